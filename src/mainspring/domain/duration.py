@@ -1,0 +1,123 @@
+"""Spans of time as people write them: "30s", "20m", "1h30m", "250ms".
+
+One grammar for options, TOML and the command line. Invariant: for every span from zero up,
+`parse_duration(format_duration(span)) == span`, to the microsecond.
+"""
+
+import math
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+from mainspring.domain.errors import OptionError
+
+_MICROSECONDS = {
+    "w": 604_800_000_000,
+    "d": 86_400_000_000,
+    "h": 3_600_000_000,
+    "m": 60_000_000,
+    "s": 1_000_000,
+    "ms": 1_000,
+    "us": 1,
+}
+_RANK = {unit: rank for rank, unit in enumerate(_MICROSECONDS)}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|[wdhms])\s*", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_LONGEST_TEXT = 64
+_SHOWN_TEXT = 80
+_HINT = "Write a number with a unit: 250ms, 30s, 20m, 24h, 3d, 2w, or parts from large to small such as 1h30m."
+
+
+def parse_duration(value: str | int | float | timedelta) -> timedelta:
+    """Return the span that `value` stands for; bare numbers are seconds.
+
+    Text is one or more parts from the largest unit to the smallest, each unit at most once:
+    `w d h m s ms us` (`m` is minutes). A span is never negative, and is rounded to the microsecond.
+
+    Raises:
+        OptionError: the value is no span, is negative, or is longer than a timedelta can hold.
+    """
+    if isinstance(value, timedelta):
+        return _not_negative(value, value)
+    if isinstance(value, str):
+        return _from_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _refused(value, "is not a span of time")
+    try:
+        return _not_negative(timedelta(seconds=value), value)
+    except OverflowError:
+        raise _refused(value, "is too long") from None
+
+
+def format_duration(span: timedelta) -> str:
+    """Return the exact text of `span` with its zero parts left out: "1h30m", "1.5s", "250ms", "0s".
+
+    Weeks are used only for a whole number of weeks, so that thirty days read "30d".
+    """
+    if span < timedelta(0):
+        return "-" + format_duration(-span)
+    rest = _microseconds(span)
+    if rest and rest % _MICROSECONDS["w"] == 0:
+        return f"{rest // _MICROSECONDS['w']}w"
+    parts = []
+    for unit in ("d", "h", "m"):
+        count, rest = divmod(rest, _MICROSECONDS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    parts.append(_seconds_text(rest, alone=not parts))
+    return "".join(parts)
+
+
+def _seconds_text(rest: int, *, alone: bool) -> str:
+    """Return the part below a minute, "" if it is zero and not alone."""
+    seconds, micro = divmod(rest, 1_000_000)
+    if not micro:
+        return f"{seconds}s" if seconds or alone else ""
+    if not seconds and micro % 1_000 == 0:
+        return f"{micro // 1_000}ms"
+    if not seconds:
+        return f"{micro}us"
+    return f"{seconds}.{micro:06d}".rstrip("0") + "s"
+
+
+def _from_text(text: str) -> timedelta:
+    """Read the grammar of this module's docstring."""
+    body = text.strip()
+    if len(body) > _LONGEST_TEXT or not body:
+        raise _refused(text, "is not a span of time")
+    if _NUMBER.fullmatch(body):
+        return _span(Decimal(body) * _MICROSECONDS["s"], text)
+    total, at, rank = Decimal(0), 0, -1
+    while at < len(body):
+        part = _PART.match(body, at)
+        if part is None or _RANK[part[2]] <= rank:
+            raise _refused(text, "is not a span of time")
+        rank, at = _RANK[part[2]], part.end()
+        total += Decimal(part[1]) * _MICROSECONDS[part[2]]
+    return _span(total, text)
+
+
+def _span(microseconds: Decimal, text: str) -> timedelta:
+    """Return the span, or say that it is too long."""
+    try:
+        return timedelta(microseconds=round(microseconds))
+    except (OverflowError, ArithmeticError):
+        raise _refused(text, "is too long") from None
+
+
+def _microseconds(span: timedelta) -> int:
+    """Return the span in whole microseconds, exactly (a float of seconds would round)."""
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+
+
+def _not_negative(span: timedelta, value: object) -> timedelta:
+    """Return the span unchanged if it is not negative."""
+    if span < timedelta(0):
+        raise _refused(value, "is negative")
+    return span
+
+
+def _refused(value: object, why: str) -> OptionError:
+    """Return the error that names the value as it was written."""
+    shown = repr(value)
+    return OptionError(f"{shown[:_SHOWN_TEXT]} {why}", hint=_HINT)

@@ -1,0 +1,321 @@
+"""Every error of ours, in one tree; imports nothing heavy, so that anything may raise them.
+
+    MainspringError                 catch this for all of them
+    |- Transient                    raised by user code: try this attempt again
+    |  `- NotSent                   ... and it is proven that nothing left this machine
+    |- Permanent                    raised by user code: trying again cannot help
+    |- OptionError                  an option of a definition, command or call has a bad value
+    |- UnknownNameError             no such name; shows the nearest known one
+    |- ConfigError                  the configuration cannot be used
+    |- ValueRefusedError            a value cannot be saved or read; names the path inside it
+    |- DefinitionError              an automation is declared in a way that cannot work
+    |- ArgumentError                the arguments do not fit what is being started
+    |- NotFoundError                no such run, incident, lock, ...
+    |- ConflictError                the act does not fit the present state
+    |  |- AlreadyExistsError        the name or id is taken
+    |  `- KeyConflictError          the run key was used with another input
+    |- BusyError                    the backlog is full; says when to come back
+    |- StoreError                   the store cannot do it
+    |  |- StoreUnavailableError     away for now: trying again can help
+    |  |- StoreTooNewError          written by a newer version of this program
+    |  |- StoreFullError            the disk is full
+    |  |- StoreReadOnlyError        it may be read only
+    |  |- StoreHeldError            another process holds it
+    |  `- UnsafeSqliteError         this SQLite could damage the file
+    |- FencedError                  this session was declared dead; outside StoreError, so that no
+    |                               `except StoreError` lets a zombie go on
+    |- OutsideStepError             a step was called straight from a workflow's body
+    |- BodyError                    a body used a thread, socket or foreign await
+    |- StepFailed                   handed to a body: a step or child ended without success
+    `- RunFailed                    handed to who waits for a run: it ended without success
+
+A message's first line says what is wrong, the next ones where, and the hint how to mend it. `code` is
+stable: scripts and the API may compare it.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from math import isfinite
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from mainspring.domain.failure import Failure
+
+_DEEPEST_DATA = 64
+_SHOWN_NAMES = 8
+
+
+class MainspringError(Exception):
+    """Base of every error of ours; `str()` is the message, then the hint on a line of its own."""
+
+    code: str = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class Transient(MainspringError):  # noqa: N818 - a public name; reads as what the user states
+    """Raise it in a step when trying again later can help.
+
+    `retry_after` is a span ("30s", seconds, timedelta) before which trying again is useless. The text of a
+    `Retry-After` header that holds a date is taken too: it is kept in `retry_at` until the time is known.
+
+    Raises:
+        OptionError: `retry_after` is neither.
+    """
+
+    code = "transient"
+    not_sent: ClassVar[bool] = False
+
+    def __init__(self, reason: str, *, retry_after: str | int | float | timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after: timedelta | None = None
+        self.retry_at: str | None = None
+        if isinstance(retry_after, str) and "," in retry_after:
+            self.retry_at = retry_after
+        elif retry_after is not None:
+            # Here, not above: spans raise OptionError, so that module imports this one.
+            from mainspring.domain.duration import parse_duration
+
+            self.retry_after = parse_duration(retry_after)
+
+
+class NotSent(Transient):
+    """Raise it in a step when it is certain that no outside effect was begun.
+
+    Only this, and failures that prove the same (DNS, connection refused), let a step that is delivered at
+    most once try again.
+    """
+
+    code = "not_sent"
+    not_sent = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class Permanent(MainspringError):  # noqa: N818 - a public name; reads as what the user states
+    """Raise it in a step when trying again cannot help; `data` (JSON) is saved with the failure.
+
+    Raises:
+        ValueRefusedError: `data` is not JSON: only None, bool, int, finite float, str, list and dict by str.
+    """
+
+    code = "permanent"
+
+    def __init__(self, reason: str, *, hint: str | None = None, data: object = None) -> None:
+        fault = _json_fault(data, "$", _DEEPEST_DATA)
+        if fault is not None:
+            raise ValueRefusedError(f"data of Permanent({reason!r})", *fault)
+        super().__init__(reason, hint=hint)
+        self.reason = reason
+        self.data = data
+
+
+class OptionError(MainspringError):
+    """An option has a value that cannot be used."""
+
+    code = "bad_option"
+
+
+class UnknownNameError(MainspringError):
+    """No `kind` is called `name`; the nearest of the `known` names is shown."""
+
+    code = "unknown_name"
+
+    def __init__(self, kind: str, name: str, known: Iterable[str] = ()) -> None:
+        from difflib import get_close_matches  # only when something is already wrong
+
+        names = sorted(set(known))
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"Known: {', '.join(names[:_SHOWN_NAMES])}{', ...' if len(names) > _SHOWN_NAMES else ''}."
+        if near:
+            hint = f"Did you mean {near[0]!r}?"
+        super().__init__(f"unknown {kind} {name!r}", hint=hint if names else None)
+        self.kind = kind
+        self.name = name
+        self.nearest = near[0] if near else None
+
+
+class ConfigError(MainspringError):
+    """The configuration cannot be used."""
+
+    code = "bad_config"
+
+
+class ValueRefusedError(MainspringError):
+    """`what` (a result, an argument) cannot be saved or read: at `path` inside it, because of `why`."""
+
+    code = "value_refused"
+
+    def __init__(self, what: str, path: str, why: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{what} cannot be saved or read: {why}\nat {path}", hint=hint)
+        self.what = what
+        self.path = path
+        self.why = why
+
+
+class DefinitionError(MainspringError):
+    """An automation is declared in a way that cannot work."""
+
+    code = "bad_definition"
+
+
+class ArgumentError(MainspringError):
+    """The arguments do not fit the automation or step that is being started."""
+
+    code = "bad_argument"
+
+
+class NotFoundError(MainspringError):
+    """Nothing has this id or name."""
+
+    code = "not_found"
+
+
+class ConflictError(MainspringError):
+    """The act does not fit the present state of what it is done to."""
+
+    code = "conflict"
+
+
+class AlreadyExistsError(ConflictError):
+    """The name or id is already taken."""
+
+    code = "already_exists"
+
+
+class KeyConflictError(ConflictError):
+    """The run key was used before, with another input."""
+
+    code = "key_conflict"
+
+
+class BusyError(MainspringError):
+    """The backlog is full; come back after `retry_after`."""
+
+    code = "busy"
+
+    def __init__(self, retry_after: timedelta, message: str = "the queue is full", *, hint: str | None = None) -> None:
+        from mainspring.domain.duration import format_duration  # here: that module imports this one
+
+        super().__init__(message, hint=hint or f"Try again in {format_duration(retry_after)}.")
+        self.retry_after = retry_after
+
+
+class StoreError(MainspringError):
+    """The store cannot do what was asked."""
+
+    code = "store"
+
+
+class StoreUnavailableError(StoreError):
+    """The store is away for now: trying again can help."""
+
+    code = "store_unavailable"
+
+
+class StoreTooNewError(StoreError):
+    """The store was written by a newer version of this program."""
+
+    code = "store_too_new"
+
+
+class StoreFullError(StoreError):
+    """There is no room left for the store to grow."""
+
+    code = "store_full"
+
+
+class StoreReadOnlyError(StoreError):
+    """The store may be read, not written."""
+
+    code = "store_read_only"
+
+
+class StoreHeldError(StoreError):
+    """Another process holds the store."""
+
+    code = "store_held"
+
+
+class UnsafeSqliteError(StoreError):
+    """This SQLite library or file system could damage the store's file."""
+
+    code = "unsafe_sqlite"
+
+
+class FencedError(MainspringError):
+    """This process's session was declared dead: it may write nothing more."""
+
+    code = "fenced"
+
+
+class OutsideStepError(MainspringError):
+    """The step `name` was called straight from a workflow's body, where its result would not be saved."""
+
+    code = "outside_step"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"step {name!r} was called straight from a workflow's body, so its result would not be saved",
+            hint=f"Write: await run.step({name}, ...)",
+        )
+        self.name = name
+
+
+class BodyError(MainspringError):
+    """A workflow's body used a thread, a socket or a foreign await: only steps may."""
+
+    code = "not_in_body"
+
+
+class StepFailed(MainspringError):  # noqa: N818 - a fact handed to a body, not a mistake of its author
+    """A step or child of this run ended without success; the same content live and in replay."""
+
+    def __init__(self, step: str, failure: "Failure") -> None:
+        super().__init__(f"{step}: {failure.message}", hint=failure.hint)
+        self.step = step
+        self.failure = failure
+        self.code = failure.code
+        self.reason = failure.message
+        self.data = failure.data
+
+
+class RunFailed(MainspringError):  # noqa: N818 - a fact handed to who waits for the run
+    """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled)."""
+
+    code = "run_failed"
+
+    def __init__(self, run_id: str, state: str, failure: "Failure | None" = None) -> None:
+        why = f": {failure.message}" if failure is not None else ""
+        super().__init__(f"run {run_id} is {state}{why}", hint=failure.hint if failure is not None else None)
+        self.run_id = run_id
+        self.state = state
+        self.failure = failure
+
+
+def _json_fault(value: object, path: str, depth: int) -> tuple[str, str] | None:
+    """Return (path, why) of the first part of `value` that is not JSON, or None. A cycle ends at the depth."""
+    if value is None or isinstance(value, bool | int | str):
+        return None
+    if isinstance(value, float):
+        return None if isfinite(value) else (path, f"{value} is not JSON")
+    if depth == 0:
+        return path, "it is nested too deeply"
+    if isinstance(value, list | tuple):
+        faults = (_json_fault(item, f"{path}[{n}]", depth - 1) for n, item in enumerate(value))
+    elif isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                return path, f"the key {key!r} is not text"
+        faults = (_json_fault(item, f"{path}.{key}", depth - 1) for key, item in value.items())
+    else:
+        return path, f"{type(value).__name__} is not JSON"
+    return next((fault for fault in faults if fault is not None), None)
