@@ -1,0 +1,1 @@
+"""Words, states and pure functions of time: no I/O, no clock."""

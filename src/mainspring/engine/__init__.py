@@ -1,0 +1,1 @@
+"""The engine: it drives runs and the definitions they come from."""

@@ -1,0 +1,10 @@
+"""What the current code is inside of.
+
+`IN_BODY` is true while the engine drives the body of a workflow. A decorated step looks at it so that a direct call
+from a body, which no journal would see, is refused instead of becoming a silent hole.
+Invariant: only the engine sets it, and resets it with the token it got, around each turn of a body.
+"""
+
+from contextvars import ContextVar
+
+IN_BODY: ContextVar[bool] = ContextVar("mainspring_in_body", default=False)
