@@ -1,0 +1,14 @@
+#!/bin/sh
+# Compiles requirements/*.in to *.txt: exact versions and hashes for every supported Python, and no addresses.
+# Needs uv on the PATH. Run it after editing an .in file; add --upgrade to take newer releases.
+set -eu
+cd "$(dirname "$0")"
+lock() {
+  name=$1; shift
+  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+    --quiet "$@" "$name.in" --output-file "$name.txt"
+}
+lock core "$@"
+lock dev "$@"
+lock bench "$@"
+lock demo --no-deps "$@"

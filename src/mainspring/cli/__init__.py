@@ -1,0 +1,1 @@
+"""The command line: arguments in, acts of the service floor, data on stdout."""
