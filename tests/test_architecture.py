@@ -26,7 +26,13 @@ UNSAFE_CALLS = {"eval", "exec", "os.system", "os.popen"}
 # Taken apart, so that this file does not find itself.
 FOREIGN = re.compile(
     r"(?<![\w.])/" + r"work/|/" + r"root/\.|/" + r"tmp/v/"
-    r"|py" + r"pi\.org|python" + r"hosted|registry\." + r"npmjs|deb\." + r"debian|proxy\." + r"golang|index" + r"-url\s*="
+    r"|py"
+    + r"pi\.org|python"
+    + r"hosted|registry\."
+    + r"npmjs|deb\."
+    + r"debian|proxy\."
+    + r"golang|index"
+    + r"-url\s*="
 )
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -227,7 +233,9 @@ def test_core_requirements_equal_the_declared_dependencies():
 )
 def test_check_catches_a_planted_fault(tmp_path, check, text):
     """Each check of the source finds the fault that it is for, and nothing in clean code."""
-    (tmp_path / "clean.py").write_text('def start(run, shell=False):\n    """Start it."""\n    call(run, shell=False)\n')
+    (tmp_path / "clean.py").write_text(
+        'def start(run, shell=False):\n    """Start it."""\n    call(run, shell=False)\n'
+    )
     assert check(tmp_path) == []
     (tmp_path / "planted.py").write_text(text)
     assert len(check(tmp_path)) == 1
