@@ -1,0 +1,46 @@
+"""What is known of one failure: can trying again help, when, and did anything leave this machine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a failure says about trying again."""
+
+    TRANSIENT = "transient"
+    """The cause can pass by itself: time-outs, connections, overload, locks."""
+    PERMANENT = "permanent"
+    """The same call fails again for sure: validation, authentication, a mistake in the code."""
+    UNKNOWN = "unknown"
+    """Nothing tells; tried again, but only within the bounds of the step's policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer of a classifier; `code` is stable snake_case, `not_sent` means proof, not likelihood."""
+
+    kind: Kind
+    code: str
+    retry_after: timedelta | None = None
+    not_sent: bool = False
+
+
+Rule = Callable[[BaseException], Verdict | None]
+"""A pure function that knows some exceptions, and returns None for all others."""
+
+
+def transient(code: str, *, retry_after: timedelta | None = None, not_sent: bool = False) -> Verdict:
+    """Return the verdict that trying again can help."""
+    return Verdict(Kind.TRANSIENT, code, retry_after, not_sent)
+
+
+def permanent(code: str, *, not_sent: bool = False) -> Verdict:
+    """Return the verdict that trying again cannot help."""
+    return Verdict(Kind.PERMANENT, code, None, not_sent)
+
+
+def unknown(code: str = "unknown") -> Verdict:
+    """Return the verdict that nothing tells."""
+    return Verdict(Kind.UNKNOWN, code)
