@@ -1,38 +1,143 @@
-"""A definition: what an automation is, as data."""
+"""A definition: everything about an automation that can be written down as data.
 
-from collections.abc import Mapping
+The worker writes it to the store, so that web and watcher know webhooks, schedules, options and parameters without
+importing anybody's code, and go on from the last good one when the worker is down. Invariant: `from_data(to_data())`
+is the same definition. `fingerprint` tells "what changed"; it never decides whether a run may go on.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Self
 
 import msgspec
 
-from mainspring.domain.options import Kind
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.options import OPTIONS, Kind
 from mainspring.domain.schedule import Schedule
+from mainspring.domain.template import check_template, expand_template, fields_of
 
-__all__ = ["Definition", "Kind"]
+__all__ = ["Definition", "Kind", "schedules_of"]
+
+_TEMPLATED = ("title", "key", "partition", "produces")
+_NO_VALUE = "?"
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """What one automation is; `options` holds canonical values of what was written, without defaults."""
+
     kind: Kind
     name: str
     module: str = ""
+    """Where the function is: a module's name, or the file it was loaded from."""
     qualname: str = ""
     version: int = 1
     options: dict[str, Any] = {}
     schedules: tuple[Schedule, ...] = ()
     parameters: dict[str, Any] = {}
+    """JSON schema of the arguments; empty for commands."""
     fingerprint: str = ""
     command: list[str] = []
+    """The words of a script's command; no shell reads them."""
     cwd: str | None = None
     env: dict[str, str] = {}
     doc: str = ""
     file: str = ""
     line: int = 0
 
-    def option(self, name: str) -> Any: ...  # canonical value or the default of the table
-    def span(self, name: str) -> timedelta | None: ...
-    def title_for(self, arguments: Mapping[str, Any], slot: int | None = None) -> str: ...
-    def expand(self, template: str, arguments: Mapping[str, Any], slot: int | None = None) -> str: ...
-    def to_data(self) -> dict[str, Any]: ...
+    @property
+    def where(self) -> str:
+        """Return "file:line", or the module, for messages."""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file or self.module
+
+    def option(self, name: str) -> Any:
+        """Return the canonical value of an option, its default if it was left out."""
+        return self.options.get(name, OPTIONS[name].default)
+
+    def span(self, name: str) -> timedelta | None:
+        """Return an option that is a span; None where it is left out or off."""
+        value = self.option(name)
+        return None if value is None or value is False else parse_duration(value)
+
+    def title_for(self, arguments: Mapping[str, Any], slot: int | None = None) -> str:
+        """Return how one run is called in lists. A title never keeps a run from starting: what is missing reads "?"."""
+        title = self.option("title")
+        if title is None:
+            return self.name
+        done: list[str] = []
+        for literal, name, spec in fields_of(title):
+            done.append(literal)
+            if name:
+                field = f"{{{name}:{spec}}}" if spec else f"{{{name}}}"
+                try:
+                    done.append(self.expand(field, arguments, slot))
+                except OptionError:
+                    done.append(_NO_VALUE)
+        return "".join(done)
+
+    def expand(self, template: str, arguments: Mapping[str, Any], slot: int | None = None) -> str:
+        """Return a template filled with decoded JSON arguments and the slot's time in the schedule's zone.
+
+        A run that no schedule started has no slot: pass the instant at which it was asked for instead.
+
+        Raises:
+            OptionError: a name has no value, or a value does not fit its format.
+        """
+        values = dict(arguments)
+        if slot is not None:
+            values["slot"] = (self.schedules[0] if self.schedules else Schedule(tz=self.option("tz") or "UTC")).local(slot)
+        return expand_template(template, values)
+
+    def check_templates(self) -> None:
+        """Refuse a template that names what no run of this definition will have.
+
+        Raises:
+            OptionError: names the option, the automation and where it stands.
+        """
+        names = self._template_names()
+        for option in _TEMPLATED:
+            written = self.option(option)
+            for template in [written] if isinstance(written, str) else written or []:
+                try:
+                    check_template(template, names)
+                except MainspringError as error:
+                    raise OptionError(
+                        f"option {option!r} of {self.name!r}: {error.message}\nin {self.where}", hint=error.hint
+                    ) from None
+
+    def _template_names(self) -> list[str] | None:
+        """Return the names a template may use; None where any argument may be given."""
+        if self.parameters.get("additionalProperties", False) not in (False, None):
+            return None
+        return [*self.parameters.get("properties", {}), "slot"]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain JSON-able data that `from_data` turns into an equal definition."""
+        data: dict[str, Any] = msgspec.to_builtins(self)
+        return data
+
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Self: ...
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Return the definition that `to_data` described."""
+        return msgspec.convert(dict(data), cls)
+
+
+def schedules_of(options: Mapping[str, Any], name: str, more: Iterable[Schedule] = ()) -> tuple[Schedule, ...]:
+    """Return the schedules that canonical options ask for, then `more` of them; equal ones once.
+
+    Raises:
+        OptionError: a value cannot be used, or `tz` stands beside no wall-clock time.
+    """
+    tz = options.get("tz")
+    walls = [*options.get("cron", ()), *map(_daily, options.get("at", ()))]
+    found = [Schedule.parse(cron=cron, tz=tz, name=name) for cron in walls]
+    if "every" in options:
+        found.append(Schedule.parse(every=options["every"], tz=None if walls else tz))
+    found.extend(more)
+    return tuple({schedule.key: schedule for schedule in found}.values())
+
+
+def _daily(clock_time: str) -> str:
+    """Return the cron expression of a time of day."""
+    hour, minute = clock_time.split(":")
+    return f"{int(minute)} {int(hour)} * * *"

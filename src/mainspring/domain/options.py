@@ -1,22 +1,38 @@
-"""THE one table of options of every definition."""
+"""THE one table of options of every definition: name, group, reader, default, help, and which kinds take it.
 
-from collections.abc import Callable, Mapping
+The same names stand in `ms.script`, `ms.task`, `ms.workflow`, `[script.NAME]` and `auto show`; a test compares them with
+this table. Values come from Python or TOML alike and leave as the same canonical data (see `option_values.py`).
+Invariant: what is not here is no option: an unknown name is an error that shows the nearest one.
+"""
+
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from mainspring.domain import option_values as read
+from mainspring.domain.errors import OptionError, UnknownNameError
 
 
 class Kind(StrEnum):
+    """What a definition or its options belong to."""
+
     SCRIPT = "script"
+    """A command, run as one durable step."""
     TASK = "task"
+    """A function, run as one durable step."""
     WORKFLOW = "workflow"
+    """An async function that is driven through its steps."""
     EXEC = "exec"
+    """A command wrapped by `mainspring exec`; nobody schedules it but its caller."""
     STEP = "step"
+    """A function called by `run.step`: never an automation, but it takes options."""
 
 
 class Group(StrEnum):
+    """The question that an option answers; also the order in which options are shown."""
+
     WHO = "who"
     WHEN = "when"
     WHERE = "where"
@@ -25,17 +41,116 @@ class Group(StrEnum):
     WATCH = "watch"
 
 
-class Option(msgspec.Struct, frozen=True):
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table; `read` turns what was written into the canonical value or raises OptionError."""
+
     name: str
     group: Group
-    parse: Callable[[Any], Any]
-    default: Any
+    read: read.Reader
+    default: Any = None
     help: str
     kinds: frozenset[Kind]
 
 
-OPTIONS: dict[str, Option] = {}
+_AUTOMATIONS = frozenset({Kind.SCRIPT, Kind.TASK, Kind.WORKFLOW, Kind.EXEC})
+_ALL = _AUTOMATIONS | {Kind.STEP}
+_STEP = frozenset({Kind.STEP})
+# (name, reader, default, one line of help, kinds), grouped.
+_Row = tuple[str, read.Reader, Any, str, frozenset[Kind]]
+_TABLE: dict[Group, tuple[_Row, ...]] = {
+    Group.WHO: (
+        ("name", read.name, None, "the name it is known by (default: the function's)", _ALL),
+        ("title", read.template, None, "how one run is called in lists, in braces: arguments and {slot}", _AUTOMATIONS),
+        ("owner", read.text, None, "who answers for it", _AUTOMATIONS),
+        ("team", read.text, None, "the team it belongs to", _AUTOMATIONS),
+        ("tags", read.tags, {}, "words to find it by", _AUTOMATIONS),
+        ("tier", read.choice("page", "notify", "digest"), "notify", "how loudly its incidents are told", _AUTOMATIONS),
+        ("runbook", read.text, None, "the page that says what to do when it fails", _AUTOMATIONS),
+        ("was", read.names, [], "its former names: history, runs and monitors are carried over", _AUTOMATIONS),
+    ),
+    Group.WHEN: (
+        ("cron", read.crons, [], "when it starts, as five cron fields", _AUTOMATIONS),
+        ("every", read.span, None, "the elapsed time between starts", _AUTOMATIONS),
+        ("at", read.clock_times, [], "the time of day at which it starts", _AUTOMATIONS),
+        ("tz", read.zone, None, "the time zone of cron and at (default: UTC)", _AUTOMATIONS),
+        ("calendar", read.text, None, "the calendar whose days it keeps to", _AUTOMATIONS),
+        ("jitter", read.span_from_zero, None, "the span over which starts are spread", _AUTOMATIONS),
+        ("misfire", read.choice("none", "last", "all"), "last", "which missed slots are made up for", _AUTOMATIONS),
+        (
+            "overlap",
+            read.choice("skip", "queue", "replace", "allow"),
+            "skip",
+            "what a slot does while the last run goes on",
+            _AUTOMATIONS,
+        ),
+    ),
+    Group.WHERE: (
+        ("queue", read.name, "default", "the queue its runs wait in", _ALL),
+        ("priority", read.whole(-1_000, 1_000), 0, "higher goes first; waiting raises it", _AUTOMATIONS),
+        ("partition", read.template, None, "runs of one partition go one after the other", _AUTOMATIONS),
+        ("version", read.whole(1, 2**31 - 1), 1, "the version a run is continued by", _AUTOMATIONS),
+        ("tag", read.name, None, "only workers with this tag take it", _ALL),
+    ),
+    Group.HOW: (
+        ("timeout", read.span, None, "the longest one attempt may take", _ALL),
+        ("deadline", read.span, None, "the longest a run may take, waiting included", _AUTOMATIONS),
+        ("retry", read.retry, None, "how often and how far apart attempts are", _ALL),
+        ("key", read.template, None, "the key under which it counts once", _ALL),
+        (
+            "delivery",
+            read.choice("at_least_once", "at_most_once", "transactional"),
+            "at_least_once",
+            "what happens after a crash between effect and commit",
+            _ALL,
+        ),
+        ("isolate", read.choice("thread", "process"), None, "where a plain function runs", _ALL),
+        ("on_failure", read.choice("keep", "undo"), "keep", "what a failed run does with finished steps", _AUTOMATIONS),
+        ("on_cancel", read.choice("keep", "undo"), "keep", "what a cancelled run does with finished steps", _AUTOMATIONS),
+        ("on_deadline", read.choice("keep", "undo"), "keep", "what a run past its deadline does with them", _AUTOMATIONS),
+        ("on_blocked", read.choice("hold", "pass"), "hold", "whether a stuck run holds its partition", _AUTOMATIONS),
+        ("undo", read.function, None, "the function that takes the step back", _STEP),
+    ),
+    Group.SUCCESS: (
+        ("produces", read.templates, [], "what must be there, new and not empty, after success", _AUTOMATIONS),
+        ("expect", read.json_value, None, "what the result must satisfy", _AUTOMATIONS),
+    ),
+    Group.WATCH: (
+        ("silence", read.span_or_off, None, "no success for this long is an incident (default: from the schedule)", _AUTOMATIONS),
+        ("grace", read.span_from_zero, None, "how late a success may be before that", _AUTOMATIONS),
+        ("slow", read.span_or_off, None, "a run that takes longer is reported", _AUTOMATIONS),
+        ("fail_rate", read.share_or_off, None, "the share of failed runs that is an incident", _AUTOMATIONS),
+        ("backlog", read.whole_or_off, None, "the number of waiting runs that is an incident", _AUTOMATIONS),
+    ),
+}
+
+OPTIONS: dict[str, Option] = {
+    name: Option(name=name, group=group, read=reader, default=default, help=text, kinds=kinds)
+    for group, rows in _TABLE.items()
+    for name, reader, default, text, kinds in rows
+}
 
 
-def options_of(kind: Kind) -> tuple[Option, ...]: ...
-def parse_options(kind: Kind, values: Mapping[str, Any], where: str) -> dict[str, Any]: ...
+def options_of(kind: Kind) -> tuple[Option, ...]:
+    """Return the options that this kind takes, in the order in which they are shown."""
+    return tuple(option for option in OPTIONS.values() if kind in option.kinds)
+
+
+def parse_options(kind: Kind, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the canonical data of what was written; None means left out, and defaults are not filled in.
+
+    Raises:
+        UnknownNameError: a name is no option of this kind; shows the nearest.
+        OptionError: a value cannot be used; says which option and `where` it stands.
+    """
+    known = {option.name: option for option in options_of(kind)}
+    parsed: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise UnknownNameError(f"option of {where}:", name, known)
+        if value is None:
+            continue
+        try:
+            parsed[name] = known[name].read(value)
+        except (OptionError, UnknownNameError) as error:
+            raise OptionError(f"option {name!r}: {error.message}\nin {where}", hint=error.hint) from None
+    return {name: parsed[name] for name in known if name in parsed}

@@ -1,0 +1,202 @@
+"""Readers of option values: each takes what Python or TOML gives and returns the one canonical form, or refuses.
+
+Canonical values are JSON: spans are their shortest exact text ("20m"), choices are text, several things are a list. Invariant:
+reading a canonical value again returns it, so options may be written to the store and read back.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.cron import expand_cron, zone_of
+from mainspring.domain.duration import format_duration, parse_duration
+from mainspring.domain.errors import OptionError
+from mainspring.domain.retry import Retry
+from mainspring.domain.template import check_template
+
+Reader = Callable[[Any], Any]
+
+_NAME = re.compile(r"\w[\w.:/-]{0,199}")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%", re.ASCII)
+_MILLISECOND = timedelta(milliseconds=1)
+_HIGHEST_PRIORITY = 1_000
+_LONGEST_TEXT = 10_000
+
+
+def name(value: Any) -> str:
+    """Read a name that can stand in a command line, a path and a page."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise OptionError(f"{value!r} is not a name", hint="Use letters, digits and _ . : / - only, no blanks.")
+    return value
+
+
+def names(value: Any) -> list[str]:
+    """Read one name or several."""
+    return [name(item) for item in _several(value)]
+
+
+def text(value: Any) -> str:
+    """Read text that is not empty."""
+    if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_TEXT:
+        raise OptionError(f"{str(value)[:80]!r} is not a text", hint="Write it in quotes; it must not be empty.")
+    return value
+
+
+def template(value: Any) -> str:
+    """Read a template in braces; its names are checked when the arguments are known."""
+    check_template(text(value))
+    return str(value)
+
+
+def templates(value: Any) -> list[str]:
+    """Read one template or several."""
+    return [template(item) for item in _several(value)]
+
+
+def tags(value: Any) -> dict[str, str]:
+    """Read {"team": "data"}, ["nightly", "team=data"] or "nightly, team=data" as a mapping; a bare word has the value ""."""
+    if isinstance(value, Mapping):
+        pairs = [(key, item if isinstance(item, str) else None) for key, item in value.items()]
+    else:
+        words = value.split(",") if isinstance(value, str) else _several(value)
+        pairs = [_pair(text(word)) for word in words]
+    for _, item in pairs:
+        if item is None:
+            raise OptionError(f"{value!r} are not tags", hint='Write {team = "data"} or ["nightly", "team=data"].')
+    return dict(sorted((name(key), item or "") for key, item in pairs))
+
+
+def choice(*allowed: str) -> Reader:
+    """Return a reader of one of a few words."""
+
+    def read(value: Any) -> str:
+        if value not in allowed or not isinstance(value, str):
+            raise OptionError(f"{value!r} is none of the choices", hint=f"Choose {_either(allowed)}.")
+        return str(value)
+
+    return read
+
+
+def whole(low: int, high: int) -> Reader:
+    """Return a reader of whole numbers from low to high."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise OptionError(f"{value!r} is not a whole number from {low} to {high}", hint=f"Write {low} or more.")
+        return value
+
+    return read
+
+
+def span(value: Any) -> str:
+    """Read a span longer than zero: "30s", a timedelta, or a number of seconds."""
+    if not parse_duration(value):
+        raise OptionError(f"{value!r} is no time at all", hint='Write a span longer than zero, such as "30s".')
+    return span_from_zero(value)
+
+
+def span_from_zero(value: Any) -> str:
+    """Read a span that may be zero."""
+    parsed = parse_duration(value)
+    if parsed % _MILLISECOND:
+        raise OptionError(f"{value!r} is finer than a millisecond", hint="Use whole milliseconds.")
+    return format_duration(parsed)
+
+
+def span_or_off(value: Any) -> str | bool:
+    """Read a span, or False / "off" for not watched."""
+    return False if value is False or value == "off" else span(value)
+
+
+def share_or_off(value: Any) -> float | bool:
+    """Read a share from 0 to 1 ("20%" too), or False / "off"."""
+    if value is False or value == "off":
+        return False
+    percent = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    share = float(percent[1]) / 100 if percent else value
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+        raise OptionError(f"{value!r} is not a share", hint='Write "20%" or 0.2.')
+    return float(share)
+
+
+def whole_or_off(value: Any) -> int | bool:
+    """Read a number of runs from 1, or False / "off"."""
+    return False if value is False or value == "off" else int(whole(1, 10**9)(value))
+
+
+def crons(value: Any) -> list[str]:
+    """Read one cron expression or several, each checked."""
+    found = [text(item) for item in _several(value)]
+    for item in found:
+        expand_cron(item, name="any")
+    return found
+
+
+def clock_times(value: Any) -> list[str]:
+    """Read one wall-clock time of day or several ("03:00")."""
+    return [_clock_time(item) for item in _several(value)]
+
+
+def zone(value: Any) -> str:
+    """Read the name of a time zone."""
+    zone_of(text(value))
+    return str(value)
+
+
+def retry(value: Any) -> Any:
+    """Read a retry policy: a number of attempts, a table, or a Retry."""
+    return Retry.parse(value).to_data()
+
+
+def json_value(value: Any) -> Any:
+    """Read text or a table of plain values."""
+    if isinstance(value, str):
+        return text(value)
+    if not isinstance(value, Mapping) or not value:
+        raise OptionError(f"{value!r} is neither text nor a table", hint="Write text or a table of plain values.")
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"a value cannot be saved: {error}", hint="Use text, numbers and lists.") from None
+
+
+def function(value: Any) -> str:
+    """Read a function as "module:qualname"; the live one is kept beside the definition."""
+    if isinstance(value, str) and re.fullmatch(r"[\w.]+:[\w.]+", value):
+        return value
+    named = getattr(value, "__qualname__", None)
+    if not callable(value) or named is None:
+        raise OptionError(f"{value!r} is not a function", hint="Pass the function itself, without brackets.")
+    return f"{value.__module__}:{named}"
+
+
+def _several(value: Any) -> list[Any]:
+    """Return a lone value as a list of one."""
+    found = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+    if not found:
+        raise OptionError("the list is empty", hint="Leave the option out instead.")
+    return sorted(found) if isinstance(value, set | frozenset) else found
+
+
+def _pair(word: str) -> tuple[str, str]:
+    """Split "key=value"; a bare word has the value ""."""
+    key, _, item = word.strip().partition("=")
+    return key.strip(), item.strip()
+
+
+def _clock_time(value: Any) -> str:
+    """Return "HH:MM" with both digits; TOML's own times of day are taken too."""
+    shown = value.strftime("%H:%M") if hasattr(value, "strftime") and not getattr(value, "second", 0) else value
+    match = _CLOCK.fullmatch(shown) if isinstance(shown, str) else None
+    if match is None:
+        raise OptionError(f"{value!r} is not a time of day", hint='Write hours and minutes: at="03:00".')
+    return f"{int(match[1]):02d}:{match[2]}"
+
+
+def _either(words: tuple[str, ...]) -> str:
+    """Return "a, b or c"."""
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]

@@ -1,0 +1,104 @@
+"""Templates in braces: "{slot:%F}", "order {order.id}".
+
+They are filled from decoded JSON and the slot, and reach nothing else: a name, then keys of JSON objects, then a
+format. No index, no conversion, no underscore, no attribute of a live object, no width that could fill the memory.
+Invariant: what `check_template` accepts can only fail later over a value that is missing or of another shape.
+"""
+
+import re
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time
+from typing import Any
+
+from mainspring.domain.errors import OptionError, UnknownNameError
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*", re.ASCII)
+_WIDE = re.compile(r"[0-9]{4}")
+_LONGEST_TEMPLATE = 4_000
+_LONGEST_SPEC = 60
+
+
+def fields_of(template: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (literal text, field name, format) for each part; the name is "" where no field follows.
+
+    Raises:
+        OptionError: the braces do not pair, or a field is more than a dotted name and a format.
+    """
+    if len(template) > _LONGEST_TEMPLATE:
+        raise OptionError(f"the template is longer than {_LONGEST_TEMPLATE} characters", hint="Make it shorter.")
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise _refused(template, str(error).lower()) from None
+    for literal, name, spec, conversion in parts:
+        if name is None:
+            yield literal, "", ""
+            continue
+        if not _NAME.fullmatch(name) or name.startswith("_") or "._" in name or conversion:
+            raise _refused(template, f"{{{name}}} is not a plain name")
+        if spec and ("{" in spec or len(spec) > _LONGEST_SPEC or _WIDE.search(spec)):
+            raise _refused(template, f"the format {spec[:_LONGEST_SPEC]!r} is not allowed")
+        yield literal, name, spec or ""
+
+
+def check_template(template: str, known: Iterable[str] | None = None) -> None:
+    """Refuse a template that cannot be read, or whose first names are not among the `known` (None: not checked)."""
+    names = None if known is None else set(known)
+    for _, name, _ in fields_of(template):
+        first = name.split(".")[0]
+        if names is not None and first and first not in names:
+            raise UnknownNameError("name in template", first, names)
+
+
+def expand_template(template: str, values: Mapping[str, Any]) -> str:
+    """Return the text with each field filled in.
+
+    Raises:
+        OptionError: a value is missing, is a list or object, or does not fit its format.
+    """
+    done: list[str] = []
+    for literal, name, spec in fields_of(template):
+        done.append(literal)
+        if name:
+            done.append(_format(template, name, spec, _look_up(template, name, values)))
+    return "".join(done)
+
+
+def _look_up(template: str, name: str, values: Mapping[str, Any]) -> Any:
+    """Follow a dotted name through JSON objects."""
+    value: Any = values
+    for key in name.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            raise _refused(template, f"{{{name}}} has no value here")
+        value = value[key]
+    return value
+
+
+def _format(template: str, name: str, spec: str, value: Any) -> str:
+    """Return one value as text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float | datetime | date | time):
+        raise _refused(template, f"{{{name}}} is a {type(value).__name__}, not a single value")
+    if not spec:
+        return value.isoformat() if isinstance(value, datetime | date | time) else str(value)
+    try:
+        return format(_as_moment(value) if "%" in spec else value, spec)
+    except ValueError:
+        raise _refused(template, f"{value!r} does not fit the format {spec!r}") from None
+
+
+def _as_moment(value: Any) -> Any:
+    """Return ISO text as the moment it stands for, so that arguments take the formats that `slot` takes."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _refused(template: str, why: str) -> OptionError:
+    """Return the error that shows the template."""
+    return OptionError(
+        f"template {template[:200]!r}: {why}",
+        hint='Write {name}, {name.key} or {slot:%F}; double the braces that are meant as text: "{{".',
+    )
