@@ -38,10 +38,8 @@ test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
 	@$(PYTEST) $(TEST_ARGS)
 
 lint: $(DEV) ## Check style, types and floors
-	@$(PY) -m ruff check .
-	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy
-	@.venv/bin/lint-imports
+	@bad=; $(PY) -m ruff check . || bad=1; $(PY) -m ruff format --check . || bad=1; \
+	$(PY) -m mypy || bad=1; .venv/bin/lint-imports --no-logo || bad=1; test -z "$$bad"
 
 fix: $(DEV) ## Mend what can be mended by program
 	@$(PY) -m ruff check --fix .

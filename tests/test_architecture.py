@@ -57,7 +57,10 @@ def oversized(folder: Path) -> list[str]:
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MAX_FILE_LINES:
             found.append(f"{path}: {lines} lines, {MAX_FILE_LINES} allowed: split it by noun")
         for node in ast.walk(tree):
-            if isinstance(node, FUNCTIONS) and (length := node.end_lineno - node.lineno + 1) > MAX_FUNCTION_LINES:
+            if (
+                isinstance(node, FUNCTIONS)
+                and (length := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION_LINES
+            ):
                 found.append(f"{path}:{node.lineno}: {node.name} has {length} lines, {MAX_FUNCTION_LINES} allowed")
     return found
 
@@ -95,7 +98,7 @@ def unsafe(folder: Path) -> list[str]:
     """Return imports and calls that would run data as code or hand text to a shell."""
     found = []
     for path, tree in python_files(folder):
-        for node in ast.walk(tree):
+        for node in (node for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.expr)):
             match node:
                 case ast.Import(names=names):
                     bad = any(alias.name.split(".")[0] in UNSAFE_MODULES for alias in names)
