@@ -1,0 +1,35 @@
+"""Configuration, read once at the top into a frozen value; lower floors take what they need as arguments.
+
+settings  what can be set, with types and defaults      keys     the known keys, taken from there
+places    where the file, the store and the spool live  lines    the line of each key in a file
+values    one value: text or TOML to its type           layers   file, variables, flags
+loading   the merge
+"""
+
+from mainspring.config.loading import load
+from mainspring.config.settings import (
+    BackupSettings,
+    DefaultSettings,
+    ExecSettings,
+    ProjectSettings,
+    QueueSettings,
+    RetentionSettings,
+    RetrySettings,
+    Settings,
+    StoreSettings,
+    WorkerSettings,
+)
+
+__all__ = [
+    "BackupSettings",
+    "DefaultSettings",
+    "ExecSettings",
+    "ProjectSettings",
+    "QueueSettings",
+    "RetentionSettings",
+    "RetrySettings",
+    "Settings",
+    "StoreSettings",
+    "WorkerSettings",
+    "load",
+]

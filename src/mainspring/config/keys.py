@@ -1,0 +1,55 @@
+"""The known keys, taken from the Structs of `settings`: what is a table, what is a value, and what was meant by a wrong one.
+
+A path is a tuple of keys, `("worker", "queues", "mail", "rate")`. Where a user chooses the name (a queue) the known key has `*`.
+"""
+
+from difflib import get_close_matches
+from typing import Any, get_args, get_origin
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from mainspring.config.settings import SECTIONS
+
+Path = tuple[str, ...]
+
+# A bare value in place of one of these tables sets this key of it: `mail = 2` is `mail = { concurrency = 2 }`.
+SHORT_FOR: dict[Path, str] = {("worker", "queues", "*"): "concurrency", ("defaults", "retry"): "attempts"}
+
+
+def _collect(path: Path, annotation: Any, tables: set[Path], values: dict[Path, Any]) -> None:
+    if isinstance(annotation, type) and issubclass(annotation, Struct):
+        tables.add(path)
+        for one in fields(annotation):
+            _collect((*path, one.name), one.type, tables, values)
+    elif get_origin(annotation) is dict:
+        tables.add(path)
+        _collect((*path, "*"), get_args(annotation)[1], tables, values)
+    else:
+        values[path] = annotation
+
+
+TABLES: set[Path] = set()
+VALUES: dict[Path, Any] = {}
+for _name, _section in SECTIONS.items():
+    _collect((_name,), _section, TABLES, VALUES)
+
+
+def known_form(path: Path) -> Path | None:
+    """Return the known key or table that `path` is an instance of, or None."""
+    for known in (*TABLES, *VALUES):
+        if len(known) == len(path) and all(want in ("*", have) for want, have in zip(known, path, strict=True)):
+            return known
+    return None
+
+
+def nearest(path: Path) -> str | None:
+    """Return the dotted known key that is most like the unknown `path`."""
+    known = {".".join(have if want == "*" else want for want, have in _beside(one, path)) for one in (*TABLES, *VALUES)}
+    close = get_close_matches(".".join(path), sorted(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def _beside(known: Path, path: Path) -> list[tuple[str, str]]:
+    """Pair the parts of a known key with those of `path`; `*` stays where `path` is too short to name it."""
+    return [(want, path[place] if place < len(path) else "NAME") for place, want in enumerate(known)]

@@ -1,0 +1,120 @@
+"""Where things live: the configuration file, the store, the spool.
+
+Relative paths count from the folder of the file that states them. Nothing is created or opened here.
+"""
+
+import os
+import pwd
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mainspring.domain.errors import ConfigError, OptionError
+
+FILE_NAME = "mainspring.toml"
+MACHINE_FILE = Path("/etc/mainspring") / FILE_NAME
+MACHINE_STATE = Path("/var/lib/mainspring")
+PRODUCTION = "production"
+_SQLITE = "sqlite:///"
+_FORMS = "Write sqlite:///relative.db, sqlite:////absolute.db, or a plain path."
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What of the process decides where things live."""
+
+    env: Mapping[str, str]
+    cwd: Path
+    uid: int
+
+    def home(self) -> Path:
+        """The user's home folder. Raises ConfigError when there is none."""
+        named = self.env.get("HOME")
+        if named:
+            return Path(named)
+        try:
+            return Path(pwd.getpwuid(self.uid).pw_dir)
+        except KeyError:
+            raise ConfigError(
+                f"user {self.uid} has no home folder, so there is no default place for the store",
+                hint="Set MAINSPRING_STORE_URL, or HOME.",
+            ) from None
+
+    def xdg(self, variable: str, default: str) -> Path:
+        """The base folder named by an XDG variable; a relative one is ignored, as its standard says."""
+        named = Path(self.env.get(variable, ""))
+        return named if named.is_absolute() else self.home() / default
+
+    def resolve(self, text: str, folder: Path) -> Path:
+        """Return `text` as an absolute path, counted from `folder`; `~/` is the home folder."""
+        path = self.home() / text[2:] if text.startswith("~/") else folder / text
+        return Path(os.path.normpath(self.cwd / path))
+
+
+def find_file(around: Surroundings, config: Path | None) -> Path | None:
+    """Return the configuration file: the named one, or the first found; None when there is none.
+
+    Raises:
+        ConfigError: `--config` or MAINSPRING_CONFIG names no file.
+    """
+    for source, named in (("--config", config), ("MAINSPRING_CONFIG", around.env.get("MAINSPRING_CONFIG"))):
+        if named:
+            path = around.resolve(str(named), around.cwd)
+            if not path.is_file():
+                raise ConfigError(f"there is no configuration file {path}\nnamed by {source}")
+            return path
+    return next((path for path in _candidates(around) if os.path.isfile(path)), None)  # noqa: PTH113 - no error on EACCES
+
+
+def default_store(around: Surroundings, environment: str) -> Path:
+    """Return the store's file when nothing names one; each environment has its own."""
+    folder = MACHINE_STATE if around.uid == 0 else around.xdg("XDG_STATE_HOME", ".local/state") / "mainspring"
+    return store_for(folder / "state.db", environment)
+
+
+def store_for(store: Path, environment: str) -> Path:
+    """Return the file beside `store` that belongs to `environment`; production has `store` itself."""
+    return store if environment == PRODUCTION else store.with_name(f"{store.stem}-{environment}{store.suffix}")
+
+
+def default_spool(store: Path) -> Path:
+    """Return the folder beside `store` for records made while it was away: a store of its own, a spool of its own."""
+    return store.with_name(f"{store.name}.spool")
+
+
+def store_url(path: Path) -> str:
+    """Return the URL of the store in `path`, which is absolute."""
+    return f"{_SQLITE}{path}"
+
+
+def store_path(url: str) -> Path:
+    """Return the store's file of an absolute URL."""
+    return Path(url.removeprefix(_SQLITE))
+
+
+def resolve_store_url(around: Surroundings, text: str, folder: Path) -> str:
+    """Return `sqlite:////absolute/path` for any form that `store.url` may have.
+
+    Raises:
+        OptionError: the URL names no file of ours.
+    """
+    scheme, separator, _ = text.partition("://")
+    if separator and scheme in ("postgresql", "postgres"):
+        raise OptionError("postgresql:// needs the postgres extra, not part of this version", hint=_FORMS)
+    if separator and (scheme != "sqlite" or not text.startswith(_SQLITE)):
+        # Not echoed: a URL of another kind may hold a password.
+        raise OptionError(f"a store cannot be opened by this form of {scheme}:// URL", hint=_FORMS)
+    name = text.removeprefix(_SQLITE)
+    if not name.strip() or name.endswith("/"):
+        raise OptionError(f"{text!r} names no file", hint=_FORMS)
+    if name == ":memory:" or (separator and "?" in name):
+        raise OptionError(f"{text!r} is not a plain file, so nothing in it would be safe", hint=_FORMS)
+    return store_url(around.resolve(name, folder))
+
+
+def _candidates(around: Surroundings) -> list[Path]:
+    found = [folder / FILE_NAME for folder in (around.cwd, *around.cwd.parents)]
+    with suppress(ConfigError):  # no home folder: then nothing is in it
+        found.append(around.xdg("XDG_CONFIG_HOME", ".config") / "mainspring" / FILE_NAME)
+    return [*found, MACHINE_FILE]
