@@ -9,7 +9,9 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; done; echo "$$p")
 VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo unknown)
 
-PY := .venv/bin/python
+# `make test VENV=.venv-3.11 PYTHON=python3.11` keeps several Pythons side by side.
+VENV ?= .venv
+PY := $(VENV)/bin/python
 DEMO_PY := ../.venv-demo/bin/python
 BENCH_PY := .venv-bench/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
@@ -19,7 +21,7 @@ TEST_ARGS ?= -n 2 --dist loadgroup --durations=20
 SEEDS ?= 10000
 
 # One stamp per environment and Python version: an environment is made anew when either changes.
-DEV := .venv/.made-$(VERSION)
+DEV := $(VENV)/.made-$(VERSION)
 DEMO := .venv-demo/.made-$(VERSION)
 BENCH := .venv-bench/.made-$(VERSION)
 
@@ -39,7 +41,7 @@ test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
 
 lint: $(DEV) ## Check style, types and floors
 	@bad=; $(PY) -m ruff check . || bad=1; $(PY) -m ruff format --check . || bad=1; \
-	$(PY) -m mypy || bad=1; .venv/bin/lint-imports --no-logo || bad=1; test -z "$$bad"
+	$(PY) -m mypy || bad=1; $(VENV)/bin/lint-imports --no-logo || bad=1; test -z "$$bad"
 
 fix: $(DEV) ## Mend what can be mended by program
 	@$(PY) -m ruff check --fix .
@@ -54,12 +56,12 @@ torture: $(DEV) ## Run the simulation on many seeds (SEEDS=n)
 	@SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
 
 clean: ## Remove everything that make made
-	@rm -rf .venv .venv-demo .venv-bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(DEV): requirements/dev.txt pyproject.toml scripts/venv.sh
-	@sh scripts/venv.sh "$(PYTHON)" .venv
-	@echo "installing mainspring and its tools into .venv"
+	@sh scripts/venv.sh "$(PYTHON)" $(VENV)
+	@echo "installing mainspring and its tools into $(VENV)"
 	@$(PY) $(INSTALL) --require-hashes -r requirements/dev.txt
 	@$(PY) $(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
