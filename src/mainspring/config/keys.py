@@ -14,7 +14,7 @@ from mainspring.config.settings import SECTIONS
 Path = tuple[str, ...]
 
 # A bare value in place of one of these tables sets this key of it: `mail = 2` is `mail = { concurrency = 2 }`.
-SHORT_FOR: dict[Path, str] = {("worker", "queues", "*"): "concurrency", ("defaults", "retry"): "attempts"}
+SHORT_FOR: dict[Path, str] = {("worker", "queues", "*"): "concurrency"}
 
 
 def _collect(path: Path, annotation: Any, tables: set[Path], values: dict[Path, Any]) -> None:

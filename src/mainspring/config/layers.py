@@ -15,7 +15,7 @@ from mainspring.config.lines import key_lines
 from mainspring.config.places import Surroundings
 from mainspring.config.settings import SECTIONS
 from mainspring.config.values import Reader, from_text, is_literal_secret, toml_value
-from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 
 PREFIX = "MAINSPRING_"
 # Read by other parts, before or beside the settings.
@@ -120,7 +120,7 @@ class Layers:
                 return
             if origin.is_text and isinstance(value, str) and value.lstrip().startswith("{"):
                 value = toml_value(value)
-        except OptionError as error:
+        except (OptionError, UnknownNameError) as error:
             raise _refused(path, origin, error.message, error.hint) from None
         self._take_table(layer, path, value, origin, form)
 

@@ -8,13 +8,14 @@ uses the value has its own default.
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_origin
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, defstruct, field
 from msgspec.structs import fields
 
 from mainspring.config.places import store_path
 from mainspring.domain.duration import format_duration
+from mainspring.domain.options import OPTIONS
 from mainspring.domain.rate import Rate
 from mainspring.domain.size import format_size
 
@@ -24,7 +25,7 @@ Span = Annotated[timedelta, Meta(title="span")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 StoreUrl = Annotated[str, Meta(title="store url")]
 AutomationSource = Annotated[str, Meta(title="automations")]
-Zone = Annotated[str, Meta(title="time zone")]
+Zone = Annotated[str, Meta(title="option tz")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
@@ -95,36 +96,29 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     park_bytes: Size = 64 * MIB
 
 
-class RetrySettings(Struct, frozen=True, kw_only=True):
-    """`[defaults.retry]`; a bare number there is `attempts`."""
-
-    attempts: Count | None = None
-    initial: Span | None = None
-    max: Span | None = None
-    jitter: Literal["full", "none"] | None = None
-
-
-class DefaultSettings(Struct, frozen=True, kw_only=True):
-    """`[defaults]`: options of a definition for all definitions that do not state their own."""
-
-    silence: str | None = None
-    grace: Span | None = None
-    overlap: Literal["skip", "queue", "replace", "allow"] | None = None
-    misfire: Literal["none", "last", "all"] | None = None
-    jitter: Span | None = None
-    tz: Zone | None = None
-    tier: Literal["page", "notify", "digest"] | None = None
-    owner: Name | None = None
-    team: Name | None = None
-    runbook: str | None = None
-    tags: tuple[str, ...] | None = None
-    queue: Name | None = None
-    priority: int | None = None
-    timeout: PositiveSpan | None = None
-    deadline: PositiveSpan | None = None
-    delivery: Literal["at_least_once", "at_most_once", "transactional"] | None = None
-    isolate: Literal["thread", "process"] | None = None
-    retry: RetrySettings = RetrySettings()
+# `[defaults]`: what each definition may state and the others then share. These belong to one definition only.
+_OF_ONE = {
+    "name",
+    "title",
+    "was",
+    "cron",
+    "every",
+    "at",
+    "partition",
+    "version",
+    "tag",
+    "key",
+    "undo",
+    "produces",
+    "expect",
+}
+DefaultSettings = defstruct(
+    "DefaultSettings",
+    [(name, Annotated[Any, Meta(title=f"option {name}")], None) for name in OPTIONS if name not in _OF_ONE],
+    frozen=True,
+    kw_only=True,
+    module=__name__,
+)
 
 
 class ExecSettings(Struct, frozen=True, kw_only=True):
@@ -140,11 +134,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     project: ProjectSettings = ProjectSettings()
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = field(default_factory=WorkerSettings)
-    defaults: DefaultSettings = DefaultSettings()
+    defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
     file: Path | None = None
     folder: Path = Path("/")
     sources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def default_options(self) -> dict[str, Any]:
+        """The canonical options (see `domain.options`) of a definition that states none of its own."""
+        stated = ((name, getattr(self.defaults, name)) for name in self.defaults.__struct_fields__)
+        return {"tz": self.project.timezone} | {name: value for name, value in stated if value is not None}
 
     def describe(self) -> list[tuple[str, Any, str]]:
         """Return (path, value as it is written in a file, source) of every setting, in the order of the sections."""
@@ -166,7 +166,7 @@ def _walk(table: Struct, path: str) -> Iterator[tuple[str, Any]]:
         value, at = getattr(table, one.name), f"{path}.{one.name}"
         if isinstance(value, Struct):
             yield from _walk(value, at)
-        elif isinstance(value, dict):
+        elif get_origin(one.type) is dict:
             for key, entry in value.items():
                 yield from _walk(entry, f"{at}.{key}")
         else:

@@ -1,4 +1,4 @@
-"""One value: from what was written (TOML, or text of a variable or flag) to its type, or an OptionError that says what is wrong with it.
+"""One value: from what was written (TOML, or text of a variable or flag) to its type, or an error that says what is wrong.
 
 Who calls adds which key it was and where it stands.
 """
@@ -6,18 +6,18 @@ Who calls adds which key it was and where it stands.
 import re
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
 from mainspring.config.places import Surroundings, resolve_store_url
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.errors import OptionError
+from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.options import OPTIONS, Option
 from mainspring.domain.rate import Rate, parse_rate
 from mainspring.domain.size import parse_size
 
@@ -36,23 +36,22 @@ class Reader:
             "size": lambda value, _: parse_size(value),
             "span": lambda value, _: parse_duration(value),
             "positive span": lambda value, _: _positive(parse_duration(value)),
-            "time zone": lambda value, _: _zone(value),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
         }
 
     def read(self, annotation: Any, value: Any, folder: Path) -> Any:
-        """Return `value` as `annotation` wants it. Raises OptionError."""
+        """Return `value` as `annotation` wants it. Raises OptionError or UnknownNameError."""
         kind = _without_none(annotation)
         special = self._special.get(_title(kind))
         if special is not None:
             return special(value, folder)
+        if (option := _option(kind)) is not None:
+            return option.read(value)
         if get_origin(kind) is tuple:
             if not isinstance(value, list | tuple):
                 raise OptionError(f"expected a list, got {value!r}")
             return tuple(self.read(get_args(kind)[0], item, folder) for item in value)
-        if get_origin(kind) is Literal:
-            return _choice(get_args(kind), value)
         if kind is Rate:
             return parse_rate(value)
         if kind is Path:
@@ -113,32 +112,27 @@ def _title(kind: Any) -> str:
     return next((one.title or "" for one in getattr(kind, "__metadata__", ()) if isinstance(one, msgspec.Meta)), "")
 
 
+def _option(kind: Any) -> Option | None:
+    return OPTIONS.get(_title(kind).removeprefix("option ")) if _title(kind).startswith("option ") else None
+
+
+def _option_from_text(option: Option, text: str) -> Any:
+    """Text is taken as it is where the option reads text (`20m`), and as TOML where it wants more (`5`, `{ attempts = 5 }`)."""
+    try:
+        option.read(text)
+    except MainspringError:
+        with suppress(OptionError):
+            return toml_value(text)
+    return text
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise OptionError(f"expected text, got {value!r}")
     return value
 
 
-def _choice(choices: tuple[str, ...], value: Any) -> str:
-    if value in choices:
-        return str(value)
-    close = get_close_matches(str(value), choices, n=1)
-    raise OptionError(
-        f"expected one of {', '.join(choices)}, got {value!r}", hint=f"Did you mean {close[0]!r}?" if close else None
-    )
-
-
 def _positive(span: timedelta) -> timedelta:
     if not span:
         raise OptionError("expected a span above zero")
     return span
-
-
-def _zone(value: Any) -> str:
-    name = _text(value)
-    try:
-        return ZoneInfo(name).key
-    except (KeyError, OSError, ValueError):  # not found; a folder of zones; no name at all
-        close = get_close_matches(name, sorted(available_timezones()), n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else "Write a name such as Europe/Berlin."
-        raise OptionError(f"there is no time zone {name!r}", hint=hint) from None
