@@ -33,7 +33,7 @@ help: ## Show this list
 
 setup: $(DEV) ## Make .venv with everything needed to work on the code
 
-demo: $(DEMO) ## Show a real job on real data: killed in the middle, and nothing lost
+demo: $(DEMO) ## Take in real data, be killed in the middle, and lose nothing
 	@cd demo && $(DEMO_PY) -m demo
 
 test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
