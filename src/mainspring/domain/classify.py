@@ -15,14 +15,23 @@ from datetime import datetime
 
 from mainspring.domain.errors import BusyError, MainspringError, NotSent, RunFailed, StepFailed, Transient
 from mainspring.domain.fault_tables import CLASSES, CLOUD, ERRNO, EXIT, GRPC, MYSQL, SQLITE, SQLSTATE
-from mainspring.domain.http_faults import header_of, http_verdict, parse_retry_after, read, status_verdict, with_retry_after
+from mainspring.domain.http_faults import (
+    header_of,
+    http_verdict,
+    parse_retry_after,
+    read,
+    status_verdict,
+    with_retry_after,
+)
 from mainspring.domain.verdict import Kind, Rule, Verdict, permanent, transient, unknown
 
 __all__ = ["Classifier", "Kind", "Rule", "Verdict", "classify", "classify_exit"]
 
 _DEEPEST = 12
 _MOST_PARTS = 100
-_WRAPPERS = frozenset("requests urllib3 urllib httpx httpx2 httpcore httpcore2 aiohttp sqlalchemy botocore redis".split())
+_WRAPPERS = frozenset(
+    "requests urllib3 urllib httpx httpx2 httpcore httpcore2 aiohttp sqlalchemy botocore redis".split()
+)
 _INSIDE = ("reason", "orig", "os_error", "certificate_error", "__cause__")
 _AUTH_TEXTS = ("authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in")
 _ABSENT_TEXTS = ("does not exist",)
@@ -42,7 +51,7 @@ class Classifier:
         """Return the verdict; a `Retry-After` that is a date needs `now` (with a time zone)."""
         try:
             return self._look(exc, now, 0)
-        except Exception:  # a hostile exception must not hide the failure it stands for
+        except Exception:  # noqa: BLE001 - a hostile exception must not hide the failure it stands for
             return unknown()
 
     def _look(self, exc: BaseException, now: datetime | None, depth: int) -> Verdict:
@@ -91,7 +100,7 @@ def _ask(rule: Rule, exc: BaseException) -> Verdict | None:
     """Return the answer of a user's rule, None if it raises."""
     try:
         verdict = rule(exc)
-    except Exception:  # someone else's code: its fault must not change what happens to the step
+    except Exception:  # noqa: BLE001 - someone else's code: its fault must not change what happens to the step
         return None
     return verdict if isinstance(verdict, Verdict) else None
 

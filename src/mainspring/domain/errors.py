@@ -35,13 +35,13 @@ stable: scripts and the API may compare it.
 
 from collections.abc import Iterable
 from datetime import timedelta
-from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
+
+from mainspring.domain.json_fault import json_fault
 
 if TYPE_CHECKING:
     from mainspring.domain.failure import Failure
 
-_DEEPEST_DATA = 64
 _SHOWN_NAMES = 8
 
 
@@ -59,7 +59,7 @@ class MainspringError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
-class Transient(MainspringError):  # noqa: N818 - a public name; reads as what the user states
+class Transient(MainspringError):
     """Raise it in a step when trying again later can help.
 
     `retry_after` is a span ("30s", seconds, timedelta) before which trying again is useless. The text of a
@@ -80,8 +80,7 @@ class Transient(MainspringError):  # noqa: N818 - a public name; reads as what t
         if isinstance(retry_after, str) and "," in retry_after:
             self.retry_at = retry_after
         elif retry_after is not None:
-            # Here, not above: spans raise OptionError, so that module imports this one.
-            from mainspring.domain.duration import parse_duration
+            from mainspring.domain.duration import parse_duration  # noqa: PLC0415 - that module imports this one
 
             self.retry_after = parse_duration(retry_after)
 
@@ -100,7 +99,7 @@ class NotSent(Transient):
         super().__init__(reason)
 
 
-class Permanent(MainspringError):  # noqa: N818 - a public name; reads as what the user states
+class Permanent(MainspringError):
     """Raise it in a step when trying again cannot help; `data` (JSON) is saved with the failure.
 
     Raises:
@@ -110,7 +109,7 @@ class Permanent(MainspringError):  # noqa: N818 - a public name; reads as what t
     code = "permanent"
 
     def __init__(self, reason: str, *, hint: str | None = None, data: object = None) -> None:
-        fault = _json_fault(data, "$", _DEEPEST_DATA)
+        fault = json_fault(data)
         if fault is not None:
             raise ValueRefusedError(f"data of Permanent({reason!r})", *fault)
         super().__init__(reason, hint=hint)
@@ -130,7 +129,7 @@ class UnknownNameError(MainspringError):
     code = "unknown_name"
 
     def __init__(self, kind: str, name: str, known: Iterable[str] = ()) -> None:
-        from difflib import get_close_matches  # only when something is already wrong
+        from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
 
         names = sorted(set(known))
         near = get_close_matches(name, names, n=1, cutoff=0.5)
@@ -203,7 +202,7 @@ class BusyError(MainspringError):
     code = "busy"
 
     def __init__(self, retry_after: timedelta, message: str = "the queue is full", *, hint: str | None = None) -> None:
-        from mainspring.domain.duration import format_duration  # here: that module imports this one
+        from mainspring.domain.duration import format_duration  # noqa: PLC0415 - that module imports this one
 
         super().__init__(message, hint=hint or f"Try again in {format_duration(retry_after)}.")
         self.retry_after = retry_after
@@ -276,7 +275,7 @@ class BodyError(MainspringError):
     code = "not_in_body"
 
 
-class StepFailed(MainspringError):  # noqa: N818 - a fact handed to a body, not a mistake of its author
+class StepFailed(MainspringError):
     """A step or child of this run ended without success; the same content live and in replay."""
 
     def __init__(self, step: str, failure: "Failure") -> None:
@@ -288,7 +287,7 @@ class StepFailed(MainspringError):  # noqa: N818 - a fact handed to a body, not 
         self.data = failure.data
 
 
-class RunFailed(MainspringError):  # noqa: N818 - a fact handed to who waits for the run
+class RunFailed(MainspringError):
     """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled)."""
 
     code = "run_failed"
@@ -299,23 +298,3 @@ class RunFailed(MainspringError):  # noqa: N818 - a fact handed to who waits for
         self.run_id = run_id
         self.state = state
         self.failure = failure
-
-
-def _json_fault(value: object, path: str, depth: int) -> tuple[str, str] | None:
-    """Return (path, why) of the first part of `value` that is not JSON, or None. A cycle ends at the depth."""
-    if value is None or isinstance(value, bool | int | str):
-        return None
-    if isinstance(value, float):
-        return None if isfinite(value) else (path, f"{value} is not JSON")
-    if depth == 0:
-        return path, "it is nested too deeply"
-    if isinstance(value, list | tuple):
-        faults = (_json_fault(item, f"{path}[{n}]", depth - 1) for n, item in enumerate(value))
-    elif isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                return path, f"the key {key!r} is not text"
-        faults = (_json_fault(item, f"{path}.{key}", depth - 1) for key, item in value.items())
-    else:
-        return path, f"{type(value).__name__} is not JSON"
-    return next((fault for fault in faults if fault is not None), None)

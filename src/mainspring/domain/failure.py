@@ -1,27 +1,193 @@
-"""A failure as data: what is saved of an exception."""
+"""A failure as data: what is saved, shown and compared of an exception.
 
+Invariants: `Failure.of` never raises, whatever the exception's own methods do; all text is printable (escaped)
+and bounded, so that a failure is always small and can always be saved; local variables are never in it, for
+they hold secrets.
+"""
+
+from collections import deque
+from datetime import timedelta
+from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from mainspring.domain.classify import Kind, Verdict
+from mainspring.domain.classify import Kind, Verdict, classify
+from mainspring.domain.errors import MainspringError, RunFailed, StepFailed
+from mainspring.domain.text import escape
+
+_MESSAGE_BYTES = 8192
+_HINT_LENGTH = 2048
+_NAME_LENGTH = 200
+_DATA_BYTES = 65_536
+_MOST_FRAMES = 30
+_DEEPEST_CAUSE = 5
+_MOST_NOTES = 10
+_SHOWN_PARTS = 5
+_COUNTED_PARTS = 1000
+_PART_LENGTH = 300
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is saved of an exception."""
+    """What is kept of an exception."""
 
     type: str
+    """Qualified name of the exception's class, without "builtins."."""
     code: str
+    """Stable snake_case word of the verdict."""
     message: str
+    """Printable, at most 8 KiB; the class's name if the exception says nothing."""
     kind: Kind = Kind.UNKNOWN
+    """Whether trying again can help."""
     hint: str | None = None
+    """How to mend it, if the exception said so."""
     data: Any = None
+    """JSON value given by `Permanent(data=)`."""
     retry_after_ms: int | None = None
+    """Trying again before this is useless."""
     not_sent: bool = False
+    """It is proven that nothing left this machine."""
     frames: list[str] = []
+    """Lines "file:line function", outermost first, the innermost 30."""
     cause: "Failure | None" = None
+    """What it was raised from, at most five levels."""
 
     @classmethod
     def of(cls, exc: BaseException, verdict: Verdict) -> "Failure":
-        """Return the failure; never raises."""
-        raise NotImplementedError
+        """Return what is to be kept of `exc`; never raises."""
+        return _describe(exc, verdict, _DEEPEST_CAUSE)
+
+
+def _describe(exc: BaseException, verdict: Verdict, depth: int) -> Failure:
+    """Return the failure with at most `depth` levels of causes."""
+    name = _type_name(exc)
+    try:
+        hint, data = _hint(exc), _data(exc)
+        return Failure(
+            type=name,
+            code=escape(verdict.code, _NAME_LENGTH),
+            message=_bounded(_message(exc)) or name,
+            kind=verdict.kind,
+            hint=hint,
+            data=data,
+            retry_after_ms=_milliseconds(verdict.retry_after),
+            not_sent=verdict.not_sent,
+            frames=_frames(exc.__traceback__),
+            cause=_cause(exc, depth),
+        )
+    except BaseException:  # noqa: BLE001 - properties of a foreign class; the failure itself must be kept
+        return Failure(type=name, code="undescribable", message=name, kind=verdict.kind, not_sent=verdict.not_sent)
+
+
+def _type_name(exc: BaseException) -> str:
+    """Return the class's qualified name; a class may lie about it, or break."""
+    try:
+        cls = type(exc)
+        module = "" if cls.__module__ == "builtins" else f"{cls.__module__}."
+        return escape(f"{module}{cls.__qualname__}", _NAME_LENGTH)
+    except BaseException:  # noqa: BLE001 - a metaclass may raise anything
+        return "exception"
+
+
+def _message(exc: BaseException) -> str:
+    """Return what the exception says, then its notes, then the parts of a group."""
+    said = exc.message if isinstance(exc, MainspringError) else exc
+    lines = [_text(said)]
+    notes = getattr(exc, "__notes__", None)
+    if isinstance(notes, list | tuple):
+        lines += [_text(note) for note in notes[:_MOST_NOTES]]
+    if isinstance(exc, BaseExceptionGroup):
+        lines += _parts(exc)
+    return "\n".join(lines)
+
+
+def _text(thing: object) -> str:
+    """Return `str(thing)` as a plain str, or a word on why there is none."""
+    try:
+        return str.__getitem__(str(thing), slice(None))
+    except BaseException as error:  # noqa: BLE001 - __str__ of a foreign class may raise anything
+        return f"(its text cannot be read: __str__ raised {type(error).__name__})"
+
+
+def _parts(group: BaseExceptionGroup[BaseException]) -> list[str]:
+    """Return one line for each of the first leaves of a group, and how many more there are."""
+    leaves: list[BaseException] = []
+    waiting: deque[BaseException] = deque([group])
+    seen = 0
+    while waiting and seen < _COUNTED_PARTS:
+        part = waiting.popleft()
+        seen += 1
+        if isinstance(part, BaseExceptionGroup):
+            waiting.extend(part.exceptions[:_COUNTED_PARTS])
+        else:
+            leaves.append(part)
+    lines = [f"- {_type_name(leaf)}: {_text(leaf)[:_PART_LENGTH]}" for leaf in leaves[:_SHOWN_PARTS]]
+    if len(leaves) > _SHOWN_PARTS or waiting:
+        lines.append(f"- and {len(leaves) - _SHOWN_PARTS}{' or' if waiting else ''} more")
+    return lines
+
+
+def _bounded(text: str) -> str:
+    """Return the text printable and within the bytes that a message may have."""
+    limit = _MESSAGE_BYTES
+    shown = escape(text, limit)
+    while len(shown.encode()) > _MESSAGE_BYTES:
+        limit //= 2
+        shown = escape(text, limit)
+    return shown
+
+
+def _hint(exc: BaseException) -> str | None:
+    """Return the hint of an error of ours."""
+    hint = exc.hint if isinstance(exc, MainspringError) else None
+    return None if hint is None else escape(_text(hint), _HINT_LENGTH)
+
+
+def _data(exc: BaseException) -> Any:
+    """Return a copy of the data of an error of ours; it may have been changed since it was checked."""
+    data = getattr(exc, "data", None) if isinstance(exc, MainspringError) else None
+    if data is None:
+        return None
+    try:
+        encoded = msgspec.json.encode(data)
+    except Exception as error:  # noqa: BLE001 - what cannot be saved is said, the failure is kept
+        return {"refused": escape(f"the data is not JSON: {_text(error)}", _PART_LENGTH)}
+    if len(encoded) > _DATA_BYTES:
+        return {"refused": f"the data has {len(encoded)} bytes, more than {_DATA_BYTES}"}
+    return msgspec.json.decode(encoded)
+
+
+def _milliseconds(span: timedelta | None) -> int | None:
+    """Return whole milliseconds, rounded up: coming back too early is useless."""
+    return None if span is None else -(-span // timedelta(milliseconds=1))
+
+
+def _frames(traceback: TracebackType | None) -> list[str]:
+    """Return the innermost frames, outermost first."""
+    frames: deque[str] = deque(maxlen=_MOST_FRAMES)
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        where = f"{code.co_filename}:{traceback.tb_lineno} {code.co_qualname}"
+        frames.append(escape(where, _PART_LENGTH))
+        traceback = traceback.tb_next
+    return list(frames)
+
+
+def _cause(exc: BaseException, depth: int) -> Failure | None:
+    """Return what the exception was raised from, as Python would show it."""
+    if depth == 0:
+        return None
+    if isinstance(exc, StepFailed | RunFailed) and exc.failure is not None:
+        return _pruned(exc.failure, depth)
+    cause = exc.__cause__
+    if cause is None and not exc.__suppress_context__:
+        cause = exc.__context__
+    return None if cause is None else _describe(cause, classify(cause), depth - 1)
+
+
+def _pruned(failure: Failure, depth: int) -> Failure:
+    """Return the failure with its chain cut to `depth` levels, itself counted."""
+    if failure.cause is None:
+        return failure
+    cause = _pruned(failure.cause, depth - 1) if depth > 1 else None
+    return msgspec.structs.replace(failure, cause=cause)

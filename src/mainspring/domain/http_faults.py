@@ -18,7 +18,7 @@ def read(obj: object, name: str) -> object:
     """Return an attribute, or None if it is missing or its property raises."""
     try:
         return getattr(obj, name, None)
-    except Exception:  # a property of a foreign class may raise anything
+    except Exception:  # noqa: BLE001 - a property of a foreign class may raise anything
         return None
 
 
@@ -65,13 +65,13 @@ def parse_retry_after(text: object, now: datetime | None) -> timedelta | None:
         if shown.replace(".", "", 1).isdecimal():
             return min(timedelta(seconds=min(float(shown), 1e9)), _LONGEST_WAIT)
         return None if now is None else _until(shown, now)
-    except Exception:  # a foreign object as header, or a date that is none
+    except Exception:  # noqa: BLE001 - a foreign object as header, or a date that is none
         return None
 
 
 def _until(date: str, now: datetime) -> timedelta:
     """Return the span from `now` to an HTTP date, not below zero."""
-    from email.utils import parsedate_to_datetime  # 10 ms to import, for a rare header
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - 10 ms for a rare header
 
     due = parsedate_to_datetime(date)
     due = due if due.tzinfo is not None else due.replace(tzinfo=UTC)
@@ -94,5 +94,5 @@ def header_of(headers: object) -> object:
     try:
         pairs = headers if isinstance(headers, list | tuple) else headers.items()  # type: ignore[attr-defined]
         return next((value for name, value in pairs if str(name).lower() == "retry-after"), None)
-    except Exception:  # not a mapping at all
+    except Exception:  # noqa: BLE001 - not a mapping at all
         return None

@@ -1,0 +1,58 @@
+"""Find what keeps a value from being JSON: the path of the first fault, and why."""
+
+from math import isfinite
+
+_DEEPEST = 64
+_SMALLEST_INT = -(2**63)
+_LARGEST_INT = 2**64 - 1
+
+
+def json_fault(value: object, path: str = "$", depth: int = _DEEPEST) -> tuple[str, str] | None:
+    """Return (path, why) of the first part that is not JSON, None if all is.
+
+    JSON is None, bool, int of 64 bits, finite float, str that is valid Unicode, list, tuple and dict by str, at
+    most 64 levels deep (so a value that holds itself is refused too).
+    """
+    if isinstance(value, list | tuple | dict):
+        return (path, "it is nested too deeply") if depth == 0 else _inside(value, path, depth)
+    why = _scalar_fault(value)
+    return None if why is None else (path, why)
+
+
+def _inside(
+    value: list[object] | tuple[object, ...] | dict[object, object], path: str, depth: int
+) -> tuple[str, str] | None:
+    """Return the first fault of a container."""
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str) or not _is_unicode(key):
+                return path, f"the key {key!r} is not text"
+    parts = (
+        ((f".{key}", part) for key, part in value.items())
+        if isinstance(value, dict)
+        else ((f"[{n}]", part) for n, part in enumerate(value))
+    )
+    faults = (json_fault(part, f"{path}{step}", depth - 1) for step, part in parts)
+    return next((fault for fault in faults if fault is not None), None)
+
+
+def _scalar_fault(value: object) -> str | None:
+    """Return why a value without parts is not JSON."""
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return None if _is_unicode(value) else "it holds a lone surrogate"
+    if isinstance(value, int):
+        return None if _SMALLEST_INT <= value <= _LARGEST_INT else "the number needs more than 64 bits"
+    if isinstance(value, float):
+        return None if isfinite(value) else f"{value} is not JSON"
+    return f"{type(value).__name__} is not JSON"
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether the text can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
