@@ -1,7 +1,200 @@
-"""Decorators that turn functions and commands into automations.
+"""`script`, `task`, `workflow` and `step`: they turn commands and functions into automations and steps.
 
-    script(name, command, **options) -> Automation
-    task(fn=None, **options)         -> Task[P, R]      (plainly callable)
-    workflow(fn=None, **options)     -> Workflow[P, R]  (P without the run)
-    step(fn=None, **options)         -> Step[P, R]      (.fn .options .retry .undo .name)
+Each checks at once what can be known at once, makes the definition, and adds the automation to the current registry
+(see `registry.py`). What depends on annotations is checked when the definition is first asked for.
 """
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
+
+from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.errors import DefinitionError, MainspringError
+from mainspring.domain.options import parse_options
+from mainspring.domain.retry import Retry
+from mainspring.engine.automation import Automation, Step, Task, Workflow
+from mainspring.engine.keywords import CommandOptions, NamedOptions, StepOptions
+from mainspring.engine.loading import FILE_OF_MODULE
+from mainspring.engine.on import take_waiting
+from mainspring.engine.registry import current_registry
+from mainspring.engine.scripts import command_definition
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def script(name: str, command: str | list[str], **options: Unpack[CommandOptions]) -> Automation:
+    """Make a command an automation. Relative paths in it count from the folder of the calling file, or from `cwd`.
+
+    Raises:
+        OptionError, UnknownNameError: the command or an option cannot be used.
+        DefinitionError: another automation has this name.
+    """
+    frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
+    file, line = _real_file(frame.f_code.co_filename), frame.f_lineno
+    draft = command_definition(Kind.SCRIPT, name, command, dict(options), file=file, line=line)
+    return current_registry().add(Automation(draft, retry=_live_retry(options)))
+
+
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(**options: Unpack[NamedOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function one durable step that can be started, scheduled and watched.
+
+    Raises:
+        OptionError, UnknownNameError: an option cannot be used.
+        DefinitionError: not a plain function, or another automation has its name.
+    """
+
+    def decorate(fn: Callable[..., Any]) -> Any:
+        _require_function(fn, "task")
+        return current_registry().add(Task(_draft(Kind.TASK, fn, options), fn, _live_retry(options)))
+
+    return decorate if fn is None else decorate(fn)
+
+
+@overload
+def workflow(fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
+@overload
+def workflow(
+    **options: Unpack[NamedOptions],
+) -> Callable[[Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]], Workflow[P, R]]: ...
+def workflow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make an async function whose first parameter is the run a workflow.
+
+    Raises:
+        OptionError, UnknownNameError: an option cannot be used.
+        DefinitionError: not async, without the run, or another automation has its name.
+    """
+
+    def decorate(fn: Callable[..., Any]) -> Any:
+        _require_function(fn, "workflow")
+        _require_body(fn)
+        return current_registry().add(Workflow(_draft(Kind.WORKFLOW, fn, options), fn, _live_retry(options)))
+
+    return decorate if fn is None else decorate(fn)
+
+
+@overload
+def step(fn: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def step(**options: Unpack[StepOptions]) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Give a function options that hold wherever `run.step` is called with it.
+
+    Raises:
+        OptionError, UnknownNameError: an option cannot be used.
+        DefinitionError: not a plain function.
+    """
+
+    def decorate(fn: Callable[..., Any]) -> Any:
+        _require_function(fn, "step")
+        parsed = parse_options(Kind.STEP, options, f"step {fn.__name__!r} at {_place(fn)}")
+        return Step(fn, parsed, _live_retry(options), options.get("undo"))
+
+    return decorate if fn is None else decorate(fn)
+
+
+def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> Definition:
+    """Return the definition of a function, but for its parameters."""
+    where = f"{kind} {fn.__name__!r} at {_place(fn)}"
+    parsed = parse_options(kind, {"name": fn.__name__, **options}, where)
+    name = parsed.pop("name")
+    try:
+        schedules = schedules_of(parsed, name, take_waiting(fn, name))
+    except MainspringError as error:
+        raise DefinitionError(f"{error.message}\nin {where}", hint=error.hint) from None
+    return Definition(
+        kind=kind,
+        name=name,
+        module=_module_of(fn),
+        qualname=fn.__qualname__,
+        version=parsed.pop("version", 1),
+        options=parsed,
+        schedules=schedules,
+        fingerprint=_fingerprint(fn),
+        doc=(inspect.getdoc(fn) or "").partition("\n")[0],
+        file=_real_file(fn.__code__.co_filename),
+        line=fn.__code__.co_firstlineno,
+    )
+
+
+def _require_function(fn: Any, word: str) -> None:
+    """Refuse what has no name to be found by again, or cannot be called without an object."""
+    if not inspect.isfunction(fn):
+        raise DefinitionError(f"@{word} is given {fn!r}, not a function", hint=f"Put @{word} above a def of a module.")
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise DefinitionError(
+            f"{word} {fn.__name__!r} is a generator\nat {_place(fn)}", hint="Return a list instead of using yield."
+        )
+    owner = fn.__qualname__.rpartition("<locals>.")[2].rpartition(".")[0]
+    first = next(iter(inspect.signature(fn).parameters), "")
+    if owner and first in ("self", "cls"):
+        raise DefinitionError(
+            f"{word} {fn.__name__!r} is a method of {owner}\nat {_place(fn)}", hint="Use a function of the module."
+        )
+
+
+def _require_body(fn: Callable[..., Any]) -> None:
+    """Refuse a workflow that cannot be driven."""
+    parameters = list(inspect.signature(fn).parameters.values())
+    rest = f", {parameters[0].name}, ..." if parameters else ""
+    if not inspect.iscoroutinefunction(fn):
+        raise DefinitionError(
+            f"workflow {fn.__name__!r} is not async\nat {_place(fn)}",
+            hint=f"Write: async def {fn.__name__}(run: ms.Run, ...). For one durable step use @ms.task.",
+        )
+    if not parameters or not _takes_run(parameters[0]):
+        raise DefinitionError(
+            f"workflow {fn.__name__!r} does not take the run as its first parameter\nat {_place(fn)}",
+            hint=f"Write: async def {fn.__name__}(run: ms.Run{rest}).",
+        )
+
+
+def _takes_run(first: inspect.Parameter) -> bool:
+    """Whether a first parameter is meant for the run: called `run`, annotated with a Run, or left open."""
+    if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
+        return False
+    note = first.annotation
+    text = note if isinstance(note, str) else getattr(note, "__name__", "")
+    return first.name in ("run", "_run", "_") or note in (first.empty, Any) or text.rpartition(".")[2] == "Run"
+
+
+def _live_retry(options: Mapping[str, Any]) -> Retry | None:
+    """Return the retry policy with its live wait and stop objects."""
+    value = options.get("retry")
+    return value if value is None or isinstance(value, Retry) else Retry.parse(value)
+
+
+def _module_of(fn: Callable[..., Any]) -> str:
+    """Return what another process can load the function from: a module's name, or a file."""
+    names = fn.__globals__
+    if FILE_OF_MODULE in names:
+        return str(names[FILE_OF_MODULE])
+    if fn.__module__ == "__main__" and names.get("__file__"):
+        return _real_file(str(names["__file__"]))
+    return fn.__module__
+
+
+def _fingerprint(fn: Callable[..., Any]) -> str:
+    """Return the hash of the function's text, of its code where there is no text."""
+    try:
+        content = inspect.getsource(fn).encode("utf-8", "surrogatepass")
+    except (OSError, TypeError, SyntaxError):
+        content = fn.__code__.co_code + repr(fn.__code__.co_names).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _place(fn: Callable[..., Any]) -> str:
+    """Return "file:line" of a function."""
+    return f"{_real_file(fn.__code__.co_filename)}:{fn.__code__.co_firstlineno}"
+
+
+def _real_file(file: str) -> str:
+    """Return the absolute path; names such as "<stdin>" are no paths."""
+    return file if file.startswith("<") else str(Path(file).resolve())

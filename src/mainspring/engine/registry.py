@@ -1,7 +1,192 @@
-"""The registry of automations of one process.
+"""The registry: the automations of this process by name, and the problems that kept others out.
 
-    with Registry() as registry: ...
-    Registry.load(targets, base_dir) -> Registry    .automations: dict[str, Automation]   .problems: list[Problem]
-    registry.get(name) -> Automation (UnknownNameError)
-    Automation: .definition .fn .retry ; Problem(where, what, how)
+Declaring an automation adds it to the current registry: the one of the enclosing `with`, else that of the process.
+Invariant: one name, one automation. While files are loaded a second one becomes a problem and the first stays;
+elsewhere it is an error. Declaring the same place again (a module loaded twice) replaces.
 """
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Self, TypeVar
+
+from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
+from mainspring.engine.automation import Automation
+from mainspring.engine.loading import Target, find_targets, load_module, problem_of
+from mainspring.engine.on import is_waiting
+from mainspring.engine.problem import Problem
+from mainspring.engine.scripts import load_scripts
+
+A = TypeVar("A", bound=Automation)
+
+
+class Registry:
+    """Use it as `with Registry() as registry:` to collect what is declared inside."""
+
+    def __init__(self) -> None:
+        self.automations: dict[str, Automation] = {}
+        self.problems: list[Problem] = []
+        self._loading = False
+        self._tokens: list[Token[Registry | None]] = []
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_current.set(self))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _current.reset(self._tokens.pop())
+
+    def __iter__(self) -> Iterator[Automation]:
+        return iter(list(self.automations.values()))
+
+    def add(self, automation: A) -> A:
+        """Add an automation and return it.
+
+        Raises:
+            DefinitionError: another one has its name; names both places.
+        """
+        _record(automation)
+        known = self.automations.get(automation.name)
+        if known is None or _is_same(known, automation):
+            self.automations[automation.name] = automation
+        elif known is not automation:
+            self._refuse(
+                automation.where,
+                f"two automations are called {automation.name!r}: at {known.where} and at {automation.where}",
+                "Give one of them another name with name=..., or remove it.",
+            )
+        return automation
+
+    def get(self, name: str) -> Automation:
+        """Return the automation of this name.
+
+        Raises:
+            UnknownNameError: there is none; shows the nearest.
+        """
+        if name not in self.automations:
+            raise UnknownNameError("automation", name, self.automations)
+        return self.automations[name]
+
+    @classmethod
+    def load(cls, targets: Iterable[str | Path], base_dir: str | Path = ".") -> Self:
+        """Return a registry with the automations of files, globs, folders and modules; never raises for one of them."""
+        registry = cls()
+        found, problems = find_targets(targets, Path(base_dir).resolve())
+        registry.problems.extend(problems)
+        with registry, registry._while_loading():
+            for target in found:
+                registry._load_one(target)
+        registry.complete()
+        return registry
+
+    def complete(self) -> None:
+        """Finish each definition and check renames; what is wrong becomes a problem, and that automation is left out."""
+        for automation in self:
+            try:
+                _ = automation.definition
+            except MainspringError as error:
+                del self.automations[automation.name]
+                self.problems.append(
+                    Problem(where=automation.where, what=error.message, how=error.hint or "Mend this declaration.")
+                )
+        self.problems.extend(self._rename_problems())
+
+    def _load_one(self, target: Target) -> None:
+        """Load one file or module; if it fails, nothing of it stays."""
+        before = dict(self.automations)
+        if target.file is not None and target.file.suffix == ".toml":
+            scripts, problems = load_scripts(target.file)
+            self.problems.extend(problems)
+            for script in scripts:
+                self.add(script)
+            return
+        try:
+            module = load_module(target.text)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever users' code raises, the others still load
+            self.automations = before
+            _declared.pop(target.text, None)
+            self.problems.append(problem_of(target, error))
+            return
+        self._adopt(module)
+        self._report_waiting(module)
+
+    def _adopt(self, module: ModuleType) -> None:
+        """Add what the module and its parts declared when they were first imported: a second import declares nothing."""
+        for name, part in list(sys.modules.items()):
+            if part is module or name.startswith(f"{module.__name__}."):
+                for automation in list(_declared.get(getattr(part, "__file__", None) or "", ())):
+                    self.add(automation)
+        for value in list(vars(module).values()):
+            if isinstance(value, Automation):
+                self.add(value)
+
+    def _report_waiting(self, module: ModuleType) -> None:
+        """Report schedules on a function that is no automation: they would be lost in silence."""
+        for name, value in list(vars(module).items()):
+            if is_waiting(value) and getattr(value, "__module__", None) == module.__name__:
+                self.problems.append(
+                    Problem(
+                        where=f"{module.__file__}: {name}",
+                        what=f"{name!r} has a schedule but is no automation",
+                        how="Add @ms.task or @ms.workflow.",
+                    )
+                )
+
+    def _rename_problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with `was`: a name that still lives, or that two automations say they had."""
+        heirs: dict[str, Automation] = {}
+        for automation in self:
+            for old in automation.was:
+                what = ""
+                if old == automation.name:
+                    what = f"{old!r} says that it was called {old!r}"
+                elif old in self.automations:
+                    what = f"{automation.name!r} says that it was {old!r}, which is at {self.automations[old].where}"
+                elif heirs.setdefault(old, automation) is not automation:
+                    what = f"{automation.name!r} and {heirs[old].name!r} both say that they were {old!r}"
+                if what:
+                    yield Problem(where=automation.where, what=what, how="Take this name out of was=, or rename the other.")
+
+    def _refuse(self, where: str, what: str, how: str) -> None:
+        """Record a problem while files are loaded, raise elsewhere."""
+        if not self._loading:
+            raise DefinitionError(what, hint=how)
+        self.problems.append(Problem(where=where, what=what, how=how))
+
+    @contextmanager
+    def _while_loading(self) -> Iterator[None]:
+        """Collect problems instead of raising them."""
+        self._loading = True
+        try:
+            yield
+        finally:
+            self._loading = False
+
+
+_current: ContextVar[Registry | None] = ContextVar("mainspring_registry", default=None)
+_of_process = Registry()
+# What each file declared, for registries that are made after the file was imported.
+_declared: dict[str, list[Automation]] = {}
+
+
+def current_registry() -> Registry:
+    """Return the registry of the enclosing `with`, else the one of the process."""
+    return _current.get() or _of_process
+
+
+def _record(automation: Automation) -> None:
+    """Remember what a Python file declared; what was read again replaces."""
+    file, _, line = automation.where.rpartition(":")
+    if line and not file.startswith("<"):
+        others = [known for known in _declared.get(file, []) if known is not automation and not _is_same(known, automation)]
+        _declared[file] = [*others, automation]
+
+
+def _is_same(known: Automation, new: Automation) -> bool:
+    """Whether `new` is the same declaration read again, not a second one."""
+    if known.fn is None or new.fn is None:
+        return known.definition == new.definition and bool(known.where)
+    return known.where == new.where and known.fn.__qualname__ == new.fn.__qualname__

@@ -1,0 +1,147 @@
+"""Automations and steps: a definition together with what cannot be written down (the live function, retry, undo).
+
+`Automation.definition` is completed when it is first asked for, not at decoration: only then are all classes of the
+module known, so annotations may name classes that stand further down.
+"""
+
+import functools
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+import msgspec
+
+from mainspring.domain.arguments import json_schema
+from mainspring.domain.definition import Definition, schedules_of
+from mainspring.domain.errors import OutsideStepError
+from mainspring.domain.retry import Retry
+from mainspring.domain.schedule import Schedule
+from mainspring.domain.signature import Signature, signature_of
+from mainspring.engine.ambient import IN_BODY
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Automation:
+    """Anything named that we run. `fn` is None for a command; `retry` is the live policy or None for the default."""
+
+    skipped = 0
+    """How many leading parameters the engine fills in itself."""
+
+    def __init__(self, draft: Definition, fn: Callable[..., Any] | None = None, retry: Retry | None = None) -> None:
+        self._draft = draft
+        self._complete: Definition | None = None
+        self.fn = fn
+        self.retry = retry
+
+    def __repr__(self) -> str:
+        return f"<{self._draft.kind} {self.name} at {self.where}>"
+
+    @property
+    def name(self) -> str:
+        """The name it is known by."""
+        return self._draft.name
+
+    @property
+    def was(self) -> list[str]:
+        """The names it had before."""
+        return list(self._draft.option("was"))
+
+    @property
+    def where(self) -> str:
+        """The place of its declaration, "file:line"."""
+        return self._draft.where
+
+    @functools.cached_property
+    def signature(self) -> Signature | None:
+        """The types of its arguments and result; None for a command."""
+        return None if self.fn is None else signature_of(self.fn, self.skipped)
+
+    @property
+    def definition(self) -> Definition:
+        """All of it that is data.
+
+        Raises:
+            OptionError: a template names an argument that does not exist.
+            DefinitionError: the annotations cannot be read.
+        """
+        if self._complete is None:
+            schema = {} if self.signature is None else json_schema(self.signature)
+            complete = msgspec.structs.replace(self._draft, parameters=schema)
+            complete.check_templates()
+            self._complete = complete
+        return self._complete
+
+    def add_schedule(self, schedule: Schedule) -> None:
+        """Let it start by one more schedule."""
+        schedules = schedules_of({}, self.name, [*self._draft.schedules, schedule])
+        self._draft = msgspec.structs.replace(self._draft, schedules=schedules)
+        self._complete = None
+
+
+class Task(Automation, Generic[P, R]):
+    """One durable step that is an automation of its own; in a unit test call it like the function it is."""
+
+    fn: Callable[P, R]
+
+    def __init__(self, draft: Definition, fn: Callable[P, R], retry: Retry | None) -> None:
+        super().__init__(draft, fn, retry)
+        functools.update_wrapper(self, fn)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function.
+
+        Raises:
+            OutsideStepError: called straight from a workflow's body.
+        """
+        if IN_BODY.get():
+            raise OutsideStepError(self.name)
+        return self.fn(*args, **kwargs)
+
+
+class Workflow(Automation, Generic[P, R]):
+    """An async function driven through its steps. `P` are its arguments without the run."""
+
+    skipped = 1
+    fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]
+
+    def __init__(
+        self, draft: Definition, fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], retry: Retry | None
+    ) -> None:
+        super().__init__(draft, fn, retry)
+        functools.update_wrapper(self, fn)
+
+    def __call__(self, run: Any, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Call the async function itself, with whatever stands for the run."""
+        return self.fn(run, *args, **kwargs)
+
+
+class Step(Generic[P, R]):
+    """A function with options for `run.step`; in a unit test call it like the function it is."""
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        options: Mapping[str, Any],
+        retry: Retry | None = None,
+        undo: Callable[..., Any] | None = None,
+    ) -> None:
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.options = dict(options)
+        self.retry = retry
+        self.undo = undo
+        self.name: str = self.options.get("name") or fn.__name__
+
+    def __repr__(self) -> str:
+        return f"<step {self.name} of {self.fn.__module__}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function.
+
+        Raises:
+            OutsideStepError: called straight from a workflow's body.
+        """
+        if IN_BODY.get():
+            raise OutsideStepError(self.name)
+        return self.fn(*args, **kwargs)

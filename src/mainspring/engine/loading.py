@@ -1,0 +1,142 @@
+"""Loading users' files and modules.
+
+A file is imported under a name that follows from its path alone, never as `__main__`, so that a child process or the
+next start finds the same functions. A file inside a package is imported as part of it, so relative imports work.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from mainspring.domain.errors import DefinitionError, MainspringError
+from mainspring.engine.problem import Problem
+
+FILE_OF_MODULE = "__mainspring_file__"
+"""A module loaded from a file carries this name: it can be loaded again from there and not by its module name."""
+
+_SUFFIXES = (".py", ".toml")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+
+
+class Target(NamedTuple):
+    """One thing to load: what `load_module` takes, and the file if it is one."""
+
+    text: str
+    file: Path | None
+
+
+def find_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[Target], list[Problem]]:
+    """Return what files, globs, folders and module names stand for, each once, in the order given."""
+    found: dict[str, Target] = {}
+    problems: list[Problem] = []
+    if str(base_dir) not in sys.path:
+        sys.path.insert(0, str(base_dir))
+    for target in map(str, targets):
+        files = list(_files_of(target, base_dir))
+        if files:
+            found.update({str(file): Target(str(file), file) for file in files})
+        elif _DOTTED.fullmatch(target) and not target.endswith(_SUFFIXES):
+            found[target] = Target(target, None)
+        else:
+            problems.append(
+                Problem(
+                    where=str(base_dir / target),
+                    what=f"{target!r} is no file with automations, and matches none",
+                    how="Name a .py or .toml file, a folder or pattern with such files, or a module such as jobs.daily.",
+                )
+            )
+    return list(found.values()), problems
+
+
+def load_module(target: str) -> ModuleType:
+    """Return the module of a dotted name or a file; one that is already loaded is not loaded again."""
+    path = Path(target)
+    if path.suffix != ".py" and not path.is_file():
+        return importlib.import_module(target)
+    path = path.resolve()
+    if (path.parent / "__init__.py").is_file():
+        return _load_in_package(path)
+    name = module_name(path)
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise DefinitionError(f"{path} cannot be loaded", hint="Name a file that exists and ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    setattr(module, FILE_OF_MODULE, str(path))
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def module_name(path: Path) -> str:
+    """Return the stable name of a file outside packages: the same in each process, different for each path."""
+    stem = re.sub(r"\W", "_", path.stem)
+    return f"mainspring_file_{stem}_{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+
+
+def problem_of(target: Target, error: BaseException) -> Problem:
+    """Return what a person needs to mend a file or module that failed to import."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if target.file is not None and frame.filename == str(target.file)]
+    where = f"{own[-1].filename}:{own[-1].lineno}" if own else target.text
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{error.filename}:{error.lineno}"
+    if isinstance(error, MainspringError):
+        return Problem(where=where, what=error.message, how=error.hint or "Mend this declaration.")
+    how = "Mend the file; its other automations are left out until it loads."
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        how = f"Install {error.name.partition('.')[0]!r} beside mainspring, or mend the import."
+    if isinstance(error, SystemExit):
+        how = "Put what ends the program under: if __name__ == '__main__'."
+    message = str(error)
+    return Problem(where=where, what=f"failed to load: {type(error).__name__}{': ' if message else ''}{message}", how=how)
+
+
+def _files_of(target: str, base_dir: Path) -> Iterator[Path]:
+    """Yield the files that a path or pattern means."""
+    path = base_dir / Path(target).expanduser()
+    if path.is_file():
+        yield path.resolve()
+    elif path.is_dir() and not _is_package(path):
+        yield from _loadable(path.iterdir())
+    elif any(sign in target for sign in "*?["):
+        anchor = Path(path.anchor)
+        yield from _loadable(anchor.glob(str(path.relative_to(anchor))))
+
+
+def _loadable(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files with automations in a fixed order; names that begin with "_" or "." are private."""
+    for path in sorted(paths):
+        if path.suffix in _SUFFIXES and path.is_file() and not path.name.startswith(("_", ".")):
+            yield path.resolve()
+
+
+def _is_package(folder: Path) -> bool:
+    """Whether a folder is imported, not searched."""
+    return (folder / "__init__.py").is_file()
+
+
+def _load_in_package(path: Path) -> ModuleType:
+    """Import a file by its place in the package it lies in."""
+    parts = [path.stem] if path.stem != "__init__" else []
+    folder = path.parent
+    while _is_package(folder):
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return importlib.import_module(".".join(parts))
