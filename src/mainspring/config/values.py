@@ -70,6 +70,8 @@ class Reader:
 def from_text(annotation: Any, text: str) -> Any:
     """Return the value that `text`, of a variable or flag, would be in a file: numbers, switches and lists are read. Raises OptionError."""
     kind = _without_none(annotation)
+    if (option := _option(kind)) is not None:
+        return _option_from_text(option, text)
     if get_origin(kind) is tuple:
         return (
             toml_value(text)

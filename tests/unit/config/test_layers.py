@@ -1,0 +1,191 @@
+"""What a wrong setting is told: which key, where it stands, what was meant."""
+
+import os
+
+import pytest
+
+from mainspring.config import load
+from mainspring.config.keys import VALUES
+from mainspring.config.layers import variable
+from mainspring.domain.errors import ConfigError
+
+
+@pytest.fixture
+def refuse(tmp_path):
+    """Return the message for a file's bytes, variables and flags that are refused."""
+
+    def refuse(text: str | bytes = "", env=None, flags=None) -> str:
+        file = tmp_path / "mainspring.toml"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(ConfigError) as caught:
+            load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234, flags=flags or {})
+        return str(caught.value).replace(str(file), "FILE")
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line", "near"),
+    [
+        ('[store]\nulr = "x"', "store.ulr", 2, "store.url"),
+        ('[stroe]\nurl = "x"', "stroe", 1, "store"),
+        ('[store]\nretention = { suceeded = "1d" }', "store.retention.suceeded", 2, "store.retention.succeeded"),
+        (
+            "[worker]\nqueues = { mail = { concurency = 1 } }",
+            "worker.queues.mail.concurency",
+            2,
+            "worker.queues.mail.concurrency",
+        ),
+        ('[defaults]\noverlapp = "skip"', "defaults.overlapp", 2, "defaults.overlap"),
+        (
+            "[environments.blue.worker]\nthread = 1",
+            "environments.blue.worker.thread",
+            2,
+            "environments.blue.worker.threads",
+        ),
+        ("threads = 1", "threads", 1, "worker.threads"),
+    ],
+)
+def test_unknown_key_of_a_file_names_line_and_nearest_key(refuse, text, key, line, near):
+    """A typing error is found at once, with its place."""
+    assert refuse(text) == f"unknown setting `{key}`\nset by FILE:{line}\nDid you mean {near}?"
+
+
+def test_unknown_key_that_is_like_none_lists_the_sections(refuse):
+    """Where nothing is near, the reader gets a place to start."""
+    assert refuse("[xyzzy]\nq = 1").endswith("Sections: project, store, worker, defaults, exec.")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("MAINSPRING_STORE_ULR", "MAINSPRING_STORE_URL"),
+        ("MAINSPRING_STROE_URL", "MAINSPRING_STORE_URL"),
+        ("MAINSPRING_STORE_RETENTION_FAILED", "MAINSPRING_STORE_RETENTION__FAILED"),
+        ("MAINSPRING_WORKER_QUEUES__MAIL__RAET", "MAINSPRING_WORKER_QUEUES__MAIL__RATE"),
+    ],
+)
+def test_unknown_variable_names_the_nearest_variable(refuse, name, near):
+    """A variable is answered with a variable."""
+    assert refuse(env={name: "1"}) == f"unknown setting `{name}`\nset by env {name}\nDid you mean {near}?"
+
+
+def test_unknown_flag_is_refused(refuse):
+    """Even a caller of ours cannot set what does not exist."""
+    assert refuse(flags={"store.ulr": "x"}) == "unknown setting `store.ulr`\nset by flag\nDid you mean store.url?"
+
+
+@pytest.mark.parametrize("path", sorted(path for path in VALUES if "*" not in path), ids=".".join)
+def test_variable_of_each_key_reaches_that_key(tmp_path, path):
+    """The rule for names has no exception: each key's variable sets that key, or is refused with that key."""
+    name = variable(path)
+    (tmp_path / "mainspring.toml").touch()
+    outcome = ""
+    try:
+        outcome = load(env={"HOME": "/home/u", name: "5"}, cwd=tmp_path, uid=1234).sources[".".join(path)]
+    except ConfigError as error:
+        outcome = error.message
+    assert outcome == f"env {name}" or (
+        outcome.startswith(f"`{'.'.join(path)}`: ") and outcome.endswith(f"\nset by env {name}")
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "why"),
+    [
+        ("worker", "threads", '"many"', "expected int, got str"),
+        ("worker", "threads", "0", "expected int >= 1"),
+        ("worker", "threads", "true", "expected int, got bool"),
+        ("worker", "drain", '"soon"', "'soon' is not a span of time"),
+        ("worker", "drain", '"-5s"', "is not a span of time"),
+        ("worker", "lease", '"0s"', "above zero"),
+        ("worker", "park_bytes", '"lots"', "'lots' is not a size"),
+        ("worker", "queues", "3", "expected a table, got 3"),
+        ("worker.queues", "mail", '{ rate = "fast" }', "'fast' is not a rate"),
+        ("worker.queues", "mail", '"x"', "expected int, got str"),
+        ("store", "retention", '"30d"', "expected a table, got '30d'"),
+        ("store", "url", "5", "expected text, got 5"),
+        ("store", "backup", "{ to = 5 }", "expected text, got 5"),
+        ("exec", "fail_open", '"yes"', "expected bool, got str"),
+        ("project", "automations", '"a.py"', "expected a list, got 'a.py'"),
+        ("project", "automations", "[1]", "expected text, got 1"),
+        ("project", "environment", '"../x"', "expected str matching regex"),
+        ("project", "timezone", '"Europe/Berlinn"', "Europe/Berlinn"),
+        ("defaults", "overlap", '"skp"', "'skp' is none of the choices"),
+        ("defaults", "timeout", '"0s"', "is no time at all"),
+    ],
+)
+def test_wrong_value_of_a_file_names_key_line_and_reason(refuse, section, key, value, why):
+    """What is wrong, then where."""
+    message = refuse(f"# comment\n[{section}]\n{key} = {value}\n")
+    assert message.startswith(f"`{section}.{key}")
+    assert why in message.splitlines()[0]
+    assert message.splitlines()[1] == "set by FILE:3"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("MAINSPRING_WORKER_THREADS", "many", "expected a whole number, got 'many'"),
+        ("MAINSPRING_EXEC_FAIL_OPEN", "perhaps", "expected true or false"),
+        ("MAINSPRING_WORKER_LEASE", "x", "is not a span"),
+        ("MAINSPRING_PROJECT_AUTOMATIONS", "[oops", "neither a list nor a table"),
+        ("MAINSPRING_WORKER_QUEUES", "{oops", "neither a list nor a table"),
+        ("MAINSPRING_STORE", "x", "expected a table"),
+    ],
+)
+def test_wrong_value_of_a_variable_names_the_variable(refuse, name, text, why):
+    """The reader sees which variable to mend."""
+    message = refuse(env={name: text})
+    assert why in message
+    assert f"set by env {name}" in message
+
+
+@pytest.mark.parametrize("key", ["token", "db_password", "SECRET_THING", "api_key"])
+def test_literal_secret_is_refused_and_not_repeated(refuse, key):
+    """Secrets are references only; the message must not carry what it complains of."""
+    for message in (
+        refuse(f'[project]\n{key} = "hunter2"'),
+        refuse(env={f"MAINSPRING_PROJECT_{key.upper()}": "hunter2"}),
+        refuse(flags={f"project.{key}": "hunter2"}),
+    ):
+        assert "a secret is never written here" in message
+        assert "secret:NAME" in message
+        assert "hunter2" not in message
+
+
+def test_reference_to_a_secret_is_no_literal(refuse):
+    """A reference is judged like any other key."""
+    assert refuse('[project]\ntoken = "secret:web"').startswith("unknown setting `project.token`")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[store\nurl = 1", "not valid TOML"),
+        (b'[store]\nurl = "a"\nbackup = ?', "(at line 3, column"),
+        (b'[project]\nname = "\xff"', "not UTF-8"),
+        (b"environments = 3", "holds a table for each environment"),
+        (b"[environments]\nblue = 3", "holds a table for each environment"),
+        (b'[environments.blue.project]\nenvironment = "red"', "cannot name another one"),
+    ],
+)
+def test_file_that_cannot_be_used_is_told_with_its_name(refuse, content, why):
+    """Whatever is in the file, the answer names it."""
+    message = refuse(content)
+    assert why in message
+    assert "FILE" in message
+
+
+def test_file_may_begin_with_a_byte_order_mark(tmp_path):
+    """Some editors write one."""
+    (tmp_path / "mainspring.toml").write_bytes(b'\xef\xbb\xbf[project]\nname = "x"')
+    assert load(env={"HOME": "/h"}, cwd=tmp_path, uid=1).project.name == "x"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_unreadable_file_is_told(tmp_path, refuse):
+    """A file that was found but cannot be read is not passed over."""
+    (tmp_path / "mainspring.toml").touch(mode=0)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(env={"HOME": "/h"}, cwd=tmp_path, uid=1)

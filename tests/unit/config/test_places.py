@@ -1,0 +1,164 @@
+"""Where the file, the store and the spool live."""
+
+from pathlib import Path
+
+import pytest
+
+from mainspring.config import load, places
+from mainspring.domain.errors import ConfigError
+
+USER = 4_000_000_000 - 1  # no such user: its home folder comes from HOME alone
+
+
+def put(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def around(tmp_path, monkeypatch):
+    """A user's surroundings, with the machine's own file out of reach."""
+    monkeypatch.setattr(places, "MACHINE_FILE", tmp_path / "etc" / "mainspring.toml")
+    (tmp_path / "project" / "deep").mkdir(parents=True)
+    return {"env": {"HOME": str(tmp_path / "home")}, "cwd": tmp_path / "project" / "deep", "uid": USER}
+
+
+def test_file_is_looked_for_from_the_nearest_place_to_the_farthest(tmp_path, around):
+    """Each nearer file hides the farther ones."""
+    assert load(**around).file is None
+    for path in ("etc/mainspring.toml", "home/.config/mainspring/mainspring.toml", "project/mainspring.toml"):
+        assert load(**around).file != tmp_path / path
+        put(tmp_path / path)
+        assert load(**around).file == tmp_path / path
+    near = put(tmp_path / "project/deep/mainspring.toml")
+    assert load(**around).file == near
+    around["env"]["MAINSPRING_CONFIG"] = str(put(tmp_path / "other.toml"))
+    assert load(**around).file == tmp_path / "other.toml"
+    assert load(**around, config=put(tmp_path / "named.toml")).file == tmp_path / "named.toml"
+
+
+def test_file_of_the_user_follows_xdg_config_home(tmp_path, around):
+    """XDG_CONFIG_HOME moves the user's folder; a relative one is ignored."""
+    moved = put(tmp_path / "xdg/mainspring/mainspring.toml")
+    around["env"]["XDG_CONFIG_HOME"] = "relative"
+    assert load(**around).file is None
+    around["env"]["XDG_CONFIG_HOME"] = str(tmp_path / "xdg")
+    assert load(**around).file == moved
+
+
+@pytest.mark.parametrize("source", ["--config", "MAINSPRING_CONFIG"])
+def test_named_file_must_exist(around, source):
+    """A file that was named is never quietly replaced by another."""
+    config = Path("gone.toml") if source == "--config" else None
+    around["env"]["MAINSPRING_CONFIG"] = "gone.toml"
+    with pytest.raises(ConfigError) as caught:
+        load(**around, config=config)
+    assert str(around["cwd"] / "gone.toml") in str(caught.value)
+    assert source in str(caught.value)
+
+
+def test_default_store_of_a_user_is_in_the_state_folder(tmp_path, around):
+    """Without a file the store is below the state folder, its spool beside it."""
+    settings = load(**around)
+    assert settings.store.path == tmp_path / "home/.local/state/mainspring/state.db"
+    assert settings.exec.spool == tmp_path / "home/.local/state/mainspring/state.db.spool"
+    assert settings.folder == around["cwd"]
+    around["env"]["XDG_STATE_HOME"] = "/state"
+    assert load(**around).store.url == "sqlite:////state/mainspring/state.db"
+
+
+def test_default_store_of_root_is_the_machine_s(around):
+    """Root's store does not depend on whose variables it inherited."""
+    around |= {"uid": 0}
+    around["env"]["XDG_STATE_HOME"] = "/state"
+    assert load(**around).store.path == Path("/var/lib/mainspring/state.db")
+
+
+def test_user_without_a_home_is_told_what_to_set(around):
+    """A container's nameless user gets one clear line, and none when the store is named."""
+    around["env"].clear()
+    with pytest.raises(ConfigError, match="MAINSPRING_STORE_URL"):
+        load(**around)
+    around["env"]["MAINSPRING_STORE_URL"] = "/data/s.db"
+    assert load(**around).store.path == Path("/data/s.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///var/s.db", "project/var/s.db"),
+        ("var/s.db", "project/var/s.db"),
+        ("../s.db", "s.db"),
+        ("sqlite:///~/s.db", "home/s.db"),
+        ("~/s.db", "home/s.db"),
+    ],
+)
+def test_store_url_counts_from_the_folder_of_its_file(tmp_path, around, url, path):
+    """The same file names the same store from wherever a command is typed."""
+    put(tmp_path / "project/mainspring.toml", f'[store]\nurl = "{url}"')
+    assert load(**around).store.path == tmp_path / path
+
+
+def test_store_url_of_variable_and_flag_counts_from_the_working_folder(around):
+    """What is typed here means a place from here."""
+    around["env"]["MAINSPRING_STORE_URL"] = "s.db"
+    assert load(**around).store.path == around["cwd"] / "s.db"
+    assert load(**around, flags={"store.url": "sqlite:///f.db"}).store.path == around["cwd"] / "f.db"
+    assert load(**around, flags={"store.url": "sqlite:////abs/f.db"}).store.url == "sqlite:////abs/f.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgresql://u:hunter2@h/db", "needs the postgres extra, not part of this version"),
+        ("postgres://u:hunter2@h/db", "needs the postgres extra, not part of this version"),
+        ("mysql://u:hunter2@h/db", "mysql://"),
+        ("sqlite://s.db", "sqlite://"),
+        ("sqlite:///", "names no file"),
+        ("var/", "names no file"),
+        ("sqlite:///:memory:", "not a plain file"),
+        (":memory:", "not a plain file"),
+        ("sqlite:///s.db?mode=ro", "not a plain file"),
+    ],
+)
+def test_store_url_of_another_form_is_refused(around, url, why):
+    """The error says which forms there are, and repeats no password."""
+    with pytest.raises(ConfigError) as caught:
+        load(**around, flags={"store.url": url})
+    assert why in caught.value.message
+    assert "`store.url`" in caught.value.message
+    assert "set by flag" in caught.value.message
+    assert "sqlite:///relative.db" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_automations_count_from_the_file_and_modules_stay(tmp_path, around):
+    """Files and patterns become absolute; a module's name is a name."""
+    put(
+        tmp_path / "project/mainspring.toml",
+        '[project]\nautomations = ["auto/*.py", "scripts.toml", "one.py", "billing.auto", "/x/y.py"]',
+    )
+    project = tmp_path / "project"
+    assert load(**around).project.automations == (
+        f"{project}/auto/*.py",
+        f"{project}/scripts.toml",
+        f"{project}/one.py",
+        "billing.auto",
+        "/x/y.py",
+    )
+
+
+def test_backup_and_spool_count_from_the_file(tmp_path, around):
+    """Every path in a file follows the one rule."""
+    put(tmp_path / "project/mainspring.toml", '[store]\nbackup = { to = "b" }\n[exec]\nspool = "~/spool"')
+    settings = load(**around)
+    assert settings.store.backup.to == tmp_path / "project/b"
+    assert settings.exec.spool == tmp_path / "home/spool"
+
+
+def test_loading_creates_nothing(tmp_path, around):
+    """Reading the settings leaves the disk as it was."""
+    before = sorted(tmp_path.rglob("*"))
+    load(**around)
+    assert sorted(tmp_path.rglob("*")) == before
