@@ -11,13 +11,13 @@ from msgspec.structs import fields
 
 from mainspring.config.settings import SECTIONS
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 # A bare value in place of one of these tables sets this key of it: `mail = 2` is `mail = { concurrency = 2 }`.
-SHORT_FOR: dict[Path, str] = {("worker", "queues", "*"): "concurrency"}
+SHORT_FOR: dict[KeyPath, str] = {("worker", "queues", "*"): "concurrency"}
 
 
-def _collect(path: Path, annotation: Any, tables: set[Path], values: dict[Path, Any]) -> None:
+def _collect(path: KeyPath, annotation: Any, tables: set[KeyPath], values: dict[KeyPath, Any]) -> None:
     if isinstance(annotation, type) and issubclass(annotation, Struct):
         tables.add(path)
         for one in fields(annotation):
@@ -29,13 +29,13 @@ def _collect(path: Path, annotation: Any, tables: set[Path], values: dict[Path, 
         values[path] = annotation
 
 
-TABLES: set[Path] = set()
-VALUES: dict[Path, Any] = {}
+TABLES: set[KeyPath] = set()
+VALUES: dict[KeyPath, Any] = {}
 for _name, _section in SECTIONS.items():
     _collect((_name,), _section, TABLES, VALUES)
 
 
-def known_form(path: Path) -> Path | None:
+def known_form(path: KeyPath) -> KeyPath | None:
     """Return the known key or table that `path` is an instance of, or None."""
     for known in (*TABLES, *VALUES):
         if len(known) == len(path) and all(want in ("*", have) for want, have in zip(known, path, strict=True)):
@@ -43,13 +43,13 @@ def known_form(path: Path) -> Path | None:
     return None
 
 
-def nearest(path: Path) -> str | None:
+def nearest(path: KeyPath) -> str | None:
     """Return the dotted known key that is most like the unknown `path`."""
     known = {".".join(have if want == "*" else want for want, have in _beside(one, path)) for one in (*TABLES, *VALUES)}
     close = get_close_matches(".".join(path), sorted(known), n=1, cutoff=0.6)
     return close[0] if close else None
 
 
-def _beside(known: Path, path: Path) -> list[tuple[str, str]]:
+def _beside(known: KeyPath, path: KeyPath) -> list[tuple[str, str]]:
     """Pair the parts of a known key with those of `path`; `*` stays where `path` is too short to name it."""
     return [(want, path[place] if place < len(path) else "NAME") for place, want in enumerate(known)]

@@ -32,17 +32,17 @@ class Given:
     source: str
 
 
-Layer = dict[keys.Path, Given]
+Layer = dict[keys.KeyPath, Given]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where the values of one layer come from: how a place is told, from which folder relative paths count."""
 
-    tell: Callable[[keys.Path], str]
+    tell: Callable[[keys.KeyPath], str]
     folder: Path
     is_text: bool = False
-    spell: Callable[[keys.Path], str] = ".".join
+    spell: Callable[[keys.KeyPath], str] = ".".join
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Layers:
         for key, value in tree.items():
             self._take(layer, (key,), value, origin)
 
-    def _take(self, layer: Layer, path: keys.Path, value: Any, origin: Origin) -> None:
+    def _take(self, layer: Layer, path: keys.KeyPath, value: Any, origin: Origin) -> None:
         form = keys.known_form(path)
         if is_literal_secret(path[-1], value):
             raise _refused(path, origin, "a secret is never written here", 'Refer to it: "secret:NAME".')
@@ -124,7 +124,7 @@ class Layers:
             raise _refused(path, origin, error.message, error.hint) from None
         self._take_table(layer, path, value, origin, form)
 
-    def _take_table(self, layer: Layer, path: keys.Path, value: Any, origin: Origin, form: keys.Path) -> None:
+    def _take_table(self, layer: Layer, path: keys.KeyPath, value: Any, origin: Origin, form: keys.KeyPath) -> None:
         if isinstance(value, Mapping):
             # A table whose name the user chose exists even when nothing is set in it.
             if form[-1] == "*":
@@ -137,13 +137,13 @@ class Layers:
             raise _refused(path, origin, f"expected a table, got {value!r}")
 
 
-def variable(path: keys.Path) -> str:
+def variable(path: keys.KeyPath) -> str:
     """Return the name of the variable that sets `path`: `MAINSPRING_STORE_RETENTION__FAILED`."""
     return PREFIX + "_".join([path[0], "__".join(path[1:])]).strip("_").upper()
 
 
-def _file_origin(path: Path, lines: Mapping[keys.Path, int], prefix: keys.Path) -> Origin:
-    def tell(key: keys.Path) -> str:
+def _file_origin(path: Path, lines: Mapping[keys.KeyPath, int], prefix: keys.KeyPath) -> Origin:
+    def tell(key: keys.KeyPath) -> str:
         whole = (*prefix, *key)
         known = (lines[whole[:depth]] for depth in range(len(whole), 0, -1) if whole[:depth] in lines)
         line = next(known, None)
@@ -172,11 +172,11 @@ def _text_of(path: Path) -> str:
         ) from None
 
 
-def _refused(path: keys.Path, origin: Origin, why: str, hint: str | None = None) -> ConfigError:
+def _refused(path: keys.KeyPath, origin: Origin, why: str, hint: str | None = None) -> ConfigError:
     return ConfigError(f"`{'.'.join(path)}`: {why}\nset by {origin.tell(path)}", hint=hint)
 
 
-def _unknown(path: keys.Path, origin: Origin) -> ConfigError:
+def _unknown(path: keys.KeyPath, origin: Origin) -> ConfigError:
     near = keys.nearest(path)
     hint = f"Did you mean {origin.spell(tuple(near.split('.')))}?" if near else f"Sections: {', '.join(SECTIONS)}."
     return ConfigError(f"unknown setting `{origin.spell(path)}`\nset by {origin.tell(path)}", hint=hint)
