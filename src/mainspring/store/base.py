@@ -1,0 +1,77 @@
+"""What the floors above see of a store: commands in, results out, and reads.
+
+There is one write path (`submit`, `apply`) and it is the same for every verb: a command value joins the next group, the group is one
+transaction. Reads go over short connections of their own and never hold up a commit.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from mainspring.domain.errors import StoreUnavailableError
+
+OnDone = Callable[[Any], None]
+"""Called once with the command's result, or with an exception instance if the command could not be committed."""
+
+
+class StoreBrokenError(StoreUnavailableError):
+    """The file or its disk failed: what was being written is unknown, and a new process must read what is really there (crash-only)."""
+
+    code = "store_broken"
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What a commit (ours or another process's) may have made: rows that can be claimed, facts in inboxes, or something unknown."""
+
+    ready: bool
+    facts: bool
+
+
+class CommitReport(msgspec.Struct, frozen=True):
+    """Results of one group, in the order of its commands, and what changed."""
+
+    results: list[Any]
+    changes: Changes
+
+
+class Database(Protocol):
+    """One database as the committer sees it: a list of commands becomes one transaction."""
+
+    session: int | None
+    """The session whose life each group checks, once OpenSession was committed through this database."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What people should know although commits succeed (the reserve for a full disk is used up), or None."""
+        ...
+
+    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+        """Commit all or nothing; `again` = these commands may have been committed by an earlier try.
+
+        Raises FencedError (session dead), StoreFullError, StoreUnavailableError (unknown outcome or busy), GuiltyCommandError never: a
+        command that cannot be executed gets its exception as its result after halving.
+        """
+        ...
+
+    def poll(self) -> bool:
+        """Tell whether another connection committed since the last poll or commit."""
+        ...
+
+    def close(self) -> None:
+        """Close the write connection."""
+        ...
+
+
+class Store(Protocol):
+    """A store as engine and service see it."""
+
+    session: int | None
+
+    def submit(self, command: Any, on_done: OnDone) -> None:
+        """Queue a command for the next group; `on_done` runs where `deliver` puts it (the engine's loop). Order is kept."""
+        ...
+
+    def apply(self, command: Any) -> Any:
+        """Commit a command and return its result; raises what `on_done` would have got. Not for an event loop's thread."""
+        ...

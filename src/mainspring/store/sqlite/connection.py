@@ -1,0 +1,142 @@
+"""Opening the store's file: with a SQLite that is safe, on a disk that is local, with settings that keep what was acknowledged.
+
+WAL with `synchronous=FULL` is what survives a power cut; nothing here can be weakened by a caller. Must be called inside the turnstile when the
+file may have to be made.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import apsw
+
+from mainspring.domain.errors import (
+    MainspringError,
+    StoreHeldError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+    UnsafeSqliteError,
+)
+from mainspring.store.base import StoreBrokenError
+from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.filesystem import refuse_network
+
+_BUSY_MS = 250
+_CACHED_STATEMENTS = 400
+_CACHE_KIB = 16_384
+_SETTINGS = f"""
+pragma synchronous = full;
+pragma foreign_keys = off;
+pragma mmap_size = 0;
+pragma cache_size = -{_CACHE_KIB};
+pragma temp_store = memory;
+pragma cell_size_check = on;
+pragma trusted_schema = off;
+pragma journal_size_limit = 67108864;
+"""
+
+
+def refuse_unsafe_sqlite(version: str) -> None:
+    """Do nothing if this SQLite is free of the bug that can damage a WAL file when two connections write or checkpoint at once.
+
+    Raises:
+        UnsafeSqliteError: it has the bug.
+    """
+    number = tuple(int(part) for part in version.split(".")[:3])
+    mended = number >= (3, 51, 3) or (3, 50, 7) <= number < (3, 51) or (3, 44, 6) <= number < (3, 45)
+    if not mended:
+        raise UnsafeSqliteError(
+            f"SQLite {version} could damage the store: it resets the write-ahead log while another process uses it",
+            hint="Install apsw 3.51.3 or newer: pip install 'apsw>=3.51.3'",
+        )
+
+
+def prepare_folder(path: Path) -> None:
+    """Make the folder of the store if it is missing (only this user may enter it).
+
+    Raises:
+        StoreReadOnlyError: it cannot be made.
+        StoreUnavailableError: something on the way is no folder.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (PermissionError, OSError) as error:
+        kind = StoreReadOnlyError if isinstance(error, PermissionError) or error.errno == 30 else StoreUnavailableError
+        raise kind(
+            f"the folder of the store cannot be made\nat {path.parent}: {error.strerror}",
+            hint="Make it yourself, or name another file as the store.",
+        ) from error
+
+
+def connect(path: Path, *, read_only: bool = False, create: bool = True) -> apsw.Connection:
+    """Open the store's file. A new file gets its permanent settings here, before its first table.
+
+    Raises:
+        UnsafeSqliteError: this SQLite, or a network file system, could damage the file.
+        StoreReadOnlyError: the file or its folder may not be written.
+        StoreHeldError: another program holds it locked.
+        StoreUnavailableError: there is no such file or folder.
+        StoreBrokenError: it is no database, or is damaged.
+    """
+    refuse_unsafe_sqlite(apsw.sqlite_lib_version())
+    refuse_network(path)
+    if not read_only and create:
+        _make_file(path)
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+    connection: apsw.Connection | None = None
+    try:
+        connection = apsw.Connection(str(path), flags=flags, statementcachesize=_CACHED_STATEMENTS)
+        connection.set_busy_timeout(_BUSY_MS)
+        if not read_only and connection.readonly("main"):
+            raise unwritable(path)
+        _configure(connection, read_only=read_only)
+    except (apsw.Error, MainspringError) as fault:
+        if connection is not None:
+            connection.close(True)
+        if isinstance(fault, MainspringError):
+            raise
+        raise _opening(fault, path) from fault
+    return connection
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty file for this user alone. Opened only if it is new: closing a descriptor of a file in use would drop its locks."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except FileNotFoundError as error:
+        raise StoreUnavailableError(f"the folder of the store does not exist\nat {path.parent}") from error
+    except OSError as error:
+        raise unwritable(path, str(error.strerror)) from error
+
+
+def _configure(connection: apsw.Connection, *, read_only: bool) -> None:
+    if not read_only and connection.pragma("page_count") == 0:
+        connection.pragma("auto_vacuum", "incremental")  # only before the first table; it lets the file shrink
+    if read_only:
+        connection.pragma("query_only", True)
+    elif connection.pragma("journal_mode") != "wal" and connection.pragma("journal_mode", "wal") != "wal":
+        raise UnsafeSqliteError("the store cannot keep a write-ahead log here", hint="Put it on another file system.")
+    connection.execute(_SETTINGS)
+    if sys.platform == "darwin":
+        connection.pragma("fullfsync", True)
+        connection.pragma("checkpoint_fullfsync", True)
+
+
+def unwritable(path: Path, why: str = "no right to write") -> StoreReadOnlyError:
+    """Return the error that tells of a file or folder that may only be read."""
+    return StoreReadOnlyError(
+        f"the store may only be read\nat {path}: {why}", hint="Make the file and its folder writable for this user."
+    )
+
+
+def _opening(fault: apsw.Error, path: Path) -> MainspringError:
+    """Tell what a fault means while the file is being opened."""
+    if isinstance(fault, apsw.BusyError):
+        return StoreHeldError(
+            f"another program holds the store locked\nat {path}", hint="End it (a database shell?), then try again."
+        )
+    if isinstance(fault, apsw.CantOpenError) and path.exists():
+        return unwritable(path, str(fault))
+    return translate(fault, path) or StoreBrokenError(f"the store cannot be opened\nat {path}: {fault}")

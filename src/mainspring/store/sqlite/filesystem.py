@@ -1,0 +1,59 @@
+"""What lies under the store's file: network file systems are refused, because locks and shared memory do not work there as SQLite needs."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from mainspring.domain.errors import UnsafeSqliteError
+
+_NETWORK: Final = frozenset(
+    {
+        *("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "9p", "ceph", "lustre", "glusterfs", "beegfs"),
+        *("fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.glusterfs", "fuse.ceph", "fuse.davfs2", "fuse.gcsfuse"),
+        *("fuse.juicefs", "fuse.smbnetfs", "fuse.curlftpfs", "davfs"),
+    }
+)
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def file_system_of(path: Path, mountinfo: str) -> tuple[str, str]:
+    """Return (type, mount point) of the file system that holds the absolute `path`, from the text of a mountinfo file.
+
+    Of several mounts on one point the last one is in force. ("", "") if the text does not tell.
+    """
+    found, best = ("", ""), -1
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        fields = left.split()
+        if len(fields) < 5 or not right:
+            continue
+        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4])
+        if path.is_relative_to(point) and len(point) >= best:
+            found, best = (right.split()[0], point), len(point)
+    return found
+
+
+def refuse_network(path: Path, mountinfo: str | None = None) -> None:
+    """Do nothing if the file may lie there. `mountinfo` None = read the kernel's; where there is none, nothing is refused.
+
+    Raises:
+        UnsafeSqliteError: the file lies, or would lie, on a network file system.
+    """
+    if mountinfo is None:
+        if not _MOUNTS.exists():
+            return
+        mountinfo = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    kind, point = file_system_of(Path(os.path.realpath(path)), mountinfo)
+    if kind in _NETWORK:
+        raise UnsafeSqliteError(
+            f"the store would lie on a network file system ({kind})\nat {path} (mounted at {point})",
+            hint="Put it on a local disk; for several machines use PostgreSQL.",
+        )
+
+
+def free_bytes(path: Path) -> int:
+    """Return the space that is left for this user on the file system of the existing `path`."""
+    state = os.statvfs(path)
+    return state.f_bavail * state.f_frsize
