@@ -196,8 +196,9 @@ def _remote_call(exc: BaseException, now: datetime | None) -> Verdict | None:
     """gRPC's `exc.code()` and SMTP's reply number."""
     reply = read(exc, "smtp_code")
     if isinstance(reply, int) and 400 <= reply < 600:
-        auth = reply in (530, 534, 535, 538)
-        return permanent("auth" if auth else f"smtp_{reply}") if reply >= 500 else transient(f"smtp_{reply}")
+        # The class first: a refused log-in may carry a number that means "later".
+        auth = permanent("auth") if reply in (530, 534, 535, 538) else _by_class(exc, now)
+        return auth or (permanent(f"smtp_{reply}") if reply >= 500 else transient(f"smtp_{reply}"))
     code = read(exc, "code")
     if not callable(code) or not any(_root(cls) == "grpc" for cls in type(exc).__mro__):
         return None
