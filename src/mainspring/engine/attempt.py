@@ -1,0 +1,79 @@
+"""The attempts of one worker: starts each where it belongs and closes what is left.
+
+Role: the only way from the driver to running user code. Invariants: see `live_attempt`.
+"""
+
+import asyncio
+from typing import Protocol
+
+from mainspring.domain.classify import Classifier
+from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.errors import DefinitionError
+from mainspring.engine.attempt_end import AttemptEnd
+from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.isolation import LOOP, PROCESS, THREAD, choose_isolation, importable
+from mainspring.engine.live_attempt import Host, OnEnd, OnSign
+from mainspring.engine.loop_attempt import LoopAttempt
+from mainspring.engine.thread_attempt import ThreadAttempt
+from mainspring.engine.threads import Threads
+
+__all__ = ["AttemptEnd", "AttemptHandle", "AttemptSpec", "Attempts", "choose_isolation", "importable"]
+
+_GRACE_AFTER = 5.0
+
+
+class AttemptHandle(Protocol):
+    """An attempt that was started."""
+
+    def cancel(self, why: str) -> None:
+        """Stop it. Its end is still reported: cancelled, unless it was already on its way."""
+        ...
+
+
+class Attempts:
+    """All attempts that run now; made and used in the thread of `loop`.
+
+    `threads` is the most plain functions at a time. A coroutine that ignores its cancellation is abandoned after
+    `grace_after` seconds.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_sign: OnSign,
+        classifier: Classifier | None = None,
+        threads: int = 16,
+        clock: Clock | None = None,
+        grace_after: float = _GRACE_AFTER,
+    ) -> None:
+        self._host = Host(loop, classifier or Classifier(), clock or SystemClock(), on_sign, grace_after)
+        self._threads = Threads(threads)
+
+    @property
+    def live_count(self) -> int:
+        """How many attempts have not ended."""
+        return len(self._host.live)
+
+    @property
+    def abandoned_count(self) -> int:
+        """How many attempts were given up while their code still runs here: a reason to recycle this process."""
+        return len(self._host.abandoned)
+
+    def start(self, spec: AttemptSpec, on_end: OnEnd) -> AttemptHandle:
+        """Start an attempt. `on_end` is called once, in the loop, never before this returns.
+
+        Raises:
+            DefinitionError: the step cannot run in a child and was to.
+        """
+        if spec.isolate == LOOP:
+            return LoopAttempt(self._host, spec, on_end)
+        if spec.isolate == THREAD:
+            return ThreadAttempt(self._host, spec, on_end, self._threads)
+        raise DefinitionError(f"step {spec.name!r}: isolate={spec.isolate!r} is none of {LOOP}, {THREAD}, {PROCESS}")
+
+    def close(self) -> None:
+        """Give up what still runs, without a word to its `on_end`."""
+        for attempt in tuple(self._host.live):
+            attempt.close()
+        self._threads.close()

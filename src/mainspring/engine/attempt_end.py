@@ -1,0 +1,79 @@
+"""How an attempt ended, as the driver is told.
+
+Invariant: exactly one of these holds: `ok`; `refused` is set (the effect was done, its value cannot be saved: never to be
+repeated); `failure` is set. A time-out and a cancellation are failures too, with their flag.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.call import roundtrip_result
+from mainspring.domain.classify import Classifier
+from mainspring.domain.clock import Clock
+from mainspring.domain.duration import format_duration
+from mainspring.domain.failure import Failure
+from mainspring.domain.verdict import Verdict, permanent, transient
+from mainspring.engine.attempt_spec import AttemptSpec
+
+
+class AttemptEnd(msgspec.Struct, kw_only=True):
+    """`value` is what decoding `output` gives, so that live and replay see the same. `took_us` counts from the call.
+
+    `lost` is set by who finds that the worker itself died; no attempt reports it of itself.
+    """
+
+    ok: bool = False
+    output: bytes | None = None
+    value: Any = None
+    failure: Failure | None = None
+    verdict: Verdict | None = None
+    refused: Failure | None = None
+    took_us: int = 0
+    timed_out: bool = False
+    cancelled: bool = False
+    lost: bool = False
+
+
+def returned(spec: AttemptSpec, value: object, classifier: Classifier, took_us: int) -> AttemptEnd:
+    """Return the end of an attempt whose function returned `value`."""
+    try:
+        output, same = roundtrip_result(spec.signature, value, f"result of step {spec.name!r}")
+    except Exception as error:  # noqa: BLE001 - whatever it was: the effect is done, so it must not look like a failed attempt
+        return AttemptEnd(refused=Failure.of(error, classifier.classify(error)), took_us=took_us)
+    return AttemptEnd(ok=True, output=output, value=same, took_us=took_us)
+
+
+def raised(error: BaseException, classifier: Classifier, clock: Clock, took_us: int) -> AttemptEnd:
+    """Return the end of an attempt whose function raised `error`."""
+    # Seconds are enough: the time is for a `Retry-After` that holds a date.
+    verdict = classifier.classify(error, datetime.fromtimestamp(clock.now() // 1000, UTC))
+    return AttemptEnd(failure=Failure.of(error, verdict), verdict=verdict, took_us=took_us)
+
+
+def timed_out(spec: AttemptSpec, took_us: int, cause: Failure | None = None) -> AttemptEnd:
+    """Return the end of an attempt that took longer than its time-out."""
+    span = format_duration(spec.timeout) if spec.timeout is not None else "?"
+    verdict = transient("timeout")
+    failure = Failure(
+        type="TimeoutError",
+        code=verdict.code,
+        message=f"attempt {spec.attempt} of step {spec.name!r} took longer than its time-out of {span}",
+        kind=verdict.kind,
+        cause=cause,
+    )
+    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, timed_out=True)
+
+
+def cancelled(spec: AttemptSpec, why: str, took_us: int, cause: Failure | None = None) -> AttemptEnd:
+    """Return the end of an attempt that was told to stop."""
+    verdict = permanent("cancelled")
+    failure = Failure(
+        type="CancelledError",
+        code=verdict.code,
+        message=f"attempt {spec.attempt} of step {spec.name!r} was cancelled: {why}",
+        kind=verdict.kind,
+        cause=cause,
+    )
+    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, cancelled=True)

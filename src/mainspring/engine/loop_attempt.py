@@ -1,0 +1,71 @@
+"""An `async def` step in the engine's own loop: one task, one copy of the context, nothing else.
+
+A coroutine that swallows its cancellation is abandoned after a grace; one that returns a value instead of ending is taken at
+its word: the value is known, so the attempt succeeded.
+"""
+
+import asyncio
+from typing import Any
+
+from mainspring.engine import attempt_end
+from mainspring.engine.attempt_end import AttemptEnd
+from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd
+from mainspring.engine.step_context import STEP
+
+
+class LoopAttempt(LiveAttempt):
+    """Drives one coroutine."""
+
+    __slots__ = ("_end", "_is_late", "_task")
+
+    def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd) -> None:
+        super().__init__(host, spec, on_end)
+        self._end: AttemptEnd | None = None
+        self._is_late = False
+        self._task = host.loop.create_task(self._drive(), context=host.context.copy())
+        # The end is told from a callback: on_end drives bodies, and a task may not be entered inside a task.
+        self._task.add_done_callback(self._done, context=host.context)
+        if spec.timeout is not None:
+            self.after(spec.timeout.total_seconds(), self._time_out)
+
+    async def _drive(self) -> None:
+        STEP.set(self.step_context())
+        spec = self.spec
+        try:
+            value = await spec.fn(*spec.args, **spec.kwargs)
+        except GeneratorExit:  # the loop is being taken down
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit of one step must not stop the loop
+            self._end = self._failed(error)
+        else:
+            self._end = attempt_end.returned(spec, value, self.host.classifier, self.took_us)
+
+    def _failed(self, error: BaseException) -> AttemptEnd:
+        if self._is_late or self.why_cancelled is not None:
+            return self.stopped(error)
+        return attempt_end.raised(error, self.host.classifier, self.host.clock, self.took_us)
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self.host.abandoned.discard(self)
+        self.finish(self._end or self.stopped())  # without an end it was cancelled before its first turn
+
+    def _time_out(self) -> None:
+        self._is_late = True
+        self._stop(f"timed out and ignored its cancellation for {self.host.grace_after:g} s")
+
+    def cancel(self, why: str) -> None:
+        """Cancel the coroutine, and abandon it if it does not end."""
+        if not self.closed and self.why_cancelled is None:
+            self.why_cancelled = why
+            self._stop(f"ignored its cancellation for {self.host.grace_after:g} s")
+
+    def _stop(self, why: str) -> None:
+        self._task.cancel()
+        self.after(self.host.grace_after, lambda: self.abandon(f"step {self.spec.name!r} {why}"))
+
+    def close(self) -> None:
+        """Let nothing through, and stop the coroutine if it still runs."""
+        super().close()
+        if not self._task.done():
+            self._task.cancel()

@@ -1,0 +1,74 @@
+"""Signs of life: what a running attempt tells the engine before it ends.
+
+They reach `on_sign(spec, kind, sign)` in the loop's thread, in the order in which the step gave them, and all of them before the
+attempt's end. Each kind has one class.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+Ack = Callable[[BaseException | None], None]
+
+
+class SignKind(StrEnum):
+    """The kinds of signs."""
+
+    CHECKPOINT = "checkpoint"
+    PROGRESS = "progress"
+    LOG = "log"
+    ABANDONED = "abandoned"
+    PROCESS = "process"
+
+
+class CheckpointSign(msgspec.Struct, frozen=True):
+    """A value to be saved. `ack(None)` says that it is committed, `ack(error)` that it never will be.
+
+    `ack` may be called from any thread and more than once: the first call counts.
+    """
+
+    data: bytes
+    ack: Ack
+    kind = SignKind.CHECKPOINT
+
+
+class ProgressSign(msgspec.Struct, frozen=True):
+    """So much of the step is done; `total` None = unknown."""
+
+    done: int
+    total: int | None
+    kind = SignKind.PROGRESS
+
+
+class LogSign(msgspec.Struct, frozen=True):
+    """One line of `ms.log`, or of what a child wrote (`stream` "stdout" or "stderr"). All texts are printable."""
+
+    level: str
+    text: str
+    fields: dict[str, Any] = {}
+    stream: str | None = None
+    kind = SignKind.LOG
+
+
+class AbandonedSign(msgspec.Struct, frozen=True):
+    """The attempt could not be stopped: its code still runs in this process, which should be recycled."""
+
+    why: str
+    kind = SignKind.ABANDONED
+
+
+class ProcessSign(msgspec.Struct, frozen=True):
+    """A child process began, or ended; its group is to be killed before a takeover. `started` tells two of one id apart.
+
+    It comes with `spec` None: a child serves many attempts.
+    """
+
+    pgid: int
+    started: str
+    ended: bool
+    kind = SignKind.PROCESS
+
+
+Sign = CheckpointSign | ProgressSign | LogSign | AbandonedSign | ProcessSign
