@@ -149,7 +149,9 @@ def _walker(plain: str, written: str) -> CronSim:
         walker = CronSim(plain, _FIXED_START)
         next(copy.copy(walker))
     except StopIteration:
-        raise _refused(written, "never fires", "No date in the next fifty years matches day, month and weekday.") from None
+        raise _refused(
+            written, "never fires", "No date in the next fifty years matches day, month and weekday."
+        ) from None
     except CronSimError as error:
         raise _bad_field(plain, written, str(error)) from None
     except (AssertionError, TypeError, ValueError):

@@ -85,7 +85,9 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         """
         values = dict(arguments)
         if slot is not None:
-            values["slot"] = (self.schedules[0] if self.schedules else Schedule(tz=self.option("tz") or "UTC")).local(slot)
+            values["slot"] = (self.schedules[0] if self.schedules else Schedule(tz=self.option("tz") or "UTC")).local(
+                slot
+            )
         return expand_template(template, values)
 
     def check_templates(self) -> None:

@@ -1,7 +1,7 @@
 """Readers of option values: each takes what Python or TOML gives and returns the one canonical form, or refuses.
 
 Canonical values are JSON: spans are their shortest exact text ("20m"), choices are text, several things are a list. Invariant:
-reading a canonical value again returns it, so options may be written to the store and read back.
+reading a canonical value again returns it, but for a retry policy made of live objects, which is kept as readable text.
 """
 
 import re

@@ -103,7 +103,9 @@ def problem_of(target: Target, error: BaseException) -> Problem:
     if isinstance(error, SystemExit):
         how = "Put what ends the program under: if __name__ == '__main__'."
     message = str(error)
-    return Problem(where=where, what=f"failed to load: {type(error).__name__}{': ' if message else ''}{message}", how=how)
+    return Problem(
+        where=where, what=f"failed to load: {type(error).__name__}{': ' if message else ''}{message}", how=how
+    )
 
 
 def _files_of(target: str, base_dir: Path) -> Iterator[Path]:

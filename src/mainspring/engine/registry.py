@@ -36,7 +36,9 @@ class Registry:
         self._tokens.append(_current.set(self))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         _current.reset(self._tokens.pop())
 
     def __iter__(self) -> Iterator[Automation]:
@@ -148,7 +150,9 @@ class Registry:
                 elif heirs.setdefault(old, automation) is not automation:
                     what = f"{automation.name!r} and {heirs[old].name!r} both say that they were {old!r}"
                 if what:
-                    yield Problem(where=automation.where, what=what, how="Take this name out of was=, or rename the other.")
+                    yield Problem(
+                        where=automation.where, what=what, how="Take this name out of was=, or rename the other."
+                    )
 
     def _refuse(self, where: str, what: str, how: str) -> None:
         """Record a problem while files are loaded, raise elsewhere."""
@@ -181,7 +185,9 @@ def _record(automation: Automation) -> None:
     """Remember what a Python file declared; what was read again replaces."""
     file, _, line = automation.where.rpartition(":")
     if line and not file.startswith("<"):
-        others = [known for known in _declared.get(file, []) if known is not automation and not _is_same(known, automation)]
+        others = [
+            known for known in _declared.get(file, []) if known is not automation and not _is_same(known, automation)
+        ]
         _declared[file] = [*others, automation]
 
 

@@ -72,7 +72,9 @@ def load_scripts(path: Path) -> tuple[list[Automation], list[Problem]]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return [], [Problem(where=str(path), what=f"cannot be read: {error}", how="Mend the file; it must be TOML in UTF-8.")]
+        return [], [
+            Problem(where=str(path), what=f"cannot be read: {error}", how="Mend the file; it must be TOML in UTF-8.")
+        ]
     scripts: list[Automation] = []
     problems = [
         Problem(where=str(path), what=f"unknown table [{key}]", how="Write [script.NAME] for each script.")

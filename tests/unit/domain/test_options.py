@@ -1,0 +1,132 @@
+"""The table of options: canonical values from Python and TOML alike, and refusals that help."""
+
+import tomllib
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.options import OPTIONS, Group, Kind, options_of, parse_options
+from mainspring.domain.retry import Retry
+
+# option: (what Python gives, what TOML gives, the canonical value)
+SAMPLES = {
+    "name": ("backup", '"backup"', "backup"),
+    "title": ("of {slot:%F}", '"of {slot:%F}"', "of {slot:%F}"),
+    "owner": ("ann@example.org", '"ann@example.org"', "ann@example.org"),
+    "team": ("data", '"data"', "data"),
+    "tags": ({"b": "2", "a": ""}, '["a", "b=2"]', {"a": "", "b": "2"}),
+    "tier": ("page", '"page"', "page"),
+    "runbook": ("docs/backup.md", '"docs/backup.md"', "docs/backup.md"),
+    "was": ("old", '["old"]', ["old"]),
+    "cron": ("0 3 * * *", '["0 3 * * *"]', ["0 3 * * *"]),
+    "every": (timedelta(minutes=15), '"15m"', "15m"),
+    "at": ("3:00", "03:00:00", ["03:00"]),
+    "tz": ("Europe/Berlin", '"Europe/Berlin"', "Europe/Berlin"),
+    "calendar": ("de-BY", '"de-BY"', "de-BY"),
+    "jitter": (30, '"30s"', "30s"),
+    "misfire": ("all", '"all"', "all"),
+    "overlap": ("queue", '"queue"', "queue"),
+    "queue": ("slow", '"slow"', "slow"),
+    "priority": (5, "5", 5),
+    "partition": ("{account}", '"{account}"', "{account}"),
+    "version": (2, "2", 2),
+    "tag": ("gpu", '"gpu"', "gpu"),
+    "timeout": (1200, '"20m"', "20m"),
+    "deadline": (timedelta(days=30), '"30d"', "30d"),
+    "retry": (Retry(attempts=3), "{attempts = 3}", Retry(attempts=3).to_data()),
+    "key": ("ship:{order.id}", '"ship:{order.id}"', "ship:{order.id}"),
+    "delivery": ("at_most_once", '"at_most_once"', "at_most_once"),
+    "isolate": ("process", '"process"', "process"),
+    "on_failure": ("undo", '"undo"', "undo"),
+    "on_cancel": ("undo", '"undo"', "undo"),
+    "on_deadline": ("keep", '"keep"', "keep"),
+    "on_blocked": ("pass", '"pass"', "pass"),
+    "undo": (timedelta.total_seconds, '"datetime:timedelta.total_seconds"', "datetime:timedelta.total_seconds"),
+    "produces": ("/b/{slot:%F}.gz", '["/b/{slot:%F}.gz"]', ["/b/{slot:%F}.gz"]),
+    "expect": ({"exit": [0, 3]}, "{exit = [0, 3]}", {"exit": [0, 3]}),
+    "silence": (False, '"off"', False),
+    "grace": ("90s", '"1m30s"', "1m30s"),
+    "slow": ("1h", "3600", "1h"),
+    "fail_rate": (0.2, '"20%"', 0.2),
+    "backlog": (100, "100", 100),
+}
+
+
+NONSENSE = [object(), "", [], -1, True, float("nan"), "\0", [[]], {"a": object()}, 10**400]
+
+
+def a_function() -> None:
+    """Stand for an undo."""
+
+
+def kind_of(name: str) -> Kind:
+    return Kind.STEP if Kind.TASK not in OPTIONS[name].kinds else Kind.TASK
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_option_is_the_same_from_python_and_toml(name):
+    """Both ways of writing give one canonical value, which is JSON and reads as itself."""
+    python, toml, canonical = SAMPLES[name]
+    if name == "undo":
+        python, canonical = a_function, f"{__name__}:a_function"
+        toml = f'"{canonical}"'
+    for written in (python, tomllib.loads(f"value = {toml}")["value"]):
+        parsed = parse_options(kind_of(name), {name: written}, "test")
+        assert parsed == {name: canonical}
+        assert msgspec.json.decode(msgspec.json.encode(parsed)) == parsed
+        assert parse_options(kind_of(name), parsed, "test") == parsed
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+@pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:10].split(" ")[0])
+def test_option_refuses_nonsense_with_name_place_and_hint(name, value):
+    """No value leaves by another error than ours; the message says which option, where, and how to mend it."""
+    try:
+        parsed = parse_options(kind_of(name), {name: value}, "task 'x' at jobs.py:3")
+    except OptionError as refused:
+        assert refused.message.startswith(f"option {name!r}: ")
+        assert "jobs.py:3" in refused.message
+        assert refused.hint
+    else:
+        assert msgspec.json.decode(msgspec.json.encode(parsed)) == parsed
+
+
+def test_unknown_option_shows_the_nearest():
+    """A misspelt option is an error, not silence."""
+    with pytest.raises(UnknownNameError, match="timout") as refused:
+        parse_options(Kind.TASK, {"timout": "20m"}, "task 'x'")
+    assert refused.value.nearest == "timeout"
+
+
+def test_option_of_another_kind_is_unknown():
+    """A step has no schedule."""
+    with pytest.raises(UnknownNameError):
+        parse_options(Kind.STEP, {"cron": "0 3 * * *"}, "step 'x'")
+
+
+def test_none_means_left_out():
+    """None is as good as not written, so that wrappers can pass options on."""
+    assert parse_options(Kind.TASK, {"timeout": None}, "task 'x'") == {}
+
+
+def test_automations_take_the_same_options():
+    """Script, task and workflow do not differ."""
+    names = [[option.name for option in options_of(kind)] for kind in (Kind.SCRIPT, Kind.TASK, Kind.WORKFLOW)]
+    assert names[0] == names[1] == names[2]
+
+
+def test_step_takes_what_run_options_takes():
+    """The options of a step are the ones that make sense for one call."""
+    expected = {"key", "timeout", "retry", "undo", "name", "delivery", "isolate", "queue", "tag"}
+    assert {option.name for option in options_of(Kind.STEP)} == expected
+
+
+def test_every_row_of_the_table_is_whole():
+    """Each option has a group, a line of help, and a default that is canonical itself."""
+    assert {option.group for option in OPTIONS.values()} == set(Group)
+    for option in OPTIONS.values():
+        assert option.help and len(option.help) < 100
+        if option.default not in (None, [], {}):
+            assert option.read(option.default) == option.default
