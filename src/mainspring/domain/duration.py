@@ -41,7 +41,8 @@ def parse_duration(value: str | int | float | timedelta) -> timedelta:
         return _not_negative(value, value)
     if isinstance(value, str):
         return _from_text(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
         raise _refused(value, "is not a span of time")
     try:
         return _not_negative(timedelta(seconds=value), value)
