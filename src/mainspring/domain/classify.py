@@ -51,7 +51,7 @@ class Classifier:
         """Return the verdict; a `Retry-After` that is a date needs `now` (with a time zone)."""
         try:
             return self._look(exc, now, 0)
-        except Exception:  # noqa: BLE001 - a hostile exception must not hide the failure it stands for
+        except BaseException:  # noqa: BLE001 - whatever its attributes raise, the failure it stands for must be kept
             return unknown()
 
     def _look(self, exc: BaseException, now: datetime | None, depth: int) -> Verdict:
@@ -65,7 +65,7 @@ class Classifier:
         if isinstance(exc, BaseExceptionGroup):
             return _joined([self._look(part, now, depth + 1) for part in exc.exceptions[:_MOST_PARTS]])
         own = _from_table(exc, now)
-        if own is None or (own.kind is Kind.TRANSIENT and _root(type(exc)) in _WRAPPERS):
+        if own is None or own.kind is Kind.TRANSIENT:
             own = self._inside(exc, own or unknown(), now, depth)
         cause = exc.__cause__
         if own.kind is Kind.UNKNOWN and own.code == "unknown" and cause is not None:

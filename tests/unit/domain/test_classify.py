@@ -149,6 +149,7 @@ LABELLED: list[tuple[BaseException, Kind, str, bool]] = [
     (requests_error("ConnectionError", lib("urllib3.exceptions.NewConnectionError")), T, "connection", True),
     (requests_error("ConnectionError", lib("urllib3.exceptions.ReadTimeoutError")), T, "connection", False),
     (requests_error("SSLError", lib("urllib3.exceptions.SSLError", args=(cert(),))), P, "tls_certificate", True),
+    (lib("mine.Own", type(lib("httpx.ConnectError")), args=(cert(),)), P, "tls_certificate", True),
     (lib("requests.exceptions.ConnectTimeout", OSError), T, "timeout", True),
     (lib("requests.exceptions.Timeout", OSError), T, "timeout", False),
     (lib("requests.exceptions.ChunkedEncodingError", OSError), T, "connection", False),
@@ -351,7 +352,7 @@ def test_classifier_passes_over_a_rule_that_raises_or_answers_nonsense():
 
 class _Hostile(Exception):
     def __getattribute__(self, name):
-        raise RuntimeError(name)
+        raise KeyboardInterrupt(name)
 
     def __str__(self):
         raise RuntimeError

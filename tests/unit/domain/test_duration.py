@@ -1,5 +1,6 @@
 """Spans of time as text."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -23,6 +24,7 @@ from mainspring.domain.errors import OptionError
         (" 1h 30m ", timedelta(minutes=90)),
         ("1.5h", timedelta(minutes=90)),
         ("90", timedelta(seconds=90)),
+        ("0.6us", timedelta(microseconds=1)),
         (90, timedelta(seconds=90)),
         (0.25, timedelta(milliseconds=250)),
         (0, timedelta(0)),
@@ -36,8 +38,10 @@ def test_parse_duration_reads_each_form(value, expected):
 
 @pytest.mark.parametrize(
     "value",
-    ["", "s", "30x", "-3s", "30m1h", "1h1h", "1,5s", "5M", "1e3", "٣s", "9" * 60 + "w", "1" * 100, "1m30"]
-    + [-1, float("nan"), float("inf"), 1e300, True, None, [], timedelta(seconds=-1)],
+    [
+        *("", "s", "30x", "-3s", "30m1h", "1h1h", "1,5s", "5M", "1e3", "٣s", "9" * 60 + "w", "1" * 100, "1m30"),
+        *(-1, float("nan"), float("inf"), 1e300, True, None, [], timedelta(seconds=-1)),
+    ],
 )
 def test_parse_duration_names_what_it_refuses(value):
     """A value that is no span is an OptionError that shows it and the grammar."""
@@ -74,7 +78,5 @@ def test_format_duration_round_trips(span):
 @given(st.text(max_size=80))
 def test_parse_duration_raises_nothing_else(text):
     """Any text is a span or an OptionError."""
-    try:
+    with contextlib.suppress(OptionError):
         assert parse_duration(text) >= timedelta(0)
-    except OptionError:
-        pass

@@ -35,7 +35,7 @@ class _Raises(Exception):
 
 class _NotText(Exception):
     def __str__(self):
-        return 7
+        return 7  # noqa: PLE0307 - the point
 
 
 class _HostileAttributes(Exception):

@@ -161,8 +161,10 @@ def test_parse_reads_the_whole_table():
 
 @pytest.mark.parametrize(
     "value",
-    [0, -1, True, "", "x", "-3", None, 2.5, [3], 10_001, {"attempts": "3"}, {"jitter": 1}, {"initial": "1x"}]
-    + [{"initial": "2h", "max": "1h"}, {"max": "400d"}],
+    [
+        *(0, -1, True, "", "x", "-3", None, 2.5, [3], 10_001, {"attempts": "3"}, {"jitter": 1}, {"initial": "1x"}),
+        *({"initial": "2h", "max": "1h"}, {"max": "400d"}),
+    ],
 )
 def test_parse_refuses_what_is_no_policy(value):
     """Anything else is an OptionError."""
