@@ -1,12 +1,30 @@
-"""Calls as bytes (being filled in)."""
+"""Calls and results as bytes, and whether a saved call is still the one the code makes today.
 
+Role: between user functions and the journal. A call is the JSON object {parameter: argument} with defaults filled in.
+Invariants: what the code gets live is what a replay would read (decode of encode); two calls are the same if both,
+read by today's annotations and written again, give the same bytes, so a new parameter or field with a default is
+no drift.
+"""
+
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mainspring.domain.codec import DEFAULT_LIMIT
+import msgspec
+
+from mainspring.domain.canonical import canonical_bytes, step_into
+from mainspring.domain.codec import DEFAULT_LIMIT, encode_fast, too_large, unreadable
+from mainspring.domain.errors import ArgumentError, ValueRefusedError
 from mainspring.domain.signature import Signature
+from mainspring.domain.text import escape
+
+_SHOWN = 200
+_ABSENT = "(absent)"
+_MISSING: Any = object()
 
 
 class Change(NamedTuple):
+    """One difference between a saved call and today's: `was` and `now` are JSON text or "(absent)"."""
+
     path: str
     was: str
     now: str
@@ -15,36 +33,131 @@ class Change(NamedTuple):
 def encode_call(
     sig: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], what: str = "arguments", *, limit: int = DEFAULT_LIMIT
 ) -> bytes:
-    raise NotImplementedError
+    """Return the canonical JSON of a call.
+
+    Raises:
+        ArgumentError: the arguments do not fit the function.
+        ValueRefusedError: one of them cannot be saved; its path begins with `$.PARAMETER`.
+    """
+    return _encode_values(sig, sig.bind(args, kwargs, what), what, limit)
 
 
 def decode_call(sig: Signature, data: bytes, what: str = "arguments") -> tuple[tuple[Any, ...], dict[str, Any]]:
-    raise NotImplementedError
+    """Return (args, kwargs) of a saved call, typed by today's annotations.
+
+    Raises:
+        ValueRefusedError: today's annotations do not fit what was saved.
+    """
+    try:
+        return sig.arguments_of(sig.call_decoder.decode(data))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise unreadable(error, what, Any) from None
 
 
 def roundtrip_call(
     sig: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], what: str = "arguments", *, limit: int = DEFAULT_LIMIT
 ) -> tuple[bytes, tuple[Any, ...], dict[str, Any]]:
-    raise NotImplementedError
+    """Return the bytes of a call and the (args, kwargs) that a replay would read from them.
+
+    Raises:
+        ArgumentError, ValueRefusedError: as `encode_call` and `decode_call`.
+    """
+    values = sig.bind(args, kwargs, what)
+    data = _encode_values(sig, values, what, limit)
+    exact = sig.exact
+    for name, value in values.items():
+        if value.__class__ not in exact[name]:
+            return data, *decode_call(sig, data, what)
+    return data, args, kwargs
 
 
 def same_call(sig: Signature, saved: bytes, now: bytes) -> bool:
-    raise NotImplementedError
+    """Return whether both are one call in the eyes of today's code; False if the saved one cannot be read."""
+    if saved == now:
+        return True
+    try:
+        return _normal(sig, saved) == _normal(sig, now)
+    except (ValueRefusedError, ArgumentError):
+        return False
 
 
 def diff_call(sig: Signature, saved: bytes, now: bytes) -> list[Change]:
-    raise NotImplementedError
+    """Return each place where the calls differ, in the order of the paths; empty if they are the same."""
+    try:
+        was, is_now = _normal(sig, saved), _normal(sig, now)
+    except (ValueRefusedError, ArgumentError):
+        was, is_now = saved, now
+    return list(_changes(msgspec.json.decode(was), msgspec.json.decode(is_now), "$"))
 
 
 def encode_result(sig: Signature, value: object, what: str = "result", *, limit: int = DEFAULT_LIMIT) -> bytes:
-    raise NotImplementedError
+    """Return the canonical JSON of a result.
+
+    Raises:
+        ValueRefusedError: it cannot be saved.
+    """
+    data = encode_fast(value)
+    if data is None:
+        data = canonical_bytes(value, what, sig.result_decoder.decode)
+    if len(data) > limit:
+        raise too_large(data, what, limit)
+    return data
 
 
 def decode_result(sig: Signature, data: bytes, what: str = "result") -> Any:
-    raise NotImplementedError
+    """Return a saved result, typed by today's annotation.
+
+    Raises:
+        ValueRefusedError: today's annotation does not fit what was saved.
+    """
+    try:
+        return sig.result_decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise unreadable(error, what, sig.returns) from None
 
 
 def roundtrip_result(
     sig: Signature, value: Any, what: str = "result", *, limit: int = DEFAULT_LIMIT
 ) -> tuple[bytes, Any]:
-    raise NotImplementedError
+    """Return the bytes of a result and the value that a replay would read from them.
+
+    Raises:
+        ValueRefusedError: it cannot be saved, or does not fit its annotation.
+    """
+    data = encode_result(sig, value, what, limit=limit)
+    if value.__class__ in sig.exact_result:
+        return data, value
+    return data, decode_result(sig, data, what)
+
+
+def _encode_values(sig: Signature, values: dict[str, Any], what: str, limit: int) -> bytes:
+    data = encode_fast(values)
+    if data is None:
+        data = canonical_bytes(values, what, sig.values_of)
+    if len(data) > limit:
+        raise too_large(data, what, limit)
+    return data
+
+
+def _normal(sig: Signature, data: bytes) -> bytes:
+    args, kwargs = decode_call(sig, data)
+    return canonical_bytes(sig.bind(args, kwargs, "saved arguments"), "saved arguments", sig.values_of)
+
+
+def _changes(was: Any, now: Any, path: str) -> Iterator[Change]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in sorted(was.keys() | now.keys()):
+            yield from _changes(was.get(key, _MISSING), now.get(key, _MISSING), step_into(path, key))
+    elif isinstance(was, list) and isinstance(now, list):
+        for place in range(max(len(was), len(now))):
+            before = was[place] if place < len(was) else _MISSING
+            after = now[place] if place < len(now) else _MISSING
+            yield from _changes(before, after, f"{path}[{place}]")
+    elif type(was) is not type(now) or was != now:
+        yield Change(path, _shown(was), _shown(now))
+
+
+def _shown(value: Any) -> str:
+    if value is _MISSING:
+        return _ABSENT
+    return escape(msgspec.json.encode(value, order="deterministic").decode(), _SHOWN)

@@ -1,35 +1,120 @@
-"""Values as bytes (being filled in)."""
+"""Values as bytes: typed JSON that says no rather than save something else than was given.
 
+Role: what crosses from user code to the store goes through `encode`, what comes back through `decode`. The usual way
+is one call of msgspec; only when that fails, or may have hidden a NaN (written as null), is the value walked.
+Invariants: the same value gives the same bytes; nothing is pickled; what `encode` accepts, `decode` reads.
+"""
+
+import re
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from mainspring.domain.annotation import decoder_of, shown, write_hook
+from mainspring.domain.canonical import canonical_bytes
+from mainspring.domain.errors import ValueRefusedError
 
 DEFAULT_LIMIT = 256 * 1024
 
+_encode_json = msgspec.json.Encoder(order="deterministic", enc_hook=write_hook).encode
+_encode_pack = msgspec.msgpack.Encoder(enc_hook=write_hook).encode
+# MessagePack writes each float as 0xcb and eight bytes; all exponent bits set means NaN or infinite.
+_find_not_finite = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]").search
+
 
 class Value(NamedTuple):
+    """Bytes as they are stored, and the id of the codec that reads them."""
+
     codec: str
     data: bytes
 
 
 class Codec(Protocol):
+    """Transforms the bytes of values on their way to the store and back, for example to encrypt them."""
+
     id: str
 
-    def encode(self, data: bytes) -> bytes: ...
-    def decode(self, data: bytes) -> bytes: ...
+    def encode(self, data: bytes) -> bytes:
+        """Return what is stored for the JSON `data`."""
+        ...
+
+    def decode(self, data: bytes) -> bytes:
+        """Return the JSON that `encode` was given."""
+        ...
 
 
 class JsonCodec:
+    """Stores the JSON as it is."""
+
     id = "json"
 
     def encode(self, data: bytes) -> bytes:
+        """Return `data`."""
         return data
 
     def decode(self, data: bytes) -> bytes:
+        """Return `data`."""
         return data
 
 
 def encode(value: object, *, what: str = "value", limit: int = DEFAULT_LIMIT, annotation: Any = Any) -> bytes:
-    raise NotImplementedError
+    """Return the canonical JSON of `value`, at most `limit` bytes; `what` names it in errors.
+
+    Keys other than text are taken only if `annotation` brings them back.
+
+    Raises:
+        ValueRefusedError: it holds NaN, an infinity, a cycle, a lone surrogate, a key that is not text or an
+            object without JSON form, or it is too large. The error names the path inside the value.
+    """
+    data = encode_fast(value)
+    if data is None:
+        restore = None if annotation is Any else decoder_of(annotation).decode
+        data = canonical_bytes(value, what, restore)
+    if len(data) > limit:
+        raise too_large(data, what, limit)
+    return data
+
+
+def encode_fast(value: object) -> bytes | None:
+    """Return the JSON of `value`, None if only the careful way (`canonical_bytes`) can tell."""
+    try:
+        data = _encode_json(value)
+    except Exception:  # whatever it was, the careful way finds it again and names its place
+        return None
+    if b"null" in data and value is not None:
+        try:
+            if _find_not_finite(_encode_pack(value)):
+                return None
+        except Exception:  # an int beyond 64 bits, which MessagePack does not know
+            return None
+    return data
 
 
 def decode(data: bytes, annotation: Any = Any, *, what: str = "value") -> Any:
-    raise NotImplementedError
+    """Return the value that `encode` was given, as `annotation` types it (plain JSON data for Any).
+
+    Raises:
+        ValueRefusedError: the bytes do not fit the annotation.
+    """
+    try:
+        return decoder_of(annotation).decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise unreadable(error, what, annotation) from None
+
+
+def unreadable(error: Exception, what: str, annotation: Any) -> ValueRefusedError:
+    """Return our error for a failed decode, with the path that msgspec found."""
+    why, _, place = str(error).partition(" - at `")
+    path = place.rstrip("`") or "$"
+    hint = None if annotation is Any else f"It is annotated as {shown(annotation)}: make value and annotation agree."
+    return ValueRefusedError(what, path, why, hint=hint)
+
+
+def too_large(data: bytes, what: str, limit: int) -> ValueRefusedError:
+    """Return the error for a value that takes more bytes than the limit."""
+    return ValueRefusedError(
+        what,
+        "$",
+        f"it takes {len(data):,} bytes of JSON, the limit is {limit:,}",
+        hint="Save it elsewhere (a file, an object store, a table) and pass a reference to it.",
+    )

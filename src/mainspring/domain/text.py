@@ -14,12 +14,14 @@ Nothing here raises on any str or bytes.
 """
 
 import re
+from functools import lru_cache
 
 _BODY = r"(?:x(?:0[0-8b-f]|1[0-9a-f]|7f|[89][0-9a-f])|u(?:d[89a-f][0-9a-f]{2}|202[a-e]|206[6-9]))"
 _BAD = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
-_RAW = re.compile(rf"(\\*)({_BAD})|(\\+)(?={_BODY})")
+# A run of backslashes is looked at whole and once: possessive, and only from its start.
+_RAW = re.compile(rf"(?<!\\)(\\++)(?:({_BAD})|(?={_BODY}))|({_BAD})")
 _DIRTY = re.compile(rf"{_BAD}|\\{_BODY}")
-_ESCAPED = re.compile(rf"(\\+)({_BODY})")
+_ESCAPED = re.compile(rf"(?<!\\)(\\++)({_BODY})")
 _LONGEST_BODY = 5
 
 
@@ -68,11 +70,14 @@ def _is_clean(text: str) -> bool:
 
 
 def _escape_match(match: re.Match[str]) -> str:
-    slashes, bad, lookalike = match.groups()
-    if bad is None:
-        return str(lookalike) * 2
-    code = ord(bad)
-    return slashes * 2 + (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+    slashes, bad, lone_bad = match.groups("")
+    return slashes * 2 + _escape_of(bad or lone_bad)
+
+
+@lru_cache(maxsize=4096)
+def _escape_of(bad: str) -> str:
+    code = ord(bad) if bad else 0
+    return bad and (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 def _unescape_match(match: re.Match[str]) -> str:
