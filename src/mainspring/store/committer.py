@@ -1,0 +1,232 @@
+"""The thread that commits: it takes everything that waits, commits it as one group and answers all of it.
+
+No window is waited for: while one group is on its way to the disk the next one gathers by itself. Order is kept. What can go wrong:
+
+* unknown outcome (StoreUnavailableError): the same list again, marked `again`, with growing pauses, until it succeeds;
+* full disk (StoreFullError): everything is held and tried each second; nothing fails;
+* fenced or broken (FencedError, StoreBrokenError, a bug): `on_fatal` once; after that no `on_done` is ever called again, because
+  this process may not act on anything any more. Only callers blocked in `apply` get the error, so that no thread hangs.
+
+It knows no database: any base.Database will do.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from mainspring.domain.errors import StoreFullError, StoreUnavailableError
+from mainspring.store.base import Changes, CommitReport, Database, OnDone, StoreBrokenError
+
+Answers = list[tuple[OnDone, Any]]
+Deliver = Callable[[Answers], None]
+
+GROUP_LIMIT = 512
+_FULL_PAUSE = 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+_LAST_TRIES_FOR = 2.0
+
+_log = logging.getLogger("mainspring.store")
+
+
+class _Blocked:
+    """A caller that waits in `apply`."""
+
+    __slots__ = ("done", "result")
+
+    def __init__(self) -> None:
+        self.done = threading.Lock()
+        self.done.acquire()
+        self.result: Any = None
+
+    def answer(self, result: Any) -> None:
+        self.result = result
+        self.done.release()
+
+
+_Item = tuple[Any, OnDone | _Blocked]
+_STOP: _Item = (None, _Blocked())
+
+
+class Committer:
+    """One database, one thread. All callbacks are called on that thread, so they only pass things on.
+
+    `deliver` gets all answers of a group at once. `on_change` is told what a commit may have made claimable: ours, or, looked for each
+    `poll_every` seconds, another process's. `on_trouble` is told a sentence while commits do not succeed, None when they do again.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        deliver: Deliver,
+        *,
+        on_change: Callable[[Changes], None] = lambda changes: None,
+        on_trouble: Callable[[str | None], None] = lambda text: None,
+        on_fatal: Callable[[BaseException], None] = lambda error: None,
+        poll_every: float = 0.05,
+    ) -> None:
+        self._database = database
+        self._deliver = deliver
+        self._on_change = on_change
+        self._on_trouble = on_trouble
+        self._on_fatal = on_fatal
+        self._poll_every = poll_every
+        self._queue: SimpleQueue[_Item] = SimpleQueue()
+        self._door = threading.Lock()  # held while something is queued or the queue is closed
+        self._closed: BaseException | None = None
+        self._stopping = threading.Event()
+        self._group: list[_Item] = []
+        self._told: str | None = None
+        self._looked = time.monotonic()
+        self.fatal: BaseException | None = None
+        self._thread = threading.Thread(target=self._live, name="mainspring-committer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread.start()
+
+    def submit(self, command: Any, on_done: OnDone) -> None:
+        """Queue a command. After `stop` its answer is an error at once; after a fatal error there is none."""
+        with self._door:
+            if self._closed is None:
+                self._queue.put((command, on_done))
+                return
+        if self.fatal is None:
+            self._deliver([(on_done, self._closed)])
+
+    def apply(self, command: Any) -> Any:
+        """Commit a command and return its result; for any thread but this one and an event loop's.
+
+        Raises:
+            BaseException: what the command got instead of a result, or the fatal error.
+        """
+        blocked = _Blocked()
+        with self._door:
+            if self._closed is not None:
+                raise self._closed
+            self._queue.put((command, blocked))
+        blocked.done.acquire()
+        if isinstance(blocked.result, BaseException):
+            raise blocked.result
+        return blocked.result
+
+    def stop(self, *, drain: bool = True) -> None:
+        """Commit what waits (or, without `drain`, refuse it), then end the thread. A second time does nothing.
+
+        While the store is away, what waits is tried for two seconds more and then refused.
+        """
+        self._stopping.set()
+        if drain:
+            with self._door:
+                self._closed = self._closed or StoreUnavailableError("the store was closed")
+        else:
+            self._answer([(item, self._closed) for item in self._shut(StoreUnavailableError("the store was closed"))])
+        self._queue.put(_STOP)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _shut(self, why: BaseException) -> list[_Item]:
+        """Let nothing more in and take out what waits."""
+        with self._door:
+            self._closed = self._closed or why
+            return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+
+    def _live(self) -> None:
+        """Gather, commit, answer, until stopped or broken."""
+        try:
+            stopped = False
+            while not stopped:
+                self._group = self._gather()
+                if self._group and self._group[-1] is _STOP:  # nothing comes in after it
+                    self._group.pop()
+                    stopped = True
+                if self._group:
+                    self._commit()
+                self._look_around()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, nobody else would hear of it
+            self._die(error)
+
+    def _gather(self) -> list[_Item]:
+        """Return what waits; wait for the first of it until it is time to look around."""
+        try:
+            group = [self._queue.get(timeout=self._poll_every)]
+        except Empty:
+            return []
+        group += [self._queue.get_nowait() for _ in range(min(self._queue.qsize(), GROUP_LIMIT - 1))]
+        return group
+
+    def _commit(self) -> None:
+        report = self._until_known([command for command, _ in self._group])
+        results = report.results if isinstance(report, CommitReport) else [report] * len(self._group)
+        self._answer(list(zip(self._group, results, strict=True)))
+        self._group = []
+        if isinstance(report, CommitReport) and (report.changes.ready or report.changes.facts):
+            self._on_change(report.changes)
+
+    def _until_known(self, commands: list[Any]) -> CommitReport | StoreUnavailableError:
+        """Submit the list until its outcome is known; give up only while being stopped."""
+        again, pause, until = False, _FIRST_PAUSE, float("inf")
+        while True:
+            try:
+                report = self._database.commit(commands, again=again)
+            except StoreBrokenError:
+                raise
+            except (StoreUnavailableError, StoreFullError) as error:
+                self._tell(str(error))
+                if self._stopping.is_set():
+                    until = min(until, time.monotonic() + _LAST_TRIES_FOR)
+                    if time.monotonic() >= until:
+                        return StoreUnavailableError(f"it is not known whether this was written\n{error}")
+                    time.sleep(_FIRST_PAUSE)
+                else:
+                    self._stopping.wait(_FULL_PAUSE if isinstance(error, StoreFullError) else pause)
+                again, pause = True, min(pause * 2, _LONGEST_PAUSE)
+            else:
+                self._tell(self._database.trouble)
+                return report
+
+    def _tell(self, text: str | None) -> None:
+        """Tell of trouble, once for each sentence."""
+        if text != self._told:
+            self._told = text
+            self._on_trouble(text)
+
+    def _answer(self, answers: list[tuple[_Item, Any]]) -> None:
+        to_deliver: Answers = []
+        for (_, on_done), result in answers:
+            if isinstance(on_done, _Blocked):
+                on_done.answer(result)
+            else:
+                to_deliver.append((on_done, result))
+        if to_deliver:
+            try:
+                self._deliver(to_deliver)
+            except RuntimeError:  # the receiving loop is closed: nobody is left to be told
+                _log.warning("%d answers of the store found nobody any more", len(to_deliver))
+
+    def _look_around(self) -> None:
+        """Look, at most each `poll_every` seconds, whether another process committed."""
+        now = time.monotonic()
+        if now - self._looked < self._poll_every * 0.9:
+            return
+        self._looked = now
+        try:
+            changed = self._database.poll()
+        except StoreBrokenError:
+            raise
+        except StoreUnavailableError as error:
+            self._tell(str(error))
+            return
+        if changed:
+            self._on_change(Changes(ready=True, facts=True))
+
+    def _die(self, error: BaseException) -> None:
+        """Answer nothing more; set free only who is blocked."""
+        with self._door:
+            self.fatal = error
+        for _, on_done in self._group + self._shut(error):
+            if isinstance(on_done, _Blocked) and on_done is not _STOP[1]:
+                on_done.answer(error)
+        self._on_fatal(error)

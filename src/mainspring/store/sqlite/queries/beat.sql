@@ -1,0 +1,1 @@
+update sessions set beat_at = ? where id = ?

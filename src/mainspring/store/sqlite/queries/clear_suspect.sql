@@ -1,0 +1,1 @@
+update runs set suspect = 0 where id = ? and claim = ? and session = ?

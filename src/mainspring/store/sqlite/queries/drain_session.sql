@@ -1,0 +1,1 @@
+update sessions set state = {{draining}} where id = ? and state in ({{alive}}, {{draining}})

@@ -1,0 +1,1 @@
+delete from process_groups where session = ? and pgid = ?

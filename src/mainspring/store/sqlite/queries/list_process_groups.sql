@@ -1,0 +1,1 @@
+select pgid, started from process_groups where session = ? order by pgid

@@ -1,0 +1,1 @@
+select state, role, freed from sessions where id = ?

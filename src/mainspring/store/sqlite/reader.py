@@ -1,0 +1,93 @@
+"""Reads: a pool of short read-only connections, beside the one that writes and never in its way.
+
+A reader that stays open keeps the write-ahead log from being emptied, so each read is fetched whole, and one that takes longer than ten
+seconds is broken off.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.queries import TEXTS
+from mainspring.store.sqlite.transaction import Params
+
+Rows = list[tuple[Any, ...]]
+Snapshot = Callable[[str, Params], Rows]
+
+_KEPT = 4
+_LONGEST = 10.0
+_STEPS_BETWEEN_LOOKS = 50_000
+
+
+class Reader:
+    """Reads of one store, from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[apsw.Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def read(self, query: str, params: Params = ()) -> Rows:
+        """Return all rows of a statement of `queries/`."""
+        return self.read_text(TEXTS[query], params)
+
+    def read_text(self, text: str, params: Params = ()) -> Rows:
+        """Return all rows of a statement that was put together (a list with filters). Values go in as parameters only."""
+        with self._connection() as connection:
+            return connection.execute(text, params).fetchall()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Give a `read` whose calls all see the same commit."""
+        with self._connection() as connection:
+            connection.execute("begin")
+            try:
+                yield lambda query, params=(): connection.execute(TEXTS[query], params).fetchall()
+            finally:
+                connection.execute("rollback")
+
+    @contextmanager
+    def _connection(self) -> Iterator[apsw.Connection]:
+        """Lend a connection. One that had a fault is not lent again."""
+        if self._closed:
+            raise StoreUnavailableError("the store was closed")
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = connect(self._path, read_only=True)
+        until = time.monotonic() + _LONGEST
+        connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS)
+        try:
+            yield connection
+        except apsw.Error as fault:
+            connection.close(True)
+            if isinstance(fault, apsw.InterruptError):
+                raise StoreUnavailableError(f"a read took longer than {_LONGEST:.0f} s and was broken off") from fault
+            raise translate(fault, self._path) or fault from fault
+        except BaseException:
+            connection.close(True)
+            raise
+        connection.set_progress_handler(None)
+        with self._lock:
+            keep = not self._closed and len(self._idle) < _KEPT
+            if keep:
+                self._idle.append(connection)
+        if not keep:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connections; the ones that are lent close when they come back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()

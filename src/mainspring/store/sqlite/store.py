@@ -1,0 +1,156 @@
+"""The store of one process: the write connection, the thread that commits, the readers, and this process's session.
+
+    store = SqliteStore(path, clock=..., handlers=..., deliver=...)
+    store.open()
+    store.open_session("worker")
+    ...
+    store.close()
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.store.base import Changes, Database, OnDone
+from mainspring.store.commands.sessions import CloseSession, OpenSession
+from mainspring.store.committer import Committer, Deliver
+from mainspring.store.sqlite import filesystem
+from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.handlers import HANDLERS
+from mainspring.store.sqlite.liveness import SessionLock, host_identity, process_started
+from mainspring.store.sqlite.reader import Reader
+
+
+def _call_all(answers: list[tuple[OnDone, Any]]) -> None:
+    """Deliver on the committing thread: for a process without an event loop."""
+    for on_done, result in answers:
+        on_done(result)
+
+
+class SqliteStore:
+    """A base.Store on one SQLite file. The callbacks are those of committer.Committer.
+
+    `wrap` puts another Database around the real one (simulated faults).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        deliver: Deliver = _call_all,
+        on_change: Callable[[Changes], None] = lambda changes: None,
+        on_trouble: Callable[[str | None], None] = lambda text: None,
+        on_fatal: Callable[[BaseException], None] = lambda error: None,
+        wrap: Callable[[Database], Database] = lambda database: database,
+    ) -> None:
+        self.path = path
+        self.lock: SessionLock | None = None
+        """The session's lock; its descriptor is for children that must be dead before the session is."""
+        self._clock = clock
+        self._deliver = deliver
+        self._on_change = on_change
+        self._on_trouble = on_trouble
+        self._on_fatal = on_fatal
+        self._wrap = wrap
+        self._database: SqliteDatabase | None = None
+        self._committer: Committer | None = None
+        self._reader: Reader | None = None
+
+    def open(self) -> None:
+        """Open, and where needed make and migrate, the file.
+
+        Raises:
+            StoreError: it cannot be used; the kind tells why.
+        """
+        self._database = SqliteDatabase(self.path, clock=self._clock, handlers=HANDLERS)
+        self._reader = Reader(self.path)
+        self._committer = Committer(
+            self._wrap(self._database),
+            self._deliver,
+            on_change=self._on_change,
+            on_trouble=self._on_trouble,
+            on_fatal=self._on_fatal,
+        )
+        self._committer.start()
+
+    def open_session(self, role: str) -> int:
+        """Open this process's one session: the lock first, then the row, so that nobody finds the row without its proof of life."""
+        uuid = f"{self._clock.random_bits(128):032x}"
+        self.lock = SessionLock(self.path, uuid)
+        pid = os.getpid()
+        opening = OpenSession(
+            uuid=uuid,
+            role=role,
+            host=host_identity(),
+            hostname=socket.gethostname(),
+            pid=pid,
+            pid_started=process_started(pid) or "",
+            lock_path=str(self.lock.path),
+        )
+        return int(self.apply(opening).number)
+
+    @property
+    def session(self) -> int | None:
+        """The session of this process, once it is open."""
+        return self._database.session if self._database is not None else None
+
+    @property
+    def reader(self) -> Reader:
+        """The reads."""
+        if self._reader is None:
+            raise StoreUnavailableError("the store is not open")
+        return self._reader
+
+    @property
+    def committer(self) -> Committer:
+        """The thread that commits."""
+        if self._committer is None:
+            raise StoreUnavailableError("the store is not open")
+        return self._committer
+
+    def submit(self, command: Any, on_done: OnDone) -> None:
+        """Queue a command for the next group; see base.Store."""
+        self.committer.submit(command, on_done)
+
+    def apply(self, command: Any) -> Any:
+        """Commit a command and return its result; see base.Store."""
+        return self.committer.apply(command)
+
+    def waits_for(self, longer_than: float = 5.0) -> str | None:
+        """Tell which process has kept this one from writing for so many seconds, if one does."""
+        return self._database.turnstile.waits_for(longer_than) if self._database is not None else None
+
+    def free_bytes(self) -> int:
+        """Return the space left beside the store."""
+        return filesystem.free_bytes(self.path.parent)
+
+    def close(self, *, drain: bool = True) -> None:
+        """Commit what waits, end the session, close the file. Without `drain`, or after a fatal error, nothing more is written.
+
+        A session that was not ended in order keeps its lock file, for whoever buries it.
+        """
+        committer, database, reader = self._committer, self._database, self._reader
+        if committer is None or database is None or reader is None:
+            return
+        ended = False
+        if drain and committer.fatal is None and database.session is not None:
+            ended = self._end_session(committer)
+        committer.stop(drain=drain)
+        reader.close()
+        database.close()
+        if self.lock is not None:
+            self.lock.close(ended=ended)
+        self._committer = self._database = self._reader = self.lock = None
+
+    @staticmethod
+    def _end_session(committer: Committer) -> bool:
+        try:
+            committer.apply(CloseSession())
+        except Exception:  # noqa: BLE001 - closing goes on; the session is then buried by another process
+            return False
+        return True
