@@ -66,7 +66,7 @@ def read_hook(wanted: Any, value: Any) -> Any:
         if issubclass(wanted, base) and type(value) is base:
             return wanted(value)
     if _is_pydantic(wanted):
-        return wanted.model_validate(value)  # type: ignore[attr-defined]
+        return wanted.model_validate(value)
     return value
 
 
@@ -84,8 +84,8 @@ def readable(annotation: Any) -> Any:
     if origin is Annotated:
         return Annotated[(readable(args[0]), *annotation.__metadata__)]
     if origin in (Union, types.UnionType):
-        members = Union[tuple(readable(arg) for arg in args)]
-        return members if _is_supported(members) else OneOf[members]  # type: ignore[valid-type]
+        members: Any = Union.__getitem__(tuple(readable(arg) for arg in args))
+        return members if _is_supported(members) else OneOf[members]
     if origin is abc.Iterable:
         return list[readable(args[0])]  # type: ignore[misc]
     try:
@@ -154,7 +154,9 @@ def _is_supported(annotation: Any) -> bool:
 
 
 def _is_type(arg: Any) -> bool:
-    return arg is None or isinstance(arg, type | TypeVar) or get_origin(arg) is not None or arg in (Any, NoReturn, Never)
+    return (
+        arg is None or isinstance(arg, type | TypeVar) or get_origin(arg) is not None or arg in (Any, NoReturn, Never)
+    )
 
 
 def _is_pydantic(cls: type) -> bool:

@@ -1,21 +1,181 @@
-"""Arguments from people (being filled in)."""
+"""Arguments that a person or another program gives: JSON or `name=value` words become typed arguments.
 
-from typing import Any
+Role: the front door of `run NAME ...`, the API and forms. All faults are told at once, each with the argument's name,
+the wanted type, what was given and the path inside it; unknown names show the nearest known one.
+"""
 
-from mainspring.domain.signature import Signature
+import datetime
+import difflib
+import inspect
+import math
+from typing import Any, get_args
+
+import msgspec
+
+from mainspring.domain.annotation import read_hook, readable, shown
+from mainspring.domain.codec import encode
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import ArgumentError, MainspringError
+from mainspring.domain.signature import Parameter, Signature
+from mainspring.domain.text import escape
+
+_EXAMPLES = {
+    "date": "2026-01-05",
+    "date-time": "2026-01-05T03:00:00Z",
+    "time": "03:00:00",
+    "uuid": "00000000-0000-4000-8000-000000000001",
+    "duration": "PT30S",
+    "decimal": "1.50",
+}
 
 
 def bind_json(sig: Signature, obj: dict[str, Any], what: str = "arguments") -> dict[str, Any]:
-    raise NotImplementedError
+    """Return {parameter: typed argument} of decoded JSON; `sig.spread` makes (args, kwargs) of it.
+
+    Raises:
+        ArgumentError: telling every unknown, missing and ill-typed argument.
+    """
+    if not isinstance(obj, dict):
+        raise ArgumentError(f"{what}: wanted a JSON object of arguments, got {_given(obj)}")
+    return _bind(sig, obj, what, _from_json)
 
 
 def bind_words(sig: Signature, words: list[str], what: str = "arguments") -> dict[str, Any]:
-    raise NotImplementedError
+    """Return {parameter: typed argument} of words such as `day=2026-01-05`; lists and objects are written as JSON.
+
+    Raises:
+        ArgumentError: telling every unknown, missing, repeated and ill-typed argument.
+    """
+    given: dict[str, Any] = {}
+    faults: list[str] = []
+    for word in words:
+        name, sign, text = word.partition("=")
+        if not sign:
+            faults.append(f"{escape(word, 80)!r} is not of the form name=value")
+        elif name in given:
+            faults.append(f"{name!r} is given twice")
+        given[name] = text
+    if faults:
+        raise _misfit(sig, faults, what)
+    return _bind(sig, given, what, _from_text)
 
 
 def json_schema(sig: Signature) -> dict[str, Any]:
-    raise NotImplementedError
+    """Return the JSON Schema of the arguments as one object, for forms and the API."""
+    kinds = [_whole_type(p) for p in sig.parameters if p.name != sig.extra]
+    schemas, parts = msgspec.json.schema_components(kinds, schema_hook=_schema_hook)
+    named = [p for p in sig.parameters if p.name != sig.extra]
+    properties = {p.name: dict(schema) for p, schema in zip(named, schemas, strict=True)}
+    for name, default in sig.defaults.items():
+        properties[name]["default"] = msgspec.json.decode(encode(default))
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": properties,
+        "required": [p.name for p in sig.parameters if p.is_required],
+        "additionalProperties": sig.extra is not None,
+    }
+    return schema | {"$defs": parts} if parts else schema
 
 
 def example(sig: Signature) -> dict[str, Any]:
-    raise NotImplementedError
+    """Return arguments that would be accepted, as JSON data: defaults, else something of the right type."""
+    schema = json_schema(sig)
+    parts = schema.get("$defs", {})
+    return {name: _example_of(part, parts, 0) for name, part in schema["properties"].items() if name != sig.rest}
+
+
+def _bind(sig: Signature, given: dict[str, Any], what: str, read: Any) -> dict[str, Any]:
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    for name, raw in given.items():
+        p = sig.by_name.get(name)
+        if p is None and sig.extra is not None:
+            p = sig.by_name[sig.extra]._replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        if p is None or name == sig.extra:
+            near = difflib.get_close_matches(name, sig.by_name, n=1, cutoff=0.5)
+            faults.append(f"unknown argument {escape(name, 60)!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+            continue
+        try:
+            values[name] = read(p, raw)
+        except (msgspec.MsgspecError, ValueError, TypeError, MainspringError) as error:
+            why, _, place = str(error).splitlines()[0].partition(" - at `$")
+            path = f"{name}{place.rstrip('`')}"
+            faults.append(f"{name}: wanted {shown(p.annotation)}, got {_given(raw)}: {why}, at {path}")
+    missing = [f"{p.name} ({shown(p.annotation)})" for p in sig.parameters if p.is_required and p.name not in given]
+    if missing:
+        faults.append(f"missing: {', '.join(missing)}")
+    if faults:
+        raise _misfit(sig, faults, what)
+    return values
+
+
+def _from_json(p: Parameter, raw: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(raw), type=readable(_whole_type(p)), dec_hook=read_hook)
+
+
+def _from_text(p: Parameter, text: str) -> Any:
+    wanted = readable(_whole_type(p))
+    members = set(get_args(p.annotation)) | {p.annotation}
+    if str in members:
+        return text
+    if datetime.timedelta in members and not text.startswith(("P", "-P")):
+        return parse_duration(text)
+    try:
+        value = msgspec.json.decode(text, type=wanted, dec_hook=read_hook)
+    except msgspec.MsgspecError as error:
+        if text[:1] in ("{", "[", '"') and wanted is not Any:
+            raise
+        if wanted is Any:
+            return text
+        try:
+            value = msgspec.convert(text, wanted, strict=False, dec_hook=read_hook)
+        except msgspec.ValidationError as second:
+            raise second from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it is not a finite number")
+    return value
+
+
+def _whole_type(p: Parameter) -> Any:
+    return list[p.annotation] if p.kind is inspect.Parameter.VAR_POSITIONAL else p.annotation  # type: ignore[name-defined]
+
+
+def _misfit(sig: Signature, faults: list[str], what: str) -> ArgumentError:
+    known = ", ".join(sig.by_name) or "none"
+    return ArgumentError("\n  ".join([f"{what} do not fit {sig.name}", *faults]), hint=f"It takes: {known}.")
+
+
+def _given(raw: Any) -> str:
+    text = raw if isinstance(raw, str) else msgspec.json.encode(raw).decode()
+    return repr(escape(text, 80))
+
+
+def _schema_hook(kind: type) -> dict[str, Any]:
+    model_schema = getattr(kind, "model_json_schema", None)
+    if model_schema is not None:
+        return dict(model_schema())
+    return {"type": "string"} if hasattr(kind, "__fspath__") else {}
+
+
+def _example_of(schema: dict[str, Any], parts: dict[str, Any], depth: int) -> Any:
+    if "default" in schema:
+        return schema["default"]
+    if "$ref" in schema:
+        schema = parts[schema["$ref"].rpartition("/")[2]]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "const" in schema:
+        return schema["const"]
+    if "anyOf" in schema:
+        return _example_of(schema["anyOf"][0], parts, depth + 1)
+    kind = schema.get("type")
+    if kind == "object":
+        inner = {name: schema["properties"][name] for name in schema.get("required", ())}
+        return {name: _example_of(part, parts, depth + 1) for name, part in inner.items()} if depth < 8 else {}
+    if kind == "array":
+        parts_in = schema.get("prefixItems") or ([schema["items"]] if isinstance(schema.get("items"), dict) else [])
+        return [_example_of(part, parts, depth + 1) for part in parts_in] if depth < 8 else []
+    if kind == "string":
+        return _EXAMPLES.get(schema.get("format", ""), "" if "contentEncoding" in schema else "text")
+    bounds = {"integer": schema.get("minimum", 1), "number": schema.get("minimum", 1.5), "boolean": True}
+    return bounds.get(str(kind))

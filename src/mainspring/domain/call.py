@@ -31,7 +31,12 @@ class Change(NamedTuple):
 
 
 def encode_call(
-    sig: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], what: str = "arguments", *, limit: int = DEFAULT_LIMIT
+    sig: Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    what: str = "arguments",
+    *,
+    limit: int = DEFAULT_LIMIT,
 ) -> bytes:
     """Return the canonical JSON of a call.
 
@@ -55,7 +60,12 @@ def decode_call(sig: Signature, data: bytes, what: str = "arguments") -> tuple[t
 
 
 def roundtrip_call(
-    sig: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], what: str = "arguments", *, limit: int = DEFAULT_LIMIT
+    sig: Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    what: str = "arguments",
+    *,
+    limit: int = DEFAULT_LIMIT,
 ) -> tuple[bytes, tuple[Any, ...], dict[str, Any]]:
     """Return the bytes of a call and the (args, kwargs) that a replay would read from them.
 

@@ -132,7 +132,7 @@ class _Walk:
     def _known_leaf(self, value: Any, path: str) -> msgspec.Raw:
         try:
             return msgspec.Raw(_ENCODER.encode(value))
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, it cannot be written
             why = f"a value of type {type(value).__qualname__} cannot be written as JSON"
             hint = "Save plain data: a data class, dict, list, text, number, datetime; or an id to find the object by."
             raise self._refused(path, why, hint) from None

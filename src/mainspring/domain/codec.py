@@ -79,13 +79,13 @@ def encode_fast(value: object) -> bytes | None:
     """Return the JSON of `value`, None if only the careful way (`canonical_bytes`) can tell."""
     try:
         data = _encode_json(value)
-    except Exception:  # whatever it was, the careful way finds it again and names its place
+    except Exception:  # noqa: BLE001 - whatever it was, the careful way finds it again and names its place
         return None
     if b"null" in data and value is not None:
         try:
             if _find_not_finite(_encode_pack(value)):
                 return None
-        except Exception:  # an int beyond 64 bits, which MessagePack does not know
+        except Exception:  # noqa: BLE001 - an int beyond 64 bits, which MessagePack does not know
             return None
     return data
 

@@ -36,13 +36,18 @@ class Parameter(NamedTuple):
     @property
     def is_required(self) -> bool:
         """Whether a call must give it."""
-        return self.default is EMPTY and self.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        return self.default is EMPTY and self.kind not in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        )
 
 
 class Signature:
     """A function's own arguments and its result; made by `signature_of`."""
 
-    def __init__(self, name: str, leading: tuple[tuple[str, Any], ...], parameters: tuple[Parameter, ...], returns: Any):
+    def __init__(
+        self, name: str, leading: tuple[tuple[str, Any], ...], parameters: tuple[Parameter, ...], returns: Any
+    ) -> None:
         self.name = name
         self.skip = len(leading)
         self.leading = leading
@@ -57,8 +62,9 @@ class Signature:
         self.opaque = {name: value for name, value in defaults.items() if not _has_json(value)}
         self.defaults = {name: value for name, value in defaults.items() if name not in self.opaque}
         self._names = frozenset(self.positional) | frozenset(self.keyword_only)
-        self._named = frozenset(p.name for p in parameters if p.kind in (_POSITIONAL[1], inspect.Parameter.KEYWORD_ONLY))
-        self._required = frozenset(p.name for p in parameters if p.is_required)
+        self._named = frozenset(
+            p.name for p in parameters if p.kind in (_POSITIONAL[1], inspect.Parameter.KEYWORD_ONLY)
+        )
         self._is_plain = self.rest is None and self.extra is None and not self.opaque
         self.exact_result = exact_types(returns)
         self.exact = {p.name: exact_types(p.annotation) for p in parameters if p.name in self._names}
@@ -196,15 +202,15 @@ def _hints(fn: Any) -> dict[str, Any]:
     while isinstance(fn, functools.partial):
         fn = fn.func
     if isinstance(fn, type):
-        fn = fn.__init__
+        fn = fn.__init__  # type: ignore[misc]
     elif not isinstance(fn, types.FunctionType | types.MethodType) and not hasattr(fn, "__wrapped__"):
-        fn = getattr(type(fn), "__call__", fn)
+        fn = getattr(type(fn), "__call__", fn)  # noqa: B004 - its function is wanted
     fn = inspect.unwrap(getattr(fn, "__func__", fn))
     scope = getattr(fn, "__globals__", {})
     closure = _closure_of(fn)
     try:
         return get_type_hints(fn, scope, closure, include_extras=True)
-    except Exception:  # a name that exists only for type checkers: resolve the others one by one
+    except Exception:  # noqa: BLE001 - a name that exists only for type checkers: resolve the others one by one
         return _hints_one_by_one(_raw_annotations(fn), scope, closure)
 
 
@@ -214,14 +220,14 @@ def _hints_one_by_one(raw: dict[str, Any], scope: dict[str, Any], closure: dict[
         holder: Any = types.SimpleNamespace(__annotations__={name: annotation})
         try:
             hints |= get_type_hints(holder, scope, closure, include_extras=True)
-        except Exception:  # whatever an annotation raises, it says nothing about the value
+        except Exception:  # noqa: BLE001 - whatever an annotation raises, it says nothing about the value
             hints[name] = Any
     return hints
 
 
 def _raw_annotations(fn: Any) -> dict[str, Any]:
     if sys.version_info >= (3, 14):
-        import annotationlib
+        import annotationlib  # noqa: PLC0415 - exists only there
 
         return annotationlib.get_annotations(fn, format=annotationlib.Format.FORWARDREF)
     return dict(getattr(fn, "__annotations__", {}))

@@ -1,0 +1,83 @@
+"""Calls as bytes, drift, and arguments from people."""
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from mainspring.domain.arguments import bind_json, bind_words, example, json_schema
+from mainspring.domain.call import decode_call, diff_call, encode_call, roundtrip_call, roundtrip_result, same_call
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.signature import signature_of
+
+
+@dataclasses.dataclass
+class Order:
+    id: int
+    total: float = 1.0
+
+
+def charge(order: Order, day: dt.date = dt.date(2026, 1, 5), *, note: str | None = None) -> Order:
+    return order
+
+
+def gather(first: int, /, *rest: int, last: int = 3, **extra: Order) -> None:
+    return None
+
+
+def test_calls_come_back_typed_for_all_kinds_of_parameters() -> None:
+    """Positional-only, starred and keyword-only arguments survive the round trip."""
+    sig = signature_of(gather)
+    data = encode_call(sig, (1, 2, 3), {"last": 4, "other": Order(5)})
+    assert decode_call(sig, data) == ((1, 2, 3), {"last": 4, "other": Order(5)})
+
+
+def test_live_arguments_are_what_a_replay_reads() -> None:
+    """A round trip gives a copy of the given type, not the same object."""
+    order = Order(1)
+    data, args, kwargs = roundtrip_call(signature_of(charge), (order,), {})
+    assert (args, kwargs) == decode_call(signature_of(charge), data)
+    assert args[0] == order and args[0] is not order
+    assert roundtrip_result(signature_of(charge), order)[1] == order
+
+
+def test_same_call_allows_new_defaults_and_sees_changes() -> None:
+    """A new field or parameter with a default is no drift; another value is, with its path."""
+    sig = signature_of(charge)
+    now = encode_call(sig, (Order(1),), {})
+    assert same_call(sig, b'{"order":{"id":1}}', now)
+    assert not same_call(sig, b'{"order":{"id":2}}', now)
+    assert diff_call(sig, b'{"order":{"id":2}}', now) == [("$.order.id", "2", "1")]
+
+
+def test_bind_words_types_the_arguments() -> None:
+    """Words are read by the annotations."""
+    values = bind_words(signature_of(charge), ['order={"id":7}', "day=2026-02-03", "note=5"])
+    assert values == {"order": Order(7), "day": dt.date(2026, 2, 3), "note": "5"}
+
+
+def test_bind_tells_all_faults_at_once() -> None:
+    """Unknown, missing and ill-typed arguments are named together."""
+    with pytest.raises(ArgumentError) as caught:
+        bind_words(signature_of(charge), ["ordr=1", "day=tomorrow"])
+    told = str(caught.value)
+    assert "did you mean 'order'" in told and "missing: order (Order)" in told and "wanted date, got 'tomorrow'" in told
+    with pytest.raises(ArgumentError, match=r"order\.id"):
+        bind_json(signature_of(charge), {"order": {"id": "x"}})
+
+
+def test_example_is_accepted_by_the_signature_it_is_made_from() -> None:
+    """What a form would show first can be sent as it is."""
+    sig = signature_of(charge)
+    assert bind_json(sig, example(sig))["order"] == Order(1)
+    assert json_schema(sig)["required"] == ["order"]
+
+
+def test_signature_takes_unresolvable_annotations_as_any() -> None:
+    """A name that exists only for type checkers does not spoil the other annotations."""
+
+    def step(a: "Nowhere", b: "int") -> "Nowhere": ...  # type: ignore[name-defined,empty-body]  # noqa: F821
+
+    sig = signature_of(step)
+    assert [p.annotation for p in sig.parameters] == [Any, int]
