@@ -7,11 +7,12 @@ Invariant: decoders and encoders are made once per annotation.
 """
 
 import enum
+import functools
+import operator
 import os
 import sys
 import types
 from collections import abc
-from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Generic, Never, NoReturn, TypeVar, Union, get_args, get_origin
 
@@ -66,7 +67,7 @@ def read_hook(wanted: Any, value: Any) -> Any:
         if issubclass(wanted, base) and type(value) is base:
             return wanted(value)
     if _is_pydantic(wanted):
-        return wanted.model_validate(value)
+        return wanted.model_validate(value)  # type: ignore[attr-defined]
     return value
 
 
@@ -78,13 +79,13 @@ def readable(annotation: Any) -> Any:
     if annotation is abc.Iterable:
         return list
     if isinstance(annotation, enum.EnumType):
-        return annotation if _is_supported(annotation) else OneOf[annotation]  # type: ignore[valid-type]
+        return annotation if _is_supported(annotation) else OneOf[annotation]
     if origin is None or not args or origin in (abc.Callable, type):
         return annotation
     if origin is Annotated:
         return Annotated[(readable(args[0]), *annotation.__metadata__)]
     if origin in (Union, types.UnionType):
-        members: Any = Union.__getitem__(tuple(readable(arg) for arg in args))
+        members: Any = functools.reduce(operator.or_, [readable(arg) or type(None) for arg in args])
         return members if _is_supported(members) else OneOf[members]
     if origin is abc.Iterable:
         return list[readable(args[0])]  # type: ignore[misc]
@@ -94,7 +95,7 @@ def readable(annotation: Any) -> Any:
         return annotation
 
 
-@lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096)
 def _decoder(annotation: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(readable(annotation), dec_hook=read_hook)
 

@@ -4,7 +4,7 @@ Role: the front door of `run NAME ...`, the API and forms. All faults are told a
 the wanted type, what was given and the path inside it; unknown names show the nearest known one.
 """
 
-import datetime
+import datetime as dt
 import difflib
 import inspect
 import math
@@ -118,7 +118,7 @@ def _from_text(p: Parameter, text: str) -> Any:
     members = set(get_args(p.annotation)) | {p.annotation}
     if str in members:
         return text
-    if datetime.timedelta in members and not text.startswith(("P", "-P")):
+    if dt.timedelta in members and not text.startswith(("P", "-P")):
         return parse_duration(text)
     try:
         value = msgspec.json.decode(text, type=wanted, dec_hook=read_hook)

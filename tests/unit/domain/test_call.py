@@ -38,7 +38,8 @@ def test_live_arguments_are_what_a_replay_reads() -> None:
     order = Order(1)
     data, args, kwargs = roundtrip_call(signature_of(charge), (order,), {})
     assert (args, kwargs) == decode_call(signature_of(charge), data)
-    assert args[0] == order and args[0] is not order
+    assert args[0] == order
+    assert args[0] is not order
     assert roundtrip_result(signature_of(charge), order)[1] == order
 
 
@@ -62,7 +63,9 @@ def test_bind_tells_all_faults_at_once() -> None:
     with pytest.raises(ArgumentError) as caught:
         bind_words(signature_of(charge), ["ordr=1", "day=tomorrow"])
     told = str(caught.value)
-    assert "did you mean 'order'" in told and "missing: order (Order)" in told and "wanted date, got 'tomorrow'" in told
+    assert "did you mean 'order'" in told
+    assert "missing: order (Order)" in told
+    assert "wanted date, got 'tomorrow'" in told
     with pytest.raises(ArgumentError, match=r"order\.id"):
         bind_json(signature_of(charge), {"order": {"id": "x"}})
 
