@@ -72,6 +72,12 @@ class Automation:
             self._complete = complete
         return self._complete
 
+    def is_again(self, other: "Automation") -> bool:
+        """Whether `other` is this declaration read again, not a second one of the same name."""
+        if self.fn is None or other.fn is None:
+            return self._draft == other._draft  # noqa: SLF001 - the same class
+        return self.where == other.where and self.fn.__qualname__ == other.fn.__qualname__
+
     def add_schedule(self, schedule: Schedule) -> None:
         """Let it start by one more schedule."""
         schedules = schedules_of({}, self.name, [*self._draft.schedules, schedule])

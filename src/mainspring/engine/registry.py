@@ -52,7 +52,7 @@ class Registry:
         """
         _record(automation)
         known = self.automations.get(automation.name)
-        if known is None or _is_same(known, automation):
+        if known is None or known.is_again(automation):
             self.automations[automation.name] = automation
         elif known is not automation:
             self._refuse(
@@ -158,7 +158,9 @@ class Registry:
         """Record a problem while files are loaded, raise elsewhere."""
         if not self._loading:
             raise DefinitionError(what, hint=how)
-        self.problems.append(Problem(where=where, what=what, how=how))
+        problem = Problem(where=where, what=what, how=how)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     @contextmanager
     def _while_loading(self) -> Iterator[None]:
@@ -186,13 +188,6 @@ def _record(automation: Automation) -> None:
     file, _, line = automation.where.rpartition(":")
     if line and not file.startswith("<"):
         others = [
-            known for known in _declared.get(file, []) if known is not automation and not _is_same(known, automation)
+            known for known in _declared.get(file, []) if known is not automation and not known.is_again(automation)
         ]
         _declared[file] = [*others, automation]
-
-
-def _is_same(known: Automation, new: Automation) -> bool:
-    """Whether `new` is the same declaration read again, not a second one."""
-    if known.fn is None or new.fn is None:
-        return known.definition == new.definition and bool(known.where)
-    return known.where == new.where and known.fn.__qualname__ == new.fn.__qualname__

@@ -114,12 +114,14 @@ def test_next_slot_increases_and_does_not_depend_on_the_way(expr, zone, at, back
     """Walking slot by slot from earlier gives the slot that asking directly gives."""
     cron = Cron(expr, ZoneInfo(zone))
     direct = cron.next_after(at)
-    assert direct is not None and direct > at
+    assert direct is not None
+    assert direct > at
     assert cron.next_after(direct - 1) == direct
     walked = at - back
     while walked <= at:
         after = cron.next_after(walked)
-        assert after is not None and after > walked
+        assert after is not None
+        assert after > walked
         walked = after
     assert walked == direct
 
@@ -191,8 +193,10 @@ def test_hashed_fields_spread_by_name_and_stay():
     assert len({expand_cron("H H * * *", f"n{n}") for n in range(50)}) > 40
     for n in range(50):
         minute, hour, day, *_ = expand_cron("H/15 H(1-5) H * *", f"n{n}").split(" ")
-        assert minute.endswith("-59/15") and int(minute.split("-")[0]) < 15
-        assert 1 <= int(hour) <= 5 and 1 <= int(day) <= 28
+        assert minute.endswith("-59/15")
+        assert int(minute.split("-")[0]) < 15
+        assert 1 <= int(hour) <= 5
+        assert 1 <= int(day) <= 28
 
 
 def test_hashed_fields_need_a_name():

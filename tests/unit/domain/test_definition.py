@@ -44,7 +44,8 @@ def test_option_falls_back_to_the_default_of_the_table():
     definition = defined(timeout="20m", silence=False)
     assert definition.option("queue") == "default"
     span = definition.span("timeout")
-    assert span is not None and span.total_seconds() == 1200
+    assert span is not None
+    assert span.total_seconds() == 1200
     assert definition.span("silence") is None
     assert definition.span("deadline") is None
 

@@ -1,0 +1,233 @@
+"""Declaring automations and steps: plainly callable, checked at once, complete as data."""
+
+import asyncio
+import inspect
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mainspring.domain.definition import Kind
+from mainspring.domain.errors import DefinitionError, MainspringError, OptionError, OutsideStepError, UnknownNameError
+from mainspring.domain.retry import Retry
+from mainspring.engine import on
+from mainspring.engine.ambient import IN_BODY
+from mainspring.engine.definitions import script, step, task, workflow
+from mainspring.engine.registry import Registry
+
+
+@pytest.fixture(autouse=True)
+def registry():
+    with Registry() as current:
+        yield current
+
+
+def refund(order: str, result: object = None) -> None:
+    """Stand for an undo."""
+
+
+def test_task_is_plainly_callable_and_known(registry):
+    """A task is its function in a unit test, and an automation in the registry."""
+
+    @task(timeout="20m", retry=Retry(attempts=3), tags=["a"], version=2)
+    def double(n: int = 2) -> int:
+        """Double a number.
+
+        And more.
+        """
+        return 2 * n
+
+    assert double(4) == 8
+    assert double.__name__ == "double"
+    assert registry.get("double") is double
+    definition = double.definition
+    assert (definition.kind, definition.version, definition.doc) == (Kind.TASK, 2, "Double a number.")
+    assert definition.span("timeout") == timedelta(minutes=20)
+    assert definition.file == str(Path(__file__).resolve())
+    assert definition.qualname.endswith("double")
+    assert "n" in definition.parameters["properties"]
+    assert len(definition.fingerprint) == 64
+    assert double.retry is not None
+    assert double.retry.attempts == 3
+
+
+def test_task_without_brackets_and_async_work_alike():
+    """`@task` and `@task()` are the same, for def and async def."""
+
+    @task
+    async def one() -> int:
+        return 1
+
+    @task()
+    def two() -> int:
+        return 2
+
+    assert asyncio.run(one()) == 1
+    assert two() == 2
+
+
+def test_workflow_called_directly_calls_its_function():
+    """A body can be tested with anything in place of the run."""
+
+    @workflow(deadline="30d")
+    async def order(run, item: str) -> str:
+        return f"{run}:{item}"
+
+    assert asyncio.run(order("fake", "pen")) == "fake:pen"
+    assert list(order.definition.parameters["properties"]) == ["item"]
+
+
+def test_workflow_that_is_not_async_is_refused(registry):
+    """The message shows the place and the line to write."""
+    with pytest.raises(DefinitionError, match="is not async") as refused:
+
+        @workflow
+        def order(run): ...
+
+    assert "async def order(run" in refused.value.hint
+    assert "test_definitions.py:" in refused.value.message
+    assert not registry.automations
+
+
+def test_workflow_without_the_run_is_refused():
+    """No first parameter, or one that is plainly something else."""
+    with pytest.raises(DefinitionError, match="does not take the run"):
+
+        @workflow
+        async def nothing(): ...
+
+    with pytest.raises(DefinitionError, match="does not take the run") as refused:
+
+        @workflow
+        async def order(item: str): ...
+
+    assert "order(run: ms.Run, item, ...)" in refused.value.hint
+    with pytest.raises(DefinitionError, match="does not take the run"):
+
+        @workflow
+        async def keyword(*, run): ...
+
+
+def test_what_is_no_plain_function_is_refused():
+    """Generators, methods and objects cannot be found and called again."""
+
+    def rows():
+        yield 1
+
+    class Shop:
+        def sell(self):
+            return 1
+
+    for wrong in (rows, Shop.sell, Shop(), "text", print):
+        for decorate in (task, step):
+            with pytest.raises(DefinitionError) as refused:
+                decorate(wrong)
+            assert refused.value.hint
+
+
+def test_unknown_option_is_refused_where_it_stands():
+    """A misspelt option of any surface shows the nearest one."""
+    for declare in (
+        lambda: task(timout="1s")(refund),
+        lambda: step(timout="1s")(refund),
+        lambda: script("x", "./x", timout="1s"),
+    ):
+        with pytest.raises(UnknownNameError, match=r"test_definitions\.py") as refused:
+            declare()
+        assert refused.value.nearest == "timeout"
+
+
+def test_step_carries_its_options_and_live_objects():
+    """A step has canonical options, the live retry and the live undo."""
+
+    @step(retry=Retry(attempts=8), timeout="30s", undo=refund)
+    def charge(order: str) -> str:
+        return order + "!"
+
+    assert charge("a") == "a!"
+    assert charge.name == "charge"
+    assert charge.options["timeout"] == "30s"
+    assert charge.undo is refund
+    assert charge.retry is not None
+    assert charge.retry.attempts == 8
+    assert inspect.unwrap(charge) is charge.fn
+
+
+def test_step_or_task_called_in_a_body_is_refused():
+    """No silent hole: the message shows the form that saves the result."""
+
+    @step
+    def charge() -> int:
+        return 1
+
+    @task
+    def sync() -> int:
+        return 1
+
+    token = IN_BODY.set(True)
+    try:
+        for called in (charge, sync):
+            with pytest.raises(OutsideStepError, match=rf"await run\.step\({called.name}, \.\.\.\)"):
+                called()
+    finally:
+        IN_BODY.reset(token)
+    assert charge() == sync() == 1
+
+
+def test_script_becomes_words_in_the_folder_of_its_file(registry):
+    """Relative paths count from the declaring file, whatever folder the worker starts in."""
+    made = script("backup", "./backup.sh 'a b'", cron="0 3 * * *", tz="Europe/Berlin", env={"PORT": 8080})
+    definition = registry.get("backup").definition
+    assert made.definition is definition
+    assert definition.command == ["./backup.sh", "a b"]
+    assert definition.cwd == str(Path(__file__).resolve().parent)
+    assert definition.env == {"PORT": "8080"}
+    assert [schedule.tz for schedule in definition.schedules] == ["Europe/Berlin"]
+    assert definition.line > 0
+
+
+def test_stacked_schedules_count_above_and_below():
+    """The order of decorators does not matter."""
+
+    @on.cron("0 3 * * *", tz="Europe/Berlin")
+    @task(every="15m")
+    @on.every("1h", offset="5m")
+    @on.cron("H 4 * * *")
+    def sync() -> None: ...
+
+    keys = [schedule.key for schedule in sync.definition.schedules]
+    assert keys[0] == "every 900000+0"
+    assert keys[1] == "every 3600000+300000"
+    assert keys[2].endswith(" 4 * * * UTC")
+    assert keys[3] == "cron 0 3 * * * Europe/Berlin"
+
+
+def test_bad_schedule_is_refused_where_it_is_written():
+    """A cron that never fires never becomes an automation."""
+    with pytest.raises(OptionError, match="never fires"):
+        on.cron("0 0 30 2 *")
+    with pytest.raises(OptionError, match="never fires"):
+        task(cron="0 0 30 2 *")(refund)
+    with pytest.raises(DefinitionError, match="cannot have a schedule"):
+        on.every("1h")(step(refund))
+    with pytest.raises(MainspringError, match="no time zone"):
+        task(every="1h", tz="Europe/Berlin")(refund)
+
+
+def test_annotations_may_name_what_stands_further_down():
+    """A definition is completed when it is asked for, not at decoration."""
+    names: dict[str, object] = {"task": task, "__name__": __name__}
+    exec("@task\ndef sync(a: 'Later') -> None: ...\nLater = int", names)
+    assert names["sync"].definition.parameters["properties"]["a"]["type"] == "integer"
+
+
+def test_fingerprint_follows_the_text():
+    """Another text is another fingerprint; the same text is the same one."""
+    made = []
+    for body in ("return 1", "return 1", "return 2"):
+        names: dict[str, object] = {"step": step, "task": task, "__name__": __name__}
+        with Registry():
+            exec(f"@task\ndef sync() -> int:\n    {body}\n", names)
+        made.append(names["sync"])
+    assert all(len(one._draft.fingerprint) == 64 for one in made)
+    assert made[0]._draft.fingerprint == made[1]._draft.fingerprint

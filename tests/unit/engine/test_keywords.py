@@ -1,0 +1,87 @@
+"""The four surfaces of options have the names of the one table."""
+
+import typing
+
+from mainspring.domain.options import Kind, options_of
+from mainspring.engine import keywords
+from mainspring.engine.definitions import script, step, task, workflow
+from mainspring.engine.registry import Registry
+from mainspring.engine.scripts import command_definition
+
+COMMAND_ONLY = {"cwd", "env"}
+SAMPLES = {
+    "title": "of {slot}",
+    "at": "03:00",
+    "cron": "0 3 * * *",
+    "every": "1h",
+    "tz": "Europe/Berlin",
+    "priority": 1,
+    "version": 2,
+    "partition": "a",
+    "key": "k",
+    "retry": 3,
+    "jitter": "1s",
+    "timeout": "1s",
+    "deadline": "1s",
+    "silence": "1s",
+    "grace": "1s",
+    "slow": "1s",
+    "fail_rate": 0.5,
+    "backlog": 3,
+    "tier": "page",
+    "misfire": "all",
+    "overlap": "queue",
+    "delivery": "at_most_once",
+    "isolate": "thread",
+    "on_failure": "undo",
+    "on_cancel": "undo",
+    "on_deadline": "undo",
+    "on_blocked": "pass",
+}
+
+
+def table(kind: Kind) -> set[str]:
+    return {option.name for option in options_of(kind)}
+
+
+def typed(function: object) -> set[str]:
+    """The keyword names that type checkers know for a surface."""
+    overloads = typing.get_overloads(function) or [function]
+    found: set[str] = set()
+    for one in overloads:
+        options = typing.get_type_hints(one).get("options")
+        if options is not None:
+            found |= set(typing.get_type_hints(typing.get_args(options)[0]))
+    return found
+
+
+def test_typed_keywords_are_those_of_the_table():
+    """Editors know each option of task, workflow, script and step, and no other."""
+    assert typed(task) == table(Kind.TASK)
+    assert typed(workflow) == table(Kind.WORKFLOW)
+    assert typed(script) - COMMAND_ONLY == table(Kind.SCRIPT) - {"name"}
+    assert typed(step) == table(Kind.STEP)
+    assert set(keywords.NamedOptions.__annotations__) == {"name"} | set(keywords.AutomationOptions.__annotations__)
+
+
+def test_each_surface_accepts_each_option_alone():
+    """Python functions and TOML tables take the whole table and agree on the canonical value."""
+
+    async def body(run): ...
+    def plain(): ...
+
+    for name in sorted(table(Kind.TASK) - {"name"}):
+        options = {name: SAMPLES.get(name, "some")}
+        if name == "tz":
+            options["cron"] = "0 3 * * *"
+        with Registry():
+            made = [
+                task(**options)(plain)._draft,
+                workflow(**options)(body)._draft,
+                script("command", "./x", **options)._draft,
+                command_definition(Kind.SCRIPT, "plain", "./x", options, file="scripts.toml"),
+            ]
+        assert all(one.options == made[0].options for one in made), name
+        assert all(one.version == made[0].version for one in made), name
+        assert all(one.schedules == made[0].schedules for one in made), name
+        assert name == "version" or name in made[0].options

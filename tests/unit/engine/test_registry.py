@@ -1,0 +1,183 @@
+"""Loading: each file stands alone, one name is one automation, nothing is left out in silence."""
+
+import sys
+import textwrap
+
+import pytest
+
+from mainspring.domain.errors import DefinitionError, UnknownNameError
+from mainspring.engine.definitions import script, task
+from mainspring.engine.loading import load_module, module_name
+from mainspring.engine.registry import Registry
+
+HEAD = "from mainspring.engine.definitions import script, task, workflow\nfrom mainspring.engine import on\n"
+
+
+@pytest.fixture(autouse=True)
+def _clean_imports():
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.startswith(("mainspring_file_", "shop_", "jobs_")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name: str, text: str):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text((HEAD if name.endswith(".py") else "") + textwrap.dedent(text))
+        return path
+
+    return write
+
+
+GOOD = """
+    script("backup", "./backup.sh", cron="@daily")
+
+    @task
+    def sync(account: str = "main") -> None: ...
+"""
+
+
+def test_load_collects_files_globs_folders_and_toml(write, tmp_path):
+    """Whatever names the files, each is loaded once, in a stable order."""
+    write("a.py", GOOD)
+    write("more/b.py", "@task\ndef other() -> None: ...\n")
+    write("more/_private.py", "@task\ndef hidden() -> None: ...\n")
+    write("more/scripts.toml", '[script.rotate]\ncmd = "./rotate.sh"\nevery = "1h"\n')
+    for targets in (
+        ["a.py", "more"],
+        ["**/*.py", "more/*.toml"],
+        [tmp_path / "a.py", "more/b.py", "more/scripts.toml", "a.py"],
+    ):
+        registry = Registry.load(targets, tmp_path)
+        assert registry.problems == []
+        assert sorted(registry.automations) == ["backup", "other", "rotate", "sync"]
+
+
+def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
+    """Import errors of every kind name file, line and what to do; nothing of that file stays."""
+    write("good.py", GOOD)
+    bad = {
+        "missing.py": ("import not_there_at_all", "Install"),
+        "syntax.py": ("def (", "Mend"),
+        "exits.py": ("@task\ndef half() -> None: ...\nraise SystemExit(3)", "__name__"),
+        "raises.py": ("1 / 0", "Mend"),
+        "sync_body.py": ("@workflow\ndef order(run): ...", "async def"),
+        "option.py": ("@task(timout='1s')\ndef x() -> None: ...", "timeout"),
+    }
+    for name, (text, _) in bad.items():
+        write(name, text)
+    registry = Registry.load(["*.py"], tmp_path)
+    assert sorted(registry.automations) == ["backup", "sync"]
+    problems = {problem.where.rpartition("/")[2].partition(":")[0]: problem for problem in registry.problems}
+    assert set(problems) == set(bad)
+    for name, (_, how) in bad.items():
+        assert how in problems[name].how, name
+        assert ":" in problems[name].where, name
+
+
+def test_target_that_names_nothing_is_a_problem(tmp_path):
+    """A path, pattern or module that is not there is said, not skipped."""
+    registry = Registry.load(["gone.py", "none/*.py", "no_such_module_at_all"], tmp_path)
+    assert len(registry.problems) == 3
+    assert all(problem.how for problem in registry.problems)
+
+
+def test_two_automations_of_one_name_name_both_places(write, tmp_path):
+    """Across files and inside one: the first stays, the second is a problem."""
+    write("a.py", GOOD)
+    write("b.py", "@task\ndef sync() -> None: ...\n@task\ndef twice() -> None: ...\n@task\ndef twice() -> None: ...\n")
+    write("scripts.toml", '[script.backup]\ncmd = "./x"\n')
+    registry = Registry.load(["a.py", "b.py", "scripts.toml"], tmp_path)
+    assert sorted(registry.automations) == ["backup", "sync", "twice"]
+    assert registry.get("sync").definition.file.endswith("a.py")
+    assert [problem.what.split("'")[1] for problem in registry.problems] == ["sync", "twice", "backup"]
+    assert "a.py:" in registry.problems[0].what
+    assert "b.py:" in registry.problems[0].what
+
+
+def test_two_automations_of_one_name_raise_outside_loading():
+    """In a program of one's own the second declaration is an error."""
+    with Registry() as registry:
+        script("backup", "./a")
+        with pytest.raises(DefinitionError, match="two automations"):
+            script("backup", "./b")
+        assert registry.get("backup").definition.command == ["./a"]
+
+
+def test_second_registry_finds_what_the_first_import_declared(write, tmp_path):
+    """A module is imported once; each registry that loads it has all of it, scripts too."""
+    write("a.py", GOOD)
+    write("shop_pkg/__init__.py", "")
+    write("shop_pkg/part.py", 'from . import names\nscript("part", "./part.sh")\n')
+    write("shop_pkg/names.py", "")
+    for _ in range(2):
+        registry = Registry.load(["a.py", "shop_pkg/part.py"], tmp_path)
+        assert registry.problems == []
+        assert sorted(registry.automations) == ["backup", "part", "sync"]
+    assert registry.get("sync").definition.module == str(tmp_path / "a.py")
+    assert sorted(Registry.load(["shop_pkg.part"], tmp_path).automations) == ["part"]
+
+
+def test_file_module_has_a_stable_name_and_is_never_main(write):
+    """The name follows from the path alone, and loading twice gives the same module."""
+    path = write("a-b.py", GOOD)
+    with Registry():
+        module = load_module(str(path))
+    assert module.__name__ == module_name(path.resolve())
+    assert module.__name__.startswith("mainspring_file_a_b_")
+    assert load_module(str(path)) is module
+
+
+def test_neighbour_files_can_be_imported(write, tmp_path):
+    """A file imports what lies beside it, as it would when run by hand."""
+    write("deep/jobs_words.py", "WORD = 'x'\n")
+    write("deep/a.py", "import jobs_words\n" + textwrap.dedent(GOOD))
+    assert Registry.load(["deep/a.py"], tmp_path).problems == []
+
+
+def test_schedule_on_a_function_that_is_no_automation_is_a_problem(write, tmp_path):
+    """A forgotten @task loses no schedule in silence."""
+    write("a.py", "@on.cron('@daily')\ndef sync() -> None: ...\n")
+    registry = Registry.load(["a.py"], tmp_path)
+    assert [problem.how for problem in registry.problems] == ["Add @ms.task or @ms.workflow."]
+
+
+def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
+    """A title that names no argument is a problem of that automation only."""
+    write("a.py", GOOD + '\n    @task(title="{acount}")\n    def bad(account: str) -> None: ...\n')
+    registry = Registry.load(["a.py"], tmp_path)
+    assert sorted(registry.automations) == ["backup", "sync"]
+    assert "acount" in registry.problems[0].what
+    assert "account" in registry.problems[0].how
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("@task(was='sync')\ndef sync() -> None: ...", "says that it was called"),
+        ("@task(was='b')\ndef a() -> None: ...\n@task\ndef b() -> None: ...", "which is at"),
+        ("@task(was='o')\ndef a() -> None: ...\n@task(was='o')\ndef b() -> None: ...", "both say"),
+    ],
+)
+def test_rename_that_cannot_be_is_a_problem(write, tmp_path, text, says):
+    """`was` may name only names that are free and claimed once."""
+    write("a.py", text)
+    registry = Registry.load(["a.py"], tmp_path)
+    assert [says in problem.what for problem in registry.problems] == [True]
+
+
+def test_unknown_automation_shows_the_nearest():
+    """A misspelt name is answered with the right one."""
+    with Registry() as registry:
+
+        @task
+        def nightly_sync() -> None: ...
+
+        with pytest.raises(UnknownNameError) as refused:
+            registry.get("nightly_snyc")
+    assert refused.value.nearest == "nightly_sync"

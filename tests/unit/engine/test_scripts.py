@@ -1,0 +1,71 @@
+"""Scripts in TOML: each table stands alone."""
+
+import os
+
+import pytest
+
+from mainspring.engine.scripts import load_scripts
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text: str):
+        path = tmp_path / "scripts.toml"
+        path.write_text(text)
+        return load_scripts(path)
+
+    return load
+
+
+def test_script_table_becomes_an_automation(load, tmp_path):
+    """The command, its folder, environment, schedule and policy are data."""
+    scripts, problems = load(
+        '[script.backup]\ncmd = "./backup.sh --all"\ncron = "0 3 * * *"\ntz = "Europe/Berlin"\n'
+        'cwd = "sub"\nenv = {PORT = 8080}\nretry = 3\nproduces = "/b/{slot:%F}.gz"\n'
+    )
+    assert problems == []
+    definition = scripts[0].definition
+    assert definition.name == "backup"
+    assert definition.command == ["./backup.sh", "--all"]
+    assert definition.cwd == str(tmp_path / "sub")
+    assert definition.env == {"PORT": "8080"}
+    assert definition.schedules[0].cron == "0 3 * * *"
+    assert scripts[0].retry is not None
+    assert scripts[0].retry.attempts == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("[script.bad]", "no cmd"),
+        ('[script.bad]\ncmd = "a | b"', "only a shell"),
+        ('[script.bad]\ncmd = "x"\ncron = "0 0 30 2 *"', "never fires"),
+        ('[script.bad]\ncmd = "x"\ntimout = "1s"', "timout"),
+        ('[script.bad]\ncmd = "x"\nenv = {A = true}', "env is not"),
+        ('[script.bad]\ncmd = "x"\ncwd = 3', "cwd=3"),
+        ('[script.bad]\ncmd = "x"\ntitle = "{day}"', "day"),
+        ('[script]\nbad = "x"', "no cmd"),
+        ('[script."a b"]\ncmd = "x"', "is not a name"),
+        ('[scirpt.bad]\ncmd = "x"', "unknown table"),
+    ],
+)
+def test_bad_table_is_a_problem_and_the_others_load(load, table, says):
+    """The problem names file and table and how to mend it."""
+    good = '[script.good]\ncmd = "x"\n' if not table.startswith("[script]") else 'good.cmd = "x"\n'
+    scripts, problems = load(f"{table}\n{good}")
+    assert [script.name for script in scripts] == ["good"]
+    assert len(problems) == 1
+    assert says in problems[0].what
+    assert "scripts.toml" in problems[0].where
+    assert problems[0].how
+
+
+@pytest.mark.parametrize("content", [b"[script", b"\xff\xfe", b"script = 3"])
+def test_file_that_cannot_be_read_is_one_problem(tmp_path, content):
+    """Broken TOML, bad text and a wrong shape are said once."""
+    path = tmp_path / "scripts.toml"
+    path.write_bytes(content)
+    scripts, problems = load_scripts(path)
+    assert scripts == []
+    assert len(problems) == 1
+    assert os.fspath(path) in problems[0].where
