@@ -6,13 +6,14 @@ the wanted type, what was given and the path inside it; unknown names show the n
 
 import datetime as dt
 import difflib
+import enum
 import inspect
 import math
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 
-from mainspring.domain.annotation import read_hook, readable, shown
+from mainspring.domain.annotation import OneOf, read_hook, readable, shown
 from mainspring.domain.codec import encode
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ArgumentError, MainspringError
@@ -62,7 +63,7 @@ def bind_words(sig: Signature, words: list[str], what: str = "arguments") -> dic
 
 def json_schema(sig: Signature) -> dict[str, Any]:
     """Return the JSON Schema of the arguments as one object, for forms and the API."""
-    kinds = [_whole_type(p) for p in sig.parameters if p.name != sig.extra]
+    kinds = [readable(_whole_type(p)) for p in sig.parameters if p.name != sig.extra]
     schemas, parts = msgspec.json.schema_components(kinds, schema_hook=_schema_hook)
     named = [p for p in sig.parameters if p.name != sig.extra]
     properties = {p.name: dict(schema) for p, schema in zip(named, schemas, strict=True)}
@@ -150,7 +151,13 @@ def _given(raw: Any) -> str:
     return repr(escape(text, 80))
 
 
-def _schema_hook(kind: type) -> dict[str, Any]:
+def _schema_hook(kind: Any) -> dict[str, Any]:
+    if get_origin(kind) is OneOf:
+        inner = get_args(kind)[0]
+        if isinstance(inner, enum.EnumType):
+            return {"enum": [member.value for member in inner]}
+        members = [msgspec.json.schema(member, schema_hook=_schema_hook) for member in get_args(inner)]
+        return {} if any("$ref" in str(member) for member in members) else {"anyOf": members}
     model_schema = getattr(kind, "model_json_schema", None)
     if model_schema is not None:
         return dict(model_schema())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +85,15 @@ def test_signature_takes_unresolvable_annotations_as_any() -> None:
 
     sig = signature_of(step)
     assert [p.annotation for p in sig.parameters] == [Any, int]
+
+
+def test_a_union_that_json_cannot_tell_apart_is_read_as_its_first_fitting_member() -> None:
+    """`str | Path` is ordinary: it is bound, described and saved, the first member that fits wins."""
+
+    def keep(place: str | Path) -> Path:
+        return Path(place)
+
+    sig = signature_of(keep)
+    assert bind_words(sig, ["place=/srv"]) == bind_json(sig, {"place": "/srv"}) == {"place": "/srv"}
+    assert json_schema(sig)["properties"]["place"] == {"anyOf": [{"type": "string"}, {"type": "string"}]}
+    assert roundtrip_result(sig, Path("/srv")) == (b'"/srv"', Path("/srv"))
