@@ -21,6 +21,7 @@ from mainspring.store.sqlite.ballast import Ballast
 from mainspring.store.sqlite.connection import connect, prepare_folder, unwritable
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.migrate import migrate
+from mainspring.store.sqlite.queries import TEXTS
 from mainspring.store.sqlite.transaction import Transaction
 from mainspring.store.sqlite.turnstile import Turnstile
 
@@ -58,6 +59,7 @@ class SqliteDatabase:
                 self.connection = connect(path)
                 try:
                     migrate(self.connection)
+                    self.connection.execute(TEXTS["name_store"], (f"{clock.random_bits(128):032x}",))
                 except apsw.Error as fault:
                     raise translate(fault, path) or fault from fault
         except BaseException:

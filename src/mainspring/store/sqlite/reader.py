@@ -20,7 +20,8 @@ from mainspring.store.sqlite.queries import TEXTS
 from mainspring.store.sqlite.transaction import Params
 
 Rows = list[tuple[Any, ...]]
-Snapshot = Callable[[str, Params], Rows]
+Snapshot = Callable[..., Rows]
+"""A read(query, params=()) whose calls all see one commit."""
 
 _KEPT = 4
 _LONGEST = 10.0
@@ -51,7 +52,11 @@ class Reader:
         with self._connection() as connection:
             connection.execute("begin")
             try:
-                yield lambda query, params=(): connection.execute(TEXTS[query], params).fetchall()
+
+                def read(query: str, params: Params = ()) -> Rows:
+                    return connection.execute(TEXTS[query], params).fetchall()
+
+                yield read
             finally:
                 connection.execute("rollback")
 

@@ -1,0 +1,1 @@
+select count(*) from runs where finished_at is null

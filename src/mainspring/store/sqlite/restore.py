@@ -1,0 +1,122 @@
+"""Putting a backup in the place of a store. The restored store is *held*: nothing starts until the runs that were unfinished then are decided.
+
+The old file is kept aside. At every moment there is one whole store under the store's name: the old one or the new one, never the new file
+with the old one's log.
+"""
+
+import os
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import StoreError, StoreHeldError, StoreReadOnlyError
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.sqlite.backup import copy_store, sync, verify
+from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.held import HELD
+from mainspring.store.sqlite.liveness import is_free
+from mainspring.store.sqlite.migrate import migrate
+from mainspring.store.sqlite.sessions import bury
+from mainspring.store.sqlite.transaction import Transaction
+from mainspring.store.sqlite.turnstile import Turnstile
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """What was done: the rows by table of the backup, where the old store is kept (None = there was none), runs to be decided."""
+
+    rows: dict[str, int]
+    kept: Path | None
+    unfinished: int
+
+
+def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
+    """Replace the store by a backup, held.
+
+    Raises:
+        StoreHeldError: a process still uses the store.
+        StoreError: the backup is not good; the store is as it was.
+    """
+    rows = verify(backup)
+    turnstile = Turnstile(store)
+    part = store.with_name(f"{store.name}.restoring")
+    try:
+        with turnstile:
+            _refuse_if_used(store)
+            copy_store(backup, part)
+            unfinished = _hold(part, backup, clock)
+            kept = _keep_aside(store, clock.now())
+            part.replace(store)
+            sync(store.parent)
+    except OSError as error:
+        raise StoreReadOnlyError(f"the store cannot be replaced\nat {store}: {error}") from error
+    finally:
+        for name in (part.name, f"{part.name}-wal", f"{part.name}-shm"):
+            part.with_name(name).unlink(missing_ok=True)
+        turnstile.close()
+    return Restored(rows, kept, unfinished)
+
+
+def _refuse_if_used(store: Path) -> None:
+    """Refuse while any session's lock file is held: by its process or by one of its children."""
+    used = [path.stem for path in store.with_name(f"{store.name}.sessions").glob("*.lock") if is_free(path) is False]
+    if used:
+        raise StoreHeldError(
+            f"{len(used)} process(es) still use the store\nat {store}: sessions {', '.join(sorted(used)[:3])}",
+            hint="Stop them first: mainspring down",
+        )
+
+
+def _hold(part: Path, backup: Path, clock: Clock) -> int:
+    """Prepare the copy: bury the sessions it remembers, give it a new identity, hold it. Return the number of unfinished runs."""
+    connection = connect(part, create=False)
+    try:
+        migrate(connection)
+        connection.execute("begin immediate")
+        tx = Transaction(connection, now=clock.now(), session=None, again=False)
+        for (session,) in tx.all("list_sessions_to_bury"):
+            bury(tx, Bury(session))
+        tx.write_rollups()
+        for key, value in {
+            HELD: "1",
+            "store": f"{clock.random_bits(128):032x}",
+            "restored_at": str(tx.now),
+            "restored_from": str(backup),
+        }.items():
+            tx.change("put_meta", (key, value))
+        rows = tx.all("count_unfinished")
+        connection.execute("commit")
+        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+    except apsw.Error as fault:
+        raise translate(fault, part) or fault from fault
+    finally:
+        connection.close(True)
+    sync(part)
+    return int(rows[0][0])
+
+
+def _keep_aside(store: Path, now: int) -> Path | None:
+    """Give the old store a second name, after its log was emptied into it."""
+    if not store.exists():
+        return None
+    log = store.with_name(f"{store.name}-wal")
+    kept = store.with_name(f"{store.name}.before-{now}")
+    try:
+        connection = connect(store, create=False)
+        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        connection.close(True)
+    except (StoreError, apsw.Error):
+        # Damaged, so nothing can be emptied: file and log are kept side by side.
+        os.link(store, kept)
+        for end in ("-wal", "-shm"):
+            if (beside := store.with_name(store.name + end)).exists():
+                beside.replace(kept.with_name(kept.name + end))
+        return kept
+    if log.exists() and log.stat().st_size:
+        raise StoreHeldError(f"another program still uses the store\nat {store}", hint="End it (a database shell?).")
+    os.link(store, kept)
+    for end in ("-wal", "-shm"):
+        store.with_name(store.name + end).unlink(missing_ok=True)
+    return kept
