@@ -6,14 +6,13 @@ the wanted type, what was given and the path inside it; unknown names show the n
 
 import datetime as dt
 import difflib
-import enum
 import inspect
 import math
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import msgspec
 
-from mainspring.domain.annotation import OneOf, read_hook, readable, shown
+from mainspring.domain.annotation import read_hook, readable, shown
 from mainspring.domain.codec import encode
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ArgumentError, MainspringError
@@ -151,13 +150,7 @@ def _given(raw: Any) -> str:
     return repr(escape(text, 80))
 
 
-def _schema_hook(kind: Any) -> dict[str, Any]:
-    if get_origin(kind) is OneOf:
-        inner = get_args(kind)[0]
-        if isinstance(inner, enum.EnumType):
-            return {"enum": [member.value for member in inner]}
-        members = [msgspec.json.schema(member, schema_hook=_schema_hook) for member in get_args(inner)]
-        return {} if any("$ref" in str(member) for member in members) else {"anyOf": members}
+def _schema_hook(kind: type) -> dict[str, Any]:
     model_schema = getattr(kind, "model_json_schema", None)
     if model_schema is not None:
         return dict(model_schema())
