@@ -1,0 +1,15 @@
+"""A restored store is held: runs may be staged and decided upon, but nothing is claimed before it is released."""
+
+from mainspring.store.sqlite.transaction import Transaction
+
+HELD = "held"
+"""The key in `meta`; any value holds the store."""
+
+
+def is_held(tx: Transaction) -> bool:
+    """Tell whether the store is held (asked once a group)."""
+    held = tx.cache.get(HELD)
+    if held is None:
+        held = tx.one("read_meta", (HELD,)) is not None
+        tx.cache[HELD] = held
+    return bool(held)

@@ -1,0 +1,1 @@
+update queues set backlog = max(backlog + ?, 0) where name = ?

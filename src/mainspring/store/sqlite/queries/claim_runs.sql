@@ -1,0 +1,5 @@
+update runs set state = {{target.claim}}, session = :session, claim = claim + 1, ready = 0, fresh = 0, due_at = null, waiting_for = null,
+                started_at = coalesce(started_at, :now), changed_at = :now, claimed_by_command = :command, deploy = max(deploy, :deploy)
+where seq in (select value from json_each(:seqs)) and ready = 1 and state in {{sources.claim}}
+returning seq, id, automation, kind, version, claim, fresh, rank, generation, started_at, created_at, deadline_at, codec, input, queue,
+          priority, tag, run_key, parent, parent_ident, schedule, slot_at, crashes, title

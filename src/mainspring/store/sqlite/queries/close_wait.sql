@@ -1,0 +1,1 @@
+delete from waits where run = ? and ident = ?

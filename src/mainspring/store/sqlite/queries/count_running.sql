@@ -1,0 +1,1 @@
+select count(*) from runs where queue = ? and state = {{running}}

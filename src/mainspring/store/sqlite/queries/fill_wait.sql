@@ -1,0 +1,1 @@
+update waits set filled = ? where run = ? and ident = ?

@@ -1,0 +1,1 @@
+select result from audit_log where command = ?

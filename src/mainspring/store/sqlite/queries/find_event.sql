@@ -1,0 +1,1 @@
+select seq, woken from events where id = ?

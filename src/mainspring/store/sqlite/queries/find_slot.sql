@@ -1,0 +1,1 @@
+select verdict, run from slots where schedule = ? and slot_at = ?

@@ -1,0 +1,1 @@
+delete from holds where run = ? returning queue, partition

@@ -1,0 +1,1 @@
+insert into events (id, name, key, data, at, keep_until) values (?, ?, ?, ?, ?, ?) on conflict do nothing

@@ -1,0 +1,1 @@
+insert into event_matches (match_hash, event) values (?, ?) on conflict do nothing

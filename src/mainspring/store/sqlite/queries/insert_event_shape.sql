@@ -1,0 +1,1 @@
+insert into event_shapes (name, shape) values (?, ?) on conflict do nothing

@@ -1,0 +1,1 @@
+insert into inbox (run, kind, name, ident, payload, failure, source, at) values (?, ?, ?, ?, ?, ?, ?, ?)

@@ -1,0 +1,1 @@
+insert into queues (name) values (?) on conflict do nothing

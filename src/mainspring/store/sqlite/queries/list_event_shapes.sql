@@ -1,0 +1,1 @@
+select shape from event_shapes where name = ?

@@ -1,0 +1,1 @@
+select seq, data from events where name = ? order by seq

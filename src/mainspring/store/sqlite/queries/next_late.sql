@@ -1,0 +1,1 @@
+select min(deadline_at) from runs where blocked is not null and deadline_at is not null

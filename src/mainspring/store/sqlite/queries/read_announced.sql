@@ -1,0 +1,1 @@
+select deploy, retired_at from automations where name = ?

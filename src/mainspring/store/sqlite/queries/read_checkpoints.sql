@@ -1,0 +1,1 @@
+select ident, value, done, total, at from checkpoints where run = ?

@@ -1,0 +1,1 @@
+select deploy, state, tags from sessions where id = ?

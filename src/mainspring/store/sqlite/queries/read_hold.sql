@@ -1,0 +1,1 @@
+select run from holds where queue = ? and partition = ?

@@ -1,0 +1,1 @@
+select spec, retired_at from schedules where name = ?

@@ -1,0 +1,1 @@
+select token from lock_tokens where name = ?

@@ -1,0 +1,1 @@
+update runs set automation = ?1 where automation = ?2

@@ -1,0 +1,1 @@
+update schedules set automation = ?1 where automation = ?2

@@ -1,0 +1,1 @@
+update or ignore schedules set name = ?1 || substr(name, length(?2) + 1) where automation = ?1 and (name = ?2 or substr(name, 1, length(?2) + 1) = ?2 || '#')

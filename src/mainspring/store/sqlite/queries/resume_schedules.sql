@@ -1,0 +1,1 @@
+update schedules set retired_at = null where automation = ?

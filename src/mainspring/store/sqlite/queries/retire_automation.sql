@@ -1,0 +1,1 @@
+update automations set retired_at = coalesce(retired_at, ?) where name = ?

@@ -1,0 +1,1 @@
+update run_keys set state = ? where automation = ? and key = ? and run = ?

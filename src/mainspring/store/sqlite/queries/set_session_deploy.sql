@@ -1,0 +1,1 @@
+update sessions set deploy = ? where id = ?

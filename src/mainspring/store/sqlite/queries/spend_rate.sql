@@ -1,0 +1,1 @@
+update queues set rate_next_us = ? where name = ?

@@ -1,0 +1,1 @@
+delete from facts_taken where run = ? and kind = ? and source = ?

@@ -1,0 +1,1 @@
+select 1 from runs where id = ? and claim = ? and session is null

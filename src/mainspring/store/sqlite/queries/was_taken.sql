@@ -1,0 +1,1 @@
+select 1 from facts_taken where run = ? and kind = ? and source = ?
