@@ -154,7 +154,7 @@ def _schema_hook(kind: type) -> dict[str, Any]:
     model_schema = getattr(kind, "model_json_schema", None)
     if model_schema is not None:
         return dict(model_schema())
-    return {"type": "string"} if hasattr(kind, "__fspath__") else {}
+    return {"type": "string"} if hasattr(kind, "__fspath__") else {"description": "any JSON"}
 
 
 def _example_of(schema: dict[str, Any], parts: dict[str, Any], depth: int) -> Any:
