@@ -10,6 +10,7 @@ what nobody took is found after loading, so that no schedule is lost in silence.
 """
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 from mainspring.domain.errors import DefinitionError
@@ -49,7 +50,7 @@ def take_waiting(fn: Any, name: str) -> list[Schedule]:
 
 def is_waiting(value: Any) -> bool:
     """Whether this is a function with schedules that no decorator took."""
-    return not isinstance(value, Automation) and bool(getattr(value, "__dict__", {}).get(_WAITING))
+    return type(value) is FunctionType and bool(value.__dict__.get(_WAITING))
 
 
 def _attach(spec: dict[str, Any]) -> Callable[[T], T]:

@@ -122,7 +122,8 @@ class Registry:
                 for automation in list(_declared.get(getattr(part, "__file__", None) or "", ())):
                     self.add(automation)
         for value in list(vars(module).values()):
-            if isinstance(value, Automation):
+            # By type: a user's lazy proxy may raise when it is asked what it is.
+            if issubclass(type(value), Automation):
                 self.add(value)
 
     def _report_waiting(self, module: ModuleType) -> None:
@@ -131,7 +132,7 @@ class Registry:
             if is_waiting(value) and getattr(value, "__module__", None) == module.__name__:
                 self.problems.append(
                     Problem(
-                        where=f"{module.__file__}: {name}",
+                        where=f"{value.__code__.co_filename}:{value.__code__.co_firstlineno}",
                         what=f"{name!r} has a schedule but is no automation",
                         how="Add @ms.task or @ms.workflow.",
                     )

@@ -145,6 +145,19 @@ def test_schedule_on_a_function_that_is_no_automation_is_a_problem(write, tmp_pa
     write("a.py", "@on.cron('@daily')\ndef sync() -> None: ...\n")
     registry = Registry.load(["a.py"], tmp_path)
     assert [problem.how for problem in registry.problems] == ["Add @ms.task or @ms.workflow."]
+    assert registry.problems[0].where == f"{tmp_path / 'a.py'}:3"
+
+
+def test_object_that_cannot_be_looked_at_stops_no_file(write, tmp_path):
+    """A lazy proxy of a user's library may raise at every question."""
+    write(
+        "a.py",
+        "class Lazy:\n    def __getattribute__(self, name): raise RuntimeError(name)\nlazy = Lazy()\n"
+        + textwrap.dedent(GOOD),
+    )
+    registry = Registry.load(["a.py"], tmp_path)
+    assert registry.problems == []
+    assert sorted(registry.automations) == ["backup", "sync"]
 
 
 def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
