@@ -131,7 +131,8 @@ class Committer:
         """Let nothing more in and take out what waits."""
         with self._door:
             self._closed = self._closed or why
-            return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+            waiting = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+        return [item for item in waiting if item is not _STOP]
 
     def _live(self) -> None:
         """Gather, commit, answer, until stopped or broken."""
@@ -227,6 +228,6 @@ class Committer:
         with self._door:
             self.fatal = error
         for _, on_done in self._group + self._shut(error):
-            if isinstance(on_done, _Blocked) and on_done is not _STOP[1]:
+            if isinstance(on_done, _Blocked):
                 on_done.answer(error)
         self._on_fatal(error)

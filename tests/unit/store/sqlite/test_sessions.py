@@ -1,0 +1,170 @@
+"""Sessions: opened once, drained, closed, and buried with all they held in one commit."""
+
+import pytest
+from tests.unit.store.sqlite.stores import claim, do, let_claim, open_database, opening, starting
+
+from mainspring.domain.errors import ConflictError, FencedError
+from mainspring.store.commands.journal import RecordProcess, SaveAttempt
+from mainspring.store.commands.results import CLAIM_LOST, DONE, Numbered, Refused
+from mainspring.store.commands.sessions import Beat, Bury, ClearSuspect, CloseSession, DrainSession
+from mainspring.domain.states import AttemptState
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def worker(path):
+    """A database whose session may run automation `a`."""
+    database = open_database(path)
+    do(database, opening("w1"))
+    let_claim(database, "a")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def other(path, worker):
+    """Another process's database, with a session of its own."""
+    database = open_database(path)
+    do(database, opening("w2"))
+    yield database
+    database.close()
+
+
+def rows(database, text, *params):
+    return database.connection.execute(text, params).fetchall()
+
+
+def test_opening_twice_finds_the_same_session(path):
+    """The uuid is the command's identity: an unknown commit sent again does not open a second session."""
+    database = open_database(path)
+    first = do(database, opening("x"))
+    assert do(database, opening("x"), again=True) == first
+    assert database.session == first.number
+    with pytest.raises(ConflictError, match="session already"):
+        do(database, opening("y"))
+    assert rows(database, "select count(*) from sessions") == [(1,)]
+    database.close()
+
+
+def test_burial_sets_runs_free_loses_attempts_and_fences_in_one_commit(worker, other):
+    """After it the runs are ready, open attempts are lost, locks and groups are gone, and the zombie's next write is refused."""
+    for run in ("r1", "r2"):
+        do(worker, starting(run))
+    claimed = claim(worker)
+    assert {run.id for run in claimed.runs} == {"r1", "r2"}
+    mark = SaveAttempt(
+        run="r1", claim=1, ident="s", name="s", generation=0, attempt=1, state=AttemptState.STARTED, asked=1, started_at=5, automation="a"
+    )
+    assert do(worker, mark) == DONE
+    assert do(worker, RecordProcess(pgid=77, started="9")) == DONE
+    worker.connection.execute("insert into locks values ('l', 'r1', ?, 1, 0, null)", (worker.session,))
+    report = other.commit([Bury(worker.session)])
+    assert report.results == [Numbered(2)]
+    assert report.changes.ready
+    assert rows(other, "select id, state, ready, session, suspect from runs order by id") == [
+        ("r1", "queued", 1, None, 0),
+        ("r2", "queued", 1, None, 0),
+    ]
+    assert rows(other, "select state, ended_at is not null from attempts") == [("lost", 1)]
+    assert rows(other, "select count(*) from process_groups union all select count(*) from locks") == [(0,), (0,)]
+    with pytest.raises(FencedError, match="dead"):
+        worker.commit([mark])
+    assert rows(other, "select state from attempts") == [("lost",)]
+
+
+def test_burial_sent_again_gives_its_first_answer_and_a_second_one_is_refused(worker, other):
+    """An unknown commit is resolved by sending it again; two buriers do not both set free."""
+    do(worker, starting("r1"))
+    claim(worker)
+    assert do(other, Bury(worker.session)) == Numbered(1)
+    assert do(other, Bury(worker.session), again=True) == Numbered(1)
+    refused = do(other, Bury(worker.session))
+    assert isinstance(refused, Refused)
+    assert refused.code == "not_alive"
+    assert do(other, Bury(999)).code == "not_alive"
+    assert do(other, Bury(other.session)).code == "not_alive"
+
+
+def test_a_crash_makes_suspects_and_only_a_death_alone_counts(worker, other):
+    """Runs that shared a crash go on probation uncounted."""
+    for run in ("r1", "r2"):
+        do(worker, starting(run))
+    claim(worker)
+    do(other, Bury(worker.session, crashed=True))
+    assert rows(other, "select id, suspect, crashes, ready from runs order by id") == [("r1", 1, 0, 1), ("r2", 1, 0, 1)]
+
+
+def test_the_third_death_alone_quarantines_that_run_only(path):
+    """Two deaths alone set the run free again; the third moves it to needs_attention and out of every claim."""
+    judge = open_database(path)
+    do(judge, opening("judge"))
+    do(judge, starting("r1"))
+    for death in range(1, 4):
+        prober = open_database(path)
+        do(prober, opening(f"p{death}", role="probation"))
+        prober.connection.execute("update runs set state = 'running', session = ?, ready = 0, claim = claim + 1", (prober.session,))
+        assert do(judge, Bury(prober.session, crashed=True, alone="r1")) == Numbered(1)
+        state = rows(judge, "select state, reason, crashes, ready, session from runs")[0]
+        expected = ("queued", None, death, 1, None) if death < 3 else ("needs_attention", "crashes_worker", 3, 0, None)
+        assert state == expected
+        prober.close()
+    assert rows(judge, "select sum(attention) from rollups") == [(1,)]
+    judge.close()
+
+
+def test_a_dead_wrapped_command_fails_and_is_not_repeated(path):
+    """Nobody can continue what an exec process ran: its run ends as process_lost."""
+    database, judge = open_database(path), open_database(path)
+    do(database, opening("e", role="exec"))
+    do(judge, opening("j"))
+    do(database, starting("r1", here=True))
+    assert do(judge, Bury(database.session)) == Numbered(1)
+    assert rows(judge, "select state, reason, finished_at is not null, session from runs") == [("failed", "process_lost", 1, None)]
+    database.close()
+    judge.close()
+
+
+def test_closing_gives_back_what_is_owned_and_survives_being_sent_again(worker):
+    """A closed session owns nothing; the same closing again is not taken for a zombie."""
+    do(worker, starting("r1"))
+    claim(worker)
+    session = worker.session
+    assert do(worker, CloseSession()) == DONE
+    assert worker.session is None
+    assert rows(worker, "select state, ready, session from runs") == [("queued", 1, None)]
+    worker.session = session  # as after a commit that reported failure
+    assert do(worker, CloseSession(), again=True) == DONE
+    worker.session = session
+    with pytest.raises(FencedError):
+        do(worker, Beat())
+
+
+def test_draining_keeps_a_session_writing(worker, other):
+    """A draining session may still save; an ended one cannot be drained."""
+    assert do(other, DrainSession(worker.session)) == DONE
+    assert do(other, DrainSession(worker.session)) == DONE
+    assert do(worker, Beat()) == DONE
+    do(worker, CloseSession())
+    assert do(other, DrainSession(1)).code == "not_found"
+
+
+def test_a_suspect_is_cleared_by_its_owner_only(worker):
+    """Progress on probation makes a run ordinary again; a foreign claim changes nothing."""
+    do(worker, starting("r1"))
+    claim(worker)
+    worker.connection.execute("update runs set suspect = 1")
+    assert do(worker, ClearSuspect("r1", 7)) == CLAIM_LOST
+    assert do(worker, ClearSuspect("r1", 1)) == DONE
+    assert rows(worker, "select suspect from runs") == [(0,)]
+
+
+def test_process_groups_are_remembered_and_forgotten(worker):
+    """A group that ended is not killed later."""
+    do(worker, RecordProcess(pgid=5, started="1", run="r1"))
+    do(worker, RecordProcess(pgid=6, started="1"))
+    do(worker, RecordProcess(pgid=5, started="1", ended=True))
+    assert rows(worker, "select pgid from process_groups") == [(6,)]

@@ -1,0 +1,240 @@
+"""The committing thread, over a database that fails as it is told to."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mainspring.domain.errors import FencedError, StoreFullError, StoreUnavailableError
+from mainspring.store import committer as committer_module
+from mainspring.store.base import Changes, CommitReport, StoreBrokenError
+from mainspring.store.committer import Committer
+
+PATIENCE = 10.0
+
+
+class ScriptedDatabase:
+    """Answers each command with itself; `script` holds what the next commits raise (None = succeed)."""
+
+    def __init__(self, *script: BaseException | None) -> None:
+        self.session: int | None = None
+        self.trouble: str | None = None
+        self.script = list(script)
+        self.calls: list[tuple[list[Any], bool]] = []
+        self.gate: threading.Event | None = None
+        self.entered = threading.Event()
+        self.changed = False
+        self.polled = threading.Event()
+
+    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+        self.calls.append((list(commands), again))
+        self.entered.set()
+        if self.gate is not None:
+            assert self.gate.wait(PATIENCE)
+        if self.script and (error := self.script.pop(0)) is not None:
+            raise error
+        return CommitReport([f"done {command}" for command in commands], Changes(ready=False, facts=False))
+
+    def poll(self) -> bool:
+        self.polled.set()
+        changed, self.changed = self.changed, False
+        return changed
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def start():
+    """Start committers and end them whatever the test did."""
+    running: list[Committer] = []
+
+    def make(database: ScriptedDatabase, deliver: Callable[[Any], None] = lambda answers: None, **more: Any) -> Committer:
+        committer = Committer(database, deliver, **more)
+        committer.start()
+        running.append(committer)
+        return committer
+
+    yield make
+    for committer in running:
+        committer.stop(drain=False)
+
+
+def test_committer_takes_all_that_waits_as_one_group_in_order(start):
+    """While one group is committed the next gathers; each group is delivered with one call."""
+    database, delivered, all_in = ScriptedDatabase(), [], threading.Event()
+    database.gate = threading.Event()
+
+    def deliver(answers):
+        delivered.append([result for _, result in answers])
+        if sum(map(len, delivered)) == 5:
+            all_in.set()
+
+    committer = start(database, deliver)
+    committer.submit(0, print)
+    assert database.entered.wait(PATIENCE)
+    for n in range(1, 5):
+        committer.submit(n, print)
+    database.gate.set()
+    assert all_in.wait(PATIENCE)
+    assert [commands for commands, _ in database.calls] == [[0], [1, 2, 3, 4]]
+    assert delivered == [["done 0"], ["done 1", "done 2", "done 3", "done 4"]]
+
+
+def test_committer_limits_the_size_of_a_group(start):
+    """More than the limit waits for the next group."""
+    database = ScriptedDatabase()
+    database.gate = threading.Event()
+    committer = start(database)
+    committer.submit("first", print)
+    assert database.entered.wait(PATIENCE)
+    for n in range(committer_module.GROUP_LIMIT + 1):
+        committer.submit(n, print)
+    database.gate.set()
+    committer.stop()
+    assert [len(commands) for commands, _ in database.calls] == [1, committer_module.GROUP_LIMIT, 1]
+
+
+def test_committer_submits_an_unknown_commit_again_with_the_same_list(start):
+    """An unknown outcome is resolved by the same commands, marked `again`, and people are told until it succeeds."""
+    database, told = ScriptedDatabase(StoreUnavailableError("away"), StoreUnavailableError("away"), None), []
+    committer = start(database, on_trouble=told.append)
+    assert committer.apply("x") == "done x"
+    committer.stop()
+    assert database.calls == [(["x"], False), (["x"], True), (["x"], True)]
+    assert told == ["away", None]
+
+
+def test_committer_holds_everything_while_the_disk_is_full(start, monkeypatch):
+    """A full disk fails nobody: it is tried until there is space, then all goes on by itself."""
+    monkeypatch.setattr(committer_module, "_FULL_PAUSE", 0.01)
+    full = StoreFullError("the disk of the store is full")
+    database, told = ScriptedDatabase(full, full, full, None), []
+    committer = start(database, on_trouble=told.append)
+    assert committer.apply("x") == "done x"
+    assert committer.apply("y") == "done y"
+    committer.stop()
+    assert told == [str(full), None]
+
+
+def test_committer_tells_of_trouble_that_does_not_stop_it(start):
+    """A database that commits from its reserve keeps its sentence up."""
+    database, told = ScriptedDatabase(), []
+    database.trouble = "nearly full"
+    committer = start(database, on_trouble=told.append)
+    committer.apply("x")
+    database.trouble = None
+    committer.apply("y")
+    committer.stop()
+    assert told == ["nearly full", None]
+
+
+@pytest.mark.parametrize("error", [FencedError("dead"), StoreBrokenError("disk"), ZeroDivisionError("a bug")])
+def test_committer_answers_nothing_more_after_a_fatal_error(start, error):
+    """A fenced or broken process is told once, its answers are dropped, and only blocked callers are set free."""
+    database, delivered, fatal = ScriptedDatabase(error), [], []
+    committer = start(database, delivered.append, on_fatal=fatal.append)
+    database.gate = threading.Event()
+    committer.submit("a", print)
+    assert database.entered.wait(PATIENCE)
+    waiting = threading.Thread(target=lambda: caught.append(_error_of(committer, "b")))
+    caught: list[BaseException] = []
+    waiting.start()
+    database.gate.set()
+    waiting.join(PATIENCE)
+    with pytest.raises(type(error)):
+        committer.apply("c")
+    committer.submit("d", print)
+    committer.stop()
+    assert caught == [error]
+    assert fatal == [error]
+    assert delivered == []
+    assert committer.fatal is error
+
+
+def _error_of(committer: Committer, command: str) -> BaseException:
+    try:
+        committer.apply(command)
+    except BaseException as error:
+        return error
+    raise AssertionError
+
+
+def test_committer_raises_a_commands_own_error_from_apply(start):
+    """A result that is an exception is raised in the blocked caller, and the thread lives on."""
+
+    class Guilty(ScriptedDatabase):
+        def commit(self, commands, *, again=False):
+            return CommitReport([ValueError(c) if c == "bad" else c for c in commands], Changes(ready=False, facts=False))
+
+    committer = start(Guilty())
+    with pytest.raises(ValueError, match="bad"):
+        committer.apply("bad")
+    assert committer.apply("good") == "good"
+
+
+def test_committer_notices_a_foreign_commit_when_idle_and_when_busy(start):
+    """Another connection's commit becomes a change of unknown kind."""
+    database, seen = ScriptedDatabase(), threading.Event()
+    changes = []
+
+    def on_change(change):
+        changes.append(change)
+        seen.set()
+
+    committer = start(database, on_change=on_change, poll_every=0.001)
+    database.changed = True
+    assert seen.wait(PATIENCE)
+    seen.clear()
+    database.changed = True
+    for n in range(10_000):
+        committer.apply(n)
+        if seen.is_set():
+            break
+    assert seen.is_set()
+    assert set(changes) == {Changes(ready=True, facts=True)}
+
+
+def test_committer_drains_before_it_stops_and_refuses_afterwards(start):
+    """What was submitted before stop is committed; what comes later is answered with an error at once."""
+    database, delivered = ScriptedDatabase(), []
+    database.gate = threading.Event()
+    committer = start(database, delivered.extend)
+    for n in range(3):
+        committer.submit(n, print)
+    database.gate.set()
+    committer.stop()
+    committer.submit("late", print)
+    assert [result for _, result in delivered[:3]] == ["done 0", "done 1", "done 2"]
+    assert isinstance(delivered[3][1], StoreUnavailableError)
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        committer.apply("late")
+
+
+def test_committer_gives_up_an_unavailable_store_only_while_stopping(start, monkeypatch):
+    """Stopping ends although the store stays away; the waiting caller learns that the outcome is unknown."""
+    monkeypatch.setattr(committer_module, "_LAST_TRIES_FOR", 0.05)
+
+    class Away(ScriptedDatabase):
+        def commit(self, commands, *, again=False):
+            self.entered.set()
+            raise StoreUnavailableError("away")
+
+    database, delivered = Away(), []
+    committer = start(database, delivered.extend)
+    committer.submit("x", print)
+    assert database.entered.wait(PATIENCE)
+    committer.stop()
+    assert "not known" in str(delivered[0][1])
+
+
+def test_committer_survives_a_receiver_that_is_gone(start):
+    """A closed loop cannot be told; the thread goes on for others."""
+
+    def closed(answers):
+        raise RuntimeError("Event loop is closed")
+
+    committer = start(ScriptedDatabase(), closed)
+    committer.submit("x", print)
+    assert committer.apply("y") == "done y"
