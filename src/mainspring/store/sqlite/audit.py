@@ -48,7 +48,7 @@ def first_break(rows: Iterable[tuple[Any, ...]]) -> int | None:
     """Return the seq of the first row that does not continue the chain (changed, missing or put in), or None."""
     before, expected = FIRST, 1
     for *row, prev_hash, own in rows:
-        if row[0] != expected or prev_hash != before or own != row_hash(before, tuple(row)):  # type: ignore[arg-type]
+        if row[0] != expected or prev_hash != before or own != row_hash(before, tuple(row)):
             return int(row[0])
         before, expected = own, expected + 1
     return None

@@ -7,6 +7,7 @@ cannot take, or that are paused, costs one step.
 import json
 import zlib
 from itertools import zip_longest
+from typing import Any
 
 import msgspec
 
@@ -161,19 +162,19 @@ def _take(tx: Transaction, command: Claim, deploy: int, seqs: list[int], limits:
     return _with_facts(tx, rows)
 
 
-def _with_facts(tx: Transaction, rows: list[tuple[object, ...]]) -> tuple[ClaimedRun, ...]:
+def _with_facts(tx: Transaction, rows: list[tuple[Any, ...]]) -> tuple[ClaimedRun, ...]:
     facts: dict[str, list[Fact]] = {}
     for row in tx.all("list_facts_of", (json.dumps([row[1] for row in rows]),)):
         facts.setdefault(row[1], []).append(fact_of(row))
     return tuple(_claimed(row, tuple(facts.get(str(row[1]), ()))) for row in rows)
 
 
-def _claimed(row: tuple[object, ...], facts: tuple[Fact, ...]) -> ClaimedRun:
+def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...]) -> ClaimedRun:
     # Nobody but the first claim finds claim 1, whatever became of the run since.
     values = list(row[1:])
     values[5] = values[4] == 1
     values[15] = values[15] or None
-    return ClaimedRun(*values, facts=facts)  # type: ignore[arg-type]
+    return ClaimedRun(*values, facts)
 
 
 def _next_due(tx: Transaction, later: list[int]) -> int | None:

@@ -18,9 +18,11 @@ from mainspring.store.sqlite import (
     journal,
     locks,
     queues,
+    reopening,
     schedules,
     sessions,
     starts,
+    upkeep,
 )
 from mainspring.store.sqlite.transaction import Transaction
 
@@ -32,6 +34,11 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     runs.Finish: endings.finish,
     runs.Halt: endings.halt,
     runs.Annotate: endings.annotate,
+    runs.Reopen: reopening.reopen,
+    runs.GiveResult: reopening.give_result,
+    runs.CancelRun: reopening.cancel_run,
+    runs.MarkDone: reopening.mark_done,
+    runs.Discard: reopening.discard,
     saved.SaveOutcome: journal.save_outcome,
     saved.SaveAttempt: journal.save_attempt,
     saved.SaveCheckpoint: journal.save_checkpoint,
@@ -57,5 +64,6 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     acts.ReleaseLock: locks.release_lock,
     acts.BreakLock: locks.break_lock,
     acts.SetMeta: locks.set_meta,
+    acts.Prune: upkeep.prune,
     acts.Audited: lambda tx, command: audit.audited(tx, command, HANDLERS),
 }

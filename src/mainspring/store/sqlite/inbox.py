@@ -52,11 +52,11 @@ def put(
     """Write a fact and wake its run. False = this source was given to this run before."""
     if not tx.change("take_fact", (run, kind, source)):
         return False
-    _write(tx, run, kind, name, ident, payload, failure, source)
+    write(tx, run, kind, name, ident, payload, failure, source)
     return True
 
 
-def _write(
+def write(
     tx: Transaction,
     run: str,
     kind: FactKind,
@@ -66,6 +66,7 @@ def _write(
     failure: Failure | None,
     source: str,
 ) -> None:
+    """Write a fact, tell an owner, wake a run that waits."""
     encoded = None if failure is None else msgspec.json.encode(failure)
     tx.change("insert_fact", (run, kind, name, ident, payload, encoded, source, tx.now))
     tx.facts = True
@@ -100,7 +101,7 @@ def tell_parent(
     elif state is RunState.FAILED:
         failure = failure or _NO_REASON
     tx.change("drop_pending_child", (parent, child))
-    _write(tx, parent, FactKind.CHILD, automation, ident, result, failure, child)
+    write(tx, parent, FactKind.CHILD, automation, ident, result, failure, child)
 
 
 def tell_parent_again(tx: Transaction, child: str) -> None:

@@ -1,5 +1,7 @@
 """What a worker reads of runs: the history that continues one, and facts that came for those it owns."""
 
+from typing import Any
+
 import msgspec
 
 from mainspring.domain.failure import Failure
@@ -34,20 +36,21 @@ def facts_after(reader: Reader, session: int, seq: int) -> list[Fact]:
     return [fact_of(row) for row in reader.read("facts_after", (session, seq))]
 
 
-def fact_of(row: tuple[object, ...]) -> Fact:
+def fact_of(row: tuple[Any, ...]) -> Fact:
     """Make a fact of a row of `inbox`: seq, run, kind, name, at, ident, payload, failure, source."""
     seq, run, kind, name, at, ident, payload, failure, source = row
-    return Fact(seq, run, FactKind(kind), name, at, ident, payload, failure_of(failure), source)  # type: ignore[arg-type]
+    return Fact(seq, run, FactKind(kind), name, at, ident, payload, failure_of(failure), source)
 
 
-def _outcome(row: tuple[object, ...]) -> Outcome:
-    rank, ident, name, kind, state, *middle, failure, undo, superseded = row
-    return Outcome(rank, ident, name, _KINDS[kind], _STATES[state], *middle, failure_of(failure), undo, superseded)  # type: ignore[arg-type, index]
+def _outcome(row: tuple[Any, ...]) -> Outcome:
+    values = list(row)
+    values[3], values[4], values[13] = _KINDS[values[3]], _STATES[values[4]], failure_of(values[13])
+    return Outcome(*values)
 
 
-def _attempt(row: tuple[object, ...]) -> AttemptRecord:
+def _attempt(row: tuple[Any, ...]) -> AttemptRecord:
     ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, given, undo = row
     return AttemptRecord(
-        *(ident, name, generation, attempt, AttemptState(state), asked, started_at, ended_at, next_at),  # type: ignore[arg-type]
-        *(failure_of(failure), given, undo),  # type: ignore[arg-type]
+        *(ident, name, generation, attempt, AttemptState(state), asked, started_at, ended_at, next_at),
+        *(failure_of(failure), given, undo),
     )

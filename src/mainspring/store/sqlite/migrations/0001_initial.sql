@@ -245,6 +245,7 @@ create table event_matches (
     event      integer not null,
     primary key (match_hash, event)
 ) strict, without rowid;
+create index event_matches_event on event_matches (event);
 
 create table facts_taken (                          -- what a run was given once, so that it is never given twice
     run    text not null,
@@ -323,6 +324,7 @@ create table rollups (
     took_max_ms integer not null default 0,
     primary key (automation, minute_at, session)
 ) strict, without rowid;
+create index rollups_minute on rollups (minute_at);
 
 create table rollup_details (                       -- latency buckets (log2 of ms) and failure reasons
     session    integer not null,
@@ -332,6 +334,7 @@ create table rollup_details (                       -- latency buckets (log2 of 
     n          integer not null,
     primary key (automation, minute_at, what, session)
 ) strict, without rowid;
+create index rollup_details_minute on rollup_details (minute_at);
 
 create table audit_log (
     seq       integer primary key,

@@ -1,13 +1,18 @@
+-- Steps from group to group: the next tag, else version, else automation, else queue; each step is one look into the index.
 with recursive head(seq) as (
     select (select seq from runs where ready = 1 and suspect = :suspect order by queue, automation, version, tag limit 1)
     union all
-    select (
-        select next.seq from runs as next
-        where next.ready = 1 and next.suspect = :suspect
-          and (next.queue, next.automation, next.version, next.tag) > (runs.queue, runs.automation, runs.version, runs.tag)
-        order by next.queue, next.automation, next.version, next.tag limit 1
+    select coalesce(
+        (select next.seq from runs as next where next.ready = 1 and next.suspect = :suspect and next.queue = here.queue and next.automation = here.automation
+         and next.version = here.version and next.tag > here.tag order by next.tag limit 1),
+        (select next.seq from runs as next where next.ready = 1 and next.suspect = :suspect and next.queue = here.queue and next.automation = here.automation
+         and next.version > here.version order by next.version, next.tag limit 1),
+        (select next.seq from runs as next where next.ready = 1 and next.suspect = :suspect and next.queue = here.queue and next.automation > here.automation
+         order by next.automation, next.version, next.tag limit 1),
+        (select next.seq from runs as next where next.ready = 1 and next.suspect = :suspect and next.queue > here.queue
+         order by next.queue, next.automation, next.version, next.tag limit 1)
     )
-    from head join runs on runs.seq = head.seq
+    from head join runs as here on here.seq = head.seq
     where head.seq is not null
 )
 select runs.queue, runs.automation, runs.version, runs.tag from head join runs on runs.seq = head.seq

@@ -1,0 +1,77 @@
+"""Commands of a run's owner on its journal, attempts and checkpoints."""
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import AttemptState, OutcomeState
+
+
+class SaveOutcome(msgspec.Struct, frozen=True):
+    """Append one outcome. `inbox` = the fact it takes in, deleted by the same commit. Answer: Done, Refused claim_lost.
+
+    Also clears the attempts' open marks, checkpoint and wait of this ident.
+    """
+
+    run: str
+    claim: int
+    rank: int
+    ident: str
+    name: str
+    kind: OutcomeKind
+    state: OutcomeState
+    asked: int
+    attempt: int
+    generation: int
+    started_at: int
+    at: int
+    took_us: int
+    automation: str
+    input: bytes | None = None
+    output: bytes | None = None
+    failure: Failure | None = None
+    undo: str | None = None
+    inbox: int | None = None
+    marked: bool = False
+    """True if the step has attempts, a checkpoint or a wait on record that this outcome closes."""
+
+
+class SaveAttempt(msgspec.Struct, frozen=True):
+    """Write or replace one attempt: a start mark, or an end that is not the step's last word. Answer: Done, Refused claim_lost."""
+
+    run: str
+    claim: int
+    ident: str
+    name: str
+    generation: int
+    attempt: int
+    state: AttemptState
+    asked: int
+    started_at: int
+    automation: str
+    ended_at: int | None = None
+    next_at: int | None = None
+    failure: Failure | None = None
+    input: bytes | None = None
+    undo: str | None = None
+
+
+class SaveCheckpoint(msgspec.Struct, frozen=True):
+    """Keep a step's last checkpoint and/or progress (None = unchanged). Answer: Done, Refused claim_lost."""
+
+    run: str
+    claim: int
+    ident: str
+    value: bytes | None = None
+    done: int | None = None
+    total: int | None = None
+
+
+class RecordProcess(msgspec.Struct, frozen=True):
+    """Remember a process group of this session, to be killed before a takeover; `ended` forgets it. Answer: Done."""
+
+    pgid: int
+    started: str
+    run: str | None = None
+    ident: str | None = None
+    ended: bool = False

@@ -1,0 +1,35 @@
+"""What a store answers. Conflicts are results, not errors."""
+
+import msgspec
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """It is so now (made by this command or by its first sending)."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """Nothing was changed. `code` is stable; `text` says what is in the way; `retry_after_ms` where waiting helps."""
+
+    code: str
+    text: str = ""
+    retry_after_ms: int | None = None
+
+
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """The run exists; `created` tells whether this command made it or its key found it."""
+
+    run: str
+    created: bool
+    state: str = "queued"
+
+
+class Numbered(msgspec.Struct, frozen=True, tag="numbered"):
+    """A number was given: session id, deployment, fencing token, rows touched."""
+
+    number: int
+
+
+DONE = Done()
+CLAIM_LOST = Refused("claim_lost", "another process owns this run now")
+
+Result = Done | Refused | Started | Numbered

@@ -1,0 +1,224 @@
+"""Commands on a run as a whole: start, claim, suspend, finish, continue."""
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import Fact
+from mainspring.domain.states import FailureReason, RunState
+
+
+class RunKey(msgspec.Struct, frozen=True):
+    """Start twice with one key = one run. `on_failed`: "reuse" answers with the failed run, "restart" makes a new one.
+
+    "replace" gives the key to the new run whatever stands there (run.restart: the next run of an endless one has another input).
+    """
+
+    key: str
+    input_hash: str
+    on_failed: str = "reuse"
+    expires_at: int | None = None
+
+
+class ParentLink(msgspec.Struct, frozen=True):
+    """The run that asked for this child, and what its end does to it: close_policy "cancel" or "keep"."""
+
+    run: str
+    ident: str
+    claim: int
+    close_policy: str = "cancel"
+
+
+class SlotLink(msgspec.Struct, frozen=True):
+    """The due time of a schedule that this run serves."""
+
+    schedule: str
+    slot_at: int
+
+
+class StartRun(msgspec.Struct, frozen=True):
+    """Stage a run. Answer: Started, or Refused busy | key_conflict | claim_lost | retired | held.
+
+    `id` is the identity of the command as well: the same id again finds the run. `here` = the session that sends it owns and runs it
+    (exec). `due_at` None = now.
+    """
+
+    id: str
+    automation: str
+    kind: str
+    version: int
+    input: bytes
+    codec: str
+    trigger: str
+    queue: str = "default"
+    priority: int = 0
+    tag: str | None = None
+    partition: str | None = None
+    due_at: int | None = None
+    deadline_at: int | None = None
+    deadline_after_ms: int | None = None
+    title: str | None = None
+    tags: dict[str, str] | None = None
+    run_key: RunKey | None = None
+    parent: ParentLink | None = None
+    slot: SlotLink | None = None
+    here: bool = False
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Take up to `limit` ready runs for the sending session. Answer: Claimed.
+
+    `can_run` is the set the session announced (see Announce); `tags` what this worker carries; `suspects` = take runs on probation only.
+    """
+
+    id: str
+    limit: int
+    tags: tuple[str, ...] = ()
+    queues: tuple[str, ...] | None = None
+    suspects: bool = False
+
+
+class ClaimedRun(msgspec.Struct, frozen=True):
+    """A run that this session owns now."""
+
+    id: str
+    automation: str
+    kind: str
+    version: int
+    claim: int
+    fresh: bool
+    rank: int
+    generation: int
+    started_at: int
+    created_at: int
+    deadline_at: int | None
+    codec: str
+    input: bytes
+    queue: str
+    priority: int
+    tag: str | None
+    run_key: str | None
+    parent: str | None
+    parent_ident: str | None
+    schedule: str | None
+    slot_at: int | None
+    crashes: int
+    title: str | None
+    facts: tuple[Fact, ...] = ()
+
+
+class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
+    """The runs taken, in claim order, and when the next row becomes due by itself (None = nothing planned)."""
+
+    runs: tuple[ClaimedRun, ...]
+    next_due_at: int | None
+    more: bool = False
+
+
+class Suspend(msgspec.Struct, frozen=True):
+    """Let a run go until `due_at` or a fact newer than `seen` (inbox seq). state: waiting or retrying. Answer: Done, Refused."""
+
+    run: str
+    claim: int
+    state: RunState
+    due_at: int | None
+    seen: int
+    rank: int
+    waiting_for: bytes | None = None
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Give a run back unharmed (drain); it is ready again at once. Answer: Done, Refused."""
+
+    run: str
+    claim: int
+    rank: int
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """End a run. state: succeeded, failed or cancelled. Wakes the parent, frees key holds, closes children. Answer: Done, Refused."""
+
+    run: str
+    claim: int
+    state: RunState
+    rank: int
+    result: bytes | None = None
+    failure: Failure | None = None
+    reason: FailureReason | None = None
+    failed_ident: str | None = None
+    detail: bytes | None = None
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """Ask for a person: the run needs attention. Answer: Done, Refused."""
+
+    run: str
+    claim: int
+    reason: FailureReason
+    rank: int
+    failure: Failure | None = None
+    failed_ident: str | None = None
+    detail: bytes | None = None
+    pass_partition: bool = False
+
+
+class Annotate(msgspec.Struct, frozen=True):
+    """What a running body says about itself; each field None = unchanged. Answer: Done, Refused."""
+
+    run: str
+    claim: int
+    tags: dict[str, str] | None = None
+    progress: bytes | None = None
+    published: bytes | None = None
+    detail: bytes | None = None
+
+
+class Reopen(msgspec.Struct, frozen=True):
+    """Continue a failed or halted run.
+
+    `from_ident` None = from where it failed: the failing outcome and what was asked for after it are superseded, or nothing if the body
+    itself raised; the generation stays, so keys do too. `from_ident` set = a new generation from that request on. `accept` = idents whose
+    drift is accepted: nothing is superseded, the saved input is replaced by the one in the run's `detail`, which is JSON
+    `{"drift": {ident: base64 of the new input}}`. A deadline that passed and a cancel that was taken in no longer count.
+    Answer: Done, Refused not_found | wrong_state | no_such_step.
+    """
+
+    run: str
+    from_ident: str | None = None
+    accept: tuple[str, ...] = ()
+    due_at: int | None = None
+
+
+class CancelRun(msgspec.Struct, frozen=True):
+    """Ask a run to stop: at once if nobody runs it, else by a fact in its inbox. Answer: Done, Refused not_found | finished."""
+
+    run: str
+    command: str
+    why: str | None = None
+
+
+class MarkDone(msgspec.Struct, frozen=True):
+    """A person declares an unfinished, unowned run done. Answer: Done, Refused."""
+
+    run: str
+    result: bytes | None = None
+
+
+class Discard(msgspec.Struct, frozen=True):
+    """A person gives up a run that needs attention: it fails. Answer: Done, Refused."""
+
+    run: str
+
+
+class GiveResult(msgspec.Struct, frozen=True):
+    """A person gives the result of a refused, in-doubt or failed request of an unowned run, which goes on with it.
+
+    The request's outcome is superseded and a RESULT fact named after it lies in the inbox. `again` = run the step again instead (no
+    fact, same key). Answer: Done, Refused not_found | wrong_state | no_such_step.
+    """
+
+    run: str
+    ident: str
+    command: str
+    output: bytes | None = None
+    failure: Failure | None = None
+    again: bool = False

@@ -1,0 +1,49 @@
+"""Commands on the sessions of processes."""
+
+import msgspec
+
+
+class OpenSession(msgspec.Struct, frozen=True):
+    """Begin this process's one session. Answer: Numbered(session id)."""
+
+    uuid: str
+    role: str
+    host: str
+    hostname: str
+    pid: int
+    pid_started: str
+    lock_path: str
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """Say that the committing thread and the loop move. Answer: Done (a dead session raises FencedError)."""
+
+
+class DrainSession(msgspec.Struct, frozen=True):
+    """A session takes nothing new. Answer: Done, Refused not_found."""
+
+    session: int
+
+
+class CloseSession(msgspec.Struct, frozen=True):
+    """End this process's session; whatever it still owns is ready again, unharmed. Answer: Done."""
+
+
+class Bury(msgspec.Struct, frozen=True):
+    """Declare a session dead and set its runs free in one commit. Answer: Numbered(runs set free), Refused not_alive.
+
+    `crashed` = a surviving supervisor saw that process alone die: its runs become suspects. `alone` = the run that was on probation by
+    itself when the process died, whose crash counts. `limit` = crashes that move a run to needs_attention.
+    """
+
+    session: int
+    crashed: bool = False
+    alone: str | None = None
+    limit: int = 3
+
+
+class ClearSuspect(msgspec.Struct, frozen=True):
+    """A run on probation made progress: it is ordinary again. Answer: Done, Refused claim_lost."""
+
+    run: str
+    claim: int

@@ -1,0 +1,170 @@
+"""The user's SQLite file as a place of exactly-once effects.
+
+Invariants: a file that does not exist is not made (a mistyped path would forget every effect); a store of ours is refused by its mark;
+`synchronous=FULL`, so that the engine saves an outcome only once its effect can no longer be lost. The authorizer refuses BEGIN, COMMIT, ROLLBACK
+and ATTACH when a statement is prepared. The commit hook turns every commit but ours into a rollback: what runs after SQLite ended the
+transaction by itself would else be committed alone.
+"""
+
+import contextlib
+from datetime import timedelta
+from pathlib import Path
+
+import apsw
+
+from mainspring.domain.errors import ConfigError, Transient
+from mainspring.store.effects import TABLE, Effect, Parameters, Row, TransactionError, UnknownCommitError
+from mainspring.store.sqlite.connection import refuse_unsafe_sqlite
+from mainspring.store.sqlite.filesystem import refuse_network
+from mainspring.store.sqlite.migrate import APPLICATION_ID
+
+_CREATE = f"""create table if not exists {TABLE}
+(key text primary key, result blob not null, run text not null, step text not null, at integer not null) strict, without rowid"""
+_FIND = f"select result from {TABLE} where key = ?"  # noqa: S608 - a name of ours
+_SAVE = f"insert into {TABLE} (key, result, run, step, at) values (?, ?, ?, ?, ?)"  # noqa: S608 - a name of ours
+_TOGETHER = "What the step writes is committed together with its result, by the engine, when the step returns."
+
+
+class SqliteEffectDatabase:
+    """`path` is absolute; `busy_for` is how long an attempt waits for another writer before it fails as one to be tried again."""
+
+    def __init__(self, name: str, path: Path, *, busy_for: timedelta = timedelta(seconds=5)) -> None:
+        self.name = name
+        self.path = path
+        self._busy_ms = int(busy_for.total_seconds() * 1000)
+
+    def open(self) -> "SqliteEffectConnection":
+        """Return a new connection; see EffectDatabase.open.
+
+        Raises:
+            UnsafeSqliteError: this SQLite, or a network file system, could damage the file.
+            Transient: another program holds the file locked.
+        """
+        refuse_unsafe_sqlite(apsw.sqlite_lib_version())
+        if not self.path.is_file():
+            raise ConfigError(
+                f"there is no file for the database {self.name!r}\nat {self.path}",
+                hint=f"Create it with its tables, or mend databases.{self.name}.url. It is not made for you: an empty one knows no effect.",
+            )
+        refuse_network(self.path)
+        raw = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            self._prepare(raw)
+        except BaseException as fault:
+            raw.close(True)
+            if isinstance(fault, apsw.BusyError):
+                raise self.locked(fault) from fault
+            raise
+        return SqliteEffectConnection(self, raw)
+
+    def _prepare(self, raw: apsw.Connection) -> None:
+        raw.set_busy_timeout(self._busy_ms)
+        if raw.pragma("application_id") == APPLICATION_ID:
+            raise ConfigError(
+                f"the database {self.name!r} is a store of the engine, which is never lent to steps\nat {self.path}",
+                hint=f"Name a file of your own in databases.{self.name}.url.",
+            )
+        if raw.pragma("journal_mode") != "wal":
+            raw.pragma("journal_mode", "wal")
+        raw.pragma("synchronous", "full")
+        raw.pragma("foreign_keys", True)
+
+    def locked(self, fault: apsw.Error) -> Transient:
+        """Return the error of an attempt that waited in vain."""
+        return Transient(f"the database {self.name!r} is locked by another writer\nat {self.path}: {fault}")
+
+
+class SqliteEffectConnection:
+    """One attempt's connection; guarded from its making on."""
+
+    def __init__(self, database: SqliteEffectDatabase, raw: apsw.Connection) -> None:
+        self._database = database
+        self._is_ours = False
+        self.raw = raw
+        raw.authorizer = self._authorize
+        raw.set_commit_hook(self._forbid_commit)
+
+    @property
+    def last_rowid(self) -> int:
+        """The id of the row that was inserted last."""
+        return self.raw.last_insert_rowid()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the transaction is still open."""
+        return self.raw.in_transaction
+
+    def begin(self) -> None:
+        """Take the write lock, and make the table of effects if this is the first.
+
+        Raises:
+            Transient: another writer kept the lock too long.
+        """
+        try:
+            self._control("begin immediate")
+        except apsw.BusyError as fault:
+            raise self._database.locked(fault) from fault
+        self.raw.execute(_CREATE)
+
+    def find(self, key: str) -> bytes | None:
+        """Return the result of the effect with this key."""
+        row = self.raw.execute(_FIND, (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def save(self, effect: Effect) -> None:
+        """Write the effect's row."""
+        self.raw.execute(_SAVE, (effect.key, effect.result, effect.run, effect.step, effect.at))
+
+    def commit(self) -> None:
+        """Commit. While SQLite says that the transaction is still open, it is certain that nothing was committed."""
+        try:
+            self._control("commit")
+        except apsw.Error as fault:
+            if not self.raw.in_transaction:
+                raise UnknownCommitError(
+                    f"a commit failed, and may have taken place\nin the database {self._database.name!r} at {self._database.path}: {fault}"
+                ) from fault
+            if isinstance(fault, apsw.BusyError):
+                raise self._database.locked(fault) from fault
+            raise
+
+    def execute(self, sql: str, parameters: Parameters) -> list[Row]:
+        """Run the statements to their end and return all rows."""
+        return list(self.raw.execute(sql, parameters))
+
+    def interrupt(self) -> None:
+        """Stop the statement that runs."""
+        with contextlib.suppress(apsw.Error):
+            self.raw.interrupt()
+
+    def close(self) -> None:
+        """Roll back what is not committed and close."""
+        with contextlib.suppress(apsw.Error):
+            if self.raw.in_transaction:
+                self._control("rollback")
+        with contextlib.suppress(apsw.Error):
+            self.raw.close(True)
+
+    def _control(self, sql: str) -> None:
+        """Run one of ours; not cached, so that nobody finds it prepared."""
+        self._is_ours = True
+        try:
+            self.raw.execute(sql, can_cache=False)
+        finally:
+            self._is_ours = False
+
+    def _authorize(self, action: int, first: str | None, *_: str | None) -> int:
+        if self._is_ours or action not in (apsw.SQLITE_TRANSACTION, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH):
+            return apsw.SQLITE_OK
+        if action == apsw.SQLITE_TRANSACTION:
+            raise TransactionError(
+                f"a transactional step may not {first} by itself\non the database {self._database.name!r}",
+                hint=f"Leave it out; raise to roll back, use SAVEPOINT for a part. {_TOGETHER}",
+            )
+        raise TransactionError(
+            f"a transactional step may not attach or detach a file\non the database {self._database.name!r}",
+            hint="Two files are not committed together. Put what belongs together into one.",
+        )
+
+    def _forbid_commit(self) -> bool:
+        return not self._is_ours

@@ -1,0 +1,1 @@
+update journal set input = ? where run = ? and ident = ? and superseded is null

@@ -1,0 +1,1 @@
+delete from rollup_details where session > 0 and minute_at < ?

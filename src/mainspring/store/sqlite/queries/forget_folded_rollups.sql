@@ -1,0 +1,1 @@
+delete from rollups where session > 0 and minute_at < ?

@@ -1,0 +1,1 @@
+select run from run_keys where automation = ? and key = ?

@@ -1,0 +1,1 @@
+delete from event_matches where event in (select value from json_each(?))

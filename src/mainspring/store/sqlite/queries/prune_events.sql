@@ -1,0 +1,1 @@
+delete from events where seq in (select value from json_each(?))

@@ -1,0 +1,1 @@
+delete from facts_taken where run in (select value from json_each(?))

@@ -1,0 +1,1 @@
+delete from rollups where minute_at < ?

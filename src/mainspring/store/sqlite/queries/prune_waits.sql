@@ -1,0 +1,1 @@
+delete from waits where run in (select value from json_each(?))

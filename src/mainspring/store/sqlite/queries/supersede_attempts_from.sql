@@ -1,0 +1,1 @@
+update attempts set superseded = ? where run = ? and asked >= ? and superseded is null

@@ -1,0 +1,1 @@
+update attempts set superseded = ? where run = ? and ident = ? and superseded is null

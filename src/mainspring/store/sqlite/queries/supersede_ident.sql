@@ -1,0 +1,1 @@
+update journal set superseded = ? where run = ? and ident = ? and superseded is null
