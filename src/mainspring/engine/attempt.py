@@ -11,9 +11,11 @@ from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.children import Children
 from mainspring.engine.isolation import LOOP, PROCESS, THREAD, choose_isolation, importable
 from mainspring.engine.live_attempt import Host, OnEnd, OnSign
 from mainspring.engine.loop_attempt import LoopAttempt
+from mainspring.engine.process_attempt import ProcessAttempt
 from mainspring.engine.thread_attempt import ThreadAttempt
 from mainspring.engine.threads import Threads
 
@@ -33,8 +35,8 @@ class AttemptHandle(Protocol):
 class Attempts:
     """All attempts that run now; made and used in the thread of `loop`.
 
-    `threads` is the most plain functions at a time. A coroutine that ignores its cancellation is abandoned after
-    `grace_after` seconds.
+    `threads` is the most plain functions in threads at a time; `children` serve those in processes, and are closed with
+    this. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class Attempts:
         on_sign: OnSign,
         classifier: Classifier | None = None,
         threads: int = 16,
+        children: Children | None = None,
         clock: Clock | None = None,
         grace_after: float = _GRACE_AFTER,
     ) -> None:
         self._host = Host(loop, classifier or Classifier(), clock or SystemClock(), on_sign, grace_after)
         self._threads = Threads(threads)
+        self._children = children
 
     @property
     def live_count(self) -> int:
@@ -70,10 +74,14 @@ class Attempts:
             return LoopAttempt(self._host, spec, on_end)
         if spec.isolate == THREAD:
             return ThreadAttempt(self._host, spec, on_end, self._threads)
-        raise DefinitionError(f"step {spec.name!r}: isolate={spec.isolate!r} is none of {LOOP}, {THREAD}, {PROCESS}")
+        if spec.isolate == PROCESS and self._children is not None:
+            return ProcessAttempt(self._host, spec, on_end, self._children)
+        raise DefinitionError(f"step {spec.name!r} cannot run here: isolate={spec.isolate!r}")
 
     def close(self) -> None:
         """Give up what still runs, without a word to its `on_end`."""
         for attempt in tuple(self._host.live):
             attempt.close()
         self._threads.close()
+        if self._children is not None:
+            self._children.close()

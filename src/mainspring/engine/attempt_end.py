@@ -4,6 +4,7 @@ Invariant: exactly one of these holds: `ok`; `refused` is set (the effect was do
 repeated); `failure` is set. A time-out and a cancellation are failures too, with their flag.
 """
 
+import signal
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import format_duration
 from mainspring.domain.failure import Failure
-from mainspring.domain.verdict import Verdict, permanent, transient
+from mainspring.domain.verdict import Verdict, permanent, transient, unknown
 from mainspring.engine.attempt_spec import AttemptSpec
 
 
@@ -77,3 +78,32 @@ def cancelled(spec: AttemptSpec, why: str, took_us: int, cause: Failure | None =
         cause=cause,
     )
     return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, cancelled=True)
+
+
+def child_died(spec: AttemptSpec, code: int, took_us: int) -> AttemptEnd:
+    """Return the end of an attempt whose child process ended without an answer; `code` is negative for a signal."""
+    verdict = unknown("child_died")
+    by_signal = code < 0
+    how = f"killed by {_signal_name(-code)}" if by_signal else f"it ended with exit code {code}"
+    failure = Failure(
+        type="ChildDied",
+        code=verdict.code,
+        message=f"the child process of step {spec.name!r} died in attempt {spec.attempt}: {how}",
+        kind=verdict.kind,
+        hint=_SIGNAL_HINTS.get(-code),
+        data={"signal": _signal_name(-code)} if by_signal else {"exit_code": code},
+    )
+    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us)
+
+
+_SIGNAL_HINTS: dict[int, str] = {
+    signal.SIGKILL: "Most often the system killed it because memory ran out.",
+    signal.SIGSEGV: "A library written in C failed; its own output may say where.",
+}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"

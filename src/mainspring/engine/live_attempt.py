@@ -14,6 +14,7 @@ from typing import Any
 
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
+from mainspring.domain.failure import Failure
 from mainspring.engine import attempt_end
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
@@ -50,12 +51,13 @@ class Host:
 class LiveAttempt:
     """One attempt under way; also its own channel for signs, unless a child carries them."""
 
-    __slots__ = ("_began", "_on_end", "_saves", "_timers", "closed", "host", "spec", "why_cancelled")
+    __slots__ = ("_began", "_on_end", "_saves", "_timers", "closed", "host", "is_late", "spec", "why_cancelled")
 
     def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd) -> None:
         self.host = host
         self.spec = spec
         self.closed = False
+        self.is_late = False
         self.why_cancelled: str | None = None
         self._on_end = on_end
         self._began = time.perf_counter_ns()
@@ -94,6 +96,12 @@ class LiveAttempt:
         """Call back in the loop after so many seconds, unless the attempt ends first."""
         self._timers.append(self.host.loop.call_later(seconds, callback, context=self.host.context))
 
+    def stop_timers(self) -> None:
+        """Take back every `after`."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
     def finish(self, end: AttemptEnd) -> None:
         """Report the end; only the first one counts."""
         if not self.closed:
@@ -104,19 +112,20 @@ class LiveAttempt:
         """Let nothing of this attempt through any more."""
         self.closed = True
         self.host.live.discard(self)
-        for timer in self._timers:
-            timer.cancel()
+        self.stop_timers()
         for save in tuple(self._saves):
             save.ack(AttemptClosed(f"step {self.spec.name!r} was given up before its checkpoint was committed"))
 
-    def stopped(self, cause: BaseException | None = None) -> AttemptEnd:
-        """Return the end of an attempt that we stopped: cancelled, else timed out. `cause` is what its code then raised."""
-        failure = None
-        if cause is not None and not isinstance(cause, asyncio.CancelledError | AttemptClosed):
-            failure = attempt_end.raised(cause, self.host.classifier, self.host.clock, 0).failure
+    @property
+    def is_stopped(self) -> bool:
+        """Whether we asked it to end: cancelled or timed out."""
+        return self.is_late or self.why_cancelled is not None
+
+    def stopped(self, cause: Failure | None = None) -> AttemptEnd:
+        """Return the end of an attempt that we stopped. `cause` is what its code then failed with."""
         if self.why_cancelled is not None:
-            return attempt_end.cancelled(self.spec, self.why_cancelled, self.took_us, failure)
-        return attempt_end.timed_out(self.spec, self.took_us, failure)
+            return attempt_end.cancelled(self.spec, self.why_cancelled, self.took_us, cause)
+        return attempt_end.timed_out(self.spec, self.took_us, cause)
 
     def abandon(self, why: str) -> None:
         """Report the end of code that goes on running, and that it does."""

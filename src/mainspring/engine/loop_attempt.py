@@ -17,12 +17,11 @@ from mainspring.engine.step_context import STEP
 class LoopAttempt(LiveAttempt):
     """Drives one coroutine."""
 
-    __slots__ = ("_end", "_is_late", "_task")
+    __slots__ = ("_end", "_task")
 
     def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd) -> None:
         super().__init__(host, spec, on_end)
         self._end: AttemptEnd | None = None
-        self._is_late = False
         self._task = host.loop.create_task(self._drive(), context=host.context.copy())
         # The end is told from a callback: on_end drives bodies, and a task may not be entered inside a task.
         self._task.add_done_callback(self._done, context=host.context)
@@ -42,16 +41,17 @@ class LoopAttempt(LiveAttempt):
             self._end = attempt_end.returned(spec, value, self.host.classifier, self.took_us)
 
     def _failed(self, error: BaseException) -> AttemptEnd:
-        if self._is_late or self.why_cancelled is not None:
-            return self.stopped(error)
-        return attempt_end.raised(error, self.host.classifier, self.host.clock, self.took_us)
+        if self.is_stopped and isinstance(error, asyncio.CancelledError):
+            return self.stopped()
+        end = attempt_end.raised(error, self.host.classifier, self.host.clock, self.took_us)
+        return self.stopped(end.failure) if self.is_stopped else end
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
         self.host.abandoned.discard(self)
         self.finish(self._end or self.stopped())  # without an end it was cancelled before its first turn
 
     def _time_out(self) -> None:
-        self._is_late = True
+        self.is_late = True
         self._stop(f"timed out and ignored its cancellation for {self.host.grace_after:g} s")
 
     def cancel(self, why: str) -> None:

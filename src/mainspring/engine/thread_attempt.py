@@ -71,8 +71,8 @@ class ThreadAttempt(LiveAttempt):
             self.call_soon(callback, argument)
 
     def _time_out(self) -> None:
-        if not self.closed:
-            self._give_up("timed out")
+        self.is_late = True
+        self._give_up("timed out")
 
     def cancel(self, why: str) -> None:
         """Report the cancellation at once; a function that runs is abandoned."""

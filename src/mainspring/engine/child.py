@@ -1,0 +1,260 @@
+"""A warm child: `python -m mainspring.engine.child FD PARENT`, which runs one call at a time for its worker.
+
+Role: imports the user's function by name, runs it in the main thread, and carries `ms.*` over the channel. What it prints goes to
+the pipes that the worker reads.
+Invariants: it never outlives its parent (the kernel's signal, else the end of the channel); each call gets exactly one Ended,
+unless the process dies; nothing of the user's that fails to print or encode can keep that Ended back.
+"""
+
+import contextlib
+import contextvars
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from io import TextIOWrapper
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.call import decode_call
+from mainspring.domain.classify import Classifier
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.failure import Failure
+from mainspring.domain.signature import signature_of
+from mainspring.domain.text import escape
+from mainspring.engine import attempt_end, frames
+from mainspring.engine.attempt_end import AttemptEnd
+from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.frames import FrameReader
+from mainspring.engine.isolation import PROCESS, load_callable
+from mainspring.engine.parentage import die_with, kill_group
+from mainspring.engine.signs import LogSign, ProgressSign
+from mainspring.engine.step_context import SAVED, STEP, Saved, StepContext
+from mainspring.engine.thread_attempt import call_to_end
+
+_CHUNK = 256 * 1024
+_LONGEST_REASON = 2000
+
+
+class _Link:
+    """The child's end of the channel; also the `Channel` of the call that runs."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._reader: FrameReader[frames.ToChild] = FrameReader(frames.ToChild)
+        self._send_lock = threading.Lock()
+        self._count = 0
+        self._waiting: dict[int, SimpleQueue[str | None]] = {}
+        self.calls: SimpleQueue[frames.Call] = SimpleQueue()
+
+    def read(self) -> list[frames.ToChild]:
+        """Return the next messages; when the worker is gone, end with all that we started."""
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            kill_group(os.getpid(), signal.SIGKILL)
+            os._exit(1)
+        return self._reader.feed(data)
+
+    def listen(self) -> None:
+        """Hand on what comes, for ever."""
+        while True:
+            for message in self.read():
+                if isinstance(message, frames.Call):
+                    self.calls.put(message)
+                elif isinstance(message, frames.Acked) and (waiting := self._waiting.pop(message.n, None)):
+                    waiting.put(message.error)
+
+    def send(self, message: frames.FromChild) -> None:
+        """Send a message; from any thread."""
+        data = frames.frame(message)
+        with self._send_lock:
+            self._socket.sendall(data)
+
+    def post(self, sign: LogSign | ProgressSign) -> None:
+        """Hand a sign over."""
+        if isinstance(sign, LogSign):
+            self.send(frames.Logged(sign.level, sign.text, sign.fields))
+        else:
+            self.send(frames.Progressed(sign.done, sign.total))
+
+    def save(self, data: bytes) -> Saved:
+        """Hand a checkpoint over and wait for its commit."""
+        waiting: SimpleQueue[str | None] = SimpleQueue()
+        with self._send_lock:
+            self._count += 1
+            number = self._count
+        self._waiting[number] = waiting
+        self.send(frames.Checkpointed(number, msgspec.Raw(data)))
+        error = waiting.get()
+        if error is not None:
+            raise MainspringError(f"the checkpoint was not saved: {error}")
+        return SAVED
+
+
+class _Server:
+    """Runs calls one after the other."""
+
+    def __init__(self, link: _Link, classifier: Classifier) -> None:
+        self._link = link
+        self._classifier = classifier
+        self._clock = SystemClock()
+
+    def serve(self, call: frames.Call) -> None:
+        """Run one call and tell its end."""
+        threads = threading.active_count()
+        began = time.perf_counter_ns()
+        is_spent = False
+        try:
+            spec = _spec_of(call)
+            self._link.send(frames.Began())
+            began = time.perf_counter_ns()
+            value = contextvars.copy_context().run(self._run, spec)
+        except BaseException as error:  # noqa: BLE001 - whatever ends a step is the step's failure, not ours
+            is_spent = isinstance(error, MemoryError) or not isinstance(error, Exception)
+            end = attempt_end.raised(error, self._classifier, self._clock, _since(began))
+        else:
+            end = attempt_end.returned(spec, value, self._classifier, _since(began))
+        _flush()
+        self._tell(end, is_spent=is_spent or threading.active_count() > threads)
+
+    def _run(self, spec: AttemptSpec) -> Any:
+        STEP.set(
+            StepContext(
+                self._link,
+                run_id=spec.run_id,
+                name=spec.name,
+                key=spec.key,
+                attempt=spec.attempt,
+                automation=spec.automation,
+                slot_at=spec.slot_at,
+                saved=spec.checkpoint,
+            )
+        )
+        return call_to_end(spec.fn, spec.args, spec.kwargs)
+
+    def _tell(self, end: AttemptEnd, *, is_spent: bool) -> None:
+        message = frames.Ended(
+            ok=end.ok,
+            output=frames.NULL if end.output is None else msgspec.Raw(end.output),
+            failure=end.failure,
+            verdict=end.verdict,
+            refused=end.refused,
+            took_us=end.took_us,
+            memory=_memory(),
+            is_spent=is_spent,
+        )
+        try:
+            self._link.send(message)
+        except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, RecursionError, MainspringError) as error:
+            # Data inside a failure that has no JSON form: the failure is told without it.
+            message.failure = end.failure and _bare(end.failure, error)
+            message.refused = end.refused and _bare(end.refused, error)
+            self._link.send(message)
+
+
+def _spec_of(call: frames.Call) -> AttemptSpec:
+    """Return the attempt with its function imported and its arguments read."""
+    fn = load_callable(call.fn)
+    signature = signature_of(fn, call.skip)
+    args, kwargs = decode_call(signature, bytes(call.input), f"arguments of step {call.name!r}")
+    return AttemptSpec(
+        run_id=call.run_id,
+        ident=call.ident,
+        name=call.name,
+        key=call.key,
+        attempt=call.attempt,
+        fn=fn,
+        signature=signature,
+        args=args,
+        kwargs=kwargs,
+        isolate=PROCESS,
+        checkpoint=bytes(call.checkpoint) if call.has_checkpoint else None,
+        slot_at=call.slot_at,
+        automation=call.automation,
+    )
+
+
+def _bare(failure: Failure, error: Exception) -> Failure:
+    """Return a failure as text alone."""
+    return Failure(
+        type=escape(failure.type, _LONGEST_REASON),
+        code=escape(failure.code, _LONGEST_REASON),
+        message=escape(failure.message, _LONGEST_REASON),
+        kind=failure.kind,
+        hint=f"Its data was left out: {escape(str(error), _LONGEST_REASON)}",
+        not_sent=failure.not_sent,
+    )
+
+
+def _since(began: int) -> int:
+    return (time.perf_counter_ns() - began) // 1000
+
+
+def _memory() -> int:
+    """Return the bytes of memory in use (where the system tells only the peak, that)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _flush() -> None:
+    """Let what was printed reach the pipes before the end is told."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the user may have closed or replaced it
+            stream.flush()
+
+
+def _prepare_output() -> None:
+    """Print by line, and never fail for a character."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def _greet(link: _Link) -> Classifier:
+    """Take the first message: become the process that the user's code expects."""
+    messages: list[frames.ToChild] = []
+    while not messages:
+        messages = link.read()
+    hello = messages[0]
+    if not isinstance(hello, frames.Hello):
+        raise frames.FrameError("the first message is not Hello")
+    sys.path[:] = hello.path
+    for name, value in hello.environ.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    for message in messages[1:]:
+        if isinstance(message, frames.Call):
+            link.calls.put(message)
+    rules: list[Callable[..., Any]] = [load_callable(rule) for rule in hello.rules]
+    return Classifier(rules)
+
+
+def main() -> None:
+    """Serve until the worker is gone."""
+    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
+    die_with(parent)
+    os.set_inheritable(descriptor, False)
+    sys.argv[1:] = []
+    _prepare_output()
+    link = _Link(socket.socket(fileno=descriptor))
+    server = _Server(link, _greet(link))
+    threading.Thread(target=link.listen, name="mainspring-channel", daemon=True).start()
+    while True:
+        server.serve(link.calls.get())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""Steps for the isolation suite: a module of its own, since children find functions by name."""
+
+import asyncio
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import mainspring.engine.step_context as ms
+from mainspring.domain.errors import Permanent, Transient
+from mainspring.engine.ambient import IN_BODY
+
+
+@dataclass
+class Order:
+    id: str
+    at: datetime
+    price: Decimal
+
+
+class AwkwardError(Exception):
+    """Cannot be printed, and holds what cannot be pickled."""
+
+    def __init__(self) -> None:
+        super().__init__(threading.Lock())
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+
+def double(x: int) -> int:
+    return 2 * x
+
+
+def late_order(order: Order, days: int = 0) -> Order:
+    return Order(order.id, order.at, order.price + days)
+
+
+def nothing() -> None:
+    return None
+
+
+def facts() -> list[object]:
+    return [ms.idempotency_key(), ms.attempt(), ms.last_checkpoint(), IN_BODY.get()]
+
+
+def checkpoints() -> list[object]:
+    seen = [ms.last_checkpoint()]
+    for n in range(3):
+        ms.checkpoint({"row": n})
+        seen.append(ms.last_checkpoint())
+    return seen
+
+
+def typed_checkpoint() -> bool:
+    order = Order("a", datetime.fromisoformat("2026-01-05T00:00:00+00:00"), Decimal("1.50"))
+    ms.checkpoint(order)
+    return ms.last_checkpoint(Order) == order
+
+
+def bad_checkpoint() -> str:
+    try:
+        ms.checkpoint({"a": [float("nan")]})
+    except ms.MainspringError as error:
+        return str(error)
+    return "taken"
+
+
+def speaks() -> None:
+    ms.progress(1, 4)
+    ms.log.info("loaded", rows=3, path=Path("/x"), odd=float("nan"))
+    ms.log.error("bad \0 \ud800 \x1b[31m text")
+
+
+def bad_progress() -> None:
+    ms.progress(-1)
+
+
+def raises(kind: str) -> None:
+    raise {
+        "value": ValueError("no such day"),
+        "transient": Transient("later", retry_after="7s"),
+        "permanent": Permanent("never", hint="Give up.", data={"why": 1}),
+        "exit": SystemExit(3),
+        "interrupt": KeyboardInterrupt(),
+        "stop": StopIteration(5),
+        "async_stop": StopAsyncIteration(),
+        "generator": GeneratorExit(),
+        "memory": MemoryError(),
+        "awkward": AwkwardError(),
+        "text": RuntimeError("NUL \0 lone \ud800 red \x1b[31m rtl \u202e"),
+        "group": ExceptionGroup("two", [ValueError("a"), AwkwardError()]),
+        "cancelled": asyncio.CancelledError(),
+        "long": RuntimeError("x" * 3_000_000),
+    }[kind]
+
+
+def recurses(n: int = 0) -> int:
+    return recurses(n + 1)
+
+
+def returns(kind: str):  # no annotation: what is returned is tested
+    return {
+        "lock": threading.Lock(),
+        "generator": (n for n in range(3)),
+        "nan": float("nan"),
+        "surrogate": "\ud800",
+        "large": "x" * 300_000,
+        "key": {1: 2},
+        "huge": 10**6000,
+    }[kind]
+
+
+def sleeps(seconds: float) -> str:
+    time.sleep(seconds)
+    return "awake"
+
+
+def prints() -> str:
+    print("to stdout")
+    print("lone \ud800", file=sys.stderr)
+    os.write(1, b"raw \xff\x00 bytes\nno end")
+    subprocess.run([sys.executable, "-c", "print('grandchild')"], check=True)
+    return "done"
+
+
+def prints_much(lines: int) -> int:
+    for n in range(lines):
+        print(n, "x" * 100)
+    return lines
+
+
+def exits(code: int) -> None:
+    os._exit(code)
+
+
+def segfaults() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.string_at(0)
+
+
+def kills_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def runs_out_of_memory() -> int:
+    resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+    return len(bytearray(2**32))
+
+
+def spins(file: str) -> None:
+    Path(file).write_text(str(os.getpid()))
+    while True:
+        pass
+
+
+def ignores_all(file: str) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    grandchild = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    grandchild.stdout.readline()
+    Path(file).write_text(f"{os.getpid()} {grandchild.pid}")
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            continue
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def leaves_a_thread() -> int:
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    return os.getpid()
+
+
+def waits_for(file: str) -> str:
+    while not Path(file).exists():
+        time.sleep(0.005)
+    return "late"
+
+
+def zombie(file: str, out: str) -> None:
+    try:
+        waits_for(file)
+        ms.log.info("from the grave")
+    except BaseException as error:
+        Path(out).write_text(type(error).__name__)
+        raise
+
+
+def environment() -> list[object]:
+    return [os.environ.get("PYTHONPATH"), sys.flags.hash_randomization, __name__, os.getpgid(0) == os.getpid()]

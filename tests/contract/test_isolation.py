@@ -1,0 +1,639 @@
+"""One suite for every place where a step can run: the engine's loop, a thread, a child process."""
+
+import asyncio
+import contextlib
+import inspect
+import os
+import signal
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from mainspring.domain.call import encode_call
+from mainspring.domain.classify import Kind
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.signature import signature_of
+from mainspring.engine.attempt import Attempts, AttemptSpec
+from mainspring.engine.child_process import ChildSettings
+from mainspring.engine.children import Children
+from mainspring.engine.signs import AbandonedSign, CheckpointSign, LogSign, ProcessSign, ProgressSign
+from tests.contract import isolated_steps as steps
+
+
+class Bench:
+    """Attempts in one place, and all that they tell."""
+
+    def __init__(self, isolate, loop, grace_after=5.0):
+        self.isolate = isolate
+        self.signs = []
+        self.processes = []
+        self.saved = None
+        self.ack_error = None
+        self.is_acking = True
+        self.children = Children(loop, size=2, on_sign=self.on_sign, settings=ChildSettings(calls_at_most=50))
+        self.attempts = Attempts(loop, on_sign=self.on_sign, threads=2, children=self.children, grace_after=grace_after)
+
+    def on_sign(self, spec, kind, sign):
+        if isinstance(sign, ProcessSign):
+            self.processes.append(sign)
+            return
+        self.signs.append(sign)
+        assert sign.kind == kind
+        if isinstance(sign, CheckpointSign):
+            self.saved = sign.data
+            if self.is_acking:
+                sign.ack(self.ack_error)
+
+    def start(self, fn, *args, timeout=None, attempt=1, checkpoint=None, **kwargs):
+        """Start an attempt; return its handle and the future of its end."""
+        signature = signature_of(fn)
+        spec = AttemptSpec(
+            run_id="r1",
+            ident="main/s",
+            name=fn.__name__,
+            key="key-1",
+            attempt=attempt,
+            fn=self.coloured(fn),
+            signature=signature,
+            input=encode_call(signature, args, kwargs),
+            args=args,
+            kwargs=kwargs,
+            isolate=self.isolate,
+            timeout=None if timeout is None else timedelta(seconds=timeout),
+            checkpoint=checkpoint,
+        )
+        end = asyncio.get_running_loop().create_future()
+        handle = self.attempts.start(spec, end.set_result)  # a second call would raise
+        assert not end.done()
+        return handle, end
+
+    async def run(self, fn, *args, **options):
+        return await self.start(fn, *args, **options)[1]
+
+    def coloured(self, fn):
+        """The loop takes only async functions: wrap plain ones."""
+        if self.isolate != "loop" or inspect.iscoroutinefunction(fn):
+            return fn
+
+        async def wrapped(*args, **kwargs):
+            return fn(*args, **kwargs)
+
+        return wrapped
+
+    def told(self, kind):
+        return [sign for sign in self.signs if isinstance(sign, kind)]
+
+
+def using(isolate, scenario, **options):
+    """Run a scenario with a bench of one isolation, and close it."""
+
+    async def main():
+        bench = Bench(isolate, asyncio.get_running_loop(), **options)
+        try:
+            return await asyncio.wait_for(scenario(bench), 60)
+        finally:
+            bench.attempts.close()
+            assert not bench.children.pids
+
+    return asyncio.run(main())
+
+
+@pytest.fixture(params=["loop", "thread", "process"])
+def isolate(request):
+    return request.param
+
+
+plain_only = pytest.mark.parametrize("isolate", ["thread", "process"])
+process_only = pytest.mark.parametrize("isolate", ["process"])
+
+
+def test_step_returns_its_result(isolate):
+    """A result comes back with its bytes, and None is a result like others."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.double, 21)
+        assert (end.ok, end.output, end.value) == (True, b"42", 42), (end, bench.signs)
+        end = await bench.run(steps.nothing)
+        assert (end.ok, end.output, end.value, end.failure) == (True, b"null", None, None)
+
+    using(isolate, scenario)
+
+
+def test_step_takes_and_gives_typed_values(isolate):
+    """Data classes, instants and decimals arrive as what the annotations say."""
+    order = steps.Order("o1", datetime(2026, 1, 5, tzinfo=UTC), Decimal("9.99"))
+
+    async def scenario(bench):
+        end = await bench.run(steps.late_order, order, days=2)
+        assert end.value == steps.Order("o1", order.at, Decimal("11.99"))
+
+    using(isolate, scenario)
+
+
+def test_step_knows_its_attempt(isolate):
+    """Key, number and the last checkpoint are there, and the code is not inside a body."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.facts, attempt=3, checkpoint=b'{"row":7}')
+        assert end.value == ["key-1", 3, {"row": 7}, False]
+
+    using(isolate, scenario)
+
+
+def test_checkpoint_is_seen_by_this_and_the_next_attempt(isolate):
+    """The newest checkpoint wins, at once in the same attempt and later in the next."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.checkpoints, checkpoint=b'"old"')
+        assert end.value == ["old", {"row": 0}, {"row": 1}, {"row": 2}]
+        assert [sign.data for sign in bench.told(CheckpointSign)] == [b'{"row":0}', b'{"row":1}', b'{"row":2}']
+        end = await bench.run(steps.facts, attempt=2, checkpoint=bench.saved)
+        assert end.value[2] == {"row": 2}
+        assert (await bench.run(steps.typed_checkpoint)).value is True
+
+    using(isolate, scenario)
+
+
+def test_checkpoint_that_cannot_be_saved_is_refused(isolate):
+    """A bad value is refused where it is given, with its path, and nothing is handed over."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.bad_checkpoint)
+        assert "$.a[0]" in end.value
+        assert bench.saved is None
+
+    using(isolate, scenario)
+
+
+@plain_only
+def test_checkpoint_blocks_until_it_is_committed(isolate):
+    """A plain step does not go on before the commit; a commit that never will be is an error in it."""
+
+    async def scenario(bench):
+        bench.is_acking = False
+        _, ended = bench.start(steps.checkpoints)
+        for count in range(1, 4):
+            while len(bench.told(CheckpointSign)) < count:
+                await asyncio.sleep(0.001)
+            assert len(bench.told(CheckpointSign)) == count
+            assert not ended.done()
+            bench.told(CheckpointSign)[-1].ack(None)
+        assert (await ended).ok
+        bench.is_acking, bench.ack_error = True, RuntimeError("claim lost")
+        end = await bench.run(steps.checkpoints)
+        assert "claim lost" in end.failure.message
+
+    using(isolate, scenario)
+
+
+async def _awaits_checkpoints():
+    import mainspring.engine.step_context as ms
+
+    ms.checkpoint(1)
+    await ms.checkpoint(2)
+    return "saved"
+
+
+def test_checkpoint_may_be_awaited_in_the_loop():
+    """An async step may wait for the commit or go on at once; a failed commit is raised where it is awaited."""
+
+    async def scenario(bench):
+        assert (await bench.run(_awaits_checkpoints)).ok
+        bench.ack_error = RuntimeError("claim lost")
+        assert (await bench.run(_awaits_checkpoints)).failure.message == "claim lost"
+        bench.is_acking = False
+        _, ended = bench.start(_awaits_checkpoints)
+        while len(bench.told(CheckpointSign)) < 6:
+            await asyncio.sleep(0)
+        assert not ended.done()
+        await asyncio.to_thread(bench.signs[-1].ack, None)
+        assert (await ended).value == "saved"
+
+    using("loop", scenario)
+
+
+def test_progress_and_log_arrive_before_the_end(isolate):
+    """Signs come in their order, before the end, with bad text escaped and odd values as text."""
+
+    async def scenario(bench):
+        assert (await bench.run(steps.speaks)).ok
+        assert bench.signs == [
+            ProgressSign(1, 4),
+            LogSign("info", "loaded", {"rows": 3, "path": "/x", "odd": "nan"}),
+            LogSign("error", "bad \\x00 \\ud800 \\x1b[31m text"),
+        ]
+        end = await bench.run(steps.bad_progress)
+        assert (end.failure.code, end.failure.kind) == ("bad_argument", Kind.PERMANENT)
+
+    using(isolate, scenario)
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_name"),
+    [
+        ("value", "ValueError"),
+        ("exit", "SystemExit"),
+        ("interrupt", "KeyboardInterrupt"),
+        ("stop", "StopIteration"),
+        ("async_stop", "StopAsyncIteration"),
+        ("memory", "MemoryError"),
+        ("awkward", "AwkwardError"),
+        ("text", "RuntimeError"),
+        ("group", "ExceptionGroup"),
+        ("cancelled", "CancelledError"),
+        ("long", "RuntimeError"),
+    ],
+)
+def test_whatever_is_raised_is_a_failure(isolate, kind, type_name):
+    """No exception escapes, whatever it is: each ends its attempt, can be encoded, and the next attempt runs."""
+    import msgspec
+
+    async def scenario(bench):
+        end = await bench.run(steps.raises, kind)
+        assert not end.ok
+        assert not end.timed_out
+        assert not end.cancelled
+        is_converted = isolate == "loop" and type_name.startswith("Stop")  # Python does so inside coroutines
+        assert type_name in end.failure.type or (is_converted and "RuntimeError" in end.failure.type)
+        assert b"\\u0000" not in msgspec.json.encode(end.failure)
+        assert (await bench.run(steps.double, 1)).value == 2
+
+    using(isolate, scenario)
+
+
+def test_failure_keeps_what_its_author_stated(isolate):
+    """Kind, hint, data and waiting time of our own errors arrive."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.raises, "transient")
+        assert (end.verdict.kind, end.verdict.retry_after) == (Kind.TRANSIENT, timedelta(seconds=7))
+        end = await bench.run(steps.raises, "permanent")
+        assert end.verdict.kind is Kind.PERMANENT
+        assert (end.failure.hint, end.failure.data) == ("Give up.", {"why": 1})
+
+    using(isolate, scenario)
+
+
+def test_endless_recursion_is_a_failure(isolate):
+    """A stack that overflows ends the attempt only."""
+
+    async def scenario(bench):
+        assert "RecursionError" in (await bench.run(steps.recurses)).failure.type
+
+    using(isolate, scenario)
+
+
+@pytest.mark.parametrize("kind", ["lock", "generator", "nan", "surrogate", "large", "key", "huge"])
+def test_result_that_cannot_be_saved_is_refused(isolate, kind):
+    """The effect is done, so the end is neither success nor failure: done, value refused, and where."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.returns, kind)
+        assert (end.ok, end.failure, end.refused.code) == (False, None, "value_refused")
+        assert "result of step 'returns'" in end.refused.message
+
+    using(isolate, scenario)
+
+
+@plain_only
+def test_cancelled_plain_step_ends_as_cancelled(isolate):
+    """Cancelling is reported once, with its reason."""
+
+    async def scenario(bench):
+        handle, ended = bench.start(steps.sleeps, 30)
+        await asyncio.sleep(0)
+        handle.cancel("asked by a person")
+        handle.cancel("again")
+        end = await ended
+        assert (end.cancelled, end.timed_out) == (True, False)
+        assert "asked by a person" in end.failure.message
+
+    using(isolate, scenario)
+
+
+@plain_only
+def test_attempt_cancelled_while_it_waits_for_a_place_never_runs(isolate, tmp_path):
+    """With every place taken, a cancelled attempt ends at once and its function is never called."""
+
+    async def scenario(bench):
+        go, mark = tmp_path / "go", tmp_path / "mark"
+        first = [bench.start(steps.waits_for, str(go))[1] for _ in range(2)]
+        handle, ended = bench.start(steps.zombie, str(go), str(mark))
+        handle.cancel("no need")
+        assert (await ended).cancelled
+        go.touch()
+        assert [(await end).value for end in first] == ["late", "late"]
+        assert (await bench.run(steps.double, 1)).ok
+        assert bench.told(AbandonedSign) == []
+
+    using(isolate, scenario)
+
+
+async def _sleeps_long():
+    await asyncio.sleep(30)
+
+
+async def _swallows_cancellation():
+    for _ in range(20):  # 0.2 s: longer than time-out and grace of the test
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+    return "late"
+
+
+async def _returns_when_cancelled():
+    try:
+        await asyncio.sleep(30)
+    except asyncio.CancelledError:
+        return "done after all"
+
+
+async def _fails_when_cancelled():
+    try:
+        await asyncio.sleep(30)
+    finally:
+        raise ValueError("clean-up")
+
+
+async def _cancels_itself():
+    asyncio.current_task().cancel()
+    await asyncio.sleep(0)
+
+
+async def _times_out_inside():
+    async with asyncio.timeout(0.01):
+        await asyncio.sleep(30)
+
+
+def test_async_step_times_out_and_is_cancelled():
+    """Our time-out, a cancellation by us, one by the step itself and its own time-out are told apart."""
+
+    async def scenario(bench):
+        end = await bench.run(_sleeps_long, timeout=0.01)
+        assert (end.timed_out, end.cancelled, end.verdict.kind) == (True, False, Kind.TRANSIENT)
+        assert "took longer than its time-out of 10ms" in end.failure.message
+        handle, ended = bench.start(_sleeps_long)
+        handle.cancel("before its first turn")
+        assert (await ended).cancelled
+        handle, ended = bench.start(_sleeps_long)
+        await asyncio.sleep(0)
+        handle.cancel("later")
+        assert (await ended).cancelled
+        end = await bench.run(_cancels_itself)
+        assert (end.cancelled, end.timed_out, "CancelledError" in end.failure.type) == (False, False, True)
+        end = await bench.run(_times_out_inside)
+        assert (end.timed_out, "TimeoutError" in end.failure.type) == (False, True)
+        end = await bench.run(_fails_when_cancelled, timeout=0.01)
+        assert (end.timed_out, end.failure.cause.message) == (True, "clean-up")
+        end = await bench.run(_returns_when_cancelled, timeout=0.01)
+        assert (end.ok, end.value) == (True, "done after all")
+        assert bench.attempts.live_count == bench.attempts.abandoned_count == 0
+
+    using("loop", scenario)
+
+
+def test_f21_coroutine_that_swallows_cancellation_is_abandoned():
+    """After the grace the end is a time-out, the engine is told, and the late result is dropped."""
+
+    async def scenario(bench):
+        end = await bench.run(_swallows_cancellation, timeout=0.01)
+        assert end.timed_out
+        assert [sign.kind for sign in bench.signs] == ["abandoned"]
+        assert bench.attempts.abandoned_count == 1
+        while bench.attempts.abandoned_count:
+            await asyncio.sleep(0.001)
+        assert [sign.kind for sign in bench.signs] == ["abandoned"]
+
+    using("loop", scenario, grace_after=0.02)
+
+
+def test_f21_timed_out_thread_is_abandoned_and_its_late_result_refused(tmp_path):
+    """A thread cannot be stopped: its attempt ends, its `ms.*` calls end its code, its place is made up for."""
+
+    async def scenario(bench):
+        go, out = tmp_path / "go", tmp_path / "out"
+        end = await bench.run(steps.zombie, str(go), str(out), timeout=0.02)
+        assert end.timed_out
+        assert [sign.kind for sign in bench.signs] == ["abandoned"]
+        ends = [bench.start(steps.sleeps, 0.01)[1] for _ in range(4)]
+        assert all([(await end).ok for end in ends])
+        assert bench.attempts.abandoned_count == 1
+        go.touch()
+        while bench.attempts.abandoned_count:
+            await asyncio.sleep(0.001)
+        assert out.read_text() == "AttemptClosed"
+        assert [sign.kind for sign in bench.signs] == ["abandoned"]
+        assert (await bench.run(steps.double, 2)).value == 4
+
+    using("thread", scenario)
+
+
+def is_alive(pid):
+    """Whether a process runs: a zombie of somebody else's does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_peer_prefect_15760_timed_out_sync_step_is_dead_within_a_second(tmp_path):
+    """A plain step that spins is really stopped by its time-out: its process is gone less than a second later."""
+
+    async def scenario(bench):
+        file = tmp_path / "pid"
+        _, ended = bench.start(steps.spins, str(file), timeout=0.3)
+        while not file.exists() or not file.read_text():
+            await asyncio.sleep(0.005)
+        began = time.monotonic()
+        end = await ended
+        assert time.monotonic() - began < 1.3
+        assert end.timed_out
+        assert not is_alive(int(file.read_text()))
+        assert bench.told(AbandonedSign) == []
+
+    using("process", scenario)
+
+
+def test_f21_step_that_ignores_signals_dies_with_its_grandchildren(tmp_path):
+    """A child that ignores SIGTERM, and what it started, are killed within a second of the time-out."""
+
+    async def scenario(bench):
+        file = tmp_path / "pids"
+        _, ended = bench.start(steps.ignores_all, str(file), timeout=1.0)
+        end = await ended
+        assert end.timed_out
+        assert end.took_us < 2_000_000
+        for pid in map(int, file.read_text().split()):
+            assert not is_alive(pid)
+
+    using("process", scenario)
+
+
+@process_only
+@pytest.mark.parametrize(
+    ("fn", "args", "data"),
+    [
+        (steps.exits, (1,), {"exit_code": 1}),
+        (steps.exits, (0,), {"exit_code": 0}),
+        (steps.segfaults, (), {"signal": "SIGSEGV"}),
+        (steps.kills_itself, (), {"signal": "SIGKILL"}),
+    ],
+)
+def test_f20_child_that_dies_fails_its_attempt_only(isolate, fn, args, data):
+    """However a child dies, this attempt fails with the reason, the worker lives, and the next call gets a new child."""
+
+    async def scenario(bench):
+        end = await bench.run(fn, *args)
+        assert (end.failure.code, end.verdict.kind, end.failure.data) == ("child_died", Kind.UNKNOWN, data)
+        assert not end.lost
+        assert (await bench.run(steps.double, 4)).value == 8
+        assert [sign.ended for sign in bench.processes] == [False, True, False]
+
+    using(isolate, scenario)
+
+
+@process_only
+def test_memory_that_runs_out_is_a_failure(isolate):
+    """A MemoryError is told, and its child is not used again."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.runs_out_of_memory)
+        assert "MemoryError" in end.failure.type
+        assert (await bench.run(steps.double, 4)).value == 8
+
+    using(isolate, scenario)
+
+
+@process_only
+def test_output_of_a_child_becomes_log_lines(isolate):
+    """What is printed by the step or what it starts is kept by line, other bytes escaped, before the end."""
+
+    async def scenario(bench):
+        assert (await bench.run(steps.prints)).value == "done"
+        out = [sign.text for sign in bench.told(LogSign) if sign.stream == "stdout"]
+        assert out == ["to stdout", "raw \\udcff\\x00 bytes", "no endgrandchild"]
+        assert [sign.text for sign in bench.told(LogSign) if sign.stream == "stderr"] == ["lone \\\\ud800"]
+        bench.signs.clear()
+        assert (await bench.run(steps.prints_much, 5000)).value == 5000
+        assert len(bench.signs) == 5000
+
+    using(isolate, scenario)
+
+
+@process_only
+def test_child_is_warm_and_replaced_when_spent(isolate):
+    """A child serves many calls; one that keeps a thread of the step's is not used again."""
+
+    async def scenario(bench):
+        first = (await bench.run(steps.pid)).value
+        assert (await bench.run(steps.pid)).value == first
+        assert (await bench.run(steps.leaves_a_thread)).value == first
+        assert (await bench.run(steps.pid)).value != first
+        pids = {(await bench.run(steps.pid)).value for _ in range(51)}
+        assert len(pids) == 2
+
+    using(isolate, scenario)
+
+
+@process_only
+def test_child_has_a_group_and_the_environment_of_the_worker(isolate):
+    """The child leads its own group, finds modules under their names, and hashes alike in every process."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.environment)
+        assert end.value == [os.environ.get("PYTHONPATH"), 0, "tests.contract.isolated_steps", True]
+
+    using(isolate, scenario)
+
+
+@process_only
+def test_async_step_may_run_in_a_child(isolate):
+    """An async function in a child has a loop of its own."""
+
+    async def scenario(bench):
+        assert (await bench.run(_awaits_checkpoints)).value == "saved"
+        assert (await bench.run(_sleeps_long, timeout=0.05)).timed_out
+
+    using(isolate, scenario)
+
+
+@process_only
+def test_closing_kills_children_without_a_word(isolate, tmp_path):
+    """After close nothing is reported and no child is left."""
+
+    async def scenario(bench):
+        file = tmp_path / "pid"
+        _, ended = bench.start(steps.spins, str(file))
+        while not file.exists() or not file.read_text():
+            await asyncio.sleep(0.005)
+        bench.attempts.close()
+        assert not is_alive(int(file.read_text()))
+        await asyncio.sleep(0)
+        assert not ended.done()
+
+    using(isolate, scenario)
+
+
+def test_child_dies_with_its_worker(tmp_path):
+    """When the worker is killed, its children are gone at once, and so is what they run."""
+    import subprocess
+    import sys
+
+    program = """
+import asyncio, sys
+sys.path[:0] = sys.argv[2:]
+from tests.contract import isolated_steps as steps, test_isolation as suite
+async def main():
+    bench = suite.Bench("process", asyncio.get_running_loop())
+    await bench.run(steps.spins, sys.argv[1])
+asyncio.run(main())
+"""
+    file = tmp_path / "pid"
+    root = Path(__file__).resolve().parents[2]
+    worker = subprocess.Popen([sys.executable, "-c", program, str(file), str(root), str(root / "src")])
+    try:
+        deadline = time.monotonic() + 20
+        while (not file.exists() or not file.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child = int(file.read_text())
+        assert is_alive(child)
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        deadline = time.monotonic() + 2
+        while is_alive(child) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert not is_alive(child)
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def test_what_no_child_can_import_is_refused_at_the_call():
+    """A lambda or inner function is refused when it is started, with the way to mend it."""
+
+    async def scenario(bench):
+        def inner() -> None:
+            return None
+
+        for fn in (lambda: None, inner):
+            with pytest.raises(DefinitionError, match=r"cannot run in a child process.*\n.*top level"):
+                bench.start(fn)
+        assert bench.attempts.live_count == 0
+
+    using("process", scenario)
+
+
+def test_attempts_report_in_the_loops_thread(isolate):
+    """Signs and ends arrive in the thread that made the attempts."""
+
+    async def scenario(bench):
+        threads = set()
+        original = bench.attempts._host.on_sign
+        bench.attempts._host.on_sign = lambda *sign: (threads.add(threading.get_ident()), original(*sign))
+        assert (await bench.run(steps.speaks)).ok
+        assert threads == {threading.get_ident()}
+
+    using(isolate, scenario)
