@@ -118,7 +118,7 @@ def _configure(connection: apsw.Connection, *, read_only: bool) -> None:
         connection.pragma("query_only", True)
     elif connection.pragma("journal_mode") != "wal" and connection.pragma("journal_mode", "wal") != "wal":
         raise UnsafeSqliteError("the store cannot keep a write-ahead log here", hint="Put it on another file system.")
-    connection.execute(_SETTINGS)
+    connection.execute(_SETTINGS).fetchall()  # to the end: it would stop at the first setting that answers
     if sys.platform == "darwin":
         connection.pragma("fullfsync", True)
         connection.pragma("checkpoint_fullfsync", True)

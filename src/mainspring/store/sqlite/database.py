@@ -67,7 +67,7 @@ class SqliteDatabase:
             raise
         self._ballast = Ballast(path)
         self._ballast.keep()
-        self._seen = self.connection.data_version()
+        self._seen = self._data_version()
 
     @property
     def trouble(self) -> str | None:
@@ -167,11 +167,15 @@ class SqliteDatabase:
     def poll(self) -> bool:
         """Tell whether another connection committed since the last poll."""
         try:
-            seen = self.connection.data_version()
+            seen = self._data_version()
         except apsw.Error as fault:
             raise translate(fault, self.path) or fault from fault
         changed, self._seen = seen != self._seen, seen
         return changed
+
+    def _data_version(self) -> object:
+        # Not the connection's method of this name: that one counts our own commits and does not look for others'.
+        return self.connection.execute("pragma data_version").get
 
     def close(self) -> None:
         """Close the write connection; the last one of all processes tidies the write-ahead log away."""

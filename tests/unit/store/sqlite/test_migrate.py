@@ -1,0 +1,148 @@
+"""Migrations: once, whole, in order, whatever dies in between."""
+
+import os
+
+import apsw
+import pytest
+from tests.unit.store.sqlite.stores import StandingClock, open_database
+
+from mainspring.domain.errors import StoreError, StoreTooNewError
+from mainspring.store import failpoints
+from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.migrate import migrate, migrations, require_known, statements, version_of
+
+TWO = [
+    (1, "first", "create table meta (key text primary key, value text);\ncreate table a (x);\ninsert into a values (1);\n"),
+    (2, "second", "alter table a add column y;\nupdate a set y = 'a;b';\ncreate index a_y on a (y);\n"),
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_ordered():
+    yield
+    failpoints.install(None)
+
+
+def forms(path):
+    """Return (version, last migration on record, columns of a) as another process sees them."""
+    connection = connect(path)
+    try:
+        version = version_of(connection)
+        if version == 0:
+            return 0, None, connection.execute("select count(*) from sqlite_schema").get
+        named = connection.execute("select value from meta where key = 'schema'").get
+        return version, named, len(connection.execute("select name from pragma_table_info('a')").fetchall())
+    finally:
+        connection.close()
+
+
+def test_migrations_are_numbered_without_gaps():
+    """The files of the package are read in order, from 1."""
+    assert [number for number, _, _ in migrations()] == list(range(1, len(migrations()) + 1))
+    assert all(statements(text) for _, _, text in migrations())
+
+
+def test_statements_are_cut_where_sqlite_would():
+    """A semicolon in a text, a comment or a trigger does not end a statement."""
+    text = "create table a (x); -- why; not\ninsert into a values ('b;c');\ncreate trigger t after insert on a begin select 1; select 2; end;\n"
+    assert len(statements(text)) == 3
+
+
+def test_migrating_runs_what_is_missing_once(tmp_path):
+    """The second time nothing is left to do."""
+    connection = connect(tmp_path / "x.db")
+    assert migrate(connection, TWO[:1]) == ["first"]
+    assert migrate(connection, TWO) == ["second"]
+    assert migrate(connection, TWO) == []
+    assert connection.execute("select x, y from a").fetchall() == [(1, "a;b")]
+    connection.close()
+
+
+@pytest.mark.parametrize("crash_at", range(1, 10))
+def test_a_migration_killed_at_any_statement_is_whole_or_not_there(tmp_path, crash_at):
+    """kill -9 after each statement: the store has the old or the new form, and starting again finishes it."""
+    path = tmp_path / "x.db"
+    pid = os.fork()
+    if pid == 0:
+        failpoints.install(failpoints.parse(f"migrate.statement:kill@{crash_at}"))
+        migrate(connect(path), TWO)
+        os._exit(0)
+    killed = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
+    assert killed == (crash_at <= 8)
+    assert forms(path) in [(0, None, 0), (1, "0001_first", 1), (2, "0002_second", 2)]
+    connection = connect(path)
+    migrate(connection, TWO)
+    assert connection.execute("select x, y from a").fetchall() == [(1, "a;b")]
+    connection.close()
+    assert forms(path) == (2, "0002_second", 2)
+
+
+def test_a_real_store_killed_at_any_statement_opens_afterwards(tmp_path):
+    """The same with the package's own first migration, at a spread of its statements."""
+    total = sum(len(statements(text)) + 1 for _, _, text in migrations())
+    for crash_at in range(1, total + 1, 7):
+        path = tmp_path / f"{crash_at}.db"
+        pid = os.fork()
+        if pid == 0:
+            failpoints.install(failpoints.parse(f"migrate.statement:kill@{crash_at}"))
+            open_database(path)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
+        open_database(path).close()
+
+
+def test_processes_that_start_at_once_migrate_once(tmp_path):
+    """Eight processes open one new store: all succeed, one of them did the work."""
+    path, read, write = tmp_path / "x.db", *os.pipe()
+    children = []
+    for _ in range(8):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                failpoints.install(lambda place: os.write(write, b"m") if place == "migrate.done" else None)
+                SqliteDatabase(path, clock=StandingClock(), handlers={}).close()
+                os._exit(0)
+            except BaseException as error:
+                os.write(2, repr(error).encode())
+                os._exit(1)
+        children.append(pid)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 8
+    os.close(write)
+    assert len(os.read(read, 100)) == len(migrations())
+    os.close(read)
+
+
+def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
+    """An older program does not guess at tables it does not know."""
+    path = tmp_path / "x.db"
+    open_database(path).close()
+    connection = connect(path)
+    connection.pragma("user_version", 9_999)
+    connection.close()
+    with pytest.raises(StoreTooNewError, match=r"form 9999(.|\n)*newer version"):
+        open_database(path)
+
+
+def test_a_foreign_database_is_refused_untouched(tmp_path):
+    """A database with tables of something else, or marked as another program's, is not migrated."""
+    path = tmp_path / "x.db"
+    connection = connect(path)
+    connection.execute("create table photos (x)")
+    with pytest.raises(StoreError, match="not a store of ours"):
+        migrate(connection)
+    connection.pragma("application_id", 42)
+    with pytest.raises(StoreError, match="another program"):
+        require_known(connection)
+    assert connection.execute("select name from sqlite_schema").fetchall() == [("photos",)]
+    connection.close()
+
+
+def test_a_failing_migration_leaves_no_trace(tmp_path):
+    """An error in a statement rolls the whole migration back."""
+    connection = connect(tmp_path / "x.db")
+    with pytest.raises(apsw.SQLError):
+        migrate(connection, [(1, "bad", "create table meta (key text primary key, value text); create table a (x); nonsense;")])
+    assert connection.execute("select count(*) from sqlite_schema").get == 0
+    assert version_of(connection) == 0
+    connection.close()
