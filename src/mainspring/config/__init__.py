@@ -9,6 +9,7 @@ loading   the merge
 from mainspring.config.loading import load
 from mainspring.config.settings import (
     BackupSettings,
+    DatabaseSettings,
     DefaultSettings,
     ExecSettings,
     ProjectSettings,
@@ -21,6 +22,7 @@ from mainspring.config.settings import (
 
 __all__ = [
     "BackupSettings",
+    "DatabaseSettings",
     "DefaultSettings",
     "ExecSettings",
     "ProjectSettings",

@@ -14,7 +14,7 @@ from mainspring.config.settings import SECTIONS
 KeyPath = tuple[str, ...]
 
 # A bare value in place of one of these tables sets this key of it: `mail = 2` is `mail = { concurrency = 2 }`.
-SHORT_FOR: dict[KeyPath, str] = {("worker", "queues", "*"): "concurrency"}
+SHORT_FOR: dict[KeyPath, str] = {("worker", "queues", "*"): "concurrency", ("databases", "*"): "url"}
 
 
 def _collect(path: KeyPath, annotation: Any, tables: set[KeyPath], values: dict[KeyPath, Any]) -> None:

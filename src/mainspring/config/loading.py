@@ -1,6 +1,6 @@
 """From layers to Settings: flags over variables over the file over the defaults, each value with its source.
 
-Invariant: no environment but production ever gets a place (store, spool, backups) that was named for all of them.
+Invariant: no environment but production ever gets a place (store, spool, backups, databases) that was named for all of them.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,13 @@ from msgspec.structs import fields
 from mainspring.config import places
 from mainspring.config.keys import VALUES, known_form
 from mainspring.config.layers import ENVIRONMENT, FileLayers, Given, Layer, Layers
-from mainspring.config.settings import SECTIONS, Settings
+from mainspring.config.settings import SECTIONS, DatabaseSettings, Settings
+from mainspring.domain.errors import ConfigError
 
 STORE_URL = ("store", "url")
 BACKUP_TO = ("store", "backup", "to")
 SPOOL = ("exec", "spool")
+DATABASES = "databases"
 DEFAULT = "default"
 
 
@@ -48,6 +50,7 @@ def load(
     shared = written.base if environment == places.PRODUCTION else _apart(written.base, environment)
     merged = _with_places({**shared, **own}, around, environment)
     sections = {name: _build(section, (name,), merged) for name, section in SECTIONS.items()}
+    _check_databases(sections["databases"], sections["store"].path, merged)
     sources = {".".join(path): given.source for path, given in merged.items() if known_form(path) in VALUES}
     return Settings(**sections, file=file, folder=file.parent if file else cwd, sources=sources)
 
@@ -55,11 +58,12 @@ def load(
 def _apart(base: Layer, environment: str) -> Layer:
     """Give `environment` its own names for the places that the file names for all."""
     own = dict(base)
-    for path in (STORE_URL, BACKUP_TO, SPOOL):
+    databases = (path for path in base if path[0] == DATABASES and path[-1] == "url" and len(path) == 3)
+    for path in (STORE_URL, BACKUP_TO, SPOOL, *databases):
         if path in base:
             given = base[path]
             source = f"{given.source} (named for {environment})"
-            if path == STORE_URL:
+            if path == STORE_URL or path[0] == DATABASES:
                 store = places.store_path(given.value)
                 own[path] = Given(places.store_url(places.store_for(store, environment)), source)
             else:
@@ -76,17 +80,29 @@ def _with_places(layer: Layer, around: places.Surroundings, environment: str) ->
     return layer
 
 
-def _build(section: type[Struct], path: tuple[str, ...], layer: Layer) -> Any:
+def _check_databases(databases: Mapping[str, DatabaseSettings], store: Path, layer: Layer) -> None:
+    """Raise ConfigError for a database without a file, or one in the file of the store, which is never lent out."""
+    for name, database in databases.items():
+        if database.url and database.path != store:
+            continue
+        given = layer.get((DATABASES, name, "url")) or layer[DATABASES, name]
+        why = "this is the engine's own store" if database.url else "it names no file"
+        hint = "Name a file of your own: sqlite:///relative.db or sqlite:////absolute.db."
+        raise ConfigError(f"`{DATABASES}.{name}.url`: {why}\nset by {given.source}", hint=hint)
+
+
+def _build(kind: Any, path: tuple[str, ...], layer: Layer) -> Any:
+    if get_origin(kind) is dict:
+        names = dict.fromkeys(key[len(path)] for key in layer if len(key) > len(path) and key[: len(path)] == path)
+        return {name: _build(get_args(kind)[1], (*path, name), layer) for name in names}
     values: dict[str, Any] = {}
-    for one in fields(section):
+    for one in fields(kind):
         at = (*path, one.name)
         if isinstance(one.type, type) and issubclass(one.type, Struct):
             values[one.name] = _build(one.type, at, layer)
         elif get_origin(one.type) is dict:
-            names = dict.fromkeys(key[len(at)] for key in layer if len(key) > len(at) and key[: len(at)] == at)
-            if names:
-                entry = get_args(one.type)[1]
-                values[one.name] = {name: _build(entry, (*at, name), layer) for name in names}
+            if named := _build(one.type, at, layer):  # none: the field's own default
+                values[one.name] = named
         elif at in layer:
             values[one.name] = layer[at].value
-    return section(**values)
+    return kind(**values)

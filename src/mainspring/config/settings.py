@@ -8,7 +8,7 @@ uses the value has its own default.
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from msgspec import Meta, Struct, defstruct, field
 from msgspec.structs import fields
@@ -96,6 +96,17 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     park_bytes: Size = 64 * MIB
 
 
+class DatabaseSettings(Struct, frozen=True, kw_only=True):
+    """One entry of `[databases]`; bare text there is `url`, which is `sqlite:////absolute/path` once loaded."""
+
+    url: StoreUrl = ""
+
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return store_path(self.url)
+
+
 # `[defaults]`: what each definition may state and the others then share. These belong to one definition only.
 _OF_ONE = {
     "name",
@@ -134,6 +145,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     project: ProjectSettings = ProjectSettings()
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    databases: dict[str, DatabaseSettings] = field(default_factory=dict)
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
     file: Path | None = None
@@ -148,29 +160,29 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def describe(self) -> list[tuple[str, Any, str]]:
         """Return (path, value as it is written in a file, source) of every setting, in the order of the sections."""
-        found = (entry for section in SECTIONS for entry in _walk(getattr(self, section), section))
+        found = (entry for section in SECTIONS for entry in _walk(getattr(self, section), section, SECTIONS[section]))
         return [(path, value, self.sources.get(path, "default")) for path, value in found]
 
 
-SECTIONS: dict[str, type[Struct]] = {
+SECTIONS: dict[str, Any] = {
     "project": ProjectSettings,
     "store": StoreSettings,
     "worker": WorkerSettings,
+    "databases": dict[str, DatabaseSettings],
     "defaults": DefaultSettings,
     "exec": ExecSettings,
 }
 
 
-def _walk(table: Struct, path: str) -> Iterator[tuple[str, Any]]:
-    for one in fields(table):
-        value, at = getattr(table, one.name), f"{path}.{one.name}"
-        if isinstance(value, Struct):
-            yield from _walk(value, at)
-        elif get_origin(one.type) is dict:
-            for key, entry in value.items():
-                yield from _walk(entry, f"{at}.{key}")
-        else:
-            yield at, _as_written(value, is_size=one.type == Size)
+def _walk(value: Any, path: str, annotation: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Struct):
+        for one in fields(value):
+            yield from _walk(getattr(value, one.name), f"{path}.{one.name}", one.type)
+    elif get_origin(annotation) is dict:
+        for key, entry in value.items():
+            yield from _walk(entry, f"{path}.{key}", get_args(annotation)[1])
+    else:
+        yield path, _as_written(value, is_size=annotation == Size)
 
 
 def _as_written(value: Any, *, is_size: bool) -> Any:

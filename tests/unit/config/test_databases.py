@@ -1,0 +1,71 @@
+"""The user's own databases: how they are named, whose they are in which environment, what is refused."""
+
+import pytest
+
+from mainspring.config import DatabaseSettings, load
+from mainspring.domain.errors import ConfigError
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Load a file's text with variables and flags."""
+
+    def read(text: str = "", env=None, flags=None):
+        (tmp_path / "mainspring.toml").write_text(text)
+        return load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234, flags=flags or {})
+
+    return read
+
+
+def test_databases_are_named_by_text_or_table(tmp_path, read):
+    """Bare text is the url; relative files count from the file's folder; each value tells its source."""
+    settings = read('[databases]\ndefault = "sqlite:///app.db"\norders = { url = "/x/orders.db" }\n')
+    assert settings.databases == {
+        "default": DatabaseSettings(url=f"sqlite:///{tmp_path}/app.db"),
+        "orders": DatabaseSettings(url="sqlite:////x/orders.db"),
+    }
+    assert settings.databases["default"].path == tmp_path / "app.db"
+    assert ("databases.orders.url", "sqlite:////x/orders.db", f"{tmp_path}/mainspring.toml:3") in settings.describe()
+
+
+def test_databases_are_none_without_a_word_about_them(read):
+    """Nobody needs one, and none is made up."""
+    assert read().databases == {}
+
+
+def test_database_is_set_by_a_variable(read):
+    """A variable names a file over the file's own, and can add a database."""
+    env = {"MAINSPRING_DATABASES_DEFAULT": "/x/a.db", "MAINSPRING_DATABASES_MORE__URL": "/x/b.db"}
+    settings = read('[databases]\ndefault = "app.db"', env)
+    assert {name: str(one.path) for name, one in settings.databases.items()} == {
+        "default": "/x/a.db",
+        "more": "/x/b.db",
+    }
+
+
+def test_databases_of_another_environment_are_its_own(tmp_path, read):
+    """What the file names for all is production's; one's own table, variable or flag is taken as it is."""
+    text = '[databases]\na = "app.db"\nb = "app.db"\n[environments.blue.databases]\nb = "blue.db"\n'
+    settings = read(text, flags={"project.environment": "blue"})
+    assert settings.databases["a"].path == tmp_path / "app-blue.db"
+    assert settings.databases["b"].path == tmp_path / "blue.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[databases.a]", "`databases.a.url`: it names no file\nset by FILE:1"),
+        (
+            '[store]\nurl = "app.db"\n[databases]\na = "app.db"',
+            "`databases.a.url`: this is the engine's own store\nset by FILE:4",
+        ),
+        ('[databases]\na = "postgresql://h/d"', "postgresql:// needs the postgres extra"),
+        ("[databases]\na = { path = 1 }", "unknown setting `databases.a.path`"),
+    ],
+    ids=["no file", "store", "other kind", "unknown key"],
+)
+def test_database_that_cannot_be_used_is_refused(tmp_path, read, text, why):
+    """The message names the key and the line."""
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert why in str(caught.value).replace(str(tmp_path / "mainspring.toml"), "FILE")
