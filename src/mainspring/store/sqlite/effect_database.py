@@ -1,9 +1,9 @@
 """The user's SQLite file as a place of exactly-once effects.
 
 Invariants: a file that does not exist is not made (a mistyped path would forget every effect); a store of ours is refused by its mark;
-`synchronous=FULL`, so that the engine saves an outcome only once its effect can no longer be lost. The authorizer refuses BEGIN, COMMIT, ROLLBACK
-and ATTACH when a statement is prepared. The commit hook turns every commit but ours into a rollback: what runs after SQLite ended the
-transaction by itself would else be committed alone.
+`synchronous=FULL`, so that the engine saves an outcome only once its effect can no longer be lost. The authorizer refuses BEGIN,
+COMMIT, ROLLBACK and ATTACH when a statement is prepared. The commit hook turns every commit but ours into a rollback: what runs
+after SQLite ended the transaction by itself would else be committed alone.
 """
 
 import contextlib
