@@ -1,0 +1,104 @@
+"""Transactional delivery: a step's effect and the row that names it are one commit in the user's own database.
+
+Invariants: whoever finds the row returns its result and calls nothing, be it a repeat after a crash or a zombie; the result is encoded
+before the commit, so what cannot be saved is not done either; an attempt that was given up does not commit (if it is too late to
+stop it, the row makes it the one effect that the next attempt finds).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, get_args, get_origin
+
+from mainspring.domain.call import decode_result, roundtrip_result
+from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.errors import ConfigError, DefinitionError, UnknownNameError
+from mainspring.domain.signature import first_parameter
+from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.step_context import STEP, refuse_closed
+from mainspring.engine.thread_attempt import call_to_end
+from mainspring.engine.transaction import OpenTransaction, Tx
+from mainspring.store import failpoints
+from mainspring.store.effects import Effect, EffectDatabase
+
+DEFAULT_DATABASE = "default"
+
+
+class TransactionalCall:
+    """What the thread of one attempt calls in place of the step's function; called once."""
+
+    def __init__(self, database: EffectDatabase, spec: AttemptSpec, clock: Clock) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._transaction = OpenTransaction(database, spec.name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the function's result, or the one that was saved when it ran before.
+
+        Raises:
+            ValueRefusedError: the result cannot be saved; the effect was rolled back. And whatever the function or the database raises.
+        """
+        try:
+            self._transaction.begin()
+            return self._serve(args, kwargs)
+        finally:
+            self._transaction.end()
+
+    def _serve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        spec, transaction = self._spec, self._transaction
+        what = f"result of step {spec.name!r}"
+        saved = transaction.find(spec.key)
+        if saved is not None:
+            return decode_result(spec.signature, saved, what)
+        value = call_to_end(spec.fn, (Tx(transaction), *args), kwargs)
+        output, same = roundtrip_result(spec.signature, value, what)
+        effect = Effect(key=spec.key, result=output, run=spec.run_id, step=spec.name, at=self._clock.now())
+        failpoints.hit("effect_commit.before")
+        self._refuse_closed()
+        transaction.commit(effect)
+        failpoints.hit("effect_commit.after")
+        return same
+
+    def _refuse_closed(self) -> None:
+        step = STEP.get()
+        if self._transaction.given_up or (step is not None and getattr(step.channel, "closed", False)):
+            refuse_closed(self._spec.name)
+
+    def give_up(self) -> None:
+        """Roll back what the attempt holds open, for it no longer counts; from any thread, at any time, without waiting."""
+        self._transaction.give_up()
+
+
+def transactional_call(database: EffectDatabase, spec: AttemptSpec, clock: Clock | None = None) -> TransactionalCall:
+    """Return what to call in place of `spec.fn`, in a thread. `spec.signature` leaves the `tx` out."""
+    return TransactionalCall(database, spec, clock or SystemClock())
+
+
+def database_of(fn: Callable[..., Any], databases: Mapping[str, EffectDatabase]) -> EffectDatabase:
+    """Return the database that a transactional step writes to: "default", or what `tx: Annotated[ms.Tx, "name"]` names.
+
+    Raises:
+        DefinitionError: the first parameter is no `ms.Tx`.
+        ConfigError: no database has the name.
+    """
+    name = _database_name(fn)
+    if name in databases:
+        return databases[name]
+    unknown = UnknownNameError("database", name, databases)
+    raise ConfigError(
+        unknown.message,
+        hint=unknown.hint or f'Name its file in mainspring.toml: [databases], then {name} = "sqlite:///app.db".',
+    )
+
+
+def _database_name(fn: Callable[..., Any]) -> str:
+    name, annotation = first_parameter(fn) or ("", None)
+    names = [DEFAULT_DATABASE]
+    if get_origin(annotation) is Annotated:
+        annotation, *notes = get_args(annotation)
+        names = [note for note in notes if isinstance(note, str)] or names
+    # An annotation that only checkers can resolve counts as Any: then the parameter's name has to tell.
+    if annotation is not Tx and not (annotation is Any and name == "tx"):
+        raise DefinitionError(
+            f"step {getattr(fn, '__qualname__', type(fn).__qualname__)!r} is transactional, but its first parameter is no ms.Tx",
+            hint="Write def step(tx: ms.Tx, ...) and let it do all its writing through tx, or choose another delivery.",
+        )
+    return names[0]
