@@ -44,9 +44,8 @@ def row_hash(before: str, row: Row) -> str:
     return hashlib.sha256(before.encode() + msgspec.json.encode(values, order="deterministic")).hexdigest()
 
 
-def first_break(rows: Iterable[tuple[Any, ...]]) -> int | None:
+def first_break(rows: Iterable[tuple[Any, ...]], *, before: str = FIRST, expected: int = 1) -> int | None:
     """Return the seq of the first row that does not continue the chain (changed, missing or put in), or None."""
-    before, expected = FIRST, 1
     for *row, prev_hash, own in rows:
         if row[0] != expected or prev_hash != before or own != row_hash(before, tuple(row)):
             return int(row[0])

@@ -174,7 +174,8 @@ def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...]) -> ClaimedRun:
     values = list(row[1:])
     values[5] = values[4] == 1
     values[15] = values[15] or None
-    return ClaimedRun(*values, facts)
+    values.append(facts)
+    return ClaimedRun(*values)
 
 
 def _next_due(tx: Transaction, later: list[int]) -> int | None:

@@ -22,8 +22,8 @@ def failure_of(data: bytes | None) -> Failure | None:
 def history(reader: Reader, run: str) -> History:
     """Return all that is needed to continue a run, from one commit's view."""
     with reader.snapshot() as read:
-        outcomes = [_outcome(row) for row in read("read_history_outcomes", (run,))]
-        attempts = [_attempt(row) for row in read("read_history_attempts", (run,))]
+        outcomes = [outcome_of(row) for row in read("read_history_outcomes", (run,))]
+        attempts = [attempt_of(row) for row in read("read_history_attempts", (run,))]
         checkpoints = {row[0]: Checkpoint(*row) for row in read("read_checkpoints", (run,))}
         facts = [fact_of(row) for row in read("read_inbox", (run,))]
     counted = [outcome for outcome in outcomes if outcome.superseded is None]
@@ -42,13 +42,15 @@ def fact_of(row: tuple[Any, ...]) -> Fact:
     return Fact(seq, run, FactKind(kind), name, at, ident, payload, failure_of(failure), source)
 
 
-def _outcome(row: tuple[Any, ...]) -> Outcome:
+def outcome_of(row: tuple[Any, ...]) -> Outcome:
+    """Make an outcome of a row of `read_history_outcomes`."""
     values = list(row)
     values[3], values[4], values[13] = _KINDS[values[3]], _STATES[values[4]], failure_of(values[13])
     return Outcome(*values)
 
 
-def _attempt(row: tuple[Any, ...]) -> AttemptRecord:
+def attempt_of(row: tuple[Any, ...]) -> AttemptRecord:
+    """Make an attempt of a row of `read_history_attempts`."""
     ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, given, undo = row
     return AttemptRecord(
         *(ident, name, generation, attempt, AttemptState(state), asked, started_at, ended_at, next_at),

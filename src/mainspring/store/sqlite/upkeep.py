@@ -50,9 +50,10 @@ def _prune_events(tx: Transaction, before: int, limit: int) -> None:
 
 
 def _fold(tx: Transaction) -> None:
-    """Make one row an hour of the rows of all sessions and minutes; a sum from any full hour on stays the same."""
+    """Make one row an hour of the rows of all sessions and minutes (a sum from a full hour on stays the same), then forget old sessions."""
     before = tx.now - FOLD_AFTER_MS
     before -= before % _HOUR_MS
     for table in ("rollups", "rollup_details"):
         tx.change(f"fold_{table}", (before,))
         tx.change(f"forget_folded_{table}", (before,))
+    tx.change("prune_sessions", (before,))

@@ -6,7 +6,7 @@ create table meta (
 ) strict, without rowid;
 
 create table sessions (
-    id          integer primary key,
+    id          integer primary key autoincrement,  -- never given twice: a zombie must not find itself alive
     uuid        text not null unique,
     role        text not null,                      -- worker | probation | exec | cli | supervisor
     state       text not null,                      -- states.SessionState
@@ -124,7 +124,7 @@ create index runs_running    on runs (queue) where state = 'running';
 create index runs_owned      on runs (session) where session is not null;
 create index runs_unfinished on runs (automation, seq) where finished_at is null;
 create index runs_automation on runs (automation, seq);
-create index runs_state      on runs (state, seq) where state in ('failed', 'needs_attention', 'retrying', 'waiting');
+create index runs_state      on runs (state, seq) where state not in ('running', 'succeeded');
 create index runs_parent     on runs (parent) where parent is not null;
 create index runs_partition  on runs (queue, partition, place, seq) where blocked = 'partition';
 create index runs_finished   on runs (state, finished_at) where finished_at is not null;

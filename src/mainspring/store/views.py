@@ -1,0 +1,295 @@
+"""What reads give back: rows as frozen structs, shaped for people and pages. Instants are ms UTC; blobs are codec bytes or JSON."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome
+from mainspring.domain.states import RunState
+
+
+class RunRow(msgspec.Struct, frozen=True):
+    """A run in a list."""
+
+    seq: int
+    id: str
+    automation: str
+    kind: str
+    title: str | None
+    state: RunState
+    reason: str | None
+    queue: str
+    due_at: int | None
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    steps: int
+    progress: bytes | None
+    trigger: str
+
+
+class RunView(msgspec.Struct, frozen=True):
+    """One run with all its columns. `tag` '' = any worker; `failure` is decoded; `waiting_for`, `detail`, `tags` are JSON."""
+
+    seq: int
+    id: str
+    automation: str
+    kind: str
+    version: int
+    title: str | None
+    state: RunState
+    reason: str | None
+    queue: str
+    priority: int
+    tag: str
+    partition: str | None
+    ready: bool
+    suspect: bool
+    fresh: bool
+    blocked: str | None
+    place: int
+    due_at: int | None
+    deadline_at: int | None
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    changed_at: int
+    session: int | None
+    claim: int
+    crashes: int
+    deploy: int
+    generation: int
+    rank: int
+    codec: str
+    input: bytes
+    result: bytes | None
+    failure: Failure | None
+    failed_ident: str | None
+    waiting_for: bytes | None
+    detail: bytes | None
+    published: bytes | None
+    progress: bytes | None
+    tags: bytes | None
+    run_key: str | None
+    parent: str | None
+    parent_ident: str | None
+    schedule: str | None
+    slot_at: int | None
+    trigger: str
+    steps: int
+
+
+class RunPage(msgspec.Struct, frozen=True):
+    """Newest first; `cursor` continues the list where it ends (None = that was all) and is not moved by new runs."""
+
+    runs: list[RunRow]
+    cursor: int | None
+
+
+class WaitView(msgspec.Struct, frozen=True):
+    """What a run waits for from outside."""
+
+    run: str
+    ident: str
+    kind: str
+    name: str
+    until_at: int | None
+    question: bytes | None
+    filled: bool
+    opened_at: int
+
+
+class RunStory(msgspec.Struct, frozen=True):
+    """All that `runs show` draws, from one commit's view."""
+
+    run: RunView
+    outcomes: list[Outcome]
+    attempts: list[AttemptRecord]
+    checkpoints: dict[str, Checkpoint]
+    facts: list[Fact]
+    waits: list[WaitView]
+    children: list[RunRow]
+
+
+class QueueView(msgspec.Struct, frozen=True):
+    """A queue with its limits and load; `running` is counted up to 1,000."""
+
+    name: str
+    concurrency: int | None
+    rate_count: int | None
+    rate_per_ms: int | None
+    rate_next_us: int
+    max_backlog: int | None
+    backlog: int
+    paused_at: int | None
+    paused_by: str | None
+    pause_reason: str | None
+    running: int
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """One process's life; `running` runs are its own now."""
+
+    id: int
+    uuid: str
+    role: str
+    state: str
+    host: str
+    hostname: str
+    pid: int
+    pid_started: str
+    lock_path: str
+    deploy: int
+    tags: str
+    opened_at: int
+    beat_at: int
+    ended_at: int | None
+    running: int
+
+
+class AutomationView(msgspec.Struct, frozen=True):
+    """A definition and what was done to it."""
+
+    name: str
+    kind: str
+    version: int
+    definition: bytes
+    fingerprint: str
+    deploy: int
+    paused_at: int | None
+    paused_until: int | None
+    paused_by: str | None
+    pause_reason: str | None
+    retired_at: int | None
+    problem: str | None
+    announced_at: int
+
+
+class ScheduleView(msgspec.Struct, frozen=True):
+    """A schedule and where it stands."""
+
+    name: str
+    automation: str
+    spec: bytes
+    low_water_at: int
+    last_slot_at: int | None
+    next_slot_at: int | None
+    retired_at: int | None
+
+
+class SlotView(msgspec.Struct, frozen=True):
+    """One due time that was served."""
+
+    schedule: str
+    slot_at: int
+    verdict: str
+    run: str | None
+    note: str | None
+    made_at: int
+
+
+class LockView(msgspec.Struct, frozen=True):
+    """A lock that is held; `live` = 1 while its session lives."""
+
+    name: str
+    owner: str
+    session: int | None
+    token: int
+    taken_at: int
+    note: str | None
+    live: int
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """A stored event."""
+
+    seq: int
+    id: str
+    name: str
+    key: str | None
+    data: bytes
+    at: int
+    keep_until: int
+    woken: int
+
+
+class AuditView(msgspec.Struct, frozen=True):
+    """One act on record; `detail` and `result` are JSON."""
+
+    seq: int
+    at: int
+    command: str
+    actor: str
+    verb: str
+    subject: str
+    reason: str | None
+    detail: bytes | None
+    result: bytes
+    hash: str
+
+
+class AuditCheck(msgspec.Struct, frozen=True):
+    """Whether the audit log is whole: the seq of the first row that does not continue the chain, or None; how many rows; the last hash."""
+
+    broken_at: int | None
+    rows: int
+    last_hash: str
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """Figures of one automation since an instant."""
+
+    automation: str
+    started: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    attention: int
+    steps: int
+    step_errors: int
+    took_ms: int
+    took_max_ms: int
+    details: dict[str, int]
+
+
+class Capped(msgspec.Struct, frozen=True):
+    """A count that stops at its limit; `str()` is "1,000+" there."""
+
+    number: int
+    more: bool
+
+    def __str__(self) -> str:
+        return f"{self.number:,}+" if self.more else f"{self.number:,}"
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """A live session that announced an automation in some version."""
+
+    session: int
+    role: str
+    state: str
+    hostname: str
+    pid: int
+    version: int
+    deploy: int
+    tags: list[str]
+
+
+class Blocker(msgspec.Struct, frozen=True):
+    """Facts from which `explain` tells why a run does not go on. `place` counts from 1 among runs of its group that are ready (capped)."""
+
+    run: RunView
+    held: bool
+    place: Capped | None
+    holder: str | None
+    queue: QueueView | None
+    slot_holders: list[RunRow]
+    automation: AutomationView | None
+    workers: list[Worker]
+    waits: list[WaitView]
+
+
+def columns(kind: type[Any]) -> str:
+    """Return the columns a read must select for this struct, in order."""
+    return ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
