@@ -103,20 +103,21 @@ def _keep_aside(store: Path, now: int) -> Path | None:
         return None
     log = store.with_name(f"{store.name}-wal")
     kept = store.with_name(f"{store.name}.before-{now}")
+    kept_log = kept.with_name(f"{kept.name}-wal")
+    os.link(store, kept)
+    if log.exists():
+        os.link(log, kept_log)  # before SQLite sees it: closing a damaged file may remove its log
     try:
         connection = connect(store, create=False)
         connection.execute("pragma wal_checkpoint(truncate)").fetchall()
         connection.close(True)
     except (StoreError, apsw.Error):
-        # Damaged, so nothing can be emptied: file and log are kept side by side.
-        os.link(store, kept)
-        for end in ("-wal", "-shm"):
-            if (beside := store.with_name(store.name + end)).exists():
-                beside.replace(kept.with_name(kept.name + end))
-        return kept
+        log.unlink(missing_ok=True)  # kept beside the damaged file; the new one must not find it
+    else:
+        kept_log.unlink(missing_ok=True)
     if log.exists() and log.stat().st_size:
+        kept.unlink()
         raise StoreHeldError(f"another program still uses the store\nat {store}", hint="End it (a database shell?).")
-    os.link(store, kept)
     for end in ("-wal", "-shm"):
         store.with_name(store.name + end).unlink(missing_ok=True)
     return kept

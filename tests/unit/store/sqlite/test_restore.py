@@ -1,0 +1,98 @@
+"""Putting a backup back: refused while in use, held afterwards, the old file kept."""
+
+import pytest
+from tests.unit.store.sqlite.stores import START_AT, StandingClock, claim, do, let_claim, open_database, opening, starting
+
+from mainspring.domain.errors import StoreError, StoreHeldError
+from mainspring.store.sqlite.backup import back_up
+from mainspring.store.sqlite.check import check
+from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.liveness import SessionLock
+from mainspring.store.sqlite.restore import restore
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def backup(path, tmp_path):
+    """A backup with one running, one queued run; then a third is started in the store."""
+    database = open_database(path)
+    do(database, opening())
+    let_claim(database, "a")
+    do(database, starting("running"))
+    assert len(claim(database).runs) == 1
+    do(database, starting("queued"))
+    made = back_up(path, tmp_path / "backups", now=START_AT)
+    do(database, starting("later"))
+    database.close()
+    return made.path
+
+
+def test_a_restored_store_is_the_backup_and_held(path, backup):
+    """The runs of then are there, nobody owns them, the store has a new identity, nothing may be claimed, and the checks find no fault."""
+    identity = connect(path, read_only=True).execute("select value from meta where key = 'store'").get
+    clock = StandingClock(START_AT + 5)
+    clock.thrown = 1_000
+    done = restore(backup, path, clock=clock)
+    assert done.unfinished == 2
+    database = open_database(path)
+    meta = dict(database.connection.execute("select key, value from meta").fetchall())
+    assert meta["held"] == "1"
+    assert meta["store"] != identity
+    assert meta["restored_from"] == str(backup)
+    assert database.connection.execute("select id, state, session from runs order by id").fetchall() == [
+        ("queued", "queued", None),
+        ("running", "queued", None),
+    ]
+    do(database, opening("after"))
+    let_claim(database, "a")
+    assert claim(database).runs == ()
+    assert check(path, least_free=0) == []
+    database.close()
+
+
+def test_the_old_store_is_kept_whole(path, backup):
+    """What was there before can be looked at, its log included."""
+    kept = restore(backup, path, clock=StandingClock()).kept
+    assert kept is not None
+    old = connect(kept, read_only=True)
+    assert old.execute("select count(*) from runs").get == 3
+    old.close()
+    assert not path.with_name("state.db.restoring").exists()
+
+
+def test_a_store_in_use_is_not_replaced(path, backup):
+    """A process, or a child of one, that holds a session lock stands in the way."""
+    before = path.read_bytes()
+    lock = SessionLock(path, "u")
+    with pytest.raises(StoreHeldError, match="1 process"):
+        restore(backup, path, clock=StandingClock())
+    lock.close(ended=True)
+    assert path.read_bytes() == before
+    restore(backup, path, clock=StandingClock())
+
+
+def test_a_bad_backup_leaves_the_store_alone(path, backup):
+    """It is verified before anything is touched."""
+    before = path.read_bytes()
+    backup.write_bytes(backup.read_bytes()[:5000])
+    with pytest.raises(StoreError):
+        restore(backup, path, clock=StandingClock())
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_or_missing_store_can_be_restored(path, backup):
+    """That is what backups are for: the wreck is kept aside with its log."""
+    path.write_bytes(b"wreck" * 2000)
+    path.with_name("state.db-wal").write_bytes(b"log")
+    kept = restore(backup, path, clock=StandingClock()).kept
+    assert kept is not None
+    assert kept.read_bytes()[:5] == b"wreck"
+    assert kept.with_name(kept.name + "-wal").read_bytes() == b"log"
+    assert not path.with_name("state.db-wal").exists()
+    path.unlink()
+    assert restore(backup, path, clock=StandingClock()).kept is None
+    open_database(path).close()
