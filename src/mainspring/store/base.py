@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from mainspring.domain.journal import Fact, History
+
 from mainspring.domain.errors import StoreUnavailableError
 
 OnDone = Callable[[Any], None]
@@ -60,6 +62,35 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Close the write connection."""
+        ...
+
+
+class DueSchedule(msgspec.Struct, frozen=True):
+    """A schedule whose next slot has come."""
+
+    name: str
+    automation: str
+    spec: bytes
+    slot_at: int
+
+
+class EngineReads(Protocol):
+    """What a worker reads; each call is short, blocking and safe in any thread."""
+
+    def history(self, run: str) -> History:
+        """Return all that is needed to continue a run."""
+        ...
+
+    def facts_after(self, session: int, seq: int) -> list[Fact]:
+        """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
+        ...
+
+    def due_schedules(self, now: int) -> list[DueSchedule]:
+        """Return the schedules whose next slot is at or before `now`, and which are neither paused nor ended."""
+        ...
+
+    def next_slot_at(self) -> int | None:
+        """Return the earliest next slot of all schedules."""
         ...
 
 

@@ -146,6 +146,8 @@ class Finish(msgspec.Struct, frozen=True):
     reason: FailureReason | None = None
     failed_ident: str | None = None
     detail: bytes | None = None
+    then: StartRun | None = None
+    """The run that continues this one with a new input, in the same commit; it takes over the parent and the key."""
 
 
 class Halt(msgspec.Struct, frozen=True):

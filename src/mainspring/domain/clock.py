@@ -1,0 +1,36 @@
+"""The clock as an argument: instants are integer milliseconds UTC, and chance comes from the same place.
+
+Nothing in the engine or the stores reads time or randomness by itself; whoever composes them hands in a `Clock`, so that the
+simulation and production share every line.
+"""
+
+import random
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time and throws the dice."""
+
+    def now(self) -> int:
+        """Return the present instant in milliseconds UTC."""
+        ...
+
+    def random_bits(self, bits: int) -> int:
+        """Return a random number of so many bits."""
+        ...
+
+
+class SystemClock:
+    """The clock of the machine."""
+
+    def __init__(self) -> None:
+        self._random = random.SystemRandom()
+
+    def now(self) -> int:
+        """Return the machine's wall clock in milliseconds UTC."""
+        return time.time_ns() // 1_000_000
+
+    def random_bits(self, bits: int) -> int:
+        """Return random bits from the operating system."""
+        return self._random.getrandbits(bits)

@@ -1,0 +1,44 @@
+"""Identities: run ids that sort by time, derived ids that are found instead of doubled, idempotency keys.
+
+A run id is `r_` and 26 characters of Crockford base 32: 48 bits of milliseconds, then 80 bits that are random or derived.
+"""
+
+import hashlib
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+def _base32(number: int, pairs: int) -> str:
+    """Write `number` with `2 * pairs` characters, most significant first."""
+    out = [""] * pairs
+    for i in range(pairs - 1, -1, -1):
+        out[i] = _PAIRS[number & 1023]
+        number >>= 10
+    return "".join(out)
+
+
+def new_id(prefix: str, now_at: int, randomness: int) -> str:
+    """Make an id of `now_at` (ms) and 80 random bits; ids of later instants sort later."""
+    return f"{prefix}_{_base32(((now_at & 0xFFFF_FFFF_FFFF) << 80) | (randomness & ((1 << 80) - 1)), 13)}"
+
+
+def derived_id(prefix: str, base_at: int, *parts: str) -> str:
+    """Make the id that these parts always give: whoever makes it twice finds the first."""
+    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return new_id(prefix, base_at, int.from_bytes(digest[:10], "big"))
+
+
+def idempotency_key(run: str, ident: str, generation: int) -> str:
+    """Return the key of a step: the same for all its attempts and restarts, another in each generation (32 hex digits)."""
+    return hashlib.sha256(f"{run}\x1f{ident}\x1f{generation}".encode()).hexdigest()[:32]
+
+
+def fingerprint(*parts: bytes) -> str:
+    """Return a SHA-256 over the parts, each with its length, as hex."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,172 @@
+"""Every state there is and the one table of legal moves; no state literal stands anywhere else.
+
+The states of a run are drawn in docs/states.md. A move is named by its verb; `MOVES` says from which states it may start and in which
+state it ends. Stores guard each statement with `sources(move)`, so a move that is not in the table cannot be made.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    """Waits for its due time, its place in the queue, its partition key or a worker."""
+    RUNNING = "running"
+    """Claimed by a live session."""
+    WAITING = "waiting"
+    """Unloaded until a timer, an event, a signal, a child or a human."""
+    RETRYING = "retrying"
+    """The next attempt of a step has a time."""
+    NEEDS_ATTENTION = "needs_attention"
+    """Cannot go on by itself; a person must decide. Nothing is lost."""
+    SUCCEEDED = "succeeded"
+    """Ended with its result."""
+    FAILED = "failed"
+    """Ended with an error. May be continued by hand."""
+    CANCELLED = "cancelled"
+    """Ended because somebody asked for it."""
+
+
+TERMINAL: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
+"""States that end a run."""
+
+IDLE: Final = frozenset({RunState.QUEUED, RunState.WAITING, RunState.RETRYING})
+"""Nobody owns the run; a claim may take it when it is ready."""
+
+REOPENABLE: Final = frozenset({RunState.FAILED, RunState.NEEDS_ATTENTION})
+"""States from which a person may continue a run."""
+
+
+class OutcomeState(StrEnum):
+    """How a saved outcome of a run ended; the body sees it once."""
+
+    SUCCEEDED = "succeeded"
+    """The value is handed to the body."""
+    FAILED = "failed"
+    """The failure is handed to the body as an error."""
+    CANCELLED = "cancelled"
+    """The body gave the request up; kept for the record, handed to nobody."""
+    REFUSED = "refused"
+    """Done, but its value could not be saved: a person must give the result."""
+    IN_DOUBT = "in_doubt"
+    """An at-most-once step may or may not have had its effect: a person must say."""
+
+
+class AttemptState(StrEnum):
+    """How one attempt of a step stands."""
+
+    STARTED = "started"
+    """A start mark was committed; no end is known yet."""
+    FAILED = "failed"
+    """Ended with an error; whether another follows is told by its `next_at`."""
+    LOST = "lost"
+    """Its worker died. Never counts against the retry policy."""
+    IN_DOUBT = "in_doubt"
+    """At-most-once and not proven unsent."""
+
+
+class FailureReason(StrEnum):
+    """Why a run failed or needs attention."""
+
+    PERMANENT_ERROR = "permanent_error"
+    """An error that another try cannot mend."""
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    """A passing error that outlasted its retry policy."""
+    DEADLINE = "deadline"
+    """The run's deadline passed."""
+    ROLLED_BACK = "rolled_back"
+    """The body chose to undo what it had done."""
+    CRASHES_WORKER = "crashes_worker"
+    """Its code took its worker process down three times, alone."""
+    DRIFT = "drift"
+    """The code asks for a saved step with another input."""
+    IN_DOUBT = "in_doubt"
+    """An at-most-once step ended without proof of what happened."""
+    VALUE_REFUSED = "value_refused"
+    """A step is done but its result cannot be saved."""
+    UNDO_FAILED = "undo_failed"
+    """An undo ended with an error."""
+    BODY_ERROR = "body_error"
+    """The body raised by itself, or waits for something that cannot come."""
+    NO_OUTPUT = "no_output"
+    """It ended well but did not make what it declares to make."""
+    PROCESS_LOST = "process_lost"
+    """The process that held a wrapped command died."""
+    DISCARDED = "discarded"
+    """A person gave it up."""
+
+
+class SessionState(StrEnum):
+    """Where a process's session stands."""
+
+    ALIVE = "alive"
+    """May claim and write."""
+    DRAINING = "draining"
+    """Writes, but claims nothing new."""
+    CLOSED = "closed"
+    """Ended by itself."""
+    DEAD = "dead"
+    """Declared dead by another process; whatever it still sends is refused."""
+
+
+class Move(StrEnum):
+    """The verbs that change a run's state."""
+
+    STAGE = "stage"
+    START_HERE = "start_here"
+    CLAIM = "claim"
+    SUSPEND = "suspend"
+    RETRY_LATER = "retry_later"
+    RELEASE = "release"
+    LOSE = "lose"
+    QUARANTINE = "quarantine"
+    HALT = "halt"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    CANCEL = "cancel"
+    CANCEL_IDLE = "cancel_idle"
+    REOPEN = "reopen"
+    MARK_DONE = "mark_done"
+    DISCARD = "discard"
+
+
+_S = RunState
+NEW: Final[frozenset[RunState]] = frozenset()
+"""Sources of a move that makes a run."""
+
+MOVES: Final[dict[Move, tuple[frozenset[RunState], RunState]]] = {
+    Move.STAGE: (NEW, _S.QUEUED),
+    Move.START_HERE: (NEW, _S.RUNNING),
+    Move.CLAIM: (IDLE, _S.RUNNING),
+    Move.SUSPEND: (frozenset({_S.RUNNING}), _S.WAITING),
+    Move.RETRY_LATER: (frozenset({_S.RUNNING}), _S.RETRYING),
+    Move.RELEASE: (frozenset({_S.RUNNING}), _S.QUEUED),
+    Move.LOSE: (frozenset({_S.RUNNING}), _S.QUEUED),
+    Move.QUARANTINE: (frozenset({_S.QUEUED, _S.RUNNING}), _S.NEEDS_ATTENTION),
+    Move.HALT: (frozenset({_S.RUNNING}), _S.NEEDS_ATTENTION),
+    Move.SUCCEED: (frozenset({_S.RUNNING}), _S.SUCCEEDED),
+    Move.FAIL: (frozenset({_S.RUNNING}), _S.FAILED),
+    Move.CANCEL: (frozenset({_S.RUNNING}), _S.CANCELLED),
+    Move.CANCEL_IDLE: (frozenset({_S.QUEUED, _S.NEEDS_ATTENTION}), _S.CANCELLED),
+    Move.REOPEN: (REOPENABLE, _S.QUEUED),
+    Move.MARK_DONE: (IDLE | {_S.NEEDS_ATTENTION}, _S.SUCCEEDED),
+    Move.DISCARD: (frozenset({_S.NEEDS_ATTENTION}), _S.FAILED),
+}
+"""THE table: verb -> (states it may start from, state it ends in)."""
+
+
+def sources(move: Move) -> frozenset[RunState]:
+    """Return the states from which `move` is legal."""
+    return MOVES[move][0]
+
+
+def target(move: Move) -> RunState:
+    """Return the state in which `move` ends."""
+    return MOVES[move][1]
+
+
+def can(move: Move, state: RunState) -> bool:
+    """Tell whether a run in `state` may make `move`."""
+    return state in MOVES[move][0]

@@ -1,0 +1,259 @@
+"""How a body asks for steps and children: options first, then the function and its own arguments.
+
+`run.step(fn, ...)` fixes the request's identity at the call and returns a real coroutine; the request is made when that coroutine is first
+awaited. What it returns is what a replay would read: decode(encode(value)).
+"""
+
+import functools
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
+
+from mainspring.domain.call import decode_result, roundtrip_call
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import DefinitionError, StepFailed
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.options import Kind, parse_options
+from mainspring.domain.retry import Retry
+from mainspring.domain.signature import Signature, signature_of
+from mainspring.engine.automation import Automation, Step, Task, Workflow
+from mainspring.engine.child_runs import child_call, spread_call
+from mainspring.engine.mapping import Fan, ItemFailed
+from mainspring.engine.requests import Request, StepCall, StepPlan
+
+if TYPE_CHECKING:
+    from mainspring.engine.body import Body
+    from mainspring.engine.transaction import Tx
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+_DEFAULT = StepPlan()
+
+
+class Asker:
+    """Asks on behalf of a body with a fixed plan."""
+
+    def __init__(self, body: "Body", plan: StepPlan = _DEFAULT) -> None:
+        self._body = body
+        self._plan = plan
+
+    def options(
+        self,
+        *,
+        key: str | None = None,
+        timeout: Any = None,
+        retry: Retry | int | Mapping[str, Any] | None = None,
+        undo: Callable[..., Any] | None = None,
+        name: str | None = None,
+        delivery: Literal["at_least_once", "at_most_once", "transactional"] | None = None,
+        isolate: Literal["thread", "process"] | None = None,
+        queue: str | None = None,
+        tag: str | None = None,
+        run_key: str | None = None,
+        close: Literal["cancel", "keep"] | None = None,
+    ) -> "Asker":
+        """Return the same asker with these options for what is asked through it.
+
+        Raises:
+            OptionError: a value cannot be used.
+        """
+        said: dict[str, Any] = dict(key=key, timeout=timeout, name=name, delivery=delivery, isolate=isolate, queue=queue, tag=tag)
+        read = parse_options(Kind.STEP, {k: v for k, v in said.items() if v is not None}, "run.options(...)")
+        plan = _plan_of(read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo)
+        extra = {k: v for k, v in (("run_key", run_key), ("close", close)) if v is not None}
+        return Asker(self._body, _merge(self._plan, replace(plan, **extra)))
+
+    @overload
+    def step(
+        self, fn: "Callable[Concatenate[Tx, P], Coroutine[Any, Any, T]]", *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(self, fn: "Callable[Concatenate[Tx, P], T]", *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(
+        self, fn: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
+    def step(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Ask for one durable step; await it for the function's result.
+
+        Raises (at the call): ArgumentError, ValueRefusedError. Raises (when awaited): StepFailed once the policy gives up.
+        """
+        live, signature, own = _step_of(fn)
+        plan = own if self._plan is _DEFAULT else _merge(own, self._plan)
+        return self.step_with(live, signature, plan, args, kwargs)
+
+    def step_with(
+        self, live: Callable[..., Any], signature: Signature, plan: StepPlan, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Coroutine[Any, Any, Any]:
+        """Ask for a step whose function, signature and plan are known."""
+        body = self._body
+        body.refuse_if_stopped()
+        if plan.delivery == "transactional":
+            signature = signature_of(live, 1)
+        name = plan.name or live.__name__
+        ident = body.ident_for(name, plan.key)
+        data, args, kwargs = roundtrip_call(signature, args, kwargs, name)
+        if plan.queue is not None or plan.tag is not None:
+            call: Any = spread_call(live, signature, data, plan)
+            kind = OutcomeKind.CHILD
+        else:
+            call = StepCall(live, signature, args, kwargs, data, plan)
+            kind = OutcomeKind.STEP
+        return _ask(body, kind, ident, name, call, functools.partial(decode_result, signature, what=f"result of {name}"))
+
+    @overload
+    def child(self, automation: Workflow[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def child(self, automation: Task[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def child(self, automation: str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]: ...
+    def child(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Ask for another automation as a child of this run; await it for its result.
+
+        Raises (when awaited): StepFailed if the child ends without success.
+        """
+        body = self._body
+        body.refuse_if_stopped()
+        call, decode = child_call(automation, args, kwargs, self._plan)
+        name = self._plan.name or call.automation
+        return _ask(body, OutcomeKind.CHILD, body.ident_for(name, self._plan.key), name, call, decode)
+
+    @overload
+    def map(
+        self,
+        fn: Callable[[Item], Coroutine[Any, Any, T]],
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["stop"] = ...,
+        spread: bool = ...,
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[Item], T],
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["stop"] = ...,
+        spread: bool = ...,
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[Item], Coroutine[Any, Any, T]],
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["collect"],
+        spread: bool = ...,
+    ) -> Coroutine[Any, Any, list[T | ItemFailed]]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[Item], T],
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["collect"],
+        spread: bool = ...,
+    ) -> Coroutine[Any, Any, list[T | ItemFailed]]: ...
+    def map(
+        self,
+        fn: Callable[..., Any],
+        items: Iterable[Any],
+        *,
+        concurrency: int = 20,
+        on_error: Literal["stop", "collect"] = "stop",
+        spread: bool = False,
+    ) -> Coroutine[Any, Any, Any]:
+        """Ask for one step an item, at most `concurrency` at a time; await it for the results in the order of the items.
+
+        on_error "stop": the first failure gives up the rest and is raised. "collect": a failed item's place holds an `ItemFailed`.
+        `spread`: each item is a child run that any worker may take.
+        """
+        body = self._body
+        body.refuse_if_stopped()
+        live, signature, own = _step_of(fn)
+        plan = _merge(own, self._plan)
+        name = plan.name or live.__name__
+        fan = Fan(
+            body, body.ident_for(name, plan.key), name, live, signature, plan, items, concurrency, collect=on_error == "collect", spread=spread
+        )
+        return fan.run()
+
+    def __copy__(self) -> Self:
+        raise DefinitionError("a run cannot be copied: pass values to steps instead")
+
+
+def _ask(
+    body: "Body", kind: OutcomeKind, ident: str, name: str, call: Any, decode: Callable[[bytes], Any] | None
+) -> Coroutine[Any, Any, Any]:
+    """Return the coroutine that makes a request with this identity and waits for its outcome."""
+
+    async def _outcome() -> Any:
+        future = body.future()
+
+        def take(value: Any, failure: Failure | None) -> None:
+            if not future.done():
+                if failure is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(StepFailed(name, failure))
+
+        request = Request(kind, ident, name, call, decode, take)
+        body.register(request)
+        if isinstance(call, StepCall) and call.plan.undo is not None:
+            body.undoable.append(request)
+        try:
+            return await future
+        finally:
+            if request.open:
+                body.give_up(request)
+
+    return _outcome()
+
+
+ask = _ask
+
+
+def _merge(base: StepPlan, over: StepPlan) -> StepPlan:
+    """Return `base` with whatever `over` says."""
+    said = {
+        f: value for f in StepPlan.__slots__ if (value := getattr(over, f)) is not None and value != getattr(_DEFAULT, f)
+    }
+    return replace(base, **said) if said else base
+
+
+def _plan_of(read: Mapping[str, Any], retry: Retry | None, undo: Callable[..., Any] | None) -> StepPlan:
+    timeout = read.get("timeout")
+    return StepPlan(
+        key=read.get("key"),
+        timeout=parse_duration(timeout) if timeout is not None else None,
+        retry=retry,
+        undo=undo,
+        name=read.get("name"),
+        delivery=read.get("delivery", "at_least_once"),
+        isolate=read.get("isolate"),
+        queue=read.get("queue"),
+        tag=read.get("tag"),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _step_of(fn: Any) -> tuple[Callable[..., Any], Signature, StepPlan]:
+    """Return the live function, its signature and the plan it carries."""
+    if isinstance(fn, Workflow):
+        raise DefinitionError(f"{fn.name} is a workflow, not a step: write await run.child({fn.name}, ...)")
+    if isinstance(fn, Step):
+        return fn.fn, signature_of(fn.fn), _plan_of(fn.options, fn.retry, fn.undo)
+    if isinstance(fn, Task):
+        return fn.fn, signature_of(fn.fn), _plan_of(fn.definition.options, fn.retry, None)
+    if not callable(fn):
+        raise DefinitionError(f"run.step wants a function, got {type(fn).__name__}: write run.step(function, arguments), without calling it")
+    return fn, signature_of(fn), _DEFAULT

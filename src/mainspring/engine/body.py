@@ -1,0 +1,325 @@
+"""One run's code on its own deterministic loop: asks, takes outcomes in rank order, knows no store and no wall clock.
+
+Invariants. Outcomes are handed over one at a time, each when the ready queue is empty, live exactly as in replay. Until the saved history is
+used up no request is shown to the driver. A request's identity is fixed at the call. What was saved but is not (or not yet) asked for
+waits in `unclaimed`; what stays there is listed on the run. Nothing here blocks, and nothing is random but by the run's id.
+"""
+
+import asyncio
+import contextvars
+import hashlib
+import heapq
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mainspring.domain.call import Change, diff_call, same_call
+from mainspring.domain.errors import BodyError
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.engine.ambient import IN_BODY
+from mainspring.engine.loop import BodyFuture, BodyTask, DeterministicLoop, Timer
+from mainspring.engine.requests import ChildCall, Request, StepCall, TimerCall, Unloaded
+
+_UNSET: Any = object()
+_STOPPING = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+_UNHANDED = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The code asks for a saved step with another input."""
+
+    ident: str
+    name: str
+    changes: list[Change]
+    input: bytes
+
+
+@dataclass(slots=True)
+class Notes:
+    """What a body says about itself, latest values; `changed` until the driver has sent them."""
+
+    tags: dict[str, str] = field(default_factory=dict)
+    published: bytes | None = None
+    progress: tuple[int, int | None] | None = None
+    hints: set[str] = field(default_factory=set)
+    changed: bool = False
+
+
+class Body:
+    """Drives one coroutine. `main(body)` makes it; `outcomes` is the counted history in rank order; `now_at` the run's first instant."""
+
+    def __init__(
+        self,
+        run_id: str,
+        generation: int,
+        main: Callable[["Body"], Coroutine[Any, Any, Any]],
+        outcomes: Sequence[Outcome],
+        now_at: int,
+    ) -> None:
+        self.run_id = run_id
+        self.generation = generation
+        self.now_at = now_at
+        self.loop = DeterministicLoop(self)
+        self.waiting: dict[str, Request] = {}
+        self.new: list[Request] = []
+        self.given_up: list[Request] = []
+        self.undoable: list[Request] = []
+        self.unclaimed: dict[str, Outcome] = {}
+        self.doubts: dict[str, Outcome] = {}
+        self.notes = Notes()
+        self.drift: Drift | None = None
+        self.failed_ident: str | None = None
+        self.stopping: OutcomeKind | None = None
+        self.rolling_back = False
+        self.live = not outcomes
+        self._main = main
+        self._history = outcomes
+        self._saved = {o.ident: o for o in outcomes if o.kind not in _STOPPING}
+        self._early: list[tuple[int, Outcome]] = []
+        self._registered: list[Request] = []
+        self._asked = 0
+        self._pending_stop: str | None = None
+        self.task: BodyTask | None = None
+
+    # -- driving -------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start the coroutine and hand over the whole history; afterwards `new` holds what is to be started."""
+        context = contextvars.copy_context()
+        context.run(IN_BODY.set, True)
+        self.task = context.run(self.loop.create_task, self._main(self), context=context)
+        self._drive()
+        position = 0
+        while self.drift is None and not self.task.done():
+            if self._early:
+                self._hand(heapq.heappop(self._early)[1], _UNSET)
+                continue
+            if position >= len(self._history):
+                break
+            outcome = self._history[position]
+            position += 1
+            if outcome.kind in _STOPPING or outcome.state in _UNHANDED or outcome.ident in self.waiting:
+                self._hand(outcome, _UNSET)
+            elif outcome.state is not OutcomeState.CANCELLED:
+                self.unclaimed[outcome.ident] = outcome
+        self._history = ()
+        self.live = True
+
+    def hand(self, outcome: Outcome, value: Any = _UNSET) -> None:
+        """Hand over one outcome (`value` = its value, if already decoded) and whatever older ones the code then asks for."""
+        self._hand(outcome, value)
+        while self._early and self.drift is None and not self.done:
+            self._hand(heapq.heappop(self._early)[1], _UNSET)
+
+    def _hand(self, outcome: Outcome, value: Any) -> None:
+        if outcome.at > self.now_at:
+            self.now_at = outcome.at
+        if outcome.kind in _STOPPING:
+            self._stop(outcome.kind)
+        elif outcome.state in _UNHANDED:
+            self.doubts[outcome.ident] = outcome
+            return
+        else:
+            request = self.waiting.pop(outcome.ident, None)
+            self.doubts.pop(outcome.ident, None)
+            if request is None or not request.open:
+                return
+            self._give(request, outcome, value)
+        self._drive()
+
+    def _give(self, request: Request, outcome: Outcome, value: Any) -> None:
+        request.open = False
+        request.outcome = outcome
+        if outcome.state is OutcomeState.FAILED:
+            self.failed_ident = outcome.ident
+            request.take(None, outcome.failure)
+        elif isinstance(request.call, TimerCall):
+            self.loop.fire(request.call.timer)
+        elif value is not _UNSET:
+            request.take(value, None)
+        elif outcome.output is None or request.decode is None:
+            request.take(None, None)
+        else:
+            request.take(request.decode(outcome.output), None)
+
+    def _drive(self) -> None:
+        self.loop.drive()
+        registered = self._registered
+        if registered:
+            for request in registered:
+                if request.open:
+                    request.offered = True
+                    self.new.append(request)
+            registered.clear()
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the coroutine has ended."""
+        return self.task is not None and self.task.done()
+
+    @property
+    def stuck(self) -> bool:
+        """Tell whether the body waits for something that nobody can give it."""
+        return not self.done and not self.waiting
+
+    def _stop(self, kind: OutcomeKind) -> None:
+        self.stopping = kind
+        assert self.task is not None
+        if self.task.shields:
+            self._pending_stop = str(kind)
+        elif not self.task.done():
+            self.task.cancel(str(kind))
+
+    def close(self) -> None:
+        """Unload: every further call is refused and records nothing."""
+        self.loop.close()
+        self.waiting.clear()
+
+    # -- what the loop asks (LoopOwner) --------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """Return the run's time in seconds."""
+        return self.now_at / 1000
+
+    def timer_set(self, handle: Timer) -> None:
+        """Make a timer of the body a request."""
+        ident = handle.request if isinstance(handle.request, str) else self.ident_for("timer", None, handle.task)
+        due_at = int(-(-handle.when() * 1000 // 1))
+        request = Request(OutcomeKind.TIMER, ident, "timer", TimerCall(due_at, handle), None, _take_nothing)
+        handle.request = request
+        self.register(request)
+
+    def timer_cancelled(self, handle: Timer) -> None:
+        """The body gave a timer up."""
+        if isinstance(handle.request, Request):
+            self.give_up(handle.request)
+
+    def task_made(self, task: BodyTask, coro: Coroutine[Any, Any, Any]) -> None:
+        """Name a branch: its coroutine's qualified name and its nth use in the parent."""
+        parent = self.loop.current()
+        if parent is None:
+            return
+        task.shields = parent.shields
+        if getattr(coro, "__name__", "") == "_outcome":  # a request wrapped as a task: asks for nothing by itself
+            task.branch = parent.branch
+            return
+        name = getattr(coro, "__qualname__", type(coro).__qualname__).replace("<locals>.", "")
+        count = parent.uses[f"/{name}"] = parent.uses.get(f"/{name}", 0) + 1
+        task.branch = f"{parent.branch}{name}#{count}/"
+
+    # -- what the run's API asks ---------------------------------------------------------------------------------------
+
+    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None) -> str:
+        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch."""
+        task = task or self.loop.current()
+        if task is None:
+            if self.loop.closed:
+                raise Unloaded
+            if key is None:
+                raise BodyError("a run can be asked only from its own workflow body, not from a callback or from outside")
+            return f"{name}[{key}]"
+        if key is not None:
+            return f"{task.branch}{name}[{key}]"
+        count = task.uses[name] = task.uses.get(name, 0) + 1
+        if count == 2 and name != "timer":
+            self.notes.hints.add(f"{task.branch}{name}")
+            self.notes.changed = True
+        return f"{task.branch}{name}#{count}"
+
+    def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:
+        """Set a timer with an identity of its own."""
+        timer = Timer(due_at / 1000, callback, (), self.loop)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        timer.request = ident
+        self.timer_set(timer)
+        return timer
+
+    def register(self, request: Request) -> None:
+        """Take up a request; it is shown to the driver when the body has come to rest."""
+        self.refuse_if_stopped()
+        if request.ident in self.waiting:
+            raise BodyError(
+                f"{request.ident} is asked for twice at the same time: give each use its own key, "
+                f"run.options(key=...).step({request.name}, ...)"
+            )
+        self._asked += 1
+        request.asked = self._asked
+        self.waiting[request.ident] = request
+        if self._saved:
+            saved = self._saved.pop(request.ident, None)
+            if saved is not None:
+                self._compare(request, saved)
+        if self.unclaimed:
+            outcome = self.unclaimed.pop(request.ident, None)
+            if outcome is not None:
+                heapq.heappush(self._early, (outcome.rank, outcome))
+        self._registered.append(request)
+
+    def refuse_if_stopped(self) -> None:
+        """Refuse whoever asks while the body is unloaded, or after a cancel outside `run.shield()`."""
+        if self.loop.closed:
+            raise Unloaded
+        if self.stopping is not None and not self.rolling_back:
+            task = self.loop.current()
+            if task is not None and not task.shields:
+                raise asyncio.CancelledError(str(self.stopping))
+
+    def give_up(self, request: Request) -> None:
+        """The body no longer waits for this."""
+        if request.open:
+            request.open = False
+            if self.waiting.get(request.ident) is request:
+                del self.waiting[request.ident]
+            if request.offered:
+                self.given_up.append(request)
+
+    def future(self) -> BodyFuture:
+        """Make a future of the body's loop."""
+        return self.loop.create_future()
+
+    def shield_entered(self) -> BodyTask:
+        """Protect the current task from a cancel that is taken in meanwhile."""
+        task = self.loop.current()
+        if task is None:
+            raise BodyError("run.shield() is for the workflow body")
+        task.shields += 1
+        return task
+
+    def shield_left(self, task: BodyTask) -> None:
+        """End the protection; a cancel that came meanwhile takes effect now."""
+        task.shields -= 1
+        if self._pending_stop is not None and task is self.task and not task.shields:
+            message, self._pending_stop = self._pending_stop, None
+            task.cancel(message)
+
+    def draw(self, what: str) -> bytes:
+        """Return 32 bytes that are the same in each replay; `what` keeps kinds of draws apart."""
+        task = self.loop.current()
+        branch = task.branch if task is not None else ""
+        count = 0
+        if task is not None:
+            count = task.uses[f"?{what}"] = task.uses.get(f"?{what}", 0) + 1
+        return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{what}\x1f{count}".encode()).digest()
+
+    def _compare(self, request: Request, saved: Outcome) -> None:
+        call = request.call
+        if saved.kind is not request.kind:
+            changes = [Change("$", str(saved.kind), str(request.kind))]
+            self.drift = self.drift or Drift(request.ident, request.name, changes, b"")
+        elif saved.state is OutcomeState.SUCCEEDED and saved.input is not None and isinstance(call, StepCall | ChildCall):
+            if saved.input == call.input:
+                return
+            if isinstance(call, StepCall):
+                if same_call(call.signature, saved.input, call.input):
+                    return
+                changes = diff_call(call.signature, saved.input, call.input)
+            else:
+                changes = [Change("$", saved.input.decode(), call.input.decode())]
+            self.drift = self.drift or Drift(request.ident, request.name, changes, call.input)
+
+
+def _take_nothing(_value: Any, _failure: Failure | None) -> None:
+    """Timers are fired by the loop itself."""

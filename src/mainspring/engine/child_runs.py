@@ -1,0 +1,121 @@
+"""How a body's child becomes the data of a run: another automation, or one step that any worker may take.
+
+A spread step is a run of kind "step" under its parent's automation and version; its input names the function as `module:qualname`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.call import decode_call, decode_result, encode_call
+from mainspring.domain.codec import Codec, decode, encode
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.ids import derived_id
+from mainspring.domain.signature import Signature, signature_of
+from mainspring.engine.automation import Automation
+from mainspring.engine.isolation import importable, load_callable
+from mainspring.engine.registry import current_registry
+from mainspring.engine.requests import ChildCall, Request, StepPlan
+from mainspring.engine.starting import StartOptions, start_command
+from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartRun
+
+STEP_RUN = "step"
+
+
+class StepInput(msgspec.Struct, frozen=True):
+    """The input of a run of one step."""
+
+    function: str
+    call: msgspec.Raw
+    timeout_s: float | None = None
+    isolate: str | None = None
+    delivery: str = "at_least_once"
+
+
+def child_call(
+    automation: Automation | str, args: tuple[Any, ...], kwargs: dict[str, Any], plan: StepPlan
+) -> tuple[ChildCall, Callable[[bytes], Any]]:
+    """Return the call of a child and how its result is read.
+
+    Raises:
+        UnknownNameError: no automation of that name is loaded.
+        DefinitionError: it is something that cannot be a child.
+        ArgumentError, ValueRefusedError: the arguments do not fit or cannot be saved.
+    """
+    if isinstance(automation, str):
+        automation = current_registry().get(automation)
+    if not isinstance(automation, Automation):
+        raise DefinitionError(
+            f"run.child wants an automation, got {type(automation).__name__}: decorate it with @ms.workflow or @ms.task, "
+            "or write run.step(function, ...)"
+        )
+    definition = automation.definition
+    signature = automation.signature
+    if signature is None:
+        data, read = encode({}), decode
+    else:
+        data = encode_call(signature, args, kwargs, definition.name)
+        read = functools.partial(decode_result, signature, what=f"result of {definition.name}")
+    return ChildCall(data, plan, definition), read
+
+
+def spread_call(fn: Callable[..., Any], signature: Signature, data: bytes, plan: StepPlan) -> ChildCall:
+    """Return the call of one step as a run of its own.
+
+    Raises:
+        DefinitionError: the function cannot be imported by another worker.
+    """
+    del signature
+    timeout_s = plan.timeout.total_seconds() if plan.timeout is not None else None
+    value = StepInput(importable(fn), msgspec.Raw(data), timeout_s, plan.isolate, plan.delivery)
+    return ChildCall(msgspec.json.encode(value), plan, step=fn.__name__)
+
+
+def child_id(run: ClaimedRun, ident: str) -> str:
+    """Return the id of a child: the same whenever its parent asks again."""
+    return derived_id("r", run.created_at, run.id, ident, str(run.generation))
+
+
+def child_command(run: ClaimedRun, request: Request, call: ChildCall, now_at: int, codec: Codec) -> StartRun:
+    """Return the command that starts a child.
+
+    Raises:
+        OptionError: its key or partition cannot be made of its input.
+    """
+    link = ParentLink(run.id, request.ident, run.claim, call.plan.close)
+    new = child_id(run, request.ident)
+    plan = call.plan
+    if call.definition is not None:
+        options = StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag)
+        return start_command(
+            call.definition, call.input, run=new, now_at=now_at, trigger=f"child of {run.id}", options=options, parent=link, codec=codec
+        )
+    return StartRun(
+        id=new,
+        automation=run.automation,
+        kind=STEP_RUN,
+        version=run.version,
+        input=codec.encode(call.input),
+        codec=codec.id,
+        trigger=f"child of {run.id}",
+        queue=plan.queue or run.queue,
+        priority=run.priority,
+        tag=plan.tag,
+        title=f"{run.automation}: {request.ident}",
+        parent=link,
+    )
+
+
+def read_step_run(data: bytes) -> tuple[Callable[..., Any], Signature, tuple[Any, ...], dict[str, Any], StepInput]:
+    """Return the function of a run of one step, its arguments and the input itself.
+
+    Raises:
+        DefinitionError: this worker cannot import the function.
+    """
+    value = msgspec.json.decode(data, type=StepInput)
+    fn = load_callable(value.function)
+    signature = signature_of(fn)
+    args, kwargs = decode_call(signature, bytes(value.call), value.function)
+    return fn, signature, args, kwargs, value

@@ -1,0 +1,328 @@
+"""The driver of one loaded run: joins its body to the store. It is the only writer of that run's journal.
+
+Invariants. Ranks are given in the order of submission, which is the order of commit and of handing over. Nothing is handed to the body before
+it is committed. A refused owner's command means that another process owns the run: the driver lets go at once and writes no more.
+A body is driven from plain callbacks only.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.engine.body import Body
+from mainspring.engine.ending import Halted, drift_halt, ending_of
+from mainspring.engine.hosting import Hosting
+from mainspring.engine.programs import Program
+from mainspring.engine.requests import Request, StepCall
+from mainspring.engine.steps import Steps
+from mainspring.engine.waits import Waits
+from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.runs import Annotate, ClaimedRun, Finish, Halt, Release, StartRun, Suspend
+
+_DOUBTFUL = {OutcomeState.IN_DOUBT: FailureReason.IN_DOUBT, OutcomeState.REFUSED: FailureReason.VALUE_REFUSED}
+
+
+class Driver:
+    """Drives one run from claim to suspend, halt or end."""
+
+    def __init__(self, hosting: Hosting, run: ClaimedRun, program: Program, history: History | None) -> None:
+        self.hosting = hosting
+        self.run = run
+        self.claim = run.claim
+        self.program = program
+        self.rank = history.outcomes[-1].rank if history is not None and history.outcomes else 0
+        if history is not None and history.superseded:
+            self.rank = max(self.rank, *(o.rank for o in history.superseded))
+        self.attempts: dict[str, list[AttemptRecord]] = {}
+        self.checkpoints: dict[str, Checkpoint] = dict(history.checkpoints) if history is not None else {}
+        for record in history.attempts if history is not None else ():
+            self.attempts.setdefault(record.ident, []).append(record)
+        self.saving = 0
+        self.gone = False
+        self.parked = False
+        self.draining = False
+        self.halt: Halted | None = None
+        self.busy = False
+        self.steps = Steps(self)
+        self.waits = Waits(self)
+        outcomes = history.outcomes if history is not None else []
+        self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at)
+        self.waits.add_facts(run.facts)
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Drive the body through its history and start what it asks for."""
+        self.body.begin()
+        if self.run.deadline_at is not None:
+            self.waits.watch_deadline(self.run.deadline_at)
+        self.advance()
+
+    def resume(self, run: ClaimedRun) -> None:
+        """Go on after parking, without replay, under a new claim."""
+        self.run = run
+        self.claim = run.claim
+        self.parked = False
+        self.waits.add_facts(run.facts)
+        self.waits.rearm()
+        self.advance()
+
+    def let_go(self) -> None:
+        """Forget the run: it is another's, or parked out of memory. Nothing more is written."""
+        if not self.gone:
+            self.gone = True
+            self.steps.cancel_all("the run is no longer this worker's")
+            self.waits.close()
+            self.body.close()
+            self.hosting.gone(self)
+
+    def drain(self) -> None:
+        """Start nothing new; give the run back once what is in flight is saved."""
+        self.draining = True
+        self.advance()
+
+    # -- the turn ------------------------------------------------------------------------------------------------------
+
+    def advance(self) -> None:
+        """Look at where the body stands and do what follows; called after each handing over."""
+        if self.gone or self.busy or self.parked:
+            return
+        body = self.body
+        if body.drift is not None and self.halt is None:
+            self.halt = drift_halt(body.drift)
+        if body.given_up:
+            given_up, body.given_up = body.given_up, []
+            for request in given_up:
+                self._give_up(request)
+        if body.done and self.halt is None:
+            self._finish()
+            return
+        if self.halt is None and not self.draining:
+            self._start_new()
+            self.waits.match_facts()
+        if not self.saving and not self.steps.in_flight:
+            self._rest()
+
+    def _start_new(self) -> None:
+        new, self.body.new = self.body.new, []
+        for request in new:
+            if not request.open:
+                continue
+            doubt = self.body.doubts.get(request.ident)
+            if doubt is not None:
+                self.halt_for_doubt(doubt)
+            elif isinstance(request.call, StepCall):
+                self.steps.start(request, request.call)
+            else:
+                self.waits.start(request)
+
+    def _give_up(self, request: Request) -> None:
+        if isinstance(request.call, StepCall):
+            self.steps.give_up(request)
+        else:
+            self.waits.give_up(request)
+
+    def _rest(self) -> None:
+        """Nothing is in flight: halt, release, fail a stuck body, or suspend until something is due."""
+        if self.halt is not None:
+            self._halt(self.halt)
+        elif self.draining:
+            self._send_last(Release(self.run.id, self.claim, self.rank))
+        elif self.body.stuck:
+            self._finish()
+        else:
+            due_at, is_retry = self.waits.next_due()
+            now = self.hosting.clock.now()
+            if due_at is not None and due_at - now <= self.hosting.suspend_after_ms:
+                self.waits.arm(due_at)
+                return
+            self.send_notes()
+            state = RunState.RETRYING if is_retry else RunState.WAITING
+            command = Suspend(self.run.id, self.claim, state, due_at, self.waits.seen, self.rank, self.waits.describe())
+            self.parked = True
+            self.hosting.store.submit(command, self._suspended)
+
+    def _suspended(self, result: Any) -> None:
+        if isinstance(result, Refused):
+            self.let_go()
+        elif isinstance(result, Exception):
+            self.hosting.broken(self, result)
+        else:
+            self.hosting.park(self)
+
+    # -- saving and handing over ---------------------------------------------------------------------------------------
+
+    def save(
+        self,
+        request: Request,
+        state: OutcomeState,
+        *,
+        value: Any = None,
+        has_value: bool = False,
+        output: bytes | None = None,
+        failure: Failure | None = None,
+        attempt: int = 1,
+        started_at: int | None = None,
+        took_us: int = 0,
+        inbox: int | None = None,
+        marked: bool = False,
+        input: bytes | None = None,  # noqa: A002  the field's word
+        undo: str | None = None,
+        at: int | None = None,
+    ) -> None:
+        """Submit the outcome of a request; once committed it is handed to the body."""
+        now = self.hosting.clock.now() if at is None else at
+        outcome = Outcome(
+            self.rank + 1,
+            request.ident,
+            request.name,
+            request.kind,
+            state,
+            request.asked,
+            attempt,
+            self.run.generation,
+            now if started_at is None else started_at,
+            now,
+            took_us,
+            input,
+            output,
+            failure,
+            undo,
+        )
+        self.append(outcome, inbox=inbox, marked=marked, value=value, has_value=has_value)
+
+    def append(
+        self, outcome: Outcome, *, inbox: int | None = None, marked: bool = False, value: Any = None, has_value: bool = False
+    ) -> None:
+        """Submit an outcome that carries the next rank."""
+        self.rank = outcome.rank
+        self.saving += 1
+        seal = self.hosting.seal
+        command = SaveOutcome(
+            self.run.id,
+            self.claim,
+            outcome.rank,
+            outcome.ident,
+            outcome.name,
+            outcome.kind,
+            outcome.state,
+            outcome.asked,
+            outcome.attempt,
+            outcome.generation,
+            outcome.started_at,
+            outcome.at,
+            outcome.took_us,
+            self.run.automation,
+            seal(outcome.input),
+            seal(outcome.output),
+            outcome.failure,
+            outcome.undo,
+            inbox,
+            marked,
+        )
+
+        def saved(result: Any) -> None:
+            self.saving -= 1
+            if self.gone:
+                return
+            if isinstance(result, Refused):
+                self.let_go()
+            elif isinstance(result, Exception):
+                self.hosting.broken(self, result)
+            else:
+                self._hand(outcome, value, has_value)
+
+        self.hosting.store.submit(command, saved)
+
+    def _hand(self, outcome: Outcome, value: Any, has_value: bool) -> None:
+        if outcome.state in _DOUBTFUL:
+            self.body.doubts[outcome.ident] = outcome
+            self.halt_for_doubt(outcome)
+        elif outcome.kind is OutcomeKind.UNDO and outcome.state is OutcomeState.FAILED:
+            self.halt = self.halt or Halted(FailureReason.UNDO_FAILED, outcome.failure, outcome.ident, {})
+        else:
+            try:
+                if has_value:
+                    self.body.hand(outcome, value)
+                else:
+                    self.body.hand(outcome)
+            except Exception as error:  # noqa: BLE001  a saved value that today's type cannot read
+                self.halt = self.halt or Halted(FailureReason.BODY_ERROR, self.hosting.failure_of(error), outcome.ident, {})
+        self.advance()
+
+    def halt_for_doubt(self, outcome: Outcome) -> None:
+        """Ask for a person because of an outcome that nobody can know or save."""
+        if self.halt is None:
+            self.halt = Halted(_DOUBTFUL[outcome.state], outcome.failure, outcome.ident, {"step": outcome.name})
+
+    # -- notes and ends ------------------------------------------------------------------------------------------------
+
+    def send_notes(self) -> None:
+        """Commit what the body says about itself, if it changed."""
+        notes = self.body.notes
+        if notes.changed and not self.gone:
+            notes.changed = False
+            progress = msgspec.json.encode(list(notes.progress)) if notes.progress is not None else None
+            detail = msgspec.json.encode({"hints": sorted(notes.hints)}) if notes.hints else None
+            command = Annotate(self.run.id, self.claim, dict(notes.tags) or None, progress, self.hosting.seal(notes.published), detail)
+            self.hosting.store.submit(command, self._noted)
+
+    def _noted(self, result: Any) -> None:
+        if isinstance(result, Refused):
+            self.let_go()
+
+    def _halt(self, halted: Halted) -> None:
+        detail = msgspec.json.encode(halted.detail) if halted.detail else None
+        passes = self.program.on_blocked == "pass"
+        self._send_last(
+            Halt(self.run.id, self.claim, halted.reason, self.rank, halted.failure, halted.ident, detail, passes)
+        )
+
+    def _finish(self) -> None:
+        if self.saving:
+            return  # outcomes on their way belong before the end
+        self.steps.cancel_all("the run has ended")
+        self.send_notes()
+        end = ending_of(self.body, self.program, self.hosting.failure_of)
+        then: StartRun | None = None
+        if end.restart is not None:
+            then = self.hosting.restart_of(self.run, self.program, end.restart)
+        detail = msgspec.json.encode(end.detail) if end.detail else None
+        self._send_last(
+            Finish(
+                self.run.id,
+                self.claim,
+                end.state,
+                self.rank,
+                self.hosting.seal(end.result),
+                end.failure,
+                end.reason,
+                end.failed_ident,
+                detail,
+                then,
+            )
+        )
+
+    def _send_last(self, command: Finish | Halt | Release) -> None:
+        """Send the driver's last command and let go whatever it answers."""
+        self.busy = True
+
+        def answered(result: Any) -> None:
+            if isinstance(result, Exception):
+                self.hosting.broken(self, result)
+            self.let_go()
+
+        self.hosting.store.submit(command, answered)
+
+    def add_facts(self, facts: list[Fact]) -> None:
+        """Take note of what came from outside while the run is loaded."""
+        self.waits.add_facts(facts)
+        self.advance()
+
+
+Answer = Callable[[Any], None]

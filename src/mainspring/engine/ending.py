@@ -1,0 +1,127 @@
+"""How a body's end becomes the end of its run: pure functions over the finished body."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mainspring.domain.errors import BodyError, MainspringError, Permanent, StepFailed
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.domain.verdict import Kind
+from mainspring.engine.requests import Restarted, RolledBack
+
+if TYPE_CHECKING:
+    from mainspring.engine.body import Body, Drift
+    from mainspring.engine.programs import Program
+
+FailureOf = Callable[[BaseException], Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """Why a run needs a person."""
+
+    reason: FailureReason
+    failure: Failure | None
+    ident: str | None
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ends. `restart` = the input with which it begins anew."""
+
+    state: RunState
+    result: bytes | None = None
+    failure: Failure | None = None
+    reason: FailureReason | None = None
+    failed_ident: str | None = None
+    restart: bytes | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def drift_halt(drift: "Drift") -> Halted:
+    """Return why a run with drift needs a person: which step, and what differs."""
+    changes = [{"path": c.path, "was": c.was, "now": c.now} for c in drift.changes]
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"the code asks for the saved step {drift.name!r} ({drift.ident}) with another input",
+        kind=Kind.PERMANENT,
+        hint="Accept the new input as the same: runs retry RUN --accept STEP. Run it again from there: runs retry RUN --from STEP.",
+        data=changes,
+    )
+    return Halted(FailureReason.DRIFT, failure, drift.ident, {"drift": changes, "input": drift.input.decode()})
+
+
+def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending:
+    """Return how the run ends, from how its coroutine ended."""
+    unasked = sorted(body.unclaimed)
+    detail: dict[str, Any] = {"unasked": unasked[:100]} if unasked else {}
+    if not body.done:
+        error = BodyError(
+            "the workflow waits for something that nobody can give it",
+            hint="A body may await run.*, asyncio.sleep and tasks made of them; anything else belongs into run.step(function, ...).",
+        )
+        return Ending(RunState.FAILED, failure=failure_of(error), reason=FailureReason.BODY_ERROR, detail=detail)
+    task = body.task
+    assert task is not None
+    if task.cancelled():
+        return _cancelled(body, detail, failure_of)
+    error_raised = task.exception()
+    if error_raised is None:
+        try:
+            return Ending(RunState.SUCCEEDED, result=program.encode_result(task.result()), detail=detail)
+        except Exception as refused:  # noqa: BLE001  the workflow's own result cannot be saved
+            return Ending(
+                RunState.FAILED, failure=failure_of(refused), reason=FailureReason.VALUE_REFUSED, detail=detail
+            )
+    if isinstance(error_raised, Restarted):
+        return Ending(RunState.SUCCEEDED, restart=error_raised.input, detail=detail)
+    return _failed(body, error_raised, detail, failure_of)
+
+
+def _cancelled(body: "Body", detail: dict[str, Any], failure_of: FailureOf) -> Ending:
+    if body.stopping is OutcomeKind.CANCEL:
+        return Ending(RunState.CANCELLED, detail=detail)
+    if body.stopping is OutcomeKind.DEADLINE:
+        failure = Failure(
+            type="DeadlineExceeded",
+            code="deadline",
+            message="the run's deadline passed before it ended",
+            kind=Kind.PERMANENT,
+            hint="Continue it with a new deadline: runs retry RUN; or raise deadline= of the automation.",
+        )
+        return Ending(RunState.FAILED, failure=failure, reason=FailureReason.DEADLINE, detail=detail)
+    error = asyncio.CancelledError("the workflow cancelled itself")
+    return Ending(RunState.FAILED, failure=failure_of(error), reason=FailureReason.BODY_ERROR, detail=detail)
+
+
+def _failed(body: "Body", error: BaseException, detail: dict[str, Any], failure_of: FailureOf) -> Ending:
+    if isinstance(error, RolledBack):
+        failure = Failure(type="RolledBack", code="rolled_back", message=error.reason, kind=Kind.PERMANENT)
+        return Ending(RunState.FAILED, failure=failure, reason=FailureReason.ROLLED_BACK, detail=detail)
+    failed = _step_failure(error)
+    if failed is None:
+        reason = FailureReason.PERMANENT_ERROR if isinstance(error, Permanent) else FailureReason.BODY_ERROR
+        if isinstance(error, MainspringError) and error.code == "value_refused":
+            reason = FailureReason.VALUE_REFUSED
+        return Ending(RunState.FAILED, failure=failure_of(error), reason=reason, detail=detail)
+    reason = (
+        FailureReason.PERMANENT_ERROR if failed.failure.kind is Kind.PERMANENT else FailureReason.RETRIES_EXHAUSTED
+    )
+    return Ending(RunState.FAILED, failure=failed.failure, reason=reason, failed_ident=body.failed_ident, detail=detail)
+
+
+def _step_failure(error: BaseException) -> StepFailed | None:
+    """Return the failed step behind an error: itself, or the first in a group."""
+    if isinstance(error, StepFailed):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            found = _step_failure(inner)
+            if found is not None:
+                return found
+    return None

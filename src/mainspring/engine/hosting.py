@@ -1,0 +1,52 @@
+"""What a driver needs of the worker around it: the store, time, attempts, and where to go when it rests."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.failure import Failure
+from mainspring.engine.attempt import Attempts
+from mainspring.store.base import Store
+from mainspring.store.commands.runs import ClaimedRun, StartRun
+
+if TYPE_CHECKING:
+    from mainspring.engine.driver import Driver
+    from mainspring.engine.programs import Program
+
+
+class Hosting(Protocol):
+    """The worker, as a driver sees it."""
+
+    loop: asyncio.AbstractEventLoop
+    store: Store
+    clock: Clock
+    attempts: Attempts
+    suspend_after_ms: int
+    """A wait shorter than this is waited out in memory."""
+    seal: Callable[[bytes | None], bytes | None]
+    """Makes a value's bytes what the store keeps (codec)."""
+
+    def failure_of(self, error: BaseException) -> Failure:
+        """Return an exception as data."""
+        ...
+
+    def restart_of(self, run: ClaimedRun, program: "Program", data: bytes) -> StartRun:
+        """Return the run that continues `run` with a new input."""
+        ...
+
+    def transactional(self, spec: Any) -> Callable[..., Any]:
+        """Return what to call for a step in the user's own database."""
+        ...
+
+    def park(self, driver: "Driver") -> None:
+        """Keep a suspended driver in memory, within bounds."""
+        ...
+
+    def gone(self, driver: "Driver") -> None:
+        """Forget a driver."""
+        ...
+
+    def broken(self, driver: "Driver", error: Exception) -> None:
+        """A command of this run cannot be executed at all: a defect of ours; the run is let go and reported."""
+        ...

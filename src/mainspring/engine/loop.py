@@ -1,0 +1,215 @@
+"""A small deterministic asyncio event loop: the body of one run is driven by its own (ADR 0001).
+
+Invariants. The ready queue runs in order and nothing else runs. Time is the run's time, told by the owner. Timers are handed to the owner,
+who journals them. Tasks and futures hash by creation number, so that sets of them iterate alike in each replay. Whatever would reach
+outside (threads, sockets, processes, signals) raises and shows the `run.step` form.
+
+The loop is entered from a plain callback, never from inside a task: from Python 3.14 on a task may not be entered inside a task.
+"""
+
+import asyncio
+from asyncio import events
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, NoReturn, Protocol
+
+from mainspring.domain.errors import BodyError
+
+
+class LoopOwner(Protocol):
+    """Who owns a loop: tells the run's time, journals timers, names branches."""
+
+    def time(self) -> float:
+        """Return the run's time in seconds."""
+        ...
+
+    def timer_set(self, handle: "Timer") -> None:
+        """A timer was set: hand it back through `DeterministicLoop.fire` when its time has come."""
+        ...
+
+    def timer_cancelled(self, handle: "Timer") -> None:
+        """A timer was given up."""
+        ...
+
+    def task_made(self, task: "BodyTask", coro: Coroutine[Any, Any, Any]) -> None:
+        """A task was made: give it its branch."""
+        ...
+
+
+class Timer(asyncio.TimerHandle):
+    """A timer of a body, with the task that set it."""
+
+    task: "BodyTask | None" = None
+    request: Any = None
+
+
+class BodyFuture(asyncio.Future[Any]):
+    """A future that hashes by its creation number."""
+
+    def __init__(self, *, loop: "DeterministicLoop") -> None:
+        self.number = loop.next_number()
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+class BodyTask(asyncio.Task[Any]):
+    """A task that hashes by its creation number and knows its branch."""
+
+    branch: str = ""
+    shields: int = 0
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: "DeterministicLoop", **kwargs: Any) -> None:
+        self.number = loop.next_number()
+        self.uses: dict[str, int] = {}
+        super().__init__(coro, loop=loop, **kwargs)
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+class DeterministicLoop(asyncio.AbstractEventLoop):
+    """The loop of one body. `drive()` runs until the ready queue is empty."""
+
+    def __init__(self, owner: LoopOwner) -> None:
+        self._owner = owner
+        self._ready: deque[asyncio.Handle] = deque()
+        self._number = 0
+        self.tasks: dict[int, BodyTask] = {}
+        self.closed = False
+
+    def next_number(self) -> int:
+        """Return the next creation number, from 1."""
+        self._number += 1
+        return self._number
+
+    # -- what asyncio asks of a loop -----------------------------------------------------------------------------------
+
+    def get_debug(self) -> bool:
+        """Debug mode would make tasks depend on source positions; never on."""
+        return False
+
+    def is_running(self) -> bool:
+        """A body only ever sees its loop while it is driven."""
+        return True
+
+    def is_closed(self) -> bool:
+        """Tell whether the body was unloaded."""
+        return self.closed
+
+    def time(self) -> float:
+        """Return the run's time in seconds: the instant of the last outcome handed over."""
+        return self._owner.time()
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        """Append to the ready queue."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Timer:
+        """Set a timer on run time; the owner makes it durable."""
+        timer = Timer(when, callback, args, self, context)
+        timer._scheduled = True  # type: ignore[attr-defined]  # else a cancel is not reported to `_timer_handle_cancelled`
+        timer.task = self.current()
+        self._owner.timer_set(timer)
+        return timer
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Timer:
+        """Set a timer so many seconds of run time from now."""
+        return self.call_at(self._owner.time() + delay, callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        self._owner.timer_cancelled(handle)  # type: ignore[arg-type]
+
+    def create_future(self) -> BodyFuture:
+        """Make a future of this loop."""
+        return BodyFuture(loop=self)
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any) -> BodyTask:
+        """Make a task; its branch is named by its coroutine and its parent."""
+        task = BodyTask(coro, loop=self, name=name, context=context)
+        self.tasks[task.number] = task
+        task.add_done_callback(self._forget)
+        self._owner.task_made(task, coro)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.pop(task.number, None)  # type: ignore[attr-defined]
+
+    def current(self) -> BodyTask | None:
+        """Return the body's task that runs now."""
+        return asyncio.current_task(self)  # type: ignore[return-value]
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Errors that nobody fetched are no concern of the loop: outcomes are in the journal."""
+
+    def get_exception_handler(self) -> None:
+        """There is none."""
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Nothing to do."""
+
+    async def shutdown_asyncgens(self) -> None:
+        """Async generators of a body end with it."""
+
+    # -- what the owner does -------------------------------------------------------------------------------------------
+
+    def fire(self, timer: Timer) -> None:
+        """Put a timer whose outcome was handed over into the ready queue."""
+        timer._scheduled = False  # type: ignore[attr-defined]
+        if not timer.cancelled():
+            self._ready.append(timer)
+
+    def drive(self) -> None:
+        """Run what is ready until nothing is. SystemExit and KeyboardInterrupt of a body stay in its task."""
+        outer = events._get_running_loop()
+        events._set_running_loop(self)
+        ready = self._ready
+        try:
+            while ready:
+                handle = ready.popleft()
+                if not handle._cancelled:  # type: ignore[attr-defined]
+                    try:
+                        handle._run()
+                    except (SystemExit, KeyboardInterrupt):
+                        continue
+        finally:
+            events._set_running_loop(outer)
+
+    def close(self) -> None:
+        """Unload: close every coroutine that still stands. The owner refuses all its calls from now on."""
+        self.closed = True
+        outer = events._get_running_loop()
+        events._set_running_loop(self)
+        try:
+            for task in list(self.tasks.values()):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                try:
+                    task.get_coro().close()  # type: ignore[union-attr]
+                except BaseException:  # noqa: BLE001, S112  a body that fights its unloading has no say
+                    continue
+        finally:
+            events._set_running_loop(outer)
+            self.tasks.clear()
+            self._ready.clear()
+
+
+def _refuse(name: str) -> Callable[..., NoReturn]:
+    def refused(_self: DeterministicLoop, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise BodyError(
+            f"a workflow body cannot use {name}: it would not be repeated alike when the run is continued. "
+            "Put it into a function and await run.step(function, ...)"
+        )
+
+    refused.__name__ = name
+    return refused
+
+
+_PROVIDED = set(vars(DeterministicLoop))
+for _name in dir(asyncio.AbstractEventLoop):
+    if not _name.startswith("_") and _name not in _PROVIDED:
+        setattr(DeterministicLoop, _name, _refuse(_name))
+DeterministicLoop.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]

@@ -1,0 +1,129 @@
+"""Durable fan-out: one request an item, a window of them open at a time, no task an item.
+
+Identity of an item = the identity of the fan + its place: `load#1[17]`. Items are started in order; as outcomes are handed over in rank order,
+the window moves alike in each replay. 100,000 items are ordinary.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from mainspring.domain.call import decode_result, roundtrip_call
+from mainspring.domain.errors import OptionError, StepFailed
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.signature import Signature
+from mainspring.engine.child_runs import spread_call
+from mainspring.engine.loop import BodyFuture
+from mainspring.engine.requests import Request, StepCall, StepPlan
+
+if TYPE_CHECKING:
+    from mainspring.engine.body import Body
+
+
+class ItemFailed(StepFailed):
+    """Stands in the results of `run.map(..., on_error="collect")` for an item whose step gave up; `index` is its place."""
+
+    def __init__(self, index: int, step: str, failure: Failure) -> None:
+        super().__init__(step, failure)
+        self.index = index
+
+
+class Fan:
+    """One `run.map`."""
+
+    def __init__(
+        self,
+        body: "Body",
+        ident: str,
+        name: str,
+        fn: Callable[..., Any],
+        signature: Signature,
+        plan: StepPlan,
+        items: Iterable[Any],
+        concurrency: int,
+        *,
+        collect: bool,
+        spread: bool,
+    ) -> None:
+        if concurrency < 1:
+            raise OptionError(f"run.map({name}, concurrency={concurrency}): at least 1 is needed")
+        self._body = body
+        self._ident = ident
+        self._name = name
+        self._fn = fn
+        self._signature = signature
+        self._plan = plan
+        self._items = list(items)
+        self._concurrency = concurrency
+        self._collect = collect
+        self._spread = spread or plan.queue is not None or plan.tag is not None
+        self._results: list[Any] = [None] * len(self._items)
+        self._open: dict[int, Request] = {}
+        self._next = 0
+        self._done = 0
+        self._finished: BodyFuture | None = None
+        self._decode = functools.partial(decode_result, signature, what=f"result of {name}")
+
+    async def run(self) -> list[Any]:
+        """Work through the items.
+
+        Raises:
+            StepFailed: an item failed and `collect` is off; its message names the item.
+        """
+        if not self._items:
+            return []
+        self._finished = self._body.future()
+        self._fill()
+        try:
+            await self._finished
+        finally:
+            for request in list(self._open.values()):
+                self._body.give_up(request)
+        return self._results
+
+    def _fill(self) -> None:
+        while len(self._open) < self._concurrency and self._next < len(self._items):
+            index = self._next
+            self._next += 1
+            request = self._request(index)
+            self._open[index] = request
+            self._body.register(request)
+            if self._plan.undo is not None:
+                self._body.undoable.append(request)
+
+    def _request(self, index: int) -> Request:
+        what = f"{self._name}[{index}]"
+        data, args, kwargs = roundtrip_call(self._signature, (self._items[index],), {}, what)
+        ident = f"{self._ident}[{index}]"
+        if self._spread:
+            call: Any = spread_call(self._fn, self._signature, data, self._plan)
+            kind = OutcomeKind.CHILD
+        else:
+            call = StepCall(self._fn, self._signature, args, kwargs, data, self._plan)
+            kind = OutcomeKind.STEP
+        return Request(kind, ident, self._name, call, self._decode, functools.partial(self._take, index))
+
+    def _take(self, index: int, value: Any, failure: Failure | None) -> None:
+        self._open.pop(index, None)
+        assert self._finished is not None
+        if self._finished.done():
+            return
+        if failure is None:
+            self._results[index] = value
+        elif self._collect:
+            self._results[index] = ItemFailed(index, self._name, failure)
+        else:
+            self._finished.set_exception(ItemFailed(index, f"{self._name}[{index}]", failure))
+            return
+        self._done += 1
+        total = len(self._items)
+        self._body.notes.progress = (self._done, total)
+        self._body.notes.changed = True
+        if self._done == total:
+            self._finished.set_result(None)
+            return
+        try:
+            self._fill()
+        except Exception as error:  # noqa: BLE001  an item that cannot be encoded is the body's error, at its await
+            self._finished.set_exception(error)

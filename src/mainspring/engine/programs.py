@@ -1,0 +1,161 @@
+"""What a run runs: the coroutine its body drives, made of a workflow, a task, a script or one spread step.
+
+A task, a script and a spread step are bodies of one step, so that all four live by the same rules.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.domain.call import decode_call, encode_result
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.options import Kind
+from mainspring.domain.retry import Retry
+from mainspring.domain.signature import Signature, signature_of
+from mainspring.engine.automation import Automation
+from mainspring.engine.body import Body
+from mainspring.engine.child_runs import STEP_RUN, read_step_run
+from mainspring.engine.commands import run_command
+from mainspring.engine.registry import Registry
+from mainspring.engine.requests import Restarted, RolledBack, StepPlan, Unloaded
+from mainspring.engine.run import Run
+from mainspring.engine.undoing import undo_all
+from mainspring.domain.journal import OutcomeKind
+from mainspring.store.commands.runs import ClaimedRun
+
+_OWN_ENDS = (RolledBack, Restarted, Unloaded, GeneratorExit)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`main(body)` is the coroutine; `retry` the policy of steps that have none of their own."""
+
+    main: Callable[[Body], Coroutine[Any, Any, Any]]
+    encode_result: Callable[[Any], bytes]
+    retry: Retry | None = None
+    on_blocked: str = "hold"
+    automation: Automation | None = None
+
+
+def program_of(run: ClaimedRun, registry: Registry, data: bytes) -> Program:
+    """Return the program of a claimed run; `data` is its input as JSON bytes.
+
+    Raises:
+        UnknownNameError: no automation of that name is loaded here.
+        DefinitionError: a spread step's function cannot be imported here.
+        ValueRefusedError: the input does not fit today's annotations.
+    """
+    if run.kind == STEP_RUN:
+        return _step_program(run, data)
+    automation = registry.get(run.automation)
+    options = automation.definition.options
+    if automation.definition.kind is Kind.WORKFLOW:
+        return _workflow_program(run, automation, options, data)
+    if automation.definition.kind is Kind.TASK:
+        return _task_program(run, automation, options, data)
+    return _script_program(run, automation, options)
+
+
+def _workflow_program(run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes) -> Program:
+    fn, signature = automation.fn, automation.signature
+    assert fn is not None and signature is not None
+    args, kwargs = decode_call(signature, data, f"input of {run.automation}")
+    facts = _facts_of(run)
+
+    async def main(body: Body) -> Any:
+        try:
+            return await fn(Run(body, facts, signature), *args, **kwargs)
+        except _OWN_ENDS:
+            raise
+        except asyncio.CancelledError:
+            which = "on_deadline" if body.stopping is OutcomeKind.DEADLINE else "on_cancel"
+            if body.stopping is not None and options.get(which) == "undo":
+                await undo_all(body)
+            raise
+        except Exception:
+            if options.get("on_failure") == "undo":
+                await undo_all(body)
+            raise
+
+    def encode_it(value: Any) -> bytes:
+        return encode_result(signature, value, f"result of {run.automation}")
+
+    return Program(main, encode_it, automation.retry, options.get("on_blocked", "hold"), automation)
+
+
+def _task_program(run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes) -> Program:
+    fn, signature = automation.fn, automation.signature
+    assert fn is not None and signature is not None
+    args, kwargs = decode_call(signature, data, f"input of {run.automation}")
+    plan = _plan_of(run, options, automation.retry)
+    return _single(run, fn, signature, args, kwargs, plan, automation, options.get("on_blocked", "hold"))
+
+
+def _script_program(run: ClaimedRun, automation: Automation, options: Mapping[str, Any]) -> Program:
+    definition = automation.definition
+    timeout = options.get("timeout")
+    kwargs = {
+        "command": list(definition.command or ()),
+        "cwd": definition.cwd,
+        "env": dict(definition.env or {}),
+        "timeout_s": parse_duration(timeout).total_seconds() if timeout is not None else None,
+        "produces": list(options.get("produces", ())),
+    }
+    plan = StepPlan(retry=automation.retry, delivery=options.get("delivery", "at_least_once"), isolate="thread", name=run.automation)
+    signature = signature_of(run_command)
+    return _single(run, run_command, signature, (), kwargs, plan, automation, options.get("on_blocked", "hold"))
+
+
+def _step_program(run: ClaimedRun, data: bytes) -> Program:
+    fn, signature, args, kwargs, value = read_step_run(data)
+    plan = StepPlan(
+        timeout=parse_duration(value.timeout_s) if value.timeout_s is not None else None,
+        isolate=value.isolate,
+        delivery=value.delivery,
+    )
+    return _single(run, fn, signature, args, kwargs, plan, None, "hold")
+
+
+def _single(
+    run: ClaimedRun,
+    fn: Callable[..., Any],
+    signature: Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    plan: StepPlan,
+    automation: Automation | None,
+    on_blocked: str,
+) -> Program:
+    """Return a program of one step."""
+
+    async def main(body: Body) -> Any:
+        return await Run(body, _facts_of(run), signature).step_with(fn, signature, plan, args, kwargs)
+
+    def encode_it(value: Any) -> bytes:
+        return encode_result(signature, value, f"result of {run.automation}")
+
+    return Program(main, encode_it, plan.retry, on_blocked, automation)
+
+
+def _plan_of(run: ClaimedRun, options: Mapping[str, Any], retry: Retry | None) -> StepPlan:
+    timeout = options.get("timeout")
+    return StepPlan(
+        timeout=parse_duration(timeout) if timeout is not None else None,
+        retry=retry,
+        delivery=options.get("delivery", "at_least_once"),
+        isolate=options.get("isolate"),
+        name=run.automation,
+    )
+
+
+def _facts_of(run: ClaimedRun) -> dict[str, Any]:
+    return {
+        "automation": run.automation,
+        "key": run.run_key,
+        "slot_at": run.slot_at,
+        "deadline_at": run.deadline_at,
+        "created_at": run.created_at,
+    }
+
+

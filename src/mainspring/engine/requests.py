@@ -1,0 +1,150 @@
+"""What a body asks for. A request has its identity from the call on and waits until its outcome is handed over or it is given up.
+
+Identity = branch + name + explicit key, or nth use of that name in that branch; never a position.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from mainspring.domain.definition import Definition
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.retry import Retry
+from mainspring.domain.signature import Signature
+from mainspring.engine.loop import Timer
+
+DELIVERIES = ("at_least_once", "at_most_once", "transactional")
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """How one step is to be done; None = not said."""
+
+    key: str | None = None
+    timeout: timedelta | None = None
+    retry: Retry | None = None
+    undo: Callable[..., Any] | None = None
+    name: str | None = None
+    delivery: str = "at_least_once"
+    isolate: str | None = None
+    queue: str | None = None
+    tag: str | None = None
+    run_key: str | None = None
+    close: str = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """One call of a step: the live function, its arguments as a replay would read them, and their bytes."""
+
+    fn: Callable[..., Any]
+    signature: Signature
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    input: bytes
+    plan: StepPlan
+
+
+@dataclass(frozen=True, slots=True)
+class TimerCall:
+    """An instant of run time (ms UTC) to wait for."""
+
+    due_at: int
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class SignalCall:
+    """The next message of this name to this run."""
+
+    until_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventCall:
+    """The next event of this name whose data has these values at these dotted paths."""
+
+    where: Mapping[str, Any]
+    since_at: int
+    until_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskCall:
+    """A question to people."""
+
+    question: bytes
+    until_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCall:
+    """Another automation as a child, or (`step` set) one step as a run that any worker may take."""
+
+    input: bytes
+    plan: StepPlan
+    definition: Definition | None = None
+    step: str | None = None
+
+    @property
+    def automation(self) -> str:
+        """The child's name, for people."""
+        return self.definition.name if self.definition is not None else self.step or ""
+
+
+Call = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall
+
+
+class Request:
+    """One thing a body waits for.
+
+    `take(value, failure)` gives the outcome to the body; `decode` reads a saved value with today's type. `offered` turns true when the body
+    first came to rest with the request open: from then on its effect may have begun.
+    """
+
+    __slots__ = ("asked", "call", "decode", "ident", "kind", "name", "offered", "open", "outcome", "take")
+
+    def __init__(
+        self,
+        kind: OutcomeKind,
+        ident: str,
+        name: str,
+        call: Call,
+        decode: Callable[[bytes], Any] | None,
+        take: Callable[[Any, Failure | None], None],
+    ) -> None:
+        self.kind = kind
+        self.ident = ident
+        self.name = name
+        self.call = call
+        self.decode = decode
+        self.take = take
+        self.asked = 0
+        self.open = True
+        self.offered = False
+        self.outcome: Any = None
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.ident} {'open' if self.open else 'closed'}>"
+
+
+class Unloaded(BaseException):
+    """Thrown at whatever asks while a body is being unloaded; records nothing."""
+
+
+class RolledBack(BaseException):
+    """The body undid what it had done and ends; not for user code to catch."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Restarted(BaseException):
+    """The body ends and begins anew with another input under the same key."""
+
+    def __init__(self, input: bytes) -> None:  # noqa: A002  the field's word
+        super().__init__("restarted")
+        self.input = input

@@ -1,0 +1,273 @@
+"""`ms.Run`: what a workflow body can ask of its run. Steps, children and maps are in `asking.py`; this adds everything else.
+
+All of it is deterministic: the same history gives the same answers. Nothing here blocks; each await ends by an outcome of the journal.
+"""
+
+import asyncio
+import functools
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeVar
+
+from mainspring.domain.call import encode_call
+from mainspring.domain.codec import decode, encode
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import OptionError
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.signature import Signature
+from mainspring.engine.asking import Asker
+from mainspring.engine.body import Body
+from mainspring.engine.requests import AskCall, EventCall, Request, Restarted, RolledBack, SignalCall
+from mainspring.engine.run_log import RunLog
+from mainspring.engine.undoing import undo_all
+
+T = TypeVar("T")
+DEFAULT_WITHIN = timedelta(days=7)
+"""How long a wait lasts that says nothing else."""
+
+_NO_DEFAULT: Any = object()
+
+
+class Event:
+    """A fact from outside, as the body sees it: attributes are the fields of its data."""
+
+    def __init__(self, name: str, data: Any) -> None:
+        self.name = name
+        self.data = data
+
+    def __getattr__(self, field: str) -> Any:
+        data = self.__dict__.get("data")
+        if isinstance(data, Mapping) and field in data:
+            return data[field]
+        raise AttributeError(f"event {self.__dict__.get('name')!r} has no field {field!r}")
+
+    def __repr__(self) -> str:
+        return f"Event({self.name!r}, {self.data!r})"
+
+
+class Shield:
+    """`async with run.shield():` clean-up in it goes on although the run is cancelled."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    async def __aenter__(self) -> Self:
+        self._task = self._body.shield_entered()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._body.shield_left(self._task)
+
+
+class Run(Asker):
+    """The run of a workflow, as its body sees it."""
+
+    def __init__(self, body: Body, facts: Mapping[str, Any], restart_signature: Signature | None) -> None:
+        super().__init__(body)
+        self._facts = facts
+        self._restart_signature = restart_signature
+        self.log = RunLog(body)
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._body.run_id
+
+    @property
+    def automation(self) -> str:
+        """The name of what is run."""
+        return str(self._facts["automation"])
+
+    @property
+    def key(self) -> str | None:
+        """The run key, if it was started with one."""
+        key: str | None = self._facts.get("key")
+        return key
+
+    @property
+    def slot(self) -> datetime | None:
+        """The due time of the schedule that this run serves."""
+        slot_at = self._facts.get("slot_at")
+        return None if slot_at is None else _instant(slot_at)
+
+    @property
+    def deadline(self) -> datetime | None:
+        """The instant at which the run ends by itself."""
+        deadline_at = self._facts.get("deadline_at")
+        return None if deadline_at is None else _instant(deadline_at)
+
+    def now(self) -> datetime:
+        """Return the run's time: the instant of the last outcome (UTC)."""
+        return _instant(self._body.now_at)
+
+    def uuid(self) -> uuid.UUID:
+        """Return a UUID that is the same in each replay."""
+        return uuid.UUID(bytes=self._body.draw("uuid")[:16], version=4)
+
+    def random(self) -> float:
+        """Return a number in [0, 1) that is the same in each replay."""
+        return int.from_bytes(self._body.draw("random")[:7], "big") / 2.0**56
+
+    # -- waits ---------------------------------------------------------------------------------------------------------
+
+    async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WITHIN) -> Any:  # noqa: A002
+        """Wait for the next message of this name; return its value.
+
+        Raises:
+            TimeoutError: none came within the time.
+        """
+        until_at = self._until(within)
+        read = functools.partial(decode, annotation=type, what=f"signal {signal}")
+        return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at), read, until_at)
+
+    async def event(
+        self,
+        name: str,
+        *,
+        where: Mapping[str, Any] | None = None,
+        within: Any = DEFAULT_WITHIN,
+        since: datetime | None = None,
+        type: Any = None,  # noqa: A002
+    ) -> Any:
+        """Wait for an event with these values in its data; `where` maps dotted paths to values. Each event counts once per run.
+
+        Returns an `Event` (fields as attributes), or the data as `type`.
+
+        Raises:
+            TimeoutError: none came within the time.
+        """
+        until_at = self._until(within)
+        since_at = int(since.timestamp() * 1000) if since is not None else int(self._facts["created_at"])
+
+        def read(data: bytes) -> Any:
+            return Event(name, decode(data)) if type is None else decode(data, annotation=type, what=f"event {name}")
+
+        call = EventCall(decode(encode(dict(where or {}))), since_at, until_at)
+        return await self._wait(OutcomeKind.EVENT, name, call, read, until_at)
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[str] = ("yes", "no"),
+        within: Any = DEFAULT_WITHIN,
+        otherwise: str | None = _NO_DEFAULT,
+        who: str | None = None,
+        evidence: Any = None,
+        key: str | None = None,
+    ) -> Any:
+        """Ask people and wait for one of `choices`; without an answer in time return `otherwise`.
+
+        Raises:
+            TimeoutError: no answer came and `otherwise` was not given.
+        """
+        listed = list(choices)
+        if not listed:
+            raise OptionError(f"run.ask({question!r}) offers no choices")
+        until_at = self._until(within)
+        default = None if otherwise is _NO_DEFAULT else otherwise
+        text = encode(
+            {"text": question, "choices": listed, "otherwise": default, "who": who, "evidence": evidence}, what="question"
+        )
+        try:
+            return await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
+        except TimeoutError:
+            if otherwise is _NO_DEFAULT:
+                raise TimeoutError(f"nobody answered {question!r} in time") from None
+            return otherwise
+
+    def _until(self, within: Any) -> int:
+        return self._body.now_at + int(parse_duration(within).total_seconds() * 1000)
+
+    async def _wait(
+        self, kind: OutcomeKind, name: str, call: Any, read: Callable[[bytes], Any], until_at: int, key: str | None = None
+    ) -> Any:
+        body = self._body
+        body.refuse_if_stopped()
+        ident = body.ident_for(name, key or self._plan.key)
+        future = body.future()
+
+        def take(value: Any, failure: Failure | None) -> None:
+            del failure
+            if not future.done():
+                future.set_result(value)
+
+        def late() -> None:
+            if not future.done():
+                future.set_exception(TimeoutError(f"{name} did not come in time"))
+
+        request = Request(kind, ident, name, call, read, take)
+        body.register(request)
+        timer = body.set_timer(f"{ident}!within", until_at, late)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+            if request.open:
+                body.give_up(request)
+
+    # -- ends ----------------------------------------------------------------------------------------------------------
+
+    async def rollback(self, reason: str) -> NoReturn:
+        """Undo each finished or in-doubt step that has an undo, newest first, and end the run as failed (rolled_back)."""
+        await undo_all(self._body)
+        raise RolledBack(reason)
+
+    def restart(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """End this run and begin it anew with another input under the same key: for endless runs.
+
+        Raises:
+            ArgumentError, ValueRefusedError: the input does not fit the workflow.
+        """
+        signature = self._restart_signature
+        data = encode({}) if signature is None else encode_call(signature, args, kwargs, f"restart of {self.automation}")
+        raise Restarted(data)
+
+    def shield(self) -> Shield:
+        """Return a context in which clean-up goes on although the run is cancelled."""
+        return Shield(self._body)
+
+    async def as_completed(self, awaitables: Iterable[Awaitable[T]]) -> AsyncIterator[T]:
+        """Yield results in the order in which they are there; an error is raised at its turn."""
+        loop = self._body.loop
+        tasks = [asyncio.ensure_future(a, loop=loop) for a in awaitables]
+        queue: asyncio.Queue[asyncio.Future[T]] = asyncio.Queue()
+        for task in tasks:
+            task.add_done_callback(queue.put_nowait)
+        try:
+            for _ in tasks:
+                yield (await queue.get()).result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    # -- notes ---------------------------------------------------------------------------------------------------------
+
+    def tag(self, **tags: object) -> None:
+        """Set words to find this run by."""
+        notes = self._body.notes
+        notes.tags.update({k: str(v) for k, v in tags.items()})
+        notes.changed = True
+
+    def publish_state(self, value: Any) -> None:
+        """Publish a value that others can read while the run waits, even unloaded.
+
+        Raises:
+            ValueRefusedError: the value cannot be saved.
+        """
+        self._body.notes.published = encode(value, what="published state")
+        self._body.notes.changed = True
+
+    def progress(self, done: int, total: int | None = None) -> None:
+        """Say how far the run is."""
+        self._body.notes.progress = (done, total)
+        self._body.notes.changed = True
+
+
+def _instant(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)

@@ -1,0 +1,332 @@
+"""The steps of one loaded run: starts attempts, decides what follows each end, marks long ones, saves checkpoints.
+
+Invariants. A start mark is committed before the first attempt of an at-most-once step and before every attempt after the first; others get
+one when they have run for a second. A lost attempt never counts against the policy. The next attempt's instant is committed before
+anybody waits for it.
+"""
+
+import functools
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.ids import idempotency_key
+from mainspring.domain.journal import AttemptRecord
+from mainspring.domain.retry import Retry
+from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.domain.verdict import permanent
+from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec, choose_isolation
+from mainspring.engine.requests import Request, StepCall
+from mainspring.engine.signs import CheckpointSign, ProgressSign, Sign
+from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
+from mainspring.store.commands.results import Refused
+
+if TYPE_CHECKING:
+    from mainspring.engine.driver import Driver
+
+_NO_RETRY = Retry()
+MARK_AFTER_MS = 1_000
+"""An attempt that has run for so long gets its start mark."""
+
+
+class LiveStep:
+    """A step whose attempt is in flight or has a time."""
+
+    __slots__ = ("attempt", "call", "failures", "first_at", "handle", "marked", "request", "started_at", "stopped")
+
+    def __init__(self, request: Request, call: StepCall) -> None:
+        self.request = request
+        self.call = call
+        self.attempt = 1
+        self.failures = 0
+        self.first_at = 0
+        self.started_at = 0
+        self.handle: AttemptHandle | None = None
+        self.marked = False
+        self.stopped = False
+
+
+class Steps:
+    """Steps in flight, by identity."""
+
+    def __init__(self, driver: "Driver") -> None:
+        self._driver = driver
+        self._live: dict[str, LiveStep] = {}
+        self._marking = 0
+
+    @property
+    def in_flight(self) -> bool:
+        """Tell whether an attempt runs or its mark is on its way."""
+        return bool(self._live)
+
+    def start(self, request: Request, call: StepCall) -> None:
+        """Start a step: its first attempt, or the next one after what is on record."""
+        step = LiveStep(request, call)
+        driver = self._driver
+        records = driver.attempts.get(request.ident) if driver.attempts else None
+        if records:
+            last = self._take_up(step, records)
+            if last.state in (AttemptState.STARTED, AttemptState.LOST) and call.plan.delivery == "at_most_once":
+                self._doubt(step, _lost_in_doubt(request.name))
+                return
+            if last.next_at is not None and last.next_at > driver.hosting.clock.now():
+                driver.waits.retry_at(request, call, last.next_at)
+                return
+        self._attempt(step)
+
+    def _take_up(self, step: LiveStep, records: list[AttemptRecord]) -> AttemptRecord:
+        last = max(records, key=lambda r: r.attempt)
+        step.attempt = last.attempt + 1
+        step.failures = sum(1 for r in records if r.state is AttemptState.FAILED)
+        step.first_at = min(r.started_at for r in records)
+        step.marked = True
+        return last
+
+    def _attempt(self, step: LiveStep) -> None:
+        driver = self._driver
+        step.started_at = driver.hosting.clock.now()
+        step.first_at = step.first_at or step.started_at
+        self._live[step.request.ident] = step
+        if step.attempt > 1 or step.call.plan.delivery == "at_most_once":
+            self._mark(step, functools.partial(self._marked, step))
+        else:
+            self._run(step)
+
+    def _marked(self, step: LiveStep, result: Any) -> None:
+        if self._answered(result) and self._live.get(step.request.ident) is step:
+            if step.stopped or self._driver.draining:
+                del self._live[step.request.ident]
+                self._driver.advance()
+            else:
+                self._run(step)
+
+    def _run(self, step: LiveStep) -> None:
+        driver, request, call = self._driver, step.request, step.call
+        plan = call.plan
+        checkpoint = driver.checkpoints.get(request.ident)
+        try:
+            isolate = choose_isolation(call.fn, {"isolate": plan.isolate, "timeout": plan.timeout})
+            if plan.delivery == "transactional":
+                isolate = "thread"
+            spec = AttemptSpec(
+                run_id=driver.run.id,
+                ident=request.ident,
+                name=request.name,
+                key=idempotency_key(driver.run.id, request.ident, driver.run.generation),
+                attempt=step.attempt,
+                fn=call.fn,
+                signature=call.signature,
+                input=call.input,
+                args=call.args,
+                kwargs=call.kwargs,
+                isolate=isolate,
+                timeout=plan.timeout,
+                checkpoint=checkpoint.value if checkpoint is not None else None,
+                slot_at=driver.run.slot_at,
+                automation=driver.run.automation,
+            )
+            if plan.delivery == "transactional":
+                spec.fn = driver.hosting.transactional(spec)
+            step.handle = driver.hosting.attempts.start(spec, functools.partial(self._ended, step))
+        except Exception as error:  # noqa: BLE001  what cannot be started is a permanent failure of that step
+            self._ended(step, AttemptEnd(failure=driver.hosting.failure_of(error), verdict=permanent("cannot_start")))
+
+    # -- ends ----------------------------------------------------------------------------------------------------------
+
+    def _ended(self, step: LiveStep, end: AttemptEnd) -> None:
+        driver, request = self._driver, step.request
+        if driver.gone or self._live.get(request.ident) is not step:
+            return
+        del self._live[request.ident]
+        if end.ok:
+            self._save(step, OutcomeState.SUCCEEDED, end)
+        elif end.refused is not None:
+            end.failure = end.refused
+            self._save(step, OutcomeState.REFUSED, end)
+        elif step.stopped or end.cancelled:
+            self._stopped(step, end)
+        else:
+            self._failed(step, end)
+        driver.advance()
+
+    def _failed(self, step: LiveStep, end: AttemptEnd) -> None:
+        driver, plan = self._driver, step.call.plan
+        verdict = end.verdict or permanent("unknown")
+        if plan.delivery == "at_most_once" and not verdict.not_sent:
+            self._save(step, OutcomeState.IN_DOUBT, end)
+            return
+        step.failures += 1
+        now = driver.hosting.clock.now()
+        delay = (plan.retry or driver.program.retry or _NO_RETRY).delay_after(
+            step.failures,
+            elapsed=timedelta(milliseconds=max(0, now - step.first_at)),
+            verdict=verdict,
+            seed=f"{driver.run.id}\x1f{step.request.ident}\x1f{step.failures}",
+        )
+        if delay is None:
+            self._save(step, OutcomeState.FAILED, end)
+            return
+        next_at = now + round(delay.total_seconds() * 1000)
+        record = self._record(step, AttemptState.FAILED, end.failure, now, next_at)
+        driver.attempts.setdefault(step.request.ident, []).append(record)
+        driver.saving += 1
+        self._submit(step, record, functools.partial(self._retry_saved, step, next_at))
+
+    def _retry_saved(self, step: LiveStep, next_at: int, result: Any) -> None:
+        driver = self._driver
+        driver.saving -= 1
+        if self._answered(result):
+            if step.request.open:
+                driver.waits.retry_at(step.request, step.call, next_at)
+            driver.advance()
+
+    def _stopped(self, step: LiveStep, end: AttemptEnd) -> None:
+        """The attempt was stopped by us: because the body gave it up (kept for the record), or to drain."""
+        if step.request.open:
+            return
+        self._save(step, OutcomeState.CANCELLED, end)
+
+    def _save(self, step: LiveStep, state: OutcomeState, end: AttemptEnd) -> None:
+        undo = step.call.plan.undo
+        self._driver.save(
+            step.request,
+            state,
+            value=end.value,
+            has_value=end.ok,
+            output=end.output,
+            failure=end.failure,
+            attempt=step.attempt,
+            started_at=step.started_at,
+            took_us=end.took_us,
+            marked=step.marked or step.attempt > 1,
+            input=step.call.input,
+            undo=_name_of(undo) if undo is not None else None,
+        )
+
+    def _doubt(self, step: LiveStep, failure: Failure) -> None:
+        step.started_at = self._driver.hosting.clock.now()
+        self._save(step, OutcomeState.IN_DOUBT, AttemptEnd(failure=failure))
+
+    # -- giving up -----------------------------------------------------------------------------------------------------
+
+    def give_up(self, request: Request) -> None:
+        """The body no longer waits for this step: stop its attempt."""
+        step = self._live.get(request.ident)
+        if step is not None and step.request is request:
+            step.stopped = True
+            if step.handle is not None:
+                step.handle.cancel("the workflow gave it up")
+        else:
+            self._driver.waits.drop_retry(request)
+
+    def cancel_all(self, why: str) -> None:
+        """Stop every attempt; what they still say is not heard."""
+        live, self._live = self._live, {}
+        for step in live.values():
+            if step.handle is not None:
+                step.handle.cancel(why)
+
+    def stop_all(self, why: str) -> None:
+        """Stop every attempt because the worker drains: each is to be run again by whoever continues the run."""
+        for step in list(self._live.values()):
+            if step.handle is not None:
+                step.handle.cancel(why)
+
+    # -- marks and signs -----------------------------------------------------------------------------------------------
+
+    def mark_long(self, now: int) -> None:
+        """Write the start mark of each attempt that has run long enough."""
+        for step in self._live.values():
+            if not step.marked and now - step.started_at >= MARK_AFTER_MS:
+                self._mark(step, self._answered)
+
+    def _mark(self, step: LiveStep, answered: Any) -> None:
+        step.marked = True
+        self._submit(step, self._record(step, AttemptState.STARTED, None, None, None), answered)
+
+    def sign(self, spec: AttemptSpec, sign: Sign) -> None:
+        """Save a checkpoint or progress of a running attempt."""
+        driver = self._driver
+        step = self._live.get(spec.ident)
+        if step is None or step.attempt != spec.attempt:
+            if isinstance(sign, CheckpointSign):
+                sign.ack(RuntimeError("this attempt no longer counts"))
+            return
+        if isinstance(sign, CheckpointSign):
+            step.marked = True
+            command = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, driver.hosting.seal(sign.data))
+            driver.hosting.store.submit(command, functools.partial(self._checkpointed, sign))
+        elif isinstance(sign, ProgressSign):
+            step.marked = True
+            done = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, done=sign.done, total=sign.total)
+            driver.hosting.store.submit(done, self._answered)
+
+    def _checkpointed(self, sign: CheckpointSign, result: Any) -> None:
+        sign.ack(None if self._answered(result) else RuntimeError("the checkpoint was not saved: another worker owns the run"))
+
+    def _answered(self, result: Any) -> bool:
+        driver = self._driver
+        if driver.gone:
+            return False
+        if isinstance(result, Refused):
+            driver.let_go()
+            return False
+        if isinstance(result, Exception):
+            driver.hosting.broken(driver, result)
+            return False
+        return True
+
+    def _record(
+        self, step: LiveStep, state: AttemptState, failure: Failure | None, ended_at: int | None, next_at: int | None
+    ) -> AttemptRecord:
+        request, undo = step.request, step.call.plan.undo
+        return AttemptRecord(
+            request.ident,
+            request.name,
+            self._driver.run.generation,
+            step.attempt,
+            state,
+            request.asked,
+            step.started_at,
+            ended_at,
+            next_at,
+            failure,
+            step.call.input,
+            _name_of(undo) if undo is not None else None,
+        )
+
+    def _submit(self, step: LiveStep, record: AttemptRecord, answered: Any) -> None:
+        driver = self._driver
+        driver.hosting.store.submit(
+            SaveAttempt(
+                driver.run.id,
+                driver.claim,
+                record.ident,
+                record.name,
+                record.generation,
+                record.attempt,
+                record.state,
+                record.asked,
+                record.started_at,
+                driver.run.automation,
+                record.ended_at,
+                record.next_at,
+                record.failure,
+                driver.hosting.seal(record.input),
+                record.undo,
+            ),
+            answered,
+        )
+
+
+def _name_of(fn: Any) -> str:
+    return f"{getattr(fn, '__module__', '?')}:{getattr(fn, '__qualname__', repr(fn))}"
+
+
+def _lost_in_doubt(name: str) -> Failure:
+    return Failure(
+        type="InDoubt",
+        code="in_doubt",
+        message=f"the worker died while {name!r} was under way; it may or may not have had its effect",
+        hint="Look at the target, then: runs give-result RUN STEP VALUE, or runs retry RUN --from STEP to do it again.",
+    )

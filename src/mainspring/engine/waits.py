@@ -1,0 +1,289 @@
+"""What one loaded run waits for: timers, retries, its deadline, signals, events, answers, children; and its inbox.
+
+Facts stay in the inbox until the body asks for them, except a cancel and a result given by a person, which are taken in at once. Taking
+in is an outcome like any other: it gets its rank, and the fact is deleted by the same commit.
+"""
+
+import heapq
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, StepCall, TimerCall
+from mainspring.store.commands.inbox import CloseWait, OpenWait
+from mainspring.store.commands.results import Refused
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+
+    from mainspring.engine.driver import Driver
+
+_FACT_OF = {OutcomeKind.SIGNAL: FactKind.SIGNAL, OutcomeKind.EVENT: FactKind.EVENT, OutcomeKind.ANSWER: FactKind.ANSWER, OutcomeKind.CHILD: FactKind.CHILD}
+
+
+class Waits:
+    """Open waits of one run."""
+
+    def __init__(self, driver: "Driver") -> None:
+        self._driver = driver
+        self._due: list[tuple[int, int, Request]] = []
+        self._retries: dict[str, tuple[Request, StepCall]] = {}
+        self._open: dict[str, Request] = {}
+        self._facts: dict[int, Fact] = {}
+        self._deadline_at: int | None = None
+        self._handle: TimerHandle | None = None
+        self._armed_at: int | None = None
+        self._counter = 0
+        self.seen = 0
+
+    # -- starting and giving up ----------------------------------------------------------------------------------------
+
+    def start(self, request: Request) -> None:
+        """Begin to wait."""
+        call = request.call
+        if isinstance(call, TimerCall):
+            self._push(call.due_at, request)
+            return
+        self._open[request.ident] = request
+        driver = self._driver
+        if isinstance(call, EventCall):
+            self._open_wait(request, "event", request.name, call.until_at, call.since_at, dict(call.where), None)
+        elif isinstance(call, AskCall):
+            self._open_wait(request, "ask", request.name, call.until_at, None, None, call.question)
+        elif isinstance(call, ChildCall):
+            driver.saving += 1
+            driver.hosting.store.submit(driver.hosting.child_of(driver.run, request, call), self._child_started(request))
+
+    def _open_wait(
+        self,
+        request: Request,
+        kind: str,
+        name: str,
+        until_at: int,
+        since_at: int | None,
+        where: dict[str, Any] | None,
+        question: bytes | None,
+    ) -> None:
+        driver = self._driver
+        command = OpenWait(driver.run.id, driver.claim, request.ident, kind, name, until_at, since_at, where, question)
+        driver.saving += 1
+        driver.hosting.store.submit(command, self._waiting)
+
+    def _waiting(self, result: Any) -> None:
+        self._driver.saving -= 1
+        if self._answered(result):
+            self._driver.hosting.look_for_facts()
+            self._driver.advance()
+
+    def _child_started(self, request: Request) -> Any:
+        def started(result: Any) -> None:
+            driver = self._driver
+            driver.saving -= 1
+            if driver.gone:
+                return
+            if isinstance(result, Refused) and result.code != "claim_lost":
+                failure = driver.hosting.refusal_of(request.name, result)
+                self._open.pop(request.ident, None)
+                call = request.call
+                assert isinstance(call, ChildCall)
+                driver.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
+            elif self._answered(result):
+                driver.hosting.look_for_facts()
+                driver.advance()
+
+        return started
+
+    def give_up(self, request: Request) -> None:
+        """The body no longer waits for this."""
+        waited = self._open.pop(request.ident, None)
+        if waited is None:
+            return
+        driver = self._driver
+        if request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER):
+            driver.hosting.store.submit(CloseWait(driver.run.id, driver.claim, request.ident), self._answered)
+        elif isinstance(request.call, ChildCall) and request.call.plan.close == "cancel":
+            driver.hosting.cancel_child(driver.run, request)
+
+    # -- due times -----------------------------------------------------------------------------------------------------
+
+    def _push(self, due_at: int, request: Request) -> None:
+        self._counter += 1
+        heapq.heappush(self._due, (due_at, self._counter, request))
+        self._arm_first()
+
+    def retry_at(self, request: Request, call: StepCall, due_at: int) -> None:
+        """Attempt the step again at this instant, which is committed."""
+        self._retries[request.ident] = (request, call)
+        self._push(due_at, request)
+
+    def drop_retry(self, request: Request) -> None:
+        """The body gave up a step that waited for its next attempt."""
+        if self._retries.pop(request.ident, None) is not None:
+            call = request.call
+            assert isinstance(call, StepCall)
+            self._driver.save(request, OutcomeState.CANCELLED, marked=True, input=call.input)
+
+    def watch_deadline(self, deadline_at: int) -> None:
+        """End the run when its deadline passes."""
+        self._deadline_at = deadline_at
+        self._arm_first()
+
+    def next_due(self) -> tuple[int | None, bool]:
+        """Return the earliest instant at which something is due, and whether a retry is among what waits."""
+        while self._due and not self._due[0][2].open:
+            heapq.heappop(self._due)
+        due_at = self._due[0][0] if self._due else None
+        if self._deadline_at is not None and self._driver.body.stopping is None:
+            due_at = self._deadline_at if due_at is None else min(due_at, self._deadline_at)
+        return due_at, bool(self._retries)
+
+    def _arm_first(self) -> None:
+        due_at, _ = self.next_due()
+        if due_at is not None:
+            self.arm(due_at)
+
+    def arm(self, due_at: int) -> None:
+        """Wake this driver in memory at an instant."""
+        if self._handle is not None and self._armed_at is not None and self._armed_at <= due_at:
+            return
+        self._disarm()
+        hosting = self._driver.hosting
+        self._armed_at = due_at
+        delay = max(0, due_at - hosting.clock.now()) / 1000
+        self._handle = hosting.loop.call_later(delay, self._wake)
+
+    def _disarm(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle, self._armed_at = None, None
+
+    def rearm(self) -> None:
+        """Look at what became due while the run was parked."""
+        self._disarm()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._handle, self._armed_at = None, None
+        driver = self._driver
+        if driver.gone or driver.parked:
+            return
+        now = driver.hosting.clock.now()
+        if driver.halt is None and not driver.draining:
+            self._take_due(now)
+        self._arm_first_later(now)
+        driver.advance()
+
+    def _arm_first_later(self, now: int) -> None:
+        due_at, _ = self.next_due()
+        if due_at is not None and due_at > now:
+            self.arm(due_at)
+
+    def _take_due(self, now: int) -> None:
+        if self._deadline_at is not None and self._deadline_at <= now and self._driver.body.stopping is None:
+            deadline_at, self._deadline_at = self._deadline_at, None
+            self._stop(OutcomeKind.DEADLINE, max(now, deadline_at), None)
+        while self._due and self._due[0][0] <= now:
+            due_at, _, request = heapq.heappop(self._due)
+            if not request.open:
+                continue
+            retry = self._retries.pop(request.ident, None)
+            if retry is not None:
+                self._driver.steps.start(*retry)
+            elif isinstance(request.call, TimerCall):
+                self._driver.save(request, OutcomeState.SUCCEEDED, at=max(now, due_at))
+
+    def _stop(self, kind: OutcomeKind, at: int, inbox: int | None) -> None:
+        driver = self._driver
+        ident = f"{kind}#{driver.rank + 1}"
+        generation = driver.run.generation
+        outcome = Outcome(driver.rank + 1, ident, str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, generation, at, at, 0)
+        driver.append(outcome, inbox=inbox)
+
+    # -- facts ---------------------------------------------------------------------------------------------------------
+
+    def add_facts(self, facts: Any) -> None:
+        """Note what came from outside; nothing is taken in yet."""
+        for fact in facts:
+            if fact.seq > self.seen:
+                self.seen = fact.seq
+                self._facts[fact.seq] = fact
+
+    def match_facts(self) -> None:
+        """Take in what the body waits for, in the order of arrival."""
+        if not self._facts:
+            return
+        for fact in list(self._facts.values()):
+            if fact.kind is FactKind.CANCEL:
+                del self._facts[fact.seq]
+                if self._driver.body.stopping is None:
+                    self._stop(OutcomeKind.CANCEL, self._driver.hosting.clock.now(), fact.seq)
+                continue
+            request = self._wanted_by(fact)
+            if request is not None:
+                del self._facts[fact.seq]
+                self._take_in(request, fact)
+
+    def _wanted_by(self, fact: Fact) -> Request | None:
+        if fact.kind is FactKind.RESULT:
+            return self._driver.body.waiting.get(fact.ident or "")
+        if fact.ident is not None:
+            request = self._open.get(fact.ident)
+            return request if request is not None and _FACT_OF.get(request.kind) is fact.kind else None
+        for request in self._open.values():
+            if request.kind is OutcomeKind.SIGNAL and fact.kind is FactKind.SIGNAL and request.name == fact.name:
+                return request
+        return None
+
+    def _take_in(self, request: Request, fact: Fact) -> None:
+        self._open.pop(request.ident, None)
+        self._retries.pop(request.ident, None)
+        call = request.call
+        state = OutcomeState.SUCCEEDED if fact.failure is None else OutcomeState.FAILED
+        self._driver.save(
+            request,
+            state,
+            output=self._driver.hosting.unseal(fact.payload),
+            failure=fact.failure,
+            inbox=fact.seq,
+            marked=request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER) or fact.kind is FactKind.RESULT,
+            input=call.input if isinstance(call, StepCall | ChildCall) else None,
+        )
+
+    # -- for people ----------------------------------------------------------------------------------------------------
+
+    def describe(self) -> bytes | None:
+        """Return what the run waits for, as JSON for `runs show` and `explain`."""
+        waiting: list[dict[str, Any]] = []
+        for request in sorted(self._driver.body.waiting.values(), key=lambda r: r.asked)[:20]:
+            call = request.call
+            until_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
+            if request.ident in self._retries:
+                until_at = next((d for d, _, r in self._due if r is request), None)
+            if isinstance(call, TimerCall) and request.ident.endswith("!within"):
+                continue
+            kind = "retry" if request.ident in self._retries else str(request.kind)
+            waiting.append({"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at})
+        return msgspec.json.encode(waiting) if waiting else None
+
+    def close(self) -> None:
+        """End all waiting in memory."""
+        self._disarm()
+        self._due.clear()
+        self._retries.clear()
+        self._open.clear()
+
+    def _answered(self, result: Any) -> bool:
+        driver = self._driver
+        if driver.gone:
+            return False
+        if isinstance(result, Refused):
+            driver.let_go()
+            return False
+        if isinstance(result, Exception):
+            driver.hosting.broken(driver, result)
+            return False
+        return True
+
+

@@ -1,0 +1,413 @@
+"""The worker: claims runs while it has room, holds their drivers, keeps suspended ones in a bounded memory, drains.
+
+Invariants. One Claim is under way at a time. All state here is touched in the loop's thread only; the store's thread passes things on with
+`call_soon_threadsafe`. A run is loaded once: a claimed run that is still parked here goes on without replay.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mainspring.domain.classify import Classifier
+from mainspring.domain.clock import Clock
+from mainspring.domain.codec import Codec, JsonCodec
+from mainspring.domain.failure import Failure
+from mainspring.domain.ids import derived_id
+from mainspring.domain.journal import Fact, History
+from mainspring.domain.states import FailureReason
+from mainspring.domain.verdict import Kind
+from mainspring.engine.attempt import Attempts
+from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.child_runs import child_command, child_id
+from mainspring.engine.children import Children
+from mainspring.engine.driver import Driver
+from mainspring.engine.programs import Program, program_of
+from mainspring.engine.registry import Registry
+from mainspring.engine.requests import ChildCall, Request
+from mainspring.engine.signs import LogSign, ProcessSign, Sign, SignKind
+from mainspring.engine.starting import StartOptions, start_command
+from mainspring.store.base import Changes, EngineReads, Store
+from mainspring.store.commands.journal import RecordProcess
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.runs import CancelRun, Claim, Claimed, ClaimedRun, Halt, StartRun
+
+_LOG = logging.getLogger("mainspring.worker")
+_STEP_LOG = logging.getLogger("mainspring.step")
+_ROUND_S = 0.5
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+Transactional = Callable[[AttemptSpec], Callable[..., Any]]
+OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
+"""Runs a blocking read elsewhere and hands its result (or exception) to the second function, in the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """Bounds of one worker."""
+
+    concurrency: int = 64
+    threads: int = 32
+    parked: int = 2_000
+    """Suspended runs whose bodies stay in memory."""
+    suspend_after_ms: int = 200
+    tags: tuple[str, ...] = ()
+    queues: tuple[str, ...] | None = None
+    suspects: bool = False
+
+
+class Worker:
+    """One process's share of the work; made and used in `loop`'s thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        reads: EngineReads,
+        registry: Registry,
+        clock: Clock,
+        *,
+        settings: WorkerSettings | None = None,
+        codec: Codec | None = None,
+        classifier: Classifier | None = None,
+        children: Callable[[Callable[[Any, SignKind, Sign], None]], Children] | None = None,
+        transactional: Transactional | None = None,
+        off_loop: OffLoop | None = None,
+    ) -> None:
+        self.loop = loop
+        self.store = store
+        self.clock = clock
+        self.settings = settings or WorkerSettings()
+        self.suspend_after_ms = self.settings.suspend_after_ms
+        self.codec = codec or JsonCodec()
+        self._plain = isinstance(self.codec, JsonCodec)
+        self._reads = reads
+        self._registry = registry
+        self._classifier = classifier or Classifier()
+        self._transactional = transactional
+        self._off_loop = off_loop or self._in_executor
+        pool = children(self.on_sign) if children is not None else None
+        self.attempts = Attempts(
+            loop,
+            on_sign=self.on_sign,
+            classifier=self._classifier,
+            threads=self.settings.threads,
+            children=pool,
+            clock=clock,
+        )
+        self.drivers: dict[str, Driver] = {}
+        self._parked: OrderedDict[str, Driver] = OrderedDict()
+        self._loading = 0
+        self._claiming = False
+        self._wanted = False
+        self._claim_count = 0
+        self._due: asyncio.TimerHandle | None = None
+        self._round: asyncio.TimerHandle | None = None
+        self._facts_seen = 0
+        self._facts_reading = False
+        self._facts_wanted = False
+        self.draining = False
+        self.on_idle: Callable[[], None] | None = None
+        self.on_broken: Callable[[str, Exception], None] = _report_broken
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to claim."""
+        self._round = self.loop.call_later(_ROUND_S, self._make_round)
+        self.want()
+
+    def drain(self) -> None:
+        """Claim nothing more, give runs back as soon as what is in flight is saved; `on_idle` is called at the end."""
+        self.draining = True
+        self._forget_parked(0)
+        for driver in list(self.drivers.values()):
+            driver.drain()
+        self._tell_idle()
+
+    def hurry(self) -> None:
+        """The time to drain is over: stop the attempts; their runs go on elsewhere."""
+        for driver in list(self.drivers.values()):
+            driver.steps.stop_all("the worker stops")
+
+    def stop(self) -> None:
+        """Forget everything; writes nothing. For the end of the process."""
+        self.draining = True
+        for handle in (self._due, self._round):
+            if handle is not None:
+                handle.cancel()
+        for driver in [*self.drivers.values(), *self._parked.values()]:
+            driver.let_go()
+        self._parked.clear()
+        self.attempts.close()
+
+    @property
+    def active(self) -> int:
+        """How many runs this worker works on now."""
+        return len(self.drivers) + self._loading
+
+    def changed(self, changes: Changes) -> None:
+        """The store says that something may have come."""
+        if changes.ready:
+            self.want()
+        if changes.facts:
+            self.look_for_facts()
+
+    def _make_round(self) -> None:
+        now = self.clock.now()
+        for driver in list(self.drivers.values()):
+            driver.steps.mark_long(now)
+            driver.send_notes()
+        self._round = self.loop.call_later(_ROUND_S, self._make_round)
+
+    def _tell_idle(self) -> None:
+        if self.draining and not self.active and self.on_idle is not None:
+            self.on_idle()
+
+    # -- claiming ------------------------------------------------------------------------------------------------------
+
+    def want(self) -> None:
+        """Claim as soon as there is room."""
+        if not self._wanted:
+            self._wanted = True
+            self.loop.call_soon(self._claim)
+
+    def _claim(self) -> None:
+        room = self.settings.concurrency - self.active
+        if self._claiming or self.draining or room <= 0:
+            return
+        self._wanted = False
+        self._claiming = True
+        self._claim_count += 1
+        claim_id = f"{self.store.session}:{self._claim_count}"
+        settings = self.settings
+        self.store.submit(Claim(claim_id, room, settings.tags, settings.queues, settings.suspects), self._claimed)
+
+    def _claimed(self, result: Any) -> None:
+        self._claiming = False
+        if not isinstance(result, Claimed):
+            if isinstance(result, Exception):
+                _LOG.error("claiming failed: %s", result)
+            return
+        for run in result.runs:
+            self._take(run)
+        self._plan_due(result.next_due_at)
+        if result.more:
+            self.want()
+        elif self._wanted:
+            self.loop.call_soon(self._claim)
+
+    def _plan_due(self, due_at: int | None) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if due_at is not None:
+            delay = max(0.001, (due_at - self.clock.now()) / 1000)
+            self._due = self.loop.call_later(min(delay, 60.0), self.want)
+
+    def _take(self, run: ClaimedRun) -> None:
+        parked = self._parked.pop(run.id, None)
+        if parked is not None:
+            if parked.rank == run.rank and parked.run.generation == run.generation:
+                self.drivers[run.id] = parked
+                parked.resume(run)
+                return
+            parked.let_go()
+        if run.fresh:
+            self._load(run, None)
+        else:
+            self._loading += 1
+            self._off_loop(lambda: self._reads.history(run.id), lambda read: self._loaded(run, read))
+
+    def _loaded(self, run: ClaimedRun, read: Any) -> None:
+        self._loading -= 1
+        if isinstance(read, Exception):
+            _LOG.error("run %s cannot be loaded: %s", run.id, read)
+            self._halt_unloadable(run, read)
+        else:
+            self._load(run, read)
+
+    def _load(self, run: ClaimedRun, history: History | None) -> None:
+        try:
+            data = self.unseal(run.input)
+            program = program_of(run, self._registry, data if data is not None else b"{}")
+            driver = Driver(self, run, program, self._opened(history))
+        except Exception as error:  # noqa: BLE001  whatever keeps one run from loading must not keep the others
+            self._halt_unloadable(run, error)
+            return
+        self.drivers[run.id] = driver
+        try:
+            driver.begin()
+        except Exception as error:  # noqa: BLE001
+            driver.let_go()
+            self._halt_unloadable(run, error)
+
+    def _opened(self, history: History | None) -> History | None:
+        if history is None or self._plain:
+            return history
+        from msgspec.structs import replace
+
+        return replace(
+            history,
+            outcomes=[replace(o, input=self.unseal(o.input), output=self.unseal(o.output)) for o in history.outcomes],
+            attempts=[replace(a, input=self.unseal(a.input)) for a in history.attempts],
+            checkpoints={k: replace(c, value=self.unseal(c.value)) for k, c in history.checkpoints.items()},
+        )
+
+    def _halt_unloadable(self, run: ClaimedRun, error: Exception) -> None:
+        halt = Halt(run.id, run.claim, FailureReason.BODY_ERROR, run.rank, self.failure_of(error))
+        self.store.submit(halt, _ignore)
+
+    # -- what drivers ask (Hosting) ------------------------------------------------------------------------------------
+
+    def seal(self, data: bytes | None) -> bytes | None:
+        """Make a value's bytes what the store keeps."""
+        return data if self._plain or data is None else self.codec.encode(data)
+
+    def unseal(self, data: bytes | None) -> bytes | None:
+        """Make what the store keeps a value's bytes again."""
+        return data if self._plain or data is None else self.codec.decode(data)
+
+    def failure_of(self, error: BaseException) -> Failure:
+        """Return an exception as data."""
+        return Failure.of(error, self._classifier.classify(error, datetime.fromtimestamp(self.clock.now() // 1000, UTC)))
+
+    def refusal_of(self, name: str, refused: Refused) -> Failure:
+        """Return a refused start of a child as data."""
+        return Failure(
+            type="Refused", code=refused.code, message=f"child {name!r} was not started: {refused.text or refused.code}", kind=Kind.PERMANENT
+        )
+
+    def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
+        """Return the command that starts a child."""
+        return child_command(run, request, call, self.clock.now(), self.codec)
+
+    def cancel_child(self, run: ClaimedRun, request: Request) -> None:
+        """Ask a child that nobody waits for any more to stop."""
+        child = child_id(run, request.ident)
+        self.store.submit(CancelRun(child, f"gave-up:{run.id}:{request.ident}", "its parent gave it up"), _ignore)
+
+    def restart_of(self, run: ClaimedRun, program: Program, data: bytes) -> StartRun:
+        """Return the run that continues `run` with a new input."""
+        assert program.automation is not None
+        options = StartOptions(key=run.run_key, key_policy="restart", queue=run.queue, priority=run.priority, tag=run.tag)
+        return start_command(
+            program.automation.definition,
+            data,
+            run=derived_id("r", self.clock.now(), run.id, "restart"),
+            now_at=self.clock.now(),
+            trigger=f"restart of {run.id}",
+            options=options,
+            codec=self.codec,
+        )
+
+    def transactional(self, spec: AttemptSpec) -> Callable[..., Any]:
+        """Return what to call for a step in the user's own database."""
+        if self._transactional is None:
+            from mainspring.domain.errors import DefinitionError
+
+            raise DefinitionError(
+                f"step {spec.name!r} is transactional, but no database is configured",
+                hint='Add to mainspring.toml: [databases] default = {url = "sqlite:///app.db"}',
+            )
+        return self._transactional(spec)
+
+    def park(self, driver: Driver) -> None:
+        """Keep a suspended driver in memory; the longest parked goes when there are too many."""
+        run_id = driver.run.id
+        if self.drivers.get(run_id) is driver:
+            del self.drivers[run_id]
+        if self.draining:
+            driver.let_go()
+        else:
+            self._parked[run_id] = driver
+            self._forget_parked(self.settings.parked)
+        self._freed()
+
+    def _forget_parked(self, most: int) -> None:
+        while len(self._parked) > most:
+            self._parked.popitem(last=False)[1].let_go()
+
+    def gone(self, driver: Driver) -> None:
+        """Forget a driver."""
+        run_id = driver.run.id
+        if self.drivers.get(run_id) is driver:
+            del self.drivers[run_id]
+        if self._parked.get(run_id) is driver:
+            del self._parked[run_id]
+        self._freed()
+
+    def _freed(self) -> None:
+        if self.draining:
+            self._tell_idle()
+        else:
+            self.want()
+
+    def broken(self, driver: Driver, error: Exception) -> None:
+        """A command that cannot be executed: report it and let the run go; its claim ends with this session."""
+        self.on_broken(driver.run.id, error)
+        driver.let_go()
+
+    # -- facts and signs -----------------------------------------------------------------------------------------------
+
+    def look_for_facts(self) -> None:
+        """Read what came into the inboxes of loaded runs."""
+        if self._facts_reading:
+            self._facts_wanted = True
+            return
+        session = self.store.session
+        if session is None or not self.drivers:
+            return
+        self._facts_reading = True
+        seen = self._facts_seen
+        self._off_loop(lambda: self._reads.facts_after(session, seen), self._facts_read)
+
+    def _facts_read(self, read: Any) -> None:
+        self._facts_reading = False
+        if isinstance(read, Exception):
+            _LOG.error("the inboxes cannot be read: %s", read)
+            return
+        by_run: dict[str, list[Fact]] = {}
+        for fact in read:
+            by_run.setdefault(fact.run, []).append(fact)
+        for run_id, facts in by_run.items():
+            driver = self.drivers.get(run_id)
+            if driver is not None:
+                driver.add_facts(facts)
+        if self._facts_wanted:
+            self._facts_wanted = False
+            self.look_for_facts()
+
+    def on_sign(self, spec: AttemptSpec | None, kind: SignKind, sign: Sign) -> None:
+        """Take a sign of life of an attempt or a child process."""
+        del kind
+        if isinstance(sign, ProcessSign):
+            self.store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), _ignore)
+        elif isinstance(sign, LogSign):
+            extra = {"run": spec.run_id, "step": spec.name, "attempt": spec.attempt, "fields": sign.fields} if spec is not None else {}
+            _STEP_LOG.log(_LEVELS.get(sign.level, logging.INFO), "%s", sign.text, extra=extra)
+        elif spec is not None:
+            driver = self.drivers.get(spec.run_id)
+            if driver is not None:
+                driver.steps.sign(spec, sign)
+
+    def _in_executor(self, read: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        def finished(future: "asyncio.Future[Any]") -> None:
+            if not future.cancelled():
+                error = future.exception()
+                then(error if error is not None else future.result())
+
+        self.loop.run_in_executor(None, read).add_done_callback(finished)
+
+
+def _ignore(_result: Any) -> None:
+    """The answer changes nothing here."""
+
+
+def _report_broken(run: str, error: Exception) -> None:
+    _LOG.error("run %s was let go: a command of it cannot be executed: %s", run, error)
+
+
