@@ -1,0 +1,139 @@
+"""How a definition, an input and an instant become the command that stages a run.
+
+Role: the one place where options (queue, priority, partition, key, deadline, version, tag, title, tags) are applied to a start, whoever
+starts: a person (through the service, audited), the scheduler for a slot, a body for its child. Pure: no store, no clock.
+Invariant: the key's hash is over the plain JSON, so that a codec that encrypts differently each time keeps keys usable.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from mainspring.domain.codec import Codec, JsonCodec
+from mainspring.domain.definition import Definition
+from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.ids import fingerprint
+from mainspring.domain.options import parse_options
+from mainspring.domain.text import escape
+from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartRun
+
+KeyPolicy = Literal["reuse", "restart"]
+
+_JSON = JsonCodec()
+_LONGEST_TITLE = 500
+_LONGEST_KEY = 1_000
+
+
+class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What one start says beside its input; None = as the definition says.
+
+    `key_policy`: a key whose run failed or was cancelled answers with that run ("reuse") or starts a new one ("restart"). `due_at` = the
+    earliest instant (ms UTC). `tags` are added to the definition's.
+    """
+
+    key: str | None = None
+    key_policy: KeyPolicy = "reuse"
+    key_expires_at: int | None = None
+    due_at: int | None = None
+    queue: str | None = None
+    priority: int | None = None
+    tag: str | None = None
+    tags: dict[str, str] | None = None
+    title: str | None = None
+
+
+_PLAIN = StartOptions()
+
+
+def start_command(
+    definition: Definition,
+    data: bytes,
+    *,
+    run: str,
+    now_at: int,
+    trigger: str,
+    options: StartOptions = _PLAIN,
+    slot: SlotLink | None = None,
+    parent: ParentLink | None = None,
+    codec: Codec = _JSON,
+    here: bool = False,
+) -> StartRun:
+    """Return the command that stages run `run` of a definition with the plain JSON `data` as its input.
+
+    `now_at` (ms) stands for `{slot}` where no schedule started it. `trigger` is what started it, for people.
+
+    Raises:
+        OptionError: a value of `options` cannot be used, or the key or partition template has no value for a name.
+    """
+    chosen = _chosen(definition, options)
+    arguments = _arguments(data)
+    at = now_at if slot is None else slot.slot_at
+    key = _filled(definition, "key", arguments, at) if options.key is None else _checked_key(options.key)
+    span = definition.span("deadline")
+    deadline_ms = None if span is None else round(span.total_seconds() * 1000)
+    due_at = options.due_at
+    return StartRun(
+        id=run,
+        automation=definition.name,
+        kind=str(definition.kind),
+        version=definition.version,
+        input=codec.encode(data),
+        codec=codec.id,
+        trigger=trigger,
+        queue=chosen["queue"],
+        priority=chosen["priority"],
+        tag=chosen["tag"],
+        partition=_filled(definition, "partition", arguments, at),
+        due_at=due_at,
+        # A run that is meant to start later has its whole deadline from then on.
+        deadline_at=due_at + deadline_ms if due_at is not None and due_at > now_at and deadline_ms is not None else None,
+        deadline_after_ms=deadline_ms if due_at is None or due_at <= now_at else None,
+        title=escape(options.title or definition.title_for(arguments, at), _LONGEST_TITLE),
+        tags={**definition.option("tags"), **chosen["tags"]} or None,
+        run_key=None if key is None else _run_key(key, data, options),
+        parent=parent,
+        slot=slot,
+        here=here,
+    )
+
+
+def _chosen(definition: Definition, options: StartOptions) -> dict[str, Any]:
+    """Return queue, priority and tag of this start, and the tags that it adds."""
+    if options.key_policy not in ("reuse", "restart"):
+        raise OptionError(f"key policy {options.key_policy!r} is none", hint='Choose "reuse" or "restart".')
+    given = {name: getattr(options, name) for name in ("queue", "priority", "tag", "tags")}
+    chosen = {name: definition.option(name) for name in ("queue", "priority", "tag")} | {"tags": {}}
+    return chosen | parse_options(definition.kind, given, f"the start of {definition.name!r}")
+
+
+def _arguments(data: bytes) -> dict[str, Any]:
+    """Return the arguments that templates may name."""
+    decoded = msgspec.json.decode(data)
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def _filled(definition: Definition, name: str, arguments: dict[str, Any], at: int) -> str | None:
+    """Return the expanded template of an option; None where there is none or where it is empty for these arguments."""
+    template = definition.option(name)
+    if template is None:
+        return None
+    try:
+        text = definition.expand(template, arguments, at)
+    except MainspringError as error:
+        raise OptionError(
+            f"option {name!r} of {definition.name!r}: {error.message}\nin {definition.where}", hint=error.hint
+        ) from None
+    return _checked_key(text, name) if text else None
+
+
+def _checked_key(key: str, what: str = "key") -> str:
+    """Return a key that can be compared and shown; bad text in it is escaped, so that two keys stay two."""
+    shown = escape(key)
+    if not shown or len(shown) > _LONGEST_KEY:
+        hint = f"Use a text of 1 to {_LONGEST_KEY} characters, for example a hash of the longer one."
+        raise OptionError(f"{what} {escape(key, 80)!r} has {len(shown)} characters", hint=hint)
+    return shown
+
+
+def _run_key(key: str, data: bytes, options: StartOptions) -> RunKey:
+    return RunKey(key, fingerprint(data), options.key_policy, options.key_expires_at)

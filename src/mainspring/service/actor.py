@@ -1,0 +1,78 @@
+"""Who acts, why, and under which command id.
+
+Role: the three facts that every act carries into the audit log. Invariant: an id given by a caller never equals one that was derived
+from another (`Act.part`), because only derived ones hold a "/".
+"""
+
+import re
+from typing import Self
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import OptionError
+from mainspring.domain.ids import new_id
+from mainspring.domain.text import escape
+
+_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,199}")
+_ID_BITS = 80
+_LONGEST_NAME = 200
+_LONGEST_REASON = 2_000
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """A person or program: `door` is where it came in (cli, api, app, ...), `name` who it is there; written "cli:user@host"."""
+
+    door: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.door}:{self.name}"
+
+    @classmethod
+    def cli(cls, user: str, host: str) -> Self:
+        """Return the person at a command line."""
+        return cls("cli", _shown(f"{user}@{host}"))
+
+    @classmethod
+    def api(cls, token_name: str) -> Self:
+        """Return the holder of an API token; the name, never the token."""
+        return cls("api", _shown(token_name))
+
+    @classmethod
+    def app(cls, pid: int, host: str) -> Self:
+        """Return a program that uses the library."""
+        return cls("app", _shown(f"{pid}@{host}"))
+
+
+class Act(msgspec.Struct, frozen=True):
+    """One act's actor, reason and command id; made by `act_of`."""
+
+    actor: Actor
+    reason: str | None
+    command: str
+
+    def part(self, *names: str) -> "Act":
+        """Return the act on one of several subjects; the same names give the same command id."""
+        return msgspec.structs.replace(self, command="/".join((self.command, *names)))
+
+
+def act_of(actor: Actor, clock: Clock, *, reason: str | None = None, command: str | None = None) -> Act:
+    """Return an act with the caller's command id, or a new one.
+
+    Raises:
+        OptionError: the command id cannot be one.
+    """
+    if command is None:
+        command = new_id("c", clock.now(), clock.random_bits(_ID_BITS))
+    elif not _COMMAND.fullmatch(command):
+        raise OptionError(
+            f"{escape(command, 80)!r} is not a command id",
+            hint="Use up to 200 letters, digits and _ . : @ -, beginning with a letter or digit.",
+        )
+    return Act(actor, escape(reason, _LONGEST_REASON) if reason else None, command)
+
+
+def _shown(name: str) -> str:
+    """Return the name printable and bounded: it may come from anywhere."""
+    return escape(name, _LONGEST_NAME)

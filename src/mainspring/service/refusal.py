@@ -1,0 +1,54 @@
+"""What the store's refusals mean to who asked: an error with what is in the way and how to mend it."""
+
+import re
+from datetime import timedelta
+
+from mainspring.domain.errors import (
+    AlreadyExistsError,
+    BusyError,
+    ConflictError,
+    KeyConflictError,
+    MainspringError,
+    NotFoundError,
+)
+from mainspring.store.commands.results import Refused
+
+_MISSING = {
+    "not_found": "List what there is; a name or id may be misspelt.",
+    "no_such_step": "`mainspring runs show RUN` lists the steps of the run.",
+    "no_such_question": "`mainspring runs show RUN` lists the open questions of the run.",
+}
+_IN_THE_WAY = {
+    "finished": "A run that ended takes nothing in; a failed one can be continued with `mainspring retry RUN`.",
+    "wrong_state": "`mainspring explain RUN` says what can be done with it now.",
+    "claim_lost": "Try again: it changed hands meanwhile.",
+    "retired": "Take `retire` back with `mainspring auto resume NAME`, or start another automation.",
+    "held": "Decide the runs that were unfinished, then `mainspring db restore --release`.",
+    "not_paused": "Nothing has to be done: it is not paused.",
+    "not_held": "Nothing has to be done: nobody holds it with this token.",
+    "not_alive": "Nothing has to be done: that process ended.",
+}
+_DEFAULT_WAIT_MS = 1_000
+_RUN_ID = re.compile(r"\br_[0-9a-z]{26}\b")
+
+
+def error_of(refused: Refused, what: str) -> MainspringError:
+    """Return the error for a refusal; `what` names the act, for a refusal that says nothing itself."""
+    code, text = refused.code, refused.text or f"{what}: {refused.code.replace('_', ' ')}"
+    if code == "busy":
+        wait = refused.retry_after_ms or _DEFAULT_WAIT_MS
+        return BusyError(timedelta(milliseconds=wait), text)
+    if code == "key_conflict":
+        return KeyConflictError(text, hint=_key_hint(text))
+    if code == "taken":
+        return AlreadyExistsError(text, hint="Take another name or id.")
+    if code in _MISSING:
+        return NotFoundError(text, hint=_MISSING[code])
+    return ConflictError(text, hint=_IN_THE_WAY.get(code, "Look at its present state, then decide again."))
+
+
+def _key_hint(text: str) -> str:
+    """Return how to mend a key that was used with another input; shows the run that has it."""
+    found = _RUN_ID.search(text)
+    see = f" `mainspring runs show {found[0]}` prints the first input." if found else ""
+    return f"Start it under another key, or with the same input.{see}"

@@ -1,0 +1,53 @@
+"""Acts on one run that need to know nothing of it: cancel, continue, mark done, discard. See `mending.py` for those that look first."""
+
+from typing import Any
+
+from mainspring.domain.codec import Codec, JsonCodec, encode
+from mainspring.service.actor import Act
+from mainspring.service.perform import perform
+from mainspring.store.base import Store
+from mainspring.store.commands.runs import CancelRun, Discard, MarkDone, Reopen
+
+_JSON = JsonCodec()
+
+
+def cancel(store: Store, run: str, *, act: Act) -> None:
+    """Ask a run to stop: one that nobody runs ends at once, another gets a CancelledError where it stands and may clean up.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it has ended.
+    """
+    perform(store, act, "cancel", f"run:{run}", CancelRun(run, act.command, act.reason))
+
+
+def retry(store: Store, run: str, *, act: Act, due_at: int | None = None) -> None:
+    """Continue a failed or halted run from where it failed; what it has done stays done. `due_at` = not before (ms UTC).
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it neither failed nor needs attention.
+    """
+    perform(store, act, "retry", f"run:{run}", Reopen(run, due_at=due_at), {"due_at": due_at})
+
+
+def mark_done(store: Store, run: str, *, act: Act, result: Any = None, codec: Codec = _JSON) -> None:
+    """Declare an unfinished run done that nobody runs just now, with a result for whoever waits for it.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it has ended, or a worker has it.
+        ValueRefusedError: the result cannot be saved.
+    """
+    data = None if result is None else codec.encode(encode(result, what=f"result of {run}"))
+    perform(store, act, "mark_done", f"run:{run}", MarkDone(run, data))
+
+
+def discard(store: Store, run: str, *, act: Act) -> None:
+    """Give up a run that needs attention: it fails, with everything that follows from that.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it does not need attention.
+    """
+    perform(store, act, "discard", f"run:{run}", Discard(run))

@@ -1,0 +1,29 @@
+"""Acts on a worker, which is known by the number of its session: drain, quarantine."""
+
+from mainspring.service.actor import Act
+from mainspring.service.perform import perform
+from mainspring.store.base import Store
+from mainspring.store.commands.results import Numbered
+from mainspring.store.commands.sessions import Bury, DrainSession
+
+
+def drain(store: Store, session: int, *, act: Act) -> None:
+    """Let a worker claim nothing new; what it has goes on.
+
+    Raises:
+        NotFoundError: no live session has this number.
+    """
+    perform(store, act, "drain", f"worker:{session}", DrainSession(session))
+
+
+def quarantine(store: Store, session: int, *, act: Act) -> int:
+    """Take everything away from a worker that misbehaves, at once; return how many runs were set free for others.
+
+    Its session is declared dead, so it can write nothing more; when it next tries, it kills its children and ends. Until then an outside
+    call that is on its way may still happen: only idempotency keys stop that.
+
+    Raises:
+        ConflictError: the session has ended, or is this process's own.
+    """
+    freed: Numbered = perform(store, act, "quarantine", f"worker:{session}", Bury(session))
+    return freed.number
