@@ -79,7 +79,7 @@ class EffectConnection(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """Stop the statement that runs; from any thread."""
+        """Stop the statement that runs, and those that begin later; from any thread, without waiting."""
         ...
 
     def close(self) -> None:
