@@ -86,7 +86,9 @@ def start_command(
         partition=_filled(definition, "partition", arguments, at),
         due_at=due_at,
         # A run that is meant to start later has its whole deadline from then on.
-        deadline_at=due_at + deadline_ms if due_at is not None and due_at > now_at and deadline_ms is not None else None,
+        deadline_at=due_at + deadline_ms
+        if due_at is not None and due_at > now_at and deadline_ms is not None
+        else None,
         deadline_after_ms=deadline_ms if due_at is None or due_at <= now_at else None,
         title=escape(options.title or definition.title_for(arguments, at), _LONGEST_TITLE),
         tags={**definition.option("tags"), **chosen["tags"]} or None,

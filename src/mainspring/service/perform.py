@@ -3,6 +3,7 @@
 from typing import Any
 
 from mainspring.service.actor import Act
+from mainspring.service.reads import Reads
 from mainspring.service.refusal import error_of
 from mainspring.store.base import Store
 from mainspring.store.commands.automations import Audited
@@ -12,18 +13,28 @@ from mainspring.store.commands.results import Refused
 def perform(store: Store, act: Act, verb: str, subject: str, inner: Any, detail: dict[str, Any] | None = None) -> Any:
     """Commit `inner` as an act and return its answer; the same command id again returns the first answer.
 
-    `subject` is "noun:name" ("run:r_..."), `detail` small JSON for whoever reads the audit log; never a secret or a whole value.
+    `subject` is "noun:name" ("run:r_..."), `detail` small JSON for whoever reads the audit log; never a secret or a whole value. A refusal
+    is an answer too: who tries again, and means a new try, takes a new command id.
 
     Raises:
         NotFoundError, ConflictError, BusyError: the store refused.
     """
-    answer = store.apply(audited(act, verb, subject, inner, detail))
-    if isinstance(answer, Refused):
-        raise error_of(answer, f"{verb} {subject}")
-    return answer
-
-
-def audited(act: Act, verb: str, subject: str, inner: Any, detail: dict[str, Any] | None = None) -> Audited:
-    """Return the command that commits `inner` together with its audit row."""
     said = {name: value for name, value in (detail or {}).items() if value is not None}
-    return Audited(act.command, str(act.actor), verb, subject, inner, act.reason, said or None)
+    command = Audited(act.command, str(act.actor), verb, subject, inner, act.reason, said or None)
+    return _unrefused(store.apply(command), f"{verb} {subject}")
+
+
+def was_done(reads: Reads, act: Act, verb: str, subject: str) -> bool:
+    """Tell whether this act was done before under its command id: for acts that first look at a state which they then change.
+
+    Raises:
+        NotFoundError, ConflictError, BusyError: it was refused before.
+    """
+    answer = reads.answer_of(act.command, verb, subject)
+    return answer is not None and _unrefused(answer, f"command {act.command}") is not None
+
+
+def _unrefused(answer: Any, what: str) -> Any:
+    if isinstance(answer, Refused):
+        raise error_of(answer, what)
+    return answer

@@ -21,6 +21,7 @@ _MISSING = {
 _IN_THE_WAY = {
     "finished": "A run that ended takes nothing in; a failed one can be continued with `mainspring retry RUN`.",
     "wrong_state": "`mainspring explain RUN` says what can be done with it now.",
+    "command_used": "Use another command id, or none.",
     "claim_lost": "Try again: it changed hands meanwhile.",
     "retired": "Take `retire` back with `mainspring auto resume NAME`, or start another automation.",
     "held": "Decide the runs that were unfinished, then `mainspring db restore --release`.",

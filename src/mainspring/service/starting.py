@@ -33,8 +33,8 @@ def start(
 ) -> Started:
     """Start a run of `definition` with the JSON `data` (see domain.call.encode_call) and return it, or the run its key found.
 
-    `trigger` (default: the actor) is what the run shows as its origin; `slot` is a due time that is made up for by hand (backfill); `here` =
-    this process's session owns and runs it.
+    `trigger` (default: the actor) is what the run shows as its origin; `slot` is a due time that is made up for by hand (backfill);
+    `here` = this process's session owns and runs it.
 
     Raises:
         OptionError: an option of this start, or a template of the definition, cannot be used.

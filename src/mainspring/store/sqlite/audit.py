@@ -1,6 +1,6 @@
 """The audit log: each act of a person or program, refused ones too, chained by hash, in the act's own commit.
 
-A command id answers as it did the first time, and changes nothing again.
+A command id answers as it did the first time, and changes nothing again; used for another act it is refused, not silently ignored.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mainspring.store.commands.automations import Audited
-from mainspring.store.commands.results import Result
+from mainspring.store.commands.results import Refused, Result
 from mainspring.store.sqlite.transaction import Transaction
 
 FIRST = "0" * 64
@@ -25,7 +25,10 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
     """Do the act and write its row, unless this command id was served before."""
     known = tx.one("find_audit", (command.command,))
     if known is not None:
-        return _RESULT.decode(known[0])
+        result, verb, subject = known
+        if (verb, subject) != (command.verb, command.subject):
+            return Refused("command_used", f"command id {command.command!r} was used for another act: {verb} {subject}")
+        return _RESULT.decode(result)
     result = handlers[type(command.inner)](tx, command.inner)
     last = tx.one("last_audit")
     seq, before = (last[0] + 1, last[1]) if last else (1, FIRST)

@@ -1,9 +1,7 @@
 """A restored store is held: runs may be staged and decided upon, but nothing is claimed before it is released."""
 
+from mainspring.store.held import HELD
 from mainspring.store.sqlite.transaction import Transaction
-
-HELD = "held"
-"""The key in `meta`; any value holds the store."""
 
 
 def is_held(tx: Transaction) -> bool:

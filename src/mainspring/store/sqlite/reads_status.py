@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from mainspring.domain.states import RunState
+from mainspring.store.held import HELD
 from mainspring.store.sqlite.audit import FIRST, first_break
-from mainspring.store.sqlite.held import HELD
 from mainspring.store.sqlite.reader import Reader
 from mainspring.store.sqlite.reads_runs import row_of, view_of, wait_of
 from mainspring.store.views import (

@@ -13,10 +13,10 @@ import msgspec
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreError, StoreHeldError, StoreReadOnlyError
 from mainspring.store.commands.sessions import Bury
+from mainspring.store.held import HELD, RESTORED_AT
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.faults import translate
-from mainspring.store.sqlite.held import HELD
 from mainspring.store.sqlite.liveness import is_free
 from mainspring.store.sqlite.migrate import migrate
 from mainspring.store.sqlite.sessions import bury
@@ -82,7 +82,7 @@ def _hold(part: Path, backup: Path, clock: Clock) -> int:
         for key, value in {
             HELD: "1",
             "store": f"{clock.random_bits(128):032x}",
-            "restored_at": str(tx.now),
+            RESTORED_AT: str(tx.now),
             "restored_from": str(backup),
         }.items():
             tx.change("put_meta", (key, value))

@@ -1,1 +1,1 @@
-select result from audit_log where command = ?
+select result, verb, subject from audit_log where command = ?

@@ -1,0 +1,105 @@
+"""One act on many runs: a filter selects ids, a dry run counts them, then each is acted upon and audited on its own.
+
+The command ids of the parts derive from that of the whole, so that repeating the whole, with the same runs or a selection that has
+shifted, acts once on each run. What one run refuses does not keep the others.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError
+from mainspring.domain.states import IDLE, REOPENABLE, RunState
+from mainspring.service import run as one
+from mainspring.service.actor import Act
+from mainspring.service.reads import Reads
+from mainspring.store.base import Store
+
+_PAGE = 500
+_AT_ONCE = 32
+"""Acts that wait for a commit together: they share one, as whatever waits does."""
+
+CANCELLABLE: Final = tuple(sorted({*IDLE, RunState.RUNNING, RunState.NEEDS_ATTENTION}))
+RETRYABLE: Final = tuple(sorted(REOPENABLE))
+DISCARDABLE: Final = (RunState.NEEDS_ATTENTION,)
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs are meant: in one of `states`, of automation `name`, created at or after `since_at` (ms); the newest `limit` of them."""
+
+    states: tuple[RunState, ...]
+    name: str | None = None
+    since_at: int | None = None
+    limit: int | None = None
+
+
+class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bulk act did. `runs` were selected; of a dry run nothing else is set. `refused` = run -> why."""
+
+    runs: tuple[str, ...]
+    dry_run: bool
+    done: int = 0
+    refused: dict[str, str] = {}
+
+
+def select(reads: Reads, wanted: RunFilter) -> list[str]:
+    """Return the ids of the runs that the filter means, oldest first."""
+    found: list[str] = []
+    cursor: int | None = None
+    while wanted.limit is None or len(found) < wanted.limit:
+        size = _PAGE if wanted.limit is None else min(_PAGE, wanted.limit - len(found))
+        page = reads.list_runs(
+            states=wanted.states, name=wanted.name, since_at=wanted.since_at, limit=size, cursor=cursor
+        )
+        found += [row.id for row in page.runs]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return found[::-1]
+
+
+def cancel_each(store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False) -> BulkAnswer:
+    """Cancel each of the runs; see `run.cancel`."""
+    return act_on_each(runs, lambda run: one.cancel(store, run, act=act.part(run)), dry_run=dry_run)
+
+
+def retry_each(
+    store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False, due_at: int | None = None
+) -> BulkAnswer:
+    """Continue each of the runs from where it failed; see `run.retry`."""
+    return act_on_each(runs, lambda run: one.retry(store, run, act=act.part(run), due_at=due_at), dry_run=dry_run)
+
+
+def discard_each(store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False) -> BulkAnswer:
+    """Give up each of the runs; see `run.discard`."""
+    return act_on_each(runs, lambda run: one.discard(store, run, act=act.part(run)), dry_run=dry_run)
+
+
+def act_on_each(runs: Sequence[str], do: Callable[[str], None], *, dry_run: bool) -> BulkAnswer:
+    """Do something to each run; what the store refuses is collected.
+
+    Raises:
+        StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
+    """
+    ids = tuple(dict.fromkeys(runs))
+    if dry_run or not ids:
+        return BulkAnswer(runs=ids, dry_run=dry_run)
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mainspring-bulk") as threads:
+        try:
+            errors = list(threads.map(lambda run: _refusal_of(do, run), ids))
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+    refused = {run: error.message for run, error in zip(ids, errors, strict=True) if error is not None}
+    return BulkAnswer(runs=ids, dry_run=False, done=len(ids) - len(refused), refused=refused)
+
+
+def _refusal_of(do: Callable[[str], None], run: str) -> MainspringError | None:
+    """Return why the store refused, if it did."""
+    try:
+        do(run)
+    except (BusyError, ConflictError, NotFoundError) as error:
+        return error
+    return None

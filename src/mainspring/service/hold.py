@@ -1,0 +1,88 @@
+"""A restored store is held: nothing starts until each run that was unfinished then is decided, and the store is released.
+
+A decision to continue (or a cancel that the run must take in first) is a mark in `meta` that carries the instant of the restoring, so marks
+of an earlier one never count. Runs that were staged after the restoring need no decision.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from mainspring.domain.errors import ConflictError
+from mainspring.service import run as one
+from mainspring.service.actor import Act
+from mainspring.service.bulk import BulkAnswer, act_on_each
+from mainspring.service.perform import perform, was_done
+from mainspring.service.reads import Reads
+from mainspring.store.base import Store
+from mainspring.store.commands.automations import SetMeta
+from mainspring.store.held import HELD, RESTORED_AT, decision_key
+
+_SHOWN = 5
+_MOST_COUNTED = 1_000
+
+
+class Decision(StrEnum):
+    """What becomes of a run that was unfinished in the backup."""
+
+    CONTINUE = "continue"
+    """It goes on from where the backup knows it; what it did after that runs again."""
+    DONE = "done"
+    """It is declared done: whatever was left has happened since."""
+    CANCEL = "cancel"
+    """It is cancelled."""
+
+
+def undecided(reads: Reads, limit: int = _MOST_COUNTED) -> list[str]:
+    """Return ids of runs that must be decided before the store can be released, at most `limit`; empty if it is not held."""
+    return reads.undecided(limit) if reads.meta(HELD) is not None else []
+
+
+def decide(
+    store: Store, reads: Reads, runs: Sequence[str], decision: Decision, *, act: Act, dry_run: bool = False
+) -> BulkAnswer:
+    """Decide on each of these runs (see `bulk.select` and `undecided`); each decision is audited on its own.
+
+    Raises:
+        ConflictError: the store is not held.
+    """
+    mark = decision_key(_restored_at(reads), "")
+
+    def decide_one(run: str) -> None:
+        part = act.part(run)
+        if decision is Decision.DONE:
+            one.mark_done(store, run, act=part)
+        elif decision is Decision.CANCEL:
+            one.cancel(store, run, act=part)
+            # One that was waiting ends only after it took the cancel in, so after the release.
+            store.apply(SetMeta(mark + run, decision.value))
+        else:
+            perform(store, part, "continue", f"run:{run}", SetMeta(mark + run, decision.value))
+
+    return act_on_each(runs, decide_one, dry_run=dry_run)
+
+
+def release(store: Store, reads: Reads, *, act: Act) -> None:
+    """Let the store go on.
+
+    Raises:
+        ConflictError: it is not held, or runs are undecided; some are listed.
+    """
+    if was_done(reads, act, "release", "store:held"):
+        return
+    _restored_at(reads)
+    left = reads.undecided(_MOST_COUNTED)
+    if left:
+        more = "+" if len(left) == _MOST_COUNTED else ""
+        listed = ", ".join(left[:_SHOWN]) + (", ..." if len(left) > _SHOWN else "")
+        raise ConflictError(
+            f"{len(left)}{more} runs that were unfinished in the backup are undecided\n{listed}",
+            hint="Decide them first: continue, done or cancel, all of a filter at once.",
+        )
+    perform(store, act, "release", "store:held", SetMeta(HELD, None))
+
+
+def _restored_at(reads: Reads) -> str:
+    """Return the instant of the restoring, as the store wrote it."""
+    if reads.meta(HELD) is None:
+        raise ConflictError("the store is not held", hint="Nothing has to be decided or released.")
+    return reads.meta(RESTORED_AT) or "0"

@@ -1,0 +1,47 @@
+"""What acts look at before they act: reads of a store, each short and blocking."""
+
+from typing import Protocol
+
+from mainspring.domain.states import RunState
+from mainspring.store.commands.results import Result
+from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory
+
+
+class Reads(Protocol):
+    """The reads of a store that this floor needs; names and shapes are those of the store."""
+
+    def story(self, run: str) -> RunStory:
+        """Return all there is to know of one run; raises NotFoundError."""
+        ...
+
+    def list_runs(
+        self,
+        *,
+        states: tuple[RunState, ...] = (),
+        name: str | None = None,
+        since_at: int | None = None,
+        limit: int = 50,
+        cursor: int | None = None,
+    ) -> RunPage:
+        """Return a page of runs, newest first."""
+        ...
+
+    def meta(self, key: str) -> str | None:
+        """Return one entry of `meta`."""
+        ...
+
+    def undecided(self, limit: int) -> list[str]:
+        """Return ids of runs that were unfinished when the store was restored and that nobody has decided on."""
+        ...
+
+    def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
+        """Return what this act with this command id was answered; None = there was none."""
+        ...
+
+    def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
+        """Return acts on record, newest first."""
+        ...
+
+    def verify_audit(self) -> AuditCheck:
+        """Walk the whole chain of the audit log."""
+        ...

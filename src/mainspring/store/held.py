@@ -1,0 +1,14 @@
+"""What a restored store keeps in `meta` while it is held, whatever the database."""
+
+from typing import Final
+
+HELD: Final = "held"
+"""This entry, with any value, holds the store: nothing is claimed."""
+
+RESTORED_AT: Final = "restored_at"
+"""The instant of the last restoring (ms UTC, as text). Runs of before it need a decision."""
+
+
+def decision_key(restored_at: str, run: str) -> str:
+    """Return the entry that marks a run as decided; it counts for this restoring only."""
+    return f"decided:{restored_at}:{run}"
