@@ -1,0 +1,184 @@
+"""A store as one process sees it, in the words of the tests. A second database is a second subclass and one more parameter in conftest."""
+
+import itertools
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.store.commands.automations import Announce, Audited, AutomationRow, ScheduleRow
+from mainspring.store.commands.inbox import Deliver, OpenWait, Publish
+from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Finish, Halt, StartRun, Suspend
+from mainspring.store.commands.sessions import OpenSession
+from mainspring.store.sqlite import reads_history, reads_runs, reads_status
+from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.handlers import HANDLERS
+from mainspring.store.sqlite.reader import Reader
+from tests.contract.store.clock import FakeClock
+
+BOOM = Failure("ValueError", "boom", "it broke")
+
+
+class Process:
+    """One process with its session. `do` commits one group; `again` sends a group a second time."""
+
+    _names: ClassVar[Any] = itertools.count(1)
+
+    def __init__(self, database: Any, clock: FakeClock) -> None:
+        self.database = database
+        self.clock = clock
+
+    def history(self, run: str) -> Any:
+        raise NotImplementedError
+
+    def run(self, run: str) -> Any:
+        raise NotImplementedError
+
+    def list_runs(self, **options: Any) -> Any:
+        raise NotImplementedError
+
+    def read(self, name: str, *args: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+
+    @classmethod
+    def name(cls, prefix: str = "r") -> str:
+        return f"{prefix}{next(cls._names):05}"
+
+    def do(self, *commands: Any) -> Any:
+        results = self.database.commit(list(commands)).results
+        return results[0] if len(results) == 1 else results
+
+    def again(self, *commands: Any) -> Any:
+        results = self.database.commit(list(commands), again=True).results
+        return results[0] if len(results) == 1 else results
+
+    def twice(self, *commands: Any) -> Any:
+        """Commit, lose the answer, send again; the answers must agree."""
+        first, second = self.do(*commands), self.again(*commands)
+        assert second == first
+        return first
+
+    @property
+    def session(self) -> int:
+        return self.database.session
+
+    def open(self, role: str = "worker") -> "Process":
+        uuid = self.name("session")
+        self.do(OpenSession(uuid=uuid, role=role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}"))
+        return self
+
+    def announce(self, *names: str, version: int = 1, fingerprint: str = "code-1", schedules: tuple[ScheduleRow, ...] = (), was: str | None = None) -> Any:
+        rows = tuple(AutomationRow(name, "task", version, fingerprint, b"{}", was=was) for name in names)
+        return self.do(Announce(fingerprint, rows, schedules))
+
+    def start(self, automation: str = "a", **options: Any) -> Any:
+        return self.do(self.starting(automation, **options))
+
+    def starting(self, automation: str = "a", **options: Any) -> StartRun:
+        values: dict[str, Any] = {"id": self.name(), "kind": "task", "version": 1, "input": b"[]", "codec": "json", "trigger": "test"}
+        return StartRun(automation=automation, **(values | options))
+
+    def claim(self, limit: int = 10, **options: Any) -> Claimed:
+        answer = self.do(Claim(self.name("c"), limit, **options))
+        assert isinstance(answer, Claimed)
+        return answer
+
+    def claim_one(self, **options: Any) -> ClaimedRun:
+        (run,) = self.claim(1, **options).runs
+        return run
+
+    def begin(self, **options: Any) -> ClaimedRun:
+        """Start a run and claim it."""
+        started = self.start(**options)
+        run = self.claim_one()
+        assert run.id == started.run
+        return run
+
+    def ids(self, limit: int = 10, **options: Any) -> list[str]:
+        return [run.id for run in self.claim(limit, **options).runs]
+
+    def state(self, run: str) -> RunState:
+        return self.run(run).state
+
+
+def outcome(run: ClaimedRun, rank: int, ident: str | None = None, **options: Any) -> SaveOutcome:
+    """A saved step, unless told otherwise."""
+    values: dict[str, Any] = {
+        "kind": OutcomeKind.STEP, "state": OutcomeState.SUCCEEDED, "asked": rank, "attempt": 1, "generation": run.generation,
+        "started_at": 1, "at": 2, "took_us": 3, "input": b"[]", "output": b"1",
+    }  # fmt: skip
+    name = ident or f"s{rank}"
+    return SaveOutcome(run=run.id, claim=run.claim, rank=rank, ident=name, name=name, automation=run.automation, **(values | options))
+
+
+def suspend(run: ClaimedRun, *, seen: int = 0, due_at: int | None = None, rank: int = 0, state: RunState = RunState.WAITING) -> Suspend:
+    return Suspend(run.id, run.claim, state, due_at, seen, rank)
+
+
+def finish(run: ClaimedRun, state: RunState = RunState.SUCCEEDED, **options: Any) -> Finish:
+    return Finish(run.id, run.claim, state, options.pop("rank", 0), **options)
+
+
+def fail(run: ClaimedRun, ident: str | None = None, reason: FailureReason = FailureReason.PERMANENT_ERROR) -> Finish:
+    return finish(run, RunState.FAILED, failure=BOOM, reason=reason, failed_ident=ident)
+
+
+def halt(run: ClaimedRun, ident: str | None = None, reason: FailureReason = FailureReason.IN_DOUBT, **options: Any) -> Halt:
+    return Halt(run.id, run.claim, reason, options.pop("rank", 0), BOOM, ident, **options)
+
+
+def signal(run: str, source: str = "src", name: str = "go") -> Deliver:
+    return Deliver(run, FactKind.SIGNAL, name, source, payload=b"1")
+
+
+def wait_for(run: ClaimedRun, name: str = "paid", ident: str = "e1", **options: Any) -> OpenWait:
+    return OpenWait(run.id, run.claim, ident, "event", name, **options)
+
+
+def ask(run: ClaimedRun, ident: str = "q1", name: str = "Go?") -> OpenWait:
+    return OpenWait(run.id, run.claim, ident, "ask", name, question=b'{"text": "Go?"}')
+
+
+def event(name: str = "paid", data: bytes = b"{}", *, id: str | None = None, key: str | None = None, keep_until: int = 2**50) -> Publish:
+    return Publish(id or Process.name("ev"), name, data, keep_until, key)
+
+
+def audited(inner: Any, command: str | None = None, verb: str = "act", **options: Any) -> Audited:
+    return Audited(command or Process.name("cmd"), "cli:ann@box", verb, "it", inner, **options)
+
+
+class SqliteProcess(Process):
+    """A process on one SQLite file."""
+
+    def __init__(self, path: Path, clock: FakeClock) -> None:
+        super().__init__(SqliteDatabase(path, clock=clock, handlers=HANDLERS), clock)
+        self.path = path
+        self.reader = Reader(path)
+
+    def history(self, run: str) -> Any:
+        return reads_history.history(self.reader, run)
+
+    def run(self, run: str) -> Any:
+        return reads_runs.run_view(self.reader, run)
+
+    def list_runs(self, **options: Any) -> Any:
+        return reads_runs.list_runs(self.reader, **options)
+
+    def read(self, name: str, *args: Any, **options: Any) -> Any:
+        """Call a read by its name."""
+        for module in (reads_history, reads_runs, reads_status):
+            if hasattr(module, name):
+                return getattr(module, name)(self.reader, *args, **options)
+        raise AttributeError(name)
+
+    def tamper(self, statement: str) -> None:
+        """Change the file behind the store's back, as somebody with a database shell would."""
+        self.database.connection.execute("drop trigger if exists audit_log_is_append_only; drop trigger if exists audit_log_keeps_rows")
+        self.database.connection.execute(statement)
+
+    def close(self) -> None:
+        self.reader.close()
+        self.database.close()

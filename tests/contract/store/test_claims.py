@@ -1,0 +1,244 @@
+"""Claiming: order, limits, who may take what."""
+
+import pytest
+
+from mainspring.domain.states import RunState
+from mainspring.store.commands.automations import PauseAutomation, PauseQueue, ResumeAutomation, SetMeta, SetQueue
+from mainspring.store.commands.runs import Claim, Release
+from mainspring.store.commands.sessions import Bury, ClearSuspect, DrainSession
+from tests.contract.store.process import finish, outcome, signal, suspend
+
+
+def test_claim_takes_runs_in_commit_order(store):
+    """Starts are claimed in the order in which they were committed."""
+    started = [store.start().run for _ in range(7)]
+    assert store.ids(3) + store.ids(10) == started
+    assert store.ids() == []
+
+
+def test_claim_gives_what_a_worker_needs(store, clock):
+    """A claimed run carries its input, claim number and times, and belongs to the session."""
+    run = store.begin(input=b'{"x":1}', deadline_after_ms=5_000, title="t")
+    assert (run.input, run.claim, run.fresh, run.rank, run.title) == (b'{"x":1}', 1, True, 0, "t")
+    assert (run.created_at, run.started_at, run.deadline_at) == (clock.now(), clock.now(), clock.now() + 5_000)
+    view = store.run(run.id)
+    assert (view.state, view.session, view.ready) == (RunState.RUNNING, store.session, False)
+
+
+def test_priority_goes_first_but_ages(store, clock):
+    """One step of priority is worth a minute of waiting, so that low priority is not starved."""
+    low = store.start().run
+    clock.forward(59_000)
+    high = store.start(priority=1).run
+    assert store.ids(1) == [high]
+    store.claim()
+    old = store.start().run
+    clock.forward(61_000)
+    store.start(priority=1)
+    assert store.ids(1) == [old]
+    assert low != old
+
+
+def test_resumes_go_before_starts(store):
+    """A run that was begun is continued before any new one, whatever its place."""
+    begun = store.begin()
+    waiting = store.start(priority=9).run
+    store.do(suspend(begun))
+    store.do(signal(begun.id))
+    assert store.ids() == [begun.id, waiting]
+
+
+def test_due_time_makes_ready(store, clock):
+    """A run with a due time is claimed from that instant on, and the claim tells when to come back."""
+    run = store.start(due_at=clock.now() + 1_000).run
+    claimed = store.claim()
+    assert (claimed.runs, claimed.next_due_at) == ((), clock.now() + 1_000)
+    clock.forward(999)
+    assert store.ids() == []
+    clock.forward(1)
+    assert store.ids() == [run]
+
+
+def test_concurrency_counts_running_only(store):
+    """A queue gives no more runs than its concurrency; a suspended one frees its slot."""
+    store.do(SetQueue("default", concurrency=2))
+    for _ in range(3):
+        store.start()
+    first, _ = store.claim().runs
+    assert store.ids() == []
+    store.do(suspend(first))
+    assert len(store.ids()) == 1
+    assert store.ids() == []
+
+
+def test_rate_limits_starts(store, clock):
+    """A rate gives so many starts per span, evenly refilled, and says when the next one is allowed."""
+    store.do(SetQueue("default", rate_count=2, rate_per_ms=1_000))
+    for _ in range(5):
+        store.start()
+    assert len(store.ids()) == 2
+    claimed = store.claim()
+    assert claimed.runs == ()
+    assert claimed.next_due_at == clock.now() + 500
+    clock.forward(499)
+    assert store.ids() == []
+    clock.forward(1)
+    assert len(store.ids()) == 1
+    clock.forward(10_000)
+    assert len(store.ids()) == 2
+
+
+def test_rate_does_not_hold_resumes(store):
+    """A run that was begun is not counted again when it goes on."""
+    store.do(SetQueue("default", rate_count=1, rate_per_ms=3_600_000))
+    run = store.begin()
+    store.do(suspend(run))
+    store.do(signal(run.id))
+    assert store.ids() == [run.id]
+
+
+def test_claim_is_fair_between_queues(store):
+    """A long queue does not keep a short one waiting: each gives in turn."""
+    for _ in range(20):
+        store.start(queue="long")
+    short = store.start(queue="short").run
+    assert short in store.ids(2)
+
+
+def test_small_claims_are_fair_too(store):
+    """Even claims of one run reach every queue soon."""
+    for _ in range(60):
+        store.start(queue="long")
+    short = store.start(queue="short").run
+    taken = [store.ids(1)[0] for _ in range(40)]
+    assert short in taken
+
+
+def test_claim_limits_to_queues(store):
+    """A worker that serves named queues takes nothing else."""
+    store.start(queue="one")
+    other = store.start(queue="two").run
+    assert store.ids(queues=("two",)) == [other]
+    assert store.ids(queues=("three",)) == []
+
+
+def test_tags_choose_the_worker(store):
+    """A tagged run goes only to a worker with that tag, an untagged one to any."""
+    tagged, plain = store.start(tag="gpu").run, store.start().run
+    assert store.ids() == [plain]
+    run = store.claim_one(tags=("gpu", "big"))
+    assert (run.id, run.tag) == (tagged, "gpu")
+
+
+def test_version_and_name_choose_the_worker(store):
+    """A worker takes only what it announced: name and version."""
+    store.start("unknown")
+    store.start("a", version=2)
+    mine = store.start("a").run
+    assert store.ids() == [mine]
+
+
+def test_paused_automation_is_passed_over(store, clock):
+    """Nothing of a paused automation is claimed, even when it was ready, until it is resumed or its pause ends."""
+    run, other = store.start("a").run, store.start("b").run
+    store.do(PauseAutomation("a", clock.now() + 5_000, "ann", "why"))
+    claimed = store.claim()
+    assert [r.id for r in claimed.runs] == [other]
+    assert claimed.next_due_at == clock.now() + 5_000
+    clock.forward(5_000)
+    assert store.ids() == [run]
+    again = store.start("a").run
+    store.do(PauseAutomation("a", None, "ann", None))
+    assert store.ids() == []
+    store.do(ResumeAutomation("a"))
+    assert store.ids() == [again]
+
+
+def test_a_long_blocked_backlog_costs_nothing(store):
+    """Rows that cannot be taken do not hide the ones behind them."""
+    store.do(*[store.starting("unknown", id=f"u{i}") for i in range(800)])
+    store.do(PauseAutomation("b", None, "ann", None), *[store.starting("b", id=f"p{i}") for i in range(800)])
+    mine = store.start("a").run
+    assert store.ids(1) == [mine]
+
+
+def test_paused_queue_gives_nothing(store):
+    """A paused queue is passed over until it goes on."""
+    run = store.start(queue="q").run
+    store.do(PauseQueue("q", True, "ann"))
+    assert store.ids() == []
+    store.do(PauseQueue("q", False, "ann"))
+    assert store.ids() == [run]
+
+
+def test_suspects_are_claimed_on_request_only(store, second, new_process):
+    """Runs that shared a crash go to a probation claim alone, and ordinary runs never do."""
+    victim = store.begin()
+    ordinary = second.start().run
+    second.do(Bury(store.session, crashed=True))
+    assert second.ids() == [ordinary]
+    second.start()
+    (suspect,) = second.claim(suspects=True).runs
+    assert (suspect.id, suspect.claim, suspect.fresh) == (victim.id, 2, False)
+    second.do(ClearSuspect(suspect.id, suspect.claim), suspend(suspect), signal(suspect.id))
+    assert suspect.id in second.ids()
+
+
+def test_newer_deployment_keeps_its_runs(store, second):
+    """A run touched by newer code is not continued by older code while the newer lives."""
+    run = store.begin()
+    second.announce("a", "b", fingerprint="code-2")
+    store.do(suspend(run), signal(run.id))
+    newer = second.claim_one()
+    second.do(suspend(newer), signal(newer.id, "again"))
+    assert store.ids() == []
+    second.do(DrainSession(second.session))
+    assert store.ids() == [run.id]
+
+
+def test_draining_session_claims_nothing(store):
+    """A session that drains writes, but takes nothing new."""
+    run = store.begin()
+    store.start()
+    store.do(DrainSession(store.session))
+    assert store.ids() == []
+    assert store.do(outcome(run, 1), finish(run))[1].__class__.__name__ == "Done"
+
+
+def test_held_store_starts_but_claims_nothing(store):
+    """A restored store takes runs in, and gives none out before it is released."""
+    store.do(SetMeta("held", "restored"))
+    run = store.start()
+    assert run.created
+    assert store.ids() == []
+    assert store.do(store.starting(here=True)).code == "held"
+    store.do(SetMeta("held", None))
+    assert store.ids() == [run.run]
+
+
+def test_resent_claim_answers_the_same(store):
+    """A claim whose answer was lost gives the same runs, not more."""
+    for _ in range(5):
+        store.start()
+    command = Claim("once", 2)
+    first, second = store.do(command), store.again(command)
+    assert first.runs == second.runs
+    assert len(first.runs) == 2
+    assert len(store.ids()) == 3
+
+
+def test_release_gives_a_run_back(store, second):
+    """A released run is ready at once for any worker, with the next claim number."""
+    run = store.begin()
+    store.twice(outcome(run, 1), Release(run.id, run.claim, 1))
+    taken = second.claim_one()
+    assert (taken.id, taken.claim, taken.rank, taken.fresh) == (run.id, 2, 1, False)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_claim_says_when_there_is_more(store, limit):
+    """A full claim says that there may be more."""
+    for _ in range(limit):
+        store.start()
+    assert store.claim(limit).more
+    assert not store.claim(limit).more

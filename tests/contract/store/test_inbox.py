@@ -1,0 +1,128 @@
+"""Facts from outside: nothing is missed between looking and letting go."""
+
+import pytest
+
+from mainspring.domain.journal import FactKind
+from mainspring.domain.states import RunState
+from mainspring.store.commands.inbox import Deliver
+from mainspring.store.commands.results import DONE
+from mainspring.store.commands.runs import CancelRun
+from tests.contract.store.process import ask, finish, halt, outcome, signal, suspend
+
+
+def test_fact_before_suspend_wakes_at_once(store):
+    """A fact that came while the owner was about to let go makes the run ready in the letting go."""
+    run = store.begin()
+    store.do(signal(run.id))
+    store.do(suspend(run, seen=0))
+    (woken,) = store.claim().runs
+    assert (woken.id, [fact.name for fact in woken.facts]) == (run.id, ["go"])
+
+
+def test_fact_after_suspend_wakes(store):
+    """A fact that comes later makes the waiting run ready."""
+    run = store.begin()
+    store.do(suspend(run))
+    assert store.ids() == []
+    store.do(signal(run.id))
+    assert store.ids() == [run.id]
+
+
+def test_seen_fact_does_not_wake(store):
+    """A fact that the driver has seen, and does not want yet, does not spin the run."""
+    run = store.begin()
+    store.do(signal(run.id))
+    (fact,) = store.history(run.id).facts
+    store.do(suspend(run, seen=fact.seq))
+    assert store.ids() == []
+    store.do(signal(run.id, "two"))
+    assert store.ids() == [run.id]
+
+
+def test_past_due_suspend_is_ready_at_once(store, clock):
+    """A timer that ran out while the run was being let go is not lost."""
+    run = store.begin()
+    store.do(suspend(run, due_at=clock.now()))
+    assert store.ids() == [run.id]
+
+
+def test_timer_wakes(store, clock):
+    """A suspended run becomes ready at its due time, and the claim before tells it."""
+    run = store.begin()
+    store.do(suspend(run, due_at=clock.now() + 10, state=RunState.RETRYING))
+    assert store.state(run.id) == RunState.RETRYING
+    assert store.claim().next_due_at == clock.now() + 10
+    clock.forward(10)
+    assert store.ids() == [run.id]
+
+
+def test_one_source_counts_once(store):
+    """The same message twice is one fact, even after the first was taken in."""
+    run = store.begin()
+    assert store.do(signal(run.id, "m1")) == store.do(signal(run.id, "m1")) == DONE
+    (fact,) = store.history(run.id).facts
+    store.do(outcome(run, 1, inbox=fact.seq))
+    store.do(signal(run.id, "m1"))
+    assert store.history(run.id).facts == []
+
+
+def test_delivery_is_refused_with_a_reason(store):
+    """Unknown and finished runs take nothing."""
+    assert store.do(signal("r_none")).code == "not_found"
+    run = store.begin()
+    store.do(finish(run))
+    assert store.do(signal(run.id)).code == "finished"
+
+
+def answer(run, ident=None, source="a1"):
+    return Deliver(run.id, FactKind.ANSWER, "Go?", source, ident=ident, payload=b'"yes"')
+
+
+def test_answer_goes_to_the_open_question(store):
+    """The only open question is meant when none is named; it is answered once."""
+    run = store.begin()
+    assert store.do(answer(run)).code == "no_such_question"
+    store.do(ask(run))
+    assert store.twice(answer(run)) == DONE
+    assert store.do(answer(run, source="a2")).code == "no_such_question"
+    assert [(fact.kind, fact.ident) for fact in store.history(run.id).facts] == [(FactKind.ANSWER, "q1")]
+
+
+def test_answer_must_name_one_of_many(store):
+    """With two questions open the answer must say which."""
+    run = store.begin()
+    store.do(ask(run, "q1"), ask(run, "q2"))
+    assert store.do(answer(run)).code == "no_such_question"
+    assert store.do(answer(run, "q2")) == DONE
+    assert [wait.ident for wait in store.read("questions")] == ["q1"]
+
+
+def test_owner_hears_of_facts(store, second):
+    """A worker finds what came for the runs it owns, and nothing else."""
+    mine = store.begin()
+    second.start()
+    theirs = second.claim_one()
+    store.do(signal(mine.id), signal(theirs.id))
+    (fact,) = store.read("facts_after", store.session, 0)
+    assert fact.run == mine.id
+    assert store.read("facts_after", store.session, fact.seq) == []
+
+
+@pytest.mark.parametrize("where", ["fresh", "running", "waiting", "halted"])
+def test_cancel_reaches_a_run_wherever_it_stands(store, where):
+    """A run that never began, or waits for a person, is cancelled at once; another is told, so that it can clean up."""
+    if where == "fresh":
+        run = store.start().run
+    else:
+        claimed = store.begin()
+        run = claimed.id
+        if where != "running":
+            store.do(suspend(claimed) if where == "waiting" else halt(claimed))
+    assert store.do(CancelRun(run, "c1", "enough")) == DONE
+    if where in {"fresh", "halted"}:
+        assert store.state(run) == RunState.CANCELLED
+        assert store.do(CancelRun(run, "c2")).code == "finished"
+    else:
+        assert [fact.kind for fact in store.history(run).facts] == [FactKind.CANCEL]
+        assert store.ids() == ([run] if where == "waiting" else [])
+    assert store.again(CancelRun(run, "c1", "enough")) == DONE
