@@ -20,6 +20,7 @@ from mainspring.domain.signature import signature_of
 from mainspring.engine.attempt import Attempts, AttemptSpec
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
+from mainspring.engine.commands import run_command
 from mainspring.engine.signs import AbandonedSign, CheckpointSign, LogSign, ProcessSign, ProgressSign
 from tests.contract import isolated_steps as steps
 
@@ -637,3 +638,21 @@ def test_attempts_report_in_the_loops_thread(isolate):
         assert threads == {threading.get_ident()}
 
     using(isolate, scenario)
+
+
+def test_cancelled_command_step_ends_its_command():
+    """A step that runs a command is told to end, and is not abandoned."""
+
+    async def scenario(bench):
+        handle, ended = bench.start(run_command, ["sh", "-c", "echo up; sleep 60"])
+        while not any(isinstance(sign, LogSign) for sign in bench.signs):
+            await asyncio.sleep(0.001)
+        handle.cancel("asked by a person")
+        end = await ended
+        assert end.cancelled
+        assert "told to stop" in end.failure.cause.message
+        assert bench.told(AbandonedSign) == []
+        assert [sign.ended for sign in bench.processes] == [False, True]
+        assert bench.attempts.abandoned_count == 0
+
+    using("thread", scenario)

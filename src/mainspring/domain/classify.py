@@ -232,8 +232,8 @@ def _root(cls: type) -> str:
 
 
 _RULES: tuple[Callable[[BaseException, datetime | None], Verdict | None], ...] = (
+    _process,  # before ours: a failed command is told by its exit code
     _ours,
-    _process,
     http_verdict,
     _database,
     _cloud,

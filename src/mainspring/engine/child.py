@@ -36,7 +36,7 @@ from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.frames import FrameReader
 from mainspring.engine.isolation import PROCESS, load_callable
 from mainspring.engine.parentage import die_with, kill_group
-from mainspring.engine.signs import LogSign, ProgressSign
+from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign
 from mainspring.engine.step_context import SAVED, STEP, Saved, StepContext
 from mainspring.engine.thread_attempt import call_to_end
 
@@ -78,11 +78,11 @@ class _Link:
         with self._send_lock:
             self._socket.sendall(data)
 
-    def post(self, sign: LogSign | ProgressSign) -> None:
-        """Hand a sign over."""
+    def post(self, sign: LogSign | ProgressSign | ProcessSign) -> None:
+        """Hand a sign over; of groups nothing need be said, for all we start dies with us."""
         if isinstance(sign, LogSign):
             self.send(frames.Logged(sign.level, sign.text, sign.fields))
-        else:
+        elif isinstance(sign, ProgressSign):
             self.send(frames.Progressed(sign.done, sign.total))
 
     def save(self, data: bytes) -> Saved:

@@ -18,13 +18,12 @@ from typing import Protocol
 
 import msgspec
 
-from mainspring.domain.text import decode_bytes
 from mainspring.engine import frames
 from mainspring.engine.frames import FrameReader
+from mainspring.engine.line_cutter import LineCutter
 from mainspring.engine.parentage import kill_group, started_mark
 
 _CHUNK = 64 * 1024
-_LONGEST_LINE = 16 * 1024
 _POLL_AFTER = 0.02
 _MOST_PIECES = 8
 
@@ -234,7 +233,7 @@ class _Output:
         self._name = name
         self._descriptor = descriptor
         self._on_line = on_line
-        self._rest = b""
+        self._cutter = LineCutter()
         os.set_blocking(descriptor, False)
         loop.add_reader(descriptor, self._on_readable)
 
@@ -251,11 +250,8 @@ class _Output:
             self._loop.remove_reader(self._descriptor)
             self._end_line()
             return False
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._tell(line)
-        if len(self._rest) >= _LONGEST_LINE:
-            self._end_line()
+        for line in self._cutter.feed(data):
+            self._on_line(self._name, line)
         return True
 
     def drain(self) -> None:
@@ -270,10 +266,5 @@ class _Output:
         self._loop.remove_reader(self._descriptor)
 
     def _end_line(self) -> None:
-        if self._rest:
-            line, self._rest = self._rest, b""
-            self._tell(line)
-
-    def _tell(self, line: bytes) -> None:
-        for start in range(0, len(line) or 1, _LONGEST_LINE):
-            self._on_line(self._name, decode_bytes(line[start : start + _LONGEST_LINE]))
+        for line in self._cutter.end():
+            self._on_line(self._name, line)

@@ -6,7 +6,7 @@ Invariants: once an attempt is closed nothing of it gets through: each `ms.*` ca
 is no `Exception`, so that user code does not swallow it. A value is checked and encoded before it is handed over.
 """
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol, TypeVar, overload
 
@@ -14,7 +14,7 @@ from mainspring.domain.codec import decode, encode
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.text import escape
 from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.signs import LogSign, ProgressSign
+from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign
 
 T = TypeVar("T")
 _LONGEST_TEXT = 16 * 1024
@@ -45,7 +45,7 @@ class AttemptClosed(BaseException):
 class Channel(Protocol):
     """How the signs of one attempt reach the engine."""
 
-    def post(self, sign: LogSign | ProgressSign) -> None:
+    def post(self, sign: LogSign | ProgressSign | ProcessSign) -> None:
         """Hand a sign over; raises AttemptClosed if the attempt is closed."""
         ...
 
@@ -57,7 +57,7 @@ class Channel(Protocol):
 class StepContext:
     """One attempt as its own code sees it."""
 
-    __slots__ = ("attempt", "automation", "channel", "key", "name", "run_id", "saved", "slot_at")
+    __slots__ = ("attempt", "automation", "channel", "key", "name", "run_id", "saved", "slot_at", "stopper")
 
     def __init__(
         self,
@@ -79,6 +79,8 @@ class StepContext:
         self.automation = automation
         self.slot_at = slot_at
         self.saved = saved
+        self.stopper: Callable[[], None] | None = None
+        """Set by code that can be told to end although its thread cannot be stopped; called from any thread."""
 
     def checkpoint(self, value: object) -> Awaitable[None]:
         """Encode and hand over."""

@@ -26,12 +26,13 @@ class _Phase(Enum):
 class ThreadAttempt(LiveAttempt):
     """Runs one function in a thread of the pool; its time-out counts from when a thread took it."""
 
-    __slots__ = ("_lock", "_phase", "_threads")
+    __slots__ = ("_lock", "_phase", "_step", "_threads")
 
     def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd, threads: Threads) -> None:
         super().__init__(host, spec, on_end)
         self._threads = threads
         self._lock = threading.Lock()
+        self._step = self.step_context()
         self._phase = _Phase.QUEUED
         threads.submit(self._serve)
 
@@ -58,12 +59,13 @@ class ThreadAttempt(LiveAttempt):
         return is_given_up
 
     def _call(self) -> AttemptEnd:
-        STEP.set(self.step_context())
+        STEP.set(self._step)
         spec = self.spec
         try:
             value = call_to_end(spec.fn, spec.args, spec.kwargs)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a step are its failures
-            return attempt_end.raised(error, self.host.classifier, self.host.clock, self.took_us)
+            end = attempt_end.raised(error, self.host.classifier, self.host.clock, self.took_us)
+            return self.stopped(end.failure) if self.is_stopped else end
         return attempt_end.returned(spec, value, self.host.classifier, self.took_us)
 
     def _tell(self, callback: Callable[[Any], None], argument: object) -> None:
@@ -82,6 +84,12 @@ class ThreadAttempt(LiveAttempt):
 
     def _give_up(self, how: str) -> None:
         """Report from a later turn of the loop. An end that is on its way already comes first."""
+        stopper = self._step.stopper
+        if stopper is not None and self._phase is _Phase.RUNNING:
+            self._step.stopper = None
+            stopper()
+            self.after(self.host.grace_after, lambda: self._give_up(how))
+            return
         with self._lock:
             was, self._phase = self._phase, _Phase.GIVEN_UP
             if was is _Phase.RUNNING:

@@ -1,0 +1,46 @@
+"""Did a command make what it promised: files that exist, are not empty and are newer than its start?
+
+Pure: whoever looked at the file system passes in what each pattern matched.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+import msgspec
+
+_COARSEST = timedelta(seconds=2)
+"""File systems round the time of a change down, FAT to two seconds: a file may look older than the start by so much."""
+
+
+class Product(msgspec.Struct, frozen=True):
+    """One match of a pattern; `size` is bytes of a file or entries of a folder, `changed_at` in ms UTC."""
+
+    path: str
+    size: int
+    changed_at: int
+
+
+def unmet(patterns: Sequence[str], matches: Mapping[str, Iterable[Product]], started_at: int) -> list[str]:
+    """Return one sentence for each pattern that no good product matches; empty = all was produced."""
+    return [
+        sentence
+        for pattern in patterns
+        if (sentence := _fault(pattern, list(matches.get(pattern, ())), started_at)) is not None
+    ]
+
+
+def _fault(pattern: str, products: list[Product], started_at: int) -> str | None:
+    """Return why the pattern is not met, judged by its newest match; None if it is."""
+    if not products:
+        return f"{pattern}: nothing matches"
+    oldest = started_at - _COARSEST // timedelta(milliseconds=1)
+    fresh = [product for product in products if product.changed_at >= oldest]
+    if not fresh:
+        return f"{pattern}: {max(products, key=_age).path} was last changed before the start"
+    if all(product.size == 0 for product in fresh):
+        return f"{pattern}: {max(fresh, key=_age).path} is empty"
+    return None
+
+
+def _age(product: Product) -> int:
+    return product.changed_at

@@ -1,0 +1,105 @@
+"""The step that runs a script's command: its output becomes log lines, its exit code a failure that can be classified.
+
+It runs in a thread and can be told to end: the attempt's cancellation ends the command's whole group.
+"""
+
+import glob
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from mainspring.domain.duration import format_duration
+from mainspring.domain.errors import Transient
+from mainspring.domain.produces import Product, unmet
+from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
+from mainspring.engine.running_command import RunningCommand
+from mainspring.engine.signs import LogSign, ProcessSign
+from mainspring.engine.step_context import current
+
+_LEVEL = {"stdout": "info", "stderr": "warning"}
+
+
+class NotProduced(Transient):
+    """The command ended well, but what it promised is not there."""
+
+    code = "not_produced"
+
+
+class CommandResult(msgspec.Struct, frozen=True):
+    """What is saved of a command that ended well; `tail` is the end of its output, printable."""
+
+    exit_code: int
+    tail: str
+    took_ms: int
+
+
+def run_command(
+    command: list[str],
+    cwd: str | None = None,
+    env: dict[str, str] | None = None,
+    timeout_s: float | None = None,
+    produces: list[str] | None = None,
+) -> CommandResult:
+    """Run the command in this step.
+
+    Raises:
+        CommandFailed: it ended with another exit code than 0, by a signal, or took longer than `timeout_s`.
+        NotProduced: a pattern of `produces` (relative to `cwd`) matches nothing new and filled.
+        NotInStepError: no step is running.
+    """
+    step = current("run_command()")
+    environ = command_environment(
+        os.environ, env or {}, run_id=step.run_id, attempt=step.attempt, key=step.key, slot_at=step.slot_at
+    )
+    timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
+    running = RunningCommand(
+        Command(words=command, cwd=cwd, env=environ, timeout=timeout),
+        on_line=lambda stream, text: step.channel.post(LogSign(_LEVEL[stream], text, stream=stream)),
+        on_group=lambda pgid, mark, ended: step.channel.post(ProcessSign(pgid, mark, ended)),
+    )
+    step.stopper = running.stop
+    started_at = time.time_ns() // 1_000_000  # compared with what the file system says, so it is the machine's clock
+    try:
+        end = running.run()
+    finally:
+        step.stopper = None
+    check_end(command, end, timeout)
+    check_products(produces or [], cwd, started_at)
+    return CommandResult(end.code, end.tail, end.took_us // 1000)
+
+
+def check_end(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:
+    """Raise CommandFailed unless the command ended well; the error tells its last line."""
+    last = end.tail.rstrip("\n").rpartition("\n")[2]
+    said = f"Its last line: {last}" if last else None
+    if end.timed_out and timeout is not None:
+        raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=said)
+    if end.stopped:
+        raise CommandFailed(f"{words[0]} was told to stop", end.code, hint=said)
+    if end.code != 0:
+        how = f"was ended by signal {-end.code}" if end.code < 0 else f"ended with exit code {end.code}"
+        raise CommandFailed(f"{words[0]} {how}", end.code, hint=said)
+
+
+def check_products(patterns: list[str], cwd: str | None, started_at: int) -> None:
+    """Raise NotProduced unless each pattern matches a file that is filled and newer than the start (ms UTC)."""
+    faults = unmet(patterns, {pattern: _matches(pattern, cwd) for pattern in patterns}, started_at)
+    if faults:
+        raise NotProduced("the command ended well, but did not produce what it should\n" + "\n".join(faults))
+
+
+def _matches(pattern: str, cwd: str | None) -> list[Product]:
+    """Look at what a pattern matches; a file that goes away meanwhile is no match."""
+    products = []
+    for found in glob.glob(pattern, root_dir=cwd, recursive=True):  # noqa: PTH207 - patterns may be absolute
+        path = Path(cwd or ".", found)
+        try:
+            stat = path.stat()
+            size = sum(1 for _ in path.iterdir()) if path.is_dir() else stat.st_size
+        except OSError:
+            continue
+        products.append(Product(str(path), size, stat.st_mtime_ns // 1_000_000))
+    return products

@@ -1,0 +1,29 @@
+"""Cuts the output of a program into printable lines, however it arrives."""
+
+from mainspring.domain.text import decode_bytes
+
+LONGEST_LINE = 16 * 1024
+
+
+class LineCutter:
+    """Collects bytes and gives whole lines; a line without an end is cut at `LONGEST_LINE` bytes."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """Take bytes, return the lines that are whole now."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        texts = [text for line in lines for text in _cut(line.removesuffix(b"\r"))]
+        if len(self._rest) >= LONGEST_LINE:
+            texts += self.end()
+        return texts
+
+    def end(self) -> list[str]:
+        """Return what is left, as a line."""
+        line, self._rest = self._rest, b""
+        return _cut(line) if line else []
+
+
+def _cut(line: bytes) -> list[str]:
+    return [decode_bytes(line[start : start + LONGEST_LINE]) for start in range(0, len(line) or 1, LONGEST_LINE)]

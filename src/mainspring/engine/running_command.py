@@ -1,0 +1,260 @@
+"""Running one command to its end: the synchronous core that scripts and `exec` share.
+
+Role: starts the command in a process group of its own, reads what it prints, ends it on time. No asyncio, no store.
+Invariants: no shell reads the words. On Linux the command dies with the process that started it: a small Python program asks
+the kernel for that and then becomes the command, since code between fork and exec is not safe beside threads. On a time-out or
+`stop` the whole group is told to end, then killed.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from mainspring.domain.text import decode_bytes
+from mainspring.engine.command import NOT_EXECUTABLE, NOT_FOUND, Command, CommandEnd, CommandFailed
+from mainspring.engine.line_cutter import LineCutter
+from mainspring.engine.parentage import kill_group, started_mark
+
+TAIL_BYTES = 64 * 1024
+_CHUNK = 64 * 1024
+_MOST_PIECES = 8
+# PR_SET_PDEATHSIG, then become the command. Python ignores two signals that commands count on.
+_BECOME = f"""
+import ctypes, os, signal, sys
+parent, words = int(sys.argv[1]), sys.argv[2:]
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+try:
+    os.execvp(words[0], words)
+except OSError as error:
+    code = {NOT_FOUND} if isinstance(error, FileNotFoundError) else {NOT_EXECUTABLE}
+    os.write(2, f"mainspring: cannot run {{words[0]!r}}: {{error.strerror}}\\n".encode("utf-8", "surrogateescape"))
+    os._exit(code)
+"""
+
+
+class RunningCommand:
+    """One command; `run` blocks until it ended, `stop` and `forward` may be called from any thread or signal handler."""
+
+    def __init__(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str, str], None] | None = None,
+        on_group: Callable[[int, str, bool], None] | None = None,
+    ) -> None:
+        """`on_line(stream, text)` gets each line; `on_group(pgid, started, ended)` hears of the process group."""
+        self._command = command
+        self._on_line = on_line
+        self._on_group = on_group
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_stopped = False
+        self._is_late = False
+        self._kill_at: float | None = None
+        self._tail = bytearray()
+        self._cutters = {"stdout": LineCutter(), "stderr": LineCutter()}
+        self._wake_read, self._wake_write = os.pipe()
+        self._lock = threading.RLock()  # guards the wake pipe; a signal handler may come in between
+
+    def run(self) -> CommandEnd:
+        """Run it to its end.
+
+        Raises:
+            CommandFailed: it cannot be started (no such folder, too many words).
+        """
+        began = time.monotonic()
+        try:
+            process = self._process = self._spawn()
+            try:
+                mark = started_mark(process.pid)
+                self._tell_group(process.pid, mark, ended=False)
+                self._watch(process, began)
+            finally:
+                self._end(process)
+            self._tell_group(process.pid, mark, ended=True)
+        finally:
+            with self._lock:
+                wake_write, self._wake_write = self._wake_write, -1
+                os.close(wake_write)
+                os.close(self._wake_read)
+        return CommandEnd(
+            code=process.returncode,
+            timed_out=self._is_late,
+            stopped=self._is_stopped,
+            tail=_text_tail(bytes(self._tail)),
+            took_us=int((time.monotonic() - began) * 1_000_000),
+        )
+
+    def stop(self) -> None:
+        """Have the command and its group end; `run` returns when it did."""
+        self._is_stopped = True
+        self._wake()
+
+    def forward(self, number: int) -> None:
+        """Send a signal to the command's group."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            kill_group(process.pid, number)
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._wake_write >= 0:
+                os.write(self._wake_write, b"!")
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        command = self._command
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *command.words],
+                cwd=command.cwd,
+                env=command.env,
+                stdin=None if command.has_stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=command.pass_fds,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise CommandFailed(f"cannot start {command.words[0]!r}: {error}", NOT_EXECUTABLE) from error
+
+    def _watch(self, process: subprocess.Popen[bytes], began: float) -> None:
+        """Read and wait until the process itself has ended; what it left running may keep the pipes."""
+        with selectors.DefaultSelector() as selector, _exit_of(process) as exit_fd:
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            if exit_fd is not None:
+                selector.register(exit_fd, selectors.EVENT_READ)
+            for name, pipe in _pipes(process):
+                os.set_blocking(pipe, False)
+                selector.register(pipe, selectors.EVENT_READ, name)
+            while not _has_ended(process):
+                for key, _ in selector.select(self._patience(began, has_exit_fd=exit_fd is not None)):
+                    if key.data is not None and self._read(key.data, key.fd) == b"":
+                        selector.unregister(key.fd)
+                    elif key.fd == self._wake_read:
+                        os.read(self._wake_read, _CHUNK)
+                self._enforce(process, began)
+
+    def _patience(self, began: float, *, has_exit_fd: bool) -> float | None:
+        """Return how long to wait for output at most."""
+        ends = [] if has_exit_fd else [time.monotonic() + 0.02]
+        if self._kill_at is not None:
+            ends.append(self._kill_at)
+        elif self._command.timeout is not None:
+            ends.append(began + self._command.timeout.total_seconds())
+        return max(0.0, min(ends) - time.monotonic()) if ends else None
+
+    def _enforce(self, process: subprocess.Popen[bytes], began: float) -> None:
+        """Ask the group to end when its time is up or we were told to stop; then kill it."""
+        now, timeout = time.monotonic(), self._command.timeout
+        if self._kill_at is not None:
+            if now >= self._kill_at:
+                kill_group(process.pid, signal.SIGKILL)
+                self._kill_at = now + 1
+            return
+        is_late = timeout is not None and now - began >= timeout.total_seconds()
+        if is_late or self._is_stopped:
+            self._is_late = is_late and not self._is_stopped
+            kill_group(process.pid, signal.SIGTERM)
+            self._kill_at = now + self._command.kill_after
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Reap; after a stop (or an error of ours) kill what is left of the group first, while its number is surely ours."""
+        if self._kill_at is not None or not _has_ended(process):
+            kill_group(process.pid, signal.SIGKILL)
+        process.wait()
+        for name, pipe in _pipes(process):
+            for _ in range(_MOST_PIECES):
+                if not self._read(name, pipe):
+                    break
+            self._lines(name, self._cutters[name].end())
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def _read(self, name: str, descriptor: int) -> bytes | None:
+        """Take one piece of output; b"" at its end, None if there is nothing now."""
+        try:
+            data = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return None
+        self._tail += data
+        if len(self._tail) > 2 * TAIL_BYTES:
+            del self._tail[:-TAIL_BYTES]
+        if self._command.tee:
+            _write_all(1 if name == "stdout" else 2, data)
+        self._lines(name, self._cutters[name].feed(data))
+        return data
+
+    def _lines(self, name: str, texts: list[str]) -> None:
+        if self._on_line is not None:
+            for text in texts:
+                self._on_line(name, text)
+
+    def _tell_group(self, pgid: int, mark: str, *, ended: bool) -> None:
+        if self._on_group is not None:
+            self._on_group(pgid, mark, ended)
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> list[tuple[str, int]]:
+    pairs = (("stdout", process.stdout), ("stderr", process.stderr))
+    return [(name, pipe.fileno()) for name, pipe in pairs if pipe is not None]
+
+
+@contextlib.contextmanager
+def _exit_of(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
+    """Give a descriptor that is readable when the process has ended; None where the system has none."""
+    descriptor = None
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(process.pid)
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether it has ended, without reaping it: its number stays ours until then."""
+    if process.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _text_tail(data: bytes) -> str:
+    """Return the last `TAIL_BYTES` as printable text of at most as many characters, from the start of a line if cut."""
+    text = decode_bytes(data[-TAIL_BYTES:])
+    if len(data) <= TAIL_BYTES and len(text) <= TAIL_BYTES:
+        return text
+    text = text[-TAIL_BYTES:]
+    _, newline, rest = text.partition("\n")
+    return rest if newline and rest else text
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Pass output on; where nobody takes it any more, the command goes on all the same."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:
+            _wait_writable(descriptor)
+        except OSError:
+            return
+
+
+def _wait_writable(descriptor: int) -> None:
+    """Wait until a descriptor takes output."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_WRITE)
+        selector.select()

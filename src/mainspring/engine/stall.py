@@ -1,0 +1,105 @@
+"""Watches a loop from outside: a loop that does not turn is reported with the code that holds it.
+
+Role: a thread sets a mark in the loop and looks whether it was taken. After `report_after` without a turn `on_stall` gets the
+guilty stack, once a stall; after `limit_after` `on_limit` is called, once, so that no wedged worker keeps its runs for ever.
+Invariant: nothing here needs the loop to move; a test drives `check_once` with a clock of its own.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from mainspring.domain.text import escape
+
+_MOST_FRAMES = 40
+_LONGEST_LINE = 300
+
+
+class StallWatch:
+    """Watches the loop that runs in `thread` (its `threading.get_ident()`); spans are seconds of `now`.
+
+    `on_stall(frames, since)` and `on_limit(since)` are called from the watching thread; `since` = seconds without a turn,
+    `frames` = lines "file:line function", outermost first.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        thread: int,
+        *,
+        on_stall: Callable[[list[str], float], None],
+        on_limit: Callable[[float], None],
+        report_after: float = 4.0,
+        limit_after: float = 300.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._loop = loop
+        self._thread = thread
+        self._on_stall = on_stall
+        self._on_limit = on_limit
+        self._report_after = report_after
+        self._limit_after = limit_after
+        self._now = now
+        self._marked_at: float | None = None
+        self._is_reported = False
+        self._is_over = False
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Watch from a daemon thread."""
+        self._watcher = threading.Thread(target=self._watch, name="mainspring-stall", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closing.set()
+        if self._watcher is not None and self._watcher.ident != threading.get_ident():
+            self._watcher.join()
+
+    def check_once(self) -> bool:
+        """Look once; return whether the loop stalls."""
+        # Counted from our own mark, so that a machine that slept is no stall.
+        marked_at = self._marked_at
+        if marked_at is None:
+            self._marked_at = marked_at = self._now()
+            try:
+                self._loop.call_soon_threadsafe(self._on_turn)
+            except RuntimeError:  # the loop is closed, which is no stall
+                self._closing.set()
+                return False
+        since = self._now() - marked_at
+        if since < self._report_after:
+            return False
+        if not self._is_reported:
+            self._is_reported = True
+            self._on_stall(stack_of(self._thread), since)
+        if since >= self._limit_after and not self._is_over:
+            self._is_over = True
+            self._on_limit(since)
+        return True
+
+    def _on_turn(self) -> None:
+        """Runs in the loop: it turns."""
+        self._marked_at = None
+        self._is_reported = False
+        self._is_over = False
+
+    def _watch(self) -> None:
+        # A tenth of the span: the report comes in time, and an idle loop is woken twice a second at most.
+        while not self._closing.wait(self._report_after / 10):
+            self.check_once()
+
+
+def stack_of(thread: int) -> list[str]:
+    """Return what a thread is doing: lines "file:line function", outermost first, the innermost 40."""
+    frame: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001 - the documented way
+    lines: list[str] = []
+    while frame is not None and len(lines) < _MOST_FRAMES:
+        code = frame.f_code
+        lines.append(escape(f"{code.co_filename}:{frame.f_lineno} {code.co_qualname}", _LONGEST_LINE))
+        frame = frame.f_back
+    return lines[::-1]

@@ -1,0 +1,43 @@
+"""What a command promised to produce."""
+
+import pytest
+
+from mainspring.domain.produces import Product, unmet
+
+START = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("products", "why"),
+    [
+        ([], "nothing matches"),
+        ([Product("a", 5, START - 60_000)], "before the start"),
+        ([Product("a", 0, START + 5)], "a is empty"),
+        ([Product("a", 5, START - 60_000), Product("b", 0, START + 5)], "b is empty"),
+    ],
+)
+def test_unmet_says_why(products, why):
+    """Absent, old and empty are told apart."""
+    (sentence,) = unmet(["*.gz"], {"*.gz": products}, START)
+    assert sentence.startswith("*.gz: ")
+    assert why in sentence
+
+
+@pytest.mark.parametrize(
+    "products",
+    [
+        [Product("a", 1, START)],
+        [Product("a", 1, START - 1_500)],  # a file system that rounds down to two seconds
+        [Product("old", 9, 0), Product("new", 1, START + 1)],
+        [Product("empty", 0, START + 1), Product("full", 1, START + 1)],
+    ],
+)
+def test_one_good_match_is_enough(products):
+    """A pattern is met by one new, filled match."""
+    assert unmet(["*"], {"*": products}, START) == []
+
+
+def test_each_pattern_counts():
+    """Each pattern that is not met is told, and nothing asked for is nothing missed."""
+    assert [text.partition(":")[0] for text in unmet(["a", "b"], {}, START)] == ["a", "b"]
+    assert unmet([], {}, START) == []

@@ -1,0 +1,73 @@
+"""The step that runs a script's command."""
+
+import os
+import sys
+
+import pytest
+
+from mainspring.domain.classify import Kind, classify
+from mainspring.engine.command import CommandFailed
+from mainspring.engine.commands import NotProduced, run_command
+from mainspring.engine.signs import LogSign, ProcessSign
+from mainspring.engine.step_context import STEP, NotInStepError, StepContext
+
+
+class Told:
+    def __init__(self):
+        self.signs = []
+
+    def post(self, sign):
+        self.signs.append(sign)
+
+
+@pytest.fixture
+def told():
+    channel = Told()
+    token = STEP.set(StepContext(channel, run_id="r1", name="s", key="k1", attempt=2, slot_at=1_767_582_000_000))
+    yield channel
+    STEP.reset(token)
+
+
+def test_command_step_logs_lines_and_returns_the_tail(told, tmp_path):
+    """Output becomes log lines between the two signs of the process group; folder and environment are as asked."""
+    script = (
+        "echo $MAINSPRING_RUN $MAINSPRING_ATTEMPT $MAINSPRING_IDEMPOTENCY_KEY $MAINSPRING_SLOT $X; pwd; echo oh >&2"
+    )
+    result = run_command(["sh", "-c", script], cwd=str(tmp_path), env={"X": "y"})
+    assert result.exit_code == 0
+    lines = [sign for sign in told.signs if isinstance(sign, LogSign)]
+    out = [sign.text for sign in lines if sign.stream == "stdout"]
+    assert out == ["r1 2 k1 2026-01-05T03:00:00Z y", os.path.realpath(tmp_path)]
+    assert LogSign("warning", "oh", stream="stderr") in lines
+    assert [sign.ended for sign in told.signs if isinstance(sign, ProcessSign)] == [False, True]
+    assert STEP.get().stopper is None
+
+
+def test_command_step_fails_with_code_and_last_line(told):
+    """The failure tells how it ended and what it said last."""
+    with pytest.raises(CommandFailed, match="exit code 75\n.*too busy") as caught:
+        run_command(["sh", "-c", "echo first; echo too busy; exit 75"])
+    assert classify(caught.value).kind is Kind.TRANSIENT
+    with pytest.raises(CommandFailed, match="ended by signal 9"):
+        run_command(["sh", "-c", "kill -9 $$"])
+    with pytest.raises(CommandFailed, match="longer than 50ms") as caught:
+        run_command(["sleep", "60"], timeout_s=0.05)
+    assert classify(caught.value).code == "timeout"
+
+
+def test_command_step_checks_what_it_produces(told, tmp_path):
+    """Success without the promised file is a failure that may pass; a relative pattern counts from the folder."""
+    (tmp_path / "old.gz").write_text("x")
+    os.utime(tmp_path / "old.gz", (1, 1))
+    with pytest.raises(NotProduced, match="before the start") as caught:
+        run_command(["true"], cwd=str(tmp_path), produces=["*.gz"])
+    assert classify(caught.value).kind is Kind.TRANSIENT
+    with pytest.raises(NotProduced, match="empty"):
+        run_command(["mkdir", "new"], cwd=str(tmp_path), produces=["new"])
+    assert run_command(["sh", "-c", "echo x > b.gz"], cwd=str(tmp_path), produces=["*.gz", f"{tmp_path}/b*"])
+
+
+def test_command_step_outside_a_step_is_refused():
+    """It needs an attempt to name."""
+    with pytest.raises(NotInStepError):
+        run_command([sys.executable, "-V"])

@@ -1,0 +1,208 @@
+"""Running one command to its end."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mainspring.domain.classify import Kind, classify
+from mainspring.engine.command import Command, CommandFailed, command_environment
+from mainspring.engine.running_command import TAIL_BYTES, RunningCommand
+
+SHELL = ["sh", "-c"]
+
+
+def run(*words, **options):
+    """Run a command; return its end, its lines and what was told of its group."""
+    lines, groups = [], []
+    running = RunningCommand(
+        Command(words=list(words), **options),
+        on_line=lambda stream, text: lines.append((stream, text)),
+        on_group=lambda pgid, mark, ended: groups.append((pgid, mark, ended)),
+    )
+    return running.run(), lines, groups
+
+
+def test_command_gives_code_lines_and_tail():
+    """Exit code, lines of both streams and the end of the output come back; the group is told at both ends."""
+    end, lines, groups = run(*SHELL, "echo one; echo two >&2; printf three; exit 3")
+    assert (end.code, end.timed_out, end.stopped) == (3, False, False)
+    assert sorted(lines) == [("stderr", "two"), ("stdout", "one"), ("stdout", "three")]
+    assert "one" in end.tail
+    (begun, ended) = groups
+    assert begun[:2] == ended[:2]
+    assert (begun[2], ended[2]) == (False, True)
+
+
+def test_words_reach_the_command_unchanged():
+    """No shell reads the words: spaces, quotes, stars and bytes that are no UTF-8 stay as they are."""
+    words = ["a b", "*", "$HOME", "'\"", "", "\udcff", "-x", "--"]
+    end, lines, _ = run(sys.executable, "-c", "import os, sys; print(list(map(os.fsencode, sys.argv[1:])))", *words)
+    assert lines[0][1] == str(list(map(os.fsencode, words)))
+    assert end.code == 0
+
+
+def test_bad_output_is_escaped_and_the_tail_bounded():
+    """Any bytes become printable text; of much output the end is kept, from the start of a line."""
+    end, _, _ = run(sys.executable, "-c", "import os; os.write(1, b'\\0 \\xff \\x1b[31m\\n')")
+    assert end.tail == "\\x00 \\udcff \\x1b[31m\n"
+    end, _, _ = run(sys.executable, "-c", "for n in range(30_000): print(n, 'x' * 10)")
+    assert len(end.tail) <= TAIL_BYTES
+    assert end.tail.startswith("2")
+    assert end.tail.endswith("29999 xxxxxxxxxx\n")
+    end, _, _ = run(sys.executable, "-c", "import os; os.write(1, b'\\0' * 60_000)")
+    assert len(end.tail) <= TAIL_BYTES
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["no-such-command-anywhere"], 127), (["/etc/hostname"], 126), (["/"], 126), (["./no/such"], 127)],
+)
+def test_command_that_cannot_run_ends_as_in_a_shell(words, code):
+    """Not found is 127 and not executable 126, with a line that says so."""
+    end, lines, _ = run(*words)
+    assert end.code == code
+    assert "cannot run" in lines[0][1]
+
+
+def test_command_that_cannot_be_started_is_an_error(tmp_path):
+    """A folder that is not there is an error that names the command."""
+    with pytest.raises(CommandFailed, match="cannot start 'true'"):
+        run("true", cwd=str(tmp_path / "none"))
+    with pytest.raises(CommandFailed, match="cannot start"):
+        run("true", "\0")
+
+
+def test_timeout_ends_the_whole_group(tmp_path):
+    """A command that ignores TERM, and what it started, are gone soon after the time-out."""
+    file = tmp_path / "pids"
+    script = f"trap '' TERM; sleep 60 & echo $$ $! > {file}; while :; do sleep 1; done"
+    end, _, _ = run(*SHELL, script, timeout=timedelta(seconds=0.3), kill_after=0.2)
+    assert (end.code, end.timed_out) == (-signal.SIGKILL, True)
+    assert end.took_us < 1_500_000
+    for pid in file.read_text().split():
+        assert not _is_alive(int(pid))
+
+
+def test_command_that_ends_on_term_is_not_killed():
+    """A command has its time to end by itself."""
+    script = "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.01; done"
+    end, lines, _ = run(*SHELL, script, timeout=timedelta(seconds=0.2), kill_after=30)
+    assert (end.code, end.timed_out) == (7, True)
+    assert ("stdout", "bye") in lines
+
+
+def test_stop_ends_the_command_from_another_thread():
+    """`stop` wakes the reader, before or after the start."""
+    running = RunningCommand(Command(words=["sleep", "60"]))
+    running.stop()
+    end = running.run()
+    assert (end.code, end.stopped, end.timed_out) == (-signal.SIGTERM, True, False)
+    running.stop()
+    up = threading.Event()
+    running = RunningCommand(Command(words=[*SHELL, "echo up; sleep 60"]), on_line=lambda *line: up.set())
+    stopper = threading.Thread(target=lambda: (up.wait(10), running.stop()))
+    stopper.start()
+    assert running.run().stopped
+    stopper.join()
+
+
+def test_forwarded_signal_reaches_the_command():
+    """Signals that `exec` gets are handed on."""
+    running = RunningCommand(
+        Command(words=[*SHELL, "trap 'exit 9' HUP; echo up; while :; do sleep 0.01; done"]),
+        on_line=lambda *line: running.forward(signal.SIGHUP),
+    )
+    assert running.run().code == 9
+    running.forward(signal.SIGHUP)
+
+
+def test_what_a_command_leaves_running_does_not_hold_it_up():
+    """A background process that keeps the pipes does not keep the end back, and is left alone."""
+    began = time.monotonic()
+    end, lines, _ = run(*SHELL, "sleep 30 & echo $!")
+    assert time.monotonic() - began < 10
+    assert end.code == 0
+    left = int(lines[0][1])
+    assert _is_alive(left)
+    os.kill(left, signal.SIGKILL)
+
+
+def test_tee_passes_output_on(capfd):
+    """With tee the output appears on our own streams as it is."""
+    run(*SHELL, "printf 'raw \\377'; echo err >&2", tee=True)
+    out = capfd.readouterr()
+    assert out.err == "err\n"
+    assert out.out.startswith("raw ")
+
+
+def test_command_does_not_ignore_broken_pipes():
+    """Python's own signal settings do not leak into the command."""
+    end, _, _ = run("bash", "-c", "set -o pipefail; yes | head -1")
+    assert end.code == 128 + signal.SIGPIPE
+
+
+def test_command_dies_with_its_parent(tmp_path):
+    """When the process that runs it is killed, the command is gone at once."""
+    file = tmp_path / "pid"
+    program = (
+        "import sys; sys.path[:] = sys.argv[2:]\n"
+        "from mainspring.engine.command import Command\n"
+        "from mainspring.engine.running_command import RunningCommand\n"
+        "RunningCommand(Command(words=['sh', '-c', 'echo $$ > $0; exec sleep 60', sys.argv[1]])).run()\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program, str(file), *filter(None, sys.path)])
+    try:
+        _until(lambda: file.exists() and file.read_text().strip())
+        pid = int(file.read_text())
+        assert _is_alive(pid)
+        parent.send_signal(signal.SIGKILL)
+        _until(lambda: not _is_alive(pid))
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(1, Kind.UNKNOWN), (75, Kind.TRANSIENT), (124, Kind.TRANSIENT), (127, Kind.PERMANENT), (-9, Kind.UNKNOWN)],
+)
+def test_failed_command_is_classified_by_its_exit_code(code, kind):
+    """The table of exit codes decides whether trying again can help."""
+    assert classify(CommandFailed("x", code)).kind is kind
+
+
+def test_environment_names_the_attempt_and_holds_no_secret():
+    """Secrets and what an outer run left are not passed on; the attempt is named; additions win over what we have."""
+    base = {"PATH": "/bin", "MAINSPRING_SECRET_DB": "x", "MAINSPRING_SLOT": "old", "MAINSPRING_CONFIG": "c", "A": "1"}
+    environ = command_environment(base, {"A": "2"}, run_id="r", attempt=3, key="k")
+    assert environ == {
+        "PATH": "/bin",
+        "MAINSPRING_CONFIG": "c",
+        "A": "2",
+        "MAINSPRING_RUN": "r",
+        "MAINSPRING_ATTEMPT": "3",
+        "MAINSPRING_IDEMPOTENCY_KEY": "k",
+    }
+    slot = command_environment({}, {}, run_id="r", attempt=1, key="k", slot_at=1_767_582_000_000)["MAINSPRING_SLOT"]
+    assert slot == "2026-01-05T03:00:00Z"
+
+
+def _is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

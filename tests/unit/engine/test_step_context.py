@@ -1,0 +1,81 @@
+"""`ms.*` outside a step, and what a log line keeps."""
+
+import pytest
+
+import mainspring.engine.step_context as ms
+from mainspring.engine.ambient import IN_BODY
+from mainspring.engine.step_context import STEP, NotInStepError, StepContext
+
+CALLS = {
+    "idempotency_key()": ms.idempotency_key,
+    "attempt()": ms.attempt,
+    "checkpoint()": lambda: ms.checkpoint(1),
+    "last_checkpoint()": ms.last_checkpoint,
+    "progress()": lambda: ms.progress(1),
+    "log.info": lambda: ms.log.info("x"),
+}
+
+
+class Told:
+    def __init__(self):
+        self.signs = []
+
+    def post(self, sign):
+        self.signs.append(sign)
+
+    def save(self, data):
+        self.signs.append(data)
+        return ms.SAVED
+
+
+@pytest.fixture
+def told():
+    channel = Told()
+    token = STEP.set(StepContext(channel, run_id="r", name="s", key="k", attempt=1))
+    yield channel
+    STEP.reset(token)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_call_outside_a_step_is_refused(name):
+    """Each call outside a step says its name and what to do."""
+    with pytest.raises(NotInStepError, match="outside a step") as caught:
+        CALLS[name]()
+    assert f"ms.{name}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_call_in_a_body_is_refused(told, name):
+    """A body that inherited a step's variables is still no step."""
+    token = IN_BODY.set(True)
+    try:
+        with pytest.raises(NotInStepError, match="body of a workflow") as caught:
+            CALLS[name]()
+    finally:
+        IN_BODY.reset(token)
+    assert told.signs == []
+    assert ("run.log" in str(caught.value)) == (name == "log.info")
+
+
+def test_log_keeps_odd_values_as_text(told):
+    """Objects that cannot be printed, wide numbers and NaN never make a log line fail."""
+
+    class Silent:
+        def __str__(self):
+            raise ValueError("no")
+
+    ms.log.warning(Silent(), big=2**70, ok=1, flag=True, nan=float("nan"), silent=Silent())
+    (sign,) = told.signs
+    assert "Silent that cannot be printed: ValueError" in sign.text
+    assert sign.fields["big"] == str(2**70)
+    assert (sign.fields["ok"], sign.fields["flag"], sign.fields["nan"]) == (1, True, "nan")
+    ms.log.debug("x" * 100_000)
+    assert len(told.signs[1].text) <= 16 * 1024
+
+
+@pytest.mark.parametrize("args", [(-1,), (1, -2), (True,), (1.5,), ("1",), (2**63,)])
+def test_progress_takes_whole_numbers_only(told, args):
+    """Anything but whole numbers of at least 0 is refused."""
+    with pytest.raises(ms.ArgumentError, match="whole numbers"):
+        ms.progress(*args)
+    assert told.signs == []
