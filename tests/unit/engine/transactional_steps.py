@@ -1,0 +1,44 @@
+"""A paid table and a step that pays, for the tests of transactional delivery."""
+
+import contextlib
+
+import apsw
+
+from mainspring.domain.signature import signature_of
+from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.transaction import Tx
+from mainspring.engine.transactional import transactional_call
+
+
+def make(file):
+    with contextlib.closing(apsw.Connection(str(file))) as raw:
+        raw.execute("create table if not exists paid (id integer primary key, amount)")
+    return file
+
+
+def paid(path):
+    with contextlib.closing(apsw.Connection(str(path))) as raw:
+        return [amount for (amount,) in raw.execute("select amount from paid")]
+
+
+def spec_of(fn, key="key-1", **more):
+    return AttemptSpec(
+        run_id="run-1",
+        ident="pay",
+        name="pay",
+        key=key,
+        attempt=1,
+        fn=fn,
+        signature=signature_of(fn, 1),
+        isolate="thread",
+        **more,
+    )
+
+
+def call(database, fn, *args, key="key-1"):
+    return transactional_call(database, spec_of(fn, key))(*args)
+
+
+def pay(tx: Tx, amount: int) -> dict[str, int]:
+    tx.execute("insert into paid (amount) values (?)", (amount,))
+    return {"id": tx.last_rowid, "amount": amount}
