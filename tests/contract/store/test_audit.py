@@ -1,0 +1,89 @@
+"""Acts: on record with the change, once per command id, in a chain that shows tampering."""
+
+import pytest
+
+from mainspring.domain.errors import StoreError
+from mainspring.store.commands.automations import BreakLock, PauseAutomation, SetQueue, TakeLock
+from mainspring.store.commands.results import DONE, Numbered
+from mainspring.store.commands.runs import CancelRun
+from tests.contract.store.process import audited
+
+
+def test_act_and_its_row_are_one(store):
+    """The row says who did what to what, why, and how it was answered."""
+    act = audited(PauseAutomation("a", None, "ann", None), verb="auto.pause", reason="noisy", detail={"x": 1})
+    assert store.do(act) == DONE
+    (row,) = store.read("audit_rows")
+    assert (row.command, row.actor, row.verb, row.subject, row.reason, row.detail) == (
+        *(act.command, "cli:ann@box", "auto.pause", "it", "noisy", b'{"x":1}'),
+    )
+    assert store.read("automations", "a")[0].paused_by == "ann"
+
+
+def test_same_command_acts_once(store):
+    """The same command id again answers as before and changes nothing, even when the state has moved on."""
+    act = audited(TakeLock("l", "ann"))
+    assert store.do(act) == Numbered(1)
+    store.do(BreakLock("l"))
+    assert store.do(act) == Numbered(1)
+    assert store.read("locks") == []
+    assert len(store.read("audit_rows")) == 1
+
+
+def test_refused_act_is_on_record(store):
+    """What was tried and refused is on record too, with its answer."""
+    act = audited(CancelRun("r_none", "c"))
+    refused = store.do(act)
+    assert refused.code == "not_found"
+    assert b"not_found" in store.read("audit_rows")[0].result
+    assert store.do(act) == refused
+
+
+def test_failed_act_leaves_no_row(store):
+    """An act that cannot be executed is answered with an error; neither it nor its row is committed, others are."""
+    results = store.do(audited(SetQueue("good")), audited(object(), "bad"), audited(SetQueue("fine")))
+    assert isinstance(results[1], Exception)
+    assert isinstance(results[1], StoreError)
+    assert [row.command for row in store.read("audit_rows")].count("bad") == 0
+    assert {"good", "fine"} <= {queue.name for queue in store.read("queue_views")}
+
+
+def fill(store, n=6):
+    for i in range(n):
+        store.do(audited(SetQueue(f"q{i}", concurrency=i + 1), verb="queue.set", reason="r"))
+
+
+def test_whole_chain_is_accepted(store, second):
+    """A log that nobody touched is whole, whichever process wrote it."""
+    fill(store, 3)
+    fill(second, 3)
+    check = store.read("verify_audit")
+    assert (check.broken_at, check.rows) == (None, 6)
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("update audit_log set actor = 'cli:eve@box' where seq = 3", 3),
+        ("update audit_log set reason = null where seq = 4", 4),
+        ("update audit_log set at = at + 1 where seq = 1", 1),
+        ("update audit_log set result = x'7b7d' where seq = 6", 6),
+        ("delete from audit_log where seq = 2", 3),
+        ("delete from audit_log where seq = 1", 2),
+        ("update audit_log set prev_hash = hash where seq = 5", 5),
+        ("update audit_log set seq = 9 where seq = 6", 9),
+    ],
+)
+def test_tampering_is_found(store, statement, found):
+    """A row that was changed, taken out or renumbered is where the check ends."""
+    fill(store)
+    store.tamper(statement)
+    assert store.read("verify_audit").broken_at == found
+
+
+def test_pages_of_the_log(store):
+    """The log is read newest first, page by page."""
+    fill(store)
+    first = store.read("audit_rows", limit=4)
+    rest = store.read("audit_rows", limit=4, cursor=first[-1].seq)
+    assert [row.seq for row in first + rest] == [6, 5, 4, 3, 2, 1]

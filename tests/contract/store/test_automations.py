@@ -1,0 +1,196 @@
+"""Definitions, schedules, slots and locks as data."""
+
+import pytest
+
+from mainspring.store.commands.automations import (
+    Announce,
+    AutomationRow,
+    BreakLock,
+    MakeSlot,
+    PauseAutomation,
+    ReleaseLock,
+    ResumeAutomation,
+    RetireAutomation,
+    ScheduleRow,
+    SetQueue,
+    TakeLock,
+)
+from mainspring.store.commands.results import DONE, Numbered
+from mainspring.store.commands.runs import RunKey, SlotLink
+from mainspring.store.commands.sessions import Bury
+from tests.contract.store.process import event, finish, outcome
+
+SPEC = b'{"cron":"0 * * * *"}'
+
+
+def schedule(name="a", automation="a", spec=SPEC, at=1_000):
+    return ScheduleRow(name, automation, spec, at)
+
+
+def slot(store, at, **options):
+    start = store.starting(id=f"slot-{at}", slot=SlotLink("a", at))
+    return MakeSlot("a", at, at + 1_000, "run", options.pop("start", start), **options)
+
+
+def test_deployments_are_numbered_when_first_announced(store, second):
+    """New code gets the next number, known code its old one."""
+    assert store.announce("a", "b") == Numbered(1)
+    assert second.announce("a", "b", fingerprint="code-2") == Numbered(2)
+    assert store.announce("a", "b") == Numbered(1)
+
+
+def test_older_code_does_not_overwrite_newer(store, second):
+    """While newer code lives, what an older worker says of an automation does not replace it."""
+    second.announce("a", "b", version=2, fingerprint="code-2")
+    store.announce("a", "b")
+    assert [row.version for row in store.read("automations")] == [2, 2]
+
+
+def test_a_module_that_fails_keeps_the_last_definition(store):
+    """A problem is visible, the last good definition stays, and the session does not claim for it."""
+    run = store.start().run
+    store.do(Announce("code-2", (AutomationRow("a", "task", 1, "f", None, problem="ImportError: x"), AutomationRow("new", "task", 1, "f", None, problem="p")), ()))
+    rows = {row.name: row for row in store.read("automations")}
+    assert (rows["a"].definition, rows["a"].problem, rows["new"].problem) == (b"{}", "ImportError: x", "p")
+    assert store.ids() == []
+    store.announce("a")
+    assert store.ids() == [run]
+    assert store.read("automations", "a")[0].problem is None
+
+
+def test_renaming_carries_everything_along(store, clock):
+    """was= takes runs, keys, schedules, slots and figures to the new name, once."""
+    store.announce("a", schedules=(schedule(), schedule("a#2")))
+    done = store.begin(run_key=RunKey("k", "h"))
+    store.do(outcome(done, 1), finish(done), slot(store, 1_000))
+    store.announce("c", schedules=(schedule("c", "c"), schedule("c#2", "c")), was="a", fingerprint="code-2")
+    assert {row.automation for row in store.list_runs().runs} == {"c"}
+    assert store.start("c", run_key=RunKey("k", "h")).run == done.id
+    assert [(row.name, row.last_slot_at) for row in store.read("schedules")] == [("c", 1_000), ("c#2", None)]
+    assert [row.slot_at for row in store.read("slots", "c")] == [1_000]
+    (sums,) = store.read("sums_since", 0)
+    assert (sums.automation, sums.succeeded, sums.steps) == ("c", 1, 1)
+    assert "a" not in {row.name for row in store.read("automations")}
+    assert store.claim_one().schedule == "c"
+    store.announce("c", schedules=(schedule("c", "c"), schedule("c#2", "c")), was="a", fingerprint="code-2")
+    assert [row.last_slot_at for row in store.read("schedules")] == [1_000, None]
+
+
+def test_unchanged_schedule_keeps_its_place(store, clock):
+    """Announcing again moves nothing; a changed spec starts anew above the present, a missing one ends."""
+    store.announce("a", schedules=(schedule(),))
+    store.do(slot(store, 1_000))
+    store.announce("a", schedules=(schedule(at=77),))
+    (row,) = store.read("schedules")
+    assert (row.last_slot_at, row.next_slot_at, row.low_water_at) == (1_000, 2_000, clock.now())
+    clock.forward(5)
+    store.announce("a", schedules=(schedule(spec=b"{}", at=77),))
+    (row,) = store.read("schedules")
+    assert (row.next_slot_at, row.low_water_at) == (77, clock.now())
+    store.announce("a")
+    assert store.read("due_schedules", 2**50) == []
+
+
+def test_slot_is_served_with_its_run_in_one_commit(store):
+    """A slot, its run and the next due time are one; asked again after a lost answer it says the same."""
+    store.announce("a", schedules=(schedule(),))
+    command = slot(store, 1_000)
+    assert store.read("next_slot_at") == 1_000
+    answer = store.twice(command)
+    assert (answer.created, answer.run) == (True, "slot-1000")
+    assert store.do(command).code == "taken"
+    assert store.read("next_slot_at") == 2_000
+    run = store.claim_one()
+    assert (run.schedule, run.slot_at) == ("a", 1_000)
+
+
+def test_refused_start_leaves_its_slot_open(store):
+    """A slot whose run is refused is not served: it is tried again."""
+    store.announce("a", schedules=(schedule(),))
+    store.do(SetQueue("default", max_backlog=0))
+    assert store.do(slot(store, 1_000)).code == "busy"
+    assert (store.read("slots", "a"), store.read("next_slot_at")) == ([], 1_000)
+
+
+def test_skipped_slot_and_backfill(store):
+    """A slot may be served without a run; an old one served later does not turn the schedule back."""
+    store.announce("a", schedules=(schedule(at=5_000),))
+    assert store.twice(MakeSlot("a", 5_000, 6_000, "skipped", note="overlap")) == DONE
+    store.do(slot(store, 2_000))
+    (row,) = store.read("schedules")
+    assert (row.last_slot_at, row.next_slot_at) == (5_000, 6_000)
+    assert [(s.slot_at, s.verdict) for s in store.read("slots", "a")] == [(5_000, "skipped"), (2_000, "run")]
+
+
+def test_peer_prefect_6_n_slots_are_n_runs(store, second, clock):
+    """Two schedulers with skewed clocks, each trying every slot twice, make one run a slot."""
+    for process in (store, second):
+        process.announce("a", schedules=(schedule(),))
+    for n in range(1, 11):
+        for process in (store, second, second, store):
+            clock.at += 1 if process is store else -1
+            process.do(slot(process, n * 1_000))
+    assert len(store.list_runs(limit=100).runs) == 10
+    assert store.read("next_slot_at") == 11_000
+
+
+def test_retired_automation_ends_its_schedules(store):
+    """Retiring is meant: announcing again does not bring it back, resuming does."""
+    store.announce("a", schedules=(schedule(),))
+    assert store.do(RetireAutomation("none")).code == "not_found"
+    store.do(RetireAutomation("a"))
+    store.announce("a", schedules=(schedule(),))
+    assert (store.read("next_slot_at"), store.start().code) == (None, "retired")
+    store.do(ResumeAutomation("a"))
+    assert (store.read("next_slot_at"), store.start().created) == (1_000, True)
+
+
+def test_pause_is_refused_where_it_does_not_fit(store):
+    """Pausing the unknown and resuming what runs are told."""
+    assert store.do(PauseAutomation("none", None, "ann", None)).code == "not_found"
+    assert store.do(ResumeAutomation("none")).code == "not_found"
+    assert store.do(ResumeAutomation("a")).code == "not_paused"
+
+
+def test_lock_is_held_by_one(store, second):
+    """A lock has one owner, who gets the same token again; tokens grow for ever."""
+    assert store.twice(TakeLock("l", "x")) == Numbered(1)
+    assert store.do(TakeLock("l", "x")) == Numbered(1)
+    refused = second.do(TakeLock("l", "x"))
+    assert refused.code == "held"
+    assert store.twice(ReleaseLock("l", 1)) == DONE
+    assert second.do(TakeLock("l", "y")) == Numbered(2)
+    assert store.do(ReleaseLock("l", 1)).code == "not_held"
+    assert [lock.owner for lock in store.read("locks")] == ["y"]
+
+
+@pytest.mark.parametrize("way", ["break", "bury"])
+def test_peer_restate_23_no_lock_is_held_for_ever(store, second, way):
+    """A lock is free when its session died or when it is broken; the old token is then of no use."""
+    store.do(TakeLock("l", "x"))
+    second.do(BreakLock("l") if way == "break" else Bury(store.session))
+    assert second.do(TakeLock("l", "y")) == Numbered(2)
+    assert second.do(ReleaseLock("l", 1)).code == "not_held"
+    assert second.do(BreakLock("nobody")).code == "not_found"
+
+
+def test_peer_restate_23_waiting_run_shows_who_holds_its_key(store):
+    """A partition key held by a suspended run is named, and goes when that run ends."""
+    from mainspring.store.commands.runs import MarkDone
+    from tests.contract.store.process import suspend
+
+    holder = store.begin(partition="p")
+    store.do(suspend(holder))
+    blocked = store.start(partition="p").run
+    assert store.read("blocker", blocked).holder == holder.id
+    store.do(MarkDone(holder.id))
+    assert store.ids() == [blocked]
+
+
+def test_changes_are_reported(store):
+    """A commit says whether something became claimable or a fact was written, so that others look at once."""
+    quiet = store.database.commit([TakeLock("l", "x")]).changes
+    ready = store.database.commit([store.starting()]).changes
+    store.claim()
+    facts = store.database.commit([event()]).changes
+    assert (quiet.ready, ready.ready, facts.facts) == (False, True, False)

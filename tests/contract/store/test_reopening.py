@@ -1,0 +1,202 @@
+"""What people do with runs that stopped."""
+
+import base64
+
+import msgspec
+import pytest
+
+from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.store.commands.journal import SaveAttempt
+from mainspring.store.commands.results import DONE
+from mainspring.store.commands.runs import Discard, GiveResult, MarkDone, ParentLink, Reopen, RunKey
+from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome, suspend
+
+
+def story(store, run):
+    return {o.ident: (o.state, o.superseded) for o in store.read("story", run).outcomes}
+
+
+def counted(store, run):
+    return [o.ident for o in store.history(run).outcomes]
+
+
+def test_reopen_goes_on_where_it_failed(store):
+    """The failing outcome and what was asked for after it no longer count; what was asked for before stays, whatever its rank."""
+    run = store.begin()
+    store.do(
+        outcome(run, 1, "a", asked=1),
+        outcome(run, 2, "bad", asked=3, state=OutcomeState.FAILED, output=None, failure=BOOM),
+        outcome(run, 3, "slow", asked=2),
+        outcome(run, 4, "mail", asked=4),
+        fail(run, "bad"),
+    )
+    store.twice(audited(Reopen(run.id)))
+    again = store.claim_one()
+    assert counted(store, run.id) == ["a", "slow"]
+    assert (again.claim, again.generation, again.fresh) == (2, 0, False)
+    assert [o.ident for o in store.history(run.id).superseded] == ["bad", "mail"]
+    view = store.run(run.id)
+    assert (view.reason, view.failure, view.finished_at) == (None, None, None)
+
+
+def test_reopen_of_a_bodys_own_error_keeps_all(store):
+    """When the body itself raised, every outcome still counts."""
+    run = store.begin()
+    store.do(outcome(run, 1), fail(run))
+    store.do(Reopen(run.id))
+    assert counted(store, run.id) == ["s1"]
+
+
+def test_reopen_from_a_step_opens_a_generation(store):
+    """Continuing from a chosen step is a new generation: outcomes from there on are kept, listed and not counted."""
+    run = store.begin()
+    store.do(*[outcome(run, n) for n in (1, 2, 3)], fail(run))
+    assert store.do(Reopen(run.id, "nothing")).code == "no_such_step"
+    store.do(Reopen(run.id, "s2"))
+    again = store.claim_one()
+    assert (again.generation, counted(store, run.id)) == (1, ["s1"])
+    assert story(store, run.id)["s3"] == (OutcomeState.SUCCEEDED, 1)
+    store.do(outcome(again, 4, "s2"), fail(again), Reopen(run.id, "s2"))
+    assert store.claim_one().generation == 2
+    assert [(o.rank, o.superseded) for o in store.history(run.id).superseded] == [(2, 1), (3, 1), (4, 2)]
+
+
+def test_reopen_gives_attempts_back(store):
+    """Failed attempts of a continued step are kept on record and no longer count."""
+    run = store.begin()
+    tried = SaveAttempt(run.id, run.claim, "s1", "s1", 0, 1, AttemptState.FAILED, 1, 5, "a", failure=BOOM)
+    store.do(tried, outcome(run, 1, state=OutcomeState.FAILED, failure=BOOM, attempt=2, marked=True), fail(run, "s1"))
+    store.do(Reopen(run.id))
+    assert store.history(run.id).attempts == []
+    assert [a.attempt for a in store.read("story", run.id).attempts] == [1]
+
+
+def test_reopen_forgets_a_deadline_that_passed(store, clock):
+    """A person who continues a run after its deadline, or after a cancel, means it."""
+    run = store.begin(deadline_after_ms=10)
+    clock.forward(10)
+    store.do(
+        outcome(run, 1),
+        outcome(run, 2, "deadline", kind=OutcomeKind.DEADLINE, asked=0),
+        outcome(run, 3, "cleanup", asked=2),
+        fail(run, "deadline", FailureReason.DEADLINE),
+        Reopen(run.id),
+    )
+    assert counted(store, run.id) == ["s1"]
+    assert store.claim_one().deadline_at is None
+
+
+def test_reopen_is_refused_where_it_does_not_fit(store):
+    """Only failed and halted runs are continued, and not when their key went to a newer run."""
+    assert store.do(Reopen("r_none")).code == "not_found"
+    key = RunKey("k", "h", on_failed="restart")
+    run = store.begin(run_key=key)
+    assert store.do(Reopen(run.id)).code == "wrong_state"
+    store.do(fail(run))
+    newer = store.start(run_key=key)
+    assert newer.created
+    assert store.do(Reopen(run.id)).code == "wrong_state"
+
+
+def test_reopen_waits_for_its_partition(store):
+    """A continued run takes its key again, or waits for its turn."""
+    run = store.begin(partition="p")
+    store.do(fail(run))
+    holder = store.begin(partition="p")
+    store.do(Reopen(run.id))
+    assert store.ids() == []
+    store.do(finish(holder))
+    assert store.ids() == [run.id]
+
+
+def test_reopen_can_be_planned(store, clock):
+    """A continuation may have a due time."""
+    run = store.begin()
+    store.do(fail(run), Reopen(run.id, due_at=clock.now() + 10))
+    assert store.ids() == []
+    clock.forward(10)
+    assert store.ids() == [run.id]
+
+
+def test_accepted_drift_replaces_the_input(store):
+    """Accepting a drift keeps the outcome and takes the new input for the saved one."""
+    run = store.begin()
+    detail = msgspec.json.encode({"drift": {"s1": base64.b64encode(b"[9]").decode()}})
+    store.do(outcome(run, 1), outcome(run, 2), halt(run, "s1", FailureReason.DRIFT, detail=detail))
+    assert store.do(Reopen(run.id, accept=("s2",))).code == "no_such_step"
+    store.do(Reopen(run.id, accept=("s1",)))
+    assert [(o.ident, o.input) for o in store.history(run.id).outcomes] == [("s1", b"[9]"), ("s2", b"[]")]
+
+
+@pytest.mark.parametrize("state", [OutcomeState.REFUSED, OutcomeState.IN_DOUBT, OutcomeState.FAILED])
+def test_given_result_takes_the_place(store, state):
+    """A person's result is a fact for the request; other branches keep what they have, but what followed from a failure does not count."""
+    run = store.begin()
+    store.do(outcome(run, 1, "x", state=state), outcome(run, 2, "other"), halt(run, "x"))
+    command = GiveResult(run.id, "x", "cmd", b"5")
+    store.twice(command)
+    (woken,) = store.claim().runs
+    (fact,) = woken.facts
+    assert (fact.kind, fact.ident, fact.payload) == (FactKind.RESULT, "x", b"5")
+    assert counted(store, run.id) == ([] if state is OutcomeState.FAILED else ["other"])
+    store.do(outcome(woken, 3, "x", inbox=fact.seq))
+    assert store.history(run.id).facts == []
+
+
+def test_in_doubt_step_can_run_again(store):
+    """Saying "again" gives no result: the step is open once more, under the same generation."""
+    run = store.begin()
+    store.do(outcome(run, 1, "x", state=OutcomeState.IN_DOUBT), halt(run, "x"))
+    store.do(GiveResult(run.id, "x", "cmd", again=True))
+    woken = store.claim_one()
+    assert (woken.facts, woken.generation, counted(store, run.id)) == ((), 0, [])
+
+
+def test_result_for_an_attempt_in_doubt(store):
+    """A step that has only a start mark can be given its result too."""
+    run = store.begin()
+    mark = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 1, 5, "a")
+    store.do(mark, halt(run, "x"), GiveResult(run.id, "x", "cmd", b"5"))
+    assert [fact.ident for fact in store.claim_one().facts] == ["x"]
+    assert store.history(run.id).attempts == []
+
+
+def test_result_is_refused_where_nothing_asks(store):
+    """A succeeded step, an unknown one and a running run take no result."""
+    run = store.begin()
+    store.do(outcome(run, 1))
+    assert store.do(GiveResult(run.id, "s1", "c")).code == "wrong_state"
+    store.do(halt(run))
+    assert store.do(GiveResult(run.id, "s1", "c")).code == "no_such_step"
+    assert store.do(GiveResult(run.id, "zz", "c")).code == "no_such_step"
+    assert store.state(run.id) == RunState.NEEDS_ATTENTION
+
+
+@pytest.mark.parametrize("stand", ["fresh", "waiting", "halted"])
+def test_mark_done_ends_a_run_like_a_success(store, stand):
+    """Marking done gives the result to the parent, frees the key and closes the run."""
+    parent = store.begin()
+    link = ParentLink(parent.id, "c", parent.claim)
+    run = store.start(partition="p", run_key=RunKey("k", "h"), parent=link).run
+    if stand != "fresh":
+        claimed = store.claim_one()
+        store.do(suspend(claimed) if stand == "waiting" else halt(claimed))
+    blocked = store.start(partition="p").run
+    store.twice(audited(MarkDone(run, b"5")))
+    assert store.state(run) == RunState.SUCCEEDED
+    assert [fact.payload for fact in store.history(parent.id).facts] == [b"5"]
+    assert store.ids() == [blocked]
+    assert store.start(run_key=RunKey("k", "h")).state == "succeeded"
+
+
+def test_discard_gives_up_a_halted_run_only(store):
+    """Discarding fails a run that needs attention, with that reason; its first failure stays readable."""
+    run = store.begin()
+    assert store.do(Discard(run.id)).code == "wrong_state"
+    store.do(halt(run))
+    assert store.do(Discard(run.id)) == DONE
+    view = store.run(run.id)
+    assert (view.state, view.reason, view.failure.code) == (RunState.FAILED, FailureReason.DISCARDED, "boom")
+    assert store.do(MarkDone("r_none")).code == "not_found"
+    assert store.do(MarkDone(run.id)).code == "wrong_state"
