@@ -14,7 +14,7 @@ from mainspring.store.effects import Effect, EffectConnection, EffectDatabase, P
 
 
 class OpenTransaction:
-    """One attempt's transaction: opened by the attempt, ended by whoever is first of it and who gives it up."""
+    """One attempt's transaction: opened by the attempt, ended by it or by who gives it up, whichever comes first."""
 
     def __init__(self, database: EffectDatabase, step: str) -> None:
         self._database = database
@@ -25,21 +25,16 @@ class OpenTransaction:
         self._ended = False
         self._given_up = False
 
-    @property
-    def given_up(self) -> bool:
-        """Whether the attempt no longer counts."""
-        return self._given_up
-
     def begin(self) -> None:
-        """Open a connection and begin. Raises what EffectDatabase.open and EffectConnection.begin raise."""
-        try:
-            with self._lock:
-                if self._given_up:
-                    refuse_closed(self._step)
-                self._connection = self._database.open()
-                self._connection.begin()
-        finally:
-            self._settle()
+        """Open a connection and begin; `end` is owed even if this raises.
+
+        Raises what EffectDatabase.open and EffectConnection.begin raise, and AttemptClosed.
+        """
+        with self._lock:
+            if self._given_up:
+                refuse_closed(self._step)
+            self._connection = self._database.open()
+            self._connection.begin()
 
     @contextmanager
     def use(self) -> Iterator[EffectConnection]:

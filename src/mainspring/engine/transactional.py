@@ -58,8 +58,9 @@ class TransactionalCall:
         return same
 
     def _refuse_closed(self) -> None:
+        """End a zombie whose `give_up` is still on its way; the channel of a thread's attempt says so first."""
         step = STEP.get()
-        if self._transaction.given_up or (step is not None and getattr(step.channel, "closed", False)):
+        if step is not None and getattr(step.channel, "closed", False):
             refuse_closed(self._spec.name)
 
     def give_up(self) -> None:
