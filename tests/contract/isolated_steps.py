@@ -209,3 +209,9 @@ def zombie(file: str, out: str) -> None:
 
 def environment() -> list[object]:
     return [os.environ.get("PYTHONPATH"), sys.flags.hash_randomization, __name__, os.getpgid(0) == os.getpid()]
+
+
+async def saves_from_a_thread() -> list[object]:
+    await asyncio.to_thread(ms.checkpoint, "far")
+    await asyncio.to_thread(ms.progress, 1)
+    return [ms.last_checkpoint(), await asyncio.to_thread(ms.attempt)]

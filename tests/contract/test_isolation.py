@@ -656,3 +656,14 @@ def test_cancelled_command_step_ends_its_command():
         assert bench.attempts.abandoned_count == 0
 
     using("thread", scenario)
+
+
+def test_async_step_may_speak_from_threads_of_its_own(isolate):
+    """A thread that an async step starts with its context belongs to the step."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.saves_from_a_thread)
+        assert end.value == ["far", 1]
+        assert [sign.kind for sign in bench.signs] == ["checkpoint", "progress"]
+
+    using(isolate, scenario)

@@ -80,8 +80,11 @@ def cancelled(spec: AttemptSpec, why: str, took_us: int, cause: Failure | None =
     return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, cancelled=True)
 
 
-def child_died(spec: AttemptSpec, code: int, took_us: int) -> AttemptEnd:
-    """Return the end of an attempt whose child process ended without an answer; `code` is negative for a signal."""
+def child_died(spec: AttemptSpec, code: int, last_words: str, took_us: int) -> AttemptEnd:
+    """Return the end of an attempt whose child process ended without an answer.
+
+    `code` is negative for a signal; `last_words` is the last line that it printed to stderr, printable.
+    """
     verdict = unknown("child_died")
     by_signal = code < 0
     how = f"killed by {_signal_name(-code)}" if by_signal else f"it ended with exit code {code}"
@@ -90,7 +93,7 @@ def child_died(spec: AttemptSpec, code: int, took_us: int) -> AttemptEnd:
         code=verdict.code,
         message=f"the child process of step {spec.name!r} died in attempt {spec.attempt}: {how}",
         kind=verdict.kind,
-        hint=_SIGNAL_HINTS.get(-code),
+        hint=_SIGNAL_HINTS.get(-code) or (f"Its last line on stderr: {last_words}" if last_words else None),
         data={"signal": _signal_name(-code)} if by_signal else {"exit_code": code},
     )
     return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us)

@@ -8,6 +8,7 @@ unless the process dies; nothing of the user's that fails to print or encode can
 
 import contextlib
 import contextvars
+import faulthandler
 import os
 import resource
 import signal
@@ -249,6 +250,7 @@ def main() -> None:
     os.set_inheritable(descriptor, False)
     sys.argv[1:] = []
     _prepare_output()
+    faulthandler.enable()  # where a library written in C failed becomes log lines
     link = _Link(socket.socket(fileno=descriptor))
     server = _Server(link, _greet(link))
     threading.Thread(target=link.listen, name="mainspring-channel", daemon=True).start()

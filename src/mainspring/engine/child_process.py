@@ -76,8 +76,12 @@ class ChildProcess:
         self._unsent = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process = self._spawn(theirs.fileno())
+        try:
+            with theirs:
+                self._process = self._spawn(theirs.fileno())
+        except OSError:
+            self._socket.close()
+            raise
         self.pid = self._process.pid
         self.started = started_mark(self.pid)
         self._outputs = self._open_outputs()

@@ -4,6 +4,8 @@ The time-out counts from when the function is called; until then (a child is sta
 `_START_AFTER` more. Whatever ends the child without an answer is a failure of this attempt, not of the worker.
 """
 
+import contextlib
+
 import msgspec
 
 from mainspring.domain.call import decode_result
@@ -25,12 +27,13 @@ _LEVEL = {"stdout": "info", "stderr": "warning"}
 class ProcessAttempt(LiveAttempt):
     """Speaks with the child that serves this attempt."""
 
-    __slots__ = ("_child", "_children", "_ref")
+    __slots__ = ("_child", "_children", "_last_words", "_ref")
 
     def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd, children: Children) -> None:
         self._ref = importable(spec.fn)
         super().__init__(host, spec, on_end)
         self._child: ChildProcess | None = None
+        self._last_words = ""
         self._children = children
         children.lend(self)
 
@@ -83,12 +86,15 @@ class ProcessAttempt(LiveAttempt):
 
     def read_line(self, stream: str, text: str) -> None:
         """Keep a line that the step printed."""
+        if stream == "stderr":
+            self._last_words = text
         self.sign(LogSign(_LEVEL[stream], text, stream=stream))
 
     def bury(self, code: int) -> None:
         """The child ended without an answer."""
         self._child = None
-        self.finish(self.stopped() if self.is_stopped else attempt_end.child_died(self.spec, code, self.took_us))
+        died = attempt_end.child_died(self.spec, code, self._last_words, self.took_us)
+        self.finish(self.stopped() if self.is_stopped else died)
 
     def cancel(self, why: str) -> None:
         """End the child, or give up waiting for one."""
@@ -137,6 +143,7 @@ class ProcessAttempt(LiveAttempt):
         def ack(error: BaseException | None) -> None:
             if child is not None:
                 text = None if error is None else (str(error) or type(error).__name__)
-                loop.call_soon_threadsafe(child.send, frames.Acked(number, text))
+                with contextlib.suppress(RuntimeError):  # the loop is closed, and the child killed
+                    loop.call_soon_threadsafe(child.send, frames.Acked(number, text))
 
         return ack

@@ -45,7 +45,7 @@ def test_command_step_logs_lines_and_returns_the_tail(told, tmp_path):
 
 def test_command_step_fails_with_code_and_last_line(told):
     """The failure tells how it ended and what it said last."""
-    with pytest.raises(CommandFailed, match="exit code 75\n.*too busy") as caught:
+    with pytest.raises(CommandFailed, match=r"exit code 75\n.*too busy") as caught:
         run_command(["sh", "-c", "echo first; echo too busy; exit 75"])
     assert classify(caught.value).kind is Kind.TRANSIENT
     with pytest.raises(CommandFailed, match="ended by signal 9"):
