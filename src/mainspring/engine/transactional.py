@@ -27,6 +27,7 @@ class TransactionalCall:
 
     def __init__(self, database: EffectDatabase, spec: AttemptSpec, clock: Clock) -> None:
         self._spec = spec
+        self._function = spec.fn  # now: the caller may put this very object in its place
         self._clock = clock
         self._transaction = OpenTransaction(database, spec.name)
 
@@ -48,7 +49,7 @@ class TransactionalCall:
         saved = transaction.find(spec.key)
         if saved is not None:
             return decode_result(spec.signature, saved, what)
-        value = call_to_end(spec.fn, (Tx(transaction), *args), kwargs)
+        value = call_to_end(self._function, (Tx(transaction), *args), kwargs)
         output, same = roundtrip_result(spec.signature, value, what)
         effect = Effect(key=spec.key, result=output, run=spec.run_id, step=spec.name, at=self._clock.now())
         failpoints.hit("effect_commit.before")

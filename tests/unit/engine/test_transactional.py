@@ -167,7 +167,8 @@ def test_attempt_in_a_thread_takes_it_as_its_function(path, database):
         attempts = Attempts(asyncio.get_running_loop(), on_sign=lambda *_: None)
         end = asyncio.get_running_loop().create_future()
         spec = spec_of(step, args=(5,))
-        attempts.start(msgspec.structs.replace(spec, fn=transactional_call(database, spec)), end.set_result)
+        spec.fn = transactional_call(database, spec)
+        attempts.start(spec, end.set_result)
         got = await end
         attempts.close()
         return got
