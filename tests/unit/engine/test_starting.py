@@ -1,0 +1,137 @@
+"""From definition, input and instant to the command that stages a run."""
+
+import pytest
+
+from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.errors import OptionError
+from mainspring.domain.options import parse_options
+from mainspring.engine.starting import StartOptions, start_command
+from mainspring.store.commands.runs import SlotLink
+
+NOW = 1_800_000_000_000  # 2027-01-15 08:00:00 UTC
+
+
+def definition(**options):
+    read = parse_options(Kind.TASK, options, "the test")
+    return Definition(
+        kind=Kind.TASK,
+        name="sync",
+        version=read.get("version", 1),
+        options=read,
+        schedules=schedules_of(read, "sync"),
+    )
+
+
+def command(made=None, data=b'{"account": "main", "n": 3}', **given):
+    slot = given.pop("slot", None)
+    codec = {"codec": given.pop("codec")} if "codec" in given else {}
+    return start_command(
+        made or definition(),
+        data,
+        run="r_1",
+        now_at=NOW,
+        trigger="test",
+        options=StartOptions(**given),
+        slot=slot,
+        **codec,
+    )
+
+
+def test_start_takes_what_the_definition_says():
+    """Queue, priority, tag, version, partition, key, deadline, title and tags come from the definition's options."""
+    made = definition(
+        queue="slow", priority=5, tag="gpu", version=3, partition="p-{account}", key="k-{n}", deadline="1h",
+        title="Sync of {account}", tags=["nightly"],
+    )  # fmt: skip
+    start = command(made)
+    assert (start.automation, start.kind, start.version) == ("sync", "task", 3)
+    assert (start.queue, start.priority, start.tag, start.partition) == ("slow", 5, "gpu", "p-main")
+    assert (start.run_key.key, start.run_key.on_failed) == ("k-3", "reuse")
+    assert (start.deadline_after_ms, start.deadline_at, start.due_at) == (3_600_000, None, None)
+    assert (start.title, start.tags) == ("Sync of main", {"nightly": ""})
+
+
+def test_start_without_options_is_plain():
+    """A definition that says nothing gives a run in the default queue, without key, partition, deadline or tags."""
+    start = command()
+    assert (start.queue, start.priority, start.tag, start.partition) == ("default", 0, None, None)
+    assert (start.run_key, start.deadline_after_ms, start.tags, start.title) == (None, None, None, "sync")
+
+
+def test_start_may_say_otherwise():
+    """What a start says itself wins over the definition, and its tags are added."""
+    made = definition(queue="slow", priority=5, key="k-{n}", title="Sync", tags=["nightly"])
+    start = command(
+        made, queue="fast", priority=-1, key="mine", key_policy="restart", title="By hand", tags={"team": "data"}
+    )
+    assert (start.queue, start.priority, start.title) == ("fast", -1, "By hand")
+    assert (start.run_key.key, start.run_key.on_failed) == ("mine", "restart")
+    assert start.tags == {"nightly": "", "team": "data"}
+
+
+def test_deadline_of_a_later_start_counts_from_then():
+    """A run that is due tomorrow does not spend its deadline waiting for tomorrow."""
+    start = command(definition(deadline="1h"), due_at=NOW + 86_400_000)
+    assert (start.deadline_at, start.deadline_after_ms) == (NOW + 90_000_000, None)
+
+
+def test_slot_is_the_schedules_local_time():
+    """{slot} is the due time in the schedule's zone; without a slot it is the instant of the start."""
+    made = definition(cron="0 3 * * *", tz="Europe/Berlin", key="{slot:%F %H}")
+    assert command(made, slot=SlotLink("sync", NOW - 3_600_000)).run_key.key == "2027-01-15 08"
+    assert command(made).run_key.key == "2027-01-15 09"
+
+
+def test_key_hash_is_of_the_plain_input():
+    """The same input has the same hash under a codec that writes something else each time; another input has another."""
+
+    class Noisy:
+        id = "noisy"
+        count = 0
+
+        def encode(self, data):
+            Noisy.count += 1
+            return b"%d:" % Noisy.count + data
+
+        def decode(self, data):
+            return data.split(b":", 1)[1]
+
+    first, second = (command(key="k", codec=Noisy()) for _ in range(2))
+    assert first.input != second.input
+    assert (first.codec, first.run_key) == ("noisy", second.run_key)
+    assert command(key="k", data=b'{"n": 4}').run_key != first.run_key
+
+
+def test_empty_key_is_no_key():
+    """A key or partition that is empty for these arguments makes no run wait for, or stand for, another."""
+    start = command(definition(key="{account}", partition="{account}"), data=b'{"account": null}')
+    assert (start.run_key, start.partition) == (None, None)
+
+
+def test_awkward_key_is_escaped():
+    """Control characters of a file's name in a key stay apart from each other and printable."""
+    made = definition(key="{path}")
+    keys = {command(made, data=b'{"path": "a\\u%04x"}' % code).run_key.key for code in (1, 2)}
+    assert keys == {"a\\x01", "a\\x02"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"queue": "no blanks"}, "queue"),
+        ({"priority": 5000}, "priority"),
+        ({"key": ""}, "key"),
+        ({"key": "x" * 1001}, "key"),
+        ({"key_policy": "maybe"}, "key policy"),
+    ],
+)
+def test_start_refuses_a_value_that_cannot_be_used(given, says):
+    """Each option of a start is read like the definition's, and refused by name."""
+    with pytest.raises(OptionError, match=says):
+        command(**given)
+
+
+def test_start_refuses_a_key_without_its_value():
+    """A key template that lacks an argument is refused with option and automation, for two runs could not be told apart."""
+    with pytest.raises(OptionError, match="option 'key' of 'sync'"):
+        command(definition(key="{missing}"))
