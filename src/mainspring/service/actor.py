@@ -74,5 +74,5 @@ def act_of(actor: Actor, clock: Clock, *, reason: str | None = None, command: st
 
 
 def _shown(name: str) -> str:
-    """Return the name printable and bounded: it may come from anywhere."""
-    return escape(name, _LONGEST_NAME)
+    """Return the name on one line, printable and bounded: it may come from anywhere and goes into lists and logs."""
+    return escape(" ".join(name.split()), _LONGEST_NAME)

@@ -13,7 +13,7 @@ from tests.contract.store.clock import FakeClock
         (Actor.cli("ann", "box"), "cli:ann@box"),
         (Actor.api("deploy bot"), "api:deploy bot"),
         (Actor.app(17, "box"), "app:17@box"),
-        (Actor.cli("a\nb\x1b[2J", "box"), "cli:a\nb\\x1b[2J@box"),
+        (Actor.cli("a\nb\x1b[2J", "box"), "cli:a b\\x1b[2J@box"),
     ],
 )
 def test_actor_is_written_as_door_and_name(actor, text):

@@ -1,0 +1,82 @@
+"""A restored store is decided and released."""
+
+import pytest
+
+from mainspring.domain.errors import ConflictError
+from mainspring.domain.states import RunState
+from mainspring.service import hold
+from mainspring.service.hold import Decision
+from mainspring.service.starting import start
+from mainspring.store.commands.runs import Claim
+from mainspring.store.sqlite.backup import back_up
+from mainspring.store.sqlite.reads_acts import SqliteActReads
+from mainspring.store.sqlite.restore import restore
+from mainspring.store.sqlite.store import SqliteStore
+from tests.contract.store.process import suspend
+from tests.unit.service.conftest import BACKUP, announce
+
+
+@pytest.fixture
+def restored(store, begin, clock, tmp_path):
+    """A store restored from a backup in which four runs were unfinished: three that had begun and waited, one fresh."""
+    runs = [begin() for _ in range(3)]
+    for run in runs:
+        store.apply(suspend(run))
+    ids = [run.id for run in runs]
+    made = back_up(store.path, tmp_path / "copies", now=clock.now())
+    path = tmp_path / "other" / "state.db"
+    path.parent.mkdir()
+    restore(made.path, path, clock=clock)
+    opened = SqliteStore(path, clock=clock)
+    opened.open()
+    opened.open_session("worker")
+    announce(opened, BACKUP)
+    yield opened, SqliteActReads(opened.reader), ids
+    opened.close()
+
+
+def claimed(store, act):
+    return [run.id for run in store.apply(Claim(act().command, 10)).runs]
+
+
+def test_store_that_is_not_held_has_nothing_to_decide(store, reads, act, begin):
+    """An ordinary store has no undecided runs and cannot be released."""
+    begin()
+    assert hold.undecided(reads) == []
+    with pytest.raises(ConflictError, match="not held"):
+        hold.release(store, reads, act=act())
+
+
+def test_release_is_refused_while_runs_are_undecided(restored, act, clock):
+    """Each run that was unfinished must be decided first; one that was staged since need not be."""
+    store, reads, ids = restored
+    clock.forward(10)
+    new = start(store, clock, BACKUP, b"{}", act=act())
+    assert sorted(hold.undecided(reads)) == sorted(ids)
+    assert hold.decide(store, reads, ids[:2], Decision.CONTINUE, act=act()).done == 2
+    with pytest.raises(ConflictError, match=f"1 runs .* undecided\n{ids[2]}"):
+        hold.release(store, reads, act=act())
+    assert claimed(store, act) == []
+    hold.decide(store, reads, ids[2:], Decision.CONTINUE, act=act())
+    hold.release(store, reads, act=act())
+    assert new.run in claimed(store, act)
+
+
+def test_each_decision_does_what_it_says(restored, act):
+    """Done ends a run as succeeded, cancel reaches it on release, continue leaves it as it was."""
+    store, reads, ids = restored
+    for run, decision in zip(ids, (Decision.DONE, Decision.CANCEL, Decision.CONTINUE), strict=True):
+        assert hold.decide(store, reads, [run], decision, act=act(reason="checked")).refused == {}
+    assert hold.undecided(reads) == []
+    hold.release(store, reads, act=act("go"))
+    assert reads.story(ids[0]).run.state is RunState.SUCCEEDED
+    assert [fact.name for fact in reads.story(ids[1]).facts] == ["checked"]
+    assert reads.story(ids[2]).run.state is RunState.WAITING
+    hold.release(store, reads, act=act("go"))
+
+
+def test_dry_run_of_a_decision_changes_nothing(restored, act):
+    """A dry run counts and leaves every run undecided."""
+    store, reads, ids = restored
+    assert hold.decide(store, reads, ids, Decision.DONE, act=act(), dry_run=True).runs == tuple(ids)
+    assert len(hold.undecided(reads)) == 3

@@ -1,0 +1,129 @@
+"""Acts on a run that stopped and whose history is looked at first."""
+
+import base64
+
+import msgspec
+import pytest
+
+from mainspring.domain.errors import ConflictError, NotFoundError, UnknownNameError, ValueRefusedError
+from mainspring.domain.signature import signature_of
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.service import mending
+from tests.contract.store.process import fail, halt, outcome
+from tests.unit.service.conftest import rows_of
+
+
+@pytest.fixture
+def failed(store, begin):
+    """A run that saved a, b (twice, as b and b#2) and failed at c."""
+    run = begin()
+    for rank, (ident, name) in enumerate([("a", "a"), ("b", "load"), ("b#2", "load")], 1):
+        store.apply(msgspec.structs.replace(outcome(run, rank, ident), name=name))
+    store.apply(outcome(run, 4, "c", state=OutcomeState.FAILED, output=None))
+    store.apply(fail(run, "c"))
+    return run.id
+
+
+@pytest.fixture
+def doubtful(store, begin):
+    """A run that halted because nobody knows what its step pay did."""
+    run = begin()
+    store.apply(outcome(run, 1, "a"))
+    store.apply(outcome(run, 2, "pay", state=OutcomeState.IN_DOUBT, output=None))
+    store.apply(halt(run, "pay", FailureReason.IN_DOUBT))
+    return run.id
+
+
+def counted(reads, run):
+    return [each.ident for each in reads.story(run).outcomes if each.superseded is None]
+
+
+def test_retry_from_opens_a_generation(store, reads, act, failed):
+    """What was asked for from the chosen step on is superseded and kept; the step may be named by its name."""
+    mending.retry_from(store, reads, failed, "a", act=act("from-a"))
+    story = reads.story(failed)
+    assert (story.run.state, story.run.generation, len(story.outcomes)) == (RunState.QUEUED, 1, 4)
+    assert counted(reads, failed) == []
+
+
+def test_retry_from_twice_under_one_command_id_acts_once(store, reads, act, failed):
+    """A repeat finds no such step any more, and still answers as before."""
+    for _ in range(2):
+        mending.retry_from(store, reads, failed, "a", act=act("from-a"))
+    assert reads.story(failed).run.generation == 1
+    assert rows_of(reads) == [("retry", f"run:{failed}")]
+
+
+def test_step_that_is_meant_must_be_clear(store, reads, act, failed):
+    """A name that several steps have is refused with their identities, a wrong one with the nearest."""
+    with pytest.raises(ConflictError, match=r"b, b#2"):
+        mending.retry_from(store, reads, failed, "load", act=act())
+    with pytest.raises(UnknownNameError, match="Did you mean 'load'"):
+        mending.retry_from(store, reads, failed, "laod", act=act())
+    mending.retry_from(store, reads, failed, "b#2", act=act())
+    assert counted(reads, failed) == ["a", "b"]
+
+
+def test_run_again_of_a_step_in_doubt_keeps_its_generation(store, reads, act, doubtful):
+    """A step in doubt runs again under its own key, and what was saved before it stays."""
+    mending.run_again(store, reads, doubtful, act=act())
+    story = reads.story(doubtful)
+    assert (story.run.state, story.run.generation, counted(reads, doubtful)) == (RunState.QUEUED, 0, ["a"])
+    assert story.facts == []
+
+
+def test_run_again_of_a_saved_step_opens_a_generation(store, reads, act, failed):
+    """A step that has a saved outcome runs again as a new generation."""
+    mending.run_again(store, reads, failed, act=act(), step="b#2")
+    assert (reads.story(failed).run.generation, counted(reads, failed)) == (1, ["a", "b"])
+
+
+def test_accept_drift_replaces_the_saved_input(store, reads, act, begin):
+    """The step at which the run halted keeps its result and takes today's input."""
+    run = begin()
+    store.apply(outcome(run, 1, "a", input=b'{"n":1}'))
+    detail = msgspec.json.encode({"drift": {"a": base64.b64encode(b'{"n":2}').decode()}})
+    store.apply(halt(run, "a", FailureReason.DRIFT, detail=detail))
+    mending.accept_drift(store, reads, run.id, act=act())
+    (saved,) = reads.story(run.id).outcomes
+    assert (saved.input, saved.superseded, reads.story(run.id).run.state) == (b'{"n":2}', None, RunState.QUEUED)
+
+
+def test_accept_drift_of_a_step_without_drift_is_refused(store, reads, act, doubtful):
+    """Only what has drifted can be accepted."""
+    with pytest.raises(NotFoundError, match="drift"):
+        mending.accept_drift(store, reads, doubtful, act=act())
+
+
+def test_give_result_puts_a_value_in_the_steps_place(store, reads, act, doubtful):
+    """A result by hand is one fact for the step at which the run stopped, once however often it is sent."""
+    for _ in range(2):
+        mending.give_result(store, reads, doubtful, b'{ "id" : 7 }', act=act("given"))
+    (fact,) = reads.story(doubtful).facts
+    assert (fact.ident, fact.payload) == ("pay", b'{"id":7}')
+    assert reads.story(doubtful).run.state is RunState.QUEUED
+
+
+def test_given_result_is_typed_by_the_live_function(store, reads, act, doubtful):
+    """With the live function known, what does not fit its annotation is refused and nothing is changed."""
+
+    def pay() -> int: ...
+
+    with pytest.raises(ValueRefusedError, match="int"):
+        mending.give_result(store, reads, doubtful, b'"seven"', act=act(), signature=signature_of(pay))
+    assert reads.story(doubtful).run.state is RunState.NEEDS_ATTENTION
+    mending.give_result(store, reads, doubtful, b"7", act=act(), signature=signature_of(pay))
+    assert reads.story(doubtful).facts[0].payload == b"7"
+
+
+def test_given_result_must_be_json(store, reads, act, doubtful):
+    """What is no JSON is refused by name of the step."""
+    with pytest.raises(ValueRefusedError, match="result of pay"):
+        mending.give_result(store, reads, doubtful, b"{", act=act())
+
+
+def test_run_that_stopped_at_no_step_needs_one_named(store, reads, act, begin):
+    """A run that is not stopped at a step cannot guess which one is meant."""
+    run = begin()
+    with pytest.raises(ConflictError, match="did not stop at a step"):
+        mending.run_again(store, reads, run.id, act=act())

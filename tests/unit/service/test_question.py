@@ -1,0 +1,85 @@
+"""Answers to questions, signals and events."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.errors import ConflictError, NotFoundError, UnknownNameError, ValueRefusedError
+from mainspring.domain.journal import FactKind
+from mainspring.service.event import publish
+from mainspring.service.question import answer
+from mainspring.service.signal import signal
+from mainspring.store.commands.inbox import OpenWait
+from tests.contract.store.process import finish, wait_for
+
+ASKED = msgspec.json.encode({"text": "Charge it?", "choices": ["approve", "refund"]})
+
+
+def ask(run, ident="ask"):
+    return OpenWait(run.id, run.claim, ident, "ask", "ask", question=ASKED)
+
+
+def facts(reads, run):
+    return [(fact.kind, fact.name, fact.ident, fact.payload) for fact in reads.story(run.id).facts]
+
+
+def test_answer_is_one_of_the_choices(store, reads, act, begin):
+    """A choice is delivered once; another text is refused with the nearest choice."""
+    run = begin()
+    store.apply(ask(run))
+    with pytest.raises(UnknownNameError, match="Did you mean 'approve'"):
+        answer(store, reads, run.id, "aprove", act=act())
+    for _ in range(2):
+        answer(store, reads, run.id, "approve", act=act("yes"), note="seen the invoice")
+    assert facts(reads, run) == [(FactKind.ANSWER, "ask", "ask", b'"approve"')]
+    row = reads.audit_rows(limit=1)[0]
+    assert msgspec.json.decode(row.detail) == {"question": "ask", "choice": "approve", "note": "seen the invoice"}
+
+
+def test_second_answer_is_refused(store, reads, act, begin):
+    """A question that was answered is not open for another person."""
+    run = begin()
+    store.apply(ask(run))
+    answer(store, reads, run.id, "approve", act=act())
+    with pytest.raises(NotFoundError, match="no open question"):
+        answer(store, reads, run.id, "refund", act=act())
+
+
+def test_answer_names_its_question_where_several_are_open(store, reads, act, begin):
+    """Of several open questions one must be named."""
+    run = begin()
+    store.apply(ask(run, "first"))
+    store.apply(ask(run, "second"))
+    with pytest.raises(ConflictError, match="first, second"):
+        answer(store, reads, run.id, "approve", act=act())
+    answer(store, reads, run.id, "refund", act=act(), question="second")
+    assert facts(reads, run) == [(FactKind.ANSWER, "ask", "second", b'"refund"')]
+
+
+def test_signal_reaches_its_run_once(store, reads, act, begin):
+    """A message with a JSON value lies once in the run's inbox."""
+    run = begin()
+    for _ in range(2):
+        signal(store, run.id, "go", {"n": 1}, act=act("sig"))
+    assert facts(reads, run) == [(FactKind.SIGNAL, "go", None, b'{"n":1}')]
+
+
+def test_signal_is_refused_where_it_cannot_arrive(store, act, begin):
+    """A value that is no JSON, a run that ended and one that never was are told apart."""
+    run = begin()
+    with pytest.raises(ValueRefusedError, match="signal go"):
+        signal(store, run.id, "go", float("nan"), act=act())
+    store.apply(finish(run))
+    with pytest.raises(ConflictError, match="succeeded"):
+        signal(store, run.id, "go", act=act())
+    with pytest.raises(NotFoundError):
+        signal(store, "r_none", "go", act=act())
+
+
+def test_event_wakes_who_waits_and_counts_once(store, reads, clock, act, begin):
+    """An event tells how many runs it woke; the same command is the same event."""
+    run = begin()
+    store.apply(wait_for(run, "paid", where={"id": 7}))
+    first, second = (publish(store, clock, "paid", {"id": 7}, act=act("pay")) for _ in range(2))
+    assert first == second
+    assert first.woken == 1
+    assert len(reads.story(run.id).facts) == 1
