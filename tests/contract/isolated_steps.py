@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import mainspring.engine.step_context as ms
-from mainspring.domain.errors import Permanent, Transient
+from mainspring.domain.errors import Permanent, Transient, ValueRefusedError
 from mainspring.engine.ambient import IN_BODY
 
 
@@ -71,7 +71,7 @@ def typed_checkpoint() -> bool:
 def bad_checkpoint() -> str:
     try:
         ms.checkpoint({"a": [float("nan")]})
-    except ms.MainspringError as error:
+    except ValueRefusedError as error:
         return str(error)
     return "taken"
 
@@ -174,6 +174,7 @@ def ignores_all(file: str) -> None:
         ],
         stdout=subprocess.PIPE,
     )
+    assert grandchild.stdout is not None
     grandchild.stdout.readline()
     Path(file).write_text(f"{os.getpid()} {grandchild.pid}")
     while True:

@@ -463,10 +463,10 @@ def test_f21_step_that_ignores_signals_dies_with_its_grandchildren(tmp_path):
 
     async def scenario(bench):
         file = tmp_path / "pids"
-        _, ended = bench.start(steps.ignores_all, str(file), timeout=1.0)
+        _, ended = bench.start(steps.ignores_all, str(file), timeout=2.0)
         end = await ended
         assert end.timed_out
-        assert end.took_us < 2_000_000
+        assert end.took_us < 3_000_000
         for pid in map(int, file.read_text().split()):
             assert not is_alive(pid)
 

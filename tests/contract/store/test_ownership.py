@@ -194,6 +194,16 @@ def test_peer_dbos_4_recovery_is_not_a_one_shot(store, second, new_process):
     assert third.state(run.id) == RunState.SUCCEEDED
 
 
+def test_claim_after_a_death_tells_the_true_rank(store, second, new_process):
+    """Outcomes that a dead owner saved count in the rank of the next claim: a body parked elsewhere at the old rank is seen to be stale."""
+    run = store.begin()
+    store.do(outcome(run, 1), suspend(run, rank=1), signal(run.id))
+    taken = second.claim_one()
+    second.do(outcome(taken, 2))
+    store.do(Bury(second.session))
+    assert store.claim_one().rank == 2
+
+
 def test_peer_oban_5_elapsed_time_rescues_nothing(store, second, clock):
     """A run that takes days stays with its live worker: time alone never gives it away."""
     run = store.begin()

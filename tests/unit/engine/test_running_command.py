@@ -83,9 +83,9 @@ def test_timeout_ends_the_whole_group(tmp_path):
     """A command that ignores TERM, and what it started, are gone soon after the time-out."""
     file = tmp_path / "pids"
     script = f"trap '' TERM; sleep 60 & echo $$ $! > {file}; while :; do sleep 1; done"
-    end, _, _ = run(*SHELL, script, timeout=timedelta(seconds=0.3), kill_after=0.2)
+    end, _, _ = run(*SHELL, script, timeout=timedelta(seconds=0.8), kill_after=0.2)
     assert (end.code, end.timed_out) == (-signal.SIGKILL, True)
-    assert end.took_us < 1_500_000
+    assert end.took_us < 2_000_000
     for pid in file.read_text().split():
         assert not _is_alive(int(pid))
 
@@ -93,7 +93,7 @@ def test_timeout_ends_the_whole_group(tmp_path):
 def test_command_that_ends_on_term_is_not_killed():
     """A command has its time to end by itself."""
     script = "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.01; done"
-    end, lines, _ = run(*SHELL, script, timeout=timedelta(seconds=0.2), kill_after=30)
+    end, lines, _ = run(*SHELL, script, timeout=timedelta(seconds=0.8), kill_after=30)
     assert (end.code, end.timed_out) == (7, True)
     assert ("stdout", "bye") in lines
 
