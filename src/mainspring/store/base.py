@@ -97,7 +97,10 @@ class EngineReads(Protocol):
 class Store(Protocol):
     """A store as engine and service see it."""
 
-    session: int | None
+    @property
+    def session(self) -> int | None:
+        """The session of this process, once it is open."""
+        ...
 
     def submit(self, command: Any, on_done: OnDone) -> None:
         """Queue a command for the next group; `on_done` runs where `deliver` puts it (the engine's loop). Order is kept."""

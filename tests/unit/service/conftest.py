@@ -8,6 +8,7 @@ import pytest
 
 from mainspring.domain.definition import Definition, Kind
 from mainspring.service.actor import Act, Actor, act_of
+from mainspring.service.reads import Reads
 from mainspring.service.starting import start
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.runs import Claim, ClaimedRun
@@ -35,7 +36,7 @@ def store(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteStore]:
 
 
 @pytest.fixture
-def reads(store: SqliteStore) -> SqliteActReads:
+def reads(store: SqliteStore) -> Reads:
     return SqliteActReads(store.reader)
 
 

@@ -32,7 +32,7 @@ def test_paused_automation_starts_nothing_until_resumed(store, reads, clock, act
 def test_unknown_names_are_refused(store, act):
     """What does not exist cannot be paused, retired or broken."""
     for do in (automation.pause, automation.resume, automation.retire, queue.pause, queue.resume, lock.break_lock):
-        with pytest.raises(NotFoundError, match="nobody|none|no "):
+        with pytest.raises(NotFoundError, match=r"nobody|none|no "):
             do(store, "none", act=act())
 
 

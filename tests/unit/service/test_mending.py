@@ -107,7 +107,8 @@ def test_give_result_puts_a_value_in_the_steps_place(store, reads, act, doubtful
 def test_given_result_is_typed_by_the_live_function(store, reads, act, doubtful):
     """With the live function known, what does not fit its annotation is refused and nothing is changed."""
 
-    def pay() -> int: ...
+    def pay() -> int:
+        return 7
 
     with pytest.raises(ValueRefusedError, match="int"):
         mending.give_result(store, reads, doubtful, b'"seven"', act=act(), signature=signature_of(pay))
