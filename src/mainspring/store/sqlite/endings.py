@@ -9,6 +9,7 @@ from mainspring.store.commands.runs import Annotate, Finish, Halt, Release, Susp
 from mainspring.store.sqlite import inbox, keys, partitions, queues
 from mainspring.store.sqlite.journal import encode_failure
 from mainspring.store.sqlite.ownership import let_go
+from mainspring.store.sqlite.starts import start_run
 from mainspring.store.sqlite.transaction import Transaction
 
 _ROLLUP = {RunState.SUCCEEDED: "succeeded", RunState.FAILED: "failed", RunState.CANCELLED: "cancelled"}
@@ -69,8 +70,22 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
     )
     if not rows:
         return let_go(tx, c.run, c.claim)
-    settle(tx, c.run, rows[0], c.state, c.result, c.failure, c.reason)
+    row = rows[0]
+    if c.then is not None:
+        row = _succeed(tx, c, row)
+    settle(tx, c.run, row, c.state, c.result, c.failure, c.reason)
     return DONE
+
+
+def _succeed(tx: Transaction, command: Finish, row: tuple[object, ...]) -> tuple[object, ...]:
+    """Start the run that continues this one; it takes over the parent, so that the parent waits on. Returns the row without parent."""
+    then = command.then
+    assert then is not None
+    if row[1] is not None:
+        partitions.free_holds(tx, command.run)
+    start_run(tx, then)
+    tx.change("take_over", {"heir": then.id, "run": command.run})
+    return (*row[:2], None, None, *row[4:])
 
 
 def end_idle(
