@@ -5,7 +5,7 @@ starts: a person (through the service, audited), the scheduler for a slot, a bod
 Invariant: the key's hash is over the plain JSON, so that a codec that encrypts differently each time keeps keys usable.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -17,7 +17,8 @@ from mainspring.domain.options import parse_options
 from mainspring.domain.text import escape
 from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartRun
 
-KeyPolicy = Literal["reuse", "restart"]
+KeyPolicy = Literal["reuse", "restart", "replace"]
+_POLICIES = get_args(KeyPolicy)
 
 _JSON = JsonCodec()
 _LONGEST_TITLE = 500
@@ -27,7 +28,8 @@ _LONGEST_KEY = 1_000
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What one start says beside its input; None = as the definition says.
 
-    `key_policy`: a key whose run failed or was cancelled answers with that run ("reuse") or starts a new one ("restart"). `due_at` = the
+    `key_policy`: a key whose run failed or was cancelled answers with that run ("reuse") or starts a new one ("restart");
+    "replace" is for a run that begins anew as its own successor, and never for people. `due_at` = the
     earliest instant (ms UTC). `tags` are added to the definition's.
     """
 
@@ -101,7 +103,7 @@ def start_command(
 
 def _chosen(definition: Definition, options: StartOptions) -> dict[str, Any]:
     """Return queue, priority and tag of this start, and the tags that it adds."""
-    if options.key_policy not in ("reuse", "restart"):
+    if options.key_policy not in _POLICIES:
         raise OptionError(f"key policy {options.key_policy!r} is none", hint='Choose "reuse" or "restart".')
     given = {name: getattr(options, name) for name in ("queue", "priority", "tag", "tags")}
     chosen = {name: definition.option(name) for name in ("queue", "priority", "tag")} | {"tags": {}}

@@ -3,6 +3,7 @@
 from mainspring.domain.clock import Clock
 from mainspring.domain.codec import Codec, JsonCodec
 from mainspring.domain.definition import Definition
+from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import new_id
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.service.actor import Act
@@ -42,6 +43,8 @@ def start(
         KeyConflictError: the key was used with another input.
         ConflictError: the automation is retired.
     """
+    if options.key_policy == "replace":
+        raise OptionError('key policy "replace" is for the engine', hint='Choose "reuse" or "restart".')
     now_at = clock.now()
     command = start_command(
         definition,

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.errors import BusyError, ConflictError, KeyConflictError
+from mainspring.domain.errors import BusyError, ConflictError, KeyConflictError, OptionError
 from mainspring.domain.states import RunState
 from mainspring.service import automation
 from mainspring.service.starting import StartOptions, start
@@ -72,3 +72,9 @@ def test_start_takes_the_definitions_options(store, reads, clock, act):
     made = Definition(kind=Kind.TASK, name="other", options={"queue": "slow", "title": "Other {n}", "partition": "{n}"})
     view = reads.story(start(store, clock, made, b'{"n": 7}', act=act()).run).run
     assert (view.queue, view.title, view.partition) == ("slow", "Other 7", "7")
+
+
+def test_start_by_a_person_never_takes_a_key_away(store, clock, act):
+    """The key policy of a run's own successor is refused to people."""
+    with pytest.raises(OptionError, match="replace"):
+        start(store, clock, BACKUP, b"{}", act=act(), options=StartOptions(key="k", key_policy="replace"))
