@@ -98,7 +98,7 @@ def is_free(lock_path: Path) -> bool | None:
 def find_dead(reader: Reader) -> list[FoundSession]:
     """Return the sessions of this host, not ended on record, whose lock is free or whose main process is gone."""
     found = []
-    for session, role, pid, started, lock in reader.read("list_live_sessions", (host_identity(),)):
+    for session, role, pid, started, lock in reader.read("list_sessions_of_host", (host_identity(),)):
         lock_path = Path(lock)
         if is_free(lock_path) or not is_running(pid, started):
             groups = tuple((int(group), str(mark)) for group, mark in reader.read("list_process_groups", (session,)))

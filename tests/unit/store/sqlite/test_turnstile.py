@@ -69,6 +69,7 @@ def test_a_killed_holder_frees_the_turnstile(path):
     ready, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
+        signal.alarm(60)
         with Turnstile(path):
             os.write(tell, b"x")
             signal.pause()
