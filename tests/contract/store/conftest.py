@@ -9,7 +9,9 @@ import pytest
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import Process, SqliteProcess
 
-DATABASES: dict[str, Callable[[Path, FakeClock], Any]] = {"sqlite": lambda folder, clock: SqliteProcess(folder / "state.db", clock)}
+DATABASES: dict[str, Callable[[Path, FakeClock], Any]] = {
+    "sqlite": lambda folder, clock: SqliteProcess(folder / "state.db", clock)
+}
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from mainspring.store.sqlite import reads_history, reads_runs, reads_status
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.handlers import HANDLERS
 from mainspring.store.sqlite.reader import Reader
+from mainspring.store.sqlite.reads_engine import SqliteEngineReads
 from tests.contract.store.clock import FakeClock
 
 BOOM = Failure("ValueError", "boom", "it broke")
@@ -42,7 +43,6 @@ class Process:
     def read(self, name: str, *args: Any, **options: Any) -> Any:
         raise NotImplementedError
 
-
     @classmethod
     def name(cls, prefix: str = "r") -> str:
         return f"{prefix}{next(cls._names):05}"
@@ -67,10 +67,19 @@ class Process:
 
     def open(self, role: str = "worker") -> "Process":
         uuid = self.name("session")
-        self.do(OpenSession(uuid=uuid, role=role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}"))
+        self.do(
+            OpenSession(uuid=uuid, role=role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}")
+        )
         return self
 
-    def announce(self, *names: str, version: int = 1, fingerprint: str = "code-1", schedules: tuple[ScheduleRow, ...] = (), was: str | None = None) -> Any:
+    def announce(
+        self,
+        *names: str,
+        version: int = 1,
+        fingerprint: str = "code-1",
+        schedules: tuple[ScheduleRow, ...] = (),
+        was: str | None = None,
+    ) -> Any:
         rows = tuple(AutomationRow(name, "task", version, fingerprint, b"{}", was=was) for name in names)
         return self.do(Announce(fingerprint, rows, schedules))
 
@@ -78,7 +87,14 @@ class Process:
         return self.do(self.starting(automation, **options))
 
     def starting(self, automation: str = "a", **options: Any) -> StartRun:
-        values: dict[str, Any] = {"id": self.name(), "kind": "task", "version": 1, "input": b"[]", "codec": "json", "trigger": "test"}
+        values: dict[str, Any] = {
+            "id": self.name(),
+            "kind": "task",
+            "version": 1,
+            "input": b"[]",
+            "codec": "json",
+            "trigger": "test",
+        }
         return StartRun(automation=automation, **(values | options))
 
     def claim(self, limit: int = 10, **options: Any) -> Claimed:
@@ -111,10 +127,14 @@ def outcome(run: ClaimedRun, rank: int, ident: str | None = None, **options: Any
         "started_at": 1, "at": 2, "took_us": 3, "input": b"[]", "output": b"1",
     }  # fmt: skip
     name = ident or f"s{rank}"
-    return SaveOutcome(run=run.id, claim=run.claim, rank=rank, ident=name, name=name, automation=run.automation, **(values | options))
+    return SaveOutcome(
+        run=run.id, claim=run.claim, rank=rank, ident=name, name=name, automation=run.automation, **(values | options)
+    )
 
 
-def suspend(run: ClaimedRun, *, seen: int = 0, due_at: int | None = None, rank: int = 0, state: RunState = RunState.WAITING) -> Suspend:
+def suspend(
+    run: ClaimedRun, *, seen: int = 0, due_at: int | None = None, rank: int = 0, state: RunState = RunState.WAITING
+) -> Suspend:
     return Suspend(run.id, run.claim, state, due_at, seen, rank)
 
 
@@ -126,7 +146,9 @@ def fail(run: ClaimedRun, ident: str | None = None, reason: FailureReason = Fail
     return finish(run, RunState.FAILED, failure=BOOM, reason=reason, failed_ident=ident)
 
 
-def halt(run: ClaimedRun, ident: str | None = None, reason: FailureReason = FailureReason.IN_DOUBT, **options: Any) -> Halt:
+def halt(
+    run: ClaimedRun, ident: str | None = None, reason: FailureReason = FailureReason.IN_DOUBT, **options: Any
+) -> Halt:
     return Halt(run.id, run.claim, reason, options.pop("rank", 0), BOOM, ident, **options)
 
 
@@ -142,7 +164,9 @@ def ask(run: ClaimedRun, ident: str = "q1", name: str = "Go?") -> OpenWait:
     return OpenWait(run.id, run.claim, ident, "ask", name, question=b'{"text": "Go?"}')
 
 
-def event(name: str = "paid", data: bytes = b"{}", *, id: str | None = None, key: str | None = None, keep_until: int = 2**50) -> Publish:
+def event(
+    name: str = "paid", data: bytes = b"{}", *, id: str | None = None, key: str | None = None, keep_until: int = 2**50
+) -> Publish:
     return Publish(id or Process.name("ev"), name, data, keep_until, key)
 
 
@@ -157,6 +181,7 @@ class SqliteProcess(Process):
         super().__init__(SqliteDatabase(path, clock=clock, handlers=HANDLERS), clock)
         self.path = path
         self.reader = Reader(path)
+        self.engine_reads = SqliteEngineReads(self.reader)
 
     def history(self, run: str) -> Any:
         return reads_history.history(self.reader, run)
@@ -176,7 +201,9 @@ class SqliteProcess(Process):
 
     def tamper(self, statement: str) -> None:
         """Change the file behind the store's back, as somebody with a database shell would."""
-        self.database.connection.execute("drop trigger if exists audit_log_is_append_only; drop trigger if exists audit_log_keeps_rows")
+        self.database.connection.execute(
+            "drop trigger if exists audit_log_is_append_only; drop trigger if exists audit_log_keeps_rows"
+        )
         self.database.connection.execute(statement)
 
     def close(self) -> None:

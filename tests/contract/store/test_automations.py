@@ -49,7 +49,16 @@ def test_older_code_does_not_overwrite_newer(store, second):
 def test_a_module_that_fails_keeps_the_last_definition(store):
     """A problem is visible, the last good definition stays, and the session does not claim for it."""
     run = store.start().run
-    store.do(Announce("code-2", (AutomationRow("a", "task", 1, "f", None, problem="ImportError: x"), AutomationRow("new", "task", 1, "f", None, problem="p")), ()))
+    store.do(
+        Announce(
+            "code-2",
+            (
+                AutomationRow("a", "task", 1, "f", None, problem="ImportError: x"),
+                AutomationRow("new", "task", 1, "f", None, problem="p"),
+            ),
+            (),
+        )
+    )
     rows = {row.name: row for row in store.read("automations")}
     assert (rows["a"].definition, rows["a"].problem, rows["new"].problem) == (b"{}", "ImportError: x", "p")
     assert store.ids() == []
@@ -194,3 +203,22 @@ def test_changes_are_reported(store):
     store.claim()
     facts = store.database.commit([event()]).changes
     assert (quiet.ready, ready.ready, facts.facts) == (False, True, False)
+
+
+def test_paused_automation_serves_no_slot(store, clock):
+    """The slots of a paused automation are not due; one that is paused until an instant is looked at again then."""
+    store.announce("a", schedules=(schedule(),))
+    assert [(row.name, row.slot_at) for row in store.engine_reads.due_schedules(clock.now())] == [("a", 1_000)]
+    store.do(PauseAutomation("a", None, "ann", None))
+    assert (store.engine_reads.due_schedules(clock.now()), store.engine_reads.next_slot_at()) == ([], None)
+    store.do(PauseAutomation("a", clock.now() + 5, "ann", None))
+    assert (store.engine_reads.due_schedules(clock.now()), store.engine_reads.next_slot_at()) == ([], clock.now() + 5)
+    clock.forward(5)
+    assert len(store.engine_reads.due_schedules(clock.now())) == 1
+
+
+def test_unfinished_runs_of_an_automation(store):
+    """Overlap policies see what is unfinished, oldest first."""
+    done, first, second = store.begin(), store.start().run, store.start().run
+    store.do(finish(done))
+    assert store.engine_reads.unfinished("a") == [first, second]

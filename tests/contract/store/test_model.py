@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -37,12 +37,6 @@ class Model:
     wake_at: int | None = None
 
 
-@dataclass
-class World:
-    runs: dict[str, Model] = field(default_factory=dict)
-    holders: dict[str, str] = field(default_factory=dict)
-
-
 class StoreModel(RuleBasedStateMachine):
     """Two workers on one store; a buried one is replaced by a new process."""
 
@@ -54,16 +48,13 @@ class StoreModel(RuleBasedStateMachine):
         self.opened = []
         self.workers = [self.new_worker(), self.new_worker()]
         self.runs: dict[str, Model] = {}
-        self.queues: dict[str, list[str]] = {"p": [], "q": []}
+        self.lines: dict[str, list[str]] = {"p": [], "q": []}
 
     def new_worker(self):
         worker = DATABASES[self.kind](self.folder, self.clock).open()
         worker.announce("a")
         self.opened.append(worker)
         return worker
-
-    def owned(self, run):
-        return self.runs[run].owner is not None
 
     def of_state(self, *states):
         return sorted(run.id for run in self.runs.values() if run.state in states)
@@ -72,14 +63,14 @@ class StoreModel(RuleBasedStateMachine):
         """A run that may begin takes its place for its key."""
         if run.partition is not None and not run.asked_partition:
             run.asked_partition = True
-            self.queues[run.partition].append(run.id)
+            self.lines[run.partition].append(run.id)
 
     def leave(self, run):
         if run.partition is not None and run.asked_partition:
-            self.queues[run.partition].remove(run.id)
+            self.lines[run.partition].remove(run.id)
 
     def is_first(self, run):
-        return run.partition is None or self.queues[run.partition][:1] == [run.id]
+        return run.partition is None or self.lines[run.partition][:1] == [run.id]
 
     def due(self):
         """What became due since the last claim lines up in order of due time."""
@@ -93,11 +84,15 @@ class StoreModel(RuleBasedStateMachine):
         for run in self.runs.values():
             if run.state is RunState.QUEUED and (run.begun or (run.due_at <= now and self.is_first(run))):
                 found.append(run)
-            if run.state is RunState.WAITING and (run.messages > run.seen or (run.wake_at is not None and run.wake_at <= now)):
+            if run.state is RunState.WAITING and (
+                run.messages > run.seen or (run.wake_at is not None and run.wake_at <= now)
+            ):
                 found.append(run)
         return found
 
-    @rule(partition=st.sampled_from([None, None, "p", "q"]), later=st.sampled_from([0, 0, 0, 7]), worker=st.integers(0, 1))
+    @rule(
+        partition=st.sampled_from([None, None, "p", "q"]), later=st.sampled_from([0, 0, 0, 7]), worker=st.integers(0, 1)
+    )
     def start(self, partition, later, worker):
         self.due()
         command = self.workers[worker].starting(partition=partition, due_at=self.clock.now() + later if later else None)
@@ -126,14 +121,14 @@ class StoreModel(RuleBasedStateMachine):
             model.state, model.begun, model.claimed, model.owner = RunState.RUNNING, True, run, self.workers[worker]
             model.wake_at = None
 
-    @precondition(lambda self: self.of_state(RunState.RUNNING))
+    @precondition(lambda self: bool(self.of_state(RunState.RUNNING)))
     @rule(data=st.data())
     def save(self, data):
         model = self.pick(data)
         model.ranks += 1
         model.owner.twice(outcome(model.claimed, model.ranks))
 
-    @precondition(lambda self: self.of_state(RunState.RUNNING))
+    @precondition(lambda self: bool(self.of_state(RunState.RUNNING)))
     @rule(data=st.data(), wake=st.sampled_from([None, 0, 5]), look=st.booleans())
     def suspend(self, data, wake, look):
         model = self.pick(data)
@@ -144,35 +139,33 @@ class StoreModel(RuleBasedStateMachine):
         model.owner.twice(command)
         model.state, model.owner = RunState.WAITING, None
 
-    @precondition(lambda self: self.of_state(RunState.RUNNING))
+    @precondition(lambda self: bool(self.of_state(RunState.RUNNING)))
     @rule(data=st.data(), end=st.sampled_from([RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED]))
     def finish(self, data, end):
         model = self.pick(data)
-        self.due_before_passing()
         model.owner.twice(finish(model.claimed, end, rank=model.ranks))
         model.state, model.owner = end, None
         self.leave(model)
 
-    @precondition(lambda self: self.of_state(RunState.RUNNING))
+    @precondition(lambda self: bool(self.of_state(RunState.RUNNING)))
     @rule(data=st.data())
     def release(self, data):
         model = self.pick(data)
         model.owner.twice(Release(model.id, model.claimed.claim, model.ranks))
         model.state, model.owner = RunState.QUEUED, None
 
-    @precondition(lambda self: self.of_state(RunState.RUNNING, RunState.WAITING))
+    @precondition(lambda self: bool(self.of_state(RunState.RUNNING, RunState.WAITING)))
     @rule(data=st.data(), worker=st.integers(0, 1))
     def deliver(self, data, worker):
         model = self.runs[data.draw(st.sampled_from(self.of_state(RunState.RUNNING, RunState.WAITING)))]
         model.messages += 1
         assert self.workers[worker].twice(signal(model.id, f"m{model.messages}")) == DONE
 
-    @precondition(lambda self: [run for run in self.runs.values() if run.state is RunState.QUEUED and not run.begun])
+    @precondition(lambda self: any(run.state is RunState.QUEUED and not run.begun for run in self.runs.values()))
     @rule(data=st.data(), worker=st.integers(0, 1))
     def cancel_fresh(self, data, worker):
         fresh = sorted(run.id for run in self.runs.values() if run.state is RunState.QUEUED and not run.begun)
         model = self.runs[data.draw(st.sampled_from(fresh))]
-        self.due_before_passing()
         self.workers[worker].twice(CancelRun(model.id, "c"))
         model.state = RunState.CANCELLED
         self.leave(model)
@@ -186,19 +179,18 @@ class StoreModel(RuleBasedStateMachine):
                 model.state, model.owner = RunState.QUEUED, None
         self.workers[worker] = self.new_worker()
 
-    @precondition(lambda self: [run for run in self.runs.values() if run.claimed is not None and run.owner is None])
+    @precondition(lambda self: any(run.claimed is not None and run.owner is None for run in self.runs.values()))
     @rule(data=st.data(), worker=st.integers(0, 1))
     def write_with_a_lost_claim(self, data, worker):
         lost = sorted(run.id for run in self.runs.values() if run.claimed is not None and run.owner is None)
         model = self.runs[data.draw(st.sampled_from(lost))]
-        assert self.workers[worker].do(outcome(model.claimed, model.ranks + 1), finish(model.claimed)) == [CLAIM_LOST] * 2
+        assert (
+            self.workers[worker].do(outcome(model.claimed, model.ranks + 1), finish(model.claimed)) == [CLAIM_LOST] * 2
+        )
 
     @rule(ms=st.sampled_from([1, 5, 20]))
     def pass_time(self, ms):
         self.clock.forward(ms)
-
-    def due_before_passing(self):
-        """Keys are passed to those that lined up; what is due but was not looked at yet lines up at the next claim."""
 
     def pick(self, data):
         return self.runs[data.draw(st.sampled_from(self.of_state(RunState.RUNNING)))]
@@ -223,6 +215,9 @@ class StoreModel(RuleBasedStateMachine):
 
 
 StoreModel.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=60,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestStoreModel = StoreModel.TestCase

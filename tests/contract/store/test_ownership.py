@@ -15,7 +15,19 @@ from tests.contract.store.process import ask, event, fail, finish, halt, outcome
 
 def attempt(run, number=1, state=AttemptState.FAILED, **options):
     return SaveAttempt(
-        run.id, run.claim, "s1", "s1", run.generation, number, state, 1, 5, run.automation, ended_at=6, next_at=7, **options
+        run.id,
+        run.claim,
+        "s1",
+        "s1",
+        run.generation,
+        number,
+        state,
+        1,
+        5,
+        run.automation,
+        ended_at=6,
+        next_at=7,
+        **options,
     )
 
 
@@ -101,7 +113,9 @@ def test_resent_group_answers_the_same(store, end):
     """A whole group that lets its run go in the end is answered alike when it comes again."""
     run = store.begin()
     all_of = writes(run)
-    group = [all_of[name] for name in ("attempt", "checkpoint", "open_event", "open_question", "annotate", "outcome", end)]
+    group = [
+        all_of[name] for name in ("attempt", "checkpoint", "open_event", "open_question", "annotate", "outcome", end)
+    ]
     assert store.do(*group) == [DONE] * len(group)
     before = picture(store, run.id)
     assert store.again(*group) == [DONE] * len(group)
@@ -130,7 +144,12 @@ def test_resent_messages_count_once(store):
 def test_outcome_takes_its_fact_in(store):
     """Outcome and fact change places in one commit; what stood open for the request is closed."""
     run = store.begin()
-    store.do(ask(run), signal(run.id), attempt(run, state=AttemptState.STARTED), SaveCheckpoint(run.id, run.claim, "q1", b"1"))
+    store.do(
+        ask(run),
+        signal(run.id),
+        attempt(run, state=AttemptState.STARTED),
+        SaveCheckpoint(run.id, run.claim, "q1", b"1"),
+    )
     (fact,) = store.history(run.id).facts
     store.twice(outcome(run, 1, "q1", inbox=fact.seq, marked=True))
     history = store.history(run.id)
@@ -149,10 +168,18 @@ def test_rank_is_given_once(store):
 def test_history_gives_back_what_was_saved(store):
     """Outcomes in rank order, attempts of open steps and checkpoints come back as they went in."""
     run = store.begin()
-    store.do(outcome(run, 2), outcome(run, 1, undo="m:f"), attempt(run, 1), SaveCheckpoint(run.id, run.claim, "s9", b"a", 1, 9))
+    store.do(
+        outcome(run, 2),
+        outcome(run, 1, undo="m:f"),
+        attempt(run, 1),
+        SaveCheckpoint(run.id, run.claim, "s9", b"a", 1, 9),
+    )
     store.do(SaveCheckpoint(run.id, run.claim, "s9", None, 2, None))
     history = store.history(run.id)
-    assert [(o.rank, o.ident, o.undo, o.output) for o in history.outcomes] == [(1, "s1", "m:f", b"1"), (2, "s2", None, b"1")]
+    assert [(o.rank, o.ident, o.undo, o.output) for o in history.outcomes] == [
+        (1, "s1", "m:f", b"1"),
+        (2, "s2", None, b"1"),
+    ]
     assert history.attempts == []
     checkpoint = history.checkpoints["s9"]
     assert (checkpoint.value, checkpoint.done, checkpoint.total) == (b"a", 2, 9)
@@ -163,7 +190,12 @@ def test_ending_closes_waits_and_tells_why(store):
     run = store.begin()
     store.do(ask(run), fail(run, "s1"))
     view = store.run(run.id)
-    assert (view.state, view.reason, view.failed_ident, view.failure.code) == ("failed", FailureReason.PERMANENT_ERROR, "s1", "boom")
+    assert (view.state, view.reason, view.failed_ident, view.failure.code) == (
+        "failed",
+        FailureReason.PERMANENT_ERROR,
+        "s1",
+        "boom",
+    )
     assert (view.session, view.finished_at) == (None, store.clock.now())
     assert store.read("questions") == []
 

@@ -9,7 +9,9 @@ from tests.contract.store.process import audited, event, fail, finish, halt, out
 
 
 def prune(before, **options):
-    return Prune(*(options.pop(name, before) for name in ("succeeded", "failed", "cancelled", "events", "rollups")), **options)
+    return Prune(
+        *(options.pop(name, before) for name in ("succeeded", "failed", "cancelled", "events", "rollups")), **options
+    )
 
 
 def test_old_runs_go_with_all_they_had(store, clock):

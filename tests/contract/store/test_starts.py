@@ -236,3 +236,20 @@ def test_resent_start_answers_the_same(store):
     assert store.ids() == [command.id]
     act = audited(store.starting())
     store.twice(act)
+
+
+def test_heir_takes_parent_and_key_over(store):
+    """The run that continues an ended one is waited for in its stead; where it cannot start, the parent is told of the end."""
+    for retired in (False, True):
+        parent = store.begin()
+        key = RunKey("endless", "h1", on_failed="replace")
+        run = store.begin(automation="b", run_key=key, **child_of(parent))
+        if retired:
+            store.do(RetireAutomation("b"))
+        heir = store.starting("b", run_key=RunKey("endless", "h2", on_failed="replace"))
+        store.twice(finish(run, then=heir))
+        assert len(store.history(parent.id).facts) == int(retired)
+        if not retired:
+            store.do(finish(store.claim_one(), result=b"9"))
+            (fact,) = store.history(parent.id).facts
+            assert (fact.payload, fact.source, fact.ident) == (b"9", heir.id, "c1")

@@ -12,7 +12,14 @@ from mainspring.store.sqlite import schedules
 from mainspring.store.sqlite.transaction import Transaction
 
 _RENAMES = (
-    *("rename_in_runs", "rename_in_run_keys", "rename_in_schedules", "rename_schedules", "rename_slots", "rename_run_schedules"),
+    *(
+        "rename_in_runs",
+        "rename_in_run_keys",
+        "rename_in_schedules",
+        "rename_schedules",
+        "rename_slots",
+        "rename_run_schedules",
+    ),
     *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
 )
 
@@ -95,4 +102,3 @@ def retire_automation(tx: Transaction, command: RetireAutomation) -> Done | Refu
 
 def _done(changed: int, name: str) -> Done | Refused:
     return DONE if changed else Refused("not_found", f"there is no automation {name!r}")
-

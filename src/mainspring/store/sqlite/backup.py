@@ -43,7 +43,9 @@ def back_up(store: Path, folder: Path, *, now: int, keep: int | None = None) -> 
         with _removed_on_fault(part):
             rows = copy_store(store, part)
             if (found := verify(part)) != rows:
-                raise StoreBrokenError(f"the backup does not hold what the store holds\nat {part}: {_differences(rows, found)}")
+                raise StoreBrokenError(
+                    f"the backup does not hold what the store holds\nat {part}: {_differences(rows, found)}"
+                )
             sync(part)
             part.replace(final)
         sync(folder)
@@ -81,7 +83,9 @@ def verify(path: Path) -> dict[str, int]:
     if not path.is_file():
         raise StoreUnavailableError(f"there is no such backup\nat {path}")
     try:
-        connection = apsw.Connection(f"{path.absolute().as_uri()}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        connection = apsw.Connection(
+            f"{path.absolute().as_uri()}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        )
         try:
             if connection.pragma("application_id") != APPLICATION_ID:
                 raise StoreError(f"the file is not a backup of a store\nat {path}")
@@ -147,4 +151,6 @@ def _removed_on_fault(path: Path) -> Iterator[None]:
 
 
 def _differences(wanted: dict[str, int], found: dict[str, int]) -> str:
-    return ", ".join(f"{name}: {wanted.get(name)} rows, copy {found.get(name)}" for name in wanted if wanted[name] != found.get(name))
+    return ", ".join(
+        f"{name}: {wanted.get(name)} rows, copy {found.get(name)}" for name in wanted if wanted[name] != found.get(name)
+    )

@@ -61,7 +61,9 @@ class _Scan:
 
     def _mine(self) -> dict[str, int]:
         mine: dict[str, int] = {}
-        for name, version, paused, until in self.tx.all("list_claimable", {"session": self.tx.session, "now": self.tx.now}):
+        for name, version, paused, until in self.tx.all(
+            "list_claimable", {"session": self.tx.session, "now": self.tx.now}
+        ):
             if not paused:
                 mine[name] = version
             elif until is not None:
@@ -92,7 +94,16 @@ class _Scan:
         rows: list[tuple[int, int]] = []
         for group in groups:
             suspect = int(self.command.suspects)
-            key = (suspect, group.queue, group.automation, group.version, group.tag, fresh, group.oldest_deploy, group.newest_deploy)
+            key = (
+                suspect,
+                group.queue,
+                group.automation,
+                group.version,
+                group.tag,
+                fresh,
+                group.oldest_deploy,
+                group.newest_deploy,
+            )
             rows += self.tx.all("list_candidates", (*key, limit))
         if len(groups) > 1:
             rows.sort()
@@ -147,7 +158,9 @@ def _choose(scan: _Scan) -> list[int]:
     return (resumes + starts)[: scan.command.limit]
 
 
-def _take(tx: Transaction, command: Claim, deploy: int, seqs: list[int], limits: dict[str, queues.Limits]) -> tuple[ClaimedRun, ...]:
+def _take(
+    tx: Transaction, command: Claim, deploy: int, seqs: list[int], limits: dict[str, queues.Limits]
+) -> tuple[ClaimedRun, ...]:
     values = {"session": tx.session, "now": tx.now, "command": command.id, "deploy": deploy, "seqs": json.dumps(seqs)}
     order = {seq: n for n, seq in enumerate(seqs)}
     rows = sorted(tx.all("claim_runs", values), key=lambda row: order[row[0]])

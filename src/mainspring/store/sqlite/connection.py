@@ -1,7 +1,7 @@
 """Opening the store's file: with a SQLite that is safe, on a disk that is local, with settings that keep what was acknowledged.
 
-WAL with `synchronous=FULL` is what survives a power cut; nothing here can be weakened by a caller. Must be called inside the turnstile when the
-file may have to be made.
+WAL with `synchronous=FULL` is what survives a power cut; nothing here can be weakened by a caller. Must be called inside the turnstile when
+the file may have to be made.
 """
 
 import os

@@ -1,8 +1,8 @@
 """One SQLite file as the committer sees it: a list of commands becomes one transaction.
 
-Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, the rollups, COMMIT. One thread uses it. A command that cannot be
-executed is set apart: what stands before it, it alone, what stands after it; alone and still failing it gets its error as its result. (The
-guilty one is known here, so no blind halving.) Only the file's and disk's own faults leave as errors, and then the outcome is unknown.
+Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, the rollups, COMMIT. One thread uses it. A command that cannot
+be executed is set apart: what stands before it, it alone, what stands after it; alone and still failing it gets its error as its result.
+(The guilty one is known here, so no blind halving.) Only the file's and disk's own faults leave as errors: then the outcome is unknown.
 """
 
 from collections.abc import Callable, Mapping
@@ -109,7 +109,7 @@ class SqliteDatabase:
                 transaction.write_rollups()
                 failpoints.hit("commit.before")
                 connection.execute("commit")
-            except BaseException as fault:
+            except BaseException as fault:  # noqa: BLE001 - rolled back and raised as what it means
                 self._roll_back()
                 self._raise(fault)
             failpoints.hit("commit.after")
@@ -141,7 +141,7 @@ class SqliteDatabase:
                 answers.append(handlers[type(command)](transaction, command))
             except FencedError:
                 raise
-            except Exception as fault:  # noqa: BLE001 - whatever it is, it stays with its command
+            except Exception as fault:
                 if translate(fault, self.path) is not None:
                     raise
                 raise _GuiltyError(index, fault) from fault

@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
-from mainspring.store.commands.runs import Annotate, Finish, Halt, Release, Suspend
+from mainspring.store.commands.runs import Annotate, Finish, Halt, Release, StartRun, Suspend
 from mainspring.store.sqlite import inbox, keys, partitions, queues
 from mainspring.store.sqlite.journal import encode_failure
 from mainspring.store.sqlite.ownership import let_go
@@ -21,8 +21,15 @@ def suspend(tx: Transaction, command: Suspend) -> Done | Refused:
     rows = tx.all(
         "suspend",
         {
-            **{"run": c.run, "claim": c.claim, "session": tx.session, "state": c.state.value, "due_at": c.due_at, "seen": c.seen},
-            **{"rank": c.rank, "waiting_for": c.waiting_for, "now": tx.now},
+            "run": c.run,
+            "claim": c.claim,
+            "session": tx.session,
+            "state": c.state.value,
+            "due_at": c.due_at,
+            "seen": c.seen,
+            "rank": c.rank,
+            "waiting_for": c.waiting_for,
+            "now": tx.now,
         },
     )
     if not rows:
@@ -45,8 +52,15 @@ def halt(tx: Transaction, command: Halt) -> Done | Refused:
     rows = tx.all(
         "halt",
         {
-            **{"run": c.run, "claim": c.claim, "session": tx.session, "rank": c.rank, "now": tx.now, "reason": c.reason.value},
-            **{"failure": encode_failure(c.failure), "failed_ident": c.failed_ident, "detail": c.detail},
+            "run": c.run,
+            "claim": c.claim,
+            "session": tx.session,
+            "rank": c.rank,
+            "now": tx.now,
+            "reason": c.reason.value,
+            "failure": encode_failure(c.failure),
+            "failed_ident": c.failed_ident,
+            "detail": c.detail,
         },
     )
     if not rows:
@@ -66,25 +80,36 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
     failure = encode_failure(c.failure)
     rows = tx.all(
         "finish",
-        (c.state.value, c.rank, tx.now, c.result, failure, c.reason, c.failed_ident, c.detail, c.run, c.claim, tx.session),
+        (
+            c.state.value,
+            c.rank,
+            tx.now,
+            c.result,
+            failure,
+            c.reason,
+            c.failed_ident,
+            c.detail,
+            c.run,
+            c.claim,
+            tx.session,
+        ),
     )
     if not rows:
         return let_go(tx, c.run, c.claim)
     row = rows[0]
     if c.then is not None:
-        row = _succeed(tx, c, row)
+        row = _hand_over(tx, c.run, c.then, row)
     settle(tx, c.run, row, c.state, c.result, c.failure, c.reason)
     return DONE
 
 
-def _succeed(tx: Transaction, command: Finish, row: tuple[object, ...]) -> tuple[object, ...]:
-    """Start the run that continues this one; it takes over the parent, so that the parent waits on. Returns the row without parent."""
-    then = command.then
-    assert then is not None
+def _hand_over(tx: Transaction, run: str, then: StartRun, row: tuple[object, ...]) -> tuple[object, ...]:
+    """Start the run that continues this one; it takes over the parent, which waits on. Returns the ended row, then without parent."""
     if row[1] is not None:
-        partitions.free_holds(tx, command.run)
-    start_run(tx, then)
-    tx.change("take_over", {"heir": then.id, "run": command.run})
+        partitions.free_holds(tx, run)
+    if isinstance(start_run(tx, then), Refused):
+        return row
+    tx.change("take_over", {"heir": then.id, "run": run})
     return (*row[:2], None, None, *row[4:])
 
 
@@ -102,7 +127,14 @@ def end_idle(
     if found is None or not can(move, RunState(found[0])):
         return False
     state = target(move)
-    values = {"run": run, "state": state.value, "now": tx.now, "result": result, "failure": encode_failure(failure), "reason": reason}
+    values = {
+        "run": run,
+        "state": state.value,
+        "now": tx.now,
+        "result": result,
+        "failure": encode_failure(failure),
+        "reason": reason,
+    }
     rows = tx.all("end_idle", values)
     if not rows:
         return False

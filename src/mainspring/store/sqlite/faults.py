@@ -1,7 +1,7 @@
 """The one table from what SQLite reports to errors of ours.
 
-Only faults of the file, the disk or its users are in it. What is left (a constraint, a value that does not fit) is the fault of one statement
-and so of one command.
+Only faults of the file, the disk or its users are in it. What is left (a constraint, a value that does not fit) is the fault of one
+statement and so of one command.
 """
 
 from pathlib import Path

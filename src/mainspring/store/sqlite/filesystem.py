@@ -9,7 +9,21 @@ from mainspring.domain.errors import UnsafeSqliteError
 
 _NETWORK: Final = frozenset(
     {
-        *("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "9p", "ceph", "lustre", "glusterfs", "beegfs"),
+        *(
+            "nfs",
+            "nfs4",
+            "cifs",
+            "smb2",
+            "smb3",
+            "smbfs",
+            "ncpfs",
+            "afs",
+            "9p",
+            "ceph",
+            "lustre",
+            "glusterfs",
+            "beegfs",
+        ),
         *("fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.glusterfs", "fuse.ceph", "fuse.davfs2", "fuse.gcsfuse"),
         *("fuse.juicefs", "fuse.smbnetfs", "fuse.curlftpfs", "davfs"),
     }

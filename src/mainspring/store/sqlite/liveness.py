@@ -53,7 +53,7 @@ def host_identity() -> str:
     """Return what two processes share exactly when they can see and kill each other: boot id and pid namespace (macOS: host name)."""
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot}/{os.readlink(_PROC / 'self/ns/pid')}"
+        return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
     except OSError:
         return f"{socket.gethostname()}/{sys.platform}"
 

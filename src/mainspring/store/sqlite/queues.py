@@ -68,7 +68,9 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
         tx.cache[key] = True
     elif backlog >= most and command.parent is None and not command.here:
         after = rate_per_ms // rate_count if rate_count and rate_per_ms else _BUSY_MS
-        return Refused("busy", f"{backlog} runs wait in queue {command.queue!r}, its limit is {most}", retry_after_ms=max(after, 1))
+        return Refused(
+            "busy", f"{backlog} runs wait in queue {command.queue!r}, its limit is {most}", retry_after_ms=max(after, 1)
+        )
     return None
 
 
@@ -79,7 +81,9 @@ def change_backlog(tx: Transaction, queue: str, by: int) -> None:
 
 def set_queue(tx: Transaction, command: SetQueue) -> Done:
     """Make a queue or change its limits."""
-    tx.change("set_queue", (command.name, command.concurrency, command.rate_count, command.rate_per_ms, command.max_backlog))
+    tx.change(
+        "set_queue", (command.name, command.concurrency, command.rate_count, command.rate_per_ms, command.max_backlog)
+    )
     tx.cache.pop((_ROOM, command.name), None)
     tx.ready = True
     return DONE

@@ -1,4 +1,7 @@
-"""Reads of everything but runs: queues, definitions, schedules, sessions, locks, events, audit, figures. None of them counts rows without a cap."""
+"""Reads of everything but runs: queues, definitions, schedules, sessions, locks, events, audit, figures.
+
+None of them counts rows without a cap.
+"""
 
 import json
 from typing import Any

@@ -106,7 +106,14 @@ def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | N
     if run.partition is not None and not partitions.take_hold(tx, run.queue, run.partition, run.id, run.parent):
         blocked = "partition"
     ready = blocked is None and (due_at is None or due_at <= tx.now)
-    values = {"run": run.id, "ready": int(ready), "blocked": blocked, "due_at": due_at, "now": tx.now, "generation": generation}
+    values = {
+        "run": run.id,
+        "ready": int(ready),
+        "blocked": blocked,
+        "due_at": due_at,
+        "now": tx.now,
+        "generation": generation,
+    }
     tx.change("reopen", values)
     keys.follow(tx, run.automation, run.run_key, run.id, target(Move.REOPEN))
     tx.ready |= ready
@@ -122,7 +129,9 @@ def give_result(tx: Transaction, command: GiveResult) -> Done | Refused:
     if isinstance(run, Refused):
         return run
     outcome, attempt = tx.one("find_counted", (c.run, c.ident)), tx.one("find_open_attempt", (c.run, c.ident))
-    if not (outcome is not None and outcome[3] in _GIVABLE) and not (outcome is None and attempt is not None and attempt[0] in _UNSURE):
+    if not (outcome is not None and outcome[3] in _GIVABLE) and not (
+        outcome is None and attempt is not None and attempt[0] in _UNSURE
+    ):
         return Refused("no_such_step", f"run {c.run} has no refused, in-doubt or failed {c.ident!r}")
     if outcome is not None and outcome[3] == OutcomeState.FAILED:
         # The body was handed this failure: what it asked for since follows from it.

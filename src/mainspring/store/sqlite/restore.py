@@ -1,4 +1,6 @@
-"""Putting a backup in the place of a store. The restored store is *held*: nothing starts until the runs that were unfinished then are decided.
+"""Putting a backup in the place of a store.
+
+The restored store is *held*: nothing starts until the runs that were unfinished then are decided.
 
 The old file is kept aside. At every moment there is one whole store under the store's name: the old one or the new one, never the new file
 with the old one's log.

@@ -73,7 +73,9 @@ def _stage(tx: Transaction, command: StartRun) -> Started | Refused:
     return Started(command.id, created=True, state=state)
 
 
-def _row(tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None) -> tuple[object, ...]:
+def _row(
+    tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None
+) -> tuple[object, ...]:
     now, here, parent, slot = tx.now, command.here, command.parent, command.slot
     deadline_at = command.deadline_at
     if deadline_at is None and command.deadline_after_ms is not None:

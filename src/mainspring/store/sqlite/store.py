@@ -1,10 +1,10 @@
 """The store of one process: the write connection, the thread that commits, the readers, and this process's session.
 
-    store = SqliteStore(path, clock=..., handlers=..., deliver=...)
-    store.open()
-    store.open_session("worker")
-    ...
-    store.close()
+store = SqliteStore(path, clock=..., handlers=..., deliver=...)
+store.open()
+store.open_session("worker")
+...
+store.close()
 """
 
 import os
@@ -31,6 +31,10 @@ def _call_all(answers: list[tuple[OnDone, Any]]) -> None:
         on_done(result)
 
 
+def _ignore(news: object) -> None:
+    """Whoever gives no callback wants no news."""
+
+
 class SqliteStore:
     """A base.Store on one SQLite file. The callbacks are those of committer.Committer.
 
@@ -43,9 +47,9 @@ class SqliteStore:
         *,
         clock: Clock,
         deliver: Deliver = _call_all,
-        on_change: Callable[[Changes], None] = lambda changes: None,
-        on_trouble: Callable[[str | None], None] = lambda text: None,
-        on_fatal: Callable[[BaseException], None] = lambda error: None,
+        on_change: Callable[[Changes], None] = _ignore,
+        on_trouble: Callable[[str | None], None] = _ignore,
+        on_fatal: Callable[[BaseException], None] = _ignore,
         wrap: Callable[[Database], Database] = lambda database: database,
     ) -> None:
         self.path = path

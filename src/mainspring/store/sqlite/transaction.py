@@ -23,8 +23,8 @@ class Transaction:
     """One group's transaction.
 
     `now` is the commit's instant (ms). `session` is this process's session, None before OpenSession; OpenSession and CloseSession set it
-    here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run became claimable and `facts` when an inbox
-    row was written. `cache` is a memo that lives as long as the group.
+    here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run became claimable and `facts` when an
+    inbox row was written. `cache` is a memo that lives as long as the group.
     """
 
     __slots__ = ("_connection", "_counts", "_details", "_execute", "again", "cache", "facts", "now", "ready", "session")
