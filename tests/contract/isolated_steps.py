@@ -164,6 +164,11 @@ def spins(file: str) -> None:
         pass
 
 
+def holds_the_interpreter(file: str) -> None:
+    Path(file).write_text(str(os.getpid()))
+    ctypes.PyDLL(None).sleep(60)  # no other thread of this process can run
+
+
 def ignores_all(file: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     grandchild = subprocess.Popen(
