@@ -9,9 +9,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mainspring.domain.journal import Fact, History
-
 from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.journal import Fact, History
 
 OnDone = Callable[[Any], None]
 """Called once with the command's result, or with an exception instance if the command could not be committed."""
@@ -91,6 +90,10 @@ class EngineReads(Protocol):
 
     def next_slot_at(self) -> int | None:
         """Return the earliest next slot of all schedules."""
+        ...
+
+    def unfinished(self, automation: str) -> list[str]:
+        """Return the unfinished runs of an automation, oldest first, at most 100."""
         ...
 
 

@@ -31,6 +31,10 @@ _LAST_TRIES_FOR = 2.0
 _log = logging.getLogger("mainspring.store")
 
 
+def _ignore(news: object) -> None:
+    """Whoever gives no callback wants no news."""
+
+
 class _Blocked:
     """A caller that waits in `apply`."""
 
@@ -62,9 +66,9 @@ class Committer:
         database: Database,
         deliver: Deliver,
         *,
-        on_change: Callable[[Changes], None] = lambda changes: None,
-        on_trouble: Callable[[str | None], None] = lambda text: None,
-        on_fatal: Callable[[BaseException], None] = lambda error: None,
+        on_change: Callable[[Changes], None] = _ignore,
+        on_trouble: Callable[[str | None], None] = _ignore,
+        on_fatal: Callable[[BaseException], None] = _ignore,
         poll_every: float = 0.05,
     ) -> None:
         self._database = database

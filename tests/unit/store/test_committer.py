@@ -50,7 +50,9 @@ def start():
     """Start committers and end them whatever the test did."""
     running: list[Committer] = []
 
-    def make(database: ScriptedDatabase, deliver: Callable[[Any], None] = lambda answers: None, **more: Any) -> Committer:
+    def make(
+        database: ScriptedDatabase, deliver: Callable[[Any], None] = lambda answers: None, **more: Any
+    ) -> Committer:
         committer = Committer(database, deliver, **more)
         committer.start()
         running.append(committer)
@@ -166,7 +168,9 @@ def test_committer_raises_a_commands_own_error_from_apply(start):
 
     class Guilty(ScriptedDatabase):
         def commit(self, commands, *, again=False):
-            return CommitReport([ValueError(c) if c == "bad" else c for c in commands], Changes(ready=False, facts=False))
+            return CommitReport(
+                [ValueError(c) if c == "bad" else c for c in commands], Changes(ready=False, facts=False)
+            )
 
     committer = start(Guilty())
     with pytest.raises(ValueError, match="bad"):

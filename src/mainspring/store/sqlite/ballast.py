@@ -1,7 +1,7 @@
 """A few megabytes kept in reserve beside the store.
 
-Given up when the disk is full, so that what is in flight, and the news of the full disk itself, can still be written. Taken back when there is
-room again.
+Given up when the disk is full, so that what is in flight, and the news of the full disk itself, can still be written. Taken back when there
+is room again.
 """
 
 import contextlib

@@ -1,8 +1,9 @@
 """One SQLite file as the committer sees it: a list of commands becomes one transaction.
 
-Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, the rollups, COMMIT. One thread uses it. A command that cannot
-be executed is set apart: what stands before it, it alone, what stands after it; alone and still failing it gets its error as its result.
-(The guilty one is known here, so no blind halving.) Only the file's and disk's own faults leave as errors: then the outcome is unknown.
+Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, the rollups, COMMIT. One thread uses it. A command that
+cannot be executed is set apart: what stands before it, it alone, what stands after it; alone and still failing it gets its error as its
+result. (The guilty one is known here, so no blind halving.) Only the file's and disk's own faults leave as errors: then the outcome is
+unknown.
 """
 
 from collections.abc import Callable, Mapping

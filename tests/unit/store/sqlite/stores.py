@@ -43,7 +43,9 @@ def opening(uuid: str = "u1", role: str = "worker", lock_path: str = "") -> Open
 
 
 def starting(run: str, **more: Any) -> StartRun:
-    return StartRun(id=run, automation="a", kind="workflow", version=1, input=b"{}", codec="json", trigger="test", **more)
+    return StartRun(
+        id=run, automation="a", kind="workflow", version=1, input=b"{}", codec="json", trigger="test", **more
+    )
 
 
 def let_claim(database: SqliteDatabase, *automations: str) -> None:

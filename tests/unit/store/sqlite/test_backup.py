@@ -4,12 +4,12 @@ import os
 
 import apsw
 import pytest
-from tests.unit.store.sqlite.stores import START_AT, do, open_database, starting
 
 from mainspring.domain.errors import StoreError, StoreUnavailableError
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.sqlite import backup as backup_module
 from mainspring.store.sqlite.backup import back_up, verify
+from tests.unit.store.sqlite.stores import START_AT, do, open_database, starting
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 """Each rule of the check finds its own planted fault, and a good store has none."""
 
 import pytest
-from tests.unit.store.sqlite.stores import claim, do, let_claim, open_database, opening, starting
 
 from mainspring.domain.errors import StoreError
+from mainspring.store.commands.automations import Audited, SetMeta
 from mainspring.store.sqlite.check import check
+from tests.unit.store.sqlite.stores import claim, do, let_claim, open_database, opening, starting
 
 
 @pytest.fixture
@@ -15,6 +16,8 @@ def database(tmp_path):
     do(database, starting("r1"))
     claim(database)
     do(database, starting("r2"))
+    for n in range(3):
+        do(database, Audited(f"c{n}", "me", "set", "k", SetMeta("k", str(n))))
     yield database
     database.close()
 
@@ -40,11 +43,11 @@ JOURNAL = "insert into journal (run, rank, ident, name, kind, state, asked, atte
         ("insert into holds values ('default', 'key', 'no', 1)", "partition is held", "key"),
         ("insert into inbox (run, kind, name, at) values ('no', 'signal', 's', 1)", "inbox names a run", "no"),
         (
-            "insert into audit_log values (1, 1, 'c', 'a', 'v', 's', null, null, x'', '', 'h1'), (2, 1, 'd', 'a', 'v', 's', null, null, x'', 'hX', 'h2')",
+            "drop trigger audit_log_is_append_only; update audit_log set reason = 'other' where seq = 2",
             "audit log",
             "row 2",
         ),
-        ("insert into audit_log values (2, 1, 'c', 'a', 'v', 's', null, null, x'', '', 'h1')", "audit log", "row 2"),
+        ("drop trigger audit_log_keeps_rows; delete from audit_log where seq = 1", "audit log", "row 2"),
     ],
 )
 def test_each_rule_finds_its_fault(database, fault, what, subject):

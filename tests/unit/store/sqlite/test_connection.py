@@ -15,7 +15,9 @@ from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_u
 NOBODY = 65_534
 
 
-@pytest.mark.parametrize("version", ["3.51.3", "3.51.10", "3.52.0", "3.54.1", "4.0.0", "3.50.7", "3.50.8", "3.44.6", "3.44.9"])
+@pytest.mark.parametrize(
+    "version", ["3.51.3", "3.51.10", "3.52.0", "3.54.1", "4.0.0", "3.50.7", "3.50.8", "3.44.6", "3.44.9"]
+)
 def test_a_mended_sqlite_is_accepted(version):
     """The fix came with 3.51.3 and went back to two older series."""
     refuse_unsafe_sqlite(version)
@@ -44,7 +46,15 @@ def test_a_new_file_keeps_what_was_acknowledged_and_lets_nobody_else_read(tmp_pa
     connection.execute("create table t (a)")
     settings = {
         name: connection.pragma(name)
-        for name in ("journal_mode", "synchronous", "auto_vacuum", "mmap_size", "foreign_keys", "trusted_schema", "cell_size_check")
+        for name in (
+            "journal_mode",
+            "synchronous",
+            "auto_vacuum",
+            "mmap_size",
+            "foreign_keys",
+            "trusted_schema",
+            "cell_size_check",
+        )
     }
     assert settings == {
         "journal_mode": "wal",
@@ -100,7 +110,9 @@ def test_a_locked_file_says_that_another_program_holds_it(tmp_path, monkeypatch)
     monkeypatch.setattr(connection_module, "_BUSY_MS", 1)
     path = tmp_path / "x.db"
     shell = apsw.Connection(str(path))
-    shell.execute("pragma locking_mode = exclusive; pragma journal_mode = wal; begin exclusive; create table t (a)").fetchall()
+    shell.execute(
+        "pragma locking_mode = exclusive; pragma journal_mode = wal; begin exclusive; create table t (a)"
+    ).fetchall()
     with pytest.raises(StoreHeldError, match="another program holds the store locked"):
         connect(path)
     shell.close(True)

@@ -6,15 +6,22 @@ import signal
 import apsw
 import msgspec
 import pytest
-from tests.unit.store.sqlite.stores import StandingClock, open_database, opening
 
-from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreReadOnlyError, StoreUnavailableError
+from mainspring.domain.errors import (
+    FencedError,
+    MainspringError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
 from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.sessions import open_session
+from tests.unit.store.sqlite.stores import StandingClock, open_database, opening
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -27,7 +34,9 @@ class Fail(msgspec.Struct, frozen=True):
 
 
 def put(tx, command):
-    tx._execute("insert into meta values (?, ?) on conflict do update set value = excluded.value", (command.key, command.value))
+    tx._execute(
+        "insert into meta values (?, ?) on conflict do update set value = excluded.value", (command.key, command.value)
+    )
     tx.count("a", steps=1, took_ms=2, took_max_ms=len(command.value))
     tx.ready |= command.key == "ready"
     return command.key

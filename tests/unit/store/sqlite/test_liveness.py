@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.store.sqlite.stores import do, open_database
 
 from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.sessions import OpenSession
@@ -23,6 +22,7 @@ from mainspring.store.sqlite.liveness import (
     process_started,
 )
 from mainspring.store.sqlite.reader import Reader
+from tests.unit.store.sqlite.stores import do, open_database
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
@@ -60,7 +60,13 @@ def gone(child) -> bool:
 def record(path, *, pid, started, lock_path, host=None):
     database = open_database(path)
     opening = OpenSession(
-        uuid=str(lock_path), role="worker", host=host or host_identity(), hostname="h", pid=pid, pid_started=started, lock_path=str(lock_path)
+        uuid=str(lock_path),
+        role="worker",
+        host=host or host_identity(),
+        hostname="h",
+        pid=pid,
+        pid_started=started,
+        lock_path=str(lock_path),
     )
     session = do(database, opening).number
     return database, session

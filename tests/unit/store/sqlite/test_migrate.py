@@ -4,16 +4,20 @@ import os
 
 import apsw
 import pytest
-from tests.unit.store.sqlite.stores import StandingClock, open_database
 
 from mainspring.domain.errors import StoreError, StoreTooNewError
 from mainspring.store import failpoints
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.migrate import migrate, migrations, require_known, statements, version_of
+from tests.unit.store.sqlite.stores import StandingClock, open_database
 
 TWO = [
-    (1, "first", "create table meta (key text primary key, value text);\ncreate table a (x);\ninsert into a values (1);\n"),
+    (
+        1,
+        "first",
+        "create table meta (key text primary key, value text);\ncreate table a (x);\ninsert into a values (1);\n",
+    ),
     (2, "second", "alter table a add column y;\nupdate a set y = 'a;b';\ncreate index a_y on a (y);\n"),
 ]
 
@@ -45,7 +49,7 @@ def test_migrations_are_numbered_without_gaps():
 
 def test_statements_are_cut_where_sqlite_would():
     """A semicolon in a text, a comment or a trigger does not end a statement."""
-    text = "create table a (x); -- why; not\ninsert into a values ('b;c');\ncreate trigger t after insert on a begin select 1; select 2; end;\n"
+    text = "create table a (x); -- a;b\ninsert into a values ('b;c');\ncreate trigger t after insert on a begin select 1; select 2; end;\n"
     assert len(statements(text)) == 3
 
 
@@ -142,7 +146,10 @@ def test_a_failing_migration_leaves_no_trace(tmp_path):
     """An error in a statement rolls the whole migration back."""
     connection = connect(tmp_path / "x.db")
     with pytest.raises(apsw.SQLError):
-        migrate(connection, [(1, "bad", "create table meta (key text primary key, value text); create table a (x); nonsense;")])
+        migrate(
+            connection,
+            [(1, "bad", "create table meta (key text primary key, value text); create table a (x); nonsense;")],
+        )
     assert connection.execute("select count(*) from sqlite_schema").get == 0
     assert version_of(connection) == 0
     connection.close()

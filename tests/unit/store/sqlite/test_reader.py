@@ -4,11 +4,11 @@ import threading
 
 import apsw
 import pytest
-from tests.unit.store.sqlite.stores import do, open_database, opening
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.sqlite import reader as reader_module
 from mainspring.store.sqlite.reader import Reader
+from tests.unit.store.sqlite.stores import do, open_database, opening
 
 
 @pytest.fixture

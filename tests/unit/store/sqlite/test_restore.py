@@ -1,7 +1,6 @@
 """Putting a backup back: refused while in use, held afterwards, the old file kept."""
 
 import pytest
-from tests.unit.store.sqlite.stores import START_AT, StandingClock, claim, do, let_claim, open_database, opening, starting
 
 from mainspring.domain.errors import StoreError, StoreHeldError
 from mainspring.store.sqlite.backup import back_up
@@ -9,6 +8,16 @@ from mainspring.store.sqlite.check import check
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.liveness import SessionLock
 from mainspring.store.sqlite.restore import restore
+from tests.unit.store.sqlite.stores import (
+    START_AT,
+    StandingClock,
+    claim,
+    do,
+    let_claim,
+    open_database,
+    opening,
+    starting,
+)
 
 
 @pytest.fixture

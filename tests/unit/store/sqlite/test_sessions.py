@@ -1,13 +1,13 @@
 """Sessions: opened once, drained, closed, and buried with all they held in one commit."""
 
 import pytest
-from tests.unit.store.sqlite.stores import claim, do, let_claim, open_database, opening, starting
 
 from mainspring.domain.errors import ConflictError, FencedError
+from mainspring.domain.states import AttemptState
 from mainspring.store.commands.journal import RecordProcess, SaveAttempt
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Numbered, Refused
 from mainspring.store.commands.sessions import Beat, Bury, ClearSuspect, CloseSession, DrainSession
-from mainspring.domain.states import AttemptState
+from tests.unit.store.sqlite.stores import claim, do, let_claim, open_database, opening, starting
 
 
 @pytest.fixture
@@ -57,7 +57,16 @@ def test_burial_sets_runs_free_loses_attempts_and_fences_in_one_commit(worker, o
     claimed = claim(worker)
     assert {run.id for run in claimed.runs} == {"r1", "r2"}
     mark = SaveAttempt(
-        run="r1", claim=1, ident="s", name="s", generation=0, attempt=1, state=AttemptState.STARTED, asked=1, started_at=5, automation="a"
+        run="r1",
+        claim=1,
+        ident="s",
+        name="s",
+        generation=0,
+        attempt=1,
+        state=AttemptState.STARTED,
+        asked=1,
+        started_at=5,
+        automation="a",
     )
     assert do(worker, mark) == DONE
     assert do(worker, RecordProcess(pgid=77, started="9")) == DONE
@@ -106,7 +115,9 @@ def test_the_third_death_alone_quarantines_that_run_only(path):
     for death in range(1, 4):
         prober = open_database(path)
         do(prober, opening(f"p{death}", role="probation"))
-        prober.connection.execute("update runs set state = 'running', session = ?, ready = 0, claim = claim + 1", (prober.session,))
+        prober.connection.execute(
+            "update runs set state = 'running', session = ?, ready = 0, claim = claim + 1", (prober.session,)
+        )
         assert do(judge, Bury(prober.session, crashed=True, alone="r1")) == Numbered(1)
         state = rows(judge, "select state, reason, crashes, ready, session from runs")[0]
         expected = ("queued", None, death, 1, None) if death < 3 else ("needs_attention", "crashes_worker", 3, 0, None)
@@ -123,7 +134,9 @@ def test_a_dead_wrapped_command_fails_and_is_not_repeated(path):
     do(judge, opening("j"))
     do(database, starting("r1", here=True))
     assert do(judge, Bury(database.session)) == Numbered(1)
-    assert rows(judge, "select state, reason, finished_at is not null, session from runs") == [("failed", "process_lost", 1, None)]
+    assert rows(judge, "select state, reason, finished_at is not null, session from runs") == [
+        ("failed", "process_lost", 1, None)
+    ]
     database.close()
     judge.close()
 

@@ -1,8 +1,7 @@
 """Retention makes the file smaller."""
 
-from tests.unit.store.sqlite.stores import do, open_database, starting
-
 from mainspring.store.sqlite.space import shrink
+from tests.unit.store.sqlite.stores import do, open_database, starting
 
 
 def test_the_file_shrinks_part_by_part_after_rows_are_gone(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.states import RunState
+from mainspring.store.base import Database
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.results import DONE, Numbered
 from mainspring.store.commands.runs import Claim, Finish, Release
@@ -119,14 +120,18 @@ def test_peer_prefect_18934_database_is_locked_with_eight_processes(path, opened
         for n in range(10):
             store.apply(starting(f"r{me}-{n}"))
             for run in store.apply(Claim(id=f"c{me}-{n}", limit=1)).runs:
-                result = store.apply(Finish(run=run.id, claim=run.claim, state=RunState.SUCCEEDED, rank=0, result=str(session).encode()))
+                result = store.apply(
+                    Finish(run=run.id, claim=run.claim, state=RunState.SUCCEEDED, rank=0, result=str(session).encode())
+                )
                 assert result == DONE, result
         store.close()
 
     children = [in_child(lambda me=me: work(me)) for me in range(8)]
     assert [exit_code(child) for child in children] == [0] * 8
     store = opened()
-    assert store.reader.read_text("select state, count(*), count(distinct id), max(claim) from runs group by state") == [("succeeded", 80, 80, 1)]
+    assert store.reader.read_text(
+        "select state, count(*), count(distinct id), max(claim) from runs group by state"
+    ) == [("succeeded", 80, 80, 1)]
     assert store.reader.read_text("select sum(succeeded) from rollups") == [(80,)]
     assert check(path, least_free=0) == []
 
@@ -190,3 +195,40 @@ def test_a_buried_process_is_told_once_and_writes_nothing_more(path, opened):
     assert [type(error) for error in told] == [FencedError]
     assert other.reader.read_text("select count(*) from runs") == [(0,)]
     assert other.reader.read_text("select state from sessions order by id") == [("dead",), ("alive",)]
+
+
+class Unreliable:
+    """A database that reports failure at every second commit, by turns before and after doing it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.commits = 0
+
+    def commit(self, commands, *, again=False):
+        self.commits += 1
+        if self.commits % 4 == 1:
+            raise StoreUnavailableError("lost before the commit")
+        report = self._database.commit(commands, again=again)
+        if self.commits % 4 == 3:
+            raise StoreUnavailableError("lost after the commit")
+        return report
+
+    def __getattr__(self, name):
+        return getattr(self._database, name)
+
+
+def test_a_run_through_an_unreliable_database_has_each_effect_once(path, opened):
+    """Every other commit is reported lost; each answer is right and each row is there once."""
+    store = opened(wrap=Unreliable)
+    store.open_session("worker")
+    store.apply(announcing())
+    for n in range(8):
+        store.apply(starting(f"r{n}"))
+        (run,) = store.apply(Claim(id=f"c{n}", limit=1)).runs
+        assert (run.id, run.claim) == (f"r{n}", 1)
+        assert store.apply(Finish(run=run.id, claim=1, state=RunState.SUCCEEDED, rank=0)) == DONE
+    assert store.reader.read_text("select state, count(*), max(claim) from runs group by state") == [
+        ("succeeded", 8, 1)
+    ]
+    assert store.reader.read_text("select sum(succeeded) from rollups") == [(8,)]
+    assert check(path, least_free=0) == []

@@ -1,5 +1,6 @@
 """Writers pass one at a time, in turn, and the dead do not block."""
 
+import itertools
 import os
 import signal
 import threading
@@ -60,7 +61,7 @@ def test_who_leaves_cannot_pass_the_one_who_waits(path):
     for thread in threads:
         thread.join()
     middle = order[10:60]
-    repeats = sum(a == b for a, b in zip(middle, middle[1:], strict=False))
+    repeats = sum(a == b for a, b in itertools.pairwise(middle))
     assert repeats <= 5
 
 

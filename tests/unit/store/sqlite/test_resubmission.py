@@ -1,0 +1,174 @@
+"""A commit that reports failure may be committed: sent again, each command gives its first answer and changes nothing more."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.store.commands import automations as acts
+from mainspring.store.commands import inbox, journal, runs, sessions
+from mainspring.store.commands.results import Refused, Started
+from mainspring.store.sqlite.handlers import HANDLERS
+from tests.unit.store.sqlite.stores import StandingClock, claim, do, open_database, opening, starting
+
+ROW = acts.AutomationRow(name="a", kind="workflow", version=1, fingerprint="f", definition=b"{}")
+ANNOUNCE = acts.Announce(
+    fingerprint="f",
+    automations=(ROW, acts.AutomationRow(name="b", kind="workflow", version=1, fingerprint="g", definition=b"{}")),
+    schedules=(acts.ScheduleRow(name="a", automation="a", spec=b"{}", next_slot_at=5),),
+)
+BROKEN = Failure(type="ValueError", code="permanent", message="no")
+OUTCOME = journal.SaveOutcome(
+    run="mine", claim=1, rank=1, ident="s", name="s", kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, asked=1, attempt=1,
+    generation=0, started_at=1, at=2, took_us=3, automation="a", output=b"1",
+)  # fmt: skip
+ATTEMPT = journal.SaveAttempt(
+    run="mine",
+    claim=1,
+    ident="s",
+    name="s",
+    generation=0,
+    attempt=1,
+    state=AttemptState.STARTED,
+    asked=1,
+    started_at=1,
+    automation="a",
+)
+ASK = inbox.OpenWait(run="mine", claim=1, ident="q", kind="ask", name="q", question=b"{}")
+HALT = runs.Halt(run="halted", claim=1, reason=FailureReason.DRIFT, rank=0, failed_ident="s", failure=BROKEN)
+
+COMMANDS: list[Any] = [
+    starting("new"),
+    starting("new", run_key=runs.RunKey(key="k", input_hash="h")),
+    starting("new", here=True),
+    runs.Claim(id="c9", limit=1),
+    runs.Suspend(run="mine", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0),
+    runs.Release(run="mine", claim=1, rank=0),
+    runs.Finish(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
+    runs.Halt(run="mine", claim=1, reason=FailureReason.DRIFT, rank=0),
+    runs.Annotate(run="mine", claim=1, tags={"a": "b"}, published=b"1"),
+    acts.Audited("cmd-reopen", "me", "retry", "failed", runs.Reopen(run="failed")),
+    acts.Audited(
+        "cmd-give", "me", "give", "halted", runs.GiveResult(run="halted", ident="s", command="cmd-give", output=b"1")
+    ),
+    acts.Audited("cmd-cancel", "me", "cancel", "waiting", runs.CancelRun(run="waiting", command="cmd-cancel")),
+    acts.Audited("cmd-done", "me", "done", "halted", runs.MarkDone(run="halted", result=b"1")),
+    acts.Audited("cmd-discard", "me", "discard", "halted", runs.Discard(run="halted")),
+    OUTCOME,
+    ATTEMPT,
+    journal.SaveCheckpoint(run="mine", claim=1, ident="s", value=b"1", done=1, total=2),
+    journal.RecordProcess(pgid=5, started="1"),
+    journal.RecordProcess(pgid=5, started="1", ended=True),
+    inbox.Deliver(run="mine", kind=FactKind.SIGNAL, name="go", source="x1", payload=b"1"),
+    inbox.Publish(id="e1", name="paid", data=b"{}", keep_until=9),
+    inbox.Publish(id="e1", name="paid", data=b"{}", keep_until=9, key="k"),
+    ASK,
+    inbox.OpenWait(run="mine", claim=1, ident="e", kind="event", name="paid", since_at=0, where={"a": 1}),
+    inbox.CloseWait(run="mine", claim=1, ident="open"),
+    opening("u1"),
+    sessions.Beat(),
+    sessions.DrainSession(1),
+    sessions.CloseSession(),
+    sessions.Bury(2),
+    sessions.ClearSuspect(run="mine", claim=1),
+    acts.SetQueue(name="q", concurrency=2),
+    acts.Audited("cmd-pause", "me", "pause", "default", acts.PauseQueue(name="default", paused=True, by="me")),
+    ANNOUNCE,
+    acts.Audited("cmd-hold", "me", "pause", "a", acts.PauseAutomation(name="a", until_at=None, by="me", reason=None)),
+    acts.Audited("cmd-go", "me", "resume", "b", acts.ResumeAutomation(name="b")),
+    acts.Audited("cmd-retire", "me", "retire", "a", acts.RetireAutomation(name="a")),
+    acts.MakeSlot(
+        schedule="a", slot_at=5, next_slot_at=10, verdict="run", start=starting("slot", slot=runs.SlotLink("a", 5))
+    ),
+    acts.MakeSlot(schedule="a", slot_at=5, next_slot_at=10, verdict="skipped"),
+    acts.TakeLock(name="new", owner="mine"),
+    acts.ReleaseLock(name="l", token=1),
+    acts.Audited("cmd-break", "me", "break", "l", acts.BreakLock(name="l")),
+    acts.SetMeta(key="k", value="v"),
+    acts.SetMeta(key="k", value=None),
+    acts.Prune(
+        succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
+    ),
+]
+LOSES_ITS_COUNT = (acts.Prune,)
+"""Deleted rows cannot be counted twice: only what is left must be equal."""
+
+
+def prepared(path):
+    """Make a store with runs in several states, a lock, an open question, and a second session."""
+    clock = StandingClock()
+    neighbour = open_database(path, clock=clock)
+    database = open_database(path, clock=clock)
+    do(database, opening("u1"))
+    do(neighbour, opening("u2"))
+    do(database, ANNOUNCE)
+    do(neighbour, ANNOUNCE)
+    for run in ("theirs", "halted", "failed", "waiting", "done", "mine"):
+        do(database, starting(run))
+        if run != "theirs":
+            assert [claimed.id for claimed in claim(database, f"c-{run}", 1).runs] == [run]
+        else:
+            claim(neighbour, "c-theirs", 1)
+    do(
+        database,
+        msgspec.structs.replace(OUTCOME, run="halted", state=OutcomeState.REFUSED, output=None, failure=BROKEN),
+    )
+    do(database, HALT)
+    do(database, acts.PauseAutomation(name="b", until_at=None, by="me", reason=None))
+    do(database, runs.Finish(run="failed", claim=1, state=RunState.FAILED, rank=0, failure=BROKEN, failed_ident="s"))
+    do(database, runs.Finish(run="done", claim=1, state=RunState.SUCCEEDED, rank=0))
+    do(database, runs.Suspend(run="waiting", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0))
+    do(database, inbox.OpenWait(run="mine", claim=1, ident="open", kind="ask", name="open", question=b"{}"))
+    do(database, acts.TakeLock(name="l", owner="mine"))
+    do(database, starting("queued"))
+    neighbour.close()
+    clock.now_at += 1_000
+    return database
+
+
+def contents(database) -> dict[str, list[Any]]:
+    tables = [
+        row[0] for row in database.connection.execute("select name from sqlite_schema where type = 'table'").fetchall()
+    ]
+    return {
+        table: sorted(map(repr, database.connection.execute(f"select * from {table}").fetchall())) for table in tables
+    }
+
+
+def spread(command: Any) -> set[type]:
+    return {type(command)} | ({type(command.inner)} if isinstance(command, acts.Audited) else set())
+
+
+def test_every_command_is_sent_again_by_a_test():
+    """A new command cannot be forgotten here."""
+    assert set().union(*map(spread, COMMANDS)) == set(HANDLERS)
+
+
+@pytest.mark.parametrize(
+    "command", COMMANDS, ids=lambda command: "-".join(sorted(kind.__name__ for kind in spread(command)))
+)
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "lost"])
+def test_a_command_of_unknown_outcome_is_sent_again_with_one_effect(tmp_path, command, committed):
+    """Whether the first try was committed or lost: the answer and every row are those of a single undisturbed commit."""
+    quiet, disturbed = prepared(tmp_path / "quiet.db"), prepared(tmp_path / "disturbed.db")
+    session = disturbed.session
+    expected = do(quiet, command)
+    if committed:
+        disturbed.commit([command])
+        disturbed.session = session  # the process was told of a failure: it knows no result
+    answer = do(disturbed, command, again=True)
+    assert not isinstance(expected, Refused)
+    if isinstance(answer, Started):
+        # Whether this very command made the run is not on record; which run it is, is.
+        assert (answer.run, answer.state) == (expected.run, expected.state)
+    elif not (committed and isinstance(command, LOSES_ITS_COUNT)):
+        assert answer == expected
+    ours, theirs = contents(quiet), contents(disturbed)
+    for table in ours:
+        if table != "sqlite_sequence":
+            assert theirs[table] == ours[table], table
+    quiet.close()
+    disturbed.close()
