@@ -45,6 +45,15 @@ def test_event_before_the_run_does_not_count(store, clock):
     assert [ident for ident, _, _ in facts(store, run)] == ["e2"]
 
 
+def test_wait_may_begin_later(store, clock):
+    """A wait for what comes from an instant on is not filled by what comes before it."""
+    run = store.begin()
+    store.do(wait_for(run, since_at=clock.now() + 5))
+    assert store.do(event()).number == 0
+    clock.forward(5)
+    assert store.do(event()).number == 1
+
+
 def test_event_counts_once_per_run(store):
     """Two waits of one run need two events; two runs may use one."""
     first, other = store.begin(), store.begin()

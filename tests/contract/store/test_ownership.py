@@ -74,6 +74,17 @@ def test_stale_claim_changes_nothing(store, second, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_old_claim_of_the_same_session_changes_nothing(store, name):
+    """A late result is refused although the same process owns the run again: the claim number tells."""
+    stale = store.begin()
+    store.do(suspend(stale), signal(stale.id))
+    assert store.claim_one().claim == 2
+    before = picture(store, stale.id)
+    assert store.do(writes(stale)[name]) == CLAIM_LOST
+    assert picture(store, stale.id) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_other_session_changes_nothing(store, second, name):
     """The right claim number from the wrong session is refused."""
     run = store.begin()

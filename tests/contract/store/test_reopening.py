@@ -87,6 +87,14 @@ def test_reopen_forgets_a_deadline_that_passed(store, clock):
     assert store.claim_one().deadline_at is None
 
 
+def test_reopen_forgets_a_cancel_that_was_taken_in(store):
+    """Whichever step a cancelled-and-failed run is continued from, the cancel does not strike it again."""
+    run = store.begin()
+    cancel = outcome(run, 2, "cancel", kind=OutcomeKind.CANCEL, asked=0)
+    store.do(outcome(run, 1), cancel, outcome(run, 3, asked=2), fail(run), Reopen(run.id, "s3"))
+    assert counted(store, run.id) == ["s1"]
+
+
 def test_reopen_is_refused_where_it_does_not_fit(store):
     """Only failed and halted runs are continued, and not when their key went to a newer run."""
     assert store.do(Reopen("r_none")).code == "not_found"
