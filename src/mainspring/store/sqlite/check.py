@@ -62,6 +62,5 @@ def check(path: Path, *, least_free: int = LEAST_FREE) -> list[Finding]:
 
 def _check_chain(connection: apsw.Connection) -> list[Finding]:
     """Compute the audit log's hashes again, row after row."""
-    columns = "seq, at, command, actor, verb, subject, reason, detail, result, prev_hash, hash"
-    broken = first_break(connection.execute(f"select {columns} from audit_log order by seq"))
+    broken = first_break(connection.execute(TEXTS["read_audit_chain"], (0, -1)))
     return [] if broken is None else [Finding("the audit log was changed or cut", (f"row {broken}",))]

@@ -9,7 +9,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands import automations as acts
-from mainspring.store.commands import inbox, journal, runs, sessions
+from mainspring.store.commands import inbox, journal, runs, sessions, wrapped
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.sqlite.handlers import HANDLERS
 from tests.unit.store.sqlite.stores import StandingClock, claim, do, open_database, opening, starting
@@ -89,6 +89,20 @@ COMMANDS: list[Any] = [
     acts.Audited("cmd-break", "me", "break", "l", acts.BreakLock(name="l")),
     acts.SetMeta(key="k", value="v"),
     acts.SetMeta(key="k", value=None),
+    wrapped.DescribeWrapped(msgspec.structs.replace(ROW, name="w", kind="script")),
+    wrapped.RecordRun(
+        id="told",
+        automation="w",
+        kind="script",
+        version=1,
+        title=None,
+        trigger="exec",
+        codec="json",
+        input=b"{}",
+        state=RunState.SUCCEEDED,
+        started_at=1,
+        finished_at=2,
+    ),
     acts.Prune(
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
     ),
