@@ -62,7 +62,7 @@ class Body:
         self.run_id = run_id
         self.generation = generation
         self.now_at = now_at
-        self.loop = DeterministicLoop(self)
+        self.loop = DeterministicLoop(self)  # type: ignore[abstract]  # the rest is set by `_refuse`
         self.waiting: dict[str, Request] = {}
         self.new: list[Request] = []
         self.given_up: list[Request] = []
@@ -101,6 +101,7 @@ class Body:
                 break
             outcome = self._history[position]
             position += 1
+            self.now_at = max(self.now_at, outcome.at)  # also of what nobody waits for now: live it was handed over and ignored
             if outcome.kind in _STOPPING or outcome.state in _UNHANDED or outcome.ident in self.waiting:
                 self._hand(outcome, _UNSET)
             elif outcome.state is not OutcomeState.CANCELLED:

@@ -8,6 +8,7 @@ The loop is entered from a plain callback, never from inside a task: from Python
 """
 
 import asyncio
+import sys
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -103,13 +104,17 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Return the run's time in seconds: the instant of the last outcome handed over."""
         return self._owner.time()
 
-    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         """Append to the ready queue."""
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Timer:
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> Timer:
         """Set a timer on run time; the owner makes it durable."""
         timer = Timer(when, callback, args, self, context)
         timer._scheduled = True  # type: ignore[attr-defined]  # else a cancel is not reported to `_timer_handle_cancelled`
@@ -117,7 +122,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._owner.timer_set(timer)
         return timer
 
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Timer:
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> Timer:
         """Set a timer so many seconds of run time from now."""
         return self.call_at(self._owner.time() + delay, callback, *args, context=context)
 
@@ -130,6 +137,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any) -> BodyTask:
         """Make a task; its branch is named by its coroutine and its parent."""
+        _refuse_order_by_chance(coro)
         task = BodyTask(coro, loop=self, name=name, context=context)
         self.tasks[task.number] = task
         task.add_done_callback(self._forget)
@@ -185,16 +193,34 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         outer = events._get_running_loop()
         events._set_running_loop(self)
         try:
-            for task in list(self.tasks.values()):
+            while self.tasks:  # a finally block may make more of them; they are never begun
+                task = self.tasks.pop(next(iter(self.tasks)))
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 try:
-                    task.get_coro().close()  # type: ignore[union-attr]
+                    task.get_coro().close()
                 except BaseException:  # noqa: BLE001, S112  a body that fights its unloading has no say
                     continue
         finally:
             events._set_running_loop(outer)
             self.tasks.clear()
             self._ready.clear()
+
+
+def _refuse_order_by_chance(coro: Any) -> None:
+    """Refuse coroutines in asyncio.as_completed: it puts them into a set, which orders them by their places in memory."""
+    frame: Any = sys._getframe(2)
+    while frame.f_code.co_name in ("ensure_future", "_ensure_future"):
+        frame = frame.f_back
+    if frame.f_globals.get("__name__") == "asyncio.tasks" and frame.f_code.co_name in _AS_COMPLETED:
+        coro.close()
+        raise BodyError(
+            "asyncio.as_completed starts coroutines in an order by chance, which would not be repeated alike: "
+            "write run.as_completed(...), or give it tasks made by asyncio.create_task(...)"
+        )
+
+
+_AS_COMPLETED = frozenset({"<setcomp>", "as_completed", "__init__"})
+"""Who makes the tasks of it: 3.11, 3.12, and its iterator from 3.13 on."""
 
 
 def _refuse(name: str) -> Callable[..., NoReturn]:

@@ -1,0 +1,163 @@
+"""A tiny world for one body: completes what it asks for in an order chosen by a seed, keeps the journal, counts what it executed.
+
+No store and no driver: the journal is a list, and a cut of it is the state after a crash.
+"""
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mainspring.domain.codec import decode, encode
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.domain.verdict import Kind
+from mainspring.engine.body import Body
+from mainspring.engine.requests import Request, StepCall, TimerCall
+from mainspring.engine.run import Run
+
+RUN = "r01"
+BEGAN_AT = 1_700_000_000_000
+FACTS = {"automation": "w", "created_at": BEGAN_AT}
+Main = Callable[[Run, list[Any]], Coroutine[Any, Any, Any]]
+
+
+class WatchedBody(Body):
+    """A body that tells in which order it asked for what."""
+
+    asked_for: list[tuple[Any, ...]]
+
+    def register(self, request: Request) -> None:
+        super().register(request)
+        due_at = request.call.due_at if isinstance(request.call, TimerCall) else None
+        self.asked_for.append((request.ident, str(request.kind), due_at))
+
+
+@dataclass
+class Life:
+    """What one life of a run showed. `marks[k]` = how much of trace and requests stood after k outcomes had been handed over."""
+
+    journal: list[Outcome]
+    trace: list[Any] = field(default_factory=list)
+    asked_for: list[tuple[Any, ...]] = field(default_factory=list)
+    marks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    executed: Counter[str] = field(default_factory=Counter)
+    end: Any = None
+    body: Any = None
+
+
+def new_body(main: Main, journal: Sequence[Outcome], life: Life) -> WatchedBody:
+    """Make the body of a workflow over a saved journal."""
+
+    def start(body: Body) -> Coroutine[Any, Any, Any]:
+        return main(Run(body, FACTS, None), life.trace)
+
+    body = WatchedBody(RUN, 0, start, list(journal), BEGAN_AT)
+    body.asked_for = life.asked_for
+    life.body = body
+    return body
+
+
+def end_of(body: Body) -> Any:
+    """Tell how a body ended, comparably."""
+    if not body.done:
+        return "stuck" if body.stuck else "waits"
+    task = body.task
+    assert task is not None
+    if task.cancelled():
+        return "cancelled"
+    error = task.exception()
+    return ("result", repr(task.result())) if error is None else ("error", repr(error))
+
+
+class World:
+    """The world outside of one body: steps that take their time, timers, signals, sometimes a cancel."""
+
+    def __init__(self, seed: int, *, stops: bool = True) -> None:
+        self.dice = random.Random(seed)
+        self.time = BEGAN_AT
+        self.cancel_at = BEGAN_AT + self.dice.randrange(5, 400) if stops and self.dice.random() < 0.15 else None
+        self._order = 0
+        self._coming: list[tuple[int, int, Request]] = []
+
+    def live(self, main: Main, journal: Sequence[Outcome] = (), *, at_most: int = 5_000) -> Life:
+        """Continue a run from its journal until its body rests for good; return all it showed."""
+        life = Life(list(journal))
+        body = new_body(main, journal, life)
+        body.begin()
+        if journal:
+            self.time = max(self.time, max(o.at for o in journal))
+        self._mark(life)
+        while not body.done and body.drift is None:
+            self._take_up(body, life)
+            outcome = self._next(body, life)
+            if outcome is None:
+                break
+            life.journal.append(outcome)
+            assert len(life.journal) < at_most, "the run does not end"
+            if outcome.output is not None and self.dice.random() < 0.5:
+                body.hand(outcome, decode(outcome.output))  # as the driver does it: the value it has already
+            else:
+                body.hand(outcome)
+            self._mark(life)
+        life.end = end_of(body)
+        body.close()
+        return life
+
+    def _mark(self, life: Life) -> None:
+        life.marks[len(life.journal)] = (len(life.trace), len(life.asked_for))
+
+    def _take_up(self, body: WatchedBody, life: Life) -> None:
+        for request in body.new:
+            if request.open:
+                if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO):
+                    life.executed[request.ident] += 1
+                self._order += 1
+                heapq.heappush(self._coming, (self._when(request), self._order, request))
+        body.new.clear()
+
+    def _when(self, request: Request) -> int:
+        if isinstance(request.call, TimerCall):
+            return max(self.time, request.call.due_at)
+        if request.kind is OutcomeKind.SIGNAL:
+            return self.time + self.dice.choice((1, 50, 10**9))
+        return self.time + self.dice.choice((0, 0, 1, 3, 10, 40, 200))
+
+    def _next(self, body: WatchedBody, life: Life) -> Outcome | None:
+        given_up, body.given_up = body.given_up, []
+        for request in given_up:
+            if request.kind is OutcomeKind.STEP and self.dice.random() < 0.7:
+                state = self.dice.choice((OutcomeState.CANCELLED, OutcomeState.SUCCEEDED))
+                late = self._outcome(life, request, state)
+                life.journal.append(late)
+                body.hand(late)
+                self._mark(life)
+        while self._coming and not self._coming[0][2].open:
+            heapq.heappop(self._coming)
+        if self.cancel_at is not None and (not self._coming or self.cancel_at <= self._coming[0][0]):
+            self.time, self.cancel_at = max(self.time, self.cancel_at), None
+            rank = len(life.journal) + 1
+            kind = self.dice.choice((OutcomeKind.CANCEL, OutcomeKind.DEADLINE))
+            return Outcome(rank, f"{kind}#{rank}", str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, 0, self.time, self.time, 0)
+        if not self._coming:
+            return None
+        when, _, request = heapq.heappop(self._coming)
+        self.time = max(self.time, when)
+        fails = isinstance(request.call, StepCall) and b"may fail" in request.call.input and self.dice.random() < 0.4
+        return self._outcome(life, request, OutcomeState.FAILED if fails else OutcomeState.SUCCEEDED)
+
+    def _outcome(self, life: Life, request: Request, state: OutcomeState) -> Outcome:
+        call, output, failure = request.call, None, None
+        if state is OutcomeState.SUCCEEDED and not isinstance(call, TimerCall):
+            output = encode(f"{request.ident} done")
+        if state is OutcomeState.FAILED:
+            failure = Failure("Boom", "boom", f"{request.ident} broke", Kind.PERMANENT)
+        # Another worker's clock may be behind: the body's own time must not go back for that.
+        at = self.time if isinstance(call, TimerCall) else self.time + self.dice.choice((0, 0, 0, -7, 5))
+        saved = call.input if isinstance(call, StepCall) else None
+        return Outcome(
+            len(life.journal) + 1, request.ident, request.name, request.kind, state, request.asked, 1, 0, at, at, 1, saved, output, failure
+        )

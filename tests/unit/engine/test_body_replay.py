@@ -1,0 +1,85 @@
+"""The same history gives the same outcomes and the same requests, whatever the order was in which things came to an end."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mainspring.domain.states import OutcomeState
+from tests.unit.engine.body_programs import PROGRAMS, main_of
+from tests.unit.engine.body_world import Life, World
+
+SEEDS = st.integers(0, 2**32)
+STARTED_AGAIN = frozenset({OutcomeState.SUCCEEDED, OutcomeState.FAILED, OutcomeState.CANCELLED})
+
+
+@given(node=PROGRAMS, seed=SEEDS)
+@settings(max_examples=150)
+def test_a_replay_shows_the_same_as_the_life_it_repeats(node, seed):
+    """Trace, requests (with the due times of timers) and end are the same, and nothing is executed."""
+    lived = World(seed).live(main_of(node))
+    again = World(seed + 1, stops=False).live(main_of(node), lived.journal)
+    assert again.trace == lived.trace
+    assert again.asked_for == lived.asked_for
+    assert again.end == lived.end
+    assert not again.executed
+    assert again.journal == lived.journal
+
+
+@given(node=PROGRAMS, seed=SEEDS, other=SEEDS)
+@settings(max_examples=60)
+def test_a_run_cut_anywhere_goes_on_without_repeating_a_committed_step(node, seed, other):
+    """For each prefix of the journal: what it holds is not executed again, what it showed is shown again, and the run ends."""
+    main = main_of(node)
+    lived = World(seed).live(main)
+    length = len(lived.journal)
+    for cut in range(0, length + 1, max(1, length // 12)):
+        kept = lived.journal[:cut]
+        again = World(other + cut).live(main, kept)
+        _same_until(lived, again, cut)
+        committed = {o.ident for o in kept if o.state in STARTED_AGAIN}
+        assert not committed & set(again.executed)
+        assert max(again.executed.values(), default=1) == 1
+        assert again.end not in ("waits", "stuck")
+        assert again.journal[:cut] == kept
+
+
+@given(node=PROGRAMS, seed=SEEDS)
+@settings(max_examples=40)
+def test_a_twice_continued_run_can_be_replayed(node, seed):
+    """A journal written by three lives, each cut short, is one history: its replay shows what the last life showed."""
+    main = main_of(node)
+    first = World(seed).live(main)
+    second = World(seed + 1).live(main, first.journal[: len(first.journal) // 2])
+    third = World(seed + 2).live(main, second.journal[: len(second.journal) * 2 // 3])
+    again = World(seed + 3, stops=False).live(main, third.journal)
+    assert (again.trace, again.asked_for, again.end) == (third.trace, third.asked_for, third.end)
+    assert not again.executed
+
+
+@given(node=PROGRAMS, seed=SEEDS, at=st.integers(0, 30))
+@settings(max_examples=60)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_unloading_asks_for_nothing(node, seed, at):
+    """A body that is unloaded anywhere runs its finally blocks, but no request comes of it and it holds no task any more."""
+    world = World(seed)
+    main = main_of(node)
+    lived = world.live(main)
+    kept = lived.journal[: min(at, len(lived.journal))]
+    life = Life(list(kept))
+    from tests.unit.engine.body_world import new_body
+
+    body = new_body(main, kept, life)
+    body.begin()
+    body.new.clear()
+    asked = len(life.asked_for)
+    body.close()
+    assert len(life.asked_for) == asked
+    assert not body.new
+    assert not body.waiting
+    assert not body.loop.tasks
+
+
+def _same_until(lived: Life, again: Life, cut: int) -> None:
+    seen, asked = lived.marks[cut]
+    assert again.trace[:seen] == lived.trace[:seen]
+    assert again.asked_for[:asked] == lived.asked_for[:asked]
