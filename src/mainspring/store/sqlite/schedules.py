@@ -2,6 +2,7 @@
 
 import json
 
+from mainspring.domain.states import Move, target
 from mainspring.store.commands.automations import Announce, MakeSlot, ScheduleRow
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.sqlite.starts import start_run
@@ -53,5 +54,5 @@ def _known(tx: Transaction, command: MakeSlot, known: tuple[object, ...]) -> Sta
             return DONE
         if command.start is not None and run == command.start.id:
             found = tx.one("find_start", (run,))
-            return Started(str(run), created=True, state=found[0] if found else "queued")
+            return Started(str(run), created=True, state=found[0] if found else target(Move.STAGE))
     return Refused("taken", f"slot {command.slot_at} of {command.schedule!r} is served already ({verdict})")
