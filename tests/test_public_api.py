@@ -12,7 +12,33 @@ import mainspring
 
 SOURCE = Path(mainspring.__file__)
 # What the names are, once more: adding or removing one is a decision, and this list is where it shows.
-PUBLIC = ["__version__"]
+PUBLIC = [
+    "__version__",
+    "App",
+    "Event",
+    "Handle",
+    "ItemFailed",
+    "MainspringError",
+    "NotSent",
+    "Permanent",
+    "Retry",
+    "Run",
+    "RunFailed",
+    "StepFailed",
+    "Transient",
+    "Tx",
+    "attempt",
+    "checkpoint",
+    "idempotency_key",
+    "last_checkpoint",
+    "log",
+    "on",
+    "progress",
+    "script",
+    "step",
+    "task",
+    "workflow",
+]
 HEAVY = ("apsw", "rich", "click", "msgspec", "tenacity", "asyncio", "httpx2", "starlette", "sqlite3")
 
 

@@ -5,12 +5,63 @@ Every public name is in `_PUBLIC` and nowhere else; each is imported when it is 
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainspring.app.application import App as App
+    from mainspring.app.handle import Handle as Handle
+    from mainspring.domain.errors import MainspringError as MainspringError
+    from mainspring.domain.errors import NotSent as NotSent
+    from mainspring.domain.errors import Permanent as Permanent
+    from mainspring.domain.errors import RunFailed as RunFailed
+    from mainspring.domain.errors import StepFailed as StepFailed
+    from mainspring.domain.errors import Transient as Transient
+    from mainspring.domain.retry import Retry as Retry
+    from mainspring.engine import on as on
+    from mainspring.engine.definitions import script as script
+    from mainspring.engine.definitions import step as step
+    from mainspring.engine.definitions import task as task
+    from mainspring.engine.definitions import workflow as workflow
+    from mainspring.engine.mapping import ItemFailed as ItemFailed
+    from mainspring.engine.run import Event as Event
+    from mainspring.engine.run import Run as Run
+    from mainspring.engine.step_context import attempt as attempt
+    from mainspring.engine.step_context import checkpoint as checkpoint
+    from mainspring.engine.step_context import idempotency_key as idempotency_key
+    from mainspring.engine.step_context import last_checkpoint as last_checkpoint
+    from mainspring.engine.step_context import log as log
+    from mainspring.engine.step_context import progress as progress
+    from mainspring.engine.transaction import Tx as Tx
 
 __version__ = "0.1.0"
 
 #: Public name -> the module that defines it.
-_PUBLIC: dict[str, str] = {}
+_PUBLIC: dict[str, str] = {
+    "App": "mainspring.app.application",
+    "Event": "mainspring.engine.run",
+    "Handle": "mainspring.app.handle",
+    "ItemFailed": "mainspring.engine.mapping",
+    "MainspringError": "mainspring.domain.errors",
+    "NotSent": "mainspring.domain.errors",
+    "Permanent": "mainspring.domain.errors",
+    "Retry": "mainspring.domain.retry",
+    "Run": "mainspring.engine.run",
+    "RunFailed": "mainspring.domain.errors",
+    "StepFailed": "mainspring.domain.errors",
+    "Transient": "mainspring.domain.errors",
+    "Tx": "mainspring.engine.transaction",
+    "attempt": "mainspring.engine.step_context",
+    "checkpoint": "mainspring.engine.step_context",
+    "idempotency_key": "mainspring.engine.step_context",
+    "last_checkpoint": "mainspring.engine.step_context",
+    "log": "mainspring.engine.step_context",
+    "on": "mainspring.engine",
+    "progress": "mainspring.engine.step_context",
+    "script": "mainspring.engine.definitions",
+    "step": "mainspring.engine.definitions",
+    "task": "mainspring.engine.definitions",
+    "workflow": "mainspring.engine.definitions",
+}
 
 __all__ = sorted([*_PUBLIC, "__version__"])  # noqa: PLE0605 - a list all the same
 
@@ -19,7 +70,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, and keep it."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'mainspring' has no attribute {name!r}")
-    value = getattr(import_module(_PUBLIC[name]), name)
+    value = import_module("mainspring.engine.on") if name == "on" else getattr(import_module(_PUBLIC[name]), name)
     globals()[name] = value
     return value
 

@@ -63,8 +63,8 @@ class Asker:
         said: dict[str, Any] = dict(key=key, timeout=timeout, name=name, delivery=delivery, isolate=isolate, queue=queue, tag=tag)
         read = parse_options(Kind.STEP, {k: v for k, v in said.items() if v is not None}, "run.options(...)")
         plan = _plan_of(read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo)
-        extra = {k: v for k, v in (("run_key", run_key), ("close", close)) if v is not None}
-        return Asker(self._body, _merge(self._plan, replace(plan, **extra)))
+        plan = replace(plan, run_key=run_key, close=close or plan.close)
+        return Asker(self._body, _merge(self._plan, plan))
 
     @overload
     def step(

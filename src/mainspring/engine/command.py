@@ -8,7 +8,7 @@ import msgspec
 from mainspring.domain.errors import MainspringError
 
 TIMED_OUT, NOT_EXECUTABLE, NOT_FOUND = 124, 126, 127  # exit codes as GNU timeout has them
-_OWN_NAMES = ("MAINSPRING_RUN", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT")
+_OWN_NAMES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT")
 _SECRETS = "MAINSPRING_SECRET_"
 
 
@@ -63,7 +63,7 @@ def command_environment(
     """
     environ = {name: value for name, value in base.items() if name not in _OWN_NAMES and not name.startswith(_SECRETS)}
     environ |= additions
-    environ |= {"MAINSPRING_RUN": run_id, "MAINSPRING_ATTEMPT": str(attempt), "MAINSPRING_IDEMPOTENCY_KEY": key}
+    environ |= {"MAINSPRING_RUN_ID": run_id, "MAINSPRING_ATTEMPT": str(attempt), "MAINSPRING_IDEMPOTENCY_KEY": key}
     if slot_at is not None:
         environ["MAINSPRING_SLOT"] = datetime.fromtimestamp(slot_at / 1000, UTC).isoformat().replace("+00:00", "Z")
     return environ

@@ -5,7 +5,6 @@ it is committed. A refused owner's command means that another process owns the r
 A body is driven from plain callbacks only.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -34,10 +33,15 @@ class Driver:
         self.hosting = hosting
         self.run = run
         self.claim = run.claim
+        self.loaded_at = hosting.clock.now()
         self.program = program
+        self.spent: dict[str, int] = {}
+        """Attempts that superseded outcomes took: numbers go on after them."""
         self.rank = history.outcomes[-1].rank if history is not None and history.outcomes else 0
         if history is not None and history.superseded:
             self.rank = max(self.rank, *(o.rank for o in history.superseded))
+            for outcome in history.superseded:
+                self.spent[outcome.ident] = max(self.spent.get(outcome.ident, 0), outcome.attempt)
         self.attempts: dict[str, list[AttemptRecord]] = {}
         self.checkpoints: dict[str, Checkpoint] = dict(history.checkpoints) if history is not None else {}
         for record in history.attempts if history is not None else ():
@@ -94,7 +98,7 @@ class Driver:
             return
         body = self.body
         if body.drift is not None and self.halt is None:
-            self.halt = drift_halt(body.drift)
+            self.halt = drift_halt(body.drift, self.hosting.seal)
         if body.given_up:
             given_up, body.given_up = body.given_up, []
             for request in given_up:
@@ -103,8 +107,10 @@ class Driver:
             self._finish()
             return
         if self.halt is None and not self.draining:
-            self._start_new()
             self.waits.match_facts()
+            if not self.waits.stop_sent or body.stopping is not None:
+                self._start_new()
+                self.waits.match_facts()
         if not self.saving and not self.steps.in_flight:
             self._rest()
 
@@ -235,6 +241,7 @@ class Driver:
             elif isinstance(result, Exception):
                 self.hosting.broken(self, result)
             else:
+                self.hosting.progressed(self)
                 self._hand(outcome, value, has_value)
 
         self.hosting.store.submit(command, saved)
@@ -292,6 +299,7 @@ class Driver:
         then: StartRun | None = None
         if end.restart is not None:
             then = self.hosting.restart_of(self.run, self.program, end.restart)
+            end.detail["restarted_as"] = then.id
         detail = msgspec.json.encode(end.detail) if end.detail else None
         self._send_last(
             Finish(
@@ -324,5 +332,3 @@ class Driver:
         self.waits.add_facts(facts)
         self.advance()
 
-
-Answer = Callable[[Any], None]

@@ -1,6 +1,7 @@
 """How a body's end becomes the end of its run: pure functions over the finished body."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ class Ending:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-def drift_halt(drift: "Drift") -> Halted:
+def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> Halted:
     """Return why a run with drift needs a person: which step, and what differs."""
     changes = [{"path": c.path, "was": c.was, "now": c.now} for c in drift.changes]
     failure = Failure(
@@ -53,7 +54,7 @@ def drift_halt(drift: "Drift") -> Halted:
         hint="Accept the new input as the same: runs retry RUN --accept STEP. Run it again from there: runs retry RUN --from STEP.",
         data=changes,
     )
-    return Halted(FailureReason.DRIFT, failure, drift.ident, {"drift": changes, "input": drift.input.decode()})
+    return Halted(FailureReason.DRIFT, failure, drift.ident, {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}, "changes": changes})
 
 
 def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending:

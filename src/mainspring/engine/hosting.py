@@ -8,6 +8,8 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.failure import Failure
 from mainspring.engine.attempt import Attempts
 from mainspring.store.base import Store
+from mainspring.engine.requests import ChildCall, Request
+from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import ClaimedRun, StartRun
 
 if TYPE_CHECKING:
@@ -24,8 +26,26 @@ class Hosting(Protocol):
     attempts: Attempts
     suspend_after_ms: int
     """A wait shorter than this is waited out in memory."""
-    seal: Callable[[bytes | None], bytes | None]
-    """Makes a value's bytes what the store keeps (codec)."""
+
+    def seal(self, data: bytes | None) -> bytes | None:
+        """Make a value's bytes what the store keeps (codec)."""
+        ...
+
+    def unseal(self, data: bytes | None) -> bytes | None:
+        """Make what the store keeps a value's bytes again."""
+        ...
+
+    def refusal_of(self, name: str, refused: Refused) -> Failure:
+        """Return a refused start of a child as data."""
+        ...
+
+    def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
+        """Return the command that starts a child."""
+        ...
+
+    def cancel_child(self, run: ClaimedRun, request: Request) -> None:
+        """Ask a child that nobody waits for any more to stop."""
+        ...
 
     def failure_of(self, error: BaseException) -> Failure:
         """Return an exception as data."""
@@ -41,6 +61,14 @@ class Hosting(Protocol):
 
     def park(self, driver: "Driver") -> None:
         """Keep a suspended driver in memory, within bounds."""
+        ...
+
+    def progressed(self, driver: "Driver") -> None:
+        """An outcome of the run was committed."""
+        ...
+
+    def look_for_facts(self) -> None:
+        """Read the inboxes of loaded runs soon."""
         ...
 
     def gone(self, driver: "Driver") -> None:

@@ -179,7 +179,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         try:
             while ready:
                 handle = ready.popleft()
-                if not handle._cancelled:  # type: ignore[attr-defined]
+                if not handle._cancelled:
                     try:
                         handle._run()
                     except (SystemExit, KeyboardInterrupt):

@@ -89,6 +89,8 @@ def _task_program(run: ClaimedRun, automation: Automation, options: Mapping[str,
     assert fn is not None and signature is not None
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
     plan = _plan_of(run, options, automation.retry)
+    if plan.delivery == "transactional":
+        signature = signature_of(fn, 1)
     return _single(run, fn, signature, args, kwargs, plan, automation, options.get("on_blocked", "hold"))
 
 

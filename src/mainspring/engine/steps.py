@@ -9,6 +9,7 @@ import functools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failure import Failure
 from mainspring.domain.ids import idempotency_key
 from mainspring.domain.journal import AttemptRecord
@@ -32,7 +33,7 @@ MARK_AFTER_MS = 1_000
 class LiveStep:
     """A step whose attempt is in flight or has a time."""
 
-    __slots__ = ("attempt", "call", "failures", "first_at", "handle", "marked", "request", "started_at", "stopped")
+    __slots__ = ("attempt", "call", "failures", "first_at", "handle", "marked", "request", "started_at", "stopped", "transaction")
 
     def __init__(self, request: Request, call: StepCall) -> None:
         self.request = request
@@ -44,6 +45,14 @@ class LiveStep:
         self.handle: AttemptHandle | None = None
         self.marked = False
         self.stopped = False
+        self.transaction: Any = None
+
+    def stop(self, why: str) -> None:
+        """Stop the attempt, and free what it holds in the user's database."""
+        if self.handle is not None:
+            self.handle.cancel(why)
+        if self.transaction is not None:
+            self.transaction.give_up()
 
 
 class Steps:
@@ -63,6 +72,8 @@ class Steps:
         """Start a step: its first attempt, or the next one after what is on record."""
         step = LiveStep(request, call)
         driver = self._driver
+        if driver.spent:
+            step.attempt = driver.spent.get(request.ident, 0) + 1
         records = driver.attempts.get(request.ident) if driver.attempts else None
         if records:
             last = self._take_up(step, records)
@@ -105,9 +116,7 @@ class Steps:
         plan = call.plan
         checkpoint = driver.checkpoints.get(request.ident)
         try:
-            isolate = choose_isolation(call.fn, {"isolate": plan.isolate, "timeout": plan.timeout})
-            if plan.delivery == "transactional":
-                isolate = "thread"
+            isolate = _isolation_of(call)
             spec = AttemptSpec(
                 run_id=driver.run.id,
                 ident=request.ident,
@@ -126,7 +135,7 @@ class Steps:
                 automation=driver.run.automation,
             )
             if plan.delivery == "transactional":
-                spec.fn = driver.hosting.transactional(spec)
+                spec.fn = step.transaction = driver.hosting.transactional(spec)
             step.handle = driver.hosting.attempts.start(spec, functools.partial(self._ended, step))
         except Exception as error:  # noqa: BLE001  what cannot be started is a permanent failure of that step
             self._ended(step, AttemptEnd(failure=driver.hosting.failure_of(error), verdict=permanent("cannot_start")))
@@ -135,6 +144,8 @@ class Steps:
 
     def _ended(self, step: LiveStep, end: AttemptEnd) -> None:
         driver, request = self._driver, step.request
+        if step.transaction is not None:
+            step.transaction.give_up()
         if driver.gone or self._live.get(request.ident) is not step:
             return
         del self._live[request.ident]
@@ -214,8 +225,7 @@ class Steps:
         step = self._live.get(request.ident)
         if step is not None and step.request is request:
             step.stopped = True
-            if step.handle is not None:
-                step.handle.cancel("the workflow gave it up")
+            step.stop("the workflow gave it up")
         else:
             self._driver.waits.drop_retry(request)
 
@@ -223,14 +233,12 @@ class Steps:
         """Stop every attempt; what they still say is not heard."""
         live, self._live = self._live, {}
         for step in live.values():
-            if step.handle is not None:
-                step.handle.cancel(why)
+            step.stop(why)
 
     def stop_all(self, why: str) -> None:
         """Stop every attempt because the worker drains: each is to be run again by whoever continues the run."""
         for step in list(self._live.values()):
-            if step.handle is not None:
-                step.handle.cancel(why)
+            step.stop(why)
 
     # -- marks and signs -----------------------------------------------------------------------------------------------
 
@@ -317,6 +325,18 @@ class Steps:
             ),
             answered,
         )
+
+
+def _isolation_of(call: StepCall) -> str:
+    plan = call.plan
+    if plan.delivery != "transactional":
+        return choose_isolation(call.fn, {"isolate": plan.isolate, "timeout": plan.timeout})
+    if plan.isolate == "process":
+        raise DefinitionError(
+            f"step {call.signature.name!r} is transactional and cannot run in a child process",
+            hint="Leave isolate= out: its time-out rolls the transaction back.",
+        )
+    return "thread"
 
 
 def _name_of(fn: Any) -> str:

@@ -37,6 +37,8 @@ class Waits:
         self._armed_at: int | None = None
         self._counter = 0
         self.seen = 0
+        self.stop_sent = False
+        """A cancel or the deadline is on its way into the journal: nothing new starts before it."""
 
     # -- starting and giving up ----------------------------------------------------------------------------------------
 
@@ -126,8 +128,11 @@ class Waits:
             self._driver.save(request, OutcomeState.CANCELLED, marked=True, input=call.input)
 
     def watch_deadline(self, deadline_at: int) -> None:
-        """End the run when its deadline passes."""
+        """End the run when its deadline passes; at once, and before any step starts, if it has passed."""
+        if self._driver.body.stopping is not None or self._driver.body.done:
+            return
         self._deadline_at = deadline_at
+        self._take_due(self._driver.hosting.clock.now())
         self._arm_first()
 
     def next_due(self) -> tuple[int | None, bool]:
@@ -135,7 +140,7 @@ class Waits:
         while self._due and not self._due[0][2].open:
             heapq.heappop(self._due)
         due_at = self._due[0][0] if self._due else None
-        if self._deadline_at is not None and self._driver.body.stopping is None:
+        if self._deadline_at is not None and not self.stop_sent:
             due_at = self._deadline_at if due_at is None else min(due_at, self._deadline_at)
         return due_at, bool(self._retries)
 
@@ -181,7 +186,7 @@ class Waits:
             self.arm(due_at)
 
     def _take_due(self, now: int) -> None:
-        if self._deadline_at is not None and self._deadline_at <= now and self._driver.body.stopping is None:
+        if self._deadline_at is not None and self._deadline_at <= now and not self.stop_sent:
             deadline_at, self._deadline_at = self._deadline_at, None
             self._stop(OutcomeKind.DEADLINE, max(now, deadline_at), None)
         while self._due and self._due[0][0] <= now:
@@ -196,6 +201,7 @@ class Waits:
 
     def _stop(self, kind: OutcomeKind, at: int, inbox: int | None) -> None:
         driver = self._driver
+        self.stop_sent = True
         ident = f"{kind}#{driver.rank + 1}"
         generation = driver.run.generation
         outcome = Outcome(driver.rank + 1, ident, str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, generation, at, at, 0)
@@ -217,7 +223,7 @@ class Waits:
         for fact in list(self._facts.values()):
             if fact.kind is FactKind.CANCEL:
                 del self._facts[fact.seq]
-                if self._driver.body.stopping is None:
+                if not self.stop_sent and self._driver.body.stopping is None:
                     self._stop(OutcomeKind.CANCEL, self._driver.hosting.clock.now(), fact.seq)
                 continue
             request = self._wanted_by(fact)
@@ -244,7 +250,8 @@ class Waits:
         self._driver.save(
             request,
             state,
-            output=self._driver.hosting.unseal(fact.payload),
+            # The store matches on the data of events, so they are kept plain.
+            output=fact.payload if fact.kind is FactKind.EVENT else self._driver.hosting.unseal(fact.payload),
             failure=fact.failure,
             inbox=fact.seq,
             marked=request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER) or fact.kind is FactKind.RESULT,

@@ -9,41 +9,32 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
-from mainspring.domain.codec import Codec, JsonCodec
-from mainspring.domain.failure import Failure
-from mainspring.domain.ids import derived_id
-from mainspring.domain.journal import Fact, History
+from mainspring.domain.codec import Codec
+from mainspring.domain.journal import History
 from mainspring.domain.states import FailureReason
-from mainspring.domain.verdict import Kind
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.child_runs import child_command, child_id
 from mainspring.engine.children import Children
 from mainspring.engine.driver import Driver
-from mainspring.engine.programs import Program, program_of
+from mainspring.engine.inbox_reader import InboxReader, OffLoop
+from mainspring.engine.programs import program_of
 from mainspring.engine.registry import Registry
-from mainspring.engine.requests import ChildCall, Request
+from mainspring.engine.run_services import RunServices, Transactional, ignore
 from mainspring.engine.signs import LogSign, ProcessSign, Sign, SignKind
-from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.journal import RecordProcess
-from mainspring.store.commands.results import Refused
-from mainspring.store.commands.runs import CancelRun, Claim, Claimed, ClaimedRun, Halt, StartRun
+from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Halt
+from mainspring.store.commands.sessions import Beat, ClearSuspect
 
 _LOG = logging.getLogger("mainspring.worker")
 _STEP_LOG = logging.getLogger("mainspring.step")
 _ROUND_S = 0.5
+_ROUNDS_A_BEAT = 4
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-
-Transactional = Callable[[AttemptSpec], Callable[..., Any]]
-OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
-"""Runs a blocking read elsewhere and hands its result (or exception) to the second function, in the loop."""
-
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
@@ -57,9 +48,12 @@ class WorkerSettings:
     tags: tuple[str, ...] = ()
     queues: tuple[str, ...] | None = None
     suspects: bool = False
+    """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
+    survive_ms: int = 2_000
+    """On probation a run that has lived so long no longer keeps the next one waiting."""
 
 
-class Worker:
+class Worker(RunServices):
     """One process's share of the work; made and used in `loop`'s thread."""
 
     def __init__(
@@ -77,23 +71,18 @@ class Worker:
         transactional: Transactional | None = None,
         off_loop: OffLoop | None = None,
     ) -> None:
+        super().__init__(store, clock, codec, classifier, transactional)
         self.loop = loop
-        self.store = store
-        self.clock = clock
         self.settings = settings or WorkerSettings()
         self.suspend_after_ms = self.settings.suspend_after_ms
-        self.codec = codec or JsonCodec()
-        self._plain = isinstance(self.codec, JsonCodec)
         self._reads = reads
         self._registry = registry
-        self._classifier = classifier or Classifier()
-        self._transactional = transactional
-        self._off_loop = off_loop or self._in_executor
+        self.off_loop = off_loop or self._in_executor
         pool = children(self.on_sign) if children is not None else None
         self.attempts = Attempts(
             loop,
             on_sign=self.on_sign,
-            classifier=self._classifier,
+            classifier=self.classifier,
             threads=self.settings.threads,
             children=pool,
             clock=clock,
@@ -103,12 +92,13 @@ class Worker:
         self._loading = 0
         self._claiming = False
         self._wanted = False
+        self._claim_soon = False
         self._claim_count = 0
         self._due: asyncio.TimerHandle | None = None
         self._round: asyncio.TimerHandle | None = None
-        self._facts_seen = 0
-        self._facts_reading = False
-        self._facts_wanted = False
+        self._inboxes = InboxReader(store, reads, self.drivers, self.off_loop)
+        self._cleared: set[str] = set()
+        self._rounds = 0
         self.draining = False
         self.on_idle: Callable[[], None] | None = None
         self.on_broken: Callable[[str, Exception], None] = _report_broken
@@ -158,9 +148,14 @@ class Worker:
 
     def _make_round(self) -> None:
         now = self.clock.now()
+        self._rounds += 1
+        if self._rounds % _ROUNDS_A_BEAT == 0 and self.store.session is not None:
+            self.store.submit(Beat(), ignore)
         for driver in list(self.drivers.values()):
             driver.steps.mark_long(now)
             driver.send_notes()
+            if self.settings.suspects and now - driver.loaded_at >= self.settings.survive_ms:
+                self.progressed(driver)
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
 
     def _tell_idle(self) -> None:
@@ -171,12 +166,14 @@ class Worker:
 
     def want(self) -> None:
         """Claim as soon as there is room."""
-        if not self._wanted:
-            self._wanted = True
+        self._wanted = True
+        if not self._claim_soon:
+            self._claim_soon = True
             self.loop.call_soon(self._claim)
 
     def _claim(self) -> None:
-        room = self.settings.concurrency - self.active
+        self._claim_soon = False
+        room = self._room()
         if self._claiming or self.draining or room <= 0:
             return
         self._wanted = False
@@ -195,10 +192,21 @@ class Worker:
         for run in result.runs:
             self._take(run)
         self._plan_due(result.next_due_at)
-        if result.more:
+        if result.more or self._wanted:
             self.want()
-        elif self._wanted:
-            self.loop.call_soon(self._claim)
+
+    def _room(self) -> int:
+        if not self.settings.suspects:
+            return self.settings.concurrency - self.active
+        return 1 - self._loading - sum(1 for run_id in self.drivers if run_id not in self._cleared)
+
+    def progressed(self, driver: Driver) -> None:
+        """A run made progress; one on probation is ordinary again."""
+        run = driver.run
+        if self.settings.suspects and run.id not in self._cleared:
+            self._cleared.add(run.id)
+            self.store.submit(ClearSuspect(run.id, run.claim), ignore)
+            self.want()
 
     def _plan_due(self, due_at: int | None) -> None:
         if self._due is not None:
@@ -220,7 +228,7 @@ class Worker:
             self._load(run, None)
         else:
             self._loading += 1
-            self._off_loop(lambda: self._reads.history(run.id), lambda read: self._loaded(run, read))
+            self.off_loop(lambda: self._reads.history(run.id), lambda read: self._loaded(run, read))
 
     def _loaded(self, run: ClaimedRun, read: Any) -> None:
         self._loading -= 1
@@ -234,7 +242,7 @@ class Worker:
         try:
             data = self.unseal(run.input)
             program = program_of(run, self._registry, data if data is not None else b"{}")
-            driver = Driver(self, run, program, self._opened(history))
+            driver = Driver(self, run, program, self.opened(history))
         except Exception as error:  # noqa: BLE001  whatever keeps one run from loading must not keep the others
             self._halt_unloadable(run, error)
             return
@@ -245,75 +253,11 @@ class Worker:
             driver.let_go()
             self._halt_unloadable(run, error)
 
-    def _opened(self, history: History | None) -> History | None:
-        if history is None or self._plain:
-            return history
-        from msgspec.structs import replace
-
-        return replace(
-            history,
-            outcomes=[replace(o, input=self.unseal(o.input), output=self.unseal(o.output)) for o in history.outcomes],
-            attempts=[replace(a, input=self.unseal(a.input)) for a in history.attempts],
-            checkpoints={k: replace(c, value=self.unseal(c.value)) for k, c in history.checkpoints.items()},
-        )
-
     def _halt_unloadable(self, run: ClaimedRun, error: Exception) -> None:
         halt = Halt(run.id, run.claim, FailureReason.BODY_ERROR, run.rank, self.failure_of(error))
-        self.store.submit(halt, _ignore)
+        self.store.submit(halt, ignore)
 
-    # -- what drivers ask (Hosting) ------------------------------------------------------------------------------------
-
-    def seal(self, data: bytes | None) -> bytes | None:
-        """Make a value's bytes what the store keeps."""
-        return data if self._plain or data is None else self.codec.encode(data)
-
-    def unseal(self, data: bytes | None) -> bytes | None:
-        """Make what the store keeps a value's bytes again."""
-        return data if self._plain or data is None else self.codec.decode(data)
-
-    def failure_of(self, error: BaseException) -> Failure:
-        """Return an exception as data."""
-        return Failure.of(error, self._classifier.classify(error, datetime.fromtimestamp(self.clock.now() // 1000, UTC)))
-
-    def refusal_of(self, name: str, refused: Refused) -> Failure:
-        """Return a refused start of a child as data."""
-        return Failure(
-            type="Refused", code=refused.code, message=f"child {name!r} was not started: {refused.text or refused.code}", kind=Kind.PERMANENT
-        )
-
-    def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
-        """Return the command that starts a child."""
-        return child_command(run, request, call, self.clock.now(), self.codec)
-
-    def cancel_child(self, run: ClaimedRun, request: Request) -> None:
-        """Ask a child that nobody waits for any more to stop."""
-        child = child_id(run, request.ident)
-        self.store.submit(CancelRun(child, f"gave-up:{run.id}:{request.ident}", "its parent gave it up"), _ignore)
-
-    def restart_of(self, run: ClaimedRun, program: Program, data: bytes) -> StartRun:
-        """Return the run that continues `run` with a new input."""
-        assert program.automation is not None
-        options = StartOptions(key=run.run_key, key_policy="restart", queue=run.queue, priority=run.priority, tag=run.tag)
-        return start_command(
-            program.automation.definition,
-            data,
-            run=derived_id("r", self.clock.now(), run.id, "restart"),
-            now_at=self.clock.now(),
-            trigger=f"restart of {run.id}",
-            options=options,
-            codec=self.codec,
-        )
-
-    def transactional(self, spec: AttemptSpec) -> Callable[..., Any]:
-        """Return what to call for a step in the user's own database."""
-        if self._transactional is None:
-            from mainspring.domain.errors import DefinitionError
-
-            raise DefinitionError(
-                f"step {spec.name!r} is transactional, but no database is configured",
-                hint='Add to mainspring.toml: [databases] default = {url = "sqlite:///app.db"}',
-            )
-        return self._transactional(spec)
+    # -- what drivers ask (Hosting; the rest is in RunServices) ------------------------------------------------------------
 
     def park(self, driver: Driver) -> None:
         """Keep a suspended driver in memory; the longest parked goes when there are too many."""
@@ -355,37 +299,13 @@ class Worker:
 
     def look_for_facts(self) -> None:
         """Read what came into the inboxes of loaded runs."""
-        if self._facts_reading:
-            self._facts_wanted = True
-            return
-        session = self.store.session
-        if session is None or not self.drivers:
-            return
-        self._facts_reading = True
-        seen = self._facts_seen
-        self._off_loop(lambda: self._reads.facts_after(session, seen), self._facts_read)
-
-    def _facts_read(self, read: Any) -> None:
-        self._facts_reading = False
-        if isinstance(read, Exception):
-            _LOG.error("the inboxes cannot be read: %s", read)
-            return
-        by_run: dict[str, list[Fact]] = {}
-        for fact in read:
-            by_run.setdefault(fact.run, []).append(fact)
-        for run_id, facts in by_run.items():
-            driver = self.drivers.get(run_id)
-            if driver is not None:
-                driver.add_facts(facts)
-        if self._facts_wanted:
-            self._facts_wanted = False
-            self.look_for_facts()
+        self._inboxes.look()
 
     def on_sign(self, spec: AttemptSpec | None, kind: SignKind, sign: Sign) -> None:
         """Take a sign of life of an attempt or a child process."""
         del kind
         if isinstance(sign, ProcessSign):
-            self.store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), _ignore)
+            self.store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), ignore)
         elif isinstance(sign, LogSign):
             extra = {"run": spec.run_id, "step": spec.name, "attempt": spec.attempt, "fields": sign.fields} if spec is not None else {}
             _STEP_LOG.log(_LEVELS.get(sign.level, logging.INFO), "%s", sign.text, extra=extra)
@@ -401,10 +321,6 @@ class Worker:
                 then(error if error is not None else future.result())
 
         self.loop.run_in_executor(None, read).add_done_callback(finished)
-
-
-def _ignore(_result: Any) -> None:
-    """The answer changes nothing here."""
 
 
 def _report_broken(run: str, error: Exception) -> None:

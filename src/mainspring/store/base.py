@@ -12,7 +12,7 @@ import msgspec
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.journal import Fact, History
 
-OnDone = Callable[[Any], None]
+OnDone = Callable[[Any], object]
 """Called once with the command's result, or with an exception instance if the command could not be committed."""
 
 

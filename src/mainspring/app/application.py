@@ -1,0 +1,250 @@
+"""`ms.App`: start and steer runs from Python, and run a worker inside your own program.
+
+    app = ms.App(store="state.db")
+    async with app.running():                 # a worker in this loop; leave it out where another process works
+        handle = await app.start(order, ...)
+        result = await handle.result()
+
+    app.run(order, ...)                       # blocking: a worker for this one call
+
+All acts go through the service floor, with `app:pid@host` as the actor.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+
+from mainspring.app.handle import Handle
+from mainspring.app.project import Project
+from mainspring.app.upkeep import Upkeep
+from mainspring.app.working import Working
+from mainspring.domain.call import encode_call
+from mainspring.domain.classify import Classifier
+from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.codec import Codec, JsonCodec, encode
+from mainspring.domain.errors import ConflictError, DefinitionError
+from mainspring.engine.automation import Automation
+from mainspring.engine.registry import Registry, current_registry
+from mainspring.engine.worker import WorkerSettings
+from mainspring.service import event, question, run, signal, starting
+from mainspring.service.actor import Act, Actor, act_of
+from mainspring.store.sqlite.reads_acts import SqliteActReads
+from mainspring.store.sqlite.store import SqliteStore
+
+T = TypeVar("T")
+
+
+class App:
+    """One store and the automations of this process."""
+
+    def __init__(
+        self,
+        store: str | Path = "mainspring.db",
+        *,
+        registry: Registry | None = None,
+        codec: Codec | None = None,
+        classifier: Classifier | None = None,
+        clock: Clock | None = None,
+        concurrency: int = 64,
+        databases: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.path = _path_of(store)
+        self.registry = registry or current_registry()
+        self.codec = codec or JsonCodec()
+        self.clock = clock or SystemClock()
+        self._classifier = classifier
+        self._settings = WorkerSettings(concurrency=concurrency)
+        self._databases = databases
+        self._working: Working | None = None
+        self._store: SqliteStore | None = None
+        self._options = starting.StartOptions()
+        self._actor = Actor.app(os.getpid(), socket.gethostname())
+
+    @classmethod
+    def from_config(cls, config: str | Path | None = None, **flags: Any) -> Self:
+        """Return an app on the project's store, with its automations loaded.
+
+        Raises:
+            ConfigError: the configuration cannot be used.
+        """
+        project = Project.find(flags=flags, config=None if config is None else Path(config))
+        databases = {name: database.path for name, database in project.settings.databases.items()}
+        return cls(project.settings.store.path, registry=project.load_registry(), databases=databases)
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Run a worker in this loop until the block is left; then it drains.
+
+        Raises:
+            StoreError: the store cannot be used.
+            ConflictError: this app runs already.
+        """
+        if self._working is not None:
+            raise ConflictError("this app is running already", hint="Use one `async with app.running()` for the whole program.")
+        working = Working(
+            self.path,
+            self.registry,
+            clock=self.clock,
+            codec=self.codec,
+            classifier=self._classifier,
+            settings=self._settings,
+            role="app",
+            databases=self._databases,
+            upkeep=Upkeep(),
+        )
+        await working.open()
+        self._working = working
+        try:
+            yield self
+        finally:
+            self._working = None
+            await working.close()
+
+    def run(self, automation: Automation, *args: Any, **kwargs: Any) -> Any:
+        """Start a run, work until it ends, return its result. Blocking; not for an event loop's thread.
+
+        Raises:
+            RunFailed: it ended without success. And whatever `start` raises.
+        """
+
+        async def work() -> Any:
+            async with self.running():
+                handle = await self.start(automation, *args, **kwargs)
+                return await handle.result()
+
+        return asyncio.run(work())
+
+    def close(self) -> None:
+        """Close what was opened for acts outside `running()`."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    # -- acts ----------------------------------------------------------------------------------------------------------
+
+    def options(
+        self,
+        *,
+        key: str | None = None,
+        key_policy: Literal["reuse", "restart"] = "reuse",
+        at: datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        tag: str | None = None,
+        tags: dict[str, str] | None = None,
+        title: str | None = None,
+    ) -> "Starter":
+        """Return a starter with these options for what it starts."""
+        due_at = None if at is None else round(at.timestamp() * 1000)
+        return Starter(
+            self,
+            starting.StartOptions(
+                key=key, key_policy=key_policy, due_at=due_at, queue=queue, priority=priority, tag=tag, tags=tags, title=title
+            ),
+        )
+
+    async def start(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Handle:
+        """Start a run and return its handle once the start is committed.
+
+        Raises:
+            ArgumentError, ValueRefusedError: the arguments do not fit.
+            BusyError, KeyConflictError, ConflictError: the start was refused.
+        """
+        return await Starter(self, self._options).start(automation, *args, **kwargs)
+
+    async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
+        """Publish an event; return how many waiting runs it woke."""
+        return (await self.do(lambda store, act: event.publish(store, self.clock, name, data, act=act, key=key))).woken
+
+    async def signal(self, run_id: str, name: str, value: Any = None) -> None:
+        """Send a message to one run."""
+        await self.do(lambda store, act: signal.signal(store, run_id, name, value, act=act, codec=self.codec))
+
+    async def cancel(self, run_id: str, reason: str | None = None) -> None:
+        """Ask a run to stop."""
+        await self.do(lambda store, act: run.cancel(store, run_id, act=act), reason)
+
+    async def retry(self, run_id: str, reason: str | None = None) -> None:
+        """Continue a failed or halted run from where it failed."""
+        await self.do(lambda store, act: run.retry(store, run_id, act=act), reason)
+
+    async def answer(self, run_id: str, choice: str, note: str | None = None) -> None:
+        """Answer the open question of a run."""
+        await self.do(
+            lambda store, act: question.answer(
+                store, SqliteActReads(store.reader), run_id, choice, act=act, note=note, codec=self.codec
+            )
+        )
+
+    async def do(self, act: Callable[[SqliteStore, Act], T], reason: str | None = None) -> T:
+        """Do an act of the service floor off the loop, as this program."""
+        store = await asyncio.to_thread(self.open_store)
+        return await asyncio.to_thread(act, store, act_of(self._actor, self.clock, reason=reason))
+
+    # -- what handles use ----------------------------------------------------------------------------------------------
+
+    def open_store(self) -> SqliteStore:
+        """Return the store: the running worker's, or one opened for acts."""
+        if self._working is not None:
+            return self._working.store
+        if self._store is None:
+            self._store = SqliteStore(self.path, clock=self.clock)
+            self._store.open()
+        return self._store
+
+    async def changed(self, within: float) -> None:
+        """Wait until something changed in the store, or for so many seconds."""
+        if self._working is None:
+            await asyncio.sleep(min(within, 0.1))
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._working.changed.wait(), within)
+
+    def automation(self, automation: Automation | str) -> Automation:
+        """Return the automation of a name, or the one given.
+
+        Raises:
+            UnknownNameError, DefinitionError: there is none, or it is none.
+        """
+        if isinstance(automation, str):
+            return self.registry.get(automation)
+        if not isinstance(automation, Automation):
+            raise DefinitionError(
+                f"{getattr(automation, '__name__', automation)!r} is no automation: decorate it with @ms.workflow or @ms.task"
+            )
+        return automation
+
+
+class Starter:
+    """Starts runs with options that were said before."""
+
+    def __init__(self, app: App, options: starting.StartOptions) -> None:
+        self._app = app
+        self._options = options
+
+    async def start(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Handle:
+        """Start a run; see `App.start`."""
+        app = self._app
+        found = app.automation(automation)
+        signature = found.signature
+        data = encode({}) if signature is None else encode_call(signature, args, kwargs, found.name)
+        definition = found.definition
+        started = await app.do(
+            lambda store, act: starting.start(store, app.clock, definition, data, act=act, options=self._options, codec=app.codec)
+        )
+        return Handle(app, started.run, signature, created=started.created)
+
+
+def _path_of(store: str | Path) -> Path:
+    text = str(store)
+    return Path(text.removeprefix("sqlite:///")).absolute()
+
+

@@ -1,0 +1,84 @@
+"""A handle on one run: its id, how it stands, its result."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.domain.call import decode_result
+from mainspring.domain.codec import decode
+from mainspring.domain.errors import RunFailed
+from mainspring.domain.signature import Signature
+from mainspring.domain.states import TERMINAL, RunState
+from mainspring.store.sqlite.reads_runs import run_view
+from mainspring.store.views import RunView
+
+if TYPE_CHECKING:
+    from mainspring.app.application import App
+
+_LOOK_EVERY_S = 0.25
+
+
+class Handle:
+    """Returned by `App.start`; `created` tells whether the run is new or was found by its key."""
+
+    def __init__(self, app: "App", run_id: str, signature: Signature | None, *, created: bool = True) -> None:
+        self._app = app
+        self._signature = signature
+        self.id = run_id
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"<run {self.id}>"
+
+    async def view(self) -> RunView:
+        """Return the run's row."""
+        store = await asyncio.to_thread(self._app.open_store)
+        return await asyncio.to_thread(run_view, store.reader, self.id)
+
+    async def status(self) -> RunState:
+        """Return the run's state."""
+        return (await self.view()).state
+
+    async def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end and return the result, typed by the workflow's annotation.
+
+        Follows a run that began anew (`run.restart`) to the run that ends.
+
+        Raises:
+            RunFailed: it ended failed or cancelled, or needs attention.
+            TimeoutError: it has not ended within `timeout` seconds.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        run_id = self.id
+        while True:
+            store = await asyncio.to_thread(self._app.open_store)
+            view = await asyncio.to_thread(run_view, store.reader, run_id)
+            if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
+                heir = _heir_of(view)
+                if heir is None:
+                    return self._ended(view)
+                run_id = heir
+                continue
+            left = _LOOK_EVERY_S if until is None else min(_LOOK_EVERY_S, until - time.monotonic())
+            if left <= 0:
+                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {view.state}")
+            await self._app.changed(left)
+
+    def _ended(self, view: RunView) -> Any:
+        if view.state is not RunState.SUCCEEDED:
+            raise RunFailed(view.id, view.state, view.failure)
+        if view.result is None:
+            return None
+        data = self._app.codec.decode(view.result)
+        return decode(data) if self._signature is None else decode_result(self._signature, data, f"result of run {view.id}")
+
+
+def _heir_of(view: RunView) -> str | None:
+    """Return the run that continues a run which began anew."""
+    if view.detail is None:
+        return None
+    detail = msgspec.json.decode(view.detail)
+    heir = detail.get("restarted_as") if isinstance(detail, dict) else None
+    return heir if isinstance(heir, str) else None

@@ -1,0 +1,117 @@
+"""One project as a process sees it: its settings, its store, its automations."""
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mainspring.app.upkeep import Retention, Upkeep
+from mainspring.app.working import Working
+from mainspring.config import Settings, load
+from mainspring.domain.clock import SystemClock
+from mainspring.engine.registry import Registry
+from mainspring.engine.worker import WorkerSettings
+from mainspring.service.actor import Actor
+from mainspring.store import failpoints
+from mainspring.store.commands.automations import SetQueue
+from mainspring.store.sqlite.store import SqliteStore
+
+FAILPOINT = "MAINSPRING_FAILPOINT"
+
+
+class Project:
+    """Settings that were read once; everything else is made of them when asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+
+    @classmethod
+    def find(cls, *, flags: Mapping[str, Any] | None = None, config: Path | None = None) -> "Project":
+        """Read the settings of this process from flags, environment and file.
+
+        Raises:
+            ConfigError: a key or value cannot be used.
+        """
+        order = os.environ.get(FAILPOINT)
+        if order:
+            failpoints.install(failpoints.parse(order))
+        settings = load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=flags or {}, config=config)
+        return cls(settings)
+
+    def actor(self) -> Actor:
+        """Return who acts from the command line of this process."""
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a uid without a name, as in containers
+            user = str(os.getuid())
+        return Actor.cli(user, socket.gethostname())
+
+    def open_store(self) -> SqliteStore:
+        """Open the store for reads and acts of a person; no session.
+
+        Raises:
+            StoreError: it cannot be used.
+        """
+        store = SqliteStore(self.settings.store.path, clock=self.clock)
+        store.open()
+        return store
+
+    def load_registry(self, more: tuple[str, ...] = ()) -> Registry:
+        """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
+        targets = [*self.settings.project.automations, *more]
+        return Registry.load(targets, self.settings.folder)
+
+    def working(self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, **more: Any) -> Working:
+        """Return a working engine on this project's store, not yet open."""
+        worker = self.settings.worker
+        probation = role == "probation"
+        settings = WorkerSettings(
+            concurrency=worker.concurrency,
+            threads=worker.threads,
+            queues=tuple(worker.queues) if set(worker.queues) != {"default"} else None,
+            suspects=probation,
+            survive_ms=survive_ms,
+        )
+        retention = self.settings.store.retention
+        upkeep = Upkeep(Retention(retention.succeeded, retention.failed, retention.cancelled, retention.events))
+        return Working(
+            self.settings.store.path,
+            registry,
+            clock=self.clock,
+            settings=settings,
+            role=role,
+            processes=worker.processes,
+            databases={name: database.path for name, database in self.settings.databases.items()},
+            queues=self._queues(),
+            upkeep=None if probation else upkeep,
+            schedules=not probation,
+            stall_limit=worker.stall_limit.total_seconds(),
+            **more,
+        )
+
+    def _queues(self) -> tuple[SetQueue, ...]:
+        found = []
+        for name, queue in self.settings.worker.queues.items():
+            rate = queue.rate
+            count, per_ms = (rate.count, round(rate.per.total_seconds() * 1000)) if rate is not None else (None, None)
+            found.append(SetQueue(name, queue.concurrency, count, per_ms, queue.max_backlog))
+        return tuple(found)
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """What a supervisor hands to the processes it starts, as one argument: flags of the configuration and what to load."""
+
+    flags: dict[str, Any]
+    config: str | None
+    modules: tuple[str, ...]
+    role: str = "worker"
+    survive_ms: int = 2_000
+
+    def project(self) -> Project:
+        """Read the settings again, with the same flags."""
+        return Project.find(flags=self.flags, config=None if self.config is None else Path(self.config))

@@ -1,0 +1,113 @@
+"""What a working process does beside its runs: buries dead sessions, deletes what is past its retention, takes in the spool.
+
+A steady scan, each part on its own: an error in one neither stops the others nor the next round.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mainspring.store.commands.automations import Prune
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.sqlite.liveness import FoundSession, find_dead, kill_remains
+from mainspring.store.sqlite.space import shrink
+from mainspring.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from mainspring.app.working import Working
+
+_LOG = logging.getLogger("mainspring.upkeep")
+_EVERY_S = 1.0
+_ROUNDS_A_PRUNE = 60
+SUPERVISED = frozenset({"worker", "probation"})
+_ROUNDS_FOR_SUPERVISOR = 3
+"""A dead worker whose supervisor lives is left to it for so many rounds: it knows how the process died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long finished runs and events are kept."""
+
+    succeeded: timedelta = timedelta(days=30)
+    failed: timedelta = timedelta(days=180)
+    cancelled: timedelta = timedelta(days=30)
+    events: timedelta = timedelta(days=7)
+    rollups: timedelta = timedelta(days=400)
+
+    def prune(self, now: int) -> Prune:
+        """Return the command that deletes what is past it."""
+
+        def before(span: timedelta) -> int:
+            return now - round(span.total_seconds() * 1000)
+
+        return Prune(
+            before(self.succeeded), before(self.failed), before(self.cancelled), before(self.events), before(self.rollups)
+        )
+
+
+class Upkeep:
+    """One round a second, in a thread of its own, started and ended by `Working`."""
+
+    def __init__(self, retention: Retention | None = None, extra: tuple[Callable[[SqliteStore], None], ...] = ()) -> None:
+        self._retention = retention or Retention()
+        self._extra = extra
+        self._seen: dict[int, int] = {}
+        self._rounds = 0
+        self._task: asyncio.Task[None] | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-upkeep")
+
+    def start(self, working: "Working") -> None:
+        """Begin."""
+        self._task = working.loop.create_task(self._live(working))
+
+    def close(self) -> None:
+        """End; a round that is under way is not waited for."""
+        if self._task is not None:
+            self._task.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _live(self, working: "Working") -> None:
+        while True:
+            try:
+                await working.loop.run_in_executor(self._pool, self.run_once, working.store, working.clock.now())
+            except Exception:
+                _LOG.exception("upkeep failed; it is tried again in a second")
+            await asyncio.sleep(_EVERY_S)
+
+    def run_once(self, store: SqliteStore, now: int) -> bool:
+        """Make one round; True if it found work."""
+        buried = self.bury_dead(store)
+        self._rounds += 1
+        if self._rounds % _ROUNDS_A_PRUNE == 1:
+            deleted = store.apply(self._retention.prune(now)).number
+            if deleted:
+                shrink(store.path)
+            for take in self._extra:
+                take(store)
+            return True
+        return buried
+
+    def bury_dead(self, store: SqliteStore) -> bool:
+        """Bury the sessions of this host whose process is gone; True if there was one."""
+        dead = [found for found in find_dead(store.reader) if found.session != store.session]
+        supervised = any(row[0] == "supervisor" for row in store.reader.read("list_live_roles"))
+        self._seen = {found.session: self._seen.get(found.session, 0) + 1 for found in dead}
+        buried = False
+        for found in dead:
+            if supervised and found.role in SUPERVISED and self._seen[found.session] <= _ROUNDS_FOR_SUPERVISOR:
+                continue
+            buried |= bury(store, found)
+        return buried
+
+
+def bury(store: SqliteStore, found: FoundSession, *, crashed: bool = False, alone: str | None = None) -> bool:
+    """Kill what is left of a dead session and set its runs free; False if something of it could not be killed."""
+    if not kill_remains(found):
+        _LOG.error("session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path)
+        return False
+    store.apply(Bury(found.session, crashed=crashed, alone=alone))
+    return True

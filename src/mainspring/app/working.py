@@ -1,0 +1,219 @@
+"""A working engine in one event loop: store, session, worker, scheduler and the upkeep around them.
+
+The worker process, `App.running()` and `mainspring run` are all made of this. It is opened and closed in the loop's thread.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mainspring.app.upkeep import Upkeep
+from mainspring.domain.classify import Classifier
+from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.codec import Codec, JsonCodec
+from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
+from mainspring.engine.child_process import ChildSettings
+from mainspring.engine.children import Children
+from mainspring.engine.registry import Registry
+from mainspring.engine.scheduler import Scheduler
+from mainspring.engine.stall import StallWatch
+from mainspring.engine.transactional import database_of, transactional_call
+from mainspring.engine.worker import Worker, WorkerSettings
+from mainspring.store.base import Changes
+from mainspring.store.commands.automations import SetMeta, SetQueue
+from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
+from mainspring.store.sqlite.reads_engine import SqliteEngineReads
+from mainspring.store.sqlite.store import SqliteStore
+
+_LOG = logging.getLogger("mainspring.worker")
+
+
+class Working:
+    """Opened by `open()`, ended by `close()`. `on_fatal` is told, from any thread, when this process may do nothing more."""
+
+    def __init__(
+        self,
+        store_path: Path,
+        registry: Registry,
+        *,
+        clock: Clock | None = None,
+        codec: Codec | None = None,
+        classifier: Classifier | None = None,
+        settings: WorkerSettings | None = None,
+        role: str = "worker",
+        processes: int = 4,
+        databases: Mapping[str, Path] | None = None,
+        queues: tuple[SetQueue, ...] = (),
+        upkeep: Upkeep | None = None,
+        schedules: bool = True,
+        stall_limit: float = 300.0,
+    ) -> None:
+        self.registry = registry
+        self.clock = clock or SystemClock()
+        self.codec = codec or JsonCodec()
+        self._classifier = classifier
+        self._settings = settings or WorkerSettings()
+        self._role = role
+        self._processes = processes
+        self._databases = {name: SqliteEffectDatabase(name, path) for name, path in (databases or {}).items()}
+        self._queues = queues
+        self._upkeep = upkeep
+        self._schedules = schedules
+        self._stall_limit = stall_limit
+        self.on_fatal: Callable[[BaseException], None] = lambda error: None
+        self.changed = asyncio.Event()
+        self.trouble: str | None = None
+        self.store = SqliteStore(
+            store_path,
+            clock=self.clock,
+            deliver=self._deliver,
+            on_change=self._on_change,
+            on_trouble=self._on_trouble,
+            on_fatal=self._fatal,
+        )
+        self.loop: asyncio.AbstractEventLoop
+        self.worker: Worker
+        self._scheduler: Scheduler | None = None
+        self._stall: StallWatch | None = None
+        self._pool: Children | None = None
+
+    async def open(self) -> None:
+        """Open the store, announce what can run, begin to work.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        self.loop = asyncio.get_running_loop()
+        self.store.open()
+        self.store.open_session(self._role)
+        reads = SqliteEngineReads(self.store.reader)
+        self.worker = Worker(
+            self.loop,
+            self.store,
+            reads,
+            self.registry,
+            self.clock,
+            settings=self._settings,
+            codec=self.codec,
+            classifier=self._classifier,
+            children=self._children,
+            transactional=lambda spec: transactional_call(database_of(spec.fn, self._databases), spec, self.clock),
+        )
+        await self._announce()
+        self.worker.start()
+        if self._schedules:
+            off_loop = self.worker.off_loop
+            self._scheduler = Scheduler(self.loop, self.store, reads, self.registry, self.clock, self.codec, off_loop)
+            self._scheduler.start()
+        if self._upkeep is not None:
+            self._upkeep.start(self)
+        self._stall = StallWatch(
+            self.loop,
+            threading.get_ident(),
+            on_stall=_report_stall,
+            on_limit=lambda since: self._fatal(RuntimeError(f"the loop has not turned for {since:.0f} s")),
+            limit_after=self._stall_limit,
+        )
+        self._stall.start()
+
+    async def apply(self, command: Any) -> Any:
+        """Commit a command without holding up the loop."""
+        future: asyncio.Future[Any] = self.loop.create_future()
+
+        def done(result: Any) -> None:
+            if not future.done():
+                if isinstance(result, BaseException):
+                    future.set_exception(result)
+                else:
+                    future.set_result(result)
+
+        self.store.submit(command, done)
+        return await future
+
+    async def _announce(self) -> None:
+        for queue in self._queues:
+            await self.apply(queue)
+        await self.apply(announcement(self.registry, self.clock.now()))
+        await self.apply(SetMeta(PROBLEMS, problems_as_data(self.registry)))
+
+    def child_pids(self) -> list[int]:
+        """Return the children that live."""
+        return self._pool.pids if self._pool is not None else []
+
+    def _children(self, on_sign: Any) -> Children:
+        lock = self.store.lock
+        fds = (lock.descriptor,) if lock is not None else ()
+        self._pool = Children(self.loop, size=self._processes, on_sign=on_sign, settings=ChildSettings(pass_fds=fds))
+        return self._pool
+
+    async def drain(self, within: float) -> None:
+        """Let what is in flight end, for so many seconds; then stop it. Its runs go on elsewhere."""
+        idle = asyncio.Event()
+        self.worker.on_idle = idle.set
+        if self._scheduler is not None:
+            self._scheduler.close()
+        self.worker.drain()
+        for span, then in ((within, self.worker.hurry), (2.0, lambda: None)):
+            try:
+                await asyncio.wait_for(idle.wait(), span)
+            except TimeoutError:
+                then()
+            else:
+                return
+
+    async def close(self, *, drain: float = 5.0) -> None:
+        """Drain, end the session, close the store."""
+        if self._stall is not None:
+            self._stall.close()
+        if self._upkeep is not None:
+            self._upkeep.close()
+        if self.store.committer.fatal is None:
+            await self.drain(drain)
+        if self._scheduler is not None:
+            self._scheduler.close()
+        self.worker.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self.store.close)
+
+    # -- from the committing thread ------------------------------------------------------------------------------------
+
+    def _deliver(self, answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+        try:
+            self.loop.call_soon_threadsafe(_answer_all, answers)
+        except RuntimeError:  # the loop is closed: nobody waits for these answers any more
+            if not self.loop.is_closed():
+                raise
+
+    def _on_change(self, changes: Changes) -> None:
+        if hasattr(self, "loop") and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._changed, changes)
+
+    def _changed(self, changes: Changes) -> None:
+        self.changed.set()
+        self.changed.clear()
+        if hasattr(self, "worker"):
+            self.worker.changed(changes)
+        if self._scheduler is not None and changes.ready:
+            self._scheduler.look()
+
+    def _on_trouble(self, text: str | None) -> None:
+        self.trouble = text
+        if text is not None:
+            _LOG.error("the store does not take commits: %s", text)
+        else:
+            _LOG.warning("the store takes commits again")
+
+    def _fatal(self, error: BaseException) -> None:
+        _LOG.critical("this process stops: %s", error)
+        self.on_fatal(error)
+
+
+def _answer_all(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+    for on_done, result in answers:
+        on_done(result)
+
+
+def _report_stall(frames: list[str], since: float) -> None:
+    _LOG.error("the loop has been blocked for %.1f s by:\n  %s", since, "\n  ".join(frames))

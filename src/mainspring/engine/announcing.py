@@ -1,0 +1,68 @@
+"""What a process can run, as data: its definitions, their schedules and the problems that kept others out."""
+
+import msgspec
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.call import encode_call
+from mainspring.domain.ids import fingerprint
+from mainspring.engine.automation import Automation
+from mainspring.engine.problem import Problem
+from mainspring.engine.registry import Registry
+from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+
+PROBLEMS = "problems"
+"""The entry of `meta` that holds what kept automations from loading, as JSON."""
+
+
+def announcement(registry: Registry, now_at: int) -> Announce:
+    """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry."""
+    rows: list[AutomationRow] = []
+    schedules: list[ScheduleRow] = []
+    for automation in registry:
+        definition = automation.definition
+        names = automation.was
+        rows.append(
+            AutomationRow(
+                definition.name,
+                str(definition.kind),
+                definition.version,
+                definition.fingerprint,
+                msgspec.json.encode(definition.to_data()),
+                names[0] if names else None,
+            )
+        )
+        if definition.schedules:
+            schedules.extend(_schedules_of(automation, registry, now_at))
+    parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
+    return Announce(fingerprint(*parts), tuple(rows), tuple(schedules))
+
+
+def _schedules_of(automation: Automation, registry: Registry, now_at: int) -> list[ScheduleRow]:
+    definition = automation.definition
+    try:
+        if automation.signature is not None:
+            encode_call(automation.signature, (), {}, definition.name)
+    except MainspringError as error:
+        problem = Problem(
+            where=definition.where,
+            what=f"{definition.name!r} has a schedule but cannot start by itself: {error.message}",
+            how="Give each parameter a default.",
+        )
+        if problem not in registry.problems:
+            registry.problems.append(problem)
+        return []
+    several = len(definition.schedules) > 1
+    return [
+        ScheduleRow(
+            f"{definition.name}#{number}" if several else definition.name,
+            definition.name,
+            msgspec.json.encode(schedule.to_data(), order="deterministic"),
+            schedule.next_after(now_at),
+        )
+        for number, schedule in enumerate(definition.schedules, start=1)
+    ]
+
+
+def problems_as_data(registry: Registry) -> str:
+    """Return the registry's problems as JSON text."""
+    return msgspec.json.encode(registry.problems).decode()

@@ -1,0 +1,55 @@
+"""Reads what came into the inboxes of loaded runs, one read at a time, and gives each fact to its driver."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mainspring.domain.journal import Fact
+from mainspring.store.base import EngineReads, Store
+
+if TYPE_CHECKING:
+    from mainspring.engine.driver import Driver
+
+_LOG = logging.getLogger("mainspring.worker")
+
+OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
+"""Runs a blocking read elsewhere and hands its result (or exception) to the second function, in the loop."""
+
+
+class InboxReader:
+    """Made and used in the loop's thread. A fact that is read twice is known by its number."""
+
+    def __init__(self, store: Store, reads: EngineReads, drivers: Mapping[str, "Driver"], off_loop: OffLoop) -> None:
+        self._store = store
+        self._reads = reads
+        self._drivers = drivers
+        self._off_loop = off_loop
+        self._reading = False
+        self._wanted = False
+
+    def look(self) -> None:
+        """Read now, or once more after the read that is under way."""
+        if self._reading:
+            self._wanted = True
+            return
+        session = self._store.session
+        if session is None or not self._drivers:
+            return
+        self._reading = True
+        self._off_loop(lambda: self._reads.facts_after(session, 0), self._read)
+
+    def _read(self, read: Any) -> None:
+        self._reading = False
+        if isinstance(read, Exception):
+            _LOG.error("the inboxes cannot be read: %s", read)
+            return
+        by_run: dict[str, list[Fact]] = {}
+        for fact in read:
+            by_run.setdefault(fact.run, []).append(fact)
+        for run_id, facts in by_run.items():
+            driver = self._drivers.get(run_id)
+            if driver is not None:
+                driver.add_facts(facts)
+        if self._wanted:
+            self._wanted = False
+            self.look()

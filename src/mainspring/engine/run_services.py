@@ -1,0 +1,109 @@
+"""What every driver of a worker shares and that needs no state of the worker: values in and out, failures as data, starts of other runs."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from mainspring.domain.classify import Classifier
+from mainspring.domain.clock import Clock
+from mainspring.domain.codec import Codec, JsonCodec
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.failure import Failure
+from mainspring.domain.ids import derived_id
+from mainspring.domain.journal import History
+from mainspring.domain.verdict import Kind
+from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.child_runs import child_command, child_id
+from mainspring.engine.programs import Program
+from mainspring.engine.requests import ChildCall, Request
+from mainspring.engine.starting import StartOptions, start_command
+from mainspring.store.base import Store
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.runs import CancelRun, ClaimedRun, StartRun
+
+Transactional = Callable[[AttemptSpec], Callable[..., Any]]
+
+
+class RunServices:
+    """The part of `Hosting` that only looks things up and makes commands."""
+
+    def __init__(
+        self, store: Store, clock: Clock, codec: Codec | None, classifier: Classifier | None, transactional: Transactional | None
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.codec = codec or JsonCodec()
+        self.classifier = classifier or Classifier()
+        self._plain = isinstance(self.codec, JsonCodec)
+        self._transactional = transactional
+
+    def seal(self, data: bytes | None) -> bytes | None:
+        """Make a value's bytes what the store keeps."""
+        return data if self._plain or data is None else self.codec.encode(data)
+
+    def unseal(self, data: bytes | None) -> bytes | None:
+        """Make what the store keeps a value's bytes again."""
+        return data if self._plain or data is None else self.codec.decode(data)
+
+    def opened(self, history: History | None) -> History | None:
+        """Return a history with its values readable."""
+        if history is None or self._plain:
+            return history
+        return replace(
+            history,
+            outcomes=[replace(o, input=self.unseal(o.input), output=self.unseal(o.output)) for o in history.outcomes],
+            attempts=[replace(a, input=self.unseal(a.input)) for a in history.attempts],
+            checkpoints={k: replace(c, value=self.unseal(c.value)) for k, c in history.checkpoints.items()},
+        )
+
+    def failure_of(self, error: BaseException) -> Failure:
+        """Return an exception as data."""
+        return Failure.of(error, self.classifier.classify(error, datetime.fromtimestamp(self.clock.now() // 1000, UTC)))
+
+    def refusal_of(self, name: str, refused: Refused) -> Failure:
+        """Return a refused start of a child as data."""
+        message = f"child {name!r} was not started: {refused.text or refused.code}"
+        return Failure(type="Refused", code=refused.code, message=message, kind=Kind.PERMANENT)
+
+    def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
+        """Return the command that starts a child."""
+        return child_command(run, request, call, self.clock.now(), self.codec)
+
+    def cancel_child(self, run: ClaimedRun, request: Request) -> None:
+        """Ask a child that nobody waits for any more to stop."""
+        child = child_id(run, request.ident)
+        self.store.submit(CancelRun(child, f"gave-up:{run.id}:{request.ident}", "its parent gave it up"), ignore)
+
+    def restart_of(self, run: ClaimedRun, program: Program, data: bytes) -> StartRun:
+        """Return the run that continues `run` with a new input."""
+        assert program.automation is not None
+        options = StartOptions(key=run.run_key, key_policy="replace", queue=run.queue, priority=run.priority, tag=run.tag)
+        now_at = self.clock.now()
+        return start_command(
+            program.automation.definition,
+            data,
+            run=derived_id("r", now_at, run.id, "restart"),
+            now_at=now_at,
+            trigger=f"restart of {run.id}",
+            options=options,
+            codec=self.codec,
+        )
+
+    def transactional(self, spec: AttemptSpec) -> Callable[..., Any]:
+        """Return what to call for a step in the user's own database.
+
+        Raises:
+            DefinitionError: this worker was given no databases.
+        """
+        if self._transactional is None:
+            raise DefinitionError(
+                f"step {spec.name!r} is transactional, but no database is configured",
+                hint='Add to mainspring.toml: [databases] default = "sqlite:///app.db"',
+            )
+        return self._transactional(spec)
+
+
+def ignore(_result: Any) -> None:
+    """Take an answer that changes nothing."""

@@ -1,0 +1,242 @@
+"""A command wrapped by `mainspring exec`: its attempts up to the last one, in this process, and what is kept of them.
+
+No store is needed here: what happens is told to `on_attempt` and `on_group`, the whole story is returned. Whoever calls decides where it is kept.
+Invariants: the command's own exit code stays what it was; a signal that this process gets is passed on and ends the attempts.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import msgspec
+
+from mainspring.domain.classify import classify
+from mainspring.domain.clock import Clock
+from mainspring.domain.definition import Definition
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import AttemptRecord, Outcome, OutcomeKind
+from mainspring.domain.retry import Retry
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.domain.verdict import Kind
+from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
+from mainspring.engine.commands import CommandResult, NotProduced, check_end, check_products
+from mainspring.engine.running_command import RunningCommand
+
+NOT_PRODUCED = 1
+"""Exit code when the command ended well but what it should make is not there: it failed, and mainspring did not."""
+KILLED = 128
+"""A shell adds the number of the signal that ended a command."""
+MOST_KEPT = 100
+"""Attempts kept of one run, the newest."""
+_SHORT_TAIL = 4_000
+
+
+class Wrapping(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done: `retry` None = one attempt; `kill_after` = seconds from TERM to KILL after a time-out."""
+
+    definition: Definition
+    retry: Retry | None = None
+    timeout: timedelta | None = None
+    produces: tuple[str, ...] = ()
+    kill_after: float = 5.0
+    key: str | None = None
+
+    @property
+    def ident(self) -> str:
+        """The identity of the one step that a wrapped command is."""
+        return f"{self.definition.name}#1"
+
+
+class WrappedEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How it ended. `attempts` are those before the last one, which the outcome tells; `exit_code` is what a shell would see."""
+
+    state: RunState
+    exit_code: int
+    started_at: int
+    finished_at: int
+    outcome: Outcome
+    attempts: tuple[AttemptRecord, ...]
+    failure: Failure | None = None
+    reason: FailureReason | None = None
+    result: bytes | None = None
+
+
+class _Tried(msgspec.Struct, frozen=True):
+    """One attempt after its end."""
+
+    started_at: int
+    ended_at: int
+    took_us: int
+    exit_code: int
+    tail: str
+    error: MainspringError | None
+
+
+class WrappedRun:
+    """The attempts of one run. `run` blocks; `signalled` is for signal handlers of the thread that runs it."""
+
+    def __init__(
+        self,
+        wrapping: Wrapping,
+        *,
+        run: str,
+        key: str,
+        clock: Clock,
+        env: Mapping[str, str] = os.environ,
+        slot_at: int | None = None,
+        pass_fds: tuple[int, ...] = (),
+        on_attempt: Callable[[AttemptRecord], None] = lambda record: None,
+        on_group: Callable[[int, str, bool], None] = lambda pgid, started, ended: None,
+    ) -> None:
+        self._wrapping = wrapping
+        self._run = run
+        self._key = key
+        self._clock = clock
+        self._env = env
+        self._slot_at = slot_at
+        self._pass_fds = pass_fds
+        self._on_attempt = on_attempt
+        self._on_group = on_group
+        self._running: RunningCommand | None = None
+        self._interrupted = threading.Event()
+        self.signal: int | None = None
+        """The signal that was passed on, if one was."""
+
+    def signalled(self, number: int) -> None:
+        """Pass a signal on to the command; no attempt follows."""
+        self.signal = number
+        self._interrupted.set()
+        if self._running is not None:
+            self._running.forward(number)
+
+    def run(self) -> WrappedEnd:
+        """Make the attempts and return how it ended. Raises nothing that comes from the command."""
+        attempts: list[AttemptRecord] = []
+        number = 0
+        while True:
+            number += 1
+            tried = self._attempt(number)
+            if tried.error is None or self.signal is not None:
+                return self._end(number, tried, attempts)
+            record = self._failed(number, tried, attempts[0].started_at if attempts else tried.started_at)
+            if record.next_at is None:
+                return self._end(number, tried, attempts)
+            attempts = [*attempts, record][-MOST_KEPT:]
+            self._on_attempt(record)
+            self._interrupted.wait(max(0, record.next_at - self._clock.now()) / 1000)
+            if self.signal is not None:
+                return self._end(number, msgspec.structs.replace(tried, exit_code=KILLED + self.signal), attempts[:-1])
+            self._on_attempt(self._record(number + 1, AttemptState.STARTED, self._clock.now()))
+
+    def _attempt(self, number: int) -> _Tried:
+        wrapping, words = self._wrapping, self._wrapping.definition.command
+        environ = command_environment(
+            self._env, {}, run_id=self._run, attempt=number, key=self._key, slot_at=self._slot_at
+        )
+        command = Command(
+            words=words,
+            env=environ,
+            timeout=wrapping.timeout,
+            kill_after=wrapping.kill_after,
+            tee=True,
+            has_stdin=True,
+            pass_fds=self._pass_fds,
+        )
+        started_at = self._clock.now()
+        if self.signal is not None:
+            error = CommandFailed("the command was not started: a signal came first", -self.signal)
+            return _Tried(started_at, started_at, 0, KILLED + self.signal, "", error)
+        written_at = time.time_ns() // 1_000_000  # compared with what the file system says, so it is the machine's clock
+        failed: MainspringError | None = None
+        end = CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0)
+        self._running = RunningCommand(command, on_group=self._group)
+        try:
+            end = self._running.run()
+            check_end(words, end, wrapping.timeout)
+            check_products(list(wrapping.produces), None, written_at)
+        except MainspringError as raised:
+            failed = raised
+        finally:
+            self._running = None
+        return _Tried(started_at, self._clock.now(), end.took_us, exit_code_of(end, failed), end.tail, failed)
+
+    def _group(self, pgid: int, started: str, ended: bool) -> None:  # noqa: FBT001 - the shape of the callback
+        if self.signal is not None and not ended and self._running is not None:
+            self._running.forward(self.signal)  # it came before there was anybody to pass it on to
+        self._on_group(pgid, started, ended)
+
+    def _failed(self, number: int, tried: _Tried, first_at: int) -> AttemptRecord:
+        """Return the failed attempt and when the next one is due (None = it was the last)."""
+        assert tried.error is not None
+        verdict = classify(tried.error)
+        elapsed = timedelta(milliseconds=max(0, tried.ended_at - first_at))
+        retry = self._wrapping.retry
+        seed = f"{self._run}\x1f{self._wrapping.ident}"
+        delay = None if retry is None else retry.delay_after(number, elapsed=elapsed, verdict=verdict, seed=seed, exc=tried.error)
+        next_at = None if delay is None else tried.ended_at + round(delay.total_seconds() * 1000)
+        record = self._record(number, AttemptState.FAILED, tried.started_at)
+        failure = _failure_of(tried, tried.tail[-_SHORT_TAIL:])
+        return msgspec.structs.replace(record, ended_at=tried.ended_at, next_at=next_at, failure=failure)
+
+    def _record(self, number: int, state: AttemptState, started_at: int) -> AttemptRecord:
+        wrapping = self._wrapping
+        return AttemptRecord(wrapping.ident, wrapping.definition.name, 0, number, state, 1, started_at)
+
+    def _end(self, number: int, tried: _Tried, attempts: list[AttemptRecord]) -> WrappedEnd:
+        failure = _failure_of(tried, tried.tail)
+        output = None
+        if failure is None:
+            output = msgspec.json.encode(CommandResult(tried.exit_code, tried.tail, tried.took_us // 1000))
+        if self.signal is not None:
+            state, step = RunState.CANCELLED, OutcomeState.CANCELLED
+        elif failure is not None:
+            state, step = RunState.FAILED, OutcomeState.FAILED
+        else:
+            state, step = RunState.SUCCEEDED, OutcomeState.SUCCEEDED
+        outcome = Outcome(
+            *(1, self._wrapping.ident, self._wrapping.definition.name, OutcomeKind.STEP, step, 1, number, 0),
+            *(tried.started_at, tried.ended_at, tried.took_us),
+            output=output,
+            failure=failure,
+        )
+        return WrappedEnd(
+            state=state,
+            exit_code=tried.exit_code,
+            started_at=attempts[0].started_at if attempts else tried.started_at,
+            finished_at=tried.ended_at,
+            outcome=outcome,
+            attempts=tuple(attempts),
+            failure=failure,
+            reason=reason_of(failure) if state is RunState.FAILED else None,
+            result=output if state is RunState.SUCCEEDED else None,
+        )
+
+
+def exit_code_of(end: CommandEnd, error: MainspringError | None) -> int:
+    """Return the exit code that `exec` ends with, as GNU timeout and a shell would have it."""
+    if end.timed_out:
+        return TIMED_OUT
+    if isinstance(error, NotProduced):
+        return NOT_PRODUCED
+    code = error.returncode if isinstance(error, CommandFailed) else end.code
+    return KILLED - code if code < 0 else code
+
+
+def reason_of(failure: Failure | None) -> FailureReason:
+    """Return why a wrapped command's run failed."""
+    if failure is not None and failure.code == NotProduced.code:
+        return FailureReason.NO_OUTPUT
+    if failure is not None and failure.kind is Kind.PERMANENT:
+        return FailureReason.PERMANENT_ERROR
+    return FailureReason.RETRIES_EXHAUSTED
+
+
+def _failure_of(tried: _Tried, tail: str) -> Failure | None:
+    """Return what is kept of a failed attempt: no frames, for they are ours, but its exit code and the end of its output."""
+    if tried.error is None:
+        return None
+    failure = Failure.of(tried.error, classify(tried.error))
+    return msgspec.structs.replace(failure, frames=[], data={"exit_code": tried.exit_code, "tail": tail})

@@ -1,0 +1,1 @@
+select id from runs where session = ? order by seq

@@ -1,0 +1,1 @@
+select distinct role from sessions where state in ({{alive}}, {{draining}})

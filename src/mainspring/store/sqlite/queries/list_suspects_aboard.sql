@@ -1,0 +1,1 @@
+select id from runs where session = ? and suspect = 1 order by seq
