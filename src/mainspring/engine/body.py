@@ -104,7 +104,10 @@ class Body:
             self.now_at = max(self.now_at, outcome.at)  # also of what nobody waits for now: live it was handed over and ignored
             if outcome.kind in _STOPPING or outcome.state in _UNHANDED or outcome.ident in self.waiting:
                 self._hand(outcome, _UNSET)
-            elif outcome.state is not OutcomeState.CANCELLED:
+            elif outcome.state is not OutcomeState.CANCELLED and outcome.ident in self._saved:  # else it was asked for and given up
+                self.unclaimed[outcome.ident] = outcome
+        for outcome in self._history[position:] if self.done else ():
+            if outcome.state is not OutcomeState.CANCELLED and outcome.ident in self._saved:
                 self.unclaimed[outcome.ident] = outcome
         self._history = ()
         self.live = True

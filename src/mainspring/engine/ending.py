@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FailureOf = Callable[[BaseException], Failure]
 
+_MAY_AWAIT = "A body may await run.*, asyncio.sleep and tasks made of them; anything else belongs into run.step(function, ...)."
+
 
 @dataclass(frozen=True, slots=True)
 class Halted:
@@ -62,10 +64,7 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
     unasked = sorted(body.unclaimed)
     detail: dict[str, Any] = {"unasked": unasked[:100]} if unasked else {}
     if not body.done:
-        error = BodyError(
-            "the workflow waits for something that nobody can give it",
-            hint="A body may await run.*, asyncio.sleep and tasks made of them; anything else belongs into run.step(function, ...).",
-        )
+        error = BodyError("the workflow waits for something that nobody can give it", hint=_MAY_AWAIT)
         return Ending(RunState.FAILED, failure=failure_of(error), reason=FailureReason.BODY_ERROR, detail=detail)
     task = body.task
     assert task is not None
@@ -105,6 +104,8 @@ def _failed(body: "Body", error: BaseException, detail: dict[str, Any], failure_
         failure = Failure(type="RolledBack", code="rolled_back", message=error.reason, kind=Kind.PERMANENT)
         return Ending(RunState.FAILED, failure=failure, reason=FailureReason.ROLLED_BACK, detail=detail)
     failed = _step_failure(error)
+    if isinstance(error, RuntimeError) and "attached to a different loop" in str(error):  # asyncio's own words
+        error = BodyError(f"the workflow awaits something of another event loop: {error}", hint=_MAY_AWAIT)
     if failed is None:
         reason = FailureReason.PERMANENT_ERROR if isinstance(error, Permanent) else FailureReason.BODY_ERROR
         if isinstance(error, MainspringError) and error.code == "value_refused":
