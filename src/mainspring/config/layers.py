@@ -19,7 +19,13 @@ from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 
 PREFIX = "MAINSPRING_"
 # Read by other parts, before or beside the settings.
-NOT_SETTINGS = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_FAILPOINT"})
+NOT_SETTINGS = frozenset(
+    {
+        *("MAINSPRING_CONFIG", "MAINSPRING_FAILPOINT"),
+        # What a command gets that we run: it may call us again.
+        *("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT"),
+    }
+)
 NOT_SETTINGS_PREFIX = "MAINSPRING_SECRET_"
 ENVIRONMENT = ("project", "environment")
 

@@ -1,6 +1,6 @@
 """A command wrapped by `mainspring exec`: its attempts up to the last one, in this process, and what is kept of them.
 
-No store is needed here: what happens is told to `on_attempt` and `on_group`, the whole story is returned. Whoever calls decides where it is kept.
+No store is needed here: what happens is told to `on_attempt` and `on_group`, the whole story is returned; whoever calls keeps it.
 Invariants: the command's own exit code stays what it was; a signal that this process gets is passed on and ends the attempts.
 """
 
@@ -75,6 +75,10 @@ class _Tried(msgspec.Struct, frozen=True):
     error: MainspringError | None
 
 
+def _tell_nobody(*told: object) -> None:
+    """Take what nobody wants to know."""
+
+
 class WrappedRun:
     """The attempts of one run. `run` blocks; `signalled` is for signal handlers of the thread that runs it."""
 
@@ -88,8 +92,8 @@ class WrappedRun:
         env: Mapping[str, str] = os.environ,
         slot_at: int | None = None,
         pass_fds: tuple[int, ...] = (),
-        on_attempt: Callable[[AttemptRecord], None] = lambda record: None,
-        on_group: Callable[[int, str, bool], None] = lambda pgid, started, ended: None,
+        on_attempt: Callable[[AttemptRecord], None] = _tell_nobody,
+        on_group: Callable[[int, str, bool], None] = _tell_nobody,
     ) -> None:
         self._wrapping = wrapping
         self._run = run
@@ -101,6 +105,7 @@ class WrappedRun:
         self._on_attempt = on_attempt
         self._on_group = on_group
         self._running: RunningCommand | None = None
+        self._started_at = 0
         self._interrupted = threading.Event()
         self.signal: int | None = None
         """The signal that was passed on, if one was."""
@@ -119,9 +124,10 @@ class WrappedRun:
         while True:
             number += 1
             tried = self._attempt(number)
+            self._started_at = self._started_at or tried.started_at
             if tried.error is None or self.signal is not None:
                 return self._end(number, tried, attempts)
-            record = self._failed(number, tried, attempts[0].started_at if attempts else tried.started_at)
+            record = self._failed(number, tried, tried.error)
             if record.next_at is None:
                 return self._end(number, tried, attempts)
             attempts = [*attempts, record][-MOST_KEPT:]
@@ -149,7 +155,9 @@ class WrappedRun:
         if self.signal is not None:
             error = CommandFailed("the command was not started: a signal came first", -self.signal)
             return _Tried(started_at, started_at, 0, KILLED + self.signal, "", error)
-        written_at = time.time_ns() // 1_000_000  # compared with what the file system says, so it is the machine's clock
+        written_at = (
+            time.time_ns() // 1_000_000
+        )  # compared with what the file system says, so it is the machine's clock
         failed: MainspringError | None = None
         end = CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0)
         self._running = RunningCommand(command, on_group=self._group)
@@ -168,14 +176,15 @@ class WrappedRun:
             self._running.forward(self.signal)  # it came before there was anybody to pass it on to
         self._on_group(pgid, started, ended)
 
-    def _failed(self, number: int, tried: _Tried, first_at: int) -> AttemptRecord:
+    def _failed(self, number: int, tried: _Tried, error: MainspringError) -> AttemptRecord:
         """Return the failed attempt and when the next one is due (None = it was the last)."""
-        assert tried.error is not None
-        verdict = classify(tried.error)
-        elapsed = timedelta(milliseconds=max(0, tried.ended_at - first_at))
+        verdict = classify(error)
+        elapsed = timedelta(milliseconds=max(0, tried.ended_at - self._started_at))
         retry = self._wrapping.retry
         seed = f"{self._run}\x1f{self._wrapping.ident}"
-        delay = None if retry is None else retry.delay_after(number, elapsed=elapsed, verdict=verdict, seed=seed, exc=tried.error)
+        delay = (
+            None if retry is None else retry.delay_after(number, elapsed=elapsed, verdict=verdict, seed=seed, exc=error)
+        )
         next_at = None if delay is None else tried.ended_at + round(delay.total_seconds() * 1000)
         record = self._record(number, AttemptState.FAILED, tried.started_at)
         failure = _failure_of(tried, tried.tail[-_SHORT_TAIL:])
@@ -205,7 +214,7 @@ class WrappedRun:
         return WrappedEnd(
             state=state,
             exit_code=tried.exit_code,
-            started_at=attempts[0].started_at if attempts else tried.started_at,
+            started_at=self._started_at,
             finished_at=tried.ended_at,
             outcome=outcome,
             attempts=tuple(attempts),

@@ -64,7 +64,9 @@ def start(wrapping: Wrapping, run: str, now_at: int, trigger: str) -> StartRun:
         OptionError: the key cannot be one.
     """
     options = StartOptions(key=wrapping.key, key_policy="restart")
-    return start_command(wrapping.definition, NO_INPUT, run=run, now_at=now_at, trigger=trigger, options=options, here=True)
+    return start_command(
+        wrapping.definition, NO_INPUT, run=run, now_at=now_at, trigger=trigger, options=options, here=True
+    )
 
 
 def attempt(run: str, automation: str, record: AttemptRecord) -> SaveAttempt:

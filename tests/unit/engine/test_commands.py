@@ -31,7 +31,7 @@ def told():
 def test_command_step_logs_lines_and_returns_the_tail(told, tmp_path):
     """Output becomes log lines between the two signs of the process group; folder and environment are as asked."""
     script = (
-        "echo $MAINSPRING_RUN $MAINSPRING_ATTEMPT $MAINSPRING_IDEMPOTENCY_KEY $MAINSPRING_SLOT $X; pwd; echo oh >&2"
+        "echo $MAINSPRING_RUN_ID $MAINSPRING_ATTEMPT $MAINSPRING_IDEMPOTENCY_KEY $MAINSPRING_SLOT $X; pwd; echo oh >&2"
     )
     result = run_command(["sh", "-c", script], cwd=str(tmp_path), env={"X": "y"})
     assert result.exit_code == 0

@@ -186,7 +186,7 @@ def test_environment_names_the_attempt_and_holds_no_secret():
         "PATH": "/bin",
         "MAINSPRING_CONFIG": "c",
         "A": "2",
-        "MAINSPRING_RUN": "r",
+        "MAINSPRING_RUN_ID": "r",
         "MAINSPRING_ATTEMPT": "3",
         "MAINSPRING_IDEMPOTENCY_KEY": "k",
     }

@@ -8,6 +8,7 @@ from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import journal as saved
 from mainspring.store.commands import runs
 from mainspring.store.commands import sessions as lives
+from mainspring.store.commands import wrapped as told
 from mainspring.store.sqlite import (
     audit,
     automations,
@@ -23,6 +24,7 @@ from mainspring.store.sqlite import (
     sessions,
     starts,
     upkeep,
+    wrapped,
 )
 from mainspring.store.sqlite.transaction import Transaction
 
@@ -65,5 +67,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     acts.BreakLock: locks.break_lock,
     acts.SetMeta: locks.set_meta,
     acts.Prune: upkeep.prune,
+    told.DescribeWrapped: wrapped.describe_wrapped,
+    told.RecordRun: wrapped.record_run,
     acts.Audited: lambda tx, command: audit.audited(tx, command, HANDLERS),
 }

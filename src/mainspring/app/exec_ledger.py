@@ -1,0 +1,108 @@
+"""The store as a wrapped command sees it: told what happens, waited for briefly, and given up for good at the first failure.
+
+Invariants: nothing here keeps the command waiting longer than the patience; once the store is away it stays so for this process, so that a
+store that comes back half way is told the whole story later, from the spool, instead of a part of it now. Every act runs in one thread, in
+order; that thread may be stuck for ever in a lock or on a disk, and the process ends all the same.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeVar
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import MainspringError
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.sqlite.liveness import find_dead, kill_remains
+from mainspring.store.sqlite.store import SqliteStore
+
+T = TypeVar("T")
+
+PATIENCE = 2.0
+"""Seconds that the store may take for one thing."""
+ROLE = "exec"
+
+
+class _Asked:
+    """One act on its way."""
+
+    def __init__(self, act: Callable[[SqliteStore], object]) -> None:
+        self.act = act
+        self.done = threading.Event()
+        self.result: object = None
+
+
+class Ledger:
+    """The store of one `exec`. `away` says why nothing more can be told, None while all is well."""
+
+    def __init__(self, path: Path, clock: Clock, *, patience: float = PATIENCE) -> None:
+        self.path = path
+        self.away: str | None = None
+        self._patience = patience
+        self._store = SqliteStore(path, clock=clock)
+        self._asked: SimpleQueue[_Asked | None] = SimpleQueue()
+        threading.Thread(target=self._live, name="mainspring-ledger", daemon=True).start()
+
+    def open(self) -> None:
+        """Open the store and this process's session; `away` tells if that failed."""
+
+        def act(store: SqliteStore) -> None:
+            store.open()
+            store.open_session(ROLE)
+
+        self.do(act)
+
+    def do(self, act: Callable[[SqliteStore], T], *, patience: float | None = None) -> T | None:
+        """Return what the act returns, or None if the store is away (see `away`), now or since before."""
+        if self.away is not None:
+            return None
+        asked = _Asked(act)
+        self._asked.put(asked)
+        wait = self._patience if patience is None else patience
+        if not asked.done.wait(wait) and self.away is None:
+            self.away = f"it did not answer within {wait:g} s"
+        return None if self.away is not None else asked.result  # type: ignore[return-value]
+
+    def tell(self, act: Callable[[SqliteStore], object]) -> None:
+        """Have something done without waiting for it."""
+        if self.away is None:
+            self._asked.put(_Asked(act))
+
+    @property
+    def session(self) -> int | None:
+        """This process's session, if it was opened."""
+        return self._store.session
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What children must hold so that the session is not dead before they are."""
+        lock = self._store.lock
+        return () if lock is None or self.away is not None else (lock.descriptor,)
+
+    def close(self) -> None:
+        """End the session, if the store still answers."""
+        self.do(lambda store: store.close())
+        self._asked.put(None)
+
+    def _live(self) -> None:
+        """Do one thing after the other, until one fails."""
+        while (asked := self._asked.get()) is not None:
+            if self.away is None:
+                try:
+                    asked.result = asked.act(self._store)
+                except MainspringError as error:
+                    self.away = " ".join(error.message.splitlines())
+                except Exception as error:  # noqa: BLE001 - whatever a store does, the command runs
+                    self.away = f"{type(error).__name__}: {error}"
+            asked.done.set()
+
+
+def bury_dead(store: SqliteStore, *, role: str | None = ROLE) -> list[int]:
+    """Bury the sessions of this host whose process is gone, those of one role or (None) all; return which."""
+    buried = []
+    for found in find_dead(store.reader):
+        if found.session != store.session and role in (None, found.role) and kill_remains(found):
+            store.apply(Bury(found.session))
+            buried.append(found.session)
+    return buried

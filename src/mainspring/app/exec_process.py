@@ -1,0 +1,294 @@
+"""`mainspring exec`: one wrapped command from lock to record, put together from store, spool and engine.
+
+The command comes first: by default it runs whatever state the store is in, and its story goes to the spool. Only what the user asked to
+keep it from running does so: a lock or a key that another run holds, a key that was used up, or `fail_open=False`.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from mainspring.app.exec_ledger import Ledger, bury_dead
+from mainspring.app.exec_signals import PassedSignals, say
+from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.ids import new_id
+from mainspring.domain.states import RunState
+from mainspring.engine import wrapped_record as tell
+from mainspring.engine.wrapped import KILLED, WrappedEnd, WrappedRun, Wrapping
+from mainspring.service.spool import LockFile, Spool
+from mainspring.store.commands.automations import TakeLock
+from mainspring.store.commands.journal import RecordProcess, SaveAttempt
+from mainspring.store.commands.results import DONE, Refused, Started
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.wrapped import RecordRun
+from mainspring.store.sqlite.store import SqliteStore
+
+T = TypeVar("T")
+
+MAINSPRING_FAILED = 125
+LOCK_HELD = 75
+"""EX_TEMPFAIL: nothing ran, come again. Not 0, which would tell whoever asks that the work is done."""
+_LOOK_EVERY = 0.05
+_TAKE_IN_FOR = 1.0
+_TAKE_IN_MOST = 500
+_BURIAL_PATIENCE = 10.0
+
+
+class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one call of `exec` was asked for, and where its records go (`spool` None = there is no place)."""
+
+    wrapping: Wrapping
+    store: Path | None
+    spool: Path | None
+    lock: str | None = None
+    lock_wait: timedelta = timedelta(0)
+    lock_exit: int = LOCK_HELD
+    fail_open: bool = True
+    verbose: bool = False
+
+
+class _StopError(Exception):
+    """The command does not run; `code` is the exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class ExecProcess:
+    """One call. `run` returns the exit code and never raises for what the store, the spool or the command do."""
+
+    def __init__(self, plan: ExecPlan, clock: Clock | None = None) -> None:
+        self._plan = plan
+        self._clock = clock or SystemClock()
+        self._name = plan.wrapping.definition.name
+        now_at = self._clock.now()
+        self._id = new_id("r", now_at, self._clock.random_bits(80))
+        self._begin: StartRun = tell.start(plan.wrapping, self._id, now_at, f"exec:{_user()}@{socket.gethostname()}")
+        self._describe = tell.describe(plan.wrapping.definition)
+        self._spool = None if plan.spool is None else Spool(plan.spool)
+        self._ledger = None if plan.store is None else Ledger(plan.store, self._clock)
+        self._locks: list[LockFile] = []
+        self._on_record = False
+        self._signals = PassedSignals()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a thread may still be waiting for the store: then the process ends without asking it."""
+        return self._ledger is not None and self._ledger.away is not None
+
+    def run(self) -> int:
+        """Run the command and keep its story; return the exit code."""
+        with self._signals.taken():
+            try:
+                self._open()
+                self._take_in()
+                self._refuse_used_key()
+                self._lock()
+                self._start()
+                end = self._attempts()
+            except _StopError as stop:
+                self._close()
+                return stop.code
+            self._keep(tell.whole(self._begin, end, self._session), end)
+            self._close()
+            return end.exit_code
+
+    # -- before the command --------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._ledger is not None:
+            self._ledger.open()
+            if self._plan.verbose:
+                say(f"store {self._ledger.path}, spool {self._plan.spool}")
+        why = "the configuration names none" if self._ledger is None else self._ledger.away
+        if why is not None:
+            if not self._plan.fail_open:
+                say(f"the store is away ({why}): nothing was run, as --fail-closed asks")
+                raise _StopError(MAINSPRING_FAILED)
+            say(f"the store is away ({why}): the command runs all the same")
+
+    def _take_in(self) -> None:
+        spool = self._spool
+        if spool is None or not spool.names():
+            return
+        taken = self._do(lambda store: spool.take_in(store.apply, limit=_TAKE_IN_MOST, within=_TAKE_IN_FOR))
+        for path in taken.bad if taken is not None else ():
+            say(f"a record of the spool cannot be read and was set aside: {path}")
+
+    def _refuse_used_key(self) -> None:
+        key = self._begin.run_key
+        found = self._spool.succeeded(self._name, key.key) if self._spool is not None and key is not None else None
+        if found is not None:
+            self._stop_for_key(found)
+
+    def _stop_for_key(self, run: str) -> None:
+        say(f"{self._name}: key {self._plan.wrapping.key!r} succeeded already, as run {run}: not run again")
+        raise _StopError(0)
+
+    def _lock(self) -> None:
+        """Take the lock, file first and then in the store, or tell that it is held and stop."""
+        name, spool = self._plan.lock, self._spool
+        if name is None:
+            return
+        if spool is None:
+            self._without_lock(name, "there is no spool folder")
+        else:
+            try:
+                self._wait_for(lambda: self._take_file(spool, name))
+            except OSError as error:
+                self._without_lock(name, str(error))
+        self._wait_for(lambda: self._take_in_store(name))
+
+    def _without_lock(self, name: str, why: str) -> None:
+        say(f"lock {name!r} cannot be taken as a file ({why})")
+        if not self._plan.fail_open:
+            raise _StopError(MAINSPRING_FAILED)
+
+    def _take_file(self, spool: Spool, name: str) -> str | None:
+        """Take the lock's file; return who holds it if that failed."""
+        lock = spool.lock(name)
+        if lock is None:
+            return "another process of this host"
+        self._locks.append(lock)
+        return None
+
+    def _take_in_store(self, name: str) -> str | None:
+        owner = f"{self._name} ({self._id})"
+        answer = self._do(lambda store: store.apply(TakeLock(name, owner, None)))
+        return answer.text if isinstance(answer, Refused) else None
+
+    def _wait_for(self, attempt: Callable[[], str | None]) -> None:
+        """Try until it works or the wait is over. Who holds it may be dead: then what is left of them is ended first."""
+        holder = attempt()
+        if holder is not None:
+            self._bury_dead()
+            holder = attempt()
+        until = self._clock.now() + self._plan.lock_wait // timedelta(milliseconds=1)
+        while holder is not None and self._clock.now() < until and self._signals.number is None:
+            self._signals.wait(_LOOK_EVERY)
+            holder = attempt()
+        if self._signals.number is not None:
+            raise _StopError(KILLED + self._signals.number)
+        if holder is not None:
+            why = f"lock {self._plan.lock!r} is held by {holder}"
+            say(f"{self._name}: {why}: not run")
+            self._keep(tell.skipped(self._begin, self._clock.now(), why), None)
+            raise _StopError(self._plan.lock_exit)
+
+    def _start(self) -> None:
+        """Put the run on record as running, if the store lets it; find the run of the key."""
+        answer = self._do(self._write_start)
+        if isinstance(answer, Started) and not answer.created and answer.state == RunState.RUNNING:
+            self._bury_dead()  # it may be on record only because its process was killed
+            answer = self._do(self._write_start)
+        if isinstance(answer, Refused):
+            if not self._plan.fail_open:
+                say(f"{answer.text}: nothing was run, as --fail-closed asks")
+                raise _StopError(MAINSPRING_FAILED)
+            say(f"{answer.text}: the command runs all the same")
+        elif isinstance(answer, Started) and not answer.created:
+            if answer.state == RunState.SUCCEEDED:
+                self._stop_for_key(answer.run)
+            say(
+                f"{self._name}: key {self._plan.wrapping.key!r} is in use by run {answer.run} ({answer.state}): not run"
+            )
+            raise _StopError(self._plan.lock_exit)
+        elif answer is None and not self._plan.fail_open:
+            say("the store is away: nothing was run, as --fail-closed asks")
+            raise _StopError(MAINSPRING_FAILED)
+        self._on_record = isinstance(answer, Started)
+
+    def _write_start(self, store: SqliteStore) -> Started | Refused:
+        store.submit(self._describe, _ignore)
+        store.submit(self._begin, _ignore)
+        begun = tell.begun(self._plan.wrapping, self._id, self._clock.now())
+        store.apply(begun)
+        answer: Started | Refused = store.apply(self._begin)
+        if isinstance(answer, Started) and answer.run == self._id:
+            return Started(answer.run, created=True, state=answer.state)
+        return answer
+
+    # -- the command and after it --------------------------------------------------------------------------------------
+
+    def _attempts(self) -> WrappedEnd:
+        ledger, wrapping = self._ledger, self._plan.wrapping
+        files = tuple(lock.descriptor for lock in self._locks)
+        wrapped = WrappedRun(
+            wrapping,
+            run=self._id,
+            key=tell.key_of(wrapping, self._id),
+            clock=self._clock,
+            slot_at=tell.slot_of(wrapping.definition, self._clock.now()),
+            pass_fds=files + (() if ledger is None else ledger.descriptors),
+            on_attempt=lambda record: self._tell(tell.attempt(self._id, self._name, record)),
+            on_group=lambda pgid, mark, ended: self._tell(RecordProcess(pgid, mark, self._id, wrapping.ident, ended)),
+        )
+        self._signals.pass_to(wrapped.signalled)
+        return wrapped.run()
+
+    def _tell(self, command: SaveAttempt | RecordProcess) -> None:
+        """Let the store know, if it knows of the run; the command does not wait for it."""
+        if self._ledger is not None and self._on_record:
+            self._ledger.tell(lambda store: store.apply(command))
+
+    def _keep(self, record: RecordRun, end: WrappedEnd | None) -> None:
+        """Bring the story to the store; where it does not take it, to the spool; where that fails, to stderr."""
+        if end is not None and self._on_record:
+            kept = self._do(lambda store: self._write_end(store, end))
+        else:
+            kept = self._do(lambda store: self._write_whole(store, record))
+        if kept:
+            return
+        why = "there is no spool folder"
+        if self._spool is not None:
+            try:
+                self._spool.write(record, self._describe)
+            except (OSError, MainspringError) as error:
+                why = str(error).replace("\n", " ")
+            else:
+                return
+        say(f"run {self._id} of {self._name} ({record.state}) is on record nowhere: {why}")
+
+    def _write_end(self, store: SqliteStore, end: WrappedEnd) -> bool:
+        saved, finish = tell.ending(self._id, self._name, end)
+        store.submit(saved, _ignore)
+        return bool(store.apply(finish) == DONE)
+
+    def _write_whole(self, store: SqliteStore, record: RecordRun) -> bool:
+        store.submit(self._describe, _ignore)
+        store.apply(record)
+        return True
+
+    def _close(self) -> None:
+        """Let go of everything, and end what other calls left behind when they were killed."""
+        for lock in self._locks:
+            lock.release()
+        if self._ledger is not None:
+            self._bury_dead()
+            self._ledger.close()
+
+    def _bury_dead(self) -> None:
+        if self._ledger is not None:
+            self._ledger.do(bury_dead, patience=_BURIAL_PATIENCE)
+
+    def _do(self, act: Callable[[SqliteStore], T]) -> T | None:
+        return None if self._ledger is None else self._ledger.do(act)
+
+    @property
+    def _session(self) -> int | None:
+        return None if self._ledger is None else self._ledger.session
+
+
+def _ignore(result: object) -> None:
+    """Take an answer that the next command's answer repeats."""
+
+
+def _user() -> str:
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())

@@ -1,0 +1,57 @@
+"""Signals that `exec` passes on, and the one line it says on stderr."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class PassedSignals:
+    """What came for us; `then` is who it is passed on to, once there is somebody."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.then: Callable[[int], None] | None = None
+        self._came = threading.Event()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take the signals for as long as this lasts; one that was ignored when we came (nohup) stays ignored."""
+        before = {number: signal.getsignal(number) for number in PASSED_ON}
+        for number, handler in before.items():
+            if handler != signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until a signal comes."""
+        self._came.wait(seconds)
+
+    def pass_to(self, then: Callable[[int], None]) -> None:
+        """Pass signals on to `then`, the one that has come already too."""
+        self.then = then
+        if self.number is not None:
+            then(self.number)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
+        self._came.set()
+        if self.then is not None:
+            self.then(number)
+
+
+def say(text: str) -> None:
+    """Say one line on stderr, if anybody can hear it."""
+    try:
+        sys.stderr.write(f"mainspring: {' '.join(text.splitlines())}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return

@@ -1,0 +1,228 @@
+"""`mainspring exec`: wrap any command, as one line of a crontab."""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mainspring.app.exec_process import LOCK_HELD, MAINSPRING_FAILED, ExecPlan, ExecProcess
+from mainspring.app.exec_signals import say
+from mainspring.cli.lazy import Command
+from mainspring.config import Settings, load
+from mainspring.config.places import PRODUCTION, Surroundings, default_spool, default_store
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import ConfigError, MainspringError
+from mainspring.domain.options import OPTIONS, Group, Kind
+from mainspring.domain.retry import Retry
+from mainspring.engine.scripts import command_definition
+from mainspring.engine.wrapped import Wrapping
+
+_UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
+_SHARED = (Group.WHO, Group.WATCH)
+LINE = "Wrap any command: record, lock, retry, time out; it runs even if the store is away."
+
+
+class ExecCommand(Command):
+    """Ends with 125 where other commands end with 2: the small codes are the wrapped command's own, as with GNU timeout."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments."""
+        with _own_exit_code():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        with _own_exit_code():
+            return super().invoke(ctx)
+
+
+class _Refused(click.UsageError):
+    """A usage error of `exec`."""
+
+    exit_code = MAINSPRING_FAILED
+
+    def __init__(self, error: click.UsageError) -> None:
+        super().__init__(error.format_message(), error.ctx)
+
+
+@contextlib.contextmanager
+def _own_exit_code() -> Any:
+    try:
+        yield
+    except click.UsageError as error:
+        raise _Refused(error) from None
+
+
+def _of(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """Return a callback that reads a value as the rest of the program does."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+        try:
+            return None if value is None else read(value)
+        except MainspringError as error:
+            raise click.BadParameter(str(error), ctx=ctx, param=param) from None
+
+    return callback
+
+
+@click.command(
+    "exec",
+    cls=ExecCommand,
+    short_help=LINE,
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+)
+@click.option("-n", "--name", metavar="NAME", help="the name it is known by (default: the command's)")
+@click.option("--key", metavar="KEY", help="do not run again once a run with this key succeeded")
+@click.option("--timeout", metavar="D", callback=_of(parse_duration), help="end an attempt after so long (30s, 20m)")
+@click.option("--kill-after", metavar="D", callback=_of(parse_duration), help="then kill it after so long (default 5s)")
+@click.option("--retry", metavar="N", type=click.IntRange(1, 10_000), help="make up to N attempts (default 1)")
+@click.option(
+    "--retry-wait",
+    metavar="D",
+    callback=_of(parse_duration),
+    help="the first wait, doubled each time, with jitter (default 2s)",
+)
+@click.option("--lock", metavar="NAME", help="never run beside another command with this lock")
+@click.option(
+    "--lock-wait", metavar="D", callback=_of(parse_duration), help="wait so long for the lock (default: not at all)"
+)
+@click.option(
+    "--lock-exit",
+    metavar="N",
+    type=click.IntRange(0, 255),
+    default=LOCK_HELD,
+    help="exit code when the lock is held (default 75)",
+)
+@click.option(
+    "--produces", metavar="GLOB", multiple=True, help="success needs a new, filled file here; {slot:%F} is its day"
+)
+@click.option("--cron", metavar="EXPR", multiple=True, help="when your crontab starts it, so that silence is noticed")
+@click.option("--every", metavar="D", help="or: how often something starts it")
+@click.option("--tz", metavar="ZONE", help="the time zone of --cron")
+@click.option("--grace", metavar="D", help="how late a success may be (default: one period, at most 6h)")
+@click.option("--owner", metavar="WHO", help="who answers for it")
+@click.option(
+    "--fail-open/--fail-closed", default=None, help="run the command although the store is away (default: run it)"
+)
+@click.option("--no-fail-open", "fail_open", flag_value=False, type=bool, hidden=True)
+@click.option("-v", "--verbose", is_flag=True, help="name the store and the spool that are used")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) -> None:
+    r"""Wrap any command: record, lock, retry, time out; it runs even if the store is away.
+
+    \b
+      0 3 * * *  mainspring exec -n backup --cron '0 3 * * *' --lock backup -- ./backup.sh
+
+    The exit code is the command's own. Others, as GNU timeout and a shell have them:
+
+    \b
+      124  it took longer than --timeout            126  it cannot be run
+      125  mainspring failed, the command did not   127  it was not found
+      1    it ended well but --produces is not met  128+n  signal n ended it
+      75   the lock or key is in use: nothing ran   0    its --key had succeeded
+
+    A held lock is not success: 75 asks to come again later (--lock-exit 0 if overlap is no matter). Input, output and errors pass
+    through byte by byte; TERM, INT and HUP are passed on. If the store is away the command runs, and what happened is kept in the
+    spool until the next exec, up or watch takes it in. The lock holds on this host even then. The command finds MAINSPRING_RUN_ID,
+    MAINSPRING_ATTEMPT, MAINSPRING_IDEMPOTENCY_KEY and, near a time of --cron, MAINSPRING_SLOT in its environment.
+    """
+    flags = getattr(ctx.obj, "flags", None)
+    settings = _settings(flags, fail_open=given["fail_open"] is not False)
+    fail_open = given["fail_open"] if given["fail_open"] is not None else settings is None or settings.exec.fail_open
+    try:
+        plan = _plan(list(command), given, settings, fail_open=fail_open)
+        process = ExecProcess(plan)
+    except MainspringError as error:
+        raise click.UsageError(str(error), ctx=ctx) from None
+    code = process.run()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    if process.is_stuck:
+        os._exit(code)  # a thread may wait for a lock or a disk for ever
+    ctx.exit(code)
+
+
+def _settings(flags: Any, *, fail_open: bool) -> Settings | None:
+    """Return the settings; None if they cannot be read and the command is to run all the same."""
+    given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
+    config = getattr(flags, "config", None)
+    try:
+        return load(
+            env=os.environ,
+            cwd=Path.cwd(),
+            uid=os.getuid(),
+            flags=given,
+            config=None if config is None else Path(config),
+        )
+    except (ConfigError, OSError) as error:
+        if not fail_open:
+            raise click.UsageError(str(error)) from None
+        say(f"the configuration cannot be read: {error}")
+        return None
+
+
+def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, *, fail_open: bool) -> ExecPlan:
+    """Return what is asked for.
+
+    Raises:
+        OptionError, UnknownNameError: an option cannot be used.
+    """
+    shared = {} if settings is None else settings.default_options
+    options = {name: value for name, value in shared.items() if OPTIONS[name].group in _SHARED}
+    if given["cron"]:
+        options |= {"cron": list(given["cron"]), "tz": given["tz"] or shared.get("tz", "UTC")}
+    retry = None
+    if given["retry"] is not None:
+        wait = given["retry_wait"]
+        longest = None if wait is None else max(wait, timedelta(minutes=10))
+        retry = Retry(given["retry"], initial=wait, max=longest)
+    stated = {
+        **{name: given[name] for name in ("every", "grace", "owner", "timeout")},
+        "retry": retry,
+        "produces": list(given["produces"]) or None,
+    }
+    if given["tz"] and not given["cron"]:
+        stated["tz"] = given["tz"]
+    options |= {name: value for name, value in stated.items() if value is not None}
+    definition = command_definition(Kind.EXEC, given["name"] or _name_of(command[0]), command, options)
+    now_at = SystemClock().now()
+    around = None if settings is not None else _default_places()
+    return ExecPlan(
+        wrapping=Wrapping(
+            definition=definition,
+            retry=retry,
+            timeout=given["timeout"],
+            produces=tuple(definition.expand(pattern, {}, now_at) for pattern in definition.option("produces")),
+            kill_after=5.0 if given["kill_after"] is None else given["kill_after"].total_seconds(),
+            key=given["key"],
+        ),
+        store=settings.store.path if settings is not None else None,
+        spool=settings.exec.spool if settings is not None else around,
+        lock=given["lock"],
+        lock_wait=given["lock_wait"] or timedelta(0),
+        lock_exit=given["lock_exit"],
+        fail_open=fail_open,
+        verbose=given["verbose"],
+    )
+
+
+def _default_places() -> Path | None:
+    """Return the spool of the default store, for when no configuration can be read."""
+    with contextlib.suppress(MainspringError, OSError):
+        around = Surroundings(os.environ, Path("/"), os.getuid())
+        return default_spool(default_store(around, PRODUCTION))
+    return None
+
+
+def _name_of(word: str) -> str:
+    """Return a name made of the command's own."""
+    return _UNNAMED.sub("-", Path(word).name).strip("-.") or "command"

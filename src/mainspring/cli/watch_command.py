@@ -1,0 +1,75 @@
+"""`mainspring watch --once`: the one extra line of a crontab."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mainspring.app.watch_process import Silent, WatchReport, watch_once
+from mainspring.cli.exits import CHECK_FAILED
+from mainspring.cli.lazy import Command
+from mainspring.cli.plain import json_text, plain
+from mainspring.cli.words import instant, shown
+from mainspring.config import load
+from mainspring.domain.clock import SystemClock
+
+LINE = "Judge from outside what is due and has not succeeded."
+
+
+@click.command("watch", cls=Command, short_help=LINE)
+@click.option("--once", is_flag=True, required=True, help="make one round and end (the only way so far)")
+@click.option("--json", "as_json", is_flag=True, help="print what was done and found as one JSON object")
+@click.pass_context
+def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noqa: FBT001 - the shape of a command
+    r"""Judge from outside what is due and has not succeeded.
+
+    \b
+      */5 * * * *  mainspring watch --once
+
+    Takes in what wrapped commands wrote to the spool, buries the sessions of this host whose process is gone, then looks whether
+    each automation with a schedule, or with --cron or --every of exec, succeeded within its period and grace. Each silent one is one
+    line on stderr and the exit code is 9; else nothing is said and it is 0. It starts nothing.
+
+    So far the news ends there: cron mails the lines to you. Incidents and their delivery to channels come in a later version.
+    """
+    flags = getattr(ctx.obj, "flags", None)
+    given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
+    config = getattr(flags, "config", None)
+    settings = load(
+        env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=given, config=None if config is None else Path(config)
+    )
+    report = watch_once(settings.store.path, settings.exec.spool, SystemClock())
+    for line in _lines(report, settings.project.timezone):
+        click.echo(line, err=True)
+    if as_json or getattr(flags, "json", False):
+        sys.stdout.write(json_text(_data(report)) + "\n")
+    ctx.exit(CHECK_FAILED if report.silent or report.bad else 0)
+
+
+def _lines(report: WatchReport, zone: str) -> list[str]:
+    lines = [_line(silent, zone) for silent in report.silent]
+    lines += [
+        f"spool: {shown(name)} cannot be read and was set aside; look at it, then delete it" for name in report.bad
+    ]
+    if report.taken_in.left:
+        lines.append(f"spool: {report.taken_in.left} not taken in yet: {shown(report.taken_in.why or 'try again')}")
+    return lines
+
+
+def _line(silent: Silent, zone: str) -> str:
+    last = "never" if silent.succeeded_at is None else f"{instant(silent.succeeded_at, zone)} {zone}"
+    owner = f"; owner: {shown(silent.owner)}" if silent.owner else ""
+    return f"{shown(silent.name)}: no success, expected {silent.expected}; the last one: {last}{owner}"
+
+
+def _data(report: WatchReport) -> dict[str, Any]:
+    return {
+        "silent": plain(report.silent),
+        "judged": report.judged,
+        "taken_in": list(report.taken_in.runs),
+        "left": report.taken_in.left,
+        "bad": report.bad,
+        "buried": report.buried,
+    }

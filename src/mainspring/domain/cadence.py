@@ -1,0 +1,59 @@
+"""Is a success overdue? A pure function of the schedules, the last success and the time.
+
+A success is expected after each slot of `cron`, and within each `every` since the last one (nobody knows at which minute a foreign
+scheduler counts). It may be late by the grace. Invariants: a success never makes anything overdue sooner; once overdue it stays so until
+a success; nothing that nobody expects is ever overdue.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import msgspec
+
+from mainspring.domain.schedule import Schedule
+
+LONGEST_GRACE = timedelta(hours=6)
+"""Bound of the default grace, which is one period: what runs hourly is missed after two hours, what runs daily after thirty."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """The next success: when it is due, and from when on it is overdue (ms UTC)."""
+
+    due_at: int
+    late_at: int
+
+
+def expected_after(schedule: Schedule, from_at: int, grace: timedelta | None = None) -> Expected | None:
+    """Return the success that is expected next after `from_at` (the last success, or when expecting began); None = never."""
+    due_at = from_at + schedule.every if schedule.every is not None else schedule.next_after(from_at)
+    if due_at is None:
+        return None
+    if grace is not None:
+        return Expected(due_at, due_at + grace // _MILLISECOND)
+    following = due_at + schedule.every if schedule.every is not None else schedule.next_after(due_at)
+    period = LONGEST_GRACE // _MILLISECOND if following is None else following - due_at
+    return Expected(due_at, due_at + min(period, LONGEST_GRACE // _MILLISECOND))
+
+
+def overdue(
+    schedules: Iterable[Schedule],
+    *,
+    since_at: int,
+    succeeded_at: int | None,
+    now_at: int,
+    grace: timedelta | None = None,
+    silence: timedelta | None = None,
+) -> Expected | None:
+    """Return the success that is overdue at `now_at`, the one that should have come first; None if all is well.
+
+    `since_at` = when it began to be expected. `silence` set takes the place of the schedules: so long without a success is too long.
+    """
+    from_at = since_at if succeeded_at is None else max(since_at, succeeded_at)
+    if silence is not None:
+        due_at = from_at + silence // _MILLISECOND
+        late = [Expected(due_at, due_at)]
+    else:
+        late = [one for schedule in schedules if (one := expected_after(schedule, from_at, grace)) is not None]
+    return min((one for one in late if one.late_at <= now_at), key=lambda one: one.late_at, default=None)

@@ -1,0 +1,228 @@
+"""The spool: a folder of records of runs that could not be written to the store, one file a run, taken in later and once.
+
+Role: the last place where a wrapped command's story can be kept, and the lock files that hold without a store. Invariants: a record is
+whole or not there (written beside, synced, renamed); taking in is safe to be killed anywhere and to be done by several at a time, because
+the store finds a run by its id; a record that cannot be read is set aside and never keeps another one out.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from mainspring.domain.errors import FencedError, MainspringError, StoreError
+from mainspring.domain.ids import fingerprint
+from mainspring.domain.states import RunState
+from mainspring.store import failpoints
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
+
+RECORD = ".run.json"
+BAD = ".bad"
+MOST_BYTES = 1024 * 1024
+"""A file that is larger is no record of ours."""
+MOST_RECORDS = 10_000
+_PART = ".part"
+_STALE_PART = 3600.0
+_LONGEST_NAME = 100
+
+
+class SpooledRun(msgspec.Struct, frozen=True):
+    """One record. `form` is raised when its meaning changes."""
+
+    form: int
+    run: RecordRun
+    describe: DescribeWrapped | None = None
+
+
+class TakenIn(msgspec.Struct, frozen=True):
+    """What a taking in did: ids of runs taken, files set aside as bad, how many are left, and what kept them out."""
+
+    runs: tuple[str, ...] = ()
+    bad: tuple[str, ...] = ()
+    left: int = 0
+    why: str | None = None
+
+
+class LockFile:
+    """A lock held by an open file; children that get the descriptor hold it too, until `release` or their end."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    def release(self) -> None:
+        """Let the lock go, whoever else has the descriptor."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.descriptor, 0)
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        os.close(self.descriptor)
+
+
+class Spool:
+    """One spool folder. It is made when something is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> list[str]:
+        """Return the files of the records, oldest first; none if there is no folder."""
+        return self._ending_in(RECORD)
+
+    def bad_names(self) -> list[str]:
+        """Return the files that were set aside."""
+        return self._ending_in(BAD)
+
+    def write(self, run: RecordRun, describe: DescribeWrapped | None) -> Path:
+        """Keep a record; it is on the disk when this returns.
+
+        Raises:
+            OSError: it cannot be written here.
+            StoreError: there are too many records already.
+        """
+        self._make_folder(self.folder)
+        if len(self.names()) >= MOST_RECORDS:
+            raise StoreError(
+                f"there are {MOST_RECORDS} records in {self.folder}", hint="Take them in: mainspring watch --once"
+            )
+        data = msgspec.json.encode(SpooledRun(1, run, describe))
+        path = self.folder / f"{run.id}{RECORD}"
+        part = self.folder / f"{run.id}.{os.getpid()}{_PART}"
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _sync(self.folder)
+        return path
+
+    def succeeded(self, automation: str, key: str) -> str | None:
+        """Return the run that succeeded under this key and waits here to be taken in."""
+        for name in self.names():
+            with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
+                run = self._read(name).run
+                found = run.run_key is not None and run.run_key.key == key and run.automation == automation
+                if found and run.state is RunState.SUCCEEDED:
+                    return run.id
+        return None
+
+    def take_in(
+        self, apply: Callable[[Any], Any], *, limit: int = MOST_RECORDS, within: float | None = None
+    ) -> TakenIn:
+        """Give the records to a store (`apply` commits one command) and delete each that is in it.
+
+        Stops at the first sign that the store is away. `within` = seconds after which the rest is left for the next time.
+        """
+        names, until = self.names(), None if within is None else time.monotonic() + within
+        taken: list[str] = []
+        bad: list[str] = []
+        why = None
+        for name in names[:limit]:
+            if until is not None and time.monotonic() > until:
+                break
+            try:
+                run = self._take(name, apply)
+            except FileNotFoundError:
+                taken.append(name.removesuffix(RECORD))  # another process was faster
+            except (StoreError, FencedError) as error:
+                if type(error) is not StoreError:
+                    why = error.message
+                    break
+                bad.append(self._set_aside(name))
+            except (MainspringError, OSError, ValueError, msgspec.MsgspecError):
+                bad.append(self._set_aside(name))
+            else:
+                if run is not None:
+                    taken.append(run)
+        self._sweep()
+        return TakenIn(tuple(taken), tuple(bad), len(names) - len(taken) - len(bad), why)
+
+    def lock(self, name: str) -> LockFile | None:
+        """Take the lock of this name, or return None: somebody holds it.
+
+        Raises:
+            OSError: there can be no lock file here.
+        """
+        folder = self.folder / "locks"
+        self._make_folder(self.folder)
+        self._make_folder(folder)
+        quoted = quote(name, safe="")
+        path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else fingerprint(name.encode())}.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        with contextlib.suppress(OSError):  # a full disk: the text is only for people
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        return LockFile(path, descriptor)
+
+    def _ending_in(self, ending: str) -> list[str]:
+        try:
+            return sorted(path.name for path in self.folder.iterdir() if path.name.endswith(ending))
+        except OSError:
+            return []
+
+    def _take(self, name: str, apply: Callable[[Any], Any]) -> str | None:
+        """Take one record in and return its run; None if the store still has an owner for it: then it stays for later."""
+        record = self._read(name)
+        if record.describe is not None:
+            apply(record.describe)
+        answer = apply(record.run)
+        if isinstance(answer, Refused):
+            return None
+        failpoints.hit("spool.taken")
+        (self.folder / name).unlink(missing_ok=True)
+        failpoints.hit("spool.deleted")
+        return record.run.id
+
+    def _read(self, name: str) -> SpooledRun:
+        path = self.folder / name
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"{path} is too large")
+        record = msgspec.json.decode(path.read_bytes(), type=SpooledRun)
+        if record.form != 1:
+            raise ValueError(f"{path} has form {record.form}")
+        return record
+
+    def _set_aside(self, name: str) -> str:
+        aside = self.folder / (name + BAD)
+        with contextlib.suppress(OSError):
+            (self.folder / name).rename(aside)
+        return str(aside)
+
+    def _sweep(self) -> None:
+        """Delete what a writer that was killed left half written."""
+        with contextlib.suppress(OSError):
+            for path in self.folder.glob(f"*{_PART}"):
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > _STALE_PART:
+                        path.unlink()
+
+    @staticmethod
+    def _make_folder(folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+select kind, definition, retired_at from automations where name = ?

@@ -1,0 +1,1 @@
+select state, reason from runs where id = ?
