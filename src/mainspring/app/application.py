@@ -19,7 +19,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
 from mainspring.app.upkeep import Upkeep
@@ -31,7 +30,7 @@ from mainspring.domain.codec import Codec, JsonCodec, encode
 from mainspring.domain.errors import ConflictError, DefinitionError
 from mainspring.engine.automation import Automation
 from mainspring.engine.registry import Registry, current_registry
-from mainspring.engine.worker import WorkerSettings
+from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service import event, question, run, signal, starting
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.store.sqlite.reads_acts import SqliteActReads
@@ -88,7 +87,9 @@ class App:
             ConflictError: this app runs already.
         """
         if self._working is not None:
-            raise ConflictError("this app is running already", hint="Use one `async with app.running()` for the whole program.")
+            raise ConflictError(
+                "this app is running already", hint="Use one `async with app.running()` for the whole program."
+            )
         working = Working(
             self.path,
             self.registry,
@@ -147,7 +148,14 @@ class App:
         return Starter(
             self,
             starting.StartOptions(
-                key=key, key_policy=key_policy, due_at=due_at, queue=queue, priority=priority, tag=tag, tags=tags, title=title
+                key=key,
+                key_policy=key_policy,
+                due_at=due_at,
+                queue=queue,
+                priority=priority,
+                tag=tag,
+                tags=tags,
+                title=title,
             ),
         )
 
@@ -238,7 +246,9 @@ class Starter:
         data = encode({}) if signature is None else encode_call(signature, args, kwargs, found.name)
         definition = found.definition
         started = await app.do(
-            lambda store, act: starting.start(store, app.clock, definition, data, act=act, options=self._options, codec=app.codec)
+            lambda store, act: starting.start(
+                store, app.clock, definition, data, act=act, options=self._options, codec=app.codec
+            )
         )
         return Handle(app, started.run, signature, created=started.created)
 
@@ -246,5 +256,3 @@ class Starter:
 def _path_of(store: str | Path) -> Path:
     text = str(store)
     return Path(text.removeprefix("sqlite:///")).absolute()
-
-

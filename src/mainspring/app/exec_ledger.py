@@ -1,8 +1,9 @@
 """The store as a wrapped command sees it: told what happens, waited for briefly, and given up for good at the first failure.
 
-Invariants: nothing here keeps the command waiting longer than the patience; once the store is away it stays so for this process, so that a
-store that comes back half way is told the whole story later, from the spool, instead of a part of it now. Every act runs in one thread, in
-order; that thread may be stuck for ever in a lock or on a disk, and the process ends all the same.
+Invariants: nothing here keeps the command waiting longer than the patience; once the store is away it stays so for
+this process, so that a store that comes back half way is told the whole story later, from the spool, instead of a
+part of it now. Every act runs in one thread, in order; that thread may be stuck for ever in a lock or on a disk, and
+the process ends all the same.
 """
 
 import threading

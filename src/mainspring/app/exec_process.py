@@ -1,7 +1,8 @@
 """`mainspring exec`: one wrapped command from lock to record, put together from store, spool and engine.
 
-The command comes first: by default it runs whatever state the store is in, and its story goes to the spool. Only what the user asked to
-keep it from running does so: a lock or a key that another run holds, a key that was used up, or `fail_open=False`.
+The command comes first: by default it runs whatever state the store is in, and its story goes to the spool. Only what
+the user asked to keep it from running does so: a lock or a key that another run holds, a key that was used up, or
+`fail_open=False`.
 """
 
 import os

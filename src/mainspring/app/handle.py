@@ -72,7 +72,11 @@ class Handle:
         if view.result is None:
             return None
         data = self._app.codec.decode(view.result)
-        return decode(data) if self._signature is None else decode_result(self._signature, data, f"result of run {view.id}")
+        return (
+            decode(data)
+            if self._signature is None
+            else decode_result(self._signature, data, f"result of run {view.id}")
+        )
 
 
 def _heir_of(view: RunView) -> str | None:

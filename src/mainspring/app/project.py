@@ -14,7 +14,7 @@ from mainspring.app.working import Working
 from mainspring.config import Settings, load
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.registry import Registry
-from mainspring.engine.worker import WorkerSettings
+from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service.actor import Actor
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue

@@ -1,8 +1,8 @@
 """The supervisor: starts the worker and starts it again, knows how each one died, and puts the runs that shared a crash on probation.
 
-It imports no user code, so nothing of theirs can take it down. A worker that ends by a signal or with a code of its own choosing is a crash:
-its session is buried as crashed and a probation process continues its runs one at a time. A worker that ends with 0 or 75 gave its runs
-back, or lost the store; those never count.
+It imports no user code, so nothing of theirs can take it down. A worker that ends by a signal or with a code of its
+own choosing is a crash: its session is buried as crashed and a probation process continues its runs one at a time. A
+worker that ends with 0 or 75 gave its runs back, or lost the store; those never count.
 """
 
 import logging
@@ -45,7 +45,9 @@ class Post:
 class Supervisor:
     """Run by `run()` in the main thread of its process until `stop()`."""
 
-    def __init__(self, project: Project, handover: Handover, *, on_start: Callable[[str, int], None] = lambda role, pid: None) -> None:
+    def __init__(
+        self, project: Project, handover: Handover, *, on_start: Callable[[str, int], None] = lambda role, pid: None
+    ) -> None:
         self._project = project
         self._handover = handover
         self._worker = Post(handover)
@@ -99,7 +101,7 @@ class Supervisor:
     def _start(self, post: Post) -> None:
         command = [sys.executable, "-m", "mainspring.app.worker_process", msgspec.json.encode(post.handover).decode()]
         env = {**os.environ, "PYTHONHASHSEED": "0"}
-        post.process = subprocess.Popen(command, env=env, start_new_session=True)  # noqa: S603 - our own module
+        post.process = subprocess.Popen(command, env=env, start_new_session=True)
         post.started = time.monotonic()
         post.starts += 1
         self._on_start(post.handover.role, post.process.pid)
@@ -111,7 +113,9 @@ class Supervisor:
         crashed = code not in (0, GONE)
         # The first death after a steady life is answered at once.
         post.pause = FIRST_PAUSE if lived >= STEADY_AFTER else min(post.pause * 2, LONGEST_PAUSE)
-        post.not_before = time.monotonic() + (0.0 if post.starts <= 1 or lived >= STEADY_AFTER or not crashed else post.pause)
+        post.not_before = time.monotonic() + (
+            0.0 if post.starts <= 1 or lived >= STEADY_AFTER or not crashed else post.pause
+        )
         if crashed:
             how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
             _LOG.error("the %s process %d ended %s; it is started again", post.handover.role, process.pid, how)

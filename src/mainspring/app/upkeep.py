@@ -45,14 +45,20 @@ class Retention:
             return now - round(span.total_seconds() * 1000)
 
         return Prune(
-            before(self.succeeded), before(self.failed), before(self.cancelled), before(self.events), before(self.rollups)
+            before(self.succeeded),
+            before(self.failed),
+            before(self.cancelled),
+            before(self.events),
+            before(self.rollups),
         )
 
 
 class Upkeep:
     """One round a second, in a thread of its own, started and ended by `Working`."""
 
-    def __init__(self, retention: Retention | None = None, extra: tuple[Callable[[SqliteStore], None], ...] = ()) -> None:
+    def __init__(
+        self, retention: Retention | None = None, extra: tuple[Callable[[SqliteStore], None], ...] = ()
+    ) -> None:
         self._retention = retention or Retention()
         self._extra = extra
         self._seen: dict[int, int] = {}
@@ -74,7 +80,7 @@ class Upkeep:
         while True:
             try:
                 await working.loop.run_in_executor(self._pool, self.run_once, working.store, working.clock.now())
-            except Exception:
+            except Exception:  # noqa: BLE001  the scan never ends
                 _LOG.exception("upkeep failed; it is tried again in a second")
             await asyncio.sleep(_EVERY_S)
 
@@ -107,7 +113,9 @@ class Upkeep:
 def bury(store: SqliteStore, found: FoundSession, *, crashed: bool = False, alone: str | None = None) -> bool:
     """Kill what is left of a dead session and set its runs free; False if something of it could not be killed."""
     if not kill_remains(found):
-        _LOG.error("session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path)
+        _LOG.error(
+            "session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path
+        )
         return False
     store.apply(Bury(found.session, crashed=crashed, alone=alone))
     return True

@@ -1,6 +1,7 @@
 """`mainspring watch --once`: take in the spool, bury the dead, and judge what is silent. Told once, acted on by whoever asked.
 
-It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error, never silence.
+It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error,
+never silence.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """`python -m mainspring.app.worker_process HANDOVER`: one worker, started and watched by a supervisor.
 
-It dies with its supervisor (SIGTERM first, so that it drains). SIGTERM drains and ends with 0; losing the store or the session ends at
-once with 75, for a process that may write nothing more must not do anything more.
+It dies with its supervisor (SIGTERM first, so that it drains). SIGTERM drains and ends with 0; losing the store or
+the session ends at once with 75, for a process that may write nothing more must not do anything more.
 """
 
 import asyncio

@@ -21,7 +21,8 @@ from mainspring.engine.registry import Registry
 from mainspring.engine.scheduler import Scheduler
 from mainspring.engine.stall import StallWatch
 from mainspring.engine.transactional import database_of, transactional_call
-from mainspring.engine.worker import Worker, WorkerSettings
+from mainspring.engine.worker import Worker
+from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase

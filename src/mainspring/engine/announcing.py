@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.errors import MainspringError
 from mainspring.domain.call import encode_call
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import fingerprint
 from mainspring.engine.automation import Automation
 from mainspring.engine.problem import Problem

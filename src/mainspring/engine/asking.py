@@ -1,7 +1,7 @@
 """How a body asks for steps and children: options first, then the function and its own arguments.
 
-`run.step(fn, ...)` fixes the request's identity at the call and returns a real coroutine; the request is made when that coroutine is first
-awaited. What it returns is what a replay would read: decode(encode(value)).
+`run.step(fn, ...)` fixes the request's identity at the call and returns a real coroutine; the request is made when
+that coroutine is first awaited. What it returns is what a replay would read: decode(encode(value)).
 """
 
 import functools
@@ -60,9 +60,14 @@ class Asker:
         Raises:
             OptionError: a value cannot be used.
         """
-        said: dict[str, Any] = dict(key=key, timeout=timeout, name=name, delivery=delivery, isolate=isolate, queue=queue, tag=tag)
+        said: dict[str, Any] = {
+            **{"key": key, "timeout": timeout, "name": name, "delivery": delivery},
+            **{"isolate": isolate, "queue": queue, "tag": tag},
+        }
         read = parse_options(Kind.STEP, {k: v for k, v in said.items() if v is not None}, "run.options(...)")
-        plan = _plan_of(read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo)
+        plan = _plan_of(
+            read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo
+        )
         plan = replace(plan, run_key=run_key, close=close or plan.close)
         return Asker(self._body, _merge(self._plan, plan))
 
@@ -71,7 +76,9 @@ class Asker:
         self, fn: "Callable[Concatenate[Tx, P], Coroutine[Any, Any, T]]", *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]: ...
     @overload
-    def step(self, fn: "Callable[Concatenate[Tx, P], T]", *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
+    def step(
+        self, fn: "Callable[Concatenate[Tx, P], T]", *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
     @overload
     def step(
         self, fn: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
@@ -88,7 +95,12 @@ class Asker:
         return self.step_with(live, signature, plan, args, kwargs)
 
     def step_with(
-        self, live: Callable[..., Any], signature: Signature, plan: StepPlan, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        live: Callable[..., Any],
+        signature: Signature,
+        plan: StepPlan,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Coroutine[Any, Any, Any]:
         """Ask for a step whose function, signature and plan are known."""
         body = self._body
@@ -104,7 +116,9 @@ class Asker:
         else:
             call = StepCall(live, signature, args, kwargs, data, plan)
             kind = OutcomeKind.STEP
-        return _ask(body, kind, ident, name, call, functools.partial(decode_result, signature, what=f"result of {name}"))
+        return _ask(
+            body, kind, ident, name, call, functools.partial(decode_result, signature, what=f"result of {name}")
+        )
 
     @overload
     def child(self, automation: Workflow[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
@@ -183,7 +197,16 @@ class Asker:
         plan = _merge(own, self._plan)
         name = plan.name or live.__name__
         fan = Fan(
-            body, body.ident_for(name, plan.key), name, live, signature, plan, items, concurrency, collect=on_error == "collect", spread=spread
+            body,
+            body.ident_for(name, plan.key),
+            name,
+            live,
+            signature,
+            plan,
+            items,
+            concurrency,
+            collect=on_error == "collect",
+            spread=spread,
         )
         return fan.run()
 
@@ -225,7 +248,9 @@ ask = _ask
 def _merge(base: StepPlan, over: StepPlan) -> StepPlan:
     """Return `base` with whatever `over` says."""
     said = {
-        f: value for f in StepPlan.__slots__ if (value := getattr(over, f)) is not None and value != getattr(_DEFAULT, f)
+        f: value
+        for f in StepPlan.__slots__
+        if (value := getattr(over, f)) is not None and value != getattr(_DEFAULT, f)
     }
     return replace(base, **said) if said else base
 
@@ -255,5 +280,7 @@ def _step_of(fn: Any) -> tuple[Callable[..., Any], Signature, StepPlan]:
     if isinstance(fn, Task):
         return fn.fn, signature_of(fn.fn), _plan_of(fn.definition.options, fn.retry, None)
     if not callable(fn):
-        raise DefinitionError(f"run.step wants a function, got {type(fn).__name__}: write run.step(function, arguments), without calling it")
+        raise DefinitionError(
+            f"run.step wants a function, got {type(fn).__name__}: write run.step(function, arguments), without calling it"
+        )
     return fn, signature_of(fn), _DEFAULT

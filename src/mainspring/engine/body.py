@@ -1,8 +1,9 @@
 """One run's code on its own deterministic loop: asks, takes outcomes in rank order, knows no store and no wall clock.
 
-Invariants. Outcomes are handed over one at a time, each when the ready queue is empty, live exactly as in replay. Until the saved history is
-used up no request is shown to the driver. A request's identity is fixed at the call. What was saved but is not (or not yet) asked for
-waits in `unclaimed`; what stays there is listed on the run. Nothing here blocks, and nothing is random but by the run's id.
+Invariants. Outcomes are handed over one at a time, each when the ready queue is empty, live exactly as in replay.
+Until the saved history is used up no request is shown to the driver. A request's identity is fixed at the call. What
+was saved but is not (or not yet) asked for waits in `unclaimed`; what stays there is listed on the run. Nothing here
+blocks, and nothing is random but by the run's id.
 """
 
 import asyncio
@@ -10,42 +11,21 @@ import contextvars
 import hashlib
 import heapq
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from mainspring.domain.call import Change, diff_call, same_call
 from mainspring.domain.errors import BodyError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.ambient import IN_BODY
+from mainspring.engine.drift import Drift, drift_of
 from mainspring.engine.loop import BodyFuture, BodyTask, DeterministicLoop, Timer
-from mainspring.engine.requests import ChildCall, Request, StepCall, TimerCall, Unloaded
+from mainspring.engine.notes import Notes
+from mainspring.engine.requests import Request, TimerCall, Unloaded
 
 _UNSET: Any = object()
 _STOPPING = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _UNHANDED = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """The code asks for a saved step with another input."""
-
-    ident: str
-    name: str
-    changes: list[Change]
-    input: bytes
-
-
-@dataclass(slots=True)
-class Notes:
-    """What a body says about itself, latest values; `changed` until the driver has sent them."""
-
-    tags: dict[str, str] = field(default_factory=dict)
-    published: bytes | None = None
-    progress: tuple[int, int | None] | None = None
-    hints: set[str] = field(default_factory=set)
-    changed: bool = False
 
 
 class Body:
@@ -101,10 +81,14 @@ class Body:
                 break
             outcome = self._history[position]
             position += 1
-            self.now_at = max(self.now_at, outcome.at)  # also of what nobody waits for now: live it was handed over and ignored
+            self.now_at = max(
+                self.now_at, outcome.at
+            )  # also of what nobody waits for now: live it was handed over and ignored
             if outcome.kind in _STOPPING or outcome.state in _UNHANDED or outcome.ident in self.waiting:
                 self._hand(outcome, _UNSET)
-            elif outcome.state is not OutcomeState.CANCELLED and outcome.ident in self._saved:  # else it was asked for and given up
+            elif (
+                outcome.state is not OutcomeState.CANCELLED and outcome.ident in self._saved
+            ):  # else it was asked for and given up
                 self.unclaimed[outcome.ident] = outcome
         for outcome in self._history[position:] if self.done else ():
             if outcome.state is not OutcomeState.CANCELLED and outcome.ident in self._saved:
@@ -119,8 +103,7 @@ class Body:
             self._hand(heapq.heappop(self._early)[1], _UNSET)
 
     def _hand(self, outcome: Outcome, value: Any) -> None:
-        if outcome.at > self.now_at:
-            self.now_at = outcome.at
+        self.now_at = max(self.now_at, outcome.at)
         if outcome.kind in _STOPPING:
             self._stop(outcome.kind)
         elif outcome.state in _UNHANDED:
@@ -166,7 +149,7 @@ class Body:
 
     @property
     def stuck(self) -> bool:
-        """Tell whether the body waits for something that nobody can give it."""
+        """Whether the body waits for something that nobody can give it."""
         return not self.done and not self.waiting
 
     def _stop(self, kind: OutcomeKind) -> None:
@@ -223,7 +206,9 @@ class Body:
             if self.loop.closed:
                 raise Unloaded
             if key is None:
-                raise BodyError("a run can be asked only from its own workflow body, not from a callback or from outside")
+                raise BodyError(
+                    "a run can be asked only from its own workflow body, not from a callback or from outside"
+                )
             return f"{name}[{key}]"
         if key is not None:
             return f"{task.branch}{name}[{key}]"
@@ -255,7 +240,7 @@ class Body:
         if self._saved:
             saved = self._saved.pop(request.ident, None)
             if saved is not None:
-                self._compare(request, saved)
+                self.drift = self.drift or drift_of(request, saved)
         if self.unclaimed:
             outcome = self.unclaimed.pop(request.ident, None)
             if outcome is not None:
@@ -307,22 +292,6 @@ class Body:
         if task is not None:
             count = task.uses[f"?{what}"] = task.uses.get(f"?{what}", 0) + 1
         return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{what}\x1f{count}".encode()).digest()
-
-    def _compare(self, request: Request, saved: Outcome) -> None:
-        call = request.call
-        if saved.kind is not request.kind:
-            changes = [Change("$", str(saved.kind), str(request.kind))]
-            self.drift = self.drift or Drift(request.ident, request.name, changes, b"")
-        elif saved.state is OutcomeState.SUCCEEDED and saved.input is not None and isinstance(call, StepCall | ChildCall):
-            if saved.input == call.input:
-                return
-            if isinstance(call, StepCall):
-                if same_call(call.signature, saved.input, call.input):
-                    return
-                changes = diff_call(call.signature, saved.input, call.input)
-            else:
-                changes = [Change("$", saved.input.decode(), call.input.decode())]
-            self.drift = self.drift or Drift(request.ident, request.name, changes, call.input)
 
 
 def _take_nothing(_value: Any, _failure: Failure | None) -> None:

@@ -1,9 +1,9 @@
 """A warm child: `python -m mainspring.engine.child FD PARENT`, which runs one call at a time for its worker.
 
-Role: imports the user's function by name, runs it in the main thread, and carries `ms.*` over the channel. What it prints goes to
-the pipes that the worker reads.
-Invariants: it never outlives its parent (the kernel's signal, else the end of the channel); each call gets exactly one Ended,
-unless the process dies; nothing of the user's that fails to print or encode can keep that Ended back.
+Role: imports the user's function by name, runs it in the main thread, and carries `ms.*` over the channel. What it
+prints goes to the pipes that the worker reads. Invariants: it never outlives its parent (the kernel's signal, else
+the end of the channel); each call gets exactly one Ended, unless the process dies; nothing of the user's that fails
+to print or encode can keep that Ended back.
 """
 
 import contextlib

@@ -1,6 +1,7 @@
 """How a body's child becomes the data of a run: another automation, or one step that any worker may take.
 
-A spread step is a run of kind "step" under its parent's automation and version; its input names the function as `module:qualname`.
+A spread step is a run of kind "step" under its parent's automation and version; its input names the function as
+`module:qualname`.
 """
 
 import functools
@@ -90,7 +91,14 @@ def child_command(run: ClaimedRun, request: Request, call: ChildCall, now_at: in
     if call.definition is not None:
         options = StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag)
         return start_command(
-            call.definition, call.input, run=new, now_at=now_at, trigger=f"child of {run.id}", options=options, parent=link, codec=codec
+            call.definition,
+            call.input,
+            run=new,
+            now_at=now_at,
+            trigger=f"child of {run.id}",
+            options=options,
+            parent=link,
+            codec=codec,
         )
     return StartRun(
         id=new,

@@ -1,25 +1,24 @@
 """The driver of one loaded run: joins its body to the store. It is the only writer of that run's journal.
 
-Invariants. Ranks are given in the order of submission, which is the order of commit and of handing over. Nothing is handed to the body before
-it is committed. A refused owner's command means that another process owns the run: the driver lets go at once and writes no more.
-A body is driven from plain callbacks only.
+Invariants. Ranks are given in the order of submission, which is the order of commit and of handing over. Nothing is
+handed to the body before it is committed. A refused owner's command means that another process owns the run: the
+driver lets go at once and writes no more. A body is driven from plain callbacks only.
 """
 
 from typing import Any
 
 import msgspec
 
-from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.body import Body
 from mainspring.engine.ending import Halted, drift_halt, ending_of
 from mainspring.engine.hosting import Hosting
+from mainspring.engine.journal_writer import JournalWriter
 from mainspring.engine.programs import Program
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.steps import Steps
 from mainspring.engine.waits import Waits
-from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import Annotate, ClaimedRun, Finish, Halt, Release, StartRun, Suspend
 
@@ -37,16 +36,13 @@ class Driver:
         self.program = program
         self.spent: dict[str, int] = {}
         """Attempts that superseded outcomes took: numbers go on after them."""
-        self.rank = history.outcomes[-1].rank if history is not None and history.outcomes else 0
-        if history is not None and history.superseded:
-            self.rank = max(self.rank, *(o.rank for o in history.superseded))
-            for outcome in history.superseded:
-                self.spent[outcome.ident] = max(self.spent.get(outcome.ident, 0), outcome.attempt)
+        for outcome in history.superseded if history is not None else ():
+            self.spent[outcome.ident] = max(self.spent.get(outcome.ident, 0), outcome.attempt)
+        self.journal = JournalWriter(self, history)
         self.attempts: dict[str, list[AttemptRecord]] = {}
         self.checkpoints: dict[str, Checkpoint] = dict(history.checkpoints) if history is not None else {}
         for record in history.attempts if history is not None else ():
             self.attempts.setdefault(record.ident, []).append(record)
-        self.saving = 0
         self.gone = False
         self.parked = False
         self.draining = False
@@ -111,7 +107,7 @@ class Driver:
             if not self.waits.stop_sent or body.stopping is not None:
                 self._start_new()
                 self.waits.match_facts()
-        if not self.saving and not self.steps.in_flight:
+        if not self.journal.saving and not self.steps.in_flight:
             self._rest()
 
     def _start_new(self) -> None:
@@ -138,7 +134,7 @@ class Driver:
         if self.halt is not None:
             self._halt(self.halt)
         elif self.draining:
-            self._send_last(Release(self.run.id, self.claim, self.rank))
+            self._send_last(Release(self.run.id, self.claim, self.journal.rank))
         elif self.body.stuck:
             self._finish()
         else:
@@ -149,7 +145,9 @@ class Driver:
                 return
             self.send_notes()
             state = RunState.RETRYING if is_retry else RunState.WAITING
-            command = Suspend(self.run.id, self.claim, state, due_at, self.waits.seen, self.rank, self.waits.describe())
+            command = Suspend(
+                self.run.id, self.claim, state, due_at, self.waits.seen, self.journal.rank, self.waits.describe()
+            )
             self.parked = True
             self.hosting.store.submit(command, self._suspended)
 
@@ -163,90 +161,9 @@ class Driver:
 
     # -- saving and handing over ---------------------------------------------------------------------------------------
 
-    def save(
-        self,
-        request: Request,
-        state: OutcomeState,
-        *,
-        value: Any = None,
-        has_value: bool = False,
-        output: bytes | None = None,
-        failure: Failure | None = None,
-        attempt: int = 1,
-        started_at: int | None = None,
-        took_us: int = 0,
-        inbox: int | None = None,
-        marked: bool = False,
-        input: bytes | None = None,  # noqa: A002  the field's word
-        undo: str | None = None,
-        at: int | None = None,
-    ) -> None:
-        """Submit the outcome of a request; once committed it is handed to the body."""
-        now = self.hosting.clock.now() if at is None else at
-        outcome = Outcome(
-            self.rank + 1,
-            request.ident,
-            request.name,
-            request.kind,
-            state,
-            request.asked,
-            attempt,
-            self.run.generation,
-            now if started_at is None else started_at,
-            now,
-            took_us,
-            input,
-            output,
-            failure,
-            undo,
-        )
-        self.append(outcome, inbox=inbox, marked=marked, value=value, has_value=has_value)
-
-    def append(
-        self, outcome: Outcome, *, inbox: int | None = None, marked: bool = False, value: Any = None, has_value: bool = False
-    ) -> None:
-        """Submit an outcome that carries the next rank."""
-        self.rank = outcome.rank
-        self.saving += 1
-        seal = self.hosting.seal
-        command = SaveOutcome(
-            self.run.id,
-            self.claim,
-            outcome.rank,
-            outcome.ident,
-            outcome.name,
-            outcome.kind,
-            outcome.state,
-            outcome.asked,
-            outcome.attempt,
-            outcome.generation,
-            outcome.started_at,
-            outcome.at,
-            outcome.took_us,
-            self.run.automation,
-            seal(outcome.input),
-            seal(outcome.output),
-            outcome.failure,
-            outcome.undo,
-            inbox,
-            marked,
-        )
-
-        def saved(result: Any) -> None:
-            self.saving -= 1
-            if self.gone:
-                return
-            if isinstance(result, Refused):
-                self.let_go()
-            elif isinstance(result, Exception):
-                self.hosting.broken(self, result)
-            else:
-                self.hosting.progressed(self)
-                self._hand(outcome, value, has_value)
-
-        self.hosting.store.submit(command, saved)
-
-    def _hand(self, outcome: Outcome, value: Any, has_value: bool) -> None:
+    def committed(self, outcome: Outcome, value: Any, *, has_value: bool) -> None:
+        """Hand over an outcome of the journal."""
+        self.hosting.progressed(self)
         if outcome.state in _DOUBTFUL:
             self.body.doubts[outcome.ident] = outcome
             self.halt_for_doubt(outcome)
@@ -259,7 +176,9 @@ class Driver:
                 else:
                     self.body.hand(outcome)
             except Exception as error:  # noqa: BLE001  a saved value that today's type cannot read
-                self.halt = self.halt or Halted(FailureReason.BODY_ERROR, self.hosting.failure_of(error), outcome.ident, {})
+                self.halt = self.halt or Halted(
+                    FailureReason.BODY_ERROR, self.hosting.failure_of(error), outcome.ident, {}
+                )
         self.advance()
 
     def halt_for_doubt(self, outcome: Outcome) -> None:
@@ -276,7 +195,9 @@ class Driver:
             notes.changed = False
             progress = msgspec.json.encode(list(notes.progress)) if notes.progress is not None else None
             detail = msgspec.json.encode({"hints": sorted(notes.hints)}) if notes.hints else None
-            command = Annotate(self.run.id, self.claim, dict(notes.tags) or None, progress, self.hosting.seal(notes.published), detail)
+            command = Annotate(
+                self.run.id, self.claim, dict(notes.tags) or None, progress, self.hosting.seal(notes.published), detail
+            )
             self.hosting.store.submit(command, self._noted)
 
     def _noted(self, result: Any) -> None:
@@ -287,11 +208,13 @@ class Driver:
         detail = msgspec.json.encode(halted.detail) if halted.detail else None
         passes = self.program.on_blocked == "pass"
         self._send_last(
-            Halt(self.run.id, self.claim, halted.reason, self.rank, halted.failure, halted.ident, detail, passes)
+            Halt(
+                self.run.id, self.claim, halted.reason, self.journal.rank, halted.failure, halted.ident, detail, passes
+            )
         )
 
     def _finish(self) -> None:
-        if self.saving:
+        if self.journal.saving:
             return  # outcomes on their way belong before the end
         self.steps.cancel_all("the run has ended")
         self.send_notes()
@@ -306,7 +229,7 @@ class Driver:
                 self.run.id,
                 self.claim,
                 end.state,
-                self.rank,
+                self.journal.rank,
                 self.hosting.seal(end.result),
                 end.failure,
                 end.reason,
@@ -331,4 +254,3 @@ class Driver:
         """Take note of what came from outside while the run is loaded."""
         self.waits.add_facts(facts)
         self.advance()
-

@@ -14,12 +14,15 @@ from mainspring.domain.verdict import Kind
 from mainspring.engine.requests import Restarted, RolledBack
 
 if TYPE_CHECKING:
-    from mainspring.engine.body import Body, Drift
+    from mainspring.engine.body import Body
+    from mainspring.engine.drift import Drift
     from mainspring.engine.programs import Program
 
 FailureOf = Callable[[BaseException], Failure]
 
-_MAY_AWAIT = "A body may await run.*, asyncio.sleep and tasks made of them; anything else belongs into run.step(function, ...)."
+_MAY_AWAIT = (
+    "A body may await run.*, asyncio.sleep and tasks made of them; anything else belongs into run.step(function, ...)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,12 @@ def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> 
         hint="Accept the new input as the same: runs retry RUN --accept STEP. Run it again from there: runs retry RUN --from STEP.",
         data=changes,
     )
-    return Halted(FailureReason.DRIFT, failure, drift.ident, {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}, "changes": changes})
+    return Halted(
+        FailureReason.DRIFT,
+        failure,
+        drift.ident,
+        {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}, "changes": changes},
+    )
 
 
 def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending:
@@ -111,9 +119,7 @@ def _failed(body: "Body", error: BaseException, detail: dict[str, Any], failure_
         if isinstance(error, MainspringError) and error.code == "value_refused":
             reason = FailureReason.VALUE_REFUSED
         return Ending(RunState.FAILED, failure=failure_of(error), reason=reason, detail=detail)
-    reason = (
-        FailureReason.PERMANENT_ERROR if failed.failure.kind is Kind.PERMANENT else FailureReason.RETRIES_EXHAUSTED
-    )
+    reason = FailureReason.PERMANENT_ERROR if failed.failure.kind is Kind.PERMANENT else FailureReason.RETRIES_EXHAUSTED
     return Ending(RunState.FAILED, failure=failed.failure, reason=reason, failed_ident=body.failed_ident, detail=detail)
 
 

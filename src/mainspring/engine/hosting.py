@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mainspring.domain.clock import Clock
 from mainspring.domain.failure import Failure
 from mainspring.engine.attempt import Attempts
-from mainspring.store.base import Store
 from mainspring.engine.requests import ChildCall, Request
+from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import ClaimedRun, StartRun
 

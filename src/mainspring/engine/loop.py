@@ -1,10 +1,12 @@
 """A small deterministic asyncio event loop: the body of one run is driven by its own (ADR 0001).
 
-Invariants. The ready queue runs in order and nothing else runs. Time is the run's time, told by the owner. Timers are handed to the owner,
-who journals them. Tasks and futures hash by creation number, so that sets of them iterate alike in each replay. Whatever would reach
-outside (threads, sockets, processes, signals) raises and shows the `run.step` form.
+Invariants. The ready queue runs in order and nothing else runs. Time is the run's time, told by the owner. Timers are
+handed to the owner, who journals them. Tasks and futures hash by creation number, so that sets of them iterate alike
+in each replay. Whatever would reach outside (threads, sockets, processes, signals) raises and shows the `run.step`
+form.
 
-The loop is entered from a plain callback, never from inside a task: from Python 3.14 on a task may not be entered inside a task.
+The loop is entered from a plain callback, never from inside a task: from Python 3.14 on a task may not be entered
+inside a task.
 """
 
 import asyncio

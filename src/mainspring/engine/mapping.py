@@ -1,7 +1,7 @@
 """Durable fan-out: one request an item, a window of them open at a time, no task an item.
 
-Identity of an item = the identity of the fan + its place: `load#1[17]`. Items are started in order; as outcomes are handed over in rank order,
-the window moves alike in each replay. 100,000 items are ordinary.
+Identity of an item = the identity of the fan + its place: `load#1[17]`. Items are started in order; as outcomes are
+handed over in rank order, the window moves alike in each replay. 100,000 items are ordinary.
 """
 
 import functools

@@ -10,6 +10,7 @@ from typing import Any
 
 from mainspring.domain.call import decode_call, encode_result
 from mainspring.domain.duration import parse_duration
+from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.options import Kind
 from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature, signature_of
@@ -21,7 +22,6 @@ from mainspring.engine.registry import Registry
 from mainspring.engine.requests import Restarted, RolledBack, StepPlan, Unloaded
 from mainspring.engine.run import Run
 from mainspring.engine.undoing import undo_all
-from mainspring.domain.journal import OutcomeKind
 from mainspring.store.commands.runs import ClaimedRun
 
 _OWN_ENDS = (RolledBack, Restarted, Unloaded, GeneratorExit)
@@ -104,7 +104,9 @@ def _script_program(run: ClaimedRun, automation: Automation, options: Mapping[st
         "timeout_s": parse_duration(timeout).total_seconds() if timeout is not None else None,
         "produces": list(options.get("produces", ())),
     }
-    plan = StepPlan(retry=automation.retry, delivery=options.get("delivery", "at_least_once"), isolate="thread", name=run.automation)
+    plan = StepPlan(
+        retry=automation.retry, delivery=options.get("delivery", "at_least_once"), isolate="thread", name=run.automation
+    )
     signature = signature_of(run_command)
     return _single(run, run_command, signature, (), kwargs, plan, automation, options.get("on_blocked", "hold"))
 
@@ -159,5 +161,3 @@ def _facts_of(run: ClaimedRun) -> dict[str, Any]:
         "deadline_at": run.deadline_at,
         "created_at": run.created_at,
     }
-
-

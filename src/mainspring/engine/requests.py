@@ -145,6 +145,6 @@ class RolledBack(BaseException):
 class Restarted(BaseException):
     """The body ends and begins anew with another input under the same key."""
 
-    def __init__(self, input: bytes) -> None:  # noqa: A002  the field's word
+    def __init__(self, input: bytes) -> None:
         super().__init__("restarted")
         self.input = input

@@ -1,6 +1,7 @@
 """`ms.Run`: what a workflow body can ask of its run. Steps, children and maps are in `asking.py`; this adds everything else.
 
-All of it is deterministic: the same history gives the same answers. Nothing here blocks; each await ends by an outcome of the journal.
+All of it is deterministic: the same history gives the same answers. Nothing here blocks; each await ends by an
+outcome of the journal.
 """
 
 import asyncio
@@ -115,7 +116,7 @@ class Run(Asker):
 
     # -- waits ---------------------------------------------------------------------------------------------------------
 
-    async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WITHIN) -> Any:  # noqa: A002
+    async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WITHIN) -> Any:
         """Wait for the next message of this name; return its value.
 
         Raises:
@@ -132,7 +133,7 @@ class Run(Asker):
         where: Mapping[str, Any] | None = None,
         within: Any = DEFAULT_WITHIN,
         since: datetime | None = None,
-        type: Any = None,  # noqa: A002
+        type: Any = None,
     ) -> Any:
         """Wait for an event with these values in its data; `where` maps dotted paths to values. Each event counts once per run.
 
@@ -172,7 +173,8 @@ class Run(Asker):
         until_at = self._until(within)
         default = None if otherwise is _NO_DEFAULT else otherwise
         text = encode(
-            {"text": question, "choices": listed, "otherwise": default, "who": who, "evidence": evidence}, what="question"
+            {"text": question, "choices": listed, "otherwise": default, "who": who, "evidence": evidence},
+            what="question",
         )
         try:
             return await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
@@ -185,7 +187,13 @@ class Run(Asker):
         return self._body.now_at + int(parse_duration(within).total_seconds() * 1000)
 
     async def _wait(
-        self, kind: OutcomeKind, name: str, call: Any, read: Callable[[bytes], Any], until_at: int, key: str | None = None
+        self,
+        kind: OutcomeKind,
+        name: str,
+        call: Any,
+        read: Callable[[bytes], Any],
+        until_at: int,
+        key: str | None = None,
     ) -> Any:
         body = self._body
         body.refuse_if_stopped()
@@ -225,7 +233,9 @@ class Run(Asker):
             ArgumentError, ValueRefusedError: the input does not fit the workflow.
         """
         signature = self._restart_signature
-        data = encode({}) if signature is None else encode_call(signature, args, kwargs, f"restart of {self.automation}")
+        data = (
+            encode({}) if signature is None else encode_call(signature, args, kwargs, f"restart of {self.automation}")
+        )
         raise Restarted(data)
 
     def shield(self) -> Shield:

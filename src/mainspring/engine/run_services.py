@@ -30,7 +30,12 @@ class RunServices:
     """The part of `Hosting` that only looks things up and makes commands."""
 
     def __init__(
-        self, store: Store, clock: Clock, codec: Codec | None, classifier: Classifier | None, transactional: Transactional | None
+        self,
+        store: Store,
+        clock: Clock,
+        codec: Codec | None,
+        classifier: Classifier | None,
+        transactional: Transactional | None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -79,7 +84,9 @@ class RunServices:
     def restart_of(self, run: ClaimedRun, program: Program, data: bytes) -> StartRun:
         """Return the run that continues `run` with a new input."""
         assert program.automation is not None
-        options = StartOptions(key=run.run_key, key_policy="replace", queue=run.queue, priority=run.priority, tag=run.tag)
+        options = StartOptions(
+            key=run.run_key, key_policy="replace", queue=run.queue, priority=run.priority, tag=run.tag
+        )
         now_at = self.clock.now()
         return start_command(
             program.automation.definition,

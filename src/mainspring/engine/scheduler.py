@@ -1,8 +1,8 @@
 """The scheduler: makes the runs of due slots. Any number may run at once, for a slot is one row.
 
-A slot's run, the slot's row and the next due time are one commit. What was missed while nobody scheduled is decided by the definition's
-`misfire`: `last` (default) runs the newest, `none` runs nothing that is late, `all` runs each; slots that are not run get a row that says so.
-`overlap` decides what a slot does while the last run goes on.
+A slot's run, the slot's row and the next due time are one commit. What was missed while nobody scheduled is decided
+by the definition's `misfire`: `last` (default) runs the newest, `none` runs nothing that is late, `all` runs each;
+slots that are not run get a row that says so. `overlap` decides what a slot does while the last run goes on.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ class Scheduler:
         for schedule, unfinished in due:
             try:
                 self._make(schedule, unfinished, now)
-            except Exception:
+            except Exception:  # noqa: BLE001  one schedule must not stop the others
                 _LOG.exception("schedule %s: its slot cannot be made", schedule.name)
         if not self._open:
             self._sleep(next_at if not due else now + 1_000)
@@ -125,7 +125,14 @@ class Scheduler:
                 unfinished = unfinished or [f"for slot {slot_at}"]
 
     def _slot(
-        self, automation: Automation, schedule: Schedule, due: DueSchedule, slot_at: int, verdict: str, note: str | None, overlap: str
+        self,
+        automation: Automation,
+        schedule: Schedule,
+        due: DueSchedule,
+        slot_at: int,
+        verdict: str,
+        note: str | None,
+        overlap: str,
     ) -> MakeSlot:
         start = None
         if verdict == "run":

@@ -1,7 +1,7 @@
 """Signs of life: what a running attempt tells the engine before it ends.
 
-They reach `on_sign(spec, kind, sign)` in the loop's thread, in the order in which the step gave them, and all of them before the
-attempt's end. Each kind has one class.
+They reach `on_sign(spec, kind, sign)` in the loop's thread, in the order in which the step gave them, and all of them
+before the attempt's end. Each kind has one class.
 """
 
 from collections.abc import Callable

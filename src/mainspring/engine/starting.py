@@ -1,8 +1,9 @@
 """How a definition, an input and an instant become the command that stages a run.
 
-Role: the one place where options (queue, priority, partition, key, deadline, version, tag, title, tags) are applied to a start, whoever
-starts: a person (through the service, audited), the scheduler for a slot, a body for its child. Pure: no store, no clock.
-Invariant: the key's hash is over the plain JSON, so that a codec that encrypts differently each time keeps keys usable.
+Role: the one place where options (queue, priority, partition, key, deadline, version, tag, title, tags) are applied
+to a start, whoever starts: a person (through the service, audited), the scheduler for a slot, a body for its child.
+Pure: no store, no clock. Invariant: the key's hash is over the plain JSON, so that a codec that encrypts differently
+each time keeps keys usable.
 """
 
 from typing import Any, Literal, get_args

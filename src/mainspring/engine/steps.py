@@ -1,22 +1,22 @@
 """The steps of one loaded run: starts attempts, decides what follows each end, marks long ones, saves checkpoints.
 
-Invariants. A start mark is committed before the first attempt of an at-most-once step and before every attempt after the first; others get
-one when they have run for a second. A lost attempt never counts against the policy. The next attempt's instant is committed before
-anybody waits for it.
+Invariants. A start mark is committed before the first attempt of an at-most-once step and before every attempt after
+the first; others get one when they have run for a second. A lost attempt never counts against the policy. The next
+attempt's instant is committed before anybody waits for it.
 """
 
 import functools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failure import Failure
 from mainspring.domain.ids import idempotency_key
 from mainspring.domain.journal import AttemptRecord
 from mainspring.domain.retry import Retry
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.verdict import permanent
-from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec, choose_isolation
+from mainspring.engine.attempt import AttemptEnd, AttemptSpec
+from mainspring.engine.live_step import LiveStep, isolation_of, lost_in_doubt
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.signs import CheckpointSign, ProgressSign, Sign
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
@@ -28,31 +28,6 @@ if TYPE_CHECKING:
 _NO_RETRY = Retry()
 MARK_AFTER_MS = 1_000
 """An attempt that has run for so long gets its start mark."""
-
-
-class LiveStep:
-    """A step whose attempt is in flight or has a time."""
-
-    __slots__ = ("attempt", "call", "failures", "first_at", "handle", "marked", "request", "started_at", "stopped", "transaction")
-
-    def __init__(self, request: Request, call: StepCall) -> None:
-        self.request = request
-        self.call = call
-        self.attempt = 1
-        self.failures = 0
-        self.first_at = 0
-        self.started_at = 0
-        self.handle: AttemptHandle | None = None
-        self.marked = False
-        self.stopped = False
-        self.transaction: Any = None
-
-    def stop(self, why: str) -> None:
-        """Stop the attempt, and free what it holds in the user's database."""
-        if self.handle is not None:
-            self.handle.cancel(why)
-        if self.transaction is not None:
-            self.transaction.give_up()
 
 
 class Steps:
@@ -76,22 +51,14 @@ class Steps:
             step.attempt = driver.spent.get(request.ident, 0) + 1
         records = driver.attempts.get(request.ident) if driver.attempts else None
         if records:
-            last = self._take_up(step, records)
+            last = step.take_up(records)
             if last.state in (AttemptState.STARTED, AttemptState.LOST) and call.plan.delivery == "at_most_once":
-                self._doubt(step, _lost_in_doubt(request.name))
+                self._doubt(step, lost_in_doubt(request.name))
                 return
             if last.next_at is not None and last.next_at > driver.hosting.clock.now():
                 driver.waits.retry_at(request, call, last.next_at)
                 return
         self._attempt(step)
-
-    def _take_up(self, step: LiveStep, records: list[AttemptRecord]) -> AttemptRecord:
-        last = max(records, key=lambda r: r.attempt)
-        step.attempt = last.attempt + 1
-        step.failures = sum(1 for r in records if r.state is AttemptState.FAILED)
-        step.first_at = min(r.started_at for r in records)
-        step.marked = True
-        return last
 
     def _attempt(self, step: LiveStep) -> None:
         driver = self._driver
@@ -116,7 +83,7 @@ class Steps:
         plan = call.plan
         checkpoint = driver.checkpoints.get(request.ident)
         try:
-            isolate = _isolation_of(call)
+            isolate = isolation_of(call)
             spec = AttemptSpec(
                 run_id=driver.run.id,
                 ident=request.ident,
@@ -178,14 +145,14 @@ class Steps:
             self._save(step, OutcomeState.FAILED, end)
             return
         next_at = now + round(delay.total_seconds() * 1000)
-        record = self._record(step, AttemptState.FAILED, end.failure, now, next_at)
+        record = step.record(driver.run.generation, AttemptState.FAILED, end.failure, now, next_at)
         driver.attempts.setdefault(step.request.ident, []).append(record)
-        driver.saving += 1
-        self._submit(step, record, functools.partial(self._retry_saved, step, next_at))
+        driver.journal.saving += 1
+        self._submit(record, functools.partial(self._retry_saved, step, next_at))
 
     def _retry_saved(self, step: LiveStep, next_at: int, result: Any) -> None:
         driver = self._driver
-        driver.saving -= 1
+        driver.journal.saving -= 1
         if self._answered(result):
             if step.request.open:
                 driver.waits.retry_at(step.request, step.call, next_at)
@@ -198,8 +165,7 @@ class Steps:
         self._save(step, OutcomeState.CANCELLED, end)
 
     def _save(self, step: LiveStep, state: OutcomeState, end: AttemptEnd) -> None:
-        undo = step.call.plan.undo
-        self._driver.save(
+        self._driver.journal.save(
             step.request,
             state,
             value=end.value,
@@ -211,7 +177,7 @@ class Steps:
             took_us=end.took_us,
             marked=step.marked or step.attempt > 1,
             input=step.call.input,
-            undo=_name_of(undo) if undo is not None else None,
+            undo=step.undo_name,
         )
 
     def _doubt(self, step: LiveStep, failure: Failure) -> None:
@@ -250,7 +216,7 @@ class Steps:
 
     def _mark(self, step: LiveStep, answered: Any) -> None:
         step.marked = True
-        self._submit(step, self._record(step, AttemptState.STARTED, None, None, None), answered)
+        self._submit(step.record(self._driver.run.generation, AttemptState.STARTED), answered)
 
     def sign(self, spec: AttemptSpec, sign: Sign) -> None:
         """Save a checkpoint or progress of a running attempt."""
@@ -270,7 +236,11 @@ class Steps:
             driver.hosting.store.submit(done, self._answered)
 
     def _checkpointed(self, sign: CheckpointSign, result: Any) -> None:
-        sign.ack(None if self._answered(result) else RuntimeError("the checkpoint was not saved: another worker owns the run"))
+        sign.ack(
+            None
+            if self._answered(result)
+            else RuntimeError("the checkpoint was not saved: another worker owns the run")
+        )
 
     def _answered(self, result: Any) -> bool:
         driver = self._driver
@@ -284,26 +254,7 @@ class Steps:
             return False
         return True
 
-    def _record(
-        self, step: LiveStep, state: AttemptState, failure: Failure | None, ended_at: int | None, next_at: int | None
-    ) -> AttemptRecord:
-        request, undo = step.request, step.call.plan.undo
-        return AttemptRecord(
-            request.ident,
-            request.name,
-            self._driver.run.generation,
-            step.attempt,
-            state,
-            request.asked,
-            step.started_at,
-            ended_at,
-            next_at,
-            failure,
-            step.call.input,
-            _name_of(undo) if undo is not None else None,
-        )
-
-    def _submit(self, step: LiveStep, record: AttemptRecord, answered: Any) -> None:
+    def _submit(self, record: AttemptRecord, answered: Any) -> None:
         driver = self._driver
         driver.hosting.store.submit(
             SaveAttempt(
@@ -325,28 +276,3 @@ class Steps:
             ),
             answered,
         )
-
-
-def _isolation_of(call: StepCall) -> str:
-    plan = call.plan
-    if plan.delivery != "transactional":
-        return choose_isolation(call.fn, {"isolate": plan.isolate, "timeout": plan.timeout})
-    if plan.isolate == "process":
-        raise DefinitionError(
-            f"step {call.signature.name!r} is transactional and cannot run in a child process",
-            hint="Leave isolate= out: its time-out rolls the transaction back.",
-        )
-    return "thread"
-
-
-def _name_of(fn: Any) -> str:
-    return f"{getattr(fn, '__module__', '?')}:{getattr(fn, '__qualname__', repr(fn))}"
-
-
-def _lost_in_doubt(name: str) -> Failure:
-    return Failure(
-        type="InDoubt",
-        code="in_doubt",
-        message=f"the worker died while {name!r} was under way; it may or may not have had its effect",
-        hint="Look at the target, then: runs give-result RUN STEP VALUE, or runs retry RUN --from STEP to do it again.",
-    )

@@ -1,7 +1,7 @@
 """`ms.Tx`: the transaction that a transactional step writes in, and who may use it until when.
 
-Invariants: it is used by one thread at a time; nothing gets through once the step ended or its attempt was given up; giving up never
-waits, and frees the database's lock at once unless a statement is being run, then when it ends.
+Invariants: it is used by one thread at a time; nothing gets through once the step ended or its attempt was given up;
+giving up never waits, and frees the database's lock at once unless a statement is being run, then when it ends.
 """
 
 import threading

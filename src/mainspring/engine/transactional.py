@@ -1,8 +1,8 @@
 """Transactional delivery: a step's effect and the row that names it are one commit in the user's own database.
 
-Invariants: whoever finds the row returns its result and calls nothing, be it a repeat after a crash or a zombie; the result is encoded
-before the commit, so what cannot be saved is not done either; an attempt that was given up does not commit (if it is too late to
-stop it, the row makes it the one effect that the next attempt finds).
+Invariants: whoever finds the row returns its result and calls nothing, be it a repeat after a crash or a zombie; the
+result is encoded before the commit, so what cannot be saved is not done either; an attempt that was given up does not
+commit (if it is too late to stop it, the row makes it the one effect that the next attempt finds).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,8 @@
 """Undo: each finished or in-doubt step of a run is taken back, newest first, by saved steps of their own.
 
-A step counts as in doubt if the body once came to rest while it was open: from then on its effect may have begun. A step that failed for
-good did not do its work, unless the failure leaves that open (a time-out or a broken connection that is not proven unsent).
+A step counts as in doubt if the body once came to rest while it was open: from then on its effect may have begun. A
+step that failed for good did not do its work, unless the failure leaves that open (a time-out or a broken connection
+that is not proven unsent).
 """
 
 import inspect
@@ -64,7 +65,9 @@ async def _undo(body: "Body", request: Request) -> None:
             OutcomeKind.UNDO,
             f"undo:{request.ident}",
             name,
-            StepCall(undo, signature, args, kwargs, data, StepPlan(timeout=call.plan.timeout, isolate=call.plan.isolate)),
+            StepCall(
+                undo, signature, args, kwargs, data, StepPlan(timeout=call.plan.timeout, isolate=call.plan.isolate)
+            ),
             None,
             take,
         )
@@ -80,6 +83,11 @@ def takes_result(undo: Any) -> bool:
 
 def _result_of(request: Request) -> Any:
     outcome = request.outcome
-    if outcome is None or outcome.state is not OutcomeState.SUCCEEDED or outcome.output is None or request.decode is None:
+    if (
+        outcome is None
+        or outcome.state is not OutcomeState.SUCCEEDED
+        or outcome.output is None
+        or request.decode is None
+    ):
         return None
     return request.decode(outcome.output)

@@ -1,7 +1,7 @@
 """What one loaded run waits for: timers, retries, its deadline, signals, events, answers, children; and its inbox.
 
-Facts stay in the inbox until the body asks for them, except a cancel and a result given by a person, which are taken in at once. Taking
-in is an outcome like any other: it gets its rank, and the fact is deleted by the same commit.
+Facts stay in the inbox until the body asks for them, except a cancel and a result given by a person, which are taken
+in at once. Taking in is an outcome like any other: it gets its rank, and the fact is deleted by the same commit.
 """
 
 import heapq
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
     from mainspring.engine.driver import Driver
 
-_FACT_OF = {OutcomeKind.SIGNAL: FactKind.SIGNAL, OutcomeKind.EVENT: FactKind.EVENT, OutcomeKind.ANSWER: FactKind.ANSWER, OutcomeKind.CHILD: FactKind.CHILD}
+_FACT_OF = {
+    OutcomeKind.SIGNAL: FactKind.SIGNAL,
+    OutcomeKind.EVENT: FactKind.EVENT,
+    OutcomeKind.ANSWER: FactKind.ANSWER,
+    OutcomeKind.CHILD: FactKind.CHILD,
+}
 
 
 class Waits:
@@ -55,8 +60,10 @@ class Waits:
         elif isinstance(call, AskCall):
             self._open_wait(request, "ask", request.name, call.until_at, None, None, call.question)
         elif isinstance(call, ChildCall):
-            driver.saving += 1
-            driver.hosting.store.submit(driver.hosting.child_of(driver.run, request, call), self._child_started(request))
+            driver.journal.saving += 1
+            driver.hosting.store.submit(
+                driver.hosting.child_of(driver.run, request, call), self._child_started(request)
+            )
 
     def _open_wait(
         self,
@@ -70,11 +77,11 @@ class Waits:
     ) -> None:
         driver = self._driver
         command = OpenWait(driver.run.id, driver.claim, request.ident, kind, name, until_at, since_at, where, question)
-        driver.saving += 1
+        driver.journal.saving += 1
         driver.hosting.store.submit(command, self._waiting)
 
     def _waiting(self, result: Any) -> None:
-        self._driver.saving -= 1
+        self._driver.journal.saving -= 1
         if self._answered(result):
             self._driver.hosting.look_for_facts()
             self._driver.advance()
@@ -82,7 +89,7 @@ class Waits:
     def _child_started(self, request: Request) -> Any:
         def started(result: Any) -> None:
             driver = self._driver
-            driver.saving -= 1
+            driver.journal.saving -= 1
             if driver.gone:
                 return
             if isinstance(result, Refused) and result.code != "claim_lost":
@@ -90,7 +97,7 @@ class Waits:
                 self._open.pop(request.ident, None)
                 call = request.call
                 assert isinstance(call, ChildCall)
-                driver.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
+                driver.journal.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
             elif self._answered(result):
                 driver.hosting.look_for_facts()
                 driver.advance()
@@ -125,7 +132,7 @@ class Waits:
         if self._retries.pop(request.ident, None) is not None:
             call = request.call
             assert isinstance(call, StepCall)
-            self._driver.save(request, OutcomeState.CANCELLED, marked=True, input=call.input)
+            self._driver.journal.save(request, OutcomeState.CANCELLED, marked=True, input=call.input)
 
     def watch_deadline(self, deadline_at: int) -> None:
         """End the run when its deadline passes; at once, and before any step starts, if it has passed."""
@@ -197,15 +204,17 @@ class Waits:
             if retry is not None:
                 self._driver.steps.start(*retry)
             elif isinstance(request.call, TimerCall):
-                self._driver.save(request, OutcomeState.SUCCEEDED, at=max(now, due_at))
+                self._driver.journal.save(request, OutcomeState.SUCCEEDED, at=max(now, due_at))
 
     def _stop(self, kind: OutcomeKind, at: int, inbox: int | None) -> None:
         driver = self._driver
         self.stop_sent = True
-        ident = f"{kind}#{driver.rank + 1}"
+        ident = f"{kind}#{driver.journal.rank + 1}"
         generation = driver.run.generation
-        outcome = Outcome(driver.rank + 1, ident, str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, generation, at, at, 0)
-        driver.append(outcome, inbox=inbox)
+        outcome = Outcome(
+            driver.journal.rank + 1, ident, str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, generation, at, at, 0
+        )
+        driver.journal.append(outcome, inbox=inbox)
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
@@ -247,7 +256,7 @@ class Waits:
         self._retries.pop(request.ident, None)
         call = request.call
         state = OutcomeState.SUCCEEDED if fact.failure is None else OutcomeState.FAILED
-        self._driver.save(
+        self._driver.journal.save(
             request,
             state,
             # The store matches on the data of events, so they are kept plain.
@@ -292,5 +301,3 @@ class Waits:
             driver.hosting.broken(driver, result)
             return False
         return True
-
-

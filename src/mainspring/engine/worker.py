@@ -1,14 +1,13 @@
 """The worker: claims runs while it has room, holds their drivers, keeps suspended ones in a bounded memory, drains.
 
-Invariants. One Claim is under way at a time. All state here is touched in the loop's thread only; the store's thread passes things on with
-`call_soon_threadsafe`. A run is loaded once: a claimed run that is still parked here goes on without replay.
+Invariants. One Claim is under way at a time. All state here is touched in the loop's thread only; the store's thread
+passes things on with `call_soon_threadsafe`. A run is loaded once: a claimed run that is still parked here goes on
+without replay.
 """
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from mainspring.domain.classify import Classifier
@@ -20,11 +19,13 @@ from mainspring.engine.attempt import Attempts
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.children import Children
 from mainspring.engine.driver import Driver
-from mainspring.engine.inbox_reader import InboxReader, OffLoop
+from mainspring.engine.inbox_reader import InboxReader, OffLoop, in_executor
+from mainspring.engine.parking import Parking
 from mainspring.engine.programs import program_of
 from mainspring.engine.registry import Registry
 from mainspring.engine.run_services import RunServices, Transactional, ignore
 from mainspring.engine.signs import LogSign, ProcessSign, Sign, SignKind
+from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Halt
@@ -35,22 +36,6 @@ _STEP_LOG = logging.getLogger("mainspring.step")
 _ROUND_S = 0.5
 _ROUNDS_A_BEAT = 4
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """Bounds of one worker."""
-
-    concurrency: int = 64
-    threads: int = 32
-    parked: int = 2_000
-    """Suspended runs whose bodies stay in memory."""
-    suspend_after_ms: int = 200
-    tags: tuple[str, ...] = ()
-    queues: tuple[str, ...] | None = None
-    suspects: bool = False
-    """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
-    survive_ms: int = 2_000
-    """On probation a run that has lived so long no longer keeps the next one waiting."""
 
 
 class Worker(RunServices):
@@ -77,7 +62,7 @@ class Worker(RunServices):
         self.suspend_after_ms = self.settings.suspend_after_ms
         self._reads = reads
         self._registry = registry
-        self.off_loop = off_loop or self._in_executor
+        self.off_loop = off_loop or in_executor(loop)
         pool = children(self.on_sign) if children is not None else None
         self.attempts = Attempts(
             loop,
@@ -88,7 +73,7 @@ class Worker(RunServices):
             clock=clock,
         )
         self.drivers: dict[str, Driver] = {}
-        self._parked: OrderedDict[str, Driver] = OrderedDict()
+        self._parking = Parking(self.settings.parked)
         self._loading = 0
         self._claiming = False
         self._wanted = False
@@ -113,7 +98,7 @@ class Worker(RunServices):
     def drain(self) -> None:
         """Claim nothing more, give runs back as soon as what is in flight is saved; `on_idle` is called at the end."""
         self.draining = True
-        self._forget_parked(0)
+        self._parking.clear()
         for driver in list(self.drivers.values()):
             driver.drain()
         self._tell_idle()
@@ -129,9 +114,9 @@ class Worker(RunServices):
         for handle in (self._due, self._round):
             if handle is not None:
                 handle.cancel()
-        for driver in [*self.drivers.values(), *self._parked.values()]:
+        for driver in list(self.drivers.values()):
             driver.let_go()
-        self._parked.clear()
+        self._parking.clear()
         self.attempts.close()
 
     @property
@@ -217,14 +202,11 @@ class Worker(RunServices):
             self._due = self.loop.call_later(min(delay, 60.0), self.want)
 
     def _take(self, run: ClaimedRun) -> None:
-        parked = self._parked.pop(run.id, None)
+        parked = self._parking.take(run)
         if parked is not None:
-            if parked.rank == run.rank and parked.run.generation == run.generation:
-                self.drivers[run.id] = parked
-                parked.resume(run)
-                return
-            parked.let_go()
-        if run.fresh:
+            self.drivers[run.id] = parked
+            parked.resume(run)
+        elif run.fresh:
             self._load(run, None)
         else:
             self._loading += 1
@@ -267,21 +249,15 @@ class Worker(RunServices):
         if self.draining:
             driver.let_go()
         else:
-            self._parked[run_id] = driver
-            self._forget_parked(self.settings.parked)
+            self._parking.park(driver)
         self._freed()
-
-    def _forget_parked(self, most: int) -> None:
-        while len(self._parked) > most:
-            self._parked.popitem(last=False)[1].let_go()
 
     def gone(self, driver: Driver) -> None:
         """Forget a driver."""
         run_id = driver.run.id
         if self.drivers.get(run_id) is driver:
             del self.drivers[run_id]
-        if self._parked.get(run_id) is driver:
-            del self._parked[run_id]
+        self._parking.forget(driver)
         self._freed()
 
     def _freed(self) -> None:
@@ -307,23 +283,17 @@ class Worker(RunServices):
         if isinstance(sign, ProcessSign):
             self.store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), ignore)
         elif isinstance(sign, LogSign):
-            extra = {"run": spec.run_id, "step": spec.name, "attempt": spec.attempt, "fields": sign.fields} if spec is not None else {}
+            extra = (
+                {"run": spec.run_id, "step": spec.name, "attempt": spec.attempt, "fields": sign.fields}
+                if spec is not None
+                else {}
+            )
             _STEP_LOG.log(_LEVELS.get(sign.level, logging.INFO), "%s", sign.text, extra=extra)
         elif spec is not None:
             driver = self.drivers.get(spec.run_id)
             if driver is not None:
                 driver.steps.sign(spec, sign)
 
-    def _in_executor(self, read: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        def finished(future: "asyncio.Future[Any]") -> None:
-            if not future.cancelled():
-                error = future.exception()
-                then(error if error is not None else future.result())
-
-        self.loop.run_in_executor(None, read).add_done_callback(finished)
-
 
 def _report_broken(run: str, error: Exception) -> None:
     _LOG.error("run %s was let go: a command of it cannot be executed: %s", run, error)
-
-

@@ -1,7 +1,8 @@
 """A command wrapped by `mainspring exec`: its attempts up to the last one, in this process, and what is kept of them.
 
-No store is needed here: what happens is told to `on_attempt` and `on_group`, the whole story is returned; whoever calls keeps it.
-Invariants: the command's own exit code stays what it was; a signal that this process gets is passed on and ends the attempts.
+No store is needed here: what happens is told to `on_attempt` and `on_group`, the whole story is returned; whoever
+calls keeps it. Invariants: the command's own exit code stays what it was; a signal that this process gets is passed
+on and ends the attempts.
 """
 
 import os

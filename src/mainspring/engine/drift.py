@@ -1,0 +1,34 @@
+"""Drift: the code asks for a saved step with another input. Compared after decoding the saved one with today's type and encoding both."""
+
+from dataclasses import dataclass
+
+from mainspring.domain.call import Change, diff_call, same_call
+from mainspring.domain.journal import Outcome
+from mainspring.domain.states import OutcomeState
+from mainspring.engine.requests import ChildCall, Request, StepCall
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Which step drifted, what differs, and the input it is asked for with today."""
+
+    ident: str
+    name: str
+    changes: list[Change]
+    input: bytes
+
+
+def drift_of(request: Request, saved: Outcome) -> Drift | None:
+    """Return how a request differs from what was saved under its identity; None if it is the same."""
+    call = request.call
+    if saved.kind is not request.kind:
+        return Drift(request.ident, request.name, [Change("$", str(saved.kind), str(request.kind))], b"")
+    if saved.state is not OutcomeState.SUCCEEDED or saved.input is None or not isinstance(call, StepCall | ChildCall):
+        return None
+    if saved.input == call.input:
+        return None
+    if isinstance(call, StepCall):
+        if same_call(call.signature, saved.input, call.input):
+            return None
+        return Drift(request.ident, request.name, diff_call(call.signature, saved.input, call.input), call.input)
+    return Drift(request.ident, request.name, [Change("$", saved.input.decode(), call.input.decode())], call.input)

@@ -1,0 +1,115 @@
+"""A step whose attempt is in flight or has a time, and how it is written down."""
+
+from typing import Any
+
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import AttemptRecord
+from mainspring.domain.states import AttemptState
+from mainspring.engine.attempt import AttemptHandle, choose_isolation
+from mainspring.engine.requests import Request, StepCall
+
+
+class LiveStep:
+    """One step under way. `failures` counts what the retry policy counts; `attempt` counts all."""
+
+    __slots__ = (
+        "attempt",
+        "call",
+        "failures",
+        "first_at",
+        "handle",
+        "marked",
+        "request",
+        "started_at",
+        "stopped",
+        "transaction",
+    )
+
+    def __init__(self, request: Request, call: StepCall) -> None:
+        self.request = request
+        self.call = call
+        self.attempt = 1
+        self.failures = 0
+        self.first_at = 0
+        self.started_at = 0
+        self.handle: AttemptHandle | None = None
+        self.marked = False
+        self.stopped = False
+        self.transaction: Any = None
+
+    @property
+    def undo_name(self) -> str | None:
+        """The name of its undo, `module:qualname`."""
+        undo = self.call.plan.undo
+        if undo is None:
+            return None
+        return f"{getattr(undo, '__module__', '?')}:{getattr(undo, '__qualname__', repr(undo))}"
+
+    def stop(self, why: str) -> None:
+        """Stop the attempt, and free what it holds in the user's database."""
+        if self.handle is not None:
+            self.handle.cancel(why)
+        if self.transaction is not None:
+            self.transaction.give_up()
+
+    def take_up(self, records: list[AttemptRecord]) -> AttemptRecord:
+        """Go on after the attempts on record; returns the last of them."""
+        last = max(records, key=lambda r: r.attempt)
+        self.attempt = last.attempt + 1
+        self.failures = sum(1 for r in records if r.state is AttemptState.FAILED)
+        self.first_at = min(r.started_at for r in records)
+        self.marked = True
+        return last
+
+    def record(
+        self,
+        generation: int,
+        state: AttemptState,
+        failure: Failure | None = None,
+        ended_at: int | None = None,
+        next_at: int | None = None,
+    ) -> AttemptRecord:
+        """Return this attempt as a row of `attempts`."""
+        request = self.request
+        return AttemptRecord(
+            request.ident,
+            request.name,
+            generation,
+            self.attempt,
+            state,
+            request.asked,
+            self.started_at,
+            ended_at,
+            next_at,
+            failure,
+            self.call.input,
+            self.undo_name,
+        )
+
+
+def isolation_of(call: StepCall) -> str:
+    """Return where a step runs.
+
+    Raises:
+        DefinitionError: it cannot run where it was told to.
+    """
+    plan = call.plan
+    if plan.delivery != "transactional":
+        return choose_isolation(call.fn, {"isolate": plan.isolate, "timeout": plan.timeout})
+    if plan.isolate == "process":
+        raise DefinitionError(
+            f"step {call.signature.name!r} is transactional and cannot run in a child process",
+            hint="Leave isolate= out: its time-out rolls the transaction back.",
+        )
+    return "thread"
+
+
+def lost_in_doubt(name: str) -> Failure:
+    """Return why an at-most-once step whose worker died is in doubt."""
+    return Failure(
+        type="InDoubt",
+        code="in_doubt",
+        message=f"the worker died while {name!r} was under way; it may or may not have had its effect",
+        hint="Look at the target, then: runs give-result RUN STEP VALUE, or runs retry RUN --from STEP to do it again.",
+    )

@@ -1,0 +1,21 @@
+"""Bounds of one worker."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How much one worker takes on, of what, and how long it keeps what waits."""
+
+    concurrency: int = 64
+    threads: int = 32
+    parked: int = 2_000
+    """Suspended runs whose bodies stay in memory."""
+    suspend_after_ms: int = 200
+    """A wait shorter than this is waited out in memory."""
+    tags: tuple[str, ...] = ()
+    queues: tuple[str, ...] | None = None
+    suspects: bool = False
+    """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
+    survive_ms: int = 2_000
+    """On probation a run that has lived so long no longer keeps the next one waiting."""
