@@ -1,0 +1,168 @@
+"""`mainspring auto list|show|next`: definitions as the store knows them.
+
+With -m, or where no worker has announced any yet, the code is loaded and asked.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from mainspring.cli import params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+
+if TYPE_CHECKING:
+    from mainspring.domain.definition import Definition
+    from mainspring.store.views import AutomationView
+
+_modules = click.option(
+    "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="look into this code, not into the store"
+)
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An automation: its definition (None if none was ever good), what the store knows of it, what is wrong with it."""
+
+    name: str
+    definition: "Definition | None"
+    view: "AutomationView | None"
+    problem: str | None
+
+
+def known_automations(invocation: Invocation, modules: tuple[str, ...] = ()) -> list[Known]:
+    """Return all automations by name: those of the store, else those of the code."""
+    from mainspring.store.sqlite.reads_status import automations
+
+    views: list[AutomationView] = [] if modules else invocation.read(lambda reader: automations(reader, None), [])
+    if views:
+        return [Known(view.name, _definition_of(view), view, view.problem) for view in views]
+    registry = invocation.registry(modules)
+    for problem in registry.problems:
+        invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
+    return [Known(one.name, one.definition, None, None) for one in sorted(registry, key=lambda one: one.name)]
+
+
+def _definition_of(view: "AutomationView") -> "Definition | None":
+    from mainspring.domain.definition import Definition
+
+    try:
+        return Definition.from_data(msgspec.json.decode(view.definition))
+    except msgspec.MsgspecError:
+        return None
+
+
+def find_automation(invocation: Invocation, name: str, modules: tuple[str, ...] = ()) -> Known:
+    """Return the automation of this name. Raises UnknownNameError, which shows the nearest."""
+    from mainspring.domain.errors import UnknownNameError
+
+    found = {known.name: known for known in known_automations(invocation, modules)}
+    if name not in found:
+        raise UnknownNameError("automation", name, found)
+    return found[name]
+
+
+def state_of(known: Known, now: int) -> str:
+    """Return "paused", "retired", "problem" or "ready"."""
+    view = known.view
+    if view is not None and view.retired_at is not None:
+        return "retired"
+    if known.problem:
+        return "problem"
+    if view is not None and view.paused_at is not None and (view.paused_until is None or view.paused_until > now):
+        return "paused"
+    return "ready"
+
+
+def schedule_text(definition: "Definition | None") -> str:
+    """Return when it starts, in words."""
+    if definition is None or not definition.schedules:
+        return "-"
+    return "; ".join(schedule.describe() for schedule in definition.schedules)
+
+
+def next_at(definition: "Definition | None", now: int) -> int | None:
+    """Return the next due time of all its schedules."""
+    slots = [schedule.next_after(now) for schedule in definition.schedules] if definition else []
+    return min((slot for slot in slots if slot is not None), default=None)
+
+
+@command("list", "list automations")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(["ready", "paused", "retired", "problem"]),
+    multiple=True,
+    help="only in this state",
+)
+@click.option("--name", metavar="TEXT", help="only those whose name holds this text")
+@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="at most so many")
+@_modules
+@pass_invocation
+def list_command(
+    invocation: Invocation, states: tuple[str, ...], name: str | None, limit: int, modules: tuple[str, ...]
+) -> None:
+    """Retired ones are shown with --state retired only."""
+    now = invocation.clock.now()
+    wanted = states or ("ready", "paused", "problem")
+    found = [one for one in known_automations(invocation, modules) if state_of(one, now) in wanted]
+    rows = [row_data(one, now) for one in found if name is None or name in one.name][:limit]
+    colours = {"ready": "green", "paused": "yellow", "problem": "red", "retired": None}
+    columns = [
+        Column("AUTOMATION", lambda row: words.one_line(row["name"])),
+        Column("KIND", lambda row: row["kind"]),
+        Column("STATE", lambda row: row["state"], lambda row: colours[row["state"]]),
+        Column("SCHEDULE", lambda row: words.one_line(row["schedule"], 40)),
+        Column("NEXT", lambda row: words.ago(row["next_at"], now)),
+    ]
+    invocation.output.rows(rows, columns, empty="No automations. Add one: mainspring add script NAME -- COMMAND")
+
+
+def row_data(known: Known, now: int) -> dict[str, Any]:
+    """Return the row of a list."""
+    definition, state = known.definition, state_of(known, now)
+    return {
+        "name": known.name,
+        "kind": str(definition.kind) if definition else (known.view.kind if known.view else "?"),
+        "state": state,
+        "version": definition.version if definition else 0,
+        "schedule": schedule_text(definition),
+        "next_at": next_at(definition, now) if state in ("ready", "paused") else None,
+        "owner": definition.option("owner") if definition else None,
+        "problem": known.problem,
+    }
+
+
+@command("show", "show an automation with all its options")
+@click.argument("name", type=params.AUTOMATION)
+@_modules
+@pass_invocation
+def show(invocation: Invocation, name: str, modules: tuple[str, ...]) -> None:
+    """Every option is shown, one that was left out with its default in parentheses."""
+    from mainspring.cli.auto_show import print_automation
+
+    print_automation(invocation, find_automation(invocation, name, modules))
+
+
+@command("next", "show when it starts next")
+@click.argument("name", type=params.AUTOMATION)
+@click.option("-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="how many due times")
+@_modules
+@pass_invocation
+def next_command(invocation: Invocation, name: str, count: int, modules: tuple[str, ...]) -> None:
+    """Computed from its schedules, in their own time zones."""
+    known, now = find_automation(invocation, name, modules), invocation.clock.now()
+    schedules = known.definition.schedules if known.definition else ()
+    slots = [
+        {"slot_at": slot, "local": one.local(slot).strftime("%Y-%m-%d %H:%M:%S %Z"), "schedule": one.describe()}
+        for one in schedules
+        for slot in one.slots_between(now, now + 100 * 366 * 86_400_000, limit=count)
+    ]
+    slots = sorted(slots, key=lambda slot: slot["slot_at"])[:count]
+    columns = [
+        Column("DUE", lambda row: row["local"]),
+        Column("IN", lambda row: words.ago(row["slot_at"], now)),
+        Column("SCHEDULE", lambda row: words.one_line(row["schedule"], 40)),
+    ]
+    invocation.output.rows(slots, columns, empty=f"{name} has no schedule: it starts when somebody starts it.")

@@ -1,0 +1,94 @@
+"""The page of one automation: who, when, where, how, success, watch - each option of its kind by the name of domain.options."""
+
+from typing import TYPE_CHECKING, Any
+
+from mainspring.cli import words
+from mainspring.cli.auto import Known, next_at, row_data
+from mainspring.domain.options import options_of
+
+if TYPE_CHECKING:
+    from mainspring.cli.context import Invocation
+    from mainspring.domain.definition import Definition
+    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.views import RunRow
+
+_RUNS = 10
+
+
+def option_rows(definition: "Definition") -> list[dict[str, Any]]:
+    """Return each option that this kind takes: name, group, value in force, whether it was set, help."""
+    rows = []
+    for option in options_of(definition.kind):
+        value = {"name": definition.name, "version": definition.version}.get(
+            option.name, definition.option(option.name)
+        )
+        is_set = option.name in definition.options or option.name == "name"
+        rows.append(
+            {"name": option.name, "group": str(option.group), "value": value, "set": is_set, "help": option.help}
+        )
+    return rows
+
+
+def print_automation(invocation: "Invocation", known: Known) -> None:
+    """Print one automation."""
+    from mainspring.cli.plain import plain
+
+    now, definition = invocation.clock.now(), known.definition
+    runs: list[RunRow] = invocation.read(lambda reader: _last_runs(reader, known.name), [])
+    options = option_rows(definition) if definition else []
+    data = row_data(known, now) | {
+        "where": definition.where if definition else None,
+        "command": definition.command if definition else None,
+        "parameters": definition.parameters if definition else None,
+        "options": {row["name"]: plain(row["value"]) for row in options},
+        "set": [row["name"] for row in options if row["set"]],
+        "runs": runs,
+    }
+    invocation.output.document(data, lambda: _print(invocation, known, data, options, now))
+
+
+def _last_runs(reader: "Reader", name: str) -> "list[RunRow]":
+    from mainspring.store.sqlite.reads_runs import list_runs
+
+    return list_runs(reader, name=name, limit=_RUNS).runs
+
+
+def _print(
+    invocation: "Invocation", known: Known, data: dict[str, Any], options: list[dict[str, Any]], now: int
+) -> None:
+    output, view, definition = invocation.output, known.view, known.definition
+    output.line(f"{output.paint(words.one_line(known.name), None, bold=True)}  {data['kind']}  {data['state']}")
+    if definition is not None:
+        if definition.doc:
+            output.line(f"  {words.one_line(definition.doc, 200)}")
+        output.line(f"  declared  {words.one_line(definition.where)}")
+        if definition.command:
+            output.line(f"  command   {words.one_line(' '.join(definition.command), 200)}")
+        if definition.parameters.get("properties"):
+            output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
+    output.line(f"  starts    {words.one_line(data['schedule'], 200)}")
+    slot = next_at(definition, now)
+    if slot is not None:
+        output.line(f"  next      {words.moment(slot, now, invocation.zone)}")
+    if view is not None and view.paused_at is not None:
+        because = f": {words.one_line(view.pause_reason)}" if view.pause_reason else ""
+        output.line(f"  paused    {words.ago(view.paused_at, now)} by {words.one_line(view.paused_by)}{because}")
+    if known.problem:
+        output.line(output.paint(f"  problem   {words.one_line(known.problem)}", "red"))
+    group = None
+    for row in options:
+        if row["group"] != group:
+            group = row["group"]
+            output.line(output.paint(group, None, bold=True))
+        output.line(f"  {row['name']:<12}{_value(row)}")
+    for run in data["runs"]:
+        state = output.paint(f"{words.state_word(run.state):<18}", words.COLOURS[run.state])
+        output.line(f"  {state}{run.id}  {words.ago(run.created_at, now)}")
+
+
+def _value(row: dict[str, Any]) -> str:
+    from mainspring.cli.plain import json_text, plain
+
+    value = plain(row["value"])
+    text = "-" if value in (None, [], {}) else value if isinstance(value, str) else " ".join(json_text(value).split())
+    return words.one_line(text, 200) if row["set"] else f"({words.one_line(text, 200)})"

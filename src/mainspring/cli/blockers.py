@@ -1,0 +1,145 @@
+"""Why a run that could go on does not: each thing in its way as a sentence, with who or what can take it away. Pure.
+
+Order of the list = order in which a claim would meet them, so the first one is the one to mend first.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mainspring.cli.words import ago, moment, one_line
+from mainspring.domain.states import SessionState
+from mainspring.store.views import Blocker
+
+
+class Block(NamedTuple):
+    """One thing in the way: the sentence, when (ms) it goes away by itself, the command that takes it away, what that does."""
+
+    text: str
+    until_at: int | None = None
+    command: str | None = None
+    does: str = ""
+
+
+def blocks(blocker: Blocker, now: int, zone: str) -> list[Block]:
+    """Return all that is in the way of a run that nobody has; empty = a worker should take it at any moment."""
+    found = [*_of_store(blocker), *_of_automation(blocker, now, zone), *_of_queue(blocker, now)]
+    found += [*_of_time(blocker, now, zone), *_of_partition(blocker), *_of_workers(blocker)]
+    return found or [*_of_limits(blocker, now, zone)]
+
+
+def _of_store(blocker: Blocker) -> Iterator[Block]:
+    if blocker.held:
+        yield Block(
+            "The store was restored from a backup and is held: nothing starts until it is released.",
+            command="mainspring db restore --release",
+            does="let the store go on, once its unfinished runs are decided",
+        )
+
+
+def _of_automation(blocker: Blocker, now: int, zone: str) -> Iterator[Block]:
+    view, name = blocker.automation, blocker.run.automation
+    if view is None or view.paused_at is None or (view.paused_until is not None and view.paused_until <= now):
+        return
+    until = f" It goes on at {moment(view.paused_until, now, zone)}." if view.paused_until is not None else ""
+    yield Block(
+        f"{name} was paused {ago(view.paused_at, now)} by {view.paused_by}{_because(view.pause_reason)}.{until}",
+        until_at=view.paused_until,
+        command=f"mainspring auto resume {name}",
+        does="take the pause back",
+    )
+
+
+def _of_queue(blocker: Blocker, now: int) -> Iterator[Block]:
+    queue = blocker.queue
+    if queue is not None and queue.paused_at is not None:
+        yield Block(
+            f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {queue.paused_by}{_because(queue.pause_reason)}.",
+            command=f"mainspring queues resume {queue.name}",
+            does="let the queue go on",
+        )
+
+
+def _of_time(blocker: Blocker, now: int, zone: str) -> Iterator[Block]:
+    run = blocker.run
+    if not run.ready and run.due_at is not None and run.due_at > now:
+        yield Block(f"It is not due before {moment(run.due_at, now, zone)}.", until_at=run.due_at)
+
+
+def _of_partition(blocker: Blocker) -> Iterator[Block]:
+    run = blocker.run
+    if run.blocked != "partition":
+        return
+    key = f"partition key {one_line(run.partition, 60)!r} of queue {run.queue}"
+    if blocker.holder is None:
+        yield Block(f"It waits for {key}, which was just let go.")
+        return
+    yield Block(
+        f"Run {blocker.holder} holds {key}: runs with one key go one after the other.",
+        command=f"mainspring explain {blocker.holder}",
+        does="see what holds the key",
+    )
+
+
+def _of_workers(blocker: Blocker) -> Iterator[Block]:
+    run, alive = blocker.run, [w for w in blocker.workers if w.state == SessionState.ALIVE]
+    start = ("mainspring up", "start a worker")
+    if not blocker.workers:
+        known = "" if blocker.automation is not None else "; no worker has ever announced it"
+        yield Block(f"No live worker has {run.automation}{known}.", None, *start)
+        return
+    if not alive:
+        yield Block(f"Every worker that has {run.automation} is draining and takes nothing new.", None, *start)
+        return
+    fitting = [worker for worker in alive if worker.version == run.version]
+    if not fitting:
+        has = ", ".join(sorted({str(worker.version) for worker in alive}))
+        yield Block(
+            f"It belongs to version {run.version} of {run.automation}; live workers have version {has}.",
+            None,
+            "mainspring up",
+            f"start a worker with version {run.version}",
+        )
+        return
+    tagged = [worker for worker in fitting if not run.tag or run.tag in worker.tags]
+    if not tagged:
+        yield Block(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *start)
+        return
+    # One older deployment alone goes on; beside a newer one it must not touch what that has touched.
+    newest = max(worker.deploy for worker in tagged)
+    if run.deploy > newest and any(worker.deploy >= run.deploy for worker in blocker.workers):
+        yield Block(
+            f"Deployment {run.deploy} touched it last; live workers are of deployment {newest}.",
+            None,
+            "mainspring up",
+            "start a worker of the newer deployment",
+        )
+
+
+def _of_limits(blocker: Blocker, now: int, zone: str) -> Iterator[Block]:
+    queue, run = blocker.queue, blocker.run
+    if run.suspect:
+        yield Block("A worker crashed while it had this run, so it goes on alone in the probation process.")
+    if queue is not None and queue.concurrency is not None and queue.running >= queue.concurrency:
+        held = ", ".join(f"{row.id} ({row.automation})" for row in blocker.slot_holders[:5])
+        more = "" if len(blocker.slot_holders) <= 5 else ", ..."
+        yield Block(
+            f"Queue {queue.name} runs {queue.concurrency} at once, and that many run: {held}{more}.",
+            command=f"mainspring runs list --state running --limit {max(queue.concurrency, 1)}",
+            does="see what has the places",
+        )
+    if queue is not None and run.fresh and (free_at := _rate_free_at(blocker)) is not None and free_at > now:
+        yield Block(f"The rate of queue {queue.name} lets the next run start at {moment(free_at, now, zone)}.", free_at)
+    if blocker.place is not None and blocker.place.number > 1:
+        yield Block(f"It is number {blocker.place} among the runs that are ready in queue {run.queue}.")
+
+
+def _rate_free_at(blocker: Blocker) -> int | None:
+    """Return the instant from which one more start is allowed, as the claim computes it."""
+    queue = blocker.queue
+    if queue is None or not queue.rate_count or not queue.rate_per_ms:
+        return None
+    return -(-(queue.rate_next_us + queue.rate_per_ms * 1_000 // queue.rate_count) // 1_000) - queue.rate_per_ms
+
+
+def _because(reason: str | None) -> str:
+    return f": {one_line(reason, 200)}" if reason else ""

@@ -1,0 +1,92 @@
+"""The one table of commands: name, where it is, and one line. docs/reference/cli.md shows the same lines (a test compares them)."""
+
+from typing import Final
+
+from mainspring.cli.lazy import Leaf, Noun, Tree
+
+_CLI = "mainspring.cli"
+
+_RUNS: Final = {
+    "list": Leaf(f"{_CLI}.runs_list:list_command", "list runs, newest first"),
+    "show": Leaf(f"{_CLI}.runs_show:show", "show a run: its steps, every attempt, what happens next"),
+    "watch": Leaf(f"{_CLI}.runs_watch:watch", "follow a run until it ends or needs a person"),
+    "diff": Leaf(f"{_CLI}.runs_diff:diff", "compare a run with another one, or with the last good one"),
+    "export": Leaf(f"{_CLI}.runs_export:export", "print all that is known of a run, as JSON"),
+    "retry": Leaf(f"{_CLI}.runs_mend:retry", "continue failed runs, from where they failed or from a step"),
+    "cancel": Leaf(f"{_CLI}.runs_acts:cancel", "ask runs to stop"),
+    "signal": Leaf(f"{_CLI}.runs_acts:signal", "send a message to a run"),
+    "answer": Leaf(f"{_CLI}.runs_acts:answer", "answer what a run asks"),
+    "give-result": Leaf(f"{_CLI}.runs_mend:give_result", "give the result of a step by hand"),
+}
+_AUTO: Final = {
+    "list": Leaf(f"{_CLI}.auto:list_command", "list automations"),
+    "show": Leaf(f"{_CLI}.auto:show", "show an automation with all its options"),
+    "pause": Leaf(f"{_CLI}.auto_acts:pause", "start nothing of it for a while"),
+    "resume": Leaf(f"{_CLI}.auto_acts:resume", "take a pause or a retirement back"),
+    "retire": Leaf(f"{_CLI}.auto_acts:retire", "declare it gone for good, so that nobody misses it"),
+    "next": Leaf(f"{_CLI}.auto:next_command", "show when it starts next"),
+}
+_FAILED: Final = {
+    "list": Leaf(f"{_CLI}.failed:list_command", "list runs that failed or need a person"),
+    "retry": Leaf(f"{_CLI}.failed:retry", "continue all of them that a filter means"),
+    "discard": Leaf(f"{_CLI}.failed:discard", "give up those that need a person"),
+}
+_QUEUES: Final = {
+    "list": Leaf(f"{_CLI}.queues:list_command", "list queues with their limits and load"),
+    "show": Leaf(f"{_CLI}.queues:show", "show a queue"),
+    "pause": Leaf(f"{_CLI}.queues:pause", "claim nothing from a queue"),
+    "resume": Leaf(f"{_CLI}.queues:resume", "go on with a queue"),
+}
+_WORKERS: Final = {
+    "list": Leaf(f"{_CLI}.workers:list_command", "list processes that use the store"),
+    "drain": Leaf(f"{_CLI}.workers:drain", "let a worker finish and take nothing new"),
+    "quarantine": Leaf(f"{_CLI}.workers:quarantine", "take everything away from a worker at once"),
+}
+_LOCKS: Final = {
+    "list": Leaf(f"{_CLI}.locks:list_command", "list locks that are held"),
+    "break": Leaf(f"{_CLI}.locks:break_command", "take a lock away from its holder"),
+}
+_AUDIT: Final = {
+    "list": Leaf(f"{_CLI}.audit_log:list_command", "list acts of people and programs, newest first"),
+    "verify": Leaf(f"{_CLI}.audit_log:verify", "check that nothing in the log was changed"),
+}
+_DB: Final = {
+    "migrate": Leaf(f"{_CLI}.db:migrate", "make the store, or bring it to this version's form"),
+    "check": Leaf(f"{_CLI}.db:check", "read the whole store and say what is wrong"),
+    "backup": Leaf(f"{_CLI}.db_backup:backup", "write a checked copy"),
+    "restore": Leaf(f"{_CLI}.db_restore:restore", "put a backup in its place, decide its runs, release it"),
+    "shell": Leaf(f"{_CLI}.db:shell", "look into the store with SQL, read-only"),
+    "prune": Leaf(f"{_CLI}.db_prune:prune", "delete what has outlived its retention and shrink the file"),
+}
+
+TREE: Final[Tree] = {
+    "init": Leaf(f"{_CLI}.init:init", "make a project: configuration, an example, tests"),
+    "add": Noun(
+        "add an automation to a project",
+        {
+            "script": Leaf(f"{_CLI}.add:script", "add a script to scripts.toml"),
+            "workflow": Leaf(f"{_CLI}.add:workflow", "write a file with a workflow to begin from"),
+        },
+    ),
+    "dev": Leaf(f"{_CLI}.dev_command:dev", "run everything in one process and reload on changes"),
+    "up": Leaf(f"{_CLI}.up_command:up", "run supervisor and worker"),
+    "down": Leaf(f"{_CLI}.down_command:down", "stop what `up` started"),
+    "drain": Leaf(f"{_CLI}.drain_command:drain", "let the workers finish and take nothing new"),
+    "exec": Leaf(f"{_CLI}.exec_command:exec_command", "wrap any command: record, lock, retry, time out"),
+    "watch": Leaf(f"{_CLI}.watch_command:watch_command", "judge what is due: the one extra crontab line"),
+    "run": Leaf(f"{_CLI}.run_command:run_command", "start a run of an automation"),
+    "crash": Leaf(f"{_CLI}.crash_command:crash", "kill -9 the worker at a chosen commit, to see it resume"),
+    "runs": Noun("runs: list, look into, continue, stop", _RUNS),
+    "auto": Noun("automations: list, look into, pause, retire", _AUTO),
+    "failed": Noun("runs that failed or need a person", _FAILED),
+    "queues": Noun("queues: limits, load, pause", _QUEUES),
+    "workers": Noun("processes that use the store", _WORKERS),
+    "locks": Noun("locks that are held", _LOCKS),
+    "audit-log": Noun("who did what, when and why", _AUDIT),
+    "db": Noun("the store's file: form, check, backup, retention", _DB),
+    "status": Leaf(f"{_CLI}.status:status", "say in one sentence how things stand"),
+    "explain": Leaf(f"{_CLI}.explain:explain_command", "say what a run is doing, why, and what you can do"),
+    "doctor": Leaf(f"{_CLI}.doctor:doctor", "check the whole installation"),
+    "completion": Leaf(f"{_CLI}.completion:completion", "print the completion script of a shell"),
+    "version": Leaf(f"{_CLI}.version:version", "print the version"),
+}

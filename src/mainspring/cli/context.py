@@ -1,0 +1,199 @@
+"""One call of the program: its flags, and what they lead to - settings, the store, who acts - each made when it is first asked for.
+
+This is the one place of the command line that opens a store.
+"""
+
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
+from mainspring.cli.flags import Flags
+from mainspring.cli.output import Output
+from mainspring.domain.errors import NotFoundError, StoreError
+
+if TYPE_CHECKING:
+    from mainspring.config.settings import Settings
+    from mainspring.domain.clock import Clock
+    from mainspring.engine.registry import Registry
+    from mainspring.service.actor import Act
+    from mainspring.service.reads import Reads
+    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.sqlite.store import SqliteStore
+
+T = TypeVar("T")
+
+
+class Invocation:
+    """One call; handed to each command by `pass_invocation`."""
+
+    def __init__(self) -> None:
+        self.flags = Flags()
+        self._store: SqliteStore | None = None
+        self._reader: Reader | None = None
+
+    @cached_property
+    def output(self) -> Output:
+        """What it prints on."""
+        return Output(self.flags)
+
+    @cached_property
+    def clock(self) -> "Clock":
+        """The machine's clock."""
+        from mainspring.domain.clock import SystemClock
+
+        return SystemClock()
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The settings in force. Raises ConfigError."""
+        from mainspring.config import load
+
+        named = {"store.url": self.flags.store, "project.environment": self.flags.environment}
+        config = Path(self.flags.config) if self.flags.config else None
+        return load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=named, config=config)
+
+    @property
+    def zone(self) -> str:
+        """The time zone in which instants are shown."""
+        return self.settings.project.timezone
+
+    @property
+    def path(self) -> Path:
+        """The store's file, whether it is there or not."""
+        return self.settings.store.path
+
+    @property
+    def reader(self) -> "Reader":
+        """Reads of the store, which is never made or changed by a question.
+
+        Raises:
+            NotFoundError: there is no store yet.
+            StoreError: it cannot be read, or has another form than this version knows.
+        """
+        if self._store is not None:
+            return self._store.reader
+        if self._reader is None:
+            from mainspring.store.sqlite.reader import Reader
+
+            require_form(self._existing())
+            self._reader = Reader(self.path)
+        return self._reader
+
+    @property
+    def reads(self) -> "Reads":
+        """The reads that acts need."""
+        from mainspring.store.sqlite.reads_acts import SqliteActReads
+
+        return SqliteActReads(self.reader)
+
+    @property
+    def store(self) -> "SqliteStore":
+        """The open store, for acts. Raises NotFoundError where there is none yet, StoreError."""
+        if self._store is None:
+            from mainspring.store.sqlite.store import SqliteStore
+
+            self._existing()
+            store = SqliteStore(self.path, clock=self.clock)
+            store.open()
+            self._store = store
+        return self._store
+
+    def read(self, question: "Callable[[Reader], T]", otherwise: T) -> T:
+        """Ask the store; where there is none yet, return `otherwise`."""
+        if not self.path.exists():
+            return otherwise
+        return question(self.reader)
+
+    def run_id(self, text: str) -> str:
+        """Return the run that is meant by an id, a unique beginning of one, @last or @failed. Raises NotFoundError, ConflictError."""
+        from mainspring.store.sqlite.reads_runs import resolve_id
+
+        return resolve_id(self.reader, text)
+
+    @cached_property
+    def act(self) -> "Act":
+        """Who acts, why and under which command id. Raises OptionError."""
+        from mainspring.domain.text import escape
+        from mainspring.service.actor import Actor, act_of
+
+        actor = Actor.cli(_user(), socket.gethostname())
+        if self.flags.actor:
+            # The door is a fact and cannot be claimed; the name is what the caller says.
+            actor = Actor(actor.door, escape(" ".join(self.flags.actor.split()), 200))
+        return act_of(actor, self.clock, reason=self.flags.reason, command=self.flags.command_id)
+
+    def registry(self, targets: tuple[str, ...] = ()) -> "Registry":
+        """Import the automations: of `targets` (-m), else those of the configuration."""
+        from mainspring.engine.registry import Registry
+
+        return Registry.load(targets or self.settings.project.automations, self.settings.folder)
+
+    def confirm(self, what: str) -> None:
+        """Go on if -y was given or a person says yes.
+
+        Raises:
+            ConfirmationNeededError: nobody can be asked.
+            DeclinedError: the person said no.
+        """
+        if self.flags.yes:
+            return
+        if self.flags.no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise ConfirmationNeededError(f"{what}: this needs a confirmation", hint="Add -y to do it without asking.")
+        if not click.confirm(f"{what}?", err=True):
+            raise DeclinedError("nothing was done")
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._store is not None:
+            self._store.close()
+        if self._reader is not None:
+            self._reader.close()
+        self._store = self._reader = None
+
+    def _existing(self) -> Path:
+        if not self.path.exists():
+            raise NotFoundError(
+                f"there is no store yet\nat {self.path}",
+                hint="`mainspring up` or `mainspring exec` makes it, and so does `mainspring db migrate`.",
+            )
+        return self.path
+
+
+def require_form(path: Path) -> None:
+    """Do nothing if the store has the form that this version reads.
+
+    Raises:
+        StoreTooNewError: a newer version wrote it.
+        StoreError: it has to be brought to the present form first, or is none of ours.
+    """
+    from mainspring.store.sqlite.connection import connect
+    from mainspring.store.sqlite.migrate import migrations, require_known, version_of
+
+    connection = connect(path, read_only=True)
+    try:
+        require_known(connection)
+        has, wants = version_of(connection), migrations()[-1][0]
+    finally:
+        connection.close(True)
+    if has < wants:
+        raise StoreError(
+            f"the store has form {has}, this version needs {wants}\nat {path}", hint="Run: mainspring db migrate"
+        )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, in a container
+        return str(os.getuid())
+
+
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

@@ -1,0 +1,69 @@
+"""`mainspring db migrate|check|shell`: the store's file as a whole."""
+
+import os
+import shutil
+
+from mainspring.cli import exits, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+
+
+@command("migrate", "make the store, or bring it to this version's form")
+@pass_invocation
+def migrate(invocation: Invocation) -> None:
+    """Every process does this by itself when it opens the store to write; here it is an act of its own, for a deployment."""
+    from mainspring.store.sqlite.migrate import migrations
+    from mainspring.store.sqlite.store import SqliteStore
+
+    path, was_there = invocation.path, invocation.path.exists()
+    store = SqliteStore(path, clock=invocation.clock)
+    store.open()
+    store.close()
+    number, name, _ = migrations()[-1]
+    form = f"{number:04}_{name}"
+    word = "is in" if was_there else "was made in"
+    invocation.output.document(
+        {"store": str(path), "form": form, "created": not was_there}, f"The store {word} form {form}: {path}"
+    )
+
+
+@command("check", "read the whole store and say what is wrong")
+@pass_invocation
+def check(invocation: Invocation) -> int:
+    """Safe while workers run. Ends with 9 if anything is wrong."""
+    from mainspring.cli.context import require_form
+    from mainspring.store.sqlite.check import check as check_store
+
+    _ = invocation.reader  # there is a store
+    require_form(invocation.path)
+    found = check_store(invocation.path)
+
+    def text() -> None:
+        output = invocation.output
+        if not found:
+            output.line(f"{output.paint(words.GOOD, 'green')} Nothing is wrong with {invocation.path}")
+        for finding in found:
+            output.line(f"{output.paint(words.BAD, 'red')} {words.shown(finding.what)}")
+            for subject in finding.subjects:
+                output.line(f"    {words.one_line(subject)}")
+
+    invocation.output.document(found, text)
+    return exits.CHECK_FAILED if found else exits.OK
+
+
+@command("shell", "look into the store with SQL, read-only")
+@pass_invocation
+def shell(invocation: Invocation) -> None:
+    """Runs sqlite3 on the file. It cannot write: what is changed behind the engine's back is lost or does harm."""
+    from mainspring.domain.errors import NotFoundError
+
+    _ = invocation.reader
+    program = shutil.which("sqlite3")
+    if program is None:
+        raise NotFoundError(
+            "there is no sqlite3 program on this machine", hint="Install it, or use: mainspring runs list --json"
+        )
+    invocation.close()
+    os.execv(  # noqa: S606 - no shell is wanted
+        program, [program, "-readonly", str(invocation.path)]
+    )

@@ -1,0 +1,31 @@
+"""`mainspring db backup`."""
+
+from pathlib import Path
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+
+
+@command("backup", "write a checked copy")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--keep", type=click.IntRange(1), help="of all copies in the folder keep the newest so many")
+@pass_invocation
+def backup(invocation: Invocation, folder: Path | None, keep: int | None) -> None:
+    """Workers go on meanwhile. FOLDER defaults to `store.backup.to`, else to `backups` beside the store."""
+    from mainspring.store.sqlite.backup import back_up
+
+    _ = invocation.reader  # there is a store
+    settings = invocation.settings.store.backup
+    target = folder or settings.to or invocation.path.parent / "backups"
+    made = back_up(invocation.path, target, now=invocation.clock.now(), keep=keep)
+
+    def text() -> None:
+        invocation.output.line(str(made.path))
+        runs = made.rows.get("runs", 0)
+        invocation.output.hint(f"{made.size / 1024:,.0f} KiB, {runs:,} runs, read back and compared.")
+        for old in made.removed:
+            invocation.output.hint(f"removed {old}")
+
+    invocation.output.document(made, text)

@@ -1,0 +1,112 @@
+"""`mainspring db restore`: put a backup in the store's place, decide what was unfinished then, release.
+
+A restored store is held: nothing starts, for what was done after the backup would be done again. Each run that was unfinished is decided
+by a person - continue, done or cancel, all of a filter at once - and then the store is released.
+"""
+
+from pathlib import Path
+
+import click
+
+from mainspring.cli import params, words
+from mainspring.cli.bulk import print_bulk
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+
+
+@command("restore", "put a backup in its place, decide its runs, release it")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--undecided", is_flag=True, help="list the runs that must be decided")
+@click.option(
+    "--decide",
+    type=click.Choice(["continue", "done", "cancel"]),
+    help="decide runs: all undecided ones, or those of the filter",
+)
+@click.option("--run", "runs", type=params.RUN, multiple=True, help="decide this run; may be repeated")
+@click.option("--name", type=params.AUTOMATION, help="decide only runs of this automation")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(["queued", "waiting", "retrying", "needs_attention"]),
+    multiple=True,
+    help="decide only runs in this state",
+)
+@click.option("--dry-run", is_flag=True, help="only say which runs would be decided")
+@click.option("--release", is_flag=True, help="let the store go on; every run must be decided")
+@pass_invocation
+def restore(
+    invocation: Invocation,
+    *,
+    file: Path | None,
+    undecided: bool,
+    decide: str | None,
+    runs: tuple[str, ...],
+    name: str | None,
+    states: tuple[str, ...],
+    dry_run: bool,
+    release: bool,
+) -> None:
+    """First FILE, then --decide as often as needed, then --release. The old store is kept beside the new one."""
+    if sum((file is not None, undecided, decide is not None, release)) != 1:
+        raise click.UsageError("name a FILE, or one of --undecided, --decide, --release")
+    if file is not None:
+        _restore(invocation, file)
+    elif undecided:
+        _list(invocation)
+    elif decide is not None:
+        _decide(invocation, decide, _chosen(invocation, runs, name, states), dry_run=dry_run)
+    else:
+        from mainspring.service.hold import release as let_go
+
+        let_go(invocation.store, invocation.reads, act=invocation.act)
+        invocation.output.document({"released": True}, "Released: the store goes on.")
+
+
+def _restore(invocation: Invocation, file: Path) -> None:
+    from mainspring.store.sqlite.restore import restore as put_back
+
+    invocation.confirm(f"Replace the store {invocation.path} by {file}")
+    done = put_back(file, invocation.path, clock=invocation.clock)
+
+    def text() -> None:
+        output = invocation.output
+        output.line(f"Restored {invocation.path} from {file}; it is held, nothing starts.")
+        if done.kept is not None:
+            output.line(f"The old store is kept: {done.kept}")
+        if done.unfinished:
+            output.line(
+                f"{words.many(done.unfinished, 'run was', 'runs were')} unfinished. "
+                "Decide: mainspring db restore --decide continue|done|cancel"
+            )
+        output.line("Then: mainspring db restore --release")
+
+    invocation.output.document(done, text)
+
+
+def _list(invocation: Invocation) -> None:
+    from mainspring.cli.runs_list import run_columns
+    from mainspring.service.hold import undecided
+    from mainspring.store.sqlite.reads_runs import run_view
+
+    rows = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
+    invocation.output.rows(rows, run_columns(invocation.clock.now()), empty="No run has to be decided.")
+
+
+def _chosen(invocation: Invocation, runs: tuple[str, ...], name: str | None, states: tuple[str, ...]) -> list[str]:
+    """Return the undecided runs that are meant."""
+    from mainspring.service.hold import undecided
+    from mainspring.store.sqlite.reads_runs import run_view
+
+    if runs:
+        return [invocation.run_id(run) for run in runs]
+    views = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
+    return [v.id for v in views if (name is None or v.automation == name) and (not states or v.state in states)]
+
+
+def _decide(invocation: Invocation, word: str, runs: list[str], *, dry_run: bool) -> None:
+    from mainspring.service.hold import Decision, decide
+
+    if not dry_run:
+        invocation.confirm(f"Decide {words.many(len(runs), 'run')}: {word}")
+    answer = decide(invocation.store, invocation.reads, runs, Decision(word), act=invocation.act, dry_run=dry_run)
+    print_bulk(invocation, answer, f"decided: {word}")

@@ -1,0 +1,84 @@
+"""From errors to exit codes: the one table, and the errors that only a command line has."""
+
+from typing import Final
+
+from mainspring.domain import errors as e
+
+OK: Final = 0
+UNEXPECTED: Final = 1
+USAGE: Final = 2
+NOT_FOUND: Final = 3
+NOT_ALLOWED: Final = 4
+RUN_FAILED: Final = 5
+NEEDS_HUMAN: Final = 6
+TIMED_OUT: Final = 7
+CONFLICT: Final = 8
+CHECK_FAILED: Final = 9
+TRY_AGAIN: Final = 75
+INTERRUPTED: Final = 130
+
+MEANINGS: Final[dict[int, str]] = {
+    OK: "done; an empty list too",
+    UNEXPECTED: "unexpected failure",
+    USAGE: "usage, configuration, or a confirmation is needed",
+    NOT_FOUND: "not found",
+    NOT_ALLOWED: "not allowed",
+    RUN_FAILED: "the run ended failed or cancelled",
+    NEEDS_HUMAN: "the run waits for a person",
+    TIMED_OUT: "the time-out of a wait ran out",
+    CONFLICT: "conflict: lock held, key in use, changed meanwhile",
+    CHECK_FAILED: "a check found something (status, doctor, db check, audit-log verify)",
+    TRY_AGAIN: "the store is out of reach or full: try again",
+    INTERRUPTED: "Ctrl-C",
+}
+
+
+class ConfirmationNeededError(e.MainspringError):
+    """The act needs -y where nobody can be asked."""
+
+    code = "confirmation_needed"
+
+
+class DeclinedError(e.MainspringError):
+    """A person said no."""
+
+    code = "declined"
+
+
+class WaitTimedOutError(e.MainspringError):
+    """The --timeout of a wait ran out."""
+
+    code = "timed_out"
+
+
+# The first row that fits counts, so the narrower error stands above the wider one.
+TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
+    (WaitTimedOutError, TIMED_OUT),
+    (ConfirmationNeededError, USAGE),
+    (DeclinedError, USAGE),
+    (e.NotFoundError, NOT_FOUND),
+    (e.UnknownNameError, NOT_FOUND),
+    (e.ConflictError, CONFLICT),
+    (e.FencedError, CONFLICT),
+    (e.StoreHeldError, CONFLICT),
+    (e.StoreReadOnlyError, NOT_ALLOWED),
+    (e.StoreFullError, TRY_AGAIN),
+    (e.StoreUnavailableError, TRY_AGAIN),
+    (e.BusyError, TRY_AGAIN),
+    (e.StoreTooNewError, USAGE),
+    (e.UnsafeSqliteError, USAGE),
+    (e.RunFailed, RUN_FAILED),
+    (e.OptionError, USAGE),
+    (e.ConfigError, USAGE),
+    (e.ArgumentError, USAGE),
+    (e.DefinitionError, USAGE),
+    (e.ValueRefusedError, USAGE),
+    (KeyboardInterrupt, INTERRUPTED),
+)
+
+RETRYABLE: Final = (e.StoreFullError, e.StoreUnavailableError, e.BusyError, e.StoreHeldError, e.Transient)
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code that tells of this error."""
+    return next((code for kind, code in TABLE if isinstance(error, kind)), UNEXPECTED)

@@ -1,0 +1,264 @@
+"""A run explained in sentences: what it is doing, why, what happens next and when, what you can do. Pure: facts and an instant go in.
+
+`runs show` prints the last two; pages may print all of it.
+"""
+
+import shlex
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from mainspring.cli import waits
+from mainspring.cli.blockers import Block, blocks
+from mainspring.cli.steps import StepLine, lines_of
+from mainspring.cli.words import ago, moment, one_line, span
+from mainspring.domain.failure import Failure
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.domain.verdict import Kind
+from mainspring.store.views import Blocker, RunStory
+
+_MESSAGE = 300
+
+REASONS: Final[dict[str, str]] = {
+    FailureReason.PERMANENT_ERROR: "Trying again cannot help as it is: the error is permanent.",
+    FailureReason.RETRIES_EXHAUSTED: "The error may pass, but every attempt of its retry policy was used up.",
+    FailureReason.DEADLINE: "Its deadline passed before it ended.",
+    FailureReason.ROLLED_BACK: "Its code chose to roll back: what it had done was undone, newest first.",
+    FailureReason.CRASHES_WORKER: "Its code took its worker process down three times, alone.",
+    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved.",
+    FailureReason.IN_DOUBT: "A step that may act at most once ended without proof of what happened: it may or may not have had its effect.",
+    FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved, so it is not repeated.",
+    FailureReason.UNDO_FAILED: "An undo failed, so what is done is only partly taken back.",
+    FailureReason.BODY_ERROR: "The workflow's own code raised it, outside of any step.",
+    FailureReason.NO_OUTPUT: "It ended well but did not make what it declares to make.",
+    FailureReason.PROCESS_LOST: "The process that held the command died.",
+    FailureReason.DISCARDED: "A person gave it up.",
+}
+
+
+class Can(msgspec.Struct, frozen=True):
+    """A command that a person may give, and what it does."""
+
+    command: str
+    does: str
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """The four answers; sentences are plain text, harmless to a terminal."""
+
+    run: str
+    state: str
+    what: list[str]
+    why: list[str]
+    next: list[str]
+    can: list[Can]
+
+
+class _Facts(msgspec.Struct, frozen=True):
+    story: RunStory
+    blocker: Blocker
+    lines: list[StepLine]
+    now: int
+    zone: str
+
+    @property
+    def id(self) -> str:
+        return self.story.run.id
+
+    @property
+    def step(self) -> StepLine | None:
+        """The line at which the run stopped."""
+        ident = self.story.run.failed_ident
+        return next((line for line in reversed(self.lines) if line.ident == ident), None)
+
+    def at(self, instant: int) -> str:
+        return moment(instant, self.now, self.zone)
+
+
+def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC") -> Explanation:
+    """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`."""
+    facts = _Facts(story, blocker, lines_of(story), now, zone)
+    what, why, then, can = _BY_STATE[story.run.state](facts)
+    return Explanation(story.run.id, str(story.run.state), what, why, then, can)
+
+
+_Answers = tuple[list[str], list[str], list[str], list[Can]]
+
+
+def _queued(facts: _Facts) -> _Answers:
+    run = facts.story.run
+    doing = "to be started" if run.fresh else "to go on"
+    since = run.created_at if run.fresh else run.changed_at
+    what = [f"It waits in queue {run.queue} {doing}, since {ago(since, facts.now)}."]
+    return what, *_going_on(facts, [_cancel(facts)])
+
+
+def _running(facts: _Facts) -> _Answers:
+    run = facts.story.run
+    worker = next((w for w in facts.blocker.workers if w.session == run.session), None)
+    by = f" by {worker.role} {worker.hostname} pid {worker.pid} (session {worker.session})" if worker else ""
+    what = [f"It runs, claimed{by}."]
+    open_lines = [line for line in facts.lines if line.state == "running"]
+    for line in open_lines:
+        last = line.tries[-1]
+        told = f", {line.progress[0]} of {line.progress[1] or '?'} done" if line.progress else ""
+        what.append(
+            f"Step {one_line(line.name)} is at attempt {last.number}, started {ago(last.started_at, facts.now)}{told}."
+        )
+    what += waits.sentences(facts.story, facts.at)
+    if not open_lines and len(what) == 1:
+        what.append("Its steps of less than a second leave no mark while they run.")
+    then = ["It goes on by itself; if its worker dies, another one continues it within seconds."]
+    then += [f"Its deadline is {facts.at(run.deadline_at)}."] if run.deadline_at else []
+    return what, [], then, [Can(f"mainspring runs watch {facts.id}", "follow it"), _cancel(facts)]
+
+
+def _waiting(facts: _Facts) -> _Answers:
+    what = ["It waits, and holds no worker and no memory.", *waits.sentences(facts.story, facts.at)]
+    can = [Can(command, does) for command, does in waits.commands(facts.story)]
+    return what, *_going_on(facts, [*can, _cancel(facts)])
+
+
+def _retrying(facts: _Facts) -> _Answers:
+    what = []
+    for line in facts.lines:
+        if line.state == "retrying" and line.superseded is None:
+            last = line.tries[-1]
+            what.append(f"Step {one_line(line.name)} failed at attempt {last.number}: {_said(last.failure)}")
+            if last.next_at is not None:
+                what.append(f"Its next attempt is at {facts.at(last.next_at)}.")
+    return what or ["A step failed and will be tried again."], *_going_on(facts, [_cancel(facts)])
+
+
+def _ended(facts: _Facts) -> _Answers:
+    run = facts.story.run
+    took = f", after {span(run.finished_at - run.started_at)}" if run.finished_at and run.started_at else ""
+    word = {RunState.SUCCEEDED: "ended well", RunState.CANCELLED: "was cancelled"}[run.state]
+    at = facts.at(run.finished_at) if run.finished_at else "-"
+    return [f"It {word} at {at}{took}."], [], ["Nothing more happens: it is over."], []
+
+
+def _failed(facts: _Facts) -> _Answers:
+    run, step = facts.story.run, facts.step
+    where = f" at step {one_line(step.name)}" if step else ""
+    at = f" {ago(run.finished_at, facts.now)}" if run.finished_at else ""
+    what = [f"It failed{where}{at}: {_said(run.failure)}"]
+    retry = Can(f"mainspring runs retry {facts.id}", "continue from where it failed; what is done stays done")
+    can = [retry, *_from_step(facts)]
+    return what, _reason(run.reason, run.failure), ["Nothing more happens by itself."], can
+
+
+def _attention(facts: _Facts) -> _Answers:
+    run, step = facts.story.run, facts.step
+    where = f" at step {one_line(step.name)}" if step else ""
+    what = [f"It stopped{where} and needs a person, since {ago(run.changed_at, facts.now)}: {_said(run.failure)}"]
+    then = ["Nothing happens by itself: it waits for you, and nothing is lost."]
+    if run.partition is not None:
+        then.append(f"Until then it holds partition key {one_line(run.partition, 60)!r} of queue {run.queue}.")
+    make = _MENDING.get(run.reason or "", _plain_mending)
+    give_up = Can(f"mainspring failed discard {facts.id} -y", "give it up: it fails")
+    return what, _reason(run.reason, run.failure), then, [*make(facts), give_up]
+
+
+def _drift_mending(facts: _Facts) -> list[Can]:
+    name = _step_word(facts)
+    return [
+        Can(f"mainspring runs retry {facts.id} --accept {name}", "keep the saved result under the new input"),
+        Can(f"mainspring runs retry {facts.id} --from-step {name}", "run it, and what came after it, again"),
+    ]
+
+
+def _doubt_mending(facts: _Facts) -> list[Can]:
+    name = _step_word(facts)
+    return [
+        Can(f"mainspring runs give-result {facts.id} JSON --step {name}", "it did happen: say with which result"),
+        Can(f"mainspring runs retry {facts.id} --again {name}", "it did not happen: do it again, under the same key"),
+    ]
+
+
+def _refused_mending(facts: _Facts) -> list[Can]:
+    return [
+        Can(
+            f"mainspring runs give-result {facts.id} JSON --step {_step_word(facts)}", "give a result that can be saved"
+        )
+    ]
+
+
+def _plain_mending(facts: _Facts) -> list[Can]:
+    return [Can(f"mainspring runs retry {facts.id}", "continue it"), *_from_step(facts)]
+
+
+_MENDING: dict[str, Callable[[_Facts], list[Can]]] = {
+    FailureReason.DRIFT: _drift_mending,
+    FailureReason.IN_DOUBT: _doubt_mending,
+    FailureReason.VALUE_REFUSED: _refused_mending,
+}
+
+_BY_STATE: dict[RunState, Callable[[_Facts], _Answers]] = {
+    RunState.QUEUED: _queued,
+    RunState.RUNNING: _running,
+    RunState.WAITING: _waiting,
+    RunState.RETRYING: _retrying,
+    RunState.NEEDS_ATTENTION: _attention,
+    RunState.SUCCEEDED: _ended,
+    RunState.FAILED: _failed,
+    RunState.CANCELLED: _ended,
+}
+
+
+def _going_on(facts: _Facts, can: list[Can]) -> tuple[list[str], list[str], list[Can]]:
+    """Answer why, next and can for a run that nobody has."""
+    run = facts.story.run
+    # What waits for a fact from outside is not in a worker's reach, whatever else is in its way.
+    idle = run.state is RunState.WAITING and not run.ready and run.due_at is None
+    found = [] if idle else blocks(facts.blocker, facts.now, facts.zone)
+    then = [] if idle else [_next_of(found)]
+    if idle:
+        then.append("It goes on when what it waits for is there.")
+    if run.deadline_at is not None:
+        then.append(f"Its deadline is {facts.at(run.deadline_at)}.")
+    mend = [Can(block.command, block.does) for block in found if block.command is not None]
+    return [block.text for block in found], then, [*mend, *can]
+
+
+def _next_of(found: list[Block]) -> str:
+    if not found:
+        return "A worker should take it at any moment."
+    if all(block.until_at is not None for block in found):
+        return "It goes on by itself when that time has come."
+    if any(block.command and block.until_at is None for block in found):
+        return "It does not go on before that is changed."
+    return "It goes on by itself when its turn has come."
+
+
+def _from_step(facts: _Facts) -> list[Can]:
+    first = next((line for line in facts.lines if line.kind == "step" and line.superseded is None), None)
+    if first is None:
+        return []
+    return [Can(f"mainspring runs retry {facts.id} --from-step {_word(first.name)}", "run it again from that step on")]
+
+
+def _cancel(facts: _Facts) -> Can:
+    return Can(f"mainspring runs cancel {facts.id}", "ask it to stop")
+
+
+def _reason(reason: str | None, failure: Failure | None) -> list[str]:
+    found = [REASONS[reason]] if reason in REASONS else []
+    if failure is not None and failure.kind is Kind.TRANSIENT and reason == FailureReason.RETRIES_EXHAUSTED:
+        found.append("Its cause is of the kind that passes: when it is over, continue the run.")
+    if failure is not None and failure.hint:
+        found.append(one_line(failure.hint, _MESSAGE))
+    return found
+
+
+def _said(failure: Failure | None) -> str:
+    return one_line(failure.message, _MESSAGE) if failure is not None else "no error was recorded"
+
+
+def _step_word(facts: _Facts) -> str:
+    return _word(facts.step.name if facts.step else facts.story.run.failed_ident or "STEP")
+
+
+def _word(text: str) -> str:
+    return shlex.quote(one_line(text))

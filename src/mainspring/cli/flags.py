@@ -1,0 +1,80 @@
+"""The flags that may stand before or behind any command, and what was given of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+
+@dataclass(slots=True)
+class Flags:
+    """What was given on the command line; None or False = not given."""
+
+    config: str | None = None
+    store: str | None = None
+    environment: str | None = None
+    json: bool = False
+    fields: str | None = None
+    verbose: bool = False
+    quiet: bool = False
+    no_color: bool = False
+    no_input: bool = False
+    yes: bool = False
+    reason: str | None = None
+    command_id: str | None = None
+    actor: str | None = None
+
+
+_TEXTS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
+    (("--config",), "config", "FILE", "read this configuration file"),
+    (("--store",), "store", "URL", "use this store instead of the configured one"),
+    (("--env", "--environment"), "environment", "NAME", "act in this environment (production, development, ...)"),
+    (("--fields",), "fields", "NAME,...", "print JSON with these fields only"),
+    (("--reason",), "reason", "TEXT", "why you do this; it stands in the audit log"),
+    (("--command-id",), "command_id", "ID", "the same id twice acts once"),
+    (("--actor",), "actor", "NAME", "who acts (default: user@host)"),
+)
+_SWITCHES: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("--json",), "json", "print JSON: a list for lists, an object for one thing"),
+    (("-v", "--verbose"), "verbose", "tell more on stderr"),
+    (("--quiet",), "quiet", "no hints and no progress"),
+    (("--no-color",), "no_color", "no colours (also: NO_COLOR, TERM=dumb)"),
+    (("--no-input",), "no_input", "never ask"),
+    (("-y", "--yes"), "yes", "do it without asking"),
+)
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Note a flag that was given; one that was given before the command is not taken back behind it."""
+    if value and ctx.obj is not None and param.name is not None:
+        setattr(ctx.obj.flags, param.name.removeprefix("global_"), value)
+
+
+def global_options(*, hidden: bool, taken: frozenset[str] = frozenset()) -> list[click.Parameter]:
+    """Return the options, anew for each command; names that the command itself has are left out."""
+    found: list[click.Parameter] = []
+    for names, name, metavar, text in _TEXTS:
+        if not taken & set(names):
+            found.append(
+                click.Option(
+                    [f"global_{name}", *names],
+                    metavar=metavar,
+                    help=text,
+                    hidden=hidden,
+                    expose_value=False,
+                    callback=_keep,
+                )
+            )
+    for names, name, text in _SWITCHES:
+        if not taken & set(names):
+            found.append(
+                click.Option(
+                    [f"global_{name}", *names],
+                    is_flag=True,
+                    help=text,
+                    hidden=hidden,
+                    expose_value=False,
+                    callback=_keep,
+                )
+            )
+    return found

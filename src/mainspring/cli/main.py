@@ -1,0 +1,77 @@
+"""The entry: parse, call one command, turn whatever happens into an exit code.
+
+Nothing heavy is imported here; the command that is called imports what it needs.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from mainspring import __version__
+from mainspring.cli import exits
+from mainspring.cli.commands import TREE
+from mainspring.cli.context import Invocation
+from mainspring.cli.lazy import LazyGroup
+from mainspring.cli.output import silence
+from mainspring.cli.report import report
+
+PROGRAM = "mainspring"
+
+
+@click.group(
+    cls=LazyGroup,
+    tree=TREE,
+    top=True,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Automation that can be trusted: durable, observed, safe to run twice, and loud when it stops.",
+)
+@click.version_option(__version__, message="mainspring %(version)s")
+@click.pass_context
+def root(ctx: click.Context) -> int | None:
+    """Without a command: how things stand, or how to begin."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    from mainspring.cli.status import welcome
+
+    return welcome(ctx.obj)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process."""
+    sys.exit(run(sys.argv[1:] if args is None else args))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run the command line and return the exit code."""
+    invocation = Invocation()
+    if "--json" in args:  # an error while parsing must be JSON too
+        invocation.flags.json = True
+    try:
+        code = _call(list(args), invocation)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence()
+        return exits.OK
+    except (click.Abort, KeyboardInterrupt):
+        return exits.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last door: whatever it is becomes a message and a code
+        return report(error, invocation)
+    finally:
+        invocation.close()
+    return code
+
+
+def _call(args: list[str], invocation: Invocation) -> int:
+    try:
+        answer: Any = root.main(args, prog_name=PROGRAM, standalone_mode=False, obj=invocation)
+    except (
+        SystemExit
+    ) as end:  # click ends this way when the reader of stdout went away, and after completing in a shell
+        if os.environ.get(f"_{PROGRAM.upper()}_COMPLETE"):
+            return int(end.code or 0)
+        return exits.OK if end.code == 1 else int(end.code or 0)
+    return answer if isinstance(answer, int) and not isinstance(answer, bool) else exits.OK

@@ -1,0 +1,156 @@
+"""What a command prints: data on stdout, all else on stderr.
+
+A reader that goes away (`| head`) ends the program quietly. Tables are drawn by rich on a terminal, which is imported only then, and
+are plain aligned text everywhere else.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TextIO
+
+import click
+
+from mainspring.cli.flags import Flags
+from mainspring.cli.words import shown
+
+_WIDTH = 80
+
+
+class Column(NamedTuple):
+    """A column of a table: its title, the text of a row's cell, and the colour of that text (None = plain)."""
+
+    title: str
+    text: Callable[[Any], str]
+    colour: Callable[[Any], str | None] = lambda _: None
+    right: bool = False
+
+
+class Output:
+    """The two streams of one call."""
+
+    def __init__(self, flags: Flags, env: Mapping[str, str] = os.environ) -> None:
+        self._flags = flags
+        self._env = env
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+
+    @property
+    def is_json(self) -> bool:
+        """Whether JSON is wanted."""
+        return self._flags.json or self._flags.fields is not None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person looks at stdout."""
+        return sys.stdout.isatty() and self._env.get("TERM") != "dumb"
+
+    @property
+    def has_colour(self) -> bool:
+        """Whether stdout may be coloured."""
+        return self.is_terminal and not self._flags.no_color and not self._env.get("NO_COLOR")
+
+    @property
+    def width(self) -> int:
+        """Characters in a line: of the terminal, else 80."""
+        if not sys.stdout.isatty():
+            return _WIDTH
+        try:
+            return os.get_terminal_size(sys.stdout.fileno()).columns or _WIDTH
+        except (OSError, ValueError):
+            return _WIDTH
+
+    def paint(self, text: str, colour: str | None, *, bold: bool = False) -> str:
+        """Return text in a colour, where colours are wanted."""
+        return click.style(text, fg=colour, bold=bold) if self.has_colour and (colour or bold) else text
+
+    def line(self, text: str = "") -> None:
+        """Print one line of data."""
+        self._write(sys.stdout, f"{text}\n")
+
+    def hint(self, text: str) -> None:
+        """Tell a person something beside the data."""
+        if not self._flags.quiet and not self.is_json:
+            self._write(sys.stderr, f"{shown(text)}\n")
+
+    def warn(self, text: str) -> None:
+        """Tell what is wrong without being the answer; --quiet keeps it."""
+        self._write(sys.stderr, f"{shown(text)}\n")
+
+    def document(self, data: Any, text: Callable[[], None] | str) -> None:
+        """Print one thing: as JSON, or as text (or by the function that prints it)."""
+        if self.is_json:
+            self.json(data)
+        elif isinstance(text, str):
+            self.line(text)
+        else:
+            text()
+
+    def rows(self, rows: Sequence[Any], columns: Sequence[Column], *, empty: str) -> None:
+        """Print a list: a JSON array of all fields, or a table of these columns."""
+        if self.is_json:
+            self.json(list(rows))
+        elif not rows:
+            self.hint(empty)
+        elif self.is_terminal:
+            self._rich_table(rows, columns)
+        else:
+            self._plain_table(rows, columns)
+
+    def json(self, data: Any) -> None:
+        """Print data as JSON, the fields of --fields only if they were given."""
+        from mainspring.cli.plain import chosen, json_text, plain
+
+        found = plain(data)
+        if self._flags.fields is not None:
+            fields = [field.strip() for field in self._flags.fields.split(",") if field.strip()]
+            found = [chosen(item, fields) for item in found] if isinstance(found, list) else chosen(found, fields)
+        self.line(json_text(found))
+
+    def _plain_table(self, rows: Sequence[Any], columns: Sequence[Column]) -> None:
+        cells = [[column.title for column in columns], *([column.text(row) for column in columns] for row in rows)]
+        widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+        for line in cells:
+            parts = [
+                text.rjust(width) if column.right else text.ljust(width)
+                for text, width, column in zip(line, widths, columns, strict=True)
+            ]
+            self.line("  ".join(parts).rstrip())
+
+    def _rich_table(self, rows: Sequence[Any], columns: Sequence[Column]) -> None:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for place, column in enumerate(columns):
+            # The first column is what a person copies: it is never cut.
+            table.add_column(
+                column.title,
+                justify="right" if column.right else "left",
+                no_wrap=True,
+                overflow="fold" if not place else "ellipsis",
+                min_width=max((len(column.text(row)) for row in rows), default=0) if not place else None,
+            )
+        for row in rows:
+            table.add_row(*(Text(column.text(row), style=column.colour(row) or "") for column in columns))
+        Console(file=sys.stdout, no_color=not self.has_colour, width=self.width, highlight=False).print(table)
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+            if stream is sys.stderr:
+                stream.flush()
+        except BrokenPipeError:
+            silence()
+            raise click.exceptions.Exit(0) from None
+
+
+def silence() -> None:
+    """Let what is still in the buffer go nowhere: nobody reads it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    finally:
+        os.close(nowhere)

@@ -1,0 +1,121 @@
+"""What many commands take: run ids, names, states, instants, and the options of every list. All of them complete in the shell."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+from click.shell_completion import CompletionItem
+from click.types import StringParamType
+
+from mainspring.domain.states import RunState
+
+if TYPE_CHECKING:
+    from mainspring.cli.context import Invocation
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_COMPLETED = 50
+
+
+class RunId(StringParamType):
+    """A run id, a unique beginning of one, @last or @failed."""
+
+    name = "run"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the newest runs that begin so."""
+        found = [CompletionItem(word) for word in ("@last", "@failed") if word.startswith(incomplete)]
+        with suppress(Exception):  # a shell that completes must never show an error
+            from mainspring.store.sqlite.reads_runs import list_runs
+
+            page = ctx.obj.read(lambda reader: list_runs(reader, limit=_COMPLETED), None)
+            rows = page.runs if page else []
+            found += [
+                CompletionItem(row.id, help=f"{row.state} {row.automation}")
+                for row in rows
+                if row.id.startswith(incomplete)
+            ]
+        return found
+
+
+class Name(StringParamType):
+    """The name of something the store knows: an automation, a queue, a lock, a worker."""
+
+    name = "name"
+
+    def __init__(self, names_in: "Callable[[Any], list[str]]", kind: str = "name") -> None:
+        self.name = kind
+        self._names_in = names_in
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the names that begin so."""
+        with suppress(Exception):
+            names = ctx.obj.read(self._names_in, [])
+            return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return []
+
+
+def automation_names(reader: Any) -> list[str]:
+    """Return the names of all automations."""
+    from mainspring.store.sqlite.reads_status import automations
+
+    return [view.name for view in automations(reader)]
+
+
+AUTOMATION = Name(automation_names, "automation")
+RUN = RunId()
+
+limit = click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="at most so many")
+name = click.option("--name", type=AUTOMATION, help="only of this automation")
+since = click.option("--since", metavar="TIME", help="only from then on: 2h, 3d, 2026-01-05, 2026-01-05T03:00")
+state = click.option(
+    "--state",
+    "states",
+    type=click.Choice([state.value for state in RunState]),
+    multiple=True,
+    help="only in this state; may be repeated",
+)
+
+
+def filters(function: F) -> F:
+    """Add the options by which runs are selected: --state --name --since --limit."""
+    return state(name(since(limit(function))))
+
+
+def states_of(given: tuple[str, ...]) -> tuple[RunState, ...]:
+    """Return the states of --state."""
+    return tuple(RunState(state) for state in given)
+
+
+def since_at(invocation: "Invocation", text: str | None) -> int | None:
+    """Return the instant (ms UTC) that --since, --at or --until means: a span before now, or a date and time.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    return None if text is None else instant_at(text, invocation.clock.now(), invocation.zone, back=True)
+
+
+def instant_at(text: str, now: int, zone: str, *, back: bool) -> int:
+    """Return the instant of a span from now (`back` = before it) or of a date and time, which is local to `zone` if it names none.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    from mainspring.domain.duration import parse_duration
+    from mainspring.domain.errors import OptionError
+
+    with suppress(ValueError):
+        found = datetime.fromisoformat(text)
+        local = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
+        return round(local.timestamp() * 1000)
+    try:
+        ms = round(parse_duration(text).total_seconds() * 1000)
+    except OptionError as error:
+        raise OptionError(
+            error.message, hint="Write a span such as 2h or 3d, or a time such as 2026-01-05T03:00."
+        ) from None
+    return now - ms if back else now + ms

@@ -1,0 +1,64 @@
+"""Errors as people and programs read them: what is wrong, where, how to mend it; with --json one object."""
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mainspring.cli import exits
+from mainspring.domain.errors import BusyError, MainspringError
+
+if TYPE_CHECKING:
+    from mainspring.cli.context import Invocation
+
+DOCS = "docs/reference/errors.md"
+
+
+def report(error: Exception, invocation: "Invocation") -> int:
+    """Tell of an error on stderr and return its exit code."""
+    data, code = described(error)
+    output = invocation.output
+    if output.is_json:
+        from mainspring.cli.plain import json_text
+
+        output.warn(json_text(data))
+        return code
+    output.warn(f"error: {data['message']}")
+    if data["next"]:
+        output.warn(data["next"])
+    if data["code"] == "unexpected":
+        if invocation.flags.verbose:
+            output.warn("".join(traceback.format_exception(error)).rstrip())
+        else:
+            output.warn("This is a fault of mainspring itself; with -v it shows where.")
+    return code
+
+
+def described(error: Exception) -> tuple[dict[str, Any], int]:
+    """Return {code, message, next, retryable, docs} and the exit code of an error."""
+    if isinstance(error, click.ClickException):
+        message, _, next_step = error.format_message().partition("\n")
+        shown = next_step or _usage_hint(error)
+        return _data("usage", message, shown, retryable=False), error.exit_code
+    if isinstance(error, MainspringError):
+        retryable = isinstance(error, exits.RETRYABLE)
+        data = _data(error.code, error.message, error.hint, retryable=retryable)
+        if isinstance(error, BusyError):
+            data["retry_after_ms"] = round(error.retry_after.total_seconds() * 1000)
+        return data, exits.exit_code(error)
+    return _data("unexpected", f"{type(error).__name__}: {error}", None, retryable=False), exits.exit_code(error)
+
+
+def _usage_hint(error: click.ClickException) -> str | None:
+    ctx = getattr(error, "ctx", None)
+    return None if ctx is None else f"See: {ctx.command_path} --help"
+
+
+def _data(code: str, message: str, next_step: str | None, *, retryable: bool) -> dict[str, Any]:
+    return {
+        "code": code,
+        "message": message,
+        "next": next_step,
+        "retryable": retryable,
+        "docs": f"{DOCS}#{code}",
+    }

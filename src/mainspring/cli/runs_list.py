@@ -1,0 +1,68 @@
+"""`mainspring runs list`."""
+
+from typing import Any
+
+import click
+
+from mainspring.cli import params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+
+
+def run_columns(now: int) -> list[Column]:
+    """Return the columns of every list of runs; `now` in ms."""
+    return [
+        Column("RUN", lambda row: row.id),
+        Column("STATE", lambda row: words.state_word(row.state), lambda row: words.COLOURS[row.state]),
+        Column("AUTOMATION", lambda row: words.one_line(row.title or row.automation, 30)),
+        Column("STEPS", steps_text, right=True),
+        Column("CREATED", lambda row: words.ago(row.created_at, now)),
+        Column("TOOK", lambda row: took_text(row, now), right=True),
+    ]
+
+
+def steps_text(row: Any) -> str:
+    """Return how far a run is: "12/100" if it tells its progress, else the number of saved outcomes."""
+    from mainspring.cli.plain import decoded
+
+    progress = decoded(row.progress)
+    if isinstance(progress, list) and len(progress) == 2:
+        done, total = progress
+        return f"{done}/{total}" if total is not None else str(done)
+    return str(row.steps)
+
+
+def took_text(row: Any, now: int) -> str:
+    """Return how long a run took, or takes by now."""
+    return "-" if row.started_at is None else words.span(max((row.finished_at or now) - row.started_at, 0))
+
+
+@command("list", "list runs, newest first")
+@params.filters
+@click.option("--after", type=params.RUN, help="continue the list behind this run")
+@pass_invocation
+def list_command(
+    invocation: Invocation,
+    states: tuple[str, ...],
+    name: str | None,
+    since: str | None,
+    limit: int,
+    after: str | None,
+) -> None:
+    """A run that is started meanwhile does not move the pages: `--after` takes the last run of the page before."""
+    from mainspring.store.sqlite import reads_runs
+    from mainspring.store.views import RunPage
+
+    since_at = params.since_at(invocation, since)
+
+    def question(reader: Any) -> RunPage:
+        cursor = None if after is None else reads_runs.run_view(reader, invocation.run_id(after)).seq
+        return reads_runs.list_runs(
+            reader, states=params.states_of(states), name=name, since_at=since_at, limit=limit, cursor=cursor
+        )
+
+    page = invocation.read(question, RunPage([], None))
+    invocation.output.rows(page.runs, run_columns(invocation.clock.now()), empty="No runs.")
+    if page.cursor is not None:
+        invocation.output.hint(f"There are more: --after {page.runs[-1].id}")

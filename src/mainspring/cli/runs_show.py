@@ -1,0 +1,184 @@
+"""`mainspring runs show`: one run on one screen."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mainspring.cli import params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+
+if TYPE_CHECKING:
+    from mainspring.cli.explaining import Explanation
+    from mainspring.cli.output import Output
+    from mainspring.cli.steps import StepLine, Try
+    from mainspring.store.views import RunStory
+
+_VALUE = 300
+_LINES = 200
+_STEP_COLOURS = {"succeeded": "green", "failed": "red", "running": "cyan", "retrying": "yellow", "cancelled": None}
+_STEP_ICONS = {"succeeded": "✓", "failed": "✗", "running": "▶", "retrying": "↻", "cancelled": "-", "lost": "?"}
+
+
+@command("show", "show a run: its steps, every attempt, what happens next")
+@click.argument("run", type=params.RUN)
+@pass_invocation
+def show(invocation: Invocation, run: str) -> None:
+    """A bar is as long as the time it took: solid = the attempt that counts, hollow = attempts before it, dots = a wait."""
+    story, explanation = told(invocation, invocation.run_id(run))
+    invocation.output.document(story_data(story, explanation), lambda: _print(invocation, story, explanation))
+
+
+def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
+    """Return a run's story and its explanation. Raises NotFoundError."""
+    from mainspring.cli.explaining import explain
+    from mainspring.domain.errors import NotFoundError
+    from mainspring.store.sqlite import reads_runs, reads_status
+
+    story = reads_runs.story(invocation.reader, run)
+    blocker = reads_status.blocker(invocation.reader, run)
+    if blocker is None:
+        raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
+    return story, explain(story, blocker, invocation.clock.now(), invocation.zone)
+
+
+def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
+    """Return what --json prints of a run."""
+    from mainspring.cli.plain import decoded, plain
+    from mainspring.cli.steps import lines_of
+
+    run: dict[str, Any] = plain(story.run)
+    lines = [{**plain(line), "output": decoded(line.output)} for line in lines_of(story)]
+    return run | {
+        "step_lines": lines,
+        "waits": plain(story.waits),
+        "inbox": plain(story.facts),
+        "children": plain(story.children),
+        "what": explanation.what,
+        "why": explanation.why,
+        "next": explanation.next,
+        "can": plain(explanation.can),
+    }
+
+
+def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation") -> None:
+    from mainspring.cli.steps import lines_of
+
+    output, run, now = invocation.output, story.run, invocation.clock.now()
+    state = output.paint(words.state_word(run.state), words.COLOURS[run.state], bold=True)
+    output.line(f"{output.paint(words.one_line(run.title or run.automation, 60), None, bold=True)}  {run.id}  {state}")
+    for sentence in (*explanation.what, *explanation.why):
+        output.line(f"  {words.one_line(sentence)}")
+    output.line()
+    for name, value in _facts(story, now, invocation.zone):
+        output.line(f"  {name:<9} {value}")
+    lines = lines_of(story)
+    if lines:
+        output.line()
+        _print_steps(output, [line for line in lines if line.superseded is None], now, invocation.zone)
+    _print_rest(output, story, lines)
+    for sentence in explanation.next:
+        output.line(f"next  {words.one_line(sentence)}")
+    for one in explanation.can:
+        output.line(f"  $ {one.command}")
+        output.line(f"      {one.does}")
+
+
+def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
+    run = story.run
+    yield (
+        "created",
+        f"{words.instant(run.created_at, zone)} {zone} ({words.ago(run.created_at, now)}) by {words.one_line(run.trigger)}",
+    )
+    if run.started_at:
+        end = run.finished_at or now
+        yield (
+            "started",
+            f"{words.instant(run.started_at, zone)}, {'took' if run.finished_at else 'for'} {words.span(max(end - run.started_at, 0))}",
+        )
+    yield (
+        "runs as",
+        f"{words.one_line(run.automation)} version {run.version}, queue {words.one_line(run.queue)}"
+        + (f", priority {run.priority}" if run.priority else ""),
+    )
+    for name, value in (("key", run.run_key), ("partition", run.partition), ("tag", run.tag), ("parent", run.parent)):
+        if value:
+            yield name, words.one_line(value)
+    if run.generation:
+        yield "again", f"generation {run.generation}: continued from an earlier step"
+    for name, data in (("input", run.input), ("result", run.result), ("state", run.published), ("tags", run.tags)):
+        if data is not None:
+            yield name, value_text(data)
+
+
+def value_text(data: bytes, limit: int = _VALUE) -> str:
+    """Return a stored value on one line."""
+    from mainspring.cli.plain import decoded
+
+    found = decoded(data)
+    if isinstance(found, dict) and found.keys() == {"base64"}:
+        return f"({len(data)} bytes of another codec)"
+    return words.one_line(data.decode("utf-8", "replace"), limit)
+
+
+def _print_steps(output: "Output", lines: "list[StepLine]", now: int, zone: str) -> None:
+    from mainspring.cli.steps import bars
+
+    width = min(max(len(words.one_line(line.name)) for line in lines), 28) if lines else 0
+    drawn = list(zip(lines, bars(lines, now), strict=True))
+    for line, bar in drawn[-_LINES:]:
+        icon = _STEP_ICONS.get(line.state, "!")
+        name = words.one_line(line.name, 28).ljust(width)
+        colour = _STEP_COLOURS.get(line.state, "magenta")
+        tries = f"  {len(line.tries)} attempts" if len(line.tries) > 1 else ""
+        kind = "" if line.kind == "step" else f"  ({line.kind})"
+        done = f"  {line.progress[0]}/{line.progress[1] or '?'}" if line.progress else ""
+        output.line(
+            f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} {words.span(line.took(now))}{tries}{done}{kind}"
+        )
+        for one in line.tries:
+            if one.failure is not None or (len(line.tries) > 1 and one.state != "succeeded"):
+                _print_try(output, one, zone)
+    if len(drawn) > _LINES:
+        output.hint(f"The last {_LINES} of {len(drawn)} lines; all of them: mainspring runs export RUN")
+    output.line()
+
+
+def _print_try(output: "Output", one: "Try", zone: str) -> None:
+    again = f", next {words.instant(one.next_at, zone)[11:]}" if one.next_at else ""
+    output.line(f"      attempt {one.number}  {words.instant(one.started_at, zone)[11:]}  {one.state}{again}")
+    if one.failure is not None:
+        name = one.failure.type.rpartition(".")[2]
+        output.line(f"        {output.paint(words.one_line(f'{name}: {one.failure.message}', _VALUE), 'red')}")
+        if one.failure.frames:
+            output.line(f"        at {words.one_line(one.failure.frames[-1], _VALUE)}")
+
+
+def _print_rest(output: "Output", story: "RunStory", lines: "list[StepLine]") -> None:
+    """Print what is there in few runs: what is superseded, the difference of a drift, children, facts not taken in, hints."""
+    from mainspring.cli.plain import decoded
+
+    run = story.run
+    changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None
+    for change in changes if isinstance(changes, list) else []:
+        output.line(f"  {words.one_line(change.get('path', '?'))}")
+        output.line(f"    {output.paint('- saved ' + words.one_line(change.get('was', ''), _VALUE), 'red')}")
+        output.line(f"    {output.paint('+ now   ' + words.one_line(change.get('now', ''), _VALUE), 'green')}")
+    old = [line for line in lines if line.superseded is not None]
+    if old:
+        names = ", ".join(words.one_line(line.name, 30) for line in old[:8])
+        output.line(f"  superseded, kept for the record: {names}{', ...' if len(old) > 8 else ''}")
+    for child in story.children[:10]:
+        output.line(f"  child {child.id}  {words.state_word(child.state)}  {words.one_line(child.automation)}")
+    if story.facts:
+        output.line(
+            f"  not yet taken in: {', '.join(words.one_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
+        )
+    detail = decoded(run.detail)
+    if isinstance(detail, dict):
+        for hint in detail.get("hints") or []:
+            output.line(f"  hint: {words.one_line(hint, _VALUE)}")
+        if detail.get("unasked"):
+            names = ", ".join(words.one_line(ident, 40) for ident in detail["unasked"][:8])
+            output.line(f"  saved, but today's code did not ask for it: {names}")

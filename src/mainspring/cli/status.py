@@ -1,0 +1,78 @@
+"""`mainspring status`, and what a bare `mainspring` says."""
+
+import time
+
+import click
+
+from mainspring.cli import exits, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.verdict import Verdict, judge, nothing_yet
+
+_POLL = 0.2
+
+BEGIN = """\
+Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to begin:
+
+  mainspring init demo                          a project with a workflow to play with
+  mainspring exec -n backup -- ./backup.sh      wrap a command you have, for example in a crontab line
+  mainspring doctor                             check this machine
+  mainspring --help                             every command"""
+
+
+@command("status", "say in one sentence how things stand")
+@click.option("--wait-healthy", is_flag=True, help="wait until nothing is wrong")
+@click.option("--timeout", metavar="SPAN", default="60s", show_default=True, help="how long to wait at most")
+@pass_invocation
+def status(invocation: Invocation, *, wait_healthy: bool, timeout: str) -> int:
+    """Ends with 9 if something needs you; with --wait-healthy with 7 if that is still so when the time is over."""
+    found = _now(invocation)
+    if wait_healthy and not _is_ready(found):
+        found = _wait(invocation, timeout)
+    invocation.output.document(found, lambda: _print(invocation, found))
+    return exits.OK if found.healthy else exits.CHECK_FAILED
+
+
+def welcome(invocation: Invocation) -> int:
+    """Say how things stand inside a project, how to begin outside of one."""
+    if invocation.settings.file is None and not invocation.path.exists():
+        invocation.output.line(BEGIN)
+        return exits.OK
+    found = _now(invocation)
+    invocation.output.document(found, lambda: _print(invocation, found))
+    return exits.OK
+
+
+def _now(invocation: Invocation) -> Verdict:
+    store, environment = str(invocation.path), invocation.settings.project.environment
+    return invocation.read(
+        lambda reader: judge(reader, invocation.clock.now(), store=store, environment=environment),
+        nothing_yet(store=store, environment=environment),
+    )
+
+
+def _is_ready(found: Verdict) -> bool:
+    return found.healthy and found.workers > 0
+
+
+def _wait(invocation: Invocation, timeout: str) -> Verdict:
+    from mainspring.domain.duration import parse_duration
+
+    until = time.monotonic() + parse_duration(timeout).total_seconds()
+    while True:
+        found = _now(invocation)
+        if _is_ready(found):
+            return found
+        if time.monotonic() >= until:
+            why = found.problems[0] if found.problems else "No worker is running. Start one: mainspring up"
+            raise exits.WaitTimedOutError(f"not healthy after {timeout}", hint=why)
+        time.sleep(_POLL)
+
+
+def _print(invocation: Invocation, found: Verdict) -> None:
+    output = invocation.output
+    icon, colour = (words.GOOD, "green") if found.healthy else (words.BAD, "red")
+    output.line(f"{output.paint(icon, colour)} {found.sentence}")
+    for problem in found.problems:
+        output.line(f"  {words.shown(problem)}")
+    output.hint(f"store {found.store} ({found.environment})")

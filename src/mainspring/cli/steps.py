@@ -1,0 +1,142 @@
+"""The steps of a run as lines of a picture, computed from its journal and its attempts: pure, no terminal.
+
+A line is one request of the body (a step, a wait, a child, an undo) in the order in which it was asked for, with all its tries.
+"""
+
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome, OutcomeKind
+from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.store.views import RunStory
+
+SOLID, HOLLOW, DOT = "█", "░", "·"
+WIDEST: Final = 20
+WAITS: Final = frozenset({OutcomeKind.TIMER, OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
+STOPS: Final = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+
+
+class Try(msgspec.Struct, frozen=True):
+    """One attempt; `state` in words, instants in ms, `next_at` = when another follows."""
+
+    number: int
+    state: str
+    started_at: int
+    ended_at: int | None = None
+    next_at: int | None = None
+    failure: Failure | None = None
+
+    def took(self, now: int) -> int:
+        """Return its span in ms, up to now if it goes on."""
+        return max((self.ended_at or now) - self.started_at, 0)
+
+
+class StepLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line; `state` is that of its outcome, "running", "retrying" or "lost"; `superseded` = the generation that took its place."""
+
+    ident: str
+    name: str
+    kind: str
+    state: str
+    asked: int
+    generation: int
+    superseded: int | None
+    tries: list[Try]
+    output: bytes | None = None
+    failure: Failure | None = None
+    progress: tuple[int, int | None] | None = None
+
+    @property
+    def is_wait(self) -> bool:
+        """Whether time went by and nothing was done."""
+        return self.kind in WAITS
+
+    def took(self, now: int) -> int:
+        """Return the span from the first start to the end, in ms."""
+        return max((self.tries[-1].ended_at or now) - self.tries[0].started_at, 0) if self.tries else 0
+
+
+def lines_of(story: RunStory) -> list[StepLine]:
+    """Return the lines of a run, in the order of asking."""
+    attempts: dict[tuple[str, int], list[AttemptRecord]] = {}
+    for attempt in story.attempts:
+        attempts.setdefault((attempt.ident, attempt.generation), []).append(attempt)
+    lines = []
+    for outcome in story.outcomes:
+        before = attempts.pop((outcome.ident, outcome.generation), []) if outcome.superseded is None else []
+        lines.append(_ended(outcome, before, story.checkpoints.get(outcome.ident)))
+    lines += [_open(tries, story.checkpoints.get(tries[0].ident)) for tries in attempts.values()]
+    return sorted(lines, key=lambda line: (line.generation if line.superseded is None else 0, line.asked))
+
+
+def _ended(outcome: Outcome, before: list[AttemptRecord], checkpoint: Checkpoint | None) -> StepLine:
+    ended_at = outcome.started_at + -(-outcome.took_us // 1000) if outcome.kind not in WAITS else outcome.at
+    last = Try(outcome.attempt, str(outcome.state), outcome.started_at, ended_at, None, outcome.failure)
+    return StepLine(
+        ident=outcome.ident,
+        name=outcome.name,
+        kind=str(outcome.kind),
+        state=str(outcome.state),
+        asked=outcome.asked,
+        generation=outcome.generation,
+        superseded=outcome.superseded,
+        tries=[*(_try(attempt) for attempt in before if attempt.attempt != outcome.attempt), last],
+        output=outcome.output,
+        failure=outcome.failure,
+        progress=_progress(checkpoint),
+    )
+
+
+def _open(attempts: list[AttemptRecord], checkpoint: Checkpoint | None) -> StepLine:
+    last = attempts[-1]
+    words = {AttemptState.STARTED: "running", AttemptState.FAILED: "retrying"}
+    return StepLine(
+        ident=last.ident,
+        name=last.name,
+        kind=str(OutcomeKind.STEP),
+        state=words.get(last.state, str(last.state)),
+        asked=last.asked,
+        generation=last.generation,
+        superseded=None,
+        tries=[_try(attempt) for attempt in attempts],
+        failure=last.failure,
+        progress=_progress(checkpoint),
+    )
+
+
+def _try(attempt: AttemptRecord) -> Try:
+    word = "running" if attempt.state is AttemptState.STARTED else str(attempt.state)
+    return Try(attempt.attempt, word, attempt.started_at, attempt.ended_at, attempt.next_at, attempt.failure)
+
+
+def _progress(checkpoint: Checkpoint | None) -> tuple[int, int | None] | None:
+    return None if checkpoint is None or checkpoint.done is None else (checkpoint.done, checkpoint.total)
+
+
+def bars(lines: list[StepLine], now: int) -> list[str]:
+    """Return the bar of each line: solid = the try that counts, hollow = tries before it, dots = a wait. Longest = WIDEST characters.
+
+    Work and waits have a scale of their own each, so that three days of sleep do not flatten three seconds of work.
+    """
+    work = max((sum(t.took(now) for t in line.tries) for line in lines if not line.is_wait), default=0)
+    wait = max((line.took(now) for line in lines if line.is_wait), default=0)
+    return [_wait_bar(line, wait, now) if line.is_wait else _work_bar(line, work, now) for line in lines]
+
+
+def _wait_bar(line: StepLine, longest: int, now: int) -> str:
+    return DOT * _length(line.took(now), longest)
+
+
+def _work_bar(line: StepLine, longest: int, now: int) -> str:
+    parts = []
+    for place, one in enumerate(line.tries):
+        counts = place == len(line.tries) - 1 and one.state in (str(OutcomeState.SUCCEEDED), "running")
+        parts.append((SOLID if counts else HOLLOW) * _length(one.took(now), longest))
+    shown = " ".join(parts)
+    return shown if len(shown) <= WIDEST * 2 else shown[: WIDEST * 2 - 1] + "…"
+
+
+def _length(part: int, longest: int) -> int:
+    return max(1, round(WIDEST * part / longest)) if longest else 1

@@ -1,0 +1,118 @@
+"""How a whole project stands, from a few capped reads: the facts, what is wrong, and one sentence. Used by `status` and by a bare call."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.cli.words import many
+from mainspring.domain.states import RunState
+from mainspring.store.sqlite.reader import Reader
+from mainspring.store.views import Capped
+
+DAY_MS = 86_400_000
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures stop at 1,000 ("1,000+"). `problems` are sentences with the command that shows more; empty = healthy."""
+
+    healthy: bool
+    sentence: str
+    problems: list[str]
+    store: str
+    environment: str
+    automations: int
+    paused: int
+    workers: int
+    running: int
+    failed: str
+    needs_attention: str
+    questions: int
+
+
+def judge(reader: Reader, now: int, *, store: str, environment: str) -> Verdict:
+    """Return the verdict at the instant `now` (ms). A failed run counts for a day, one that needs attention until it is decided."""
+    from mainspring.store.held import HELD
+    from mainspring.store.sqlite import reads_runs, reads_status
+
+    views = [view for view in reads_status.automations(reader) if view.retired_at is None]
+    workers = [session for session in reads_status.sessions(reader) if session.role in ("worker", "dev")]
+    failed = _failed_since(reader, now - DAY_MS)
+    halted = reads_status.count_in(reader, RunState.NEEDS_ATTENTION)
+    questions = reads_runs.questions(reader)
+    queues = reads_status.queue_views(reader)
+    broken = [view.name for view in views if view.problem]
+    served = [view for view in views if view.kind != "exec"]
+    problems: list[str] = []
+    if reads_status.meta(reader, HELD) is not None:
+        problems.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
+    if halted.number:
+        problems.append(
+            f"{_runs(halted)} {_need(halted)} a person. See: mainspring failed list --state needs_attention"
+        )
+    if failed.number:
+        problems.append(f"{_runs(failed)} failed within a day. See: mainspring failed list --since 24h")
+    if broken:
+        problems.append(
+            f"{many(len(broken), 'automation')} failed to load: {', '.join(broken[:5])}. See: mainspring doctor"
+        )
+    if not workers and (served or any(queue.backlog for queue in queues)):
+        problems.append("No worker is running. Start one: mainspring up")
+    figures: dict[str, Any] = {
+        "store": store,
+        "environment": environment,
+        "automations": len(views),
+        "paused": sum(view.paused_at is not None and (view.paused_until or now + 1) > now for view in views),
+        "workers": len(workers),
+        "running": sum(queue.running for queue in queues),
+        "failed": str(failed),
+        "needs_attention": str(halted),
+        "questions": len(questions),
+    }
+    return Verdict(healthy=not problems, sentence=_sentence(problems, figures), problems=problems, **figures)
+
+
+def nothing_yet(*, store: str, environment: str) -> Verdict:
+    """Return the verdict where there is no store."""
+    return Verdict(
+        healthy=True,
+        sentence="Nothing has run yet: there is no store. Begin with: mainspring up",
+        problems=[],
+        store=store,
+        environment=environment,
+        automations=0,
+        paused=0,
+        workers=0,
+        running=0,
+        failed="0",
+        needs_attention="0",
+        questions=0,
+    )
+
+
+def _failed_since(reader: Reader, since_at: int) -> Capped:
+    from mainspring.store.sqlite.reads_runs import list_runs
+
+    page = list_runs(reader, states=(RunState.FAILED,), since_at=since_at, limit=1_000)
+    return Capped(len(page.runs), page.cursor is not None)
+
+
+def _sentence(problems: list[str], figures: dict[str, Any]) -> str:
+    head = "All is well" if not problems else many(len(problems), "thing needs you", "things need you")
+    parts = [
+        many(figures["automations"], "automation"),
+        many(figures["workers"], "worker"),
+        f"{figures['running']} running",
+    ]
+    if figures["paused"]:
+        parts.append(f"{figures['paused']} paused")
+    if figures["questions"]:
+        parts.append(f"{many(figures['questions'], 'question waits', 'questions wait')} for an answer")
+    return f"{head}: {', '.join(parts)}."
+
+
+def _runs(number: Capped) -> str:
+    return many(number, "run")
+
+
+def _need(number: Capped) -> str:
+    return "needs" if str(number) == "1" else "need"

@@ -1,0 +1,12 @@
+"""`mainspring version`."""
+
+from mainspring import __version__
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+
+
+@command("version", "print the version")
+@pass_invocation
+def version(invocation: Invocation) -> None:
+    """Also: mainspring --version."""
+    invocation.output.document({"version": __version__}, f"mainspring {__version__}")

@@ -1,0 +1,73 @@
+"""What a run waits for, in sentences, and the commands that give it. Pure."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from mainspring.cli.words import one_line
+from mainspring.store.views import RunStory, WaitView
+
+_WORDS = {
+    "retry": "the next attempt of step",
+    "answer": "the answer to",
+    "child": "the run of",
+    "step": "step",
+    "undo": "the undo",
+}
+
+
+def open_questions(story: RunStory) -> list[WaitView]:
+    """Return the questions that a person may answer now."""
+    return [wait for wait in story.waits if wait.kind == "ask" and not wait.filled]
+
+
+def waits_for(story: RunStory) -> list[dict[str, Any]]:
+    """Return what the run said it waits for when it was let go: kind, name, ident, until_at (ms or None) of each."""
+    told = _decoded(story.run.waiting_for)
+    return [wait for wait in told if isinstance(wait, dict)] if isinstance(told, list) else []
+
+
+def sentences(story: RunStory, at: Callable[[int], str]) -> list[str]:
+    """Return one sentence for each thing that the run waits for; `at` writes an instant."""
+    asked = {wait.ident: _decoded(wait.question) for wait in story.waits}
+    found = []
+    for wait in waits_for(story):
+        until = f", until {at(wait['until_at'])}" if wait.get("until_at") else ""
+        name, kind = one_line(wait.get("name", ""), 80), str(wait.get("kind", ""))
+        question = asked.get(str(wait.get("ident")))
+        if isinstance(question, dict):
+            found.append(f"It asks: {question_text(question)}{until}.")
+        elif kind == "timer":
+            found.append(f"It sleeps{until}.")
+        else:
+            found.append(f"It waits for {_WORDS.get(kind, one_line(kind))} {name}{until}.")
+    return found
+
+
+def question_text(question: dict[str, Any]) -> str:
+    """Return a question with its choices."""
+    choices = [one_line(choice, 40) for choice in question.get("choices") or []]
+    listed = f" [{', '.join(choices)}]" if choices else ""
+    return f"{one_line(question.get('text', ''), 200)}{listed}"
+
+
+def commands(story: RunStory) -> list[tuple[str, str]]:
+    """Return (command, what it does) of what a person can give to the run."""
+    run = story.run.id
+    found = []
+    for wait in open_questions(story):
+        question = _decoded(wait.question)
+        choices = question.get("choices") if isinstance(question, dict) else None
+        listed = "|".join(one_line(choice, 40) for choice in choices or ["TEXT"])
+        found.append((f"mainspring runs answer {run} {listed}", "answer it"))
+    names = dict.fromkeys(one_line(wait["name"]) for wait in waits_for(story) if wait.get("kind") == "signal")
+    found += [(f"mainspring runs signal {run} {name} JSON", "send what it waits for") for name in names]
+    return found
+
+
+def _decoded(data: bytes | None) -> Any:
+    try:
+        return None if data is None else msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return None

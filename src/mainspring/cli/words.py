@@ -1,0 +1,111 @@
+"""How things read: states with their icon, text from outside made harmless, instants and spans in few characters."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from mainspring.domain.states import RunState
+from mainspring.domain.text import escape
+
+ICONS: Final[dict[RunState, str]] = {
+    RunState.QUEUED: "…",
+    RunState.RUNNING: "▶",
+    RunState.RETRYING: "↻",
+    RunState.WAITING: "☐",
+    RunState.NEEDS_ATTENTION: "!",
+    RunState.SUCCEEDED: "✓",
+    RunState.FAILED: "✗",
+    RunState.CANCELLED: "–",  # noqa: RUF001 - the icon of the design
+}
+COLOURS: Final[dict[str, str]] = {
+    RunState.QUEUED: "white",
+    RunState.RUNNING: "cyan",
+    RunState.RETRYING: "yellow",
+    RunState.WAITING: "blue",
+    RunState.NEEDS_ATTENTION: "magenta",
+    RunState.SUCCEEDED: "green",
+    RunState.FAILED: "red",
+    RunState.CANCELLED: "white",
+}
+GOOD, BAD, WARN = "✓", "✗", "!"
+
+_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
+
+
+def state_word(state: RunState) -> str:
+    """Return icon and word of a state."""
+    return f"{ICONS[state]} {state.value}"
+
+
+def shown(text: object) -> str:
+    """Return text from outside so that it cannot harm a terminal; what is printable already is unchanged."""
+    plain = str(text)
+    return "\n".join(line if line.isprintable() else escape(line) for line in plain.split("\n"))
+
+
+def one_line(text: object, limit: int | None = None) -> str:
+    """Return `shown` text on one line, cut to `limit` characters."""
+    line = " ".join(shown(text).split())
+    return line if limit is None or len(line) <= limit else line[: max(limit - 1, 0)] + "…"
+
+
+def span(ms: int) -> str:
+    """Return a span in its two largest units: "850ms", "41s", "4m10s", "3d2h"."""
+    if ms < 0:
+        return "-" + span(-ms)
+    if ms < 1_000:
+        return f"{ms}ms"
+    for place, (size, unit) in enumerate(_UNITS):
+        if ms >= size:
+            whole, rest = divmod(ms, size)
+            if unit == "s":
+                return f"{whole}.{rest // 100}s" if whole < 10 and rest >= 100 else f"{whole}s"
+            below, below_unit = _UNITS[place + 1]
+            return f"{whole}{unit}{rest // below}{below_unit}" if rest >= below else f"{whole}{unit}"
+    return "0s"
+
+
+def ago(at: int | None, now: int) -> str:
+    """Return an instant as seen from now: "3m ago", "in 2h", "-" for none."""
+    if at is None:
+        return "-"
+    if abs(now - at) < 1_000:
+        return "now"
+    return f"{coarse(now - at)} ago" if at < now else f"in {coarse(at - now)}"
+
+
+def coarse(ms: int) -> str:
+    """Return a span in its largest unit."""
+    for size, unit in _UNITS:
+        if ms >= size:
+            return f"{ms // size}{unit}"
+    return f"{ms}ms"
+
+
+def instant(at: int | None, zone: str = "UTC") -> str:
+    """Return an instant on the clock of a zone, to the second: "2026-01-05 03:15:00"."""
+    return "-" if at is None else _local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(at: int, now: int, zone: str = "UTC") -> str:
+    """Return clock time and distance: "03:15:00 (in 12m)", with the date where it is another day."""
+    pattern = "%H:%M:%S" if _local(at, zone).date() == _local(now, zone).date() else "%Y-%m-%d %H:%M:%S"
+    return f"{_local(at, zone).strftime(pattern)} ({ago(at, now)})"
+
+
+def iso(at: int) -> str:
+    """Return an instant as JSON has it: "2026-01-05T03:15:00.120Z"."""
+    found = _EPOCH + timedelta(milliseconds=at)
+    return found.strftime("%Y-%m-%dT%H:%M:%S.") + f"{found.microsecond // 1000:03}Z"
+
+
+def many(number: object, noun: str, plural: str | None = None) -> str:
+    """Return "1 run", "3 runs"."""
+    return f"{number} {noun if str(number) == '1' else plural or noun + 's'}"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _local(at: int, zone: str) -> datetime:
+    return (_EPOCH + timedelta(milliseconds=at)).astimezone(ZoneInfo(zone))
