@@ -26,7 +26,7 @@ from mainspring.engine.wrapped import Wrapping
 
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
 _SHARED = (Group.WHO, Group.WATCH)
-LINE = "Wrap any command: record, lock, retry, time out; it runs even if the store is away."
+LINE = "wrap any command: record, lock, retry, time out"
 
 
 class ExecCommand(Command):
@@ -58,6 +58,12 @@ def _own_exit_code() -> Any:
         yield
     except click.UsageError as error:
         raise _Refused(error) from None
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        # A fault of ours must not look like an exit code of the command's.
+        say(f"this is a fault of mainspring itself: {type(error).__name__}: {error}")
+        raise click.exceptions.Exit(MAINSPRING_FAILED) from error
 
 
 def _of(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
@@ -116,7 +122,7 @@ def _of(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter,
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) -> None:
-    r"""Wrap any command: record, lock, retry, time out; it runs even if the store is away.
+    """wrap any command: record, lock, retry, time out
 
     \b
       0 3 * * *  mainspring exec -n backup --cron '0 3 * * *' --lock backup -- ./backup.sh
@@ -133,8 +139,9 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
     through byte by byte; TERM, INT and HUP are passed on. If the store is away the command runs, and what happened is kept in the
     spool until the next exec, up or watch takes it in. The lock holds on this host even then. The command finds MAINSPRING_RUN_ID,
     MAINSPRING_ATTEMPT, MAINSPRING_IDEMPOTENCY_KEY and, near a time of --cron, MAINSPRING_SLOT in its environment.
-    """
+    """  # noqa: D301 - \b is for click, and the first line is a line of a list
     flags = getattr(ctx.obj, "flags", None)
+    given["verbose"] |= bool(getattr(flags, "verbose", False))
     settings = _settings(flags, fail_open=given["fail_open"] is not False)
     fail_open = given["fail_open"] if given["fail_open"] is not None else settings is None or settings.exec.fail_open
     try:

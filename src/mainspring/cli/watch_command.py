@@ -15,7 +15,7 @@ from mainspring.cli.words import instant, shown
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 
-LINE = "Judge from outside what is due and has not succeeded."
+LINE = "judge what is due: the one extra crontab line"
 
 
 @click.command("watch", cls=Command, short_help=LINE)
@@ -23,7 +23,7 @@ LINE = "Judge from outside what is due and has not succeeded."
 @click.option("--json", "as_json", is_flag=True, help="print what was done and found as one JSON object")
 @click.pass_context
 def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noqa: FBT001 - the shape of a command
-    r"""Judge from outside what is due and has not succeeded.
+    """judge what is due: the one extra crontab line
 
     \b
       */5 * * * *  mainspring watch --once
@@ -33,7 +33,7 @@ def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noq
     line on stderr and the exit code is 9; else nothing is said and it is 0. It starts nothing.
 
     So far the news ends there: cron mails the lines to you. Incidents and their delivery to channels come in a later version.
-    """
+    """  # noqa: D301 - \b is for click, and the first line is a line of a list
     flags = getattr(ctx.obj, "flags", None)
     given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
     config = getattr(flags, "config", None)

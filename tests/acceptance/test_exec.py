@@ -1,0 +1,222 @@
+"""One wrapped command: its exit code, its bytes, its attempts, its lock, and its end by force."""
+
+import os
+import select
+import signal
+import sys
+
+import pytest
+
+from tests.acceptance.wrapping import PATIENCE, Place
+
+
+def await_end(pid: int) -> None:
+    """Wait until a process that may not be our child is gone."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+        assert ready, f"process {pid} lives on"
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "code", "end"),
+    [
+        ((), ("true",), 0, ("succeeded", None)),
+        ((), ("sh", "-c", "exit 3"), 3, ("failed", "retries_exhausted")),
+        ((), ("sh", "-c", "exit 65"), 65, ("failed", "permanent_error")),
+        ((), ("sh", "-c", "kill -KILL $$"), 128 + 9, ("failed", "retries_exhausted")),
+        ((), ("sh", "-c", "kill -SEGV $$"), 128 + 11, ("failed", "retries_exhausted")),
+        ((), ("./no-such-command",), 127, ("failed", "permanent_error")),
+        ((), ("/",), 126, ("failed", "permanent_error")),
+        (("--timeout", "100ms"), ("sleep", "1000"), 124, ("failed", "retries_exhausted")),
+        (("--produces", "*.gz"), ("true",), 1, ("failed", "no_output")),
+        (("--produces", "*.gz"), ("sh", "-c", "echo x > a.gz"), 0, ("succeeded", None)),
+    ],
+)
+def test_exit_code_is_what_a_shell_and_gnu_timeout_have(
+    place: Place, options: tuple[str, ...], command: tuple[str, ...], code: int, end: tuple[str, str | None]
+) -> None:
+    """Each end of a command has its exit code and its state on record."""
+    assert place.exec("-n", "x", *options, "--", *command).returncode == code
+    assert place.runs() == [end]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--no-such-option", "--", "true"),
+        ("-n", "a b", "--", "true"),
+        ("--timeout", "soon", "--", "true"),
+        ("-n", "x"),
+        ("--", ""),
+    ],
+)
+def test_exec_ends_with_125_for_its_own_arguments(place: Place, words: tuple[str, ...]) -> None:
+    """The small exit codes belong to the command, so a usage error is 125, and nothing runs."""
+    assert place.exec(*words).returncode == 125
+    assert not place.store.exists()
+
+
+def test_bytes_pass_through_untouched(place: Place) -> None:
+    """Input, output and errors are passed on byte by byte, and what is kept of them is printable."""
+    data = bytes(range(256)) * 300 + b"\x00\xff no end of line"
+    done = place.sh("tee /dev/stderr", input=data)
+    assert (done.stdout, done.stderr, done.returncode) == (data, data, 0)
+    ((kept,),) = place.rows("select output from journal")
+    assert "\\x00\\udcff no end of line" in kept.decode().replace("\\\\", "\\")
+
+
+def test_time_out_ends_grandchildren(place: Place) -> None:
+    """A time-out ends everything the command started."""
+    ready = place.fifo("ready")
+    process = place.start(
+        "exec", "-n", "x", "--timeout", "300ms", "--", "sh", "-c", "sleep 1000 & echo $! > ready; wait"
+    )
+    grandchild = int(ready.read_text())
+    assert process.wait(PATIENCE) == 124
+    await_end(grandchild)
+
+
+def test_retries_are_on_record(place: Place) -> None:
+    """Each attempt is kept with its error; the environment tells which one it is."""
+    script = 'echo "$MAINSPRING_RUN_ID $MAINSPRING_ATTEMPT $MAINSPRING_IDEMPOTENCY_KEY"; test $MAINSPRING_ATTEMPT = 3'
+    done = place.sh(script, "--retry", "5", "--retry-wait", "1ms")
+    assert done.returncode == 0
+    runs, attempts, keys = zip(*(line.split() for line in done.stdout.decode().splitlines()), strict=True)
+    assert (len(set(runs)), attempts, len(set(keys))) == (1, ("1", "2", "3"), 1)
+    assert place.runs() == [("succeeded", None)]
+    assert place.rows("select run, attempt, state, next_at >= ended_at from attempts order by attempt") == [
+        (runs[0], 1, "failed", 1),
+        (runs[0], 2, "failed", 1),
+    ]
+    assert place.rows("select attempt, state from journal") == [(3, "succeeded")]
+
+
+def test_permanent_exit_code_is_not_tried_again(place: Place) -> None:
+    """A usage error of the command (64) stays one however often it is tried; 75 is tried again."""
+    assert place.sh("echo x; exit 64", "--retry", "3", "--retry-wait", "1ms").stdout == b"x\n"
+    assert place.sh("echo x; exit 75", "--retry", "3", "--retry-wait", "1ms").stdout == b"x\n" * 3
+
+
+def test_key_that_succeeded_does_not_run_again(place: Place) -> None:
+    """A key counts once: failed runs may be repeated under it, a success may not."""
+    assert place.sh("exit 1", "--key", "k").returncode == 1
+    first = place.sh("echo $MAINSPRING_IDEMPOTENCY_KEY", "--key", "k")
+    again = place.sh("echo again", "--key", "k")
+    other = place.sh("echo other", "--key", "l")
+    assert (first.returncode, again.returncode, again.stdout, other.stdout) == (0, 0, b"", b"other\n")
+    assert b"succeeded already" in again.stderr
+    assert [state for state, _ in place.runs()] == ["failed", "succeeded", "succeeded"]
+
+
+def test_lock_keeps_a_second_command_out(place: Place) -> None:
+    """While one holds the lock another is turned away with 75 and on record as cancelled, and may choose its exit code."""
+    ready, go = place.fifo("ready"), place.fifo("go")
+    first = place.start("exec", "-n", "a", "--lock", "l", "--", "sh", "-c", "echo > ready; read x < go")
+    ready.read_text()
+    assert place.exec("-n", "b", "--lock", "l", "--", "true").returncode == 75
+    assert place.exec("-n", "b", "--lock", "l", "--lock-exit", "0", "--", "true").returncode == 0
+    assert place.exec("-n", "b", "--lock", "other", "--", "true").returncode == 0
+    go.write_text("\n")
+    assert first.wait(PATIENCE) == 0
+    assert place.exec("-n", "b", "--lock", "l", "--", "true").returncode == 0
+    assert place.rows("select automation, state from runs order by finished_at, seq") == [
+        *[("b", "cancelled")] * 2,
+        ("b", "succeeded"),
+        ("a", "succeeded"),
+        ("b", "succeeded"),
+    ]
+
+
+def test_lock_wait_lets_one_follow_the_other(place: Place) -> None:
+    """Who may wait for the lock runs after its holder ended."""
+    ready, go = place.fifo("ready"), place.fifo("go")
+    first = place.start("exec", "-n", "a", "--lock", "l", "--", "sh", "-c", "echo > ready; read x < go; echo a >> log")
+    ready.read_text()
+    second = place.start("exec", "-n", "b", "--lock", "l", "--lock-wait", "1m", "--", "sh", "-c", "echo b >> log")
+    go.write_text("\n")
+    assert (first.wait(PATIENCE), second.wait(PATIENCE)) == (0, 0)
+    assert (place.folder / "log").read_text() == "a\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "number", "code"),
+    [
+        ("trap 'exit 7' TERM; echo > ready; sleep 1000 & wait", signal.SIGTERM, 7),
+        ("trap 'exit 0' HUP; echo > ready; sleep 1000 & wait", signal.SIGHUP, 0),
+        ("echo > ready; sleep 1000; true", signal.SIGTERM, 128 + 15),
+        ("echo > ready; sleep 1000; true", signal.SIGINT, 128 + 2),
+    ],
+)
+def test_signal_is_passed_on(place: Place, script: str, number: int, code: int) -> None:
+    """A signal reaches the command, its exit code stays, no attempt follows, and the run is on record as cancelled."""
+    ready = place.fifo("ready")
+    process = place.start("exec", "-n", "x", "--retry", "9", "--", "sh", "-c", script)
+    ready.read_text()
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == code
+    assert place.runs() == [("cancelled", None)]
+
+
+def test_killed_exec_takes_its_command_along(place: Place) -> None:
+    """After kill -9 the command is gone with it; the watcher ends what it had started, and the run is lost, not running."""
+    ready = place.fifo("ready")
+    script = "sleep 1000 & echo $$ $! > ready; wait"
+    process = place.start("exec", "-n", "x", "--lock", "l", "--", "sh", "-c", script)
+    child, grandchild = map(int, ready.read_text().split())
+    process.kill()
+    process.wait(PATIENCE)
+    await_end(child)
+    assert place.runs() == [("running", None)]
+    code, found, _ = place.watch()
+    assert (code, found["buried"]) == (0, [1])
+    await_end(grandchild)
+    assert place.runs() == [("failed", "process_lost")]
+    assert place.rows("select state from attempts") == [("lost",)]
+
+
+def test_lock_of_a_killed_exec_is_free_for_the_next(place: Place) -> None:
+    """The next call with the lock ends what the killed one left running, and runs."""
+    ready = place.fifo("ready")
+    process = place.start("exec", "-n", "x", "--lock", "l", "--", "sh", "-c", "sleep 1000 & echo $! > ready; wait")
+    grandchild = int(ready.read_text())
+    process.kill()
+    process.wait(PATIENCE)
+    assert place.exec("-n", "y", "--lock", "l", "--", "true").returncode == 0
+    await_end(grandchild)
+    assert place.runs() == [("failed", "process_lost"), ("succeeded", None)]
+
+
+def test_exec_inside_exec_is_not_confused(place: Place) -> None:
+    """A wrapped command may call us again: what it finds in its environment is no setting."""
+    done = place.sh(
+        f"{sys.executable} -m mainspring exec -n inner -- sh -c 'echo $MAINSPRING_RUN_ID'; echo $MAINSPRING_RUN_ID"
+    )
+    inner, outer = done.stdout.decode().split()
+    assert inner != outer
+    assert place.runs() == [("succeeded", None), ("succeeded", None)]
+
+
+def test_ignored_hangup_stays_ignored(place: Place) -> None:
+    """Under nohup neither we nor the command end when the terminal goes."""
+    ready, go = place.fifo("ready"), place.fifo("go")
+    process = place.start(
+        *("exec", "-n", "x", "--", "sh", "-c", "echo > ready; read x < go"),
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    ready.read_text()
+    process.send_signal(signal.SIGHUP)
+    go.write_text("\n")
+    assert process.wait(PATIENCE) == 0
+
+
+def test_verbose_names_the_store(place: Place) -> None:
+    """-v tells which store and spool are used."""
+    done = place.sh("true", "-v")
+    assert str(place.store) in done.stderr.decode()
+    assert str(place.spool) in done.stderr.decode()
