@@ -30,15 +30,19 @@ def in_executor(loop: asyncio.AbstractEventLoop) -> OffLoop:
 
     return run
 
+Later = Callable[[Callable[[], None]], Any]
+"""Calls a function after a while."""
+
 
 class InboxReader:
     """Made and used in the loop's thread. A fact that is read twice is known by its number."""
 
-    def __init__(self, store: Store, reads: EngineReads, drivers: Mapping[str, "Driver"], off_loop: OffLoop) -> None:
+    def __init__(self, store: Store, reads: EngineReads, drivers: Mapping[str, "Driver"], off_loop: OffLoop, later: Later) -> None:
         self._store = store
         self._reads = reads
         self._drivers = drivers
         self._off_loop = off_loop
+        self._later = later
         self._reading = False
         self._wanted = False
 
@@ -57,6 +61,8 @@ class InboxReader:
         self._reading = False
         if isinstance(read, Exception):
             _LOG.error("the inboxes cannot be read: %s", read)
+            self._wanted = False
+            self._later(self.look)
             return
         by_run: dict[str, list[Fact]] = {}
         for fact in read:

@@ -13,6 +13,7 @@ from typing import Any
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.codec import Codec
+from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.journal import History
 from mainspring.domain.states import FailureReason
 from mainspring.engine.attempt import Attempts
@@ -55,6 +56,7 @@ class Worker(RunServices):
         children: Callable[[Callable[[Any, SignKind, Sign], None]], Children] | None = None,
         transactional: Transactional | None = None,
         off_loop: OffLoop | None = None,
+        on_crash_point: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(store, clock, codec, classifier, transactional)
         self.loop = loop
@@ -81,10 +83,14 @@ class Worker(RunServices):
         self._claim_count = 0
         self._due: asyncio.TimerHandle | None = None
         self._round: asyncio.TimerHandle | None = None
-        self._inboxes = InboxReader(store, reads, self.drivers, self.off_loop)
+        self._inboxes = InboxReader(store, reads, self.drivers, self.off_loop, lambda look: self.loop.call_later(_ROUND_S, look))
         self._cleared: set[str] = set()
         self._rounds = 0
+        self._on_crash_point = on_crash_point
+        self.crash_after: tuple[str, str] | None = None
+        """(automation, step): after its commit `on_crash_point` is called, once."""
         self.draining = False
+        self._stopped = False
         self.on_idle: Callable[[], None] | None = None
         self.on_broken: Callable[[str, Exception], None] = _report_broken
 
@@ -110,7 +116,7 @@ class Worker(RunServices):
 
     def stop(self) -> None:
         """Forget everything; writes nothing. For the end of the process."""
-        self.draining = True
+        self.draining = self._stopped = True
         for handle in (self._due, self._round):
             if handle is not None:
                 handle.cancel()
@@ -185,9 +191,12 @@ class Worker(RunServices):
             return self.settings.concurrency - self.active
         return 1 - self._loading - sum(1 for run_id in self.drivers if run_id not in self._cleared)
 
-    def progressed(self, driver: Driver) -> None:
-        """A run made progress; one on probation is ordinary again."""
+    def progressed(self, driver: Driver, name: str = "") -> None:
+        """An outcome of a run was committed; a run on probation is ordinary again."""
         run = driver.run
+        if self.crash_after is not None and self.crash_after == (run.automation, name):
+            self.crash_after = None
+            self._on_crash_point()
         if self.settings.suspects and run.id not in self._cleared:
             self._cleared.add(run.id)
             self.store.submit(ClearSuspect(run.id, run.claim), ignore)
@@ -210,9 +219,17 @@ class Worker(RunServices):
             self._load(run, None)
         else:
             self._loading += 1
-            self.off_loop(lambda: self._reads.history(run.id), lambda read: self._loaded(run, read))
+            self._read_history(run)
+
+    def _read_history(self, run: ClaimedRun) -> None:
+        self.off_loop(lambda: self._reads.history(run.id), lambda read: self._loaded(run, read))
 
     def _loaded(self, run: ClaimedRun, read: Any) -> None:
+        if self._stopped:
+            return
+        if isinstance(read, StoreUnavailableError):  # the run is ours: it waits until the store is back
+            self.loop.call_later(_ROUND_S, self._read_history, run)
+            return
         self._loading -= 1
         if isinstance(read, Exception):
             _LOG.error("run %s cannot be loaded: %s", run.id, read)
@@ -225,6 +242,7 @@ class Worker(RunServices):
             data = self.unseal(run.input)
             program = program_of(run, self._registry, data if data is not None else b"{}")
             driver = Driver(self, run, program, self.opened(history))
+            driver.draining = self.draining
         except Exception as error:  # noqa: BLE001  whatever keeps one run from loading must not keep the others
             self._halt_unloadable(run, error)
             return
