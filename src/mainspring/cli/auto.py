@@ -35,7 +35,7 @@ def known_automations(invocation: Invocation, modules: tuple[str, ...] = ()) -> 
     """Return all automations by name: those of the store, else those of the code."""
     from mainspring.store.sqlite.reads_status import automations
 
-    views: list[AutomationView] = [] if modules else invocation.read(lambda reader: automations(reader, None), [])
+    views: list[AutomationView] = [] if modules else invocation.rows(lambda reader: automations(reader, None))
     if views:
         return [Known(view.name, _definition_of(view), view, view.problem) for view in views]
     registry = invocation.registry(modules)

@@ -34,7 +34,7 @@ def print_automation(invocation: "Invocation", known: Known) -> None:
     from mainspring.cli.plain import plain
 
     now, definition = invocation.clock.now(), known.definition
-    runs: list[RunRow] = invocation.read(lambda reader: _last_runs(reader, known.name), [])
+    runs: list[RunRow] = invocation.rows(lambda reader: _last_runs(reader, known.name))
     options = option_rows(definition) if definition else []
     data = row_data(known, now) | {
         "where": definition.where if definition else None,

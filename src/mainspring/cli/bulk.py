@@ -21,17 +21,19 @@ def chosen_runs(
     name: str | None,
     since_at: int | None,
     limit: int | None,
+    *,
+    said: bool,
 ) -> list[str]:
-    """Return the runs that are named, or else those of the filter, oldest first.
+    """Return the runs that are named, or else those of the filter (`said` = one was given), oldest first.
 
     Raises:
-        UsageError: runs and a filter, or neither.
+        UsageError: runs and a filter, or neither: an act on everything there is has to be said.
     """
     from mainspring.service.bulk import RunFilter, select
 
-    filtered = name is not None or since_at is not None or limit is not None
-    if runs and filtered:
-        raise click.UsageError("name runs, or say which by a filter, not both")
+    if bool(runs) == (said or limit is not None):
+        ctx = click.get_current_context()
+        raise click.UsageError("name runs, or say which by --state, --name, --since or --limit", ctx=ctx)
     if runs:
         return [invocation.run_id(run) for run in runs]
     return select(invocation.reads, RunFilter(states=states, name=name, since_at=since_at, limit=limit))

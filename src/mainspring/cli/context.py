@@ -106,11 +106,25 @@ class Invocation:
             self._store = store
         return self._store
 
+    def make_store(self) -> "SqliteStore":
+        """The open store, made where there is none yet. Raises StoreError."""
+        if self._store is None:
+            from mainspring.store.sqlite.store import SqliteStore
+
+            store = SqliteStore(self.path, clock=self.clock)
+            store.open()
+            self._store = store
+        return self._store
+
     def read(self, question: "Callable[[Reader], T]", otherwise: T) -> T:
         """Ask the store; where there is none yet, return `otherwise`."""
         if not self.path.exists():
             return otherwise
         return question(self.reader)
+
+    def rows(self, question: "Callable[[Reader], list[T]]") -> "list[T]":
+        """Ask the store for a list; where there is no store yet it is empty."""
+        return question(self.reader) if self.path.exists() else []
 
     def run_id(self, text: str) -> str:
         """Return the run that is meant by an id, a unique beginning of one, @last or @failed. Raises NotFoundError, ConflictError."""

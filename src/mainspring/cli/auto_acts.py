@@ -1,0 +1,51 @@
+"""`mainspring auto pause|resume|retire`."""
+
+import click
+
+from mainspring.cli import params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.lists import known
+
+
+def _name(invocation: Invocation, name: str) -> str:
+    return known("automation", name, params.automation_names(invocation.reader))
+
+
+@command("pause", "start nothing of it for a while")
+@click.argument("name", type=params.AUTOMATION)
+@click.option("--for", "span", metavar="TIME", help="so long, or until then: 2h, 2026-01-05T03:00")
+@pass_invocation
+def pause(invocation: Invocation, name: str, span: str | None) -> None:
+    """What runs already ends by itself. Say why with --reason: it is shown wherever somebody wonders."""
+    from mainspring.service.automation import pause as act
+
+    now = invocation.clock.now()
+    until_at = None if span is None else params.instant_at(span, now, invocation.zone, back=False)
+    act(invocation.store, _name(invocation, name), act=invocation.act, until_at=until_at)
+    until = "" if until_at is None else f" until {words.moment(until_at, now, invocation.zone)}"
+    invocation.output.document({"name": name, "paused": True, "until_at": until_at}, f"{name} is paused{until}.")
+
+
+@command("resume", "take a pause or a retirement back")
+@click.argument("name", type=params.AUTOMATION)
+@pass_invocation
+def resume(invocation: Invocation, name: str) -> None:
+    """Slots that were due meanwhile follow the automation's `misfire`."""
+    from mainspring.service.automation import resume as act
+
+    act(invocation.store, _name(invocation, name), act=invocation.act)
+    invocation.output.document({"name": name, "paused": False}, f"{name} goes on.")
+
+
+@command("retire", "declare it gone for good, so that nobody misses it")
+@click.argument("name", type=params.AUTOMATION)
+@pass_invocation
+def retire(invocation: Invocation, name: str) -> None:
+    """Its schedules end and no incident is made of its silence. Its history stays. Wants -y."""
+    from mainspring.service.automation import retire as act
+
+    name = _name(invocation, name)
+    invocation.confirm(f"Retire {name}")
+    act(invocation.store, name, act=invocation.act)
+    invocation.output.document({"name": name, "retired": True}, f"{name} is retired.")

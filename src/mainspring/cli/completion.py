@@ -1,0 +1,31 @@
+"""`mainspring completion`: the script that makes a shell complete commands, options, run ids, names and states."""
+
+from typing import Any
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+
+_VARIABLE = "_MAINSPRING_COMPLETE"
+_USE = {
+    "bash": 'eval "$(mainspring completion bash)"      # in ~/.bashrc',
+    "zsh": 'eval "$(mainspring completion zsh)"       # in ~/.zshrc',
+    "fish": "mainspring completion fish | source       # in ~/.config/fish/config.fish",
+}
+
+
+@command("completion", "print the completion script of a shell")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@pass_invocation
+def completion(invocation: Invocation, shell: str) -> None:
+    """Bash: put `eval "$(mainspring completion bash)"` into ~/.bashrc; zsh and fish likewise."""
+    from click.shell_completion import get_completion_class
+
+    from mainspring.cli.main import PROGRAM, root
+
+    kind: Any = get_completion_class(shell)
+    # source() would first start the shell to ask for its version.
+    made = kind(root, {}, PROGRAM, _VARIABLE)
+    invocation.output.line((made.source_template % made.source_vars()).strip())
+    invocation.output.hint(_USE[shell])

@@ -1,0 +1,135 @@
+"""`mainspring failed list|retry|discard`: what failed or needs a person, and acts on all of it at once."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mainspring.cli import params, words
+from mainspring.cli.bulk import chosen_runs, print_bulk
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+from mainspring.cli.runs_acts import dry_run_option, limit_option
+from mainspring.domain.states import REOPENABLE, RunState
+
+if TYPE_CHECKING:
+    from mainspring.store.sqlite.reader import Reader
+
+_STOPPED = tuple(sorted(state.value for state in REOPENABLE))
+_state = click.option("--state", "states", type=click.Choice(_STOPPED), multiple=True, help="only in this state")
+
+
+@command("list", "list runs that failed or need a person")
+@_state
+@params.name
+@params.since
+@params.limit
+@pass_invocation
+def list_command(
+    invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
+) -> None:
+    """Newest first, each with its error. The next step for one of them: mainspring explain RUN."""
+    since_at, now = params.since_at(invocation, since), invocation.clock.now()
+    wanted = params.states_of(states or _STOPPED)
+    rows = invocation.rows(lambda reader: _rows(reader, wanted, name, since_at, limit))
+    columns = [
+        Column("RUN", lambda row: row["id"]),
+        Column(
+            "STATE",
+            lambda row: words.state_word(row["state"]),
+            lambda row: words.COLOURS[row["state"]],
+        ),
+        Column("AUTOMATION", lambda row: words.one_line(row["automation"], 20)),
+        Column("WHEN", lambda row: words.ago(row["changed_at"], now)),
+        Column("REASON", lambda row: str(row["reason"] or "-")),
+        Column("ERROR", lambda row: words.one_line(row["error"] or "-", 60)),
+    ]
+    invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
+
+
+def _rows(
+    reader: "Reader", states: tuple[RunState, ...], name: str | None, since_at: int | None, limit: int
+) -> list[dict[str, Any]]:
+    from mainspring.store.sqlite.reads_runs import list_runs, run_view
+
+    page = list_runs(reader, states=states, name=name, since_at=since_at, limit=limit)
+    rows = []
+    for row in page.runs:
+        view = run_view(reader, row.id)
+        rows.append(
+            {
+                "id": view.id,
+                "state": view.state,
+                "automation": view.automation,
+                "title": view.title,
+                "changed_at": view.changed_at,
+                "reason": view.reason,
+                "step": view.failed_ident,
+                "code": view.failure.code if view.failure else None,
+                "error": view.failure.message if view.failure else None,
+            }
+        )
+    return rows
+
+
+@command("retry", "continue all of them that a filter means")
+@click.argument("runs", nargs=-1, type=params.RUN)
+@_state
+@params.name
+@params.since
+@limit_option
+@dry_run_option
+@pass_invocation
+def retry(
+    invocation: Invocation,
+    *,
+    runs: tuple[str, ...],
+    states: tuple[str, ...],
+    name: str | None,
+    since: str | None,
+    limit: int | None,
+    dry_run: bool,
+) -> int:
+    """From where they failed; what is done stays done. A filter wants -y; --dry-run shows which runs it means."""
+    from mainspring.service import bulk
+
+    found = chosen_runs(
+        invocation,
+        runs,
+        params.states_of(states) or bulk.RETRYABLE,
+        name,
+        params.since_at(invocation, since),
+        limit,
+        said=bool(states or name or since),
+    )
+    if not runs and not dry_run:
+        invocation.confirm(f"Continue {words.many(len(found), 'run')}")
+    answer = bulk.retry_each(invocation.store, found, act=invocation.act, dry_run=dry_run)
+    return print_bulk(invocation, answer, "continued")
+
+
+@command("discard", "give up those that need a person")
+@click.argument("runs", nargs=-1, type=params.RUN)
+@params.name
+@params.since
+@limit_option
+@dry_run_option
+@pass_invocation
+def discard(
+    invocation: Invocation,
+    *,
+    runs: tuple[str, ...],
+    name: str | None,
+    since: str | None,
+    limit: int | None,
+    dry_run: bool,
+) -> int:
+    """They fail, with everything that follows from that: undo, what waits for them. Wants -y."""
+    from mainspring.service import bulk
+
+    since_at = params.since_at(invocation, since)
+    found = chosen_runs(invocation, runs, bulk.DISCARDABLE, name, since_at, limit, said=bool(name or since))
+    if not dry_run:
+        invocation.confirm(f"Give up {words.many(len(found), 'run')}")
+    answer = bulk.discard_each(invocation.store, found, act=invocation.act, dry_run=dry_run)
+    return print_bulk(invocation, answer, "given up")

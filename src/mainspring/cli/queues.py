@@ -1,0 +1,122 @@
+"""`mainspring queues list|show|pause|resume`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import lists, params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+
+if TYPE_CHECKING:
+    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.views import QueueView
+
+
+def _names(reader: "Reader") -> list[str]:
+    from mainspring.store.sqlite.reads_status import queue_views
+
+    return [view.name for view in queue_views(reader)]
+
+
+QUEUE = params.Name(_names, "queue")
+
+
+def _state(view: "QueueView") -> str:
+    return "open" if view.paused_at is None else "paused"
+
+
+def rate_text(view: "QueueView") -> str:
+    """Return the rate as it is written in the configuration: "60/m", "5/10s"."""
+    if not view.rate_count or not view.rate_per_ms:
+        return "-"
+    span = words.span(view.rate_per_ms)
+    return f"{view.rate_count}/{span.removeprefix('1') if span[:1] == '1' and not span[1:2].isdigit() else span}"
+
+
+@command("list", "list queues with their limits and load")
+@lists.options("open", "paused")
+@pass_invocation
+def list_command(
+    invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
+) -> None:
+    """BACKLOG counts runs that were never started; --since looks at pauses."""
+    from mainspring.store.sqlite.reads_status import queue_views
+
+    rows = lists.narrow(
+        invocation,
+        invocation.rows(queue_views),
+        named=lambda view: view.name,
+        state=_state,
+        at=lambda view: view.paused_at,
+        states=states,
+        name=name,
+        since=since,
+        limit=limit,
+    )
+    columns = [
+        Column("QUEUE", lambda view: words.one_line(view.name)),
+        Column("STATE", _state, lambda view: "green" if view.paused_at is None else "yellow"),
+        Column("RUNNING", lambda view: str(view.running), right=True),
+        Column("OF", lambda view: str(view.concurrency or "-"), right=True),
+        Column("RATE", rate_text, right=True),
+        Column("BACKLOG", lambda view: str(view.backlog), right=True),
+        Column("OF", lambda view: str(view.max_backlog or "-"), right=True),
+    ]
+    invocation.output.rows(rows, columns, empty="No queues yet.")
+
+
+@command("show", "show a queue")
+@click.argument("name", type=QUEUE)
+@pass_invocation
+def show(invocation: Invocation, name: str) -> None:
+    """With the runs that have its places now."""
+    from mainspring.domain.states import RunState
+    from mainspring.store.sqlite.reads_runs import list_runs
+    from mainspring.store.sqlite.reads_status import queue_views
+
+    lists.known("queue", name, _names(invocation.reader))
+    view = next(view for view in queue_views(invocation.reader) if view.name == name)
+    running = [
+        row for row in list_runs(invocation.reader, states=(RunState.RUNNING,), limit=1000).runs if row.queue == name
+    ]
+
+    def text() -> None:
+        from mainspring.cli.runs_list import run_columns
+
+        output, now = invocation.output, invocation.clock.now()
+        output.line(f"{output.paint(words.one_line(name), None, bold=True)}  {_state(view)}")
+        if view.paused_at is not None:
+            because = f": {words.one_line(view.pause_reason)}" if view.pause_reason else ""
+            output.line(f"  paused    {words.ago(view.paused_at, now)} by {words.one_line(view.paused_by)}{because}")
+        output.line(f"  running   {view.running} of {view.concurrency or 'any number'}")
+        output.line(f"  rate      {rate_text(view)}")
+        output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'any number'}")
+        output.rows(running, run_columns(now), empty="Nothing runs in it.")
+
+    from mainspring.cli.plain import plain
+
+    invocation.output.document(plain(view) | {"state": _state(view), "runs": running}, text)
+
+
+@command("pause", "claim nothing from a queue")
+@click.argument("name", type=QUEUE)
+@pass_invocation
+def pause(invocation: Invocation, name: str) -> None:
+    """Runs may still be put into it; what runs already ends by itself."""
+    from mainspring.service.queue import pause as act
+
+    act(invocation.store, lists.known("queue", name, _names(invocation.reader)), act=invocation.act)
+    invocation.output.document({"name": name, "paused": True}, f"Queue {name} is paused.")
+
+
+@command("resume", "go on with a queue")
+@click.argument("name", type=QUEUE)
+@pass_invocation
+def resume(invocation: Invocation, name: str) -> None:
+    """Its runs are claimed again, oldest first."""
+    from mainspring.service.queue import resume as act
+
+    act(invocation.store, lists.known("queue", name, _names(invocation.reader)), act=invocation.act)
+    invocation.output.document({"name": name, "paused": False}, f"Queue {name} goes on.")

@@ -1,0 +1,85 @@
+"""`mainspring runs cancel|signal|answer`: what a person tells a run that goes on."""
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.bulk import chosen_runs, print_bulk
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.values import json_value, require_plain
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="only say which runs would be acted upon")
+limit_option = click.option("--limit", type=click.IntRange(1), help="of a filter: at most so many, the newest")
+
+
+@command("cancel", "ask runs to stop")
+@click.argument("runs", nargs=-1, type=params.RUN)
+@params.state
+@params.name
+@params.since
+@limit_option
+@dry_run_option
+@pass_invocation
+def cancel(
+    invocation: Invocation,
+    *,
+    runs: tuple[str, ...],
+    states: tuple[str, ...],
+    name: str | None,
+    since: str | None,
+    limit: int | None,
+    dry_run: bool,
+) -> int:
+    """One that nobody runs ends at once; another is told where it stands and may clean up.
+
+    Name runs, or say which by --state, --name, --since; a filter wants -y. With --dry-run nothing is done.
+    """
+    from mainspring.service import bulk
+    from mainspring.service.run import cancel as cancel_one
+
+    if len(runs) == 1 and not dry_run:
+        run = invocation.run_id(runs[0])
+        cancel_one(invocation.store, run, act=invocation.act)
+        invocation.output.document({"run": run, "cancelled": True}, f"{run} is asked to stop.")
+        return 0
+    wanted = params.states_of(states) or bulk.CANCELLABLE
+    found = chosen_runs(
+        invocation, runs, wanted, name, params.since_at(invocation, since), limit, said=bool(states or name or since)
+    )
+    if not runs and not dry_run:
+        invocation.confirm(f"Cancel {len(found)} runs")
+    return print_bulk(
+        invocation, bulk.cancel_each(invocation.store, found, act=invocation.act, dry_run=dry_run), "asked to stop"
+    )
+
+
+@command("signal", "send a message to a run")
+@click.argument("run", type=params.RUN)
+@click.argument("name")
+@click.argument("value", required=False, metavar="[JSON]")
+@pass_invocation
+def signal(invocation: Invocation, run: str, name: str, value: str | None) -> None:
+    """The run takes it in with `run.receive(NAME)`, now or later. JSON may be @file, or - for stdin; left out it is null."""
+    from mainspring.service.signal import signal as send
+
+    run = invocation.run_id(run)
+    require_plain(invocation, run)
+    data = None if value is None else json_value(value, f"signal {name}")
+    send(invocation.store, run, name, data, act=invocation.act)
+    invocation.output.document({"run": run, "signal": name}, f"{run} was sent {name}.")
+
+
+@command("answer", "answer what a run asks")
+@click.argument("run", type=params.RUN)
+@click.argument("choice")
+@click.option("--note", metavar="TEXT", help="stands in the audit log beside the choice")
+@click.option("--question", metavar="IDENT", help="which question, where several are open")
+@pass_invocation
+def answer(invocation: Invocation, run: str, choice: str, note: str | None, question: str | None) -> None:
+    """`mainspring explain RUN` shows the question and its choices."""
+    from mainspring.service.question import answer as give
+
+    run = invocation.run_id(run)
+    require_plain(invocation, run)
+    give(invocation.store, invocation.reads, run, choice, act=invocation.act, question=question, note=note)
+    invocation.output.document({"run": run, "choice": choice}, f"{run} was answered: {choice}")

@@ -1,0 +1,131 @@
+"""`mainspring runs watch`: follow one run."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import exits, params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.domain.states import TERMINAL, RunState
+
+if TYPE_CHECKING:
+    from mainspring.cli.explaining import Explanation
+    from mainspring.cli.steps import StepLine
+    from mainspring.store.views import RunStory
+
+_POLL = 0.2
+_SHARE = 10
+"""Reading a long story may take a tenth of the time, no more."""
+
+_ENDS = {
+    RunState.SUCCEEDED: exits.OK,
+    RunState.FAILED: exits.RUN_FAILED,
+    RunState.CANCELLED: exits.RUN_FAILED,
+    RunState.NEEDS_ATTENTION: exits.NEEDS_HUMAN,
+}
+
+
+@command("watch", "follow a run until it ends or needs a person")
+@click.argument("run", type=params.RUN)
+@click.option("--timeout", metavar="SPAN", help="follow it so long at most, then end with 7")
+@pass_invocation
+def watch(invocation: Invocation, run: str, timeout: str | None) -> int:
+    """Ends with 0 if it succeeded, 5 if it failed or was cancelled, 6 if it needs a person.
+
+    What it waits for from a person is shown with the command that gives it; without a terminal that ends the watch, too.
+    """
+    return follow(invocation, invocation.run_id(run), timeout)
+
+
+def follow(invocation: Invocation, run: str, timeout: str | None = None) -> int:
+    """Print what becomes of a run, line by line, and return the exit code.
+
+    Raises:
+        WaitTimedOutError: it still goes on after `timeout`.
+    """
+    from mainspring.cli.runs_show import story_data, told
+    from mainspring.domain.duration import parse_duration
+
+    span = None if timeout is None else parse_duration(timeout).total_seconds()
+    began, seen = time.monotonic(), _Seen(invocation)
+    while True:
+        before = time.monotonic()
+        story, explanation = told(invocation, run)
+        took = time.monotonic() - before
+        if not invocation.output.is_json:
+            seen.show(story, explanation)
+        code = _end_of(invocation, story)
+        if code is not None:
+            if invocation.output.is_json:
+                invocation.output.json(story_data(story, explanation))
+            else:
+                seen.end(story, explanation)
+            return code
+        if span is not None and time.monotonic() - began >= span:
+            raise exits.WaitTimedOutError(
+                f"run {run} is {story.run.state} after {timeout}", hint=f"See: mainspring explain {run}"
+            )
+        time.sleep(max(_POLL, took * _SHARE))
+
+
+def _end_of(invocation: Invocation, story: "RunStory") -> int | None:
+    """Return the exit code if there is nothing more to follow."""
+    from mainspring.cli.waits import open_questions
+
+    state = story.run.state
+    if state in TERMINAL or state is RunState.NEEDS_ATTENTION:
+        return _ENDS[state]
+    asks = state is RunState.WAITING and open_questions(story)
+    return exits.NEEDS_HUMAN if asks and (not invocation.output.is_terminal or invocation.flags.no_input) else None
+
+
+class _Seen:
+    """What was printed already: a line of the picture is printed again when its state changed."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._output = invocation.output
+        self._clock = invocation.clock
+        self._lines: dict[tuple[str, int], tuple[str, int]] = {}
+        self._waits: list[str] = []
+
+    def show(self, story: "RunStory", explanation: "Explanation") -> None:
+        """Print what is new."""
+        from mainspring.cli.steps import lines_of
+
+        for line in lines_of(story):
+            state = (line.state, len(line.tries))
+            if line.superseded is None and self._lines.get((line.ident, line.generation)) != state:
+                self._lines[line.ident, line.generation] = state
+                self._print(line)
+        told = (
+            [f"{words.one_line(sentence)}" for sentence in explanation.what]
+            if story.run.state is RunState.WAITING
+            else []
+        )
+        if told != self._waits:
+            self._waits = told
+            for sentence in told[1:]:
+                self._output.hint(f"  {sentence}")
+            for one in explanation.can:
+                if " answer " in one.command or " signal " in one.command:
+                    self._output.hint(f"  $ {one.command}")
+
+    def end(self, story: "RunStory", explanation: "Explanation") -> None:
+        """Print the last lines: how it stands now, and what can be done."""
+        state = self._output.paint(words.state_word(story.run.state), words.COLOURS[story.run.state], bold=True)
+        self._output.line(f"{words.one_line(story.run.title or story.run.automation, 60)}  {story.run.id}  {state}")
+        for sentence in explanation.what:
+            self._output.line(f"  {words.one_line(sentence)}")
+        for one in explanation.can:
+            self._output.hint(f"  $ {one.command}")
+
+    def _print(self, line: "StepLine") -> None:
+        last = line.tries[-1]
+        what = f"{words.one_line(line.name, 40)} {line.state}"
+        tries = f" at attempt {last.number}" if last.number > 1 else ""
+        took = f", {words.span(line.took(self._clock.now()))}" if last.ended_at else ""
+        error = f": {words.one_line(last.failure.message, 200)}" if last.failure is not None else ""
+        again = f", next {words.ago(last.next_at, self._clock.now())}" if last.next_at else ""
+        self._output.line(f"  {what}{tries}{took}{error}{again}")

@@ -1,0 +1,65 @@
+"""A JSON value as a person gives it: written out, `@file`, or `-` for stdin."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.domain.errors import ArgumentError, ConflictError
+from mainspring.domain.text import escape
+
+if TYPE_CHECKING:
+    from mainspring.cli.context import Invocation
+    from mainspring.store.views import RunView
+
+
+def json_bytes(text: str, what: str) -> bytes:
+    """Return the JSON text that is meant.
+
+    Raises:
+        ArgumentError: there is no such file, or it is no JSON.
+    """
+    data = _read(text, what)
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        shown = escape(text, 80)
+        raise ArgumentError(
+            f"{what} is no JSON: {shown}\n{error}",
+            hint="Text wants its quotes inside the shell's: '\"approve\"'. Also: @file.json, or - for stdin.",
+        ) from None
+    return data
+
+
+def json_value(text: str, what: str) -> Any:
+    """Return the value that is meant; see `json_bytes`."""
+    return msgspec.json.decode(json_bytes(text, what))
+
+
+def require_plain(invocation: "Invocation", run: str) -> "RunView":
+    """Return the run if its values are plain JSON: what another codec wrote, only the program that knows it can add to.
+
+    Raises:
+        ConflictError: they are not.
+    """
+    from mainspring.store.sqlite.reads_runs import run_view
+
+    view = run_view(invocation.reader, run)
+    if view.codec != "json":
+        raise ConflictError(
+            f"values of run {run} are written by codec {escape(view.codec, 40)!r}, which the command line does not know",
+            hint="Do it in the program that made the App with this codec.",
+        )
+    return view
+
+
+def _read(text: str, what: str) -> bytes:
+    if text == "-":
+        return sys.stdin.buffer.read()
+    if text.startswith("@"):
+        try:
+            return Path(text[1:]).read_bytes()
+        except OSError as error:
+            raise ArgumentError(f"{what} cannot be read: {error.strerror}\nfrom {escape(text[1:], 200)}") from None
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,91 @@
+"""`mainspring workers list|drain|quarantine`: processes are known by the number of their session."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import lists, params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+from mainspring.domain.states import SessionState
+
+if TYPE_CHECKING:
+    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.views import SessionView
+
+_COLOURS = {SessionState.ALIVE: "green", SessionState.DRAINING: "yellow", SessionState.DEAD: "red"}
+
+
+def _numbers(reader: "Reader") -> list[str]:
+    from mainspring.store.sqlite.reads_status import sessions
+
+    return [str(view.id) for view in sessions(reader)]
+
+
+SESSION = params.Name(_numbers, "session")
+
+
+@command("list", "list processes that use the store")
+@lists.options(*(state.value for state in SessionState))
+@click.option("--all", "ended", is_flag=True, help="those that ended too")
+@pass_invocation
+def list_command(
+    invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
+) -> None:
+    """--name looks at host and role, --since at the start."""
+    from mainspring.store.sqlite.reads_status import sessions
+
+    live = not ended and not set(states) & {SessionState.CLOSED, SessionState.DEAD}
+    views: list[SessionView] = invocation.rows(lambda reader: sessions(reader, live=live, limit=1000))
+    rows = lists.narrow(
+        invocation,
+        views,
+        named=lambda view: f"{view.hostname} {view.role}",
+        state=lambda view: view.state,
+        at=lambda view: view.opened_at,
+        states=states,
+        name=name,
+        since=since,
+        limit=limit,
+    )
+    now = invocation.clock.now()
+    columns = [
+        Column("SESSION", lambda view: str(view.id), right=True),
+        Column("ROLE", lambda view: words.one_line(view.role)),
+        Column("STATE", lambda view: view.state, lambda view: _COLOURS.get(view.state)),
+        Column("HOST", lambda view: words.one_line(view.hostname, 24)),
+        Column("PID", lambda view: str(view.pid), right=True),
+        Column("RUNS", lambda view: str(view.running), right=True),
+        Column("SINCE", lambda view: words.ago(view.opened_at, now)),
+    ]
+    invocation.output.rows(rows, columns, empty="No process uses the store. Start a worker: mainspring up")
+
+
+@command("drain", "let a worker finish and take nothing new")
+@click.argument("session", type=SESSION)
+@pass_invocation
+def drain(invocation: Invocation, session: str) -> None:
+    """SESSION is the number in `mainspring workers list`."""
+    from mainspring.service.worker import drain as act
+
+    act(invocation.store, _number(invocation, session), act=invocation.act)
+    invocation.output.document({"session": int(session), "draining": True}, f"Worker {session} takes nothing new.")
+
+
+@command("quarantine", "take everything away from a worker at once")
+@click.argument("session", type=SESSION)
+@pass_invocation
+def quarantine(invocation: Invocation, session: str) -> None:
+    """It can write nothing more, and its runs go on elsewhere. An outside call that is on its way may still happen. Wants -y."""
+    from mainspring.service.worker import quarantine as act
+
+    number = _number(invocation, session)
+    invocation.confirm(f"Take everything away from worker {number}")
+    freed = act(invocation.store, number, act=invocation.act)
+    text = f"Worker {number} is out; {words.many(freed, 'run')} set free."
+    invocation.output.document({"session": number, "freed": freed}, text)
+
+
+def _number(invocation: Invocation, session: str) -> int:
+    return int(lists.known("worker", session, _numbers(invocation.reader)))
