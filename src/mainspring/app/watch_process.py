@@ -21,7 +21,7 @@ from mainspring.store.sqlite.reader import Reader
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.store.views import AutomationView, ScheduleView
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds that one round may take; cron starts the next one anyway."""
 
 

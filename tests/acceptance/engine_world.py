@@ -1,0 +1,121 @@
+"""A store file, and engines that work on it one after the other or side by side: what the tests of the engine's behaviour stand on.
+
+Each engine is a real `Working` with a real `ms.App` before it; it is only made here by hand so that its bounds can be chosen.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import mainspring as ms
+from mainspring.app.working import Working
+from mainspring.domain.states import RunState
+from mainspring.engine.registry import Registry
+from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.service import mending
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.sqlite.reads_acts import SqliteActReads
+from mainspring.store.views import RunStory, RunView
+
+LONGEST_S = 20.0
+AT_ONCE = WorkerSettings(suspend_after_ms=0)
+"""Every wait suspends, however short."""
+REPLAYING = WorkerSettings(suspend_after_ms=0, parked=0)
+"""Every wait suspends and unloads, so that each continuation replays."""
+
+
+class Engine:
+    """One working engine and the app before it."""
+
+    def __init__(self, app: ms.App, working: Working) -> None:
+        self.app = app
+        self.working = working
+
+    async def start(self, automation: Any, *args: Any, **kwargs: Any) -> ms.Handle:
+        return await self.app.start(automation, *args, **kwargs)
+
+    async def until(self, run: ms.Handle | str, *states: RunState) -> RunView:
+        """Return the run's row once it is in one of these states."""
+        view = await self.when(lambda: self.view(run), lambda v: v.state in states)
+        return view
+
+    async def when(self, read: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
+        """Return what is read once it holds."""
+        value: Any = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_S):
+                while not holds(value := read()):
+                    await self.app.changed(0.01)
+                return value
+        raise AssertionError(f"this was waited for in vain; at last: {value}")
+
+    def story(self, run: ms.Handle | str) -> RunStory:
+        return self.reads.story(_id(run))
+
+    def view(self, run: ms.Handle | str) -> RunView:
+        return self.story(run).run
+
+    @property
+    def reads(self) -> SqliteActReads:
+        return SqliteActReads(self.working.store.reader)
+
+    async def act(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Do an act of the service floor that looks at the run first."""
+        return await self.app.do(lambda store, said: act(store, self.reads, *args, act=said, **kwargs))
+
+    async def give(self, run: ms.Handle | str, data: bytes, step: str | None = None) -> None:
+        await self.act(mending.give_result, _id(run), data, step=step)
+
+    async def pass_time(self, span: timedelta) -> None:
+        """Let a fake clock go on and look for what is due."""
+        self.app.clock.advance(span)  # type: ignore[attr-defined]
+        self.working.worker.want()
+        if self.working._scheduler is not None:  # noqa: SLF001 - it would look by itself when its real timer rings
+            self.working._scheduler.look()  # noqa: SLF001
+        await asyncio.sleep(0)
+
+    async def die(self) -> None:
+        """Be gone as after kill -9: nothing more is written, and the session is found dead."""
+        self.working.worker.stop()
+        for closing in (self.working._scheduler, self.working._stall, self.working._upkeep):  # noqa: SLF001
+            if closing is not None:
+                closing.close()
+        await asyncio.to_thread(self.working.store.close, drain=False)
+
+
+class World:
+    """The file, and the time."""
+
+    def __init__(self, folder: Path, clock: Any = None) -> None:
+        self.path = folder / "state.db"
+        self.clock = clock
+        self._live: list[Engine] = []
+
+    @contextlib.asynccontextmanager
+    async def engine(
+        self, registry: Registry, settings: WorkerSettings | None = None, **how: Any
+    ) -> AsyncIterator[Engine]:
+        """Let an engine work until the block ends (drained) or it died."""
+        app = ms.App(self.path, registry=registry, clock=self.clock)
+        working = Working(
+            self.path, registry, clock=app.clock, settings=settings or WorkerSettings(), role="app", **how
+        )
+        await working.open()
+        app._working = working  # noqa: SLF001 - App.running() chooses the bounds itself
+        engine = Engine(app, working)
+        try:
+            yield engine
+        finally:
+            if working.store._database is not None:  # noqa: SLF001 - it did not die
+                await working.close(drain=2.0)
+
+    async def bury(self, engine: Engine, dead: int) -> None:
+        """Let an engine find out that another one's session is dead."""
+        await engine.working.apply(Bury(dead))
+
+
+def _id(run: ms.Handle | str) -> str:
+    return run if isinstance(run, str) else run.id

@@ -1,0 +1,186 @@
+"""How often a step's effect takes place: at least once, at most once, and what a person can say when nobody knows."""
+
+import asyncio
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.engine.registry import Registry
+from mainspring.service import mending
+from tests.acceptance.engine_world import World
+
+pytestmark = pytest.mark.asyncio
+
+
+class Target:
+    """Something outside: remembers the keys under which it was told to act."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.attempts: list[int] = []
+        self.reached = asyncio.Event()
+        self.hang = False
+        self.error: Exception | None = None
+
+    async def act(self, amount: int) -> int:
+        self.keys.append(ms.idempotency_key())
+        self.attempts.append(ms.attempt())
+        self.reached.set()
+        if self.hang:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+        return amount * 2
+
+
+def payments(target: Target, **options: object) -> tuple[Registry, object]:
+    with Registry() as registry:
+
+        @ms.workflow
+        async def pay(run: ms.Run, amount: int) -> int:
+            return await run.options(name="charge", **options).step(target.act, amount)  # type: ignore[arg-type]
+
+    return registry, pay
+
+
+async def killed_inside(world: World, target: Target, **options: object) -> tuple[Registry, object, str, int]:
+    """Start a payment and lose the worker while its step is under way."""
+    registry, pay = payments(target, **options)
+    target.hang = True
+    async with world.engine(registry) as engine:
+        run = await engine.start(pay, 5)
+        await target.reached.wait()
+        session = engine.working.store.session
+        await engine.die()
+    target.hang = False
+    assert session is not None
+    return registry, pay, run.id, session
+
+
+async def test_step_at_least_once_runs_again_under_the_same_key_after_its_worker_died(tmp_path):
+    """The receiver sees the call twice and can tell that it is the same one."""
+    world, target = World(tmp_path), Target()
+    registry, _, run, session = await killed_inside(world, target)
+    async with world.engine(registry) as engine:
+        await world.bury(engine, session)
+        view = await engine.until(run, RunState.SUCCEEDED)
+    assert view.result == b"10"
+    assert len(target.keys) == 2
+    assert len(set(target.keys)) == 1
+
+
+async def test_step_at_most_once_is_not_repeated_after_its_worker_died(tmp_path):
+    """Nobody knows what happened, so a person is asked; the target is left alone."""
+    world, target = World(tmp_path), Target()
+    registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
+    async with world.engine(registry) as engine:
+        await world.bury(engine, session)
+        view = await engine.until(run, RunState.NEEDS_ATTENTION)
+        assert view.reason == FailureReason.IN_DOUBT
+        assert len(target.keys) == 1
+        assert "may or may not" in view.failure.message
+
+
+async def test_result_given_by_hand_continues_a_step_in_doubt(tmp_path):
+    """The body goes on with the given value as if the step had returned it."""
+    world, target = World(tmp_path), Target()
+    registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
+    async with world.engine(registry) as engine:
+        await world.bury(engine, session)
+        await engine.until(run, RunState.NEEDS_ATTENTION)
+        await engine.give(run, b"77")
+        view = await engine.until(run, RunState.SUCCEEDED)
+    assert view.result == b"77"
+    assert len(target.keys) == 1
+
+
+async def test_step_in_doubt_can_be_run_again_under_its_old_key(tmp_path):
+    """A receiver that knows keys still acts once."""
+    world, target = World(tmp_path), Target()
+    registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
+    async with world.engine(registry) as engine:
+        await world.bury(engine, session)
+        await engine.until(run, RunState.NEEDS_ATTENTION)
+        await engine.act(mending.run_again, run)
+        view = await engine.until(run, RunState.SUCCEEDED)
+    assert view.result == b"10"
+    assert len(target.keys) == 2
+    assert len(set(target.keys)) == 1
+    assert target.attempts == [1, 2]
+
+
+async def test_plain_retry_of_a_run_in_doubt_does_not_repeat_the_step(tmp_path):
+    """`retry` continues a run; only `run_again` says that the effect may be repeated."""
+    world, target = World(tmp_path), Target()
+    registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
+    async with world.engine(registry) as engine:
+        await world.bury(engine, session)
+        await engine.until(run, RunState.NEEDS_ATTENTION)
+        await engine.app.retry(run)
+        await asyncio.sleep(0)
+        await engine.until(run, RunState.NEEDS_ATTENTION)
+    assert len(target.keys) == 1
+
+
+async def test_any_error_of_an_at_most_once_step_is_in_doubt(tmp_path):
+    """An exception after the start proves nothing about the effect."""
+    world, target = World(tmp_path), Target()
+    target.error = ConnectionResetError("cut off")
+    registry, pay = payments(target, delivery="at_most_once")
+    async with world.engine(registry) as engine:
+        run = await engine.start(pay, 1)
+        view = await engine.until(run, RunState.NEEDS_ATTENTION)
+        assert view.reason == FailureReason.IN_DOUBT
+        outcome = engine.story(run).outcomes[-1]
+    assert outcome.state is OutcomeState.IN_DOUBT
+    assert len(target.keys) == 1
+
+
+async def test_proof_that_nothing_was_sent_lets_an_at_most_once_step_try_again(tmp_path):
+    """A refused connection and `ms.NotSent` are such proofs; `retry=` applies to them."""
+    world, target = World(tmp_path), Target()
+    target.error = ms.NotSent("the queue was closed")
+    registry, pay = payments(target, delivery="at_most_once", retry={"attempts": 2, "first": "10ms"})
+    async with world.engine(registry) as engine:
+        run = await engine.start(pay, 1)
+        await target.reached.wait()
+        target.error = None
+        view = await engine.until(run, RunState.SUCCEEDED, RunState.NEEDS_ATTENTION)
+    assert view.state is RunState.SUCCEEDED
+    assert target.attempts == [1, 2]
+
+
+async def test_committed_step_is_never_called_again_when_the_worker_dies_later(tmp_path):
+    """What is saved is handed over; only what was under way is repeated."""
+    world, target, second = World(tmp_path), Target(), Target()
+    second.hang = True
+    with Registry() as registry:
+
+        @ms.workflow
+        async def two(run: ms.Run) -> list[int]:
+            first = await run.options(name="first").step(target.act, 1)
+            return [first, await run.options(name="second").step(second.act, first)]
+
+    async with world.engine(registry) as engine:
+        run = await engine.start(two)
+        await second.reached.wait()
+        session = engine.working.store.session
+        await engine.die()
+    second.hang = False
+    async with world.engine(registry) as engine:
+        await world.bury(engine, session)
+        assert await engine.until(run, RunState.SUCCEEDED)
+        assert engine.view(run).result == b"[2,4]"
+    assert len(target.keys) == 1
+    assert len(second.keys) == 2
+
+
+async def test_lost_attempt_is_on_record_and_does_not_count_against_the_policy(tmp_path):
+    """With `attempts=1` a step whose worker died still gets its try."""
+    world, target = World(tmp_path), Target()
+    registry, _, run, session = await killed_inside(world, target, retry={"attempts": 1})
+    async with world.engine(registry) as engine:
+        await world.bury(engine, session)
+        view = await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
+    assert view.state is RunState.SUCCEEDED

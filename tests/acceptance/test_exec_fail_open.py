@@ -1,0 +1,257 @@
+"""The store is away in every way there is: the command runs all the same, and its story is taken in later, once."""
+
+import contextlib
+import fcntl
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from tests.acceptance.wrapping import PATIENCE, Place
+
+Away = Callable[[Place], AbstractContextManager[None]]
+
+
+@contextlib.contextmanager
+def damaged(place: Place) -> Iterator[None]:
+    """The file is no database."""
+    kept = place.store.read_bytes()
+    place.store.write_bytes(b"not a database at all" * 1000)
+    yield
+    place.store.write_bytes(kept)
+
+
+@contextlib.contextmanager
+def a_folder(place: Place) -> Iterator[None]:
+    """A folder stands where the file should be."""
+    aside = place.store.rename(place.folder / "aside")
+    place.store.mkdir()
+    yield
+    place.store.rmdir()
+    aside.rename(place.store)
+
+
+@contextlib.contextmanager
+def no_folder(place: Place) -> Iterator[None]:
+    """A file stands where the folder should be."""
+    aside = place.store.parent.rename(place.folder / "aside")
+    place.store.parent.write_text("")
+    yield
+    place.store.parent.unlink()
+    aside.rename(place.store.parent)
+
+
+@contextlib.contextmanager
+def too_new(place: Place) -> Iterator[None]:
+    """A newer version wrote it."""
+    ((form,),) = place.rows("pragma user_version")
+    place.rows("pragma user_version = 9999")
+    yield
+    place.rows(f"pragma user_version = {form}")
+
+
+@contextlib.contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """A database shell has it locked."""
+    connection = apsw.Connection(str(place.store))
+    connection.execute("begin immediate")
+    yield
+    connection.execute("rollback")
+    connection.close()
+
+
+@contextlib.contextmanager
+def stuck(place: Place) -> Iterator[None]:
+    """A stopped process of ours stands in the turnstile."""
+    room = os.open(place.store.with_name("s.db.room"), os.O_RDWR)
+    fcntl.flock(room, fcntl.LOCK_EX)
+    yield
+    os.close(room)
+
+
+@contextlib.contextmanager
+def held(place: Place) -> Iterator[None]:
+    """It was restored and not released."""
+    place.rows("insert into meta (key, value) values ('held', '1')")
+    yield
+    place.rows("delete from meta where key = 'held'")
+
+
+WAYS = [damaged, a_folder, no_folder, too_new, locked, stuck]
+
+
+@pytest.mark.parametrize("away", WAYS, ids=lambda way: way.__name__)
+def test_command_runs_without_the_store(place: Place, away: Away) -> None:
+    """Exit code, output and time-out are as ever; one private record is spooled and taken in by the watcher."""
+    assert place.sh("true").returncode == 0
+    with away(place):
+        done = place.sh("cat; echo $MAINSPRING_RUN_ID; exit 3", "--lock", "l", input=b"in")
+        (record,) = place.spooled()
+        assert place.sh("exit 3", "--fail-closed").returncode == 125
+        if away is not stuck:  # there the watcher waits longer than a test should
+            assert place.call("watch", "--once").returncode == 75
+    assert (done.returncode, done.stdout[:2]) == (3, b"in")
+    assert done.stderr.decode().count("\n") == 1
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert stat.S_IMODE(place.spool.stat().st_mode) == 0o700
+    code, found, _ = place.watch()
+    assert (code, found["taken_in"], place.spooled()) == (0, [done.stdout[2:].decode().strip()], [])
+    assert place.runs() == [("succeeded", None), ("failed", "retries_exhausted")]
+    assert "exit code 3" in place.rows("select failure from journal where state = 'failed'")[0][0].decode()
+
+
+def test_held_store_takes_the_end_but_starts_nothing(place: Place) -> None:
+    """In a restored store that is held the command runs, and its run is written down when it has ended."""
+    place.sh("true")
+    with held(place):
+        assert place.sh("exit 3", "--fail-closed").returncode == 125
+        assert place.sh("exit 3").returncode == 3
+    assert place.runs() == [("succeeded", None), ("failed", "retries_exhausted")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+@pytest.mark.parametrize("how", ["full", "read-only"])
+def test_command_runs_on_a_full_or_read_only_disk(place: Place, how: str) -> None:
+    """A full or read-only disk of the store keeps no command from running."""
+    place.store.parent.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place.store.parent], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    try:
+        assert place.sh("true").returncode == 0
+        if how == "full":
+            filler = place.store.parent / "filler"
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 4096)
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", place.store.parent], check=True)
+        done = place.sh("echo out; exit 3")
+        assert (done.returncode, done.stdout, len(place.spooled())) == (3, b"out\n", 1), done.stderr
+        if how == "full":
+            filler.unlink()
+        else:
+            subprocess.run(["mount", "-o", "remount,rw", place.store.parent], check=True)
+        assert place.watch()[0] == 0
+        assert place.runs()[-1] == ("failed", "retries_exhausted")
+        assert place.spooled() == []
+    finally:
+        subprocess.run(["umount", "-l", place.store.parent], check=True)
+
+
+def test_store_that_goes_away_meanwhile_learns_the_end_later(place: Place) -> None:
+    """If the end cannot be written it is spooled; also after the run was declared lost, its owner's word counts."""
+    ready, go = place.fifo("ready"), place.fifo("go")
+    process = place.start("exec", "-n", "x", "--every", "1h", "--", "sh", "-c", "echo > ready; read x < go")
+    ready.read_text()
+    with stuck(place):
+        go.write_text("\n")
+        assert process.wait(PATIENCE) == 0
+    assert place.runs() == [("running", None)]
+    (record,) = place.spooled()
+    aside = record.rename(place.folder / "record")
+    assert place.watch()[1]["buried"] == [1]
+    assert place.runs() == [("failed", "process_lost")]
+    aside.rename(record)
+    assert len(place.watch()[1]["taken_in"]) == 1
+    assert place.runs() == [("succeeded", None)]
+    assert place.rows("select attempt, state from journal") == [(1, "succeeded")]
+    assert place.rows("select state from attempts") == []
+
+
+def test_lock_holds_without_the_store(place: Place) -> None:
+    """Two commands with one lock exclude each other although there is no store for either."""
+    place.sh("true")
+    with damaged(place):
+        ready, go = place.fifo("ready"), place.fifo("go")
+        first = place.start("exec", "-n", "a", "--lock", "l", "--", "sh", "-c", "echo > ready; read x < go")
+        ready.read_text()
+        assert place.exec("-n", "b", "--lock", "l", "--", "true").returncode == 75
+        go.write_text("\n")
+        assert first.wait(PATIENCE) == 0
+
+
+def test_key_counts_without_the_store(place: Place) -> None:
+    """A success that waits in the spool keeps its key used, before it is taken in and after."""
+    place.sh("true")
+    with damaged(place):
+        assert place.sh("echo 1", "--key", "k").stdout == b"1\n"
+        assert place.sh("echo 2", "--key", "k").stdout == b""
+    assert place.sh("echo 3", "--key", "k").stdout == b""
+    assert place.spooled() == []
+
+
+def test_next_exec_takes_the_spool_in(place: Place) -> None:
+    """No watcher is needed: the next wrapped command brings the records to the store."""
+    place.sh("true")
+    with damaged(place):
+        place.sh("exit 1")
+        place.sh("exit 1")
+    assert place.sh("true").returncode == 0
+    assert [state for state, _ in place.runs()] == ["succeeded", "failed", "failed", "succeeded"]
+
+
+def test_broken_configuration_keeps_no_command_from_running(place: Place) -> None:
+    """A mistake in mainspring.toml is told, and the command runs; with --fail-closed it does not."""
+    (place.folder / "mainspring.toml").write_text("[stroe]\nurl = 1\n")
+    done = place.sh("exit 3")
+    assert (done.returncode, b"unknown setting" in done.stderr) == (3, True)
+    assert place.sh("exit 3", "--fail-closed").returncode == 125
+
+
+def test_neither_store_nor_spool_still_runs(place: Place) -> None:
+    """With no place for a record at all the exit code stays, and a line says that nothing was kept."""
+    nowhere = place.folder / "file"
+    nowhere.write_text("")
+    env = {"MAINSPRING_STORE_URL": str(nowhere / "s.db"), "MAINSPRING_EXEC_SPOOL": str(nowhere / "spool")}
+    done = place.sh("exit 3", "--lock", "l", env=env)
+    assert done.returncode == 3
+    assert b"on record nowhere" in done.stderr
+
+
+def test_bad_record_is_set_aside(place: Place) -> None:
+    """A record that cannot be read is renamed and told of, and keeps no other one out."""
+    place.sh("true")
+    with damaged(place):
+        place.sh("exit 1")
+    (record,) = place.spooled()
+    (place.spool / "a_cut.run.json").write_bytes(record.read_bytes()[:100])
+    (place.spool / "b_other.run.json").write_bytes(msgspec.json.encode({"form": 1, "run": {"id": 3}}))
+    (place.spool / "c_large.run.json").write_bytes(b" " * (1024 * 1024 + 1))
+    code, found, said = place.watch()
+    assert (code, len(found["taken_in"]), found["bad"]) == (
+        9,
+        1,
+        ["a_cut.run.json.bad", "b_other.run.json.bad", "c_large.run.json.bad"],
+    )
+    assert "a_cut.run.json.bad" in said
+    assert len(place.runs()) == 2
+
+
+@pytest.mark.parametrize("point", ["commit.before", "commit.after", "spool.taken", "spool.deleted"])
+def test_taking_in_survives_being_killed(place: Place, point: str) -> None:
+    """Killed anywhere while taking in, each record is in the store once in the end."""
+    place.sh("true")
+    with damaged(place):
+        for _ in range(3):
+            place.sh("exit 1")
+    program = (
+        "import sys; from pathlib import Path; from mainspring.store import failpoints;"
+        "from mainspring.app.watch_process import watch_once; from mainspring.domain.clock import SystemClock;"
+        f"failpoints.install(failpoints.parse('{point}:kill@2'));"
+        "watch_once(Path(sys.argv[1]), Path(sys.argv[2]), SystemClock())"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, place.store, place.spool], env=place.env, check=False)
+    assert killed.returncode == -9
+    assert place.watch()[0] == 0
+    assert place.runs() == [("succeeded", None)] + [("failed", "retries_exhausted")] * 3
+    assert place.rows("select sum(failed), sum(succeeded) from rollups") == [(3, 1)]
+    assert place.spooled() == []
+    assert Path(place.spool / "locks").exists() is False

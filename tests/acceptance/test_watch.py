@@ -1,0 +1,128 @@
+"""The one extra line of a crontab: it reports what has stopped, and exactly that."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from mainspring.app.watch_process import WatchReport, watch_once
+from tests.acceptance.wrapping import Place
+
+HOUR = 3_600_000
+
+
+class LaterClock:
+    """The clock of somebody who looks some time after the last end on record."""
+
+    def __init__(self, place: Place, hours: float) -> None:
+        ((last,),) = place.rows("select max(finished_at) from runs")
+        self.now_at = last + round(hours * HOUR)
+
+    def now(self) -> int:
+        return self.now_at
+
+    def random_bits(self, bits: int) -> int:
+        return 1
+
+
+def watch_later(place: Place, hours: float) -> WatchReport:
+    return watch_once(place.store, place.spool, LaterClock(place, hours))
+
+
+def silent(report: WatchReport) -> list[str]:
+    return [one.name for one in report.silent]
+
+
+def test_vanished_crontab_line_is_reported(place: Place) -> None:
+    """Two lines are expected; the backup's vanishes: after period and grace it is reported, the other one is not."""
+    place.exec("-n", "backup", "--every", "1h", "--owner", "ops", "--", "true")
+    place.exec("-n", "report", "--every", "1d", "--", "true")
+    assert silent(watch_later(place, 1.9)) == []
+    report = watch_later(place, 2.1)
+    assert (silent(report), report.judged, report.silent[0].owner) == (["backup"], 2, "ops")
+
+
+def test_watch_tells_in_words_and_json(place: Place) -> None:
+    """A silent line is one line on stderr and an entry of the JSON, and the exit code is 9; a success ends it."""
+    place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")
+    assert place.watch()[0] == 0
+    for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
+        place.rows(f"update {table} set {column} = {column} - {4 * 24 * HOUR}")
+    code, found, said = place.watch()
+    assert (code, [one["name"] for one in found["silent"]]) == (9, ["backup"])
+    assert said.startswith("backup: no success, expected At 03:00")
+    assert said.count("\n") == 1
+    place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")
+    assert place.watch()[0] == 0
+
+
+def test_failures_are_silence_too(place: Place) -> None:
+    """A line that runs and fails each time has no success, and that is what is asked for."""
+    place.exec("-n", "backup", "--every", "1h", "--", "true")
+    place.rows("update rollups set minute_at = minute_at - ?", 3 * HOUR)
+    place.rows("update runs set finished_at = finished_at - ?", 3 * HOUR)
+    place.rows("update schedules set low_water_at = low_water_at - ?", 3 * HOUR)
+    place.exec("-n", "backup", "--every", "1h", "--", "false")
+    assert place.watch()[0] == 9
+
+
+def test_line_that_never_succeeded_is_reported(place: Place) -> None:
+    """Expecting begins with the first call, not with the first success."""
+    place.exec("-n", "backup", "--every", "1h", "--", "false")
+    assert silent(watch_later(place, 1.9)) == []
+    report = watch_later(place, 2.1)
+    assert (silent(report), report.silent[0].succeeded_at) == (["backup"], None)
+
+
+def test_call_by_hand_does_not_end_the_watch(place: Place) -> None:
+    """A call without --cron or --every leaves the expected cadence as it is."""
+    place.exec("-n", "backup", "--every", "1h", "--", "true")
+    place.exec("-n", "backup", "--", "true")
+    assert silent(watch_later(place, 2.1)) == ["backup"]
+
+
+def test_nothing_starts_what_exec_expects(place: Place) -> None:
+    """An expected cadence has no next slot, so no scheduler ever finds it due."""
+    place.exec("-n", "backup", "--every", "1s", "--", "true")
+    ((spec, next_slot_at),) = place.rows("select spec, next_slot_at from schedules")
+    assert (json.loads(spec), next_slot_at) == ({"every": 1000, "expected": True}, None)
+
+
+def test_old_success_taken_in_today_is_old(place: Place) -> None:
+    """A record that waited in the spool counts from when it ended, not from when it was taken in."""
+    place.exec("-n", "backup", "--every", "1h", "--", "true")
+    kept = place.store.read_bytes()
+    place.store.write_bytes(b"damaged" * 1000)
+    place.exec("-n", "backup", "--every", "1h", "--", "true")
+    place.store.write_bytes(kept)
+    (record,) = place.spooled()
+    data = json.loads(record.read_text())
+    for name in ("started_at", "finished_at"):
+        data["run"][name] -= 5 * HOUR
+    record.write_text(json.dumps(data))
+    for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
+        place.rows(f"update {table} set {column} = {column} - {6 * HOUR}")
+    code, found, _ = place.watch()
+    assert (code, len(found["taken_in"]), found["silent"][0]["name"]) == (9, 1, "backup")
+
+
+def test_paused_and_retired_are_not_missed(place: Place) -> None:
+    """What a person took out of service is not reported."""
+    place.exec("-n", "backup", "--every", "1h", "--", "true")
+    place.rows("update automations set paused_at = 1")
+    assert watch_later(place, 9).silent == []
+    place.rows("update automations set paused_at = null")
+    assert silent(watch_later(place, 9)) == ["backup"]
+    place.rows("update automations set retired_at = 1")
+    assert watch_later(place, 9).silent == []
+
+
+def test_watch_makes_a_store_that_knows_nothing(place: Place) -> None:
+    """Before the first run there is nothing to judge, and that is well."""
+    assert place.watch() == (0, {"silent": [], "judged": 0, "taken_in": [], "left": 0, "bad": [], "buried": []}, "")
+
+
+def test_watch_needs_once(place: Place) -> None:
+    """Without --once it is a usage error, not a process that stays."""
+    done: subprocess.CompletedProcess[bytes] = place.call("watch")
+    assert done.returncode == 2
+    assert not Path(place.store).exists()
