@@ -215,6 +215,18 @@ def test_ignored_hangup_stays_ignored(place: Place) -> None:
     assert process.wait(PATIENCE) == 0
 
 
+def test_words_may_be_any_bytes_and_many(place: Place) -> None:
+    """File names that are not UTF-8, and command lines of any length the system takes, reach the command as they are."""
+    odd = b"caf\xe9 \x1b[31m"
+    done = place.exec(
+        "-n", "x", "--lock", os.fsdecode(odd), "--key", os.fsdecode(odd), "--", "printf", "%s", os.fsdecode(odd)
+    )
+    assert (done.returncode, done.stdout) == (0, odd)
+    done = place.exec("--owner", os.fsdecode(odd), "--", "sh", "-c", "echo $#", "sh", *["x" * 50] * 20_000)
+    assert (done.returncode, done.stdout) == (0, b"20000\n")
+    assert [state for state, _ in place.runs()] == ["succeeded", "succeeded"]
+
+
 def test_verbose_names_the_store(place: Place) -> None:
     """-v tells which store and spool are used."""
     done = place.sh("true", "-v")

@@ -21,10 +21,12 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ConfigError, MainspringError
 from mainspring.domain.options import OPTIONS, Group, Kind
 from mainspring.domain.retry import Retry
+from mainspring.domain.text import escape
 from mainspring.engine.scripts import command_definition
 from mainspring.engine.wrapped import Wrapping
 
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
+_MOST_WORDS, _LONGEST_WORD = 100, 500  # of a command in its definition; it may be as long as the system lets it
 _SHARED = (Group.WHO, Group.WATCH)
 LINE = "wrap any command: record, lock, retry, time out"
 
@@ -200,21 +202,23 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
     if given["tz"] and not given["cron"]:
         stated["tz"] = given["tz"]
     options |= {name: value for name, value in stated.items() if value is not None}
-    definition = command_definition(Kind.EXEC, given["name"] or _name_of(command[0]), command, options)
+    shown = [word[:_LONGEST_WORD] for word in command[:_MOST_WORDS]]
+    definition = command_definition(Kind.EXEC, given["name"] or _name_of(command[0]), shown, options)
     now_at = SystemClock().now()
     around = None if settings is not None else _default_places()
     return ExecPlan(
         wrapping=Wrapping(
             definition=definition,
+            words=command,
             retry=retry,
             timeout=given["timeout"],
             produces=tuple(definition.expand(pattern, {}, now_at) for pattern in definition.option("produces")),
             kill_after=5.0 if given["kill_after"] is None else given["kill_after"].total_seconds(),
-            key=given["key"],
+            key=None if given["key"] is None else escape(given["key"]),
         ),
         store=settings.store.path if settings is not None else None,
         spool=settings.exec.spool if settings is not None else around,
-        lock=given["lock"],
+        lock=None if given["lock"] is None else escape(given["lock"], _LONGEST_WORD),
         lock_wait=given["lock_wait"] or timedelta(0),
         lock_exit=given["lock_exit"],
         fail_open=fail_open,

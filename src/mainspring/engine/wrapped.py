@@ -36,9 +36,13 @@ _SHORT_TAIL = 4_000
 
 
 class Wrapping(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done: `retry` None = one attempt; `kill_after` = seconds from TERM to KILL after a time-out."""
+    """What is to be done. `words` is the whole command, of which the definition may hold the beginning.
+
+    `retry` None = one attempt; `kill_after` = seconds from TERM to KILL after a time-out.
+    """
 
     definition: Definition
+    words: list[str]
     retry: Retry | None = None
     timeout: timedelta | None = None
     produces: tuple[str, ...] = ()
@@ -139,7 +143,7 @@ class WrappedRun:
             self._on_attempt(self._record(number + 1, AttemptState.STARTED, self._clock.now()))
 
     def _attempt(self, number: int) -> _Tried:
-        wrapping, words = self._wrapping, self._wrapping.definition.command
+        wrapping, words = self._wrapping, self._wrapping.words
         environ = command_environment(
             self._env, {}, run_id=self._run, attempt=number, key=self._key, slot_at=self._slot_at
         )

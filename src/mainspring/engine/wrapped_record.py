@@ -1,5 +1,7 @@
 """How a wrapped run becomes commands: its description, its start, its end, or the whole of it afterwards. Pure."""
 
+from typing import Any
+
 import msgspec
 
 from mainspring.domain.definition import Definition
@@ -8,6 +10,7 @@ from mainspring.domain.ids import fingerprint, idempotency_key
 from mainspring.domain.journal import AttemptRecord
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import AttemptState, RunState
+from mainspring.domain.text import escape
 from mainspring.domain.verdict import Kind
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.engine.wrapped import WrappedEnd, Wrapping
@@ -29,9 +32,18 @@ def describe(definition: Definition) -> DescribeWrapped:
         ScheduleRow(f"{definition.name}#{number}" if several else definition.name, definition.name, _spec(one), None)
         for number, one in enumerate(definition.schedules, start=1)
     ]
-    data = msgspec.json.encode(definition.to_data(), order="deterministic")
+    data = msgspec.json.encode(_printable(definition.to_data()), order="deterministic")
     row = AutomationRow(definition.name, str(definition.kind), definition.version, definition.fingerprint, data)
     return DescribeWrapped(row, tuple(rows))
+
+
+def _printable(value: Any) -> Any:
+    """Return data with all its text escaped: words of a command may be any bytes."""
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, dict):
+        return {name: _printable(item) for name, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _spec(schedule: Schedule) -> bytes:

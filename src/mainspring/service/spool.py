@@ -157,8 +157,9 @@ class Spool:
         folder = self.folder / "locks"
         self._make_folder(self.folder)
         self._make_folder(folder)
-        quoted = quote(name, safe="")
-        path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else fingerprint(name.encode())}.lock"
+        plain = name.encode("utf-8", "surrogatepass")
+        quoted = quote(plain, safe="")
+        path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else fingerprint(plain)}.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

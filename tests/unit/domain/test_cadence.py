@@ -1,0 +1,104 @@
+"""When a success is overdue."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.cadence import LONGEST_GRACE, Expected, expected_after, overdue
+from mainspring.domain.schedule import Schedule
+
+HOUR = 3_600_000
+T0 = 1_700_000_000_000 - 1_700_000_000_000 % (24 * HOUR)
+HOURLY = Schedule.parse(every="1h")
+DAILY = Schedule.parse(cron="0 3 * * *")
+
+schedules = st.sampled_from(
+    [
+        HOURLY,
+        DAILY,
+        Schedule.parse(every="1s"),
+        Schedule.parse(every="40d"),
+        Schedule.parse(cron="*/7 9-17 * * 1-5", tz="Europe/Berlin"),
+        Schedule.parse(cron="30 2 29 2 *"),
+    ]
+)
+instants = st.integers(T0, T0 + 400 * 24 * HOUR)
+graces = st.none() | st.timedeltas(timedelta(0), timedelta(days=3)).map(
+    lambda span: timedelta(seconds=span // timedelta(seconds=1))
+)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "grace", "due", "late"),
+    [
+        (HOURLY, None, HOUR, 2 * HOUR),
+        (HOURLY, timedelta(minutes=5), HOUR, HOUR + 5 * 60_000),
+        (HOURLY, timedelta(0), HOUR, HOUR),
+        (DAILY, None, 3 * HOUR, 9 * HOUR),
+        (DAILY, timedelta(days=1), 3 * HOUR, 27 * HOUR),
+    ],
+)
+def test_expected_is_one_period_and_the_grace(schedule: Schedule, grace: timedelta | None, due: int, late: int) -> None:
+    """What runs hourly is missed after two hours; what runs daily has six hours at most; a stated grace counts as it is."""
+    assert expected_after(schedule, T0, grace) == Expected(T0 + due, T0 + late)
+
+
+def test_silence_takes_the_place_of_the_schedules() -> None:
+    """A stated silence is the whole rule."""
+    two_hours = timedelta(hours=2)
+    assert overdue([DAILY], since_at=T0, succeeded_at=None, now_at=T0 + 2 * HOUR - 1, silence=two_hours) is None
+    assert overdue([DAILY], since_at=T0, succeeded_at=None, now_at=T0 + 2 * HOUR, silence=two_hours) is not None
+
+
+def test_nothing_is_expected_without_schedules() -> None:
+    """Who states no cadence is never overdue."""
+    assert overdue([], since_at=0, succeeded_at=None, now_at=T0) is None
+
+
+def test_several_schedules_are_each_expected() -> None:
+    """The one that should have come first is told."""
+    found = overdue([DAILY, HOURLY], since_at=T0, succeeded_at=T0, now_at=T0 + 30 * HOUR)
+    assert found == Expected(T0 + HOUR, T0 + 2 * HOUR)
+
+
+@given(schedules, instants, graces)
+def test_success_makes_it_well(schedule: Schedule, at: int, grace: timedelta | None) -> None:
+    """Nothing is overdue at the moment of a success, and the next one is due only after it."""
+    assert overdue([schedule], since_at=T0, succeeded_at=at, now_at=at, grace=grace) is None
+    expected = expected_after(schedule, at, grace)
+    assert expected is not None
+    assert at < expected.due_at <= expected.late_at
+    if grace is None:
+        assert expected.late_at - expected.due_at <= LONGEST_GRACE // timedelta(milliseconds=1)
+
+
+@given(schedules, instants, instants, graces)
+def test_later_success_is_never_overdue_sooner(
+    schedule: Schedule, one: int, other: int, grace: timedelta | None
+) -> None:
+    """Succeeding later moves the alarm later, or leaves it."""
+    first, second = sorted((one, other))
+    early, late = expected_after(schedule, first, grace), expected_after(schedule, second, grace)
+    assert early is not None
+    assert late is not None
+    assert early.late_at <= late.late_at
+
+
+@given(schedules, instants, instants, st.integers(0, 400 * 24 * HOUR), graces)
+def test_overdue_stays_overdue(schedule: Schedule, since: int, now: int, more: int, grace: timedelta | None) -> None:
+    """Time alone never ends a silence."""
+    found = overdue([schedule], since_at=since, succeeded_at=None, now_at=now, grace=grace)
+    later = overdue([schedule], since_at=since, succeeded_at=None, now_at=now + more, grace=grace)
+    assert found is None or later == found
+
+
+@given(schedules, instants, graces)
+def test_overdue_begins_at_its_instant(schedule: Schedule, since: int, grace: timedelta | None) -> None:
+    """Not a millisecond before the late instant, and from then on."""
+    expected = expected_after(schedule, since, grace)
+    assert expected is not None
+    at = expected.late_at
+    assert overdue([schedule], since_at=since, succeeded_at=None, now_at=at - 1, grace=grace) is None
+    assert overdue([schedule], since_at=since, succeeded_at=None, now_at=at, grace=grace) == expected

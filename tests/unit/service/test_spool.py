@@ -1,0 +1,177 @@
+"""The spool as files: whole records, bounds, and what stays when the store goes away."""
+
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainspring.domain.errors import StoreError, StoreUnavailableError
+from mainspring.domain.states import RunState
+from mainspring.service import spool as module
+from mainspring.service.spool import Spool
+from mainspring.store.commands.results import Refused, Started
+from mainspring.store.commands.runs import RunKey
+from mainspring.store.commands.wrapped import RecordRun
+
+
+def record(run: str, state: RunState = RunState.SUCCEEDED, key: str | None = None) -> RecordRun:
+    return RecordRun(
+        *(run, "a", "exec", 1, None, "exec", "json", b"{}", state, 1, 2),
+        run_key=None if key is None else RunKey(key, "h"),
+    )
+
+
+class Shop:
+    """Takes commands; `fault` is raised for one run."""
+
+    def __init__(self, fault: Exception | Refused | None = None, at: str = "") -> None:
+        self.fault = fault
+        self.at = at
+        self.runs: list[str] = []
+
+    def __call__(self, command: Any) -> Any:
+        if command.id == self.at and isinstance(self.fault, Exception):
+            raise self.fault
+        if command.id == self.at:
+            return self.fault
+        self.runs.append(command.id)
+        return Started(command.id, created=True)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "deep" / "spool")
+
+
+def test_record_is_private_and_whole(spool: Spool) -> None:
+    """Only this user may read it; nothing half written is left beside it."""
+    path = spool.write(record("r_1"), None)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(spool.folder.stat().st_mode) == 0o700
+    assert os.listdir(spool.folder) == [path.name]
+
+
+def test_failed_write_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that gives up in the middle leaves no part of a record."""
+
+    def broken(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", broken)
+    with pytest.raises(OSError, match="No space"):
+        spool.write(record("r_1"), None)
+    assert os.listdir(spool.folder) == []
+
+
+def test_number_of_records_is_bounded(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is away for months does not fill the disk."""
+    monkeypatch.setattr(module, "MOST_RECORDS", 2)
+    spool.write(record("r_1"), None)
+    spool.write(record("r_2"), None)
+    with pytest.raises(StoreError, match="2 records"):
+        spool.write(record("r_3"), None)
+
+
+def test_records_are_taken_in_oldest_first(spool: Spool) -> None:
+    """Ids sort by time, and so do the records."""
+    for run in ("r_3", "r_1", "r_2"):
+        spool.write(record(run), None)
+    shop = Shop()
+    taken = spool.take_in(shop)
+    assert (shop.runs, taken.runs, taken.left, spool.names()) == (["r_1", "r_2", "r_3"], ("r_1", "r_2", "r_3"), 0, [])
+
+
+def test_store_that_goes_away_keeps_the_rest(spool: Spool) -> None:
+    """At the first sign that the store is away the rest stays as it is, and the reason is told."""
+    for run in ("r_1", "r_2", "r_3"):
+        spool.write(record(run), None)
+    taken = spool.take_in(Shop(StoreUnavailableError("locked"), "r_2"))
+    assert (taken.runs, taken.bad, taken.left, taken.why) == (("r_1",), (), 2, "locked")
+    assert len(spool.names()) == 2
+
+
+def test_record_that_has_an_owner_stays(spool: Spool) -> None:
+    """What the store does not take yet waits, and the others pass it."""
+    for run in ("r_1", "r_2"):
+        spool.write(record(run), None)
+    taken = spool.take_in(Shop(Refused("owned"), "r_1"))
+    assert (taken.runs, taken.bad, taken.left) == (("r_2",), (), 1)
+    assert spool.names() == ["r_1.run.json"]
+
+
+def test_record_that_the_store_cannot_write_is_set_aside(spool: Spool) -> None:
+    """One that no store would take is put aside, not tried for ever."""
+    for run in ("r_1", "r_2"):
+        spool.write(record(run), None)
+    taken = spool.take_in(Shop(StoreError("cannot be written"), "r_1"))
+    assert (taken.runs, len(taken.bad), taken.left) == (("r_2",), 1, 0)
+    assert spool.bad_names() == ["r_1.run.json.bad"]
+
+
+def test_limits_leave_the_rest_for_later(spool: Spool) -> None:
+    """Who has a command to run takes in some and goes on."""
+    for run in ("r_1", "r_2", "r_3"):
+        spool.write(record(run), None)
+    assert spool.take_in(Shop(), limit=1).left == 2
+    assert spool.take_in(Shop(), within=-1).left == 2
+
+
+def test_stale_parts_are_swept(spool: Spool) -> None:
+    """What a killed writer left is deleted, what is being written now is not."""
+    spool.write(record("r_1"), None)
+    old, new = spool.folder / "r_0.1.part", spool.folder / "r_2.1.part"
+    for part in (old, new):
+        part.write_text("{")
+    os.utime(old, (time.time() - 7200,) * 2)
+    spool.take_in(Shop())
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_key_is_found_only_where_it_succeeded(spool: Spool) -> None:
+    """A failure under a key does not use it up."""
+    spool.write(record("r_1", RunState.FAILED, "k"), None)
+    assert spool.succeeded("a", "k") is None
+    spool.write(record("r_2", key="k"), None)
+    assert (spool.succeeded("a", "k"), spool.succeeded("b", "k"), spool.succeeded("a", "l")) == ("r_2", None, None)
+
+
+@pytest.mark.parametrize("name", ["l", "../../etc/x", "a b/c", "x" * 500, "ü\udcff"])
+def test_lock_holds_whatever_its_name(spool: Spool, name: str) -> None:
+    """A name is never a path; who holds it keeps others out until it is released."""
+    lock = spool.lock(name)
+    assert lock is not None
+    assert lock.path.parent == spool.folder / "locks"
+    assert spool.lock(name) is None
+    other = spool.lock("other")
+    assert other is not None
+    other.release()
+    lock.release()
+    again = spool.lock(name)
+    assert again is not None
+    again.release()
+
+
+def test_released_lock_is_free_although_a_child_has_it(spool: Spool) -> None:
+    """What the command left running does not hold the lock for ever."""
+    lock = spool.lock("l")
+    assert lock is not None
+    copy = os.dup(lock.descriptor)
+    lock.release()
+    again = spool.lock("l")
+    assert again is not None
+    again.release()
+    os.close(copy)
+
+
+def test_folder_of_another_kind_is_an_error(tmp_path: Path) -> None:
+    """A file in the place of the folder is told, and an absent folder simply holds nothing."""
+    (tmp_path / "file").write_text("")
+    assert Spool(tmp_path / "file").names() == []
+    assert Spool(tmp_path / "none").bad_names() == []
+    with pytest.raises(OSError, match="exists"):
+        Spool(tmp_path / "file").write(record("r_1"), None)
+    with pytest.raises(OSError, match="exists"):
+        Spool(tmp_path / "file").lock("l")
