@@ -254,6 +254,8 @@ class Waits:
     def _take_in(self, request: Request, fact: Fact) -> None:
         self._open.pop(request.ident, None)
         self._retries.pop(request.ident, None)
+        if fact.kind is FactKind.RESULT:  # a person gave it: the step is not begun, also not once more
+            self._driver.body.new = [new for new in self._driver.body.new if new is not request]
         call = request.call
         state = OutcomeState.SUCCEEDED if fact.failure is None else OutcomeState.FAILED
         self._driver.journal.save(
@@ -286,9 +288,8 @@ class Waits:
     def close(self) -> None:
         """End all waiting in memory."""
         self._disarm()
-        self._due.clear()
-        self._retries.clear()
-        self._open.clear()
+        for held in (self._due, self._retries, self._open):
+            held.clear()
 
     def _answered(self, result: Any) -> bool:
         driver = self._driver

@@ -1,0 +1,6 @@
+"""For tests of programs that use Mainspring: a clock that is told the time, and an event loop that does not wait for it."""
+
+from mainspring.testing.clock import FakeClock
+from mainspring.testing.virtual_loop import DeadlockError, VirtualLoop
+
+__all__ = ["DeadlockError", "FakeClock", "VirtualLoop"]

@@ -1,0 +1,34 @@
+"""A clock that stands still until it is told to go on; its chance comes from a seed, so that a test repeats itself."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class FakeClock:
+    """A `Clock` for tests; begins at `at` (an instant with a time zone)."""
+
+    def __init__(self, at: datetime = _BEGIN, *, seed: int = 0) -> None:
+        self._us = round(at.timestamp() * 1_000_000)
+        self._dice = random.Random(seed)
+
+    def now(self) -> int:
+        """Return the present instant in milliseconds UTC."""
+        return self._us // 1_000
+
+    def now_us(self) -> int:
+        """Return the present instant in microseconds UTC."""
+        return self._us
+
+    def random_bits(self, bits: int) -> int:
+        """Return the seed's next random number of so many bits."""
+        return self._dice.getrandbits(bits)
+
+    def advance(self, span: timedelta) -> None:
+        """Go on by a span; a negative one is a clock that was set back."""
+        self._us += span // timedelta(microseconds=1)
+
+    def advance_us(self, span_us: int) -> None:
+        """Go on by so many microseconds."""
+        self._us += span_us

@@ -1,0 +1,112 @@
+"""What must hold when a simulation has ended: acked starts, whole journals, ends as the oracle says, and each journal replayed."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.verdict import permanent
+from mainspring.engine.body import Body
+from mainspring.engine.ending import ending_of
+from mainspring.engine.programs import program_of
+from mainspring.store.commands.runs import ClaimedRun
+from mainspring.store.sqlite import reads_history
+from mainspring.store.sqlite.check import _RULES
+from tests.simulation.workload import REGISTRY, Failing, expect
+
+_FIELDS = (
+    "id, automation, kind, version, claim, fresh, rank, generation, started_at, created_at, deadline_at, codec, input, queue, priority,"
+    " tag, run_key, parent, parent_ident, schedule, slot_at, crashes, title"
+)
+
+
+def check(world: Any) -> list[str]:
+    """Return what is wrong."""
+    wrong: list[str] = []
+    for query, what in _RULES.items():
+        wrong += [f"{what}: {row}" for row in world.reader.read(query)]
+    rows = {row[0]: row for row in world.rows("select id, state, reason, result, failure, started_at, parent from runs")}
+    for begun in world.runs.values():
+        if begun.acked and begun.id not in rows:
+            wrong.append(f"the acknowledged run {begun.id} is lost")
+    roots = [row for row in rows.values() if row[6] is None]
+    if len(roots) > len(world.runs):
+        wrong.append(f"{len(roots)} runs came of {len(world.runs)} starts")
+    for row in rows.values():
+        if row[0] in world.runs:
+            wrong += _ended_as_expected(world, world.runs[row[0]], row)
+        # A person's cancel ends a halted run as it stands; such a journal has no end of its own.
+        if row[0] in world.truth.ended and row[1] in ("succeeded", "failed", "cancelled"):
+            wrong += _replays(world, row)
+    wrong += _lanes_in_order(world)
+    wrong += _undone(world, rows)
+    return wrong
+
+
+def _ended_as_expected(world: Any, begun: Any, row: tuple[Any, ...]) -> list[str]:
+    _, state, reason, result, failure, _, _ = row
+    world.hits[f"run {state}"] += 1
+    if begun.cancelled and state == "cancelled":
+        return []
+    if begun.automation == "hurried" and reason == "deadline":
+        world.hits["deadline"] += 1
+        return []
+    try:
+        wanted = expect(begun.tree)
+    except Failing:
+        return [] if state == "failed" else [f"{begun.id} should have failed but {state}: {result!r}"]
+    if state == "succeeded" and msgspec.json.decode(result) == wanted:
+        return []
+    return [f"{begun.id} ({begun.automation}) {state} {reason} with {result!r}, wanted {wanted!r}; {failure!r}; {begun.tree}"]
+
+
+def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
+    """Replay a finished journal with the same code: the same end, and nothing is left to do."""
+    run_id, state, reason, result = row[:4]
+    values = list(world.rows(f"select {_FIELDS} from runs where id = ?", run_id)[0])
+    values[5] = False
+    run = ClaimedRun(*values)
+    program = program_of(run, REGISTRY, run.input)
+    history = reads_history.history(world.reader, run_id)
+    body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at)
+    body.begin()
+    try:
+        if body.drift is not None:
+            return [f"replay of {run_id} drifts: {body.drift}"]
+        if not body.done:
+            return [f"replay of {run_id} ({state}) does not end: {body.waiting}"]
+        end = ending_of(body, program, lambda error: Failure.of(error, permanent("replayed")))
+    finally:
+        body.close()
+    same = end.state.value == state and end.result == result
+    return [] if same else [f"replay of {run_id} ends {end.state} {end.reason} {end.result!r}, it was {state} {reason} {result!r}"]
+
+
+def _lanes_in_order(world: Any) -> list[str]:
+    """Runs of one partition begin in the order of their commits."""
+    wrong = []
+    last: dict[str, tuple[int, int]] = {}
+    text = (
+        "select partition, seq, (select min(claim) from journal where run = runs.id), started_at from runs"
+        " where partition is not null and started_at is not null order by seq"
+    )
+    for partition, seq, _, _ in world.rows(text):
+        order = world.truth.begun.get(seq)
+        if order is None:
+            continue
+        before = last.get(partition)
+        if before is not None and order < before[1]:
+            wrong.append(f"partition {partition}: run {seq} began before run {before[0]}")
+        last[partition] = (seq, order)
+    return wrong
+
+
+def _undone(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
+    """What a run that failed or was cancelled had done was taken back."""
+    wrong = []
+    for name in world.effects.to_undo - world.effects.undone:
+        run = name.partition(":")[0]
+        if run in world.runs and world.runs[run].automation == "undone" and rows[run][1] in ("failed", "cancelled") and run in world.truth.ended:
+            wrong.append(f"{name} was not taken back, {run} {rows[run][1]}")
+    world.hits["undone"] += bool(world.effects.undone)
+    return wrong

@@ -1,0 +1,249 @@
+"""One simulated process: its part of the loop, its store with a committer without a thread, and its worker.
+
+A node can be killed (nothing of it happens any more), paused (everything of it waits, then happens late) and fenced.
+"""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from mainspring.domain.errors import FencedError, StoreUnavailableError
+from mainspring.domain.journal import History
+from mainspring.engine.announcing import announcement
+from mainspring.engine.worker import Worker, WorkerSettings
+from mainspring.store.base import Changes
+from mainspring.store.commands.sessions import CloseSession, OpenSession
+from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.handlers import HANDLERS
+from mainspring.store.sqlite.reads_engine import SqliteEngineReads
+from tests.simulation.unsure import UnsureDatabase
+from tests.simulation.workload import NODE, REGISTRY
+
+_POLL_S = 0.4
+
+
+class SkewedClock:
+    """The world's clock as one machine shows it."""
+
+    def __init__(self, world: Any, skew_ms: int) -> None:
+        self._world = world
+        self.skew_ms = skew_ms
+
+    def now(self) -> int:
+        """Return the instant that this machine believes in."""
+        return self._world.clock.now() + self.skew_ms
+
+    def random_bits(self, bits: int) -> int:
+        """Return random bits of the seed."""
+        return self._world.dice.getrandbits(bits)
+
+
+class NodeLoop:
+    """The loop as code of one node sees it: its callbacks wait while it is paused and never come once it is dead."""
+
+    def __init__(self, node: "Node", loop: asyncio.AbstractEventLoop) -> None:
+        self._node = node
+        self._loop = loop
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:
+        return self._guarded(lambda guard: self._loop.call_soon(guard), callback, args, context)
+
+    call_soon_threadsafe = call_soon
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:
+        return self._guarded(lambda guard: self._loop.call_later(delay, guard), callback, args, context)
+
+    def _guarded(self, arrange: Any, callback: Callable[..., Any], args: tuple[Any, ...], context: Any) -> asyncio.Handle:
+        def run() -> None:
+            if not handle.cancelled():
+                if context is not None:
+                    context.run(callback, *args)
+                else:
+                    callback(*args)
+
+        handle: asyncio.Handle = arrange(lambda: self._node.guard(run))
+        return handle
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+class Node:
+    """A process. `world` gives time, chance, faults; `works` = it has a worker."""
+
+    def __init__(self, world: Any, name: str, *, works: bool = True) -> None:
+        self.world = world
+        self.name = name
+        self.dead = False
+        self.buried = False
+        self.draining = False
+        self.session: int | None = None
+        self._held: deque[Callable[[], None]] = deque()
+        self._resumed: asyncio.Event = asyncio.Event()
+        self._resumed.set()
+        self.clock = SkewedClock(world, world.dice.choice((0, 0, -400, 250, 1_500)) if works else 0)
+        self.loop: Any = NodeLoop(self, world.loop)
+        inner = SqliteDatabase(world.path, clock=self.clock, handlers=HANDLERS)
+        self.database = world.wrap(UnsureDatabase(inner, world, world.truth))
+        self._queue: deque[tuple[Any, Any]] = deque()
+        self._committing = False
+        self._answer_at = 0.0
+        self.worker: Worker | None = None
+        self._works = works
+        opening = OpenSession(f"u{world.next_number()}", "worker" if works else "cli", "h", "h", 1, "", "")
+        self.submit(opening, self._opened)
+        world.loop.call_later(_POLL_S, self._poll)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}, session {self.session}>"
+
+    def _opened(self, result: Any) -> None:
+        self.session = result.number
+        if self._works:
+            self.submit(announcement(REGISTRY, self.clock.now()), self._announced)
+
+    def _announced(self, result: Any) -> None:
+        dice = self.world.dice
+        settings = WorkerSettings(concurrency=dice.choice((2, 5, 64)), parked=dice.choice((0, 1, 50)))
+        context = contextvars.copy_context()
+        context.run(NODE.set, self)
+        reads = SqliteEngineReads(self.world.reader)
+        self.worker = context.run(
+            lambda: Worker(self.loop, self, reads, REGISTRY, self.clock, settings=settings, off_loop=self._off_loop)
+        )
+        self.worker.on_broken = self._broken
+        self.worker.on_idle = self._idle
+        self.worker.start()
+
+    def _broken(self, run: str, error: Exception) -> None:
+        self.world.wrong.append(f"a command of run {run} is broken: {error!r}")
+
+    # -- life and death ------------------------------------------------------------------------------------------------
+
+    def guard(self, run: Callable[[], None]) -> None:
+        """Run something of this process now, or when it goes on, or never."""
+        if self.dead:
+            return
+        if self._resumed.is_set():
+            run()
+        else:
+            self._held.append(run)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let a step of this process take its time."""
+        await asyncio.sleep(seconds * self.world.dice.choice((0.5, 1, 1, 3)))
+        await self._resumed.wait()
+
+    def kill(self) -> None:
+        """End without a word. What was being committed may or may not have been."""
+        if not self.dead and self._queue and self.world.dice.random() < 0.5 and self.database.session is not None:
+            self.world.hits["killed after commit, before reply"] += 1
+            try:
+                self.database.commit([command for command, _ in self._queue])
+            except (StoreUnavailableError, FencedError):
+                pass
+        self._end()
+
+    def _end(self) -> None:
+        if not self.dead:
+            self.dead = True
+            self._queue.clear()
+            if self.worker is not None:
+                self.worker.stop()
+            self.database.close()
+
+    def pause(self) -> None:
+        """Stop in mid-air, as SIGSTOP does."""
+        self._resumed.clear()
+
+    def resume(self) -> None:
+        """Go on, with all that should have happened meanwhile."""
+        self._resumed.set()
+        while self._held and self._resumed.is_set():
+            self.guard(self._held.popleft())
+
+    def drain(self) -> None:
+        """End in order."""
+        if self.worker is not None and not self.dead and not self.draining:
+            self.draining = True
+            self.loop.call_soon(self.worker.drain)
+            self.loop.call_later(3.0, self.worker.hurry)
+
+    def _idle(self) -> None:
+        self.world.hits["drained"] += 1
+        self.submit(CloseSession(), lambda result: self.loop.call_soon(self._end))
+
+    def _fenced(self) -> None:
+        if not self.buried:
+            self.world.wrong.append(f"{self} was fenced although nobody buried it")
+        self.world.hits["zombie fenced"] += 1
+        self._end()
+
+    # -- the store as the worker sees it -------------------------------------------------------------------------------
+
+    def submit(self, command: Any, on_done: Any) -> None:
+        """Queue a command; Committer's contract: order, groups, `again` until the outcome is known."""
+        if not self.dead:
+            self._queue.append((command, on_done))
+            if not self._committing:
+                self._committing = True
+                self.loop.call_later(self._latency(), self._commit)
+
+    def _latency(self) -> float:
+        return self.world.dice.choice((0.0, 0.0005, 0.002, 0.02))
+
+    def _commit(self) -> None:
+        size = min(len(self._queue), self.world.dice.choice((1, 4, 512)))
+        self._try([self._queue.popleft() for _ in range(size)], again=False, pause=0.02)
+
+    def _try(self, group: list[tuple[Any, Any]], *, again: bool, pause: float) -> None:
+        try:
+            report = self.database.commit([command for command, _ in group], again=again)
+        except StoreUnavailableError:
+            self.loop.call_later(pause, lambda: self._try(group, again=True, pause=min(pause * 2, 1.0)))
+            return
+        except FencedError:
+            self._fenced()
+            return
+        self._answer_at = max(self._answer_at, self.world.loop.time() + self._latency())
+        wait = self._answer_at - self.world.loop.time()
+        answers = [(on_done, result) for (_, on_done), result in zip(group, report.results, strict=True)]
+        self.loop.call_later(wait, lambda: self._answer(answers, report.changes))
+        self._committing = bool(self._queue)
+        if self._queue:
+            self.loop.call_later(self._latency(), self._commit)
+
+    def _answer(self, answers: list[tuple[Any, Any]], changes: Changes) -> None:
+        for on_done, result in answers:
+            if not self.dead:
+                on_done(result)
+        self._changed(changes)
+
+    def _changed(self, changes: Changes) -> None:
+        if self.worker is not None and not self.dead:
+            self.worker.changed(changes)
+
+    def _poll(self) -> None:
+        if not self.dead:
+            self.guard(self._look)
+            self.world.loop.call_later(_POLL_S, self._poll)
+
+    def _look(self) -> None:
+        if self.database.poll():
+            self._changed(Changes(ready=True, facts=True))
+
+    def _off_loop(self, read: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        def run() -> None:
+            if self.world.dice.random() < self.world.fault_rate:
+                self.world.hits["read failed"] += 1
+                result: Any = StoreUnavailableError("simulated: the read failed")
+            else:
+                result = read()
+                self.world.hits["history loaded"] += isinstance(result, History)
+            self.loop.call_later(self._latency(), then, result)
+
+        self.loop.call_later(self._latency(), run)
+
+

@@ -1,0 +1,81 @@
+"""What really was committed, seen between the store and its users, and what must hold at each commit."""
+
+from collections import Counter
+from typing import Any
+
+from mainspring.domain.ids import idempotency_key
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.results import Done
+from mainspring.store.commands.runs import Claim, Claimed, Finish
+from tests.simulation.effects import Effects
+
+LIMITS = {"narrow": 2}
+_RUNNING = "select queue, count(*) from runs where state = 'running' group by queue"
+_LANES = (
+    "select partition, count(*) from runs where partition is not null and parent is null and finished_at is null and fresh = 0"
+    " group by partition having count(*) > 1"
+)
+
+
+class Truth:
+    """`see` is told of every executed commit, whatever its sender was told."""
+
+    def __init__(self, effects: Effects, hits: Counter[str]) -> None:
+        self.effects = effects
+        self.hits = hits
+        self.wrong: list[str] = []
+        self.commits = 0
+        self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self.ended: dict[str, tuple[int, str]] = {}
+        self._claims: dict[str, int] = {}
+        self.begun: dict[int, int] = {}
+        """Order of the first claims, by the run's seq."""
+
+    def see(self, commands: list[Any], results: list[Any], connection: Any, *, again: bool) -> None:
+        """Take note of a commit."""
+        self.commits += 1
+        for command, result in zip(commands, results, strict=True):
+            if isinstance(result, Exception):
+                self.wrong.append(f"a command cannot be executed: {command!r}: {result!r}")
+            elif isinstance(command, SaveOutcome) and isinstance(result, Done):
+                self._outcome(command)
+            elif isinstance(command, Finish) and isinstance(result, Done):
+                self._end(command)
+            elif isinstance(command, Claim) and isinstance(result, Claimed):
+                self._claimed(result, connection, again=again)
+        if any(isinstance(command, Claim) for command in commands):
+            for queue, running in connection.execute(_RUNNING).fetchall():
+                if running > LIMITS.get(queue, running):
+                    self.wrong.append(f"{running} runs of queue {queue} run at a time")
+            for lane, held in connection.execute(_LANES).fetchall():
+                self.wrong.append(f"{held} runs of partition {lane} were begun and have not ended")
+
+    def _outcome(self, command: SaveOutcome) -> None:
+        key = (command.run, command.ident, command.generation)
+        was = self._outcomes.setdefault(key, (command.rank, command.claim))
+        if was != (command.rank, command.claim) and command.kind not in (OutcomeKind.CANCEL, OutcomeKind.DEADLINE):
+            if command.ident not in self.effects.given.get(command.run, ()):
+                self.wrong.append(f"two outcomes of {key}: rank and claim {was}, then {(command.rank, command.claim)}")
+            self._outcomes[key] = (command.rank, command.claim)
+        if command.kind is OutcomeKind.STEP and command.state in (OutcomeState.SUCCEEDED, OutcomeState.FAILED):
+            self.effects.committed.add(idempotency_key(command.run, command.ident, command.generation))
+
+    def _end(self, command: Finish) -> None:
+        was = self.ended.setdefault(command.run, (command.claim, command.state.value))
+        if was != (command.claim, command.state.value):
+            self.wrong.append(f"run {command.run} ended twice: {was}, then {command.claim} {command.state}")
+
+    def _claimed(self, result: Claimed, connection: Any, *, again: bool) -> None:
+        for run in result.runs:
+            self.hits["resumed"] += not run.fresh
+            if run.fresh:
+                seq = connection.execute("select seq from runs where id = ?", (run.id,)).get
+                self.begun.setdefault(seq, len(self.begun))
+            before = self._claims.get(run.id, 0)
+            if run.claim < before or (run.claim == before and not again):
+                self.wrong.append(f"claim {run.claim} of {run.id} was given after claim {before}")
+            self._claims[run.id] = run.claim
+            if run.id in self.ended:
+                self.wrong.append(f"run {run.id} was claimed after its end")

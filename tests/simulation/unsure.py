@@ -1,0 +1,46 @@
+"""A store that executes and then reports failure, or fails before it executes: the sender cannot tell which."""
+
+from typing import Any
+
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.store.base import CommitReport
+from mainspring.store.sqlite.database import SqliteDatabase
+from tests.simulation.truth import Truth
+
+
+class UnsureDatabase:
+    """A base.Database around the real one. `rate` = chance of either fault; it is asked at each commit."""
+
+    def __init__(self, inner: SqliteDatabase, world: Any, truth: Truth) -> None:
+        self.inner = inner
+        self.trouble = None
+        self._world = world
+        self._truth = truth
+
+    @property
+    def session(self) -> int | None:
+        """The session of the real database."""
+        return self.inner.session
+
+    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+        """Commit, or not, and tell the truth, or not."""
+        world = self._world
+        if world.dice.random() < world.fault_rate:
+            world.hits["fault before commit"] += 1
+            raise StoreUnavailableError("simulated: not executed")
+        report = self.inner.commit(commands, again=again)
+        self._truth.see(commands, report.results, self.inner.connection, again=again)
+        if again:
+            world.hits["sent again"] += 1
+        if world.dice.random() < world.fault_rate:
+            world.hits["executed, then reported failure"] += 1
+            raise StoreUnavailableError("simulated: executed, and the answer was lost")
+        return report
+
+    def poll(self) -> bool:
+        """Look for others' commits."""
+        return self.inner.poll()
+
+    def close(self) -> None:
+        """Close the real one."""
+        self.inner.close()

@@ -1,0 +1,271 @@
+"""Random workflows for the simulation, their steps, and an oracle that tells how each must end.
+
+A workflow is a tree of JSON lists, so that it is the run's input. What is a race of time gives no value of its own, so that the end of
+every run that nobody cancelled can be computed beforehand.
+"""
+
+import asyncio
+import random
+from contextvars import ContextVar
+from typing import Any
+
+from mainspring.domain.errors import Permanent, StepFailed, Transient
+from mainspring.domain.retry import Retry
+from mainspring.engine.definitions import step, workflow
+from mainspring.engine.registry import Registry
+from mainspring.engine.run import Run
+from mainspring.engine.step_context import attempt, idempotency_key
+
+NODE: ContextVar[Any] = ContextVar("simulated_node")
+"""The simulated process in which a step runs."""
+
+Tree = list[Any]
+HOWS = ("ok", "ok", "ok", "slow", "flaky", "odd", "bad", "broken")
+SPANS = (5, 60, 400, 3_000)
+LONG = 3_600_000
+
+
+class Failing(Exception):
+    """The oracle's word for a step that gives up."""
+
+
+with Registry() as REGISTRY:
+
+    @step(retry=Retry(3, initial="100ms", max="2s"))
+    async def act(name: str, how: str) -> str:
+        """Have an effect, as told."""
+        effects = NODE.get().world.effects
+        key = idempotency_key()
+        effects.begins(NODE.get(), key, attempt())
+        await NODE.get().sleep(2.0 if how == "slow" else 0.01)
+        if how == "bad":
+            raise Permanent("bad")
+        if how == "broken" or (how in ("flaky", "odd") and effects.failures[key] < 2):
+            effects.failures[key] += 1
+            raise Transient("flaky") if how != "odd" else RuntimeError("odd")
+        effects.happens(key)
+        return name
+
+    @step(delivery="at_most_once")
+    async def once(name: str) -> str:
+        """Have an effect that must never be had twice."""
+        effects = NODE.get().world.effects
+        key = idempotency_key()
+        effects.begins(NODE.get(), key, attempt())
+        await NODE.get().sleep(0.05)
+        effects.at_most_once.add(key)
+        effects.happens(key)
+        return name
+
+    async def unact(name: str) -> None:
+        """Take an effect back."""
+        NODE.get().world.effects.undone.add(name)
+
+    @step(undo=unact, retry=Retry(3, initial="50ms", max="1s"))
+    async def undoable(name: str) -> str:
+        """Have an effect that can be taken back."""
+        effects = NODE.get().world.effects
+        effects.begins(NODE.get(), idempotency_key(), attempt())
+        await NODE.get().sleep(0.02)
+        effects.happens(idempotency_key())
+        effects.to_undo.add(name)
+        return name.partition(":")[2]
+
+    async def carry_out(run: Run, tree: Tree) -> Any:
+        """Carry out one tree."""
+        return await _FORMS[tree[0]](run, *tree[1:])
+
+    @workflow(queue="narrow")
+    async def narrow(run: Run, tree: list) -> Any:
+        return await carry_out(run, tree)
+
+    @workflow
+    async def plain(run: Run, tree: list) -> Any:
+        return await carry_out(run, tree)
+
+    @workflow(partition="{lane}")
+    async def laned(run: Run, lane: str, tree: list) -> Any:
+        return await carry_out(run, tree)
+
+    @workflow(on_failure="undo", on_cancel="undo")
+    async def undone(run: Run, tree: list) -> Any:
+        return await carry_out(run, tree)
+
+    @workflow(deadline="4s")
+    async def hurried(run: Run, tree: list) -> Any:
+        return await carry_out(run, tree)
+
+
+async def _act(run, name, how):
+    return await run.step(act, name, how)
+
+
+async def _once(run, name):
+    return await run.step(once, name)
+
+
+async def _undoable(run, name):
+    return await run.step(undoable, f"{run.id}:{name}")
+
+
+async def _sleep(run, ms):
+    await asyncio.sleep(ms / 1000)
+    return "slept"
+
+
+async def _signal(run, ms):
+    try:
+        await run.receive("go", within=ms / 1000)
+    except TimeoutError:
+        pass
+    return "signalled"
+
+
+async def _event(run, name, ms):
+    try:
+        await run.event(name, within=ms / 1000)
+    except TimeoutError:
+        pass
+    return "event"
+
+
+async def _ask(run, ms):
+    await run.ask("go on?", within=ms / 1000, otherwise="no")
+    return "asked"
+
+
+async def _child(run, tree):
+    return await run.child(plain, tree)
+
+
+async def _map(run, hows, concurrency):
+    got = await run.map(one_item, hows, concurrency=concurrency, on_error="collect")
+    return [item if isinstance(item, str) else "failed" for item in got]
+
+
+async def one_item(how: str) -> str:
+    """One item of a map."""
+    effects = NODE.get().world.effects
+    effects.begins(NODE.get(), idempotency_key(), attempt())
+    await NODE.get().sleep(0.02)
+    if how == "bad":
+        raise Permanent("bad")
+    effects.happens(idempotency_key())
+    return how
+
+
+async def _gather(run, trees):
+    return await asyncio.gather(*(carry_out(run, tree) for tree in trees))
+
+
+async def _group(run, trees):
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(carry_out(run, tree)) for tree in trees]
+    return [task.result() for task in tasks]
+
+
+async def _race(run, ms, tree):
+    try:
+        async with asyncio.timeout(ms / 1000):
+            await carry_out(run, tree)
+    except (TimeoutError, StepFailed, BaseExceptionGroup):
+        pass
+    return "raced"
+
+
+async def _attempt(run, tree):
+    try:
+        return await carry_out(run, tree)
+    except (StepFailed, BaseExceptionGroup):
+        return await run.step(act, "mended", "ok")
+
+
+async def _seq(run, trees):
+    return [await carry_out(run, tree) for tree in trees]
+
+
+_FORMS = {
+    **{"act": _act, "once": _once, "undoable": _undoable, "sleep": _sleep, "signal": _signal, "event": _event, "ask": _ask},
+    **{"child": _child, "map": _map, "gather": _gather, "group": _group, "race": _race, "try": _attempt, "seq": _seq},
+}
+
+
+def grow(dice: random.Random, size: int, number: int) -> Tree:
+    """Return a random tree of about `size` leaves for run `number`."""
+    if size <= 1:
+        return _leaf(dice, number)
+    share = [grow(dice, max(1, size // 3), number) for _ in range(dice.randint(2, 3))]
+    match dice.randrange(9):
+        case 0:
+            return ["gather", share]
+        case 1:
+            return ["group", share]
+        case 2:
+            return ["race", dice.choice(SPANS), share[0]]
+        case 3:
+            return ["try", ["seq", share]]
+        case 4:
+            return ["child", tame(share[0])]
+        case 5:
+            return ["map", [dice.choice(("ok", "ok", "bad")) for _ in range(dice.randint(1, 6))], dice.randint(1, 3)]
+        case _:
+            return ["seq", share]
+
+
+def _leaf(dice: random.Random, number: int) -> Tree:
+    match dice.randrange(13):
+        case 0:
+            return ["sleep", dice.choice(SPANS)]
+        case 1:
+            return ["signal", dice.choice((*SPANS, LONG, LONG))]
+        case 2:
+            return ["event", f"ev{number}", dice.choice((*SPANS, LONG, LONG))]
+        case 3:
+            return ["ask", dice.choice((*SPANS, LONG, LONG))]
+        case 4 | 7:
+            return ["once", f"o{dice.randrange(99)}"]
+        case 5 | 6:
+            return ["undoable", f"u{dice.randrange(10**9)}"]
+        case _:
+            return ["act", f"a{dice.randrange(99)}", dice.choice(HOWS)]
+
+
+def tame(tree: Tree) -> Tree:
+    """Let no wait be long: what the world sends goes to the run above only."""
+    if tree[0] in ("signal", "event"):
+        return [*tree[:-1], min(tree[-1], SPANS[2])]
+    return [tame(part) if isinstance(part, list) and part and isinstance(part[0], str) and part[0] in _FORMS else
+            [tame(one) for one in part] if isinstance(part, list) and part and isinstance(part[0], list) else part
+            for part in tree]  # fmt: skip
+
+
+def expect(tree: Tree) -> Any:
+    """Return the result that a tree must give.
+
+    Raises:
+        Failing: it must fail.
+    """
+    form, *rest = tree
+    match form:
+        case "act" | "once" | "undoable":
+            if rest[-1] in ("bad", "broken"):
+                raise Failing
+            return rest[0]
+        case "map":
+            return ["failed" if how == "bad" else how for how in rest[0]]
+        case "child":
+            return expect(rest[0])
+        case "gather" | "group" | "seq":
+            return [expect(one) for one in rest[0]]
+        case "try":
+            try:
+                return expect(rest[0])
+            except Failing:
+                return "mended"
+    return {"sleep": "slept", "signal": "signalled", "event": "event", "ask": "asked", "race": "raced"}[form]
+
+
+def count(tree: Tree, form: str) -> int:
+    """Count the nodes of a form."""
+    inner = sum(count(part, form) for part in tree if isinstance(part, list) and part and isinstance(part[0], str | list))
+    return inner + (tree[0] == form)

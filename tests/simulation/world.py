@@ -1,0 +1,276 @@
+"""One simulation: a seed, some processes, some runs, faults for a while, then peace until all has ended."""
+
+import asyncio
+import contextlib
+import random
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.ids import new_id
+from mainspring.domain.journal import FactKind
+from mainspring.engine.starting import StartOptions, start_command
+from mainspring.store.commands.automations import SetQueue
+from mainspring.store.commands.inbox import Deliver, Publish
+from mainspring.store.commands.results import Refused, Started
+from mainspring.store.commands.runs import CancelRun, GiveResult
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.handlers import HANDLERS
+from mainspring.store.sqlite.reader import Reader
+from mainspring.testing import FakeClock, VirtualLoop
+from tests.simulation import invariants
+from tests.simulation.effects import Effects
+from tests.simulation.node import Node
+from tests.simulation.truth import LIMITS, Truth
+from tests.simulation.workload import REGISTRY, count, grow
+
+CHAOS_S = 10.0
+PEACE_S = 240.0
+_SHM = Path("/dev/shm")
+FOLDER = _SHM if _SHM.is_dir() else None
+_template: list[Path] = []
+
+
+def template() -> Path:
+    """Return an empty store, made once a process."""
+    if not _template:
+        folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
+        SqliteDatabase(folder / "s.db", clock=SystemClock(), handlers=HANDLERS).close()
+        _template.append(folder / "s.db")
+    return _template[0]
+
+
+def remove_template() -> None:
+    """Remove the empty store."""
+    while _template:
+        shutil.rmtree(_template.pop().parent, ignore_errors=True)
+
+
+class Begun(msgspec.Struct):
+    """A run of the simulation and what is to happen to it."""
+
+    id: str
+    automation: str
+    tree: Any
+    acked: bool = False
+    cancelled: bool = False
+
+
+class World:
+    """All of it; `wrong` is what must not be, `hits` which faults and recoveries were reached."""
+
+    def __init__(self, seed: int, folder: Path, *, wrap: Any = None) -> None:
+        self.seed = seed
+        self.dice = random.Random(seed)
+        self.clock = FakeClock(seed=seed)
+        self.loop = VirtualLoop(self.clock)
+        self.path = folder / "s.db"
+        shutil.copy(template(), self.path)
+        self.path.with_name("s.db.ballast").touch()  # four megabytes less to write
+        self.reader = Reader(self.path)
+        self.wrap = wrap or (lambda database: database)
+        self.hits: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self.effects = Effects()
+        self.truth = Truth(self.effects, self.hits)
+        self.fault_rate = self.dice.choice((0.01, 0.05, 0.2))
+        self.runs: dict[str, Begun] = {}
+        self.nodes: list[Node] = []
+        self._number = 0
+        self._to_bury: set[int] = set()
+        self.client: Node = None  # type: ignore[assignment]  # made in the loop
+
+    def next_number(self) -> int:
+        """Return a number that nothing else has."""
+        self._number += 1
+        return self._number
+
+    def rows(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Read the store."""
+        return self.reader.read_text(text, values)
+
+    def live(self) -> None:
+        """Run it to its end, and check."""
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self._live())
+        finally:
+            for node in [*self.nodes, self.client]:
+                node._end()
+            self._close()
+        self.wrong += self.truth.wrong + self.effects.check()
+
+    def _close(self) -> None:
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self.loop.close()
+        self.reader.close()
+        asyncio.set_event_loop(None)
+
+    async def _live(self) -> None:
+        self.client = Node(self, "client", works=False)
+        self.client.submit(SetQueue("narrow", LIMITS["narrow"], None, None, None), _ignore)
+        for n in range(self.dice.randint(3, 5)):
+            self.loop.call_later(self.dice.uniform(0, 1), self._new_node, f"worker {n}")
+        for n in range(self.dice.randint(4, 9)):
+            self._plan_run(n)
+        for _ in range(self.dice.randint(2, 8)):
+            self.loop.call_later(self.dice.uniform(0.1, CHAOS_S), self._misfortune)
+        await asyncio.sleep(CHAOS_S)
+        self._make_peace()
+        until = self.loop.time() + PEACE_S
+        while not (ended := self._all_ended()) and self.loop.time() < until:
+            await asyncio.sleep(0.5)
+            self._be_the_person()
+        if not ended:
+            self.wrong.append(f"not ended in time: {self._unfinished()}")
+        self.wrong += invariants.check(self)
+
+    # -- runs and what comes for them ----------------------------------------------------------------------------------
+
+    def _plan_run(self, number: int) -> None:
+        dice = self.dice
+        name = dice.choice(("plain", "plain", "narrow", "narrow", "laned", "laned", "undone", "hurried"))
+        tree = grow(dice, dice.choice((1, 4, 9, 14)), number)
+        if name == "undone":
+            tree = ["seq", [["undoable", f"u{dice.randrange(10**9)}"], tree, ["act", "last", dice.choice(("ok", "bad", "broken"))]]]
+        begun = Begun(new_id("r", self.clock.now(), dice.getrandbits(80)), name, tree)
+        self.runs[begun.id] = begun
+        begins = dice.uniform(0, 4)
+        self.loop.call_later(begins, self._start, begun)
+        if dice.random() < 0.3:  # the same call again: one run
+            self.loop.call_later(begins + dice.uniform(0, 2), self._start, begun)
+        for n in range(count(tree, "signal")):
+            fact = Deliver(begun.id, FactKind.SIGNAL, "go", f"s{begun.id}{n}", payload=b'"go"')
+            self.loop.call_later(begins + dice.uniform(0, 12), self._deliver, fact)
+        for n in range(count(tree, "event")):
+            event = Publish(f"e{begun.id}{n}", f"ev{number}", b"{}", self.clock.now() + 10**9)
+            self.loop.call_later(begins + dice.uniform(0, 12), self.client_submit, event)
+        if dice.random() < 0.15:
+            self.loop.call_later(begins + dice.uniform(0, 8), self._cancel, begun)
+
+    def client_submit(self, command: Any, on_done: Any = None) -> None:
+        """Send something from outside."""
+        self.client.submit(command, on_done or _ignore)
+
+    def _start(self, begun: Begun) -> None:
+        data: dict[str, Any] = {"tree": begun.tree}
+        if begun.automation == "laned":
+            data["lane"] = f"lane {len(begun.tree) % 2}"
+        definition = REGISTRY.get(begun.automation).definition
+        options = StartOptions(key=f"k{begun.id}")
+        command = start_command(
+            definition, msgspec.json.encode(data), run=begun.id, now_at=self.clock.now(), trigger="test", options=options
+        )
+
+        def started(result: Any) -> None:
+            if not isinstance(result, Started) or result.run != begun.id:
+                self.wrong.append(f"start of {begun.id} was answered {result!r}")
+            begun.acked = True
+
+        self.client_submit(command, started)
+
+    def _deliver(self, fact: Deliver) -> None:
+        def delivered(result: Any) -> None:
+            if isinstance(result, Refused) and result.code == "not_found":
+                self.loop.call_later(0.5, self._deliver, fact)
+
+        self.client_submit(fact, delivered)
+
+    def _cancel(self, begun: Begun) -> None:
+        begun.cancelled = True
+        self.hits["cancel"] += 1
+        self.client_submit(CancelRun(begun.id, f"c{begun.id}"))
+
+    def _be_the_person(self) -> None:
+        """Answer questions, and give the results of steps in doubt."""
+        for run, ident in self.rows("select run, ident from waits where kind = 'ask' and filled = 0"):
+            fact = Deliver(run, FactKind.ANSWER, "ask", f"a{run}{ident}", ident=ident, payload=b'"yes"')
+            self.client_submit(fact)
+        doubt = "select id, failed_ident, reason from runs where state = 'needs_attention'"
+        for run, ident, reason in self.rows(doubt):
+            if reason != "in_doubt":
+                self.wrong.append(f"run {run} needs attention: {reason} at {ident}")
+                continue
+            self.hits["step in doubt"] += 1
+            given = self.rows("select input from journal where run = ? and ident = ? and superseded is null", run, ident)
+            if given:
+                self.effects.given.setdefault(run, set()).add(ident)
+                name = msgspec.json.encode(msgspec.json.decode(given[0][0])["name"])
+                self.client_submit(GiveResult(run, ident, f"g{self.next_number()}", name))
+
+    # -- processes -----------------------------------------------------------------------------------------------------
+
+    def _new_node(self, name: str) -> None:
+        self.nodes.append(Node(self, name))
+
+    def _misfortune(self) -> None:
+        living = [node for node in self.nodes if not node.dead and not node.draining]
+        if not living:
+            return
+        dice, node = self.dice, self.dice.choice(living)
+        what = dice.choice(("kill", "kill", "pause", "mistake", "mistake", "drain", "skew"))
+        self.hits[what] += 1
+        if what == "kill":
+            node.kill()
+            self.loop.call_later(dice.uniform(0, 3), self._bury, node)
+            self.loop.call_later(dice.uniform(0.1, 3), self._new_node, node.name)
+        elif what in ("pause", "mistake"):
+            node.pause()
+            if what == "mistake":
+                self.loop.call_later(dice.uniform(0, 2), self._bury, node)
+                self.loop.call_later(dice.uniform(2, 6), self._new_node, node.name)
+            self.loop.call_later(dice.uniform(0.5, 5), node.resume)
+        elif what == "drain":
+            node.drain()
+            self.loop.call_later(dice.uniform(0, 5), self._new_node, node.name)
+        else:
+            node.clock.skew_ms += dice.choice((-1_000, 1_000, 30_000))
+
+    def _bury(self, node: Node) -> None:
+        if node.database.session is not None and not node.buried:
+            node.buried = True
+            self.hits["buried"] += 1
+            self.client_submit(Bury(node.database.session))
+
+    def _make_peace(self) -> None:
+        self.fault_rate = 0.0
+        for node in self.nodes:
+            node.resume()
+            if node.dead:
+                self._bury(node)
+        self._new_node("last worker")
+
+    def _all_ended(self) -> bool:
+        if any(not begun.acked for begun in self.runs.values()):
+            return False
+        return not self.rows("select 1 from runs where finished_at is null limit 1")
+
+    def _unfinished(self) -> list[tuple[Any, ...]]:
+        wanted = "id, automation, state, ready, due_at, session, waiting_for, blocked, parent, rank"
+        return self.rows(f"select {wanted} from runs where finished_at is null")
+
+
+def simulate(seed: int, *, wrap: Any = None) -> World:
+    """Live one seed."""
+    folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
+    try:
+        world = World(seed, folder, wrap=wrap)
+        world.live()
+    finally:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder)
+    return world
+
+
+def _ignore(result: Any) -> None:
+    """Nothing follows."""
