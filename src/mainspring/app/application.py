@@ -27,7 +27,7 @@ from mainspring.domain.call import encode_call
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.codec import Codec, JsonCodec, encode
-from mainspring.domain.errors import ConflictError, DefinitionError
+from mainspring.domain.errors import ConflictError, DefinitionError, RunFailed
 from mainspring.engine.automation import Automation
 from mainspring.engine.registry import Registry, current_registry
 from mainspring.engine.worker_settings import WorkerSettings
@@ -194,8 +194,17 @@ class App:
 
     async def do(self, act: Callable[[SqliteStore, Act], T], reason: str | None = None) -> T:
         """Do an act of the service floor off the loop, as this program."""
+        return await self.do_as(act_of(self._actor, self.clock, reason=reason), act)
+
+    async def do_as(self, who: Act, act: Callable[[SqliteStore, Act], T]) -> T:
+        """Do an act of the service floor off the loop, in somebody's name."""
         store = await asyncio.to_thread(self.open_store)
-        return await asyncio.to_thread(act, store, act_of(self._actor, self.clock, reason=reason))
+        return await asyncio.to_thread(act, store, who)
+
+    async def ended(self, run_id: str, within: float | None = None) -> None:
+        """Wait until a run ends or needs a person, or for so many seconds."""
+        with contextlib.suppress(RunFailed, TimeoutError):
+            await Handle(self, run_id, None).result(within)
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 

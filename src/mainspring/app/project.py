@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
+from mainspring.app.own_automations import declare_backup
 from mainspring.app.upkeep import Retention, Upkeep
 from mainspring.app.working import Working
 from mainspring.config import Settings, load
 from mainspring.domain.clock import SystemClock
+from mainspring.engine.defaults import defaults
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service.actor import Actor
@@ -37,11 +39,16 @@ class Project:
         Raises:
             ConfigError: a key or value cannot be used.
         """
+        project = cls(load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=flags or {}, config=config))
+        project.install_failpoints()
+        return project
+
+    @staticmethod
+    def install_failpoints() -> None:
+        """Obey the crashes that the environment orders (for tests)."""
         order = os.environ.get(FAILPOINT)
         if order:
             failpoints.install(failpoints.parse(order))
-        settings = load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=flags or {}, config=config)
-        return cls(settings)
 
     def actor(self) -> Actor:
         """Return who acts from the command line of this process."""
@@ -64,7 +71,13 @@ class Project:
     def load_registry(self, more: tuple[str, ...] = ()) -> Registry:
         """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
         targets = [*self.settings.project.automations, *more]
-        return Registry.load(targets, self.settings.folder)
+        with defaults(self.settings.default_options):
+            registry = Registry.load(targets, self.settings.folder)
+        backup = self.settings.store.backup
+        if backup.to is not None:
+            path = self.settings.store.path
+            declare_backup(registry, path, self.clock, to=backup.to, every=backup.every, keep=backup.keep)
+        return registry
 
     def working(self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, **more: Any) -> Working:
         """Return a working engine on this project's store, not yet open."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mainspring.store.commands.automations import Prune
+from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.sqlite.liveness import FoundSession, find_dead, kill_remains
 from mainspring.store.sqlite.space import shrink
@@ -80,6 +80,9 @@ class Upkeep:
         while True:
             try:
                 await working.loop.run_in_executor(self._pool, self.run_once, working.store, working.clock.now())
+                if working.obeys_crash_orders:
+                    order = await working.loop.run_in_executor(self._pool, crash_order, working.store)
+                    working.worker.crash_after = order
             except Exception:  # noqa: BLE001  the scan never ends
                 _LOG.exception("upkeep failed; it is tried again in a second")
             await asyncio.sleep(_EVERY_S)
@@ -119,3 +122,18 @@ def bury(store: SqliteStore, found: FoundSession, *, crashed: bool = False, alon
         return False
     store.apply(Bury(found.session, crashed=crashed, alone=alone))
     return True
+
+
+CRASH_AFTER, CRASH_ARMED = "crash_after", "crash_armed"
+"""Entries of `meta`: the automation and step after whose commit a worker is to kill itself, and that one has heard of it."""
+
+
+def crash_order(store: SqliteStore) -> tuple[str, str] | None:
+    """Return the ordered crash, as (automation, step), and acknowledge it."""
+    rows = store.reader.read("read_meta", (CRASH_AFTER,))
+    if not rows:
+        return None
+    order = str(rows[0][0])
+    automation, _, step = order.partition("\x1f")
+    store.apply(SetMeta(CRASH_ARMED, order))
+    return automation, step

@@ -20,6 +20,7 @@ from mainspring.engine.parentage import kill_group, set_death_signal
 
 GONE = 75
 """Exit code: the store or the session is lost; start again."""
+_LOOK_EVERY_S = 0.2
 _LOG = logging.getLogger("mainspring.worker")
 
 
@@ -49,20 +50,24 @@ async def _work(project: Project, handover: Handover) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await working.open()
-    if handover.role == "probation":
-        watch = loop.create_task(_stop_when_clear(working, stop))
+    watch = loop.create_task(_watch(working, stop, probation=handover.role == "probation"))
     await stop.wait()
-    if handover.role == "probation":
-        watch.cancel()
+    watch.cancel()
     await working.close(drain=project.settings.worker.drain.total_seconds())
+    if working.worker.attempts.abandoned_count:
+        logging.shutdown()
+        os._exit(0)  # code that cannot be stopped would keep this process from ending
     return 0
 
 
-async def _stop_when_clear(working: Working, stop: asyncio.Event) -> None:
-    """End probation once no suspect is left."""
-    while True:
-        await asyncio.sleep(0.2)
-        if not working.worker.active and not working.store.reader.read("count_suspects")[0][0]:
+async def _watch(working: Working, stop: asyncio.Event, *, probation: bool) -> None:
+    """End this process when it is time for a new one: abandoned code still runs here, or no suspect is left on probation."""
+    while not stop.is_set():
+        await asyncio.sleep(_LOOK_EVERY_S)
+        if working.worker.attempts.abandoned_count:
+            _LOG.warning("code that could not be stopped still runs in this process: it is replaced")
+            stop.set()
+        elif probation and not working.worker.active and not working.store.reader.read("count_suspects")[0][0]:
             stop.set()
 
 

@@ -5,18 +5,21 @@ The worker process, `App.running()` and `mainspring run` are all made of this. I
 
 import asyncio
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mainspring.app.upkeep import Upkeep
+from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.codec import Codec, JsonCodec
 from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
+from mainspring.engine.isolation import importable
 from mainspring.engine.registry import Registry
 from mainspring.engine.scheduler import Scheduler
 from mainspring.engine.stall import StallWatch
@@ -80,6 +83,7 @@ class Working:
         self._scheduler: Scheduler | None = None
         self._stall: StallWatch | None = None
         self._pool: Children | None = None
+        self.obeys_crash_orders = role == "worker"
 
     async def open(self) -> None:
         """Open the store, announce what can run, begin to work.
@@ -100,6 +104,7 @@ class Working:
             settings=self._settings,
             codec=self.codec,
             classifier=self._classifier,
+            on_crash_point=self._crash,
             children=self._children,
             transactional=lambda spec: transactional_call(database_of(spec.fn, self._databases), spec, self.clock),
         )
@@ -147,7 +152,10 @@ class Working:
     def _children(self, on_sign: Any) -> Children:
         lock = self.store.lock
         fds = (lock.descriptor,) if lock is not None else ()
-        self._pool = Children(self.loop, size=self._processes, on_sign=on_sign, settings=ChildSettings(pass_fds=fds))
+        rules = tuple(importable(rule) for rule in self._classifier.rules) if self._classifier is not None else ()
+        self._pool = Children(
+            self.loop, size=self._processes, on_sign=on_sign, settings=ChildSettings(pass_fds=fds, rules=rules)
+        )
         return self._pool
 
     async def drain(self, within: float) -> None:
@@ -205,6 +213,10 @@ class Working:
             _LOG.error("the store does not take commits: %s", text)
         else:
             _LOG.warning("the store takes commits again")
+
+    def _crash(self) -> None:
+        """Obey the order to crash: it is taken off first, so that the next worker lives."""
+        self.store.submit(SetMeta(CRASH_AFTER, None), lambda _result: os.kill(os.getpid(), signal.SIGKILL))
 
     def _fatal(self, error: BaseException) -> None:
         _LOG.critical("this process stops: %s", error)

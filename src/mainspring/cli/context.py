@@ -146,9 +146,9 @@ class Invocation:
 
     def registry(self, targets: tuple[str, ...] = ()) -> "Registry":
         """Import the automations: of `targets` (-m), else those of the configuration."""
-        from mainspring.engine.registry import Registry
+        from mainspring.app.project import Project
 
-        return Registry.load(targets or self.settings.project.automations, self.settings.folder)
+        return Project(self.settings).load_registry(targets)
 
     def confirm(self, what: str) -> None:
         """Go on if -y was given or a person says yes.

@@ -60,10 +60,8 @@ class Asker:
         Raises:
             OptionError: a value cannot be used.
         """
-        said: dict[str, Any] = {
-            **{"key": key, "timeout": timeout, "name": name, "delivery": delivery},
-            **{"isolate": isolate, "queue": queue, "tag": tag},
-        }
+        said = {"key": key, "timeout": timeout, "name": name, "delivery": delivery}
+        said |= {"isolate": isolate, "queue": queue, "tag": tag}
         read = parse_options(Kind.STEP, {k: v for k, v in said.items() if v is not None}, "run.options(...)")
         plan = _plan_of(
             read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo
@@ -116,7 +114,7 @@ class Asker:
         else:
             call = StepCall(live, signature, args, kwargs, data, plan)
             kind = OutcomeKind.STEP
-        return _ask(
+        return _outcome(
             body, kind, ident, name, call, functools.partial(decode_result, signature, what=f"result of {name}")
         )
 
@@ -135,7 +133,7 @@ class Asker:
         body.refuse_if_stopped()
         call, decode = child_call(automation, args, kwargs, self._plan)
         name = self._plan.name or call.automation
-        return _ask(body, OutcomeKind.CHILD, body.ident_for(name, self._plan.key), name, call, decode)
+        return _outcome(body, OutcomeKind.CHILD, body.ident_for(name, self._plan.key), name, call, decode)
 
     @overload
     def map(
@@ -214,35 +212,28 @@ class Asker:
         raise DefinitionError("a run cannot be copied: pass values to steps instead")
 
 
-def _ask(
+async def _outcome(
     body: "Body", kind: OutcomeKind, ident: str, name: str, call: Any, decode: Callable[[bytes], Any] | None
-) -> Coroutine[Any, Any, Any]:
-    """Return the coroutine that makes a request with this identity and waits for its outcome."""
+) -> Any:
+    """Make a request with this identity and wait for its outcome."""
+    future = body.future()
 
-    async def _outcome() -> Any:
-        future = body.future()
+    def take(value: Any, failure: Failure | None) -> None:
+        if not future.done():
+            if failure is None:
+                future.set_result(value)
+            else:
+                future.set_exception(StepFailed(name, failure))
 
-        def take(value: Any, failure: Failure | None) -> None:
-            if not future.done():
-                if failure is None:
-                    future.set_result(value)
-                else:
-                    future.set_exception(StepFailed(name, failure))
-
-        request = Request(kind, ident, name, call, decode, take)
-        body.register(request)
-        if isinstance(call, StepCall) and call.plan.undo is not None:
-            body.undoable.append(request)
-        try:
-            return await future
-        finally:
-            if request.open:
-                body.give_up(request)
-
-    return _outcome()
-
-
-ask = _ask
+    request = Request(kind, ident, name, call, decode, take)
+    body.register(request)
+    if isinstance(call, StepCall) and call.plan.undo is not None:
+        body.undoable.append(request)
+    try:
+        return await future
+    finally:
+        if request.open:
+            body.give_up(request)
 
 
 def _merge(base: StepPlan, over: StepPlan) -> StepPlan:

@@ -19,7 +19,7 @@ from mainspring.domain.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.drift import Drift, drift_of
-from mainspring.engine.loop import BodyFuture, BodyTask, DeterministicLoop, Timer
+from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
 from mainspring.engine.requests import Request, TimerCall, Unloaded
 
@@ -265,9 +265,9 @@ class Body:
             if request.offered:
                 self.given_up.append(request)
 
-    def future(self) -> BodyFuture:
-        """Make a future of the body's loop."""
-        return self.loop.create_future()
+    def future(self) -> "asyncio.Future[Any]":
+        """Make a future of the body's loop that user code never sees, so that its hash does not matter."""
+        return asyncio.Future(loop=self.loop)
 
     def shield_entered(self) -> BodyTask:
         """Protect the current task from a cancel that is taken in meanwhile."""

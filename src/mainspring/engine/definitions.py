@@ -16,6 +16,7 @@ from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.options import parse_options
 from mainspring.domain.retry import Retry
 from mainspring.engine.automation import Automation, Step, Task, Workflow
+from mainspring.engine.defaults import filled, shared_retry
 from mainspring.engine.keywords import CommandOptions, NamedOptions, StepOptions
 from mainspring.engine.loading import FILE_OF_MODULE
 from mainspring.engine.on import take_waiting
@@ -103,7 +104,7 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> Definition:
     """Return the definition of a function, but for its parameters."""
     where = f"{kind} {fn.__name__!r} at {_place(fn)}"
-    parsed = parse_options(kind, {"name": fn.__name__, **options}, where)
+    parsed = filled(kind, parse_options(kind, {"name": fn.__name__, **options}, where))
     name = parsed.pop("name")
     try:
         schedules = schedules_of(parsed, name, take_waiting(fn, name))
@@ -168,7 +169,9 @@ def _takes_run(first: inspect.Parameter) -> bool:
 def _live_retry(options: Mapping[str, Any]) -> Retry | None:
     """Return the retry policy with its live wait and stop objects."""
     value = options.get("retry")
-    return value if value is None or isinstance(value, Retry) else Retry.parse(value)
+    if value is None:
+        return shared_retry()
+    return value if isinstance(value, Retry) else Retry.parse(value)
 
 
 def _module_of(fn: Callable[..., Any]) -> str:

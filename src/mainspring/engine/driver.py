@@ -104,7 +104,7 @@ class Driver:
             return
         if self.halt is None and not self.draining:
             self.waits.match_facts()
-            if not self.waits.stop_sent or body.stopping is not None:
+            if body.new and (not self.waits.stop_sent or body.stopping is not None):
                 self._start_new()
                 self.waits.match_facts()
         if not self.journal.saving and not self.steps.in_flight:
@@ -163,7 +163,7 @@ class Driver:
 
     def committed(self, outcome: Outcome, value: Any, *, has_value: bool) -> None:
         """Hand over an outcome of the journal."""
-        self.hosting.progressed(self)
+        self.hosting.progressed(self, outcome.name)
         if outcome.state in _DOUBTFUL:
             self.body.doubts[outcome.ident] = outcome
             self.halt_for_doubt(outcome)

@@ -63,8 +63,8 @@ class Hosting(Protocol):
         """Keep a suspended driver in memory, within bounds."""
         ...
 
-    def progressed(self, driver: "Driver") -> None:
-        """An outcome of the run was committed."""
+    def progressed(self, driver: "Driver", name: str) -> None:
+        """An outcome of the run was committed: that of a request of this name."""
         ...
 
     def look_for_facts(self) -> None:

@@ -23,10 +23,20 @@ _FIX = "Move it to the top level of a module under a name of its own, or use iso
 
 def is_async(fn: Callable[..., Any]) -> bool:
     """Return whether calling `fn` gives a coroutine."""
+    try:
+        return _cached_is_async(fn)
+    except TypeError:  # not hashable: nothing to remember it by
+        return _is_async(fn)
+
+
+def _is_async(fn: Callable[..., Any]) -> bool:
     inner = plain(fn)
     while isinstance(inner, functools.partial):
         inner = inner.func
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(type(inner), "__call__", None))  # noqa: B004
+
+
+_cached_is_async = functools.lru_cache(maxsize=4096)(_is_async)
 
 
 def choose_isolation(fn: Callable[..., Any], options: Mapping[str, Any]) -> str:

@@ -112,8 +112,9 @@ class LiveAttempt:
         """Let nothing of this attempt through any more."""
         self.closed = True
         self.host.live.discard(self)
-        self.stop_timers()
-        for save in tuple(self._saves):
+        if self._timers:
+            self.stop_timers()
+        for save in tuple(self._saves) if self._saves else ():
             save.ack(AttemptClosed(f"step {self.spec.name!r} was given up before its checkpoint was committed"))
 
     @property

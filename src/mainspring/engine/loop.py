@@ -183,8 +183,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
                 handle = ready.popleft()
                 if not handle._cancelled:
                     try:
-                        handle._run()
-                    except (SystemExit, KeyboardInterrupt):
+                        handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
+                    except BaseException:  # noqa: BLE001, S112  as Handle._run, and a body's SystemExit stays in its task
                         continue
         finally:
             events._set_running_loop(outer)

@@ -4,6 +4,7 @@ Identity of an item = the identity of the fan + its place: `load#1[17]`. Items a
 handed over in rank order, the window moves alike in each replay. 100,000 items are ordinary.
 """
 
+import asyncio
 import functools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.signature import Signature
 from mainspring.engine.child_runs import spread_call
-from mainspring.engine.loop import BodyFuture
 from mainspring.engine.requests import Request, StepCall, StepPlan
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Fan:
         self._open: dict[int, Request] = {}
         self._next = 0
         self._done = 0
-        self._finished: BodyFuture | None = None
+        self._finished: asyncio.Future[Any] | None = None
         self._decode = functools.partial(decode_result, signature, what=f"result of {name}")
 
     async def run(self) -> list[Any]:

@@ -20,6 +20,7 @@ from mainspring.domain.errors import MainspringError, OptionError, UnknownNameEr
 from mainspring.domain.options import options_of, parse_options
 from mainspring.domain.retry import Retry
 from mainspring.engine.automation import Automation
+from mainspring.engine.defaults import filled, shared_retry
 from mainspring.engine.problem import Problem
 
 _OWN_KEYS = ("cwd", "env")
@@ -40,7 +41,7 @@ def command_definition(
         if key not in known and key not in _OWN_KEYS:
             raise UnknownNameError(f"option of {where}:", key, [*known, *_OWN_KEYS])
     table = {key: value for key, value in options.items() if key not in _OWN_KEYS}
-    parsed = parse_options(kind, {"name": name, **table}, where)
+    parsed = filled(kind, parse_options(kind, {"name": name, **table}, where))
     name = parsed.pop("name")
     try:
         words = parse_command(command)
@@ -104,7 +105,7 @@ def _from_table(name: str, table: Any, path: Path) -> Automation:
             raise UnknownNameError("key", key, [*known, *_OWN_KEYS, "cmd"])
     draft = command_definition(Kind.SCRIPT, options.pop("name", name), table["cmd"], options, file=str(path))
     retry = options.get("retry")
-    return Automation(draft, retry=None if retry is None else Retry.parse(retry))
+    return Automation(draft, retry=shared_retry() if retry is None else Retry.parse(retry))
 
 
 def _cwd(value: Any, file: str) -> str | None:

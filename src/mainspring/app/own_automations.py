@@ -1,0 +1,27 @@
+"""Automations of our own: they are declared only where the configuration asks for them, and are runs like all others."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.duration import format_duration
+from mainspring.engine.definitions import task
+from mainspring.engine.registry import Registry
+from mainspring.store.sqlite.backup import back_up
+
+BACKUP = "mainspring-backup"
+
+
+def declare_backup(registry: Registry, store: Path, clock: Clock, *, to: Path, every: timedelta, keep: int) -> None:
+    """Let the store be backed up by schedule; each backup is verified after it was written."""
+
+    def backup() -> dict[str, object]:
+        """Copy the store to a verified file and keep the newest ones."""
+        done = back_up(store, to, now=clock.now(), keep=keep)
+        return {"file": str(done.path), "bytes": done.size, "rows": done.rows, "removed": [str(p) for p in done.removed]}
+
+    declare = task(
+        name=BACKUP, every=format_duration(every), isolate="thread", owner="mainspring", title="backup of the store"
+    )
+    with registry:
+        declare(backup)

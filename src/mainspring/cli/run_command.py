@@ -1,0 +1,211 @@
+"""`mainspring run NAME ...`: start a run, by default work on it here if nobody else does, and follow it to its end."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from mainspring.cli import exits, params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.following import finish, follow
+from mainspring.cli.lazy import command
+from mainspring.domain.errors import ArgumentError, UnknownNameError
+
+if TYPE_CHECKING:
+    from mainspring.engine.automation import Automation
+    from mainspring.engine.registry import Registry
+    from mainspring.service.starting import StartOptions
+
+
+@command("run", "start a run of an automation", context_settings={"help_option_names": []})
+@click.argument("name", type=params.AUTOMATION)
+@click.argument("arguments", nargs=-1)
+@click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too")
+@click.option("--key", help="start twice with one key = one run")
+@click.option("--restart-failed", is_flag=True, help="a key whose run failed starts a new one")
+@click.option("--at", metavar="TIME", help="start at this time, or after this span (ISO time, or 10m)")
+@click.option("--queue", help="the queue it waits in")
+@click.option("--priority", type=int, help="higher goes first")
+@click.option("--watch", is_flag=True, help="tell each step as it ends (stderr)")
+@click.option("--detach", is_flag=True, help="start it and do not wait")
+@click.option("--timeout", type=float, metavar="SECONDS", help="wait so long for the end")
+@click.option("--help", "-h", "wants_help", is_flag=True, help="show the parameters of the automation, and an example")
+@pass_invocation
+def run_command(
+    invocation: Invocation,
+    /,
+    name: str,
+    arguments: tuple[str, ...],
+    modules: tuple[str, ...],
+    *,
+    wants_help: bool,
+    **given: Any,
+) -> int:
+    """ARGUMENTS are name=value words typed by the annotations, or one JSON object, @FILE with one, or - for stdin.
+
+    Waits for the end and prints the result; where no worker lives, this process works on the run.
+    """
+    registry = invocation.registry(modules)
+    automation = _find(invocation, registry, name)
+    if wants_help:
+        return _help(invocation, automation)
+    data = _input(automation, arguments)
+    options = _options(invocation, given)
+    if given["detach"] or options.due_at is not None:
+        return _detach(invocation, automation, data, options)
+    if _somebody_works(invocation, automation.name):
+        started = _start(invocation, automation, data, options)
+        if not given["watch"]:
+            invocation.flags.quiet = True
+        return follow(invocation, started, timeout=given["timeout"])
+    return _work_here(invocation, registry, automation, data, options, given)
+
+
+def _find(invocation: Invocation, registry: "Registry", name: str) -> "Automation":
+    try:
+        return registry.get(name)
+    except UnknownNameError:
+        for problem in registry.problems:
+            invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
+        raise
+
+
+def _input(automation: "Automation", words: tuple[str, ...]) -> bytes:
+    """Return the arguments as canonical JSON.
+
+    Raises:
+        ArgumentError: they do not fit.
+    """
+    from mainspring.domain.arguments import bind_json, bind_words
+    from mainspring.domain.call import encode_call
+    from mainspring.domain.codec import encode
+
+    signature = automation.signature
+    if signature is None:
+        if words:
+            raise ArgumentError(f"{automation.name} is a script and takes no arguments, got {words[0]!r}")
+        return encode({})
+    if len(words) == 1 and (words[0] == "-" or words[0].startswith(("@", "{"))):
+        values = bind_json(signature, _json(words[0]), automation.name)
+    else:
+        values = bind_words(signature, list(words), automation.name)
+    args, kwargs = signature.spread(values)
+    return encode_call(signature, args, kwargs, automation.name)
+
+
+def _json(word: str) -> Any:
+    try:
+        if word == "-":
+            return msgspec.json.decode(sys.stdin.buffer.read())
+        return msgspec.json.decode(Path(word[1:]).read_bytes() if word.startswith("@") else word)
+    except OSError as error:
+        raise ArgumentError(f"{word[1:]} cannot be read: {error.strerror}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ArgumentError(
+            f"the arguments are not JSON: {error}", hint='Write {"name": value, ...} or name=value words.'
+        ) from None
+
+
+def _options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":
+    from mainspring.service.starting import StartOptions
+
+    at = given["at"]
+    return StartOptions(
+        key=given["key"],
+        key_policy="restart" if given["restart_failed"] else "reuse",
+        due_at=None if at is None else params.instant_at(at, invocation.clock.now(), invocation.zone, back=False),
+        queue=given["queue"],
+        priority=given["priority"],
+    )
+
+
+def _start(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> str:
+    from mainspring.service.starting import start
+
+    started = start(
+        invocation.make_store(), invocation.clock, automation.definition, data, act=invocation.act, options=options
+    )
+    if not started.created:
+        invocation.output.warn(f"found by its key: run {started.run} is {started.state}")
+    return started.run
+
+
+def _detach(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> int:
+    run = _start(invocation, automation, data, options)
+    invocation.output.document({"run": run}, run)
+    invocation.output.hint(f"look: mainspring runs watch {run}")
+    return exits.OK
+
+
+def _somebody_works(invocation: Invocation, name: str) -> bool:
+    from mainspring.store.sqlite.liveness import host_identity, is_running
+
+    nobody: list[tuple[Any, ...]] = []
+    rows = invocation.read(lambda reader: reader.read("list_able_workers", (name,)), nobody)
+    here = host_identity()
+    return any(host != here or is_running(pid, started) for host, pid, started in rows)
+
+
+def _work_here(
+    invocation: Invocation,
+    registry: "Registry",
+    automation: "Automation",
+    data: bytes,
+    options: "StartOptions",
+    given: dict[str, Any],
+) -> int:
+    """Run a worker in this process until the run ends."""
+    import asyncio
+
+    from mainspring.app.application import App
+    from mainspring.store.sqlite.reads_runs import run_view
+
+    databases = {name: database.path for name, database in invocation.settings.databases.items()}
+    app = App(store=invocation.path, registry=registry, databases=databases)
+
+    async def work() -> str:
+        async with app.running():
+            run = await app.do_as(
+                invocation.act, lambda store, act: _started(store, invocation, automation, data, options, act)
+            )
+            await app.ended(run, within=given["timeout"])
+            return run
+
+    run = asyncio.run(work())
+    view = run_view(invocation.reader, run)
+    if view.finished_at is None and view.state != "needs_attention":
+        raise exits.WaitTimedOutError(
+            f"run {run} has not ended; it is {view.state}", hint="It goes on with the next worker: mainspring up"
+        )
+    return finish(invocation, view)
+
+
+def _started(
+    store: Any, invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions", act: Any
+) -> str:
+    from mainspring.service.starting import start
+
+    return start(store, invocation.clock, automation.definition, data, act=act, options=options).run
+
+
+def _help(invocation: Invocation, automation: "Automation") -> int:
+    from mainspring.domain.arguments import example
+
+    definition = automation.definition
+    lines = [f"mainspring run {automation.name} [NAME=VALUE ...]", ""]
+    if definition.doc:
+        lines += [definition.doc, ""]
+    properties = definition.parameters.get("properties", {})
+    required = definition.parameters.get("required", [])
+    for name, schema in properties.items():
+        kind = schema.get("type") or schema.get("$ref", "any").rpartition("/")[2]
+        tail = "required" if name in required else f"default {msgspec.json.encode(schema.get('default')).decode()}"
+        lines.append(f"  {name}  {kind}  ({tail})")
+    shown = example(automation.signature) if automation.signature is not None else {}
+    lines += ["", "example", f"  mainspring run {automation.name} '{msgspec.json.encode(shown).decode()}'"]
+    invocation.output.document(
+        {"name": automation.name, "parameters": definition.parameters, "example": shown}, "\n".join(lines)
+    )
+    return exits.OK

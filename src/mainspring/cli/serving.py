@@ -1,0 +1,116 @@
+"""Running the supervisor from the command line, with reload for development."""
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainspring.cli.context import Invocation
+from mainspring.domain.errors import AlreadyExistsError
+
+if TYPE_CHECKING:
+    from mainspring.app.project import Project
+    from mainspring.app.supervisor import Supervisor
+    from mainspring.store.views import SessionView
+
+_LOOK_EVERY_S = 0.5
+
+
+def serve(invocation: Invocation, modules: tuple[str, ...], *, reload: bool = False) -> int:
+    """Run until SIGTERM or Ctrl-C.
+
+    Raises:
+        AlreadyExistsError: a supervisor works on this store on this machine already.
+    """
+    from mainspring.app.project import Handover, Project
+    from mainspring.app.supervisor import Supervisor
+
+    logging.basicConfig(
+        level=logging.DEBUG if invocation.flags.verbose else logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    project = Project(invocation.settings)
+    project.install_failpoints()
+    _refuse_second(invocation)
+    flags = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
+    given = {name: value for name, value in flags.items() if value is not None}
+    supervisor = Supervisor(project, Handover(given, invocation.flags.config, modules))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: supervisor.stop())
+    names = ", ".join(project.settings.project.automations) or "none: add files to [project] automations"
+    invocation.output.hint(f"store {invocation.path}\nautomations {names}\nstop with Ctrl-C")
+    return supervisor.run(once=_reloader(supervisor, project, modules) if reload else lambda: None)
+
+
+def _refuse_second(invocation: Invocation) -> None:
+    for session in live_supervisors(invocation):
+        raise AlreadyExistsError(
+            f"a supervisor works on this store already: process {session}\nat {invocation.path}",
+            hint="Stop it with `mainspring down`, or use another store.",
+        )
+
+
+def live_supervisors(invocation: Invocation) -> list[int]:
+    """Return the process numbers of the supervisors of this store on this machine."""
+    from mainspring.store.sqlite.liveness import host_identity, is_running
+    from mainspring.store.sqlite.reads_status import sessions
+
+    here = host_identity()
+    nobody: list[SessionView] = []
+    found = invocation.read(lambda reader: sessions(reader), nobody)  # noqa: PLW0108 - it has more parameters
+    return [s.pid for s in found if s.role == "supervisor" and s.host == here and is_running(s.pid, s.pid_started)]
+
+
+def _reloader(supervisor: "Supervisor", project: "Project", modules: tuple[str, ...]) -> Callable[[], None]:
+    """Return what looks for changed code twice a second."""
+    watched = _Watched(project, modules)
+    looked = time.monotonic()
+
+    def look() -> None:
+        nonlocal looked
+        if time.monotonic() - looked >= _LOOK_EVERY_S:
+            looked = time.monotonic()
+            if watched.changed():
+                logging.getLogger("mainspring.dev").info("the code changed: the worker starts anew")
+                supervisor.reload()
+
+    return look
+
+
+class _Watched:
+    """The files of the project's automations, by name, time and size."""
+
+    def __init__(self, project: "Project", modules: tuple[str, ...]) -> None:
+        self._folder = project.settings.folder
+        self._patterns = (*project.settings.project.automations, *modules)
+        self._seen = self._look()
+
+    def changed(self) -> bool:
+        """Tell whether a file came, went or changed since the last look."""
+        now = self._look()
+        changed = now != self._seen
+        self._seen = now
+        return changed
+
+    def _look(self) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
+        for pattern in self._patterns:
+            for path in _files(self._folder, pattern):
+                try:
+                    stat = path.stat()
+                except OSError:
+                    continue
+                found[str(path)] = (stat.st_mtime_ns, stat.st_size)
+        return found
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    import glob
+
+    whole = pattern if pattern.startswith("/") else str(folder / pattern)
+    paths = [Path(name) for name in glob.glob(whole, recursive=True)]  # noqa: PTH207 - patterns may be absolute
+    return [inner for path in paths for inner in ([path] if path.is_file() else path.rglob("*.py"))]
