@@ -1,0 +1,171 @@
+"""The attempts of a wrapped command, without a store."""
+
+import os
+import signal
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.journal import AttemptRecord
+from mainspring.domain.retry import Retry
+from mainspring.domain.schedule import Schedule
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.engine import wrapped_record as tell
+from mainspring.engine.command import CommandEnd, CommandFailed
+from mainspring.engine.commands import CommandResult, NotProduced
+from mainspring.engine.wrapped import MOST_KEPT, WrappedRun, Wrapping, exit_code_of
+
+AT_ONCE = {"initial": "0ms", "max": "0ms"}
+
+
+def wrapping(script: str, **more) -> Wrapping:
+    definition = Definition(kind=Kind.EXEC, name="x", command=["sh"], fingerprint="f")
+    return Wrapping(definition=definition, words=["sh", "-c", script], **more)
+
+
+def run(script: str, **more) -> tuple[WrappedRun, list[AttemptRecord]]:
+    told: list[AttemptRecord] = []
+    return WrappedRun(wrapping(script, **more), run="r", key="k", clock=SystemClock(), on_attempt=told.append), told
+
+
+@pytest.mark.parametrize(
+    ("end", "error", "code"),
+    [
+        (CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0), None, 0),
+        (CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0), NotProduced("no"), 1),
+        (CommandEnd(code=200, timed_out=False, stopped=False, tail="", took_us=0), CommandFailed("no", 200), 200),
+        (CommandEnd(code=-9, timed_out=False, stopped=False, tail="", took_us=0), CommandFailed("no", -9), 137),
+        (CommandEnd(code=-15, timed_out=True, stopped=False, tail="", took_us=0), CommandFailed("late", 124), 124),
+        (CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0), CommandFailed("no start", 126), 126),
+    ],
+)
+def test_exit_code_has_one_table(end: CommandEnd, error: Exception | None, code: int) -> None:
+    """Time-out, start that failed, signal, missing product and the command's own code."""
+    assert exit_code_of(end, error) == code
+
+
+def test_each_attempt_is_told_and_the_last_one_kept_as_outcome() -> None:
+    """Failed attempts that are followed by another one are told with its time, and each later attempt as begun."""
+    wrapped, told = run("exit $((3 - MAINSPRING_ATTEMPT))", retry=Retry(5, **AT_ONCE))
+    end = wrapped.run()
+    assert [(one.attempt, one.state) for one in told] == [
+        (1, AttemptState.FAILED),
+        (2, AttemptState.STARTED),
+        (2, AttemptState.FAILED),
+        (3, AttemptState.STARTED),
+    ]
+    assert [one.attempt for one in end.attempts] == [1, 2]
+    assert (end.state, end.exit_code, end.outcome.attempt, end.outcome.state) == (
+        RunState.SUCCEEDED,
+        0,
+        3,
+        OutcomeState.SUCCEEDED,
+    )
+    assert end.started_at == told[0].started_at
+
+
+def test_last_failure_is_the_runs() -> None:
+    """When attempts are used up the run fails with what the last one said, and its exit code."""
+    wrapped, told = run("echo try $MAINSPRING_ATTEMPT; exit 4", retry=Retry(2, **AT_ONCE))
+    end = wrapped.run()
+    assert (end.state, end.reason, end.exit_code, len(told)) == (RunState.FAILED, FailureReason.RETRIES_EXHAUSTED, 4, 2)
+    assert end.failure is not None
+    assert end.failure.data == {"exit_code": 4, "tail": "try 2\n"}
+    assert end.failure.frames == []
+    assert end.outcome.failure == end.failure
+
+
+def test_without_retry_there_is_one_attempt() -> None:
+    """A crontab line is never repeated unless that was asked for, not even for a failure that may pass."""
+    wrapped, told = run("exit 75")
+    assert (wrapped.run().exit_code, told) == (75, [])
+
+
+def test_result_is_that_of_a_script() -> None:
+    """What is saved of a success has the same form as a script's."""
+    end = run("echo done")[0].run()
+    assert end.result is not None
+    result = msgspec.json.decode(end.result, type=CommandResult)
+    assert (result.exit_code, result.tail) == (0, "done\n")
+
+
+def test_signal_while_waiting_ends_the_attempts() -> None:
+    """Between two attempts a signal is no failure of the command: the run is cancelled at once."""
+    definition = wrapping("exit 1", retry=Retry(5, initial="1h", max="1h", jitter=False))
+    made: list[WrappedRun] = []
+    wrapped = WrappedRun(
+        definition,
+        run="r",
+        key="k",
+        clock=SystemClock(),
+        on_attempt=lambda record: made[0].signalled(signal.SIGTERM),
+    )
+    made.append(wrapped)
+    end = wrapped.run()
+    assert (end.state, end.reason, end.exit_code) == (RunState.CANCELLED, None, 128 + signal.SIGTERM)
+
+
+def test_signal_before_the_start_runs_nothing() -> None:
+    """A signal that came first keeps the command from starting."""
+    wrapped, _ = run("echo x >&2; exit 9")
+    wrapped.signalled(signal.SIGINT)
+    end = wrapped.run()
+    assert (end.state, end.exit_code, end.outcome.took_us) == (RunState.CANCELLED, 130, 0)
+
+
+def test_attempts_that_are_kept_are_bounded() -> None:
+    """However often it is tried, the story stays small: the newest attempts."""
+    wrapped, _ = run("exit 1", retry=Retry(MOST_KEPT + 5, **AT_ONCE))
+    end = wrapped.run()
+    assert len(end.attempts) == MOST_KEPT
+    assert end.attempts[-1].attempt == end.outcome.attempt - 1 == MOST_KEPT + 4
+    assert end.started_at < end.attempts[0].started_at
+
+
+def test_environment_names_the_attempt_and_hides_secrets() -> None:
+    """The command knows its run and key, and not our secrets."""
+    env = {**os.environ, "MAINSPRING_SECRET_X": "hidden", "MAINSPRING_RUN_ID": "outer", "KEPT": "yes"}
+    script = 'echo "$MAINSPRING_RUN_ID $MAINSPRING_IDEMPOTENCY_KEY $MAINSPRING_SLOT $KEPT $MAINSPRING_SECRET_X"'
+    end = WrappedRun(wrapping(script), run="r", key="k", clock=SystemClock(), env=env, slot_at=0).run()
+    assert b"r k 1970-01-01T00:00:00Z yes \\n" in (end.result or b"")
+
+
+def test_time_out_is_per_attempt() -> None:
+    """Each attempt has the whole time; a time-out may be tried again."""
+    script = "test $MAINSPRING_ATTEMPT = 2 || sleep 100"
+    wrapped, told = run(script, timeout=timedelta(milliseconds=150), retry=Retry(2, **AT_ONCE))
+    assert wrapped.run().exit_code == 0
+    assert told[0].failure is not None
+    assert told[0].failure.code == "timeout"
+
+
+def test_key_of_one_key_is_one_for_all_runs() -> None:
+    """Runs under one --key share the idempotency key, for only one of them may succeed; others have their own."""
+    keyed, plain = wrapping("", key="k"), wrapping("")
+    assert tell.key_of(keyed, "r_1") == tell.key_of(keyed, "r_2")
+    assert tell.key_of(plain, "r_1") != tell.key_of(plain, "r_2")
+    assert tell.key_of(plain, "r_1") != tell.key_of(keyed, "r_1")
+
+
+def test_slot_is_the_minute_just_begun() -> None:
+    """Near a time of --cron the run serves that slot; a call by hand at another time serves none."""
+    definition = Definition(kind=Kind.EXEC, name="x", schedules=(Schedule.parse(cron="0 3 * * *"),))
+    three = 3 * 3_600_000
+    assert tell.slot_of(definition, three + 900) == three
+    assert tell.slot_of(definition, three - 1) is None
+    assert tell.slot_of(definition, three + 3_600_000) is None
+
+
+def test_description_is_data_of_any_words() -> None:
+    """Words that are no text are escaped in what is kept, and a cadence is marked as only expected."""
+    schedules = (Schedule.parse(every="1h"), Schedule.parse(cron="0 3 * * *"))
+    definition = Definition(kind=Kind.EXEC, name="x", command=["a\udcff"], schedules=schedules)
+    command = tell.describe(definition)
+    assert b"a\\\\udcff" in (command.automation.definition or b"")
+    assert [(row.name, row.next_slot_at, b'"expected":true' in row.spec) for row in command.schedules] == [
+        ("x#1", None, True),
+        ("x#2", None, True),
+    ]
