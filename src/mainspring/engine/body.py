@@ -215,7 +215,6 @@ class Body:
         count = task.uses[name] = task.uses.get(name, 0) + 1
         if count == 2 and name != "timer":
             self.notes.hints.add(f"{task.branch}{name}")
-            self.notes.changed = True
         return f"{task.branch}{name}#{count}"
 
     def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:

@@ -96,7 +96,10 @@ def load_callable(ref: str) -> Callable[..., Any]:
     """
     place, _, qualname = ref.rpartition(":")
     name, _, file = place.partition("@")
-    module = _load_file(name, file) if file else importlib.import_module(name)
+    if name == MAIN_ALIAS and _is_main(file):
+        module: ModuleType = sys.modules["__main__"]
+    else:
+        module = _load_file(name, file) if file else importlib.import_module(name)
     found = _lookup(module, qualname)
     if found is None:
         raise ImportError(f"{name} has no {qualname}: was its file changed since the worker started?")
@@ -134,6 +137,12 @@ def _is_found(name: str, file: str) -> bool:
     except (ImportError, KeyError, AttributeError):
         return False
     return False
+
+
+def _is_main(file: str) -> bool:
+    """Return whether this process was started with the file: then it must not run a second time."""
+    started = getattr(sys.modules.get("__main__"), "__file__", None)
+    return started is not None and Path(started).resolve() == Path(file)
 
 
 def _load_file(name: str, file: str) -> ModuleType:

@@ -11,9 +11,10 @@ import msgspec
 
 from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
+from mainspring.engine.child_runs import child_id
 from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, StepCall, TimerCall
 from mainspring.store.commands.inbox import CloseWait, OpenWait
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import Refused, Started
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
@@ -56,9 +57,9 @@ class Waits:
         self._open[request.ident] = request
         driver = self._driver
         if isinstance(call, EventCall):
-            self._open_wait(request, "event", request.name, call.until_at, call.since_at, dict(call.where), None)
+            self._open_wait(request, "event", request.name, call.until_at, call.since_at, dict(call.where))
         elif isinstance(call, AskCall):
-            self._open_wait(request, "ask", request.name, call.until_at, None, None, call.question)
+            self._open_wait(request, "ask", request.name, call.until_at, question=call.question)
         elif isinstance(call, ChildCall):
             driver.journal.saving += 1
             driver.hosting.store.submit(
@@ -70,10 +71,10 @@ class Waits:
         request: Request,
         kind: str,
         name: str,
-        until_at: int,
-        since_at: int | None,
-        where: dict[str, Any] | None,
-        question: bytes | None,
+        until_at: int | None,
+        since_at: int | None = None,
+        where: dict[str, Any] | None = None,
+        question: bytes | None = None,
     ) -> None:
         driver = self._driver
         command = OpenWait(driver.run.id, driver.claim, request.ident, kind, name, until_at, since_at, where, question)
@@ -99,6 +100,9 @@ class Waits:
                 assert isinstance(call, ChildCall)
                 driver.journal.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
             elif self._answered(result):
+                if isinstance(result, Started) and result.run != child_id(driver.run, request.ident):
+                    # Its run key found a run that is nobody's child, or another's: wait for its end all the same.
+                    self._open_wait(request, "run", result.run, None)
                 driver.hosting.look_for_facts()
                 driver.advance()
 
@@ -265,7 +269,7 @@ class Waits:
             output=fact.payload if fact.kind is FactKind.EVENT else self._driver.hosting.unseal(fact.payload),
             failure=fact.failure,
             inbox=fact.seq,
-            marked=request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER) or fact.kind is FactKind.RESULT,
+            marked=request.kind is not OutcomeKind.SIGNAL,
             input=call.input if isinstance(call, StepCall | ChildCall) else None,
         )
 

@@ -178,7 +178,8 @@ class Worker(RunServices):
         self._claiming = False
         if not isinstance(result, Claimed):
             if isinstance(result, Exception):
-                _LOG.error("claiming failed: %s", result)
+                _LOG.error("claiming failed, it is tried again in a second: %s", result)
+                self.loop.call_later(1.0, self.want)
             return
         for run in result.runs:
             self._take(run)
@@ -285,9 +286,10 @@ class Worker(RunServices):
             self.want()
 
     def broken(self, driver: Driver, error: Exception) -> None:
-        """A command that cannot be executed: report it and let the run go; its claim ends with this session."""
+        """A command that cannot be executed: the run is let go, and halted so that a person sees it."""
         self.on_broken(driver.run.id, error)
         driver.let_go()
+        self._halt_unloadable(driver.run, error)
 
     # -- facts and signs -----------------------------------------------------------------------------------------------
 

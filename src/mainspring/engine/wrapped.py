@@ -6,6 +6,7 @@ on and ends the attempts.
 """
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -113,7 +114,7 @@ class WrappedRun:
         self._started_at = 0
         self._interrupted = threading.Event()
         self.signal: int | None = None
-        """The signal that was passed on, if one was."""
+        """The signal that was passed on, if one was; TERM if the run was cancelled."""
 
     def signalled(self, number: int) -> None:
         """Pass a signal on to the command; no attempt follows."""
@@ -121,6 +122,14 @@ class WrappedRun:
         self._interrupted.set()
         if self._running is not None:
             self._running.forward(number)
+
+    def cancel(self) -> None:
+        """End the command: somebody asked for it. May be called from any thread."""
+        self.signal = signal.SIGTERM
+        self._interrupted.set()
+        running = self._running
+        if running is not None:
+            running.stop()
 
     def run(self) -> WrappedEnd:
         """Make the attempts and return how it ended. Raises nothing that comes from the command."""

@@ -162,6 +162,7 @@ def settle(
         keys.follow(tx, str(automation), str(run_key), run, state)
     if parent is not None:
         inbox.tell_parent(tx, run, str(automation), str(parent), str(parent_ident), state, result, failure)
+    inbox.tell_watchers(tx, run, str(automation), state, result, failure)
     close_children(tx, run)
     took = tx.now - int(str(started_at)) if started_at is not None else 0
     tx.count(str(automation), **{_ROLLUP[state]: 1, "took_ms": took, "took_max_ms": took})

@@ -61,6 +61,8 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
     tx.change("open_wait", (c.run, c.ident, c.kind, c.name, shape, hashed, since_at, c.until_at, c.question, tx.now))
     if hashed is not None and since_at is not None:
         _fill_from_kept(tx, c.run, c.ident, hashed, since_at)
+    if c.kind == "run":
+        inbox.tell_watcher_if_ended(tx, c.name, c.run, c.ident)
     return DONE
 
 

@@ -105,10 +105,50 @@ def tell_parent(
 
 
 def tell_parent_again(tx: Transaction, child: str) -> None:
-    """Deliver the end of a child that was asked for again (its first outcome no longer counts), unless it lies in the inbox."""
+    """Deliver the end of a child that was asked for again (its first outcome no longer counts), unless it lies in the inbox.
+
+    The fact that lies there is left as it is: its owner may be about to take it in by its number, and a second one would stay for ever.
+    """
     row = tx.one("read_ended_child", (child,))
     if row is None:
         return
     automation, parent, ident, state, result, failure = row
+    if tx.one("was_told_of_child", (parent, child)) is not None:
+        return
     decoded = None if failure is None else _FAILURE.decode(failure)
     tell_parent(tx, child, automation, parent, ident, RunState(state), result, decoded)
+
+
+def tell_watchers(
+    tx: Transaction, run: str, automation: str, state: RunState, result: bytes | None, failure: Failure | None
+) -> None:
+    """Deliver a run's end to the other runs that found it by its key and wait for it."""
+    for watcher, ident in tx.all("list_run_watchers", (run,)):
+        _tell_watcher(tx, run, automation, watcher, ident, state, result, failure)
+
+
+def tell_watcher_if_ended(tx: Transaction, watched: str, watcher: str, ident: str) -> None:
+    """Deliver the end of a run that had ended before somebody began to wait for it."""
+    row = tx.one("read_ended_child", (watched,))
+    if row is not None:
+        automation, _, _, state, result, failure = row
+        decoded = None if failure is None else _FAILURE.decode(failure)
+        _tell_watcher(tx, watched, automation, watcher, ident, RunState(state), result, decoded)
+
+
+def _tell_watcher(
+    tx: Transaction,
+    run: str,
+    automation: str,
+    watcher: str,
+    ident: str,
+    state: RunState,
+    result: bytes | None,
+    failure: Failure | None,
+) -> None:
+    if state is RunState.CANCELLED:
+        failure = failure or _CANCELLED
+    elif state is RunState.FAILED:
+        failure = failure or _NO_REASON
+    tx.change("fill_wait", (1, watcher, ident))
+    write(tx, watcher, FactKind.CHILD, automation, ident, result, failure, f"{run}:{ident}")

@@ -218,6 +218,7 @@ create table waits (
     primary key (run, ident)
 ) strict, without rowid;
 create index waits_match on waits (match_hash) where kind = 'event' and filled = 0;
+create index waits_run   on waits (name) where kind = 'run' and filled = 0;
 create index waits_ask   on waits (opened_at) where kind = 'ask' and filled = 0;
 
 create table events (
