@@ -2,12 +2,12 @@
 
 import pytest
 
-from mainspring.domain.journal import FactKind
+from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import RetireAutomation, SetQueue
-from mainspring.store.commands.results import CLAIM_LOST, Refused, Started
+from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
 from mainspring.store.commands.runs import CancelRun, ParentLink, RunKey
-from tests.contract.store.process import BOOM, audited, fail, finish, halt, signal, suspend
+from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome, signal, suspend
 
 
 def test_same_id_starts_once(store):
@@ -213,6 +213,19 @@ def test_child_asked_for_again_is_told_again(store):
     store.do(finish(store.claim_one(), result=b"7"))
     assert store.do(command) == Started(command.id, created=False, state="succeeded")
     assert [fact.payload for fact in store.history(parent.id).facts] == [b"7"]
+
+
+def test_child_asked_for_again_keeps_the_fact_that_is_there(store):
+    """An end that already lies in the inbox stays the one fact of it: whoever takes it in by its number leaves none behind."""
+    parent = store.begin()
+    command = store.starting(**child_of(parent))
+    store.do(command)
+    (child,) = store.claim().runs
+    store.do(finish(child))
+    (fact,) = store.history(parent.id).facts
+    again, taken = store.do(command, outcome(parent, 1, ident="c1", kind=OutcomeKind.CHILD, inbox=fact.seq))
+    assert (again.created, taken) == (False, DONE)
+    assert store.history(parent.id).facts == []
 
 
 def test_children_follow_the_close_policy(store):

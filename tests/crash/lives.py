@@ -1,0 +1,245 @@
+"""Worker processes that can be had in a few milliseconds: forked from a warm template that has imported everything and started nothing.
+
+The product never forks; what a life does from there on is what a worker process does: the real store on a file, the real committing thread,
+sessions, upkeep, children. A life ends when it is killed; it also dies with the template, and the template with the test.
+
+    python -m tests.crash.lives        # the template: one JSON request a line on stdin, one answer a line on stdout
+"""
+
+import asyncio
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mainspring.app.upkeep import Upkeep
+from mainspring.app.worker_process import _end_at_once
+from mainspring.app.working import Working
+from mainspring.engine.parentage import set_death_signal
+from mainspring.engine.registry import Registry
+from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.store import failpoints
+from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.queries import TEXTS, names
+from tests.crash.effects import LIFE, ROOT, SOCKET, TRIAL
+
+AUTOMATIONS = "tests.crash.workflows"
+_PROOF = re.compile(r"claim = ([?:]\w*) and session = ([?:]\w*)")
+
+
+class Life(msgspec.Struct, kw_only=True):
+    """What one worker process is to do. `failpoint` as in failpoints.parse; `unfenced` breaks the proof of ownership on purpose."""
+
+    folder: str
+    trial: str
+    effects: str
+    number: int = 1
+    failpoint: str = ""
+    parked: int = 2_000
+    suspend_after_ms: int = 10
+    concurrency: int = 64
+    unfenced: bool = False
+    beat_fast: bool = False
+
+    @property
+    def store(self) -> Path:
+        """The store's file."""
+        return Path(self.folder, "state.db")
+
+    @property
+    def hits(self) -> Path:
+        """One byte for each commit point that this life passed: b(efore), a(fter)."""
+        return Path(self.folder, f"hits.{self.number}")
+
+    @property
+    def log(self) -> Path:
+        """What it wrote to its log."""
+        return Path(self.folder, f"log.{self.number}")
+
+
+# -- in the life -------------------------------------------------------------------------------------------------------
+
+
+def live(life: Life, registry: Registry) -> None:
+    """Be a worker until killed; never returns."""
+    set_death_signal(signal.SIGKILL)
+    log = os.open(life.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for number in (1, 2):
+        os.dup2(log, number)
+    os.environ |= {SOCKET: life.effects, TRIAL: life.trial, LIFE: str(life.number), "CRASH_FOLDER": life.folder}
+    failpoints.install(_counting(life, failpoints.parse(life.failpoint)))
+    if life.unfenced:
+        take_the_fence_down()
+    if life.beat_fast:
+        from mainspring.engine import worker  # noqa: PLC0415 - only this life's pulse is changed
+
+        worker._ROUND_S = 0.02
+    asyncio.run(_work(life, registry))
+
+
+async def _work(life: Life, registry: Registry) -> None:
+    working = Working(
+        life.store,
+        registry,
+        settings=WorkerSettings(
+            concurrency=life.concurrency, threads=8, parked=life.parked, suspend_after_ms=life.suspend_after_ms
+        ),
+        processes=1,
+        databases={"default": Path(life.folder, "own.db")},
+        upkeep=Upkeep(),
+    )
+    working.on_fatal = lambda _error: _end_at_once(working)
+    await working.open()
+    await asyncio.Event().wait()
+
+
+def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a hook that notes each commit point before it does what is ordered."""
+    hits = os.open(life.hits, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    notes = {"commit.before": b"b", "commit.after": b"a"}
+
+    def hook(place: str) -> None:
+        if place in notes:
+            os.write(hits, notes[place])
+        order(place)
+
+    return hook
+
+
+def take_the_fence_down() -> None:
+    """Plant the bug that fencing is there to prevent: nobody asks whether this session still lives, nor whose run it is."""
+    SqliteDatabase._check_session = lambda self, transaction, commands: None  # type: ignore[method-assign]
+    for name in names():
+        TEXTS[name] = _PROOF.sub(r"(\1 is not null or \2 is not null)", TEXTS[name])
+
+
+# -- the template ------------------------------------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """Fork a life for each request; tell how each ended when asked."""
+    set_death_signal(signal.SIGKILL)
+    registry = Registry.load([AUTOMATIONS], ROOT)
+    assert not registry.problems, registry.problems
+    answers = os.dup(1)
+    os.write(answers, b"ready\n")
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        if "reap" in request:
+            answer: dict[str, Any] = {"status": os.waitstatus_to_exitcode(os.waitpid(request["reap"], 0)[1])}
+        else:
+            life = msgspec.convert(request, Life)
+            pid = os.fork()
+            if pid == 0:
+                os.setsid()
+                os.close(answers)
+                os.close(0)
+                code = 70
+                try:
+                    live(life, registry)
+                except BaseException:
+                    import traceback  # noqa: PLC0415
+
+                    traceback.print_exc()
+                finally:
+                    os._exit(code)
+            answer = {"pid": pid}
+        os.write(answers, json.dumps(answer).encode() + b"\n")
+
+
+# -- what tests use ----------------------------------------------------------------------------------------------------
+
+
+class Process:
+    """One life as its test sees it."""
+
+    def __init__(self, template: "Template", pid: int, life: Life) -> None:
+        self._template = template
+        self._descriptor = os.pidfd_open(pid)
+        self.pid = pid
+        self.life = life
+        self.code: int | None = None
+
+    def ended(self, within: float = 0.0) -> bool:
+        """Tell whether the process has ended, waiting so many seconds for it; then `code` is known (negative = signal)."""
+        if self.code is not None:
+            return True
+        if not select.select([self._descriptor], [], [], within)[0]:
+            return False
+        self.code = int(self._template.request({"reap": self.pid})["status"])
+        os.close(self._descriptor)
+        return True
+
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as a power cut would, and wait until it is gone."""
+        if not self.ended():
+            self.send(signal.SIGKILL)
+            assert self.ended(10)
+
+    def passed(self) -> int:
+        """Return how many commits it has finished."""
+        try:
+            return self.life.hits.read_bytes().count(b"a")
+        except FileNotFoundError:
+            return 0
+
+    def stopped(self, within: float = 5.0) -> bool:
+        """Tell whether it stands still (SIGSTOP)."""
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            state = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
+            if state.split()[0] == "T":
+                return True
+        return False
+
+
+class Template:
+    """The warm process from which lives are forked."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.lives"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask the template for something."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def start(self, life: Life) -> Process:
+        """Start a life."""
+        return Process(self, int(self.request(msgspec.to_builtins(life))["pid"]), life)
+
+    def close(self) -> None:
+        """End the template, and with it whatever still lives."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.kill()
+        self._process.wait(10)
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,323 @@
+"""One trial: a run is started, its worker is killed where it was ordered, others continue it to its end, and everything is checked.
+
+The client (this process) is outside the crash domain: it starts the run, delivers its event and answer under fixed command ids, each
+twice, and looks at the store. Nothing waits for time to pass: processes are watched by pidfd, runs by reading the store.
+"""
+
+import os
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.codec import decode
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.ids import idempotency_key
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import TERMINAL, OutcomeState, RunState
+from mainspring.engine.registry import Registry
+from mainspring.service import event, question, starting
+from mainspring.service.actor import Act, Actor, act_of
+from mainspring.store.sqlite.check import check
+from mainspring.store.sqlite.reads_acts import SqliteActReads
+from mainspring.store.sqlite.reads_runs import run_view
+from mainspring.store.sqlite.store import SqliteStore
+from mainspring.store.views import RunView
+from tests.crash.effects import Call, Effects
+from tests.crash.lives import Life, Process, Template
+
+_POLL = 0.002
+_LONGEST = 30.0
+"""No trial takes so long unless something hangs."""
+ENDED = TERMINAL | {RunState.NEEDS_ATTENTION}
+WITHOUT_CALLS = frozenset({"booked", "script_with_children"})
+"""Steps whose effects are not on the effect server."""
+
+
+class World:
+    """What all trials of a module share: effect server, template, the automations, and a store to copy."""
+
+    def __init__(self, folder: Path, registry: Registry) -> None:
+        self.folder = folder
+        self.registry = registry
+        self.effects = Effects(folder)
+        self.template = Template()
+        self._seed = folder / "seed"
+        self._seed.mkdir()
+        self._count = 0
+        store = SqliteStore(self._seed / "state.db", clock=SystemClock())
+        store.open()
+        store.close()
+        own = apsw.Connection(str(self._seed / "own.db"))
+        own.execute("create table bookings (id integer primary key, what text not null)")
+        own.close()
+
+    def fresh(self) -> Path:
+        """Return a new folder with a store and a database of the user's own."""
+        self._count += 1
+        folder = self.folder / f"t{self._count}"
+        folder.mkdir()
+        for name in ("state.db", "own.db"):
+            shutil.copyfile(self._seed / name, folder / name)
+        os.link(self._seed / "state.db.ballast", folder / "state.db.ballast")
+        return folder
+
+    def close(self) -> None:
+        """End the processes."""
+        self.template.close()
+        self.effects.close()
+
+
+class Client:
+    """A program that starts runs and delivers what they wait for, on the same store."""
+
+    def __init__(self, path: Path, registry: Registry) -> None:
+        self.clock = SystemClock()
+        self.registry = registry
+        self.store = SqliteStore(path, clock=self.clock)
+        self.store.open()
+
+    def act(self, command: str) -> Act:
+        """Return an act under a fixed command id: whoever repeats it changes nothing."""
+        return act_of(Actor("app", "client"), self.clock, command=command)
+
+    def start(self, automation: str, data: bytes = b"{}", command: str = "start") -> str:
+        """Start a run, twice under one command id."""
+        definition = self.registry.get(automation).definition
+        first = starting.start(self.store, self.clock, definition, data, act=self.act(command))
+        again = starting.start(self.store, self.clock, definition, data, act=self.act(command))
+        assert first.run == again.run
+        return first.run
+
+    def publish(self, name: str, data: Any) -> None:
+        """Publish an event, twice under one command id."""
+        for _ in range(2):
+            event.publish(self.store, self.clock, name, data, act=self.act(f"publish-{name}"))
+
+    def answer(self, run: str, choice: str) -> bool:
+        """Answer the open question of a run, twice under one command id; False while there is none."""
+        reads = SqliteActReads(self.store.reader)
+        try:
+            for _ in range(2):
+                question.answer(self.store, reads, run, choice, act=self.act("answer"))
+        except NotFoundError:
+            return False
+        return True
+
+    def view(self, run: str) -> RunView:
+        """Return a run as it stands."""
+        return run_view(self.store.reader, run)
+
+    def rows(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Read the store."""
+        return self.store.reader.read_text(text, parameters)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A workflow and what must have come true at its end. `deliver` is called until it returns True; `verify` looks further."""
+
+    automation: str
+    state: RunState = RunState.SUCCEEDED
+    other_ends: tuple[RunState, ...] = ()
+    deliver: Callable[["Trial"], bool] = lambda trial: True
+    verify: Callable[["Trial"], None] = lambda trial: None
+    result: Any = None
+    parked: int = 2_000
+    floor: int = 8
+    """Fewer commit points than this prove nothing."""
+
+
+@dataclass
+class Snapshot:
+    """What was committed when a life ended."""
+
+    keys: set[str]
+    checkpoints: dict[str, Any]
+
+
+@dataclass
+class Trial:
+    """One run and the lives that carried it."""
+
+    world: World
+    scenario: Scenario
+    kills: list[str]
+    folder: Path = field(init=False)
+    client: Client = field(init=False)
+    run: str = ""
+    lives: list[Process] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    number: int = 0
+    commits: int = 0
+    """How many commits the last life finished."""
+    survived: bool = False
+    """The last ordered kill was never reached: the run ended before it."""
+    _mark: int = 0
+    _delivered: bool = False
+
+    def go(self) -> None:
+        """Carry the run to its end through all kills, and check it."""
+        self.folder = self.world.fresh()
+        self.number = int(self.folder.name[1:])
+        self._mark = self.world.effects.mark()
+        self.client = Client(self.folder / "state.db", self.world.registry)
+        try:
+            self.run = self.client.start(self.scenario.automation)
+            for number, order in enumerate([*self.kills, ""], 1):
+                if self._live(number, order):
+                    break
+            self.check()
+            self.scenario.verify(self)
+        except BaseException as error:
+            error.add_note(self._describe())
+            raise
+        finally:
+            for life in self.lives:
+                life.kill()
+            self.client.close()
+            self._tidy()
+
+    def _tidy(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _live(self, number: int, order: str) -> bool:
+        """Let one worker live until it is killed or the run has ended; True if nobody needs to follow."""
+        process = self.world.template.start(
+            Life(
+                folder=str(self.folder),
+                trial=self.folder.name,
+                effects=self.world.effects.path,
+                number=number,
+                failpoint=order,
+                parked=self.scenario.parked,
+            )
+        )
+        self.lives.append(process)
+        until = time.monotonic() + _LONGEST
+        while not process.ended(_POLL):
+            if not self._delivered:
+                self._delivered = self.scenario.deliver(self)
+            if self.over():
+                if order and self._reached(process, order):
+                    assert process.ended(10)
+                    break
+                process.kill()
+                self.commits = process.passed()
+                self.survived = bool(order)
+                return True
+            assert time.monotonic() < until, "the run hangs"
+        assert order and process.code == -9, f"life {number} ended by itself with code {process.code}"
+        self.snapshots.append(self._snapshot())
+        return False
+
+    @staticmethod
+    def _reached(process: Process, order: str) -> bool:
+        """Tell whether the ordered kill was reached: then the process is dying."""
+        place, _, count = order.partition(":kill@")
+        letter = {"commit.before": b"b", "commit.after": b"a"}[place]
+        return process.life.hits.read_bytes().count(letter) >= int(count)
+
+    def over(self) -> bool:
+        """Tell whether the run has ended or needs a person."""
+        return self.client.view(self.run).state in ENDED
+
+    def _snapshot(self) -> Snapshot:
+        outcomes = self.client.rows("select run, ident, generation from journal where superseded is null")
+        saved = self.client.rows("select ident, value from checkpoints where value is not null")
+        return Snapshot(
+            {idempotency_key(run, ident, generation) for run, ident, generation in outcomes},
+            {ident: decode(value) for ident, value in saved},
+        )
+
+    # -- checks --------------------------------------------------------------------------------------------------------
+
+    def calls(self) -> list[Call]:
+        """Return what the world saw of this trial."""
+        return self.world.effects.calls(self._mark, self.folder.name)
+
+    def check(self) -> None:
+        """Check everything that must be true of every workflow."""
+        view, scenario = self.client.view(self.run), self.scenario
+        assert view.state in (scenario.state, *scenario.other_ends), (view.state, view.reason, view.failure)
+        if view.state is RunState.SUCCEEDED and scenario.result is not None:
+            assert view.result is not None
+            assert decode(view.result) == scenario.result
+        self._check_store()
+        self._check_journal()
+        self._check_effects()
+
+    def _check_store(self) -> None:
+        found = check(self.folder / "state.db", least_free=0)
+        assert found == []
+        ended = "select id from runs where finished_at is not null"
+        for table in ("waits", "inbox"):
+            assert self.client.rows(f"select * from {table} where run in ({ended})") == [], table  # noqa: S608
+        assert self.client.rows(f"select * from attempts where state = 'started' and run in ({ended})") == []  # noqa: S608
+
+    def _check_journal(self) -> None:
+        ranks: dict[str, list[int]] = defaultdict(list)
+        counted: set[tuple[str, str]] = set()
+        for run, rank, ident, superseded in self.client.rows(
+            "select run, rank, ident, superseded from journal order by run, rank"
+        ):
+            ranks[run].append(rank)
+            if superseded is None:
+                assert (run, ident) not in counted, f"two counted outcomes of {ident}"
+                counted.add((run, ident))
+        for run, found in ranks.items():
+            assert found == list(range(1, len(found) + 1)), f"the ranks of {run} have gaps: {found}"
+
+    def _check_effects(self) -> None:
+        calls = self.calls()
+        keys_of: dict[str, set[str]] = defaultdict(set)
+        applied: dict[str, int] = defaultdict(int)
+        for call in calls:
+            keys_of[call.what].add(call.key)
+            applied[call.what] += call.applied and call.kind != "raw"
+        doubled = [what for what in keys_of if len(keys_of[what]) > 1 or applied[what] > 1]
+        assert doubled == [], f"done twice: {doubled}"
+        called = {call.key.partition("/")[0] for call in calls}
+        lost = [
+            ident
+            for run, ident, name, generation in self.client.rows(
+                "select run, ident, name, generation from journal where state = ? and kind in (?, ?)",
+                OutcomeState.SUCCEEDED,
+                OutcomeKind.STEP,
+                OutcomeKind.UNDO,
+            )
+            if name not in WITHOUT_CALLS and idempotency_key(run, ident, generation) not in called
+        ]
+        assert lost == [], f"saved, but the world never saw it: {lost}"
+        for number, snapshot in enumerate(self.snapshots, 1):
+            again = [c for c in calls if c.life > number and c.key.partition("/")[0] in snapshot.keys]
+            assert again == [], f"committed when life {number} ended, and executed again: {again}"
+
+    def _describe(self) -> str:
+        """Return what is needed to understand a failed trial."""
+        lines = [f"{self.scenario.automation}, kills {self.kills}"]
+        lines += [f"  {call}" for call in self.calls()]
+        for query in (
+            "select id, state, reason, claim, rank, waiting_for, failure from runs",
+            "select run, rank, ident, state, asked, attempt, claim from journal",
+            "select * from attempts",
+            "select * from waits",
+            "select * from inbox",
+            "select id, role, state, pid from sessions",
+        ):
+            lines.append(query)
+            lines += [f"  {row}" for row in self.client.rows(query)]
+        for life in self.lives:
+            lines.append(f"life {life.life.number}: {life.code}, hits {life.life.hits.read_bytes() if life.life.hits.exists() else b''!r}")
+            lines.append(life.life.log.read_text() if life.life.log.exists() else "(no log)")
+        return "\n".join(lines)

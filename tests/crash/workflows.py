@@ -1,0 +1,221 @@
+"""The workflows that are killed at every commit point: one for each way in which a run waits, ends, or touches the world."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import mainspring as ms
+from tests.crash.effects import effect
+
+SOON = ms.Retry(attempts=5, initial=timedelta(milliseconds=10))
+
+
+# -- steps -------------------------------------------------------------------------------------------------------------
+
+
+def keyed(what: str) -> str:
+    """One effect that the world applies once a key; in a thread."""
+    effect(what)
+    return what
+
+
+async def keyed_in_loop(what: str) -> str:
+    """The same in the worker's loop."""
+    effect(what)
+    return what
+
+
+async def endless(what: str) -> str:
+    """An effect, then no end: whoever calls it must give it up."""
+    effect(what)
+    await asyncio.sleep(3600)
+    return what
+
+
+async def refused(what: str) -> str:
+    """An effect that fails for good."""
+    effect(what, kind="raw")
+    raise ms.Permanent(f"{what} cannot be")
+
+
+async def loaded(n: int) -> int:
+    """One item of fifty, two of which are bad."""
+    if n in (7, 31):
+        raise ms.Permanent(f"item {n} is bad")
+    effect(f"item {n}")
+    return n
+
+
+def take_back(what: str, result: str | None = None) -> None:
+    """Undo of `keyed`."""
+    effect(f"undo {what}")
+
+
+def once(what: str) -> str:
+    """An effect that has no key: only the delivery can keep it from happening twice."""
+    effect(what, kind="raw")
+    return what
+
+
+def booked(tx: ms.Tx, what: str) -> int:
+    """An effect in the user's own database."""
+    tx.execute("insert into bookings (what) values (?)", (what,))
+    return tx.last_rowid
+
+
+def in_parts(parts: int) -> int:
+    """A long step that tells how far it is; in a child process."""
+    done: int = ms.last_checkpoint(int) or 0
+    while done < parts:
+        effect(f"part {done}", kind="part")
+        done += 1
+        ms.checkpoint(done)
+    return done
+
+
+async def busy(what: str) -> str:
+    """A server that says "503, come back in 20 ms" twice."""
+    answer = effect(what, refuse=2)
+    if answer["status"] == 503:
+        raise ms.Transient("503", retry_after=0.02)
+    return what
+
+
+# -- workflows ---------------------------------------------------------------------------------------------------------
+
+
+@ms.workflow
+async def plain_sequence(run: ms.Run) -> list[str]:
+    """Steps in threads and in the loop, one after the other."""
+    first = await run.step(keyed, "first")
+    second = await run.step(keyed_in_loop, first + " second")
+    third = await run.step(keyed, second + " third")
+    return [first, second, third]
+
+
+@ms.workflow
+async def gather_with_race(run: ms.Run) -> list[str]:
+    """Three at once, of which the first wins and the others are given up; beside it two that are gathered."""
+
+    async def race() -> str:
+        racers = [
+            asyncio.ensure_future(run.step(keyed, "left")),
+            asyncio.ensure_future(run.step(keyed_in_loop, "right")),
+            asyncio.ensure_future(run.step(endless, "never")),
+        ]
+        done, lost = await asyncio.wait(racers, return_when=asyncio.FIRST_COMPLETED)
+        for loser in lost:
+            loser.cancel()
+        winner = next(racer for racer in racers if racer in done).result()
+        return await run.step(keyed, f"prize for {winner}")
+
+    return list(await asyncio.gather(race(), run.step(keyed_in_loop, "beside"), run.step(keyed, "aside")))
+
+
+@ms.workflow
+async def group_with_error(run: ms.Run) -> str:
+    """A TaskGroup in which one fails: the others are cancelled, then something else is done."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run.step(keyed_in_loop, "member"))
+            group.create_task(run.step(refused, "trouble"))
+            group.create_task(run.step(endless, "cancelled member"))
+    except* ms.StepFailed:
+        pass
+    return await run.step(keyed, "amends")
+
+
+@ms.workflow
+async def step_with_timeout(run: ms.Run) -> str:
+    """asyncio.timeout around a step that does not end."""
+    try:
+        async with asyncio.timeout(0.05):
+            await run.step(endless, "too slow")
+    except TimeoutError:
+        return await run.step(keyed, "in its place")
+    return "no time-out"
+
+
+@ms.workflow
+async def map_with_bad_items(run: ms.Run) -> list[int | str]:
+    """Fifty items, ten at a time; two cannot be done."""
+    found = await run.map(loaded, range(50), concurrency=10, on_error="collect")
+    return [f"bad {one.index}" if isinstance(one, ms.ItemFailed) else one for one in found]
+
+
+@ms.workflow
+async def ship(run: ms.Run, order: int) -> str:
+    """The child of the next one."""
+    await run.step(keyed, f"label {order}")
+    return await run.step(keyed_in_loop, f"parcel {order}")
+
+
+@ms.workflow
+async def child_with_key(run: ms.Run) -> str:
+    """A child that is known by a key."""
+    await run.step(keyed_in_loop, "before the child")
+    parcel = await run.options(run_key="ship:7").child(ship, 7)
+    return await run.step(keyed_in_loop, f"after {parcel}")
+
+
+@ms.workflow
+async def sleep_and_event(run: ms.Run) -> str:
+    """A durable sleep, an event, another step."""
+    await run.step(keyed_in_loop, "before the sleep")
+    await asyncio.sleep(0.03)
+    paid = await run.event("paid", where={"id": 7}, within="1h")
+    return await run.step(keyed, f"paid {paid.amount}")
+
+
+@ms.workflow
+async def ask_and_answer(run: ms.Run) -> str:
+    """A question to a person between two steps."""
+    await run.step(keyed_in_loop, "before the question")
+    said = await run.ask("Go on?", choices=["yes", "no"], within="1h")
+    return await run.step(keyed, f"they said {said}")
+
+
+@ms.workflow
+async def rollback(run: ms.Run) -> str:
+    """Three steps that are taken back, newest first."""
+    for what in ("one", "two", "three"):
+        await run.options(undo=take_back).step(keyed, what)
+    return await run.rollback("not wanted any more")
+
+
+@ms.workflow
+async def at_most_once(run: ms.Run) -> str:
+    """An effect without a key, between two with one."""
+    await run.step(keyed_in_loop, "before the bet")
+    bet = await run.options(delivery="at_most_once").step(once, "bet")
+    return await run.step(keyed_in_loop, f"after the {bet}")
+
+
+@ms.workflow
+async def transactional(run: ms.Run) -> list[int]:
+    """Two effects in the user's own database."""
+    first = await run.options(delivery="transactional").step(booked, "room")
+    await run.step(keyed_in_loop, "between the bookings")
+    second = await run.options(delivery="transactional").step(booked, "flight")
+    return [first, second]
+
+
+@ms.workflow
+async def child_process(run: ms.Run) -> int:
+    """A plain function in a child process that keeps checkpoints."""
+    parts = await run.options(isolate="process").step(in_parts, 4)
+    await run.step(keyed_in_loop, "all parts")
+    return parts
+
+
+@ms.workflow
+async def retry_after(run: ms.Run) -> str:
+    """A step that is refused twice and told when to come back."""
+    await run.step(keyed_in_loop, "before the rush")
+    return await run.options(retry=SOON).step(busy, "rush")
+
+
+ms.script(
+    "script_with_children",
+    ["sh", str(Path(__file__).with_name("with_children.sh"))],
+)
