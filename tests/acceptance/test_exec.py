@@ -163,6 +163,17 @@ def test_signal_is_passed_on(place: Place, script: str, number: int, code: int) 
     assert place.runs() == [("cancelled", None)]
 
 
+def test_run_is_cancelled_from_outside(place: Place) -> None:
+    """`mainspring runs cancel` ends a wrapped command that runs, and no attempt follows."""
+    ready = place.fifo("ready")
+    script = "echo $MAINSPRING_RUN_ID > ready; sleep 1000; true"
+    process = place.start("exec", "-n", "x", "--retry", "9", "--", "sh", "-c", script)
+    run = ready.read_text().strip()
+    assert place.call("runs", "cancel", run, "-y").returncode == 0
+    assert process.wait(PATIENCE) == 128 + 15
+    assert place.runs() == [("cancelled", None)]
+
+
 def test_killed_exec_takes_its_command_along(place: Place) -> None:
     """After kill -9 the command is gone with it; the watcher ends what it had started, and the run is lost, not running."""
     ready = place.fifo("ready")

@@ -14,8 +14,11 @@ from typing import TypeVar
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.journal import FactKind
+from mainspring.store.base import Changes
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.sqlite.liveness import find_dead, kill_remains
+from mainspring.store.sqlite.reads_history import facts_after
 from mainspring.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")
@@ -41,7 +44,9 @@ class Ledger:
         self.path = path
         self.away: str | None = None
         self._patience = patience
-        self._store = SqliteStore(path, clock=clock)
+        self._store = SqliteStore(path, clock=clock, on_change=self._on_change)
+        self._on_cancel: Callable[[], None] | None = None
+        self._is_looking = False
         self._asked: SimpleQueue[_Asked | None] = SimpleQueue()
         threading.Thread(target=self._live, name="mainspring-ledger", daemon=True).start()
 
@@ -81,10 +86,29 @@ class Ledger:
         lock = self._store.lock
         return () if lock is None or self.away is not None else (lock.descriptor,)
 
+    def when_cancelled(self, then: Callable[[], None]) -> None:
+        """Call `then`, in another thread, once somebody asks for the run to be cancelled."""
+        self._on_cancel = then
+        self._is_looking = True
+        self.tell(self._look)
+
     def close(self) -> None:
         """End the session, if the store still answers."""
         self.do(lambda store: store.close())
         self._asked.put(None)
+
+    def _on_change(self, changes: Changes) -> None:
+        """Look for a cancel when another process wrote something; one look waits at most."""
+        if changes.facts and self._on_cancel is not None and not self._is_looking:
+            self._is_looking = True
+            self.tell(self._look)
+
+    def _look(self, store: SqliteStore) -> None:
+        self._is_looking = False
+        if store.session is None or self._on_cancel is None:
+            return
+        if any(fact.kind is FactKind.CANCEL for fact in facts_after(store.reader, store.session, 0)):
+            self._on_cancel()
 
     def _live(self) -> None:
         """Do one thing after the other, until one fails."""

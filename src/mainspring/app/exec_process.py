@@ -9,19 +9,17 @@ import os
 import socket
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
 from mainspring.app.exec_ledger import Ledger, bury_dead
+from mainspring.app.exec_plan import MAINSPRING_FAILED, ExecPlan
 from mainspring.app.exec_signals import PassedSignals, say
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import new_id
 from mainspring.domain.states import RunState
 from mainspring.engine import wrapped_record as tell
-from mainspring.engine.wrapped import KILLED, WrappedEnd, WrappedRun, Wrapping
+from mainspring.engine.wrapped import KILLED, WrappedEnd, WrappedRun
 from mainspring.service.spool import LockFile, Spool
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.commands.journal import RecordProcess, SaveAttempt
@@ -32,26 +30,10 @@ from mainspring.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")
 
-MAINSPRING_FAILED = 125
-LOCK_HELD = 75
-"""EX_TEMPFAIL: nothing ran, come again. Not 0, which would tell whoever asks that the work is done."""
 _LOOK_EVERY = 0.05
 _TAKE_IN_FOR = 1.0
 _TAKE_IN_MOST = 500
 _BURIAL_PATIENCE = 10.0
-
-
-class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one call of `exec` was asked for, and where its records go (`spool` None = there is no place)."""
-
-    wrapping: Wrapping
-    store: Path | None
-    spool: Path | None
-    lock: str | None = None
-    lock_wait: timedelta = timedelta(0)
-    lock_exit: int = LOCK_HELD
-    fail_open: bool = True
-    verbose: bool = False
 
 
 class _StopError(Exception):
@@ -232,6 +214,8 @@ class ExecProcess:
             on_group=lambda pgid, mark, ended: self._tell(RecordProcess(pgid, mark, self._id, wrapping.ident, ended)),
         )
         self._signals.pass_to(wrapped.signalled)
+        if ledger is not None:
+            ledger.when_cancelled(wrapped.cancel)
         return wrapped.run()
 
     def _tell(self, command: SaveAttempt | RecordProcess) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from mainspring.app.exec_process import LOCK_HELD, MAINSPRING_FAILED, ExecPlan, ExecProcess
+from mainspring.app.exec_plan import LOCK_HELD, MAINSPRING_FAILED, ExecPlan
+from mainspring.app.exec_process import ExecProcess
 from mainspring.app.exec_signals import say
 from mainspring.cli.lazy import Command
 from mainspring.config import Settings, load

@@ -9,6 +9,7 @@ import pytest
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.journal import AttemptRecord
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import Schedule
@@ -18,7 +19,9 @@ from mainspring.engine.command import CommandEnd, CommandFailed
 from mainspring.engine.commands import CommandResult, NotProduced
 from mainspring.engine.wrapped import MOST_KEPT, WrappedRun, Wrapping, exit_code_of
 
-AT_ONCE = {"initial": "0ms", "max": "0ms"}
+
+def at_once(attempts: int) -> Retry:
+    return Retry(attempts, initial="0ms", max="0ms")
 
 
 def wrapping(script: str, **more) -> Wrapping:
@@ -42,14 +45,14 @@ def run(script: str, **more) -> tuple[WrappedRun, list[AttemptRecord]]:
         (CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0), CommandFailed("no start", 126), 126),
     ],
 )
-def test_exit_code_has_one_table(end: CommandEnd, error: Exception | None, code: int) -> None:
+def test_exit_code_has_one_table(end: CommandEnd, error: MainspringError | None, code: int) -> None:
     """Time-out, start that failed, signal, missing product and the command's own code."""
     assert exit_code_of(end, error) == code
 
 
 def test_each_attempt_is_told_and_the_last_one_kept_as_outcome() -> None:
     """Failed attempts that are followed by another one are told with its time, and each later attempt as begun."""
-    wrapped, told = run("exit $((3 - MAINSPRING_ATTEMPT))", retry=Retry(5, **AT_ONCE))
+    wrapped, told = run("exit $((3 - MAINSPRING_ATTEMPT))", retry=at_once(5))
     end = wrapped.run()
     assert [(one.attempt, one.state) for one in told] == [
         (1, AttemptState.FAILED),
@@ -69,7 +72,7 @@ def test_each_attempt_is_told_and_the_last_one_kept_as_outcome() -> None:
 
 def test_last_failure_is_the_runs() -> None:
     """When attempts are used up the run fails with what the last one said, and its exit code."""
-    wrapped, told = run("echo try $MAINSPRING_ATTEMPT; exit 4", retry=Retry(2, **AT_ONCE))
+    wrapped, told = run("echo try $MAINSPRING_ATTEMPT; exit 4", retry=at_once(2))
     end = wrapped.run()
     assert (end.state, end.reason, end.exit_code, len(told)) == (RunState.FAILED, FailureReason.RETRIES_EXHAUSTED, 4, 2)
     assert end.failure is not None
@@ -118,7 +121,7 @@ def test_signal_before_the_start_runs_nothing() -> None:
 
 def test_attempts_that_are_kept_are_bounded() -> None:
     """However often it is tried, the story stays small: the newest attempts."""
-    wrapped, _ = run("exit 1", retry=Retry(MOST_KEPT + 5, **AT_ONCE))
+    wrapped, _ = run("exit 1", retry=at_once(MOST_KEPT + 5))
     end = wrapped.run()
     assert len(end.attempts) == MOST_KEPT
     assert end.attempts[-1].attempt == end.outcome.attempt - 1 == MOST_KEPT + 4
@@ -136,7 +139,7 @@ def test_environment_names_the_attempt_and_hides_secrets() -> None:
 def test_time_out_is_per_attempt() -> None:
     """Each attempt has the whole time; a time-out may be tried again."""
     script = "test $MAINSPRING_ATTEMPT = 2 || sleep 100"
-    wrapped, told = run(script, timeout=timedelta(milliseconds=150), retry=Retry(2, **AT_ONCE))
+    wrapped, told = run(script, timeout=timedelta(milliseconds=150), retry=at_once(2))
     assert wrapped.run().exit_code == 0
     assert told[0].failure is not None
     assert told[0].failure.code == "timeout"

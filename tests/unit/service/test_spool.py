@@ -60,7 +60,7 @@ def test_failed_write_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPat
     def broken(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", broken)
+    monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError, match="No space"):
         spool.write(record("r_1"), None)
     assert os.listdir(spool.folder) == []

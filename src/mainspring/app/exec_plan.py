@@ -1,0 +1,25 @@
+"""What one call of `exec` was asked for, and the exit codes that are its own."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from mainspring.engine.wrapped import Wrapping
+
+MAINSPRING_FAILED = 125
+LOCK_HELD = 75
+"""EX_TEMPFAIL: nothing ran, come again. Not 0, which would tell whoever asks that the work is done."""
+
+
+class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one call of `exec` was asked for, and where its records go (`spool` None = there is no place)."""
+
+    wrapping: Wrapping
+    store: Path | None
+    spool: Path | None
+    lock: str | None = None
+    lock_wait: timedelta = timedelta(0)
+    lock_exit: int = LOCK_HELD
+    fail_open: bool = True
+    verbose: bool = False
