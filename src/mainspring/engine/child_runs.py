@@ -16,7 +16,7 @@ from mainspring.domain.errors import DefinitionError
 from mainspring.domain.ids import derived_id
 from mainspring.domain.signature import Signature, signature_of
 from mainspring.engine.automation import Automation
-from mainspring.engine.isolation import importable, load_callable
+from mainspring.engine.isolation import importable, load_here
 from mainspring.engine.registry import current_registry
 from mainspring.engine.requests import ChildCall, Request, StepPlan
 from mainspring.engine.starting import StartOptions, start_command
@@ -123,7 +123,7 @@ def read_step_run(data: bytes) -> tuple[Callable[..., Any], Signature, tuple[Any
         DefinitionError: this worker cannot import the function.
     """
     value = msgspec.json.decode(data, type=StepInput)
-    fn = load_callable(value.function)
+    fn = load_here(value.function)
     signature = signature_of(fn)
     args, kwargs = decode_call(signature, bytes(value.call), value.function)
     return fn, signature, args, kwargs, value

@@ -96,15 +96,28 @@ def load_callable(ref: str) -> Callable[..., Any]:
     """
     place, _, qualname = ref.rpartition(":")
     name, _, file = place.partition("@")
-    if name == MAIN_ALIAS and _is_main(file):
-        module: ModuleType = sys.modules["__main__"]
-    else:
-        module = _load_file(name, file) if file else importlib.import_module(name)
+    module = _load_file(name, file) if file else importlib.import_module(name)
     found = _lookup(module, qualname)
     if found is None:
         raise ImportError(f"{name} has no {qualname}: was its file changed since the worker started?")
     fn: Callable[..., Any] = plain(found)
     return fn
+
+
+def load_here(ref: str) -> Callable[..., Any]:
+    """Return the function of this name in the engine's own process, where the file it was started with must not run again.
+
+    Raises:
+        ImportError: the module has no such name. And whatever the module raises.
+    """
+    place, _, qualname = ref.rpartition(":")
+    name, _, file = place.partition("@")
+    if name == MAIN_ALIAS and _is_main(file):
+        found = _lookup(sys.modules["__main__"], qualname)
+        if found is not None:
+            fn: Callable[..., Any] = plain(found)
+            return fn
+    return load_callable(ref)
 
 
 def _module_name(fn: Callable[..., Any], name: str) -> str:

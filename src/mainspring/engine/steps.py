@@ -53,6 +53,7 @@ class Steps:
         if records:
             last = step.take_up(records)
             if last.state in (AttemptState.STARTED, AttemptState.LOST) and call.plan.delivery == "at_most_once":
+                step.attempt = last.attempt
                 self._doubt(step, lost_in_doubt(request.name))
                 return
             if last.next_at is not None and last.next_at > driver.hosting.clock.now():
