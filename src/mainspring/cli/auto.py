@@ -31,15 +31,15 @@ class Known(msgspec.Struct, frozen=True):
     problem: str | None
 
 
-def known_automations(invocation: Invocation, modules: tuple[str, ...] = ()) -> list[Known]:
-    """Return all automations by name: those of the store, else those of the code."""
+def known_automations(invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False) -> list[Known]:
+    """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are told elsewhere."""
     from mainspring.store.sqlite.reads_status import automations
 
     views: list[AutomationView] = [] if modules else invocation.rows(lambda reader: automations(reader, None))
     if views:
         return [Known(view.name, _definition_of(view), view, view.problem) for view in views]
     registry = invocation.registry(modules)
-    for problem in registry.problems:
+    for problem in () if quiet else registry.problems:
         invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
     return [Known(one.name, one.definition, None, None) for one in sorted(registry, key=lambda one: one.name)]
 

@@ -1,0 +1,74 @@
+"""What `doctor` looks at: each check is one function that yields what it found. Nothing is changed, nothing is made.
+
+A check that cannot look (the store is away) leaves that to the check of the store. docs/reference/doctor.md explains each by its name.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import msgspec
+
+from mainspring.cli.context import Invocation
+from mainspring.domain.errors import MainspringError
+
+DOCS = "docs/reference/doctor.md"
+State = Literal["ok", "warning", "problem"]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One finding: `name` of the check, its state, what was found, how to mend it ("" = nothing to do), where it is explained."""
+
+    name: str
+    state: State
+    text: str
+    fix: str = ""
+    docs: str = ""
+
+
+Looker = Callable[[Invocation], Iterator[Check]]
+
+
+def all_checks(invocation: Invocation) -> list[Check]:
+    """Run every check, in the order in which things depend on each other."""
+    found: list[Check] = []
+    try:
+        _ = invocation.settings
+    except MainspringError as error:  # nothing else can be looked at
+        return [Check("config", "problem", error.message, error.hint or "", f"{DOCS}#config")]
+    for name, look in lookers().items():
+        try:
+            found += look(invocation)
+        except MainspringError as error:
+            found.append(Check(name, "problem", error.message, error.hint or ""))
+    return [msgspec.structs.replace(check, docs=f"{DOCS}#{check.name}") for check in found]
+
+
+def lookers() -> dict[str, Looker]:
+    """Return the checks by name."""
+    from mainspring.cli import checks_automations, checks_store, checks_workers
+
+    return {
+        "config": checks_store.config,
+        "store": checks_store.store,
+        "space": checks_store.space,
+        "filesystem": checks_store.file_system,
+        "sqlite": checks_store.sqlite,
+        "schema": checks_store.schema,
+        "modes": checks_store.modes,
+        "other-store": checks_store.other_store,
+        "spool": checks_store.spool,
+        "clock": checks_workers.clock,
+        "tzdata": checks_workers.time_zones,
+        "worker": checks_workers.worker,
+        "scheduler": checks_workers.scheduler,
+        "loading": checks_automations.loading,
+        "owner": checks_automations.owner,
+        "runbook": checks_automations.runbook,
+        "timeout": checks_automations.timeout,
+        "success": checks_automations.success,
+    }
+
+
+def ok(name: str, text: str) -> Check:
+    """Return a check that found nothing wrong."""
+    return Check(name, "ok", text)

@@ -1,0 +1,139 @@
+"""Checks of the configuration, the store's file and what lies around it."""
+
+import os
+import stat
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from mainspring.cli.checks import Check, ok
+from mainspring.cli.context import Invocation, require_form
+from mainspring.cli.words import many
+
+MIB = 1024 * 1024
+LITTLE, LEAST = 512 * MIB, 64 * MIB
+
+
+def config(invocation: Invocation) -> Iterator[Check]:
+    """Which file is read; a wrong one is an error of its own."""
+    settings = invocation.settings
+    where = str(settings.file) if settings.file else "no file: defaults and variables only"
+    yield ok("config", f"{where} (environment {settings.project.environment})")
+
+
+def store(invocation: Invocation) -> Iterator[Check]:
+    """The store can be read, and written by this user."""
+    path = invocation.path
+    if not path.exists():
+        above = _existing(path)
+        if os.access(above, os.W_OK):
+            yield ok("store", f"none yet; it will be made at {path}")
+        else:
+            yield Check(
+                "store", "problem", f"none yet, and {above} may not be written", "Make the folder, or set store.url."
+            )
+        return
+    invocation.reader.read("read_meta", ("store",))
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        yield ok("store", f"{path}, {path.stat().st_size / MIB:,.1f} MiB")
+    else:
+        yield Check(
+            "store", "problem", f"{path} may only be read", "Make the file and its folder writable for this user."
+        )
+
+
+def space(invocation: Invocation) -> Iterator[Check]:
+    """There is room for the store to grow."""
+    from mainspring.store.sqlite.filesystem import free_bytes
+
+    free = free_bytes(_existing(invocation.path))
+    text = f"{free // MIB:,} MiB are free beside the store"
+    if free >= LITTLE:
+        yield ok("space", text)
+    else:
+        yield Check(
+            "space", "problem" if free < LEAST else "warning", text, "Make room: mainspring db prune, or a larger disk."
+        )
+
+
+def file_system(invocation: Invocation) -> Iterator[Check]:
+    """The store lies on a local disk."""
+    from mainspring.store.sqlite.filesystem import refuse_network
+
+    refuse_network(invocation.path)
+    yield ok("filesystem", "local")
+
+
+def sqlite(invocation: Invocation) -> Iterator[Check]:
+    """The SQLite in use cannot damage the file."""
+    from mainspring.store.sqlite.connection import refuse_unsafe_sqlite
+
+    found = version("apsw")  # carries the number of the SQLite inside
+    refuse_unsafe_sqlite(found)
+    yield ok("sqlite", f"SQLite {'.'.join(found.split('.')[:3])}")
+
+
+def schema(invocation: Invocation) -> Iterator[Check]:
+    """The store has the form that this version knows."""
+    if invocation.path.exists():
+        require_form(invocation.path)
+        yield ok("schema", "the store has the form of this version")
+
+
+def modes(invocation: Invocation) -> Iterator[Check]:
+    """Nobody else may read the store or change the configuration."""
+    path = invocation.path
+    faults = [
+        Check("modes", "warning", f"others may read {file}", f"chmod 600 {file}")
+        for file in (path, path.with_name(f"{path.name}-wal"))
+        if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077
+    ]
+    settings = invocation.settings.file
+    if settings is not None and stat.S_IMODE(settings.stat().st_mode) & 0o002:
+        faults.append(Check("modes", "problem", f"anybody may change {settings}", f"chmod o-w {settings}"))
+    yield from faults or [ok("modes", "store and configuration are yours alone")]
+
+
+def other_store(invocation: Invocation) -> Iterator[Check]:
+    """There is no second store that this user may be writing to by mistake."""
+    from mainspring.config.places import Surroundings, default_store
+
+    around = Surroundings(os.environ, Path.cwd(), os.getuid())
+    other = default_store(around, invocation.settings.project.environment)
+    if other == invocation.path or not other.exists():
+        yield ok("other-store", "no other store of this user in the usual place")
+        return
+    yield Check(
+        "other-store",
+        "warning",
+        f"there is another store of this user: {other}",
+        f"What ran without this configuration is there: mainspring --store {other} status",
+    )
+
+
+def spool(invocation: Invocation) -> Iterator[Check]:
+    """Records that were written while the store was away have been taken in."""
+    from mainspring.service.spool import Spool
+
+    folder = invocation.settings.exec.spool
+    if not folder.exists():
+        yield ok("spool", "empty")
+        return
+    found = Spool(folder)
+    waiting, bad = found.names(), found.bad_names()
+    if waiting:
+        yield Check(
+            "spool",
+            "warning",
+            f"{many(len(waiting), 'record')} of wrapped commands not taken in yet",
+            "A worker takes them in, and so does the next: mainspring exec, mainspring watch --once",
+        )
+    if bad:
+        yield Check("spool", "problem", f"{many(len(bad), 'record')} cannot be read", f"Look at {folder / bad[0]}")
+    if not waiting and not bad:
+        yield ok("spool", "empty")
+
+
+def _existing(path: Path) -> Path:
+    """Return the nearest folder above that is there."""
+    return next(folder for folder in path.parents if folder.exists())

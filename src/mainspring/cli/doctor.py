@@ -1,0 +1,57 @@
+"""`mainspring doctor`: every check with its state and how to mend it; `--config` shows each setting with its source."""
+
+import click
+
+from mainspring.cli import exits, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+
+_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+_ICONS = {"ok": words.GOOD, "warning": words.WARN, "problem": words.BAD}
+
+
+@command("doctor", "check the whole installation")
+@click.option("--config", "show_config", is_flag=True, help="print each setting in force, with its source")
+@pass_invocation
+def doctor(invocation: Invocation, *, show_config: bool) -> int:
+    """Ends with 9 if any check found a problem; a warning alone does not. Another configuration file: mainspring --config FILE doctor."""
+    if show_config:
+        return _config(invocation)
+    from mainspring.cli.checks import all_checks
+
+    found = all_checks(invocation)
+
+    def text() -> None:
+        output = invocation.output
+        for check in found:
+            icon = output.paint(_ICONS[check.state], _COLOURS[check.state])
+            output.line(f"{icon} {check.name:<12} {words.shown(check.text)}")
+            if check.fix:
+                output.line(f"  {'':<12} {words.shown(check.fix)}")
+                output.hint(f"  {'':<12} {check.docs}")
+        bad = sum(check.state == "problem" for check in found)
+        output.hint(f"\n{words.many(bad, 'problem')} in {words.many(len(found), 'check')}.")
+
+    invocation.output.document(found, text)
+    return exits.CHECK_FAILED if any(check.state == "problem" for check in found) else exits.OK
+
+
+def _config(invocation: Invocation) -> int:
+    from mainspring.cli.plain import json_text, plain
+
+    rows = [
+        {"setting": path, "value": plain(value), "source": source}
+        for path, value, source in invocation.settings.describe()
+    ]
+
+    def value_text(value: object) -> str:
+        return "-" if value is None else value if isinstance(value, str) else " ".join(json_text(value).split())
+
+    columns = [
+        Column("SETTING", lambda row: row["setting"]),
+        Column("VALUE", lambda row: words.one_line(value_text(row["value"]), 120)),
+        Column("SOURCE", lambda row: words.one_line(row["source"])),
+    ]
+    invocation.output.rows(rows, columns, empty="No settings.")
+    return exits.OK

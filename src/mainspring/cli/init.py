@@ -1,0 +1,90 @@
+"""`mainspring init`: a project that runs as it is."""
+
+import shlex
+from pathlib import Path
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.domain.errors import AlreadyExistsError, StoreReadOnlyError
+
+_TRY = {
+    "workflow": "mainspring run order-demo --watch",
+    "bot": "mainspring runs watch @last",
+    "script": "mainspring runs list",
+}
+
+
+@command("init", "make a project: configuration, an example, tests")
+@click.argument("folder", required=False, default=".", type=click.Path(path_type=Path))
+@click.option(
+    "--template",
+    type=click.Choice(["workflow", "bot", "script"]),
+    default="workflow",
+    show_default=True,
+    help="what to begin with",
+)
+@pass_invocation
+def init(invocation: Invocation, folder: Path, template: str) -> None:
+    """FOLDER is made if it is missing. Nothing that exists is overwritten: then nothing at all is written."""
+    from mainspring.cli.templates import project_files
+
+    files = project_files(template, toml_text(folder.resolve().name or "project"))
+    taken = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
+    if taken:
+        raise AlreadyExistsError(
+            f"{folder} has {', '.join(taken)} already, and nothing is overwritten",
+            hint="Name another folder, or add to the project: mainspring add script|workflow NAME",
+        )
+    for path, content in files.items():
+        write_new(folder / path, content)
+
+    def text() -> None:
+        for path in files:
+            invocation.output.line(str(folder / path))
+        begin = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+        invocation.output.hint(f"\nNext:\n  {begin}mainspring dev\n  {_TRY[template]}      (in a second terminal)")
+
+    invocation.output.document({"folder": str(folder), "files": list(files)}, text)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet.
+
+    Raises:
+        AlreadyExistsError: it is there.
+        StoreReadOnlyError: it may not be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise AlreadyExistsError(
+            f"{path} is there already, and nothing is overwritten", hint="Take another name."
+        ) from None
+    except OSError as error:
+        raise StoreReadOnlyError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def toml_text(text: str) -> str:
+    """Return a text as TOML writes it.
+
+    Raises:
+        ArgumentError: TOML cannot hold it.
+    """
+    import json
+    import tomllib
+
+    from mainspring.domain.errors import ArgumentError
+    from mainspring.domain.text import escape
+
+    written = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    try:
+        is_same = tomllib.loads(f"x = {written}")["x"] == text and written.encode()
+    except (tomllib.TOMLDecodeError, UnicodeEncodeError):
+        is_same = b""
+    if not is_same:
+        raise ArgumentError(f"{escape(text, 80)!r} cannot be written into a TOML file", hint="Use plain characters.")
+    return written
