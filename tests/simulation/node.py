@@ -90,6 +90,7 @@ class Node:
         self._queue: deque[tuple[Any, Any]] = deque()
         self._committing = False
         self._answer_at = 0.0
+        self._at_commit: Callable[[], None] | None = None
         self.worker: Worker | None = None
         self._works = works
         opening = OpenSession(f"u{world.next_number()}", "worker" if works else "cli", "h", "h", 1, "", "")
@@ -136,15 +137,20 @@ class Node:
         await asyncio.sleep(seconds * self.world.dice.choice((0.5, 1, 1, 3)))
         await self._resumed.wait()
 
-    def kill(self) -> None:
-        """End without a word. What was being committed may or may not have been."""
-        if not self.dead and self._queue and self.world.dice.random() < 0.5 and self.database.session is not None:
-            self.world.hits["killed after commit, before reply"] += 1
-            try:
-                self.database.commit([command for command, _ in self._queue])
-            except (StoreUnavailableError, FencedError):
-                pass
+    def kill(self, then: Callable[[], None], *, in_commit: bool) -> None:
+        """End without a word: now, or between the next commit and its reply. `then` is called at that moment."""
+        if in_commit:
+            self._at_commit = then
+        else:
+            self._end()
+            then()
+
+    def _killed_in_commit(self) -> None:
+        then, self._at_commit = self._at_commit, None
+        assert then is not None
+        self.world.hits["killed after commit, before reply"] += 1
         self._end()
+        then()
 
     def _end(self) -> None:
         if not self.dead:
@@ -206,6 +212,9 @@ class Node:
             return
         except FencedError:
             self._fenced()
+            return
+        if self._at_commit is not None:
+            self._killed_in_commit()
             return
         self._answer_at = max(self._answer_at, self.world.loop.time() + self._latency())
         wait = self._answer_at - self.world.loop.time()

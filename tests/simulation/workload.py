@@ -20,7 +20,7 @@ NODE: ContextVar[Any] = ContextVar("simulated_node")
 """The simulated process in which a step runs."""
 
 Tree = list[Any]
-HOWS = ("ok", "ok", "ok", "slow", "flaky", "odd", "bad", "broken")
+HOWS = ("ok", "ok", "slow", "flaky", "flaky", "odd", "bad", "broken")
 SPANS = (5, 60, 400, 3_000)
 LONG = 3_600_000
 
@@ -37,7 +37,7 @@ with Registry() as REGISTRY:
         effects = NODE.get().world.effects
         key = idempotency_key()
         effects.begins(NODE.get(), key, attempt())
-        await NODE.get().sleep(2.0 if how == "slow" else 0.01)
+        await NODE.get().sleep(2.0 if how == "slow" else 0.5 if how == "flaky" else 0.15)
         if how == "bad":
             raise Permanent("bad")
         if how == "broken" or (how in ("flaky", "odd") and effects.failures[key] < 2):
@@ -52,7 +52,7 @@ with Registry() as REGISTRY:
         effects = NODE.get().world.effects
         key = idempotency_key()
         effects.begins(NODE.get(), key, attempt())
-        await NODE.get().sleep(0.05)
+        await NODE.get().sleep(0.5)
         effects.at_most_once.add(key)
         effects.happens(key)
         return name
@@ -66,7 +66,7 @@ with Registry() as REGISTRY:
         """Have an effect that can be taken back."""
         effects = NODE.get().world.effects
         effects.begins(NODE.get(), idempotency_key(), attempt())
-        await NODE.get().sleep(0.02)
+        await NODE.get().sleep(0.1)
         effects.happens(idempotency_key())
         effects.to_undo.add(name)
         return name.partition(":")[2]
@@ -147,7 +147,7 @@ async def one_item(how: str) -> str:
     """One item of a map."""
     effects = NODE.get().world.effects
     effects.begins(NODE.get(), idempotency_key(), attempt())
-    await NODE.get().sleep(0.02)
+    await NODE.get().sleep(0.1)
     if how == "bad":
         raise Permanent("bad")
     effects.happens(idempotency_key())

@@ -121,9 +121,9 @@ class World:
         self.client.submit(SetQueue("narrow", LIMITS["narrow"], None, None, None), _ignore)
         for n in range(self.dice.randint(3, 5)):
             self.loop.call_later(self.dice.uniform(0, 1), self._new_node, f"worker {n}")
-        for n in range(self.dice.randint(4, 9)):
+        for n in range(self.dice.randint(6, 11)):
             self._plan_run(n)
-        for _ in range(self.dice.randint(2, 8)):
+        for _ in range(self.dice.randint(3, 10)):
             self.loop.call_later(self.dice.uniform(0.1, CHAOS_S), self._misfortune)
         await asyncio.sleep(CHAOS_S)
         self._make_peace()
@@ -145,7 +145,7 @@ class World:
             tree = ["seq", [["undoable", f"u{dice.randrange(10**9)}"], tree, ["act", "last", dice.choice(("ok", "bad", "broken"))]]]
         begun = Begun(new_id("r", self.clock.now(), dice.getrandbits(80)), name, tree)
         self.runs[begun.id] = begun
-        begins = dice.uniform(0, 4)
+        begins = dice.uniform(0, 7)
         self.loop.call_later(begins, self._start, begun)
         if dice.random() < 0.3:  # the same call again: one run
             self.loop.call_later(begins + dice.uniform(0, 2), self._start, begun)
@@ -221,9 +221,13 @@ class World:
         what = dice.choice(("kill", "kill", "pause", "mistake", "mistake", "drain", "skew"))
         self.hits[what] += 1
         if what == "kill":
-            node.kill()
-            self.loop.call_later(dice.uniform(0, 3), self._bury, node)
-            self.loop.call_later(dice.uniform(0.1, 3), self._new_node, node.name)
+            found_after, replaced_after = dice.uniform(0, 3), dice.uniform(0.1, 3)
+
+            def killed() -> None:
+                self.loop.call_later(found_after, self._bury, node)
+                self.loop.call_later(replaced_after, self._new_node, node.name)
+
+            node.kill(killed, in_commit=dice.random() < 0.5)
         elif what in ("pause", "mistake"):
             node.pause()
             if what == "mistake":

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainspring.domain.states import OutcomeState
+from mainspring.engine.body import Body
 from tests.unit.engine.body_programs import PROGRAMS, main_of
 from tests.unit.engine.body_world import Life, World, new_body
 
@@ -78,6 +79,20 @@ def test_unloading_asks_for_nothing(node, seed, at):
     assert not body.new
     assert not body.waiting
     assert not body.loop.tasks
+
+
+def test_history_handed_over_in_another_order_is_noticed(monkeypatch):
+    """These properties can fail: a body that takes its history in the order of asking shows something else."""
+    original = Body.__init__
+
+    def init(self, run_id, generation, main, outcomes, *rest):
+        original(self, run_id, generation, main, sorted(outcomes, key=lambda o: o.asked), *rest)
+
+    main = main_of(("completed", [("step", name, False) for name in "abcd"]))
+    lives = [World(seed, stops=False).live(main) for seed in range(10)]
+    monkeypatch.setattr(Body, "__init__", init)
+    again = [World(99, stops=False).live(main, life.journal) for life in lives]
+    assert [life.trace for life in again] != [life.trace for life in lives]
 
 
 def _same_until(lived: Life, again: Life, cut: int) -> None:

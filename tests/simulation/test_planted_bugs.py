@@ -1,0 +1,212 @@
+"""The simulation finds what it is there for: each bug that is planted here is found within a few seeds."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.journal import OutcomeKind
+from mainspring.engine.body import Body
+from mainspring.engine.journal_writer import JournalWriter
+from mainspring.engine.live_step import LiveStep
+from mainspring.engine.steps import Steps
+from mainspring.store.base import Changes, CommitReport
+from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.results import DONE
+from mainspring.store.sqlite import partitions, reads_history
+from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.queries import TEXTS
+from mainspring.store.sqlite.queues import Limits
+from tests.simulation.world import simulate
+
+SEEDS = 60
+Plant = Callable[[pytest.MonkeyPatch], Any]
+
+
+def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:
+    assert old in TEXTS[name], f"{name}.sql has changed: plant the bug anew"
+    patch.setitem(TEXTS, name, TEXTS[name].replace(old, new))
+
+
+def no_fencing(patch):
+    """The journal takes outcomes of whoever sends them, and no commit looks whether its session lives."""
+    _statement(patch, "save_outcome", "where id = ?1 and claim = ?10 and session = ?18", "where id = ?1 or ?10 = ?18")
+    patch.setattr(SqliteDatabase, "_check_session", lambda *_: None)
+
+
+class _Wrapped:
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _AckedBefore(_Wrapped):
+    """Outcomes are acknowledged whether or not they were committed."""
+
+    def commit(self, commands, *, again=False):
+        try:
+            return self._inner.commit(commands, again=again)
+        except StoreUnavailableError:
+            if all(isinstance(command, SaveOutcome) for command in commands):
+                return CommitReport([DONE] * len(commands), Changes(False, False))
+            raise
+
+
+class _NeverAgain(_Wrapped):
+    """What is sent again is not said to be sent again."""
+
+    def commit(self, commands, *, again=False):
+        return self._inner.commit(commands)
+
+
+class _UnknownIsFailed(_Wrapped):
+    """A commit of unknown outcome is taken for one that failed."""
+
+    def commit(self, commands, *, again=False):
+        try:
+            return self._inner.commit(commands, again=again)
+        except StoreUnavailableError as error:
+            return CommitReport([error] * len(commands), Changes(False, False))
+
+
+class _ReadBack(_Wrapped):
+    """After an unknown outcome the rows are looked for; what is not found is given up instead of sent again."""
+
+    def commit(self, commands, *, again=False):
+        try:
+            return self._inner.commit(commands, again=again)
+        except StoreUnavailableError:
+            if not all(isinstance(command, SaveOutcome) for command in commands):
+                raise
+            look = "select 1 from journal where run = ? and rank = ?"
+            rows = [self._inner.inner.connection.execute(look, (c.run, c.rank)).get for c in commands]
+            return CommitReport([DONE if row else StoreUnavailableError("not there") for row in rows], Changes(False, False))
+
+
+def recovery_of_one(patch):
+    """A burial frees a run once only: what was taken over before stays with the dead."""
+    _statement(patch, "lose_owned", "where session = :session", "where claim < 2 and session = :session")
+
+
+def recovery_of_the_first(patch):
+    """A burial frees one run and forgets the rest."""
+    _statement(patch, "lose_owned", "where session = :session", "where seq = (select min(seq) from runs where session = :session) and session = :session")
+
+
+def unmarked_at_most_once(patch):
+    """A step that must not be repeated begins before the store knows of it."""
+    patch.setattr(Steps, "_attempt", _attempt_unmarked(Steps._attempt))
+
+
+def _attempt_unmarked(original: Any) -> Any:
+    def attempt(self: Steps, step: Any) -> None:
+        self._mark = lambda live, then: then(DONE)  # type: ignore[method-assign]
+        try:
+            original(self, step)
+        finally:
+            del self._mark
+
+    return attempt
+
+
+def begins_before_the_history_is_used_up(patch):
+    """Half of the history is handed over, then new steps begin."""
+    original = Body.begin
+
+    def begin(self: Body) -> None:
+        self._history = self._history[: len(self._history) // 2]
+        self._saved = {o.ident: o for o in self._history}
+        original(self)
+
+    patch.setattr(Body, "begin", begin)
+
+
+def wake_lost(patch):
+    """A run that lets itself be suspended does not look for what came while it did."""
+    _statement(patch, "suspend", "or exists (select 1 from inbox where run = :run and seq > :seen)", "or :seen < -1")
+
+
+def hold_kept(patch):
+    """A partition that becomes free is not passed on."""
+    patch.setattr(partitions, "pass_on", lambda *_: None)
+
+
+def hold_shared(patch):
+    """Whoever asks for a partition gets it."""
+    patch.setattr(partitions, "take_hold", lambda *_: True)
+
+
+def last_outcome_forgotten(patch):
+    """A history is read without its last outcome: a committed step runs again."""
+    original = reads_history.history
+
+    def history(reader: Any, run: str) -> Any:
+        found = original(reader, run)
+        return type(found)(found.outcomes[:-1], found.attempts, found.checkpoints, found.facts, found.superseded)
+
+    patch.setattr(reads_history, "history", history)
+
+
+def timer_twice(patch):
+    """A timer that fires is saved two times."""
+    original = JournalWriter.save
+
+    def save(self: JournalWriter, request: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, request, *args, **kwargs)
+        if request.kind is OutcomeKind.TIMER:
+            original(self, request, *args, **kwargs)
+
+    patch.setattr(JournalWriter, "save", save)
+
+
+def lost_attempts_count(patch):
+    """An attempt that died with its worker counts against the retries."""
+    original = LiveStep.take_up
+
+    def take_up(self: LiveStep, records: Any) -> Any:
+        last = original(self, records)
+        self.failures = len(records)
+        return last
+
+    patch.setattr(LiveStep, "take_up", take_up)
+
+
+def no_limit(patch):
+    """A queue's concurrency is not looked at."""
+    patch.setattr(Limits, "free_slots", lambda self, tx, most: most)
+
+
+WRAPPERS = {"acked before": _AckedBefore, "never again": _NeverAgain, "unknown is failed": _UnknownIsFailed, "read back": _ReadBack}
+PLANTS = (
+    *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, begins_before_the_history_is_used_up),
+    *(wake_lost, hold_kept, hold_shared, last_outcome_forgotten, timer_twice),
+    *(lost_attempts_count, no_limit),
+)
+
+
+def found_within(seeds: int, live: Callable[[int], Any]) -> int | None:
+    """Return the first seed that shows something wrong, or breaks."""
+    for seed in range(seeds):
+        try:
+            if live(seed).wrong:
+                return seed
+        except Exception:
+            return seed
+    return None
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_found(plant, monkeypatch):
+    """Within a few seeds an invariant is broken."""
+    plant(monkeypatch)
+    assert found_within(SEEDS, simulate) is not None
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_a_committer_that_handles_unknown_outcomes_wrongly_is_found(name):
+    """Within a few seeds an invariant is broken."""
+    assert found_within(SEEDS, functools.partial(simulate, wrap=WRAPPERS[name])) is not None
