@@ -4,6 +4,7 @@
 that coroutine is first awaited. What it returns is what a replay would read: decode(encode(value)).
 """
 
+import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
@@ -193,6 +194,8 @@ class Asker:
         body.refuse_if_stopped()
         live, signature, own = _step_of(fn)
         plan = _merge(own, self._plan)
+        if plan.delivery == "transactional":
+            signature = signature_of(live, 1)
         name = plan.name or live.__name__
         fan = Fan(
             body,
@@ -217,15 +220,7 @@ async def _outcome(
 ) -> Any:
     """Make a request with this identity and wait for its outcome."""
     future = body.future()
-
-    def take(value: Any, failure: Failure | None) -> None:
-        if not future.done():
-            if failure is None:
-                future.set_result(value)
-            else:
-                future.set_exception(StepFailed(name, failure))
-
-    request = Request(kind, ident, name, call, decode, take)
+    request = Request(kind, ident, name, call, decode, functools.partial(_settle, future, name))
     body.register(request)
     if isinstance(call, StepCall) and call.plan.undo is not None:
         body.undoable.append(request)
@@ -234,6 +229,14 @@ async def _outcome(
     finally:
         if request.open:
             body.give_up(request)
+
+
+def _settle(future: "asyncio.Future[Any]", name: str, value: Any, failure: Failure | None) -> None:
+    if not future.done():
+        if failure is None:
+            future.set_result(value)
+        else:
+            future.set_exception(StepFailed(name, failure))
 
 
 def _merge(base: StepPlan, over: StepPlan) -> StepPlan:

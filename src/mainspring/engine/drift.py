@@ -7,6 +7,8 @@ from mainspring.domain.journal import Outcome
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.requests import ChildCall, Request, StepCall
 
+_WITH_INPUT = (StepCall, ChildCall)
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -23,7 +25,7 @@ def drift_of(request: Request, saved: Outcome) -> Drift | None:
     call = request.call
     if saved.kind is not request.kind:
         return Drift(request.ident, request.name, [Change("$", str(saved.kind), str(request.kind))], b"")
-    if saved.state is not OutcomeState.SUCCEEDED or saved.input is None or not isinstance(call, StepCall | ChildCall):
+    if saved.state is not OutcomeState.SUCCEEDED or saved.input is None or not isinstance(call, _WITH_INPUT):
         return None
     if saved.input == call.input:
         return None

@@ -22,9 +22,10 @@ class LoopAttempt(LiveAttempt):
     def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd) -> None:
         super().__init__(host, spec, on_end)
         self._end: AttemptEnd | None = None
-        self._task = host.loop.create_task(self._drive(), context=host.context.copy())
+        task = host.loop.create_task(self._drive(), context=host.context.copy())
         # The end is told from a callback: on_end drives bodies, and a task may not be entered inside a task.
-        self._task.add_done_callback(self._done, context=host.context)
+        task.add_done_callback(self._done, context=host.context)
+        self._task: asyncio.Task[Any] | None = task
         if spec.timeout is not None:
             self.after(spec.timeout.total_seconds(), self._time_out)
 
@@ -47,6 +48,7 @@ class LoopAttempt(LiveAttempt):
         return self.stopped(end.failure) if self.is_stopped else end
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._task = None  # it holds this attempt through its context: no cycle is left for the collector
         self.host.abandoned.discard(self)
         self.finish(self._end or self.stopped())  # without an end it was cancelled before its first turn
 
@@ -61,11 +63,12 @@ class LoopAttempt(LiveAttempt):
             self._stop(f"ignored its cancellation for {self.host.grace_after:g} s")
 
     def _stop(self, why: str) -> None:
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
         self.after(self.host.grace_after, lambda: self.abandon(f"step {self.spec.name!r} {why}"))
 
     def close(self) -> None:
         """Let nothing through, and stop the coroutine if it still runs."""
         super().close()
-        if not self._task.done():
+        if self._task is not None and not self._task.done():
             self._task.cancel()

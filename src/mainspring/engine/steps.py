@@ -117,6 +117,7 @@ class Steps:
         if driver.gone or self._live.get(request.ident) is not step:
             return
         del self._live[request.ident]
+        step.handle = None  # it holds this step: no cycle is left for the collector
         if end.ok:
             self._save(step, OutcomeState.SUCCEEDED, end)
         elif end.refused is not None:
@@ -209,24 +210,28 @@ class Steps:
 
     # -- marks and signs -----------------------------------------------------------------------------------------------
 
-    def mark_long(self, now: int) -> None:
-        """Write the start mark of each attempt that has run long enough."""
+    def mark_long(self, now: int, stalled_ms: int) -> None:
+        """Write the start mark of each attempt that has run long enough; report those without a sign of life."""
         for step in self._live.values():
             if not step.marked and now - step.started_at >= MARK_AFTER_MS:
                 self._mark(step, self._answered)
+            if step.call.plan.timeout is None and now - max(step.started_at, step.signed_at) >= stalled_ms:
+                step.signed_at = now
+                self._driver.hosting.stalled(self._driver, step)
 
     def _mark(self, step: LiveStep, answered: Any) -> None:
         step.marked = True
         self._submit(step.record(self._driver.run.generation, AttemptState.STARTED), answered)
 
     def sign(self, spec: AttemptSpec, sign: Sign) -> None:
-        """Save a checkpoint or progress of a running attempt."""
+        """Take a sign of life of a running attempt; save a checkpoint or progress."""
         driver = self._driver
         step = self._live.get(spec.ident)
         if step is None or step.attempt != spec.attempt:
             if isinstance(sign, CheckpointSign):
                 sign.ack(RuntimeError("this attempt no longer counts"))
             return
+        step.signed_at = driver.hosting.clock.now()
         if isinstance(sign, CheckpointSign):
             step.marked = True
             command = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, driver.hosting.seal(sign.data))
