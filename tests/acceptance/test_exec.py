@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -236,6 +237,17 @@ def test_words_may_be_any_bytes_and_many(place: Place) -> None:
     done = place.exec("--owner", os.fsdecode(odd), "--", "sh", "-c", "echo $#", "sh", *["x" * 50] * 20_000)
     assert (done.returncode, done.stdout) == (0, b"20000\n")
     assert [state for state, _ in place.runs()] == ["succeeded", "succeeded"]
+
+
+def test_closed_streams_do_no_harm(place: Place) -> None:
+    """Where the caller closed input, output and errors, nothing of the command's output lands in a file of ours."""
+    words = f"{sys.executable} -m mainspring exec -n x --lock l -- sh -c 'echo marked; echo marked >&2; exit 3'"
+    env = {**place.env, "MAINSPRING_STORE_URL": str(place.store)}
+    done = subprocess.run(["sh", "-c", f"exec {words} <&- >&- 2>&-"], cwd=place.folder, env=env, check=False)
+    assert done.returncode == 3
+    written = [path for path in place.folder.rglob("*") if path.is_file() and path.suffix not in (".db", ".db-wal")]
+    assert not [path for path in written if b"marked\n" in path.read_bytes()]
+    assert place.runs() == [("failed", "retries_exhausted")]
 
 
 def test_verbose_names_the_store(place: Place) -> None:

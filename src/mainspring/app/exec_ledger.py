@@ -16,8 +16,9 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.journal import FactKind
 from mainspring.store.base import Changes
+from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.sqlite.liveness import find_dead, kill_remains
+from mainspring.store.sqlite.liveness import FoundSession, find_dead, kill_remains
 from mainspring.store.sqlite.reads_history import facts_after
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -123,11 +124,13 @@ class Ledger:
             asked.done.set()
 
 
-def bury_dead(store: SqliteStore, *, role: str | None = ROLE) -> list[int]:
-    """Bury the sessions of this host whose process is gone, those of one role or (None) all; return which."""
-    buried = []
-    for found in find_dead(store.reader):
-        if found.session != store.session and role in (None, found.role) and kill_remains(found):
-            store.apply(Bury(found.session))
-            buried.append(found.session)
-    return buried
+def bury_dead(store: SqliteStore) -> list[int]:
+    """Bury the `exec` sessions of this host whose process is gone; return which."""
+    return [one.session for one in find_dead(store.reader) if one.role == ROLE and bury(store, one)]
+
+
+def bury(store: SqliteStore, dead: FoundSession) -> bool:
+    """End what is left of a dead session and write that it is dead; False if it cannot be ended, or is our own."""
+    if dead.session == store.session or not kill_remains(dead):
+        return False
+    return isinstance(store.apply(Bury(dead.session)), Numbered)

@@ -50,6 +50,8 @@ class PassedSignals:
 
 def say(text: str) -> None:
     """Say one line on stderr, if anybody can hear it."""
+    if sys.stderr is None:
+        return
     try:
         sys.stderr.write(f"mainspring: {' '.join(text.splitlines())}\n")
         sys.stderr.flush()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from mainspring.app.exec_ledger import Ledger, bury_dead
+from mainspring.app.exec_ledger import Ledger, bury
 from mainspring.domain.cadence import overdue
 from mainspring.domain.clock import Clock
 from mainspring.domain.definition import Definition
@@ -17,10 +17,12 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.schedule import Schedule
 from mainspring.service.spool import Spool, TakenIn
 from mainspring.store.sqlite import reads_status
+from mainspring.store.sqlite.liveness import find_dead
 from mainspring.store.sqlite.reader import Reader
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.store.views import AutomationView, ScheduleView
 
+_SUPERVISOR, _SUPERVISED = "supervisor", frozenset({"worker", "probation"})
 PATIENCE = 30.0
 """Seconds that one round may take; cron starts the next one anyway."""
 
@@ -57,7 +59,7 @@ def watch_once(store: Path, spool: Path, clock: Clock) -> WatchReport:
 
     def act(opened: SqliteStore) -> WatchReport:
         opened.open()
-        buried = bury_dead(opened, role=None)
+        buried = _bury_dead(opened)
         taken = records.take_in(opened.apply)
         judged, silent = judge(opened.reader, clock.now())
         report = WatchReport(taken, records.bad_names(), buried, judged, silent)
@@ -71,6 +73,14 @@ def watch_once(store: Path, spool: Path, clock: Clock) -> WatchReport:
             hint="Wrapped commands run all the same and their records wait in the spool. Mend the store, then watch again.",
         )
     return report
+
+
+def _bury_dead(store: SqliteStore) -> list[int]:
+    """Bury all dead sessions of this host, but leave a supervisor that lives its own workers: it knows how they died."""
+    dead = find_dead(store.reader)
+    roles = {row[0] for row in store.reader.read("list_live_roles")} - {one.role for one in dead}
+    left = _SUPERVISED if _SUPERVISOR in roles else frozenset()
+    return [one.session for one in dead if one.role not in left and bury(store, one)]
 
 
 def judge(reader: Reader, now_at: int) -> tuple[int, list[Silent]]:

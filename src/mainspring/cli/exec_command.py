@@ -42,6 +42,7 @@ class ExecCommand(Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
+        _fill_standard_streams()
         with _own_exit_code():
             return super().invoke(ctx)
 
@@ -53,6 +54,17 @@ class _Refused(click.UsageError):
 
     def __init__(self, error: click.UsageError) -> None:
         super().__init__(error.format_message(), error.ctx)
+
+
+def _fill_standard_streams() -> None:
+    """Open what our caller closed (>&-), before a file of ours gets such a number and the command's output with it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 @contextlib.contextmanager
