@@ -18,7 +18,12 @@ def declare_backup(registry: Registry, store: Path, clock: Clock, *, to: Path, e
     def backup() -> dict[str, object]:
         """Copy the store to a verified file and keep the newest ones."""
         done = back_up(store, to, now=clock.now(), keep=keep)
-        return {"file": str(done.path), "bytes": done.size, "rows": done.rows, "removed": [str(p) for p in done.removed]}
+        return {
+            "file": str(done.path),
+            "bytes": done.size,
+            "rows": done.rows,
+            "removed": [str(p) for p in done.removed],
+        }
 
     declare = task(
         name=BACKUP, every=format_duration(every), isolate="thread", owner="mainspring", title="backup of the store"

@@ -87,6 +87,7 @@ class Project:
             concurrency=worker.concurrency,
             threads=worker.threads,
             queues=tuple(worker.queues) if set(worker.queues) != {"default"} else None,
+            stalled_ms=round(worker.stalled_after.total_seconds() * 1000),
             suspects=probation,
             survive_ms=survive_ms,
         )

@@ -31,6 +31,10 @@ class AttemptHandle(Protocol):
         """Stop it. Its end is still reported: cancelled, unless it was already on its way."""
         ...
 
+    def stack(self) -> list[str]:
+        """Return where its code stands, outermost first, as far as this process can see."""
+        ...
+
 
 class Attempts:
     """All attempts that run now; made and used in the thread of `loop`.

@@ -138,17 +138,18 @@ class Driver:
         elif self.body.stuck:
             self._finish()
         else:
-            due_at, is_retry = self.waits.next_due()
+            due_at = self.waits.due.next()
             now = self.hosting.clock.now()
             if due_at is not None and due_at - now <= self.hosting.suspend_after_ms:
-                self.waits.arm(due_at)
+                self.waits.due.arm(due_at)
                 return
             self.send_notes()
-            state = RunState.RETRYING if is_retry else RunState.WAITING
+            state = RunState.RETRYING if self.waits.due.retries else RunState.WAITING
             command = Suspend(
                 self.run.id, self.claim, state, due_at, self.waits.seen, self.journal.rank, self.waits.describe()
             )
             self.parked = True
+            self.waits.due.disarm()
             self.hosting.store.submit(command, self._suspended)
 
     def _suspended(self, result: Any) -> None:

@@ -56,7 +56,7 @@ def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> 
         code="drift",
         message=f"the code asks for the saved step {drift.name!r} ({drift.ident}) with another input",
         kind=Kind.PERMANENT,
-        hint="Accept the new input as the same: runs retry RUN --accept STEP. Run it again from there: runs retry RUN --from STEP.",
+        hint="Accept the new input as the same: runs retry RUN --accept STEP. Run it again from there: runs retry RUN --from-step STEP.",
         data=changes,
     )
     return Halted(

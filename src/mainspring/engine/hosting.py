@@ -14,6 +14,7 @@ from mainspring.store.commands.runs import ClaimedRun, StartRun
 
 if TYPE_CHECKING:
     from mainspring.engine.driver import Driver
+    from mainspring.engine.live_step import LiveStep
     from mainspring.engine.programs import Program
 
 
@@ -69,6 +70,10 @@ class Hosting(Protocol):
 
     def look_for_facts(self) -> None:
         """Read the inboxes of loaded runs soon."""
+        ...
+
+    def stalled(self, driver: "Driver", step: "LiveStep") -> None:
+        """An attempt without time-out has given no sign of life for too long."""
         ...
 
     def gone(self, driver: "Driver") -> None:

@@ -30,6 +30,7 @@ def in_executor(loop: asyncio.AbstractEventLoop) -> OffLoop:
 
     return run
 
+
 Later = Callable[[Callable[[], None]], Any]
 """Calls a function after a while."""
 
@@ -37,7 +38,9 @@ Later = Callable[[Callable[[], None]], Any]
 class InboxReader:
     """Made and used in the loop's thread. A fact that is read twice is known by its number."""
 
-    def __init__(self, store: Store, reads: EngineReads, drivers: Mapping[str, "Driver"], off_loop: OffLoop, later: Later) -> None:
+    def __init__(
+        self, store: Store, reads: EngineReads, drivers: Mapping[str, "Driver"], off_loop: OffLoop, later: Later
+    ) -> None:
         self._store = store
         self._reads = reads
         self._drivers = drivers

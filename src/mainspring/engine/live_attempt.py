@@ -92,6 +92,10 @@ class LiveAttempt:
         """Stop the attempt; its end is reported as cancelled, unless it was already on its way."""
         raise NotImplementedError
 
+    def stack(self) -> list[str]:
+        """Return where its code stands, outermost first, as far as this process can see."""
+        return ["in a process of its own"]
+
     def after(self, seconds: float, callback: Callable[[], None]) -> None:
         """Call back in the loop after so many seconds, unless the attempt ends first."""
         self._timers.append(self.host.loop.call_later(seconds, callback, context=self.host.context))

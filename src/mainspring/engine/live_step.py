@@ -1,5 +1,6 @@
 """A step whose attempt is in flight or has a time, and how it is written down."""
 
+import logging
 from typing import Any
 
 from mainspring.domain.errors import DefinitionError
@@ -8,6 +9,8 @@ from mainspring.domain.journal import AttemptRecord
 from mainspring.domain.states import AttemptState
 from mainspring.engine.attempt import AttemptHandle, choose_isolation
 from mainspring.engine.requests import Request, StepCall
+
+_LOG = logging.getLogger("mainspring.worker")
 
 
 class LiveStep:
@@ -21,6 +24,7 @@ class LiveStep:
         "handle",
         "marked",
         "request",
+        "signed_at",
         "started_at",
         "stopped",
         "transaction",
@@ -35,6 +39,7 @@ class LiveStep:
         self.started_at = 0
         self.handle: AttemptHandle | None = None
         self.marked = False
+        self.signed_at = 0
         self.stopped = False
         self.transaction: Any = None
 
@@ -88,6 +93,15 @@ class LiveStep:
         )
 
 
+def report_stalled(run: str, step: LiveStep, now: int) -> None:
+    """Report an attempt without time-out that gives no sign of life, with where its code stands."""
+    where = "\n  ".join(step.handle.stack()) if step.handle is not None else "not started"
+    _LOG.error(
+        "run %s: attempt %d of step %s has given no sign of life for %d s; give it a timeout=. It stands at\n  %s",
+        *(run, step.attempt, step.request.name, (now - step.started_at) // 1000, where),
+    )
+
+
 def isolation_of(call: StepCall) -> str:
     """Return where a step runs.
 
@@ -111,5 +125,5 @@ def lost_in_doubt(name: str) -> Failure:
         type="InDoubt",
         code="in_doubt",
         message=f"the worker died while {name!r} was under way; it may or may not have had its effect",
-        hint="Look at the target, then: runs give-result RUN STEP VALUE, or runs retry RUN --from STEP to do it again.",
+        hint="Look at the target, then: runs give-result RUN JSON, or runs retry RUN --again STEP to do it again under the same key.",
     )

@@ -56,6 +56,11 @@ class LoopAttempt(LiveAttempt):
         self.is_late = True
         self._stop(f"timed out and ignored its cancellation for {self.host.grace_after:g} s")
 
+    def stack(self) -> list[str]:
+        """Return the frames of the coroutine."""
+        frames = self._task.get_stack() if self._task is not None else []
+        return [f"{f.f_code.co_filename}:{f.f_lineno} {f.f_code.co_qualname}" for f in frames]
+
     def cancel(self, why: str) -> None:
         """Cancel the coroutine, and abandon it if it does not end."""
         if not self.closed and self.why_cancelled is None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
@@ -26,15 +28,23 @@ class _Phase(Enum):
 class ThreadAttempt(LiveAttempt):
     """Runs one function in a thread of the pool; its time-out counts from when a thread took it."""
 
-    __slots__ = ("_lock", "_phase", "_step", "_threads")
+    __slots__ = ("_ident", "_lock", "_phase", "_step", "_threads")
 
     def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd, threads: Threads) -> None:
         super().__init__(host, spec, on_end)
         self._threads = threads
         self._lock = threading.Lock()
         self._step = self.step_context()
+        self._ident: int | None = None
         self._phase = _Phase.QUEUED
         threads.submit(self._serve)
+
+    def stack(self) -> list[str]:
+        """Return the frames of the thread."""
+        frame = sys._current_frames().get(self._ident) if self._ident is not None else None  # noqa: SLF001 - the only way to see another thread
+        return (
+            [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_stack(frame)] if frame is not None else []
+        )
 
     def _serve(self) -> bool:
         """Work of the pool; returns whether the thread was given up meanwhile."""
@@ -42,6 +52,7 @@ class ThreadAttempt(LiveAttempt):
             if self.closed or self._phase is not _Phase.QUEUED:
                 return False
             self._phase = _Phase.RUNNING
+            self._ident = threading.get_ident()
         self.begin()
         try:
             if self.spec.timeout is not None:

@@ -4,7 +4,6 @@ Facts stay in the inbox until the body asks for them, except a cancel and a resu
 in at once. Taking in is an outcome like any other: it gets its rank, and the fact is deleted by the same commit.
 """
 
-import heapq
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,13 +11,12 @@ import msgspec
 from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.child_runs import child_id
+from mainspring.engine.due_times import DueTimes
 from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, StepCall, TimerCall
 from mainspring.store.commands.inbox import CloseWait, OpenWait
 from mainspring.store.commands.results import Refused, Started
 
 if TYPE_CHECKING:
-    from asyncio import TimerHandle
-
     from mainspring.engine.driver import Driver
 
 _FACT_OF = {
@@ -34,14 +32,9 @@ class Waits:
 
     def __init__(self, driver: "Driver") -> None:
         self._driver = driver
-        self._due: list[tuple[int, int, Request]] = []
-        self._retries: dict[str, tuple[Request, StepCall]] = {}
+        self.due = DueTimes(driver.hosting, self._wake)
         self._open: dict[str, Request] = {}
         self._facts: dict[int, Fact] = {}
-        self._deadline_at: int | None = None
-        self._handle: TimerHandle | None = None
-        self._armed_at: int | None = None
-        self._counter = 0
         self.seen = 0
         self.stop_sent = False
         """A cancel or the deadline is on its way into the journal: nothing new starts before it."""
@@ -52,7 +45,7 @@ class Waits:
         """Begin to wait."""
         call = request.call
         if isinstance(call, TimerCall):
-            self._push(call.due_at, request)
+            self.due.push(call.due_at, request)
             return
         self._open[request.ident] = request
         driver = self._driver
@@ -121,19 +114,14 @@ class Waits:
 
     # -- due times -----------------------------------------------------------------------------------------------------
 
-    def _push(self, due_at: int, request: Request) -> None:
-        self._counter += 1
-        heapq.heappush(self._due, (due_at, self._counter, request))
-        self._arm_first()
-
     def retry_at(self, request: Request, call: StepCall, due_at: int) -> None:
         """Attempt the step again at this instant, which is committed."""
-        self._retries[request.ident] = (request, call)
-        self._push(due_at, request)
+        self.due.retries[request.ident] = (request, call)
+        self.due.push(due_at, request)
 
     def drop_retry(self, request: Request) -> None:
         """The body gave up a step that waited for its next attempt."""
-        if self._retries.pop(request.ident, None) is not None:
+        if self.due.retries.pop(request.ident, None) is not None:
             call = request.call
             assert isinstance(call, StepCall)
             self._driver.journal.save(request, OutcomeState.CANCELLED, marked=True, input=call.input)
@@ -142,69 +130,32 @@ class Waits:
         """End the run when its deadline passes; at once, and before any step starts, if it has passed."""
         if self._driver.body.stopping is not None or self._driver.body.done:
             return
-        self._deadline_at = deadline_at
+        self.due.deadline_at = deadline_at
         self._take_due(self._driver.hosting.clock.now())
-        self._arm_first()
-
-    def next_due(self) -> tuple[int | None, bool]:
-        """Return the earliest instant at which something is due, and whether a retry is among what waits."""
-        while self._due and not self._due[0][2].open:
-            heapq.heappop(self._due)
-        due_at = self._due[0][0] if self._due else None
-        if self._deadline_at is not None and not self.stop_sent:
-            due_at = self._deadline_at if due_at is None else min(due_at, self._deadline_at)
-        return due_at, bool(self._retries)
-
-    def _arm_first(self) -> None:
-        due_at, _ = self.next_due()
-        if due_at is not None:
-            self.arm(due_at)
-
-    def arm(self, due_at: int) -> None:
-        """Wake this driver in memory at an instant."""
-        if self._handle is not None and self._armed_at is not None and self._armed_at <= due_at:
-            return
-        self._disarm()
-        hosting = self._driver.hosting
-        self._armed_at = due_at
-        delay = max(0, due_at - hosting.clock.now()) / 1000
-        self._handle = hosting.loop.call_later(delay, self._wake)
-
-    def _disarm(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._handle, self._armed_at = None, None
+        self.due.arm_first()
 
     def rearm(self) -> None:
         """Look at what became due while the run was parked."""
-        self._disarm()
+        self.due.disarm()
         self._wake()
 
     def _wake(self) -> None:
-        self._handle, self._armed_at = None, None
         driver = self._driver
         if driver.gone or driver.parked:
             return
         now = driver.hosting.clock.now()
         if driver.halt is None and not driver.draining:
             self._take_due(now)
-        self._arm_first_later(now)
+        self.due.arm_first(after=now)
         driver.advance()
 
-    def _arm_first_later(self, now: int) -> None:
-        due_at, _ = self.next_due()
-        if due_at is not None and due_at > now:
-            self.arm(due_at)
-
     def _take_due(self, now: int) -> None:
-        if self._deadline_at is not None and self._deadline_at <= now and not self.stop_sent:
-            deadline_at, self._deadline_at = self._deadline_at, None
+        deadline_at = self.due.deadline_at
+        if deadline_at is not None and deadline_at <= now:
             self._stop(OutcomeKind.DEADLINE, max(now, deadline_at), None)
-        while self._due and self._due[0][0] <= now:
-            due_at, _, request = heapq.heappop(self._due)
-            if not request.open:
-                continue
-            retry = self._retries.pop(request.ident, None)
+        while (popped := self.due.pop(now)) is not None:
+            due_at, request = popped
+            retry = self.due.retries.pop(request.ident, None)
             if retry is not None:
                 self._driver.steps.start(*retry)
             elif isinstance(request.call, TimerCall):
@@ -213,6 +164,7 @@ class Waits:
     def _stop(self, kind: OutcomeKind, at: int, inbox: int | None) -> None:
         driver = self._driver
         self.stop_sent = True
+        self.due.deadline_at = None
         ident = f"{kind}#{driver.journal.rank + 1}"
         generation = driver.run.generation
         outcome = Outcome(
@@ -257,7 +209,7 @@ class Waits:
 
     def _take_in(self, request: Request, fact: Fact) -> None:
         self._open.pop(request.ident, None)
-        self._retries.pop(request.ident, None)
+        self.due.retries.pop(request.ident, None)
         if fact.kind is FactKind.RESULT:  # a person gave it: the step is not begun, also not once more
             self._driver.body.new = [new for new in self._driver.body.new if new is not request]
         call = request.call
@@ -281,19 +233,18 @@ class Waits:
         for request in sorted(self._driver.body.waiting.values(), key=lambda r: r.asked)[:20]:
             call = request.call
             until_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
-            if request.ident in self._retries:
-                until_at = next((d for d, _, r in self._due if r is request), None)
+            if request.ident in self.due.retries:
+                until_at = self.due.due_at_of(request)
             if isinstance(call, TimerCall) and request.ident.endswith("!within"):
                 continue
-            kind = "retry" if request.ident in self._retries else str(request.kind)
+            kind = "retry" if request.ident in self.due.retries else str(request.kind)
             waiting.append({"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at})
         return msgspec.json.encode(waiting) if waiting else None
 
     def close(self) -> None:
         """End all waiting in memory."""
-        self._disarm()
-        for held in (self._due, self._retries, self._open):
-            held.clear()
+        self.due.clear()
+        self._open.clear()
 
     def _answered(self, result: Any) -> bool:
         driver = self._driver

@@ -17,26 +17,24 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.journal import History
 from mainspring.domain.states import FailureReason
 from mainspring.engine.attempt import Attempts
-from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.children import Children
 from mainspring.engine.driver import Driver
 from mainspring.engine.inbox_reader import InboxReader, OffLoop, in_executor
+from mainspring.engine.live_step import LiveStep, report_stalled
 from mainspring.engine.parking import Parking
 from mainspring.engine.programs import program_of
 from mainspring.engine.registry import Registry
 from mainspring.engine.run_services import RunServices, Transactional, ignore
-from mainspring.engine.signs import LogSign, ProcessSign, Sign, SignKind
+from mainspring.engine.sign_desk import SignDesk
+from mainspring.engine.signs import Sign, SignKind
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes, EngineReads, Store
-from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Halt
 from mainspring.store.commands.sessions import Beat, ClearSuspect
 
 _LOG = logging.getLogger("mainspring.worker")
-_STEP_LOG = logging.getLogger("mainspring.step")
 _ROUND_S = 0.5
 _ROUNDS_A_BEAT = 4
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class Worker(RunServices):
@@ -65,16 +63,17 @@ class Worker(RunServices):
         self._reads = reads
         self._registry = registry
         self.off_loop = off_loop or in_executor(loop)
-        pool = children(self.on_sign) if children is not None else None
+        self.drivers: dict[str, Driver] = {}
+        on_sign = SignDesk(store, self.drivers).take
+        pool = children(on_sign) if children is not None else None
         self.attempts = Attempts(
             loop,
-            on_sign=self.on_sign,
+            on_sign=on_sign,
             classifier=self.classifier,
             threads=self.settings.threads,
             children=pool,
             clock=clock,
         )
-        self.drivers: dict[str, Driver] = {}
         self._parking = Parking(self.settings.parked)
         self._loading = 0
         self._claiming = False
@@ -83,7 +82,9 @@ class Worker(RunServices):
         self._claim_count = 0
         self._due: asyncio.TimerHandle | None = None
         self._round: asyncio.TimerHandle | None = None
-        self._inboxes = InboxReader(store, reads, self.drivers, self.off_loop, lambda look: self.loop.call_later(_ROUND_S, look))
+        self._inboxes = InboxReader(
+            store, reads, self.drivers, self.off_loop, lambda look: self.loop.call_later(_ROUND_S, look)
+        )
         self._cleared: set[str] = set()
         self._rounds = 0
         self._on_crash_point = on_crash_point
@@ -92,7 +93,6 @@ class Worker(RunServices):
         self.draining = False
         self._stopped = False
         self.on_idle: Callable[[], None] | None = None
-        self.on_broken: Callable[[str, Exception], None] = _report_broken
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Worker(RunServices):
         if self._rounds % _ROUNDS_A_BEAT == 0 and self.store.session is not None:
             self.store.submit(Beat(), ignore)
         for driver in list(self.drivers.values()):
-            driver.steps.mark_long(now)
+            driver.steps.mark_long(now, self.settings.stalled_ms)
             driver.send_notes()
             if self.settings.suspects and now - driver.loaded_at >= self.settings.survive_ms:
                 self.progressed(driver)
@@ -285,9 +285,13 @@ class Worker(RunServices):
         else:
             self.want()
 
+    def stalled(self, driver: Driver, step: LiveStep) -> None:
+        """Report an attempt that gives no sign of life."""
+        report_stalled(driver.run.id, step, self.clock.now())
+
     def broken(self, driver: Driver, error: Exception) -> None:
         """A command that cannot be executed: the run is let go, and halted so that a person sees it."""
-        self.on_broken(driver.run.id, error)
+        _LOG.error("run %s was let go: a command of it cannot be executed: %s", driver.run.id, error)
         driver.let_go()
         self._halt_unloadable(driver.run, error)
 
@@ -296,24 +300,3 @@ class Worker(RunServices):
     def look_for_facts(self) -> None:
         """Read what came into the inboxes of loaded runs."""
         self._inboxes.look()
-
-    def on_sign(self, spec: AttemptSpec | None, kind: SignKind, sign: Sign) -> None:
-        """Take a sign of life of an attempt or a child process."""
-        del kind
-        if isinstance(sign, ProcessSign):
-            self.store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), ignore)
-        elif isinstance(sign, LogSign):
-            extra = (
-                {"run": spec.run_id, "step": spec.name, "attempt": spec.attempt, "fields": sign.fields}
-                if spec is not None
-                else {}
-            )
-            _STEP_LOG.log(_LEVELS.get(sign.level, logging.INFO), "%s", sign.text, extra=extra)
-        elif spec is not None:
-            driver = self.drivers.get(spec.run_id)
-            if driver is not None:
-                driver.steps.sign(spec, sign)
-
-
-def _report_broken(run: str, error: Exception) -> None:
-    _LOG.error("run %s was let go: a command of it cannot be executed: %s", run, error)

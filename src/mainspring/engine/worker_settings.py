@@ -15,6 +15,8 @@ class WorkerSettings:
     """A wait shorter than this is waited out in memory."""
     tags: tuple[str, ...] = ()
     queues: tuple[str, ...] | None = None
+    stalled_ms: int = 3_600_000
+    """An attempt without time-out that gives no sign of life for so long is reported."""
     suspects: bool = False
     """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
     survive_ms: int = 2_000

@@ -1,0 +1,39 @@
+"""Where the signs of running attempts arrive: log lines go to the log, child processes are recorded, the rest goes to the driver."""
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.run_services import ignore
+from mainspring.engine.signs import LogSign, ProcessSign, Sign, SignKind
+from mainspring.store.base import Store
+from mainspring.store.commands.journal import RecordProcess
+
+if TYPE_CHECKING:
+    from mainspring.engine.driver import Driver
+
+_LOG = logging.getLogger("mainspring.step")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class SignDesk:
+    """Used in the loop's thread."""
+
+    def __init__(self, store: Store, drivers: Mapping[str, "Driver"]) -> None:
+        self._store = store
+        self._drivers = drivers
+
+    def take(self, spec: AttemptSpec | None, _kind: SignKind, sign: Sign) -> None:
+        """Take a sign of life of an attempt (`spec`) or of a child process."""
+        if isinstance(sign, ProcessSign):
+            self._store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), ignore)
+            return
+        driver = self._drivers.get(spec.run_id) if spec is not None else None
+        if driver is not None and spec is not None:
+            driver.steps.sign(spec, sign)
+        if isinstance(sign, LogSign):
+            extra: dict[str, object] = {"fields": sign.fields}
+            if spec is not None:
+                extra |= {"run": spec.run_id, "step": spec.name, "attempt": spec.attempt}
+            _LOG.log(_LEVELS.get(sign.level, logging.INFO), "%s", sign.text, extra=extra)
