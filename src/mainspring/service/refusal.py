@@ -19,10 +19,11 @@ _MISSING = {
     "no_such_question": "`mainspring runs show RUN` lists the open questions of the run.",
 }
 _IN_THE_WAY = {
-    "finished": "A run that ended takes nothing in; a failed one can be continued with `mainspring retry RUN`.",
+    "finished": "A run that ended takes nothing in; a failed one can be continued with `mainspring runs retry RUN`.",
     "wrong_state": "`mainspring explain RUN` says what can be done with it now.",
     "command_used": "Use another command id, or none.",
     "claim_lost": "Try again: it changed hands meanwhile.",
+    "unsettled": "Look at the target, then `mainspring runs give-result RUN JSON`, or `runs retry RUN --again STEP`.",
     "retired": "Take `retire` back with `mainspring auto resume NAME`, or start another automation.",
     "held": "Decide the runs that were unfinished, then `mainspring db restore --release`.",
     "not_paused": "Nothing has to be done: it is not paused.",

@@ -181,7 +181,8 @@ class Reopen(msgspec.Struct, frozen=True):
     itself raised; the generation stays, so keys do too. `from_ident` set = a new generation from that request on. `accept` = idents whose
     drift is accepted: nothing is superseded, the saved input is replaced by the one in the run's `detail`, which is JSON
     `{"drift": {ident: base64 of the new input}}`. A deadline that passed and a cancel that was taken in no longer count.
-    Answer: Done, Refused not_found | wrong_state | no_such_step.
+    A step in doubt or whose value was refused is repeated by none but `from_ident` and GiveResult: it is refused as `unsettled`.
+    Answer: Done, Refused not_found | wrong_state | no_such_step | unsettled.
     """
 
     run: str

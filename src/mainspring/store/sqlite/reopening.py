@@ -15,6 +15,10 @@ from mainspring.store.sqlite import endings, inbox, keys, partitions
 from mainspring.store.sqlite.transaction import Transaction
 
 _STOPS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+_UNSETTLED = {
+    OutcomeState.IN_DOUBT: "in doubt: it may or may not have had its effect",
+    OutcomeState.REFUSED: "done, but its result could not be saved",
+}
 _GIVABLE = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT, OutcomeState.FAILED})
 _UNSURE = frozenset({AttemptState.IN_DOUBT, AttemptState.STARTED, AttemptState.LOST, AttemptState.FAILED})
 
@@ -53,6 +57,9 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
         _supersede_asked(tx, run.id, generation, chosen[1])
     elif run.failed_ident is not None and not command.accept:
         failing = tx.one("find_counted", (run.id, run.failed_ident))
+        if failing is not None and failing[3] in _UNSETTLED:
+            # Its effect is, or may be, in the world: only a word about this very step may repeat it.
+            return Refused("unsettled", f"step {run.failed_ident!r} of run {run.id} is {_UNSETTLED[failing[3]]}")
         _supersede_failing(tx, run.id, generation, run.failed_ident, failing)
     tx.change("supersede_stops", (generation, run.id))
     return _make_ready(tx, run, generation, command.due_at)
