@@ -65,20 +65,17 @@ class Worker(RunServices):
         self.off_loop = off_loop or in_executor(loop)
         self.drivers: dict[str, Driver] = {}
         on_sign = SignDesk(store, self.drivers).take
-        pool = children(on_sign) if children is not None else None
         self.attempts = Attempts(
             loop,
             on_sign=on_sign,
             classifier=self.classifier,
             threads=self.settings.threads,
-            children=pool,
+            children=children(on_sign) if children is not None else None,
             clock=clock,
         )
         self._parking = Parking(self.settings.parked)
         self._loading = 0
-        self._claiming = False
-        self._wanted = False
-        self._claim_soon = False
+        self._claiming = self._wanted = self._claim_soon = False
         self._claim_count = 0
         self._due: asyncio.TimerHandle | None = None
         self._round: asyncio.TimerHandle | None = None
