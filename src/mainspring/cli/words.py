@@ -1,5 +1,6 @@
 """How things read: states with their icon, text from outside made harmless, instants and spans in few characters."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ COLOURS: Final[dict[str, str]] = {
 }
 GOOD, BAD, WARN = "✓", "✗", "!"
 
+_BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
 
 
@@ -40,7 +42,8 @@ def state_word(state: RunState) -> str:
 def shown(text: object) -> str:
     """Return text from outside so that it cannot harm a terminal; what is printable already is unchanged."""
     plain = str(text)
-    return "\n".join(line if line.isprintable() else escape(line) for line in plain.split("\n"))
+    # What was escaped at the door holds no bad character and is not escaped again.
+    return escape(plain) if _BAD.search(plain) else plain
 
 
 def one_line(text: object, limit: int | None = None) -> str:

@@ -1,0 +1,138 @@
+"""The command line on a real store in a folder of its own: `cli` calls it in this process, `stage` makes what it looks at."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from mainspring.cli.main import run
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.engine.starting import StartOptions
+from mainspring.service.actor import Actor, act_of
+from mainspring.service.starting import start
+from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.commands.runs import Claim, ClaimedRun
+from mainspring.store.sqlite.store import SqliteStore
+
+_OPTIONS = {"owner": "ann", "cron": ["0 3 * * *"], "tz": "Europe/Berlin", "timeout": "20m"}
+BACKUP = Definition(
+    kind=Kind.SCRIPT,
+    name="backup",
+    options=_OPTIONS,
+    schedules=schedules_of(_OPTIONS, "backup"),
+    command=["./backup.sh"],
+    file="/srv/scripts.toml",
+)
+ORDER = Definition(
+    kind=Kind.WORKFLOW, name="order", options={"partition": "{customer}"}, parameters={"properties": {"customer": {}}}
+)
+
+
+class Said(NamedTuple):
+    """What a call printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.out)
+
+
+Cli = Callable[..., Said]
+
+
+class Stage:
+    """A worker's session on the store, and what it did."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = SystemClock()
+        self.store = SqliteStore(path, clock=self.clock)
+        self.store.open()
+        self.store.open_session("worker")
+        self._claims = itertools.count(1)
+        self.announce(BACKUP, ORDER)
+
+    @property
+    def now(self) -> int:
+        return self.clock.now()
+
+    def do(self, command: Any) -> Any:
+        return self.store.apply(command)
+
+    def announce(self, *definitions: Definition, problem: str | None = None) -> None:
+        rows = tuple(
+            AutomationRow(
+                one.name, str(one.kind), one.version, "f", msgspec.json.encode(one.to_data()), problem=problem
+            )
+            for one in definitions
+        )
+        schedules = tuple(
+            ScheduleRow(one.name, one.name, msgspec.json.encode(one.schedules[0].to_data()), self.now + 3_600_000)
+            for one in definitions
+            if one.schedules
+        )
+        self.do(Announce("code", rows, schedules))
+
+    def start(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> str:
+        act = act_of(Actor.cli("ann", "box"), self.clock)
+        return start(
+            self.store, self.clock, definition, data, act=act, options=StartOptions(**options)
+        ).run
+
+    def claim(self) -> ClaimedRun:
+        (run,) = self.do(Claim(f"claim{next(self._claims)}", 1)).runs
+        return run
+
+    def begin(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> ClaimedRun:
+        """Start a run and claim it."""
+        wanted = self.start(definition, data, **options)
+        run = self.claim()
+        assert run.id == wanted
+        return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in, with a home and a store of its own; no variable of the machine counts."""
+    home = tmp_path / "home"
+    work = tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    for name in ("XDG_CONFIG_HOME", "NO_COLOR", "MAINSPRING_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MAINSPRING_STORE_URL", str(tmp_path / "store" / "state.db"))
+    monkeypatch.chdir(work)
+    return work
+
+
+@pytest.fixture
+def store_path(folder: Path) -> Path:
+    return folder.parent / "store" / "state.db"
+
+
+@pytest.fixture
+def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Calls the command line; nobody can be asked."""
+
+    def call(*args: str) -> Said:
+        capsys.readouterr()
+        code = run(args)
+        out, err = capsys.readouterr()
+        return Said(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def stage(store_path: Path) -> Iterator[Stage]:
+    made = Stage(store_path)
+    yield made
+    made.store.close()

@@ -1,0 +1,51 @@
+"""One table from errors to exit codes."""
+
+import pytest
+
+from mainspring.cli import exits
+from mainspring.domain import errors as e
+
+
+def every(kind):
+    for one in kind.__subclasses__():
+        yield one
+        yield from every(one)
+
+
+def test_every_code_has_a_meaning():
+    """What the table gives is written down."""
+    assert {code for _, code in exits.TABLE} <= set(exits.MEANINGS)
+
+
+def test_every_error_of_ours_is_told_apart():
+    """Only what users raise inside steps, and a store that is damaged, end as an unexpected failure."""
+    unexpected = {kind.__name__ for kind in every(e.MainspringError) if not any(issubclass(kind, k) for k, _ in exits.TABLE)}
+    ours = {name for name in unexpected if hasattr(e, name)}
+    assert ours == {"Transient", "NotSent", "Permanent", "StoreError", "OutsideStepError", "BodyError", "StepFailed"}
+
+
+def test_narrow_rows_stand_above_wide_ones():
+    """No row is hidden by one before it."""
+    for place, (kind, _) in enumerate(exits.TABLE):
+        assert not any(issubclass(kind, before) for before, _ in exits.TABLE[:place]), kind
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (e.NotFoundError("x"), 3),
+        (e.KeyConflictError("x"), 8),
+        (e.StoreUnavailableError("x"), 75),
+        (e.StoreFullError("x"), 75),
+        (e.StoreReadOnlyError("x"), 4),
+        (e.ConfigError("x"), 2),
+        (e.RunFailed("r", "failed"), 5),
+        (exits.WaitTimedOutError("x"), 7),
+        (exits.ConfirmationNeededError("x"), 2),
+        (KeyboardInterrupt(), 130),
+        (ValueError("x"), 1),
+    ],
+)
+def test_error_has_its_exit_code(error, code):
+    """The codes that scripts rely on."""
+    assert exits.exit_code(error) == code

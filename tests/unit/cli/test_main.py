@@ -1,0 +1,109 @@
+"""The entry: commands, flags, errors and exit codes."""
+
+import msgspec
+import pytest
+
+from mainspring import __version__
+from tests.unit.cli.conftest import BACKUP
+
+
+def test_bare_call_outside_a_project_shows_four_ways_to_begin(cli):
+    """Without a configuration and a store nothing is made; four commands are offered."""
+    said = cli()
+    assert said.code == 0
+    assert said.out.count("\n  mainspring ") == 4
+
+
+def test_bare_call_inside_a_project_says_how_things_stand(cli, stage):
+    """The verdict, in one sentence."""
+    said = cli()
+    assert (said.code, said.out) == (0, "✓ All is well: 2 automations, 1 worker, 0 running.\n")
+
+
+def test_version_is_one_line(cli):
+    """Both forms, and as JSON."""
+    assert cli("version").out == cli("--version").out == f"mainspring {__version__}\n"
+    assert cli("version", "--json").json == {"version": __version__}
+
+
+@pytest.mark.parametrize(
+    ("args", "near"), [(["rnus"], "'runs'"), (["runs", "lst"], "'list'"), (["db", "bckup"], "'backup'")]
+)
+def test_unknown_command_shows_the_nearest(cli, args, near):
+    """A slip is a usage error that names what was meant, on every floor of the tree."""
+    said = cli(*args)
+    assert said.code == 2
+    assert near in said.err
+    assert said.out == ""
+
+
+def test_global_flags_stand_before_or_behind_the_command(cli, stage):
+    """The same flag works in both places."""
+    stage.start()
+    assert cli("--json", "runs", "list").json == cli("runs", "list", "--json").json != []
+
+
+def test_error_is_one_object_with_json(cli, stage):
+    """Programs read code, message, next step, whether to try again, and where it is explained; stdout stays empty."""
+    said = cli("runs", "show", "r_none", "--json")
+    assert (said.code, said.out) == (3, "")
+    found = msgspec.json.decode(said.err)
+    assert found["code"] == "not_found"
+    assert found["next"] == "See: mainspring runs list"
+    assert found["retryable"] is False
+    assert found["docs"].endswith("#not_found")
+
+
+def test_usage_error_is_an_object_too(cli):
+    """Also what fails while the words are parsed."""
+    said = cli("runs", "list", "--json", "--nope")
+    assert said.code == 2
+    assert msgspec.json.decode(said.err)["code"] == "usage"
+
+
+def test_error_says_what_and_how_to_mend(cli, stage):
+    """The message, then the hint, on stderr."""
+    assert cli("runs", "show", "r_none").err == "error: there is no run r_none\nSee: mainspring runs list\n"
+
+
+def test_unexpected_error_is_code_1_and_shows_its_place_with_v(cli, monkeypatch):
+    """A fault of our own is told as one; -v adds the traceback."""
+
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("mainspring.cli.status.judge", broken)
+    monkeypatch.setattr("mainspring.cli.context.Invocation.read", broken)
+    assert cli("status").code == 1
+    said = cli("status", "-v")
+    assert "Traceback" in said.err
+    assert "ZeroDivisionError: oops" in said.err
+
+
+def test_wrong_configuration_ends_with_2(cli, monkeypatch):
+    """The key, where it was set, and the nearest known one."""
+    monkeypatch.setenv("MAINSPRING_STORE_URLL", "x")
+    said = cli("status")
+    assert said.code == 2
+    assert "Did you mean MAINSPRING_STORE_URL?" in said.err
+
+
+def test_fields_choose_what_json_prints(cli, stage):
+    """--fields means JSON with these fields; an unknown one shows the nearest."""
+    stage.start(BACKUP)
+    assert [set(row) for row in cli("runs", "list", "--fields", "id,state").json] == [{"id", "state"}]
+    said = cli("runs", "list", "--fields", "stte")
+    assert said.code == 3
+    assert "state" in said.err
+
+
+def test_quiet_leaves_hints_out(cli, stage):
+    """Data stays, what only helps a person goes."""
+    assert "store " in cli("status").err
+    assert cli("status", "--quiet").err == ""
+
+
+def test_env_chooses_the_environment(cli, folder):
+    """Another environment has another store."""
+    (folder / "mainspring.toml").write_text('[project]\nname = "x"\n')
+    assert cli("status", "--json", "--env", "staging").json["environment"] == "staging"

@@ -1,0 +1,75 @@
+"""How things read."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.cli import words
+from mainspring.domain.states import RunState
+
+START = 1_767_582_900_000  # 2026-01-05 03:15:00 UTC
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "0ms"),
+        (850, "850ms"),
+        (1_000, "1s"),
+        (1_500, "1.5s"),
+        (41_200, "41s"),
+        (250_000, "4m10s"),
+        (60_000, "1m"),
+        (93_600_000, "1d2h"),
+        (-1_000, "-1s"),
+    ],
+)
+def test_span_reads_in_two_units(ms, text):
+    """The two largest units that say something."""
+    assert words.span(ms) == text
+
+
+def test_instants_read_from_now():
+    """Past, future, now and never."""
+    assert words.ago(START - 180_000, START) == "3m ago"
+    assert words.ago(START + 7_200_000, START) == "in 2h"
+    assert words.ago(START + 10, START) == "now"
+    assert words.ago(None, START) == "-"
+
+
+def test_moment_shows_the_date_only_on_another_day():
+    """Clock time in the zone asked for, and the distance."""
+    assert words.moment(START + 720_000, START) == "03:27:00 (in 12m)"
+    assert words.moment(START + 86_400_000, START, "Europe/Berlin") == "2026-01-06 04:15:00 (in 1d)"
+
+
+def test_iso_has_milliseconds():
+    """JSON's instants are exact."""
+    assert words.iso(START + 120) == "2026-01-05T03:15:00.120Z"
+
+
+def test_every_state_has_icon_and_colour():
+    """A state is a word, an icon and a colour."""
+    assert set(words.ICONS) == set(words.COLOURS) == set(RunState)
+
+
+@given(st.text())
+def test_shown_text_cannot_steer_a_terminal(text):
+    """Whatever comes in, no control character but a newline comes out, and showing it again changes nothing."""
+    once = words.shown(text)
+    assert not any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in once)
+    assert not set(once) & set("\u202a\u202e\u2066\u2069")
+    assert words.shown(once) == once
+
+
+def test_shown_leaves_clean_text_alone():
+    """Backslashes that stood for themselves are not doubled."""
+    assert words.shown(r"C:\x1b ü") == r"C:\x1b ü"
+
+
+def test_one_line_is_cut():
+    """Newlines become spaces; what is too long ends in an ellipsis."""
+    assert words.one_line("a\nb\tc") == "a b c"
+    assert words.one_line("abcdef", 4) == "abc…"
