@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mainspring.app.own_automations import declare_backup
+from mainspring.app.spool_intake import spool_intake
 from mainspring.app.upkeep import Retention, Upkeep
 from mainspring.app.working import Working
 from mainspring.config import Settings, load
@@ -92,7 +93,10 @@ class Project:
             survive_ms=survive_ms,
         )
         retention = self.settings.store.retention
-        upkeep = Upkeep(Retention(retention.succeeded, retention.failed, retention.cancelled, retention.events))
+        upkeep = Upkeep(
+            Retention(retention.succeeded, retention.failed, retention.cancelled, retention.events),
+            extra=(spool_intake(self.settings.exec.spool),),
+        )
         return Working(
             self.settings.store.path,
             registry,
