@@ -253,11 +253,11 @@ class ExecProcess:
 
     def _close(self) -> None:
         """Let go of everything, and end what other calls left behind when they were killed."""
-        for lock in self._locks:
-            lock.release()
         if self._ledger is not None:
             self._bury_dead()
             self._ledger.close()
+        for lock in self._locks:  # last, so that who gets it does not find the store's lock still held
+            lock.release()
 
     def _bury_dead(self) -> None:
         if self._ledger is not None:
