@@ -87,7 +87,7 @@ def test_timeout_ends_the_whole_group(tmp_path):
     assert (end.code, end.timed_out) == (-signal.SIGKILL, True)
     assert end.took_us < 2_000_000
     for pid in file.read_text().split():
-        assert not _is_alive(int(pid))
+        _until(lambda pid=pid: not _is_alive(int(pid)))
 
 
 def test_command_that_ends_on_term_is_not_killed():
