@@ -37,7 +37,7 @@ with Registry() as REGISTRY:
         effects = NODE.get().world.effects
         key = idempotency_key()
         effects.begins(NODE.get(), key, attempt())
-        await NODE.get().sleep(2.0 if how == "slow" else 0.5 if how == "flaky" else 0.15)
+        await NODE.get().sleep(2.0 if how == "slow" else 1.2 if how == "flaky" else 0.15)
         if how == "bad":
             raise Permanent("bad")
         if how == "broken" or (how in ("flaky", "odd") and effects.failures[key] < 2):
