@@ -12,7 +12,7 @@ VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[
 # `make test VENV=.venv-3.11 PYTHON=python3.11` keeps several Pythons side by side.
 VENV ?= .venv
 PY := $(VENV)/bin/python
-DEMO_PY := ../.venv-demo/bin/python
+DEMO_PY := .venv-demo/bin/python
 BENCH_PY := .venv-bench/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
 PYTEST := $(PY) -m pytest
@@ -34,7 +34,7 @@ help: ## Show this list
 setup: $(DEV) ## Make .venv with everything needed to work on the code
 
 demo: $(DEMO) ## Take in real data, be killed in the middle, and lose nothing
-	@cd demo && $(DEMO_PY) -m demo
+	@$(DEMO_PY) -m demo
 
 test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
 	@$(PYTEST) $(TEST_ARGS)

@@ -1,0 +1,41 @@
+"""The question to a person: asked at the prompt if there is a terminal, answered from another one just as well."""
+
+import asyncio
+import sys
+
+import mainspring as ms
+from demo.intake import COUNT, LEAVE_OUT
+
+
+async def put(app: ms.App, handle: ms.Handle, text: str, *, terminal: bool, within: str) -> None:
+    """Print the question; in a terminal take an answer until the run goes on by itself."""
+    print(f"\nThe run asks a person: {text}")
+    if not terminal:
+        print(f"Nobody is here to answer, so in {within} it takes the default: {LEAVE_OUT}.\n", flush=True)
+        return
+    print(f"  [1] {LEAVE_OUT} (default)   [2] {COUNT}")
+    print(f"Or in another terminal: mainspring --store {app.path} runs answer {handle.id} {COUNT}")
+    print(f"Your choice, within {within}: ", end="", flush=True)
+    answer = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin, lambda: answer.done() or answer.set_result(sys.stdin.readline().strip()))
+    try:
+        while not answer.done():
+            if not await is_open(app, handle):
+                print("\nIt was answered elsewhere, or the time is over.\n")
+                return
+            await asyncio.wait([answer], timeout=0.3)
+    finally:
+        loop.remove_reader(sys.stdin)
+    choice = COUNT if answer.result() in ("2", COUNT) else LEAVE_OUT
+    try:
+        await app.answer(handle.id, choice)
+        print(f"Answered: {choice}\n")
+    except ms.MainspringError as error:
+        print(f"Too late: {error.message}\n")
+
+
+async def is_open(app: ms.App, handle: ms.Handle) -> bool:
+    """Tell whether the run still waits for its answer."""
+    view = await handle.view()
+    return view.state == "waiting"

@@ -1,0 +1,80 @@
+"""The report of the year, as Markdown, with the rejected rows beside it as CSV."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo import source
+from demo.warehouse import Airline, Figures, Look
+
+REPORT, REJECTED = "report.md", "rejected.csv"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that cannot be used, why, and what to do."""
+
+    file: str
+    why: str
+    hint: str
+
+
+def write(folder: Path, figures: Figures, faults: list[Fault], *, count_cancelled: bool) -> str:
+    """Write both files, each all or nothing, and return the report's path."""
+    look = Look(folder / "warehouse.db")
+    try:
+        _put(folder / REJECTED, _csv([(*source.KEY, "reason", "file"), *look.rejected()]))
+    finally:
+        look.close()
+    _put(folder / REPORT, _markdown(figures, faults, count_cancelled=count_cancelled))
+    return str(folder / REPORT)
+
+
+def _markdown(figures: Figures, faults: list[Fault], *, count_cancelled: bool) -> str:
+    head = ["airline", "flights", "mean arrival delay (min)", "15 min late or more"]
+    head += ["never left"] if count_cancelled else []
+    told = "counted, by your answer" if count_cancelled else "left out of every figure below"
+    windy = f"In wind of 30 km/h and more flights leave {figures.windy_delay:.0f} min late, below 15 km/h {figures.calm_delay:.0f} min."
+    return "\n".join(
+        [
+            "# Flights out of New York, 2013",
+            "",
+            f"{figures.flights:,} flights. {windy} Flights that never left are {told}.",
+            "",
+            *_table(head, [_line(airline, count_cancelled=count_cancelled) for airline in figures.airlines]),
+            "",
+            f"## Rejected rows: {figures.rejected:,}",
+            "",
+            *_table(["reason", "rows"], [[reason, f"{n:,}"] for reason, n in figures.reasons.items()]),
+            "",
+            f"Each of them is in [{REJECTED}]({REJECTED}) with its reason.",
+            "",
+            f"## Files that cannot be used: {len(faults)}",
+            "",
+            *_table(["file", "why", "what to do"], [[fault.file, fault.why, fault.hint] for fault in faults]),
+            "",
+        ]
+    )
+
+
+def _line(airline: Airline, *, count_cancelled: bool) -> list[str]:
+    cells = [airline.name, f"{airline.flights:,}", f"{airline.delay:.1f}", f"{airline.late:.0%}"]
+    planned = airline.flights + airline.never_left
+    return [*cells, f"{airline.never_left:,} ({airline.never_left / planned:.1%})"] if count_cancelled else cells
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _csv(rows: list[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _put(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
