@@ -12,12 +12,15 @@ from mainspring.store.views import Blocker
 
 
 class Block(NamedTuple):
-    """One thing in the way: the sentence, when (ms) it goes away by itself, the command that takes it away, what that does."""
+    """One thing in the way: the sentence, when (ms) it goes away by itself, a command about it and what that does; `stuck` = it stays
+    until somebody acts.
+    """
 
     text: str
     until_at: int | None = None
     command: str | None = None
     does: str = ""
+    stuck: bool = False
 
 
 def blocks(blocker: Blocker, now: int, zone: str) -> list[Block]:
@@ -33,6 +36,7 @@ def _of_store(blocker: Blocker) -> Iterator[Block]:
             "The store was restored from a backup and is held: nothing starts until it is released.",
             command="mainspring db restore --release",
             does="let the store go on, once its unfinished runs are decided",
+            stuck=True,
         )
 
 
@@ -46,6 +50,7 @@ def _of_automation(blocker: Blocker, now: int, zone: str) -> Iterator[Block]:
         until_at=view.paused_until,
         command=f"mainspring auto resume {name}",
         does="take the pause back",
+        stuck=view.paused_until is None,
     )
 
 
@@ -56,6 +61,7 @@ def _of_queue(blocker: Blocker, now: int) -> Iterator[Block]:
             f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {queue.paused_by}{_because(queue.pause_reason)}.",
             command=f"mainspring queues resume {queue.name}",
             does="let the queue go on",
+            stuck=True,
         )
 
 
@@ -85,10 +91,12 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
     start = ("mainspring up", "start a worker")
     if not blocker.workers:
         known = "" if blocker.automation is not None else "; no worker has ever announced it"
-        yield Block(f"No live worker has {run.automation}{known}.", None, *start)
+        yield Block(f"No live worker has {run.automation}{known}.", None, *start, stuck=True)
         return
     if not alive:
-        yield Block(f"Every worker that has {run.automation} is draining and takes nothing new.", None, *start)
+        yield Block(
+            f"Every worker that has {run.automation} is draining and takes nothing new.", None, *start, stuck=True
+        )
         return
     fitting = [worker for worker in alive if worker.version == run.version]
     if not fitting:
@@ -98,11 +106,12 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
             None,
             "mainspring up",
             f"start a worker with version {run.version}",
+            stuck=True,
         )
         return
     tagged = [worker for worker in fitting if not run.tag or run.tag in worker.tags]
     if not tagged:
-        yield Block(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *start)
+        yield Block(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *start, stuck=True)
         return
     # One older deployment alone goes on; beside a newer one it must not touch what that has touched.
     newest = max(worker.deploy for worker in tagged)
@@ -112,6 +121,7 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
             None,
             "mainspring up",
             "start a worker of the newer deployment",
+            stuck=True,
         )
 
 

@@ -31,7 +31,7 @@ def chosen_runs(
     """
     from mainspring.service.bulk import RunFilter, select
 
-    if bool(runs) == (said or limit is not None):
+    if bool(runs) == said:
         ctx = click.get_current_context()
         raise click.UsageError("name runs, or say which by --state, --name, --since or --limit", ctx=ctx)
     if runs:

@@ -227,7 +227,7 @@ def _next_of(found: list[Block]) -> str:
         return "A worker should take it at any moment."
     if all(block.until_at is not None for block in found):
         return "It goes on by itself when that time has come."
-    if any(block.command and block.until_at is None for block in found):
+    if any(block.stuck for block in found):
         return "It does not go on before that is changed."
     return "It goes on by itself when its turn has come."
 

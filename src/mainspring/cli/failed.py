@@ -100,7 +100,7 @@ def retry(
         name,
         params.since_at(invocation, since),
         limit,
-        said=bool(states or name or since),
+        said=bool(states or name or since or limit),
     )
     if not runs and not dry_run:
         invocation.confirm(f"Continue {words.many(len(found), 'run')}")
@@ -128,7 +128,7 @@ def discard(
     from mainspring.service import bulk
 
     since_at = params.since_at(invocation, since)
-    found = chosen_runs(invocation, runs, bulk.DISCARDABLE, name, since_at, limit, said=bool(name or since))
+    found = chosen_runs(invocation, runs, bulk.DISCARDABLE, name, since_at, limit, said=bool(name or since or limit))
     if not dry_run:
         invocation.confirm(f"Give up {words.many(len(found), 'run')}")
     answer = bulk.discard_each(invocation.store, found, act=invocation.act, dry_run=dry_run)

@@ -37,15 +37,14 @@ def cancel(
     from mainspring.service import bulk
     from mainspring.service.run import cancel as cancel_one
 
-    if len(runs) == 1 and not dry_run:
+    said = bool(states or name or since or limit)
+    if len(runs) == 1 and not dry_run and not said:
         run = invocation.run_id(runs[0])
         cancel_one(invocation.store, run, act=invocation.act)
         invocation.output.document({"run": run, "cancelled": True}, f"{run} is asked to stop.")
         return 0
     wanted = params.states_of(states) or bulk.CANCELLABLE
-    found = chosen_runs(
-        invocation, runs, wanted, name, params.since_at(invocation, since), limit, said=bool(states or name or since)
-    )
+    found = chosen_runs(invocation, runs, wanted, name, params.since_at(invocation, since), limit, said=said)
     if not runs and not dry_run:
         invocation.confirm(f"Cancel {len(found)} runs")
     return print_bulk(

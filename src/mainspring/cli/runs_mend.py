@@ -46,16 +46,15 @@ def retry(
     if any(ways.values()):
         return _from_step(invocation, runs, ways, at=at, dry_run=dry_run)
     due_at = None if at is None else params.instant_at(at, invocation.clock.now(), invocation.zone, back=False)
-    if len(runs) == 1 and not dry_run:
+    said = bool(states or name or since or limit)
+    if len(runs) == 1 and not dry_run and not said:
         from mainspring.service.run import retry as retry_one
 
         run = invocation.run_id(runs[0])
         retry_one(invocation.store, run, act=invocation.act, due_at=due_at)
         return _continued(invocation, run)
     wanted = params.states_of(states) or bulk.RETRYABLE
-    found = chosen_runs(
-        invocation, runs, wanted, name, params.since_at(invocation, since), limit, said=bool(states or name or since)
-    )
+    found = chosen_runs(invocation, runs, wanted, name, params.since_at(invocation, since), limit, said=said)
     if not runs and not dry_run:
         invocation.confirm(f"Continue {len(found)} runs")
     answer = bulk.retry_each(invocation.store, found, act=invocation.act, dry_run=dry_run, due_at=due_at)

@@ -19,7 +19,9 @@ def test_every_code_has_a_meaning():
 
 def test_every_error_of_ours_is_told_apart():
     """Only what users raise inside steps, and a store that is damaged, end as an unexpected failure."""
-    unexpected = {kind.__name__ for kind in every(e.MainspringError) if not any(issubclass(kind, k) for k, _ in exits.TABLE)}
+    unexpected = {
+        kind.__name__ for kind in every(e.MainspringError) if not any(issubclass(kind, k) for k, _ in exits.TABLE)
+    }
     ours = {name for name in unexpected if hasattr(e, name)}
     assert ours == {"Transient", "NotSent", "Permanent", "StoreError", "OutsideStepError", "BodyError", "StepFailed"}
 

@@ -1,0 +1,217 @@
+"""Why a run is not taken up: each thing that may be in its way, as `explain` tells it."""
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import AttemptState, FailureReason, RunState
+from mainspring.store.commands.automations import Announce, PauseAutomation, PauseQueue, SetMeta, SetQueue
+from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.journal import SaveAttempt
+from mainspring.store.commands.runs import Suspend
+from mainspring.store.commands.sessions import DrainSession
+from mainspring.store.held import HELD
+from tests.contract.store.process import fail, finish, halt, outcome
+from tests.unit.cli.conftest import BACKUP, ORDER
+
+
+def why(cli, run):
+    """(why, next, commands) of a run."""
+    found = cli("explain", run, "--json").json
+    return " ".join(found["why"]), " ".join(found["next"]), [can["command"] for can in found["can"]]
+
+
+def test_run_that_nothing_blocks_is_taken_at_any_moment(cli, stage):
+    """A live worker has it: nothing is in the way."""
+    text, then, _ = why(cli, stage.start())
+    assert text == ""
+    assert then == "A worker should take it at any moment."
+
+
+def test_held_store_is_told_first(cli, stage):
+    """After a restoring nothing starts, whatever else there is."""
+    run = stage.start(due_at=stage.now + 60_000)
+    stage.do(SetMeta(HELD, "1"))
+    text, then, can = why(cli, run)
+    assert text.startswith("The store was restored from a backup and is held")
+    assert can[0] == "mainspring db restore --release"
+    assert then == "It does not go on before that is changed."
+
+
+def test_due_time(cli, stage):
+    """A run that is meant for later says when, and goes on by itself."""
+    text, then, _ = why(cli, stage.start(due_at=stage.now + 3_600_500))
+    assert text.startswith("It is not due before ")
+    assert text.endswith("(in 1h).")
+    assert then == "It goes on by itself when that time has come."
+
+
+def test_paused_automation_and_queue_name_who_and_why(cli, stage):
+    """Paused by whom, since when, for what reason; the commands that take it back."""
+    run = stage.start()
+    stage.do(PauseAutomation("backup", None, "cli:ann@box", "disk swap"))
+    stage.do(PauseQueue("default", True, "cli:bob@box"))
+    text, _, can = why(cli, run)
+    assert "backup was paused now by cli:ann@box: disk swap." in text
+    assert "Queue default was paused now by cli:bob@box." in text
+    assert can[:2] == ["mainspring auto resume backup", "mainspring queues resume default"]
+
+
+def test_pause_with_an_end_goes_away_by_itself(cli, stage):
+    """Until when, and nothing has to be done."""
+    run = stage.start()
+    stage.do(PauseAutomation("backup", stage.now + 7_200_500, "cli:ann@box", None))
+    text, then, _ = why(cli, run)
+    assert "(in 2h)" in text
+    assert then == "It goes on by itself when that time has come."
+
+
+def test_partition_names_the_run_that_holds_the_key(cli, stage):
+    """The key, the queue, and the run to look at."""
+    first = stage.begin(ORDER, b'{"customer": "c1"}')
+    text, _, can = why(cli, stage.start(ORDER, b'{"customer": "c1"}'))
+    assert (
+        text == f"Run {first.id} holds partition key 'c1' of queue default: runs with one key go one after the other."
+    )
+    assert can[0] == f"mainspring explain {first.id}"
+
+
+def test_limit_of_a_queue_names_what_has_its_places(cli, stage):
+    """How many at once, and who they are; then the place in the line."""
+    stage.do(SetQueue("default", 1))
+    first = stage.begin()
+    stage.start()
+    text, then, _ = why(cli, stage.start())
+    assert f"Queue default runs 1 at once, and that many run: {first.id} (backup)." in text
+    assert "It is number 2 among the runs that are ready in queue default." in text
+    assert then == "It goes on by itself when its turn has come."
+
+
+def test_rate_of_a_queue_tells_the_next_start(cli, stage):
+    """One a minute: the second one waits for most of it."""
+    stage.do(SetQueue("default", None, 1, 60_000))
+    stage.begin()
+    text, _, _ = why(cli, stage.start())
+    assert "The rate of queue default lets the next run start at " in text
+    assert "(in 59s)" in text
+
+
+def test_no_worker_with_this_version_or_tag(cli, stage):
+    """Which version and tag it needs, and what live workers have."""
+    newer = Definition(kind=Kind.TASK, name="backup", version=3)
+    text, _, can = why(cli, stage.start(newer))
+    assert text == "It belongs to version 3 of backup; live workers have version 1."
+    assert "mainspring up" in can
+    text, _, _ = why(cli, stage.start(tag="gpu"))
+    assert text == "No live worker with backup carries tag 'gpu'."
+
+
+def test_no_worker_at_all_or_only_draining_ones(cli, stage):
+    """Nobody announced it; everybody is draining."""
+    text, _, _ = why(cli, stage.start(Definition(kind=Kind.TASK, name="other")))
+    assert text == "No live worker has other; no worker has ever announced it."
+    run = stage.start()
+    stage.do(DrainSession(stage.store.session))
+    text, _, _ = why(cli, run)
+    assert text == "Every worker that has backup is draining and takes nothing new."
+
+
+def test_announced_without_it_is_no_worker(cli, stage):
+    """A worker that no longer has the automation does not count."""
+    run = stage.start()
+    stage.do(Announce("other", (), ()))
+    assert why(cli, run)[0] == "No live worker has backup."
+
+
+def test_running_step_is_told_with_its_attempt(cli, stage):
+    """Who has it, which step, since when."""
+    run = stage.begin()
+    stage.do(SaveAttempt(run.id, run.claim, "dump", "dump", 0, 2, AttemptState.STARTED, 1, stage.now, "backup"))
+    what = " ".join(cli("explain", run.id, "--json").json["what"])
+    assert "by worker " in what
+    assert "Step dump is at attempt 2, started now." in what
+
+
+def test_retrying_step_tells_error_and_next_attempt(cli, stage):
+    """What failed last, and when it is tried again."""
+    run = stage.begin()
+    at = stage.now + 120_500
+    stage.do(
+        SaveAttempt(
+            run.id,
+            run.claim,
+            "dump",
+            "dump",
+            0,
+            1,
+            AttemptState.FAILED,
+            1,
+            stage.now,
+            "backup",
+            stage.now,
+            at,
+            Failure("E", "e", "503 busy"),
+        )
+    )
+    stage.do(Suspend(run.id, run.claim, RunState.RETRYING, at, 0, 0))
+    what = " ".join(cli("explain", run.id, "--json").json["what"])
+    assert "Step dump failed at attempt 1: 503 busy" in what
+    assert "(in 2m)" in what
+
+
+def test_waiting_run_tells_what_for_and_how_to_give_it(cli, stage):
+    """Question with choices, signal, sleep: each with its end and its command."""
+    run = stage.begin(ORDER, b'{"customer": "a"}')
+    question = b'{"text": "Ship it?", "choices": ["yes", "no"]}'
+    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Ship it?", question=question))
+    waits = b"""[{"kind": "answer", "name": "Ship it?", "ident": "q1", "until_at": null},
+                 {"kind": "signal", "name": "paid", "ident": "s1", "until_at": 4000000000000},
+                 {"kind": "timer", "name": "sleep", "ident": "t1", "until_at": 4000000000000}]"""
+    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
+    found = cli("explain", run.id, "--json").json
+    what = " ".join(found["what"])
+    assert "It asks: Ship it? [yes, no]." in what
+    assert "It waits for signal paid, until 2096-10-02" in what
+    assert "It sleeps, until 2096-10-02" in what
+    commands = [can["command"] for can in found["can"]]
+    assert commands[0] == f"mainspring runs answer {run.id} yes|no"
+    assert f"mainspring runs signal {run.id} paid JSON" in commands
+    assert found["why"] == []
+
+
+def test_step_in_doubt_offers_both_answers(cli, stage):
+    """It happened, or it did not: each with its command."""
+    run = stage.begin()
+    stage.do(halt(run, "pay", FailureReason.IN_DOUBT))
+    text, then, can = why(cli, run.id)
+    assert "may or may not have had its effect" in text
+    assert "nothing is lost" in then
+    assert can[0] == f"mainspring runs give-result {run.id} JSON --step pay"
+    assert can[1] == f"mainspring runs retry {run.id} --again pay"
+
+
+def test_every_reason_has_a_sentence():
+    """No run stops for a reason that nobody explains."""
+    from mainspring.cli.explaining import REASONS
+
+    assert set(REASONS) == set(FailureReason)
+
+
+def test_ended_runs_say_so(cli, stage):
+    """Succeeded: over. Failed: what and how to go on."""
+    good = stage.begin()
+    stage.do(finish(good))
+    assert why(cli, good.id)[1] == "Nothing more happens: it is over."
+    bad = stage.begin()
+    stage.do(outcome(bad, 1, "dump", kind=OutcomeKind.STEP))
+    stage.do(fail(bad, "dump"))
+    text, _, can = why(cli, bad.id)
+    assert "the error is permanent" in text
+    assert can == [f"mainspring runs retry {bad.id}", f"mainspring runs retry {bad.id} --from-step dump"]
+
+
+def test_explain_prints_what_why_next_and_commands(cli, stage):
+    """The four answers, as text."""
+    run = stage.start(BACKUP, due_at=stage.now + 60_000)
+    out = cli("explain", run).out
+    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["what", "why", "next"]
+    assert f"$ mainspring runs cancel {run}" in out

@@ -1,0 +1,188 @@
+"""runs list, show, export, diff."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.store.commands.inbox import Deliver
+from mainspring.store.commands.journal import SaveAttempt
+from mainspring.store.commands.runs import Annotate
+from tests.contract.store.process import fail, finish, halt, outcome
+from tests.unit.cli.conftest import BACKUP, ORDER
+
+NASTY = "\x1b[2J\x9b31mgone\u202e"
+
+
+def test_list_without_a_store_is_empty_and_makes_none(cli, store_path):
+    """A question never makes a store; nothing to list is no error."""
+    assert cli("runs", "list", "--json").json == []
+    assert cli("runs", "list").code == 0
+    assert not store_path.exists()
+
+
+def test_list_is_newest_first_with_pages(cli, stage):
+    """--limit and --after walk through all runs without a gap, while new ones come."""
+    ids = [stage.start() for _ in range(5)]
+    first = [row["id"] for row in cli("runs", "list", "--limit", "2", "--json").json]
+    stage.start()
+    said = cli("runs", "list", "--limit", "2", "--after", first[-1], "--json")
+    assert first + [row["id"] for row in said.json] == ids[:0:-1]
+    assert f"--after {ids[3]}" in cli("runs", "list", "--limit", "3").err
+
+
+def test_list_filters(cli, stage):
+    """By state, several at once, by automation, by age."""
+    failed, queued = stage.begin(), stage.start(ORDER, b'{"customer": "a"}')
+    stage.do(fail(failed))
+
+    def ids(*args):
+        return {row["id"] for row in cli("runs", "list", "--json", *args).json}
+
+    assert ids("--state", "failed") == {failed.id}
+    assert ids("--state", "failed", "--state", "queued") == {failed.id, queued}
+    assert ids("--name", "order") == {queued}
+    assert ids("--since", "1h") == {failed.id, queued}
+    assert ids("--since", "2100-01-01") == set()
+
+
+@pytest.mark.parametrize("args", [["--state", "done"], ["--since", "soon"], ["--limit", "0"]])
+def test_list_refuses_what_it_does_not_know(cli, stage, args):
+    """A wrong state, time or number is a usage error."""
+    assert cli("runs", "list", *args).code == 2
+
+
+def test_plain_table_is_aligned_and_uncoloured(cli, stage):
+    """Not a terminal: one header, aligned columns, no escape codes, icon and word of the state."""
+    run = stage.start()
+    lines = cli("runs", "list").out.splitlines()
+    assert lines[0].split() == ["RUN", "STATE", "AUTOMATION", "STEPS", "CREATED", "TOOK"]
+    assert lines[1].startswith(f"{run}  … queued  backup")
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_list_as_people_type_ids(cli, stage):
+    """A unique beginning, @last and @failed stand for a run; what could be several is refused."""
+    failed = stage.begin()
+    stage.do(fail(failed))
+    last = stage.start()
+    assert cli("runs", "show", "@last", "--json").json["id"] == last
+    assert cli("runs", "show", "@failed", "--json").json["id"] == failed.id
+    assert cli("runs", "show", last[:-1], "--json").json["id"] == last
+    said = cli("runs", "show", "r_")
+    assert said.code == 8
+    assert "more than one run" in said.err
+
+
+def test_show_prints_attempts_errors_and_the_command_that_continues(cli, stage):
+    """A failed run tells which step, every attempt with its own error, and how to go on."""
+    run = stage.begin(data=b'{"day": "2026-01-05"}')
+    for number, text in ((1, "503 busy"), (2, "connection reset")):
+        stage.do(
+            SaveAttempt(
+                run.id,
+                run.claim,
+                "upload",
+                "upload",
+                0,
+                number,
+                AttemptState.FAILED,
+                1,
+                stage.now,
+                "backup",
+                stage.now,
+                stage.now + 10,
+                Failure("HTTPError", "http", text, frames=["/srv/a.py:7 upload"]),
+            )
+        )
+    last = Failure("HTTPError", "http", "403 AccessDenied")
+    stage.do(
+        outcome(run, 1, "upload", attempt=3, state=OutcomeState.FAILED, started_at=stage.now, failure=last, marked=True)
+    )
+    stage.do(
+        finish(run, RunState.FAILED, failure=last, reason=FailureReason.PERMANENT_ERROR, failed_ident="upload", rank=1)
+    )
+    out = cli("runs", "show", run.id).out
+    assert "It failed at step upload" in out
+    for text in ("503 busy", "connection reset", "403 AccessDenied", "3 attempts", "/srv/a.py:7 upload"):
+        assert text in out
+    assert '{"day":"2026-01-05"}' in out.replace('": "', '":"')
+    assert f"$ mainspring runs retry {run.id}\n" in out
+    assert "Nothing more happens by itself." in out
+    assert f"mainspring runs retry {run.id} --from-step upload" in out
+
+
+def test_show_draws_the_difference_of_a_drift(cli, stage):
+    """Saved and present input stand below each other, with the two ways out."""
+    run = stage.begin()
+    changes = [{"path": "amount", "was": "12.5", "now": "13"}]
+    drift = Failure("Drift", "drift", "the code asks for 'charge' with another input", data=changes)
+    stage.do(outcome(run, 1, "charge"))
+    stage.do(msgspec.structs.replace(halt(run, "charge", FailureReason.DRIFT, rank=1), failure=drift))
+    out = cli("runs", "show", run.id).out
+    assert "- saved 12.5" in out
+    assert "+ now   13" in out
+    assert f"mainspring runs retry {run.id} --accept charge" in out
+    assert f"mainspring runs retry {run.id} --from-step charge" in out
+
+
+def test_show_lists_hints_children_and_facts_not_taken_in(cli, stage):
+    """Things that few runs have are there when a run has them."""
+    run = stage.begin()
+    stage.do(Annotate(run.id, run.claim, detail=b'{"hints": ["name it"], "unasked": ["old#1"]}', progress=b"[3, 10]"))
+    stage.do(Deliver(run.id, FactKind.SIGNAL, "stop", "s1", payload=b"1"))
+    out = cli("runs", "show", run.id).out
+    assert "hint: name it" in out
+    assert "did not ask for it: old#1" in out
+    assert "not yet taken in: signal stop" in out
+    assert "3/10" in cli("runs", "list").out
+
+
+def test_nasty_text_is_harmless_everywhere(cli, stage):
+    """Control characters in names, titles, inputs and errors never reach the terminal, as text or as JSON."""
+    run = stage.begin(title=f"t{NASTY}", data=msgspec.json.encode({"a": NASTY}))
+    nasty = Failure("E", "e", NASTY)
+    stage.do(outcome(run, 1, NASTY, state=OutcomeState.FAILED, failure=nasty, started_at=stage.now))
+    stage.do(msgspec.structs.replace(fail(run, NASTY), failure=nasty, rank=1))
+    for args in (["list"], ["show", run.id], ["export", run.id], ["list", "--json"], ["show", run.id, "--json"]):
+        said = cli("runs", *args)
+        assert said.code == 0
+        assert not any(c != "\n" and not c.isprintable() for c in said.out), args
+    assert not any(c != "\n" and not c.isprintable() for c in cli("explain", run.id).out)
+    assert cli("runs", "export", run.id).json["outcomes"][0]["failure"]["message"] == NASTY
+
+
+def test_values_of_another_codec_are_not_guessed(cli, stage):
+    """Bytes that are no JSON are shown as such."""
+    run = stage.begin()
+    stage.do(finish(run, result=b"\xff\x00secret"))
+    assert "(8 bytes of another codec)" in cli("runs", "show", run.id).out
+    assert set(cli("runs", "show", run.id, "--json").json["result"]) == {"base64"}
+
+
+def test_export_holds_the_whole_story(cli, stage):
+    """Journal, attempts and inbox; instants are ISO text."""
+    run = stage.begin()
+    stage.do(outcome(run, 1, "a", kind=OutcomeKind.STEP))
+    found = cli("runs", "export", run.id).json
+    assert found["outcomes"][0]["ident"] == "a"
+    assert found["outcomes"][0]["output"] == 1
+    assert found["run"]["created_at"].endswith("Z")
+
+
+def test_diff_compares_with_the_last_good_run(cli, stage):
+    """Input, step results and end; the run compared with is found by itself."""
+    good = stage.begin(BACKUP, b'{"day": 1}')
+    stage.do(outcome(good, 1, "dump", output=b'{"rows": 10}'))
+    stage.do(finish(good, rank=1))
+    bad = stage.begin(BACKUP, b'{"day": 2}')
+    stage.do(outcome(bad, 1, "dump", output=b'{"rows": 0}'))
+    stage.do(fail(bad))
+    found = cli("runs", "diff", bad.id, "--json").json
+    assert found["other"] == good.id
+    places = {one["path"]: (one["other"], one["this"]) for one in found["differences"]}
+    assert places["input.day"] == ("1", "2")
+    assert places["step dump result.rows"] == ("10", "0")
+    assert places["state"] == ("succeeded", "failed")
+    assert cli("runs", "diff", good.id).code == 3

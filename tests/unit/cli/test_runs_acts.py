@@ -1,0 +1,172 @@
+"""runs cancel, retry, signal, answer, give-result, and acts on all that a filter means."""
+
+import pytest
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.sqlite.reads_runs import run_view, story
+from tests.contract.store.process import fail, halt, outcome, suspend
+from tests.unit.cli.conftest import ORDER
+
+QUESTION = b'{"text": "Ship it?", "choices": ["yes", "no"], "otherwise": null}'
+
+
+def state(stage, run):
+    return run_view(stage.store.reader, run).state
+
+
+def failed(stage, *options):
+    run = stage.begin()
+    stage.do(fail(run))
+    return run.id
+
+
+def asking(stage):
+    run = stage.begin(ORDER, b'{"customer": "a"}')
+    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Ship it?", question=QUESTION))
+    stage.do(suspend(run))
+    return run.id
+
+
+def test_cancel_ends_a_queued_run_with_its_actor_and_reason(cli, stage):
+    """One named run needs no confirmation; who and why stand in the audit log."""
+    run = stage.start()
+    said = cli("runs", "cancel", run, "--reason", "wrong day", "--actor", "deploy")
+    assert said.code == 0
+    assert state(stage, run) is RunState.CANCELLED
+    (act, *_) = cli("audit-log", "list", "--json").json
+    assert (act["actor"], act["verb"], act["reason"]) == ("cli:deploy", "cancel", "wrong day")
+
+
+def test_same_command_id_acts_once(cli, stage):
+    """A repeated call gives the first answer and changes nothing."""
+    run = failed(stage)
+    for _ in range(2):
+        assert cli("runs", "retry", run, "--command-id", "again-1").code == 0
+    assert len([act for act in cli("audit-log", "list", "--json").json if act["verb"] == "retry"]) == 1
+
+
+def test_act_that_does_not_fit_ends_with_8(cli, stage):
+    """A run that ended cannot be cancelled."""
+    said = cli("runs", "cancel", failed(stage))
+    assert said.code == 8
+    assert "failed" in said.err
+
+
+def test_filter_wants_a_yes_and_names_the_flag(cli, stage):
+    """Without a terminal nobody is asked: it ends with 2, and nothing is done."""
+    runs = [stage.start() for _ in range(3)]
+    said = cli("runs", "cancel", "--state", "queued")
+    assert said.code == 2
+    assert "-y" in said.err
+    assert {state(stage, run) for run in runs} == {RunState.QUEUED}
+    assert cli("runs", "cancel", "--state", "queued", "-y").out == "3 runs asked to stop.\n"
+    assert {state(stage, run) for run in runs} == {RunState.CANCELLED}
+
+
+def test_act_on_everything_has_to_be_said(cli, stage):
+    """Neither runs nor a filter, or both, is a usage error."""
+    run = stage.start()
+    assert cli("runs", "cancel", "-y").code == 2
+    assert cli("runs", "cancel", run, "--name", "backup", "-y").code == 2
+    assert cli("failed", "retry", "-y").code == 2
+
+
+def test_dry_run_lists_and_does_nothing(cli, stage):
+    """Which runs a filter means, without asking and without an act."""
+    runs = [failed(stage) for _ in range(2)]
+    said = cli("failed", "retry", "--since", "1h", "--dry-run")
+    assert said.out.split() == runs
+    assert {state(stage, run) for run in runs} == {RunState.FAILED}
+
+
+def test_bulk_tells_what_was_refused(cli, stage):
+    """What one run refuses does not keep the others, and the exit code tells."""
+    good, bad = failed(stage), stage.start()
+    said = cli("runs", "retry", good, bad, "--json")
+    assert said.code == 8
+    assert said.json["done"] == 1
+    assert set(said.json["refused"]) == {bad}
+
+
+def test_retry_from_a_step_opens_a_generation(cli, stage):
+    """--from-step names a step; an unknown one shows the nearest."""
+    run = stage.begin()
+    stage.do(outcome(run, 1, "charge"))
+    stage.do(outcome(run, 2, "send", state=OutcomeState.FAILED, failure=Failure("E", "e", "no")))
+    stage.do(fail(run, "send"))
+    assert "charge" in cli("runs", "retry", run.id, "--from-step", "chrge").err
+    assert cli("runs", "retry", run.id, "--from-step", "charge").code == 0
+    assert run_view(stage.store.reader, run.id).generation == 1
+
+
+@pytest.mark.parametrize("args", [["--again", "a", "--accept", "b"], ["--again", "a", "--dry-run"]])
+def test_ways_to_mend_stand_alone(cli, stage, args):
+    """One way at a time."""
+    assert cli("runs", "retry", failed(stage), *args).code == 2
+
+
+def test_retry_may_be_put_off(cli, stage):
+    """--at is a span from now or an instant."""
+    run = failed(stage)
+    assert cli("runs", "retry", run, "--at", "10m").code == 0
+    assert 590_000 < (run_view(stage.store.reader, run).due_at or 0) - stage.now <= 600_000
+
+
+def test_signal_takes_json_from_words_file_and_refuses_the_rest(cli, stage, folder):
+    """Text without its quotes is explained."""
+    run = stage.start()
+    (folder / "v.json").write_text('{"n": 1}')
+    assert cli("runs", "signal", run, "go", "[1, 2]").code == 0
+    assert cli("runs", "signal", run, "go", "@v.json").code == 0
+    assert [fact.payload for fact in story(stage.store.reader, run).facts] == [b"[1,2]", b'{"n":1}']
+    said = cli("runs", "signal", run, "go", "yes")
+    assert said.code == 2
+    assert "quotes" in said.err
+    assert cli("runs", "signal", run, "go", "@none.json").code == 2
+
+
+def test_answer_takes_a_choice_and_shows_the_nearest(cli, stage):
+    """A choice that is not offered is refused; the right one is delivered."""
+    run = asking(stage)
+    said = cli("runs", "answer", run, "yess")
+    assert said.code == 3
+    assert "'yes'" in said.err
+    assert cli("runs", "answer", run, "yes", "--note", "paid").code == 0
+    assert state(stage, run) is RunState.WAITING
+    assert cli("runs", "answer", run, "no").code == 3
+
+
+def test_give_result_lets_a_run_in_doubt_go_on(cli, stage):
+    """The result is given by hand; no JSON is refused before anything is done."""
+    run = stage.begin()
+    stage.do(outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None))
+    stage.do(halt(run, "pay", FailureReason.IN_DOUBT, rank=1))
+    assert cli("runs", "give-result", run.id, "{oops").code == 2
+    assert cli("runs", "give-result", run.id, '{"id": 7}').code == 0
+    assert state(stage, run.id) is RunState.QUEUED
+
+
+def test_discard_wants_a_yes(cli, stage):
+    """Giving up is final, even for one run."""
+    run = stage.begin()
+    stage.do(halt(run, "pay"))
+    assert cli("failed", "discard", run.id).code == 2
+    assert cli("failed", "discard", run.id, "-y").code == 0
+    assert state(stage, run.id) is RunState.FAILED
+
+
+def test_failed_list_shows_errors(cli, stage):
+    """Each with its reason and message."""
+    run = failed(stage)
+    (row,) = cli("failed", "list", "--json").json
+    assert (row["id"], row["reason"], row["error"]) == (run, "permanent_error", "it broke")
+    assert "it broke" in cli("failed", "list").out
+
+
+def test_acts_need_a_store(cli, store_path):
+    """An act never makes a store."""
+    assert cli("runs", "cancel", "r_x").code == 3
+    assert cli("queues", "pause", "default").code == 3
+    assert not store_path.exists()

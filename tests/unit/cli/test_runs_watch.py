@@ -1,0 +1,52 @@
+"""runs watch: the end decides the exit code."""
+
+import pytest
+
+from mainspring.domain.states import RunState
+from mainspring.store.commands.inbox import OpenWait
+from tests.contract.store.process import fail, finish, halt, outcome, suspend
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (finish, 0),
+        (fail, 5),
+        (lambda run: finish(run, RunState.CANCELLED), 5),
+        (lambda run: halt(run, "s1", rank=1), 6),
+    ],
+    ids=["succeeded", "failed", "cancelled", "needs_attention"],
+)
+def test_end_of_the_run_is_the_exit_code(cli, stage, end, code):
+    """0 succeeded, 5 failed or cancelled, 6 needs a person; its steps were printed."""
+    run = stage.begin()
+    stage.do(outcome(run, 1, "dump"))
+    stage.do(end(run))
+    said = cli("runs", "watch", run.id)
+    assert said.code == code
+    assert "dump succeeded" in said.out
+
+
+def test_open_question_ends_the_watch_where_nobody_can_answer(cli, stage):
+    """Without a terminal it does not hang: 6, and the command that answers."""
+    run = stage.begin()
+    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=b'{"text": "Go?", "choices": ["yes"]}'))
+    stage.do(suspend(run))
+    said = cli("runs", "watch", run.id)
+    assert said.code == 6
+    assert f"mainspring runs answer {run.id} yes" in said.err
+
+
+def test_timeout_ends_with_7(cli, stage):
+    """The run goes on; only the wait is over."""
+    run = stage.start()
+    said = cli("runs", "watch", run, "--timeout", "0s")
+    assert said.code == 7
+    assert f"mainspring explain {run}" in said.err
+
+
+def test_json_is_one_document_at_the_end(cli, stage):
+    """Programs get the whole run once."""
+    run = stage.begin()
+    stage.do(finish(run))
+    assert cli("runs", "watch", run.id, "--json").json["state"] == "succeeded"
