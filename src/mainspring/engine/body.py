@@ -47,6 +47,7 @@ class Body:
         self.new: list[Request] = []
         self.given_up: list[Request] = []
         self.undoable: list[Request] = []
+        self.superseded: Sequence[Outcome] = ()
         self.unclaimed: dict[str, Outcome] = {}
         self.doubts: dict[str, Outcome] = {}
         self.notes = Notes()

@@ -52,6 +52,7 @@ class Driver:
         self.waits = Waits(self)
         outcomes = history.outcomes if history is not None else []
         self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at)
+        self.body.superseded = history.superseded if history is not None else ()
         self.waits.add_facts(run.facts)
 
     # -- life ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A step whose attempt is in flight or has a time, and how it is written down."""
 
 import logging
+import contextlib
 from typing import Any
 
 from mainspring.domain.errors import DefinitionError
@@ -8,6 +9,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord
 from mainspring.domain.states import AttemptState
 from mainspring.engine.attempt import AttemptHandle, choose_isolation
+from mainspring.engine.isolation import importable
 from mainspring.engine.requests import Request, StepCall
 
 _LOG = logging.getLogger("mainspring.worker")
@@ -45,10 +47,12 @@ class LiveStep:
 
     @property
     def undo_name(self) -> str | None:
-        """The name of its undo, `module:qualname`."""
+        """The name of its undo, by which a later generation finds it again; of a local function only its name for people."""
         undo = self.call.plan.undo
         if undo is None:
             return None
+        with contextlib.suppress(DefinitionError):
+            return importable(getattr(undo, "fn", undo))
         return f"{getattr(undo, '__module__', '?')}:{getattr(undo, '__qualname__', repr(undo))}"
 
     def stop(self, why: str) -> None:
