@@ -1,8 +1,8 @@
 """The effect server: the world outside the crash domain, and how steps call it.
 
-A process of its own behind a unix socket. Each call is one line appended to a file and fsynced before it is answered, so that whatever a step
-was told has happened is on record, whoever dies next. Keyed effects are applied once a key. A call can be answered "503, come back
-later", and its answer can be withheld until it is released.
+A process of its own behind a unix socket. Each call is one line appended to a file and fsynced before it is answered, so that
+whatever a step was told has happened is on record, whoever dies next. Keyed effects are applied once a key. A call can be answered
+"503, come back later", and its answer can be withheld until it is released.
 
     python -m tests.crash.effects SOCKET RECORD        # serves until its stdin is closed
 """
@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SOCKET, TRIAL, LIFE = "CRASH_EFFECTS", "CRASH_TRIAL", "CRASH_LIFE"
-"""Environment of a worker: where the server is, which trial it belongs to, which process of that trial it is (1, 2, ...)."""
+SOCKET, TRIAL, LIFE, HOLD = "CRASH_EFFECTS", "CRASH_TRIAL", "CRASH_LIFE", "CRASH_HOLD"
+"""Environment of a worker: where the server is, which trial it belongs to, which process of that trial it is (1, 2, ...), and
+"NAME" or "NAME=EFFECT": its calls, or those for one effect, are answered only when NAME is released."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,12 @@ def effect(
     what: str, *, kind: str = "keyed", hold: str | None = None, refuse: int = 0, retry_after: float = 0.0
 ) -> dict[str, Any]:
     """Call the world from inside a step. `refuse` = how many calls of this key get a 503; `hold` = withhold the answer until released."""
-    from mainspring.engine.step_context import current  # noqa: PLC0415 - the server's own process needs none of it
+    from mainspring.engine.step_context import current
 
     step = current("effect()")
+    name, _, only = os.environ.get(HOLD, "").partition("=")
+    if name and only in ("", what):
+        hold = name
     return ask(
         {
             "op": "call",
@@ -187,7 +191,8 @@ class Effects:
 
     def close(self) -> None:
         """End the server."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(10)
         self._process.stdout.close()

@@ -30,9 +30,11 @@ from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store import failpoints
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.queries import TEXTS, names
-from tests.crash.effects import LIFE, ROOT, SOCKET, TRIAL
+from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
 
 AUTOMATIONS = "tests.crash.workflows"
+LETTERS = {"commit.before": b"b", "commit.after": b"a", "effect_commit.before": b"e", "effect_commit.after": b"f"}
+"""How a point that was passed is noted, just before whatever is ordered for it happens."""
 _PROOF = re.compile(r"claim = ([?:]\w*) and session = ([?:]\w*)")
 
 
@@ -49,6 +51,10 @@ class Life(msgspec.Struct, kw_only=True):
     concurrency: int = 64
     unfenced: bool = False
     beat_fast: bool = False
+    hold: str = ""
+    """See effects.HOLD."""
+    act: str = ""
+    """start, publish or answer: this life is no worker but a program that does this one act and ends."""
 
     @property
     def store(self) -> Path:
@@ -57,7 +63,7 @@ class Life(msgspec.Struct, kw_only=True):
 
     @property
     def hits(self) -> Path:
-        """One byte for each commit point that this life passed: b(efore), a(fter)."""
+        """One byte for each point that this life passed: see LETTERS."""
         return Path(self.folder, f"hits.{self.number}")
 
     @property
@@ -70,20 +76,38 @@ class Life(msgspec.Struct, kw_only=True):
 
 
 def live(life: Life, registry: Registry) -> None:
-    """Be a worker until killed; never returns."""
+    """Be a worker until killed, or do one act."""
     set_death_signal(signal.SIGKILL)
     log = os.open(life.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number in (1, 2):
         os.dup2(log, number)
-    os.environ |= {SOCKET: life.effects, TRIAL: life.trial, LIFE: str(life.number), "CRASH_FOLDER": life.folder}
+    os.environ |= {SOCKET: life.effects, TRIAL: life.trial, LIFE: str(life.number), HOLD: life.hold}
+    os.environ["CRASH_FOLDER"] = life.folder
     failpoints.install(_counting(life, failpoints.parse(life.failpoint)))
     if life.unfenced:
         take_the_fence_down()
     if life.beat_fast:
-        from mainspring.engine import worker  # noqa: PLC0415 - only this life's pulse is changed
+        from mainspring.engine import worker
 
         worker._ROUND_S = 0.02
-    asyncio.run(_work(life, registry))
+    if life.act:
+        _do(life, registry)
+    else:
+        asyncio.run(_work(life, registry))
+
+
+def _do(life: Life, registry: Registry) -> None:
+    from tests.crash.trials import Client
+
+    client = Client(life.store, registry)
+    match life.act.split():
+        case ["start", automation]:
+            client.start(automation)
+        case ["publish", name]:
+            client.publish(name, {"id": 7, "amount": 12})
+        case ["answer", run]:
+            assert client.answer(run, "yes")
+    os._exit(0)
 
 
 async def _work(life: Life, registry: Registry) -> None:
@@ -105,11 +129,10 @@ async def _work(life: Life, registry: Registry) -> None:
 def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]:
     """Return a hook that notes each commit point before it does what is ordered."""
     hits = os.open(life.hits, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    notes = {"commit.before": b"b", "commit.after": b"a"}
 
     def hook(place: str) -> None:
-        if place in notes:
-            os.write(hits, notes[place])
+        if place in LETTERS:
+            os.write(hits, LETTERS[place])
         order(place)
 
     return hook
@@ -147,7 +170,7 @@ def serve() -> None:
                 try:
                     live(life, registry)
                 except BaseException:
-                    import traceback  # noqa: PLC0415
+                    import traceback
 
                     traceback.print_exc()
                 finally:
@@ -222,7 +245,8 @@ class Template:
 
     def request(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask the template for something."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
@@ -234,7 +258,8 @@ class Template:
 
     def close(self) -> None:
         """End the template, and with it whatever still lives."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.kill()
         self._process.wait(10)
         self._process.stdin.close()

@@ -1,163 +1,20 @@
-"""The worker is killed at every commit point of each workflow: nothing is lost, nothing is done twice, and the run ends as if nothing had been."""
+"""The worker is killed at every commit point of each workflow.
 
-import contextlib
-import os
+Nothing is lost, nothing is done twice, and each run ends as if nothing had been.
+"""
+
 import random
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import apsw
 import pytest
 
-from mainspring.domain.codec import decode
-from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from tests.crash.effects import Call
+from tests.crash.lives import Life, Process
+from tests.crash.scenarios import ALL, BUDGET, SCENARIOS, UNLOADED, carry
 from tests.crash.trials import Scenario, Trial, World
 
-ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
-"""The long tier: every point, whatever it takes, and a second kill at every point of the recovery."""
-BUDGET = float(os.environ.get("MAINSPRING_CRASH_BUDGET", "10"))
-"""Seconds for one workflow in `make test`."""
 _MOST = 1_000
-PLACES = ("commit.before", "commit.after")
-
-
-def publish(trial: Trial) -> bool:
-    """Deliver the event at once in every other trial, else when it is waited for."""
-    if trial.number % 2 or trial.client.rows("select 1 from waits where kind = 'event'"):
-        trial.client.publish("paid", {"id": 7, "amount": 12})
-        return True
-    return False
-
-
-def answer(trial: Trial) -> bool:
-    """Answer as soon as the question is open."""
-    return trial.client.answer(trial.run, "yes")
-
-
-# -- what else must be true at the end of a workflow -------------------------------------------------------------------
-
-
-def saved(trial: Trial, state: OutcomeState = OutcomeState.SUCCEEDED) -> list[str]:
-    """Return the identities of the run's counted outcomes in this state, in rank order."""
-    text = "select ident from journal where run = ? and state = ? and superseded is null order by rank"
-    return [ident for (ident,) in trial.client.rows(text, trial.run, state)]
-
-
-def calls_of(trial: Trial, what: str) -> list[Call]:
-    """Return the calls that asked for one effect."""
-    return [call for call in trial.calls() if call.what == what]
-
-
-def verify_race(trial: Trial) -> None:
-    """The racer whose outcome was saved first is the winner, whoever replays it."""
-    result = decode(trial.client.view(trial.run).result or b"null")
-    first = next(ident for ident in saved(trial) if "left" in ident or "right" in ident or "keyed" in ident)
-    assert result[1:] == ["beside", "aside"]
-    assert result[0] in ("prize for left", "prize for right")
-    prizes = {call.what for call in trial.calls() if call.what.startswith("prize")}
-    assert prizes == {result[0]}, f"two winners: {prizes} ({first} was saved first)"
-
-
-def verify_group(trial: Trial) -> None:
-    """The failed member is saved as failed, the cancelled one never as done."""
-    assert not calls_of(trial, "cancelled member") or not any("endless" in ident for ident in saved(trial))
-
-
-def verify_child(trial: Trial) -> None:
-    """There is one child, however often it was asked for, and its key leads to it."""
-    children = trial.client.rows("select id, state from runs where parent = ?", trial.run)
-    assert [state for _, state in children] == [RunState.SUCCEEDED]
-    assert trial.client.rows("select run from run_keys where key = 'ship:7'") == [(children[0][0],)]
-
-
-def verify_rollback(trial: Trial) -> None:
-    """Each undo happened, newest first."""
-    undone = [call.what for call in trial.calls() if call.what.startswith("undo") and call.applied]
-    assert undone == ["undo three", "undo two", "undo one"]
-    assert trial.client.view(trial.run).reason == FailureReason.ROLLED_BACK
-
-
-def verify_once(trial: Trial) -> None:
-    """The bet was placed at most once; if nobody can know, a person is asked."""
-    bets, view = calls_of(trial, "bet"), trial.client.view(trial.run)
-    assert len(bets) <= 1
-    if view.state is RunState.SUCCEEDED:
-        assert len(bets) == 1
-    else:
-        assert view.reason == FailureReason.IN_DOUBT
-        assert trial.snapshots, "in doubt, although nobody was killed"
-
-
-def verify_transactional(trial: Trial) -> None:
-    """Each booking stands once in the user's database."""
-    own = apsw.Connection(str(trial.folder / "own.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        assert own.execute("select what from bookings order by id").fetchall() == [("room",), ("flight",)]
-    finally:
-        own.close()
-
-
-def verify_parts(trial: Trial) -> None:
-    """What lies before a committed checkpoint is never done again."""
-    for number, snapshot in enumerate(trial.snapshots, 1):
-        done = next(iter(snapshot.checkpoints.values()), 0)
-        late = [call.what for call in trial.calls() if call.life > number and call.kind == "part"]
-        assert not [what for what in late if int(what.removeprefix("part ")) < done], (done, late)
-
-
-def verify_script(trial: Trial) -> None:
-    """A life of the script ends, with all its children, before the next one begins."""
-    marks = [line.split() for line in (trial.folder / "script.txt").read_text().splitlines()]
-    groups = list(dict.fromkeys(group for _, group in marks))
-    assert [group for _, group in marks] == sorted((group for _, group in marks), key=groups.index), marks
-    assert [what for what, group in marks if group == groups[-1]] == ["begin", "work", "end"]
-    assert [group for group in groups if living_in(int(group))] == []
-
-
-def living_in(group: int) -> list[int]:
-    """Return the processes of a group that have not ended."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _, pgrp = stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[:3]
-            if int(pgrp) == group and state not in "ZX":
-                found.append(int(stat.parent.name))
-    return found
-
-
-def verify_retry(trial: Trial) -> None:
-    """A refusal that was saved is obeyed: nobody comes back before the instant that is saved with it."""
-    for attempt, next_at in trial.client.rows("select attempt, next_at from attempts where next_at is not null"):
-        early = [c for c in calls_of(trial, "rush") if c.attempt > attempt and c.at * 1000 < next_at - 1]
-        assert early == [], (attempt, next_at)
-
-
-SCENARIOS = [
-    Scenario("plain_sequence", result=["first", "first second", "first second third"], floor=16),
-    Scenario("gather_with_race", verify=verify_race, floor=14),
-    Scenario("group_with_error", result="amends", verify=verify_group, floor=12),
-    Scenario("step_with_timeout", result="in its place", floor=12),
-    Scenario("map_with_bad_items", result=[f"bad {n}" if n in (7, 31) else n for n in range(50)], floor=20),
-    Scenario("child_with_key", result="after parcel 7", verify=verify_child, floor=20),
-    Scenario("sleep_and_event", result="paid 12", deliver=publish, floor=18),
-    Scenario("ask_and_answer", result="they said yes", deliver=answer, floor=16),
-    Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, floor=20),
-    Scenario(
-        "at_most_once",
-        result="after the bet",
-        other_ends=(RunState.NEEDS_ATTENTION,),
-        verify=verify_once,
-        floor=16,
-    ),
-    Scenario("transactional", result=[1, 2], verify=verify_transactional, floor=16),
-    Scenario("child_process", result=4, verify=verify_parts, floor=16),
-    Scenario("script_with_children", verify=verify_script, floor=10),
-    Scenario("retry_after", result="rush", verify=verify_retry, floor=16),
-]
-UNLOADED = [replace(scenario, parked=0) for scenario in SCENARIOS if scenario.automation in ("sleep_and_event", "ask_and_answer")]
 
 
 def name_of(scenario: Scenario) -> str:
@@ -165,27 +22,20 @@ def name_of(scenario: Scenario) -> str:
     return scenario.automation if scenario.parked else f"{scenario.automation}-unloaded"
 
 
-def points(commits: int) -> Iterator[str]:
-    """Yield the commit points of a run: those that an undisturbed one passes, mixed, so that a slow machine sees all parts; then what follows."""
-    known = [f"{place}:kill@{n}" for n in range(1, commits + 1) for place in PLACES]
+def points(commits: int, places: tuple[str, ...]) -> Iterator[str]:
+    """Yield the points of a run: those that an undisturbed one passes, mixed, so that a slow machine sees all parts; then the rest."""
+    known = [f"{place}:kill@{n}" for n in range(1, commits + 1) for place in places]
     random.Random(commits).shuffle(known)
     yield from known
     for n in range(commits + 1, _MOST):
-        yield from (f"{place}:kill@{n}" for place in PLACES)
-
-
-def carry(world: World, scenario: Scenario, kills: list[str]) -> Trial:
-    """Carry one run to its end."""
-    trial = Trial(world, scenario, kills)
-    trial.go()
-    return trial
+        yield from (f"{place}:kill@{n}" for place in places)
 
 
 def kill_at_each(world: World, scenario: Scenario, before: list[str], commits: int, until: float) -> tuple[int, bool]:
     """Kill at every point after the kills `before`; return how many there were, and whether the end of the run was reached."""
     killed = 0
     survived: set[str] = set()
-    for order in points(commits):
+    for order in points(commits, scenario.places):
         if time.monotonic() >= until:
             return killed, False
         trial = carry(world, scenario, [*before, order])
@@ -193,7 +43,7 @@ def kill_at_each(world: World, scenario: Scenario, before: list[str], commits: i
             killed += 1
         elif int(order.partition("@")[2]) > commits:
             survived.add(order.partition(":")[0])
-            if len(survived) == len(PLACES):
+            if len(survived) == len(scenario.places):
                 break
     return killed, True
 
@@ -207,7 +57,7 @@ def test_commit_points_of(world: World, scenario: Scenario, record_property) -> 
     until = float("inf") if ALL else began + BUDGET
     killed, complete = kill_at_each(world, scenario, [], commits, until)
     if ALL:
-        for first in points(commits):
+        for first in points(commits, scenario.places):
             if int(first.partition("@")[2]) > commits:
                 break
             killed += kill_at_each(world, scenario, [first], commits, until)[0]
@@ -215,3 +65,45 @@ def test_commit_points_of(world: World, scenario: Scenario, record_property) -> 
     record_property("points", killed)
     print(f"{name_of(scenario)}: {commits} commits, {killed} kills{'' if complete else ' (time is up)'}, {took:.1f} s")
     assert killed >= scenario.floor, f"only {killed} kills: this proves too little"
+
+
+# -- acts of programs outside ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["commit.before", "commit.after"])
+@pytest.mark.parametrize("act", ["start", "publish", "answer"])
+def test_act_of_a_killed_program_happens_once(world: World, act: str, place: str) -> None:
+    """A program that is killed while it starts, publishes or answers, and does it again under its command id, has done it once."""
+    automation = {"start": "plain_sequence", "publish": "sleep_and_event", "answer": "ask_and_answer"}[act]
+    scenario = next(scenario for scenario in SCENARIOS if scenario.automation == automation)
+    killed: list[Process] = []
+
+    def act_and_die(trial: Trial) -> bool:
+        kind = {"publish": "event", "answer": "ask"}.get(act)
+        if kind is not None and not trial.client.rows("select 1 from waits where kind = ? and filled = 0", kind):
+            return False
+        order = {"start": "start plain_sequence", "publish": "publish paid", "answer": f"answer {trial.run}"}[act]
+        program = Life(
+            folder=str(trial.folder),
+            trial=trial.folder.name,
+            effects=world.effects.path,
+            number=9,
+            failpoint=f"{place}:kill@1",
+            act=order,
+        )
+        killed.append(world.template.start(program))
+        assert killed[0].ended(10)
+        assert killed[0].code == -9, program.log.read_text()
+        return scenario.deliver(trial)
+
+    def verify(trial: Trial) -> None:
+        assert len(killed) == 1
+        assert trial.client.rows("select count(*) from runs") == [(1,)]
+        assert trial.client.rows("select count(*) from events") == [(1 if act == "publish" else 0,)]
+        assert trial.client.rows("select count(*) from audit_log where command like ?", f"{act}%") == [(1,)]
+        scenario.verify(trial)
+
+    if act == "start":
+        Trial(world, replace(scenario, verify=verify), [], before=act_and_die).go()
+    else:
+        Trial(world, replace(scenario, verify=verify, deliver=act_and_die), []).go()

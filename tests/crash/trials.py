@@ -30,7 +30,7 @@ from mainspring.store.sqlite.reads_runs import run_view
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.store.views import RunView
 from tests.crash.effects import Call, Effects
-from tests.crash.lives import Life, Process, Template
+from tests.crash.lives import LETTERS, Life, Process, Template
 
 _POLL = 0.002
 _LONGEST = 30.0
@@ -134,6 +134,7 @@ class Scenario:
     verify: Callable[["Trial"], None] = lambda trial: None
     result: Any = None
     parked: int = 2_000
+    places: tuple[str, ...] = ("commit.before", "commit.after")
     floor: int = 8
     """Fewer commit points than this prove nothing."""
 
@@ -153,6 +154,8 @@ class Trial:
     world: World
     scenario: Scenario
     kills: list[str]
+    before: Callable[["Trial"], object] = lambda trial: None
+    """What happens before the client starts the run."""
     folder: Path = field(init=False)
     client: Client = field(init=False)
     run: str = ""
@@ -163,17 +166,24 @@ class Trial:
     """How many commits the last life finished."""
     survived: bool = False
     """The last ordered kill was never reached: the run ended before it."""
+    seen: list[Call] = field(default_factory=list)
+    """What the world saw, once the trial is over."""
     _mark: int = 0
     _delivered: bool = False
 
-    def go(self) -> None:
-        """Carry the run to its end through all kills, and check it."""
+    def begin(self) -> None:
+        """Make a store and start the run."""
         self.folder = self.world.fresh()
         self.number = int(self.folder.name[1:])
         self._mark = self.world.effects.mark()
         self.client = Client(self.folder / "state.db", self.world.registry)
+        self.before(self)
+        self.run = self.client.start(self.scenario.automation)
+
+    def go(self) -> None:
+        """Carry the run to its end through all kills, and check it."""
+        self.begin()
         try:
-            self.run = self.client.start(self.scenario.automation)
             for number, order in enumerate([*self.kills, ""], 1):
                 if self._live(number, order):
                     break
@@ -183,12 +193,14 @@ class Trial:
             error.add_note(self._describe())
             raise
         finally:
-            for life in self.lives:
-                life.kill()
-            self.client.close()
-            self._tidy()
+            self.end()
 
-    def _tidy(self) -> None:
+    def end(self) -> None:
+        """Kill what is left and tidy up."""
+        self.seen = self.calls()
+        for life in self.lives:
+            life.kill()
+        self.client.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _live(self, number: int, order: str) -> bool:
@@ -217,7 +229,7 @@ class Trial:
                 self.survived = bool(order)
                 return True
             assert time.monotonic() < until, "the run hangs"
-        assert order and process.code == -9, f"life {number} ended by itself with code {process.code}"
+        assert (bool(order), process.code) == (True, -9), f"life {number} ended by itself with code {process.code}"
         self.snapshots.append(self._snapshot())
         return False
 
@@ -225,8 +237,7 @@ class Trial:
     def _reached(process: Process, order: str) -> bool:
         """Tell whether the ordered kill was reached: then the process is dying."""
         place, _, count = order.partition(":kill@")
-        letter = {"commit.before": b"b", "commit.after": b"a"}[place]
-        return process.life.hits.read_bytes().count(letter) >= int(count)
+        return process.life.hits.read_bytes().count(LETTERS[place]) >= int(count)
 
     def over(self) -> bool:
         """Tell whether the run has ended or needs a person."""
@@ -262,8 +273,8 @@ class Trial:
         assert found == []
         ended = "select id from runs where finished_at is not null"
         for table in ("waits", "inbox"):
-            assert self.client.rows(f"select * from {table} where run in ({ended})") == [], table  # noqa: S608
-        assert self.client.rows(f"select * from attempts where state = 'started' and run in ({ended})") == []  # noqa: S608
+            assert self.client.rows(f"select * from {table} where run in ({ended})") == [], table
+        assert self.client.rows(f"select * from attempts where state = 'started' and run in ({ended})") == []
 
     def _check_journal(self) -> None:
         ranks: dict[str, list[int]] = defaultdict(list)
@@ -318,6 +329,7 @@ class Trial:
             lines.append(query)
             lines += [f"  {row}" for row in self.client.rows(query)]
         for life in self.lives:
-            lines.append(f"life {life.life.number}: {life.code}, hits {life.life.hits.read_bytes() if life.life.hits.exists() else b''!r}")
+            hits = life.life.hits.read_bytes() if life.life.hits.exists() else b""
+            lines.append(f"life {life.life.number}: ended with {life.code}, passed {hits!r}")
             lines.append(life.life.log.read_text() if life.life.log.exists() else "(no log)")
         return "\n".join(lines)

@@ -1,0 +1,186 @@
+"""A worker is stopped (SIGSTOP), declared dead, and wakes while another one continues its run: it writes nothing and ends with code 75.
+
+The takeover is submitted as it is written; what a takeover on the same host does before (it kills the process) is left out, since
+that is what cannot be done on another machine. The same trials are run on a build without fencing, which they must find out.
+"""
+
+import signal
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from mainspring.domain.states import RunState
+from mainspring.store.commands.sessions import Bury, CloseSession
+from tests.crash.lives import Life, Process
+from tests.crash.scenarios import ALL, BUDGET, SCENARIOS, carry
+from tests.crash.trials import Scenario, Trial, World
+
+GONE = 75
+_PATIENCE = 10.0
+_TABLES = ("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "audit_log", "events", "run_keys", "slots")
+HAUNTED = (
+    "plain_sequence",
+    "gather_with_race",
+    "child_with_key",
+    "ask_and_answer",
+    "at_most_once",
+    "retry_after",
+    "rollback",
+)
+
+
+@dataclass
+class Haunting(Trial):
+    """A trial with a zombie. `stop_at`: after so many commits, or while the world keeps the answer to an effect of this name."""
+
+    stop_at: int | str = 1
+    unfenced: bool = False
+    wrote: tuple[str, ...] = ()
+    code: int | None = None
+    too_late: bool = False
+    """The run had ended before the worker could be stopped."""
+
+    def go(self) -> None:
+        """Stop, bury, continue elsewhere, wake, end."""
+        self.begin()
+        try:
+            zombie = self._start(1, f"{self.folder.name}-1={self.stop_at}" if isinstance(self.stop_at, str) else "")
+            self._stop(zombie)
+            heir = self._start(2, f"{self.folder.name}-2")
+            self._until(lambda: self._heir_rests(heir))
+            before = self._dump()
+            self._wake(zombie)
+            after = self._dump()
+            self.wrote = tuple(name for name in before if before[name] != after[name])
+            self.world.effects.release(f"{self.folder.name}-2")
+            if not self.unfenced:
+                self._until(self._delivered_and_over)
+                heir.kill()
+                self.check()
+                self.scenario.verify(self)
+        except BaseException as error:
+            error.add_note(self._describe())
+            raise
+        finally:
+            self.end()
+
+    def _start(self, number: int, hold: str) -> Process:
+        process = self.world.template.start(
+            Life(
+                folder=str(self.folder),
+                trial=self.folder.name,
+                effects=self.world.effects.path,
+                number=number,
+                hold=hold,
+                unfenced=self.unfenced,
+                beat_fast=True,
+            )
+        )
+        self.lives.append(process)
+        return process
+
+    def _stop(self, zombie: Process) -> None:
+        """Stop the worker at its place and declare it dead."""
+        self._until(lambda: self._delivered_and_over() or self._is_there(zombie))
+        self.too_late = self.over()
+        zombie.send(signal.SIGSTOP)
+        assert zombie.stopped()
+        if isinstance(self.stop_at, str):
+            self.world.effects.release(f"{self.folder.name}-1")
+        ((session,),) = self.client.rows("select id from sessions where pid = ? and role = 'worker'", zombie.pid)
+        if not self._commits(Bury(session), 0.1):
+            # It was stopped in the middle of a commit, with the lock in its hand: it is declared dead as soon as it lets go.
+            zombie.send(signal.SIGCONT)
+            self._until(lambda: self.client.rows("select 1 from sessions where id = ? and state = 'dead'", session))
+            zombie.send(signal.SIGSTOP)
+            if not zombie.ended(0):
+                zombie.stopped(0.5)
+                if not self._commits(CloseSession(), 0.1):
+                    zombie.send(signal.SIGCONT)
+
+    def _is_there(self, zombie: Process) -> bool:
+        if isinstance(self.stop_at, int):
+            return zombie.passed() >= self.stop_at
+        return any(call.what == self.stop_at for call in self.calls())
+
+    def _commits(self, command: Any, within: float) -> bool:
+        """Submit a command and tell whether it was committed within so many seconds."""
+        answers: list[Any] = []
+        self.client.store.submit(command, answers.append)
+        until = time.monotonic() + within
+        while not answers and time.monotonic() < until:
+            time.sleep(0.0005)
+        return bool(answers)
+
+    def _heir_rests(self, heir: Process) -> bool:
+        """Tell whether the second worker has the run and can do nothing more with it for now."""
+        assert not heir.ended(0), heir.life.log.read_text()
+        view = self.client.view(self.run)
+        waits = view.state is RunState.WAITING and not view.ready and heir.passed() >= 3
+        return self.over() or waits or any(call.life == 2 for call in self.calls())
+
+    def _wake(self, zombie: Process) -> None:
+        """Let the zombie go on until it ends, or, unfenced, until it has done its harm."""
+        if not zombie.ended(0):
+            zombie.send(signal.SIGCONT)
+        if zombie.ended(1.0 if self.unfenced else _PATIENCE):
+            self.code = zombie.code
+        else:
+            zombie.kill()
+
+    def _delivered_and_over(self) -> bool:
+        if not self._delivered:
+            self._delivered = self.scenario.deliver(self)
+        return self.over()
+
+    def _until(self, holds: Any) -> None:
+        until = time.monotonic() + _PATIENCE
+        while not holds():
+            assert time.monotonic() < until, "this trial hangs"
+            time.sleep(0.0005)
+
+    def _dump(self) -> dict[str, Any]:
+        dumped: dict[str, Any] = {name: self.client.rows(f"select * from {name}") for name in _TABLES}
+        return dumped
+
+
+def haunt(world: World, scenario: Scenario, stop_at: int | str, *, unfenced: bool = False) -> Haunting:
+    """Make one trial with a zombie."""
+    haunting = Haunting(world, scenario, [], stop_at=stop_at, unfenced=unfenced)
+    haunting.go()
+    return haunting
+
+
+def phases(world: World, scenario: Scenario) -> list[int | str]:
+    """Return the places at which a worker is stopped: while each effect is under way, and after each commit."""
+    undisturbed = carry(world, scenario, [])
+    whats = dict.fromkeys(call.what for call in undisturbed.seen)
+    return [*whats, *range(1, undisturbed.commits + 1)]
+
+
+@pytest.mark.parametrize("automation", HAUNTED)
+def test_zombie_writes_nothing(world: World, automation: str) -> None:
+    """Wherever it is stopped, a worker that was declared dead ends with 75 when it wakes, and changes nothing."""
+    scenario = next(scenario for scenario in SCENARIOS if scenario.automation == automation)
+    until = time.monotonic() + (float("inf") if ALL else BUDGET / 2)
+    haunted = late = 0
+    for phase in phases(world, scenario):
+        if time.monotonic() >= until:
+            break
+        haunting = haunt(world, scenario, phase)
+        assert haunting.code == GONE, (phase, haunting.code)
+        assert haunting.wrote == (), (phase, haunting.wrote)
+        haunted += 1
+        late += haunting.too_late
+    print(f"{automation}: {haunted} zombies, {late} of them after the end of the run")
+    assert haunted - late >= 4
+
+
+def test_unfenced_build_is_found_out(world: World) -> None:
+    """Without the proof of ownership the same trials find a zombie that goes on writing: they can fail."""
+    scenario = replace(next(s for s in SCENARIOS if s.automation == "plain_sequence"), floor=0)
+    hauntings = [haunt(world, scenario, what, unfenced=True) for what in ("first", "first second")]
+    assert all("journal" in haunting.wrote for haunting in hauntings)
+    assert all(haunting.code != GONE for haunting in hauntings)
