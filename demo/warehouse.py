@@ -116,7 +116,8 @@ class Look:
     def progress(self) -> tuple[int, int, int]:
         """Return files, flights and rejected rows that are stored."""
         sql = "select count(*), coalesce(sum(flights), 0), coalesce(sum(rejected), 0) from days"
-        return next(iter(self._connection.execute(sql)))
+        files, flights, rejected = next(iter(self._connection.execute(sql)))
+        return files, flights, rejected
 
     def keys(self) -> list[tuple[Any, ...]]:
         """Return the key of each flight and each rejected row."""

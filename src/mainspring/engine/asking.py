@@ -176,6 +176,24 @@ class Asker:
         on_error: Literal["collect"],
         spread: bool = ...,
     ) -> Coroutine[Any, Any, list[T | ItemFailed]]: ...
+    @overload
+    def map(
+        self,
+        fn: "Callable[[Tx, Item], T]",
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["stop"] = ...,
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map(
+        self,
+        fn: "Callable[[Tx, Item], T]",
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["collect"],
+    ) -> Coroutine[Any, Any, list[T | ItemFailed]]: ...
     def map(
         self,
         fn: Callable[..., Any],
