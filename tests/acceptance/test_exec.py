@@ -239,6 +239,23 @@ def test_words_may_be_any_bytes_and_many(place: Place) -> None:
     assert [state for state, _ in place.runs()] == ["succeeded", "succeeded"]
 
 
+@pytest.mark.parametrize("given", [{}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "C", "LC_ALL": "C"}])
+def test_environment_is_the_callers(place: Place, given: dict[str, str]) -> None:
+    """The command gets what we got and what names its attempt, and nothing that Python thinks it needs."""
+    done = place.exec("-n", "x", "--", "env", env=given)
+    found = dict(line.split("=", 1) for line in done.stdout.decode().splitlines())
+    named = {name for name in found if name.startswith("MAINSPRING_")} - {
+        "MAINSPRING_STORE_URL",
+        "MAINSPRING_EXEC_SPOOL",
+    }
+    assert named == {"MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY"}
+    assert {name: text for name, text in found.items() if name not in named} == {
+        **place.env,
+        **given,
+        "MAINSPRING_STORE_URL": str(place.store),
+    }
+
+
 def test_closed_streams_do_no_harm(place: Place) -> None:
     """Where the caller closed input, output and errors, nothing of the command's output lands in a file of ours."""
     words = f"{sys.executable} -m mainspring exec -n x --lock l -- sh -c 'echo marked; echo marked >&2; exit 3'"

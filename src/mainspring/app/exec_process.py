@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from mainspring.app.exec_ledger import Ledger, bury_dead
 from mainspring.app.exec_plan import MAINSPRING_FAILED, ExecPlan
-from mainspring.app.exec_signals import PassedSignals, say
+from mainspring.app.exec_signals import PassedSignals, given_environment, say
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import new_id
@@ -208,6 +208,7 @@ class ExecProcess:
             run=self._id,
             key=tell.key_of(wrapping, self._id),
             clock=self._clock,
+            env=given_environment(),
             slot_at=tell.slot_of(wrapping.definition, self._clock.now()),
             pass_fds=files + (() if ledger is None else ledger.descriptors),
             on_attempt=lambda record: self._tell(tell.attempt(self._id, self._name, record)),

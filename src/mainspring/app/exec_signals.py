@@ -1,10 +1,12 @@
-"""Signals that `exec` passes on, and the one line it says on stderr."""
+"""What `exec` passes on of its own: signals and its environment; and the one line it says on stderr."""
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -46,6 +48,19 @@ class PassedSignals:
         self._came.set()
         if self.then is not None:
             self.then(number)
+
+
+def given_environment() -> dict[str, str]:
+    """Return the environment that this process was started with: without the locale that Python sets where there is none."""
+    environ = dict(os.environ)
+    if "LC_CTYPE" in environ:
+        try:
+            block = Path("/proc/self/environ").read_bytes()
+        except OSError:
+            return environ
+        if not any(entry.startswith(b"LC_CTYPE=") for entry in block.split(b"\0")):
+            del environ["LC_CTYPE"]
+    return environ
 
 
 def say(text: str) -> None:

@@ -24,10 +24,13 @@ from mainspring.engine.parentage import kill_group, started_mark
 TAIL_BYTES = 64 * 1024
 _CHUNK = 64 * 1024
 _MOST_PIECES = 8
-# PR_SET_PDEATHSIG, then become the command. Python ignores two signals that commands count on.
+# PR_SET_PDEATHSIG, then become the command. Python ignores two signals that commands count on, and where there is no locale it
+# sets one, which the command was not given.
 _BECOME = f"""
 import ctypes, os, signal, sys
-parent, words = int(sys.argv[1]), sys.argv[2:]
+parent, locale, words = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+if locale == "none":
+    os.environ.pop("LC_CTYPE", None)
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -113,9 +116,10 @@ class RunningCommand:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = self._command
+        locale = "given" if "LC_CTYPE" in (os.environ if command.env is None else command.env) else "none"
         try:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *command.words],
+                [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), locale, *command.words],
                 cwd=command.cwd,
                 env=command.env,
                 stdin=None if command.has_stdin else subprocess.DEVNULL,
