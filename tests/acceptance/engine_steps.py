@@ -1,0 +1,26 @@
+"""Steps that a child process can import."""
+
+import os
+import time
+
+import mainspring as ms
+
+
+def where() -> int:
+    """Return the process that runs this."""
+    return os.getpid()
+
+
+def sleep_long(path: str) -> None:
+    """Leave a sign of life, then never end."""
+    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(str(os.getpid()))
+        file.flush()
+    time.sleep(600)
+
+
+def double(number: int) -> int:
+    """A step that any worker may take."""
+    if number < 0:
+        raise ms.Permanent(f"{number} is negative")
+    return number * 2

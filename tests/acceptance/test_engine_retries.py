@@ -1,0 +1,144 @@
+"""What follows a failed attempt: when, how often, and what people see meanwhile."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+import mainspring as ms
+from mainspring.domain.states import AttemptState, FailureReason, RunState
+from mainspring.engine.registry import Registry
+from mainspring.testing.clock import FakeClock
+from tests.acceptance.engine_world import AT_ONCE, World
+
+pytestmark = pytest.mark.asyncio
+
+
+class Flaky:
+    """Fails with what it is given, one a call, then succeeds."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    async def call(self) -> str:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "ok"
+
+
+def calling(flaky: Flaky, **options: object) -> tuple[Registry, object]:
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            return await run.options(name="call", **options).step(flaky.call)  # type: ignore[arg-type]
+
+    return registry, work
+
+
+async def test_next_attempt_has_a_committed_time_that_people_see(tmp_path):
+    """While it waits the run is `retrying`, due at that instant, with the error of the last attempt on record."""
+    clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
+    flaky = Flaky(ms.Transient("busy"))
+    registry, work = calling(flaky, retry={"attempts": 3, "initial": "2h", "max": "2h", "jitter": False})
+    async with World(tmp_path, clock).engine(registry, AT_ONCE) as engine:
+        run = await engine.start(work)
+        view = await engine.until(run, RunState.RETRYING)
+        assert view.due_at == clock.now() + 7_200_000
+        (attempt,) = engine.story(run).attempts
+        assert (attempt.state, attempt.next_at, attempt.failure.message) == (AttemptState.FAILED, view.due_at, "busy")
+        assert msgspec.json.decode(view.waiting_for)[0]["kind"] == "retry"
+        await engine.pass_time(timedelta(hours=2))
+        assert await run.result(5) == "ok"
+    assert flaky.calls == 2
+
+
+async def test_retry_after_is_obeyed_over_the_policy(tmp_path):
+    """What the other side asks for counts, however short the policy's own wait is."""
+    clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
+    flaky = Flaky(ms.Transient("slow down", retry_after="10m"))
+    registry, work = calling(flaky, retry={"attempts": 3, "initial": "1s", "jitter": False})
+    async with World(tmp_path, clock).engine(registry, AT_ONCE) as engine:
+        view = await engine.until(await engine.start(work), RunState.RETRYING)
+    assert view.due_at >= clock.now() + 600_000
+
+
+async def test_next_attempt_keeps_its_time_when_the_worker_is_another_one(tmp_path):
+    """A new process does not try early, and numbers go on."""
+    clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
+    world, flaky = World(tmp_path, clock), Flaky(ms.Transient("busy"))
+    registry, work = calling(flaky, retry={"attempts": 3, "initial": "1h", "max": "1h", "jitter": False})
+    async with world.engine(registry, AT_ONCE) as engine:
+        run = await engine.start(work)
+        before = await engine.until(run, RunState.RETRYING)
+    async with world.engine(registry, AT_ONCE) as engine:
+        await engine.pass_time(timedelta(minutes=59))
+        assert engine.view(run.id).due_at == before.due_at
+        assert flaky.calls == 1
+        await engine.pass_time(timedelta(minutes=1))
+        await engine.until(run.id, RunState.SUCCEEDED)
+        assert engine.story(run.id).outcomes[0].attempt == 2
+
+
+async def test_permanent_error_is_not_tried_again(tmp_path):
+    """One call, and the run says that it was a permanent error with its hint."""
+    flaky = Flaky(ms.Permanent("no such account", hint="Create it."), ms.Transient("never seen"))
+    registry, work = calling(flaky)
+    async with World(tmp_path).engine(registry) as engine:
+        view = await engine.until(await engine.start(work), RunState.FAILED)
+    assert flaky.calls == 1
+    assert (view.reason, view.failure.hint) == (FailureReason.PERMANENT_ERROR, "Create it.")
+
+
+async def test_programming_errors_are_permanent(tmp_path):
+    """A TypeError does not get better by waiting."""
+    flaky = Flaky(TypeError("int is not callable"))
+    registry, work = calling(flaky)
+    async with World(tmp_path).engine(registry) as engine:
+        view = await engine.until(await engine.start(work), RunState.FAILED)
+    assert (flaky.calls, view.reason) == (1, FailureReason.PERMANENT_ERROR)
+
+
+async def test_peer_temporal_40_retries_are_bounded_by_default(tmp_path):
+    """PEERS 15: without any policy an ever failing step ends after five attempts, each later than the one before."""
+    clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
+    flaky = Flaky(*[ConnectionError("refused")] * 50)
+    registry, work = calling(flaky)
+    async with World(tmp_path, clock).engine(registry, AT_ONCE) as engine:
+        run = await engine.start(work)
+        for number in range(1, 5):
+            await engine.when(lambda: flaky.calls, lambda calls, n=number: calls == n)
+            await engine.until(run, RunState.RETRYING)
+            await engine.pass_time(timedelta(hours=1))
+        view = await engine.until(run, RunState.FAILED)
+    assert flaky.calls == 5
+    assert view.reason == FailureReason.RETRIES_EXHAUSTED
+
+
+async def test_failed_run_continues_from_the_failed_step_with_new_attempts(tmp_path):
+    """A person's retry gives the step its whole policy again, and numbers go on."""
+    flaky = Flaky(ms.Transient("a"), ms.Transient("b"))
+    registry, work = calling(flaky, retry={"attempts": 2, "initial": "5ms"})
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.FAILED)
+        await engine.app.retry(run.id)
+        await engine.until(run, RunState.SUCCEEDED)
+        assert engine.story(run).outcomes[-1].attempt == 3
+
+
+async def test_error_that_the_body_handles_does_not_fail_the_run(tmp_path):
+    """A step's failure is an exception where it was awaited."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            try:
+                return await run.step(Flaky(ms.Permanent("no")).call)
+            except ms.StepFailed as error:
+                return f"handled {error.failure.message}"
+
+    async with World(tmp_path).engine(registry) as engine:
+        assert await (await engine.start(work)).result(5) == "handled no"
