@@ -23,7 +23,9 @@ class Effects:
         """An attempt begins."""
         self.attempts[key] += 1
         if key in self.committed and not node.buried:
-            self.wrong.append(f"a step whose outcome is committed was executed again: {key}, attempt {attempt}, on {node}")
+            self.wrong.append(
+                f"a step whose outcome is committed was executed again: {key}, attempt {attempt}, on {node}"
+            )
 
     def happens(self, key: str) -> None:
         """An effect is applied."""
@@ -31,5 +33,9 @@ class Effects:
 
     def check(self) -> list[str]:
         """Return what must not be."""
-        twice = [f"an at-most-once effect was had {self.raw[key]} times: {key}" for key in self.at_most_once if self.raw[key] > 1]
+        twice = [
+            f"an at-most-once effect was had {self.raw[key]} times: {key}"
+            for key in self.at_most_once
+            if self.raw[key] > 1
+        ]
         return self.wrong + twice

@@ -25,7 +25,9 @@ def check(world: Any) -> list[str]:
     wrong: list[str] = []
     for query, what in _RULES.items():
         wrong += [f"{what}: {row}" for row in world.reader.read(query)]
-    rows = {row[0]: row for row in world.rows("select id, state, reason, result, failure, started_at, parent from runs")}
+    rows = {
+        row[0]: row for row in world.rows("select id, state, reason, result, failure, started_at, parent from runs")
+    }
     for begun in world.runs.values():
         if begun.acked and begun.id not in rows:
             wrong.append(f"the acknowledged run {begun.id} is lost")
@@ -57,7 +59,9 @@ def _ended_as_expected(world: Any, begun: Any, row: tuple[Any, ...]) -> list[str
         return [] if state == "failed" else [f"{begun.id} should have failed but {state}: {result!r}"]
     if state == "succeeded" and msgspec.json.decode(result) == wanted:
         return []
-    return [f"{begun.id} ({begun.automation}) {state} {reason} with {result!r}, wanted {wanted!r}; {failure!r}; {begun.tree}"]
+    return [
+        f"{begun.id} ({begun.automation}) {state} {reason} with {result!r}, wanted {wanted!r}; {failure!r}; {begun.tree}"
+    ]
 
 
 def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
@@ -79,7 +83,11 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
     finally:
         body.close()
     same = end.state.value == state and end.result == result
-    return [] if same else [f"replay of {run_id} ends {end.state} {end.reason} {end.result!r}, it was {state} {reason} {result!r}"]
+    return (
+        []
+        if same
+        else [f"replay of {run_id} ends {end.state} {end.reason} {end.result!r}, it was {state} {reason} {result!r}"]
+    )
 
 
 def _lanes_in_order(world: Any) -> list[str]:
@@ -106,7 +114,12 @@ def _undone(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
     wrong = []
     for name in world.effects.to_undo - world.effects.undone:
         run = name.partition(":")[0]
-        if run in world.runs and world.runs[run].automation == "undone" and rows[run][1] in ("failed", "cancelled") and run in world.truth.ended:
+        if (
+            run in world.runs
+            and world.runs[run].automation == "undone"
+            and rows[run][1] in ("failed", "cancelled")
+            and run in world.truth.ended
+        ):
             wrong.append(f"{name} was not taken back, {run} {rows[run][1]}")
     world.hits["undone"] += bool(world.effects.undone)
     return wrong

@@ -12,7 +12,8 @@ from typing import Any
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.journal import History
 from mainspring.engine.announcing import announcement
-from mainspring.engine.worker import Worker, WorkerSettings
+from mainspring.engine.worker import Worker
+from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes
 from mainspring.store.commands.sessions import CloseSession, OpenSession
 from mainspring.store.sqlite.database import SqliteDatabase
@@ -55,7 +56,9 @@ class NodeLoop:
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:
         return self._guarded(lambda guard: self._loop.call_later(delay, guard), callback, args, context)
 
-    def _guarded(self, arrange: Any, callback: Callable[..., Any], args: tuple[Any, ...], context: Any) -> asyncio.Handle:
+    def _guarded(
+        self, arrange: Any, callback: Callable[..., Any], args: tuple[Any, ...], context: Any
+    ) -> asyncio.Handle:
         def run() -> None:
             if not handle.cancelled():
                 if context is not None:
@@ -114,12 +117,8 @@ class Node:
         self.worker = context.run(
             lambda: Worker(self.loop, self, reads, REGISTRY, self.clock, settings=settings, off_loop=self._off_loop)
         )
-        self.worker.on_broken = self._broken
         self.worker.on_idle = self._idle
         self.worker.start()
-
-    def _broken(self, run: str, error: Exception) -> None:
-        self.world.wrong.append(f"a command of run {run} is broken: {error!r}")
 
     # -- life and death ------------------------------------------------------------------------------------------------
 
@@ -186,6 +185,10 @@ class Node:
             self.world.wrong.append(f"{self} was fenced although nobody buried it")
         self.world.hits["zombie fenced"] += 1
         self._end()
+
+    def apply(self, command: Any) -> Any:
+        """Nobody may block here."""
+        raise NotImplementedError
 
     # -- the store as the worker sees it -------------------------------------------------------------------------------
 
@@ -254,5 +257,3 @@ class Node:
             self.loop.call_later(self._latency(), then, result)
 
         self.loop.call_later(self._latency(), run)
-
-

@@ -1,7 +1,7 @@
 """A file system that can lose its power: it writes down each write, truncation, sync and deletion of the store's files.
 
-`images(log, ...)` then gives the files as they may be found after a cut: what was synced is there; of what was not, each operation is there,
-is not, or is there in part.
+`images(log, ...)` then gives the files as they may be found after a cut: what was synced is there; of what was not, each operation
+is there, is not, or is there in part.
 """
 
 import random
@@ -69,8 +69,8 @@ class _File:
 
     def cut(self, dice: random.Random) -> bytes | None:
         found, exists = bytearray(self.safe), self.exists
-        for what, offset, data in self.since:
-            luck = dice.random()
+        for what, offset, whole in self.since:
+            data, luck = whole, dice.random()
             if luck < DROPPED:
                 continue
             exists = True

@@ -84,7 +84,9 @@ class _ReadBack(_Wrapped):
                 raise
             look = "select 1 from journal where run = ? and rank = ?"
             rows = [self._inner.inner.connection.execute(look, (c.run, c.rank)).get for c in commands]
-            return CommitReport([DONE if row else StoreUnavailableError("not there") for row in rows], Changes(False, False))
+            return CommitReport(
+                [DONE if row else StoreUnavailableError("not there") for row in rows], Changes(False, False)
+            )
 
 
 def recovery_of_one(patch):
@@ -94,7 +96,12 @@ def recovery_of_one(patch):
 
 def recovery_of_the_first(patch):
     """A burial frees one run and forgets the rest."""
-    _statement(patch, "lose_owned", "where session = :session", "where seq = (select min(seq) from runs where session = :session) and session = :session")
+    _statement(
+        patch,
+        "lose_owned",
+        "where session = :session",
+        "where seq = (select min(seq) from runs where session = :session) and session = :session",
+    )
 
 
 def unmarked_at_most_once(patch):
@@ -104,7 +111,7 @@ def unmarked_at_most_once(patch):
 
 def _attempt_unmarked(original: Any) -> Any:
     def attempt(self: Steps, step: Any) -> None:
-        self._mark = lambda live, then: then(DONE)  # type: ignore[method-assign]
+        self._mark = lambda live, then: then(DONE)  # type: ignore[assignment,method-assign]
         try:
             original(self, step)
         finally:
@@ -180,7 +187,12 @@ def no_limit(patch):
     patch.setattr(Limits, "free_slots", lambda self, tx, most: most)
 
 
-WRAPPERS = {"acked before": _AckedBefore, "never again": _NeverAgain, "unknown is failed": _UnknownIsFailed, "read back": _ReadBack}
+WRAPPERS = {
+    "acked before": _AckedBefore,
+    "never again": _NeverAgain,
+    "unknown is failed": _UnknownIsFailed,
+    "read back": _ReadBack,
+}
 PLANTS = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, begins_before_the_history_is_used_up),
     *(wake_lost, hold_kept, hold_shared, last_outcome_forgotten, timer_twice),

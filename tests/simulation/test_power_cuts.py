@@ -44,7 +44,9 @@ class Life:
         self.wrong: list[object] = []
         self._idle = threading.Event()
         self._open = 0
-        self.store = SqliteStore(folder / "s.db", clock=SystemClock(), deliver=self._deliver, on_fatal=self.wrong.append)
+        self.store = SqliteStore(
+            folder / "s.db", clock=SystemClock(), deliver=self._deliver, on_fatal=self.wrong.append
+        )
 
     def _deliver(self, answers):
         at = len(self.vfs.log)
@@ -98,7 +100,24 @@ class Life:
     def _outcome(self, run, claim, rank):
         output = msgspec.json.encode("x" * self.dice.choice((1, 50, 3_000)))
         return SaveOutcome(
-            *(run, claim, rank, f"s#{rank}", "s", OutcomeKind.STEP, OutcomeState.SUCCEEDED, rank, 1, 0, 1, 1, 1, "a", b"{}", output)
+            *(
+                run,
+                claim,
+                rank,
+                f"s#{rank}",
+                "s",
+                OutcomeKind.STEP,
+                OutcomeState.SUCCEEDED,
+                rank,
+                1,
+                0,
+                1,
+                1,
+                1,
+                "a",
+                b"{}",
+                output,
+            )
         )
 
 
@@ -126,7 +145,9 @@ def lost_after(cut, found, life, folder):
     database = SqliteDatabase(folder / "s.db", clock=SystemClock(), handlers=HANDLERS)
     try:
         runs = {row[0] for row in database.connection.execute("select id from runs")}
-        ranks = {row[0]: row[1] for row in database.connection.execute("select run, count(*) from journal group by run")}
+        ranks = {
+            row[0]: row[1] for row in database.connection.execute("select run, count(*) from journal group by run")
+        }
         lost = [run for at, run, rank in life.acked if at <= cut and (run not in runs or ranks.get(run, 0) < rank)]
         damage = [finding.what for finding in check.check(folder / "s.db", least_free=0)]
     finally:

@@ -20,8 +20,28 @@ FLOOR = 0.5
 FIRST = int(os.environ.get("FIRST_SEED", "0"))
 SOMETIMES = (
     *("fault before commit", "executed, then reported failure", "sent again", "read failed"),
-    *("kill", "killed after commit, before reply", "pause", "mistake", "zombie fenced", "buried", "drain", "drained", "skew"),
-    *("cancel", "run succeeded", "run failed", "run cancelled", "deadline", "step in doubt", "undone", "history loaded", "resumed"),
+    *(
+        "kill",
+        "killed after commit, before reply",
+        "pause",
+        "mistake",
+        "zombie fenced",
+        "buried",
+        "drain",
+        "drained",
+        "skew",
+    ),
+    *(
+        "cancel",
+        "run succeeded",
+        "run failed",
+        "run cancelled",
+        "deadline",
+        "step in doubt",
+        "undone",
+        "history loaded",
+        "resumed",
+    ),
 )
 
 
@@ -36,7 +56,10 @@ def lived(seeds: range) -> tuple[int, Counter[str]]:
         hits += world.hits
         if world.wrong:
             told = "\n  ".join(world.wrong[:10])
-            pytest.fail(f"seed {seed}:\n  {told}\nrepeat it: SEED={seed} python -m pytest tests/simulation -k one_seed", pytrace=False)
+            pytest.fail(
+                f"seed {seed}:\n  {told}\nrepeat it: SEED={seed} python -m pytest tests/simulation -k one_seed",
+                pytrace=False,
+            )
     return len(seeds), hits
 
 

@@ -5,6 +5,7 @@ every run that nobody cancelled can be computed beforehand.
 """
 
 import asyncio
+import contextlib
 import random
 from contextvars import ContextVar
 from typing import Any
@@ -114,18 +115,14 @@ async def _sleep(run, ms):
 
 
 async def _signal(run, ms):
-    try:
+    with contextlib.suppress(TimeoutError):
         await run.receive("go", within=ms / 1000)
-    except TimeoutError:
-        pass
     return "signalled"
 
 
 async def _event(run, name, ms):
-    try:
+    with contextlib.suppress(TimeoutError):
         await run.event(name, within=ms / 1000)
-    except TimeoutError:
-        pass
     return "event"
 
 
@@ -184,9 +181,21 @@ async def _seq(run, trees):
     return [await carry_out(run, tree) for tree in trees]
 
 
-_FORMS = {
-    **{"act": _act, "once": _once, "undoable": _undoable, "sleep": _sleep, "signal": _signal, "event": _event, "ask": _ask},
-    **{"child": _child, "map": _map, "gather": _gather, "group": _group, "race": _race, "try": _attempt, "seq": _seq},
+_FORMS: dict[str, Any] = {
+    "act": _act,
+    "ask": _ask,
+    "child": _child,
+    "event": _event,
+    "gather": _gather,
+    "group": _group,
+    "map": _map,
+    "once": _once,
+    "race": _race,
+    "seq": _seq,
+    "signal": _signal,
+    "sleep": _sleep,
+    "try": _attempt,
+    "undoable": _undoable,
 }
 
 
@@ -267,5 +276,7 @@ def expect(tree: Tree) -> Any:
 
 def count(tree: Tree, form: str) -> int:
     """Count the nodes of a form."""
-    inner = sum(count(part, form) for part in tree if isinstance(part, list) and part and isinstance(part[0], str | list))
+    inner = sum(
+        count(part, form) for part in tree if isinstance(part, list) and part and isinstance(part[0], str | list)
+    )
     return inner + (tree[0] == form)

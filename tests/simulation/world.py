@@ -142,7 +142,14 @@ class World:
         name = dice.choice(("plain", "plain", "narrow", "narrow", "laned", "laned", "undone", "hurried"))
         tree = grow(dice, dice.choice((1, 4, 9, 14)), number)
         if name == "undone":
-            tree = ["seq", [["undoable", f"u{dice.randrange(10**9)}"], tree, ["act", "last", dice.choice(("ok", "bad", "broken"))]]]
+            tree = [
+                "seq",
+                [
+                    ["undoable", f"u{dice.randrange(10**9)}"],
+                    tree,
+                    ["act", "last", dice.choice(("ok", "bad", "broken"))],
+                ],
+            ]
         begun = Begun(new_id("r", self.clock.now(), dice.getrandbits(80)), name, tree)
         self.runs[begun.id] = begun
         begins = dice.uniform(0, 7)
@@ -169,7 +176,12 @@ class World:
         definition = REGISTRY.get(begun.automation).definition
         options = StartOptions(key=f"k{begun.id}")
         command = start_command(
-            definition, msgspec.json.encode(data), run=begun.id, now_at=self.clock.now(), trigger="test", options=options
+            definition,
+            msgspec.json.encode(data),
+            run=begun.id,
+            now_at=self.clock.now(),
+            trigger="test",
+            options=options,
         )
 
         def started(result: Any) -> None:
@@ -202,7 +214,9 @@ class World:
                 self.wrong.append(f"run {run} needs attention: {reason} at {ident}")
                 continue
             self.hits["step in doubt"] += 1
-            given = self.rows("select input from journal where run = ? and ident = ? and superseded is null", run, ident)
+            given = self.rows(
+                "select input from journal where run = ? and ident = ? and superseded is null", run, ident
+            )
             if given:
                 self.effects.given.setdefault(run, set()).add(ident)
                 name = msgspec.json.encode(msgspec.json.decode(given[0][0])["name"])

@@ -185,7 +185,11 @@ async def _finally(run, trace, node, last):
         await interpret(run, last, trace)
 
 
-_FORMS = {name.removeprefix("_"): form for name, form in list(globals().items()) if name.startswith("_") and asyncio.iscoroutinefunction(form)}
+_FORMS = {
+    name.removeprefix("_"): form
+    for name, form in list(globals().items())
+    if name.startswith("_") and asyncio.iscoroutinefunction(form)
+}
 
 MS = st.sampled_from([0, 1, 5, 30, 100, 2_000])
 LEAVES = st.one_of(

@@ -89,7 +89,7 @@ class World:
         body = new_body(main, journal, life)
         body.begin()
         if journal:
-            self.time = max(self.time, max(o.at for o in journal))
+            self.time = max(self.time, *(o.at for o in journal))
         self._mark(life)
         while not body.done and body.drift is None:
             self._take_up(body, life)
@@ -141,7 +141,9 @@ class World:
             self.time, self.cancel_at = max(self.time, self.cancel_at), None
             rank = len(life.journal) + 1
             kind = self.dice.choice((OutcomeKind.CANCEL, OutcomeKind.DEADLINE))
-            return Outcome(rank, f"{kind}#{rank}", str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, 0, self.time, self.time, 0)
+            return Outcome(
+                rank, f"{kind}#{rank}", str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, 0, self.time, self.time, 0
+            )
         if not self._coming:
             return None
         when, _, request = heapq.heappop(self._coming)
@@ -159,5 +161,18 @@ class World:
         at = self.time if isinstance(call, TimerCall) else self.time + self.dice.choice((0, 0, 0, -7, 5))
         saved = call.input if isinstance(call, StepCall) else None
         return Outcome(
-            len(life.journal) + 1, request.ident, request.name, request.kind, state, request.asked, 1, 0, at, at, 1, saved, output, failure
+            len(life.journal) + 1,
+            request.ident,
+            request.name,
+            request.kind,
+            state,
+            request.asked,
+            1,
+            0,
+            at,
+            at,
+            1,
+            saved,
+            output,
+            failure,
         )
