@@ -144,6 +144,7 @@ class Driver:
             if due_at is not None and due_at - now <= self.hosting.suspend_after_ms:
                 self.waits.due.arm(due_at)
                 return
+            self.body.notes.tell_hints()
             self.send_notes()
             state = RunState.RETRYING if self.waits.due.retries else RunState.WAITING
             command = Suspend(
@@ -225,6 +226,8 @@ class Driver:
         if end.restart is not None:
             then = self.hosting.restart_of(self.run, self.program, end.restart)
             end.detail["restarted_as"] = then.id
+        if self.body.notes.hints:
+            end.detail["hints"] = sorted(self.body.notes.hints)
         detail = msgspec.json.encode(end.detail) if end.detail else None
         self._send_last(
             Finish(

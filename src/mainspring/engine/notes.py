@@ -5,10 +5,20 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Notes:
-    """What a body says about itself, latest values; `changed` until the driver has sent them."""
+    """What a body says about itself, latest values; `changed` until the driver has sent them.
+
+    Hints are not worth a commit of their own: they go with the end of the run, or once before it first waits.
+    """
 
     tags: dict[str, str] = field(default_factory=dict)
     published: bytes | None = None
     progress: tuple[int, int | None] | None = None
     hints: set[str] = field(default_factory=set)
     changed: bool = False
+    told: int = 0
+
+    def tell_hints(self) -> None:
+        """Let hints that were not sent yet be sent."""
+        if len(self.hints) > self.told:
+            self.told = len(self.hints)
+            self.changed = True

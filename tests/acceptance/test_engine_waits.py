@@ -1,0 +1,205 @@
+"""Facts from outside: events, signals, answers; each counts once and in order, whether it comes before or after the wait."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+import mainspring as ms
+from mainspring.domain.errors import NotFoundError, UnknownNameError
+from mainspring.domain.states import RunState
+from mainspring.engine.registry import Registry
+from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, REPLAYING], ids=["parked", "replayed"])]
+
+
+async def test_signals_are_received_first_in_first_out(tmp_path, settings):
+    """Also those that came before anybody asked."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> list[int]:
+            await run.receive("begin")
+            return [await run.receive("n", int) for _ in range(3)]
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(work)
+        for n in (1, 2):
+            await engine.app.signal(run.id, "n", n)
+        await engine.app.signal(run.id, "begin")
+        await engine.app.signal(run.id, "n", 3)
+        assert await run.result(5) == [1, 2, 3]
+
+
+async def test_event_published_while_a_run_waits_wakes_it(tmp_path, settings):
+    """Its data are attributes; `where` chose it among others of its name."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run, charge: str) -> int:
+            paid = await run.event("payment.settled", where={"charge.id": charge})
+            return paid.amount
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(work, "c1")
+        await engine.until(run, RunState.WAITING)
+        assert await engine.app.publish("payment.settled", {"charge": {"id": "c2"}, "amount": 1}) == 0
+        assert await engine.app.publish("payment.settled", {"charge": {"id": "c1"}, "amount": 2}) == 1
+        assert await run.result(5) == 2
+
+
+async def test_event_published_after_the_start_but_before_the_wait_counts(tmp_path, settings):
+    """Nothing is lost between the two: an event counts from the run's creation on."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> int:
+            await run.receive("go")
+            return (await run.event("e")).n
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.WAITING)
+        await engine.app.publish("e", {"n": 7})
+        await engine.app.signal(run.id, "go")
+        assert await run.result(5) == 7
+
+
+async def test_event_counts_once_per_run(tmp_path, settings):
+    """A second wait needs a second event; another run gets the first one as well."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def two(run: ms.Run) -> list[int]:
+            return [(await run.event("e")).n, (await run.event("e")).n]
+
+        @ms.workflow
+        async def one(run: ms.Run) -> int:
+            return (await run.event("e")).n
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        a, b = await engine.start(two), await engine.start(one)
+        await engine.until(a, RunState.WAITING)
+        await engine.until(b, RunState.WAITING)
+        await engine.app.publish("e", {"n": 1})
+        assert await b.result(5) == 1
+        await engine.when(lambda: len(engine.story(a).outcomes), lambda n: n >= 1)
+        assert (await engine.until(a, RunState.WAITING)).state is RunState.WAITING
+        await engine.app.publish("e", {"n": 2})
+        assert await a.result(5) == [1, 2]
+
+
+async def test_event_with_a_key_published_again_counts_once(tmp_path, settings):
+    """A webhook that is delivered three times is one event."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> list[int]:
+            return [(await run.event("e")).n, (await run.event("e")).n]
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.WAITING)
+        for _ in range(3):
+            await engine.app.publish("e", {"n": 1}, key="d-1")
+        await engine.app.publish("e", {"n": 2}, key="d-2")
+        assert await run.result(5) == [1, 2]
+
+
+async def test_answer_is_one_of_the_choices(tmp_path, settings):
+    """A wrong one is refused with the nearest, the right one continues the run."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            return await run.ask("Ship it?", choices=["approve", "refund"], evidence={"amount": 5})
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(work)
+        await engine.when(lambda: engine.story(run).waits, bool)
+        (wait,) = engine.story(run).waits
+        assert msgspec.json.decode(wait.question)["evidence"] == {"amount": 5}
+        with pytest.raises(UnknownNameError, match="approve"):
+            await engine.app.answer(run.id, "aprove")
+        await engine.app.answer(run.id, "approve")
+        assert await run.result(5) == "approve"
+
+
+async def test_question_that_nobody_answers_takes_otherwise(tmp_path, settings):
+    """After that an answer is too late and says so."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            answer = await run.ask("Ship it?", within="20ms", otherwise="no")
+            await run.receive("end")
+            return answer
+
+    async with World(tmp_path).engine(registry, settings or AT_ONCE) as engine:
+        run = await engine.start(work)
+        await engine.when(lambda: [o.name for o in engine.story(run).outcomes], bool)
+        with pytest.raises(NotFoundError, match="no open question"):
+            await engine.app.answer(run.id, "yes")
+        await engine.app.signal(run.id, "end")
+        assert await run.result(5) == "no"
+
+
+async def test_late_event_of_a_wait_that_was_given_up_is_not_lost_for_the_next_one(tmp_path, settings):
+    """A time-out of a wait does not eat the event that comes after it."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            try:
+                await run.event("e", within="10ms")
+            except TimeoutError:
+                await run.receive("again")
+            return (await run.event("e")).what
+
+    async with World(tmp_path).engine(registry, settings or AT_ONCE) as engine:
+        run = await engine.start(work)
+        await engine.when(lambda: [o.name for o in engine.story(run).outcomes], bool)
+        await engine.app.publish("e", {"what": "late"})
+        await engine.app.signal(run.id, "again")
+        assert await run.result(5) == "late"
+
+
+async def test_first_of_several_waits_wins_and_the_others_are_closed(tmp_path, settings):
+    """`asyncio.wait` over waits works, and chooses the same winner in a replay."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> list[str]:
+            tasks = {
+                asyncio.ensure_future(run.receive("s", str)): "signal",
+                asyncio.ensure_future(run.event("e")): "event",
+                asyncio.ensure_future(run.ask("q")): "question",
+            }
+            done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in rest:
+                task.cancel()
+            await run.receive("end")
+            return [tasks[t] for t in done]
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.WAITING)
+        await engine.app.publish("e", {})
+        await engine.when(lambda: [w.kind for w in engine.story(run).waits if not w.filled], lambda kinds: kinds == [])
+        await engine.app.signal(run.id, "end")
+        assert await run.result(5) == ["event"]
+
+
+async def test_durable_sleep_holds_nothing_and_ends_in_time(tmp_path, settings):
+    """`asyncio.sleep` in a body is a row with a due time."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> bool:
+            before = run.now()
+            await asyncio.sleep(0.03)
+            return (run.now() - before).total_seconds() >= 0.03
+
+    async with World(tmp_path).engine(registry, settings or AT_ONCE) as engine:
+        assert await (await engine.start(work)).result(5) is True
