@@ -267,6 +267,17 @@ def test_closed_streams_do_no_harm(place: Place) -> None:
     assert place.runs() == [("failed", "retries_exhausted")]
 
 
+def test_failed_line_is_not_offered_to_workers(place: Place) -> None:
+    """People are told to run the line again; continuing its run would wait for ever, and is refused."""
+    place.sh("exit 1")
+    said = place.call("explain", "@last").stdout
+    assert b"runs retry" not in said
+    assert b"mainspring exec -n line" in said
+    refused = place.call("runs", "retry", "@last", "-y")
+    assert (refused.returncode, b"wrapped command" in refused.stderr) == (8, True)
+    assert place.runs() == [("failed", "retries_exhausted")]
+
+
 def test_verbose_names_the_store(place: Place) -> None:
     """-v tells which store and spool are used."""
     done = place.sh("true", "-v")

@@ -14,6 +14,7 @@ from mainspring.cli.blockers import Block, blocks
 from mainspring.cli.steps import StepLine, lines_of
 from mainspring.cli.words import ago, moment, one_line, span
 from mainspring.domain.failure import Failure
+from mainspring.domain.options import Kind as Automation
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.store.views import Blocker, RunStory
@@ -144,6 +145,9 @@ def _failed(facts: _Facts) -> _Answers:
     where = f" at step {one_line(step.name)}" if step else ""
     at = f" {ago(run.finished_at, facts.now)}" if run.finished_at else ""
     what = [f"It failed{where}{at}: {_said(run.failure)}"]
+    if run.kind == Automation.EXEC:
+        line = Can(f"mainspring exec -n {run.automation} ... -- COMMAND", "run the line again; here nobody else can")
+        return what, _reason(run.reason, run.failure), ["Nothing happens before its caller starts it again."], [line]
     retry = Can(f"mainspring runs retry {facts.id}", "continue from where it failed; what is done stays done")
     can = [retry, *_from_step(facts)]
     return what, _reason(run.reason, run.failure), ["Nothing more happens by itself."], can

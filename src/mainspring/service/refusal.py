@@ -23,6 +23,7 @@ _IN_THE_WAY = {
     "wrong_state": "`mainspring explain RUN` says what can be done with it now.",
     "command_used": "Use another command id, or none.",
     "claim_lost": "Try again: it changed hands meanwhile.",
+    "wrapped": "Run its line again: mainspring exec -n NAME ... -- COMMAND",
     "unsettled": "Look at the target, then `mainspring runs give-result RUN JSON`, or `runs retry RUN --again STEP`.",
     "retired": "Take `retire` back with `mainspring auto resume NAME`, or start another automation.",
     "held": "Decide the runs that were unfinished, then `mainspring db restore --release`.",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.options import Kind
 from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, MarkDone, Reopen
@@ -37,6 +38,7 @@ class _Stopped(msgspec.Struct):
     parent: str | None
     detail: bytes | None
     reason: str | None
+    kind: str
 
 
 def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
@@ -72,6 +74,8 @@ def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
     found = _Stopped(run, *row)
     if found.state not in REOPENABLE:
         return Refused("wrong_state", f"run {run} is {found.state}")
+    if found.kind == Kind.EXEC:  # no worker could ever claim it
+        return Refused("wrapped", f"run {run} is a wrapped command: only its caller can run it again")
     if found.run_key is not None:
         leads = tx.one("key_leads_to", (found.automation, found.run_key))
         if leads is not None and leads[0] != run:

@@ -10,7 +10,7 @@ from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, 
 from mainspring.store.commands.automations import Announce, AutomationRow, RetireAutomation, ScheduleRow
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.results import DONE, Refused, Started
-from mainspring.store.commands.runs import RunKey
+from mainspring.store.commands.runs import GiveResult, Reopen, RunKey
 from mainspring.store.commands.sessions import Bury, CloseSession
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
 from mainspring.store.sqlite.database import SqliteDatabase
@@ -186,3 +186,13 @@ def test_last_success_is_the_newest_end(database: SqliteDatabase) -> None:
     assert last() == START_AT - MINUTE
     do(database, told("r_3", finished_at=START_AT - 50 * MINUTE))
     assert last() == START_AT - MINUTE
+
+
+def test_wrapped_run_is_not_continued_by_workers(database: SqliteDatabase) -> None:
+    """Nobody but its caller can run it again, so continuing it is refused and it does not wait for ever."""
+    do(database, told(state=RunState.FAILED))
+    for act in (Reopen("r"), GiveResult("r", "a#1", "c", b"1")):
+        refused = do(database, act)
+        assert isinstance(refused, Refused)
+        assert refused.code == "wrapped"
+    assert states(database) == [("failed", "retries_exhausted")]
