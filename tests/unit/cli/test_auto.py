@@ -1,0 +1,97 @@
+"""auto list, show, next, pause, resume, retire."""
+
+import pytest
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.options import options_of
+from tests.unit.cli.conftest import BACKUP
+
+HELLO = """
+import mainspring as ms
+
+@ms.task(every="1h", owner="ann")
+def tidy(folder: str = "/srv") -> int:
+    '''Put things in order.'''
+    return 1
+"""
+
+
+def test_list_shows_state_schedule_and_next(cli, stage):
+    """From the store, by name."""
+    rows = cli("auto", "list", "--json").json
+    assert [(row["name"], row["kind"], row["state"]) for row in rows] == [
+        ("backup", "script", "ready"),
+        ("order", "workflow", "ready"),
+    ]
+    assert rows[0]["schedule"].endswith("(Europe/Berlin)")
+    assert rows[0]["next_at"].endswith("T02:00:00.000Z") or rows[0]["next_at"].endswith("T01:00:00.000Z")
+
+
+def test_list_filters_by_state_and_text(cli, stage):
+    """Retired ones only when asked for."""
+    cli("auto", "retire", "order", "-y")
+    cli("auto", "pause", "backup")
+    assert [row["name"] for row in cli("auto", "list", "--json").json] == ["backup"]
+    assert [row["name"] for row in cli("auto", "list", "--state", "retired", "--json").json] == ["order"]
+    assert cli("auto", "list", "--name", "xyz", "--json").json == []
+
+
+@pytest.mark.parametrize("kind", [Kind.SCRIPT, Kind.TASK, Kind.WORKFLOW, Kind.EXEC])
+def test_show_has_the_options_of_the_table_and_no_other(cli, stage, kind):
+    """The fourth surface: `auto show` names each option of the kind as domain.options does, in its order, as JSON and as text."""
+    stage.announce(BACKUP, Definition(kind=kind, name="one"))
+    names = [option.name for option in options_of(kind)]
+    assert list(cli("auto", "show", "one", "--json").json["options"]) == names
+    shown = [line.split()[0] for line in cli("auto", "show", "one").out.splitlines() if line.startswith("  ")]
+    assert [word for word in shown if word in names] == names
+
+
+def test_show_tells_what_was_set_and_what_is_default(cli, stage):
+    """A default stands in parentheses."""
+    found = cli("auto", "show", "backup", "--json").json
+    assert found["options"]["timeout"] == "20m"
+    assert set(found["set"]) == {"name", "owner", "cron", "tz", "timeout"}
+    out = cli("auto", "show", "backup").out
+    assert "  timeout     20m\n" in out
+    assert "  overlap     (skip)\n" in out
+
+
+def test_unknown_name_shows_the_nearest(cli, stage):
+    """In questions and in acts alike."""
+    for args in (["show", "bakcup"], ["next", "bakcup"], ["pause", "bakcup"], ["retire", "bakcup", "-y"]):
+        said = cli("auto", *args)
+        assert said.code == 3
+        assert "'backup'" in said.err
+
+
+def test_next_lists_due_times_in_the_schedules_own_zone(cli, stage):
+    """03:00 in Berlin, day after day."""
+    rows = cli("auto", "next", "backup", "-n", "3", "--json").json
+    assert [row["local"][11:16] for row in rows] == ["03:00"] * 3
+    assert cli("auto", "next", "order", "--json").json == []
+
+
+def test_pause_says_until_when_and_resume_takes_it_back(cli, stage):
+    """Who, why and how long are kept; resuming what is not paused is a conflict."""
+    assert "until" in cli("auto", "pause", "backup", "--for", "2h", "--reason", "disk swap").out
+    out = cli("auto", "show", "backup").out
+    assert "paused" in out
+    assert "disk swap" in out
+    assert cli("auto", "resume", "backup").code == 0
+    assert cli("auto", "resume", "backup").code == 8
+
+
+def test_retire_wants_a_yes(cli, stage):
+    """It ends the watching of its silence."""
+    assert cli("auto", "retire", "backup").code == 2
+    assert cli("auto", "retire", "backup", "-y").code == 0
+
+
+def test_code_is_asked_where_no_worker_has_announced_anything(cli, folder):
+    """With -m a file; a file that fails to load is told on stderr, the others are listed."""
+    (folder / "one.py").write_text(HELLO)
+    (folder / "bad.py").write_text("1 / 0\n")
+    said = cli("auto", "list", "-m", "one.py", "-m", "bad.py", "--json")
+    assert [row["name"] for row in said.json] == ["tidy"]
+    assert "ZeroDivisionError" in said.err
+    assert cli("auto", "show", "tidy", "-m", "one.py", "--json").json["parameters"]["properties"].keys() == {"folder"}

@@ -1,0 +1,117 @@
+"""db migrate, check, backup, restore, prune, shell."""
+
+import pytest
+
+from mainspring.domain.states import RunState
+from mainspring.store.sqlite.reads_runs import run_view
+from tests.contract.store.process import finish
+from tests.unit.cli.conftest import Stage
+
+
+def test_migrate_makes_the_store_once(cli, store_path):
+    """A new store, then nothing to do."""
+    assert cli("db", "migrate", "--json").json["created"] is True
+    assert store_path.exists()
+    assert cli("db", "migrate", "--json").json["created"] is False
+
+
+def test_store_of_a_newer_version_is_refused(cli, store_path):
+    """It is neither read nor changed; exit code 2 says to use the newer program."""
+    import apsw
+
+    cli("db", "migrate")
+    connection = apsw.Connection(str(store_path))
+    connection.pragma("user_version", 999)
+    connection.close()
+    for args in (["runs", "list"], ["db", "check"], ["db", "migrate"]):
+        said = cli(*args)
+        assert said.code == 2
+        assert "999" in said.err
+
+
+def test_file_that_is_no_store_is_refused(cli, store_path):
+    """A stray file is told, not overwritten."""
+    store_path.parent.mkdir(exist_ok=True)
+    store_path.write_text("this is a letter, not a database, and it is long enough to be looked at" * 20)
+    assert cli("runs", "list").code != 0
+    assert cli("db", "migrate").code != 0
+    assert store_path.read_text().startswith("this is a letter")
+
+
+def test_check_finds_nothing_in_a_good_store_and_tells_what_is_wrong(cli, stage, monkeypatch):
+    """0 when whole, 9 with findings."""
+    assert cli("db", "check").code == 0
+    from mainspring.store.sqlite.check import Finding
+
+    monkeypatch.setattr("mainspring.store.sqlite.check.check", lambda path: [Finding("a gap", ("r_1",))])
+    said = cli("db", "check", "--json")
+    assert said.code == 9
+    assert said.json[0]["what"] == "a gap"
+
+
+def test_backup_writes_a_checked_copy_and_keeps_the_newest(cli, stage, folder):
+    """The path is the data; of several copies the newest stay."""
+    stage.start()
+    first = cli("db", "backup", str(folder / "b")).out.strip()
+    second = cli("db", "backup", str(folder / "b"), "--keep", "1").out.strip()
+    assert first != second
+    assert [str(path) for path in (folder / "b").iterdir()] == [second]
+
+
+def test_restore_holds_until_all_is_decided(cli, store_path, folder):
+    """Back up, end the runs, restore: nothing starts before each is decided and the store released."""
+    stage = Stage(store_path)
+    runs = [stage.start() for _ in range(3)]
+    copy = cli("db", "backup", str(folder / "b")).out.strip()
+    for _ in runs:
+        stage.do(finish(stage.claim()))
+    stage.store.close()
+
+    assert cli("db", "restore", copy).code == 2
+    said = cli("db", "restore", copy, "-y")
+    assert "3 runs were unfinished" in said.out
+    assert cli("status").code == 9
+    assert "held" in cli("explain", runs[0]).out
+    assert {row["id"] for row in cli("db", "restore", "--undecided", "--json").json} == set(runs)
+    assert cli("db", "restore", "--release").code == 8
+    assert cli("db", "restore", "--decide", "done", "--run", runs[0], "-y").code == 0
+    assert cli("db", "restore", "--decide", "cancel", "--name", "backup", "--dry-run").out.split() == runs[1:]
+    assert cli("db", "restore", "--decide", "continue", "--state", "queued", "-y").code == 0
+    assert cli("db", "restore", "--release").out == "Released: the store goes on.\n"
+    stage = Stage(store_path)
+    try:
+        assert run_view(stage.store.reader, runs[0]).state is RunState.SUCCEEDED
+        assert stage.claim().id == runs[1]
+    finally:
+        stage.store.close()
+
+
+def test_restore_is_refused_while_a_process_uses_the_store(cli, stage, folder):
+    """A live session is in the way."""
+    copy = cli("db", "backup", str(folder / "b")).out.strip()
+    said = cli("db", "restore", copy, "-y")
+    assert said.code == 8
+    assert "mainspring down" in said.err
+
+
+@pytest.mark.parametrize("args", [[], ["x.db", "--release"], ["--undecided", "--release"]])
+def test_restore_does_one_thing_at_a_time(cli, stage, args):
+    """A file, or one of the flags."""
+    assert cli("db", "restore", *args).code == 2
+
+
+def test_prune_deletes_what_outlived_its_retention(cli, stage, monkeypatch):
+    """First only told, then done."""
+    run = stage.begin()
+    stage.do(finish(run))
+    monkeypatch.setenv("MAINSPRING_STORE_RETENTION__SUCCEEDED", "0s")
+    assert cli("db", "prune", "--dry-run", "--json").json["would_delete"]["succeeded"] == 1
+    assert cli("runs", "show", run.id).code == 0
+    assert cli("db", "prune", "--json").json["deleted"] == 1
+    assert cli("runs", "show", run.id).code == 3
+
+
+def test_shell_without_sqlite3_says_so(cli, stage, monkeypatch):
+    """The program is not ours to bring."""
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert cli("db", "shell").code == 3

@@ -1,0 +1,87 @@
+"""queues, workers, locks, audit-log."""
+
+from mainspring.store.commands.automations import SetQueue, TakeLock
+from mainspring.store.sqlite.reads_runs import run_view
+
+
+def test_empty_lists_are_no_error(cli):
+    """Without a store each list is empty, as JSON and as text."""
+    for noun in ("queues", "workers", "locks", "audit-log", "failed", "runs"):
+        assert cli(noun, "list", "--json").json == []
+        said = cli(noun, "list")
+        assert (said.code, said.out) == (0, "")
+
+
+def test_queues_show_limits_and_load(cli, stage):
+    """Limits as they are written, what runs and what waits."""
+    stage.do(SetQueue("mail", 2, 60, 60_000, 100))
+    stage.begin(queue="mail")
+    stage.start(queue="mail")
+    row = next(row for row in cli("queues", "list", "--json").json if row["name"] == "mail")
+    assert (row["running"], row["backlog"], row["concurrency"]) == (1, 1, 2)
+    out = cli("queues", "show", "mail").out
+    assert "running   1 of 2" in out
+    assert "60/m" in out
+    assert "'mail'" in cli("queues", "show", "mial").err
+
+
+def test_queue_pause_and_resume(cli, stage):
+    """Paused queues are told apart and filtered."""
+    stage.do(SetQueue("mail"))
+    assert cli("queues", "pause", "mail", "--reason", "spam").code == 0
+    assert [row["name"] for row in cli("queues", "list", "--state", "paused", "--json").json] == ["mail"]
+    assert "spam" in cli("queues", "show", "mail").out
+    assert cli("queues", "resume", "mail").code == 0
+    assert cli("queues", "list", "--state", "paused", "--json").json == []
+
+
+def test_workers_list_and_drain(cli, stage):
+    """A session by its number; one that does not exist is not found."""
+    (row,) = cli("workers", "list", "--json").json
+    assert (row["role"], row["state"]) == ("worker", "alive")
+    assert cli("workers", "drain", str(row["id"])).code == 0
+    assert cli("workers", "list", "--state", "draining", "--json").json[0]["id"] == row["id"]
+    assert cli("workers", "drain", "999").code == 3
+
+
+def test_worker_quarantine_sets_its_runs_free(cli, stage):
+    """It wants a yes; afterwards the session is dead and the run is queued."""
+    run = stage.begin()
+    number = str(stage.store.session)
+    assert cli("workers", "quarantine", number).code == 2
+    assert "1 run set free" in cli("workers", "quarantine", number, "-y").out
+    assert run_view(stage.store.reader, run.id).session is None
+    assert cli("workers", "list", "--all", "--json").json[0]["state"] == "dead"
+
+
+def test_lock_break_wants_a_yes(cli, stage):
+    """A held lock is listed with its owner and broken on demand."""
+    stage.do(TakeLock("crm", "exec backup"))
+    assert cli("locks", "list", "--json").json[0]["owner"] == "exec backup"
+    assert cli("locks", "break", "crm").code == 2
+    assert cli("locks", "break", "crm", "-y", "--reason", "stuck").code == 0
+    assert cli("locks", "list", "--json").json == []
+    assert cli("locks", "break", "crm", "-y").code == 3
+
+
+def test_audit_log_lists_acts_and_pages(cli, stage):
+    """Newest first, refused ones too; filters and --after."""
+    run = stage.start()
+    cli("runs", "cancel", run)
+    cli("runs", "cancel", run)
+    rows = cli("audit-log", "list", "--json").json
+    assert [row["verb"] for row in rows] == ["cancel", "cancel", "start"]
+    assert [row["seq"] for row in cli("audit-log", "list", "--state", "refused", "--json").json] == [3]
+    assert [row["seq"] for row in cli("audit-log", "list", "--after", "3", "--limit", "1", "--json").json] == [2]
+    assert "--after 3" in cli("audit-log", "list", "--limit", "1").err
+    assert cli("audit-log", "list", "--name", "automation:", "--json").json[0]["verb"] == "start"
+
+
+def test_audit_verify_finds_a_change(cli, stage, monkeypatch):
+    """A whole chain is 0 with its last hash; a broken one ends with 9."""
+    stage.start()
+    said = cli("audit-log", "verify", "--json")
+    assert said.code == 0
+    assert said.json["rows"] == 1
+    monkeypatch.setattr("mainspring.store.sqlite.reads_status.first_break", lambda *args, **kwargs: 1)
+    assert cli("audit-log", "verify").code == 9
