@@ -11,6 +11,8 @@ class Effects:
         self.raw: Counter[str] = Counter()
         self.attempts: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.saved: Counter[str] = Counter()
+        """The last checkpoint that a step was told to be committed, by key."""
         self.at_most_once: set[str] = set()
         self.committed: set[str] = set()
         self.to_undo: set[str] = set()

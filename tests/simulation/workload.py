@@ -15,7 +15,7 @@ from mainspring.domain.retry import Retry
 from mainspring.engine.definitions import step, workflow
 from mainspring.engine.registry import Registry
 from mainspring.engine.run import Run
-from mainspring.engine.step_context import attempt, idempotency_key
+from mainspring.engine.step_context import attempt, checkpoint, idempotency_key, last_checkpoint
 
 NODE: ContextVar[Any] = ContextVar("simulated_node")
 """The simulated process in which a step runs."""
@@ -58,6 +58,22 @@ with Registry() as REGISTRY:
         effects.happens(key)
         return name
 
+    @step(retry=Retry(3, initial="50ms", max="1s"))
+    async def saving(name: str) -> str:
+        """Go on from a checkpoint; what it says of earlier attempts must be true."""
+        effects = NODE.get().world.effects
+        key = idempotency_key()
+        effects.begins(NODE.get(), key, attempt())
+        done = last_checkpoint() or 0
+        if done < effects.saved[key]:
+            effects.wrong.append(f"checkpoint {effects.saved[key]} of {key} was committed, {done} came back")
+        for number in range(done + 1, 4):
+            await NODE.get().sleep(0.2)
+            await checkpoint(number)
+            effects.saved[key] = max(effects.saved[key], number)
+        effects.happens(key)
+        return name
+
     async def unact(name: str) -> None:
         """Take an effect back."""
         NODE.get().world.effects.undone.add(name)
@@ -95,6 +111,25 @@ with Registry() as REGISTRY:
     @workflow(deadline="4s")
     async def hurried(run: Run, tree: list) -> Any:
         return await carry_out(run, tree)
+
+
+async def _notes(run, name):
+    run.tag(last=name)
+    run.publish_state({"name": name})
+    run.progress(1, 2)
+    return str(run.uuid())[:0] + name
+
+
+async def _rollback(run):
+    await run.rollback("told to")
+
+
+async def _saves(run, name):
+    return await run.step(saving, name)
+
+
+async def _spread(run, name):
+    return await run.options(queue="narrow", retry=3).step(one_item, name)
 
 
 async def _act(run, name, how):
@@ -189,11 +224,15 @@ _FORMS: dict[str, Any] = {
     "gather": _gather,
     "group": _group,
     "map": _map,
+    "notes": _notes,
     "once": _once,
     "race": _race,
+    "rollback": _rollback,
+    "saves": _saves,
     "seq": _seq,
     "signal": _signal,
     "sleep": _sleep,
+    "spread": _spread,
     "try": _attempt,
     "undoable": _undoable,
 }
@@ -222,7 +261,7 @@ def grow(dice: random.Random, size: int, number: int) -> Tree:
 
 
 def _leaf(dice: random.Random, number: int) -> Tree:
-    match dice.randrange(13):
+    match dice.randrange(16):
         case 0:
             return ["sleep", dice.choice(SPANS)]
         case 1:
@@ -231,6 +270,12 @@ def _leaf(dice: random.Random, number: int) -> Tree:
             return ["event", f"ev{number}", dice.choice((*SPANS, LONG, LONG))]
         case 3:
             return ["ask", dice.choice((*SPANS, LONG, LONG))]
+        case 8:
+            return ["notes", f"n{dice.randrange(99)}"]
+        case 9:
+            return ["saves", f"c{dice.randrange(99)}"]
+        case 10:
+            return ["spread", f"p{dice.randrange(99)}"]
         case 4 | 7:
             return ["once", f"o{dice.randrange(99)}"]
         case 5 | 6:
@@ -256,10 +301,12 @@ def expect(tree: Tree) -> Any:
     """
     form, *rest = tree
     match form:
-        case "act" | "once" | "undoable":
+        case "act" | "once" | "undoable" | "notes" | "saves" | "spread":
             if rest[-1] in ("bad", "broken"):
                 raise Failing
             return rest[0]
+        case "rollback":
+            raise Failing
         case "map":
             return ["failed" if how == "bad" else how for how in rest[0]]
         case "child":

@@ -31,6 +31,7 @@ from tests.simulation.truth import LIMITS, Truth
 from tests.simulation.workload import REGISTRY, count, grow
 
 CHAOS_S = 10.0
+LAST = (["act", "last", "ok"], ["act", "last", "bad"], ["act", "last", "broken"], ["rollback"])
 PEACE_S = 240.0
 _SHM = Path("/dev/shm")
 FOLDER = _SHM if _SHM.is_dir() else None
