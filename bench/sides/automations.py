@@ -1,0 +1,74 @@
+"""The automations that are measured; loaded by the measuring process and by workers."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import mainspring as ms
+
+
+async def add(x: int) -> int:
+    """A step that costs nothing of its own."""
+    return x + 1
+
+
+def add_plainly(x: int) -> int:
+    """The same as a plain function, which runs in a thread."""
+    return x + 1
+
+
+async def now_ns(x: int) -> int:
+    """Return the instant at which the step ran."""
+    return time.time_ns()
+
+
+async def pass_gate(x: int) -> int:
+    """Wait for ever, until the gate is open before the step begins."""
+    if not Path(os.environ["BENCH_GATE"]).exists():
+        await asyncio.sleep(1_000_000)
+    return x
+
+
+@ms.workflow
+async def steps(run: ms.Run, count: int) -> int:
+    """Steps one after the other."""
+    x = 0
+    for _ in range(count):
+        x = await run.step(add, x)
+    return x
+
+
+@ms.workflow
+async def plain_steps(run: ms.Run, count: int) -> int:
+    """Plain functions one after the other."""
+    x = 0
+    for _ in range(count):
+        x = await run.step(add_plainly, x)
+    return x
+
+
+@ms.workflow
+async def many(run: ms.Run, count: int) -> int:
+    """One step an item."""
+    return len(await run.map(add, range(count), concurrency=64))
+
+
+@ms.workflow
+async def gated(run: ms.Run, number: int) -> int:
+    """A saved step, then one that is under way when the worker is killed."""
+    await run.step(add, number)
+    return await run.step(pass_gate, number)
+
+
+@ms.workflow
+async def stamp(run: ms.Run, number: int) -> int:
+    """Tell when the step ran."""
+    return await run.step(now_ns, number)
+
+
+@ms.workflow
+async def sleeper(run: ms.Run, number: int) -> int:
+    """Wait for a month."""
+    await asyncio.sleep(30 * 86_400)
+    return number

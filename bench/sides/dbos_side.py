@@ -1,0 +1,162 @@
+"""`python -m bench.sides.dbos_side WHAT NUMBERS...`: the same work by DBOS on SQLite; prints JSON."""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import time
+from typing import Any
+
+from dbos import DBOS
+
+DBOS(
+    config={
+        "name": "bench",
+        "system_database_url": f"sqlite:///{os.environ['BENCH_FOLDER']}/dbos.sqlite",
+        "log_level": "ERROR",
+        "console_log_level": "ERROR",
+        "application_version": "1",
+        "executor_id": "bench",
+    }
+)
+AT: list[int] = []
+
+
+@DBOS.step()
+async def add(x: int) -> int:
+    """The same step."""
+    AT.append(time.perf_counter_ns())
+    return x + 1
+
+
+@DBOS.step()
+def add_plainly(x: int) -> int:
+    """The same step as a plain function."""
+    return x + 1
+
+
+@DBOS.step()
+async def pass_gate(x: int) -> int:
+    """Wait for ever, until the gate is open before the step begins."""
+    if not os.path.exists(os.environ.get("BENCH_GATE", "")):  # noqa: ASYNC240, PTH110
+        await asyncio.sleep(1_000_000)
+    return x
+
+
+@DBOS.workflow()
+async def in_turn(count: int) -> int:
+    """Steps one after the other."""
+    x = 0
+    for _ in range(count):
+        x = await add(x)
+    return x
+
+
+@DBOS.workflow()
+def plainly_in_turn(count: int) -> int:
+    """Plain functions one after the other."""
+    x = 0
+    for _ in range(count):
+        x = add_plainly(x)
+    return x
+
+
+@DBOS.workflow()
+async def all_items(count: int) -> int:
+    """One step an item, 64 at a time."""
+    gate = asyncio.Semaphore(64)
+
+    async def one(item: int) -> int:
+        async with gate:
+            return await add(item)
+
+    return len(await asyncio.gather(*(one(item) for item in range(count))))
+
+
+@DBOS.workflow()
+async def gated(number: int) -> int:
+    """A saved step, then one that is under way when the process is killed."""
+    await add(number)
+    return await pass_gate(number)
+
+
+async def _throughput(runs: int, count: int, starter: Any) -> dict[str, Any]:
+    room = asyncio.Semaphore(64)
+
+    async def one() -> None:
+        async with room:
+            await starter(count)
+
+    began, used = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(one() for _ in range(runs)))
+    took, cpu = time.perf_counter() - began, time.process_time() - used
+    return {"per_s": runs * count / took, "runs_per_s": runs / took, "cpu_us": cpu / (runs * count) * 1e6, "took_s": took}
+
+
+async def steps(runs: int, count: int) -> dict[str, Any]:
+    """Workflows of `count` coroutine steps each, 64 in flight, started directly (faster than through a queue)."""
+    await in_turn(1)
+    return await _throughput(runs, count, in_turn)
+
+
+async def plain_steps(runs: int, count: int) -> dict[str, Any]:
+    """The same with plain functions, in threads."""
+    return await _throughput(runs, count, lambda count: asyncio.to_thread(plainly_in_turn, count))
+
+
+async def many(items: int) -> dict[str, Any]:
+    """One workflow with a step an item."""
+    return await _throughput(1, items, all_items)
+
+
+async def sequential(count: int) -> dict[str, Any]:
+    """Time from step to step of one workflow."""
+    await in_turn(count)
+    took = [(b - a) / 1000 for a, b in zip(AT, AT[1:], strict=False)]
+    return {f"p{p}": statistics.quantiles(took, n=100)[p - 1] for p in (50, 99)}
+
+
+async def replay(count: int) -> dict[str, Any]:
+    """Replay a workflow: fork it after its last step."""
+    handle = await DBOS.start_workflow_async(in_turn, count)
+    await handle.get_result()
+    forked = await DBOS.fork_workflow_async(handle.workflow_id, count + 1)
+    began = time.perf_counter()
+    await forked.get_result()
+    return {"us": (time.perf_counter() - began) / count * 1e6}
+
+
+async def load(count: int) -> dict[str, Any]:
+    """Start workflows that will be under way when this process is killed; for `resume`."""
+    for number in range(count):
+        await DBOS.start_workflow_async(gated, number)
+    while True:
+        await asyncio.sleep(0.1)
+        if len(AT) >= count:
+            await asyncio.sleep(1)
+            print("ready", flush=True)
+            await asyncio.sleep(3600)
+
+
+async def resume(count: int) -> dict[str, Any]:
+    """Continue them: launching recovers what this executor had; counts from before the launch."""
+    while True:
+        done = await asyncio.to_thread(DBOS.list_workflows, status="SUCCESS", load_input=False, load_output=False)
+        if len(done) >= count:
+            return {"took_s": time.perf_counter() - BEGAN}
+        await asyncio.sleep(0.1)
+
+
+BEGAN = time.perf_counter()
+
+
+async def main() -> None:
+    """Launch inside the loop, as DBOS wants it for coroutines."""
+    DBOS.launch()
+    print(json.dumps(await globals()[sys.argv[1]](*map(int, sys.argv[2:]))), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,81 @@
+"""Our engine in this process's loop, as `App.running()` has it, with what a measurement needs beside it."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import bench.sides.automations  # noqa: F401  the registry knows them from here on
+from mainspring.app.working import Working
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.codec import encode
+from mainspring.domain.ids import new_id
+from mainspring.engine.registry import current_registry
+from mainspring.engine.starting import StartOptions, start_command
+from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.sqlite.store import SqliteStore
+
+CLOCK = SystemClock()
+
+
+def store_path() -> Path:
+    """Return where this measurement keeps its store."""
+    return Path(os.environ["BENCH_FOLDER"]) / "state.db"
+
+
+@contextlib.asynccontextmanager
+async def working(concurrency: int = 64) -> AsyncIterator[Working]:
+    """A worker in this loop."""
+    engine = Working(store_path(), current_registry(), settings=WorkerSettings(concurrency=concurrency), schedules=False)
+    await engine.open()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def start(name: str, options: StartOptions | None = None, **arguments: Any) -> StartRun:
+    """Return the command that starts a run."""
+    definition = current_registry().get(name).definition
+    now = CLOCK.now()
+    run = new_id("r", now, CLOCK.random_bits(80))
+    return start_command(
+        definition, encode(arguments), run=run, now_at=now, trigger="bench", options=options or StartOptions()
+    )
+
+
+async def start_all(store: SqliteStore, commands: list[StartRun]) -> None:
+    """Submit starts, and wait until all are committed."""
+    loop = asyncio.get_running_loop()
+    all_done = loop.create_future()
+    left = len(commands)
+
+    def started(result: Any) -> None:
+        nonlocal left
+        left -= 1
+        if isinstance(result, Exception):
+            all_done.set_exception(result)
+        elif not left:
+            all_done.set_result(None)
+
+    for command in commands:
+        store.submit(command, started)
+    await all_done
+
+
+def finished(store: SqliteStore) -> int:
+    """Count the runs that succeeded."""
+    return int(store.reader.read_text("select count(*) from runs where finished_at is not null and state = 'succeeded'")[0][0])
+
+
+async def until_finished(store: SqliteStore, count: int, within: float = 600) -> None:
+    """Wait until so many runs succeeded."""
+    until = time.perf_counter() + within
+    while finished(store) < count:
+        if time.perf_counter() > until:
+            raise TimeoutError(f"{finished(store)} of {count} runs succeeded in {within:.0f} s")
+        await asyncio.sleep(0.01)
