@@ -11,7 +11,6 @@ import msgspec
 
 from mainspring.app.own_automations import declare_backup
 from mainspring.app.spool_intake import spool_intake
-from mainspring.app.spool_intake import spool_intake
 from mainspring.app.upkeep import Retention, Upkeep
 from mainspring.app.working import Working
 from mainspring.config import Settings, load

@@ -21,7 +21,8 @@ _ARMED_WITHIN_S = 10.0
 )
 @pass_invocation
 def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float) -> int:
-    """Starts a new run of NAME (default: what ran last) with the input of its last run, and kills the worker right after STEP is saved. Needs
+    """Starts a new run of NAME (default: what ran last) with the input of its last run, and kills the worker right
+    after STEP is saved. Needs
     `mainspring up` or `dev`. Outside production only, unless -y is given.
     """
     from mainspring.app.upkeep import CRASH_AFTER, CRASH_ARMED

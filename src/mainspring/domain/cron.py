@@ -113,7 +113,7 @@ class Cron:
         if not self._elapsed or local.fold:
             return timedelta(0)
         before, after = local.utcoffset(), local.replace(fold=1).utcoffset()
-        assert before is not None and after is not None  # noqa: S101 - a zone always has an offset
+        assert before is not None and after is not None
         return max(before - after, timedelta(0))
 
     def _search(self, at: int, start: datetime) -> int | None:

@@ -1,7 +1,7 @@
 """A step whose attempt is in flight or has a time, and how it is written down."""
 
-import logging
 import contextlib
+import logging
 from typing import Any
 
 from mainspring.domain.errors import DefinitionError

@@ -15,6 +15,7 @@ import urllib.error
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from types import SimpleNamespace
+from typing import Any
 
 import apsw
 import msgspec
@@ -42,7 +43,8 @@ def answer(path: str, status: int, where: str = "response", **headers: str) -> B
     names = {key.replace("_", "-"): value for key, value in headers.items()}
     if where == "response":
         return lib(path, response=SimpleNamespace(status_code=status, headers=names))
-    return lib(path, **{where: status, "headers": names})
+    fields: dict[str, Any] = {where: status, "headers": names}
+    return lib(path, **fields)
 
 
 def urllib_error(status: int) -> urllib.error.HTTPError:

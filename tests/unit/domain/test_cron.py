@@ -28,8 +28,10 @@ def ms(text: str) -> int:
 
 
 def slots(expr: str, zone: str, after: str, count: int) -> list[str]:
-    cron, at, found = Cron(expr, ZoneInfo(zone)), ms(after), []
+    cron, found = Cron(expr, ZoneInfo(zone)), []
+    at: int | None = ms(after)
     for _ in range(count):
+        assert at is not None
         at = cron.next_after(at)
         assert at is not None
         found.append(datetime.fromtimestamp(at / 1000, ZoneInfo(zone)).strftime("%m-%d %H:%M%z"))

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import tenacity
@@ -20,7 +21,7 @@ SPANS = st.timedeltas(ZERO, timedelta(days=300))
 LATER = transient("later")
 
 
-def seconds(policy: Retry, attempt: int, elapsed: float = 0, **options: object) -> float | None:
+def seconds(policy: Retry, attempt: int, elapsed: float = 0, **options: Any) -> float | None:
     delay = policy.delay_after(attempt, elapsed=timedelta(seconds=elapsed), verdict=LATER, seed="run/step", **options)
     return None if delay is None else delay.total_seconds()
 

@@ -44,7 +44,7 @@ def table(kind: Kind) -> set[str]:
     return {option.name for option in options_of(kind)}
 
 
-def typed(function: object) -> set[str]:
+def typed(function: typing.Callable[..., object]) -> set[str]:
     """The keyword names that type checkers know for a surface."""
     overloads = typing.get_overloads(function) or [function]
     found: set[str] = set()

@@ -98,7 +98,8 @@ def test_a_real_store_killed_at_any_statement_opens_afterwards(tmp_path):
 
 def test_processes_that_start_at_once_migrate_once(tmp_path):
     """Eight processes open one new store: all succeed, one of them did the work."""
-    path, read, write = tmp_path / "x.db", *os.pipe()
+    path = tmp_path / "x.db"
+    read, write = os.pipe()
     children = []
     for _ in range(8):
         pid = os.fork()
