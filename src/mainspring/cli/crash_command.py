@@ -21,9 +21,9 @@ _ARMED_WITHIN_S = 10.0
 )
 @pass_invocation
 def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float) -> int:
-    """Starts a new run of NAME (default: what ran last) with the input of its last run, and kills the worker right
-    after STEP is saved. Needs
-    `mainspring up` or `dev`. Outside production only, unless -y is given.
+    """Starts a new run of NAME (default: what ran last) with the input of its last run.
+
+    The worker is killed right after STEP is saved. Needs `mainspring up` or `dev`. In production only with -y.
     """
     from mainspring.app.upkeep import CRASH_AFTER, CRASH_ARMED
     from mainspring.domain.definition import Definition
