@@ -220,12 +220,12 @@ class Process:
             return 0
 
     def stopped(self, within: float = 5.0) -> bool:
-        """Tell whether it stands still (SIGSTOP)."""
+        """Tell whether it stands still (SIGSTOP); False if it has ended instead."""
         until = time.monotonic() + within
         while time.monotonic() < until:
             state = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
-            if state.split()[0] == "T":
-                return True
+            if state.split()[0] in "TZX":
+                return state.split()[0] == "T"
         return False
 
 

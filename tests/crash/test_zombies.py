@@ -50,9 +50,11 @@ class Haunting(Trial):
             self._stop(zombie)
             heir = self._start(2, f"{self.folder.name}-2")
             self._until(lambda: self._heir_rests(heir))
+            self._until(lambda: self._freeze(heir))
             before = self._dump()
             self._wake(zombie)
             after = self._dump()
+            heir.send(signal.SIGCONT)
             self.wrote = tuple(name for name in before if before[name] != after[name])
             self.world.effects.release(f"{self.folder.name}-2")
             if not self.unfenced:
@@ -94,11 +96,17 @@ class Haunting(Trial):
             # It was stopped in the middle of a commit, with the lock in its hand: it is declared dead as soon as it lets go.
             zombie.send(signal.SIGCONT)
             self._until(lambda: self.client.rows("select 1 from sessions where id = ? and state = 'dead'", session))
-            zombie.send(signal.SIGSTOP)
-            if not zombie.ended(0):
-                zombie.stopped(0.5)
-                if not self._commits(CloseSession(), 0.1):
-                    zombie.send(signal.SIGCONT)
+            self._until(lambda: zombie.ended(0) or self._freeze(zombie))
+
+    def _freeze(self, process: Process) -> bool:
+        """Stop a process; False, and it goes on, if it has the lock of the store in its hand."""
+        process.send(signal.SIGSTOP)
+        if not process.stopped():
+            return False  # it has just ended
+        if self._commits(CloseSession(), 0.05):
+            return True
+        process.send(signal.SIGCONT)
+        return False
 
     def _is_there(self, zombie: Process) -> bool:
         if isinstance(self.stop_at, int):
