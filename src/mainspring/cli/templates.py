@@ -6,7 +6,7 @@ _CONFIG: Final = """\
 # Every key: docs/reference/config.md. What is in force, and from where: mainspring doctor --config
 [project]
 name = {name}
-automations = ["automations/*.py", "scripts.toml"]
+automations = {automations}
 # Away from production nothing is sent to people. On the real machine: "production", or MAINSPRING_PROJECT_ENVIRONMENT.
 environment = "development"
 
@@ -172,10 +172,12 @@ async def {function}(run: ms.Run, name: str = "world") -> str:
 
 def project_files(template: str, name: str) -> dict[str, str]:
     """Return the files of a new project: path below its folder -> text; `name` is TOML text."""
-    common = {"mainspring.toml": _CONFIG.format(name=name), ".gitignore": _IGNORE, "conftest.py": _CONFTEST}
+    # A pattern that matches nothing is a problem, so it is written where there is something to match.
+    automations = '["scripts.toml"]' if template == "script" else '["automations/*.py", "scripts.toml"]'
+    config = _CONFIG.format(name=name, automations=automations)
+    common = {"mainspring.toml": config, ".gitignore": _IGNORE, "conftest.py": _CONFTEST}
     if template == "script":
         own = {"scripts.toml": _SCRIPTS + _HELLO_SCRIPT, "hello.sh": _HELLO_SH, "tests/test_hello.py": _SCRIPT_TEST}
-        own["automations/README"] = "Files with @ms.task and @ms.workflow go here.\n"
     elif template == "bot":
         own = {"automations/hello.py": _BOT, "scripts.toml": _SCRIPTS, "tests/test_hello.py": _BOT_TEST}
     else:

@@ -42,6 +42,9 @@ def test_missing_worker_is_a_problem_only_where_one_is_needed(cli, stage):
     said = cli("status")
     assert said.code == 9
     assert "No worker is running" in said.out
+    for name in ("backup", "order"):
+        cli("auto", "retire", name, "-y")
+    assert cli("status").code == 0
 
 
 def test_open_questions_are_counted(cli, stage):

@@ -1,0 +1,57 @@
+"""The table of commands against the commands themselves."""
+
+import click
+import pytest
+
+from mainspring.cli.commands import TREE
+from mainspring.cli.lazy import Noun
+from mainspring.cli.main import root
+
+
+def leaves():
+    for name, entry in TREE.items():
+        if isinstance(entry, Noun):
+            yield from ((f"{name} {verb}", leaf) for verb, leaf in entry.verbs.items())
+        else:
+            yield name, entry
+
+
+def find(words):
+    command = root
+    ctx = click.Context(root)
+    for word in words.split():
+        command = command.get_command(ctx, word)
+    return command
+
+
+@pytest.mark.parametrize(("words", "leaf"), list(leaves()), ids=[words for words, _ in leaves()])
+def test_command_is_what_the_table_says(words, leaf):
+    """It is there, has the name and the one line of the table, and takes the global flags."""
+    command = find(words)
+    assert command is not None, f"{leaf.target} is missing"
+    assert command.name == words.split()[-1]
+    assert command.short_help == leaf.line
+    assert leaf.line[0].islower()
+    assert not leaf.line.endswith(".")
+    assert "--json" in {name for param in command.params for name in getattr(param, "opts", ())}
+
+
+@pytest.mark.parametrize("words", ["", *(name for name, entry in TREE.items() if isinstance(entry, Noun))])
+def test_help_lists_every_command(cli, words):
+    """--help of a group prints the lines of the table."""
+    said = cli(*words.split(), "--help")
+    entries = TREE if not words else TREE[words].verbs
+    assert said.code == 0
+    for name in entries:
+        assert f"\n  {name} " in said.out
+    assert all(len(line) <= 100 for line in said.out.splitlines())
+
+
+def test_every_list_takes_the_common_options():
+    """--limit --state --name --since --json, whatever is listed."""
+    without_since = {"auto list"}  # a definition has no instant
+    for words, _ in leaves():
+        if words.endswith(" list"):
+            options = {name for param in find(words).params for name in getattr(param, "opts", ())}
+            wanted = {"--limit", "--state", "--name", "--json"} | (set() if words in without_since else {"--since"})
+            assert wanted <= options, words

@@ -1,0 +1,145 @@
+"""doctor: each check, its fix, its exit code."""
+
+import pytest
+
+from mainspring.cli.checks import lookers
+from mainspring.store.commands.sessions import CloseSession
+from tests.contract.store.process import fail
+from tests.unit.cli.conftest import BACKUP
+
+
+def checks(cli, *args):
+    return {check["name"]: check for check in cli("doctor", "--json", *args).json}
+
+
+def test_healthy_installation_ends_with_0(cli, stage):
+    """Every check answers; warnings alone are no failure."""
+    said = cli("doctor")
+    assert said.code == 0
+    found = checks(cli)
+    assert set(found) == set(lookers())
+    assert {check["state"] for check in found.values()} <= {"ok", "warning"}
+
+
+def test_doctor_works_without_a_store(cli, store_path):
+    """Before the first start, and nothing is made."""
+    assert "none yet" in checks(cli)["store"]["text"]
+    assert not store_path.exists()
+
+
+def test_each_finding_has_a_fix_and_an_anchor(cli, stage):
+    """What is not ok says how to mend it and where it is explained."""
+    for check in checks(cli).values():
+        assert check["docs"] == f"docs/reference/doctor.md#{check['name']}"
+        assert check["state"] == "ok" or check["fix"]
+
+
+def test_missing_worker_ends_with_9(cli, stage):
+    """Automations that a worker serves, and none alive."""
+    stage.do(CloseSession())
+    assert cli("doctor").code == 9
+    assert checks(cli)["worker"]["state"] == "problem"
+
+
+def test_process_that_died_unnoticed_is_told(cli, stage):
+    """A session on record whose lock nobody holds."""
+    stage.store.lock.close(ended=False)
+    stage.store.lock = None
+    assert "died" in cli("doctor").out
+    assert checks(cli)["worker"]["state"] == "problem"
+
+
+def test_late_schedule_is_a_problem(cli, stage, monkeypatch):
+    """A due time that passed without being served."""
+    now = stage.now
+    monkeypatch.setattr("mainspring.domain.clock.SystemClock.now", lambda self: now + 2 * 3_600_000)
+    check = checks(cli)["scheduler"]
+    assert check["state"] == "problem"
+    assert "backup" in check["text"]
+
+
+def test_clock_before_the_records_is_a_problem(cli, stage, monkeypatch):
+    """A clock that was set back would give wrong due times."""
+    stage.start()
+    now = stage.now
+    monkeypatch.setattr("mainspring.domain.clock.SystemClock.now", lambda self: now - 600_000)
+    assert checks(cli)["clock"]["state"] == "problem"
+
+
+def test_lacking_options_and_success_are_warnings(cli, stage):
+    """No owner, no runbook, no time-out, never succeeded: names are told."""
+    stage.do(fail(stage.begin()))
+    found = checks(cli)
+    assert "order has no owner" in found["owner"]["text"]
+    assert "backup, order have no runbook" in found["runbook"]["text"]
+    assert "order has neither" in found["timeout"]["text"]
+    assert "backup has never succeeded" in found["success"]["text"]
+
+
+def test_file_that_fails_to_load_is_a_problem(cli, folder):
+    """With place, error and fix."""
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["bad.py"]\n')
+    (folder / "bad.py").write_text("import nowhere_at_all\n")
+    check = checks(cli)["loading"]
+    assert check["state"] == "problem"
+    assert "nowhere_at_all" in check["text"]
+    assert "bad.py:1" in check["text"]
+    assert "Install" in check["fix"]
+
+
+def test_problem_that_a_worker_had_is_told(cli, stage):
+    """Even where the file loads here."""
+    stage.announce(BACKUP, problem="ModuleNotFoundError: x")
+    assert "backup failed to load in a worker" in checks(cli)["loading"]["text"]
+
+
+def test_open_file_modes_are_told(cli, stage, store_path, folder):
+    """Others may read the store; anybody may change the configuration."""
+    store_path.chmod(0o644)
+    assert checks(cli)["modes"]["state"] == "warning"
+    (folder / "mainspring.toml").write_text("")
+    (folder / "mainspring.toml").chmod(0o666)
+    found = [check for check in cli("doctor", "--json").json if check["name"] == "modes"]
+    assert [check["state"] for check in found] == ["warning", "problem"]
+
+
+def test_other_store_of_this_user_is_told(cli, stage, folder, monkeypatch):
+    """One in the usual place, beside the one that is named."""
+    monkeypatch.setattr("os.getuid", lambda: 1000)  # root's usual place is the machine's
+    other = folder.parent / "home" / "state" / "mainspring" / "state.db"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"")
+    assert str(other) in checks(cli)["other-store"]["text"]
+
+
+def test_little_room_is_told(cli, monkeypatch):
+    """A warning first, a problem when the store can hardly grow."""
+    for free, state in ((200, "warning"), (10, "problem")):
+        monkeypatch.setattr("mainspring.store.sqlite.filesystem.free_bytes", lambda path, free=free: free * 1024 * 1024)
+        assert checks(cli)["space"]["state"] == state
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "fuse.sshfs"])
+def test_network_file_system_is_a_problem(cli, monkeypatch, kind):
+    """Locks do not hold there."""
+    monkeypatch.setattr("mainspring.store.sqlite.filesystem.file_system_of", lambda path, text: (kind, "/net"))
+    assert checks(cli)["filesystem"]["state"] == "problem"
+
+
+def test_wrong_configuration_is_the_one_problem(cli, folder):
+    """Nothing else can be looked at."""
+    (folder / "mainspring.toml").write_text("[projct]\n")
+    (check,) = cli("doctor", "--json").json
+    assert (check["name"], check["state"]) == ("config", "problem")
+
+
+def test_config_shows_each_value_with_its_source(cli, folder, monkeypatch):
+    """File with its line, variable, flag, default."""
+    (folder / "mainspring.toml").write_text('[project]\nname = "shop"\n')
+    monkeypatch.setenv("MAINSPRING_WORKER_THREADS", "3")
+    rows = {row["setting"]: row for row in cli("doctor", "--config", "--json", "--env", "staging").json}
+    assert rows["project.name"]["value"] == "shop"
+    assert rows["project.name"]["source"].endswith("mainspring.toml:2")
+    assert (rows["worker.threads"]["value"], rows["worker.threads"]["source"]) == (3, "env MAINSPRING_WORKER_THREADS")
+    assert rows["project.environment"]["source"] == "flag"
+    assert rows["worker.drain"]["source"] == "default"

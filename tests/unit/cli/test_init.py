@@ -1,0 +1,107 @@
+"""init and add."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import mainspring
+from mainspring.engine.registry import Registry
+
+
+@pytest.mark.parametrize(
+    ("template", "name"), [("workflow", "order-demo"), ("bot", "answer-mail"), ("script", "hello")]
+)
+def test_new_project_loads_and_its_tests_pass(cli, folder, template, name):
+    """Each template is a project that runs as it is."""
+    said = cli("init", "demo", "--template", template)
+    assert said.code == 0
+    demo = folder / "demo"
+    assert {".gitignore", "mainspring.toml", "tests"} <= {path.name for path in demo.iterdir()}
+    settings = tomllib.loads((demo / "mainspring.toml").read_text())
+    registry = Registry.load(settings["project"]["automations"], demo)
+    assert registry.problems == []
+    assert name in registry.automations
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"],
+        cwd=demo,
+        env={**os.environ, "PYTHONPATH": str(Path(mainspring.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_init_overwrites_nothing(cli, folder):
+    """One file in the way: nothing at all is written."""
+    (folder / "scripts.toml").write_text("# mine\n")
+    said = cli("init")
+    assert said.code == 8
+    assert "scripts.toml" in said.err
+    assert [path.name for path in folder.iterdir()] == ["scripts.toml"]
+
+
+def test_project_has_a_store_of_its_own(cli, folder, monkeypatch):
+    """In its folder, kept out of git, in the environment development."""
+    cli("init", "demo")
+    monkeypatch.chdir(folder / "demo")
+    monkeypatch.delenv("MAINSPRING_STORE_URL")
+    found = cli("status", "--json").json
+    assert found["environment"] == "development"
+    assert found["store"].startswith(str(folder / "demo" / ".mainspring"))
+    assert ".mainspring/" in (folder / "demo" / ".gitignore").read_text()
+
+
+def test_add_script_is_read_back_as_given(cli, folder):
+    """Awkward words and names survive; what was there stays."""
+    cli("init")
+    words = ["./back up.sh", 'say "hi"', "C:\\x", "ü\t\x7f", "--every"]
+    assert cli("add", "script", "back.up", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", *words).code == 0
+    assert cli("add", "script", "two", "--every", "1m", "--", "true").code == 0
+    text = (folder / "scripts.toml").read_text()
+    assert text.startswith("# Scripts")
+    tables = tomllib.loads(text)["script"]
+    assert tables["back.up"] == {"cmd": words, "cron": "0 3 * * *", "tz": "Europe/Berlin"}
+    registry = Registry.load(["scripts.toml"], folder)
+    assert registry.problems == []
+    assert set(registry.automations) == {"back.up", "two"}
+
+
+def test_add_refuses_a_name_that_is_taken_and_options_that_cannot_be(cli, folder):
+    """Nothing is written then."""
+    cli("init")
+    cli("add", "script", "one", "--", "true")
+    before = (folder / "scripts.toml").read_text()
+    assert cli("add", "script", "one", "--", "false").code == 8
+    assert cli("add", "script", "two", "--every", "soon", "--", "true").code == 2
+    assert cli("add", "script", "two").code == 2
+    assert (folder / "scripts.toml").read_text() == before
+
+
+def test_add_workflow_loads_and_is_never_overwritten(cli, folder):
+    """A file to begin from."""
+    cli("init")
+    assert cli("add", "workflow", "ship-it").code == 0
+    registry = Registry.load(["automations/*.py"], folder)
+    assert registry.problems == []
+    assert "ship-it" in registry.automations
+    assert cli("add", "workflow", "ship-it").code == 8
+
+
+def test_add_outside_of_a_project_says_how_to_make_one(cli):
+    """Nothing is guessed."""
+    said = cli("add", "workflow", "x")
+    assert said.code == 2
+    assert "mainspring init" in said.err
+
+
+def test_add_warns_about_a_file_that_nobody_reads(cli, folder):
+    """The configuration does not name it."""
+    (folder / "mainspring.toml").write_text("[project]\nautomations = []\n")
+    said = cli("add", "script", "x", "--", "true")
+    assert said.code == 0
+    assert "project.automations" in said.err
