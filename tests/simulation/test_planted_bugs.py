@@ -182,6 +182,11 @@ def lost_attempts_count(patch):
     patch.setattr(LiveStep, "take_up", take_up)
 
 
+def other_branches_superseded(patch):
+    """Continuing a run does again what other branches had done before the failure."""
+    _statement(patch, "supersede_after", "and rank >= ?4", "and rank >= ?4 - 9999")
+
+
 def no_limit(patch):
     """A queue's concurrency is not looked at."""
     patch.setattr(Limits, "free_slots", lambda self, tx, most: most)
@@ -196,7 +201,7 @@ WRAPPERS = {
 PLANTS = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, begins_before_the_history_is_used_up),
     *(wake_lost, hold_kept, hold_shared, last_outcome_forgotten, timer_twice),
-    *(lost_attempts_count, no_limit),
+    *(lost_attempts_count, no_limit, other_branches_superseded),
 )
 
 

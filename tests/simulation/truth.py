@@ -8,13 +8,13 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import Done
-from mainspring.store.commands.runs import Claim, Claimed, Finish
+from mainspring.store.commands.runs import Claim, Claimed, Finish, Reopen
 from tests.simulation.effects import Effects
 
 LIMITS = {"narrow": 2}
 _RUNNING = "select queue, count(*) from runs where state = 'running' group by queue"
 _LANES = (
-    "select partition, count(*) from runs where partition is not null and parent is null and finished_at is null and fresh = 0"
+    "select partition, count(*) from runs where partition is not null and parent is null and finished_at is null and fresh = 0 and blocked is null"
     " group by partition having count(*) > 1"
 )
 
@@ -43,6 +43,8 @@ class Truth:
                 self._outcome(command)
             elif isinstance(command, Finish) and isinstance(result, Done):
                 self._end(command)
+            elif isinstance(command, Reopen) and isinstance(result, Done):
+                self._reopened(command.run, connection)
             elif isinstance(command, Claim) and isinstance(result, Claimed):
                 self._claimed(result, connection, again=again)
         if any(isinstance(command, Claim) for command in commands):
@@ -51,6 +53,15 @@ class Truth:
                     self.wrong.append(f"{running} runs of queue {queue} run at a time")
             for lane, held in connection.execute(_LANES).fetchall():
                 self.wrong.append(f"{held} runs of partition {lane} were begun and have not ended")
+
+    def _reopened(self, run: str, connection: Any) -> None:
+        """A person continued a run: what had failed, and what followed from it, is done again, and it may end again."""
+        self.hits["reopened"] += 1
+        self.ended.pop(run, None)
+        text = "select ident, generation from journal where run = ? and superseded is not null"
+        for ident, generation in connection.execute(text, (run,)).fetchall():
+            self._outcomes.pop((run, ident, generation), None)
+            self.effects.committed.discard(idempotency_key(run, ident, generation))
 
     def _outcome(self, command: SaveOutcome) -> None:
         key = (command.run, command.ident, command.generation)

@@ -18,7 +18,7 @@ from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.inbox import Deliver, Publish
 from mainspring.store.commands.results import Refused, Started
-from mainspring.store.commands.runs import CancelRun, GiveResult
+from mainspring.store.commands.runs import CancelRun, GiveResult, Reopen
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.handlers import HANDLERS
@@ -84,7 +84,7 @@ class World:
         self.runs: dict[str, Begun] = {}
         self.nodes: list[Node] = []
         self._number = 0
-        self._to_bury: set[int] = set()
+        self._looked_at: set[str] = set()
         self.client: Node = None  # type: ignore[assignment]  # made in the loop
 
     def next_number(self) -> int:
@@ -126,7 +126,9 @@ class World:
             self._plan_run(n)
         for _ in range(self.dice.randint(3, 10)):
             self.loop.call_later(self.dice.uniform(0.1, CHAOS_S), self._misfortune)
-        await asyncio.sleep(CHAOS_S)
+        for _ in range(int(CHAOS_S)):
+            await asyncio.sleep(1)
+            self._be_the_person()
         self._make_peace()
         until = self.loop.time() + PEACE_S
         while not (ended := self._all_ended()) and self.loop.time() < until:
@@ -205,7 +207,12 @@ class World:
         self.client_submit(CancelRun(begun.id, f"c{begun.id}"))
 
     def _be_the_person(self) -> None:
-        """Answer questions, and give the results of steps in doubt."""
+        """Answer questions, give the results of steps in doubt, continue some failed runs."""
+        failed = "select id from runs where state = 'failed' and parent is null and automation in ('plain', 'laned', 'narrow')"
+        for (run,) in self.rows(failed):
+            if run not in self._looked_at and self.dice.random() < 0.3:
+                self.client_submit(Reopen(run))
+            self._looked_at.add(run)
         for run, ident in self.rows("select run, ident from waits where kind = 'ask' and filled = 0"):
             fact = Deliver(run, FactKind.ANSWER, "ask", f"a{run}{ident}", ident=ident, payload=b'"yes"')
             self.client_submit(fact)

@@ -89,14 +89,18 @@ def _supersede_asked(tx: Transaction, run: str, generation: int, asked: int) -> 
 
 
 def _supersede_failing(tx: Transaction, run: str, generation: int, ident: str, failing: tuple[Any, ...] | None) -> None:
-    """Count no longer what failed, and what was asked for after it. A step that never had its last word only gets its attempts back."""
+    """Count no longer what failed, and what was asked for and came to its end after it. What other branches did before is no part of it.
+
+    A step that never had its last word only gets its attempts back.
+    """
     if failing is None:
         tx.change("supersede_attempts_of", (generation, run, ident))
     elif failing[2] in _STOPS:
         # A cancel or deadline was asked for by nobody: what the body did about it came after it in rank.
         tx.change("supersede_ranked_from", (generation, run, failing[0]))
     else:
-        _supersede_asked(tx, run, generation, failing[1])
+        tx.change("supersede_attempts_after", (generation, run, failing[1], failing[0]))
+        tx.change("supersede_after", (generation, run, failing[1], failing[0]))
 
 
 def _accept(tx: Transaction, run: _Stopped, idents: tuple[str, ...]) -> Refused | None:
