@@ -102,10 +102,8 @@ class Waits:
         return started
 
     def give_up(self, request: Request) -> None:
-        """The body no longer waits for this."""
-        waited = self._open.pop(request.ident, None)
-        if waited is None:
-            return
+        """The body no longer waits for this. What a replay gives up is told again: a crash may have come before the word."""
+        self._open.pop(request.ident, None)
         driver = self._driver
         if request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER):
             driver.hosting.store.submit(CloseWait(driver.run.id, driver.claim, request.ident), self._answered)
