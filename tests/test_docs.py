@@ -3,8 +3,16 @@
 import re
 from pathlib import Path
 
+import click
+
+import mainspring.store.base  # noqa: F401 - its errors belong to the page of errors
+from mainspring.cli import exits
+from mainspring.cli.checks import lookers
+from mainspring.cli.flags import global_options
+from mainspring.cli.main import root
 from mainspring.config import Settings
 from mainspring.config.keys import VALUES
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.options import OPTIONS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -42,3 +50,67 @@ def test_config_page_says_of_default_options_what_the_table_says():
     """One sentence for an option, wherever it is shown."""
     rows = {key.removeprefix("defaults."): row[1] for key, row in setting_rows().items() if key.startswith("defaults.")}
     assert rows == {name: OPTIONS[name].help for name in rows}
+
+
+def page_of(name: str) -> str:
+    return (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def command_lines(group: click.Group, before: str = "") -> dict[str, str]:
+    """Return {words: one line} of every command of the tree, as click sees it."""
+    found: dict[str, str] = {}
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found |= command_lines(command, f"{before}{name} ")
+        else:
+            found[f"{before}{name}"] = command.short_help or ""
+    return found
+
+
+def test_cli_page_lists_every_command_with_its_line():
+    """The page, the help and the table of commands say the same."""
+    rows = re.findall(r"^\| `([a-z][a-z -]*)` \| (.+) \|$", page_of("cli"), re.MULTILINE)
+    assert dict(rows) == command_lines(root)
+    assert len(rows) == len(dict(rows))
+
+
+def test_cli_page_lists_every_global_flag():
+    """A flag that every command takes stands on the page."""
+    flags = {name for option in global_options(hidden=False) for name in option.opts if name.startswith("--")}
+    assert flags == set(re.findall(r"`(?:-\w, )?(--[a-z-]+)[^`]*` \|", page_of("cli"))) | {"--environment"}
+
+
+def test_cli_page_lists_the_exit_codes():
+    """Code and meaning as the program has them."""
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", page_of("cli"), re.MULTILINE)
+    assert {int(code): text for code, text in rows} == exits.MEANINGS
+
+
+def test_error_page_explains_every_code():
+    """The anchor that an error names is there, with the exit code and whether to try again as the tables have them."""
+    sections = re.findall(
+        r"^## (\w+)\n\n.*?Exit code (\d+)(, try again)?\.$", page_of("errors"), re.MULTILINE | re.DOTALL
+    )
+    told = {code: (int(number), bool(again)) for code, number, again in sections}
+    kinds = [kind for kind in subclasses(MainspringError) if kind.__module__ in SPOKEN and kind.code != "error"]
+    ours = {kind.code: (code_of(kind), issubclass(kind, exits.RETRYABLE)) for kind in kinds}
+    assert told == ours | {"usage": (exits.USAGE, False), "unexpected": (exits.UNEXPECTED, False)}
+
+
+SPOKEN = ("mainspring.domain.errors", "mainspring.cli.exits", "mainspring.store.base")
+
+
+def code_of(kind: type[BaseException]) -> int:
+    return next((code for row, code in exits.TABLE if issubclass(kind, row)), exits.UNEXPECTED)
+
+
+def subclasses(kind: type[MainspringError]) -> set[type[MainspringError]]:
+    return {kind, *(inner for one in kind.__subclasses__() for inner in subclasses(one))}
+
+
+def test_doctor_page_explains_every_check():
+    """In the order in which they are made."""
+    assert re.findall(r"^## ([a-z-]+)$", page_of("doctor"), re.MULTILINE) == list(lookers())
