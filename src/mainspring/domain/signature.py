@@ -142,7 +142,10 @@ class Signature:
         try:
             bound = wanted.bind(*args, **kwargs)
         except TypeError as error:
-            raise ArgumentError(f"{what} do not fit {self.name}{wanted}: {error}") from None
+            said = what if what.endswith("arguments") else f"arguments of {what}"
+            unknown = sorted(kwargs.keys() - self._named) if self.extra is None else []
+            more = f"; it has no parameter {unknown[0]!r}" if unknown and unknown[0] not in str(error) else ""
+            raise ArgumentError(f"{said} do not fit {self.name}{wanted}: {error}{more}") from None
         values = self.defaults | bound.arguments
         for name, default in self.opaque.items():
             if values.get(name) is default:
