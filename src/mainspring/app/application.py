@@ -23,7 +23,7 @@ from mainspring.app.handle import Handle
 from mainspring.app.project import Project
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
-from mainspring.domain.call import encode_call
+from mainspring.domain.call import roundtrip_call
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.codec import Codec, JsonCodec, encode
@@ -252,7 +252,7 @@ class Starter:
         app = self._app
         found = app.automation(automation)
         signature = found.signature
-        data = encode({}) if signature is None else encode_call(signature, args, kwargs, found.name)
+        data = encode({}) if signature is None else roundtrip_call(signature, args, kwargs, found.name)[0]
         definition = found.definition
         started = await app.do(
             lambda store, act: starting.start(

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.call import decode_call, decode_result, encode_call
+from mainspring.domain.call import decode_call, decode_result, roundtrip_call
 from mainspring.domain.codec import Codec, decode, encode
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.ids import derived_id
@@ -57,7 +57,7 @@ def child_call(
     if signature is None:
         data, read = encode({}), decode
     else:
-        data = encode_call(signature, args, kwargs, definition.name)
+        data, *_ = roundtrip_call(signature, args, kwargs, definition.name)
         read = functools.partial(decode_result, signature, what=f"result of {definition.name}")
     return ChildCall(data, plan, definition), read
 

@@ -1,0 +1,152 @@
+"""Schedules: each slot is one run, what was missed is made up as was said, and overlap is a choice. On a clock that stands still."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.states import RunState
+from mainspring.engine.registry import Registry
+from mainspring.store.sqlite.reads_status import schedules, slots
+from mainspring.testing.clock import FakeClock
+from tests.acceptance.engine_world import AT_ONCE, World
+
+pytestmark = pytest.mark.asyncio
+
+BEGIN = datetime(2026, 5, 1, 12, 0, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+class Bell:
+    """Notes each slot that rang; keeps the run until it is let out."""
+
+    def __init__(self, *, stays: bool = False) -> None:
+        self.slots: list[str] = []
+        self.stays = stays
+
+
+def ringing(bell: Bell, **options: object) -> Registry:
+    with Registry() as registry:
+
+        @ms.workflow(**({"cron": "* * * * *"} | options))
+        async def ring(run: ms.Run) -> None:
+            bell.slots.append(f"{run.slot:%H:%M}")
+            if bell.stays:
+                await run.receive("out")
+
+    return registry
+
+
+async def verdicts(engine, count: int) -> list[tuple[str, str]]:
+    """Return (time, verdict) of the slots, oldest first, once there are so many."""
+    rows = await engine.when(lambda: slots(engine.working.store.reader, "ring"), lambda found: len(found) >= count)
+    return [(f"{datetime.fromtimestamp(r.slot_at / 1000, UTC):%H:%M}", r.verdict) for r in reversed(rows)]
+
+
+async def test_slot_starts_one_run_at_its_time_and_not_before(tmp_path):
+    """The first slot is the next one after the definition was announced."""
+    clock, bell = FakeClock(BEGIN), Bell()
+    async with World(tmp_path, clock).engine(ringing(bell), AT_ONCE) as engine:
+        await engine.pass_time(timedelta(seconds=29))
+        await engine.app.changed(0.05)
+        assert bell.slots == []
+        await engine.pass_time(timedelta(seconds=1))
+        assert await verdicts(engine, 1) == [("12:01", "run")]
+        await engine.when(lambda: bell.slots, bool)
+    assert bell.slots == ["12:01"]
+
+
+async def test_peer_prefect_8880_two_schedulers_and_a_restart_make_each_slot_once(tmp_path):
+    """PEERS 6: a slot is a unique row; N slots are N runs."""
+    clock, bell = FakeClock(BEGIN), Bell()
+    world = World(tmp_path, clock)
+    registry = ringing(bell, overlap="allow")
+    async with world.engine(registry, AT_ONCE) as one, world.engine(registry, AT_ONCE) as two:
+        for number in range(1, 4):
+            clock.advance(MINUTE)
+            await asyncio.gather(one.pass_time(timedelta(0)), two.pass_time(timedelta(0)))
+            await verdicts(one, number)
+        await one.when(lambda: len(bell.slots), lambda n: n >= 3)
+    async with world.engine(registry, AT_ONCE) as engine:
+        await engine.pass_time(MINUTE)
+        await verdicts(engine, 4)
+        await engine.when(lambda: len(bell.slots), lambda n: n >= 4)
+        runs = engine.reads.list_runs(name="ring").runs
+    assert sorted(bell.slots) == ["12:01", "12:02", "12:03", "12:04"]
+    assert len(runs) == 4
+
+
+async def test_clock_that_is_set_back_makes_no_slot_again(tmp_path):
+    """The next slot counts from the last one, not from the wall clock."""
+    clock, bell = FakeClock(BEGIN), Bell()
+    async with World(tmp_path, clock).engine(ringing(bell), AT_ONCE) as engine:
+        await engine.pass_time(MINUTE)
+        await verdicts(engine, 1)
+        await engine.pass_time(-MINUTE)
+        await engine.pass_time(MINUTE)
+        await engine.app.changed(0.05)
+        assert await verdicts(engine, 1) == [("12:01", "run")]
+
+
+@pytest.mark.parametrize(("policy", "made_up"), [("last", ["15:00"]), ("none", []), ("all", ["13:00", "14:00", "15:00"])])
+async def test_misfire_says_which_missed_slots_are_made_up_for(tmp_path, policy, made_up):
+    """PEERS 13: nobody scheduled for three hours; those that are not run are on record as missed."""
+    clock, bell = FakeClock(BEGIN), Bell()
+    world = World(tmp_path, clock)
+    registry = ringing(bell, cron="0 * * * *", misfire=policy, overlap="allow")
+    async with world.engine(registry, AT_ONCE):
+        pass
+    clock.advance(timedelta(hours=3, minutes=30))
+    async with world.engine(registry, AT_ONCE) as engine:
+        found = await verdicts(engine, 3)
+        await engine.when(lambda: sorted(bell.slots), lambda rang: rang == made_up)
+    assert found == [(time, "run" if time in made_up else "missed") for time in ("13:00", "14:00", "15:00")]
+
+
+async def test_slot_that_is_a_little_late_is_not_missed(tmp_path):
+    """Within a minute it counts as on time, whatever the policy."""
+    clock, bell = FakeClock(BEGIN), Bell()
+    world = World(tmp_path, clock)
+    registry = ringing(bell, misfire="none")
+    async with world.engine(registry, AT_ONCE):
+        pass
+    clock.advance(timedelta(seconds=80))
+    async with world.engine(registry, AT_ONCE) as engine:
+        assert await verdicts(engine, 1) == [("12:01", "run")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "second", "states"),
+    [
+        ("skip", "skipped", [RunState.WAITING]),
+        ("allow", "run", [RunState.WAITING, RunState.WAITING]),
+        ("queue", "run", [RunState.QUEUED, RunState.WAITING]),
+        ("replace", "run", [RunState.WAITING, RunState.CANCELLED]),
+    ],
+)
+async def test_overlap_says_what_a_slot_does_while_the_last_run_goes_on(tmp_path, policy, second, states):
+    """Skipped by default, with a row that says so."""
+    clock, bell = FakeClock(BEGIN), Bell(stays=True)
+    async with World(tmp_path, clock).engine(ringing(bell, overlap=policy), AT_ONCE) as engine:
+        await engine.pass_time(MINUTE)
+        await verdicts(engine, 1)
+        (first,) = await engine.when(lambda: engine.reads.list_runs().runs, bool)
+        await engine.until(first.id, RunState.WAITING)
+        await engine.pass_time(MINUTE)
+        assert (await verdicts(engine, 2))[1] == ("12:02", second)
+        await engine.when(lambda: [r.state for r in engine.reads.list_runs().runs], lambda found: found == states)
+
+
+async def test_slot_fills_templates_and_names_its_run(tmp_path):
+    """The slot is the run's key: the same due time can never start a second one."""
+    clock, bell = FakeClock(BEGIN), Bell()
+    async with World(tmp_path, clock).engine(ringing(bell, title="ring of {slot:%H:%M}"), AT_ONCE) as engine:
+        await engine.pass_time(MINUTE)
+        await verdicts(engine, 1)
+        (row,) = engine.reads.list_runs().runs
+        view = engine.view(row.id)
+        (schedule,) = schedules(engine.working.store.reader)
+    assert view.title == "ring of 12:01"
+    assert view.run_key is not None
+    assert schedule.next_slot_at - view.slot_at == 60_000
