@@ -30,6 +30,7 @@ class Truth:
         self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.ended: dict[str, tuple[int, str]] = {}
         self._claims: dict[str, int] = {}
+        self._finished: set[tuple[str, int]] = set()
         self.begun: dict[int, int] = {}
         """Order of the first claims, by the run's seq."""
 
@@ -74,6 +75,9 @@ class Truth:
             self.effects.committed.add(idempotency_key(command.run, command.ident, command.generation))
 
     def _end(self, command: Finish) -> None:
+        if (command.run, command.claim) in self._finished:  # sent again, maybe after a person continued the run
+            return
+        self._finished.add((command.run, command.claim))
         was = self.ended.setdefault(command.run, (command.claim, command.state.value))
         if was != (command.claim, command.state.value):
             self.wrong.append(f"run {command.run} ended twice: {was}, then {command.claim} {command.state}")
