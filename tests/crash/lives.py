@@ -19,11 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.worker_process import _end_at_once
 from mainspring.app.working import Working
+from mainspring.domain.clock import SystemClock
 from mainspring.engine.parentage import set_death_signal
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
@@ -51,6 +53,11 @@ class Life(msgspec.Struct, kw_only=True):
     concurrency: int = 64
     unfenced: bool = False
     beat_fast: bool = False
+    """Beat and look after the dead 50 times as often, so that much of it happens in a short test."""
+    ahead_ms: int = 0
+    """How far this process's clock is ahead of the others'."""
+    busy: tuple[int, int] = (0, 0)
+    """From which commit to which the database takes none."""
     hold: str = ""
     """See effects.HOLD."""
     act: str = ""
@@ -87,9 +94,10 @@ def live(life: Life, registry: Registry) -> None:
     if life.unfenced:
         take_the_fence_down()
     if life.beat_fast:
+        from mainspring.app import upkeep
         from mainspring.engine import worker
 
-        worker._ROUND_S = 0.02
+        worker._ROUND_S = upkeep._EVERY_S = 0.01
     if life.act:
         _do(life, registry)
     else:
@@ -114,6 +122,7 @@ async def _work(life: Life, registry: Registry) -> None:
     working = Working(
         life.store,
         registry,
+        clock=ShiftedClock(life.ahead_ms),
         settings=WorkerSettings(
             concurrency=life.concurrency, threads=8, parked=life.parked, suspend_after_ms=life.suspend_after_ms
         ),
@@ -126,14 +135,32 @@ async def _work(life: Life, registry: Registry) -> None:
     await asyncio.Event().wait()
 
 
+class ShiftedClock(SystemClock):
+    """A machine whose clock is wrong."""
+
+    def __init__(self, ahead_ms: int) -> None:
+        super().__init__()
+        self._ahead_ms = ahead_ms
+
+    def now(self) -> int:
+        return super().now() + self._ahead_ms
+
+
 def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]:
     """Return a hook that notes each commit point before it does what is ordered."""
     hits = os.open(life.hits, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
+    tries = 0
+
     def hook(place: str) -> None:
+        nonlocal tries
         if place in LETTERS:
             os.write(hits, LETTERS[place])
         order(place)
+        if place == "commit.before":
+            tries += 1
+            if life.busy[0] <= tries <= life.busy[1]:
+                raise apsw.BusyError("database is locked")
 
     return hook
 

@@ -205,16 +205,7 @@ class Trial:
 
     def _live(self, number: int, order: str) -> bool:
         """Let one worker live until it is killed or the run has ended; True if nobody needs to follow."""
-        process = self.world.template.start(
-            Life(
-                folder=str(self.folder),
-                trial=self.folder.name,
-                effects=self.world.effects.path,
-                number=number,
-                failpoint=order,
-                parked=self.scenario.parked,
-            )
-        )
+        process = self.world.template.start(self.life(number, order))
         self.lives.append(process)
         until = time.monotonic() + _LONGEST
         while not process.ended(_POLL):
@@ -232,6 +223,17 @@ class Trial:
         assert (bool(order), process.code) == (True, -9), f"life {number} ended by itself with code {process.code}"
         self.snapshots.append(self._snapshot())
         return False
+
+    def life(self, number: int, order: str) -> Life:
+        """Return what one worker is to do."""
+        return Life(
+            folder=str(self.folder),
+            trial=self.folder.name,
+            effects=self.world.effects.path,
+            number=number,
+            failpoint=order,
+            parked=self.scenario.parked,
+        )
 
     @staticmethod
     def _reached(process: Process, order: str) -> bool:

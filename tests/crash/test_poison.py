@@ -1,0 +1,130 @@
+"""Runs that take their worker down are set apart, those that shared its fate go on; whatever else is killed sets nobody apart."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mainspring.domain.states import FailureReason, RunState, SessionState
+from tests.crash.supervised import Supervised
+from tests.crash.trials import World
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def supervised(world: World, request: pytest.FixtureRequest) -> Iterator[Supervised]:
+    made = Supervised(world.fresh(), world.effects, **getattr(request, "param", {}))
+    yield made
+    made.close()
+
+
+def start_steady(supervised: Supervised, count: int) -> None:
+    """Start so many harmless runs."""
+    for n in range(count):
+        supervised.client.start("steady", b'{"n":%d}' % n, f"start-{n}")
+
+
+@pytest.mark.parametrize("how", ["exit", "segfault"])
+def test_poison_is_set_apart_alone(supervised: Supervised, how: str) -> None:
+    """Of 64 runs in flight one kills its worker: exactly that one needs attention, 63 succeed."""
+    poison = supervised.client.start("poison", b'{"how":"%s"}' % how.encode(), "poison")
+    start_steady(supervised, 63)
+    supervised.start(hold=f"{supervised.name}-gate")
+    supervised.until(lambda: supervised.called() >= 64)
+    supervised.effects.release(f"{supervised.name}-gate")
+    supervised.until(lambda: not supervised.unfinished())
+    view = supervised.client.view(poison)
+    assert supervised.states() == {("steady", RunState.SUCCEEDED): 63, ("poison", RunState.NEEDS_ATTENTION): 1}
+    assert view.reason == FailureReason.CRASHES_WORKER
+    assert supervised.client.rows("select crashes, count(*) from runs group by 1 order by 1") == [(0, 63), (3, 1)]
+    assert supervised.doubled() == []
+    assert supervised.stop() == 0
+
+
+@pytest.mark.parametrize("supervised", [{"concurrency": 8}], indirect=True)
+def test_killing_everything_sets_nobody_apart(supervised: Supervised) -> None:
+    """Twenty kills of supervisor, worker and children under load: everything ends, nothing twice, nobody is blamed."""
+    for n in range(4):
+        supervised.client.start("offspring", command=f"offspring-{n}")
+    start_steady(supervised, 300)
+    for round_ in range(20):
+        seen = supervised.called()
+        supervised.start()
+        supervised.until(lambda seen=seen: supervised.called() >= seen + 8)
+        if round_ % 2:
+            supervised.kill_all()
+        else:
+            # Only the two: what a worker started must die with it, without anybody's help.
+            supervised.kill(supervised.supervisor, *supervised.workers())
+        supervised.until(lambda: not children_of(supervised), 5)
+    supervised.start()
+    supervised.until(lambda: not supervised.unfinished())
+    assert supervised.states() == {("steady", RunState.SUCCEEDED): 300, ("offspring", RunState.SUCCEEDED): 4}
+    assert supervised.client.rows("select id from runs where crashes > 0 or suspect > 0") == []
+    assert supervised.doubled() == []
+    assert supervised.stop() == 0
+    assert supervised.processes() == []
+
+
+def children_of(supervised: Supervised) -> list[str]:
+    """Return the command lines of what is left of us; a script's own children are left to the takeover."""
+    found = []
+    for pid in supervised.processes():
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if "mainspring" in words:
+            found.append(words)
+    return found
+
+
+def test_killing_the_worker_sets_nobody_apart(supervised: Supervised) -> None:
+    """Five kills of the worker alone, by somebody else: its runs go through probation and end, none is blamed."""
+    start_steady(supervised, 200)
+    supervised.start()
+    for _ in range(5):
+        supervised.until(supervised.workers)
+        (worker,) = supervised.workers()
+        seen = supervised.called()
+        supervised.until(lambda seen=seen: supervised.called() >= seen + 8 or not supervised.unfinished())
+        supervised.kill(worker)
+        supervised.until(lambda worker=worker: worker not in supervised.processes())
+    supervised.until(lambda: not supervised.unfinished())
+    assert supervised.states() == {("steady", RunState.SUCCEEDED): 200}
+    assert supervised.doubled() == []
+    assert supervised.stop() == 0
+
+
+def test_worker_drains_when_its_supervisor_dies(supervised: Supervised) -> None:
+    """A worker whose supervisor was killed gives its runs back in order and ends; the next supervisor goes on with them."""
+    start_steady(supervised, 100)
+    supervised.start()
+    supervised.until(lambda: supervised.called() >= 20)
+    (worker,) = supervised.workers()
+    supervised.kill(supervised.supervisor)
+    supervised.until(lambda: not supervised.processes(), 15)
+    assert supervised.client.rows("select state from sessions where pid = ?", worker) == [(SessionState.CLOSED,)]
+    supervised.start()
+    supervised.until(lambda: not supervised.unfinished())
+    assert supervised.states() == {("steady", RunState.SUCCEEDED): 100}
+    assert supervised.client.rows("select id from runs where crashes > 0") == []
+    assert supervised.doubled() == []
+    assert supervised.stop() == 0
+
+
+def test_stop_signal_ends_everything(supervised: Supervised) -> None:
+    """SIGTERM to the supervisor: the worker drains, nothing of ours is left, and the runs are as they were."""
+    start_steady(supervised, 50)
+    supervised.start()
+    supervised.until(lambda: supervised.called() >= 10)
+    os.kill(supervised.supervisor, signal.SIGTERM)
+    assert supervised.stop() == 0
+    assert supervised.processes() == []
+    assert supervised.client.rows("select count(*) from runs where state = 'running'") == [(0,)]
+    supervised.start()
+    supervised.until(lambda: not supervised.unfinished())
+    assert supervised.doubled() == []
