@@ -39,8 +39,7 @@ class Engine:
 
     async def until(self, run: ms.Handle | str, *states: RunState) -> RunView:
         """Return the run's row once it is in one of these states."""
-        view = await self.when(lambda: self.view(run), lambda v: v.state in states)
-        return view
+        return await self.when(lambda: self.view(run), lambda v: v.state in states)
 
     async def when(self, read: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
         """Return what is read once it holds."""
@@ -73,14 +72,14 @@ class Engine:
         """Let a fake clock go on and look for what is due."""
         self.app.clock.advance(span)  # type: ignore[attr-defined]
         self.working.worker.want()
-        if self.working._scheduler is not None:  # noqa: SLF001 - it would look by itself when its real timer rings
-            self.working._scheduler.look()  # noqa: SLF001
+        if self.working._scheduler is not None:
+            self.working._scheduler.look()
         await asyncio.sleep(0)
 
     async def die(self) -> None:
         """Be gone as after kill -9: nothing more is written, and the session is found dead."""
         self.working.worker.stop()
-        for closing in (self.working._scheduler, self.working._stall, self.working._upkeep):  # noqa: SLF001
+        for closing in (self.working._scheduler, self.working._stall, self.working._upkeep):
             if closing is not None:
                 closing.close()
         await asyncio.to_thread(self.working.store.close, drain=False)
@@ -104,12 +103,12 @@ class World:
             self.path, registry, clock=app.clock, settings=settings or WorkerSettings(), role="app", **how
         )
         await working.open()
-        app._working = working  # noqa: SLF001 - App.running() chooses the bounds itself
+        app._working = working
         engine = Engine(app, working)
         try:
             yield engine
         finally:
-            if working.store._database is not None:  # noqa: SLF001 - it did not die
+            if working.store._database is not None:
                 await working.close(drain=2.0)
 
     async def bury(self, engine: Engine, dead: int) -> None:

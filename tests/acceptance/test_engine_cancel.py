@@ -87,7 +87,9 @@ async def test_body_in_its_shielded_part_is_cancelled_when_it_leaves_it(tmp_path
         run = await engine.start(work)
         await inside.wait()
         await engine.app.cancel(run.id)
-        await engine.when(lambda: [o.kind for o in engine.story(run).outcomes], lambda kinds: OutcomeKind.CANCEL in kinds)
+        await engine.when(
+            lambda: [o.kind for o in engine.story(run).outcomes], lambda kinds: OutcomeKind.CANCEL in kinds
+        )
         go.set()
         await engine.until(run, RunState.CANCELLED)
     assert done == ["slow"]

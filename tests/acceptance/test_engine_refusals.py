@@ -211,7 +211,9 @@ async def test_workflow_that_is_not_async_is_refused_at_declaration(tmp_path):
 
 async def test_module_that_fails_to_import_leaves_the_others_working_and_is_a_visible_problem(tmp_path):
     """The problem is in the store, not only in a log."""
-    (tmp_path / "bad_ones.py").write_text("import mainspring as ms\n\n@ms.task\ndef lost(): ...\n\nraise RuntimeError('broken')\n")
+    (tmp_path / "bad_ones.py").write_text(
+        "import mainspring as ms\n\n@ms.task\ndef lost(): ...\n\nraise RuntimeError('broken')\n"
+    )
     (tmp_path / "good_ones.py").write_text("import mainspring as ms\n\n@ms.task\ndef fine() -> int:\n    return 4\n")
     registry = Registry.load(["bad_ones.py", "good_ones.py"], tmp_path)
     async with World(tmp_path).engine(registry) as engine:
@@ -294,7 +296,7 @@ async def test_full_disk_holds_runs_and_lets_them_go_on_when_there_is_space(tmp_
             return len([await run.options(key=str(n)).step(work_on, n) for n in range(6)])
 
     async with World(tmp_path).engine(registry) as engine:
-        connection = engine.working.store._database.connection  # noqa: SLF001 - the disk is made full from below
+        connection = engine.working.store._database.connection
         pages = connection.pragma("page_count")
         connection.pragma("max_page_count", pages + 20)
         run = await engine.start(work)

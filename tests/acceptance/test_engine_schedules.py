@@ -89,7 +89,9 @@ async def test_clock_that_is_set_back_makes_no_slot_again(tmp_path):
         assert await verdicts(engine, 1) == [("12:01", "run")]
 
 
-@pytest.mark.parametrize(("policy", "made_up"), [("last", ["15:00"]), ("none", []), ("all", ["13:00", "14:00", "15:00"])])
+@pytest.mark.parametrize(
+    ("policy", "made_up"), [("last", ["15:00"]), ("none", []), ("all", ["13:00", "14:00", "15:00"])]
+)
 async def test_misfire_says_which_missed_slots_are_made_up_for(tmp_path, policy, made_up):
     """PEERS 13: nobody scheduled for three hours; those that are not run are on record as missed."""
     clock, bell = FakeClock(BEGIN), Bell()
