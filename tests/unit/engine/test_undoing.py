@@ -1,0 +1,71 @@
+"""What may have happened, and so has to be taken back."""
+
+import pytest
+
+from mainspring.domain.errors import Permanent
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.domain.verdict import Kind
+from mainspring.engine.requests import Request
+from mainspring.engine.undoing import may_have_happened, not_callable, takes_result
+
+
+def request(outcome: Outcome | None = None, *, offered: bool = True) -> Request:
+    made = Request(OutcomeKind.STEP, "pay#1", "pay", None, None, lambda value, failure: None)
+    made.offered = offered
+    made.outcome = outcome
+    return made
+
+
+def ended(state: OutcomeState, failure: Failure | None = None) -> Outcome:
+    return Outcome(1, "pay#1", "pay", OutcomeKind.STEP, state, 1, 1, 0, 5, 5, 0, failure=failure)
+
+
+def failure(kind: Kind, *, not_sent: bool = False) -> Failure:
+    return Failure(type="E", code="e", message="e", kind=kind, not_sent=not_sent)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "happened"),
+    [
+        (ended(OutcomeState.SUCCEEDED), True),
+        (ended(OutcomeState.CANCELLED), True),
+        (ended(OutcomeState.IN_DOUBT), True),
+        (ended(OutcomeState.REFUSED), True),
+        (ended(OutcomeState.FAILED, failure(Kind.PERMANENT)), False),
+        (ended(OutcomeState.FAILED, failure(Kind.TRANSIENT)), True),
+        (ended(OutcomeState.FAILED, failure(Kind.UNKNOWN)), True),
+        (ended(OutcomeState.FAILED, failure(Kind.TRANSIENT, not_sent=True)), False),
+    ],
+)
+def test_outcome_tells_whether_the_effect_may_be_in_the_world(outcome, happened):
+    """Only a refusal for good, or the proof that nothing was sent, leaves nothing behind."""
+    assert may_have_happened(request(outcome)) is happened
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_open_step_may_have_happened_once_the_body_came_to_rest(offered):
+    """Before that nobody was asked to do it."""
+    assert may_have_happened(request(offered=offered)) is offered
+
+
+@pytest.mark.parametrize(
+    ("undo", "takes"),
+    [
+        (lambda order: None, False),
+        (lambda order, result: None, True),
+        (lambda order, *, result=None: None, True),
+        (lambda order, **rest: None, True),
+    ],
+)
+def test_undo_gets_the_result_if_it_has_a_place_for_it(undo, takes):
+    """By name, never by position."""
+    assert takes_result(undo) is takes
+
+
+def test_undo_that_cannot_be_called_any_more_says_what_to_do():
+    """It stands for the effect of an earlier generation that today's code does not know."""
+    with pytest.raises(Permanent, match=r"pay.*shop:refund.*gone") as refused:
+        not_callable("pay", "shop:refund", "gone")
+    assert "give-result" in refused.value.hint
