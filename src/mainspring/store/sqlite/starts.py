@@ -18,7 +18,9 @@ def start_run(tx: Transaction, command: StartRun) -> Started | Refused:
     """Stage one run, or find it."""
     found = tx.one("find_start", (command.id,))
     if found is not None:
-        if command.parent is not None and not tx.again:
+        parent = command.parent
+        # Sent again, the first try may have told the parent, or may never have been executed.
+        if parent is not None and not (tx.again and tx.one("find_pending_child", (parent.run, command.id))):
             inbox.tell_parent_again(tx, command.id)
         return Started(command.id, created=False, state=found[0])
     refusal = _refusal(tx, command)
