@@ -158,7 +158,7 @@ class Body:
         assert self.task is not None
         if self.task.shields:
             self._pending_stop = str(kind)
-        elif not self.task.done():
+        elif not self.task.done() and not self.rolling_back:  # an undoing that has begun is brought to its end
             self.task.cancel(str(kind))
 
     def close(self) -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from mainspring.domain.codec import encode
 from mainspring.domain.errors import BodyError, OutsideStepError
 from mainspring.domain.failure import Failure
+from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.states import OutcomeState
 from mainspring.domain.verdict import permanent
 from mainspring.engine.automation import Step
 from mainspring.engine.ending import ending_of
@@ -243,3 +245,23 @@ def test_cleaning_up_in_an_async_generator_records_nothing_when_unloaded():
     body.close()
     assert "cleaning" in life.trace
     assert len(life.asked_for) == asked == 4
+
+
+def test_a_cancel_does_not_stop_an_undoing_that_has_begun():
+    """What is half undone when the cancel is taken in is undone to its end."""
+
+    async def take_back(what: str) -> None:
+        raise AssertionError("the world executes steps, not the body")
+
+    async def main(run, trace):
+        for name in "ab":
+            await run.options(name=name, undo=take_back).step(work, name)
+        await run.rollback("told to")
+
+    kept = World(1, stops=False).live(main).journal[:2]
+    at = kept[-1].at
+    cancel = Outcome(3, "cancel#3", "cancel", OutcomeKind.CANCEL, OutcomeState.SUCCEEDED, 0, 0, 0, at, at, 0)
+    again = World(2, stops=False).live(main, [*kept, cancel])
+    assert again.end[0] == "error"
+    assert "RolledBack" in again.end[1]
+    assert set(again.executed) == {"undo:b#1", "undo:a#1"}
