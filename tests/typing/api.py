@@ -1,0 +1,152 @@
+"""The public API as a type checker sees it. Never run; read by `test_api.py` under `mypy --strict`.
+
+`assert_type` pins what a user gets. A line that must be an error carries `type: ignore`: were it none, the ignore would be unused, which
+is an error as well.
+"""
+
+from collections.abc import Coroutine
+from typing import Any, assert_type
+
+import mainspring as ms
+
+
+def plain(amount: int, note: str = "") -> float:
+    """A `def` step."""
+    return amount + len(note)
+
+
+async def waiting(amount: int) -> str:
+    """An `async def` step."""
+    return str(amount)
+
+
+@ms.step
+def decorated(amount: int) -> float:
+    """A step with no options of its own."""
+    return float(amount)
+
+
+@ms.step(timeout="30s", retry=ms.Retry(attempts=3), undo=plain)
+async def with_options(amount: int) -> bytes:
+    """A step with options."""
+    return bytes(amount)
+
+
+@ms.step(delivery="transactional")
+def in_database(tx: ms.Tx, amount: int) -> int:
+    """A step that is called without its tx."""
+    return amount
+
+
+@ms.task(cron="*/15 * * * *", retry=ms.Retry(attempts=5))
+def sync(account: str = "main") -> int:
+    """A task."""
+    return len(account)
+
+
+@ms.task
+async def asynchronous(account: str) -> int:
+    """An async task."""
+    return len(account)
+
+
+@ms.workflow(deadline="30d")
+async def order(run: ms.Run, number: int, *, colour: str = "red") -> list[str]:
+    """A workflow with a keyword of its own."""
+    return [colour] * number
+
+
+@ms.workflow
+async def bare(run: ms.Run) -> None:
+    """A workflow without parameters."""
+
+
+async def steps(run: ms.Run) -> None:
+    """A step's call keeps the function's parameters and result."""
+    assert_type(await run.step(plain, 1), float)
+    assert_type(await run.step(plain, 1, note="x"), float)
+    assert_type(await run.step(waiting, 1), str)
+    assert_type(await run.step(decorated, 1), float)
+    assert_type(await run.step(with_options, 1), bytes)
+    assert_type(await run.step(in_database, 1), int)
+    assert_type(await run.step(sync), int)
+    assert_type(await run.options(key="k", timeout="5s", delivery="at_most_once").step(waiting, amount=1), str)
+    coroutine: Coroutine[Any, Any, float] = run.step(plain, 1)
+    assert_type(await coroutine, float)
+
+    await run.step(plain, "one")  # type: ignore[call-overload]
+    await run.step(plain)  # type: ignore[call-overload]
+    await run.step(plain, 1, nonsense=2)  # type: ignore[call-arg, arg-type]
+    await run.step(waiting, None)  # type: ignore[call-overload]
+    await run.step(with_options, "x")  # type: ignore[call-overload]
+    run.options(delivery="now_and_then")  # type: ignore[arg-type]
+    run.options(isolate="container")  # type: ignore[arg-type]
+    run.options(colour="red")  # type: ignore[call-arg]
+
+
+async def maps(run: ms.Run) -> None:
+    """A map gives a list; with "collect" its items may be failures."""
+    assert_type(await run.map(decorated, [1, 2]), list[float])
+    assert_type(await run.map(waiting, range(3), concurrency=20), list[str])
+    assert_type(await run.map(waiting, [1], on_error="collect"), list[str | ms.ItemFailed])
+    assert_type(await run.map(decorated, [1], on_error="collect", spread=True), list[float | ms.ItemFailed])
+
+    await run.map(waiting, ["a"])  # type: ignore[arg-type]
+    await run.map(waiting, [1], on_error="ignore")  # type: ignore[call-overload]
+
+
+async def children(run: ms.Run) -> None:
+    """A child keeps the automation's own parameters, without the run."""
+    assert_type(await run.child(order, 2, colour="blue"), list[str])
+    assert_type(await run.child(bare), None)
+    assert_type(await run.child(sync, "x"), int)
+    assert_type(await run.options(run_key="k").child(order, 2), list[str])
+
+    await run.child(order, "two")  # type: ignore[call-overload]
+    await run.child(order)  # type: ignore[call-overload]
+    await run.child(plain, 1)  # type: ignore[call-overload]
+
+
+async def direct_calls() -> None:
+    """In a unit test tasks and steps are called like the functions they are."""
+    assert_type(sync("main"), int)
+    assert_type(decorated(1), float)
+    assert_type(await with_options(1), bytes)
+    assert_type(await asynchronous("x"), int)
+
+    sync(account=1)  # type: ignore[arg-type]
+    decorated("x")  # type: ignore[arg-type]
+
+
+async def waits(run: ms.Run) -> None:
+    """What comes from outside is typed where a type is given."""
+    async for name in run.as_completed([run.step(waiting, 1)]):
+        assert_type(name, str)
+    await run.receive()  # type: ignore[call-arg]
+    await run.ask("q", choices=3)  # type: ignore[arg-type]
+
+
+@ms.workflow  # type: ignore[arg-type]
+def not_async(run: ms.Run) -> None:
+    """A workflow is async."""
+
+
+@ms.task(retires=3)  # type: ignore[call-overload, untyped-decorator]
+def misspelt() -> None:
+    """An option that does not exist."""
+
+
+@ms.step(timeuot="3s")  # type: ignore[call-overload, untyped-decorator]
+def misspelt_step() -> None:
+    """An option that does not exist."""
+
+
+async def app() -> None:
+    """Starting from a program."""
+    program = ms.App("state.db")
+    async with program.running() as same:
+        assert_type(same, ms.App)
+        handle = await program.start(order, 2)
+        assert_type(handle, ms.Handle)
+        assert_type(handle.id, str)
+    await program.start(3)  # type: ignore[arg-type]
