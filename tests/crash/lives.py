@@ -105,7 +105,7 @@ def live(life: Life, registry: Registry) -> None:
 
 
 def _do(life: Life, registry: Registry) -> None:
-    from tests.crash.trials import Client
+    from tests.crash.clients import Client
 
     client = Client(life.store, registry)
     match life.act.split():

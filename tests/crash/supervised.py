@@ -15,8 +15,8 @@ from pathlib import Path
 from mainspring.app.project import Handover, Project
 from mainspring.app.supervisor import Supervisor
 from mainspring.engine.registry import Registry
+from tests.crash.clients import Client
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL, Effects
-from tests.crash.trials import Client
 
 LOAD = ROOT / "tests" / "crash" / "load.py"
 _CONFIG = """
@@ -113,6 +113,10 @@ class Supervised:
             if time.monotonic() > until:
                 raise AssertionError(f"it does not come to that in {within} s\n{self.describe()}")
             time.sleep(0.005)
+
+    def until_called(self, count: int) -> None:
+        """Wait until the world has seen so many calls, or all runs have ended."""
+        self.until(lambda: self.called() >= count or not self.unfinished())
 
     def called(self) -> int:
         """Return how many calls the world has seen."""

@@ -11,10 +11,11 @@ import pytest
 from mainspring.domain.states import RunState
 from mainspring.engine.starting import StartOptions
 from mainspring.service import starting
+from tests.crash.clients import Client
 from tests.crash.lives import Life, Process
 from tests.crash.scenarios import SCENARIOS
 from tests.crash.supervised import Supervised
-from tests.crash.trials import Client, Scenario, Trial, World
+from tests.crash.trials import Scenario, Trial, World
 
 DAY_MS = 86_400_000
 

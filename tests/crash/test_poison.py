@@ -33,7 +33,7 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str) -> None:
     poison = supervised.client.start("poison", b'{"how":"%s"}' % how.encode(), "poison")
     start_steady(supervised, 63)
     supervised.start(hold=f"{supervised.name}-gate")
-    supervised.until(lambda: supervised.called() >= 64)
+    supervised.until_called(64)
     supervised.effects.release(f"{supervised.name}-gate")
     supervised.until(lambda: not supervised.unfinished())
     view = supervised.client.view(poison)
@@ -53,7 +53,7 @@ def test_killing_everything_sets_nobody_apart(supervised: Supervised) -> None:
     for round_ in range(20):
         seen = supervised.called()
         supervised.start()
-        supervised.until(lambda seen=seen: supervised.called() >= seen + 8)
+        supervised.until_called(seen + 8)
         if round_ % 2:
             supervised.kill_all()
         else:
@@ -88,11 +88,10 @@ def test_killing_the_worker_sets_nobody_apart(supervised: Supervised) -> None:
     supervised.start()
     for _ in range(5):
         supervised.until(supervised.workers)
-        (worker,) = supervised.workers()
-        seen = supervised.called()
-        supervised.until(lambda seen=seen: supervised.called() >= seen + 8 or not supervised.unfinished())
+        worker = supervised.workers()[0]
+        supervised.until_called(supervised.called() + 8)
         supervised.kill(worker)
-        supervised.until(lambda worker=worker: worker not in supervised.processes())
+        supervised.until(lambda gone=worker: gone not in supervised.workers())
     supervised.until(lambda: not supervised.unfinished())
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 200}
     assert supervised.doubled() == []
@@ -103,7 +102,7 @@ def test_worker_drains_when_its_supervisor_dies(supervised: Supervised) -> None:
     """A worker whose supervisor was killed gives its runs back in order and ends; the next supervisor goes on with them."""
     start_steady(supervised, 100)
     supervised.start()
-    supervised.until(lambda: supervised.called() >= 20)
+    supervised.until_called(20)
     (worker,) = supervised.workers()
     supervised.kill(supervised.supervisor)
     supervised.until(lambda: not supervised.processes(), 15)
@@ -120,7 +119,7 @@ def test_stop_signal_ends_everything(supervised: Supervised) -> None:
     """SIGTERM to the supervisor: the worker drains, nothing of ours is left, and the runs are as they were."""
     start_steady(supervised, 50)
     supervised.start()
-    supervised.until(lambda: supervised.called() >= 10)
+    supervised.until_called(10)
     os.kill(supervised.supervisor, signal.SIGTERM)
     assert supervised.stop() == 0
     assert supervised.processes() == []

@@ -17,18 +17,13 @@ import apsw
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.codec import decode
-from mainspring.domain.errors import NotFoundError
 from mainspring.domain.ids import idempotency_key
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import TERMINAL, OutcomeState, RunState
 from mainspring.engine.registry import Registry
-from mainspring.service import event, question, starting
-from mainspring.service.actor import Act, Actor, act_of
 from mainspring.store.sqlite.check import check
-from mainspring.store.sqlite.reads_acts import SqliteActReads
-from mainspring.store.sqlite.reads_runs import run_view
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.store.views import RunView
+from tests.crash.clients import Client
 from tests.crash.effects import Call, Effects
 from tests.crash.lives import LETTERS, Life, Process, Template
 
@@ -72,55 +67,6 @@ class World:
         """End the processes."""
         self.template.close()
         self.effects.close()
-
-
-class Client:
-    """A program that starts runs and delivers what they wait for, on the same store."""
-
-    def __init__(self, path: Path, registry: Registry) -> None:
-        self.clock = SystemClock()
-        self.registry = registry
-        self.store = SqliteStore(path, clock=self.clock)
-        self.store.open()
-
-    def act(self, command: str) -> Act:
-        """Return an act under a fixed command id: whoever repeats it changes nothing."""
-        return act_of(Actor("app", "client"), self.clock, command=command)
-
-    def start(self, automation: str, data: bytes = b"{}", command: str = "start") -> str:
-        """Start a run, twice under one command id."""
-        definition = self.registry.get(automation).definition
-        first = starting.start(self.store, self.clock, definition, data, act=self.act(command))
-        again = starting.start(self.store, self.clock, definition, data, act=self.act(command))
-        assert first.run == again.run
-        return first.run
-
-    def publish(self, name: str, data: Any) -> None:
-        """Publish an event, twice under one command id."""
-        for _ in range(2):
-            event.publish(self.store, self.clock, name, data, act=self.act(f"publish-{name}"))
-
-    def answer(self, run: str, choice: str) -> bool:
-        """Answer the open question of a run, twice under one command id; False while there is none."""
-        reads = SqliteActReads(self.store.reader)
-        try:
-            for _ in range(2):
-                question.answer(self.store, reads, run, choice, act=self.act("answer"))
-        except NotFoundError:
-            return False
-        return True
-
-    def view(self, run: str) -> RunView:
-        """Return a run as it stands."""
-        return run_view(self.store.reader, run)
-
-    def rows(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Read the store."""
-        return self.store.reader.read_text(text, parameters)
-
-    def close(self) -> None:
-        """Close the store."""
-        self.store.close()
 
 
 @dataclass(frozen=True)
