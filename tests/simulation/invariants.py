@@ -12,7 +12,8 @@ from mainspring.engine.programs import program_of
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.sqlite import reads_history
 from mainspring.store.sqlite.check import _RULES
-from tests.simulation.workload import REGISTRY, Failing, expect
+from tests.simulation.trees import Failing, expect
+from tests.simulation.workload import REGISTRY
 
 _FIELDS = (
     "id, automation, kind, version, claim, fresh, rank, generation, started_at, created_at, deadline_at, codec, input, queue, priority,"

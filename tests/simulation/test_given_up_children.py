@@ -26,7 +26,9 @@ class DiesAtTheTimer:
 
     def commit(self, commands: list[Any], *, again: bool = False) -> Any:
         report = self._inner.commit(commands, again=again)
-        if self._world.victim is None and any(isinstance(c, SaveOutcome) and c.kind is OutcomeKind.TIMER for c in commands):
+        if self._world.victim is None and any(
+            isinstance(c, SaveOutcome) and c.kind is OutcomeKind.TIMER for c in commands
+        ):
             self._world.kill()
         return report
 

@@ -21,7 +21,7 @@ from mainspring.store.sqlite.queries import TEXTS
 from mainspring.store.sqlite.queues import Limits
 from tests.simulation.world import simulate
 
-SEEDS = 60
+SEEDS = 200
 Plant = Callable[[pytest.MonkeyPatch], Any]
 
 

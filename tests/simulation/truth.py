@@ -14,8 +14,8 @@ from tests.simulation.effects import Effects
 LIMITS = {"narrow": 2}
 _RUNNING = "select queue, count(*) from runs where state = 'running' group by queue"
 _LANES = (
-    "select partition, count(*) from runs where partition is not null and parent is null and finished_at is null and fresh = 0 and blocked is null"
-    " group by partition having count(*) > 1"
+    "select partition, count(*) from runs where partition is not null and parent is null and finished_at is null and fresh = 0"
+    " and blocked is null group by partition having count(*) > 1"
 )
 
 

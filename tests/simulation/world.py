@@ -1,6 +1,7 @@
 """One simulation: a seed, some processes, some runs, faults for a while, then peace until all has ended."""
 
 import asyncio
+import atexit
 import contextlib
 import random
 import shutil
@@ -27,8 +28,9 @@ from mainspring.testing import FakeClock, VirtualLoop
 from tests.simulation import invariants
 from tests.simulation.effects import Effects
 from tests.simulation.node import Node
+from tests.simulation.trees import count, grow
 from tests.simulation.truth import LIMITS, Truth
-from tests.simulation.workload import REGISTRY, count, grow
+from tests.simulation.workload import REGISTRY
 
 CHAOS_S = 10.0
 LAST = (["act", "last", "ok"], ["act", "last", "bad"], ["act", "last", "broken"], ["rollback"])
@@ -42,15 +44,10 @@ def template() -> Path:
     """Return an empty store, made once a process."""
     if not _template:
         folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         SqliteDatabase(folder / "s.db", clock=SystemClock(), handlers=HANDLERS).close()
         _template.append(folder / "s.db")
     return _template[0]
-
-
-def remove_template() -> None:
-    """Remove the empty store."""
-    while _template:
-        shutil.rmtree(_template.pop().parent, ignore_errors=True)
 
 
 class Begun(msgspec.Struct):
@@ -210,7 +207,7 @@ class World:
         """Answer questions, give the results of steps in doubt, continue some failed runs."""
         failed = "select id from runs where state = 'failed' and parent is null and automation in ('plain', 'laned', 'narrow')"
         for (run,) in self.rows(failed):
-            if run not in self._looked_at and self.dice.random() < 0.3:
+            if run not in self._looked_at and self.dice.random() < 0.6:
                 self.client_submit(Reopen(run))
             self._looked_at.add(run)
         for run, ident in self.rows("select run, ident from waits where kind = 'ask' and filled = 0"):
