@@ -87,6 +87,8 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
                 RunState.FAILED, failure=failure_of(refused), reason=FailureReason.VALUE_REFUSED, detail=detail
             )
     if isinstance(error_raised, Restarted):
+        if body.stopping is not None:  # a stop that was taken in beside the restart holds for what would have gone on
+            return _cancelled(body, detail, failure_of)
         return Ending(RunState.SUCCEEDED, restart=error_raised.input, detail=detail)
     return _failed(body, error_raised, detail, failure_of)
 

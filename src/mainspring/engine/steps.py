@@ -1,7 +1,7 @@
 """The steps of one loaded run: starts attempts, decides what follows each end, marks long ones, saves checkpoints.
 
 Invariants. A start mark is committed before the first attempt of an at-most-once step and before every attempt after
-the first; others get one when they have run for a second. A lost attempt never counts against the policy. The next
+the first; others get one when they have run for a second or tell of themselves. A lost attempt never counts against the policy. The next
 attempt's instant is committed before anybody waits for it.
 """
 
@@ -232,12 +232,12 @@ class Steps:
                 sign.ack(RuntimeError("this attempt no longer counts"))
             return
         step.signed_at = driver.hosting.clock.now()
+        if isinstance(sign, CheckpointSign | ProgressSign) and not step.marked:
+            self._mark(step, self._answered)  # what tells of itself is worth telling that it was lost
         if isinstance(sign, CheckpointSign):
-            step.marked = True
             command = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, driver.hosting.seal(sign.data))
             driver.hosting.store.submit(command, functools.partial(self._checkpointed, sign))
         elif isinstance(sign, ProgressSign):
-            step.marked = True
             done = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, done=sign.done, total=sign.total)
             driver.hosting.store.submit(done, self._answered)
 

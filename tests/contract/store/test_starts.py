@@ -266,3 +266,14 @@ def test_heir_takes_parent_and_key_over(store):
             store.do(finish(store.claim_one(), result=b"9"))
             (fact,) = store.history(parent.id).facts
             assert (fact.payload, fact.source, fact.ident) == (b"9", heir.id, "c1")
+
+
+def test_heir_takes_what_was_sent_and_not_taken_in(store):
+    """A message and a cancel that came just before a run began anew reach the run that continues it."""
+    run = store.begin(automation="b")
+    store.do(signal(run.id), CancelRun(run.id, "c1"))
+    heir = store.starting("b")
+    store.twice(finish(run, then=heir))
+    claimed = store.claim_one()
+    assert claimed.id == heir.id
+    assert [fact.kind for fact in claimed.facts] == [FactKind.SIGNAL, FactKind.CANCEL]

@@ -110,6 +110,8 @@ def _hand_over(tx: Transaction, run: str, then: StartRun, row: tuple[object, ...
     if isinstance(start_run(tx, then), Refused):
         return row
     tx.change("take_over", {"heir": then.id, "run": run})
+    # What was sent and not yet taken in is meant for who goes on.
+    tx.change("carry_facts", {"heir": then.id, "run": run})
     return (*row[:2], None, None, *row[4:])
 
 

@@ -1,0 +1,1 @@
+update inbox set run = :heir where run = :run and kind in ({{signal}}, {{cancel}})
