@@ -69,6 +69,14 @@ class Output:
         """Print one line of data."""
         self._write(sys.stdout, f"{text}\n")
 
+    def flush(self) -> None:
+        """Let what was printed be seen now: for lines that come one by one, also in a pipe."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            silence()
+            raise click.exceptions.Exit(0) from None
+
     def hint(self, text: str) -> None:
         """Tell a person something beside the data."""
         if not self._flags.quiet and not self.is_json:

@@ -56,6 +56,7 @@ def follow(invocation: Invocation, run: str, timeout: str | None = None) -> int:
         took = time.monotonic() - before
         if not invocation.output.is_json:
             seen.show(story, explanation)
+            invocation.output.flush()
         code = _end_of(invocation, story)
         if code is not None:
             if invocation.output.is_json:

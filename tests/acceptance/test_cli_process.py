@@ -1,0 +1,215 @@
+"""The command line as a real process: exit codes, streams, pipes, signals, what is imported."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mainspring
+from tests.unit.cli.conftest import Stage
+
+MANY = 400
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> dict[str, str]:
+    """Variables of a process with a home and a store of its own."""
+    source = str(Path(mainspring.__file__).parent.parent)
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    home = tmp_path / "home"
+    home.mkdir()
+    return kept | {"PYTHONPATH": source, "HOME": str(home), "MAINSPRING_STORE_URL": str(tmp_path / "state.db")}
+
+
+@pytest.fixture
+def stage(place: dict[str, str]) -> Iterator[Stage]:
+    made = Stage(Path(place["MAINSPRING_STORE_URL"]))
+    yield made
+    made.store.close()
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-m", "mainspring", *args]
+
+
+def call(place: dict[str, str], *args: str, cwd: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*args),
+        env=place,
+        cwd=cwd or place["HOME"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        timeout=60,
+    )
+
+
+def on_terminal(place: dict[str, str], *args: str, keys: bytes = b"") -> tuple[int, str]:
+    """Run a command with a terminal on all three streams; return exit code and what was seen."""
+    leader, follower = pty.openpty()
+    child = subprocess.Popen(
+        command(*args), env=place, cwd=place["HOME"], stdin=follower, stdout=follower, stderr=follower
+    )
+    os.close(follower)
+    if keys:
+        os.write(leader, keys)
+    seen = b""
+    while True:
+        try:
+            part = os.read(leader, 65_536)
+        except OSError:  # the child is gone
+            break
+        if not part:
+            break
+        seen += part
+    os.close(leader)
+    return child.wait(timeout=30), seen.decode("utf-8", "replace")
+
+
+def test_streams_and_exit_codes(place, stage):
+    """Data on stdout, all else on stderr, and the code that scripts compare."""
+    run = stage.start()
+    shown = call(place, "runs", "list", "--json")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert [row["id"] for row in json.loads(shown.stdout)] == [run]
+    missing = call(place, "runs", "show", "r_none", "--json")
+    assert (missing.returncode, missing.stdout) == (3, "")
+    assert json.loads(missing.stderr)["code"] == "not_found"
+    assert call(place, "runs", "list", "--nope").returncode == 2
+    assert call(place, "queues", "pause", "none").returncode == 3
+
+
+def test_reader_that_goes_away_is_no_error(place, stage):
+    """`| head -1` ends quietly, however long the list is."""
+    for _ in range(MANY):
+        stage.start()
+    for args in (["--json"], []):
+        child = subprocess.Popen(
+            command("runs", "list", "--limit", str(MANY), *args),
+            env=place, cwd=place["HOME"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.read(1)
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        child.stderr.close()
+        assert child.wait(timeout=30) == 0
+
+
+def test_pipe_that_is_closed_before_anything_is_written_is_no_error(place, stage):
+    """Not even at the last flush."""
+    stage.start()
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        command("runs", "list"), env=place, cwd=place["HOME"], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_ctrl_c_ends_with_130_and_without_a_traceback(place, stage):
+    """While it follows a run that goes on."""
+    run = stage.begin()
+    child = subprocess.Popen(
+        command("runs", "watch", run.id), env=place, cwd=place["HOME"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    stage.do(_saved(run))
+    assert child.stdout is not None
+    try:
+        # The first line proves that it follows, and that lines are not kept back in a pipe.
+        readable, _, _ = select.select([child.stdout], [], [], 20)
+        assert readable
+        child.send_signal(signal.SIGINT)
+    except BaseException:
+        child.kill()
+        raise
+    _, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert b"Traceback" not in err
+
+
+def _saved(run):
+    from tests.contract.store.process import outcome
+
+    return outcome(run, 1, "dump")
+
+
+def test_without_a_terminal_nothing_asks(place, stage):
+    """A destructive act ends at once with 2 and names the flag."""
+    stage.start()
+    began = time.monotonic()
+    done = call(place, "runs", "cancel", "--state", "queued")
+    assert done.returncode == 2
+    assert "-y" in done.stderr
+    assert time.monotonic() - began < 20
+
+
+def test_on_a_terminal_a_person_is_asked(place, stage):
+    """No does nothing, yes does it, --no-input does not ask."""
+    run = stage.start()
+    code, seen = on_terminal(place, "runs", "cancel", "--state", "queued", keys=b"n\n")
+    assert code == 2
+    assert "Cancel 1 runs?" in seen or "Cancel 1 run?" in seen
+    assert on_terminal(place, "runs", "cancel", "--state", "queued", "--no-input")[0] == 2
+    code, seen = on_terminal(place, "runs", "cancel", "--state", "queued", keys=b"y\n")
+    assert code == 0
+    assert "1 run asked to stop" in seen
+    assert json.loads(call(place, "runs", "show", run, "--json").stdout)["state"] == "cancelled"
+
+
+def test_terminal_gets_a_coloured_table_unless_told_otherwise(place, stage):
+    """NO_COLOR, --no-color and TERM=dumb are obeyed; the run's id is never cut."""
+    run = stage.start()
+    seen = on_terminal(place | {"TERM": "xterm-256color"}, "runs", "list")[1]
+    assert "\x1b[" in seen
+    assert run in seen
+    for more, args in (
+        ({"TERM": "xterm", "NO_COLOR": "1"}, []),
+        ({"TERM": "xterm"}, ["--no-color"]),
+        ({"TERM": "dumb"}, []),
+    ):
+        seen = on_terminal(place | more, "runs", "show", run, *args)[1]
+        assert run in seen
+        assert "\x1b[3" not in seen
+
+
+def test_other_encodings_get_escapes_not_errors(place, stage):
+    """A terminal that cannot show an icon gets an escape."""
+    run = stage.start()
+    done = call(place | {"PYTHONIOENCODING": "ascii"}, "runs", "list")
+    assert done.returncode == 0
+    assert run in done.stdout
+
+
+@pytest.mark.parametrize("args", [["version"], ["version", "--json"], ["--help"], ["runs", "--help"]])
+def test_light_commands_import_neither_store_nor_tables(place, args):
+    """`version` and help pay for nothing they do not use."""
+    code = (
+        "import sys; from mainspring.__main__ import main\n"
+        f"sys.argv = ['mainspring', *{args!r}]\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'apsw', 'rich', 'asyncio', 'http.client'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=place, cwd=place["HOME"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_completion_answers_a_shell(place, stage):
+    """As bash asks: words and position in variables, answers on stdout."""
+    run = stage.start()
+    asked = {"_MAINSPRING_COMPLETE": "bash_complete", "COMP_WORDS": "mainspring runs show r_", "COMP_CWORD": "3"}
+    done = call(place | asked)
+    assert (done.returncode, done.stdout.split()) == (0, [f"plain,{run}"])
