@@ -21,6 +21,8 @@ def grow(dice: random.Random, size: int, number: int) -> Tree:
     """Return a random tree of about `size` leaves for run `number`."""
     if size <= 1:
         return _leaf(dice, number)
+    if dice.random() < 0.08:  # a branch that fails beside one that must not be repeated
+        return ["gather", [["act", "fails", "broken"], ["once", f"o{dice.randrange(99)}"]]]
     share = [grow(dice, max(1, size // 3), number) for _ in range(dice.randint(2, 3))]
     match dice.randrange(9):
         case 0:
@@ -55,7 +57,7 @@ def _leaf(dice: random.Random, number: int) -> Tree:
             return ["saves", f"c{dice.randrange(99)}"]
         case 10:
             return ["spread", f"p{dice.randrange(99)}"]
-        case 4 | 7:
+        case 4 | 7 | 11:
             return ["once", f"o{dice.randrange(99)}"]
         case 5 | 6:
             return ["undoable", f"u{dice.randrange(10**9)}"]
