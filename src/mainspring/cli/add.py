@@ -1,6 +1,5 @@
 """`mainspring add script|workflow`: an automation more in the project one stands in."""
 
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.init import toml_text, write_new
 from mainspring.cli.lazy import command
-from mainspring.domain.errors import AlreadyExistsError, ConfigError
+from mainspring.domain.errors import AlreadyExistsError, ConfigError, StoreReadOnlyError
 
 _SCRIPTS = "scripts.toml"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -46,9 +45,7 @@ def script(
     listed = ", ".join(toml_text(word) for word in words)
     lines = [f"[script.{name if _BARE.fullmatch(name) else toml_text(name)}]", f"cmd = [{listed}]"]
     lines += [f"{key} = {toml_text(value)}" for key, value in options.items()]
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(f"{old.rstrip()}\n\n".lstrip("\n") + "\n".join(lines) + "\n", encoding="utf-8")
-    os.replace(part, file)  # noqa: PTH105 - a worker that reads meanwhile sees the old file or the new one
+    _append(file, old, "\n".join(lines))
     starts = "; ".join(schedule.describe() for schedule in definition.schedules) or f"by: mainspring run {name}"
     invocation.output.document({"name": name, "file": str(file), "starts": starts}, f"{file}: {name}, starts {starts}")
     _warn_if_unlisted(invocation, file)
@@ -99,6 +96,16 @@ def _scripts(file: Path, name: str) -> str:
             f"there is a script {name!r} already\nin {file}", hint="Change it there, or take another name."
         )
     return text
+
+
+def _append(file: Path, old: str, block: str) -> None:
+    """Write the file anew with one more table; a worker that reads meanwhile sees the old file or the new one."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(f"{old.rstrip()}\n\n{block}\n".lstrip("\n"), encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise StoreReadOnlyError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _warn_if_unlisted(invocation: Invocation, file: Path) -> None:

@@ -214,12 +214,11 @@ _BY_STATE: dict[RunState, Callable[[_Facts], _Answers]] = {
 def _going_on(facts: _Facts, can: list[Can]) -> tuple[list[str], list[str], list[Can]]:
     """Answer why, next and can for a run that nobody has."""
     run = facts.story.run
-    # What waits for a fact from outside is not in a worker's reach, whatever else is in its way.
-    idle = run.state is RunState.WAITING and not run.ready and run.due_at is None
+    # Until its time comes, a run that waits is in nobody's way: its due time is the end of the wait, no hindrance.
+    idle = run.state is RunState.WAITING and not run.ready and (run.due_at is None or run.due_at > facts.now)
     found = [] if idle else blocks(facts.blocker, facts.now, facts.zone)
-    then = [] if idle else [_next_of(found)]
-    if idle:
-        then.append("It goes on when what it waits for is there.")
+    latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
+    then = [f"It goes on when what it waits for is there{latest}." if idle else _next_of(found)]
     if run.deadline_at is not None:
         then.append(f"Its deadline is {facts.at(run.deadline_at)}.")
     mend = [Can(block.command, block.does) for block in found if block.command is not None]

@@ -2,7 +2,7 @@
 
 import click
 
-from mainspring.cli import params
+from mainspring.cli import params, words
 from mainspring.cli.bulk import chosen_runs, print_bulk
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
@@ -46,7 +46,7 @@ def cancel(
     wanted = params.states_of(states) or bulk.CANCELLABLE
     found = chosen_runs(invocation, runs, wanted, name, params.since_at(invocation, since), limit, said=said)
     if not runs and not dry_run:
-        invocation.confirm(f"Cancel {len(found)} runs")
+        invocation.confirm(f"Cancel {words.many(len(found), 'run')}")
     return print_bulk(
         invocation, bulk.cancel_each(invocation.store, found, act=invocation.act, dry_run=dry_run), "asked to stop"
     )

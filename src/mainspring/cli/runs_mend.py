@@ -2,7 +2,7 @@
 
 import click
 
-from mainspring.cli import params
+from mainspring.cli import params, words
 from mainspring.cli.bulk import chosen_runs, print_bulk
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
@@ -56,7 +56,7 @@ def retry(
     wanted = params.states_of(states) or bulk.RETRYABLE
     found = chosen_runs(invocation, runs, wanted, name, params.since_at(invocation, since), limit, said=said)
     if not runs and not dry_run:
-        invocation.confirm(f"Continue {len(found)} runs")
+        invocation.confirm(f"Continue {words.many(len(found), 'run')}")
     answer = bulk.retry_each(invocation.store, found, act=invocation.act, dry_run=dry_run, due_at=due_at)
     return print_bulk(invocation, answer, "continued")
 

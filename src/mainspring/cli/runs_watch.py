@@ -110,7 +110,7 @@ class _Seen:
             for sentence in told[1:]:
                 self._output.hint(f"  {sentence}")
             for one in explanation.can:
-                if " answer " in one.command or " signal " in one.command:
+                if _is_given(one.command):
                     self._output.hint(f"  $ {one.command}")
 
     def end(self, story: "RunStory", explanation: "Explanation") -> None:
@@ -120,7 +120,8 @@ class _Seen:
         for sentence in explanation.what:
             self._output.line(f"  {words.one_line(sentence)}")
         for one in explanation.can:
-            self._output.hint(f"  $ {one.command}")
+            if not _is_given(one.command):
+                self._output.hint(f"  $ {one.command}")
 
     def _print(self, line: "StepLine") -> None:
         last = line.tries[-1]
@@ -130,3 +131,8 @@ class _Seen:
         error = f": {words.one_line(last.failure.message, 200)}" if last.failure is not None else ""
         again = f", next {words.ago(last.next_at, self._clock.now())}" if last.next_at else ""
         self._output.line(f"  {what}{tries}{took}{error}{again}")
+
+
+def _is_given(command: str) -> bool:
+    """Whether a command gives a run what it waits for."""
+    return " runs answer " in command or " runs signal " in command

@@ -178,6 +178,16 @@ def test_waiting_run_tells_what_for_and_how_to_give_it(cli, stage):
     assert found["why"] == []
 
 
+def test_end_of_a_wait_is_no_hindrance(cli, stage):
+    """A wait with an end goes on at that time at the latest; that it is not there yet is not told as a reason."""
+    run = stage.begin()
+    stage.do(Suspend(run.id, run.claim, RunState.WAITING, stage.now + 3_600_500, 0, 0))
+    text, then, _ = why(cli, run.id)
+    assert text == ""
+    assert then.startswith("It goes on when what it waits for is there, at the latest at ")
+    assert then.endswith("(in 1h).")
+
+
 def test_step_in_doubt_offers_both_answers(cli, stage):
     """It happened, or it did not: each with its command."""
     run = stage.begin()
