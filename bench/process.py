@@ -15,16 +15,33 @@ class Failed(Exception):
     """A side ended without a figure."""
 
 
-def measure(side: str, what: str, *numbers: int, timeout: float = 900) -> dict[str, Any]:
-    """Run `python -m bench.sides.SIDE WHAT NUMBERS...` in a new folder and return the JSON of its last line.
+def command(side: str, what: str, *numbers: int) -> list[str]:
+    """Return the command that measures."""
+    return [sys.executable, "-m", f"bench.sides.{side}", what, *map(str, numbers)]
+
+
+def environment(folder: str) -> dict[str, str]:
+    """Return the environment in which a side finds this folder and keeps its store in another one."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "BENCH_FOLDER": folder}
+
+
+def measure(side: str, what: str, *numbers: int, timeout: float = 900, folder: str | None = None) -> dict[str, Any]:
+    """Run `python -m bench.sides.SIDE WHAT NUMBERS...` in a new folder, or in this one; return the JSON of its last line.
 
     Raises:
         Failed: it printed none.
     """
-    with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
-        command = [sys.executable, "-m", f"bench.sides.{side}", what, *map(str, numbers)]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "BENCH_FOLDER": folder}
-        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
+    with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as own:
+        where = folder or own
+        done = subprocess.run(
+            command(side, what, *numbers),
+            env=environment(where),
+            cwd=where,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         raise Failed(f"{side} {what} ended with {done.returncode}: {done.stderr.strip()[-800:]}")

@@ -8,12 +8,16 @@ import sys
 import time
 from typing import Any
 
-from dbos import DBOS
+from dbos import DBOS, DBOSClient, EnqueueOptions, Queue
 
+URL = f"sqlite:///{os.environ['BENCH_FOLDER']}/dbos.sqlite"
+NOTICED = "noticed"
+if sys.argv[1] == "serve":
+    Queue(NOTICED)
 DBOS(
     config={
         "name": "bench",
-        "system_database_url": f"sqlite:///{os.environ['BENCH_FOLDER']}/dbos.sqlite",
+        "system_database_url": URL,
         "log_level": "ERROR",
         "console_log_level": "ERROR",
         "application_version": "1",
@@ -125,6 +129,37 @@ async def replay(count: int) -> dict[str, Any]:
     began = time.perf_counter()
     await forked.get_result()
     return {"us": (time.perf_counter() - began) / count * 1e6}
+
+
+@DBOS.workflow()
+async def stamp(number: int) -> int:
+    """Tell when it ran."""
+    return time.time_ns()
+
+
+async def notice(count: int) -> dict[str, Any]:
+    """Enqueue from here while another process works; tell how long after the commit each one began."""
+    client = DBOSClient(system_database_url=URL)
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.sides.dbos_side", "serve")
+    took = []
+    try:
+        await asyncio.sleep(4)
+        for n in range(count):
+            await asyncio.sleep(0.1 + n % 7 * 0.13)
+            options = EnqueueOptions(workflow_name="stamp", queue_name=NOTICED, app_version="1")
+            handle = await asyncio.to_thread(client.enqueue, options, n)
+            committed = time.time_ns()
+            took.append((await asyncio.to_thread(handle.get_result) - committed) / 1e6)
+    finally:
+        worker.kill()
+        await worker.wait()
+    return {"ms": statistics.median(took)}
+
+
+async def serve() -> dict[str, Any]:
+    """Work until killed."""
+    await asyncio.sleep(3600)
+    return {}
 
 
 async def load(count: int) -> dict[str, Any]:

@@ -2,13 +2,27 @@
 
 import asyncio
 import json
+import os
+import resource
+import signal
 import statistics
 import sys
 import time
 from typing import Any
 
 from bench.sides.bare import Bare
-from bench.sides.engine import start, start_all, store_path, until_finished, working
+from bench.sides.engine import CLOCK, start, start_all, store_path, until_finished, working
+from mainspring.app.working import Working
+from mainspring.domain.codec import encode
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.engine.body import Body
+from mainspring.engine.programs import program_of
+from mainspring.engine.starting import StartOptions
+from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.runs import Claim, ClaimedRun, StartRun
+from mainspring.store.sqlite.reads_engine import SqliteEngineReads
+from mainspring.store.sqlite.store import SqliteStore
 
 
 async def _throughput(name: str, runs: int, count: int) -> dict[str, Any]:
@@ -61,6 +75,120 @@ async def sequential(count: int) -> dict[str, Any]:
         **{f"p{p}": _percentile(took_us, p) for p in (50, 99)},
         **{f"bare_p{p}": _percentile(bare_us, p) for p in (50, 99)},
     }
+
+
+async def replay(count: int) -> dict[str, Any]:
+    """Continue a run with so many saved steps: reading its history, then calling its function again."""
+    async with working(concurrency=1) as engine:
+        store = engine.store
+        command = start("steps", count=count)
+        claimed = await _claim_elsewhere(engine, command)
+        await start_all(store, _saved_steps(claimed, count))
+        began = time.perf_counter()
+        history = SqliteEngineReads(store.reader).history(claimed.id)
+        read_s = time.perf_counter() - began
+        program = program_of(claimed, engine.registry, claimed.input)
+        began = time.perf_counter()
+        body = Body(claimed.id, claimed.generation, program.main, history.outcomes, claimed.started_at)
+        body.begin()
+        replay_s = time.perf_counter() - began
+        if not body.done:
+            raise RuntimeError("the replay did not come to its end")
+    return {"read_s": read_s, "replay_s": replay_s, "us": (read_s + replay_s) / count * 1e6}
+
+
+async def _claim_elsewhere(engine: Working, command: StartRun) -> ClaimedRun:
+    """Own a run without running it."""
+    engine.worker.draining = True
+    await start_all(engine.store, [command])
+    return (await engine.apply(Claim("bench", 1))).runs[0]
+
+
+def _saved_steps(run: ClaimedRun, count: int) -> list[SaveOutcome]:
+    """Return what a worker would have saved of the workflow `steps`."""
+    return [
+        SaveOutcome(
+            run=run.id,
+            claim=run.claim,
+            rank=n,
+            ident=f"add#{n}",
+            name="add",
+            kind=OutcomeKind.STEP,
+            state=OutcomeState.SUCCEEDED,
+            asked=n,
+            attempt=1,
+            generation=0,
+            started_at=run.started_at,
+            at=run.started_at + n,
+            took_us=5,
+            automation=run.automation,
+            input=encode({"x": n - 1}),
+            output=encode(n),
+        )
+        for n in range(1, count + 1)
+    ]
+
+
+async def wait_many(count: int) -> dict[str, Any]:
+    """Leave so many waiting runs behind: a tenth of them suspended in a body, the rest due in a month; then look for due ones."""
+    suspended = count // 10
+    later = StartOptions(due_at=CLOCK.now() + 30 * 86_400_000)
+    began = time.perf_counter()
+    async with working() as engine:
+        store = engine.store
+        for first in range(0, count - suspended, 10_000):
+            some = range(first, min(first + 10_000, count - suspended))
+            await start_all(store, [start("sleeper", options=later, number=n) for n in some])
+        await start_all(store, [start("sleeper", number=n) for n in range(suspended)])
+        while store.reader.read_text("select count(*) from runs where state = 'waiting'")[0][0] < suspended:
+            await asyncio.sleep(0.1)
+        made_s = time.perf_counter() - began
+        scans = []
+        for n in range(50):
+            began = time.perf_counter()
+            await engine.apply(Claim(f"bench:{n}", 64))
+            scans.append((time.perf_counter() - began) * 1000)
+    return {"made_s": made_s, "scan_ms": statistics.median(scans), "bytes": store_path().stat().st_size}
+
+
+async def idle() -> dict[str, Any]:
+    """Work beside what is in the store for a moment; tell the memory of this process."""
+    async with working():
+        await asyncio.sleep(3)
+        return {"rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+async def notice(count: int) -> dict[str, Any]:
+    """Start runs from here while another process works; tell how long after the commit each step began."""
+    store = SqliteStore(store_path(), clock=CLOCK)
+    store.open()
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.sides.ours", "serve")
+    try:
+        while not store.reader.read_text("select 1 from automations where name = 'stamp'"):
+            await asyncio.sleep(0.05)
+        took = []
+        for n in range(count):
+            await asyncio.sleep(0.1 + n % 7 * 0.013)  # not in step with whatever the other one does
+            command = start("stamp", number=n)
+            await asyncio.to_thread(store.apply, command)
+            committed = time.time_ns()
+            while not (row := store.reader.read_text("select result from runs where id = ? and state = 'succeeded'", (command.id,))):
+                await asyncio.sleep(0.005)
+            took.append((int(row[0][0]) - committed) / 1e6)
+    finally:
+        worker.terminate()
+        await worker.wait()
+        store.close()
+    return {"ms": statistics.median(took), "worst_ms": max(took)}
+
+
+async def serve() -> dict[str, Any]:
+    """Work until told to stop."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with working():
+        await stop.wait()
+    return {}
 
 
 def _percentile(values: list[float], percent: int) -> float:
