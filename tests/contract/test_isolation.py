@@ -42,6 +42,8 @@ class Bench:
     def on_sign(self, spec, kind, sign):
         if isinstance(sign, ProcessSign):
             self.processes.append(sign)
+            if sign.ack is not None:
+                sign.ack(None)
             return
         self.signs.append(sign)
         assert sign.kind == kind

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.ids import idempotency_key
-from mainspring.domain.journal import AttemptRecord
+from mainspring.domain.journal import AttemptRecord, OutcomeKind
 from mainspring.domain.retry import Retry
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.verdict import permanent
@@ -36,7 +36,8 @@ class Steps:
     def __init__(self, driver: "Driver") -> None:
         self._driver = driver
         self._live: dict[str, LiveStep] = {}
-        self._marking = 0
+        self._undos: dict[str, tuple[Request, StepCall]] = {}
+        """Undos whose step's attempt is still being stopped: it must not act after its undo."""
 
     @property
     def in_flight(self) -> bool:
@@ -45,6 +46,10 @@ class Steps:
 
     def start(self, request: Request, call: StepCall) -> None:
         """Start a step: its first attempt, or the next one after what is on record."""
+        undone = request.ident.removeprefix("undo:")
+        if request.kind is OutcomeKind.UNDO and undone in self._live:
+            self._undos[undone] = (request, call)
+            return
         step = LiveStep(request, call)
         driver = self._driver
         if driver.spent:
@@ -60,6 +65,12 @@ class Steps:
                 driver.waits.retry_at(request, call, last.next_at)
                 return
         self._attempt(step)
+
+    def _start_undo_of(self, ident: str) -> None:
+        """Start the undo that waited for this step's attempt to end."""
+        waiting = self._undos.pop(ident, None)
+        if waiting is not None and waiting[0].open:
+            self.start(*waiting)
 
     def _attempt(self, step: LiveStep) -> None:
         driver = self._driver
@@ -117,6 +128,7 @@ class Steps:
         if driver.gone or self._live.get(request.ident) is not step:
             return
         del self._live[request.ident]
+        self._start_undo_of(request.ident)
         step.handle = None  # it holds this step: no cycle is left for the collector
         if end.ok:
             self._save(step, OutcomeState.SUCCEEDED, end)

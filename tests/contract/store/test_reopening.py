@@ -186,7 +186,7 @@ def test_mark_done_ends_a_run_like_a_success(store, stand):
     """Marking done gives the result to the parent, frees the key and closes the run."""
     parent = store.begin()
     link = ParentLink(parent.id, "c", parent.claim)
-    run = store.start(partition="p", run_key=RunKey("k", "h"), parent=link).run
+    run = store.start(partition="p", run_key=RunKey("k", "h"), parent=link, input=b"{}").run
     if stand != "fresh":
         claimed = store.claim_one()
         store.do(suspend(claimed) if stand == "waiting" else halt(claimed))

@@ -38,7 +38,7 @@ def test_each_end_has_its_limit(store, clock):
 def test_unfinished_runs_keep_what_they_can_ask_for(store, clock):
     """Unfinished runs stay, and so do the ended children they may ask for again, their facts and the events meant for them."""
     parent = store.begin()
-    child = store.begin(parent=ParentLink(parent.id, "c", parent.claim))
+    child = store.begin(parent=ParentLink(parent.id, "c", parent.claim), input=b"{}")
     store.do(finish(child, result=b"1"), event(keep_until=clock.now() + 1_000), signal(parent.id), outcome(parent, 1))
     halted = store.begin()
     store.do(halt(halted))

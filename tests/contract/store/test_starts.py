@@ -159,7 +159,7 @@ def test_blocked_run_past_its_deadline_comes_up(store, clock):
 
 
 def child_of(run, **options):
-    return {"parent": ParentLink(run.id, "c1", run.claim, **options)}
+    return {"parent": ParentLink(run.id, "c1", run.claim, **options), "input": b'{"of":"%s"}' % run.id.encode()}
 
 
 def test_child_shares_its_parents_hold(store):

@@ -10,6 +10,8 @@ from mainspring.store.sqlite.held import is_held
 from mainspring.store.sqlite.ownership import is_owner
 from mainspring.store.sqlite.transaction import Transaction
 
+DEEPEST = 100
+"""Children of children, at most."""
 PRIORITY_MS = 60_000
 """What one step of priority is worth in waiting time, so that priorities age."""
 
@@ -40,6 +42,10 @@ def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
     parent = command.parent
     if parent is not None and not is_owner(tx, parent.run, parent.claim):
         return CLAIM_LOST
+    if parent is not None:
+        cycle = _cycle(tx, command, parent.run)
+        if cycle is not None:
+            return cycle
     retired = tx.cache.get(("retired", command.automation))
     if retired is None:
         retired = tx.one("is_retired", (command.automation,)) is not None
@@ -49,6 +55,17 @@ def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
     if command.here and is_held(tx):
         return Refused("held", "the store was restored and is held: nothing starts before it is released")
     return None
+
+
+def _cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:
+    """Refuse a child that would ask for itself for ever: the same automation with the same input above it, or too deep a tree."""
+    values = {"parent": parent, "automation": command.automation, "kind": command.kind, "input": command.input}
+    row = tx.one("find_cycle", {**values, "deepest": DEEPEST})
+    if row is None:
+        return None
+    if row[1] >= DEEPEST:
+        return Refused("cycle", f"children of children are {DEEPEST} deep: {command.automation!r} seems to ask for itself")
+    return Refused("cycle", f"{command.automation!r} asks for itself with the same input: run {row[0]} above it has both")
 
 
 def _stage(tx: Transaction, command: StartRun) -> Started | Refused:
