@@ -1,0 +1,70 @@
+"""Every Python block of the pages that is marked runnable runs, each in a new process and an empty folder."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from mainspring.cli.main import root
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+BLOCK = re.compile(r"^<!-- runnable -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Lines of code blocks and words in backticks that call the program.
+SHOWN = re.compile(r"(?:^ {4}(?:[\d*/]+ +){0,5}|`)mainspring ((?:[^`\n;&]|\\n(?! ))+?)(?=`|$| [;&])", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+BLOCKS = [
+    pytest.param(found[1], id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, found in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8")), start=1)
+]
+
+
+@pytest.mark.parametrize("code", BLOCKS)
+def test_block_runs(code, tmp_path):
+    """What a page shows works when it is copied."""
+    program = tmp_path / "copied.py"
+    program.write_text(code, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONWARNINGS": "error"}
+    done = subprocess.run(
+        [sys.executable, str(program)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_shown_command_lines_exist(page):
+    """Each command and option that a page shows is one of the program's."""
+    for line in SHOWN.findall(page.read_text(encoding="utf-8")):
+        words = shlex.split(line, comments=True)
+        command: click.Command = root
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            found = command.get_command(click.Context(command), words[0])
+            assert found is not None, f"{page.name}: {line}"
+            command, words = found, words[1:]
+        known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+        before = words[: words.index("--")] if "--" in words else words
+        unknown = [word for word in before if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in known]
+        assert unknown == [], f"{page.name}: {line}"
+
+
+def test_pages_have_runnable_blocks():
+    """The mark is still the one that is looked for."""
+    assert len(BLOCKS) >= 10
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs").glob("**/*.md"))], ids=lambda page: page.name)
+def test_links_of_pages_lead_somewhere(page):
+    """A relative link names a file that is there."""
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_readme_stays_short():
+    """It is read in a minute or two."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
