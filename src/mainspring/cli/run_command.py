@@ -9,9 +9,10 @@ import msgspec
 
 from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
-from mainspring.cli.following import finish, follow
 from mainspring.cli.lazy import command
+from mainspring.cli.waiting import finish, wait_for_end
 from mainspring.domain.errors import ArgumentError, UnknownNameError
+from mainspring.domain.states import RunState
 
 if TYPE_CHECKING:
     from mainspring.engine.automation import Automation
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--priority", type=int, help="higher goes first")
 @click.option("--watch", is_flag=True, help="tell each step as it ends (stderr)")
 @click.option("--detach", is_flag=True, help="start it and do not wait")
-@click.option("--timeout", type=float, metavar="SECONDS", help="wait so long for the end")
+@click.option("--timeout", metavar="SPAN", help="wait so long for the end")
 @click.option("--help", "-h", "wants_help", is_flag=True, help="show the parameters of the automation, and an example")
 @pass_invocation
 def run_command(
@@ -57,9 +58,11 @@ def run_command(
         return _detach(invocation, automation, data, options)
     if _somebody_works(invocation, automation.name):
         started = _start(invocation, automation, data, options)
-        if not given["watch"]:
-            invocation.flags.quiet = True
-        return follow(invocation, started, timeout=given["timeout"])
+        if given["watch"]:
+            from mainspring.cli.runs_watch import follow
+
+            return follow(invocation, started, given["timeout"])
+        return wait_for_end(invocation, started, timeout=_seconds(given["timeout"]))
     return _work_here(invocation, registry, automation, data, options, given)
 
 
@@ -132,6 +135,12 @@ def _start(invocation: Invocation, automation: "Automation", data: bytes, option
     return started.run
 
 
+def _seconds(span: str | None) -> float | None:
+    from mainspring.domain.duration import parse_duration
+
+    return None if span is None else parse_duration(span).total_seconds()
+
+
 def _detach(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> int:
     run = _start(invocation, automation, data, options)
     invocation.output.document({"run": run}, run)
@@ -165,21 +174,24 @@ def _work_here(
     databases = {name: database.path for name, database in invocation.settings.databases.items()}
     app = App(store=invocation.path, registry=registry, databases=databases)
 
-    async def work() -> str:
+    async def work() -> int:
         async with app.running():
             run = await app.do_as(
                 invocation.act, lambda store, act: _started(store, invocation, automation, data, options, act)
             )
-            await app.ended(run, within=given["timeout"])
-            return run
+            if given["watch"]:
+                from mainspring.cli.runs_watch import follow
 
-    run = asyncio.run(work())
-    view = run_view(invocation.reader, run)
-    if view.finished_at is None and view.state != "needs_attention":
-        raise exits.WaitTimedOutError(
-            f"run {run} has not ended; it is {view.state}", hint="It goes on with the next worker: mainspring up"
-        )
-    return finish(invocation, view)
+                return await asyncio.to_thread(follow, invocation, run, given["timeout"])
+            await app.ended(run, within=_seconds(given["timeout"]))
+        view = run_view(invocation.reader, run)
+        if view.finished_at is None and view.state != RunState.NEEDS_ATTENTION:
+            raise exits.WaitTimedOutError(
+                f"run {run} has not ended; it is {view.state}", hint="It goes on with the next worker: mainspring up"
+            )
+        return finish(invocation, view)
+
+    return asyncio.run(work())
 
 
 def _started(
