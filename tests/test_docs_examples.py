@@ -5,18 +5,21 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import click
 import pytest
 
 from mainspring.cli.main import root
+from mainspring.engine.scripts import load_scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 BLOCK = re.compile(r"^<!-- runnable -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Lines of code blocks and words in backticks that call the program.
 SHOWN = re.compile(r"(?:^ {4}(?:[\d*/]+ +){0,5}|`)mainspring ((?:[^`\n;&]|\\n(?! ))+?)(?=`|$| [;&])", re.MULTILINE)
+SCRIPT = re.compile(r"^ *\[script\.\w+\]\n(?: *\w+ = .*\n)+", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 BLOCKS = [
     pytest.param(found[1], id=f"{page.stem}-{number}")
@@ -35,6 +38,18 @@ def test_block_runs(code, tmp_path):
         [sys.executable, str(program)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_shown_scripts_can_be_loaded(page, tmp_path):
+    """Each `[script.NAME]` that a page shows declares a script without a problem."""
+    text = page.read_text(encoding="utf-8")
+    for found in SCRIPT.finditer(text):
+        file = tmp_path / "scripts.toml"
+        file.write_text(textwrap.dedent(found[0]), encoding="utf-8")
+        scripts, problems = load_scripts(file)
+        assert problems == []
+        assert len(scripts) == 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
