@@ -8,12 +8,10 @@ import sys
 import time
 from typing import Any
 
-from dbos import DBOS, DBOSClient, EnqueueOptions, Queue
+from dbos import DBOS, DBOSClient, EnqueueOptions
 
 URL = f"sqlite:///{os.environ['BENCH_FOLDER']}/dbos.sqlite"
 NOTICED = "noticed"
-if sys.argv[1] == "serve":
-    Queue(NOTICED)
 DBOS(
     config={
         "name": "bench",
@@ -149,7 +147,8 @@ async def notice(count: int) -> dict[str, Any]:
             options = EnqueueOptions(workflow_name="stamp", queue_name=NOTICED, app_version="1")
             handle = await asyncio.to_thread(client.enqueue, options, n)
             committed = time.time_ns()
-            took.append((await asyncio.to_thread(handle.get_result) - committed) / 1e6)
+            result = await asyncio.wait_for(asyncio.to_thread(handle.get_result), 30)
+            took.append((result - committed) / 1e6)
     finally:
         worker.kill()
         await worker.wait()
@@ -158,6 +157,7 @@ async def notice(count: int) -> dict[str, Any]:
 
 async def serve() -> dict[str, Any]:
     """Work until killed."""
+    await asyncio.to_thread(DBOS.register_queue, NOTICED)
     await asyncio.sleep(3600)
     return {}
 

@@ -21,6 +21,7 @@ from mainspring.engine.programs import program_of
 from mainspring.engine.starting import StartOptions
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.runs import Claim, ClaimedRun, StartRun
+from mainspring.store.sqlite.reader import Reader
 from mainspring.store.sqlite.reads_engine import SqliteEngineReads
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -156,6 +157,43 @@ async def idle() -> dict[str, Any]:
     async with working():
         await asyncio.sleep(3)
         return {"rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+async def start_gated(count: int) -> dict[str, Any]:
+    """Start runs for a worker elsewhere."""
+    store = SqliteStore(store_path(), clock=CLOCK, deliver=_in_loop(asyncio.get_running_loop()))
+    store.open()
+    await start_all(store, [start("gated", number=n) for n in range(count)])
+    store.close()
+    return {}
+
+
+async def until_under_way(count: int) -> dict[str, Any]:
+    """Wait until the first step of so many runs is saved, and a moment more."""
+    await _until("select count(*) from journal", count)
+    await asyncio.sleep(1.5)
+    return {}
+
+
+async def until_done(count: int) -> dict[str, Any]:
+    """Wait until so many runs succeeded."""
+    await _until("select count(*) from runs where finished_at is not null and state = 'succeeded'", count)
+    return {}
+
+
+async def _until(query: str, count: int) -> None:
+    reader = Reader(store_path())
+    while reader.read_text(query)[0][0] < count:
+        await asyncio.sleep(0.05)
+    reader.close()
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop) -> Any:
+    def answer(answers: list[Any]) -> None:
+        for on_done, result in answers:
+            on_done(result)
+
+    return lambda answers: loop.call_soon_threadsafe(answer, answers)
 
 
 async def notice(count: int) -> dict[str, Any]:
