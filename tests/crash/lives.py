@@ -10,11 +10,8 @@ import asyncio
 import json
 import os
 import re
-import select
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +27,9 @@ from mainspring.engine.parentage import set_death_signal
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store import failpoints
+from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.handlers import HANDLERS
 from mainspring.store.sqlite.queries import TEXTS, names
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
 
@@ -60,6 +59,8 @@ class Life(msgspec.Struct, kw_only=True):
     """From which commit to which the database takes none."""
     hold: str = ""
     """See effects.HOLD."""
+    freeze_groups: bool = False
+    """The commit that would put a script's process group on record hangs; the file `frozen` says so."""
     act: str = ""
     """start, publish or answer: this life is no worker but a program that does this one act and ends."""
 
@@ -98,10 +99,21 @@ def live(life: Life, registry: Registry) -> None:
         from mainspring.engine import worker
 
         worker._ROUND_S = upkeep._EVERY_S = 0.01
+    if life.freeze_groups:
+        HANDLERS[RecordProcess] = _freeze(life)
     if life.act:
         _do(life, registry)
     else:
         asyncio.run(_work(life, registry))
+
+
+def _freeze(life: Life) -> Callable[[Any, Any], Any]:
+    def hang(_transaction: Any, _command: Any) -> Any:
+        Path(life.folder, "frozen").touch()
+        while True:
+            signal.pause()
+
+    return hang
 
 
 def _do(life: Life, registry: Registry) -> None:
@@ -204,93 +216,6 @@ def serve() -> None:
                     os._exit(code)
             answer = {"pid": pid}
         os.write(answers, json.dumps(answer).encode() + b"\n")
-
-
-# -- what tests use ----------------------------------------------------------------------------------------------------
-
-
-class Process:
-    """One life as its test sees it."""
-
-    def __init__(self, template: "Template", pid: int, life: Life) -> None:
-        self._template = template
-        self._descriptor = os.pidfd_open(pid)
-        self.pid = pid
-        self.life = life
-        self.code: int | None = None
-
-    def ended(self, within: float = 0.0) -> bool:
-        """Tell whether the process has ended, waiting so many seconds for it; then `code` is known (negative = signal)."""
-        if self.code is not None:
-            return True
-        if not select.select([self._descriptor], [], [], within)[0]:
-            return False
-        self.code = int(self._template.request({"reap": self.pid})["status"])
-        os.close(self._descriptor)
-        return True
-
-    def send(self, number: int) -> None:
-        """Send a signal."""
-        os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """End it as a power cut would, and wait until it is gone."""
-        if not self.ended():
-            self.send(signal.SIGKILL)
-            assert self.ended(10)
-
-    def passed(self) -> int:
-        """Return how many commits it has finished."""
-        try:
-            return self.life.hits.read_bytes().count(b"a")
-        except FileNotFoundError:
-            return 0
-
-    def stopped(self, within: float = 5.0) -> bool:
-        """Tell whether it stands still (SIGSTOP); False if it has ended instead."""
-        until = time.monotonic() + within
-        while time.monotonic() < until:
-            state = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
-            if state.split()[0] in "TZX":
-                return state.split()[0] == "T"
-        return False
-
-
-class Template:
-    """The warm process from which lives are forked."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.lives"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"ready\n"
-
-    def request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Ask the template for something."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def start(self, life: Life) -> Process:
-        """Start a life."""
-        return Process(self, int(self.request(msgspec.to_builtins(life))["pid"]), life)
-
-    def close(self) -> None:
-        """End the template, and with it whatever still lives."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.kill()
-        self._process.wait(10)
-        self._process.stdin.close()
-        self._process.stdout.close()
 
 
 if __name__ == "__main__":

@@ -118,6 +118,10 @@ class Supervised:
         """Wait until the world has seen so many calls, or all runs have ended."""
         self.until(lambda: self.called() >= count or not self.unfinished())
 
+    def until_gone(self, pid: int) -> None:
+        """Wait until a process has ended."""
+        self.until(lambda: pid not in self.processes())
+
     def called(self) -> int:
         """Return how many calls the world has seen."""
         return len(self.calls())

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.crash.lives import Life, Process
+from tests.crash.lives import Life
+from tests.crash.processes import Process
 from tests.crash.scenarios import ALL, BUDGET, SCENARIOS, UNLOADED, carry
 from tests.crash.trials import Scenario, Trial, World
 

@@ -91,7 +91,7 @@ def test_killing_the_worker_sets_nobody_apart(supervised: Supervised) -> None:
         worker = supervised.workers()[0]
         supervised.until_called(supervised.called() + 8)
         supervised.kill(worker)
-        supervised.until(lambda gone=worker: gone not in supervised.workers())
+        supervised.until_gone(worker)
     supervised.until(lambda: not supervised.unfinished())
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 200}
     assert supervised.doubled() == []

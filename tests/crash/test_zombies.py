@@ -13,7 +13,8 @@ import pytest
 
 from mainspring.domain.states import RunState
 from mainspring.store.commands.sessions import Bury, CloseSession
-from tests.crash.lives import Life, Process
+from tests.crash.lives import Life
+from tests.crash.processes import Process
 from tests.crash.scenarios import ALL, BUDGET, SCENARIOS, carry
 from tests.crash.trials import Scenario, Trial, World
 

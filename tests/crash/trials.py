@@ -25,7 +25,8 @@ from mainspring.store.sqlite.check import check
 from mainspring.store.sqlite.store import SqliteStore
 from tests.crash.clients import Client
 from tests.crash.effects import Call, Effects
-from tests.crash.lives import LETTERS, Life, Process, Template
+from tests.crash.lives import Life
+from tests.crash.processes import Process, Template
 
 _POLL = 0.002
 _LONGEST = 30.0
@@ -185,7 +186,7 @@ class Trial:
     def _reached(process: Process, order: str) -> bool:
         """Tell whether the ordered kill was reached: then the process is dying."""
         place, _, count = order.partition(":kill@")
-        return process.life.hits.read_bytes().count(LETTERS[place]) >= int(count)
+        return process.passed(place) >= int(count)
 
     def over(self) -> bool:
         """Tell whether the run has ended or needs a person."""

@@ -81,6 +81,8 @@ class _Link:
 
     def post(self, sign: LogSign | ProgressSign | ProcessSign) -> None:
         """Hand a sign over; of groups nothing need be said, for all we start dies with us."""
+        if isinstance(sign, ProcessSign) and sign.ack is not None:
+            sign.ack(None)
         if isinstance(sign, LogSign):
             self.send(frames.Logged(sign.level, sign.text, sign.fields))
         elif isinstance(sign, ProgressSign):

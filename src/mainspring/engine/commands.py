@@ -8,6 +8,7 @@ import os
 import time
 from datetime import timedelta
 from pathlib import Path
+from queue import SimpleQueue
 
 import msgspec
 
@@ -17,7 +18,7 @@ from mainspring.domain.produces import Product, unmet
 from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.running_command import RunningCommand
 from mainspring.engine.signs import LogSign, ProcessSign
-from mainspring.engine.step_context import current
+from mainspring.engine.step_context import Channel, current
 
 _LEVEL = {"stdout": "info", "stderr": "warning"}
 
@@ -58,7 +59,7 @@ def run_command(
     running = RunningCommand(
         Command(words=command, cwd=cwd, env=environ, timeout=timeout),
         on_line=lambda stream, text: step.channel.post(LogSign(_LEVEL[stream], text, stream=stream)),
-        on_group=lambda pgid, mark, ended: step.channel.post(ProcessSign(pgid, mark, ended)),
+        on_group=lambda pgid, mark, ended: _tell_group(step.channel, pgid, mark, ended=ended),
     )
     step.stopper = running.stop
     started_at = time.time_ns() // 1_000_000  # compared with what the file system says, so it is the machine's clock
@@ -69,6 +70,19 @@ def run_command(
     check_end(command, end, timeout)
     check_products(produces or [], cwd, started_at)
     return CommandResult(end.code, end.tail, end.took_us // 1000)
+
+
+def _tell_group(channel: Channel, pgid: int, mark: str, *, ended: bool) -> None:
+    """Tell of the command's group; when it begins, return once that is on record, so that a takeover knows whom to kill.
+
+    Raises:
+        AttemptClosed, StoreError: it never will be.
+    """
+    answers: SimpleQueue[BaseException | None] = SimpleQueue()
+    channel.post(ProcessSign(pgid, mark, ended, None if ended else answers.put))
+    error = None if ended else answers.get()
+    if error is not None:
+        raise error
 
 
 def check_end(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:

@@ -19,7 +19,7 @@ from mainspring.engine import attempt_end
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.signs import AbandonedSign, CheckpointSign, Sign, SignKind
+from mainspring.engine.signs import AbandonedSign, CheckpointSign, ProcessSign, Sign, SignKind
 from mainspring.engine.step_context import SAVED, STEP, AttemptClosed, Saved, StepContext, refuse_closed
 
 OnEnd = Callable[[AttemptEnd], None]
@@ -144,7 +144,7 @@ class LiveAttempt:
         """Hand a sign to the engine; in the loop's thread."""
         if not self.closed:
             self.host.on_sign(self.spec, sign.kind, sign)
-        elif isinstance(sign, CheckpointSign):
+        elif isinstance(sign, CheckpointSign | ProcessSign) and sign.ack is not None:
             sign.ack(AttemptClosed("too late"))
 
     def post(self, sign: Sign) -> None:

@@ -2,7 +2,8 @@
 
 Role: starts the command in a process group of its own, reads what it prints, ends it on time. No asyncio, no store.
 Invariants: no shell reads the words. On Linux the command dies with the process that started it: a small Python program asks
-the kernel for that and then becomes the command, since code between fork and exec is not safe beside threads. On a time-out or
+the kernel for that and then becomes the command, since code between fork and exec is not safe beside threads. It waits for a word
+before: the command begins only when `on_group` has returned, so that whoever takes over knows its group. On a time-out or
 `stop` the whole group is told to end, then killed.
 """
 
@@ -24,17 +25,20 @@ from mainspring.engine.parentage import kill_group, started_mark
 TAIL_BYTES = 64 * 1024
 _CHUNK = 64 * 1024
 _MOST_PIECES = 8
-# PR_SET_PDEATHSIG, then become the command. Python ignores two signals that commands count on, and where there is no locale it
-# sets one, which the command was not given.
+# PR_SET_PDEATHSIG, wait for the word, then become the command. Python ignores two signals that commands count on, and where
+# there is no locale it sets one, which the command was not given.
 _BECOME = f"""
 import ctypes, os, signal, sys
-parent, locale, words = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+parent, locale, word, words = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
 if locale == "none":
     os.environ.pop("LC_CTYPE", None)
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
+if not os.read(word, 1):
+    os._exit(1)
+os.close(word)
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 try:
@@ -67,6 +71,7 @@ class RunningCommand:
         self._tail = bytearray()
         self._cutters = {"stdout": LineCutter(), "stderr": LineCutter()}
         self._wake_read, self._wake_write = os.pipe()
+        self._word_write = -1
         self._lock = threading.RLock()  # guards the wake pipe; a signal handler may come in between
 
     def run(self) -> CommandEnd:
@@ -81,11 +86,13 @@ class RunningCommand:
             try:
                 mark = started_mark(process.pid)
                 self._tell_group(process.pid, mark, ended=False)
+                self._give_word()
                 self._watch(process, began)
             finally:
                 self._end(process)
             self._tell_group(process.pid, mark, ended=True)
         finally:
+            self._drop_word()
             with self._lock:
                 wake_write, self._wake_write = self._wake_write, -1
                 os.close(wake_write)
@@ -114,22 +121,37 @@ class RunningCommand:
             if self._wake_write >= 0:
                 os.write(self._wake_write, b"!")
 
+    def _give_word(self) -> None:
+        """Let the command begin, unless it was told to stop before."""
+        if not self._is_stopped:
+            with contextlib.suppress(BrokenPipeError):  # somebody killed it: its exit code says so
+                os.write(self._word_write, b"!")
+        self._drop_word()
+
+    def _drop_word(self) -> None:
+        word_write, self._word_write = self._word_write, -1
+        if word_write >= 0:
+            os.close(word_write)
+
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = self._command
         locale = "given" if "LC_CTYPE" in (os.environ if command.env is None else command.env) else "none"
+        word, self._word_write = os.pipe()
         try:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), locale, *command.words],
+                [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), locale, str(word), *command.words],
                 cwd=command.cwd,
                 env=command.env,
                 stdin=None if command.has_stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=command.pass_fds,
+                pass_fds=(word, *command.pass_fds),
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
             raise CommandFailed(f"cannot start {command.words[0]!r}: {error}", NOT_EXECUTABLE) from error
+        finally:
+            os.close(word)
 
     def _watch(self, process: subprocess.Popen[bytes], began: float) -> None:
         """Read and wait until the process itself has ended; what it left running may keep the pipes."""
@@ -193,7 +215,7 @@ class RunningCommand:
             return None
         self._tail += data
         if len(self._tail) > 2 * TAIL_BYTES:
-            del self._tail[:-TAIL_BYTES]
+            del self._tail[: -TAIL_BYTES - 1]  # one more than is shown, so that it is known to be cut
         if self._command.tee:
             _write_all(1 if name == "stdout" else 2, data)
         self._lines(name, self._cutters[name].feed(data))

@@ -27,7 +27,9 @@ class SignDesk:
     def take(self, spec: AttemptSpec | None, _kind: SignKind, sign: Sign) -> None:
         """Take a sign of life of an attempt (`spec`) or of a child process."""
         if isinstance(sign, ProcessSign):
-            self._store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), ignore)
+            ack = sign.ack
+            known = ignore if ack is None else lambda result: ack(result if isinstance(result, Exception) else None)
+            self._store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), known)
             return
         driver = self._drivers.get(spec.run_id) if spec is not None else None
         if driver is not None and spec is not None:

@@ -62,12 +62,14 @@ class AbandonedSign(msgspec.Struct, frozen=True):
 class ProcessSign(msgspec.Struct, frozen=True):
     """A child process began, or ended; its group is to be killed before a takeover. `started` tells two of one id apart.
 
-    It comes with `spec` None: a child serves many attempts.
+    It comes with `spec` None: a child serves many attempts. `ack`, if there is one, is called as a checkpoint's is: when the group is on
+    record, or never will be.
     """
 
     pgid: int
     started: str
     ended: bool
+    ack: Ack | None = None
     kind = SignKind.PROCESS
 
 

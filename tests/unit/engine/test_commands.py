@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from mainspring.domain.classify import Kind, classify
+from mainspring.domain.errors import StoreUnavailableError
 from mainspring.engine.command import CommandFailed
 from mainspring.engine.commands import NotProduced, run_command
 from mainspring.engine.signs import LogSign, ProcessSign
@@ -15,9 +16,12 @@ from mainspring.engine.step_context import STEP, NotInStepError, StepContext
 class Told:
     def __init__(self):
         self.signs = []
+        self.answer = None
 
     def post(self, sign):
         self.signs.append(sign)
+        if isinstance(sign, ProcessSign) and sign.ack is not None:
+            sign.ack(self.answer)
 
 
 @pytest.fixture
@@ -65,6 +69,14 @@ def test_command_step_checks_what_it_produces(told, tmp_path):
     with pytest.raises(NotProduced, match="empty"):
         run_command(["mkdir", "new"], cwd=str(tmp_path), produces=["new"])
     assert run_command(["sh", "-c", "echo x > b.gz"], cwd=str(tmp_path), produces=["*.gz", f"{tmp_path}/b*"])
+
+
+def test_command_begins_only_once_its_group_is_on_record(told, tmp_path):
+    """A command whose process group cannot be put on record never begins: nobody could end its children after a crash."""
+    told.answer = StoreUnavailableError("the store was closed")
+    with pytest.raises(StoreUnavailableError):
+        run_command(["touch", "begun"], cwd=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_command_step_outside_a_step_is_refused():

@@ -1,0 +1,52 @@
+"""A store with any number of workers, steered by the test itself."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.crash.clients import Client
+from tests.crash.lives import Life
+from tests.crash.processes import Process
+from tests.crash.trials import World
+
+
+@dataclass
+class Bench:
+    """A store with any number of workers on it."""
+
+    world: World
+    lives: list[Process] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder = self.world.fresh()
+        self.client = Client(self.folder / "state.db", self.world.registry)
+        self._mark = self.world.effects.mark()
+
+    def work(self, **options: Any) -> Process:
+        """Start a worker."""
+        number = len(self.lives) + 1
+        life = Life(
+            folder=str(self.folder), trial=self.folder.name, effects=self.world.effects.path, number=number, **options
+        )
+        self.lives.append(self.world.template.start(life))
+        return self.lives[-1]
+
+    def calls(self) -> Counter[str]:
+        """Return how often each effect was asked for."""
+        return Counter(call.what for call in self.world.effects.calls(self._mark, self.folder.name))
+
+    def until(self, holds: Callable[[], object], within: float = 20.0) -> None:
+        """Look until it holds."""
+        until = time.monotonic() + within
+        while not holds():
+            logs = "".join(life.life.log.read_text() for life in self.lives if life.life.log.exists())
+            assert time.monotonic() < until, f"it does not come to that\n{self.calls()}\n{logs}"
+            time.sleep(0.001)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        for life in self.lives:
+            life.kill()
+        self.client.close()
