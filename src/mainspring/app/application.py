@@ -79,8 +79,8 @@ class App:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Self]:
-        """Run a worker in this loop until the block is left; then it drains.
+    async def running(self, *, schedules: bool = True) -> AsyncIterator[Self]:
+        """Run a worker in this loop until the block is left; then it drains. `schedules` = also make the runs of due slots.
 
         Raises:
             StoreError: the store cannot be used.
@@ -98,6 +98,7 @@ class App:
             classifier=self._classifier,
             settings=self._settings,
             role="app",
+            schedules=schedules,
             databases=self._databases,
             upkeep=Upkeep(),
         )
@@ -117,7 +118,7 @@ class App:
         """
 
         async def work() -> Any:
-            async with self.running():
+            async with self.running(schedules=False):
                 handle = await self.start(automation, *args, **kwargs)
                 return await handle.result()
 

@@ -175,7 +175,7 @@ def _work_here(
     app = App(store=invocation.path, registry=registry, databases=databases)
 
     async def work() -> int:
-        async with app.running():
+        async with app.running(schedules=False):
             run = await app.do_as(
                 invocation.act, lambda store, act: _started(store, invocation, automation, data, options, act)
             )
