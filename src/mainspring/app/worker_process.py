@@ -6,6 +6,7 @@ the session ends at once with 75, for a process that may write nothing more must
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -21,6 +22,8 @@ from mainspring.engine.parentage import kill_group, set_death_signal
 GONE = 75
 """Exit code: the store or the session is lost; start again."""
 _LOOK_EVERY_S = 0.2
+_COLLECT_AFTER = 20_000
+"""New objects between two looks for cycles. A step leaves none behind, and each look costs as much as some steps."""
 _LOG = logging.getLogger("mainspring.worker")
 
 
@@ -41,6 +44,8 @@ def main(arguments: list[str]) -> int:
 
 async def _work(project: Project, handover: Handover) -> int:
     registry = project.load_registry(handover.modules)
+    gc.freeze()  # the code stays: there is no need to look through it ever again
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     for problem in registry.problems:
         _LOG.error("%s: %s. %s", problem.where, problem.what, problem.how)
     working = project.working(registry, role=handover.role, survive_ms=handover.survive_ms)

@@ -24,6 +24,7 @@ from mainspring.engine.notes import Notes
 from mainspring.engine.requests import Request, TimerCall, Unloaded
 
 _UNSET: Any = object()
+_MOST_CLOSED = 64
 _STOPPING = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _UNHANDED = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 
@@ -142,6 +143,8 @@ class Body:
                     request.offered = True
                     self.new.append(request)
             registered.clear()
+            if len(self.new) > 2 * len(self.waiting) + _MOST_CLOSED:  # in a replay: what was answered meanwhile is not kept
+                self.new = [request for request in self.new if request.open]
 
     @property
     def done(self) -> bool:

@@ -23,7 +23,7 @@ Rows = list[tuple[Any, ...]]
 Snapshot = Callable[..., Rows]
 """A read(query, params=()) whose calls all see one commit."""
 
-_KEPT = 4
+_KEPT = 8
 _LONGEST = 10.0
 _STEPS_BETWEEN_LOOKS = 50_000
 
