@@ -41,7 +41,11 @@ def main(names: list[str]) -> int:
     print(_table(figures))
     for failure in failures:
         print(f"not measured: {failure}", file=sys.stderr)
-    data = {"machine": machine, "figures": [{**msgspec.to_builtins(f), "ratio": f.ratio} for f in figures], "failures": failures}
+    data = {
+        "machine": machine,
+        "figures": [{**msgspec.to_builtins(f), "ratio": f.ratio} for f in figures],
+        "failures": failures,
+    }
     OUT.write_bytes(msgspec.json.format(msgspec.json.encode(data), indent=2))
     return 1 if failures else 0
 

@@ -16,7 +16,9 @@ def figures() -> list[Figure]:
     peer_mib = sum(map(_size, peers)) / 2**20
     return [
         Figure(name="packages of a core install", unit="packages", ours=len(ours), peer=len(peers), peer_name="DBOS"),
-        Figure(name="size of a core install", unit="MiB", ours=mib, peer=peer_mib, peer_name="DBOS", note="without .pyc"),
+        Figure(
+            name="size of a core install", unit="MiB", ours=mib, peer=peer_mib, peer_name="DBOS", note="without .pyc"
+        ),
     ]
 
 

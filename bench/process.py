@@ -49,7 +49,9 @@ def measure(side: str, what: str, *numbers: int, timeout: float = 900, folder: s
     return found
 
 
-def pairs(what: str, count: int, *numbers: int, peer_numbers: tuple[int, ...] | None = None) -> tuple[list[Any], list[Any]]:
+def pairs(
+    what: str, count: int, *numbers: int, peer_numbers: tuple[int, ...] | None = None
+) -> tuple[list[Any], list[Any]]:
     """Measure ours and DBOS in turn, `count` times each, so that a busy moment of the machine meets both."""
     ours, peers = [], []
     for _ in range(count):

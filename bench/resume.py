@@ -59,7 +59,12 @@ def _ours(folder: str) -> float:
 def _peer(folder: str) -> float:
     env = {**environment(folder), "BENCH_GATE": f"{folder}/gate"}
     first = subprocess.Popen(
-        command("dbos_side", "load", PEER_RUNS), env=env, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command("dbos_side", "load", PEER_RUNS),
+        env=env,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         assert first.stdout is not None

@@ -24,7 +24,13 @@ def figures() -> list[Figure]:
             note=f"bare commit + {over:.2f} ms",
         ),
         Figure(
-            name="one sequential step, p99", unit="ms", ours=of(ours, "p99"), peer=of(ours, "bare_p99"), peer_name="bare commit"
+            name="one sequential step, p99",
+            unit="ms",
+            ours=of(ours, "p99"),
+            peer=of(ours, "bare_p99"),
+            peer_name="bare commit",
         ),
-        Figure(name="one sequential step, p50", unit="ms", ours=of(ours, "p50"), peer=of(peers, "p50"), peer_name="DBOS"),
+        Figure(
+            name="one sequential step, p50", unit="ms", ours=of(ours, "p50"), peer=of(peers, "p50"), peer_name="DBOS"
+        ),
     ]

@@ -19,7 +19,12 @@ def figures() -> list[Figure]:
         python = [sys.executable, "-c", "pass"]
         wanted = [
             ("mainspring version", [sys.executable, "-m", "mainspring", "version"], python, "python -c pass"),
-            ("import mainspring", [sys.executable, "-c", "import mainspring"], [sys.executable, "-c", "import dbos"], "import dbos"),
+            (
+                "import mainspring",
+                [sys.executable, "-c", "import mainspring"],
+                [sys.executable, "-c", "import dbos"],
+                "import dbos",
+            ),
             (
                 "mainspring exec -n x -- true",
                 [sys.executable, "-m", "mainspring", "exec", "-n", "x", "--", "true"],

@@ -1,6 +1,7 @@
 """`python -m bench.sides.dbos_side WHAT NUMBERS...`: the same work by DBOS on SQLite; prints JSON."""
 
 import asyncio
+import itertools
 import json
 import os
 import statistics
@@ -93,7 +94,12 @@ async def _throughput(runs: int, count: int, starter: Any) -> dict[str, Any]:
     began, used = time.perf_counter(), time.process_time()
     await asyncio.gather(*(one() for _ in range(runs)))
     took, cpu = time.perf_counter() - began, time.process_time() - used
-    return {"per_s": runs * count / took, "runs_per_s": runs / took, "cpu_us": cpu / (runs * count) * 1e6, "took_s": took}
+    return {
+        "per_s": runs * count / took,
+        "runs_per_s": runs / took,
+        "cpu_us": cpu / (runs * count) * 1e6,
+        "took_s": took,
+    }
 
 
 async def steps(runs: int, count: int) -> dict[str, Any]:
@@ -115,7 +121,7 @@ async def many(items: int) -> dict[str, Any]:
 async def sequential(count: int) -> dict[str, Any]:
     """Time from step to step of one workflow."""
     await in_turn(count)
-    took = [(b - a) / 1000 for a, b in zip(AT, AT[1:], strict=False)]
+    took = [(b - a) / 1000 for a, b in itertools.pairwise(AT)]
     return {f"p{p}": statistics.quantiles(took, n=100)[p - 1] for p in (50, 99)}
 
 

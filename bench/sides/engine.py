@@ -30,7 +30,9 @@ def store_path() -> Path:
 @contextlib.asynccontextmanager
 async def working(concurrency: int = 64) -> AsyncIterator[Working]:
     """A worker in this loop."""
-    engine = Working(store_path(), current_registry(), settings=WorkerSettings(concurrency=concurrency), schedules=False)
+    engine = Working(
+        store_path(), current_registry(), settings=WorkerSettings(concurrency=concurrency), schedules=False
+    )
     await engine.open()
     try:
         yield engine
@@ -69,7 +71,9 @@ async def start_all(store: SqliteStore, commands: list[StartRun]) -> None:
 
 def finished(store: SqliteStore) -> int:
     """Count the runs that succeeded."""
-    return int(store.reader.read_text("select count(*) from runs where finished_at is not null and state = 'succeeded'")[0][0])
+    return int(
+        store.reader.read_text("select count(*) from runs where finished_at is not null and state = 'succeeded'")[0][0]
+    )
 
 
 async def until_finished(store: SqliteStore, count: int, within: float = 600) -> None:

@@ -1,8 +1,10 @@
 """`python -m bench.sides.ours WHAT NUMBERS...`: one measurement of ours; prints JSON."""
 
+# ruff: noqa: ASYNC110 - what is waited for happens in another process or thread
+
 import asyncio
+import itertools
 import json
-import os
 import resource
 import signal
 import statistics
@@ -34,7 +36,12 @@ async def _throughput(name: str, runs: int, count: int) -> dict[str, Any]:
         await start_all(engine.store, [start(name, count=count) for _ in range(runs)])
         await until_finished(engine.store, runs + 1)
         took, cpu = time.perf_counter() - began, time.process_time() - used
-    return {"per_s": runs * count / took, "runs_per_s": runs / took, "cpu_us": cpu / (runs * count) * 1e6, "took_s": took}
+    return {
+        "per_s": runs * count / took,
+        "runs_per_s": runs / took,
+        "cpu_us": cpu / (runs * count) * 1e6,
+        "took_s": took,
+    }
 
 
 async def steps(runs: int, count: int) -> dict[str, Any]:
@@ -71,7 +78,7 @@ async def sequential(count: int) -> dict[str, Any]:
         await until_finished(engine.store, 1)
     bare_us += bare.commit(count // 2)
     automations.add = adding
-    took_us = [(b - a) / 1000 for a, b in zip(at, at[1:], strict=False)]
+    took_us = [(b - a) / 1000 for a, b in itertools.pairwise(at)]
     return {
         **{f"p{p}": _percentile(took_us, p) for p in (50, 99)},
         **{f"bare_p{p}": _percentile(bare_us, p) for p in (50, 99)},
@@ -210,7 +217,11 @@ async def notice(count: int) -> dict[str, Any]:
             command = start("stamp", number=n)
             await asyncio.to_thread(store.apply, command)
             committed = time.time_ns()
-            while not (row := store.reader.read_text("select result from runs where id = ? and state = 'succeeded'", (command.id,))):
+            while not (
+                row := store.reader.read_text(
+                    "select result from runs where id = ? and state = 'succeeded'", (command.id,)
+                )
+            ):
                 await asyncio.sleep(0.005)
             took.append((int(row[0][0]) - committed) / 1e6)
     finally:

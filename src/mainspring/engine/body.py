@@ -83,9 +83,8 @@ class Body:
                 break
             outcome = self._history[position]
             position += 1
-            self.now_at = max(
-                self.now_at, outcome.at
-            )  # also of what nobody waits for now: live it was handed over and ignored
+            # Also of what nobody waits for now: live it was handed over and ignored.
+            self.now_at = max(self.now_at, outcome.at)
             if outcome.kind in _STOPPING or outcome.state in _UNHANDED or outcome.ident in self.waiting:
                 self._hand(outcome, _UNSET)
             elif (
