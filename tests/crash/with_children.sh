@@ -5,4 +5,5 @@ forever=$!
 (sleep 0.03; echo "work $$" >>"$CRASH_FOLDER/script.txt") &
 wait $!
 kill $forever
+wait $forever
 echo "end $$" >>"$CRASH_FOLDER/script.txt"
