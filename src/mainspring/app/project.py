@@ -87,6 +87,7 @@ class Project:
         settings = WorkerSettings(
             concurrency=worker.concurrency,
             threads=worker.threads,
+            park_bytes=worker.park_bytes,
             queues=tuple(worker.queues) if set(worker.queues) != {"default"} else None,
             stalled_ms=round(worker.stalled_after.total_seconds() * 1000),
             suspects=probation,

@@ -142,7 +142,9 @@ class Body:
                     request.offered = True
                     self.new.append(request)
             registered.clear()
-            if len(self.new) > 2 * len(self.waiting) + _MOST_CLOSED:  # in a replay: what was answered meanwhile is not kept
+            if (
+                len(self.new) > 2 * len(self.waiting) + _MOST_CLOSED
+            ):  # in a replay: what was answered meanwhile is not kept
                 self.new = [request for request in self.new if request.open]
 
     @property

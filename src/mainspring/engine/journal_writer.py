@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 
 class JournalWriter:
-    """`rank` is the last one given; `saving` counts what is on its way to the store."""
+    """`rank` is the last one given; `saving` counts what is on its way to the store; `value_bytes` is the size of all outputs."""
 
     def __init__(self, driver: "Driver", history: History | None) -> None:
         self._driver = driver
         self.saving = 0
         self.rank = 0
+        self.value_bytes = 0
         if history is not None:
             self.rank = max((o.rank for o in (*history.outcomes[-1:], *history.superseded)), default=0)
+            self.value_bytes = sum(len(o.output) for o in history.outcomes if o.output is not None)
 
     def save(
         self,
@@ -75,6 +77,8 @@ class JournalWriter:
         driver = self._driver
         self.rank = outcome.rank
         self.saving += 1
+        if outcome.output is not None:
+            self.value_bytes += len(outcome.output)
         seal = driver.hosting.seal
         command = SaveOutcome(
             driver.run.id,

@@ -73,7 +73,7 @@ class Worker(RunServices):
             children=children(on_sign) if children is not None else None,
             clock=clock,
         )
-        self._parking = Parking(self.settings.parked)
+        self._parking = Parking(self.settings.parked, self.settings.park_bytes)
         self._loading = 0
         self._claiming = self._wanted = self._claim_soon = False
         self._claim_count = 0

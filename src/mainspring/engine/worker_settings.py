@@ -9,8 +9,10 @@ class WorkerSettings:
 
     concurrency: int = 64
     threads: int = 32
-    parked: int = 2_000
-    """Suspended runs whose bodies stay in memory."""
+    parked: int = 100_000
+    """Suspended runs whose bodies stay in memory, at most."""
+    park_bytes: int = 64 * 1024 * 1024
+    """About how much memory they may take."""
     suspend_after_ms: int = 200
     """A wait shorter than this is waited out in memory."""
     tags: tuple[str, ...] = ()

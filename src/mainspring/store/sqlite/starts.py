@@ -64,8 +64,12 @@ def _cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:
     if row is None:
         return None
     if row[1] >= DEEPEST:
-        return Refused("cycle", f"children of children are {DEEPEST} deep: {command.automation!r} seems to ask for itself")
-    return Refused("cycle", f"{command.automation!r} asks for itself with the same input: run {row[0]} above it has both")
+        return Refused(
+            "cycle", f"children of children are {DEEPEST} deep: {command.automation!r} seems to ask for itself"
+        )
+    return Refused(
+        "cycle", f"{command.automation!r} asks for itself with the same input: run {row[0]} above it has both"
+    )
 
 
 def _stage(tx: Transaction, command: StartRun) -> Started | Refused:

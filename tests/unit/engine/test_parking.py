@@ -1,0 +1,63 @@
+"""The memory of suspended runs is bounded by number and by size; the longest parked goes first."""
+
+from types import SimpleNamespace
+
+from mainspring.engine.parking import EMPTY_BYTES, Parking
+
+
+class Parked:
+    """Stands for a driver: an id, the size of its values, and whether it was let go."""
+
+    def __init__(self, name: str, value_bytes: int = 0, rank: int = 3) -> None:
+        self.run = SimpleNamespace(id=name, generation=0)
+        self.journal = SimpleNamespace(value_bytes=value_bytes, rank=rank)
+        self.gone = False
+
+    def let_go(self) -> None:
+        self.gone = True
+
+
+def claimed(name: str, rank: int = 3, generation: int = 0) -> SimpleNamespace:
+    return SimpleNamespace(id=name, rank=rank, generation=generation)
+
+
+def test_parking_lets_the_longest_parked_go_by_number():
+    """The third of two places pushes the first one out."""
+    parking, drivers = Parking(2, 1 << 30), [Parked(name) for name in "abc"]
+    for driver in drivers:
+        parking.park(driver)
+    assert [driver.gone for driver in drivers] == [True, False, False]
+
+
+def test_parking_is_bounded_by_size():
+    """A run with large values pushes others out although there are places; what was taken out makes room again."""
+    parking, small, large = Parking(100, 10 * EMPTY_BYTES), Parked("small"), Parked("large", 4 * EMPTY_BYTES)
+    parking.park(small)
+    parking.park(large)
+    assert not small.gone
+    next_one = Parked("next")
+    parking.park(next_one)
+    assert (small.gone, large.gone, next_one.gone) == (True, False, False)
+    assert parking.take(claimed("large")) is large
+    more = [Parked(f"m{n}") for n in range(8)]
+    for driver in more:
+        parking.park(driver)
+    assert not next_one.gone
+
+
+def test_parked_run_that_went_on_elsewhere_is_not_used():
+    """Another rank or generation means that the body misses something: it is let go and the run is replayed."""
+    for other in (claimed("a", rank=4), claimed("a", generation=1)):
+        parking, driver = Parking(10, 1 << 30), Parked("a")
+        parking.park(driver)
+        assert parking.take(other) is None
+        assert driver.gone
+
+
+def test_nothing_is_kept_without_a_place():
+    """With no places each run is let go at once, so that every wake replays."""
+    parking, driver = Parking(0, 1 << 30), Parked("a")
+    parking.park(driver)
+    assert driver.gone
+    parking.clear()
+    parking.forget(driver)
