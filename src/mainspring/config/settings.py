@@ -29,8 +29,7 @@ Zone = Annotated[str, Meta(title="option tz")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
-KIB = 1024
-MIB = 1024 * KIB
+MIB = 1024 * 1024
 
 
 class ProjectSettings(Struct, frozen=True, kw_only=True):
@@ -43,13 +42,12 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """`[store.retention]`: how long finished runs and events are kept, and how large one value may be."""
+    """`[store.retention]`: how long finished runs and events are kept."""
 
     succeeded: Span = timedelta(days=30)
     failed: Span = timedelta(days=180)
     cancelled: Span = timedelta(days=30)
     events: Span = timedelta(days=7)
-    payload_max: Size = 256 * KIB
 
 
 class BackupSettings(Struct, frozen=True, kw_only=True):
@@ -64,7 +62,6 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     """`[store]`: once loaded, `url` is `sqlite:////absolute/path`; its default depends on the user and the environment."""
 
     url: StoreUrl = ""
-    busy_timeout: Span = timedelta(seconds=5)
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
 
@@ -92,7 +89,6 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     stalled_after: PositiveSpan = timedelta(hours=1)
     stall_limit: PositiveSpan = timedelta(minutes=5)
     drain: Span = timedelta(seconds=25)
-    lease: PositiveSpan = timedelta(seconds=10)
     park_bytes: Size = 64 * MIB
 
 

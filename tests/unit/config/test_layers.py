@@ -98,7 +98,7 @@ def test_variable_of_each_key_reaches_that_key(tmp_path, path):
         ("worker", "threads", "true", "expected int, got bool"),
         ("worker", "drain", '"soon"', "'soon' is not a span of time"),
         ("worker", "drain", '"-5s"', "is not a span of time"),
-        ("worker", "lease", '"0s"', "above zero"),
+        ("worker", "stall_limit", '"0s"', "above zero"),
         ("worker", "park_bytes", '"lots"', "'lots' is not a size"),
         ("worker", "queues", "3", "expected a table, got 3"),
         ("worker.queues", "mail", '{ rate = "fast" }', "'fast' is not a rate"),
@@ -128,7 +128,7 @@ def test_wrong_value_of_a_file_names_key_line_and_reason(refuse, section, key, v
     [
         ("MAINSPRING_WORKER_THREADS", "many", "expected a whole number, got 'many'"),
         ("MAINSPRING_EXEC_FAIL_OPEN", "perhaps", "expected true or false"),
-        ("MAINSPRING_WORKER_LEASE", "x", "is not a span"),
+        ("MAINSPRING_WORKER_DRAIN", "x", "is not a span"),
         ("MAINSPRING_PROJECT_AUTOMATIONS", "[oops", "neither a list nor a table"),
         ("MAINSPRING_WORKER_QUEUES", "{oops", "neither a list nor a table"),
         ("MAINSPRING_STORE", "x", "expected a table"),

@@ -166,7 +166,7 @@ def test_describe_lists_every_setting_once(read):
     described = read().describe()
     paths = [path for path, _, _ in described]
     assert len(paths) == len(set(paths))
-    assert {"project.name", "store.retention.payload_max", "worker.queues.default.rate", "exec.spool"} <= set(paths)
+    assert {"project.name", "store.retention.succeeded", "worker.queues.default.rate", "exec.spool"} <= set(paths)
     assert {source for _, _, source in described} == {"default"}
     msgspec.json.encode(described)
 
