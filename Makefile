@@ -59,10 +59,11 @@ clean: ## Remove everything that make made
 	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(DEV): requirements/dev.txt pyproject.toml scripts/venv.sh
+$(DEV): requirements/dev.txt requirements/demo.txt pyproject.toml scripts/venv.sh
 	@sh scripts/venv.sh "$(PYTHON)" $(VENV)
 	@echo "installing mainspring and its tools into $(VENV)"
 	@$(PY) $(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(PY) $(INSTALL) --require-hashes --no-deps -r requirements/demo.txt
 	@$(PY) $(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 

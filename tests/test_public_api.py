@@ -24,6 +24,7 @@ PUBLIC = [
     "Retry",
     "Run",
     "RunFailed",
+    "RunState",
     "StepFailed",
     "Transient",
     "Tx",

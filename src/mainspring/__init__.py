@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import StepFailed as StepFailed
     from mainspring.domain.errors import Transient as Transient
     from mainspring.domain.retry import Retry as Retry
+    from mainspring.domain.states import RunState as RunState
     from mainspring.engine import on as on
     from mainspring.engine.definitions import script as script
     from mainspring.engine.definitions import step as step
@@ -47,6 +48,7 @@ _PUBLIC: dict[str, str] = {
     "Retry": "mainspring.domain.retry",
     "Run": "mainspring.engine.run",
     "RunFailed": "mainspring.domain.errors",
+    "RunState": "mainspring.domain.states",
     "StepFailed": "mainspring.domain.errors",
     "Transient": "mainspring.domain.errors",
     "Tx": "mainspring.engine.transaction",

@@ -256,3 +256,74 @@ async def test_as_completed_yields_in_the_order_of_ends(tmp_path):
         await engine.until(run, RunState.WAITING)
         await engine.app.signal(run.id, "go")
         assert await run.result(5) == "cab"
+
+
+async def test_child_that_is_given_up_is_cancelled_while_its_parent_goes_on(tmp_path):
+    """`asyncio.timeout` around a child ends the child as well."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def child(run: ms.Run) -> None:
+            await run.receive("never")
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> str:
+            try:
+                async with asyncio.timeout(0.02):
+                    await run.child(child)
+            except TimeoutError:
+                return await run.receive("go", str)
+            return "?"
+
+    async with World(tmp_path).engine(registry, AT_ONCE) as engine:
+        run = await engine.start(parent)
+        (kid,) = await engine.when(lambda: engine.story(run).children, bool)
+        await engine.until(kid.id, RunState.CANCELLED)
+        await engine.app.signal(run.id, "go", "on")
+        assert await run.result(5) == "on"
+
+
+async def test_child_that_began_anew_is_cancelled_when_it_is_given_up(tmp_path):
+    """Not the run that ended long ago, but the one that goes on for it."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def poll(run: ms.Run, n: int) -> None:
+            if n < 2:
+                run.restart(n + 1)
+            await run.receive("never")
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> str:
+            child = asyncio.ensure_future(run.child(poll, 0))
+            await run.receive("enough")
+            child.cancel()
+            return await run.receive("go", str)
+
+    async with World(tmp_path).engine(registry, AT_ONCE) as engine:
+        run = await engine.start(parent)
+        goes = await engine.when(
+            lambda: engine.reads.list_runs(name="poll").runs,
+            lambda found: len(found) == 3 and found[0].state is RunState.WAITING,
+        )
+        await engine.app.signal(run.id, "enough")
+        await engine.until(goes[0].id, RunState.CANCELLED)
+        await engine.app.signal(run.id, "go", "on")
+        assert await run.result(5) == "on"
+
+
+async def test_spread_items_are_cancelled_with_their_parent(tmp_path):
+    """Nobody waits for their results any more."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def fan(run: ms.Run) -> None:
+            await run.options(tag="nobody").map(engine_steps.double, [1, 2])
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(fan)
+        kids = await engine.when(lambda: engine.story(run).children, lambda found: len(found) == 2)
+        await engine.app.cancel(run.id)
+        await engine.until(run, RunState.CANCELLED)
+        for kid in kids:
+            await engine.until(kid.id, RunState.CANCELLED)

@@ -133,9 +133,6 @@ def test_first_five_minutes_go_as_the_page_says(newcomer: Newcomer) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
-@pytest.mark.xfail(
-    reason="a new schedule's first slot is the next of its grid: nothing runs at once", raises=AssertionError
-)
 def test_added_script_runs_at_once(newcomer: Newcomer) -> None:
     """Whoever adds a script sees its first run right away, not only at its next due time."""
     newcomer.types("init", "demo")

@@ -202,10 +202,12 @@ class App:
         store = await asyncio.to_thread(self.open_store)
         return await asyncio.to_thread(act, store, who)
 
-    async def ended(self, run_id: str, within: float | None = None) -> None:
-        """Wait until a run ends or needs a person, or for so many seconds."""
+    async def ended(self, run_id: str, within: float | None = None) -> str:
+        """Wait until a run ends or needs a person, or for so many seconds; return the id of the run that it went on as."""
+        handle = Handle(self, run_id, None)
         with contextlib.suppress(RunFailed, TimeoutError):
-            await Handle(self, run_id, None).result(within)
+            await handle.result(within)
+        return handle.last_id
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ class Handle:
         self._app = app
         self._signature = signature
         self.id = run_id
+        self.last_id = run_id
+        """The run that this one goes on as, where it began anew."""
         self.created = created
 
     def __repr__(self) -> str:
@@ -59,7 +61,7 @@ class Handle:
                 heir = _heir_of(view)
                 if heir is None:
                     return self._ended(view)
-                run_id = heir
+                run_id = self.last_id = heir
                 continue
             left = _LOOK_EVERY_S if until is None else min(_LOOK_EVERY_S, until - time.monotonic())
             if left <= 0:

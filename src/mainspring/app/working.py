@@ -225,7 +225,10 @@ class Working:
 
 def _answer_all(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
     for on_done, result in answers:
-        on_done(result)
+        try:
+            on_done(result)
+        except Exception:  # noqa: BLE001  one answer must not keep the others from being heard
+            _LOG.exception("an answer of the store could not be taken")
 
 
 def _report_stall(frames: list[str], since: float) -> None:

@@ -183,7 +183,7 @@ def _work_here(
                 from mainspring.cli.runs_watch import follow
 
                 return await asyncio.to_thread(follow, invocation, run, given["timeout"])
-            await app.ended(run, within=_seconds(given["timeout"]))
+            run = await app.ended(run, within=_seconds(given["timeout"]))
         view = run_view(invocation.reader, run)
         if view.finished_at is None and view.state != RunState.NEEDS_ATTENTION:
             raise exits.WaitTimedOutError(

@@ -5,6 +5,7 @@ import msgspec
 from mainspring.domain.call import encode_call
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import fingerprint
+from mainspring.domain.schedule import Schedule
 from mainspring.engine.automation import Automation
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
@@ -58,9 +59,18 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int) -> li
             definition.name,
             msgspec.json.encode(schedule.to_data(), order="deterministic"),
             schedule.next_after(now_at),
+            _first_slot(schedule, now_at) if definition.option("misfire") != "none" else None,
         )
         for number, schedule in enumerate(definition.schedules, start=1)
     ]
+
+
+def _first_slot(schedule: Schedule, now_at: int) -> int | None:
+    """Return the slot of an interval that is under way now."""
+    if schedule.every is None:
+        return None
+    upcoming = schedule.next_after(now_at)
+    return None if upcoming is None else upcoming - schedule.every
 
 
 def problems_as_data(registry: Registry) -> str:

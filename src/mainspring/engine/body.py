@@ -234,10 +234,8 @@ class Body:
         """Take up a request; it is shown to the driver when the body has come to rest."""
         self.refuse_if_stopped()
         if request.ident in self.waiting:
-            raise BodyError(
-                f"{request.ident} is asked for twice at the same time: give each use its own key, "
-                f"run.options(key=...).step({request.name}, ...)"
-            )
+            how = f"give each use its own key, run.options(key=...).step({request.name}, ...)"
+            raise BodyError(f"{request.ident} is asked for twice at the same time: {how}")
         self._asked += 1
         request.asked = self._asked
         self.waiting[request.ident] = request

@@ -124,6 +124,6 @@ def read_step_run(data: bytes) -> tuple[Callable[..., Any], Signature, tuple[Any
     """
     value = msgspec.json.decode(data, type=StepInput)
     fn = load_here(value.function)
-    signature = signature_of(fn)
+    signature = signature_of(fn, 1 if value.delivery == "transactional" else 0)
     args, kwargs = decode_call(signature, bytes(value.call), value.function)
     return fn, signature, args, kwargs, value

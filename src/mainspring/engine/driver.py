@@ -13,6 +13,7 @@ from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, 
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.body import Body
 from mainspring.engine.ending import Halted, drift_halt, ending_of
+from mainspring.engine.guard import guarded
 from mainspring.engine.hosting import Hosting
 from mainspring.engine.journal_writer import JournalWriter
 from mainspring.engine.programs import Program
@@ -89,6 +90,7 @@ class Driver:
 
     # -- the turn ------------------------------------------------------------------------------------------------------
 
+    @guarded
     def advance(self) -> None:
         """Look at where the body stands and do what follows; called after each handing over."""
         if self.gone or self.busy or self.parked:
@@ -164,6 +166,7 @@ class Driver:
 
     # -- saving and handing over ---------------------------------------------------------------------------------------
 
+    @guarded
     def committed(self, outcome: Outcome, value: Any, *, has_value: bool) -> None:
         """Hand over an outcome of the journal."""
         self.hosting.progressed(self, outcome.name)
@@ -255,6 +258,7 @@ class Driver:
 
         self.hosting.store.submit(command, answered)
 
+    @guarded
     def add_facts(self, facts: list[Fact]) -> None:
         """Take note of what came from outside while the run is loaded."""
         self.waits.add_facts(facts)

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 
 class ItemFailed(StepFailed):
-    """Stands in the results of `run.map(..., on_error="collect")` for an item whose step gave up; `index` is its place."""
+    """Stands in the results of `run.map(..., on_error="collect")` for an item whose step gave up: `index` and `item` say which."""
 
-    def __init__(self, index: int, step: str, failure: Failure) -> None:
+    def __init__(self, index: int, step: str, failure: Failure, item: Any = None) -> None:
         super().__init__(step, failure)
         self.index = index
+        self.item = item
 
 
 class Fan:
@@ -112,14 +113,13 @@ class Fan:
         if failure is None:
             self._results[index] = value
         elif self._collect:
-            self._results[index] = ItemFailed(index, self._name, failure)
+            self._results[index] = ItemFailed(index, self._name, failure, self._items[index])
         else:
-            self._finished.set_exception(ItemFailed(index, f"{self._name}[{index}]", failure))
+            self._finished.set_exception(ItemFailed(index, f"{self._name}[{index}]", failure, self._items[index]))
             return
         self._done += 1
         total = len(self._items)
-        self._body.notes.progress = (self._done, total)
-        self._body.notes.changed = True
+        self._body.notes.note_progress(self._done, total, of_run=False)
         if self._done == total:
             self._finished.set_result(None)
             return

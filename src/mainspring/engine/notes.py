@@ -15,6 +15,15 @@ class Notes:
     progress: tuple[int, int | None] | None = None
     hints: set[str] = field(default_factory=set)
     changed: bool = False
+    told_by_run: bool = False
+
+    def note_progress(self, done: int, total: int | None, *, of_run: bool) -> None:
+        """Take progress of the run, or of a part of it: a part says nothing once the run speaks for itself."""
+        if of_run or not self.told_by_run:
+            self.told_by_run |= of_run
+            self.progress = (done, total)
+            self.changed = True
+
     told: int = 0
 
     def tell_hints(self) -> None:

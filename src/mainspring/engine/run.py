@@ -275,8 +275,7 @@ class Run(Asker):
 
     def progress(self, done: int, total: int | None = None) -> None:
         """Say how far the run is."""
-        self._body.notes.progress = (done, total)
-        self._body.notes.changed = True
+        self._body.notes.note_progress(done, total, of_run=True)
 
 
 def _instant(at: int) -> datetime:

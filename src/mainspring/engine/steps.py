@@ -16,6 +16,7 @@ from mainspring.domain.retry import Retry
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.verdict import permanent
 from mainspring.engine.attempt import AttemptEnd, AttemptSpec
+from mainspring.engine.guard import guarded
 from mainspring.engine.live_step import LiveStep, isolation_of, lost_in_doubt
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.signs import CheckpointSign, ProgressSign, Sign
@@ -82,6 +83,7 @@ class Steps:
         else:
             self._run(step)
 
+    @guarded
     def _marked(self, step: LiveStep, result: Any) -> None:
         if self._answered(result) and self._live.get(step.request.ident) is step:
             if step.stopped or self._driver.draining:
@@ -121,6 +123,7 @@ class Steps:
 
     # -- ends ----------------------------------------------------------------------------------------------------------
 
+    @guarded
     def _ended(self, step: LiveStep, end: AttemptEnd) -> None:
         driver, request = self._driver, step.request
         if step.transaction is not None:
@@ -164,6 +167,7 @@ class Steps:
         driver.journal.saving += 1
         self._submit(record, functools.partial(self._retry_saved, step, next_at))
 
+    @guarded
     def _retry_saved(self, step: LiveStep, next_at: int, result: Any) -> None:
         driver = self._driver
         driver.journal.saving -= 1

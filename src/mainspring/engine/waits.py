@@ -12,6 +12,7 @@ from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.child_runs import child_id
 from mainspring.engine.due_times import DueTimes
+from mainspring.engine.guard import guarded
 from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, StepCall, TimerCall
 from mainspring.store.commands.inbox import CloseWait, OpenWait
 from mainspring.store.commands.results import Refused, Started
@@ -74,6 +75,7 @@ class Waits:
         driver.journal.saving += 1
         driver.hosting.store.submit(command, self._waiting)
 
+    @guarded
     def _waiting(self, result: Any) -> None:
         self._driver.journal.saving -= 1
         if self._answered(result):
@@ -137,6 +139,7 @@ class Waits:
         self.due.disarm()
         self._wake()
 
+    @guarded
     def _wake(self) -> None:
         driver = self._driver
         if driver.gone or driver.parked:

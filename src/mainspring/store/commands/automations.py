@@ -14,6 +14,8 @@ class ScheduleRow(msgspec.Struct, frozen=True):
     automation: str
     spec: bytes
     next_slot_at: int | None
+    first_slot_at: int | None = None
+    """The first slot if the store does not know the schedule yet: an interval begins at once, not after it has passed once."""
 
 
 class AutomationRow(msgspec.Struct, frozen=True):

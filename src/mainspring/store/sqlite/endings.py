@@ -191,6 +191,15 @@ def cancel(tx: Transaction, run: str, source: str, why: str | None) -> None:
         inbox.cancel_fact(tx, run, source, why)
 
 
+def heir_of(tx: Transaction, run: str) -> str | None:
+    """Return the unfinished run that a run which began anew goes on as."""
+    row = tx.one("find_heir", (run,))
+    if row is None or row[0] == run:
+        return None
+    found = tx.one("read_receiver", (row[0],))
+    return None if found is None or found[1] else str(row[0])
+
+
 def annotate(tx: Transaction, command: Annotate) -> Done | Refused:
     """Keep what a running body says about itself."""
     c = command

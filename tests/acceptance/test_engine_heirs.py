@@ -1,0 +1,57 @@
+"""An endless run is one thing to people: what is asked of its first id reaches the run that it goes on as."""
+
+import asyncio
+
+import mainspring as ms
+from mainspring.engine.registry import Registry
+
+
+def test_cancel_and_signal_of_a_run_that_began_anew_reach_who_goes_on(tmp_path):
+    """After three restarts a message and a cancel to the first id are heard by the fourth run; its handle follows."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def endless(run: ms.Run, n: int = 0) -> int:
+            if n < 3:
+                run.restart(n + 1)
+            word = await run.receive("word")
+            run.tag(word=word)
+            await run.receive("never")
+            return n
+
+    async def work() -> None:
+        app = ms.App(tmp_path / "s.db", registry=registry)
+        async with app.running():
+            handle = await app.start(endless)
+            while (await handle.view()).state is not ms.RunState.SUCCEEDED:
+                await app.changed(0.05)
+            await app.signal(handle.id, "word", "hello")
+            await app.cancel(handle.id)
+            last = await app.ended(handle.id, within=30)
+            assert last != handle.id
+            view = await ms.Handle(app, last, None).view()
+            assert view.state is ms.RunState.CANCELLED
+            assert (await handle.view()).state is ms.RunState.SUCCEEDED
+
+    asyncio.run(work())
+
+
+def test_new_interval_begins_at_once(tmp_path):
+    """A schedule that the store does not know yet makes its first run now, not after its interval has passed."""
+    with Registry() as registry:
+        ran: list[str] = []
+
+        @ms.task(every="1h")
+        def tick() -> str:
+            ran.append("now")
+            return "x"
+
+    async def work() -> None:
+        app = ms.App(tmp_path / "s.db", registry=registry)
+        for _ in range(2):
+            async with app.running():
+                while not ran:
+                    await app.changed(0.05)
+        assert ran == ["now"]
+
+    asyncio.run(work())
