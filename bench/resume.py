@@ -27,9 +27,8 @@ def figures() -> list[Figure]:
             name=f"{RUNS:,} runs continued after kill -9",
             unit="us/run",
             ours=ours / RUNS * 1e6,
-            peer=peer / PEER_RUNS * 1e6,
-            peer_name="DBOS",
-            note=f"{ours:.1f} s for all; DBOS: {PEER_RUNS} in {peer:.1f} s",
+            # No ratio: with so few workflows DBOS's own launch is most of its time, and per-run figures would hide that.
+            note=f"{ours:.1f} s for all; DBOS: {PEER_RUNS} in {peer:.1f} s, launch included",
         )
     ]
 

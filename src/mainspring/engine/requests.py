@@ -37,7 +37,7 @@ class StepPlan:
     close: str = "cancel"
 
 
-class StepCall(msgspec.Struct, frozen=True):  # made for each step: a frozen data class takes five times as long to make
+class StepCall(msgspec.Struct, frozen=True):  # made for each step: a frozen data class takes longer to make
     """One call of a step: the live function, its arguments as a replay would read them, and their bytes."""
 
     fn: Callable[..., Any]
