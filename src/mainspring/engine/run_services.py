@@ -79,10 +79,7 @@ class RunServices:
     def cancel_child(self, run: ClaimedRun, request: Request) -> None:
         """Ask a child that nobody waits for any more to stop."""
         child = child_id(run, request.ident)
-        self.store.submit(
-            CancelRun(child, f"gave-up:{run.id}:{request.ident}", "its parent gave it up", (run.id, request.ident)),
-            ignore,
-        )
+        self.store.submit(CancelRun(child, f"gave-up:{run.id}:{request.ident}", "its parent gave it up"), ignore)
 
     def restart_of(self, run: ClaimedRun, program: Program, data: bytes) -> StartRun:
         """Return the run that continues `run` with a new input."""

@@ -192,15 +192,11 @@ class Reopen(msgspec.Struct, frozen=True):
 
 
 class CancelRun(msgspec.Struct, frozen=True):
-    """Ask a run to stop: at once if nobody runs it, else by a fact in its inbox. Answer: Done, Refused not_found | finished.
-
-    `asked_by` = (parent, ident): if the child has begun anew, its successor is meant.
-    """
+    """Ask a run to stop: at once if nobody runs it, else by a fact in its inbox. Answer: Done, Refused not_found | finished."""
 
     run: str
     command: str
     why: str | None = None
-    asked_by: tuple[str, str] | None = None
 
 
 class MarkDone(msgspec.Struct, frozen=True):

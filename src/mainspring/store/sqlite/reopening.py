@@ -168,9 +168,6 @@ def cancel_run(tx: Transaction, command: CancelRun) -> Done | Refused:
     found = tx.one("read_receiver", (c.run,))
     if found is None:
         return Refused("not_found", f"there is no run {c.run}")
-    if found[1] and c.asked_by is not None and (heir := tx.one("find_open_child", c.asked_by)) is not None:
-        endings.cancel(tx, heir[0], c.command, c.why)
-        return DONE
     if found[1] and (goes_on := endings.heir_of(tx, c.run)) is not None:
         endings.cancel(tx, goes_on, c.command, c.why)
         return DONE

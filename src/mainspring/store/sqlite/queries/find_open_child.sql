@@ -1,1 +1,0 @@
-select id from runs where parent = ? and parent_ident = ? and finished_at is null
