@@ -52,8 +52,9 @@ check: lint test ## All that must pass before a change lands
 bench: $(BENCH) ## Print each figure beside a peer's, from the same run
 	@$(BENCH_PY) -m bench
 
-torture: $(DEV) ## Run the simulation on many seeds (SEEDS=n)
+torture: $(DEV) ## Simulate many seeds (SEEDS=n), then kill at every commit point, and again during recovery
 	@SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
+	@MAINSPRING_CRASH_ALL=1 $(PYTEST) tests/crash -n 2 --timeout=0
 
 clean: ## Remove everything that make made
 	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -211,6 +211,8 @@ def found_within(seeds: int, live: Callable[[int], Any]) -> int | None:
         try:
             if live(seed).wrong:
                 return seed
+        except (TypeError, NameError, AttributeError):
+            raise  # the plant does not fit the code any more: that proves nothing
         except Exception:
             return seed
     return None

@@ -60,6 +60,7 @@ class App:
         self._classifier = classifier
         self._settings = WorkerSettings(concurrency=concurrency)
         self._databases = databases
+        self._project: Project | None = None
         self._working: Working | None = None
         self._store: SqliteStore | None = None
         self._options = starting.StartOptions()
@@ -73,8 +74,14 @@ class App:
             ConfigError: the configuration cannot be used.
         """
         project = Project.find(flags=flags, config=None if config is None else Path(config))
-        databases = {name: database.path for name, database in project.settings.databases.items()}
-        return cls(project.settings.store.path, registry=project.load_registry(), databases=databases)
+        return cls.of(project, project.load_registry())
+
+    @classmethod
+    def of(cls, project: Project, registry: Registry) -> Self:
+        """Return an app that works as the project's configuration says."""
+        app = cls(project.settings.store.path, registry=registry, clock=project.clock)
+        app._project = project
+        return app
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -90,7 +97,19 @@ class App:
             raise ConflictError(
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
             )
-        working = Working(
+        working = self._made(schedules=schedules)
+        await working.open()
+        self._working = working
+        try:
+            yield self
+        finally:
+            self._working = None
+            await working.close()
+
+    def _made(self, *, schedules: bool) -> Working:
+        if self._project is not None:
+            return self._project.working(self.registry, role="app", schedules=schedules)
+        return Working(
             self.path,
             self.registry,
             clock=self.clock,
@@ -102,13 +121,6 @@ class App:
             databases=self._databases,
             upkeep=Upkeep(),
         )
-        await working.open()
-        self._working = working
-        try:
-            yield self
-        finally:
-            self._working = None
-            await working.close()
 
     def run(self, automation: Automation, *args: Any, **kwargs: Any) -> Any:
         """Start a run, work until it ends, return its result. Blocking; not for an event loop's thread.

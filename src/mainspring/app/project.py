@@ -80,7 +80,9 @@ class Project:
             declare_backup(registry, path, self.clock, to=backup.to, every=backup.every, keep=backup.keep)
         return registry
 
-    def working(self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, **more: Any) -> Working:
+    def working(
+        self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
+    ) -> Working:
         """Return a working engine on this project's store, not yet open."""
         worker = self.settings.worker
         probation = role == "probation"
@@ -106,14 +108,14 @@ class Project:
             role=role,
             processes=worker.processes,
             databases={name: database.path for name, database in self.settings.databases.items()},
-            queues=self._queues(),
+            queues=self.queues(),
             upkeep=None if probation else upkeep,
-            schedules=not probation,
+            schedules=schedules and not probation,
             stall_limit=worker.stall_limit.total_seconds(),
-            **more,
         )
 
-    def _queues(self) -> tuple[SetQueue, ...]:
+    def queues(self) -> tuple[SetQueue, ...]:
+        """Return the commands that set the limits of the configured queues."""
         found = []
         for name, queue in self.settings.worker.queues.items():
             rate = queue.rate

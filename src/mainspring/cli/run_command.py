@@ -91,11 +91,11 @@ def _input(automation: "Automation", words: tuple[str, ...]) -> bytes:
             raise ArgumentError(f"{automation.name} is a script and takes no arguments, got {words[0]!r}")
         return encode({})
     if len(words) == 1 and (words[0] == "-" or words[0].startswith(("@", "{"))):
-        values = bind_json(signature, _json(words[0]), automation.name)
+        values = bind_json(signature, _json(words[0]))
     else:
-        values = bind_words(signature, list(words), automation.name)
+        values = bind_words(signature, list(words))
     args, kwargs = signature.spread(values)
-    return encode_call(signature, args, kwargs, automation.name)
+    return encode_call(signature, args, kwargs)
 
 
 def _json(word: str) -> Any:
@@ -125,11 +125,13 @@ def _options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":
 
 
 def _start(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> str:
+    from mainspring.app.project import Project
     from mainspring.service.starting import start
 
-    started = start(
-        invocation.make_store(), invocation.clock, automation.definition, data, act=invocation.act, options=options
-    )
+    store = invocation.make_store()
+    for limits in Project(invocation.settings).queues():
+        store.apply(limits)
+    started = start(store, invocation.clock, automation.definition, data, act=invocation.act, options=options)
     if not started.created:
         invocation.output.warn(f"found by its key: run {started.run} is {started.state}")
     return started.run
@@ -169,10 +171,10 @@ def _work_here(
     import asyncio
 
     from mainspring.app.application import App
+    from mainspring.app.project import Project
     from mainspring.store.sqlite.reads_runs import run_view
 
-    databases = {name: database.path for name, database in invocation.settings.databases.items()}
-    app = App(store=invocation.path, registry=registry, databases=databases)
+    app = App.of(Project(invocation.settings), registry)
 
     async def work() -> int:
         async with app.running(schedules=False):

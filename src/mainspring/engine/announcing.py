@@ -15,12 +15,21 @@ PROBLEMS = "problems"
 """The entry of `meta` that holds what kept automations from loading, as JSON."""
 
 
+NOT_YET = {
+    "calendar": "its schedule keeps to no calendar",
+    "jitter": "its starts are not spread",
+    "expect": "its result is not looked at",
+}
+"""Options that are written down for later and change nothing yet: whoever states one must hear of it."""
+
+
 def announcement(registry: Registry, now_at: int) -> Announce:
     """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry."""
     rows: list[AutomationRow] = []
     schedules: list[ScheduleRow] = []
     for automation in registry:
         definition = automation.definition
+        _report_not_yet(automation, registry)
         names = automation.was
         rows.append(
             AutomationRow(
@@ -36,6 +45,18 @@ def announcement(registry: Registry, now_at: int) -> Announce:
             schedules.extend(_schedules_of(automation, registry, now_at))
     parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
     return Announce(fingerprint(*parts), tuple(rows), tuple(schedules))
+
+
+def _report_not_yet(automation: Automation, registry: Registry) -> None:
+    definition = automation.definition
+    for name in NOT_YET.keys() & definition.options.keys():
+        problem = Problem(
+            where=definition.where,
+            what=f"option {name!r} of {definition.name!r} is not in force yet: {NOT_YET[name]}",
+            how="Leave it out until a version that obeys it.",
+        )
+        if problem not in registry.problems:
+            registry.problems.append(problem)
 
 
 def _schedules_of(automation: Automation, registry: Registry, now_at: int) -> list[ScheduleRow]:

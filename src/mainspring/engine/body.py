@@ -62,7 +62,7 @@ class Body:
         self._saved = {o.ident: o for o in outcomes if o.kind not in _STOPPING}
         self._early: list[tuple[int, Outcome]] = []
         self._registered: list[Request] = []
-        self._asked = 0
+        self._asked = self._handed = 0
         self._pending_stop: str | None = None
         self.task: BodyTask | None = None
 
@@ -84,7 +84,7 @@ class Body:
             outcome = self._history[position]
             position += 1
             # Also of what nobody waits for now: live it was handed over and ignored.
-            self.now_at = max(self.now_at, outcome.at)
+            self.now_at, self._handed = max(self.now_at, outcome.at), outcome.rank
             if outcome.kind in _STOPPING or outcome.state in _UNHANDED or outcome.ident in self.waiting:
                 self._hand(outcome, _UNSET)
             elif (
@@ -104,7 +104,7 @@ class Body:
             self._hand(heapq.heappop(self._early)[1], _UNSET)
 
     def _hand(self, outcome: Outcome, value: Any) -> None:
-        self.now_at = max(self.now_at, outcome.at)
+        self.now_at, self._handed = max(self.now_at, outcome.at), max(self._handed, outcome.rank)
         if outcome.kind in _STOPPING:
             self._stop(outcome.kind)
         elif outcome.state in _UNHANDED:
@@ -237,7 +237,7 @@ class Body:
             how = f"give each use its own key, run.options(key=...).step({request.name}, ...)"
             raise BodyError(f"{request.ident} is asked for twice at the same time: {how}")
         self._asked += 1
-        request.asked = self._asked
+        request.asked, request.asked_after = self._asked, self._handed
         self.waiting[request.ident] = request
         if self._saved:
             saved = self._saved.pop(request.ident, None)

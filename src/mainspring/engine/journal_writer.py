@@ -62,7 +62,14 @@ class JournalWriter:
             failure,
             undo,
         )
-        self.append(outcome, inbox=inbox, marked=marked, value=value, has_value=has_value)
+        self.append(
+            outcome,
+            inbox=inbox,
+            marked=marked,
+            value=value,
+            has_value=has_value,
+            asked_after=request.asked_after,
+        )
 
     def append(
         self,
@@ -72,6 +79,7 @@ class JournalWriter:
         marked: bool = False,
         value: Any = None,
         has_value: bool = False,
+        asked_after: int = 0,
     ) -> None:
         """Submit an outcome that carries the next rank."""
         driver = self._driver
@@ -101,6 +109,7 @@ class JournalWriter:
             outcome.undo,
             inbox,
             marked,
+            asked_after,
         )
 
         def saved(result: Any) -> None:

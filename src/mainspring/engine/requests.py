@@ -105,7 +105,19 @@ class Request:
     first came to rest with the request open: from then on its effect may have begun.
     """
 
-    __slots__ = ("asked", "call", "decode", "ident", "kind", "name", "offered", "open", "outcome", "take")
+    __slots__ = (
+        "asked",
+        "asked_after",
+        "call",
+        "decode",
+        "ident",
+        "kind",
+        "name",
+        "offered",
+        "open",
+        "outcome",
+        "take",
+    )
 
     def __init__(
         self,
@@ -123,6 +135,7 @@ class Request:
         self.decode = decode
         self.take = take
         self.asked = 0
+        self.asked_after = 0
         self.open = True
         self.offered = False
         self.outcome: Any = None

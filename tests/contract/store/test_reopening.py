@@ -28,7 +28,7 @@ def test_reopen_goes_on_where_it_failed(store):
         outcome(run, 1, "a", asked=1),
         outcome(run, 2, "bad", asked=3, state=OutcomeState.FAILED, output=None, failure=BOOM),
         outcome(run, 3, "slow", asked=2),
-        outcome(run, 4, "mail", asked=4),
+        outcome(run, 4, "mail", asked=4, asked_after=2),
         fail(run, "bad"),
     )
     store.twice(audited(Reopen(run.id)))

@@ -1,6 +1,7 @@
 """What a process can run, as data."""
 
 import msgspec
+import pytest
 
 import mainspring as ms
 from mainspring.engine.announcing import announcement, problems_as_data
@@ -61,3 +62,18 @@ def test_former_name_is_announced():
     """History and runs are carried over by it."""
     (row,) = announcement(declared(was="old_work"), NOW).automations
     assert row.was == "old_work"
+
+
+@pytest.mark.parametrize("options", [{"jitter": "10m", "every": "1h"}, {"expect": {"min": 100}}, {"calendar": "DE"}])
+def test_option_without_effect_is_a_problem(options):
+    """Whoever states an option that changes nothing yet is told, instead of trusting it."""
+    with Registry() as registry:
+
+        @ms.task(**options)
+        def work() -> int:
+            return 1
+
+    announcement(registry, 1_700_000_000_000)
+    (problem,) = registry.problems
+    assert "not in force yet" in problem.what
+    assert "work" in problem.what

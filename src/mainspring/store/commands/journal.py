@@ -34,6 +34,8 @@ class SaveOutcome(msgspec.Struct, frozen=True):
     inbox: int | None = None
     marked: bool = False
     """True if the step has attempts, a checkpoint or a wait on record that this outcome closes."""
+    asked_after: int = 0
+    """The rank that had been handed to the body when it asked: what was asked for after a failure goes when the failure goes."""
 
 
 class SaveAttempt(msgspec.Struct, frozen=True):

@@ -27,7 +27,7 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
     if not tx.change(
         "save_outcome",
         (run, c.rank, ident, c.name, c.kind, c.state, c.asked, c.attempt, c.generation, c.claim, c.input, c.output, failure, c.undo,
-         c.started_at, c.at, c.took_us, tx.session),
+         c.started_at, c.at, c.took_us, tx.session, c.asked_after),
     ):  # fmt: skip
         return _not_saved(tx, command)
     if c.inbox is not None:

@@ -95,6 +95,11 @@ def is_free(lock_path: Path) -> bool | None:
         os.close(descriptor)
 
 
+def is_gone(host: str, pid: int, started: str) -> bool:
+    """Tell whether a session's main process is known to be gone: it was of this host, and runs no more."""
+    return host == host_identity() and not is_running(pid, started)
+
+
 def find_dead(reader: Reader) -> list[FoundSession]:
     """Return the sessions of this host, not ended on record, whose lock is free or whose main process is gone."""
     found = []

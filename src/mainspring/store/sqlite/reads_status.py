@@ -6,9 +6,12 @@ None of them counts rows without a cap.
 import json
 from typing import Any
 
-from mainspring.domain.states import RunState
+import msgspec
+
+from mainspring.domain.states import RunState, SessionState
 from mainspring.store.held import HELD
 from mainspring.store.sqlite.audit import FIRST, first_break
+from mainspring.store.sqlite.liveness import is_gone
 from mainspring.store.sqlite.reader import Reader
 from mainspring.store.sqlite.reads_runs import row_of, view_of, wait_of
 from mainspring.store.views import (
@@ -67,8 +70,14 @@ def slots(reader: Reader, schedule: str, limit: int = 50) -> list[SlotView]:
 
 
 def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[SessionView]:
-    """Return sessions, newest first: the live ones, or the ended ones too."""
-    return [SessionView(*row) for row in reader.read("list_live_sessions" if live else "list_sessions", (limit,))]
+    """Return sessions, newest first: the live ones, or the ended ones too. One whose process is gone is dead, whatever is on record."""
+    views = [SessionView(*row) for row in reader.read("list_live_sessions" if live else "list_sessions", (limit,))]
+    return [
+        msgspec.structs.replace(view, state=SessionState.DEAD.value)
+        if view.ended_at is None and is_gone(view.host, view.pid, view.pid_started)
+        else view
+        for view in views
+    ]
 
 
 def locks(reader: Reader) -> list[LockView]:
@@ -140,13 +149,15 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
             queue=QueueView(*queue[0]) if queue else None,
             slot_holders=[row_of(row) for row in read("list_slot_holders", (view.queue, _SLOT_HOLDERS))],
             automation=AutomationView(*automation[0]) if automation else None,
-            workers=[_worker(row) for row in read("list_workers", (view.automation,))],
+            workers=[
+                _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[8], row[4], row[9])
+            ],
             waits=[wait_of(row) for row in read("read_waits", (run,))],
         )
 
 
 def _worker(row: tuple[Any, ...]) -> Worker:
-    values = list(row)
+    values = list(row[:8])
     values[-1] = json.loads(values[-1])
     return Worker(*values)
 

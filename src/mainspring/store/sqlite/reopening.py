@@ -99,8 +99,8 @@ def _supersede_failing(tx: Transaction, run: str, generation: int, ident: str, f
         # A cancel or deadline was asked for by nobody: what the body did about it came after it in rank.
         tx.change("supersede_ranked_from", (generation, run, failing[0]))
     else:
-        tx.change("supersede_attempts_after", (generation, run, failing[1], failing[0]))
-        tx.change("supersede_after", (generation, run, failing[1], failing[0]))
+        tx.change("supersede_attempts_after", (generation, run, failing[0]))
+        tx.change("supersede_after", (generation, run, failing[0]))
 
 
 def _accept(tx: Transaction, run: _Stopped, idents: tuple[str, ...]) -> Refused | None:

@@ -137,6 +137,7 @@ create table journal (
     kind       text not null,                       -- domain.journal.OutcomeKind
     state      text not null,                       -- states.OutcomeState
     asked      integer not null,                    -- order in which the body asked for it
+    asked_after integer not null default 0,         -- rank that had been handed over when it asked
     attempt    integer not null,
     generation integer not null,
     superseded integer,                             -- generation that no longer counts it

@@ -1,1 +1,3 @@
-update journal set superseded = ?1 where run = ?2 and asked >= ?3 and rank >= ?4 and superseded is null
+update journal set superseded = ?1
+where run = ?2 and superseded is null
+  and (rank = ?3 or asked_after >= ?3 or (rank > ?3 and state in ({{failed}}, {{cancelled}})))
