@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -222,6 +223,8 @@ async def test_unloading_lets_neither_finally_nor_async_with_act(tmp_path):
     seen: list[str] = []
 
     class Held:
+        run: Any = None
+
         async def __aenter__(self) -> None:
             return None
 

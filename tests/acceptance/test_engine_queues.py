@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ class Gate:
         return name
 
 
-def gated(gate: Gate, **options: object) -> tuple[Registry, object]:
+def gated(gate: Gate, **options: Any) -> tuple[Registry, object]:
     with Registry() as registry:
 
         @ms.workflow(**options)

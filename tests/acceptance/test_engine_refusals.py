@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -43,7 +44,7 @@ def decorated(number: int) -> int:
     return number
 
 
-def one_step(step: object, *args: object, **options: object) -> tuple[Registry, object]:
+def one_step(step: Any, *args: Any, **options: Any) -> tuple[Registry, object]:
     with Registry() as registry:
 
         @ms.workflow

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -26,10 +27,11 @@ class Bell:
         self.stays = stays
 
 
-def ringing(bell: Bell, **options: object) -> Registry:
+def ringing(bell: Bell, **options: Any) -> Registry:
+    given: Any = {"cron": "* * * * *"} | options
     with Registry() as registry:
 
-        @ms.workflow(**({"cron": "* * * * *"} | options))
+        @ms.workflow(**given)
         async def ring(run: ms.Run) -> None:
             bell.slots.append(f"{run.slot:%H:%M}")
             if bell.stays:

@@ -1,6 +1,7 @@
 """Taking back: which undo is called, in which order, with what, and what happens when one fails."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ class Ledger:
         raise ms.Permanent(f"no {name}")
 
 
-def booking(ledger: Ledger, last: object, **options: object) -> tuple[Registry, object]:
+def booking(ledger: Ledger, last: object, **options: Any) -> tuple[Registry, object]:
     """A workflow that books a and b and then does `last(run)`."""
     with Registry() as registry:
 

@@ -1,5 +1,7 @@
 """Who may continue a run: its name and declared version decide, the text of the code never does."""
 
+from typing import Any
+
 import pytest
 
 import mainspring as ms
@@ -14,7 +16,7 @@ pytestmark = pytest.mark.asyncio
 def release(number: int, *, renamed: bool = False, extra: bool = False) -> tuple[Registry, object]:
     """Return a release of one workflow that says which one it is."""
     with Registry() as registry:
-        options = {"name": "new_name", "was": "work"} if renamed else {"name": "work"}
+        options: Any = {"name": "new_name", "was": "work"} if renamed else {"name": "work"}
         if extra:
 
             @ms.workflow(version=number, **options)

@@ -221,3 +221,15 @@ async def saves_from_a_thread() -> list[object]:
     await asyncio.to_thread(ms.checkpoint, "far")
     await asyncio.to_thread(ms.progress, 1)
     return [ms.last_checkpoint(), await asyncio.to_thread(ms.attempt)]
+
+
+def fork_and_return() -> int:
+    """Fork, and let both processes return: only one of them is the step."""
+    if os.fork() == 0:
+        return 99
+    return 1
+
+
+def add_one(n: int) -> int:
+    """Return the number after `n`."""
+    return n + 1

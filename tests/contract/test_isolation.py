@@ -672,3 +672,17 @@ def test_async_step_may_speak_from_threads_of_its_own(isolate):
         assert [sign.kind for sign in bench.signs] == ["checkpoint", "progress"]
 
     using(isolate, scenario)
+
+
+@process_only
+def test_process_that_a_step_forked_does_not_answer_for_it(isolate):
+    """Only the child itself speaks for a call: a fork that returns too ends, and the next calls get their own answers."""
+
+    async def scenario(bench):
+        for _ in range(3):
+            forked = await bench.run(steps.fork_and_return)
+            assert (forked.ok, forked.value) == (True, 1), (forked, bench.signs)
+            after = await bench.run(steps.add_one, 41)
+            assert (after.ok, after.value) == (True, 42), (after, bench.signs)
+
+    using(isolate, scenario)

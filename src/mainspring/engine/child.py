@@ -64,6 +64,10 @@ class _Link:
             os._exit(1)
         return self._reader.feed(data)
 
+    def leave(self) -> None:
+        """Let go of the channel, in a process that the step forked: only the child itself speaks for the call."""
+        self._socket.close()
+
     def listen(self) -> None:
         """Hand on what comes, for ever."""
         while True:
@@ -109,6 +113,8 @@ class _Server:
         self._link = link
         self._classifier = classifier
         self._clock = SystemClock()
+        self._pid = os.getpid()
+        os.register_at_fork(after_in_child=link.leave)
 
     def serve(self, call: frames.Call) -> None:
         """Run one call and tell its end."""
@@ -125,6 +131,8 @@ class _Server:
             end = attempt_end.raised(error, self._classifier, self._clock, _since(began))
         else:
             end = attempt_end.returned(spec, value, self._classifier, _since(began))
+        if os.getpid() != self._pid:
+            os._exit(0)  # a process that the step forked came back here: its answer is nobody's
         _flush()
         self._tell(end, is_spent=is_spent or threading.active_count() > threads)
 

@@ -24,7 +24,8 @@ def drawn() -> str:
     lines = ["stateDiagram-v2"]
     verbs: dict[tuple[str, str], list[str]] = {}
     for move in Move:
-        for source in [s for s in RunState if s in sources(move)] or ["[*]"]:
+        known: list[str] = [str(s) for s in RunState if s in sources(move)]
+        for source in known or ["[*]"]:
             verbs.setdefault((str(source), str(target(move))), []).append(str(move))
     lines += [f"    {source} --> {to}: {', '.join(names)}" for (source, to), names in verbs.items()]
     lines += [f"    {state} --> [*]" for state in RunState if state in TERMINAL]

@@ -1,5 +1,7 @@
 """What a process can run, as data."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -10,7 +12,7 @@ from mainspring.engine.registry import Registry
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
-def declared(version: int = 1, **options: object) -> Registry:
+def declared(version: int = 1, **options: Any) -> Registry:
     with Registry() as registry:
 
         @ms.task(version=version, **options)

@@ -1,5 +1,7 @@
 """What may have happened, and so has to be taken back."""
 
+from typing import Any
+
 import pytest
 
 from mainspring.domain.errors import Permanent
@@ -10,9 +12,11 @@ from mainspring.domain.verdict import Kind
 from mainspring.engine.requests import Request
 from mainspring.engine.undoing import may_have_happened, not_callable, takes_result
 
+CALL: Any = None
+
 
 def request(outcome: Outcome | None = None, *, offered: bool = True) -> Request:
-    made = Request(OutcomeKind.STEP, "pay#1", "pay", None, None, lambda value, failure: None)
+    made = Request(OutcomeKind.STEP, "pay#1", "pay", CALL, None, lambda value, failure: None)
     made.offered = offered
     made.outcome = outcome
     return made
