@@ -17,7 +17,7 @@ import click
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
 from mainspring.cli.flags import Flags
 from mainspring.cli.output import Output
-from mainspring.domain.errors import NotFoundError, StoreError
+from mainspring.domain.errors import ConfigError, NotFoundError, StoreError
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
@@ -58,7 +58,7 @@ class Invocation:
 
         named = {"store.url": self.flags.store, "project.environment": self.flags.environment}
         config = Path(self.flags.config) if self.flags.config else None
-        return load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=named, config=config)
+        return load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
 
     @property
     def zone(self) -> str:
@@ -118,7 +118,7 @@ class Invocation:
 
     def read(self, question: "Callable[[Reader], T]", otherwise: T) -> T:
         """Ask the store; where there is none yet, return `otherwise`."""
-        if not self.path.exists():
+        if self._store is None and not self.path.exists():
             return otherwise
         return question(self.reader)
 
@@ -178,6 +178,9 @@ class Invocation:
                 f"there is no store yet\nat {self.path}",
                 hint="`mainspring up` or `mainspring exec` makes it, and so does `mainspring db migrate`.",
             )
+        from mainspring.store.sqlite.connection import refuse_foreign
+
+        refuse_foreign(self.path)
         return self.path
 
 
@@ -201,6 +204,13 @@ def require_form(path: Path) -> None:
         raise StoreError(
             f"the store has form {has}, this version needs {wants}\nat {path}", hint="Run: mainspring db migrate"
         )
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the current folder is gone", hint="Go to another one: cd /") from None
 
 
 def _user() -> str:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from mainspring.domain import errors as e
+from mainspring.store.base import NotAStoreError
 
 OK: Final = 0
 UNEXPECTED: Final = 1
@@ -66,6 +67,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (e.StoreUnavailableError, TRY_AGAIN),
     (e.BusyError, TRY_AGAIN),
     (e.StoreTooNewError, USAGE),
+    (NotAStoreError, USAGE),
     (e.UnsafeSqliteError, USAGE),
     (e.RunFailed, RUN_FAILED),
     (e.OptionError, USAGE),

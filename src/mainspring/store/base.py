@@ -9,11 +9,17 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.errors import StoreError, StoreUnavailableError
 from mainspring.domain.journal import Fact, History
 
 OnDone = Callable[[Any], object]
 """Called once with the command's result, or with an exception instance if the command could not be committed."""
+
+
+class NotAStoreError(StoreError):
+    """What is named as the store is a folder or a file of another kind: nothing is made beside it, nothing in it is changed."""
+
+    code = "not_a_store"
 
 
 class StoreBrokenError(StoreUnavailableError):

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from mainspring import __version__
+from mainspring.cli.main import run
 from tests.unit.cli.conftest import BACKUP
 
 
@@ -107,3 +108,19 @@ def test_env_chooses_the_environment(cli, folder):
     """Another environment has another store."""
     (folder / "mainspring.toml").write_text('[project]\nname = "x"\n')
     assert cli("status", "--json", "--env", "staging").json["environment"] == "staging"
+
+
+@pytest.mark.parametrize("kind", ["folder", "text"])
+def test_store_of_another_kind_is_refused_and_left_alone(tmp_path, kind, capsys):
+    """A folder or a text file named as the store is a mistake of usage; nothing is made beside it."""
+    place = tmp_path / "inner" / "thing"
+    place.parent.mkdir()
+    if kind == "folder":
+        place.mkdir()
+    else:
+        place.write_text("not a database, but somebody's notes " * 40)
+    before = sorted(str(p) for p in place.parent.rglob("*"))
+    for words in (["runs", "list"], ["db", "migrate"]):
+        assert run([*words, "--store", str(place)]) == 2
+        assert "the store is" in capsys.readouterr().err
+    assert sorted(str(p) for p in place.parent.rglob("*")) == before

@@ -5,6 +5,7 @@ the file may have to be made.
 """
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mainspring.domain.errors import (
     StoreUnavailableError,
     UnsafeSqliteError,
 )
-from mainspring.store.base import StoreBrokenError
+from mainspring.store.base import NotAStoreError, StoreBrokenError
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.filesystem import refuse_network
 
@@ -66,6 +67,34 @@ def prepare_folder(path: Path) -> None:
             f"the folder of the store cannot be made\nat {path.parent}: {error.strerror}",
             hint="Make it yourself, or name another file as the store.",
         ) from error
+
+
+def refuse_foreign(path: Path) -> None:
+    """Do nothing if there is no file yet, an empty one, or a SQLite database.
+
+    Raises:
+        NotAStoreError: it is a folder, a device, or a file of another kind.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return  # not there yet, or what opening it will tell better
+    hint = "Name a file of its own as the store: --store, or store.url in mainspring.toml."
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+        raise NotAStoreError(f"the store is {what}\nat {path}", hint=hint)
+    if found.st_size == 0:
+        return
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            connection.execute("pragma schema_version").fetchall()
+        finally:
+            connection.close(True)
+    except apsw.NotADBError:
+        raise NotAStoreError(f"the store is no SQLite database\nat {path}", hint=hint) from None
+    except apsw.Error:
+        return  # locked, damaged: opening it for real tells what it is
 
 
 def connect(path: Path, *, read_only: bool = False, create: bool = True) -> apsw.Connection:

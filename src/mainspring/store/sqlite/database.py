@@ -19,7 +19,7 @@ from mainspring.store import failpoints
 from mainspring.store.base import Changes, CommitReport, StoreBrokenError
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.sqlite.ballast import Ballast
-from mainspring.store.sqlite.connection import connect, prepare_folder, unwritable
+from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign, unwritable
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.migrate import migrate
 from mainspring.store.sqlite.queries import TEXTS
@@ -53,6 +53,7 @@ class SqliteDatabase:
         self.path = path
         self._clock = clock
         self._handlers = handlers
+        refuse_foreign(path)
         prepare_folder(path)
         self.turnstile = _turnstile(path)
         try:
