@@ -184,7 +184,7 @@ def lost_attempts_count(patch):
 
 def other_branches_superseded(patch):
     """Continuing a run does again what other branches had done before the failure."""
-    _statement(patch, "supersede_after", "and rank >= ?4", "and rank >= ?4 - 9999")
+    _statement(patch, "supersede_after", "asked_after >= ?3", "rank > 0")
 
 
 def no_limit(patch):
