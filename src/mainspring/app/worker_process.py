@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+from typing import NoReturn
 
 import msgspec
 
@@ -36,13 +37,13 @@ def main(arguments: list[str]) -> int:
     set_death_signal(signal.SIGTERM)
     try:
         project = handover.project()
-        return asyncio.run(_work(project, handover))
+        asyncio.run(_work(project, handover))
     except MainspringError as error:
         sys.stderr.write(f"mainspring worker: {error}\n")
         return 2
 
 
-async def _work(project: Project, handover: Handover) -> int:
+async def _work(project: Project, handover: Handover) -> NoReturn:
     registry = project.load_registry(handover.modules)
     gc.freeze()  # the code stays: there is no need to look through it ever again
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
@@ -59,10 +60,10 @@ async def _work(project: Project, handover: Handover) -> int:
     await stop.wait()
     watch.cancel()
     await working.close(drain=project.settings.worker.drain.total_seconds())
-    if working.worker.attempts.abandoned_count:
-        logging.shutdown()
-        os._exit(0)  # code that cannot be stopped would keep this process from ending
-    return 0
+    # Everything is saved and given back. Code that cannot be stopped (a thread, a coroutine that swallows its cancellation) must not
+    # keep this process from ending.
+    logging.shutdown()
+    os._exit(0)
 
 
 async def _watch(working: Working, stop: asyncio.Event, *, probation: bool) -> None:
