@@ -120,7 +120,11 @@ class Invocation:
         """Ask the store; where there is none yet, return `otherwise`."""
         if self._store is None and not self.path.exists():
             return otherwise
-        return question(self.reader)
+        try:
+            reader = self.reader
+        except NotFoundError:  # an empty file: another process makes the store at this moment
+            return otherwise
+        return question(reader)
 
     def rows(self, question: "Callable[[Reader], list[T]]") -> "list[T]":
         """Ask the store for a list; where there is no store yet it is empty."""
@@ -200,6 +204,10 @@ def require_form(path: Path) -> None:
         has, wants = version_of(connection), migrations()[-1][0]
     finally:
         connection.close(True)
+    if has == 0:  # another process makes it at this moment, or left it empty
+        raise NotFoundError(
+            f"there is no store yet, only an empty file\nat {path}", hint="Make it: mainspring db migrate"
+        )
     if has < wants:
         raise StoreError(
             f"the store has form {has}, this version needs {wants}\nat {path}", hint="Run: mainspring db migrate"

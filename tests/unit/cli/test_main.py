@@ -124,3 +124,12 @@ def test_store_of_another_kind_is_refused_and_left_alone(tmp_path, kind, capsys)
         assert run([*words, "--store", str(place)]) == 2
         assert "the store is" in capsys.readouterr().err
     assert sorted(str(p) for p in place.parent.rglob("*")) == before
+
+
+def test_store_that_is_only_being_made_is_no_store_yet(tmp_path, capsys):
+    """An empty file is what a starting process leaves for a moment: lists are empty, questions find nothing."""
+    place = tmp_path / "s.db"
+    place.touch()
+    assert run(["workers", "list", "--json", "--store", str(place)]) == 0
+    assert capsys.readouterr().out.strip() == "[]"
+    assert run(["runs", "show", "@last", "--store", str(place)]) == 3
