@@ -128,7 +128,8 @@ class Invocation:
 
     def rows(self, question: "Callable[[Reader], list[T]]") -> "list[T]":
         """Ask the store for a list; where there is no store yet it is empty."""
-        return question(self.reader) if self.path.exists() else []
+        nothing: list[T] = []
+        return self.read(question, nothing)
 
     def run_id(self, text: str) -> str:
         """Return the run that is meant by an id, a unique beginning of one, @last or @failed. Raises NotFoundError, ConflictError."""
