@@ -187,6 +187,18 @@ class Driver:
                 )
         self.advance()
 
+    def accepts(self, result: Any) -> bool:
+        """Take the answer to an owner's command: whether the run is still ours. If not, it is let go here."""
+        if self.gone:
+            return False
+        if isinstance(result, Refused):
+            self.let_go()
+            return False
+        if isinstance(result, Exception):
+            self.hosting.broken(self, result)
+            return False
+        return True
+
     def halt_for_doubt(self, outcome: Outcome) -> None:
         """Ask for a person because of an outcome that nobody can know or save."""
         if self.halt is None:

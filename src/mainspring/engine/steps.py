@@ -21,7 +21,6 @@ from mainspring.engine.live_step import LiveStep, isolation_of, lost_in_doubt
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.signs import CheckpointSign, ProgressSign, Sign
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
-from mainspring.store.commands.results import Refused
 
 if TYPE_CHECKING:
     from mainspring.engine.driver import Driver
@@ -265,16 +264,7 @@ class Steps:
         )
 
     def _answered(self, result: Any) -> bool:
-        driver = self._driver
-        if driver.gone:
-            return False
-        if isinstance(result, Refused):
-            driver.let_go()
-            return False
-        if isinstance(result, Exception):
-            driver.hosting.broken(driver, result)
-            return False
-        return True
+        return self._driver.accepts(result)
 
     def _submit(self, record: AttemptRecord, answered: Any) -> None:
         driver = self._driver

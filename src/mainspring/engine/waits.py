@@ -248,13 +248,4 @@ class Waits:
         self._open.clear()
 
     def _answered(self, result: Any) -> bool:
-        driver = self._driver
-        if driver.gone:
-            return False
-        if isinstance(result, Refused):
-            driver.let_go()
-            return False
-        if isinstance(result, Exception):
-            driver.hosting.broken(driver, result)
-            return False
-        return True
+        return self._driver.accepts(result)
