@@ -23,8 +23,8 @@ from mainspring.engine.programs import program_of
 from mainspring.engine.starting import StartOptions
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.runs import Claim, ClaimedRun, StartRun
-from mainspring.store.sqlite.reader import Reader
-from mainspring.store.sqlite.reads_engine import SqliteEngineReads
+from mainspring.store.reads.engine import WorkerReads
+from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
 
 
@@ -93,7 +93,7 @@ async def replay(count: int) -> dict[str, Any]:
         claimed = await _claim_elsewhere(engine, command)
         await start_all(store, _saved_steps(claimed, count))
         began = time.perf_counter()
-        history = SqliteEngineReads(store.reader).history(claimed.id)
+        history = WorkerReads(store.reader).history(claimed.id)
         read_s = time.perf_counter() - began
         program = program_of(claimed, engine.registry, claimed.input)
         began = time.perf_counter()
@@ -189,7 +189,7 @@ async def until_done(count: int) -> dict[str, Any]:
 
 
 async def _until(query: str, count: int) -> None:
-    reader = Reader(store_path())
+    reader = SqliteReader(store_path())
     while reader.read_text(query)[0][0] < count:
         await asyncio.sleep(0.05)
     reader.close()

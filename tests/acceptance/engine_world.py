@@ -17,7 +17,7 @@ from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service import mending
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.sqlite.reads_acts import SqliteActReads
+from mainspring.store.reads.acts import StoredActs
 from mainspring.store.views import RunStory, RunView
 
 LONGEST_S = 10.0
@@ -58,8 +58,8 @@ class Engine:
         return self.story(run).run
 
     @property
-    def reads(self) -> SqliteActReads:
-        return SqliteActReads(self.working.store.reader)
+    def reads(self) -> StoredActs:
+        return StoredActs(self.working.store.reader)
 
     async def act(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Do an act of the service floor that looks at the run first."""

@@ -8,7 +8,7 @@ import pytest
 from mainspring.engine.registry import Registry
 from mainspring.service import lock
 from mainspring.store.commands.automations import TakeLock
-from mainspring.store.sqlite.reads_status import locks
+from mainspring.store.reads.status import locks
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio

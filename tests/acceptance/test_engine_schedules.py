@@ -9,7 +9,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
-from mainspring.store.sqlite.reads_status import schedules, slots
+from mainspring.store.reads.status import schedules, slots
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
 

@@ -8,8 +8,8 @@ from mainspring.domain.errors import NotFoundError
 from mainspring.engine.registry import Registry
 from mainspring.service import event, question, starting
 from mainspring.service.actor import Act, Actor, act_of
-from mainspring.store.sqlite.reads_acts import SqliteActReads
-from mainspring.store.sqlite.reads_runs import run_view
+from mainspring.store.reads.acts import StoredActs
+from mainspring.store.reads.runs import run_view
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.store.views import RunView
 
@@ -42,7 +42,7 @@ class Client:
 
     def answer(self, run: str, choice: str) -> bool:
         """Answer the open question of a run, twice under one command id; False while there is none."""
-        reads = SqliteActReads(self.store.reader)
+        reads = StoredActs(self.store.reader)
         try:
             for _ in range(2):
                 question.answer(self.store, reads, run, choice, act=self.act("answer"))

@@ -28,9 +28,9 @@ from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store import failpoints
 from mainspring.store.commands.journal import RecordProcess
+from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.handlers import HANDLERS
-from mainspring.store.sqlite.queries import TEXTS, names
+from mainspring.store.sqlite.texts import TEXTS
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
 
 AUTOMATIONS = "tests.crash.workflows"
@@ -180,7 +180,7 @@ def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]
 def take_the_fence_down() -> None:
     """Plant the bug that fencing is there to prevent: nobody asks whether this session still lives, nor whose run it is."""
     SqliteDatabase._check_session = lambda self, transaction, commands: None  # type: ignore[method-assign]
-    for name in names():
+    for name in TEXTS.names():
         TEXTS[name] = _PROOF.sub(r"(\1 is not null or \2 is not null)", TEXTS[name])
 
 

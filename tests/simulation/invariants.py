@@ -10,7 +10,7 @@ from mainspring.engine.body import Body
 from mainspring.engine.ending import ending_of
 from mainspring.engine.programs import program_of
 from mainspring.store.commands.runs import ClaimedRun
-from mainspring.store.sqlite import reads_history
+from mainspring.store.reads import history as reads_history
 from mainspring.store.sqlite.check import _RULES
 from tests.simulation.trees import Failing, expect
 from tests.simulation.workload import REGISTRY

@@ -16,9 +16,9 @@ from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes
 from mainspring.store.commands.sessions import CloseSession, OpenSession
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.handlers import HANDLERS
-from mainspring.store.sqlite.reads_engine import SqliteEngineReads
 from tests.simulation.unsure import UnsureDatabase
 from tests.simulation.workload import NODE, REGISTRY
 
@@ -113,7 +113,7 @@ class Node:
         settings = WorkerSettings(concurrency=dice.choice((2, 5, 64)), parked=dice.choice((0, 1, 50)))
         context = contextvars.copy_context()
         context.run(NODE.set, self)
-        reads = SqliteEngineReads(self.world.reader)
+        reads = WorkerReads(self.world.reader)
         self.worker = context.run(
             lambda: Worker(self.loop, self, reads, REGISTRY, self.clock, settings=settings, off_loop=self._off_loop)
         )

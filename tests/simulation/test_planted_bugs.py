@@ -15,10 +15,11 @@ from mainspring.engine.steps import Steps
 from mainspring.store.base import Changes, CommitReport
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import DONE
-from mainspring.store.sqlite import partitions, reads_history
+from mainspring.store.handlers import partitions
+from mainspring.store.handlers.queues import Limits
+from mainspring.store.reads import history as reads_history
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.queries import TEXTS
-from mainspring.store.sqlite.queues import Limits
+from mainspring.store.sqlite.texts import TEXTS
 from tests.simulation.world import simulate
 
 SEEDS = 200

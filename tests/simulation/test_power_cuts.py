@@ -22,9 +22,9 @@ from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import Claim, Finish, StartRun
+from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.sqlite import check
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.handlers import HANDLERS
 from mainspring.store.sqlite.store import SqliteStore
 from tests.simulation.power import PowerVFS, images
 from tests.simulation.world import FOLDER

@@ -21,9 +21,9 @@ from mainspring.store.commands.inbox import Deliver, Publish
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.commands.runs import CancelRun, GiveResult, Reopen
 from mainspring.store.commands.sessions import Bury
+from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.handlers import HANDLERS
-from mainspring.store.sqlite.reader import Reader
+from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.testing import FakeClock, VirtualLoop
 from tests.simulation import invariants
 from tests.simulation.effects import Effects
@@ -71,7 +71,7 @@ class World:
         self.path = folder / "s.db"
         shutil.copy(template(), self.path)
         self.path.with_name("s.db.ballast").touch()  # four megabytes less to write
-        self.reader = Reader(self.path)
+        self.reader = SqliteReader(self.path)
         self.wrap = wrap or (lambda database: database)
         self.hits: Counter[str] = Counter()
         self.wrong: list[str] = []

@@ -33,7 +33,7 @@ from mainspring.engine.registry import Registry, current_registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service import event, question, run, signal, starting
 from mainspring.service.actor import Act, Actor, act_of
-from mainspring.store.sqlite.reads_acts import SqliteActReads
+from mainspring.store.reads.acts import StoredActs
 from mainspring.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")
@@ -201,7 +201,7 @@ class App:
         """Answer the open question of a run."""
         await self.do(
             lambda store, act: question.answer(
-                store, SqliteActReads(store.reader), run_id, choice, act=act, note=note, codec=self.codec
+                store, StoredActs(store.reader), run_id, choice, act=act, note=note, codec=self.codec
             )
         )
 

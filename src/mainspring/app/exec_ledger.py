@@ -18,8 +18,8 @@ from mainspring.domain.journal import FactKind
 from mainspring.store.base import Changes
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.sqlite.liveness import FoundSession, find_dead, kill_remains
-from mainspring.store.sqlite.reads_history import facts_after
+from mainspring.store.liveness import FoundSession, find_dead, kill_remains
+from mainspring.store.reads.history import facts_after
 from mainspring.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")

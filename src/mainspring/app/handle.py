@@ -11,7 +11,7 @@ from mainspring.domain.codec import decode
 from mainspring.domain.errors import RunFailed
 from mainspring.domain.signature import Signature
 from mainspring.domain.states import TERMINAL, RunState
-from mainspring.store.sqlite.reads_runs import run_view
+from mainspring.store.reads.runs import run_view
 from mainspring.store.views import RunView
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import msgspec
 from mainspring.app.project import Handover, Project
 from mainspring.app.upkeep import bury
 from mainspring.app.worker_process import GONE
-from mainspring.store.sqlite.liveness import find_dead
+from mainspring.store.liveness import find_dead
 from mainspring.store.sqlite.store import SqliteStore
 
 _LOG = logging.getLogger("mainspring.supervisor")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.sqlite.liveness import FoundSession, find_dead, kill_remains
+from mainspring.store.liveness import FoundSession, find_dead, kill_remains
 from mainspring.store.sqlite.space import shrink
 from mainspring.store.sqlite.store import SqliteStore
 

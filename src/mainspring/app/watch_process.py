@@ -16,9 +16,9 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.schedule import Schedule
 from mainspring.service.spool import Spool, TakenIn
-from mainspring.store.sqlite import reads_status
-from mainspring.store.sqlite.liveness import find_dead
-from mainspring.store.sqlite.reader import Reader
+from mainspring.store.base import Reader
+from mainspring.store.liveness import find_dead
+from mainspring.store.reads import status as reads_status
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.store.views import AutomationView, ScheduleView
 

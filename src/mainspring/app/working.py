@@ -28,8 +28,8 @@ from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes
 from mainspring.store.commands.automations import SetMeta, SetQueue
+from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
-from mainspring.store.sqlite.reads_engine import SqliteEngineReads
 from mainspring.store.sqlite.store import SqliteStore
 
 _LOG = logging.getLogger("mainspring.worker")
@@ -94,7 +94,7 @@ class Working:
         self.loop = asyncio.get_running_loop()
         self.store.open()
         self.store.open_session(self._role)
-        reads = SqliteEngineReads(self.store.reader)
+        reads = WorkerReads(self.store.reader)
         self.worker = Worker(
             self.loop,
             self.store,

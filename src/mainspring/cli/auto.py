@@ -33,7 +33,7 @@ class Known(msgspec.Struct, frozen=True):
 
 def known_automations(invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False) -> list[Known]:
     """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are told elsewhere."""
-    from mainspring.store.sqlite.reads_status import automations
+    from mainspring.store.reads.status import automations
 
     views: list[AutomationView] = [] if modules else invocation.rows(lambda reader: automations(reader, None))
     if views:

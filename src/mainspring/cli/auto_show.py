@@ -9,7 +9,7 @@ from mainspring.domain.options import options_of
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
     from mainspring.domain.definition import Definition
-    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.base import Reader
     from mainspring.store.views import RunRow
 
 _RUNS = 10
@@ -48,7 +48,7 @@ def print_automation(invocation: "Invocation", known: Known) -> None:
 
 
 def _last_runs(reader: "Reader", name: str) -> "list[RunRow]":
-    from mainspring.store.sqlite.reads_runs import list_runs
+    from mainspring.store.reads.runs import list_runs
 
     return list_runs(reader, name=name, limit=_RUNS).runs
 

@@ -17,7 +17,7 @@ _MOST = 200
 
 def loading(invocation: Invocation) -> Iterator[Check]:
     """Every file of the configuration loads, here and in the workers."""
-    from mainspring.store.sqlite.reads_status import automations
+    from mainspring.store.reads.status import automations
 
     registry = invocation.registry()
     faults = [Check("loading", "problem", f"{one.what}\nat {one.where}", one.how) for one in registry.problems]
@@ -64,8 +64,8 @@ def timeout(invocation: Invocation) -> Iterator[Check]:
 
 def success(invocation: Invocation) -> Iterator[Check]:
     """What has run has succeeded at least once."""
-    from mainspring.store.sqlite.reads_runs import list_runs
-    from mainspring.store.sqlite.reads_status import automations
+    from mainspring.store.reads.runs import list_runs
+    from mainspring.store.reads.status import automations
 
     never = []
     for view in invocation.rows(automations)[:_MOST]:

@@ -15,8 +15,8 @@ _LATE_MS = 60_000
 
 def clock(invocation: Invocation) -> Iterator[Check]:
     """The clock does not stand before what the store has on record."""
-    from mainspring.store.sqlite.reads_runs import list_runs
-    from mainspring.store.sqlite.reads_status import audit_rows
+    from mainspring.store.reads.runs import list_runs
+    from mainspring.store.reads.status import audit_rows
 
     now = invocation.clock.now()
     seen = [row.at for row in invocation.rows(lambda reader: audit_rows(reader, limit=1))]
@@ -46,8 +46,8 @@ def time_zones(invocation: Invocation) -> Iterator[Check]:
 
 def worker(invocation: Invocation) -> Iterator[Check]:
     """A worker lives, if there is anything for one to do, and every session on record is a living process."""
-    from mainspring.store.sqlite.liveness import host_identity, is_free
-    from mainspring.store.sqlite.reads_status import automations, sessions
+    from mainspring.store.liveness import host_identity, is_free
+    from mainspring.store.reads.status import automations, sessions
 
     live = invocation.rows(lambda reader: sessions(reader, limit=1000))
     here = host_identity()
@@ -73,10 +73,10 @@ def worker(invocation: Invocation) -> Iterator[Check]:
 
 def scheduler(invocation: Invocation) -> Iterator[Check]:
     """No due time of a schedule has passed without being served."""
-    from mainspring.store.sqlite.reads_engine import SqliteEngineReads
+    from mainspring.store.reads.engine import WorkerReads
 
     now = invocation.clock.now()
-    late = invocation.rows(lambda reader: SqliteEngineReads(reader).due_schedules(now - _LATE_MS))
+    late = invocation.rows(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_MS))
     if late:
         longest = span(now - min(one.slot_at for one in late))
         names = ", ".join(one.name for one in late[:5])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mainspring.engine.registry import Registry
     from mainspring.service.actor import Act
     from mainspring.service.reads import Reads
-    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.base import Reader
     from mainspring.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")
@@ -81,18 +81,18 @@ class Invocation:
         if self._store is not None:
             return self._store.reader
         if self._reader is None:
-            from mainspring.store.sqlite.reader import Reader
+            from mainspring.store.sqlite.reader import SqliteReader
 
             require_form(self._existing())
-            self._reader = Reader(self.path)
+            self._reader = SqliteReader(self.path)
         return self._reader
 
     @property
     def reads(self) -> "Reads":
         """The reads that acts need."""
-        from mainspring.store.sqlite.reads_acts import SqliteActReads
+        from mainspring.store.reads.acts import StoredActs
 
-        return SqliteActReads(self.reader)
+        return StoredActs(self.reader)
 
     @property
     def store(self) -> "SqliteStore":
@@ -133,7 +133,7 @@ class Invocation:
 
     def run_id(self, text: str) -> str:
         """Return the run that is meant by an id, a unique beginning of one, @last or @failed. Raises NotFoundError, ConflictError."""
-        from mainspring.store.sqlite.reads_runs import resolve_id
+        from mainspring.store.reads.runs import resolve_id
 
         return resolve_id(self.reader, text)
 

@@ -29,8 +29,8 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     from mainspring.domain.definition import Definition
     from mainspring.service.starting import start
     from mainspring.store.commands.automations import SetMeta
-    from mainspring.store.sqlite.reads_runs import list_runs, run_view, story
-    from mainspring.store.sqlite.reads_status import automations, meta
+    from mainspring.store.reads.runs import list_runs, run_view, story
+    from mainspring.store.reads.status import automations, meta
 
     if invocation.settings.project.environment == "production":
         invocation.confirm("Kill a production worker with kill -9")
@@ -78,7 +78,7 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
 
 def _wait(invocation: Invocation, run: str, until: float) -> None:
     from mainspring.domain.states import TERMINAL
-    from mainspring.store.sqlite.reads_runs import run_view
+    from mainspring.store.reads.runs import run_view
 
     while True:
         state = run_view(invocation.reader, run).state

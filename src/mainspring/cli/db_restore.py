@@ -86,7 +86,7 @@ def _restore(invocation: Invocation, file: Path) -> None:
 def _list(invocation: Invocation) -> None:
     from mainspring.cli.runs_list import run_columns
     from mainspring.service.hold import undecided
-    from mainspring.store.sqlite.reads_runs import run_view
+    from mainspring.store.reads.runs import run_view
 
     rows = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
     invocation.output.rows(rows, run_columns(invocation.clock.now()), empty="No run has to be decided.")
@@ -95,7 +95,7 @@ def _list(invocation: Invocation) -> None:
 def _chosen(invocation: Invocation, runs: tuple[str, ...], name: str | None, states: tuple[str, ...]) -> list[str]:
     """Return the undecided runs that are meant."""
     from mainspring.service.hold import undecided
-    from mainspring.store.sqlite.reads_runs import run_view
+    from mainspring.store.reads.runs import run_view
 
     if runs:
         return [invocation.run_id(run) for run in runs]

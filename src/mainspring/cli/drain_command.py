@@ -14,7 +14,7 @@ from mainspring.domain.errors import NotFoundError
 def drain(invocation: Invocation, worker: int | None) -> int:
     """WORKER is a number of `mainspring workers list`; without one all workers are meant. They stay until they are stopped."""
     from mainspring.service.worker import drain as drain_one
-    from mainspring.store.sqlite.reads_status import sessions
+    from mainspring.store.reads.status import sessions
 
     live = [s for s in sessions(invocation.reader) if s.role in ("worker", "probation", "app")]
     chosen = [s for s in live if worker is None or s.id == worker]

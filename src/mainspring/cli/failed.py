@@ -13,7 +13,7 @@ from mainspring.cli.runs_acts import dry_run_option, limit_option
 from mainspring.domain.states import REOPENABLE, RunState
 
 if TYPE_CHECKING:
-    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.base import Reader
 
 _STOPPED = tuple(sorted(state.value for state in REOPENABLE))
 _state = click.option("--state", "states", type=click.Choice(_STOPPED), multiple=True, help="only in this state")
@@ -50,7 +50,7 @@ def list_command(
 def _rows(
     reader: "Reader", states: tuple[RunState, ...], name: str | None, since_at: int | None, limit: int
 ) -> list[dict[str, Any]]:
-    from mainspring.store.sqlite.reads_runs import list_runs, run_view
+    from mainspring.store.reads.runs import list_runs, run_view
 
     page = list_runs(reader, states=states, name=name, since_at=since_at, limit=limit)
     rows = []

@@ -10,12 +10,12 @@ from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 
 if TYPE_CHECKING:
-    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.base import Reader
     from mainspring.store.views import LockView
 
 
 def _names(reader: "Reader") -> list[str]:
-    from mainspring.store.sqlite.reads_status import locks
+    from mainspring.store.reads.status import locks
 
     return [view.name for view in locks(reader)]
 
@@ -34,7 +34,7 @@ def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
     """`left` = the process that took it is gone; the next one that wants the lock gets it."""
-    from mainspring.store.sqlite.reads_status import locks
+    from mainspring.store.reads.status import locks
 
     rows = lists.narrow(
         invocation,

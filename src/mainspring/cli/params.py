@@ -29,7 +29,7 @@ class RunId(StringParamType):
         """Offer the newest runs that begin so."""
         found = [CompletionItem(word) for word in ("@last", "@failed") if word.startswith(incomplete)]
         with suppress(Exception):  # a shell that completes must never show an error
-            from mainspring.store.sqlite.reads_runs import list_runs
+            from mainspring.store.reads.runs import list_runs
 
             page = ctx.obj.read(lambda reader: list_runs(reader, limit=_COMPLETED), None)
             rows = page.runs if page else []
@@ -60,7 +60,7 @@ class Name(StringParamType):
 
 def automation_names(reader: Any) -> list[str]:
     """Return the names of all automations."""
-    from mainspring.store.sqlite.reads_status import automations
+    from mainspring.store.reads.status import automations
 
     return [view.name for view in automations(reader)]
 

@@ -10,12 +10,12 @@ from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 
 if TYPE_CHECKING:
-    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.base import Reader
     from mainspring.store.views import QueueView
 
 
 def _names(reader: "Reader") -> list[str]:
-    from mainspring.store.sqlite.reads_status import queue_views
+    from mainspring.store.reads.status import queue_views
 
     return [view.name for view in queue_views(reader)]
 
@@ -42,7 +42,7 @@ def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
     """BACKLOG counts runs that were never started; --since looks at pauses."""
-    from mainspring.store.sqlite.reads_status import queue_views
+    from mainspring.store.reads.status import queue_views
 
     rows = lists.narrow(
         invocation,
@@ -73,8 +73,8 @@ def list_command(
 def show(invocation: Invocation, name: str) -> None:
     """With the runs that have its places now."""
     from mainspring.domain.states import RunState
-    from mainspring.store.sqlite.reads_runs import list_runs
-    from mainspring.store.sqlite.reads_status import queue_views
+    from mainspring.store.reads.runs import list_runs
+    from mainspring.store.reads.status import queue_views
 
     lists.known("queue", name, _names(invocation.reader))
     view = next(view for view in queue_views(invocation.reader) if view.name == name)

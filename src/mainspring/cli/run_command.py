@@ -151,7 +151,7 @@ def _detach(invocation: Invocation, automation: "Automation", data: bytes, optio
 
 
 def _somebody_works(invocation: Invocation, name: str) -> bool:
-    from mainspring.store.sqlite.liveness import host_identity, is_running
+    from mainspring.store.liveness import host_identity, is_running
 
     nobody: list[tuple[Any, ...]] = []
     rows = invocation.read(lambda reader: reader.read("list_able_workers", (name,)), nobody)
@@ -172,7 +172,7 @@ def _work_here(
 
     from mainspring.app.application import App
     from mainspring.app.project import Project
-    from mainspring.store.sqlite.reads_runs import run_view
+    from mainspring.store.reads.runs import run_view
 
     app = App.of(Project(invocation.settings), registry)
 

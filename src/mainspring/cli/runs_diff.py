@@ -36,7 +36,7 @@ def diff(invocation: Invocation, run: str, other: str | None) -> None:
 
     Without OTHER: the newest succeeded run of the same automation that was created before it.
     """
-    from mainspring.store.sqlite.reads_runs import story
+    from mainspring.store.reads.runs import story
 
     this = story(invocation.reader, invocation.run_id(run))
     that = story(invocation.reader, invocation.run_id(other) if other else _last_good(invocation, this))
@@ -57,7 +57,7 @@ def diff(invocation: Invocation, run: str, other: str | None) -> None:
 
 
 def _last_good(invocation: Invocation, this: "RunStory") -> str:
-    from mainspring.store.sqlite.reads_runs import list_runs
+    from mainspring.store.reads.runs import list_runs
 
     page = list_runs(
         invocation.reader, states=(RunState.SUCCEEDED,), name=this.run.automation, limit=1, cursor=this.run.seq

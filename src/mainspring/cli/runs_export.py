@@ -12,6 +12,6 @@ from mainspring.cli.lazy import command
 @pass_invocation
 def export(invocation: Invocation, run: str) -> None:
     """Its journal row by row, attempts, checkpoints, inbox and children; superseded outcomes too."""
-    from mainspring.store.sqlite.reads_runs import story
+    from mainspring.store.reads.runs import story
 
     invocation.output.json(story(invocation.reader, invocation.run_id(run)))

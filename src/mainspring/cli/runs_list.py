@@ -51,7 +51,7 @@ def list_command(
     after: str | None,
 ) -> None:
     """A run that is started meanwhile does not move the pages: `--after` takes the last run of the page before."""
-    from mainspring.store.sqlite import reads_runs
+    from mainspring.store.reads import runs as reads_runs
     from mainspring.store.views import RunPage
 
     since_at = params.since_at(invocation, since)

@@ -34,7 +34,8 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     """Return a run's story and its explanation. Raises NotFoundError."""
     from mainspring.cli.explaining import explain
     from mainspring.domain.errors import NotFoundError
-    from mainspring.store.sqlite import reads_runs, reads_status
+    from mainspring.store.reads import runs as reads_runs
+    from mainspring.store.reads import status as reads_status
 
     story = reads_runs.story(invocation.reader, run)
     blocker = reads_status.blocker(invocation.reader, run)

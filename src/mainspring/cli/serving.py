@@ -56,8 +56,8 @@ def _refuse_second(invocation: Invocation) -> None:
 
 def live_supervisors(invocation: Invocation) -> list[int]:
     """Return the process numbers of the supervisors of this store on this machine."""
-    from mainspring.store.sqlite.liveness import host_identity, is_running
-    from mainspring.store.sqlite.reads_status import sessions
+    from mainspring.store.liveness import host_identity, is_running
+    from mainspring.store.reads.status import sessions
 
     here = host_identity()
     nobody: list[SessionView] = []

@@ -43,7 +43,7 @@ def require_plain(invocation: "Invocation", run: str) -> "RunView":
     Raises:
         ConflictError: they are not.
     """
-    from mainspring.store.sqlite.reads_runs import run_view
+    from mainspring.store.reads.runs import run_view
 
     view = run_view(invocation.reader, run)
     if view.codec != "json":

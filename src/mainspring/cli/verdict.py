@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.cli.words import many
 from mainspring.domain.states import RunState
-from mainspring.store.sqlite.reader import Reader
+from mainspring.store.base import Reader
 from mainspring.store.views import Capped
 
 DAY_MS = 86_400_000
@@ -32,7 +32,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def judge(reader: Reader, now: int, *, store: str, environment: str) -> Verdict:
     """Return the verdict at the instant `now` (ms). A failed run counts for a day, one that needs attention until it is decided."""
     from mainspring.store.held import HELD
-    from mainspring.store.sqlite import reads_runs, reads_status
+    from mainspring.store.reads import runs as reads_runs
+    from mainspring.store.reads import status as reads_status
 
     views = [view for view in reads_status.automations(reader) if view.retired_at is None]
     workers = [session for session in reads_status.sessions(reader) if session.role in ("worker", "dev")]
@@ -90,7 +91,7 @@ def nothing_yet(*, store: str, environment: str) -> Verdict:
 
 
 def _failed_since(reader: Reader, since_at: int) -> Capped:
-    from mainspring.store.sqlite.reads_runs import list_runs
+    from mainspring.store.reads.runs import list_runs
 
     page = list_runs(reader, states=(RunState.FAILED,), since_at=since_at, limit=1_000)
     return Capped(len(page.runs), page.cursor is not None)

@@ -27,7 +27,7 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
     Raises:
         WaitTimedOutError: `timeout` seconds passed before.
     """
-    from mainspring.store.sqlite.reads_runs import run_view
+    from mainspring.store.reads.runs import run_view
 
     until = None if timeout is None else time.monotonic() + timeout
     while True:

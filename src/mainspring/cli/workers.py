@@ -11,14 +11,14 @@ from mainspring.cli.output import Column
 from mainspring.domain.states import SessionState
 
 if TYPE_CHECKING:
-    from mainspring.store.sqlite.reader import Reader
+    from mainspring.store.base import Reader
     from mainspring.store.views import SessionView
 
 _COLOURS = {SessionState.ALIVE: "green", SessionState.DRAINING: "yellow", SessionState.DEAD: "red"}
 
 
 def _numbers(reader: "Reader") -> list[str]:
-    from mainspring.store.sqlite.reads_status import sessions
+    from mainspring.store.reads.status import sessions
 
     return [str(view.id) for view in sessions(reader)]
 
@@ -34,7 +34,7 @@ def list_command(
     invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
 ) -> None:
     """--name looks at host and role, --since at the start."""
-    from mainspring.store.sqlite.reads_status import sessions
+    from mainspring.store.reads.status import sessions
 
     live = not ended and not set(states) & {SessionState.CLOSED, SessionState.DEAD}
     views: list[SessionView] = invocation.rows(lambda reader: sessions(reader, live=live, limit=1000))

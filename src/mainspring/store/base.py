@@ -5,12 +5,14 @@ transaction. Reads go over short connections of their own and never hold up a co
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import msgspec
 
 from mainspring.domain.errors import StoreError, StoreUnavailableError
 from mainspring.domain.journal import Fact, History
+from mainspring.store.transaction import Params
 
 OnDone = Callable[[Any], object]
 """Called once with the command's result, or with an exception instance if the command could not be committed."""
@@ -77,6 +79,31 @@ class DueSchedule(msgspec.Struct, frozen=True):
     automation: str
     spec: bytes
     slot_at: int
+
+
+Rows = list[tuple[Any, ...]]
+Snapshot = Callable[..., Rows]
+"""A read(query, params=()) whose calls all see one commit."""
+
+
+class Reader(Protocol):
+    """Short reads beside the connection that writes, from any thread; never in its way."""
+
+    def read(self, query: str, params: Params = ()) -> Rows:
+        """Return all rows of a statement of `queries/`."""
+        ...
+
+    def read_text(self, text: str, params: Params = ()) -> Rows:
+        """Return all rows of a statement that was put together of our own words. Values go in as parameters only."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Give a `read` whose calls all see the same commit."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections; the ones that are lent close when they come back."""
+        ...
 
 
 class EngineReads(Protocol):

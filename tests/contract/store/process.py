@@ -12,11 +12,13 @@ from mainspring.store.commands.inbox import Deliver, OpenWait, Publish
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Finish, Halt, StartRun, Suspend
 from mainspring.store.commands.sessions import OpenSession
-from mainspring.store.sqlite import reads_history, reads_runs, reads_status
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.reads import history as reads_history
+from mainspring.store.reads import runs as reads_runs
+from mainspring.store.reads import status as reads_status
+from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.handlers import HANDLERS
-from mainspring.store.sqlite.reader import Reader
-from mainspring.store.sqlite.reads_engine import SqliteEngineReads
+from mainspring.store.sqlite.reader import SqliteReader
 from tests.contract.store.clock import FakeClock
 
 BOOM = Failure("ValueError", "boom", "it broke")
@@ -180,8 +182,8 @@ class SqliteProcess(Process):
     def __init__(self, path: Path, clock: FakeClock) -> None:
         super().__init__(SqliteDatabase(path, clock=clock, handlers=HANDLERS), clock)
         self.path = path
-        self.reader = Reader(path)
-        self.engine_reads = SqliteEngineReads(self.reader)
+        self.reader = SqliteReader(path)
+        self.engine_reads = WorkerReads(self.reader)
 
     def history(self, run: str) -> Any:
         return reads_history.history(self.reader, run)

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.states import RunState
-from mainspring.store.sqlite.reads_runs import run_view
+from mainspring.store.reads.runs import run_view
 from tests.contract.store.process import finish
 from tests.unit.cli.conftest import Stage
 

@@ -1,7 +1,7 @@
 """queues, workers, locks, audit-log."""
 
 from mainspring.store.commands.automations import SetQueue, TakeLock
-from mainspring.store.sqlite.reads_runs import run_view
+from mainspring.store.reads.runs import run_view
 
 
 def test_empty_lists_are_no_error(cli):
@@ -83,5 +83,5 @@ def test_audit_verify_finds_a_change(cli, stage, monkeypatch):
     said = cli("audit-log", "verify", "--json")
     assert said.code == 0
     assert said.json["rows"] == 1
-    monkeypatch.setattr("mainspring.store.sqlite.reads_status.first_break", lambda *args, **kwargs: 1)
+    monkeypatch.setattr("mainspring.store.reads.status.first_break", lambda *args, **kwargs: 1)
     assert cli("audit-log", "verify").code == 9

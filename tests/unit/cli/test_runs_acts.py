@@ -5,7 +5,7 @@ import pytest
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.sqlite.reads_runs import run_view, story
+from mainspring.store.reads.runs import run_view, story
 from tests.contract.store.process import fail, halt, outcome, suspend
 from tests.unit.cli.conftest import ORDER
 

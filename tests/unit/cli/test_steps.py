@@ -5,7 +5,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
-from mainspring.store.sqlite.reads_runs import story
+from mainspring.store.reads.runs import story
 from tests.contract.store.process import outcome
 
 AWAY = Failure("OSError", "away", "it is away")

@@ -12,7 +12,7 @@ from mainspring.service.reads import Reads
 from mainspring.service.starting import start
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.runs import Claim, ClaimedRun
-from mainspring.store.sqlite.reads_acts import SqliteActReads
+from mainspring.store.reads.acts import StoredActs
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.clock import FakeClock
 
@@ -37,7 +37,7 @@ def store(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteStore]:
 
 @pytest.fixture
 def reads(store: SqliteStore) -> Reads:
-    return SqliteActReads(store.reader)
+    return StoredActs(store.reader)
 
 
 @pytest.fixture

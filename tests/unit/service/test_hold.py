@@ -8,8 +8,8 @@ from mainspring.service import hold
 from mainspring.service.hold import Decision
 from mainspring.service.starting import start
 from mainspring.store.commands.runs import Claim
+from mainspring.store.reads.acts import StoredActs
 from mainspring.store.sqlite.backup import back_up
-from mainspring.store.sqlite.reads_acts import SqliteActReads
 from mainspring.store.sqlite.restore import restore
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.process import suspend
@@ -31,7 +31,7 @@ def restored(store, begin, clock, tmp_path):
     opened.open()
     opened.open_session("worker")
     announce(opened, BACKUP)
-    yield opened, SqliteActReads(opened.reader), ids
+    yield opened, StoredActs(opened.reader), ids
     opened.close()
 
 

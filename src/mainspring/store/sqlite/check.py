@@ -5,13 +5,13 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from mainspring.store.sqlite.audit import first_break
+from mainspring.store.handlers.audit import first_break
 from mainspring.store.sqlite.backup import damages
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.sqlite.migrate import require_known
-from mainspring.store.sqlite.queries import TEXTS
+from mainspring.store.sqlite.texts import TEXTS
 
 LEAST_FREE = 64 * 1024 * 1024
 _RULES = {

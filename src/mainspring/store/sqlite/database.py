@@ -22,9 +22,10 @@ from mainspring.store.sqlite.ballast import Ballast
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign, unwritable
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.migrate import migrate
-from mainspring.store.sqlite.queries import TEXTS
-from mainspring.store.sqlite.transaction import Transaction
+from mainspring.store.sqlite.texts import TEXTS
+from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.sqlite.turnstile import Turnstile
+from mainspring.store.transaction import Transaction
 
 Handler = Callable[[Transaction, Any], Any]
 Handlers = Mapping[type, Handler]
@@ -105,7 +106,7 @@ class SqliteDatabase:
         with self.turnstile:
             try:
                 connection.execute("begin immediate")
-                transaction = Transaction(connection, now=self._clock.now(), session=self.session, again=again)
+                transaction = SqliteTransaction(connection, now=self._clock.now(), session=self.session, again=again)
                 self._check_session(transaction, commands)
                 answers = self._run(transaction, commands)
                 transaction.write_rollups()

@@ -6,30 +6,26 @@ seconds is broken off.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import apsw
 
 from mainspring.domain.errors import StoreUnavailableError
+from mainspring.store.base import Rows, Snapshot
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.faults import translate
-from mainspring.store.sqlite.queries import TEXTS
-from mainspring.store.sqlite.transaction import Params
-
-Rows = list[tuple[Any, ...]]
-Snapshot = Callable[..., Rows]
-"""A read(query, params=()) whose calls all see one commit."""
+from mainspring.store.sqlite.texts import TEXTS
+from mainspring.store.transaction import Params
 
 _KEPT = 8
 _LONGEST = 10.0
 _STEPS_BETWEEN_LOOKS = 50_000
 
 
-class Reader:
-    """Reads of one store, from any thread."""
+class SqliteReader:
+    """A base.Reader of one file, from any thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -39,10 +35,13 @@ class Reader:
 
     def read(self, query: str, params: Params = ()) -> Rows:
         """Return all rows of a statement of `queries/`."""
-        return self.read_text(TEXTS[query], params)
+        return self._fetch(TEXTS[query], params)
 
     def read_text(self, text: str, params: Params = ()) -> Rows:
-        """Return all rows of a statement that was put together (a list with filters). Values go in as parameters only."""
+        """Return all rows of a statement that was put together; see base.Reader."""
+        return self._fetch(TEXTS.worded(text), params)
+
+    def _fetch(self, text: str, params: Params) -> Rows:
         with self._connection() as connection:
             return connection.execute(text, params).fetchall()
 

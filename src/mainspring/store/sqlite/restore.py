@@ -15,14 +15,14 @@ import msgspec
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreError, StoreHeldError, StoreReadOnlyError
 from mainspring.store.commands.sessions import Bury
+from mainspring.store.handlers.sessions import bury
 from mainspring.store.held import HELD, RESTORED_AT
+from mainspring.store.liveness import is_free
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.faults import translate
-from mainspring.store.sqlite.liveness import is_free
 from mainspring.store.sqlite.migrate import migrate
-from mainspring.store.sqlite.sessions import bury
-from mainspring.store.sqlite.transaction import Transaction
+from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.sqlite.turnstile import Turnstile
 
 
@@ -77,7 +77,7 @@ def _hold(part: Path, backup: Path, clock: Clock) -> int:
     try:
         migrate(connection)
         connection.execute("begin immediate")
-        tx = Transaction(connection, now=clock.now(), session=None, again=False)
+        tx = SqliteTransaction(connection, now=clock.now(), session=None, again=False)
         for (session,) in tx.all("list_sessions_to_bury"):
             bury(tx, Bury(session))
         tx.write_rollups()

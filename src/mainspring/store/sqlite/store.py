@@ -18,11 +18,11 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.base import Changes, Database, OnDone
 from mainspring.store.commands.sessions import CloseSession, OpenSession
 from mainspring.store.committer import Committer, Deliver
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.liveness import SessionLock, host_identity, process_started
 from mainspring.store.sqlite import filesystem
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.handlers import HANDLERS
-from mainspring.store.sqlite.liveness import SessionLock, host_identity, process_started
-from mainspring.store.sqlite.reader import Reader
+from mainspring.store.sqlite.reader import SqliteReader
 
 
 def _call_all(answers: list[tuple[OnDone, Any]]) -> None:
@@ -63,7 +63,7 @@ class SqliteStore:
         self._wrap = wrap
         self._database: SqliteDatabase | None = None
         self._committer: Committer | None = None
-        self._reader: Reader | None = None
+        self._reader: SqliteReader | None = None
 
     def open(self) -> None:
         """Open, and where needed make and migrate, the file.
@@ -72,7 +72,7 @@ class SqliteStore:
             StoreError: it cannot be used; the kind tells why.
         """
         self._database = SqliteDatabase(self.path, clock=self._clock, handlers=HANDLERS)
-        self._reader = Reader(self.path)
+        self._reader = SqliteReader(self.path)
         self._committer = Committer(
             self._wrap(self._database),
             self._deliver,
@@ -104,7 +104,7 @@ class SqliteStore:
         return self._database.session if self._database is not None else None
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> SqliteReader:
         """The reads."""
         if self._reader is None:
             raise StoreUnavailableError("the store is not open")

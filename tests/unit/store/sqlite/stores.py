@@ -5,8 +5,8 @@ from typing import Any
 
 from mainspring.store.commands.runs import Claim, Claimed, StartRun
 from mainspring.store.commands.sessions import OpenSession
+from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.handlers import HANDLERS
 
 START_AT = 1_700_000_000_000
 

@@ -18,9 +18,9 @@ from mainspring.domain.errors import (
 from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.commands.sessions import OpenSession
+from mainspring.store.handlers.sessions import open_session
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.faults import translate
-from mainspring.store.sqlite.sessions import open_session
 from tests.unit.store.sqlite.stores import StandingClock, open_database, opening
 
 

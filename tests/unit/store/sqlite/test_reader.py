@@ -7,7 +7,7 @@ import pytest
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.sqlite import reader as reader_module
-from mainspring.store.sqlite.reader import Reader
+from mainspring.store.sqlite.reader import SqliteReader
 from tests.unit.store.sqlite.stores import do, open_database, opening
 
 
@@ -20,7 +20,7 @@ def database(tmp_path):
 
 @pytest.fixture
 def reader(database):
-    reader = Reader(database.path)
+    reader = SqliteReader(database.path)
     yield reader
     reader.close()
 

@@ -3,10 +3,10 @@
 import pytest
 
 from mainspring.domain.errors import StoreError, StoreHeldError
+from mainspring.store.liveness import SessionLock
 from mainspring.store.sqlite.backup import back_up
 from mainspring.store.sqlite.check import check
 from mainspring.store.sqlite.connection import connect
-from mainspring.store.sqlite.liveness import SessionLock
 from mainspring.store.sqlite.restore import restore
 from tests.unit.store.sqlite.stores import (
     START_AT,

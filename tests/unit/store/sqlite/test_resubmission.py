@@ -11,7 +11,7 @@ from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, 
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox, journal, runs, sessions, wrapped
 from mainspring.store.commands.results import Refused, Started
-from mainspring.store.sqlite.handlers import HANDLERS
+from mainspring.store.handlers.table import HANDLERS
 from tests.unit.store.sqlite.stores import StandingClock, claim, do, open_database, opening, starting
 
 ROW = acts.AutomationRow(name="a", kind="workflow", version=1, fingerprint="f", definition=b"{}")

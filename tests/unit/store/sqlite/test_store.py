@@ -14,8 +14,8 @@ from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.results import DONE, Numbered
 from mainspring.store.commands.runs import Claim, Finish, Release
 from mainspring.store.commands.sessions import Beat, Bury
+from mainspring.store.liveness import find_dead, is_free, kill_remains
 from mainspring.store.sqlite.check import check
-from mainspring.store.sqlite.liveness import find_dead, is_free, kill_remains
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.processes import exit_code, in_child
 from tests.unit.store.sqlite.stores import StandingClock, starting

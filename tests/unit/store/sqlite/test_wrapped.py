@@ -14,7 +14,7 @@ from mainspring.store.commands.runs import GiveResult, Reopen, RunKey
 from mainspring.store.commands.sessions import Bury, CloseSession
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.queries import TEXTS
+from mainspring.store.sqlite.texts import TEXTS
 from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening, starting
 
 MINUTE = 60_000

@@ -1,0 +1,1 @@
+"""What answers each command, whatever the database: reads, decides and writes through one group's transaction."""

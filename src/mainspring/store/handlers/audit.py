@@ -1,0 +1,56 @@
+"""The audit log: each act of a person or program, refused ones too, chained by hash, in the act's own commit.
+
+A command id answers as it did the first time, and changes nothing again; used for another act it is refused, not silently ignored.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from mainspring.store.commands.automations import Audited
+from mainspring.store.commands.results import Refused, Result
+from mainspring.store.transaction import Transaction
+
+FIRST = "0" * 64
+"""What stands before the first row."""
+
+_RESULT = msgspec.json.Decoder(Result)
+Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
+"""seq, at, command, actor, verb, subject, reason, detail, result."""
+
+
+def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> Any:
+    """Do the act and write its row, unless this command id was served before."""
+    known = tx.one("find_audit", (command.command,))
+    if known is not None:
+        result, verb, subject = known
+        if (verb, subject) != (command.verb, command.subject):
+            return Refused("command_used", f"command id {command.command!r} was used for another act: {verb} {subject}")
+        return _RESULT.decode(result)
+    result = handlers[type(command.inner)](tx, command.inner)
+    last = tx.one("last_audit")
+    seq, before = (last[0] + 1, last[1]) if last else (1, FIRST)
+    detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
+    row: Row = (
+        *(seq, tx.now, command.command, command.actor, command.verb, command.subject, command.reason, detail),
+        msgspec.json.encode(result),
+    )
+    tx.change("insert_audit", (*row, before, row_hash(before, row)))
+    return result
+
+
+def row_hash(before: str, row: Row) -> str:
+    """Return SHA-256 (hex) over the hash of the row before and the canonical JSON of this one."""
+    values = [value.decode() if isinstance(value, bytes) else value for value in row]
+    return hashlib.sha256(before.encode() + msgspec.json.encode(values, order="deterministic")).hexdigest()
+
+
+def first_break(rows: Iterable[tuple[Any, ...]], *, before: str = FIRST, expected: int = 1) -> int | None:
+    """Return the seq of the first row that does not continue the chain (changed, missing or put in), or None."""
+    for *row, prev_hash, own in rows:
+        if row[0] != expected or prev_hash != before or own != row_hash(before, tuple(row)):
+            return int(row[0])
+        before, expected = own, expected + 1
+    return None

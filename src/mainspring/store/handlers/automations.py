@@ -1,0 +1,104 @@
+"""Definitions as data: announced by workers, paused, retired. A renamed automation takes its history along."""
+
+from mainspring.store.commands.automations import (
+    Announce,
+    AutomationRow,
+    PauseAutomation,
+    ResumeAutomation,
+    RetireAutomation,
+)
+from mainspring.store.commands.results import DONE, Done, Numbered, Refused
+from mainspring.store.handlers import schedules
+from mainspring.store.transaction import Transaction
+
+_RENAMES = (
+    *(
+        "rename_in_runs",
+        "rename_in_run_keys",
+        "rename_in_schedules",
+        "rename_schedules",
+        "rename_slots",
+        "rename_run_schedules",
+    ),
+    *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
+)
+
+
+def announce(tx: Transaction, command: Announce) -> Numbered:
+    """Write the definitions of this process and what its session may claim."""
+    number = _deployment(tx, command.fingerprint)
+    newest = tx.one("newest_live_deploy", (tx.session,))
+    overruled = newest is not None and newest[0] is not None and newest[0] > number
+    if tx.session is not None:
+        tx.change("set_session_deploy", (number, tx.session))
+        tx.change("forget_session_automations", (tx.session,))
+    for row in command.automations:
+        if row.was is not None and row.was != row.name:
+            _rename(tx, row.was, row.name)
+        _write(tx, row, number, overruled=overruled)
+        if row.problem is None and tx.session is not None:
+            tx.change("insert_session_automation", (tx.session, row.name, row.version))
+    if not overruled:
+        schedules.announce_schedules(tx, command)
+    tx.ready = True
+    return Numbered(number)
+
+
+def _deployment(tx: Transaction, fingerprint: str) -> int:
+    row = tx.one("find_deployment", (fingerprint,))
+    if row is None:
+        tx.change("insert_deployment", (fingerprint, tx.now))
+        row = tx.one("find_deployment", (fingerprint,))
+    return int(row[0]) if row else 0
+
+
+def _write(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
+    known = tx.one("read_announced", (row.name,))
+    if row.definition is None:
+        tx.change("note_problem", (row.name, row.kind, row.version, row.fingerprint, number, row.problem, tx.now))
+    elif known is None or not overruled or known[0] <= number:
+        # While a newer deployment lives, what an older one says of the same automation does not overwrite it.
+        values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
+        tx.change("upsert_automation", values)
+
+
+def _rename(tx: Transaction, was: str, name: str) -> None:
+    """Let history, runs in flight, schedules, keys and figures follow a new name, once."""
+    if tx.one("automation_exists", (was,)) is None:
+        return
+    tx.change("rename_automation", (name, was))
+    for query in _RENAMES:
+        tx.change(query, (name, was))
+    for query in ("forget_rollups", "forget_rollup_details", "forget_automation"):
+        tx.change(query, (was,))
+    tx.cache.clear()
+
+
+def pause_automation(tx: Transaction, command: PauseAutomation) -> Done | Refused:
+    """Start nothing of it for now."""
+    c = command
+    return _done(tx.change("pause_automation", (tx.now, c.until_at, c.by, c.reason, c.name)), c.name)
+
+
+def resume_automation(tx: Transaction, command: ResumeAutomation) -> Done | Refused:
+    """Undo a pause, or a retirement."""
+    if tx.change("resume_automation", (command.name,)):
+        tx.change("resume_schedules", (command.name,))
+        tx.cache.pop(("retired", command.name), None)
+        tx.ready = True
+        return DONE
+    if tx.one("automation_exists", (command.name,)) is None:
+        return _done(0, command.name)
+    return DONE if tx.again else Refused("not_paused", f"automation {command.name!r} is neither paused nor retired")
+
+
+def retire_automation(tx: Transaction, command: RetireAutomation) -> Done | Refused:
+    """End its schedules and refuse new runs; what is unfinished goes on."""
+    changed = tx.change("retire_automation", (tx.now, command.name))
+    tx.change("end_schedules", (tx.now, command.name))
+    tx.cache.pop(("retired", command.name), None)
+    return _done(changed, command.name)
+
+
+def _done(changed: int, name: str) -> Done | Refused:
+    return DONE if changed else Refused("not_found", f"there is no automation {name!r}")

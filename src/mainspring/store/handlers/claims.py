@@ -1,0 +1,199 @@
+"""Claiming: what became due is made ready, then ready runs are taken: resumes before starts, oldest first, fair between queues.
+
+Ready runs are indexed by (queue, automation, version, tag). A claim steps from group to group, so that any number of runs that this session
+cannot take, or that are paused, costs one step.
+"""
+
+import json
+import zlib
+from itertools import zip_longest
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.journal import Fact
+from mainspring.domain.states import SessionState
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun
+from mainspring.store.handlers import partitions, queues
+from mainspring.store.handlers.held import is_held
+from mainspring.store.reads.history import fact_of
+from mainspring.store.transaction import Transaction
+
+_DUE_AT_ONCE = 500
+_FOR_EVER = 2**63 - 1
+
+
+class _Group(msgspec.Struct, frozen=True):
+    """Ready runs that only differ in place: at most `oldest_deploy`, or newer than `newest_deploy`, which nobody alive has."""
+
+    queue: str
+    automation: str
+    version: int
+    tag: str
+    oldest_deploy: int
+    newest_deploy: int
+
+
+class _Scan:
+    """One Claim under way: what it may take, and what holds the rest back until when."""
+
+    def __init__(self, tx: Transaction, command: Claim, deploy: int) -> None:
+        self.tx = tx
+        self.command = command
+        self.deploy = deploy
+        self.limits = queues.open_queues(tx, command.queues)
+        self.later: list[int] = []
+        self.more = False
+
+    def groups(self) -> dict[str, list[_Group]]:
+        """Return the groups of ready runs that this session may take, by queue."""
+        tags = {"", *self.command.tags}
+        found: dict[str, list[_Group]] = {}
+        ready = self.tx.all("list_ready_groups", {"suspect": int(self.command.suspects)})
+        mine = self._mine() if ready else {}
+        for queue, automation, version, tag in ready:
+            if queue in self.limits and tag in tags and mine.get(automation) == version:
+                newest = self._newest(automation, version)
+                oldest = self.deploy if newest > self.deploy else _FOR_EVER
+                found.setdefault(queue, []).append(_Group(queue, automation, version, tag, oldest, newest))
+        return found
+
+    def _mine(self) -> dict[str, int]:
+        mine: dict[str, int] = {}
+        for name, version, paused, until in self.tx.all(
+            "list_claimable", {"session": self.tx.session, "now": self.tx.now}
+        ):
+            if not paused:
+                mine[name] = version
+            elif until is not None:
+                self.later.append(until)
+        return mine
+
+    def _newest(self, automation: str, version: int) -> int:
+        row = self.tx.one("newest_deploy", (automation, version))
+        return row[0] or 0 if row else 0
+
+    def take_from(self, queue: str, groups: list[_Group]) -> tuple[list[int], list[int]]:
+        """Return the rows of resumes and of starts that may be taken from one queue, each in order."""
+        limits = self.limits[queue]
+        slots = limits.free_slots(self.tx, self.command.limit)
+        resumes = self._candidates(groups, slots, fresh=0)
+        wanted = slots - len(resumes)
+        starts = limits.free_starts(self.tx.now, wanted) if wanted else 0
+        chosen = self._candidates(groups, starts, fresh=1) if starts else []
+        if starts < wanted and len(chosen) == starts:
+            after = limits.next_start_at()
+            if after is not None and self._candidates(groups, starts + 1, fresh=1)[starts:]:
+                self.later.append(max(after, self.tx.now + 1))
+        return resumes, chosen
+
+    def _candidates(self, groups: list[_Group], limit: int, *, fresh: int) -> list[int]:
+        if limit <= 0:
+            return []
+        rows: list[tuple[int, int]] = []
+        for group in groups:
+            suspect = int(self.command.suspects)
+            key = (
+                suspect,
+                group.queue,
+                group.automation,
+                group.version,
+                group.tag,
+                fresh,
+                group.oldest_deploy,
+                group.newest_deploy,
+            )
+            rows += self.tx.all("list_candidates", (*key, limit))
+        if len(groups) > 1:
+            rows.sort()
+        return [seq for _, seq in rows[:limit]]
+
+
+def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
+    """Take ready runs for this session."""
+    if tx.again:
+        rows = tx.all("list_claimed_by", (tx.session, command.id))
+        if rows:
+            return Claimed(_with_facts(tx, rows), None, more=True)
+    session = tx.one("read_claimer", (tx.session,))
+    if session is None or session[1] != SessionState.ALIVE or is_held(tx):
+        return Claimed((), None)
+    wears = json.dumps(sorted(command.tags))
+    if session[2] != wears:
+        tx.change("set_session_tags", (wears, tx.session))
+    scan = _Scan(tx, command, session[0])
+    scan.more = _make_due(tx)
+    seqs = _choose(scan)
+    runs = _take(tx, command, session[0], seqs, scan.limits) if seqs else ()
+    return Claimed(runs, _next_due(tx, scan.later), more=scan.more or len(seqs) >= command.limit)
+
+
+def _make_due(tx: Transaction) -> bool:
+    """Make ready what is due by now; True if there may be more of it."""
+    tx.change("release_late", (tx.now,))
+    rows = tx.all("list_due", (tx.now,))
+    due: list[int] = []
+    for seq, run, queue, partition, parent, fresh in rows:
+        if partition is not None and fresh and not partitions.take_hold(tx, queue, partition, run, parent):
+            tx.change("block_run", (seq,))
+        else:
+            due.append(seq)
+    if due:
+        tx.change("make_due", (json.dumps(due),))
+        tx.ready = True
+    return len(rows) >= _DUE_AT_ONCE
+
+
+def _choose(scan: _Scan) -> list[int]:
+    """Choose rows: one queue after the other, beginning with another one each time; resumes of all queues before any start."""
+    groups = scan.groups()
+    names = sorted(groups)
+    if not names:
+        return []
+    first = zlib.crc32(scan.command.id.encode()) % len(names)
+    taken = [scan.take_from(name, groups[name]) for name in (*names[first:], *names[:first])]
+    resumes = [seq for turn in zip_longest(*(pair[0] for pair in taken)) for seq in turn if seq is not None]
+    starts = [seq for turn in zip_longest(*(pair[1] for pair in taken)) for seq in turn if seq is not None]
+    return (resumes + starts)[: scan.command.limit]
+
+
+def _take(
+    tx: Transaction, command: Claim, deploy: int, seqs: list[int], limits: dict[str, queues.Limits]
+) -> tuple[ClaimedRun, ...]:
+    values = {"session": tx.session, "now": tx.now, "command": command.id, "deploy": deploy, "seqs": json.dumps(seqs)}
+    order = {seq: n for n, seq in enumerate(seqs)}
+    rows = sorted(tx.all("claim_runs", values), key=lambda row: order[row[0]])
+    fresh: dict[str, int] = {}
+    for row in rows:
+        if row[5] == 1:
+            fresh[row[14]] = fresh.get(row[14], 0) + 1
+            tx.count(row[2], started=1)
+    for queue, starts in fresh.items():
+        queues.change_backlog(tx, queue, -starts)
+        limits[queue].spend(tx, starts)
+    return _with_facts(tx, rows)
+
+
+def _with_facts(tx: Transaction, rows: list[tuple[Any, ...]]) -> tuple[ClaimedRun, ...]:
+    facts: dict[str, list[Fact]] = {}
+    for row in tx.all("list_facts_of", (json.dumps([row[1] for row in rows]),)):
+        facts.setdefault(row[1], []).append(fact_of(row))
+    return tuple(_claimed(row, tuple(facts.get(str(row[1]), ()))) for row in rows)
+
+
+def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...]) -> ClaimedRun:
+    # Nobody but the first claim finds claim 1, whatever became of the run since.
+    values = list(row[1:])
+    values[5] = values[4] == 1
+    values[15] = values[15] or None
+    values.append(facts)
+    return ClaimedRun(*values)
+
+
+def _next_due(tx: Transaction, later: list[int]) -> int | None:
+    for query in ("next_due", "next_late"):
+        row = tx.one(query)
+        if row is not None and row[0] is not None:
+            later.append(row[0])
+    return min(later, default=None)

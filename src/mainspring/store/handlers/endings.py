@@ -1,0 +1,209 @@
+"""Letting a run go: suspended, given back, halted for a person, or ended with all that follows from its end."""
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.states import FailureReason, Move, RunState, can, target
+from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.commands.runs import Annotate, Finish, Halt, Release, StartRun, Suspend
+from mainspring.store.handlers import inbox, keys, partitions, queues
+from mainspring.store.handlers.journal import encode_failure
+from mainspring.store.handlers.ownership import let_go
+from mainspring.store.handlers.starts import start_run
+from mainspring.store.transaction import Transaction
+
+_ROLLUP = {RunState.SUCCEEDED: "succeeded", RunState.FAILED: "failed", RunState.CANCELLED: "cancelled"}
+
+
+def suspend(tx: Transaction, command: Suspend) -> Done | Refused:
+    """Let a run wait. It is ready at once if a fact came that its owner has not seen."""
+    c = command
+    rows = tx.all(
+        "suspend",
+        {
+            "run": c.run,
+            "claim": c.claim,
+            "session": tx.session,
+            "state": c.state.value,
+            "due_at": c.due_at,
+            "seen": c.seen,
+            "rank": c.rank,
+            "waiting_for": c.waiting_for,
+            "now": tx.now,
+        },
+    )
+    if not rows:
+        return let_go(tx, c.run, c.claim)
+    tx.ready |= bool(rows[0][0])
+    return DONE
+
+
+def release(tx: Transaction, command: Release) -> Done | Refused:
+    """Give a run back unharmed."""
+    if not tx.change("release", (command.rank, tx.now, command.run, command.claim, tx.session)):
+        return let_go(tx, command.run, command.claim)
+    tx.ready = True
+    return DONE
+
+
+def halt(tx: Transaction, command: Halt) -> Done | Refused:
+    """Stop a run until a person decides."""
+    c = command
+    rows = tx.all(
+        "halt",
+        {
+            "run": c.run,
+            "claim": c.claim,
+            "session": tx.session,
+            "rank": c.rank,
+            "now": tx.now,
+            "reason": c.reason.value,
+            "failure": encode_failure(c.failure),
+            "failed_ident": c.failed_ident,
+            "detail": c.detail,
+        },
+    )
+    if not rows:
+        return let_go(tx, c.run, c.claim)
+    automation, run_key = rows[0]
+    keys.follow(tx, automation, run_key, c.run, target(Move.HALT))
+    tx.count(automation, attention=1)
+    tx.detail(automation, f"reason:{c.reason}")
+    if c.pass_partition:
+        partitions.free_holds(tx, c.run)
+    return DONE
+
+
+def finish(tx: Transaction, command: Finish) -> Done | Refused:
+    """End a run by its owner."""
+    c = command
+    failure = encode_failure(c.failure)
+    rows = tx.all(
+        "finish",
+        (
+            c.state.value,
+            c.rank,
+            tx.now,
+            c.result,
+            failure,
+            c.reason,
+            c.failed_ident,
+            c.detail,
+            c.run,
+            c.claim,
+            tx.session,
+        ),
+    )
+    if not rows:
+        return let_go(tx, c.run, c.claim)
+    row = rows[0]
+    if c.then is not None:
+        row = _hand_over(tx, c.run, c.then, row)
+    settle(tx, c.run, row, c.state, c.result, c.failure, c.reason)
+    return DONE
+
+
+def _hand_over(tx: Transaction, run: str, then: StartRun, row: tuple[object, ...]) -> tuple[object, ...]:
+    """Start the run that continues this one; it takes over the parent, which waits on. Returns the ended row, then without parent."""
+    if row[1] is not None:
+        partitions.free_holds(tx, run)
+    if isinstance(start_run(tx, then), Refused):
+        return row
+    tx.change("take_over", {"heir": then.id, "run": run})
+    # What was sent and not yet taken in is meant for who goes on.
+    tx.change("carry_facts", {"heir": then.id, "run": run})
+    return (*row[:2], None, None, *row[4:])
+
+
+def end_idle(
+    tx: Transaction,
+    run: str,
+    move: Move,
+    *,
+    result: bytes | None = None,
+    failure: Failure | None = None,
+    reason: FailureReason | None = None,
+) -> bool:
+    """End a run that nobody owns, by one of the moves of a person. False = its state does not allow it."""
+    found = tx.one("read_receiver", (run,))
+    if found is None or not can(move, RunState(found[0])):
+        return False
+    state = target(move)
+    values = {
+        "run": run,
+        "state": state.value,
+        "now": tx.now,
+        "result": result,
+        "failure": encode_failure(failure),
+        "reason": reason,
+    }
+    rows = tx.all("end_idle", values)
+    if not rows:
+        return False
+    if found[3]:
+        queues.change_backlog(tx, found[4], -1)
+    settle(tx, run, rows[0], state, result, failure, reason)
+    return True
+
+
+def settle(
+    tx: Transaction,
+    run: str,
+    row: tuple[object, ...],
+    state: RunState,
+    result: bytes | None,
+    failure: Failure | None,
+    reason: FailureReason | None,
+) -> None:
+    """Do all that follows from an end, in the same commit."""
+    automation, partition, parent, parent_ident, run_key, started_at, _ = row
+    tx.change("close_waits", (run,))
+    if partition is not None:
+        partitions.free_holds(tx, run)
+    if run_key is not None:
+        keys.follow(tx, str(automation), str(run_key), run, state)
+    if parent is not None:
+        inbox.tell_parent(tx, run, str(automation), str(parent), str(parent_ident), state, result, failure)
+    inbox.tell_watchers(tx, run, str(automation), state, result, failure)
+    close_children(tx, run)
+    took = tx.now - int(str(started_at)) if started_at is not None else 0
+    tx.count(str(automation), **{_ROLLUP[state]: 1, "took_ms": took, "took_max_ms": took})
+    tx.detail(str(automation), f"ms<=2^{max(took - 1, 0).bit_length()}")
+    if reason is not None:
+        tx.detail(str(automation), f"reason:{reason}")
+
+
+def close_children(tx: Transaction, run: str) -> None:
+    """Cancel the unfinished children of a run that ended, unless they were asked to stay."""
+    for child, _, _, policy, _ in tx.all("list_open_children", (run,)):
+        if policy == "cancel":
+            cancel(tx, child, f"close:{run}", "the run that asked for it ended")
+
+
+def cancel(tx: Transaction, run: str, source: str, why: str | None) -> None:
+    """Ask an unfinished run to stop: at once if it never started or waits for a person, else by a fact."""
+    found = tx.one("read_receiver", (run,))
+    if found is None:
+        return
+    state, _, session, fresh, _ = found
+    idle = state == RunState.NEEDS_ATTENTION or (bool(fresh) and session is None)
+    if not (idle and end_idle(tx, run, Move.CANCEL_IDLE)):
+        inbox.cancel_fact(tx, run, source, why)
+
+
+def heir_of(tx: Transaction, run: str) -> str | None:
+    """Return the unfinished run that a run which began anew goes on as."""
+    row = tx.one("find_heir", (run,))
+    if row is None or row[0] == run:
+        return None
+    found = tx.one("read_receiver", (row[0],))
+    return None if found is None or found[1] else str(row[0])
+
+
+def annotate(tx: Transaction, command: Annotate) -> Done | Refused:
+    """Keep what a running body says about itself."""
+    c = command
+    tags = None if c.tags is None else msgspec.json.encode(c.tags)
+    if tx.change("annotate", (tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
+        return DONE
+    return let_go(tx, c.run, c.claim)

@@ -1,0 +1,107 @@
+"""Events and the waits for them: matched by hash when an event is published and when a wait is opened; an event counts once per run."""
+
+import msgspec
+
+from mainspring.domain.journal import FactKind
+from mainspring.domain.matching import event_hash, match_hash, shape_of
+from mainspring.store.commands.inbox import CloseWait, OpenWait, Publish
+from mainspring.store.commands.results import DONE, Done, Numbered, Refused
+from mainspring.store.handlers import inbox
+from mainspring.store.handlers.ownership import is_owner, let_go
+from mainspring.store.transaction import Transaction
+
+_decode = msgspec.json.decode
+
+
+def publish(tx: Transaction, command: Publish) -> Numbered:
+    """Store an event and hand it to the runs that wait for it."""
+    known = tx.one("find_event", (command.id,))
+    if known is not None:
+        return Numbered(known[1] if tx.again else 0)
+    row = tx.one("insert_event", (command.id, command.name, command.key, command.data, tx.now, command.keep_until))
+    if row is None:
+        return Numbered(0)
+    seq = row[0]
+    data = _decode(command.data)
+    woken: set[str] = set()
+    for (shape,) in tx.all("list_event_shapes", (command.name,)):
+        hashed = event_hash(command.name, _decode(shape), data)
+        if hashed is None:
+            continue
+        tx.change("insert_event_match", (hashed, seq))
+        for run, ident in tx.all("list_matching_waits", (hashed, tx.now)):
+            if run not in woken and _fill(tx, run, ident, command.id, command.name, command.data):
+                woken.add(run)
+    if woken:
+        tx.change("set_event_woken", (len(woken), seq))
+    return Numbered(len(woken))
+
+
+def _fill(tx: Transaction, run: str, ident: str, event: str, name: str, data: bytes) -> bool:
+    """Hand an event to one wait, unless its run had it before."""
+    if not inbox.put(tx, run, FactKind.EVENT, name, event, ident=ident, payload=data):
+        return False
+    tx.change("fill_wait", (1, run, ident))
+    return True
+
+
+def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
+    """Write what a run waits for; an event that was kept for it is handed over at once."""
+    c = command
+    if not is_owner(tx, c.run, c.claim):
+        return let_go(tx, c.run, c.claim)
+    known = tx.one("find_wait", (c.run, c.ident))
+    if known is not None and known[0]:
+        return DONE
+    shape = hashed = since_at = None
+    if c.kind == "event":
+        where = c.where or {}
+        shape, hashed = msgspec.json.encode(shape_of(where)).decode(), match_hash(c.name, where)
+        since_at = c.since_at if c.since_at is not None else _created_at(tx, c.run)
+        _use_shape(tx, c.name, shape)
+    tx.change("open_wait", (c.run, c.ident, c.kind, c.name, shape, hashed, since_at, c.until_at, c.question, tx.now))
+    if hashed is not None and since_at is not None:
+        _fill_from_kept(tx, c.run, c.ident, hashed, since_at)
+    if c.kind == "run":
+        inbox.tell_watcher_if_ended(tx, c.name, c.run, c.ident)
+    return DONE
+
+
+def _created_at(tx: Transaction, run: str) -> int:
+    row = tx.one("run_created_at", (run,))
+    return row[0] if row else tx.now
+
+
+def _use_shape(tx: Transaction, name: str, shape: str) -> None:
+    """Note a shape; when it is new, the events kept under this name get their hashes for it."""
+    if not tx.change("insert_event_shape", (name, shape)):
+        return
+    paths = _decode(shape)
+    for seq, data in tx.all("list_events_named", (name,)):
+        hashed = event_hash(name, paths, _decode(data))
+        if hashed is not None:
+            tx.change("insert_event_match", (hashed, seq))
+
+
+def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at: int) -> None:
+    row = tx.one("find_kept_event", (hashed, since_at, tx.now, run))
+    if row is not None:
+        _fill(tx, run, ident, row[0], row[1], row[2])
+
+
+def close_wait(tx: Transaction, command: CloseWait) -> Done | Refused:
+    """Forget a wait. An event that had come for it is free again for the run's other waits."""
+    c = command
+    if not is_owner(tx, c.run, c.claim):
+        return let_go(tx, c.run, c.claim)
+    known = tx.one("find_wait", (c.run, c.ident))
+    tx.change("close_wait", (c.run, c.ident))
+    freed = False
+    for kind, source in tx.all("drop_facts_for", (c.run, c.ident)):
+        if kind == FactKind.EVENT:
+            tx.change("untake_fact", (c.run, kind, source))
+            freed = True
+    if freed and known is not None:
+        for ident, since_at, hashed in tx.all("list_unfilled_twins", (c.run, known[1])):
+            _fill_from_kept(tx, c.run, ident, hashed, since_at)
+    return DONE

@@ -1,0 +1,157 @@
+"""Facts for one run: each source counts once per run and kind; a run that waits wakes, an owner is told."""
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import FactKind
+from mainspring.domain.states import RunState
+from mainspring.store.commands.inbox import Deliver
+from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.transaction import Transaction
+
+_FAILURE = msgspec.json.Decoder(Failure)
+_CANCELLED = Failure("Cancelled", "cancelled", "the child was cancelled")
+_NO_REASON = Failure("RunFailed", "run_failed", "the child ended without success and left no failure")
+
+
+def deliver(tx: Transaction, command: Deliver) -> Done | Refused:
+    """Put a fact into one run's inbox and wake it."""
+    c = command
+    found = tx.one("read_receiver", (c.run,))
+    if found is None:
+        return Refused("not_found", f"there is no run {c.run}")
+    if tx.again and tx.one("was_taken", (c.run, c.kind, c.source)) is not None:
+        return DONE
+    if found[1]:
+        heir = tx.one("find_heir", (c.run,))
+        if heir is None or heir[0] == c.run:
+            return Refused("finished", f"run {c.run} is {found[0]}")
+        return deliver(tx, msgspec.structs.replace(c, run=heir[0]))
+    ident = c.ident
+    if c.kind is FactKind.ANSWER:
+        if tx.one("was_taken", (c.run, c.kind, c.source)) is not None:
+            return DONE
+        questions = tx.all("list_open_questions", (c.run, ident))
+        if len(questions) != 1:
+            what = "more than one question; name one" if questions else "no such open question"
+            return Refused("no_such_question", f"run {c.run} has {what}")
+        ident = questions[0][0]
+        tx.change("fill_wait", (1, c.run, ident))
+    put(tx, c.run, c.kind, c.name, c.source, ident=ident, payload=c.payload, failure=c.failure)
+    return DONE
+
+
+def put(
+    tx: Transaction,
+    run: str,
+    kind: FactKind,
+    name: str,
+    source: str,
+    *,
+    ident: str | None = None,
+    payload: bytes | None = None,
+    failure: Failure | None = None,
+) -> bool:
+    """Write a fact and wake its run. False = this source was given to this run before."""
+    if not tx.change("take_fact", (run, kind, source)):
+        return False
+    write(tx, run, kind, name, ident, payload, failure, source)
+    return True
+
+
+def write(
+    tx: Transaction,
+    run: str,
+    kind: FactKind,
+    name: str,
+    ident: str | None,
+    payload: bytes | None,
+    failure: Failure | None,
+    source: str,
+) -> None:
+    """Write a fact, tell an owner, wake a run that waits."""
+    encoded = None if failure is None else msgspec.json.encode(failure)
+    tx.change("insert_fact", (run, kind, name, ident, payload, encoded, source, tx.now))
+    tx.facts = True
+    if tx.change("wake_run", (tx.now, run)):
+        tx.ready = True
+
+
+def cancel_fact(tx: Transaction, run: str, source: str, why: str | None) -> None:
+    """Tell a run that it shall stop."""
+    put(tx, run, FactKind.CANCEL, why or "", source)
+
+
+def tell_parent(
+    tx: Transaction,
+    child: str,
+    automation: str,
+    parent: str,
+    ident: str,
+    state: RunState,
+    result: bytes | None,
+    failure: Failure | None,
+) -> None:
+    """Deliver a child's end to the run that asked for it; a failure stands in it exactly if the child did not succeed.
+
+    A child may end more than once (a person continued it): the last end replaces one that was not yet taken in.
+    """
+    found = tx.one("read_receiver", (parent,))
+    if found is None or found[1]:
+        return
+    if state is RunState.CANCELLED:
+        failure = failure or _CANCELLED
+    elif state is RunState.FAILED:
+        failure = failure or _NO_REASON
+    tx.change("drop_pending_child", (parent, child))
+    write(tx, parent, FactKind.CHILD, automation, ident, result, failure, child)
+
+
+def tell_parent_again(tx: Transaction, child: str) -> None:
+    """Deliver the end of a child that was asked for again (its first outcome no longer counts), unless it lies in the inbox.
+
+    The fact that lies there is left as it is: its owner may be about to take it in by its number, and a second one would stay for ever.
+    """
+    row = tx.one("read_ended_child", (child,))
+    if row is None:
+        return
+    automation, parent, ident, state, result, failure = row
+    if tx.one("was_told_of_child", (parent, child)) is not None:
+        return
+    decoded = None if failure is None else _FAILURE.decode(failure)
+    tell_parent(tx, child, automation, parent, ident, RunState(state), result, decoded)
+
+
+def tell_watchers(
+    tx: Transaction, run: str, automation: str, state: RunState, result: bytes | None, failure: Failure | None
+) -> None:
+    """Deliver a run's end to the other runs that found it by its key and wait for it."""
+    for watcher, ident in tx.all("list_run_watchers", (run,)):
+        _tell_watcher(tx, run, automation, watcher, ident, state, result, failure)
+
+
+def tell_watcher_if_ended(tx: Transaction, watched: str, watcher: str, ident: str) -> None:
+    """Deliver the end of a run that had ended before somebody began to wait for it."""
+    row = tx.one("read_ended_child", (watched,))
+    if row is not None:
+        automation, _, _, state, result, failure = row
+        decoded = None if failure is None else _FAILURE.decode(failure)
+        _tell_watcher(tx, watched, automation, watcher, ident, RunState(state), result, decoded)
+
+
+def _tell_watcher(
+    tx: Transaction,
+    run: str,
+    automation: str,
+    watcher: str,
+    ident: str,
+    state: RunState,
+    result: bytes | None,
+    failure: Failure | None,
+) -> None:
+    if state is RunState.CANCELLED:
+        failure = failure or _CANCELLED
+    elif state is RunState.FAILED:
+        failure = failure or _NO_REASON
+    tx.change("fill_wait", (1, watcher, ident))
+    write(tx, watcher, FactKind.CHILD, automation, ident, result, failure, f"{run}:{ident}")

@@ -1,0 +1,81 @@
+"""What a run's owner writes of its steps: outcomes, attempts, checkpoints. Each statement proves the claim by itself."""
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
+from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Refused
+from mainspring.store.handlers.ownership import is_owner, let_go
+from mainspring.store.transaction import Transaction
+
+_encode = msgspec.json.encode
+_STEPS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO})
+
+
+def encode_failure(failure: Failure | None) -> bytes | None:
+    """Return the failure as it is kept in a row."""
+    return None if failure is None else _encode(failure)
+
+
+def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
+    """Append one outcome, take in its fact and close what stood open for it."""
+    c = command
+    run, ident = c.run, c.ident
+    failure = None if c.failure is None else _encode(c.failure)
+    if not tx.change(
+        "save_outcome",
+        (run, c.rank, ident, c.name, c.kind, c.state, c.asked, c.attempt, c.generation, c.claim, c.input, c.output, failure, c.undo,
+         c.started_at, c.at, c.took_us, tx.session, c.asked_after),
+    ):  # fmt: skip
+        return _not_saved(tx, command)
+    if c.inbox is not None:
+        tx.change("take_in_fact", (c.inbox, run))
+    if c.marked:
+        _close(tx, run, ident)
+    if c.kind in _STEPS:
+        if c.state is OutcomeState.FAILED:
+            tx.count(c.automation, steps=1, step_errors=1)
+        else:
+            tx.count(c.automation, steps=1)
+    return DONE
+
+
+def _close(tx: Transaction, run: str, ident: str) -> None:
+    """Close what stood open for a request that has its outcome."""
+    for query in ("close_marks", "close_checkpoint", "close_wait"):
+        tx.change(query, (run, ident))
+
+
+def _not_saved(tx: Transaction, command: SaveOutcome) -> Done | Refused:
+    if tx.one("find_outcome", (command.run, command.rank, command.claim, command.ident)) is not None:
+        if command.marked and is_owner(tx, command.run, command.claim):
+            # The group that is sent again may have opened it again before it came here.
+            _close(tx, command.run, command.ident)
+        return DONE
+    if is_owner(tx, command.run, command.claim):
+        return Refused("rank_taken", f"run {command.run} has another outcome at rank {command.rank}")
+    return CLAIM_LOST
+
+
+def save_attempt(tx: Transaction, command: SaveAttempt) -> Done | Refused:
+    """Write or replace one attempt."""
+    c = command
+    if not tx.change(
+        "save_attempt",
+        (c.run, c.ident, c.generation, c.attempt, c.name, c.state, c.asked, c.claim, encode_failure(c.failure), c.undo, c.input,
+         c.started_at, c.ended_at, c.next_at, tx.session),
+    ):  # fmt: skip
+        return let_go(tx, c.run, c.claim)
+    if c.state is AttemptState.FAILED:
+        tx.count(c.automation, step_errors=1)
+    return DONE
+
+
+def save_checkpoint(tx: Transaction, command: SaveCheckpoint) -> Done | Refused:
+    """Keep what a step says of its own progress."""
+    c = command
+    if tx.change("save_checkpoint", (c.run, c.ident, c.claim, c.value, c.done, c.total, tx.now, tx.session)):
+        return DONE
+    return let_go(tx, c.run, c.claim)

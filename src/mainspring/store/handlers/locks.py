@@ -1,0 +1,50 @@
+"""Named locks with fencing tokens. A lock belongs to a session; it is free once that session ended."""
+
+from mainspring.domain.states import SessionState
+from mainspring.store.commands.automations import BreakLock, ReleaseLock, SetMeta, TakeLock
+from mainspring.store.commands.results import DONE, Done, Numbered, Refused
+from mainspring.store.transaction import Transaction
+
+_LIVE = frozenset({SessionState.ALIVE, SessionState.DRAINING})
+
+
+def take_lock(tx: Transaction, command: TakeLock) -> Numbered | Refused:
+    """Take a lock, or name its holder. Who holds it already gets the same token."""
+    row = tx.one("read_lock", (command.name,))
+    if row is not None:
+        owner, session, token, taken_at, state = row
+        if owner == command.owner and session == tx.session:
+            return Numbered(token)
+        if session is None or state in _LIVE:
+            return Refused("held", f"lock {command.name!r} is held by {owner} since {taken_at}")
+    given = tx.all("next_token", (command.name,))[0][0]
+    tx.change("write_lock", (command.name, command.owner, tx.session, given, tx.now, command.note))
+    return Numbered(given)
+
+
+def release_lock(tx: Transaction, command: ReleaseLock) -> Done | Refused:
+    """Let a lock go; a token of before its breaking lets nothing go."""
+    if tx.change("release_lock", (command.name, command.token)):
+        return DONE
+    row = tx.one("read_token", (command.name,))
+    if tx.again and row is not None and row[0] >= command.token:
+        return DONE
+    return Refused("not_held", f"lock {command.name!r} is not held under token {command.token}")
+
+
+def break_lock(tx: Transaction, command: BreakLock) -> Done | Refused:
+    """Take a lock away; its holder's token is of no use from now on."""
+    if tx.change("break_lock", (command.name,)):
+        return DONE
+    return Refused("not_found", f"nobody holds lock {command.name!r}")
+
+
+def set_meta(tx: Transaction, command: SetMeta) -> Done:
+    """Write or delete one entry of `meta`."""
+    if command.value is None:
+        tx.change("delete_meta", (command.key,))
+        tx.ready = True
+    else:
+        tx.change("set_meta", (command.key, command.value))
+    tx.cache.pop(command.key, None)
+    return DONE

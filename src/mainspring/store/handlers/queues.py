@@ -1,0 +1,99 @@
+"""Queues: limits, backlog, pause. A queue's row is made when first used."""
+
+import msgspec
+
+from mainspring.store.commands.automations import PauseQueue, SetQueue
+from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.transaction import Transaction
+
+_BUSY_MS = 5_000
+_ROOM = "queue has room"
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one Claim may take from a queue. `rate_next_us` = theoretical arrival time of the next start (GCRA, microseconds)."""
+
+    queue: str
+    concurrency: int | None
+    rate_count: int | None
+    rate_per_ms: int | None
+    rate_next_us: int
+
+    def free_slots(self, tx: Transaction, most: int) -> int:
+        """Return how many more runs may run now, at most `most`."""
+        if self.concurrency is None:
+            return most
+        row = tx.one("count_running", (self.queue,))
+        return max(0, min(most, self.concurrency - (row[0] if row else 0)))
+
+    def free_starts(self, now: int, most: int) -> int:
+        """Return how many starts the rate allows at `now` (ms), at most `most`; resumes are not counted."""
+        if self.rate_count is None or self.rate_per_ms is None:
+            return most
+        room_us = (now + self.rate_per_ms) * 1_000 - max(self.rate_next_us, now * 1_000)
+        return max(0, min(most, room_us * self.rate_count // (self.rate_per_ms * 1_000)))
+
+    def spend(self, tx: Transaction, starts: int) -> None:
+        """Count so many starts."""
+        if starts and self.rate_count is not None and self.rate_per_ms is not None:
+            cost_us = -(-starts * self.rate_per_ms * 1_000 // self.rate_count)
+            tx.change("spend_rate", (max(self.rate_next_us, tx.now * 1_000) + cost_us, self.queue))
+
+    def next_start_at(self) -> int | None:
+        """Return the instant (ms) from which one more start is allowed, if a rate limits it."""
+        if self.rate_count is None or self.rate_per_ms is None:
+            return None
+        return -(-(self.rate_next_us + self.rate_per_ms * 1_000 // self.rate_count) // 1_000) - self.rate_per_ms
+
+
+def open_queues(tx: Transaction, wanted: tuple[str, ...] | None) -> dict[str, Limits]:
+    """Return the limits of the queues that may be claimed from, by name."""
+    rows = (Limits(*row) for row in tx.all("list_queue_limits"))
+    return {row.queue: row for row in rows if wanted is None or row.queue in wanted}
+
+
+def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
+    """Make the queue's row, and refuse if its backlog is full. What a run asks for, and what runs here at once, is never refused."""
+    key = (_ROOM, command.queue)
+    if key in tx.cache:
+        return None
+    row = tx.one("read_queue", (command.queue,))
+    if row is None:
+        tx.change("insert_queue", (command.queue,))
+        tx.cache[key] = True
+        return None
+    most, backlog, rate_count, rate_per_ms = row[4], row[5], row[1], row[2]
+    if most is None:
+        tx.cache[key] = True
+    elif backlog >= most and command.parent is None and not command.here:
+        after = rate_per_ms // rate_count if rate_count and rate_per_ms else _BUSY_MS
+        return Refused(
+            "busy", f"{backlog} runs wait in queue {command.queue!r}, its limit is {most}", retry_after_ms=max(after, 1)
+        )
+    return None
+
+
+def change_backlog(tx: Transaction, queue: str, by: int) -> None:
+    """Count runs that wait to be claimed for the first time."""
+    tx.change("change_backlog", (by, queue))
+
+
+def set_queue(tx: Transaction, command: SetQueue) -> Done:
+    """Make a queue or change its limits."""
+    tx.change(
+        "set_queue", (command.name, command.concurrency, command.rate_count, command.rate_per_ms, command.max_backlog)
+    )
+    tx.cache.pop((_ROOM, command.name), None)
+    tx.ready = True
+    return DONE
+
+
+def pause_queue(tx: Transaction, command: PauseQueue) -> Done | Refused:
+    """Pause a queue or let it go on."""
+    if command.paused:
+        changed = tx.change("pause_queue", (tx.now, command.by, command.reason, command.name))
+    else:
+        changed = tx.change("resume_queue", (command.name,))
+        tx.ready = True
+    return DONE if changed else Refused("not_found", f"there is no queue {command.name!r}")

@@ -1,0 +1,201 @@
+"""Acts of a person on a run that stopped: continue it, give a result, cancel it, declare it done, give it up.
+
+Nothing of a journal is deleted: what no longer counts is superseded by the number of the generation that does not count it.
+"""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.options import Kind
+from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, target
+from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, MarkDone, Reopen
+from mainspring.store.handlers import endings, inbox, keys, partitions
+from mainspring.store.transaction import Transaction
+
+_STOPS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+_UNSETTLED = {
+    OutcomeState.IN_DOUBT: "in doubt: it may or may not have had its effect",
+    OutcomeState.REFUSED: "done, but its result could not be saved",
+}
+_GIVABLE = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT, OutcomeState.FAILED})
+_UNSURE = frozenset({AttemptState.IN_DOUBT, AttemptState.STARTED, AttemptState.LOST, AttemptState.FAILED})
+
+
+class _Stopped(msgspec.Struct):
+    """A run that a person may continue."""
+
+    id: str
+    state: str
+    failed_ident: str | None
+    generation: int
+    automation: str
+    run_key: str | None
+    queue: str
+    partition: str | None
+    parent: str | None
+    detail: bytes | None
+    reason: str | None
+    kind: str
+
+
+def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
+    """Continue a run from where it failed or from a chosen request."""
+    run = _stopped(tx, command.run)
+    if isinstance(run, Refused):
+        return run
+    generation = run.generation
+    if command.accept:
+        refusal = _accept(tx, run, command.accept)
+        if refusal is not None:
+            return refusal
+    if command.from_ident is not None:
+        chosen = tx.one("find_counted", (run.id, command.from_ident))
+        if chosen is None:
+            return Refused("no_such_step", f"run {run.id} has no saved outcome of {command.from_ident!r}")
+        generation += 1
+        _supersede_asked(tx, run.id, generation, chosen[1])
+    elif run.failed_ident is not None and not command.accept:
+        failing = tx.one("find_counted", (run.id, run.failed_ident))
+        if failing is not None and failing[3] in _UNSETTLED:
+            # Its effect is, or may be, in the world: only a word about this very step may repeat it.
+            return Refused("unsettled", f"step {run.failed_ident!r} of run {run.id} is {_UNSETTLED[failing[3]]}")
+        _supersede_failing(tx, run.id, generation, run.failed_ident, failing)
+    tx.change("supersede_stops", (generation, run.id))
+    return _make_ready(tx, run, generation, command.due_at)
+
+
+def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
+    row = tx.one("read_reopen", (run,))
+    if row is None:
+        return Refused("not_found", f"there is no run {run}")
+    found = _Stopped(run, *row)
+    if found.state not in REOPENABLE:
+        return Refused("wrong_state", f"run {run} is {found.state}")
+    if found.kind == Kind.EXEC:  # no worker could ever claim it
+        return Refused("wrapped", f"run {run} is a wrapped command: only its caller can run it again")
+    if found.run_key is not None:
+        leads = tx.one("key_leads_to", (found.automation, found.run_key))
+        if leads is not None and leads[0] != run:
+            return Refused("wrong_state", f"key {found.run_key!r} of run {run} belongs to the newer run {leads[0]}")
+    return found
+
+
+def _supersede_asked(tx: Transaction, run: str, generation: int, asked: int) -> None:
+    tx.change("supersede_asked_from", (generation, run, asked))
+    tx.change("supersede_attempts_from", (generation, run, asked))
+
+
+def _supersede_failing(tx: Transaction, run: str, generation: int, ident: str, failing: tuple[Any, ...] | None) -> None:
+    """Count no longer what failed, and what was asked for and came to its end after it. What other branches did before is no part of it.
+
+    A step that never had its last word only gets its attempts back.
+    """
+    if failing is None:
+        tx.change("supersede_attempts_of", (generation, run, ident))
+    elif failing[2] in _STOPS:
+        # A cancel or deadline was asked for by nobody: what the body did about it came after it in rank.
+        tx.change("supersede_ranked_from", (generation, run, failing[0]))
+    else:
+        tx.change("supersede_attempts_after", (generation, run, failing[0]))
+        tx.change("supersede_after", (generation, run, failing[0]))
+
+
+def _accept(tx: Transaction, run: _Stopped, idents: tuple[str, ...]) -> Refused | None:
+    """Take the new inputs of drifted steps for the saved ones."""
+    told = msgspec.json.decode(run.detail) if run.detail else {}
+    drift = told.get("drift") if isinstance(told, dict) else None
+    drift = drift if isinstance(drift, dict) else {}
+    missing = next((ident for ident in idents if ident not in drift), None)
+    if missing is not None:
+        return Refused("no_such_step", f"run {run.id} has no drift of {missing!r} to accept")
+    for ident in idents:
+        tx.change("accept_input", (msgspec.convert(drift[ident], bytes, strict=False), run.id, ident))
+    return None
+
+
+def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | None) -> Done:
+    blocked = None
+    if run.partition is not None and not partitions.take_hold(tx, run.queue, run.partition, run.id, run.parent):
+        blocked = "partition"
+    ready = blocked is None and (due_at is None or due_at <= tx.now)
+    values = {
+        "run": run.id,
+        "ready": int(ready),
+        "blocked": blocked,
+        "due_at": due_at,
+        "now": tx.now,
+        "generation": generation,
+    }
+    tx.change("reopen", values)
+    keys.follow(tx, run.automation, run.run_key, run.id, target(Move.REOPEN))
+    tx.ready |= ready
+    return DONE
+
+
+def give_result(tx: Transaction, command: GiveResult) -> Done | Refused:
+    """Put a person's word in the place of an outcome, and continue the run."""
+    c = command
+    if tx.again and tx.one("was_taken", (c.run, FactKind.RESULT, c.command)) is not None:
+        return DONE
+    run = _stopped(tx, c.run)
+    if isinstance(run, Refused):
+        return run
+    outcome, attempt = tx.one("find_counted", (c.run, c.ident)), tx.one("find_open_attempt", (c.run, c.ident))
+    if not (outcome is not None and outcome[3] in _GIVABLE) and not (
+        outcome is None and attempt is not None and attempt[0] in _UNSURE
+    ):
+        return Refused("no_such_step", f"run {c.run} has no refused, in-doubt or failed {c.ident!r}")
+    if outcome is not None and outcome[3] == OutcomeState.FAILED:
+        # The body was handed this failure: what it asked for since follows from it.
+        _supersede_asked(tx, c.run, run.generation, outcome[1])
+    elif outcome is not None:
+        tx.change("supersede_ident", (run.generation, c.run, c.ident))
+    tx.change("supersede_attempts_of", (run.generation, c.run, c.ident))
+    tx.change("supersede_stops", (run.generation, c.run))
+    done = _make_ready(tx, run, run.generation, None)
+    tx.change("take_fact", (c.run, FactKind.RESULT, c.command))
+    if not c.again:
+        inbox.write(tx, c.run, FactKind.RESULT, c.ident, c.ident, c.output, c.failure, c.command)
+    return done
+
+
+def cancel_run(tx: Transaction, command: CancelRun) -> Done | Refused:
+    """Ask a run to stop."""
+    c = command
+    found = tx.one("read_receiver", (c.run,))
+    if found is None:
+        return Refused("not_found", f"there is no run {c.run}")
+    if found[1] and (goes_on := endings.heir_of(tx, c.run)) is not None:
+        endings.cancel(tx, goes_on, c.command, c.why)
+        return DONE
+    if found[1]:
+        state = target(Move.CANCEL)
+        return DONE if tx.again and found[0] == state else Refused("finished", f"run {c.run} is {found[0]}")
+    endings.cancel(tx, c.run, c.command, c.why)
+    return DONE
+
+
+def mark_done(tx: Transaction, command: MarkDone) -> Done | Refused:
+    """Declare an unfinished, unowned run done."""
+    if endings.end_idle(tx, command.run, Move.MARK_DONE, result=command.result):
+        return DONE
+    return _not_ended(tx, command.run, Move.MARK_DONE)
+
+
+def discard(tx: Transaction, command: Discard) -> Done | Refused:
+    """Give up a run that needs attention."""
+    if endings.end_idle(tx, command.run, Move.DISCARD, reason=FailureReason.DISCARDED):
+        return DONE
+    return _not_ended(tx, command.run, Move.DISCARD)
+
+
+def _not_ended(tx: Transaction, run: str, move: Move) -> Done | Refused:
+    found = tx.one("read_receiver", (run,))
+    if found is None:
+        return Refused("not_found", f"there is no run {run}")
+    if tx.again and found[0] == target(move):
+        return DONE
+    return Refused("wrong_state", f"run {run} is {found[0]}")

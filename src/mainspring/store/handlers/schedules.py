@@ -1,0 +1,61 @@
+"""Schedules and their slots: a slot is one row, made once, together with its run and the next due time."""
+
+import json
+
+from mainspring.domain.states import Move, target
+from mainspring.store.commands.automations import Announce, MakeSlot, ScheduleRow
+from mainspring.store.commands.results import DONE, Done, Refused, Started
+from mainspring.store.handlers.starts import start_run
+from mainspring.store.transaction import Transaction
+
+
+def announce_schedules(tx: Transaction, command: Announce) -> None:
+    """Write the schedules of the announced automations; one that its automation no longer has, ends."""
+    names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.problem is None}
+    for row in command.schedules:
+        names.setdefault(row.automation, []).append(row.name)
+        _write(tx, row)
+    for automation, kept in names.items():
+        tx.change("end_other_schedules", (tx.now, automation, json.dumps(kept)))
+
+
+def _write(tx: Transaction, row: ScheduleRow) -> None:
+    """Write one schedule. An unchanged one keeps where it is; a new or changed one makes no slot of the past."""
+    known = tx.one("read_schedule", (row.name,))
+    if known is not None and known[0] == row.spec and known[1] is None:
+        return
+    retired = tx.one("read_announced", (row.automation,))
+    if retired is not None and retired[1] is not None:
+        return
+    first, low_water = row.next_slot_at, tx.now
+    if known is None and row.first_slot_at is not None:
+        first = low_water = row.first_slot_at
+    tx.change("write_schedule", (row.name, row.automation, row.spec, low_water, first))
+
+
+def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:
+    """Serve one due time, once, whoever else tries."""
+    c = command
+    known = tx.one("find_slot", (c.schedule, c.slot_at))
+    if known is not None:
+        return _known(tx, command, known)
+    answer: Started | Done | Refused = DONE
+    if c.start is not None:
+        answer = start_run(tx, c.start)
+        if isinstance(answer, Refused):
+            return answer
+    run = answer.run if isinstance(answer, Started) else None
+    tx.change("insert_slot", (c.schedule, c.slot_at, c.verdict, run, c.note, tx.now))
+    tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
+    return answer
+
+
+def _known(tx: Transaction, command: MakeSlot, known: tuple[object, ...]) -> Started | Done | Refused:
+    verdict, run = known
+    if tx.again and verdict == command.verdict:
+        if command.start is None and run is None:
+            return DONE
+        if command.start is not None and run == command.start.id:
+            found = tx.one("find_start", (run,))
+            return Started(str(run), created=True, state=found[0] if found else target(Move.STAGE))
+    return Refused("taken", f"slot {command.slot_at} of {command.schedule!r} is served already ({verdict})")

@@ -1,0 +1,135 @@
+"""Handlers of the commands on sessions: opening, draining, closing, and burying a dead one with everything it held, in one commit."""
+
+from mainspring.domain.errors import ConflictError
+from mainspring.domain.states import FailureReason, Move, SessionState, target
+from mainspring.store.commands.journal import RecordProcess
+from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Numbered, Refused
+from mainspring.store.commands.sessions import (
+    Beat,
+    Bury,
+    ClearSuspect,
+    CloseSession,
+    DrainSession,
+    OpenSession,
+)
+from mainspring.store.handlers import endings, keys
+from mainspring.store.transaction import Transaction
+
+_LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
+EXEC_ROLE = "exec"
+"""Role of a process that runs one wrapped command itself: nobody can continue that command when the process died."""
+
+
+def open_session(tx: Transaction, command: OpenSession) -> Numbered:
+    """Make the session's row, once, and let this group and all later ones act for it."""
+    tx.change(
+        "insert_session",
+        {
+            "uuid": command.uuid,
+            "role": command.role,
+            "host": command.host,
+            "hostname": command.hostname,
+            "pid": command.pid,
+            "pid_started": command.pid_started,
+            "lock_path": command.lock_path,
+            "now": tx.now,
+        },
+    )
+    row = tx.one("find_session", (command.uuid,))
+    session = int(row[0]) if row else 0
+    if tx.session not in (None, session):
+        raise ConflictError("this process has a session already: a process opens one and no other")
+    tx.session = session
+    return Numbered(session)
+
+
+def beat(tx: Transaction, command: Beat) -> Done:
+    """Note when this session was last seen moving; that it lives was checked by the group."""
+    tx.change("beat", (tx.now, tx.session))
+    return DONE
+
+
+def drain_session(tx: Transaction, command: DrainSession) -> Done | Refused:
+    """Let a session, ours or another's, claim nothing new."""
+    if tx.change("drain_session", (command.session,)):
+        return DONE
+    return Refused("not_found", f"there is no live session {command.session}")
+
+
+def close_session(tx: Transaction, command: CloseSession) -> Done:
+    """End this session. What it still owns is ready again, and no attempt of it is left open."""
+    session = tx.session
+    if session is None:
+        return DONE
+    tx.change("lose_attempts", {"now": tx.now, "session": session})
+    freed = tx.change("release_owned", {"now": tx.now, "session": session})
+    _end(tx, session, SessionState.CLOSED, freed)
+    tx.session = None
+    return DONE
+
+
+def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
+    """Declare a session dead and set free what it held. Whoever owned it can write nothing from this commit on."""
+    session = command.session
+    row = tx.one("read_burial", (session,))
+    if row is None or row[0] not in _LIVE or session == tx.session:
+        if tx.again and row is not None and row[0] == SessionState.DEAD:
+            return Numbered(row[2] or 0)
+        return Refused("not_alive", f"session {session} has ended already" if row else f"there is no session {session}")
+    now = {"now": tx.now, "session": session}
+    tx.change("lose_attempts", now)
+    freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0
+    if command.alone is not None:
+        freed += _count_crash(tx, session, command.alone, command.limit)
+    freed += tx.change("lose_owned", {**now, "crashed": int(command.crashed)})
+    _end(tx, session, SessionState.DEAD, freed)
+    return Numbered(freed)
+
+
+def clear_suspect(tx: Transaction, command: ClearSuspect) -> Done | Refused:
+    """Take a run off probation."""
+    return DONE if tx.change("clear_suspect", (command.run, command.claim, tx.session)) else CLAIM_LOST
+
+
+def record_process(tx: Transaction, command: RecordProcess) -> Done:
+    """Remember, or forget, a process group of this session."""
+    if command.ended:
+        tx.change("forget_process", (tx.session, command.pgid))
+    else:
+        tx.change("record_process", (tx.session, command.pgid, command.run, command.ident, command.started))
+    return DONE
+
+
+def _end(tx: Transaction, session: int, state: SessionState, freed: int) -> None:
+    """Write the session's end and drop what only a live one has."""
+    tx.change("end_session", {"state": state.value, "now": tx.now, "freed": freed, "session": session})
+    for query in ("free_session_locks", "forget_process_groups", "forget_session_automations"):
+        tx.change(query, (session,))
+    tx.ready |= freed > 0
+
+
+def _count_crash(tx: Transaction, session: int, run: str, limit: int) -> int:
+    """Count the death of a worker that held this run alone; at the limit the run is set apart. Return how many runs were."""
+    row = tx.one("count_crash", (run, session))
+    if row is None or row[0] < limit:
+        return 0
+    halted = tx.one("quarantine", {"now": tx.now, "run": run, "session": session})
+    if halted is None:
+        return 0
+    automation, key = halted
+    keys.follow(tx, automation, key, run, target(Move.QUARANTINE))
+    tx.count(automation, attention=1)
+    tx.detail(automation, f"reason:{FailureReason.CRASHES_WORKER}")
+    return 1
+
+
+def _fail_here(tx: Transaction, session: int) -> int:
+    """End the wrapped commands of an `exec` process that died: what happened to them is not known, and they are not repeated."""
+    state, reason = target(Move.FAIL), FailureReason.PROCESS_LOST
+    ended = 0
+    for (run,) in tx.all("list_owned", (session,)):
+        row = tx.one("fail_lost_here", {"now": tx.now, "run": run, "session": session})
+        if row is not None:
+            endings.settle(tx, run, row, state, None, None, reason)
+            ended += 1
+    return ended

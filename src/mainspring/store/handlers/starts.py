@@ -1,0 +1,118 @@
+"""Starting a run: found by its id or key, refused with a reason, or staged in commit order."""
+
+import msgspec
+
+from mainspring.domain.states import Move, RunState, target
+from mainspring.store.commands.results import CLAIM_LOST, Refused, Started
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.handlers import inbox, keys, partitions, queues
+from mainspring.store.handlers.held import is_held
+from mainspring.store.handlers.ownership import is_owner
+from mainspring.store.transaction import Transaction
+
+DEEPEST = 100
+"""Children of children, at most."""
+PRIORITY_MS = 60_000
+"""What one step of priority is worth in waiting time, so that priorities age."""
+
+
+def start_run(tx: Transaction, command: StartRun) -> Started | Refused:
+    """Stage one run, or find it."""
+    found = tx.one("find_start", (command.id,))
+    if found is not None:
+        parent = command.parent
+        # Sent again, the first try may have told the parent, or may never have been executed.
+        if parent is not None and not (tx.again and tx.one("find_pending_child", (parent.run, command.id))):
+            inbox.tell_parent_again(tx, command.id)
+        return Started(command.id, created=False, state=found[0])
+    refusal = _refusal(tx, command)
+    if refusal is not None:
+        return refusal
+    if command.run_key is not None:
+        known = keys.find_by_key(tx, command, command.run_key)
+        if known is not None:
+            return known
+    backlog = queues.refuse_if_full(tx, command)
+    if backlog is not None:
+        return backlog
+    return _stage(tx, command)
+
+
+def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
+    parent = command.parent
+    if parent is not None and not is_owner(tx, parent.run, parent.claim):
+        return CLAIM_LOST
+    if parent is not None:
+        cycle = _cycle(tx, command, parent.run)
+        if cycle is not None:
+            return cycle
+    retired = tx.cache.get(("retired", command.automation))
+    if retired is None:
+        retired = tx.one("is_retired", (command.automation,)) is not None
+        tx.cache["retired", command.automation] = retired
+    if retired:
+        return Refused("retired", f"automation {command.automation!r} is retired")
+    if command.here and is_held(tx):
+        return Refused("held", "the store was restored and is held: nothing starts before it is released")
+    return None
+
+
+def _cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:
+    """Refuse a child that would ask for itself for ever: the same automation with the same input above it, or too deep a tree."""
+    values = {"parent": parent, "automation": command.automation, "kind": command.kind, "input": command.input}
+    row = tx.one("find_cycle", {**values, "deepest": DEEPEST})
+    if row is None:
+        return None
+    if row[1] >= DEEPEST:
+        return Refused(
+            "cycle", f"children of children are {DEEPEST} deep: {command.automation!r} seems to ask for itself"
+        )
+    return Refused(
+        "cycle", f"{command.automation!r} asks for itself with the same input: run {row[0]} above it has both"
+    )
+
+
+def _stage(tx: Transaction, command: StartRun) -> Started | Refused:
+    now = tx.now
+    due = command.due_at is None or command.due_at <= now
+    blocked = None
+    # A run that is due later takes its key when it becomes due, so that it keeps nobody waiting until then.
+    if command.partition is not None and due:
+        parent = command.parent.run if command.parent else None
+        if not partitions.take_hold(tx, command.queue, command.partition, command.id, parent):
+            if command.here:
+                return Refused("busy", f"another run holds partition {command.partition!r}", retry_after_ms=1_000)
+            blocked = "partition"
+    state = target(Move.START_HERE if command.here else Move.STAGE)
+    ready = due and blocked is None and not command.here
+    if command.run_key is not None:
+        keys.bind_key(tx, command, command.run_key, state)
+    tx.change("insert_run", _row(tx, command, state, ready=ready, blocked=blocked))
+    if command.here:
+        tx.count(command.automation, started=1)
+    else:
+        queues.change_backlog(tx, command.queue, 1)
+        tx.ready |= ready
+    return Started(command.id, created=True, state=state)
+
+
+def _row(
+    tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None
+) -> tuple[object, ...]:
+    now, here, parent, slot = tx.now, command.here, command.parent, command.slot
+    deadline_at = command.deadline_at
+    if deadline_at is None and command.deadline_after_ms is not None:
+        deadline_at = now + command.deadline_after_ms
+    due_at = command.due_at
+    return (
+        *(command.id, command.automation, command.kind, command.version, command.title, state.value, command.queue),
+        *(command.priority, command.tag or "", command.partition, int(ready), int(not here), blocked),
+        (now if due_at is None else due_at) - command.priority * PRIORITY_MS,
+        *(None if here else due_at, deadline_at, now, now if here else None, now),
+        *(tx.session if here else None, int(here), command.codec, command.input),
+        None if command.tags is None else msgspec.json.encode(command.tags),
+        command.run_key.key if command.run_key else None,
+        *((parent.run, parent.ident, parent.close_policy) if parent else (None, None, None)),
+        *((slot.schedule, slot.slot_at) if slot else (None, None)),
+        command.trigger,
+    )

@@ -1,0 +1,73 @@
+"""Which function answers which command."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from mainspring.store.commands import automations as acts
+from mainspring.store.commands import inbox as facts
+from mainspring.store.commands import journal as saved
+from mainspring.store.commands import runs
+from mainspring.store.commands import sessions as lives
+from mainspring.store.commands import wrapped as told
+from mainspring.store.handlers import (
+    audit,
+    automations,
+    claims,
+    endings,
+    events,
+    inbox,
+    journal,
+    locks,
+    queues,
+    reopening,
+    schedules,
+    sessions,
+    starts,
+    upkeep,
+    wrapped,
+)
+from mainspring.store.transaction import Transaction
+
+HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
+    runs.StartRun: starts.start_run,
+    runs.Claim: claims.claim,
+    runs.Suspend: endings.suspend,
+    runs.Release: endings.release,
+    runs.Finish: endings.finish,
+    runs.Halt: endings.halt,
+    runs.Annotate: endings.annotate,
+    runs.Reopen: reopening.reopen,
+    runs.GiveResult: reopening.give_result,
+    runs.CancelRun: reopening.cancel_run,
+    runs.MarkDone: reopening.mark_done,
+    runs.Discard: reopening.discard,
+    saved.SaveOutcome: journal.save_outcome,
+    saved.SaveAttempt: journal.save_attempt,
+    saved.SaveCheckpoint: journal.save_checkpoint,
+    facts.Deliver: inbox.deliver,
+    facts.Publish: events.publish,
+    facts.OpenWait: events.open_wait,
+    facts.CloseWait: events.close_wait,
+    lives.OpenSession: sessions.open_session,
+    lives.Beat: sessions.beat,
+    lives.DrainSession: sessions.drain_session,
+    lives.CloseSession: sessions.close_session,
+    lives.Bury: sessions.bury,
+    lives.ClearSuspect: sessions.clear_suspect,
+    saved.RecordProcess: sessions.record_process,
+    acts.SetQueue: queues.set_queue,
+    acts.PauseQueue: queues.pause_queue,
+    acts.Announce: automations.announce,
+    acts.PauseAutomation: automations.pause_automation,
+    acts.ResumeAutomation: automations.resume_automation,
+    acts.RetireAutomation: automations.retire_automation,
+    acts.MakeSlot: schedules.make_slot,
+    acts.TakeLock: locks.take_lock,
+    acts.ReleaseLock: locks.release_lock,
+    acts.BreakLock: locks.break_lock,
+    acts.SetMeta: locks.set_meta,
+    acts.Prune: upkeep.prune,
+    told.DescribeWrapped: wrapped.describe_wrapped,
+    told.RecordRun: wrapped.record_run,
+    acts.Audited: lambda tx, command: audit.audited(tx, command, HANDLERS),
+}

@@ -1,0 +1,59 @@
+"""Retention: what is older than its limit goes, a bounded piece at a time; figures of single minutes are folded into hours.
+
+Whatever an unfinished run can still ask for stays: children of an unfinished run, run keys that lead to one, events until their own
+keep_until. The audit log and the slots of schedules stay for ever.
+"""
+
+import json
+
+from mainspring.domain.states import RunState
+from mainspring.store.commands.automations import Prune
+from mainspring.store.commands.results import Numbered
+from mainspring.store.transaction import Transaction
+
+_HOUR_MS = 3_600_000
+FOLD_AFTER_MS = 48 * _HOUR_MS
+"""Figures older than this are kept by the hour."""
+
+_OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "runs")
+
+
+def prune(tx: Transaction, command: Prune) -> Numbered:
+    """Delete what has outlived its retention."""
+    limits = (
+        (RunState.SUCCEEDED, command.succeeded_before),
+        (RunState.FAILED, command.failed_before),
+        (RunState.CANCELLED, command.cancelled_before),
+    )
+    gone: list[str] = []
+    for state, before in limits:
+        if before is not None and len(gone) < command.limit:
+            gone += [row[0] for row in tx.all("list_prunable", (state.value, before, command.limit - len(gone)))]
+    if gone:
+        ids = json.dumps(gone)
+        for table in _OF_RUNS:
+            tx.change(f"prune_{table}", (ids,))
+    tx.change("prune_run_keys", (tx.now,))
+    if command.events_before is not None:
+        _prune_events(tx, command.events_before, command.limit)
+    if command.rollups_before is not None:
+        tx.change("prune_rollups", (command.rollups_before,))
+        tx.change("prune_rollup_details", (command.rollups_before,))
+    _fold(tx)
+    return Numbered(len(gone))
+
+
+def _prune_events(tx: Transaction, before: int, limit: int) -> None:
+    seqs = json.dumps([row[0] for row in tx.all("list_prunable_events", (tx.now, before, limit))])
+    tx.change("prune_event_matches", (seqs,))
+    tx.change("prune_events", (seqs,))
+
+
+def _fold(tx: Transaction) -> None:
+    """Make one row an hour of the rows of all sessions and minutes (a sum from a full hour on stays the same), then forget old sessions."""
+    before = tx.now - FOLD_AFTER_MS
+    before -= before % _HOUR_MS
+    for table in ("rollups", "rollup_details"):
+        tx.change(f"fold_{table}", (before,))
+        tx.change(f"forget_folded_{table}", (before,))
+    tx.change("prune_sessions", (before,))

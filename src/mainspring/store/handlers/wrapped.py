@@ -1,0 +1,118 @@
+"""Wrapped commands: described without a deployment, and recorded after their end, once, with their own instants."""
+
+from mainspring.domain.states import TERMINAL, FailureReason, RunState
+from mainspring.store.commands.automations import Announce
+from mainspring.store.commands.results import DONE, Done, Refused, Started
+from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
+from mainspring.store.handlers import endings, partitions, schedules
+from mainspring.store.handlers.journal import encode_failure
+from mainspring.store.transaction import Transaction
+
+_MINUTE_MS = 60_000
+_NO_DEPLOYMENT = 0
+_ROLLUP = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+
+
+def describe_wrapped(tx: Transaction, command: DescribeWrapped) -> Done | Refused:
+    """Write the definition and what is expected of it, if it is new or changed."""
+    row = command.automation
+    known = tx.one("read_described", (row.name,))
+    if known is not None:
+        kind, definition, retired_at = known
+        if kind != row.kind:
+            return Refused("taken", f"{row.name!r} is a {kind}: what it is stays as its worker announced it")
+        if retired_at is not None:
+            return Refused("retired", f"automation {row.name!r} is retired")
+    if known is None or definition != row.definition:
+        tx.change(
+            "upsert_automation",
+            (row.name, row.kind, row.version, row.definition, row.fingerprint, _NO_DEPLOYMENT, row.problem, tx.now),
+        )
+    if command.schedules:  # a call by hand states none, and must not end the watch over those of the crontab
+        schedules.announce_schedules(tx, Announce(row.fingerprint, (row,), command.schedules))
+    return DONE
+
+
+def record_run(tx: Transaction, command: RecordRun) -> Started | Refused:
+    """Write the run, or the end that it still misses."""
+    c = command
+    known = tx.one("read_recorded", (c.id,))
+    if known is None:
+        tx.change("insert_recorded", {**_row(command), "now": tx.now})
+        _follow(tx, command, started=1)
+        return Started(c.id, created=True, state=c.state)
+    state, reason = known
+    if state in TERMINAL and reason != FailureReason.PROCESS_LOST:
+        return Started(c.id, created=False, state=state)
+    if not tx.change("end_recorded", {**_row(command), "session": c.session, "now": tx.now}):
+        return Refused("owned", f"run {c.id} is {state}, and this is not its owner's word")
+    partitions.free_holds(tx, c.id)
+    endings.close_children(tx, c.id)
+    _follow(tx, command, started=0)
+    return Started(c.id, created=True, state=c.state)
+
+
+def _row(command: RecordRun) -> dict[str, object]:
+    c, o = command, command.outcome
+    names = (
+        "id",
+        "automation",
+        "kind",
+        "version",
+        "title",
+        "reason",
+        "started_at",
+        "finished_at",
+        "claim",
+        "codec",
+        "input",
+        "result",
+        "trigger",
+    )
+    return {
+        **{name: getattr(c, name) for name in names},
+        "state": c.state.value,
+        "failure": encode_failure(c.failure),
+        "run_key": c.run_key.key if c.run_key else None,
+        "failed_ident": o.ident if o is not None and c.failure is not None else None,
+        "steps": int(o is not None),
+    }
+
+
+def _follow(tx: Transaction, command: RecordRun, *, started: int) -> None:
+    """Write what belongs to the run: its attempts, its outcome, its key, and the figures of the minute in which it ended."""
+    c = command
+    for a in c.attempts:
+        tx.change(
+            "record_attempt",
+            (c.id, a.ident, a.generation, a.attempt, a.name, a.state, a.asked, c.claim, encode_failure(a.failure),
+             a.started_at, a.ended_at, a.next_at),
+        )  # fmt: skip
+    if (o := c.outcome) is not None:
+        # What stands there of the last attempt is its start mark, or that it was lost: the outcome knows better.
+        tx.change("forget_attempt", (c.id, o.ident, o.generation, o.attempt))
+        tx.change(
+            "record_outcome",
+            (c.id, o.rank, o.ident, o.name, o.kind, o.state, o.asked, o.attempt, o.generation, c.claim, o.input, o.output,
+             encode_failure(o.failure), o.started_at, o.at, o.took_us),
+        )  # fmt: skip
+    if c.run_key is not None:
+        _bind(tx, command)
+    took = max(c.finished_at - c.started_at, 0)
+    ends = [int(c.state is state) for state in _ROLLUP]
+    failed = len(c.attempts) + int(c.outcome is not None and c.state is RunState.FAILED)
+    figures = (started, *ends, 0, int(c.outcome is not None), failed, took, took)
+    tx.change("add_rollup", (tx.session or 0, c.automation, c.finished_at - c.finished_at % _MINUTE_MS, *figures))
+    if c.reason is not None:
+        tx.detail(c.automation, f"reason:{c.reason}")
+
+
+def _bind(tx: Transaction, command: RecordRun) -> None:
+    """Let the key lead to this run, unless another run succeeded under it."""
+    key = command.run_key
+    if key is None:
+        return
+    known = tx.one("read_run_key", (command.automation, key.key, tx.now))
+    if known is not None and known[0] != command.id and (known[2] == RunState.SUCCEEDED or known[2] not in TERMINAL):
+        return
+    tx.change("write_run_key", (command.automation, key.key, command.id, key.input_hash, command.state, key.expires_at))

@@ -1,0 +1,177 @@
+"""Proof of life without a clock: a session holds a lock file whose descriptor its children inherit, so the kernel knows when all are gone.
+
+The descriptor goes only to children that are meant to keep it (see `SessionLock.descriptor`). A session may be buried when
+its lock can be taken, on its own host only. `kill_remains` brings a session whose main process is gone to that point.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from mainspring.store.base import Reader
+
+_PROC = Path("/proc")
+
+
+class SessionLock:
+    """The lock file of this process's session; held until this process and every child that got the descriptor are gone."""
+
+    def __init__(self, store: Path, uuid: str) -> None:
+        folder = store.with_name(store.name + ".sessions")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.path = folder / f"{uuid}.lock"
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Pass it to children (subprocess: `pass_fds`) that must be dead before the session is."""
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+
+    def close(self, *, ended: bool) -> None:
+        """Let go. The file goes too if the session ended on record; else it stays for whoever buries the session."""
+        if ended:
+            self.path.unlink(missing_ok=True)
+        os.close(self.descriptor)
+
+
+class FoundSession(msgspec.Struct, frozen=True):
+    """A session of this host that is not ended on record although its main process is gone."""
+
+    session: int
+    role: str
+    pid: int
+    lock_path: Path
+    groups: tuple[tuple[int, str], ...]
+    """Recorded process groups: (group id, start mark of its leader)."""
+
+
+def host_identity() -> str:
+    """Return what two processes share exactly when they can see and kill each other: boot id and pid namespace (macOS: host name)."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
+    except OSError:
+        return f"{socket.gethostname()}/{sys.platform}"
+
+
+def process_started(pid: int) -> str | None:
+    """Return the start mark of a process (clock units since boot), "" if this system does not tell, None if there is no such process.
+
+    A process that has ended but was not yet waited for is gone.
+    """
+    if not (_PROC / "self/stat").exists():
+        return "" if _exists(pid) else None
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def is_running(pid: int, started: str) -> bool:
+    """Tell whether this very process runs: a reused number has another start mark."""
+    mark = process_started(pid)
+    return mark is not None and (mark == started or not mark or not started)
+
+
+def is_free(lock_path: Path) -> bool | None:
+    """Tell whether nobody holds the lock file; None if there is no such file, which proves nothing."""
+    try:
+        descriptor = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def is_gone(host: str, pid: int, started: str) -> bool:
+    """Tell whether a session's main process is known to be gone: it was of this host, and runs no more."""
+    return host == host_identity() and not is_running(pid, started)
+
+
+def find_dead(reader: Reader) -> list[FoundSession]:
+    """Return the sessions of this host, not ended on record, whose lock is free or whose main process is gone."""
+    found = []
+    for session, role, pid, started, lock in reader.read("list_sessions_of_host", (host_identity(),)):
+        lock_path = Path(lock)
+        if is_free(lock_path) or not is_running(pid, started):
+            groups = tuple((int(group), str(mark)) for group, mark in reader.read("list_process_groups", (session,)))
+            found.append(FoundSession(session, role, pid, lock_path, groups))
+    return found
+
+
+def kill_remains(found: FoundSession, *, within: float = 5.0) -> bool:
+    """Kill what is left of a dead session; True = its lock is free, so Bury may be submitted.
+
+    First the recorded process groups whose leader is still the recorded one, then whatever holds the lock file. Blocks for up to `within`
+    seconds.
+    """
+    for group, started in found.groups:
+        if is_running(group, started) or (process_started(group) is None and _group_exists(group)):
+            _kill_group(group)
+    until = time.monotonic() + within
+    while is_free(found.lock_path) is False:
+        for pid in holders(found.lock_path):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.005)
+    found.lock_path.unlink(missing_ok=True)
+    return True
+
+
+def holders(lock_path: Path) -> list[int]:
+    """Return the other processes that have the file open, as far as this user may see."""
+    try:
+        state = lock_path.stat()
+    except FileNotFoundError:
+        return []
+    found = []
+    for folder in _PROC.glob("[0-9]*/fd"):
+        pid = int(folder.parent.name)
+        if pid == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            for entry in folder.iterdir():
+                with contextlib.suppress(OSError):
+                    other = entry.stat()
+                    if (other.st_dev, other.st_ino) == (state.st_dev, state.st_ino):
+                        found.append(pid)
+                        break
+    return found
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _kill_group(group: int) -> None:
+    if group not in (0, 1, os.getpgid(0)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)

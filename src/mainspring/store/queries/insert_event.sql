@@ -1,0 +1,2 @@
+insert into events (id, name, key, data, at, keep_until) values (?, ?, ?, ?, ?, ?) on conflict do nothing
+returning seq

@@ -1,0 +1,1 @@
+"""What people and workers read of a store, whatever the database."""

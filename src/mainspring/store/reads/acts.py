@@ -1,0 +1,64 @@
+"""The reads of acts: service.reads.Reads."""
+
+import msgspec
+
+from mainspring.domain.states import RunState
+from mainspring.store.base import Reader
+from mainspring.store.commands.results import Result
+from mainspring.store.held import RESTORED_AT, decision_key
+from mainspring.store.reads import runs as reads_runs
+from mainspring.store.reads import status as reads_status
+from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory
+
+_RESULT = msgspec.json.Decoder[Result](Result)
+
+
+class StoredActs:
+    """Short reads over the pool."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def story(self, run: str) -> RunStory:
+        """Return all there is to know of one run; raises NotFoundError."""
+        return reads_runs.story(self._reader, run)
+
+    def list_runs(
+        self,
+        *,
+        states: tuple[RunState, ...] = (),
+        name: str | None = None,
+        since_at: int | None = None,
+        limit: int = 50,
+        cursor: int | None = None,
+    ) -> RunPage:
+        """Return a page of runs, newest first."""
+        return reads_runs.list_runs(
+            self._reader, states=states, name=name, since_at=since_at, limit=limit, cursor=cursor
+        )
+
+    def meta(self, key: str) -> str | None:
+        """Return one entry of `meta`."""
+        return reads_status.meta(self._reader, key)
+
+    def undecided(self, limit: int) -> list[str]:
+        """Return ids of runs that were unfinished when the store was restored and that nobody has decided on, at most `limit`."""
+        with self._reader.snapshot() as read:
+            restored = read("read_meta", (RESTORED_AT,))
+            if not restored:
+                return []
+            at = restored[0][0]
+            return [str(row[0]) for row in read("list_undecided", (int(at), decision_key(at, ""), limit))]
+
+    def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
+        """Return what this act with this command id was answered; None = there was none."""
+        rows = self._reader.read("find_audit", (command,))
+        return _RESULT.decode(rows[0][0]) if rows and rows[0][1:] == (verb, subject) else None
+
+    def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
+        """Return acts on record, newest first."""
+        return reads_status.audit_rows(self._reader, limit=limit, cursor=cursor)
+
+    def verify_audit(self) -> AuditCheck:
+        """Walk the whole chain of the audit log."""
+        return reads_status.verify_audit(self._reader)

@@ -1,0 +1,37 @@
+"""The reads of a worker, bound to one store: base.EngineReads."""
+
+from mainspring.domain.journal import Fact, History
+from mainspring.store.base import DueSchedule, Reader
+from mainspring.store.reads import history as reads_history
+
+_SLOTS_AT_ONCE = 100
+_RUNS_AT_ONCE = 100
+
+
+class WorkerReads:
+    """A base.EngineReads."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def history(self, run: str) -> History:
+        """Return all that is needed to continue a run."""
+        return reads_history.history(self._reader, run)
+
+    def facts_after(self, session: int, seq: int) -> list[Fact]:
+        """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
+        return reads_history.facts_after(self._reader, session, seq)
+
+    def due_schedules(self, now: int) -> list[DueSchedule]:
+        """Return the schedules whose next slot is due, neither paused nor ended, earliest first (at most 100)."""
+        rows = self._reader.read("list_open_schedules", (now, now, _SLOTS_AT_ONCE))
+        return [DueSchedule(*row) for row in rows]
+
+    def next_slot_at(self) -> int | None:
+        """Return the earliest instant at which a schedule can be due; a pause puts its slots off to its end."""
+        rows = self._reader.read("next_slot")
+        return rows[0][0] if rows else None
+
+    def unfinished(self, automation: str) -> list[str]:
+        """Return the unfinished runs of an automation, oldest first, at most 100."""
+        return [row[0] for row in self._reader.read("list_unfinished_of", (automation, _RUNS_AT_ONCE))]

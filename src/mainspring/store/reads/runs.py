@@ -1,0 +1,139 @@
+"""Reads of runs for people: one run and its story, ids from what a person types, lists page by page."""
+
+from typing import Any
+
+from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.journal import Checkpoint
+from mainspring.domain.states import RunState
+from mainspring.store.base import Reader
+from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of
+from mainspring.store.views import RunPage, RunRow, RunStory, RunView, WaitView, columns
+
+_SHOWN = 5
+_CHILDREN = 100
+_STATE = 5
+_LAST = "\uffff"
+_COLUMNS = columns(RunRow)
+_UNLISTED = {
+    RunState.RUNNING: "runs indexed by runs_running where state = {{running}}",
+    RunState.SUCCEEDED: "runs where state = {{succeeded}}",
+}
+"""States that the index of states leaves out: few, and nearly all."""
+_LISTED = "runs indexed by runs_state where state = {{%s}} and state not in ({{running}}, {{succeeded}})"
+_IN_STATE = {state: _UNLISTED.get(state, _LISTED % state.value) for state in RunState}
+
+
+def run_view(reader: Reader, run: str) -> RunView:
+    """Return one run.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    rows = reader.read("read_run", (run,))
+    if not rows:
+        raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
+    return view_of(rows[0])
+
+
+def view_of(row: tuple[Any, ...]) -> RunView:
+    """Make a view of a row of `read_run`."""
+    values = list(row)
+    values[6] = RunState(values[6])
+    values[12:15] = (bool(value) for value in values[12:15])
+    values[32] = failure_of(values[32])
+    return RunView(*values)
+
+
+def row_of(row: tuple[Any, ...]) -> RunRow:
+    """Make a list entry of a row."""
+    values = list(row)
+    values[_STATE] = RunState(values[_STATE])
+    return RunRow(*values)
+
+
+def resolve_id(reader: Reader, text: str) -> str:
+    """Return the id that a person means: a whole id, a prefix of one, `@last` or `@failed` (needs attention counts too).
+
+    Raises:
+        NotFoundError: nothing fits.
+        ConflictError: more than one run fits; some are listed.
+    """
+    if text == "@last":
+        found = [row[0] for row in reader.read("last_run")]
+    elif text == "@failed":
+        both = (reader.read("last_failed"), reader.read("last_halted"))
+        found = sorted((row[0] for rows in both for row in rows), reverse=True)[:1]
+    else:
+        prefix = text if text.startswith("r_") or reader.read("find_start", (text,)) else f"r_{text}"
+        found = [row[0] for row in reader.read("list_ids_from", (prefix, prefix + _LAST, _SHOWN + 1))]
+        if prefix in found:
+            return prefix
+    if not found:
+        raise NotFoundError(f"there is no run {text}", hint="See: mainspring runs list")
+    if len(found) > 1:
+        listed = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        raise ConflictError(f"{text} could be more than one run", hint=f"One of: {listed}")
+    return str(found[0])
+
+
+def list_runs(
+    reader: Reader,
+    *,
+    states: tuple[RunState, ...] = (),
+    name: str | None = None,
+    since_at: int | None = None,
+    limit: int = 50,
+    cursor: int | None = None,
+) -> RunPage:
+    """Return a page of runs, newest first, after `cursor`; `since_at` = created at or after."""
+    clauses: list[str] = []
+    params: list[Any] = []
+    if name is not None:
+        clauses.append("automation = ?")
+        params.append(name)
+    if cursor is not None:
+        clauses.append("seq < ?")
+        params.append(cursor)
+    rows: list[RunRow] = []
+    # State by state: each is one range of an index, however many runs the other states have.
+    for source in [_IN_STATE[state] for state in dict.fromkeys(states)] or ["runs where 1 = 1"]:
+        text = f"select {_COLUMNS} from {' and '.join((source, *clauses))} order by seq desc limit ?"  # noqa: S608 - our words
+        rows += [row_of(row) for row in reader.read_text(text, (*params, limit + 1))]
+    rows.sort(key=lambda row: -row.seq)
+    # Commit order is the order of creation: the first one that is too old ends the list.
+    wanted = [row for row in rows if since_at is None or row.created_at >= since_at]
+    more = len(wanted) > limit
+    return RunPage(wanted[:limit], wanted[limit - 1].seq if more else None)
+
+
+def story(reader: Reader, run: str) -> RunStory:
+    """Return all there is to show of one run.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    with reader.snapshot() as read:
+        found = read("read_run", (run,))
+        if not found:
+            raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
+        return RunStory(
+            run=view_of(found[0]),
+            outcomes=[outcome_of(row) for row in read("read_history_outcomes", (run,))],
+            attempts=[attempt_of(row) for row in read("read_all_attempts", (run,))],
+            checkpoints={row[0]: Checkpoint(*row) for row in read("read_checkpoints", (run,))},
+            facts=[fact_of(row) for row in read("read_inbox", (run,))],
+            waits=[wait_of(row) for row in read("read_waits", (run,))],
+            children=[row_of(row) for row in read("list_children", (run, _CHILDREN))],
+        )
+
+
+def questions(reader: Reader, limit: int = 100) -> list[WaitView]:
+    """Return open questions to people, oldest first."""
+    return [wait_of(row) for row in reader.read("list_questions", (limit,))]
+
+
+def wait_of(row: tuple[Any, ...]) -> WaitView:
+    """Make a view of a wait's row."""
+    values = list(row)
+    values[6] = bool(values[6])
+    return WaitView(*values)

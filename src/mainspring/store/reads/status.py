@@ -1,0 +1,169 @@
+"""Reads of everything but runs: queues, definitions, schedules, sessions, locks, events, audit, figures.
+
+None of them counts rows without a cap.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.states import RunState, SessionState
+from mainspring.store.base import Reader
+from mainspring.store.handlers.audit import FIRST, first_break
+from mainspring.store.held import HELD
+from mainspring.store.liveness import is_gone
+from mainspring.store.reads.runs import row_of, view_of, wait_of
+from mainspring.store.views import (
+    AuditCheck,
+    AuditView,
+    AutomationView,
+    Blocker,
+    Capped,
+    EventView,
+    LockView,
+    QueueView,
+    ScheduleView,
+    SessionView,
+    SlotView,
+    Sums,
+    Worker,
+)
+
+CAP = 1_000
+"""Where counting stops."""
+
+_NEWEST = 2**63 - 1
+_CHAIN_PAGE = 5_000
+_SLOT_HOLDERS = 20
+
+
+def queue_views(reader: Reader) -> list[QueueView]:
+    """Return all queues by name."""
+    return [QueueView(*row) for row in reader.read("list_queues", (None,))]
+
+
+def automations(reader: Reader, name: str | None = None) -> list[AutomationView]:
+    """Return all definitions, or the one of this name."""
+    return [AutomationView(*row) for row in reader.read("list_automations", (name,))]
+
+
+def schedules(reader: Reader, automation: str | None = None) -> list[ScheduleView]:
+    """Return all schedules, or those of one automation."""
+    return [ScheduleView(*row) for row in reader.read("list_schedules", (automation,))]
+
+
+def due_schedules(reader: Reader, now_at: int, limit: int = 100) -> list[ScheduleView]:
+    """Return schedules whose next slot is due, earliest first."""
+    return [ScheduleView(*row) for row in reader.read("list_due_schedules", (now_at, limit))]
+
+
+def next_slot_at(reader: Reader) -> int | None:
+    """Return the earliest planned slot of all schedules."""
+    rows = reader.read("next_slot")
+    return rows[0][0] if rows else None
+
+
+def slots(reader: Reader, schedule: str, limit: int = 50) -> list[SlotView]:
+    """Return the slots a schedule served, newest first."""
+    return [SlotView(*row) for row in reader.read("list_slots", (schedule, limit))]
+
+
+def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[SessionView]:
+    """Return sessions, newest first: the live ones, or the ended ones too. One whose process is gone is dead, whatever is on record."""
+    views = [SessionView(*row) for row in reader.read("list_live_sessions" if live else "list_sessions", (limit,))]
+    return [
+        msgspec.structs.replace(view, state=SessionState.DEAD.value)
+        if view.ended_at is None and is_gone(view.host, view.pid, view.pid_started)
+        else view
+        for view in views
+    ]
+
+
+def locks(reader: Reader) -> list[LockView]:
+    """Return the locks that are held, by name."""
+    return [LockView(*row) for row in reader.read("list_locks")]
+
+
+def events(reader: Reader, name: str | None = None, *, limit: int = 50, cursor: int | None = None) -> list[EventView]:
+    """Return stored events, newest first; `cursor` = the seq where the last page ended."""
+    return [EventView(*row) for row in reader.read("list_events", (name, _NEWEST if cursor is None else cursor, limit))]
+
+
+def audit_rows(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
+    """Return acts on record, newest first; `cursor` = the seq where the last page ended."""
+    return [AuditView(*row) for row in reader.read("list_audit", (_NEWEST if cursor is None else cursor, limit))]
+
+
+def verify_audit(reader: Reader) -> AuditCheck:
+    """Walk the whole chain of the audit log."""
+    last, rows, seen = FIRST, 0, 0
+    while True:
+        page = reader.read("read_audit_chain", (seen, _CHAIN_PAGE))
+        if not page:
+            return AuditCheck(None, rows, last)
+        broken = first_break(page, before=last, expected=rows + 1)
+        if broken is not None:
+            return AuditCheck(broken, rows, last)
+        rows, last, seen = rows + len(page), page[-1][-1], page[-1][0]
+
+
+def sums_since(reader: Reader, since_at: int) -> list[Sums]:
+    """Return the figures of each automation from the minute of `since_at` on (from the hour, where minutes were folded)."""
+    with reader.snapshot() as read:
+        totals = read("sum_rollups", (since_at - since_at % 60_000,))
+        parts = read("sum_rollup_details", (since_at - since_at % 60_000,))
+    details: dict[str, dict[str, int]] = {}
+    for automation, what, n in parts:
+        details.setdefault(automation, {})[what] = n
+    return [Sums(*(*row, details.get(row[0], {}))) for row in totals]
+
+
+def count_in(reader: Reader, state: RunState, cap: int = CAP) -> Capped:
+    """Count runs that failed, need attention, retry or wait, up to the cap."""
+    number = reader.read("count_state", (state.value, cap + 1))[0][0]
+    return Capped(min(number, cap), number > cap)
+
+
+def meta(reader: Reader, key: str) -> str | None:
+    """Return one entry of `meta`, e.g. `held`."""
+    rows = reader.read("read_meta", (key,))
+    return rows[0][0] if rows else None
+
+
+def blocker(reader: Reader, run: str) -> Blocker | None:
+    """Return the facts that tell why a run does not go on; None = there is no such run."""
+    with reader.snapshot() as read:
+        found = read("read_run", (run,))
+        if not found:
+            return None
+        view = view_of(found[0])
+        holder = read("read_hold", (view.queue, view.partition)) if view.partition is not None else []
+        queue = read("list_queues", (view.queue,))
+        automation = read("list_automations", (view.automation,))
+        return Blocker(
+            run=view,
+            held=bool(read("read_meta", (HELD,))),
+            place=_place(read, found[0]) if view.ready else None,
+            holder=holder[0][0] if holder else None,
+            queue=QueueView(*queue[0]) if queue else None,
+            slot_holders=[row_of(row) for row in read("list_slot_holders", (view.queue, _SLOT_HOLDERS))],
+            automation=AutomationView(*automation[0]) if automation else None,
+            workers=[
+                _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[8], row[4], row[9])
+            ],
+            waits=[wait_of(row) for row in read("read_waits", (run,))],
+        )
+
+
+def _worker(row: tuple[Any, ...]) -> Worker:
+    values = list(row[:8])
+    values[-1] = json.loads(values[-1])
+    return Worker(*values)
+
+
+def _place(read: Any, row: tuple[Any, ...]) -> Capped:
+    """Return the place among ready runs of the same queue, automation, version and tag."""
+    seq, _, automation, _, version, _, _, _, queue, _, tag, _, _, suspect, fresh, _, place = row[:17]
+    before = read("count_place", (suspect, queue, automation, version, tag, fresh, place, seq, CAP))[0][0]
+    return Capped(before + 1 if before < CAP else CAP, before >= CAP)

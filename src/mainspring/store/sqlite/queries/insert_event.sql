@@ -1,1 +1,0 @@
-insert into events (id, name, key, data, at, keep_until) values (?, ?, ?, ?, ?, ?) on conflict do nothing

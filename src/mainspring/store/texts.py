@@ -1,0 +1,90 @@
+"""Texts of the statements: one file `<verb>.sql` each, read once per database.
+
+A statement that every database understands lies in `store/queries`; one that a database must word in its own way lies, under the same name,
+in that database's `queries` and takes its place there. Parameters are written as SQLite has them: `?`, `?1` or `:name`.
+
+No statement repeats a state's name by itself. It writes a placeholder, filled in from `domain` when the text is loaded:
+
+    {{running}}          a state, reason or kind of domain.states and domain.journal, as a quoted literal
+    {{sources.suspend}}  the states from which the move is legal, as a list in parentheses: every change of a run's state is guarded by it
+    {{target.suspend}}   the state in which the move ends, as a quoted literal
+    {{terminal}} {{idle}} {{reopenable}}   the groups of domain.states, as lists in parentheses
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from importlib import resources
+
+from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.states import (
+    IDLE,
+    REOPENABLE,
+    TERMINAL,
+    AttemptState,
+    FailureReason,
+    Move,
+    OutcomeState,
+    RunState,
+    SessionState,
+    sources,
+    target,
+)
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([a-z_.]+)\s*\}\}")
+_SHARED = "mainspring.store"
+
+
+class Texts(dict[str, str]):
+    """Statement texts of one database by name, loaded when first asked for.
+
+    `package` is the database's own, `wording` turns a text of ours into one it can run. An unknown name is a FileNotFoundError: our
+    mistake, not a caller's.
+    """
+
+    def __init__(self, package: str, wording: Callable[[str], str]) -> None:
+        super().__init__()
+        self._folders = [resources.files(name) / "queries" for name in (package, _SHARED)]
+        self._wording = wording
+
+    def __missing__(self, name: str) -> str:
+        files = [folder / f"{name}.sql" for folder in self._folders]
+        file = next((file for file in files if file.is_file()), files[-1])
+        text = self.worded(file.read_text(encoding="utf-8").strip().rstrip(";"))
+        self[name] = text
+        return text
+
+    def worded(self, text: str) -> str:
+        """Return a text of ours as this database runs it."""
+        return self._wording(fill(text))
+
+    def names(self) -> list[str]:
+        """Return the names of all statements there are."""
+        found = {entry.name for folder in self._folders if folder.is_dir() for entry in folder.iterdir()}
+        return sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql"))
+
+
+def fill(text: str) -> str:
+    """Replace the placeholders of a statement.
+
+    Raises:
+        KeyError: a placeholder names nothing of ours.
+    """
+    return _PLACEHOLDER.sub(lambda match: _WORDS[match[1]], text)
+
+
+def _listed(states: Iterable[str]) -> str:
+    return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"
+
+
+def _words() -> dict[str, str]:
+    """Make the table of everything a placeholder may name."""
+    enums = (RunState, OutcomeState, AttemptState, FailureReason, SessionState, OutcomeKind, FactKind)
+    table = {member.value: f"'{member.value}'" for enum in enums for member in enum}
+    table |= {"terminal": _listed(TERMINAL), "idle": _listed(IDLE), "reopenable": _listed(REOPENABLE)}
+    for move in Move:
+        table[f"sources.{move.value}"] = _listed(sources(move))
+        table[f"target.{move.value}"] = f"'{target(move).value}'"
+    return table
+
+
+_WORDS = _words()

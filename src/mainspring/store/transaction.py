@@ -1,0 +1,75 @@
+"""What a handler sees of the group's transaction: named statements, the group's instant and session, and counters for the dashboard.
+
+One object per transaction. Handlers never begin, commit or roll back; they raise only for what is not a conflict (a conflict is a result).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Params = Sequence[Any] | Mapping[str, Any]
+
+_MINUTE_MS = 60_000
+_COLUMNS = (
+    *("started", "succeeded", "failed", "cancelled", "attention"),
+    *("steps", "step_errors", "took_ms", "took_max_ms"),
+)
+
+
+class Transaction(ABC):
+    """One group's transaction; each database says how a statement is run.
+
+    `now` is the commit's instant (ms). `session` is this process's session, None before OpenSession; OpenSession and CloseSession set it
+    here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run became claimable and `facts` when an
+    inbox row was written. `cache` is a memo that lives as long as the group.
+    """
+
+    __slots__ = ("_counts", "_details", "again", "cache", "facts", "now", "ready", "session")
+
+    def __init__(self, *, now: int, session: int | None, again: bool) -> None:
+        self.now = now
+        self.session = session
+        self.again = again
+        self.ready = False
+        self.facts = False
+        self.cache: dict[Any, Any] = {}
+        self._counts: dict[str, dict[str, int]] = {}
+        self._details: dict[tuple[str, str], int] = {}
+
+    @abstractmethod
+    def one(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
+        """Return the first row, or None. The statement runs to its end."""
+
+    @abstractmethod
+    def all(self, query: str, params: Params = ()) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+
+    @abstractmethod
+    def change(self, query: str, params: Params = ()) -> int:
+        """Run an insert, update or delete and return how many rows it changed."""
+
+    def count(self, automation: str, **columns: int) -> None:
+        """Add to the rollup of the automation's present minute; `took_max_ms` keeps the largest instead."""
+        sums = self._counts.get(automation)
+        if sums is None:
+            self._counts[automation] = columns
+            return
+        for column, n in columns.items():
+            sums[column] = max(sums.get(column, 0), n) if column == "took_max_ms" else sums.get(column, 0) + n
+
+    def detail(self, automation: str, what: str, n: int = 1) -> None:
+        """Add to a latency bucket or failure reason of the automation's present minute."""
+        key = automation, what
+        self._details[key] = self._details.get(key, 0) + n
+
+    def write_rollups(self) -> None:
+        """Write the counters: one row per automation, whatever the size of the group. The database calls it last."""
+        session = self.session or 0
+        minute = self.now - self.now % _MINUTE_MS
+        for automation, sums in sorted(self._counts.items()):
+            values = [sums.pop(column, 0) for column in _COLUMNS]
+            if sums:
+                raise KeyError(f"no such rollup column: {', '.join(sums)}")
+            self.change("add_rollup", (session, automation, minute, *values))
+        for (automation, what), n in sorted(self._details.items()):
+            self.change("add_rollup_detail", (session, automation, minute, what, n))

@@ -1,0 +1,174 @@
+"""The kernel as the witness of who lives."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mainspring.store.commands.journal import RecordProcess
+from mainspring.store.commands.sessions import OpenSession
+from mainspring.store.liveness import (
+    FoundSession,
+    SessionLock,
+    find_dead,
+    holders,
+    host_identity,
+    is_free,
+    is_running,
+    kill_remains,
+    process_started,
+)
+from mainspring.store.sqlite.reader import SqliteReader
+from tests.unit.store.sqlite.stores import do, open_database
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "x.db"
+
+
+@pytest.fixture
+def children():
+    """Processes that the test starts; killed and waited for at its end."""
+    started: list[subprocess.Popen] = []
+    yield started
+    for child in started:
+        child.kill()
+        child.wait()
+
+
+def sleeper(children, **more):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], **more)
+    children.append(child)
+    return child
+
+
+def gone(child) -> bool:
+    """Tell whether the child ended within ten seconds."""
+    try:
+        child.wait(10)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def record(path, *, pid, started, lock_path, host=None):
+    database = open_database(path)
+    opening = OpenSession(
+        uuid=str(lock_path),
+        role="worker",
+        host=host or host_identity(),
+        hostname="h",
+        pid=pid,
+        pid_started=started,
+        lock_path=str(lock_path),
+    )
+    session = do(database, opening).number
+    return database, session
+
+
+def test_a_process_is_known_by_its_start_mark(children):
+    """The same number with another mark is another process; an ended one that nobody waited for is gone."""
+    mark = process_started(os.getpid())
+    assert mark
+    assert is_running(os.getpid(), mark)
+    assert not is_running(os.getpid(), str(int(mark) + 1))
+    child = sleeper(children)
+    started = process_started(child.pid)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # a zombie now
+    assert not is_running(child.pid, started)
+    child.wait()
+    assert process_started(child.pid) is None
+
+
+def test_host_identity_is_boot_and_pid_namespace():
+    """Two processes of one boot and one pid namespace share it; it is not the host's name."""
+    assert host_identity() == host_identity()
+    assert "pid:[" in host_identity()
+
+
+def test_a_lock_is_free_only_when_the_process_and_its_heirs_are_gone(path, children):
+    """A child that got the descriptor keeps the session from being buried after its parent let go."""
+    lock = SessionLock(path, "u")
+    assert is_free(lock.path) is False
+    child = sleeper(children, pass_fds=[lock.descriptor])
+    lock.close(ended=False)
+    assert is_free(lock.path) is False
+    assert holders(lock.path) == [child.pid]
+    child.kill()
+    child.wait()
+    assert is_free(lock.path) is True
+    lock.path.unlink()
+    assert is_free(lock.path) is None
+
+
+def test_an_ended_session_takes_its_lock_file_along(path):
+    """What is in order leaves nothing behind."""
+    lock = SessionLock(path, "u")
+    lock.close(ended=True)
+    assert not lock.path.exists()
+
+
+def test_the_living_are_not_found_dead(path, children):
+    """A running process that holds its lock, or lost the file of it, is left alone; so is everybody on another host."""
+    lock = SessionLock(path, "u")
+    database, _ = record(path, pid=os.getpid(), started=process_started(os.getpid()), lock_path=lock.path)
+    reader = SqliteReader(path)
+    assert find_dead(reader) == []
+    lock.path.unlink()
+    assert find_dead(reader) == []
+    lock.close(ended=False)
+    foreign, _ = record(path, pid=2**22 + 1, started="1", lock_path=path.with_name("none"), host="another boot")
+    assert find_dead(reader) == []
+    reader.close()
+    database.close()
+    foreign.close()
+
+
+def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path, children):
+    """Main process killed: its recorded group and the heir of its lock are killed, then the lock is free."""
+    lock = SessionLock(path, "u")
+    main = sleeper(children)
+    heir = sleeper(children, pass_fds=[lock.descriptor])
+    group = sleeper(children, start_new_session=True)
+    bystander = sleeper(children)
+    database, session = record(path, pid=main.pid, started=process_started(main.pid), lock_path=lock.path)
+    do(database, RecordProcess(pgid=group.pid, started=process_started(group.pid)))
+    do(database, RecordProcess(pgid=bystander.pid, started="1"))  # the number was reused: not the recorded leader
+    lock.close(ended=False)
+    main.kill()
+    main.wait()
+    reader = SqliteReader(path)
+    (found,) = find_dead(reader)
+    assert (found.session, found.pid, found.role) == (session, main.pid, "worker")
+    assert kill_remains(found)
+    assert gone(heir)
+    assert gone(group)
+    assert bystander.poll() is None
+    assert not lock.path.exists()
+    reader.close()
+    database.close()
+
+
+def test_what_cannot_be_killed_keeps_the_session_from_being_buried(path):
+    """While anybody holds the lock (here: ourselves) the answer is no."""
+    lock = SessionLock(path, "u")
+    found = FoundSession(1, "worker", 1, lock.path, ())
+    before = time.monotonic()
+    assert not kill_remains(found, within=0.05)
+    assert time.monotonic() - before < 5
+    assert is_free(lock.path) is False
+    lock.close(ended=True)
+
+
+def test_own_process_group_is_never_killed(path):
+    """A record that names our own group, or none, is not followed."""
+    own = os.getpgid(0)
+    found = FoundSession(1, "worker", 1, path.with_name("none"), ((own, process_started(own) or ""), (0, ""), (1, "")))
+    assert kill_remains(found)
