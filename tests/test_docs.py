@@ -96,7 +96,7 @@ def test_error_page_explains_every_code():
     )
     told = {code: (int(number), bool(again)) for code, number, again in sections}
     kinds = [kind for kind in subclasses(MainspringError) if kind.__module__ in SPOKEN and kind.code != "error"]
-    ours = {kind.code: (code_of(kind), issubclass(kind, exits.RETRYABLE)) for kind in kinds}
+    ours = {kind.code: (code_of(kind), exits.is_retryable(kind)) for kind in kinds}
     assert told == ours | {"usage": (exits.USAGE, False), "unexpected": (exits.UNEXPECTED, False)}
 
 

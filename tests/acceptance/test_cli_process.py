@@ -213,3 +213,42 @@ def test_completion_answers_a_shell(place, stage):
     asked = {"_MAINSPRING_COMPLETE": "bash_complete", "COMP_WORDS": "mainspring runs show r_", "COMP_CWORD": "3"}
     done = call(place | asked)
     assert (done.returncode, done.stdout.split()) == (0, [f"plain,{run}"])
+
+
+LOUD = """\
+import atexit, os, subprocess, sys
+import mainspring as ms
+print("at import")
+sys.__stdout__.write("behind print\\n")
+os.write(1, b"on the descriptor\\n")
+subprocess.run(["echo", "of a child"])
+atexit.register(print, "at the end")
+
+async def here() -> None:
+    print("in the loop")
+
+def there() -> None:
+    print("in a thread")
+    subprocess.run(["echo", "of a child of a step"])
+
+@ms.workflow
+async def loud(run: ms.Run) -> int:
+    print("in the body")
+    await run.step(here)
+    await run.options(isolate="thread").step(there)
+    return 7
+"""
+
+
+@pytest.mark.parametrize("args", [("run", "loud"), ("run", "loud", "--detach"), ("auto", "list"), ("doctor",)])
+def test_what_users_code_prints_is_never_data(place, tmp_path, args):
+    """However it gets to stdout: `--json` prints one document, and the rest is on stderr."""
+    (tmp_path / "mainspring.toml").write_text('[project]\nautomations = ["loud.py"]\n')
+    (tmp_path / "loud.py").write_text(LOUD)
+    said = call(place, *args, "--json", cwd=str(tmp_path))
+    assert json.loads(said.stdout), said.stderr
+    printed = ["at import", "behind print", "on the descriptor", "of a child", "at the end"]
+    if args == ("run", "loud"):
+        printed += ["in the loop", "in a thread", "of a child of a step", "in the body"]
+    for text in printed:
+        assert text in said.stderr

@@ -10,6 +10,8 @@ from mainspring.engine.registry import Registry
 from mainspring.store.sqlite.backup import back_up
 
 BACKUP = "mainspring-backup"
+_RUNBOOK = "docs/how-to/backups.md"
+_LONGEST = "1d"
 
 
 def declare_backup(registry: Registry, store: Path, clock: Clock, *, to: Path, every: timedelta, keep: int) -> None:
@@ -26,7 +28,13 @@ def declare_backup(registry: Registry, store: Path, clock: Clock, *, to: Path, e
         }
 
     declare = task(
-        name=BACKUP, every=format_duration(every), isolate="thread", owner="mainspring", title="backup of the store"
+        name=BACKUP,
+        every=format_duration(every),
+        isolate="thread",
+        owner="mainspring",
+        title="backup of the store",
+        runbook=_RUNBOOK,
+        deadline=_LONGEST,
     )
     with registry:
         declare(backup)

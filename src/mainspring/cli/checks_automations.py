@@ -92,7 +92,9 @@ def _without(
         for known in known_automations(invocation, quiet=True)
         if known.definition is not None and state_of(known, now) != "retired" and not is_there(known.definition)
     ]
-    return _finding(name, lacking, one, several, f"Say it beside the name: {name}=...")
+    return _finding(
+        name, lacking, one, several, f"Say it where it is declared: {name}=..., or mainspring exec --{name} ..."
+    )
 
 
 def _finding(name: str, lacking: list[str], one: str, several: str, fix: str) -> Check:

@@ -38,6 +38,7 @@ class Invocation:
         self.flags = Flags()
         self._store: SqliteStore | None = None
         self._reader: Reader | None = None
+        self._registries: dict[tuple[str, ...], Registry] = {}
 
     @cached_property
     def output(self) -> Output:
@@ -150,10 +151,13 @@ class Invocation:
         return act_of(actor, self.clock, reason=self.flags.reason, command=self.flags.command_id)
 
     def registry(self, targets: tuple[str, ...] = ()) -> "Registry":
-        """Import the automations: of `targets` (-m), else those of the configuration."""
+        """Import the automations, once: those of the configuration and of `targets` (-m). From then on stdout is for data alone."""
         from mainspring.app.project import Project
 
-        return Project(self.settings).load_registry(targets)
+        if targets not in self._registries:
+            self.output.keep_from_others()
+            self._registries[targets] = Project(self.settings).load_registry(targets)
+        return self._registries[targets]
 
     def confirm(self, what: str) -> None:
         """Go on if -y was given or a person says yes.
@@ -176,6 +180,7 @@ class Invocation:
         if self._reader is not None:
             self._reader.close()
         self._store = self._reader = None
+        self.output.close()
 
     def _existing(self) -> Path:
         if not self.path.exists():

@@ -15,7 +15,7 @@ _ICONS = {"ok": words.GOOD, "warning": words.WARN, "problem": words.BAD}
 @click.option("--config", "show_config", is_flag=True, help="print each setting in force, with its source")
 @pass_invocation
 def doctor(invocation: Invocation, *, show_config: bool) -> int:
-    """Ends with 9 if any check found a problem; a warning alone does not. Another configuration file: mainspring --config FILE doctor."""
+    """Ends with 9 if anything is to be mended, a warning too. Another configuration file: mainspring --config FILE doctor."""
     if show_config:
         return _config(invocation)
     from mainspring.cli.checks import all_checks
@@ -30,11 +30,13 @@ def doctor(invocation: Invocation, *, show_config: bool) -> int:
             if check.fix:
                 output.line(f"  {'':<12} {words.shown(check.fix)}")
                 output.hint(f"  {'':<12} {check.docs}")
-        bad = sum(check.state == "problem" for check in found)
-        output.hint(f"\n{words.many(bad, 'problem')} in {words.many(len(found), 'check')}.")
+        bad, doubtful = (sum(check.state == state for check in found) for state in ("problem", "warning"))
+        output.hint(
+            f"\n{words.many(bad, 'problem')} and {words.many(doubtful, 'warning')} in {words.many(len(found), 'check')}."
+        )
 
     invocation.output.document(found, text)
-    return exits.CHECK_FAILED if any(check.state == "problem" for check in found) else exits.OK
+    return exits.OK if all(check.state == "ok" for check in found) else exits.CHECK_FAILED
 
 
 def _config(invocation: Invocation) -> int:

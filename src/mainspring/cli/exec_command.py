@@ -129,6 +129,7 @@ def _of(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter,
 @click.option("--tz", metavar="ZONE", help="the time zone of --cron")
 @click.option("--grace", metavar="D", help="how late a success may be (default: one period, at most 6h)")
 @click.option("--owner", metavar="WHO", help="who answers for it")
+@click.option("--runbook", metavar="PAGE", help="the page that says what to do when it fails")
 @click.option(
     "--fail-open/--fail-closed", default=None, help="run the command although the store is away (default: run it)"
 )
@@ -208,7 +209,7 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
         longest = None if wait is None else max(wait, timedelta(minutes=10))
         retry = Retry(given["retry"], initial=wait, max=longest)
     stated = {
-        **{name: given[name] for name in ("every", "grace", "owner", "timeout")},
+        **{name: given[name] for name in ("every", "grace", "owner", "runbook", "timeout")},
         "retry": retry,
         "produces": list(given["produces"]) or None,
     }

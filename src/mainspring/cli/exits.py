@@ -3,7 +3,7 @@
 from typing import Final
 
 from mainspring.domain import errors as e
-from mainspring.store.base import NotAStoreError
+from mainspring.store.base import NotAStoreError, StoreDamagedError
 
 OK: Final = 0
 UNEXPECTED: Final = 1
@@ -20,7 +20,7 @@ INTERRUPTED: Final = 130
 
 MEANINGS: Final[dict[int, str]] = {
     OK: "done; an empty list too",
-    UNEXPECTED: "unexpected failure",
+    UNEXPECTED: "unexpected failure, or a damaged store",
     USAGE: "usage, configuration, or a confirmation is needed",
     NOT_FOUND: "not found",
     NOT_ALLOWED: "not allowed",
@@ -63,6 +63,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (e.FencedError, CONFLICT),
     (e.StoreHeldError, CONFLICT),
     (e.StoreReadOnlyError, NOT_ALLOWED),
+    (StoreDamagedError, UNEXPECTED),
     (e.StoreFullError, TRY_AGAIN),
     (e.StoreUnavailableError, TRY_AGAIN),
     (e.BusyError, TRY_AGAIN),
@@ -78,9 +79,14 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (KeyboardInterrupt, INTERRUPTED),
 )
 
-RETRYABLE: Final = (e.StoreFullError, e.StoreUnavailableError, e.BusyError, e.StoreHeldError, e.Transient)
+_RETRYABLE: Final = (e.StoreFullError, e.StoreUnavailableError, e.BusyError, e.StoreHeldError, e.Transient)
 
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code that tells of this error."""
     return next((code for kind, code in TABLE if isinstance(error, kind)), UNEXPECTED)
+
+
+def is_retryable(kind: type[BaseException]) -> bool:
+    """Tell whether the same command may succeed when it is given again."""
+    return issubclass(kind, _RETRYABLE) and not issubclass(kind, StoreDamagedError)

@@ -15,7 +15,6 @@ from mainspring.cli import exits
 from mainspring.cli.commands import TREE
 from mainspring.cli.context import Invocation
 from mainspring.cli.lazy import LazyGroup
-from mainspring.cli.output import silence
 from mainspring.cli.report import report
 
 PROGRAM = "mainspring"
@@ -55,9 +54,9 @@ def run(args: Sequence[str]) -> int:
         invocation.flags.json = True
     try:
         code = _call(list(args), invocation)
-        sys.stdout.flush()
+        invocation.output.data.flush()
     except BrokenPipeError:
-        silence()
+        invocation.output.silence()
         return exits.OK
     except (click.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED

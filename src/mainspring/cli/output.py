@@ -7,6 +7,7 @@ are plain aligned text everywhere else.
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from io import TextIOWrapper
 from typing import Any, NamedTuple, TextIO
 
 import click
@@ -32,9 +33,47 @@ class Output:
     def __init__(self, flags: Flags, env: Mapping[str, str] = os.environ) -> None:
         self._flags = flags
         self._env = env
+        self._kept: TextIO | None = None
+        self._replaced: TextIO | None = None
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
+
+    @property
+    def data(self) -> TextIO:
+        """The stream that data goes to."""
+        return sys.stdout if self._kept is None else self._kept
+
+    def keep_from_others(self) -> None:
+        """Let whatever else prints in this process, or in one that it starts, do so on stderr: from here on stdout is for data alone.
+
+        Meant for good: users' code may still print when the process ends.
+        """
+        if self._kept is not None:
+            return
+        stdout = sys.stdout
+        stdout.flush()
+        try:
+            number = stdout.fileno()
+        except (OSError, ValueError):  # somebody in this process reads what we print
+            self._kept, self._replaced, sys.stdout = stdout, stdout, sys.stderr
+            return
+        self._kept = os.fdopen(os.dup(number), "w", encoding=stdout.encoding, errors="backslashreplace")
+        try:
+            os.dup2(sys.stderr.fileno(), number)
+        except (OSError, ValueError):
+            _to_nowhere(number)
+        if isinstance(stdout, TextIOWrapper):
+            stdout.reconfigure(line_buffering=True)
+
+    def close(self) -> None:
+        """Let go of the streams."""
+        if self._replaced is not None:
+            sys.stdout, self._kept, self._replaced = self._replaced, None, None
+
+    def silence(self) -> None:
+        """Let what is still in the buffer go nowhere: nobody reads it."""
+        _to_nowhere(self.data.fileno())
 
     @property
     def is_json(self) -> bool:
@@ -44,7 +83,7 @@ class Output:
     @property
     def is_terminal(self) -> bool:
         """Whether a person looks at stdout."""
-        return sys.stdout.isatty() and self._env.get("TERM") != "dumb"
+        return self.data.isatty() and self._env.get("TERM") != "dumb"
 
     @property
     def has_colour(self) -> bool:
@@ -54,10 +93,10 @@ class Output:
     @property
     def width(self) -> int:
         """Characters in a line: of the terminal, else 80."""
-        if not sys.stdout.isatty():
+        if not self.data.isatty():
             return _WIDTH
         try:
-            return os.get_terminal_size(sys.stdout.fileno()).columns or _WIDTH
+            return os.get_terminal_size(self.data.fileno()).columns or _WIDTH
         except (OSError, ValueError):
             return _WIDTH
 
@@ -67,14 +106,14 @@ class Output:
 
     def line(self, text: str = "") -> None:
         """Print one line of data."""
-        self._write(sys.stdout, f"{text}\n")
+        self._write(self.data, f"{text}\n")
 
     def flush(self) -> None:
         """Let what was printed be seen now: for lines that come one by one, also in a pipe."""
         try:
-            sys.stdout.flush()
+            self.data.flush()
         except BrokenPipeError:
-            silence()
+            self.silence()
             raise click.exceptions.Exit(0) from None
 
     def hint(self, text: str) -> None:
@@ -143,7 +182,7 @@ class Output:
             )
         for row in rows:
             table.add_row(*(Text(column.text(row), style=column.colour(row) or "") for column in columns))
-        Console(file=sys.stdout, no_color=not self.has_colour, width=self.width, highlight=False).print(table)
+        Console(file=self.data, no_color=not self.has_colour, width=self.width, highlight=False).print(table)
 
     def _write(self, stream: TextIO, text: str) -> None:
         try:
@@ -151,14 +190,14 @@ class Output:
             if stream is sys.stderr:
                 stream.flush()
         except BrokenPipeError:
-            silence()
+            self.silence()
             raise click.exceptions.Exit(0) from None
 
 
-def silence() -> None:
-    """Let what is still in the buffer go nowhere: nobody reads it."""
+def _to_nowhere(number: int) -> None:
+    """Let what is written to a descriptor be lost."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, number)
     finally:
         os.close(nowhere)

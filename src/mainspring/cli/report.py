@@ -41,7 +41,7 @@ def described(error: Exception) -> tuple[dict[str, Any], int]:
         shown = next_step or _usage_hint(error)
         return _data("usage", message, shown, retryable=False), error.exit_code
     if isinstance(error, MainspringError):
-        retryable = isinstance(error, exits.RETRYABLE)
+        retryable = exits.is_retryable(type(error))
         data = _data(error.code, error.message, error.hint, retryable=retryable)
         if isinstance(error, BusyError):
             data["retry_after_ms"] = round(error.retry_after.total_seconds() * 1000)

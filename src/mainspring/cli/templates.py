@@ -29,12 +29,22 @@ _HELLO_SCRIPT: Final = """
 cmd = ["sh", "hello.sh"]
 every = "1m"
 timeout = "30s"
+owner = "you"
+runbook = "RUNBOOK.md"
 """
 
 _HELLO_SH: Final = """\
 #!/bin/sh
 # Exit code 0 is success, 75 is "try again later", anything else is a failure.
 echo "hello from $0"
+"""
+
+_RUNBOOK: Final = """\
+# When something fails
+
+    mainspring explain RUN      # what happened, why, and what can be done about it
+
+Write down here what a person needs who is woken for it: whom to ask, what may be repeated, what must not wait.
 """
 
 _CONFTEST: Final = '''\
@@ -73,7 +83,7 @@ def close(order: int) -> str:
     return f"order {order} is done"
 
 
-@ms.workflow(name="order-demo", title="Order {order}", owner="you", deadline="1d")
+@ms.workflow(name="order-demo", title="Order {order}", owner="you", runbook="RUNBOOK.md", deadline="1d")
 async def order_demo(run: ms.Run, order: int = 42) -> str:
     """Reserve, charge, send the receipt, close."""
     await run.step(reserve, order)
@@ -108,7 +118,7 @@ import mainspring as ms
 INBOX, DONE = Path("inbox"), Path("done")
 
 
-@ms.task(name="answer-mail", every="1m", timeout="30s", owner="you")
+@ms.task(name="answer-mail", every="1m", timeout="30s", owner="you", runbook="RUNBOOK.md")
 def answer_mail() -> int:
     """Move each letter from inbox/ to done/ with an answer below it; safe to run twice, for a letter that is moved is not found again."""
     INBOX.mkdir(exist_ok=True)
@@ -163,7 +173,7 @@ def first_step(name: str) -> str:
     return f"hello {{name}}"
 
 
-@ms.workflow(name={name}, owner="you", deadline="1d")
+@ms.workflow(name={name}, owner="you", runbook="RUNBOOK.md", deadline="1d")
 async def {function}(run: ms.Run, name: str = "world") -> str:
     """Put steps in order with `await run.step(function, arguments)`."""
     return await run.step(first_step, name)
@@ -175,7 +185,7 @@ def project_files(template: str, name: str) -> dict[str, str]:
     # A pattern that matches nothing is a problem, so it is written where there is something to match.
     automations = '["scripts.toml"]' if template == "script" else '["automations/*.py", "scripts.toml"]'
     config = _CONFIG.format(name=name, automations=automations)
-    common = {"mainspring.toml": config, ".gitignore": _IGNORE, "conftest.py": _CONFTEST}
+    common = {"mainspring.toml": config, ".gitignore": _IGNORE, "conftest.py": _CONFTEST, "RUNBOOK.md": _RUNBOOK}
     if template == "script":
         own = {"scripts.toml": _SCRIPTS + _HELLO_SCRIPT, "hello.sh": _HELLO_SH, "tests/test_hello.py": _SCRIPT_TEST}
     elif template == "bot":

@@ -8,11 +8,14 @@ import hashlib
 import importlib
 import importlib.util
 import re
+import signal
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from threading import current_thread, main_thread
+from types import FrameType, ModuleType
 from typing import NamedTuple
 
 from mainspring.domain.errors import DefinitionError, MainspringError
@@ -88,6 +91,26 @@ def module_name(path: Path) -> str:
     return f"mainspring_file_{stem}_{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
 
 
+@contextmanager
+def own_ends() -> Iterator[Callable[[BaseException], bool]]:
+    """Give what tells whether an exception is for us, a Ctrl-C of the person at the keyboard, or one that the user's code raised itself."""
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.default_int_handler(number, frame)
+
+    watches = current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if watches:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda error: pressed and isinstance(error, KeyboardInterrupt)
+    finally:
+        if watches and signal.getsignal(signal.SIGINT) is note:  # else the user's code wants it otherwise
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def problem_of(target: Target, error: BaseException) -> Problem:
     """Return what a person needs to mend a file or module that failed to import."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -100,7 +123,7 @@ def problem_of(target: Target, error: BaseException) -> Problem:
     how = "Mend the file; its other automations are left out until it loads."
     if isinstance(error, ModuleNotFoundError) and error.name:
         how = f"Install {error.name.partition('.')[0]!r} beside mainspring, or mend the import."
-    if isinstance(error, SystemExit):
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
         how = "Put what ends the program under: if __name__ == '__main__'."
     message = str(error)
     return Problem(

@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
 from mainspring.engine.automation import Automation
-from mainspring.engine.loading import Target, find_targets, load_module, problem_of
+from mainspring.engine.loading import Target, find_targets, load_module, own_ends, problem_of
 from mainspring.engine.on import is_waiting
 from mainspring.engine.problem import Problem
 from mainspring.engine.scripts import load_scripts
@@ -106,8 +106,12 @@ class Registry:
                 self.add(script)
             return
         try:
-            module = load_module(target.text)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever users' code raises, the others still load
+            with own_ends() as is_ours:
+                module = load_module(target.text)
+        except BaseException as error:
+            if is_ours(error):
+                raise
+            # Whatever users' code raises, the others still load.
             self.automations = before
             _declared.pop(target.text, None)
             self.problems.append(problem_of(target, error))

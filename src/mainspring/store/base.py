@@ -30,6 +30,12 @@ class StoreBrokenError(StoreUnavailableError):
     code = "store_broken"
 
 
+class StoreDamagedError(StoreBrokenError):
+    """The file itself is damaged: trying again cannot help, only a backup can."""
+
+    code = "store_damaged"
+
+
 class Changes(msgspec.Struct, frozen=True):
     """What a commit (ours or another process's) may have made: rows that can be claimed, facts in inboxes, or something unknown."""
 

@@ -29,6 +29,42 @@ def test_store_of_a_newer_version_is_refused(cli, store_path):
         assert "999" in said.err
 
 
+def _without_beginning(data: bytearray) -> None:
+    data[:100] = b"x" * 100
+
+
+def _cut_off(data: bytearray) -> None:
+    del data[len(data) // 2 :]
+
+
+def _without_tables(data: bytearray) -> None:
+    data[100:4096] = b"\xff" * 3996
+
+
+@pytest.mark.parametrize("damage", [_without_beginning, _cut_off, _without_tables])
+def test_damaged_store_is_told_by_every_command(cli, stage, store_path, damage):
+    """db check says what is damaged and ends with 9; the others say what to do, and that it is no use to try again."""
+    stage.store.close()
+    data = bytearray(store_path.read_bytes())
+    damage(data)
+    store_path.write_bytes(data)
+    said = cli("db", "check")
+    assert said.code == 9
+    assert "damaged" in said.out
+    assert "db restore" in said.out
+    (found,) = cli("db", "check", "--json").json
+    assert found["damaged"]
+    assert found["subjects"]
+    for args in (["status"], ["runs", "list"], ["explain", "@last"], ["db", "migrate"], ["db", "backup"], ["up"]):
+        said = cli(*args)
+        assert said.code == 1, args
+        assert said.err.startswith("error: the store's file is damaged\n"), args
+        assert "mainspring db restore" in said.err
+        told = cli(*args, "--json").err
+        assert '"store_damaged"' in told
+        assert '"retryable": false' in told
+
+
 def test_file_that_is_no_store_is_refused(cli, store_path):
     """A stray file is told, not overwritten."""
     store_path.parent.mkdir(exist_ok=True)

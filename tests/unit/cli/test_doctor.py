@@ -12,13 +12,37 @@ def checks(cli, *args):
     return {check["name"]: check for check in cli("doctor", "--json", *args).json}
 
 
-def test_healthy_installation_ends_with_0(cli, stage):
-    """Every check answers; warnings alone are no failure."""
-    said = cli("doctor")
+def test_installation_in_order_ends_with_0(cli, folder):
+    """Every check answers, and each is content."""
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["tidy.py"]\n')
+    (folder / "tidy.py").write_text(
+        "import mainspring as ms\n@ms.task(owner='ann', runbook='docs/tidy.md', timeout='20m')\ndef tidy() -> None: ...\n"
+    )
+    said = cli("doctor", "--json")
+    assert {check["name"] for check in said.json} == set(lookers()) - {"schema"}  # there is no store yet
+    assert {check["state"] for check in said.json} == {"ok"}
     assert said.code == 0
-    found = checks(cli)
-    assert set(found) == set(lookers())
-    assert {check["state"] for check in found.values()} <= {"ok", "warning"}
+
+
+def test_our_own_backup_leaves_nothing_to_mend(cli, folder):
+    """An automation that the configuration asks for has all that doctor asks of one."""
+    (folder / "mainspring.toml").write_text('[store.backup]\nto = "backups"\n')
+    assert cli("doctor").code == 0
+
+
+def test_warning_alone_ends_with_9(cli, stage):
+    """Whoever asks from a script hears of it; the level says how bad it is."""
+    said = cli("doctor", "--json")
+    assert {check["state"] for check in said.json} == {"ok", "warning"}
+    assert said.code == 9
+
+
+def test_code_is_loaded_once(cli, folder):
+    """A file that fails, too, and whatever it prints stays out of the data."""
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["bad.py"]\n')
+    (folder / "bad.py").write_text("print('here')\nwith open('loads', 'a') as f:\n    f.write('x')\n1 / 0\n")
+    assert cli("doctor", "--json").json
+    assert (folder / "loads").read_text() == "x"
 
 
 def test_doctor_works_without_a_store(cli, store_path):

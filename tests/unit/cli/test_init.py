@@ -15,8 +15,8 @@ from mainspring.engine.registry import Registry
 @pytest.mark.parametrize(
     ("template", "name"), [("workflow", "order-demo"), ("bot", "answer-mail"), ("script", "hello")]
 )
-def test_new_project_loads_and_its_tests_pass(cli, folder, template, name):
-    """Each template is a project that runs as it is."""
+def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monkeypatch):
+    """Each template is a project that runs as it is, and leaves doctor nothing to mend."""
     said = cli("init", "demo", "--template", template)
     assert said.code == 0
     demo = folder / "demo"
@@ -25,6 +25,9 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name):
     registry = Registry.load(settings["project"]["automations"], demo)
     assert registry.problems == []
     assert name in registry.automations
+    monkeypatch.chdir(demo)
+    monkeypatch.setenv("MAINSPRING_STORE_URL", "state.db")
+    assert cli("doctor").code == 0, cli("doctor").out
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"],
         cwd=demo,

@@ -1,5 +1,6 @@
 """Loading: each file stands alone, one name is one automation, nothing is left out in silence."""
 
+import signal
 import sys
 import textwrap
 
@@ -65,6 +66,8 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
         "missing.py": ("import not_there_at_all", "Install"),
         "syntax.py": ("def (", "Mend"),
         "exits.py": ("@task\ndef half() -> None: ...\nraise SystemExit(3)", "__name__"),
+        "interrupts.py": ("@task\ndef cut() -> None: ...\nraise KeyboardInterrupt", "__name__"),
+        "other.py": ("class Odd(BaseException): ...\nraise Odd('x')", "Mend"),
         "raises.py": ("1 / 0", "Mend"),
         "sync_body.py": ("@workflow\ndef order(run): ...", "async def"),
         "option.py": ("@task(timout='1s')\ndef x() -> None: ...", "timeout"),
@@ -78,6 +81,26 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
     for name, (_, how) in bad.items():
         assert how in problems[name].how, name
         assert ":" in problems[name].where, name
+
+
+def test_ctrl_c_while_loading_is_no_problem_of_the_file(write, tmp_path):
+    """The person at the keyboard ends the program; the handler that was there is there again."""
+    write("slow.py", "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfor _ in range(10**9): pass")
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        Registry.load(["slow.py"], tmp_path)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_signal_handler_of_a_file_stays(write, tmp_path):
+    """Loading puts its own back only where the user's code set none."""
+    before = signal.getsignal(signal.SIGINT)
+    write("handles.py", "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)")
+    try:
+        assert Registry.load(["handles.py"], tmp_path).problems == []
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_target_that_names_nothing_is_a_problem(tmp_path):

@@ -5,14 +5,16 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from mainspring.store.base import StoreDamagedError
 from mainspring.store.handlers.audit import first_break
 from mainspring.store.sqlite.backup import damages
-from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.connection import connect, refuse_foreign
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.sqlite.migrate import require_known
 from mainspring.store.sqlite.texts import TEXTS
 
+DAMAGED = "the file is damaged: only a backup can help, see `mainspring db restore`"
 LEAST_FREE = 64 * 1024 * 1024
 _RULES = {
     "check_unended": "a run is ended without an instant, or has one without being ended",
@@ -37,14 +39,22 @@ def check(path: Path, *, least_free: int = LEAST_FREE) -> list[Finding]:
     """Check a store, also one in use; an empty list = nothing is wrong.
 
     Raises:
-        StoreError: it cannot be read at all.
+        StoreError: it cannot be read at all, for another reason than damage.
     """
+    try:
+        refuse_foreign(path)
+        return _read_all(path, least_free)
+    except StoreDamagedError as error:  # so much of it that it cannot even be opened
+        return [Finding(DAMAGED, (error.message.rpartition(": ")[2],), damaged=True)]
+
+
+def _read_all(path: Path, least_free: int) -> list[Finding]:
     connection = connect(path, read_only=True)
     try:
         require_known(connection)
         if faults := damages(connection):
             # Rows of a damaged file prove nothing.
-            return [Finding("the file is damaged", tuple(faults), damaged=True)]
+            return [Finding(DAMAGED, tuple(faults), damaged=True)]
         connection.execute("begin")
         found = []
         for query, what in _RULES.items():

@@ -21,6 +21,7 @@ from mainspring.domain.errors import (
 from mainspring.store.base import NotAStoreError, StoreBrokenError
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.filesystem import refuse_network
+from mainspring.store.sqlite.turnstile import gate_of
 
 _BUSY_MS = 250
 _CACHED_STATEMENTS = 400
@@ -74,6 +75,7 @@ def refuse_foreign(path: Path) -> None:
 
     Raises:
         NotAStoreError: it is a folder, a device, or a file of another kind.
+        StoreDamagedError: it was a store, and its beginning is lost.
     """
     try:
         found = path.stat()
@@ -91,7 +93,9 @@ def refuse_foreign(path: Path) -> None:
             connection.execute("pragma schema_version").fetchall()
         finally:
             connection.close(True)
-    except apsw.NotADBError:
+    except apsw.NotADBError as fault:
+        if gate_of(path).exists():  # it was a store before something wrote over it
+            raise translate(apsw.CorruptError(str(fault)), path) or fault from fault
         raise NotAStoreError(f"the store is no SQLite database\nat {path}", hint=hint) from None
     except apsw.Error:
         return  # locked, damaged: opening it for real tells what it is

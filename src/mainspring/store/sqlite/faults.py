@@ -14,7 +14,7 @@ from mainspring.domain.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from mainspring.store.base import StoreBrokenError
+from mainspring.store.base import StoreBrokenError, StoreDamagedError
 
 _Fault = tuple[type[MainspringError], str, str]
 
@@ -34,9 +34,9 @@ _FAULTS: dict[type[apsw.Error], _Fault] = {
     apsw.IOError: (StoreBrokenError, "the disk reports an error", _RESTART),
     apsw.NoMemError: (StoreBrokenError, "there is no memory left", _RESTART),
     apsw.CorruptError: (
-        StoreBrokenError,
+        StoreDamagedError,
         "the store's file is damaged",
-        "Look with `mainspring db check`, then restore a backup with `mainspring db restore`.",
+        "Put a backup in its place: mainspring down, then mainspring db restore FILE. What is damaged: mainspring db check",
     ),
     apsw.NotADBError: (StoreBrokenError, "the file is not a SQLite database", "Name another file as the store."),
     apsw.BusyError: (

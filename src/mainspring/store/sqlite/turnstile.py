@@ -18,7 +18,7 @@ class Turnstile:
     """The turnstile of one store, for one thread: `with turnstile: ...` is the time inside."""
 
     def __init__(self, store: Path) -> None:
-        self._gate = self._open(store.with_name(store.name + ".gate"))
+        self._gate = self._open(gate_of(store))
         self._room = self._open(store.with_name(store.name + ".room"))
         self._name = str(os.getpid()).rjust(_PID_BYTES).encode()
         self._since: float | None = None
@@ -77,3 +77,8 @@ class Turnstile:
         """Close both files."""
         os.close(self._gate)
         os.close(self._room)
+
+
+def gate_of(path: Path) -> Path:
+    """Return the file beside a store at which its writers queue; it is there as soon as a process of ours has written to the store."""
+    return path.with_name(f"{path.name}.gate")

@@ -16,7 +16,7 @@ from mainspring.domain.errors import (
     StoreUnavailableError,
 )
 from mainspring.store import failpoints
-from mainspring.store.base import StoreBrokenError
+from mainspring.store.base import StoreBrokenError, StoreDamagedError
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.handlers.sessions import open_session
 from mainspring.store.sqlite.database import SqliteDatabase
@@ -121,7 +121,7 @@ def test_a_dead_session_is_fenced_and_writes_nothing(database):
     [
         (apsw.FullError, StoreFullError),
         (apsw.IOError, StoreBrokenError),
-        (apsw.CorruptError, StoreBrokenError),
+        (apsw.CorruptError, StoreDamagedError),
         (apsw.NotADBError, StoreBrokenError),
         (apsw.ReadOnlyError, StoreReadOnlyError),
         (apsw.BusyError, StoreUnavailableError),
