@@ -82,6 +82,28 @@ async def test_next_attempt_keeps_its_time_when_the_worker_is_another_one(tmp_pa
         assert engine.story(run.id).outcomes[0].attempt == 2
 
 
+async def test_next_attempt_goes_on_from_the_checkpoint_of_the_one_before(tmp_path):
+    """In the same process as in another one: what an attempt saved before it failed is what the next one finds."""
+    found: list[object] = []
+
+    async def partly() -> str:
+        found.append(ms.last_checkpoint())
+        await ms.checkpoint(len(found))
+        if len(found) < 3:
+            raise ms.Transient("not yet")
+        return "ok"
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            return await run.options(retry={"attempts": 3, "initial": "1ms"}).step(partly)
+
+    async with World(tmp_path).engine(registry) as engine:
+        assert await (await engine.start(work)).result(5) == "ok"
+    assert found == [None, 1, 2]
+
+
 async def test_permanent_error_is_not_tried_again(tmp_path):
     """One call, and the run says that it was a permanent error with its hint."""
     flaky = Flaky(ms.Permanent("no such account", hint="Create it."), ms.Transient("never seen"))

@@ -10,6 +10,7 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.journal import OutcomeKind
 from mainspring.engine.body import Body
 from mainspring.engine.journal_writer import JournalWriter
+from mainspring.engine.live_attempt import LiveAttempt
 from mainspring.engine.live_step import LiveStep
 from mainspring.engine.steps import Steps
 from mainspring.store.base import Changes, CommitReport
@@ -35,6 +36,21 @@ def no_fencing(patch):
     """The journal takes outcomes of whoever sends them, and no commit looks whether its session lives."""
     _statement(patch, "save_outcome", "where id = ?1 and claim = ?10 and session = ?18", "where id = ?1 or ?10 = ?18")
     patch.setattr(SqliteDatabase, "_check_session", lambda *_: None)
+
+
+def fence_without_attempt_number(patch):
+    """What a given-up attempt returns after all is taken for the attempt of its step that is under way."""
+    original = Steps._ended
+
+    def late_too(self: LiveAttempt, end: Any) -> None:
+        self.close()
+        self._on_end(end)
+
+    def ended(self: Steps, step: LiveStep, end: Any) -> None:
+        original(self, self._live.get(step.request.ident, step), end)
+
+    patch.setattr(LiveAttempt, "finish", late_too)
+    patch.setattr(Steps, "_ended", ended)
 
 
 class _Wrapped:
@@ -202,7 +218,7 @@ WRAPPERS = {
 PLANTS = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, begins_before_the_history_is_used_up),
     *(wake_lost, hold_kept, hold_shared, last_outcome_forgotten, timer_twice),
-    *(lost_attempts_count, no_limit, other_branches_superseded),
+    *(lost_attempts_count, no_limit, other_branches_superseded, fence_without_attempt_number),
 )
 
 

@@ -42,7 +42,7 @@ def grow(dice: random.Random, size: int, number: int) -> Tree:
 
 
 def _leaf(dice: random.Random, number: int) -> Tree:
-    match dice.randrange(16):
+    match dice.randrange(17):
         case 0:
             return ["sleep", dice.choice(SPANS)]
         case 1:
@@ -55,6 +55,8 @@ def _leaf(dice: random.Random, number: int) -> Tree:
             return ["notes", f"n{dice.randrange(99)}"]
         case 9:
             return ["saves", f"c{dice.randrange(99)}"]
+        case 12:
+            return ["deaf", f"d{dice.randrange(99)}"]
         case 10:
             return ["spread", f"p{dice.randrange(99)}"]
         case 4 | 7 | 11:
@@ -82,7 +84,7 @@ def expect(tree: Tree) -> Any:
     """
     form, *rest = tree
     match form:
-        case "act" | "once" | "undoable" | "notes" | "saves" | "spread":
+        case "act" | "once" | "undoable" | "notes" | "saves" | "spread" | "deaf":
             if rest[-1] in ("bad", "broken"):
                 raise Failing
             return rest[0]

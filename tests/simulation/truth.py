@@ -3,10 +3,12 @@
 from collections import Counter
 from typing import Any
 
+import msgspec
+
 from mainspring.domain.ids import idempotency_key
 from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.states import OutcomeState
-from mainspring.store.commands.journal import SaveOutcome
+from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import Done
 from mainspring.store.commands.runs import Claim, Claimed, Finish, Reopen
 from tests.simulation.effects import Effects
@@ -29,6 +31,8 @@ class Truth:
         self.commits = 0
         self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.ended: dict[str, tuple[int, str]] = {}
+        self._given_up: set[tuple[str, str, int, int]] = set()
+        """Attempts that are on record as failed, timed out ones among them."""
         self._claims: dict[str, int] = {}
         self._finished: set[tuple[str, int]] = set()
         self.begun: dict[int, int] = {}
@@ -42,6 +46,9 @@ class Truth:
                 self.wrong.append(f"a command cannot be executed: {command!r}: {result!r}")
             elif isinstance(command, SaveOutcome) and isinstance(result, Done):
                 self._outcome(command)
+            elif isinstance(command, SaveAttempt) and isinstance(result, Done):
+                if command.state is AttemptState.FAILED:
+                    self._given_up.add((command.run, command.ident, command.generation, command.attempt))
             elif isinstance(command, Finish) and isinstance(result, Done):
                 self._end(command)
             elif isinstance(command, Reopen) and isinstance(result, Done):
@@ -71,8 +78,21 @@ class Truth:
             if command.ident not in self.effects.given.get(command.run, ()):
                 self.wrong.append(f"two outcomes of {key}: rank and claim {was}, then {(command.rank, command.claim)}")
             self._outcomes[key] = (command.rank, command.claim)
+        if command.state is OutcomeState.SUCCEEDED:
+            self._of_its_attempt(command)
         if command.kind is OutcomeKind.STEP and command.state in (OutcomeState.SUCCEEDED, OutcomeState.FAILED):
             self.effects.committed.add(idempotency_key(command.run, command.ident, command.generation))
+
+    def _of_its_attempt(self, command: SaveOutcome) -> None:
+        """What an attempt returned counts for that attempt alone, and not once it was given up."""
+        if (command.run, command.ident, command.generation, command.attempt) in self._given_up:
+            self.wrong.append(
+                f"attempt {command.attempt} of {command.ident} in {command.run} succeeded after it had failed"
+            )
+        if command.name == "deaf" and command.output is not None:
+            mine = msgspec.json.decode(command.output)[1]
+            if mine != command.attempt:
+                self.wrong.append(f"attempt {mine} of {command.ident} in {command.run} was taken for {command.attempt}")
 
     def _end(self, command: Finish) -> None:
         if (command.run, command.claim) in self._finished:  # sent again, maybe after a person continued the run

@@ -10,12 +10,25 @@ from mainspring.domain.retry import Retry
 from mainspring.engine.definitions import step, workflow
 from mainspring.engine.registry import Registry
 from mainspring.engine.run import Run
-from mainspring.engine.step_context import attempt, checkpoint, idempotency_key, last_checkpoint
+from mainspring.engine.step_context import AttemptClosed, attempt, checkpoint, idempotency_key, last_checkpoint
 
 NODE: ContextVar[Any] = ContextVar("simulated_node")
 """The simulated process in which a step runs."""
 
+LATE_S = 7.4
+"""A little more than the time-out and the grace of the step that does not end, so that its next attempt is under way."""
+
 Tree = list[Any]
+
+
+async def _sleep_deaf(node: Any, seconds: float) -> None:
+    """Sleep on whatever anybody says."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while loop.time() < until:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(until - loop.time())
+            await node.sleep(0)
 
 
 with Registry() as REGISTRY:
@@ -59,8 +72,29 @@ with Registry() as REGISTRY:
             await NODE.get().sleep(0.2)
             await checkpoint(number)
             effects.saved[key] = max(effects.saved[key], number)
+            if number == 2 and not effects.failures[key]:
+                effects.failures[key] += 1
+                raise Transient("half done")
         effects.happens(key)
         return name
+
+    @step(timeout="2s", retry=Retry(20, initial="50ms", max="200ms"))
+    async def deaf(name: str) -> list[Any]:
+        """Go on when told to stop: the first attempt is given up, and its result comes while the second is under way."""
+        node, key, mine = NODE.get(), idempotency_key(), attempt()
+        effects = node.world.effects
+        effects.begins(node, key, mine)
+        if effects.attempts[key] > 1:
+            await node.sleep(0.6)
+        else:
+            await _sleep_deaf(node, LATE_S)
+            if effects.attempts[key] > 1:
+                node.world.hits["late result"] += 1
+                with contextlib.suppress(AttemptClosed):
+                    await checkpoint("late")
+                    effects.wrong.append(f"a checkpoint of a given-up attempt of {key} was taken")
+        effects.happens(key)
+        return [name, mine]
 
     async def unact(name: str) -> None:
         """Take an effect back."""
@@ -110,6 +144,10 @@ async def _notes(run, name):
 
 async def _rollback(run):
     await run.rollback("told to")
+
+
+async def _deaf(run, name):
+    return (await run.step(deaf, name))[0]
 
 
 async def _saves(run, name):
@@ -208,6 +246,7 @@ FORMS: dict[str, Any] = {
     "act": _act,
     "ask": _ask,
     "child": _child,
+    "deaf": _deaf,
     "event": _event,
     "gather": _gather,
     "group": _group,

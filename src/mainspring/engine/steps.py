@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.ids import idempotency_key
-from mainspring.domain.journal import AttemptRecord, OutcomeKind
+from mainspring.domain.journal import AttemptRecord, Checkpoint, OutcomeKind
 from mainspring.domain.retry import Retry
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.verdict import permanent
@@ -182,6 +182,7 @@ class Steps:
         self._save(step, OutcomeState.CANCELLED, end)
 
     def _save(self, step: LiveStep, state: OutcomeState, end: AttemptEnd) -> None:
+        self._driver.checkpoints.pop(step.request.ident, None)
         self._driver.journal.save(
             step.request,
             state,
@@ -251,6 +252,8 @@ class Steps:
             self._mark(step, self._answered)  # what tells of itself is worth telling that it was lost
         if isinstance(sign, CheckpointSign):
             command = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, driver.hosting.seal(sign.data))
+            # The next attempt may begin in this very process; its mark is committed after this.
+            driver.checkpoints[spec.ident] = Checkpoint(spec.ident, sign.data, None, None, step.signed_at)
             driver.hosting.store.submit(command, functools.partial(self._checkpointed, sign))
         elif isinstance(sign, ProgressSign):
             done = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, done=sign.done, total=sign.total)
