@@ -84,6 +84,27 @@ def test_time_out_ends_grandchildren(place: Place) -> None:
     await_end(grandchild)
 
 
+def test_time_out_holds_although_nobody_reads(place: Place) -> None:
+    """A pager that was left open must not keep a crontab line for ever."""
+    read, write = os.pipe()
+    process = place.start("exec", "-n", "x", "--timeout", "300ms", "--", "yes", stdout=write, stderr=write)
+    os.close(write)
+    assert process.wait(PATIENCE) == 124
+    assert place.runs() == [("failed", "retries_exhausted")]
+    os.close(read)
+
+
+def test_much_output_is_neither_held_nor_stored(place: Place) -> None:
+    """200 MB pass through; memory and record stay small."""
+    process = place.start("exec", "-n", "x", "--", "sh", "-c", "yes | head -c 200000000")
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert usage.ru_maxrss < 150 * 1024
+    ((size,),) = place.rows("select max(length(output)) from journal")
+    assert size < 300_000
+
+
 def test_retries_are_on_record(place: Place) -> None:
     """Each attempt is kept with its error; the environment tells which one it is."""
     script = 'echo "$MAINSPRING_RUN_ID $MAINSPRING_ATTEMPT $MAINSPRING_IDEMPOTENCY_KEY"; test $MAINSPRING_ATTEMPT = 3'

@@ -1,6 +1,7 @@
 """What `exec` passes on of its own: signals and its environment; and the one line it says on stderr."""
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_SOON = 1.0
 
 
 class PassedSignals:
@@ -65,10 +67,18 @@ def given_environment() -> dict[str, str]:
 
 def say(text: str) -> None:
     """Say one line on stderr, if anybody can hear it."""
-    if sys.stderr is None:
+    if sys.stderr is None or not _is_heard():
         return
     try:
         sys.stderr.write(f"mainspring: {' '.join(text.splitlines())}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         return
+
+
+def _is_heard() -> bool:
+    """Tell whether stderr takes a line soon: a reader that reads nothing must not keep us from ending."""
+    try:
+        return bool(select.select([], [sys.stderr], [], _SOON)[1])
+    except (OSError, ValueError):
+        return True

@@ -25,7 +25,7 @@ class CommandFailed(MainspringError):
 class Command(msgspec.Struct, kw_only=True, frozen=True):
     """What to run. `env` is the whole environment (see `command_environment`); `kill_after` = seconds from TERM to KILL.
 
-    `tee` passes the output on to our own stdout and stderr as well; `has_stdin` lets the command read our stdin.
+    `has_stdin` lets the command read our stdin.
     """
 
     words: list[str]
@@ -33,7 +33,6 @@ class Command(msgspec.Struct, kw_only=True, frozen=True):
     env: dict[str, str] | None = None
     timeout: timedelta | None = None
     kill_after: float = 5.0
-    tee: bool = False
     has_stdin: bool = False
     pass_fds: tuple[int, ...] = ()
 

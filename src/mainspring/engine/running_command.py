@@ -15,16 +15,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from mainspring.domain.text import decode_bytes
 from mainspring.engine.command import NOT_EXECUTABLE, NOT_FOUND, Command, CommandEnd, CommandFailed
 from mainspring.engine.line_cutter import LineCutter
+from mainspring.engine.outlet import Outlet
+from mainspring.engine.output_tail import OutputTail
 from mainspring.engine.parentage import kill_group, started_mark
 
-TAIL_BYTES = 64 * 1024
 _CHUNK = 64 * 1024
 _MOST_PIECES = 8
+_UNREAD_FOR = 1.0
 # PR_SET_PDEATHSIG, wait for the word, then become the command. Python ignores two signals that commands count on, and where
 # there is no locale it sets one, which the command was not given.
 _BECOME = f"""
@@ -59,16 +60,23 @@ class RunningCommand:
         *,
         on_line: Callable[[str, str], None] | None = None,
         on_group: Callable[[int, str, bool], None] | None = None,
+        outlets: Mapping[str, Outlet] | None = None,
     ) -> None:
-        """`on_line(stream, text)` gets each line; `on_group(pgid, started, ended)` hears of the process group."""
+        """`on_line(stream, text)` gets each line; `on_group(pgid, started, ended)` hears of the process group.
+
+        `outlets` by the names stdout and stderr: the output is passed on there as well.
+        """
         self._command = command
         self._on_line = on_line
         self._on_group = on_group
+        self._outlets = outlets or {}
+        self._paused: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
         self._is_late = False
+        self._is_signalled = False
         self._kill_at: float | None = None
-        self._tail = bytearray()
+        self._tail = OutputTail()
         self._cutters = {"stdout": LineCutter(), "stderr": LineCutter()}
         self._wake_read, self._wake_write = os.pipe()
         self._word_write = -1
@@ -91,6 +99,8 @@ class RunningCommand:
             finally:
                 self._end(process)
             self._tell_group(process.pid, mark, ended=True)
+            took = time.monotonic() - began
+            self._deliver()
         finally:
             self._drop_word()
             with self._lock:
@@ -101,8 +111,8 @@ class RunningCommand:
             code=process.returncode,
             timed_out=self._is_late,
             stopped=self._is_stopped,
-            tail=_text_tail(bytes(self._tail)),
-            took_us=int((time.monotonic() - began) * 1_000_000),
+            tail=self._tail.text(),
+            took_us=int(took * 1_000_000),
         )
 
     def stop(self) -> None:
@@ -115,6 +125,8 @@ class RunningCommand:
         process = self._process
         if process is not None and process.returncode is None:
             kill_group(process.pid, number)
+        self._is_signalled = True
+        self._wake()
 
     def _wake(self) -> None:
         with self._lock:
@@ -164,11 +176,38 @@ class RunningCommand:
                 selector.register(pipe, selectors.EVENT_READ, name)
             while not _has_ended(process):
                 for key, _ in selector.select(self._patience(began, has_exit_fd=exit_fd is not None)):
-                    if key.data is not None and self._read(key.data, key.fd) == b"":
-                        selector.unregister(key.fd)
+                    if key.data is not None:
+                        self._take(selector, key.data, key.fd)
                     elif key.fd == self._wake_read:
                         os.read(self._wake_read, _CHUNK)
+                for name in [name for name in self._paused if not self._outlets[name].is_full]:
+                    selector.register(self._paused.pop(name), selectors.EVENT_READ, name)
                 self._enforce(process, began)
+
+    def _take(self, selector: selectors.BaseSelector, name: str, pipe: int) -> None:
+        """Read one piece; read no further where it ended, and while it cannot be passed on."""
+        data = self._read(name, pipe)
+        if data == b"":
+            selector.unregister(pipe)
+        elif name in self._outlets and self._outlets[name].is_full:
+            selector.unregister(pipe)
+            self._paused[name] = pipe
+
+    def _deliver(self) -> None:
+        """Wait until what was printed is passed on; once the command had to end before its time, only briefly."""
+        until: float | None = None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            while not all(outlet.is_empty for outlet in self._outlets.values()):
+                now = time.monotonic()
+                if until is None and (self._kill_at is not None or self._is_stopped or self._is_signalled):
+                    until = now + _UNREAD_FOR
+                if until is not None and now >= until:
+                    break
+                if selector.select(None if until is None else until - now):
+                    os.read(self._wake_read, _CHUNK)
+        for outlet in self._outlets.values():
+            outlet.drop()
 
     def _patience(self, began: float, *, has_exit_fd: bool) -> float | None:
         """Return how long to wait for output at most."""
@@ -202,7 +241,7 @@ class RunningCommand:
             for _ in range(_MOST_PIECES):
                 if not self._read(name, pipe):
                     break
-            self._lines(name, self._cutters[name].end())
+            self._tell_lines(name, self._cutters[name].end())
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
@@ -213,15 +252,14 @@ class RunningCommand:
             data = os.read(descriptor, _CHUNK)
         except BlockingIOError:
             return None
-        self._tail += data
-        if len(self._tail) > 2 * TAIL_BYTES:
-            del self._tail[: -TAIL_BYTES - 1]  # one more than is shown, so that it is known to be cut
-        if self._command.tee:
-            _write_all(1 if name == "stdout" else 2, data)
-        self._lines(name, self._cutters[name].feed(data))
+        self._tail.feed(data)
+        if data and name in self._outlets:
+            self._outlets[name].write(data, self._wake)
+        if self._on_line is not None:
+            self._tell_lines(name, self._cutters[name].feed(data))
         return data
 
-    def _lines(self, name: str, texts: list[str]) -> None:
+    def _tell_lines(self, name: str, texts: list[str]) -> None:
         if self._on_line is not None:
             for text in texts:
                 self._on_line(name, text)
@@ -255,32 +293,3 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     if process.returncode is not None:
         return True
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def _text_tail(data: bytes) -> str:
-    """Return the last `TAIL_BYTES` as printable text of at most as many characters, from the start of a line if cut."""
-    text = decode_bytes(data[-TAIL_BYTES:])
-    if len(data) <= TAIL_BYTES and len(text) <= TAIL_BYTES:
-        return text
-    text = text[-TAIL_BYTES:]
-    _, newline, rest = text.partition("\n")
-    return rest if newline and rest else text
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Pass output on; where nobody takes it any more, the command goes on all the same."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:
-            _wait_writable(descriptor)
-        except OSError:
-            return
-
-
-def _wait_writable(descriptor: int) -> None:
-    """Wait until a descriptor takes output."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_WRITE)
-        selector.select()

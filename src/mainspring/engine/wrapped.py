@@ -25,6 +25,7 @@ from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, 
 from mainspring.domain.verdict import Kind
 from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.commands import CommandResult, NotProduced, check_end, check_products
+from mainspring.engine.outlet import Outlet
 from mainspring.engine.running_command import RunningCommand
 
 NOT_PRODUCED = 1
@@ -111,6 +112,7 @@ class WrappedRun:
         self._on_attempt = on_attempt
         self._on_group = on_group
         self._running: RunningCommand | None = None
+        self._outlets = {"stdout": Outlet(1), "stderr": Outlet(2)}
         self._started_at = 0
         self._interrupted = threading.Event()
         self.signal: int | None = None
@@ -161,7 +163,6 @@ class WrappedRun:
             env=environ,
             timeout=wrapping.timeout,
             kill_after=wrapping.kill_after,
-            tee=True,
             has_stdin=True,
             pass_fds=self._pass_fds,
         )
@@ -174,7 +175,7 @@ class WrappedRun:
         )  # compared with what the file system says, so it is the machine's clock
         failed: MainspringError | None = None
         end = CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0)
-        self._running = RunningCommand(command, on_group=self._group)
+        self._running = RunningCommand(command, on_group=self._group, outlets=self._outlets)
         try:
             end = self._running.run()
             check_end(words, end, wrapping.timeout)

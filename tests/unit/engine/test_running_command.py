@@ -1,5 +1,6 @@
 """Running one command to its end."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 
 from mainspring.domain.classify import Kind, classify
 from mainspring.engine.command import Command, CommandFailed, command_environment
-from mainspring.engine.running_command import TAIL_BYTES, RunningCommand
+from mainspring.engine.outlet import Outlet
+from mainspring.engine.output_tail import TAIL_BYTES
+from mainspring.engine.running_command import RunningCommand
 
 SHELL = ["sh", "-c"]
 
@@ -134,12 +137,62 @@ def test_what_a_command_leaves_running_does_not_hold_it_up():
     os.kill(left, signal.SIGKILL)
 
 
-def test_tee_passes_output_on(capfd):
-    """With tee the output appears on our own streams as it is."""
-    run(*SHELL, "printf 'raw \\377'; echo err >&2", tee=True)
+def test_outlets_pass_output_on(capfd):
+    """The output appears on our own streams as it is."""
+    command = Command(words=[*SHELL, "printf 'raw \\377'; echo err >&2"])
+    RunningCommand(command, outlets={"stdout": Outlet(1), "stderr": Outlet(2)}).run()
     out = capfd.readouterr()
     assert out.err == "err\n"
     assert out.out.startswith("raw ")
+
+
+@pytest.fixture
+def unread():
+    """The writing end of a pipe that is full and that nobody reads."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, bytes(4096))
+    os.set_blocking(write, True)
+    yield write
+    os.close(read)
+    os.close(write)
+
+
+def test_reader_that_reads_nothing_holds_up_no_time_out(unread):
+    """The command is ended in time, and so are we."""
+    command = Command(words=["yes"], timeout=timedelta(milliseconds=200), kill_after=0.2)
+    end = RunningCommand(command, outlets={"stdout": Outlet(unread)}).run()
+    assert end.timed_out
+
+
+def test_reader_that_reads_nothing_holds_up_no_signal(unread):
+    """Neither while the command runs nor when all that is left is to pass on what it printed."""
+    for words in (["yes"], ["seq", "10"]):
+        running = RunningCommand(Command(words=words), outlets={"stdout": Outlet(unread)})
+        ended = threading.Event()
+        thread = threading.Thread(target=lambda running=running, ended=ended: (running.run(), ended.set()))
+        thread.start()
+        while not ended.wait(0.05):
+            running.forward(signal.SIGTERM)
+        thread.join()
+
+
+def test_slow_reader_gets_everything():
+    """However long after the command's own end."""
+    read, write = os.pipe()
+    outlet, got = Outlet(write), bytearray()
+    running = RunningCommand(Command(words=["seq", "200000"]), outlets={"stdout": outlet})
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    expected = b"".join(b"%d\n" % n for n in range(1, 200001))
+    while len(got) < len(expected):
+        got += os.read(read, 10_000)
+    thread.join()
+    assert bytes(got) == expected
+    os.close(read)
+    os.close(write)
 
 
 def test_command_does_not_ignore_broken_pipes():

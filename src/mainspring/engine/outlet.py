@@ -1,0 +1,78 @@
+"""Our own stdout or stderr, to which a command's output is passed on by a thread: whoever reads it slowly, or not at all, holds up neither
+time-outs nor signals.
+
+Invariant: what waits is bounded, because a command's output is read no further while the outlet is full.
+"""
+
+import os
+import selectors
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+_MOST_PIECES = 4
+
+
+class Outlet:
+    """One descriptor; every attempt of a command writes to the same outlet, so that what they print stays in order."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._pieces: SimpleQueue[tuple[bytes, Callable[[], None]]] = SimpleQueue()
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more should be read for it now."""
+        return self._waiting >= _MOST_PIECES
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything was written."""
+        return not self._waiting
+
+    def write(self, data: bytes, then: Callable[[], None]) -> None:
+        """Have a piece written; `then` is called in another thread once it is, or was dropped."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="mainspring-outlet", daemon=True)
+            self._thread.start()
+        with self._lock:
+            self._waiting += 1
+        self._pieces.put((data, then))
+
+    def drop(self) -> None:
+        """Forget what was not begun to be written."""
+        while not self._pieces.empty():
+            self._done(self._pieces.get()[1])
+
+    def _serve(self) -> None:
+        while True:
+            data, then = self._pieces.get()
+            _write_all(self._descriptor, data)
+            self._done(then)
+
+    def _done(self, then: Callable[[], None]) -> None:
+        with self._lock:
+            self._waiting -= 1
+        then()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Pass output on; where nobody takes it any more, the command goes on all the same."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:
+            _wait_writable(descriptor)
+        except OSError:
+            return
+
+
+def _wait_writable(descriptor: int) -> None:
+    """Wait until a descriptor takes output."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_WRITE)
+        selector.select()
