@@ -56,12 +56,20 @@ def test_exit_code_is_what_a_shell_and_gnu_timeout_have(
         ("--timeout", "soon", "--", "true"),
         ("-n", "x"),
         ("--", ""),
+        *((option, value, "--", "true") for option in ("-n", "--lock", "--key", "--tz") for value in ("", " ", "a\nb")),
+        *((option, "\033[31mx", "--", "true") for option in ("-n", "--lock", "--key")),
+        *((option, "x" * 100_000, "--", "true") for option in ("-n", "--lock", "--key", "--owner")),
+        *(("--store", url, "--", "true") for url in ("", "d/", "sqlite:///", "postgresql://user:secret@host/db")),
     ],
 )
 def test_exec_ends_with_125_for_its_own_arguments(place: Place, words: tuple[str, ...]) -> None:
     """The small exit codes belong to the command, so a usage error is 125, and nothing runs."""
-    assert place.exec(*words).returncode == 125
+    done = place.exec(*words)
+    assert done.returncode == 125
+    assert done.stderr.startswith(b"error: ")
+    assert len(done.stderr) < 1000
     assert not place.store.exists()
+    assert b"secret" not in done.stderr
 
 
 def test_bytes_pass_through_untouched(place: Place) -> None:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.journal import FactKind
-from mainspring.store.base import Changes
+from mainspring.store.base import Changes, NotAStoreError
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains
@@ -44,6 +44,8 @@ class Ledger:
     def __init__(self, path: Path, clock: Clock, *, patience: float = PATIENCE) -> None:
         self.path = path
         self.away: str | None = None
+        self.is_foreign = False
+        """Whether what is named as the store is a folder, or a file of another kind."""
         self._patience = patience
         self._store = SqliteStore(path, clock=clock, on_change=self._on_change)
         self._on_cancel: Callable[[], None] | None = None
@@ -118,6 +120,7 @@ class Ledger:
                 try:
                     asked.result = asked.act(self._store)
                 except MainspringError as error:
+                    self.is_foreign = isinstance(error, NotAStoreError)
                     self.away = " ".join(error.message.splitlines())
                 except Exception as error:  # noqa: BLE001 - whatever a store does, the command runs
                     self.away = f"{type(error).__name__}: {error}"

@@ -13,11 +13,15 @@ LOCK_HELD = 75
 
 
 class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one call of `exec` was asked for, and where its records go (`spool` None = there is no place)."""
+    """What one call of `exec` was asked for, and where its records go (`spool` None = there is no place).
+
+    `usual_spool` = where they go if the store proves to be none: nothing is made beside a folder or file of another kind.
+    """
 
     wrapping: Wrapping
     store: Path | None
     spool: Path | None
+    usual_spool: Path | None = None
     lock: str | None = None
     lock_wait: timedelta = timedelta(0)
     lock_exit: int = LOCK_HELD

@@ -88,8 +88,10 @@ class ExecProcess:
     def _open(self) -> None:
         if self._ledger is not None:
             self._ledger.open()
+            if self._ledger.is_foreign:
+                self._spool = None if self._plan.usual_spool is None else Spool(self._plan.usual_spool)
             if self._plan.verbose:
-                say(f"store {self._ledger.path}, spool {self._plan.spool}")
+                say(f"store {self._ledger.path}, spool {None if self._spool is None else self._spool.folder}")
         why = "the configuration names none" if self._ledger is None else self._ledger.away
         if why is not None:
             if not self._plan.fail_open:

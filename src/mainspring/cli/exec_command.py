@@ -16,10 +16,10 @@ from mainspring.app.exec_process import ExecProcess
 from mainspring.app.exec_signals import say
 from mainspring.cli.lazy import Command
 from mainspring.config import Settings, load
-from mainspring.config.places import PRODUCTION, Surroundings, default_spool, default_store
+from mainspring.config.places import PRODUCTION, Surroundings, default_spool, default_store, resolve_store_url
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.errors import ConfigError, MainspringError
+from mainspring.domain.errors import ConfigError, MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Group, Kind
 from mainspring.domain.retry import Retry
 from mainspring.domain.text import escape
@@ -28,6 +28,7 @@ from mainspring.engine.wrapped import Wrapping
 
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
 _MOST_WORDS, _LONGEST_WORD = 100, 500  # of a command in its definition; it may be as long as the system lets it
+_LONGEST_NAME = 500  # of a lock or key
 _SHARED = (Group.WHO, Group.WATCH)
 LINE = "wrap any command: record, lock, retry, time out"
 
@@ -93,14 +94,32 @@ def _of(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter,
     return callback
 
 
+def _printable(text: str) -> str:
+    """Read a name that is chosen freely: it is shown, compared, and made part of a file's name."""
+    if not text.strip() or len(text) > _LONGEST_NAME or not text.isprintable():
+        raise OptionError(
+            f"{escape(text, 60)!r} cannot be a name",
+            hint=f"Write 1 to {_LONGEST_NAME} printable characters in one line.",
+        )
+    return text
+
+
 @click.command(
     "exec",
     cls=ExecCommand,
     short_help=LINE,
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
-@click.option("-n", "--name", metavar="NAME", help="the name it is known by (default: the command's)")
-@click.option("--key", metavar="KEY", help="do not run again once a run with this key succeeded")
+@click.option(
+    "-n",
+    "--name",
+    metavar="NAME",
+    callback=_of(OPTIONS["name"].read),
+    help="the name it is known by (default: the command's)",
+)
+@click.option(
+    "--key", metavar="KEY", callback=_of(_printable), help="do not run again once a run with this key succeeded"
+)
 @click.option("--timeout", metavar="D", callback=_of(parse_duration), help="end an attempt after so long (30s, 20m)")
 @click.option("--kill-after", metavar="D", callback=_of(parse_duration), help="then kill it after so long (default 5s)")
 @click.option("--retry", metavar="N", type=click.IntRange(1, 10_000), help="make up to N attempts (default 1)")
@@ -110,7 +129,9 @@ def _of(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter,
     callback=_of(parse_duration),
     help="the first wait, doubled each time, with jitter (default 2s)",
 )
-@click.option("--lock", metavar="NAME", help="never run beside another command with this lock")
+@click.option(
+    "--lock", metavar="NAME", callback=_of(_printable), help="never run beside another command with this lock"
+)
 @click.option(
     "--lock-wait", metavar="D", callback=_of(parse_duration), help="wait so long for the lock (default: not at all)"
 )
@@ -126,7 +147,7 @@ def _of(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter,
 )
 @click.option("--cron", metavar="EXPR", multiple=True, help="when your crontab starts it, so that silence is noticed")
 @click.option("--every", metavar="D", help="or: how often something starts it")
-@click.option("--tz", metavar="ZONE", help="the time zone of --cron")
+@click.option("--tz", metavar="ZONE", callback=_of(OPTIONS["tz"].read), help="the time zone of --cron")
 @click.option("--grace", metavar="D", help="how late a success may be (default: one period, at most 6h)")
 @click.option("--owner", metavar="WHO", help="who answers for it")
 @click.option("--runbook", metavar="PAGE", help="the page that says what to do when it fails")
@@ -179,6 +200,11 @@ def _settings(flags: Any, *, fail_open: bool) -> Settings | None:
     given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
     config = getattr(flags, "config", None)
     try:
+        if given["store.url"] is not None:
+            resolve_store_url(Surroundings(os.environ, Path.cwd(), os.getuid()), given["store.url"], Path())
+    except OptionError as error:  # an option of ours is wrong; what a file or variable says is the store being away
+        raise click.UsageError(f"--store: {error}") from None
+    try:
         return load(
             env=os.environ,
             cwd=Path.cwd(),
@@ -217,9 +243,13 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
         stated["tz"] = given["tz"]
     options |= {name: value for name, value in stated.items() if value is not None}
     shown = [word[:_LONGEST_WORD] for word in command[:_MOST_WORDS]]
-    definition = command_definition(Kind.EXEC, given["name"] or _name_of(command[0]), shown, options)
+    definition = command_definition(
+        Kind.EXEC, _name_of(command[0]) if given["name"] is None else given["name"], shown, options
+    )
     now_at = SystemClock().now()
-    around = None if settings is not None else _default_places()
+    usual = _usual_spool(PRODUCTION if settings is None else settings.project.environment)
+    spool = usual if settings is None else settings.exec.spool
+    beside = settings is not None and spool == default_spool(settings.store.path)
     return ExecPlan(
         wrapping=Wrapping(
             definition=definition,
@@ -228,11 +258,12 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
             timeout=given["timeout"],
             produces=tuple(definition.expand(pattern, {}, now_at) for pattern in definition.option("produces")),
             kill_after=5.0 if given["kill_after"] is None else given["kill_after"].total_seconds(),
-            key=None if given["key"] is None else escape(given["key"]),
+            key=given["key"],
         ),
         store=settings.store.path if settings is not None else None,
-        spool=settings.exec.spool if settings is not None else around,
-        lock=None if given["lock"] is None else escape(given["lock"], _LONGEST_WORD),
+        spool=spool,
+        usual_spool=usual if beside else spool,
+        lock=given["lock"],
         lock_wait=given["lock_wait"] or timedelta(0),
         lock_exit=given["lock_exit"],
         fail_open=fail_open,
@@ -240,11 +271,11 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
     )
 
 
-def _default_places() -> Path | None:
-    """Return the spool of the default store, for when no configuration can be read."""
+def _usual_spool(environment: str) -> Path | None:
+    """Return the spool of the default store: for when no configuration can be read, or what it names can be no store."""
     with contextlib.suppress(MainspringError, OSError):
         around = Surroundings(os.environ, Path("/"), os.getuid())
-        return default_spool(default_store(around, PRODUCTION))
+        return default_spool(default_store(around, environment))
     return None
 
 

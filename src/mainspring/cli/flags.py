@@ -46,6 +46,8 @@ _SWITCHES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Note a flag that was given; one that was given before the command is not taken back behind it."""
+    if value == "" and param.name != "global_reason":
+        raise click.BadParameter("it is empty; leave it out, or say what is meant", ctx=ctx, param=param)
     if value and ctx.obj is not None and param.name is not None:
         setattr(ctx.obj.flags, param.name.removeprefix("global_"), value)
 

@@ -30,7 +30,9 @@ _LONGEST_TEXT = 10_000
 def name(value: Any) -> str:
     """Read a name that can stand in a command line, a path and a page."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise OptionError(f"{value!r} is not a name", hint="Use letters, digits and _ . : / - only, no blanks.")
+        raise OptionError(
+            f"{repr(value)[:80]} is not a name", hint="Use letters, digits and _ . : / - only, no blanks."
+        )
     return value
 
 
@@ -41,7 +43,9 @@ def names(value: Any) -> list[str]:
 
 def text(value: Any) -> str:
     """Read text that is not empty."""
-    if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_TEXT:
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        raise OptionError(f"{value[:40]!r}... has {len(value)} characters", hint=f"Write at most {_LONGEST_TEXT}.")
+    if not isinstance(value, str) or not value.strip():
         raise OptionError(f"{str(value)[:80]!r} is not a text", hint="Write it in quotes; it must not be empty.")
     return value
 

@@ -107,6 +107,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("XDG_CONFIG_HOME", "NO_COLOR", "MAINSPRING_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MAINSPRING_STORE_URL", str(tmp_path / "store" / "state.db"))
+    monkeypatch.setattr("os.getuid", lambda: 1000)  # root's usual place is the machine's
     monkeypatch.chdir(work)
     return work
 

@@ -127,9 +127,8 @@ def test_open_file_modes_are_told(cli, stage, store_path, folder):
     assert [check["state"] for check in found] == ["warning", "problem"]
 
 
-def test_other_store_of_this_user_is_told(cli, stage, folder, monkeypatch):
+def test_other_store_of_this_user_is_told(cli, stage, folder):
     """One in the usual place, beside the one that is named."""
-    monkeypatch.setattr("os.getuid", lambda: 1000)  # root's usual place is the machine's
     other = folder.parent / "home" / "state" / "mainspring" / "state.db"
     other.parent.mkdir(parents=True)
     other.write_bytes(b"")

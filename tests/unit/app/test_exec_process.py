@@ -1,0 +1,29 @@
+"""One call of exec put together: where its story goes."""
+
+import pytest
+
+from mainspring.app.exec_plan import ExecPlan
+from mainspring.app.exec_process import ExecProcess
+from mainspring.domain.options import Kind
+from mainspring.engine.scripts import command_definition
+from mainspring.engine.wrapped import Wrapping
+from mainspring.service.spool import Spool
+
+
+@pytest.mark.parametrize("name", ["letters", "letter"])
+def test_nothing_is_made_beside_what_is_no_store(tmp_path, name):
+    """A folder or a letter named as the store keeps its surroundings as they are; the record waits in the usual spool."""
+    shop = tmp_path / "shop"
+    (shop / "letters").mkdir(parents=True)
+    (shop / "letter").write_text("Dear customer, " * 200)
+    usual = Spool(tmp_path / "usual")
+    plan = ExecPlan(
+        wrapping=Wrapping(definition=command_definition(Kind.EXEC, "x", ["true"], {}), words=["true"]),
+        store=shop / name,
+        spool=shop / f"{name}.spool",
+        usual_spool=usual.folder,
+        lock="l",
+    )
+    assert ExecProcess(plan).run() == 0
+    assert len(usual.names()) == 1
+    assert sorted(path.name for path in shop.iterdir()) == ["letter", "letters"]
