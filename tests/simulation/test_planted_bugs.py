@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.journal import OutcomeKind
@@ -17,7 +16,7 @@ from mainspring.engine.steps import Steps
 from mainspring.store.base import Changes, CommitReport
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import DONE
-from mainspring.store.handlers import partitions
+from mainspring.store.handlers import partitions, reopening
 from mainspring.store.handlers.queues import Limits
 from mainspring.store.reads import history as reads_history
 from mainspring.store.sqlite.database import SqliteDatabase
@@ -167,12 +166,13 @@ def hold_shared(patch):
 
 def last_outcome_forgotten(patch):
     """A history is read without its last outcome: a committed step runs again."""
-    original = reads_history.histories
+    original = reads_history.history
 
-    def histories(*args: Any) -> Any:
-        return [replace(found, outcomes=found.outcomes[:-1]) for found in original(*args)]
+    def history(reader: Any, run: str) -> Any:
+        found = original(reader, run)
+        return type(found)(found.outcomes[:-1], found.attempts, found.checkpoints, found.facts, found.superseded)
 
-    patch.setattr(reads_history, "histories", histories)
+    patch.setattr(reads_history, "history", history)
 
 
 def timer_twice(patch):
@@ -201,7 +201,8 @@ def lost_attempts_count(patch):
 
 def other_branches_superseded(patch):
     """Continuing a run does again what other branches had done before the failure."""
-    _statement(patch, "supersede_after", "asked_after >= ?3", "rank > 0")
+    _statement(patch, "list_counted_from", "rank >= (", "rank >= 0 * (")
+    patch.setattr(reopening, "no_longer_counted", lambda counted, failing: [o.rank for o in counted])
 
 
 def no_limit(patch):

@@ -14,6 +14,7 @@ from mainspring.store.commands.runs import Claim, Claimed, Finish, Reopen
 from tests.simulation.effects import Effects
 
 LIMITS = {"narrow": 2}
+_EFFECTS = (OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD)
 _RUNNING = "select queue, count(*) from runs where state = 'running' group by queue"
 _LANES = (
     "select partition, count(*) from runs where partition is not null and parent is null and finished_at is null and fresh = 0"
@@ -33,6 +34,7 @@ class Truth:
         self.ended: dict[str, tuple[int, str]] = {}
         self._given_up: set[tuple[str, str, int, int]] = set()
         """Attempts that are on record as failed, timed out ones among them."""
+        self._superseded: set[tuple[str, int]] = set()
         self._claims: dict[str, int] = {}
         self._finished: set[tuple[str, int]] = set()
         self.begun: dict[int, int] = {}
@@ -52,7 +54,7 @@ class Truth:
             elif isinstance(command, Finish) and isinstance(result, Done):
                 self._end(command)
             elif isinstance(command, Reopen) and isinstance(result, Done):
-                self._reopened(command.run, connection)
+                self._reopened(command, connection)
             elif isinstance(command, Claim) and isinstance(result, Claimed):
                 self._claimed(result, connection, again=again)
         if any(isinstance(command, Claim) for command in commands):
@@ -62,12 +64,18 @@ class Truth:
             for lane, held in connection.execute(_LANES).fetchall():
                 self.wrong.append(f"{held} runs of partition {lane} were begun and have not ended")
 
-    def _reopened(self, run: str, connection: Any) -> None:
-        """A person continued a run: what had failed, and what followed from it, is done again, and it may end again."""
+    def _reopened(self, command: Reopen, connection: Any) -> None:
+        """A person continued a run: what had failed is done again, what had succeeded is not, and it may end again."""
+        run = command.run
         self.hits["reopened"] += 1
         self.ended.pop(run, None)
-        text = "select ident, generation from journal where run = ? and superseded is not null"
-        for ident, generation in connection.execute(text, (run,)).fetchall():
+        text = "select ident, generation, rank, kind, state from journal where run = ? and superseded is not null"
+        for ident, generation, rank, kind, state in connection.execute(text, (run,)).fetchall():
+            if (run, rank) not in self._superseded and state == OutcomeState.SUCCEEDED and kind in _EFFECTS:
+                self.wrong.append(
+                    f"{ident} of {run} had succeeded and is done again because another request had failed"
+                )
+            self._superseded.add((run, rank))
             self._outcomes.pop((run, ident, generation), None)
             self.effects.committed.discard(idempotency_key(run, ident, generation))
 

@@ -19,6 +19,7 @@ from mainspring.domain.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.drift import Drift, drift_of
+from mainspring.engine.failures import Failures
 from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
 from mainspring.engine.requests import Request, TimerCall, Unloaded
@@ -53,7 +54,7 @@ class Body:
         self.doubts: dict[str, Outcome] = {}
         self.notes = Notes()
         self.drift: Drift | None = None
-        self.failed_ident: str | None = None
+        self.failures = Failures()
         self.stopping: OutcomeKind | None = None
         self.rolling_back = False
         self.live = not outcomes
@@ -85,12 +86,14 @@ class Body:
             position += 1
             # Also of what nobody waits for now: live it was handed over and ignored.
             self.now_at, self._handed = max(self.now_at, outcome.at), outcome.rank
+            if outcome.state is OutcomeState.CANCELLED:
+                continue  # given up once; it answers nobody
             if outcome.kind in _STOPPING or outcome.state in _UNHANDED or outcome.ident in self.waiting:
                 self._hand(outcome, _UNSET)
-            elif (
-                outcome.state is not OutcomeState.CANCELLED and outcome.ident in self._saved
-            ):  # else it was asked for and given up
+            elif outcome.ident in self._saved:  # else it was asked for and given up
                 self.unclaimed[outcome.ident] = outcome
+            else:
+                self.failures.untold(outcome)
         for outcome in self._history[position:] if self.done else ():
             if outcome.state is not OutcomeState.CANCELLED and outcome.ident in self._saved:
                 self.unclaimed[outcome.ident] = outcome
@@ -114,6 +117,7 @@ class Body:
             request = self.waiting.pop(outcome.ident, None)
             self.doubts.pop(outcome.ident, None)
             if request is None or not request.open:
+                self.failures.untold(outcome)
                 return
             self._give(request, outcome, value)
         self._drive()
@@ -122,7 +126,7 @@ class Body:
         request.open = False
         request.outcome = outcome
         if outcome.state is OutcomeState.FAILED:
-            self.failed_ident = outcome.ident
+            self.failures.told(outcome, request.task)
             request.take(None, outcome.failure)
         elif isinstance(request.call, TimerCall):
             self.loop.fire(request.call.timer)
@@ -142,9 +146,8 @@ class Body:
                     request.offered = True
                     self.new.append(request)
             registered.clear()
-            if (
-                len(self.new) > 2 * len(self.waiting) + _MOST_CLOSED
-            ):  # in a replay: what was answered meanwhile is not kept
+            # In a replay what was answered meanwhile is not kept.
+            if len(self.new) > 2 * len(self.waiting) + _MOST_CLOSED:
                 self.new = [request for request in self.new if request.open]
 
     @property
@@ -237,16 +240,12 @@ class Body:
             how = f"give each use its own key, run.options(key=...).step({request.name}, ...)"
             raise BodyError(f"{request.ident} is asked for twice at the same time: {how}")
         self._asked += 1
-        request.asked, request.asked_after = self._asked, self._handed
+        request.asked, request.asked_after, request.task = self._asked, self._handed, self.loop.current()
         self.waiting[request.ident] = request
-        if self._saved:
-            saved = self._saved.pop(request.ident, None)
-            if saved is not None:
-                self.drift = self.drift or drift_of(request, saved)
-        if self.unclaimed:
-            outcome = self.unclaimed.pop(request.ident, None)
-            if outcome is not None:
-                heapq.heappush(self._early, (outcome.rank, outcome))
+        if self._saved and (saved := self._saved.pop(request.ident, None)) is not None:
+            self.drift = self.drift or drift_of(request, saved)
+        if self.unclaimed and (outcome := self.unclaimed.pop(request.ident, None)) is not None:
+            heapq.heappush(self._early, (outcome.rank, outcome))
         self._registered.append(request)
 
     def refuse_if_stopped(self) -> None:

@@ -36,9 +36,10 @@ class Driver:
         self.loaded_at = hosting.clock.now()
         self.program = program
         self.spent: dict[str, int] = {}
-        """Attempts that superseded outcomes took: numbers go on after them."""
-        for outcome in history.superseded if history is not None else ():
-            self.spent[outcome.ident] = max(self.spent.get(outcome.ident, 0), outcome.attempt)
+        """Attempts that outcomes took which answer nobody any more: numbers go on after them."""
+        for outcome in (*history.superseded, *history.outcomes) if history is not None else ():
+            if outcome.superseded is not None or outcome.state is OutcomeState.CANCELLED:
+                self.spent[outcome.ident] = max(self.spent.get(outcome.ident, 0), outcome.attempt)
         self.journal = JournalWriter(self, history)
         self.attempts: dict[str, list[AttemptRecord]] = {}
         self.checkpoints: dict[str, Checkpoint] = dict(history.checkpoints) if history is not None else {}

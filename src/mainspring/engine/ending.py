@@ -114,6 +114,9 @@ def _failed(body: "Body", error: BaseException, detail: dict[str, Any], failure_
         failure = Failure(type="RolledBack", code="rolled_back", message=error.reason, kind=Kind.PERMANENT)
         return Ending(RunState.FAILED, failure=failure, reason=FailureReason.ROLLED_BACK, detail=detail)
     failed = _step_failure(error)
+    failing = body.failures.led_to(error)
+    if failing:
+        detail["failing"] = failing
     if isinstance(error, RuntimeError) and "attached to a different loop" in str(error):  # asyncio's own words
         error = BodyError(f"the workflow awaits something of another event loop: {error}", hint=_MAY_AWAIT)
     if failed is None:
@@ -122,7 +125,8 @@ def _failed(body: "Body", error: BaseException, detail: dict[str, Any], failure_
             reason = FailureReason.VALUE_REFUSED
         return Ending(RunState.FAILED, failure=failure_of(error), reason=reason, detail=detail)
     reason = FailureReason.PERMANENT_ERROR if failed.failure.kind is Kind.PERMANENT else FailureReason.RETRIES_EXHAUSTED
-    return Ending(RunState.FAILED, failure=failed.failure, reason=reason, failed_ident=body.failed_ident, detail=detail)
+    ident = body.failures.ident_of(failed.failure)
+    return Ending(RunState.FAILED, failure=failed.failure, reason=reason, failed_ident=ident, detail=detail)
 
 
 def _step_failure(error: BaseException) -> StepFailed | None:

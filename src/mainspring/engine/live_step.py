@@ -123,11 +123,14 @@ def isolation_of(call: StepCall) -> str:
     return "thread"
 
 
-def lost_in_doubt(name: str) -> Failure:
-    """Return why an at-most-once step whose worker died is in doubt."""
+def in_doubt(name: str, last: AttemptState) -> Failure:
+    """Return why an at-most-once step is in doubt whose last attempt was lost with its worker, or given up by the workflow."""
+    what = f"the worker died while {name!r} was under way"
+    if last is AttemptState.IN_DOUBT:
+        what = f"the workflow gave {name!r} up while it was under way, and asks for it again"
     return Failure(
         type="InDoubt",
         code="in_doubt",
-        message=f"the worker died while {name!r} was under way; it may or may not have had its effect",
+        message=f"{what}; it may or may not have had its effect",
         hint="Look at the target, then: runs give-result RUN JSON, or runs retry RUN --again STEP to do it again under the same key.",
     )

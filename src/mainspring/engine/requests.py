@@ -3,6 +3,7 @@
 Identity = branch + name + explicit key, or nth use of that name in that branch; never a position.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -117,6 +118,7 @@ class Request:
         "open",
         "outcome",
         "take",
+        "task",
     )
 
     def __init__(
@@ -139,6 +141,7 @@ class Request:
         self.open = True
         self.offered = False
         self.outcome: Any = None
+        self.task: asyncio.Task[Any] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.ident} {'open' if self.open else 'closed'}>"

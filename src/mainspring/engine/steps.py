@@ -17,7 +17,7 @@ from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.verdict import permanent
 from mainspring.engine.attempt import AttemptEnd, AttemptSpec
 from mainspring.engine.guard import guarded
-from mainspring.engine.live_step import LiveStep, isolation_of, lost_in_doubt
+from mainspring.engine.live_step import LiveStep, in_doubt, isolation_of
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.signs import CheckpointSign, ProgressSign, Sign
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mainspring.engine.driver import Driver
 
 _NO_RETRY = Retry()
+_UNKNOWN_ENDS = frozenset({AttemptState.STARTED, AttemptState.LOST, AttemptState.IN_DOUBT})
 MARK_AFTER_MS = 1_000
 """An attempt that has run for so long gets its start mark."""
 
@@ -57,9 +58,9 @@ class Steps:
         records = driver.attempts.get(request.ident) if driver.attempts else None
         if records:
             last = step.take_up(records)
-            if last.state in (AttemptState.STARTED, AttemptState.LOST) and call.plan.delivery == "at_most_once":
+            if last.state in _UNKNOWN_ENDS and call.plan.delivery == "at_most_once":
                 step.attempt = last.attempt
-                self._doubt(step, lost_in_doubt(request.name))
+                self._doubt(step, in_doubt(request.name, last.state))
                 return
             if last.next_at is not None and last.next_at > driver.hosting.clock.now():
                 driver.waits.retry_at(request, call, last.next_at)
@@ -85,7 +86,9 @@ class Steps:
     @guarded
     def _marked(self, step: LiveStep, result: Any) -> None:
         if self._answered(result) and self._live.get(step.request.ident) is step:
-            if step.stopped or self._driver.draining:
+            if step.stopped:
+                self._ended(step, AttemptEnd(verdict=permanent("given_up", not_sent=True)))
+            elif self._driver.draining:
                 del self._live[step.request.ident]
                 self._driver.advance()
             else:
@@ -179,6 +182,10 @@ class Steps:
         """The attempt was stopped by us: because the body gave it up (kept for the record), or to drain."""
         if step.request.open:
             return
+        if step.call.plan.delivery == "at_most_once" and (end.verdict is None or not end.verdict.not_sent):
+            # Should the body ask for it again after a person's retry, this tells that its effect may be in the world.
+            doubt = (AttemptState.IN_DOUBT, end.failure, self._driver.hosting.clock.now())
+            self._submit(step.record(self._driver.run.generation, *doubt), self._answered)
         self._save(step, OutcomeState.CANCELLED, end)
 
     def _save(self, step: LiveStep, state: OutcomeState, end: AttemptEnd) -> None:

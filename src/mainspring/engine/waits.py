@@ -124,7 +124,8 @@ class Waits:
         if self.due.retries.pop(request.ident, None) is not None:
             call = request.call
             assert isinstance(call, StepCall)
-            self._driver.journal.save(request, OutcomeState.CANCELLED, marked=True, input=call.input)
+            last = max((r.attempt for r in self._driver.attempts.get(request.ident, ())), default=1)
+            self._driver.journal.save(request, OutcomeState.CANCELLED, attempt=last, marked=True, input=call.input)
 
     def watch_deadline(self, deadline_at: int) -> None:
         """End the run when its deadline passes; at once, and before any step starts, if it has passed."""

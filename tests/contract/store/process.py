@@ -144,8 +144,10 @@ def finish(run: ClaimedRun, state: RunState = RunState.SUCCEEDED, **options: Any
     return Finish(run.id, run.claim, state, options.pop("rank", 0), **options)
 
 
-def fail(run: ClaimedRun, ident: str | None = None, reason: FailureReason = FailureReason.PERMANENT_ERROR) -> Finish:
-    return finish(run, RunState.FAILED, failure=BOOM, reason=reason, failed_ident=ident)
+def fail(
+    run: ClaimedRun, ident: str | None = None, reason: FailureReason = FailureReason.PERMANENT_ERROR, **options: Any
+) -> Finish:
+    return finish(run, RunState.FAILED, failure=BOOM, reason=reason, failed_ident=ident, **options)
 
 
 def halt(
@@ -186,8 +188,7 @@ class SqliteProcess(Process):
         self.engine_reads = WorkerReads(self.reader)
 
     def history(self, run: str) -> Any:
-        (history,) = self.engine_reads.histories([run])
-        return history
+        return reads_history.history(self.reader, run)
 
     def run(self, run: str) -> Any:
         return reads_runs.run_view(self.reader, run)

@@ -22,22 +22,74 @@ def counted(store, run):
 
 
 def test_reopen_goes_on_where_it_failed(store):
-    """The failing outcome and what was asked for after it no longer count; what was asked for before stays, whatever its rank."""
+    """The failing outcome and what was given up or waited for because of it no longer count; what had an effect stays."""
     run = store.begin()
     store.do(
         outcome(run, 1, "a", asked=1),
         outcome(run, 2, "bad", asked=3, state=OutcomeState.FAILED, output=None, failure=BOOM),
         outcome(run, 3, "slow", asked=2),
-        outcome(run, 4, "mail", asked=4, asked_after=2),
+        outcome(run, 4, "beside", asked=4, state=OutcomeState.CANCELLED),
+        outcome(run, 5, "timer#1", asked=5, asked_after=2, kind=OutcomeKind.TIMER),
+        outcome(run, 6, "mail", asked=6, asked_after=5),
         fail(run, "bad"),
     )
     store.twice(audited(Reopen(run.id)))
     again = store.claim_one()
-    assert counted(store, run.id) == ["a", "slow"]
+    assert counted(store, run.id) == ["a", "slow", "mail"]
     assert (again.claim, again.generation, again.fresh) == (2, 0, False)
-    assert [o.ident for o in store.history(run.id).superseded] == ["bad", "mail"]
+    assert [o.ident for o in store.history(run.id).superseded] == ["bad", "beside", "timer#1"]
     view = store.run(run.id)
     assert (view.reason, view.failure, view.finished_at) == (None, None, None)
+
+
+def test_reopen_goes_on_from_every_failure_that_led_to_the_end(store):
+    """The engine names them all; another failure, from which the code went on, still counts."""
+    run = store.begin()
+    failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
+    store.do(
+        outcome(run, 1, "mended", **failed),
+        outcome(run, 2, "one", **failed),
+        outcome(run, 3, "good"),
+        outcome(run, 4, "mended too", **failed),
+        outcome(run, 5, "two", **failed),
+        fail(run, "one", detail=b'{"failing": ["one", "two"]}'),
+        Reopen(run.id),
+    )
+    assert counted(store, run.id) == ["mended", "good", "mended too"]
+
+
+def test_reopen_keeps_what_other_branches_waited_for(store):
+    """A failure makes no timer of another branch run anew, but those of its own line."""
+    run = store.begin()
+    timers = ["timer#1", "a#1/timer#1", "a#1/b#1/timer#1", "a#2/timer#1"]
+    rows = [outcome(run, 2 + n, t, asked_after=1, kind=OutcomeKind.TIMER) for n, t in enumerate(timers)]
+    store.do(
+        outcome(run, 1, "a#1/bad[x/y#1/]", state=OutcomeState.FAILED, output=None, failure=BOOM),
+        *rows,
+        fail(run, "a#1/bad[x/y#1/]"),
+        Reopen(run.id),
+    )
+    assert counted(store, run.id) == ["a#2/timer#1"]
+
+
+@pytest.mark.parametrize("act", ["plain", "again", "from"])
+def test_reopen_leaves_a_doubt_about_what_was_given_up(store, act):
+    """The attempt that was stopped half-way stays on record until a person speaks about that step, or goes back before it."""
+    run = store.begin()
+    stopped = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 2, 5, "a", ended_at=6)
+    store.do(
+        outcome(run, 1, "bad", state=OutcomeState.FAILED, output=None, failure=BOOM),
+        stopped,
+        outcome(run, 2, "x", state=OutcomeState.CANCELLED, output=None, marked=True),
+        fail(run, "bad"),
+        Reopen(run.id, "bad" if act == "from" else None),
+    )
+    again = store.claim_one()
+    assert [a.state for a in store.history(run.id).attempts] == ([] if act == "from" else [AttemptState.IN_DOUBT])
+    if act == "again":
+        doubt = outcome(again, 3, "x", state=OutcomeState.IN_DOUBT, output=None, marked=True)
+        store.do(doubt, halt(again, "x"), GiveResult(run.id, "x", "word", again=True))
+        assert store.history(run.id).attempts == []
 
 
 def test_reopen_of_a_bodys_own_error_keeps_all(store):
@@ -83,7 +135,7 @@ def test_reopen_forgets_a_deadline_that_passed(store, clock):
         fail(run, "deadline", FailureReason.DEADLINE),
         Reopen(run.id),
     )
-    assert counted(store, run.id) == ["s1"]
+    assert counted(store, run.id) == ["s1", "cleanup"]
     assert store.claim_one().deadline_at is None
 
 
@@ -139,7 +191,7 @@ def test_accepted_drift_replaces_the_input(store):
 
 @pytest.mark.parametrize("state", [OutcomeState.REFUSED, OutcomeState.IN_DOUBT, OutcomeState.FAILED])
 def test_given_result_takes_the_place(store, state):
-    """A person's result is a fact for the request; other branches keep what they have, but what followed from a failure does not count."""
+    """A person's result is a fact for the request; whatever else succeeded still counts."""
     run = store.begin()
     store.do(outcome(run, 1, "x", state=state), outcome(run, 2, "other"), halt(run, "x"))
     command = GiveResult(run.id, "x", "cmd", b"5")
@@ -147,7 +199,7 @@ def test_given_result_takes_the_place(store, state):
     (woken,) = store.claim().runs
     (fact,) = woken.facts
     assert (fact.kind, fact.ident, fact.payload) == (FactKind.RESULT, "x", b"5")
-    assert counted(store, run.id) == ([] if state is OutcomeState.FAILED else ["other"])
+    assert counted(store, run.id) == ["other"]
     store.do(outcome(woken, 3, "x", inbox=fact.seq))
     assert store.history(run.id).facts == []
 

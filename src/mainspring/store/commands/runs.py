@@ -177,10 +177,12 @@ class Annotate(msgspec.Struct, frozen=True):
 class Reopen(msgspec.Struct, frozen=True):
     """Continue a failed or halted run.
 
-    `from_ident` None = from where it failed: the failing outcome and what was asked for after it are superseded, or nothing if the body
-    itself raised; the generation stays, so keys do too. `from_ident` set = a new generation from that request on. `accept` = idents whose
-    drift is accepted: nothing is superseded, the saved input is replaced by the one in the run's `detail`, which is JSON
-    `{"drift": {ident: base64 of the new input}}`. A deadline that passed and a cancel that was taken in no longer count.
+    `from_ident` None = from where it failed: what `domain.continuing` names is superseded, every failure that led to the end
+    (`detail` of Finish, JSON `{"failing": [idents]}`, else `failed_ident`) first of all; what succeeded stays, and so does the
+    generation with its keys. An attempt in doubt stays on record: the step it belongs to is not repeated.
+    `from_ident` set = a new generation from that request on.
+    `accept` = idents whose drift is accepted: nothing is superseded, the saved input is replaced by the one in the run's `detail`,
+    which is JSON `{"drift": {ident: base64 of the new input}}`. A deadline that passed and a cancel that was taken in no longer count.
     A step in doubt or whose value was refused is repeated by none but `from_ident` and GiveResult: it is refused as `unsettled`.
     Answer: Done, Refused not_found | wrong_state | no_such_step | unsettled.
     """

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.continuing import Counted, no_longer_counted
+from mainspring.domain.journal import FactKind
 from mainspring.domain.options import Kind
 from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, target
 from mainspring.store.commands.results import DONE, Done, Refused
@@ -15,7 +16,6 @@ from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, MarkD
 from mainspring.store.handlers import endings, inbox, keys, partitions
 from mainspring.store.transaction import Transaction
 
-_STOPS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _UNSETTLED = {
     OutcomeState.IN_DOUBT: "in doubt: it may or may not have had its effect",
     OutcomeState.REFUSED: "done, but its result could not be saved",
@@ -56,13 +56,12 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
         if chosen is None:
             return Refused("no_such_step", f"run {run.id} has no saved outcome of {command.from_ident!r}")
         generation += 1
-        _supersede_asked(tx, run.id, generation, chosen[1])
-    elif run.failed_ident is not None and not command.accept:
-        failing = tx.one("find_counted", (run.id, run.failed_ident))
-        if failing is not None and failing[3] in _UNSETTLED:
-            # Its effect is, or may be, in the world: only a word about this very step may repeat it.
-            return Refused("unsettled", f"step {run.failed_ident!r} of run {run.id} is {_UNSETTLED[failing[3]]}")
-        _supersede_failing(tx, run.id, generation, run.failed_ident, failing)
+        tx.change("supersede_asked_from", (generation, run.id, chosen[1]))
+        tx.change("supersede_attempts_from", (generation, run.id, chosen[1]))
+    elif not command.accept:
+        refusal = _supersede_failing(tx, run)
+        if refusal is not None:
+            return refusal
     tx.change("supersede_stops", (generation, run.id))
     return _make_ready(tx, run, generation, command.due_at)
 
@@ -83,30 +82,39 @@ def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
     return found
 
 
-def _supersede_asked(tx: Transaction, run: str, generation: int, asked: int) -> None:
-    tx.change("supersede_asked_from", (generation, run, asked))
-    tx.change("supersede_attempts_from", (generation, run, asked))
+def _supersede_failing(tx: Transaction, run: _Stopped) -> Refused | None:
+    """Count no longer the failures that led to the end; a step that never had its last word only gets its attempts back."""
+    ident = run.failed_ident
+    found = None if ident is None else tx.one("find_counted", (run.id, ident))
+    if found is not None and found[2] in _UNSETTLED:
+        # Its effect is, or may be, in the world: only a word about this very step may repeat it.
+        return Refused("unsettled", f"step {ident!r} of run {run.id} is {_UNSETTLED[found[2]]}")
+    if ident is not None and found is None:
+        tx.change("supersede_attempts_of", (run.generation, run.id, ident))
+    told = _told(run).get("failing")
+    failing = msgspec.convert(told, list[str]) if told is not None else [] if ident is None else [ident]
+    _supersede_causes(tx, run, failing)
+    return None
 
 
-def _supersede_failing(tx: Transaction, run: str, generation: int, ident: str, failing: tuple[Any, ...] | None) -> None:
-    """Count no longer what failed, and what was asked for and came to its end after it. What other branches did before is no part of it.
+def _supersede_causes(tx: Transaction, run: _Stopped, failing: list[str]) -> None:
+    rows = tx.all("list_counted_from", (run.id, msgspec.json.encode(failing).decode()))
+    ranks = no_longer_counted(msgspec.convert(rows, list[Counted]), failing)
+    if ranks:
+        values = (run.generation, run.id, msgspec.json.encode(ranks).decode())
+        tx.change("supersede_attempts_of_ranks", values)
+        tx.change("supersede_ranks", values)
 
-    A step that never had its last word only gets its attempts back.
-    """
-    if failing is None:
-        tx.change("supersede_attempts_of", (generation, run, ident))
-    elif failing[2] in _STOPS:
-        # A cancel or deadline was asked for by nobody: what the body did about it came after it in rank.
-        tx.change("supersede_ranked_from", (generation, run, failing[0]))
-    else:
-        tx.change("supersede_attempts_after", (generation, run, failing[0]))
-        tx.change("supersede_after", (generation, run, failing[0]))
+
+def _told(run: _Stopped) -> dict[str, Any]:
+    """Return what the engine told of the end beside its failure."""
+    told = msgspec.json.decode(run.detail) if run.detail else {}
+    return told if isinstance(told, dict) else {}
 
 
 def _accept(tx: Transaction, run: _Stopped, idents: tuple[str, ...]) -> Refused | None:
     """Take the new inputs of drifted steps for the saved ones."""
-    told = msgspec.json.decode(run.detail) if run.detail else {}
-    drift = told.get("drift") if isinstance(told, dict) else None
+    drift = _told(run).get("drift")
     drift = drift if isinstance(drift, dict) else {}
     missing = next((ident for ident in idents if ident not in drift), None)
     if missing is not None:
@@ -144,13 +152,12 @@ def give_result(tx: Transaction, command: GiveResult) -> Done | Refused:
     if isinstance(run, Refused):
         return run
     outcome, attempt = tx.one("find_counted", (c.run, c.ident)), tx.one("find_open_attempt", (c.run, c.ident))
-    if not (outcome is not None and outcome[3] in _GIVABLE) and not (
+    if not (outcome is not None and outcome[2] in _GIVABLE) and not (
         outcome is None and attempt is not None and attempt[0] in _UNSURE
     ):
         return Refused("no_such_step", f"run {c.run} has no refused, in-doubt or failed {c.ident!r}")
-    if outcome is not None and outcome[3] == OutcomeState.FAILED:
-        # The body was handed this failure: what it asked for since follows from it.
-        _supersede_asked(tx, c.run, run.generation, outcome[1])
+    if outcome is not None and outcome[2] == OutcomeState.FAILED:
+        _supersede_causes(tx, run, [c.ident])  # the body was handed this failure, and went on from it
     elif outcome is not None:
         tx.change("supersede_ident", (run.generation, c.run, c.ident))
     tx.change("supersede_attempts_of", (run.generation, c.run, c.ident))

@@ -1,0 +1,6 @@
+select rank, ident, kind, state, asked_after from journal
+where run = ?1 and superseded is null
+  and rank >= (select min(rank) from journal
+               where run = ?1 and superseded is null
+                 and (kind in ({{cancel}}, {{deadline}}) or ident in (select value from json_each(?2))))
+order by rank

@@ -1,1 +1,0 @@
-update journal set superseded = ? where run = ? and rank >= ? and superseded is null
