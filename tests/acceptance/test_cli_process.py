@@ -252,3 +252,35 @@ def test_what_users_code_prints_is_never_data(place, tmp_path, args):
         printed += ["in the loop", "in a thread", "of a child of a step", "in the body"]
     for text in printed:
         assert text in said.stderr
+
+
+def test_of_several_supervisors_in_one_instant_one_wins(place):
+    """The others say who it is and end with 8; after a kill -9 of it the next one begins."""
+    ups = [
+        subprocess.Popen(
+            command("up"), env=place, cwd=place["HOME"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    try:
+        until = time.monotonic() + 60
+        while len(left := [up for up in ups if up.poll() is None]) > 1:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        (winner,) = left
+        for up in ups:
+            if up is not winner:
+                assert up.returncode == 8
+                assert f"process {winner.pid}\n" in up.stderr.read()
+        winner.kill()
+        winner.wait()
+        follower = subprocess.Popen(command("up"), env=place, cwd=place["HOME"], stderr=subprocess.PIPE, text=True)
+        ups.append(follower)
+        assert follower.stderr.readline().startswith("store ")
+        follower.terminate()
+        assert follower.wait(60) == 0
+    finally:
+        for up in ups:
+            up.kill()
+            up.wait()
+            up.stderr.close()

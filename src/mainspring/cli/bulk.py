@@ -1,42 +1,123 @@
-"""What an act on several runs prints, and which runs it means."""
+"""Acts on several runs: the options that say which runs are meant, and what the act prints."""
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mainspring.cli import words
+from mainspring.cli import params, words
 from mainspring.cli.context import Invocation
+from mainspring.cli.queues import QUEUE
+from mainspring.domain.states import RunState
 
 if TYPE_CHECKING:
-    from mainspring.domain.states import RunState
-    from mainspring.service.bulk import BulkAnswer
+    from mainspring.service.bulk import BulkAnswer, Due
 
 _SHOWN = 20
 
+at_option = click.option("--at", metavar="TIME", help="not before then: 10m, 2026-01-05T03:00")
+rate_option = click.option("--rate", metavar="RATE", help="spread the starts evenly: 10/s, 60/m")
 
-def chosen_runs(
-    invocation: Invocation,
-    runs: tuple[str, ...],
-    states: "tuple[RunState, ...]",
-    name: str | None,
-    since_at: int | None,
-    limit: int | None,
-    *,
-    said: bool,
-) -> list[str]:
-    """Return the runs that are named, or else those of the filter (`said` = one was given), oldest first.
+
+class Which(NamedTuple):
+    """The runs that an act is for: named ones, or those of a filter."""
+
+    runs: tuple[str, ...]
+    states: tuple[str, ...]
+    name: str | None
+    queue: str | None
+    since: str | None
+    limit: int | None
+    dry_run: bool
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether anything was said by which runs are selected."""
+        return bool(self.states or self.name or self.queue or self.since or self.limit)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether one run was named and the act is to happen."""
+        return len(self.runs) == 1 and not self.dry_run and not self.is_filter
+
+
+def which_runs(states: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add runs as arguments, the options of a filter and --dry-run; the function gets them as `which`. `states` = those to choose from."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*args: Any, **given: Any) -> Any:
+            which = Which(*(given.pop(field, ()) for field in Which._fields))
+            return function(*args, which=which, **given)
+
+        options = [
+            click.argument("runs", nargs=-1, type=params.RUN),
+            params.name,
+            click.option("-q", "--queue", type=QUEUE, help="only of this queue"),
+            params.since,
+            click.option("--limit", type=click.IntRange(1), help="of a filter: at most so many, the newest"),
+            click.option("--dry-run", is_flag=True, help="only say which runs would be acted upon"),
+        ]
+        if states:
+            choice = click.Choice(states)
+            options.insert(1, click.option("--state", "states", type=choice, multiple=True, help="only in this state"))
+        return functools.reduce(lambda made, option: option(made), reversed(options), call)
+
+    return add
+
+
+def chosen_runs(invocation: Invocation, which: Which, states: tuple[RunState, ...]) -> list[str]:
+    """Return the runs that are named, or else those of the filter (in `states` where it names none), oldest first.
 
     Raises:
         UsageError: runs and a filter, or neither: an act on everything there is has to be said.
     """
     from mainspring.service.bulk import RunFilter, select
 
-    if bool(runs) == said:
+    if bool(which.runs) == which.is_filter:
         ctx = click.get_current_context()
-        raise click.UsageError("name runs, or say which by --state, --name, --since or --limit", ctx=ctx)
-    if runs:
-        return [invocation.run_id(run) for run in runs]
-    return select(invocation.reads, RunFilter(states=states, name=name, since_at=since_at, limit=limit))
+        raise click.UsageError("name runs, or say which by --state, --name, --queue, --since or --limit", ctx=ctx)
+    if which.runs:
+        return [invocation.run_id(run) for run in which.runs]
+    wanted = RunFilter(
+        states=params.states_of(which.states) or states,
+        name=which.name,
+        queue=which.queue,
+        since_at=params.since_at(invocation, which.since),
+        limit=which.limit,
+    )
+    return select(invocation.reads, wanted)
+
+
+def continue_runs(invocation: Invocation, which: Which, *, at: str | None, rate: str | None) -> int:
+    """Continue runs from where they failed; a filter wants a confirmation. Return the exit code."""
+    from mainspring.service import bulk
+
+    due = _due(invocation, at, rate)
+    found = chosen_runs(invocation, which, bulk.RETRYABLE)
+    if not which.runs and not which.dry_run:
+        invocation.confirm(f"Continue {words.many(len(found), 'run')}")
+    answer = bulk.retry_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run, due=due)
+    code = print_bulk(invocation, answer, "continued")
+    if due is not None and answer.done:
+        now = invocation.clock.now()
+        last = words.moment(due.at(len(answer.runs) - 1), now, invocation.zone)
+        invocation.output.hint(
+            f"The first is due at {words.moment(due.first_at, now, invocation.zone)}, the last at {last}."
+        )
+    return code
+
+
+def _due(invocation: Invocation, at: str | None, rate: str | None) -> "Due | None":
+    from mainspring.domain.rate import parse_rate
+    from mainspring.service.bulk import Due
+
+    if at is None and rate is None:
+        return None
+    now = invocation.clock.now()
+    first = now if at is None else params.instant_at(at, now, invocation.zone, back=False)
+    return Due(first, None if rate is None else parse_rate(rate))
 
 
 def print_bulk(invocation: Invocation, answer: "BulkAnswer", done: str) -> int:

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mainspring.cli import params, words
-from mainspring.cli.bulk import chosen_runs, print_bulk
+from mainspring.cli.bulk import Which, at_option, chosen_runs, continue_runs, print_bulk, rate_option, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
-from mainspring.cli.runs_acts import dry_run_option, limit_option
 from mainspring.domain.states import REOPENABLE, RunState
 
 if TYPE_CHECKING:
@@ -73,63 +72,27 @@ def _rows(
 
 
 @command("retry", "continue all of them that a filter means")
-@click.argument("runs", nargs=-1, type=params.RUN)
-@_state
-@params.name
-@params.since
-@limit_option
-@dry_run_option
+@which_runs(_STOPPED)
+@at_option
+@rate_option
 @pass_invocation
-def retry(
-    invocation: Invocation,
-    *,
-    runs: tuple[str, ...],
-    states: tuple[str, ...],
-    name: str | None,
-    since: str | None,
-    limit: int | None,
-    dry_run: bool,
-) -> int:
-    """From where they failed; what is done stays done. A filter wants -y; --dry-run shows which runs it means."""
-    from mainspring.service import bulk
+def retry(invocation: Invocation, *, which: Which, at: str | None, rate: str | None) -> int:
+    """From where they failed; what is done stays done. A filter wants -y; --dry-run shows which runs it means.
 
-    found = chosen_runs(
-        invocation,
-        runs,
-        params.states_of(states) or bulk.RETRYABLE,
-        name,
-        params.since_at(invocation, since),
-        limit,
-        said=bool(states or name or since or limit),
-    )
-    if not runs and not dry_run:
-        invocation.confirm(f"Continue {words.many(len(found), 'run')}")
-    answer = bulk.retry_each(invocation.store, found, act=invocation.act, dry_run=dry_run)
-    return print_bulk(invocation, answer, "continued")
+    With --rate each gets a time of its own on record: this command does not stay.
+    """
+    return continue_runs(invocation, which, at=at, rate=rate)
 
 
 @command("discard", "give up those that need a person")
-@click.argument("runs", nargs=-1, type=params.RUN)
-@params.name
-@params.since
-@limit_option
-@dry_run_option
+@which_runs()
 @pass_invocation
-def discard(
-    invocation: Invocation,
-    *,
-    runs: tuple[str, ...],
-    name: str | None,
-    since: str | None,
-    limit: int | None,
-    dry_run: bool,
-) -> int:
+def discard(invocation: Invocation, *, which: Which) -> int:
     """They fail, with everything that follows from that: undo, what waits for them. Wants -y."""
     from mainspring.service import bulk
 
-    since_at = params.since_at(invocation, since)
-    found = chosen_runs(invocation, runs, bulk.DISCARDABLE, name, since_at, limit, said=bool(name or since or limit))
-    if not dry_run:
+    found = chosen_runs(invocation, which, bulk.DISCARDABLE)
+    if not which.dry_run:
         invocation.confirm(f"Give up {words.many(len(found), 'run')}")
-    answer = bulk.discard_each(invocation.store, found, act=invocation.act, dry_run=dry_run)
+    answer = bulk.discard_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
     return print_bulk(invocation, answer, "given up")

@@ -3,53 +3,36 @@
 import click
 
 from mainspring.cli import params, words
-from mainspring.cli.bulk import chosen_runs, print_bulk
+from mainspring.cli.bulk import Which, chosen_runs, print_bulk, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.values import json_value, require_plain
+from mainspring.domain.states import RunState
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="only say which runs would be acted upon")
-limit_option = click.option("--limit", type=click.IntRange(1), help="of a filter: at most so many, the newest")
+_STATES = tuple(state.value for state in RunState)
 
 
 @command("cancel", "ask runs to stop")
-@click.argument("runs", nargs=-1, type=params.RUN)
-@params.state
-@params.name
-@params.since
-@limit_option
-@dry_run_option
+@which_runs(_STATES)
 @pass_invocation
-def cancel(
-    invocation: Invocation,
-    *,
-    runs: tuple[str, ...],
-    states: tuple[str, ...],
-    name: str | None,
-    since: str | None,
-    limit: int | None,
-    dry_run: bool,
-) -> int:
+def cancel(invocation: Invocation, *, which: Which) -> int:
     """One that nobody runs ends at once; another is told where it stands and may clean up.
 
-    Name runs, or say which by --state, --name, --since; a filter wants -y. With --dry-run nothing is done.
+    Name runs, or say which by --state, --name, --queue, --since; a filter wants -y. With --dry-run nothing is done.
     """
     from mainspring.service import bulk
     from mainspring.service.run import cancel as cancel_one
 
-    said = bool(states or name or since or limit)
-    if len(runs) == 1 and not dry_run and not said:
-        run = invocation.run_id(runs[0])
+    if which.is_one:
+        run = invocation.run_id(which.runs[0])
         cancel_one(invocation.store, run, act=invocation.act)
         invocation.output.document({"run": run, "cancelled": True}, f"{run} is asked to stop.")
         return 0
-    wanted = params.states_of(states) or bulk.CANCELLABLE
-    found = chosen_runs(invocation, runs, wanted, name, params.since_at(invocation, since), limit, said=said)
-    if not runs and not dry_run:
+    found = chosen_runs(invocation, which, bulk.CANCELLABLE)
+    if not which.runs and not which.dry_run:
         invocation.confirm(f"Cancel {words.many(len(found), 'run')}")
-    return print_bulk(
-        invocation, bulk.cancel_each(invocation.store, found, act=invocation.act, dry_run=dry_run), "asked to stop"
-    )
+    answer = bulk.cancel_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
+    return print_bulk(invocation, answer, "asked to stop")
 
 
 @command("signal", "send a message to a run")

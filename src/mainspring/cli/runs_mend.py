@@ -2,76 +2,61 @@
 
 import click
 
-from mainspring.cli import params, words
-from mainspring.cli.bulk import chosen_runs, print_bulk
+from mainspring.cli import params
+from mainspring.cli.bulk import Which, at_option, continue_runs, rate_option, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.runs_acts import dry_run_option, limit_option
 from mainspring.cli.values import json_bytes, require_plain
+from mainspring.domain.states import REOPENABLE
+
+_STATES = tuple(sorted(state.value for state in REOPENABLE))
 
 
 @command("retry", "continue failed runs, from where they failed or from a step")
-@click.argument("runs", nargs=-1, type=params.RUN)
+@which_runs(_STATES)
 @click.option("--from-step", "--from", "from_step", metavar="STEP", help="run it and all that came after it again")
 @click.option("--again", metavar="STEP", help="run this step again; of a step in doubt under the same key")
 @click.option("--accept", metavar="STEP", help="of a drift: keep the saved result under the new input")
-@click.option("--at", metavar="TIME", help="not before then: 10m, 2026-01-05T03:00")
-@params.state
-@params.name
-@params.since
-@limit_option
-@dry_run_option
+@at_option
+@rate_option
 @pass_invocation
 def retry(
     invocation: Invocation,
     *,
-    runs: tuple[str, ...],
+    which: Which,
     from_step: str | None,
     again: str | None,
     accept: str | None,
     at: str | None,
-    states: tuple[str, ...],
-    name: str | None,
-    since: str | None,
-    limit: int | None,
-    dry_run: bool,
+    rate: str | None,
 ) -> int:
-    """What a run has done stays done. Name runs, or say which by --state, --name, --since; a filter wants -y.
+    """What a run has done stays done. Name runs, or say which by --state, --name, --queue, --since; a filter wants -y.
 
-    With --dry-run nothing is done. STEP is a step's name, or its identity where several have that name.
+    With --dry-run nothing is done. STEP is a step's name, or its identity where several have that name. With --rate each run
+    gets a time of its own on record: this command does not stay.
     """
-    from mainspring.service import bulk
-
     ways = {"from_step": from_step, "again": again, "accept": accept}
     if any(ways.values()):
-        return _from_step(invocation, runs, ways, at=at, dry_run=dry_run)
-    due_at = None if at is None else params.instant_at(at, invocation.clock.now(), invocation.zone, back=False)
-    said = bool(states or name or since or limit)
-    if len(runs) == 1 and not dry_run and not said:
+        return _from_step(invocation, which, ways, is_later=bool(at or rate))
+    if which.is_one and rate is None:
         from mainspring.service.run import retry as retry_one
 
-        run = invocation.run_id(runs[0])
+        run = invocation.run_id(which.runs[0])
+        due_at = None if at is None else params.instant_at(at, invocation.clock.now(), invocation.zone, back=False)
         retry_one(invocation.store, run, act=invocation.act, due_at=due_at)
         return _continued(invocation, run)
-    wanted = params.states_of(states) or bulk.RETRYABLE
-    found = chosen_runs(invocation, runs, wanted, name, params.since_at(invocation, since), limit, said=said)
-    if not runs and not dry_run:
-        invocation.confirm(f"Continue {words.many(len(found), 'run')}")
-    answer = bulk.retry_each(invocation.store, found, act=invocation.act, dry_run=dry_run, due_at=due_at)
-    return print_bulk(invocation, answer, "continued")
+    return continue_runs(invocation, which, at=at, rate=rate)
 
 
-def _from_step(
-    invocation: Invocation, runs: tuple[str, ...], ways: dict[str, str | None], *, at: str | None, dry_run: bool
-) -> int:
+def _from_step(invocation: Invocation, which: Which, ways: dict[str, str | None], *, is_later: bool) -> int:
     from mainspring.service import mending
 
     chosen = {way: step for way, step in ways.items() if step}
-    if len(chosen) != 1 or len(runs) != 1 or at is not None or dry_run:
+    if len(chosen) != 1 or not which.is_one or is_later:
         raise click.UsageError(
             "--from-step, --again and --accept stand alone, for one run", ctx=click.get_current_context()
         )
-    run = invocation.run_id(runs[0])
+    run = invocation.run_id(which.runs[0])
     (way, step), *_ = chosen.items()
     store, reads, act = invocation.store, invocation.reads, invocation.act
     if way == "from_step":

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.cli.context import Invocation
-from mainspring.domain.errors import AlreadyExistsError
 
 if TYPE_CHECKING:
     from mainspring.app.project import Project
@@ -25,8 +24,8 @@ def serve(invocation: Invocation, modules: tuple[str, ...], *, reload: bool = Fa
     Raises:
         AlreadyExistsError: a supervisor works on this store on this machine already.
     """
-    from mainspring.app.project import Handover, Project
-    from mainspring.app.supervisor import Supervisor
+    from mainspring.app.project import Project
+    from mainspring.store.sqlite.supervisor_lock import already_supervised, only_supervisor
 
     logging.basicConfig(
         level=logging.DEBUG if invocation.flags.verbose else logging.INFO,
@@ -35,7 +34,16 @@ def serve(invocation: Invocation, modules: tuple[str, ...], *, reload: bool = Fa
     )
     project = Project(invocation.settings)
     project.install_failpoints()
-    _refuse_second(invocation)
+    with only_supervisor(invocation.path):
+        for number in live_supervisors(invocation):  # one that reaches the store by another name
+            raise already_supervised(invocation.path, str(number))
+        return _supervise(invocation, project, modules, reload=reload)
+
+
+def _supervise(invocation: Invocation, project: "Project", modules: tuple[str, ...], *, reload: bool) -> int:
+    from mainspring.app.project import Handover
+    from mainspring.app.supervisor import Supervisor
+
     flags = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
     given = {name: value for name, value in flags.items() if value is not None}
     supervisor = Supervisor(project, Handover(given, invocation.flags.config, modules))
@@ -44,14 +52,6 @@ def serve(invocation: Invocation, modules: tuple[str, ...], *, reload: bool = Fa
     names = ", ".join(project.settings.project.automations) or "none: add files to [project] automations"
     invocation.output.hint(f"store {invocation.path}\nautomations {names}\nstop with Ctrl-C")
     return supervisor.run(once=_reloader(supervisor, project, modules) if reload else lambda: None)
-
-
-def _refuse_second(invocation: Invocation) -> None:
-    for session in live_supervisors(invocation):
-        raise AlreadyExistsError(
-            f"a supervisor works on this store already: process {session}\nat {invocation.path}",
-            hint="Stop it with `mainspring down`, or use another store.",
-        )
 
 
 def live_supervisors(invocation: Invocation) -> list[int]:

@@ -6,17 +6,20 @@ shifted, acts once on each run. What one run refuses does not keep the others.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Final
 
 import msgspec
 
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError
+from mainspring.domain.rate import Rate
 from mainspring.domain.states import IDLE, REOPENABLE, RunState
 from mainspring.service import run as one
 from mainspring.service.actor import Act
 from mainspring.service.reads import Reads
 from mainspring.store.base import Store
 
+_MS = timedelta(milliseconds=1)
 _PAGE = 500
 _AT_ONCE = 32
 """Acts that wait for a commit together: they share one, as whatever waits does."""
@@ -27,12 +30,28 @@ DISCARDABLE: Final = (RunState.NEEDS_ATTENTION,)
 
 
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs are meant: in one of `states`, of automation `name`, created at or after `since_at` (ms); the newest `limit` of them."""
+    """Which runs: in one of `states`, of automation `name`, in `queue`, created at or after `since_at` (ms); the newest `limit`."""
 
     states: tuple[RunState, ...]
     name: str | None = None
+    queue: str | None = None
     since_at: int | None = None
     limit: int | None = None
+
+
+class Due(msgspec.Struct, frozen=True):
+    """When each of several runs is due: the first at `first_at` (ms), the others after it, evenly, at a rate (None = together).
+
+    The times are on record before anything starts, so nobody has to stay and count.
+    """
+
+    first_at: int
+    rate: Rate | None = None
+
+    def at(self, place: int) -> int:
+        """Return when the one at `place` (from 0) is due."""
+        rate = self.rate
+        return self.first_at if rate is None else self.first_at + place * rate.per // (rate.count * _MS)
 
 
 class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,15 +68,14 @@ def select(reads: Reads, wanted: RunFilter) -> list[str]:
     found: list[str] = []
     cursor: int | None = None
     while wanted.limit is None or len(found) < wanted.limit:
-        size = _PAGE if wanted.limit is None else min(_PAGE, wanted.limit - len(found))
         page = reads.list_runs(
-            states=wanted.states, name=wanted.name, since_at=wanted.since_at, limit=size, cursor=cursor
+            states=wanted.states, name=wanted.name, since_at=wanted.since_at, limit=_PAGE, cursor=cursor
         )
-        found += [row.id for row in page.runs]
+        found += [row.id for row in page.runs if wanted.queue in (None, row.queue)]
         cursor = page.cursor
         if cursor is None:
             break
-    return found[::-1]
+    return found[: wanted.limit][::-1]
 
 
 def cancel_each(store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False) -> BulkAnswer:
@@ -66,10 +84,15 @@ def cancel_each(store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = 
 
 
 def retry_each(
-    store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False, due_at: int | None = None
+    store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False, due: Due | None = None
 ) -> BulkAnswer:
-    """Continue each of the runs from where it failed; see `run.retry`."""
-    return act_on_each(runs, lambda run: one.retry(store, run, act=act.part(run), due_at=due_at), dry_run=dry_run)
+    """Continue each of the runs from where it failed, at once or when it is `due`; see `run.retry`."""
+    places = {run: place for place, run in enumerate(dict.fromkeys(runs))}
+
+    def retry(run: str) -> None:
+        one.retry(store, run, act=act.part(run), due_at=None if due is None else due.at(places[run]))
+
+    return act_on_each(runs, retry, dry_run=dry_run)
 
 
 def discard_each(store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False) -> BulkAnswer:

@@ -5,6 +5,7 @@ import pytest
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.runs import run_view, story
 from tests.contract.store.process import fail, halt, outcome, suspend
 from tests.unit.cli.conftest import ORDER
@@ -16,8 +17,8 @@ def state(stage, run):
     return run_view(stage.store.reader, run).state
 
 
-def failed(stage, *options):
-    run = stage.begin()
+def failed(stage, **options):
+    run = stage.begin(**options)
     stage.do(fail(run))
     return run.id
 
@@ -88,6 +89,40 @@ def test_bulk_tells_what_was_refused(cli, stage):
     assert said.code == 8
     assert said.json["done"] == 1
     assert set(said.json["refused"]) == {bad}
+
+
+@pytest.mark.parametrize("command", ["failed", "runs"])
+def test_rate_spreads_the_starts_by_due_times_on_record(cli, stage, command):
+    """The first at once, the others evenly after it; the command itself waits for nothing."""
+    runs = [failed(stage) for _ in range(4)]
+    before = stage.now
+    said = cli(command, "retry", "--since", "1h", "--rate", "60/m", "-y")
+    after = stage.now
+    assert said.code == 0
+    assert "the last at" in said.err
+    due = [run_view(stage.store.reader, run).due_at for run in runs]
+    assert before <= due[0] <= after
+    assert [at - due[0] for at in due] == [0, 1000, 2000, 3000]
+    assert stage.claim().id == runs[0]
+    assert stage.do(Claim("more", 10)).runs == ()
+
+
+def test_rate_counts_from_the_given_time(cli, stage):
+    """--at says when the first one is due."""
+    runs = [failed(stage) for _ in range(2)]
+    assert cli("runs", "retry", *runs, "--at", "2030-01-01T00:00+00:00", "--rate", "2/h").code == 0
+    first, second = (run_view(stage.store.reader, run).due_at for run in runs)
+    assert (first, second - first) == (1893456000000, 1_800_000)
+    assert cli("runs", "retry", *runs, "--rate", "often").code == 2
+
+
+def test_queue_says_which_runs_are_meant(cli, stage):
+    """Runs of other queues stay as they are."""
+    here, there = failed(stage, queue="mail"), failed(stage)
+    said = cli("failed", "retry", "-q", "mail", "--dry-run", "--json")
+    assert said.json["runs"] == [here]
+    assert cli("runs", "retry", "--queue", "mail", "-y").code == 0
+    assert run_view(stage.store.reader, there).state is RunState.FAILED
 
 
 def test_retry_from_a_step_opens_a_generation(cli, stage):
