@@ -93,7 +93,7 @@ async def replay(count: int) -> dict[str, Any]:
         claimed = await _claim_elsewhere(engine, command)
         await start_all(store, _saved_steps(claimed, count))
         began = time.perf_counter()
-        history = WorkerReads(store.reader).history(claimed.id)
+        (history,) = WorkerReads(store.reader).histories([claimed.id])
         read_s = time.perf_counter() - began
         program = program_of(claimed, engine.registry, claimed.input)
         began = time.perf_counter()

@@ -72,7 +72,7 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
     values[5] = False
     run = ClaimedRun(*values)
     program = program_of(run, REGISTRY, run.input)
-    history = reads_history.history(world.reader, run_id)
+    (history,) = reads_history.histories(world.reader, [run_id], 1)
     body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at)
     body.begin()
     try:

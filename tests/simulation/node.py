@@ -253,7 +253,8 @@ class Node:
                 result: Any = StoreUnavailableError("simulated: the read failed")
             else:
                 result = read()
-                self.world.hits["history loaded"] += isinstance(result, History)
+                if isinstance(result, list):
+                    self.world.hits["history loaded"] += sum(isinstance(one, History) for one in result)
             self.loop.call_later(self._latency(), then, result)
 
         self.loop.call_later(self._latency(), run)

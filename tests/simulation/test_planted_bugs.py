@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.journal import OutcomeKind
@@ -166,13 +167,12 @@ def hold_shared(patch):
 
 def last_outcome_forgotten(patch):
     """A history is read without its last outcome: a committed step runs again."""
-    original = reads_history.history
+    original = reads_history.histories
 
-    def history(reader: Any, run: str) -> Any:
-        found = original(reader, run)
-        return type(found)(found.outcomes[:-1], found.attempts, found.checkpoints, found.facts, found.superseded)
+    def histories(*args: Any) -> Any:
+        return [replace(found, outcomes=found.outcomes[:-1]) for found in original(*args)]
 
-    patch.setattr(reads_history, "history", history)
+    patch.setattr(reads_history, "histories", histories)
 
 
 def timer_twice(patch):

@@ -13,12 +13,12 @@ from typing import Any
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.codec import Codec
-from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.journal import History
 from mainspring.domain.states import FailureReason
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.children import Children
 from mainspring.engine.driver import Driver
+from mainspring.engine.history_reader import HistoryReader
 from mainspring.engine.inbox_reader import InboxReader, OffLoop, in_executor
 from mainspring.engine.live_step import LiveStep, report_stalled
 from mainspring.engine.parking import Parking
@@ -60,7 +60,6 @@ class Worker(RunServices):
         self.loop = loop
         self.settings = settings or WorkerSettings()
         self.suspend_after_ms = self.settings.suspend_after_ms
-        self._reads = reads
         self._registry = registry
         self.off_loop = off_loop or in_executor(loop)
         self.drivers: dict[str, Driver] = {}
@@ -74,21 +73,18 @@ class Worker(RunServices):
             clock=clock,
         )
         self._parking = Parking(self.settings.parked, self.settings.park_bytes)
-        self._loading = 0
         self._claiming = self._wanted = self._claim_soon = False
         self._claim_count = 0
         self._due: asyncio.TimerHandle | None = None
         self._round: asyncio.TimerHandle | None = None
-        self._inboxes = InboxReader(
-            store, reads, self.drivers, self.off_loop, lambda look: self.loop.call_later(_ROUND_S, look)
-        )
+        self._inboxes = InboxReader(store, reads, self.drivers, self.off_loop, self._later)
+        self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
         self._cleared: set[str] = set()
         self._rounds = 0
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None
         """(automation, step): after its commit `on_crash_point` is called, once."""
         self.draining = False
-        self._stopped = False
         self.on_idle: Callable[[], None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -113,7 +109,8 @@ class Worker(RunServices):
 
     def stop(self) -> None:
         """Forget everything; writes nothing. For the end of the process."""
-        self.draining = self._stopped = True
+        self.draining = True
+        self._histories.close()
         for handle in (self._due, self._round):
             if handle is not None:
                 handle.cancel()
@@ -125,7 +122,7 @@ class Worker(RunServices):
     @property
     def active(self) -> int:
         """How many runs this worker works on now."""
-        return len(self.drivers) + self._loading
+        return len(self.drivers) + self._histories.count
 
     def changed(self, changes: Changes) -> None:
         """The store says that something may have come."""
@@ -145,6 +142,9 @@ class Worker(RunServices):
             if self.settings.suspects and now - driver.loaded_at >= self.settings.survive_ms:
                 self.progressed(driver)
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
+
+    def _later(self, call: Callable[[], None]) -> None:
+        self.loop.call_later(_ROUND_S, call)
 
     def _tell_idle(self) -> None:
         if self.draining and not self.active and self.on_idle is not None:
@@ -187,7 +187,7 @@ class Worker(RunServices):
     def _room(self) -> int:
         if not self.settings.suspects:
             return self.settings.concurrency - self.active
-        return 1 - self._loading - sum(1 for run_id in self.drivers if run_id not in self._cleared)
+        return 1 - self._histories.count - sum(1 for run_id in self.drivers if run_id not in self._cleared)
 
     def progressed(self, driver: Driver, name: str = "") -> None:
         """An outcome of a run was committed; a run on probation is ordinary again."""
@@ -216,19 +216,9 @@ class Worker(RunServices):
         elif run.fresh:
             self._load(run, None)
         else:
-            self._loading += 1
-            self._read_history(run)
+            self._histories.read(run)
 
-    def _read_history(self, run: ClaimedRun) -> None:
-        self.off_loop(lambda: self._reads.history(run.id), lambda read: self._loaded(run, read))
-
-    def _loaded(self, run: ClaimedRun, read: Any) -> None:
-        if self._stopped:
-            return
-        if isinstance(read, StoreUnavailableError):  # the run is ours: it waits until the store is back
-            self.loop.call_later(_ROUND_S, self._read_history, run)
-            return
-        self._loading -= 1
+    def _history_read(self, run: ClaimedRun, read: History | Exception) -> None:
         if isinstance(read, Exception):
             _LOG.error("run %s cannot be loaded: %s", run.id, read)
             self._halt_unloadable(run, read)

@@ -4,7 +4,7 @@ There is one write path (`submit`, `apply`) and it is the same for every verb: a
 transaction. Reads go over short connections of their own and never hold up a commit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -13,6 +13,9 @@ import msgspec
 from mainspring.domain.errors import StoreError, StoreUnavailableError
 from mainspring.domain.journal import Fact, History
 from mainspring.store.transaction import Params
+
+HISTORY_BYTES = 4 * 1024 * 1024
+"""How much of saved outcomes one read brings into memory, where no single run has more."""
 
 OnDone = Callable[[Any], object]
 """Called once with the command's result, or with an exception instance if the command could not be committed."""
@@ -115,8 +118,11 @@ class Reader(Protocol):
 class EngineReads(Protocol):
     """What a worker reads; each call is short, blocking and safe in any thread."""
 
-    def history(self, run: str) -> History:
-        """Return all that is needed to continue a run."""
+    def histories(self, runs: Sequence[str], *, about_bytes: int = HISTORY_BYTES) -> list[History]:
+        """Return all that is needed to continue runs, in their order and from one commit's view, for as many of the first as fit.
+
+        At least one; it ends with the run at which `about_bytes` of saved outcomes were reached: the caller asks again for the rest.
+        """
         ...
 
     def facts_after(self, session: int, seq: int) -> list[Fact]:

@@ -188,7 +188,8 @@ class SqliteProcess(Process):
         self.engine_reads = WorkerReads(self.reader)
 
     def history(self, run: str) -> Any:
-        return reads_history.history(self.reader, run)
+        (history,) = self.engine_reads.histories([run])
+        return history
 
     def run(self, run: str) -> Any:
         return reads_runs.run_view(self.reader, run)

@@ -1,7 +1,9 @@
 """The reads of a worker, bound to one store: base.EngineReads."""
 
+from collections.abc import Sequence
+
 from mainspring.domain.journal import Fact, History
-from mainspring.store.base import DueSchedule, Reader
+from mainspring.store.base import HISTORY_BYTES, DueSchedule, Reader
 from mainspring.store.reads import history as reads_history
 
 _SLOTS_AT_ONCE = 100
@@ -14,9 +16,9 @@ class WorkerReads:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    def history(self, run: str) -> History:
-        """Return all that is needed to continue a run."""
-        return reads_history.history(self._reader, run)
+    def histories(self, runs: Sequence[str], *, about_bytes: int = HISTORY_BYTES) -> list[History]:
+        """Return all that is needed to continue runs, for as many of the first as fit; see base.EngineReads."""
+        return reads_history.histories(self._reader, runs, about_bytes)
 
     def facts_after(self, session: int, seq: int) -> list[Fact]:
         """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""

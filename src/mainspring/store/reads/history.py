@@ -1,5 +1,7 @@
 """What a worker reads of runs: the history that continues one, and facts that came for those it owns."""
 
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +11,7 @@ from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, FactKind,
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.base import Reader
 
+_ROW_BYTES = 500  # of an outcome in memory, without its values
 _FAILURE = msgspec.json.Decoder(Failure)
 _KINDS = {member.value: member for member in OutcomeKind}
 _STATES = {member.value: member for member in OutcomeState}
@@ -19,16 +22,32 @@ def failure_of(data: bytes | None) -> Failure | None:
     return None if data is None else _FAILURE.decode(data)
 
 
-def history(reader: Reader, run: str) -> History:
-    """Return all that is needed to continue a run, from one commit's view."""
+def histories(reader: Reader, runs: Sequence[str], about_bytes: int) -> list[History]:
+    """Return all that is needed to continue runs, from one commit's view: the first ones, up to about so many bytes of saved outcomes."""
     with reader.snapshot() as read:
-        outcomes = [outcome_of(row) for row in read("read_history_outcomes", (run,))]
-        attempts = [attempt_of(row) for row in read("read_history_attempts", (run,))]
-        checkpoints = {row[0]: Checkpoint(*row) for row in read("read_checkpoints", (run,))}
-        facts = [fact_of(row) for row in read("read_inbox", (run,))]
-    counted = [outcome for outcome in outcomes if outcome.superseded is None]
-    superseded = [outcome for outcome in outcomes if outcome.superseded is not None]
-    return History(counted, attempts, checkpoints, facts, superseded)
+        sizes = {run: rows * _ROW_BYTES + size for run, rows, size in read("measure_journals_of", (json.dumps(runs),))}
+        found = {run: History([], [], {}, [], []) for run in _first_of(runs, sizes, about_bytes)}
+        among = (json.dumps(list(found)),)
+        for run, *row in read("list_outcomes_of", among):
+            outcome = outcome_of(row)
+            (found[run].outcomes if outcome.superseded is None else found[run].superseded).append(outcome)
+        for run, *row in read("list_open_attempts_of", among):
+            found[run].attempts.append(attempt_of(row))
+        for run, *row in read("list_checkpoints_of", among):
+            found[run].checkpoints[row[0]] = Checkpoint(*row)
+        for fact in map(fact_of, read("list_facts_of", among)):
+            found[fact.run].facts.append(fact)
+    return list(found.values())
+
+
+def _first_of(runs: Sequence[str], sizes: dict[str, int], about_bytes: int) -> Iterator[str]:
+    """Yield the first runs, up to the one with which the bound is reached."""
+    size = 0
+    for run in runs:
+        yield run
+        size += sizes.get(run, 0)
+        if size >= about_bytes:
+            return
 
 
 def facts_after(reader: Reader, session: int, seq: int) -> list[Fact]:
@@ -42,15 +61,15 @@ def fact_of(row: tuple[Any, ...]) -> Fact:
     return Fact(seq, run, FactKind(kind), name, at, ident, payload, failure_of(failure), source)
 
 
-def outcome_of(row: tuple[Any, ...]) -> Outcome:
-    """Make an outcome of a row of `read_history_outcomes`."""
+def outcome_of(row: Sequence[Any]) -> Outcome:
+    """Make an outcome of a row of `list_outcomes_of`, without its run."""
     values = list(row)
     values[3], values[4], values[13] = _KINDS[values[3]], _STATES[values[4]], failure_of(values[13])
     return Outcome(*values)
 
 
-def attempt_of(row: tuple[Any, ...]) -> AttemptRecord:
-    """Make an attempt of a row of `read_history_attempts`."""
+def attempt_of(row: Sequence[Any]) -> AttemptRecord:
+    """Make an attempt of a row of `list_open_attempts_of`, without its run."""
     ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, given, undo = row
     return AttemptRecord(
         *(ident, name, generation, attempt, AttemptState(state), asked, started_at, ended_at, next_at),

@@ -1,0 +1,6 @@
+select run, ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, input, undo
+from attempts
+where run in (select value from json_each(?)) and superseded is null
+  and not exists (select 1 from journal where run = attempts.run and ident = attempts.ident and superseded is null and generation = attempts.generation
+                  and state <> {{cancelled}})
+order by asked, attempt

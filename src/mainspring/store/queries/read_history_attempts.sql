@@ -1,5 +1,0 @@
-select ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, input, undo
-from attempts where run = ?1 and superseded is null
-  and not exists (select 1 from journal where run = ?1 and ident = attempts.ident and superseded is null and generation = attempts.generation
-                  and state <> {{cancelled}})
-order by asked, attempt
