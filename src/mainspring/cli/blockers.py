@@ -113,8 +113,19 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
     if not tagged:
         yield Block(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *start, stuck=True)
         return
+    serving = [worker for worker in tagged if worker.queues is None or run.queue in worker.queues]
+    if not serving:
+        of = ", ".join(sorted({name for worker in tagged for name in worker.queues or ()}))
+        yield Block(
+            f"No live worker with {run.automation} serves queue {run.queue}; they serve {of}.",
+            None,
+            "mainspring up",
+            f"start a worker that has queue {run.queue} in [worker.queues]",
+            stuck=True,
+        )
+        return
     # One older deployment alone goes on; beside a newer one it must not touch what that has touched.
-    newest = max(worker.deploy for worker in tagged)
+    newest = max(worker.deploy for worker in serving)
     if run.deploy > newest and any(worker.deploy >= run.deploy for worker in blocker.workers):
         yield Block(
             f"Deployment {run.deploy} touched it last; live workers are of deployment {newest}.",

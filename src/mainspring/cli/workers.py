@@ -33,7 +33,7 @@ SESSION = params.Name(_numbers, "session")
 def list_command(
     invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
 ) -> None:
-    """--name looks at host and role, --since at the start."""
+    """--name looks at host and role, --since at the start. --json has the automations that each one serves, with their versions."""
     from mainspring.store.reads.status import sessions
 
     live = not ended and not set(states) & {SessionState.CLOSED, SessionState.DEAD}
@@ -56,6 +56,8 @@ def list_command(
         Column("STATE", lambda view: view.state, lambda view: _COLOURS.get(view.state)),
         Column("HOST", lambda view: words.one_line(view.hostname, 24)),
         Column("PID", lambda view: str(view.pid), right=True),
+        Column("QUEUES", _queues),
+        Column("TAGS", lambda view: words.one_line(", ".join(view.tags) or "-", 24)),
         Column("RUNS", lambda view: str(view.running), right=True),
         Column("SINCE", lambda view: words.ago(view.opened_at, now)),
     ]
@@ -85,6 +87,12 @@ def quarantine(invocation: Invocation, session: str) -> None:
     freed = act(invocation.store, number, act=invocation.act)
     text = f"Worker {number} is out; {words.many(freed, 'run')} set free."
     invocation.output.document({"session": number, "freed": freed}, text)
+
+
+def _queues(view: "SessionView") -> str:
+    if not view.automations:  # it claims nothing
+        return "-"
+    return "all" if view.queues is None else words.one_line(", ".join(view.queues), 24)
 
 
 def _number(invocation: Invocation, session: str) -> int:

@@ -129,7 +129,11 @@ class QueueView(msgspec.Struct, frozen=True):
 
 
 class SessionView(msgspec.Struct, frozen=True):
-    """One process's life; `running` runs are its own now."""
+    """One process's life; `running` runs are its own now.
+
+    What it serves: runs with one of its `tags` or none, of its `queues` (None = every queue, or it has not yet said), of `automations` in
+    the version beside each name.
+    """
 
     id: int
     uuid: str
@@ -141,11 +145,13 @@ class SessionView(msgspec.Struct, frozen=True):
     pid_started: str
     lock_path: str
     deploy: int
-    tags: str
+    tags: list[str]
+    queues: list[str] | None
     opened_at: int
     beat_at: int
     ended_at: int | None
     running: int
+    automations: dict[str, int] = {}
 
 
 class AutomationView(msgspec.Struct, frozen=True):
@@ -274,6 +280,7 @@ class Worker(msgspec.Struct, frozen=True):
     version: int
     deploy: int
     tags: list[str]
+    queues: list[str] | None
 
 
 class Blocker(msgspec.Struct, frozen=True):

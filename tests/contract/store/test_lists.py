@@ -109,4 +109,4 @@ def test_sessions_are_listed(store, second):
     second.do(Bury(store.session))
     assert [session.id for session in store.read("sessions")] == [second.session]
     dead = store.read("sessions", live=False)[-1]
-    assert (dead.id, dead.state, dead.tags, dead.running) == (store.session, "dead", '["gpu"]', 0)
+    assert (dead.id, dead.state, dead.tags, dead.running) == (store.session, "dead", ["gpu"], 0)

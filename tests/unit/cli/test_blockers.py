@@ -7,7 +7,7 @@ from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.store.commands.automations import Announce, PauseAutomation, PauseQueue, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt
-from mainspring.store.commands.runs import Suspend
+from mainspring.store.commands.runs import Claim, Suspend
 from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.held import HELD
 from tests.contract.store.process import fail, finish, halt, outcome
@@ -103,6 +103,23 @@ def test_no_worker_with_this_version_or_tag(cli, stage):
     assert "mainspring up" in can
     text, _, _ = why(cli, stage.start(tag="gpu"))
     assert text == "No live worker with backup carries tag 'gpu'."
+
+
+def test_no_worker_that_serves_the_queue(cli, stage):
+    """Workers say which queues they claim from: the run's own is not among them; `workers list` shows it too."""
+    run = stage.start(queue="mail")
+    assert why(cli, run)[0] == ""  # it has not yet said: all of them
+    assert cli("workers", "list", "--json").json[0]["queues"] is None
+    stage.do(Claim("c", 1, queues=("reports", "default"), tags=("gpu",)))
+    text, then, can = why(cli, run)
+    assert text == "No live worker with backup serves queue mail; they serve default, reports."
+    assert then == "It does not go on before that is changed."
+    assert "mainspring up" in can
+    (row,) = cli("workers", "list", "--json").json
+    assert row["queues"] == ["default", "reports"]
+    assert row["tags"] == ["gpu"]
+    assert row["automations"] == {"backup": 1, "order": 1}
+    assert "default, reports" in cli("workers", "list").out
 
 
 def test_no_worker_at_all_or_only_draining_ones(cli, stage):

@@ -117,11 +117,13 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
         if rows:
             return Claimed(_with_facts(tx, rows), None, more=True)
     session = tx.one("read_claimer", (tx.session,))
-    if session is None or session[1] != SessionState.ALIVE or is_held(tx):
+    if session is None or session[1] != SessionState.ALIVE:
         return Claimed((), None)
-    wears = json.dumps(sorted(command.tags))
-    if session[2] != wears:
-        tx.change("set_session_tags", (wears, tx.session))
+    serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
+    if session[2:] != serves:
+        tx.change("set_session_serves", (*serves, tx.session))
+    if is_held(tx):
+        return Claimed((), None)
     scan = _Scan(tx, command, session[0])
     scan.more = _make_due(tx)
     seqs = _choose(scan)

@@ -1,4 +1,4 @@
 select sessions.id, sessions.role, sessions.state, sessions.hostname, sessions.pid, session_automations.version, sessions.deploy, sessions.tags,
-       sessions.host, sessions.pid_started
+       sessions.queues, sessions.host, sessions.pid_started
 from session_automations join sessions on sessions.id = session_automations.session
 where session_automations.automation = ? and sessions.state in ({{alive}}, {{draining}}) order by sessions.id

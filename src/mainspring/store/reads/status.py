@@ -71,13 +71,26 @@ def slots(reader: Reader, schedule: str, limit: int = 50) -> list[SlotView]:
 
 def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[SessionView]:
     """Return sessions, newest first: the live ones, or the ended ones too. One whose process is gone is dead, whatever is on record."""
-    views = [SessionView(*row) for row in reader.read("list_live_sessions" if live else "list_sessions", (limit,))]
+    with reader.snapshot() as read:
+        rows = read("list_live_sessions" if live else "list_sessions", (limit,))
+        served: dict[int, dict[str, int]] = {}
+        for session, automation, version in read("list_served"):
+            served.setdefault(session, {})[automation] = version
+    views = [
+        SessionView(*row[:10], *_serves(row[10:12]), *row[12:], automations=served.get(row[0], {})) for row in rows
+    ]
     return [
         msgspec.structs.replace(view, state=SessionState.DEAD.value)
         if view.ended_at is None and is_gone(view.host, view.pid, view.pid_started)
         else view
         for view in views
     ]
+
+
+def _serves(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the tags and queues of a session's row."""
+    tags, queues = row
+    return json.loads(tags), None if queues is None else json.loads(queues)
 
 
 def locks(reader: Reader) -> list[LockView]:
@@ -150,16 +163,14 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
             slot_holders=[row_of(row) for row in read("list_slot_holders", (view.queue, _SLOT_HOLDERS))],
             automation=AutomationView(*automation[0]) if automation else None,
             workers=[
-                _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[8], row[4], row[9])
+                _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[9], row[4], row[10])
             ],
             waits=[wait_of(row) for row in read("read_waits", (run,))],
         )
 
 
 def _worker(row: tuple[Any, ...]) -> Worker:
-    values = list(row[:8])
-    values[-1] = json.loads(values[-1])
-    return Worker(*values)
+    return Worker(*row[:7], *_serves(row[7:9]))
 
 
 def _place(read: Any, row: tuple[Any, ...]) -> Capped:

@@ -17,6 +17,7 @@ create table sessions (
     lock_path   text not null,
     deploy      integer not null default 0,
     tags        text not null default '[]',         -- JSON list: what its workers carry
+    queues      text,                               -- JSON list: what its workers claim from; null = every queue, or not yet said
     opened_at   integer not null,
     beat_at     integer not null,
     ended_at    integer,

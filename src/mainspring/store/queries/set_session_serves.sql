@@ -1,0 +1,1 @@
+update sessions set tags = ?, queues = ? where id = ?

@@ -1,1 +1,0 @@
-update sessions set tags = ? where id = ?
