@@ -129,11 +129,7 @@ class QueueView(msgspec.Struct, frozen=True):
 
 
 class SessionView(msgspec.Struct, frozen=True):
-    """One process's life; `running` runs are its own now.
-
-    What it serves: runs with one of its `tags` or none, of its `queues` (None = every queue, or it has not yet said), of `automations` in
-    the version beside each name.
-    """
+    """One process's life; `running` runs are its own now. `queues` None = every queue, or not yet said; `automations` = name -> version."""
 
     id: int
     uuid: str
