@@ -21,8 +21,13 @@ def command(side: str, what: str, *numbers: int) -> list[str]:
 
 
 def environment(folder: str) -> dict[str, str]:
-    """Return the environment in which a side finds this folder and keeps its store in another one."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "BENCH_FOLDER": folder}
+    """Return the environment in which a side finds this folder and the code beside it, and keeps its store in another one."""
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+        "PYTHONHASHSEED": "0",
+        "BENCH_FOLDER": folder,
+    }
 
 
 def measure(side: str, what: str, *numbers: int, timeout: float = 900, folder: str | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.liveness import FoundSession, find_dead, kill_remains
+from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
 from mainspring.store.sqlite.space import shrink
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("mainspring.upkeep")
 _EVERY_S = 1.0
 _ROUNDS_A_PRUNE = 60
-SUPERVISED = frozenset({"worker", "probation"})
 _ROUNDS_FOR_SUPERVISOR = 3
 """A dead worker whose supervisor lives is left to it for so many rounds: it knows how the process died."""
 
@@ -103,11 +102,11 @@ class Upkeep:
     def bury_dead(self, store: SqliteStore) -> bool:
         """Bury the sessions of this host whose process is gone; True if there was one."""
         dead = [found for found in find_dead(store.reader) if found.session != store.session]
-        supervised = any(row[0] == "supervisor" for row in store.reader.read("list_live_roles"))
+        left = left_to_supervisor(store.reader, dead)
         self._seen = {found.session: self._seen.get(found.session, 0) + 1 for found in dead}
         buried = False
         for found in dead:
-            if supervised and found.role in SUPERVISED and self._seen[found.session] <= _ROUNDS_FOR_SUPERVISOR:
+            if found.session in left and self._seen[found.session] <= _ROUNDS_FOR_SUPERVISOR:
                 continue
             buried |= bury(store, found)
         return buried

@@ -17,12 +17,11 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.schedule import Schedule
 from mainspring.service.spool import Spool, TakenIn
 from mainspring.store.base import Reader
-from mainspring.store.liveness import find_dead
+from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.reads import status as reads_status
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.store.views import AutomationView, ScheduleView
 
-_SUPERVISOR, _SUPERVISED = "supervisor", frozenset({"worker", "probation"})
 PATIENCE = 30.0
 """Seconds that one round may take; cron starts the next one anyway."""
 
@@ -78,9 +77,8 @@ def watch_once(store: Path, spool: Path, clock: Clock) -> WatchReport:
 def _bury_dead(store: SqliteStore) -> list[int]:
     """Bury all dead sessions of this host, but leave a supervisor that lives its own workers: it knows how they died."""
     dead = find_dead(store.reader)
-    roles = {row[0] for row in store.reader.read("list_live_roles")} - {one.role for one in dead}
-    left = _SUPERVISED if _SUPERVISOR in roles else frozenset()
-    return [one.session for one in dead if one.role not in left and bury(store, one)]
+    left = left_to_supervisor(store.reader, dead)
+    return [one.session for one in dead if one.session not in left and bury(store, one)]
 
 
 def judge(reader: Reader, now_at: int) -> tuple[int, list[Silent]]:

@@ -18,6 +18,7 @@ import msgspec
 from mainspring.store.base import Reader
 
 _PROC = Path("/proc")
+_SUPERVISOR, _SUPERVISED = "supervisor", frozenset({"worker", "probation"})
 
 
 class SessionLock:
@@ -109,6 +110,23 @@ def find_dead(reader: Reader) -> list[FoundSession]:
             groups = tuple((int(group), str(mark)) for group, mark in reader.read("list_process_groups", (session,)))
             found.append(FoundSession(session, role, pid, lock_path, groups))
     return found
+
+
+def left_to_supervisor(reader: Reader, dead: list[FoundSession]) -> frozenset[int]:
+    """Return the dead sessions whose supervisor lives: it knows how they died.
+
+    One that was opened after them saw nothing: after the death of a whole tree nobody is to be waited for.
+    """
+    gone = {one.session for one in dead}
+    living = [
+        row[0]
+        for row in reader.read("list_sessions_of_host", (host_identity(),))
+        if row[1] == _SUPERVISOR and row[0] not in gone
+    ]
+    first = min(living, default=None)
+    return frozenset(
+        one.session for one in dead if first is not None and one.role in _SUPERVISED and first < one.session
+    )
 
 
 def kill_remains(found: FoundSession, *, within: float = 5.0) -> bool:

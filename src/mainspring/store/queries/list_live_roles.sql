@@ -1,1 +1,0 @@
-select distinct role from sessions where state in ({{alive}}, {{draining}})
