@@ -173,6 +173,46 @@ async def test_retry_waits_again_for_what_the_failure_had_waited_for(tmp_path):
         assert view.state is RunState.WAITING
 
 
+@pytest.mark.parametrize("chosen", ["before", "after"])
+async def test_retry_from_a_step_beside_an_unfinished_child(tmp_path, chosen):
+    """From after the asking for it, the child goes on and answers. From before it, it is cancelled, and a new one answers."""
+    outside = Outside("bad")
+    with Registry() as registry:
+
+        @ms.workflow
+        async def child(run: ms.Run) -> str:
+            return await run.receive("word", str)
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> str:
+            await run.options(name="before").step(outside.act, "before")
+            kid = asyncio.ensure_future(run.child(child))
+            await run.receive("go")
+            await run.options(name="after").step(outside.act, "after")
+            await run.options(name="bad", delivery="at_most_once").step(outside.act, "bad")
+            return await kid
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(parent)
+        (kid,) = await engine.when(lambda: engine.story(run).children, bool)
+        await engine.until(kid.id, RunState.WAITING)
+        await engine.app.signal(run.id, "go")
+        await engine.until(run, RunState.NEEDS_ATTENTION)
+        outside.broken.clear()
+        await engine.act(mending.retry_from, run.id, f"{chosen}#1")
+        if chosen == "before":
+            await engine.until(kid.id, RunState.CANCELLED)
+            await engine.app.signal(run.id, "go")
+            kid = await engine.when(
+                lambda: [k for k in engine.story(run).children if k.id != kid.id], lambda found: len(found) == 1
+            )
+            kid = kid[0]
+            await engine.until(kid.id, RunState.WAITING)
+        await engine.app.signal(kid.id, "word", "hello")
+        assert await run.result(5) == "hello"
+        assert len(engine.story(run).children) == (2 if chosen == "before" else 1)
+
+
 def given_up_by_the_body(outside: Outside, **options: Any):
     """A workflow that gives a step up because another failed, and cleans up before it ends."""
     with Registry() as registry:

@@ -75,7 +75,7 @@ def spread_call(fn: Callable[..., Any], signature: Signature, data: bytes, plan:
 
 
 def child_id(run: ClaimedRun, ident: str) -> str:
-    """Return the id of a child: the same whenever its parent asks again."""
+    """Return the id of a new child. The store knows which child a request has already: the id only must not be a superseded one's."""
     return derived_id("r", run.created_at, run.id, ident, str(run.generation))
 
 
@@ -85,7 +85,7 @@ def child_command(run: ClaimedRun, request: Request, call: ChildCall, now_at: in
     Raises:
         OptionError: its key or partition cannot be made of its input.
     """
-    link = ParentLink(run.id, request.ident, run.claim, call.plan.close)
+    link = ParentLink(run.id, request.ident, run.claim, call.plan.close, request.asked)
     new = child_id(run, request.ident)
     plan = call.plan
     if call.definition is not None:

@@ -15,13 +15,13 @@ from mainspring.domain.ids import derived_id
 from mainspring.domain.journal import History
 from mainspring.domain.verdict import Kind
 from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.child_runs import child_command, child_id
+from mainspring.engine.child_runs import child_command
 from mainspring.engine.programs import Program
 from mainspring.engine.requests import ChildCall, Request
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.runs import CancelRun, ClaimedRun, StartRun
+from mainspring.store.commands.runs import CancelChild, ClaimedRun, StartRun
 
 Transactional = Callable[[AttemptSpec], Callable[..., Any]]
 
@@ -78,8 +78,7 @@ class RunServices:
 
     def cancel_child(self, run: ClaimedRun, request: Request) -> None:
         """Ask a child that nobody waits for any more to stop."""
-        child = child_id(run, request.ident)
-        self.store.submit(CancelRun(child, f"gave-up:{run.id}:{request.ident}", "its parent gave it up"), ignore)
+        self.store.submit(CancelChild(run.id, run.claim, request.ident), ignore)
 
     def restart_of(self, run: ClaimedRun, program: Program, data: bytes) -> StartRun:
         """Return the run that continues `run` with a new input."""

@@ -10,7 +10,6 @@ import msgspec
 
 from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.engine.child_runs import child_id
 from mainspring.engine.due_times import DueTimes
 from mainspring.engine.guard import guarded
 from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, StepCall, TimerCall
@@ -71,7 +70,18 @@ class Waits:
         question: bytes | None = None,
     ) -> None:
         driver = self._driver
-        command = OpenWait(driver.run.id, driver.claim, request.ident, kind, name, until_at, since_at, where, question)
+        command = OpenWait(
+            driver.run.id,
+            driver.claim,
+            request.ident,
+            kind,
+            name,
+            until_at,
+            since_at,
+            where,
+            question,
+            request.asked,
+        )
         driver.journal.saving += 1
         driver.hosting.store.submit(command, self._waiting)
 
@@ -95,7 +105,7 @@ class Waits:
                 assert isinstance(call, ChildCall)
                 driver.journal.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
             elif self._answered(result):
-                if isinstance(result, Started) and result.run != child_id(driver.run, request.ident):
+                if isinstance(result, Started) and result.by_key:
                     # Its run key found a run that is nobody's child, or another's: wait for its end all the same.
                     self._open_wait(request, "run", result.run, None)
                 driver.hosting.look_for_facts()

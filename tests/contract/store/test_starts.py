@@ -52,9 +52,9 @@ def test_key_finds_the_run(store):
     """Starting twice with one key is one run, while it lives and after it succeeded."""
     key = RunKey("k", "hash")
     first = store.start(run_key=key)
-    assert store.start(run_key=key) == Started(first.run, created=False, state="queued")
+    assert store.start(run_key=key) == Started(first.run, created=False, state="queued", by_key=True)
     store.do(finish(store.claim_one()))
-    assert store.start(run_key=key) == Started(first.run, created=False, state="succeeded")
+    assert store.start(run_key=key) == Started(first.run, created=False, state="succeeded", by_key=True)
     assert store.start("b", run_key=key).created
 
 
@@ -159,7 +159,8 @@ def test_blocked_run_past_its_deadline_comes_up(store, clock):
 
 
 def child_of(run, **options):
-    return {"parent": ParentLink(run.id, "c1", run.claim, **options), "input": b'{"of":"%s"}' % run.id.encode()}
+    ident = options.pop("ident", "c1")
+    return {"parent": ParentLink(run.id, ident, run.claim, **options), "input": b'{"of":"%s"}' % run.id.encode()}
 
 
 def test_child_shares_its_parents_hold(store):
@@ -232,8 +233,8 @@ def test_children_follow_the_close_policy(store):
     """When a parent ends, its children are cancelled, fresh ones at once, or stay, as each was asked for."""
     parent = store.begin()
     running = store.begin(**child_of(parent))
-    fresh = store.start(**child_of(parent)).run
-    kept = store.start(**child_of(parent, close_policy="keep")).run
+    fresh = store.start(**child_of(parent, ident="c2")).run
+    kept = store.start(**child_of(parent, ident="c3", close_policy="keep")).run
     store.do(fail(parent))
     assert store.state(fresh) == RunState.CANCELLED
     assert [fact.kind for fact in store.history(running.id).facts] == [FactKind.CANCEL]

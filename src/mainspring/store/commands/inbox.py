@@ -49,6 +49,7 @@ class OpenWait(msgspec.Struct, frozen=True):
     since_at: int | None = None
     where: dict[str, object] | None = None
     question: bytes | None = None
+    asked: int = 0
 
 
 class CloseWait(msgspec.Struct, frozen=True):

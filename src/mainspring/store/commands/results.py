@@ -16,11 +16,12 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
-    """The run exists; `created` tells whether this command made it or its key found it."""
+    """The run exists; `created` tells whether this command made it. `by_key` = its key found one that is not this request's child."""
 
     run: str
     created: bool
     state: str = "queued"
+    by_key: bool = False
 
 
 class Numbered(msgspec.Struct, frozen=True, tag="numbered"):

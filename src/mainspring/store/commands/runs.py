@@ -20,12 +20,17 @@ class RunKey(msgspec.Struct, frozen=True):
 
 
 class ParentLink(msgspec.Struct, frozen=True):
-    """The run that asked for this child, and what its end does to it: close_policy "cancel" or "keep"."""
+    """The run that asked for this child, and what its end does to it: close_policy "cancel" or "keep".
+
+    A request has one child: while it counts, whoever asks again under this `ident` finds it, whatever id it sends. `asked` is the
+    request's place in the order of asking, by which a new generation knows whether it counts on.
+    """
 
     run: str
     ident: str
     claim: int
     close_policy: str = "cancel"
+    asked: int = 0
 
 
 class SlotLink(msgspec.Struct, frozen=True):
@@ -183,6 +188,8 @@ class Reopen(msgspec.Struct, frozen=True):
     `from_ident` set = a new generation from that request on.
     `accept` = idents whose drift is accepted: nothing is superseded, the saved input is replaced by the one in the run's `detail`,
     which is JSON `{"drift": {ident: base64 of the new input}}`. A deadline that passed and a cancel that was taken in no longer count.
+    With `from_ident` the children and waits that were asked for from there on answer no request any more; such children are cancelled
+    unless they are to be kept or have a key, by which the next request may find them.
     A step in doubt or whose value was refused is repeated by none but `from_ident` and GiveResult: it is refused as `unsettled`.
     Answer: Done, Refused not_found | wrong_state | no_such_step | unsettled.
     """
@@ -206,6 +213,14 @@ class MarkDone(msgspec.Struct, frozen=True):
 
     run: str
     result: bytes | None = None
+
+
+class CancelChild(msgspec.Struct, frozen=True):
+    """The body gave the child of this request up: ask it, or who goes on for it, to stop. Answer: Done, Refused claim_lost."""
+
+    run: str
+    claim: int
+    ident: str
 
 
 class Discard(msgspec.Struct, frozen=True):

@@ -5,10 +5,10 @@ import msgspec
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
-from mainspring.store.commands.runs import Annotate, Finish, Halt, Release, StartRun, Suspend
+from mainspring.store.commands.runs import Annotate, CancelChild, Finish, Halt, Release, StartRun, Suspend
 from mainspring.store.handlers import inbox, keys, partitions, queues
 from mainspring.store.handlers.journal import encode_failure
-from mainspring.store.handlers.ownership import let_go
+from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.transaction import Transaction
 
@@ -112,6 +112,7 @@ def _hand_over(tx: Transaction, run: str, then: StartRun, row: tuple[object, ...
     tx.change("take_over", {"heir": then.id, "run": run})
     # What was sent and not yet taken in is meant for who goes on.
     tx.change("carry_facts", {"heir": then.id, "run": run})
+    tx.change("carry_watchers", {"heir": then.id, "run": run})
     return (*row[:2], None, None, *row[4:])
 
 
@@ -178,6 +179,28 @@ def close_children(tx: Transaction, run: str) -> None:
     for child, _, _, policy, _ in tx.all("list_open_children", (run,)):
         if policy == "cancel":
             cancel(tx, child, f"close:{run}", "the run that asked for it ended")
+
+
+def cancel_child(tx: Transaction, command: CancelChild) -> Done | Refused:
+    """Ask the child of a request that was given up to stop."""
+    c = command
+    if not is_owner(tx, c.run, c.claim):
+        return let_go(tx, c.run, c.claim)
+    child = tx.one("find_child", (c.run, c.ident))
+    if child is not None and not child[2]:
+        cancel(tx, child[0], f"gave-up:{c.run}:{c.ident}", "its parent gave it up")
+    return DONE
+
+
+def supersede_children(tx: Transaction, run: str, generation: int, asked: int) -> None:
+    """Let the children that a run asked for from there on answer nobody. They are cancelled, but those that are kept or have a key."""
+    for child, ended, policy, run_key in tx.all("list_children_asked_from", (run, asked)):
+        tx.change("supersede_child", (generation, child))
+        tx.change("drop_pending_child", (run, child))
+        if not ended and policy == "cancel" and run_key is None:
+            cancel(
+                tx, child, f"superseded:{run}:{generation}", "the run that asked for it was continued from before it"
+            )
 
 
 def cancel(tx: Transaction, run: str, source: str, why: str | None) -> None:

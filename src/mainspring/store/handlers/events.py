@@ -54,17 +54,26 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
     if known is not None and known[0]:
         return DONE
     shape = hashed = since_at = None
+    name = _goes_on_as(tx, c.name) if c.kind == "run" else c.name
     if c.kind == "event":
         where = c.where or {}
         shape, hashed = msgspec.json.encode(shape_of(where)).decode(), match_hash(c.name, where)
         since_at = c.since_at if c.since_at is not None else _created_at(tx, c.run)
         _use_shape(tx, c.name, shape)
-    tx.change("open_wait", (c.run, c.ident, c.kind, c.name, shape, hashed, since_at, c.until_at, c.question, tx.now))
+    tx.change(
+        "open_wait", (c.run, c.ident, c.kind, name, shape, hashed, since_at, c.until_at, c.question, tx.now, c.asked)
+    )
     if hashed is not None and since_at is not None:
         _fill_from_kept(tx, c.run, c.ident, hashed, since_at)
     if c.kind == "run":
-        inbox.tell_watcher_if_ended(tx, c.name, c.run, c.ident)
+        inbox.tell_watcher_if_ended(tx, name, c.run, c.ident)
     return DONE
+
+
+def _goes_on_as(tx: Transaction, run: str) -> str:
+    """Return the run that a run which began anew goes on as; itself if it did not."""
+    row = tx.one("find_heir", (run,))
+    return run if row is None else str(row[0])
 
 
 def _created_at(tx: Transaction, run: str) -> int:
@@ -94,14 +103,26 @@ def close_wait(tx: Transaction, command: CloseWait) -> Done | Refused:
     c = command
     if not is_owner(tx, c.run, c.claim):
         return let_go(tx, c.run, c.claim)
-    known = tx.one("find_wait", (c.run, c.ident))
-    tx.change("close_wait", (c.run, c.ident))
+    _forget(tx, c.run, c.ident)
+    return DONE
+
+
+def supersede_waits(tx: Transaction, run: str, asked: int) -> None:
+    """Forget what a run waited for from there on, and what had come for it."""
+    for ident, kind, name in tx.all("list_waits_asked_from", (run, asked)):
+        _forget(tx, run, ident)
+        if kind == "run":
+            tx.change("drop_pending_child", (run, f"{name}:{ident}"))
+
+
+def _forget(tx: Transaction, run: str, ident: str) -> None:
+    known = tx.one("find_wait", (run, ident))
+    tx.change("close_wait", (run, ident))
     freed = False
-    for kind, source in tx.all("drop_facts_for", (c.run, c.ident)):
+    for kind, source in tx.all("drop_facts_for", (run, ident)):
         if kind == FactKind.EVENT:
-            tx.change("untake_fact", (c.run, kind, source))
+            tx.change("untake_fact", (run, kind, source))
             freed = True
     if freed and known is not None:
-        for ident, since_at, hashed in tx.all("list_unfilled_twins", (c.run, known[1])):
-            _fill_from_kept(tx, c.run, ident, hashed, since_at)
-    return DONE
+        for twin, since_at, hashed in tx.all("list_unfilled_twins", (run, known[1])):
+            _fill_from_kept(tx, run, twin, hashed, since_at)

@@ -20,7 +20,7 @@ def find_by_key(tx: Transaction, command: StartRun, key: RunKey) -> Started | Re
         return Refused("key_conflict", f"key {key.key!r} was used for run {run} with another input")
     if key.on_failed == "restart" and state in _MAY_RESTART:
         return None
-    return Started(run, created=False, state=state)
+    return Started(run, created=False, state=state, by_key=True)
 
 
 def bind_key(tx: Transaction, command: StartRun, key: RunKey, state: RunState) -> None:

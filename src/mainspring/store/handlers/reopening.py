@@ -13,7 +13,7 @@ from mainspring.domain.options import Kind
 from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, MarkDone, Reopen
-from mainspring.store.handlers import endings, inbox, keys, partitions
+from mainspring.store.handlers import endings, events, inbox, keys, partitions
 from mainspring.store.transaction import Transaction
 
 _UNSETTLED = {
@@ -58,6 +58,8 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
         generation += 1
         tx.change("supersede_asked_from", (generation, run.id, chosen[1]))
         tx.change("supersede_attempts_from", (generation, run.id, chosen[1]))
+        endings.supersede_children(tx, run.id, generation, chosen[1])
+        events.supersede_waits(tx, run.id, chosen[1])
     elif not command.accept:
         refusal = _supersede_failing(tx, run)
         if refusal is not None:

@@ -18,12 +18,11 @@ PRIORITY_MS = 60_000
 
 def start_run(tx: Transaction, command: StartRun) -> Started | Refused:
     """Stage one run, or find it."""
+    child = _child_of_request(tx, command)
+    if child is not None:
+        return child
     found = tx.one("find_start", (command.id,))
     if found is not None:
-        parent = command.parent
-        # Sent again, the first try may have told the parent, or may never have been executed.
-        if parent is not None and not (tx.again and tx.one("find_pending_child", (parent.run, command.id))):
-            inbox.tell_parent_again(tx, command.id)
         return Started(command.id, created=False, state=found[0])
     refusal = _refusal(tx, command)
     if refusal is not None:
@@ -36,6 +35,18 @@ def start_run(tx: Transaction, command: StartRun) -> Started | Refused:
     if backlog is not None:
         return backlog
     return _stage(tx, command)
+
+
+def _child_of_request(tx: Transaction, command: StartRun) -> Started | None:
+    """Find the child that counts for the parent's request, whichever generation started it and however often it began anew."""
+    parent = command.parent
+    child = None if parent is None else tx.one("find_child", (parent.run, parent.ident))
+    if parent is None or child is None:
+        return None
+    # Sent again, the first try may have told the parent, or may never have been executed.
+    if not (tx.again and tx.one("find_pending_child", (parent.run, child[0]))):
+        inbox.tell_parent_again(tx, child[0])
+    return Started(child[0], created=False, state=child[1])
 
 
 def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
@@ -112,7 +123,7 @@ def _row(
         *(tx.session if here else None, int(here), command.codec, command.input),
         None if command.tags is None else msgspec.json.encode(command.tags),
         command.run_key.key if command.run_key else None,
-        *((parent.run, parent.ident, parent.close_policy) if parent else (None, None, None)),
+        *((parent.run, parent.ident, parent.asked, parent.close_policy) if parent else (None, None, None, None)),
         *((slot.schedule, slot.slot_at) if slot else (None, None)),
         command.trigger,
     )

@@ -39,6 +39,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     runs.Reopen: reopening.reopen,
     runs.GiveResult: reopening.give_result,
     runs.CancelRun: reopening.cancel_run,
+    runs.CancelChild: endings.cancel_child,
     runs.MarkDone: reopening.mark_done,
     runs.Discard: reopening.discard,
     saved.SaveOutcome: journal.save_outcome,

@@ -1,4 +1,4 @@
 update runs set state = {{target.fail}}, reason = {{process_lost}}, session = null, ready = 0, due_at = null, finished_at = :now,
                 changed_at = :now, waiting_for = null, suspect = 0
 where id = :run and session = :session and state in {{sources.fail}}
-returning automation, partition, parent, parent_ident, run_key, started_at, queue
+returning automation, partition, case when superseded is null then parent end, parent_ident, run_key, started_at, queue

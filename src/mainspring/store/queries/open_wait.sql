@@ -1,4 +1,4 @@
-insert into waits (run, ident, kind, name, shape, match_hash, since_at, until_at, question, opened_at)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+insert into waits (run, ident, kind, name, shape, match_hash, since_at, until_at, question, opened_at, asked)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (run, ident) do update set kind = excluded.kind, name = excluded.name, shape = excluded.shape, match_hash = excluded.match_hash,
-                                       since_at = excluded.since_at, until_at = excluded.until_at, question = excluded.question
+                                       since_at = excluded.since_at, until_at = excluded.until_at, question = excluded.question, asked = excluded.asked

@@ -68,6 +68,7 @@ COMMANDS: list[Any] = [
     ASK,
     inbox.OpenWait(run="mine", claim=1, ident="e", kind="event", name="paid", since_at=0, where={"a": 1}),
     inbox.CloseWait(run="mine", claim=1, ident="open"),
+    runs.CancelChild(run="mine", claim=1, ident="kid"),
     opening("u1"),
     sessions.Beat(),
     sessions.DrainSession(1),
@@ -138,6 +139,8 @@ def prepared(path):
     do(database, inbox.OpenWait(run="mine", claim=1, ident="open", kind="ask", name="open", question=b"{}"))
     do(database, acts.TakeLock(name="l", owner="mine"))
     do(database, starting("queued"))
+    kid = msgspec.structs.replace(starting("kid"), automation="b", parent=runs.ParentLink("mine", "kid", 1))
+    do(database, kid)
     neighbour.close()
     clock.now_at += 1_000
     return database

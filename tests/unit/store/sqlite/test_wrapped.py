@@ -161,7 +161,7 @@ def test_recorded_key_counts_once(database: SqliteDatabase) -> None:
     do(database, told("r_3", RunState.FAILED, run_key=key))
     assert rows(database, "select run, state from run_keys") == [("r_2", "succeeded")]
     found = do(database, starting("r_4", run_key=key))
-    assert found == Started("r_2", created=False, state="succeeded")
+    assert found == Started("r_2", created=False, state="succeeded", by_key=True)
 
 
 def test_late_start_finds_the_recorded_run(database: SqliteDatabase) -> None:

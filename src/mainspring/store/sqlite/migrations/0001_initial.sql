@@ -112,7 +112,9 @@ create table runs (
     run_key       text,
     parent        text,
     parent_ident  text,
+    parent_asked  integer,                          -- the place of its request in the order of its parent's asking
     close_policy  text,
+    superseded    integer,                          -- generation of its parent that counts its request no longer: it answers nobody
     schedule      text,
     slot_at       integer,
     trigger       text not null,                    -- what started it: cli:user@host, schedule, child, api, exec
@@ -126,7 +128,7 @@ create index runs_owned      on runs (session) where session is not null;
 create index runs_unfinished on runs (automation, seq) where finished_at is null;
 create index runs_automation on runs (automation, seq);
 create index runs_state      on runs (state, seq) where state not in ('running', 'succeeded');
-create index runs_parent     on runs (parent) where parent is not null;
+create index runs_parent     on runs (parent, parent_ident) where parent is not null;
 create index runs_partition  on runs (queue, partition, place, seq) where blocked = 'partition';
 create index runs_finished   on runs (state, finished_at) where finished_at is not null;
 
@@ -217,6 +219,7 @@ create table waits (
     question   blob,                                -- JSON: text, choices, otherwise, who
     filled     integer not null default 0,          -- 1 when a fact for it lies in the inbox
     opened_at  integer not null,
+    asked      integer not null default 0,          -- the place of its request in the order of asking
     primary key (run, ident)
 ) strict, without rowid;
 create index waits_match on waits (match_hash) where kind = 'event' and filled = 0;
