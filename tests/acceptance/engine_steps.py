@@ -24,3 +24,14 @@ def double(number: int) -> int:
     if number < 0:
         raise ms.Permanent(f"{number} is negative")
     return number * 2
+
+
+def fill(size: int) -> dict[str, list[str]]:
+    """Return so many characters."""
+    return {"rows": ["x" * size]}
+
+
+def fill_checkpoint(size: int) -> int:
+    """Save so many characters on the way."""
+    ms.checkpoint("x" * size)
+    return size

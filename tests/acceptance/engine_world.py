@@ -12,6 +12,7 @@ from typing import Any
 
 import mainspring as ms
 from mainspring.app.working import Working
+from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
@@ -66,7 +67,7 @@ class Engine:
         return await self.app.do(lambda store, said: act(store, self.reads, *args, act=said, **kwargs))
 
     async def give(self, run: ms.Handle | str, data: bytes, step: str | None = None) -> None:
-        await self.act(mending.give_result, _id(run), data, step=step)
+        await self.act(mending.give_result, _id(run), data, step=step, sealing=self.app.sealing)
 
     async def pass_time(self, span: timedelta) -> None:
         """Let a fake clock go on and look for what is due."""
@@ -95,13 +96,18 @@ class World:
 
     @contextlib.asynccontextmanager
     async def engine(
-        self, registry: Registry, settings: WorkerSettings | None = None, **how: Any
+        self,
+        registry: Registry,
+        settings: WorkerSettings | None = None,
+        *,
+        codec: Any = None,
+        payload_max: int | str = DEFAULT_LIMIT,
+        **how: Any,
     ) -> AsyncIterator[Engine]:
         """Let an engine work until the block ends (drained) or it died."""
-        app = ms.App(self.path, registry=registry, clock=self.clock)
-        working = Working(
-            self.path, registry, clock=app.clock, settings=settings or WorkerSettings(), role="app", **how
-        )
+        app = ms.App(self.path, registry=registry, clock=self.clock, codec=codec, payload_max=payload_max)
+        chosen = settings or WorkerSettings()
+        working = Working(self.path, registry, clock=app.clock, sealing=app.sealing, settings=chosen, role="app", **how)
         await working.open()
         app._working = working
         engine = Engine(app, working)

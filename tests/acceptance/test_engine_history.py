@@ -102,7 +102,8 @@ async def test_peer_temporal_516_saved_step_with_another_input_needs_attention_w
         view = await engine.until(run, RunState.NEEDS_ATTENTION)
     assert view.reason == FailureReason.DRIFT
     assert view.failed_ident == "b#1"
-    (change,) = msgspec.json.decode(view.detail)["changes"]
+    assert view.failure is not None
+    (change,) = view.failure.data
     assert (change["path"], change["was"], change["now"]) == ("$.name", '"b"', '"changed"')
     assert calls.names == ["a", "b"]
 

@@ -26,8 +26,9 @@ from mainspring.app.working import Working
 from mainspring.domain.call import roundtrip_call
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.codec import Codec, JsonCodec, encode
-from mainspring.domain.errors import ConflictError, DefinitionError, RunFailed
+from mainspring.domain.codec import DEFAULT_LIMIT, Codec, encode
+from mainspring.domain.errors import ConflictError, DefinitionError, OptionError, RunFailed
+from mainspring.domain.sealing import Sealing, payload_limit
 from mainspring.engine.automation import Automation
 from mainspring.engine.registry import Registry, current_registry
 from mainspring.engine.worker_settings import WorkerSettings
@@ -52,10 +53,11 @@ class App:
         clock: Clock | None = None,
         concurrency: int = 64,
         databases: Mapping[str, Path] | None = None,
+        payload_max: int | str = DEFAULT_LIMIT,
     ) -> None:
         self.path = _path_of(store)
         self.registry = registry or current_registry()
-        self.codec = codec or JsonCodec()
+        self.sealing = Sealing(codec, _limit_of(payload_max))
         self.clock = clock or SystemClock()
         self._classifier = classifier
         self._settings = WorkerSettings(concurrency=concurrency)
@@ -80,6 +82,7 @@ class App:
     def of(cls, project: Project, registry: Registry) -> Self:
         """Return an app that works as the project's configuration says."""
         app = cls(project.settings.store.path, registry=registry, clock=project.clock)
+        app.sealing = project.sealing
         app._project = project
         return app
 
@@ -113,7 +116,7 @@ class App:
             self.path,
             self.registry,
             clock=self.clock,
-            codec=self.codec,
+            sealing=self.sealing,
             classifier=self._classifier,
             settings=self._settings,
             role="app",
@@ -183,11 +186,15 @@ class App:
 
     async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
         """Publish an event; return how many waiting runs it woke."""
-        return (await self.do(lambda store, act: event.publish(store, self.clock, name, data, act=act, key=key))).woken
+        return (
+            await self.do(
+                lambda store, act: event.publish(store, self.clock, name, data, act=act, key=key, sealing=self.sealing)
+            )
+        ).woken
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
         """Send a message to one run."""
-        await self.do(lambda store, act: signal.signal(store, run_id, name, value, act=act, codec=self.codec))
+        await self.do(lambda store, act: signal.signal(store, run_id, name, value, act=act, sealing=self.sealing))
 
     async def cancel(self, run_id: str, reason: str | None = None) -> None:
         """Ask a run to stop."""
@@ -201,7 +208,7 @@ class App:
         """Answer the open question of a run."""
         await self.do(
             lambda store, act: question.answer(
-                store, StoredActs(store.reader), run_id, choice, act=act, note=note, codec=self.codec
+                store, StoredActs(store.reader), run_id, choice, act=act, note=note, sealing=self.sealing
             )
         )
 
@@ -228,7 +235,7 @@ class App:
         if self._working is not None:
             return self._working.store
         if self._store is None:
-            self._store = SqliteStore(self.path, clock=self.clock)
+            self._store = SqliteStore(self.path, clock=self.clock, sealing=self.sealing)
             self._store.open()
         return self._store
 
@@ -267,14 +274,25 @@ class Starter:
         app = self._app
         found = app.automation(automation)
         signature = found.signature
-        data = encode({}) if signature is None else roundtrip_call(signature, args, kwargs, found.name)[0]
+        data = (
+            encode({})
+            if signature is None
+            else roundtrip_call(signature, args, kwargs, found.name, limit=app.sealing.limit)[0]
+        )
         definition = found.definition
         started = await app.do(
             lambda store, act: starting.start(
-                store, app.clock, definition, data, act=act, options=self._options, codec=app.codec
+                store, app.clock, definition, data, act=act, options=self._options, sealing=app.sealing
             )
         )
         return Handle(app, started.run, signature, created=started.created)
+
+
+def _limit_of(payload_max: int | str) -> int:
+    try:
+        return payload_limit(payload_max)
+    except OptionError as error:
+        raise OptionError(f"App(payload_max=...): {error.message}", hint=error.hint) from None
 
 
 def _path_of(store: str | Path) -> Path:

@@ -11,6 +11,7 @@ from mainspring.domain.codec import decode
 from mainspring.domain.errors import RunFailed
 from mainspring.domain.signature import Signature
 from mainspring.domain.states import TERMINAL, RunState
+from mainspring.service.opening import ViewOpening
 from mainspring.store.reads.runs import run_view
 from mainspring.store.views import RunView
 
@@ -35,13 +36,20 @@ class Handle:
         return f"<run {self.id}>"
 
     async def view(self) -> RunView:
-        """Return the run's row."""
-        store = await asyncio.to_thread(self._app.open_store)
-        return await asyncio.to_thread(run_view, store.reader, self.id)
+        """Return the run's row, its values as JSON.
+
+        Raises:
+            SealedError: they are sealed by a codec that this app does not have.
+        """
+        return ViewOpening(self._app.sealing).run(await self._row())
 
     async def status(self) -> RunState:
         """Return the run's state."""
-        return (await self.view()).state
+        return (await self._row()).state
+
+    async def _row(self) -> RunView:
+        store = await asyncio.to_thread(self._app.open_store)
+        return await asyncio.to_thread(run_view, store.reader, self.id)
 
     async def result(self, timeout: float | None = None) -> Any:
         """Wait for the end and return the result, typed by the workflow's annotation.
@@ -70,10 +78,10 @@ class Handle:
 
     def _ended(self, view: RunView) -> Any:
         if view.state is not RunState.SUCCEEDED:
-            raise RunFailed(view.id, view.state, view.failure)
+            raise RunFailed(view.id, view.state, self._app.sealing.open_failure(view.failure))
         if view.result is None:
             return None
-        data = self._app.codec.decode(view.result)
+        data = self._app.sealing.open(view.result)
         return (
             decode(data)
             if self._signature is None

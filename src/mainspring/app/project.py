@@ -4,17 +4,20 @@ import getpass
 import os
 import socket
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mainspring.app.codec import sealing_of
 from mainspring.app.own_automations import declare_backup
 from mainspring.app.spool_intake import spool_intake
 from mainspring.app.upkeep import Retention, Upkeep
 from mainspring.app.working import Working
 from mainspring.config import Settings, load
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.sealing import Sealing
 from mainspring.engine.defaults import defaults
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
@@ -80,6 +83,15 @@ class Project:
             declare_backup(registry, path, self.clock, to=backup.to, every=backup.every, keep=backup.keep)
         return registry
 
+    @cached_property
+    def sealing(self) -> Sealing:
+        """What is done with values: the configured codec, which is imported here, and the largest value.
+
+        Raises:
+            ConfigError: the codec cannot be imported, or is none.
+        """
+        return sealing_of(self.settings.store, self.settings.folder)
+
     def working(
         self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
     ) -> Working:
@@ -104,6 +116,7 @@ class Project:
             self.settings.store.path,
             registry,
             clock=self.clock,
+            sealing=self.sealing,
             settings=settings,
             role=role,
             processes=worker.processes,

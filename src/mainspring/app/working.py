@@ -15,15 +15,16 @@ from typing import Any
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.codec import Codec, JsonCodec
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
+from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
 from mainspring.engine.registry import Registry
 from mainspring.engine.scheduler import Scheduler
 from mainspring.engine.stall import StallWatch
-from mainspring.engine.transactional import database_of, transactional_call
+from mainspring.engine.transactional import TransactionalCall, database_of, transactional_call
 from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes
@@ -44,7 +45,7 @@ class Working:
         registry: Registry,
         *,
         clock: Clock | None = None,
-        codec: Codec | None = None,
+        sealing: Sealing = PLAIN,
         classifier: Classifier | None = None,
         settings: WorkerSettings | None = None,
         role: str = "worker",
@@ -57,7 +58,7 @@ class Working:
     ) -> None:
         self.registry = registry
         self.clock = clock or SystemClock()
-        self.codec = codec or JsonCodec()
+        self.sealing = sealing
         self._classifier = classifier
         self._settings = settings or WorkerSettings()
         self._role = role
@@ -73,6 +74,7 @@ class Working:
         self.store = SqliteStore(
             store_path,
             clock=self.clock,
+            sealing=sealing,
             deliver=self._deliver,
             on_change=self._on_change,
             on_trouble=self._on_trouble,
@@ -102,17 +104,17 @@ class Working:
             self.registry,
             self.clock,
             settings=self._settings,
-            codec=self.codec,
+            sealing=self.sealing,
             classifier=self._classifier,
             on_crash_point=self._crash,
             children=self._children,
-            transactional=lambda spec: transactional_call(database_of(spec.fn, self._databases), spec, self.clock),
+            transactional=self._transactional,
         )
         await self._announce()
         self.worker.start()
         if self._schedules:
             off_loop = self.worker.off_loop
-            self._scheduler = Scheduler(self.loop, self.store, reads, self.registry, self.clock, self.codec, off_loop)
+            self._scheduler = Scheduler(self.loop, self.store, reads, self.registry, self.clock, self.sealing, off_loop)
             self._scheduler.start()
         if self._upkeep is not None:
             self._upkeep.start(self)
@@ -124,6 +126,9 @@ class Working:
             limit_after=self._stall_limit,
         )
         self._stall.start()
+
+    def _transactional(self, spec: AttemptSpec) -> TransactionalCall:
+        return transactional_call(database_of(spec.fn, self._databases), spec, self.clock, self.sealing)
 
     async def apply(self, command: Any) -> Any:
         """Commit a command without holding up the loop."""
@@ -142,7 +147,7 @@ class Working:
     async def _announce(self) -> None:
         for queue in self._queues:
             await self.apply(queue)
-        await self.apply(announcement(self.registry, self.clock.now()))
+        await self.apply(announcement(self.registry, self.clock.now(), self.sealing.limit))
         await self.apply(SetMeta(PROBLEMS, problems_as_data(self.registry)))
 
     def child_pids(self) -> list[int]:

@@ -63,7 +63,8 @@ def list_command(
         Column("ANSWER", _state, lambda view: "red" if _state(view) == "refused" else None),
         Column("REASON", lambda view: words.one_line(view.reason or "-", 60)),
     ]
-    invocation.output.rows(found[:limit], columns, empty="No acts yet.")
+    shown = invocation.opened(lambda opening: [opening.act(view) for view in found[:limit]])
+    invocation.output.rows(shown, columns, empty="No acts yet.")
     if len(found) > limit:
         invocation.output.hint(f"There are more: --after {found[limit - 1].seq}")
 

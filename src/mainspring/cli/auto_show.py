@@ -34,7 +34,8 @@ def print_automation(invocation: "Invocation", known: Known) -> None:
     from mainspring.cli.plain import plain
 
     now, definition = invocation.clock.now(), known.definition
-    runs: list[RunRow] = invocation.rows(lambda reader: _last_runs(reader, known.name))
+    rows: list[RunRow] = invocation.rows(lambda reader: _last_runs(reader, known.name))
+    runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
     options = option_rows(definition) if definition else []
     data = row_data(known, now) | {
         "where": definition.where if definition else None,

@@ -22,8 +22,10 @@ from mainspring.domain.errors import ConfigError, NotFoundError, StoreError
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
     from mainspring.domain.clock import Clock
+    from mainspring.domain.sealing import Sealing
     from mainspring.engine.registry import Registry
     from mainspring.service.actor import Act
+    from mainspring.service.opening import ViewOpening
     from mainspring.service.reads import Reads
     from mainspring.store.base import Reader
     from mainspring.store.sqlite.store import SqliteStore
@@ -39,6 +41,7 @@ class Invocation:
         self._store: SqliteStore | None = None
         self._reader: Reader | None = None
         self._registries: dict[tuple[str, ...], Registry] = {}
+        self._told: set[str] = set()
 
     @cached_property
     def output(self) -> Output:
@@ -87,6 +90,33 @@ class Invocation:
             require_form(self._existing())
             self._reader = SqliteReader(self.path)
         return self._reader
+
+    @cached_property
+    def sealing(self) -> "Sealing":
+        """What the configuration does with values; for acts. Raises ConfigError where its codec cannot be had."""
+        from mainspring.app.codec import sealing_of
+
+        return sealing_of(self.settings.store, self.settings.folder)
+
+    def opened(self, look: "Callable[[ViewOpening], T]") -> T:
+        """Let `look` open what was read as far as the codec is at hand; of the rest say how it can be read."""
+        found = look(self._opening)
+        for message, hint in self._opening.closed.items():
+            if message not in self._told:
+                self._told.add(message)
+                self.output.warn(f"{message}\n{hint}")
+        return found
+
+    @cached_property
+    def _opening(self) -> "ViewOpening":
+        from mainspring.domain.sealing import PLAIN
+        from mainspring.service.opening import ViewOpening
+
+        try:
+            return ViewOpening(self.sealing, lenient=True)
+        except ConfigError as error:
+            self.output.warn(f"{error.message}\n{error.hint}")
+            return ViewOpening(PLAIN, lenient=True)
 
     @property
     def reads(self) -> "Reads":

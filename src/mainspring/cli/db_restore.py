@@ -88,7 +88,8 @@ def _list(invocation: Invocation) -> None:
     from mainspring.service.hold import undecided
     from mainspring.store.reads.runs import run_view
 
-    rows = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
+    views = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
+    rows = invocation.opened(lambda opening: [opening.run(view) for view in views])
     invocation.output.rows(rows, run_columns(invocation.clock.now()), empty="No run has to be decided.")
 
 

@@ -13,6 +13,7 @@ from mainspring.domain.states import REOPENABLE, RunState
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
+    from mainspring.store.views import RunView
 
 _STOPPED = tuple(sorted(state.value for state in REOPENABLE))
 _state = click.option("--state", "states", type=click.Choice(_STOPPED), multiple=True, help="only in this state")
@@ -30,7 +31,8 @@ def list_command(
     """Newest first, each with its error. The next step for one of them: mainspring explain RUN."""
     since_at, now = params.since_at(invocation, since), invocation.clock.now()
     wanted = params.states_of(states or _STOPPED)
-    rows = invocation.rows(lambda reader: _rows(reader, wanted, name, since_at, limit))
+    views = invocation.rows(lambda reader: _views(reader, wanted, name, since_at, limit))
+    rows = invocation.opened(lambda opening: [_row(opening.run(view)) for view in views])
     columns = [
         Column("RUN", lambda row: row["id"]),
         Column(
@@ -46,29 +48,27 @@ def list_command(
     invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
 
 
-def _rows(
+def _views(
     reader: "Reader", states: tuple[RunState, ...], name: str | None, since_at: int | None, limit: int
-) -> list[dict[str, Any]]:
+) -> "list[RunView]":
     from mainspring.store.reads.runs import list_runs, run_view
 
     page = list_runs(reader, states=states, name=name, since_at=since_at, limit=limit)
-    rows = []
-    for row in page.runs:
-        view = run_view(reader, row.id)
-        rows.append(
-            {
-                "id": view.id,
-                "state": view.state,
-                "automation": view.automation,
-                "title": view.title,
-                "changed_at": view.changed_at,
-                "reason": view.reason,
-                "step": view.failed_ident,
-                "code": view.failure.code if view.failure else None,
-                "error": view.failure.message if view.failure else None,
-            }
-        )
-    return rows
+    return [run_view(reader, row.id) for row in page.runs]
+
+
+def _row(view: "RunView") -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "state": view.state,
+        "automation": view.automation,
+        "title": view.title,
+        "changed_at": view.changed_at,
+        "reason": view.reason,
+        "step": view.failed_ident,
+        "code": view.failure.code if view.failure else None,
+        "error": view.failure.message if view.failure else None,
+    }
 
 
 @command("retry", "continue all of them that a filter means")

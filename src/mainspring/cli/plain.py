@@ -1,7 +1,7 @@
 r"""Views of the store as plain JSON data: one rule for every command, so that `--json` looks alike everywhere.
 
-Instants are ISO 8601 text in UTC; values of runs are what they are in JSON; a value that no JSON reader understands (another codec) is
-{"base64": ...}. The text is safe for a terminal: control characters are \\u escapes.
+Instants are ISO 8601 text in UTC; values of runs are what they are in JSON; a value that is sealed by a codec which is not at hand is
+{"sealed": its name, "base64": ...}. The text is safe for a terminal: control characters are \\u escapes.
 """
 
 import base64
@@ -16,6 +16,7 @@ import msgspec
 from mainspring.cli.words import iso
 from mainspring.domain.duration import format_duration
 from mainspring.domain.errors import UnknownNameError
+from mainspring.domain.sealing import sealed_in
 
 _INSTANTS = frozenset({"at", "paused_until", "keep_until"})
 _UNSAFE = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -44,6 +45,9 @@ def decoded(data: bytes | None) -> Any:
     """Return the value that stored bytes are, if they are JSON."""
     if data is None:
         return None
+    sealed = sealed_in(data)
+    if sealed is not None:
+        return {"sealed": sealed.codec, "base64": base64.b64encode(sealed.data).decode()}
     try:
         return msgspec.json.decode(data)
     except msgspec.DecodeError:

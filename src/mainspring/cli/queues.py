@@ -78,9 +78,8 @@ def show(invocation: Invocation, name: str) -> None:
 
     lists.known("queue", name, _names(invocation.reader))
     view = next(view for view in queue_views(invocation.reader) if view.name == name)
-    running = [
-        row for row in list_runs(invocation.reader, states=(RunState.RUNNING,), limit=1000).runs if row.queue == name
-    ]
+    page = list_runs(invocation.reader, states=(RunState.RUNNING,), limit=1000)
+    running = invocation.opened(lambda opening: [opening.row(row) for row in page.runs if row.queue == name])
 
     def text() -> None:
         from mainspring.cli.runs_list import run_columns

@@ -52,7 +52,7 @@ def run_command(
     automation = _find(invocation, registry, name)
     if wants_help:
         return _help(invocation, automation)
-    data = _input(automation, arguments)
+    data = _input(automation, arguments, invocation.sealing.limit)
     options = _options(invocation, given)
     if given["detach"] or options.due_at is not None:
         return _detach(invocation, automation, data, options)
@@ -75,7 +75,7 @@ def _find(invocation: Invocation, registry: "Registry", name: str) -> "Automatio
         raise
 
 
-def _input(automation: "Automation", words: tuple[str, ...]) -> bytes:
+def _input(automation: "Automation", words: tuple[str, ...], limit: int) -> bytes:
     """Return the arguments as canonical JSON.
 
     Raises:
@@ -95,7 +95,7 @@ def _input(automation: "Automation", words: tuple[str, ...]) -> bytes:
     else:
         values = bind_words(signature, list(words))
     args, kwargs = signature.spread(values)
-    return encode_call(signature, args, kwargs)
+    return encode_call(signature, args, kwargs, limit=limit)
 
 
 def _json(word: str) -> Any:
@@ -131,7 +131,15 @@ def _start(invocation: Invocation, automation: "Automation", data: bytes, option
     store = invocation.make_store()
     for limits in Project(invocation.settings).queues():
         store.apply(limits)
-    started = start(store, invocation.clock, automation.definition, data, act=invocation.act, options=options)
+    started = start(
+        store,
+        invocation.clock,
+        automation.definition,
+        data,
+        act=invocation.act,
+        options=options,
+        sealing=invocation.sealing,
+    )
     if not started.created:
         invocation.output.warn(f"found by its key: run {started.run} is {started.state}")
     return started.run
@@ -201,7 +209,8 @@ def _started(
 ) -> str:
     from mainspring.service.starting import start
 
-    return start(store, invocation.clock, automation.definition, data, act=act, options=options).run
+    definition, sealing = automation.definition, invocation.sealing
+    return start(store, invocation.clock, definition, data, act=act, options=options, sealing=sealing).run
 
 
 def _help(invocation: Invocation, automation: "Automation") -> int:

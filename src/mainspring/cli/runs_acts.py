@@ -6,7 +6,7 @@ from mainspring.cli import params, words
 from mainspring.cli.bulk import Which, chosen_runs, print_bulk, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.values import json_value, require_plain
+from mainspring.cli.values import json_value, sealing_for
 from mainspring.domain.states import RunState
 
 _STATES = tuple(state.value for state in RunState)
@@ -45,9 +45,9 @@ def signal(invocation: Invocation, run: str, name: str, value: str | None) -> No
     from mainspring.service.signal import signal as send
 
     run = invocation.run_id(run)
-    require_plain(invocation, run)
+    sealing = sealing_for(invocation, run)
     data = None if value is None else json_value(value, f"signal {name}")
-    send(invocation.store, run, name, data, act=invocation.act)
+    send(invocation.store, run, name, data, act=invocation.act, sealing=sealing)
     invocation.output.document({"run": run, "signal": name}, f"{run} was sent {name}.")
 
 
@@ -62,6 +62,6 @@ def answer(invocation: Invocation, run: str, choice: str, note: str | None, ques
     from mainspring.service.question import answer as give
 
     run = invocation.run_id(run)
-    require_plain(invocation, run)
-    give(invocation.store, invocation.reads, run, choice, act=invocation.act, question=question, note=note)
+    sealing, act = sealing_for(invocation, run), invocation.act
+    give(invocation.store, invocation.reads, run, choice, act=act, question=question, note=note, sealing=sealing)
     invocation.output.document({"run": run, "choice": choice}, f"{run} was answered: {choice}")

@@ -40,6 +40,7 @@ def diff(invocation: Invocation, run: str, other: str | None) -> None:
 
     this = story(invocation.reader, invocation.run_id(run))
     that = story(invocation.reader, invocation.run_id(other) if other else _last_good(invocation, this))
+    this, that = invocation.opened(lambda opening: (opening.story(this), opening.story(that)))
     found = differences(that, this)
 
     def text() -> None:

@@ -14,4 +14,5 @@ def export(invocation: Invocation, run: str) -> None:
     """Its journal row by row, attempts, checkpoints, inbox and children; superseded outcomes too."""
     from mainspring.store.reads.runs import story
 
-    invocation.output.json(story(invocation.reader, invocation.run_id(run)))
+    found = story(invocation.reader, invocation.run_id(run))
+    invocation.output.json(invocation.opened(lambda opening: opening.story(found)))

@@ -62,7 +62,8 @@ def list_command(
             reader, states=params.states_of(states), name=name, since_at=since_at, limit=limit, cursor=cursor
         )
 
-    page = invocation.read(question, RunPage([], None))
+    found = invocation.read(question, RunPage([], None))
+    page = invocation.opened(lambda opening: opening.page(found))
     invocation.output.rows(page.runs, run_columns(invocation.clock.now()), empty="No runs.")
     if page.cursor is not None:
         invocation.output.hint(f"There are more: --after {page.runs[-1].id}")

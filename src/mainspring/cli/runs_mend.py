@@ -6,7 +6,7 @@ from mainspring.cli import params
 from mainspring.cli.bulk import Which, at_option, continue_runs, rate_option, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.values import json_bytes, require_plain
+from mainspring.cli.values import json_bytes, sealing_for
 from mainspring.domain.states import REOPENABLE
 
 _STATES = tuple(sorted(state.value for state in REOPENABLE))
@@ -84,7 +84,7 @@ def give_result(invocation: Invocation, run: str, value: str, step: str | None) 
     from mainspring.service.mending import give_result as give
 
     run = invocation.run_id(run)
-    require_plain(invocation, run)
+    sealing = sealing_for(invocation, run)
     data = json_bytes(value, "the result")
-    give(invocation.store, invocation.reads, run, data, act=invocation.act, step=step)
+    give(invocation.store, invocation.reads, run, data, act=invocation.act, step=step, sealing=sealing)
     _continued(invocation, run)

@@ -37,7 +37,7 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
 
-    story = reads_runs.story(invocation.reader, run)
+    story = invocation.opened(lambda opening: opening.story(reads_runs.story(invocation.reader, run)))
     blocker = reads_status.blocker(invocation.reader, run)
     if blocker is None:
         raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
@@ -116,7 +116,11 @@ def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
 def value_text(data: bytes, limit: int = _VALUE) -> str:
     """Return a stored value on one line."""
     from mainspring.cli.plain import decoded
+    from mainspring.domain.sealing import sealed_in
 
+    sealed = sealed_in(data)
+    if sealed is not None:
+        return f"(sealed by codec {sealed.codec!r}, {len(sealed.data)} bytes)"
     found = decoded(data)
     if isinstance(found, dict) and found.keys() == {"base64"}:
         return f"({len(data)} bytes of another codec)"

@@ -11,7 +11,7 @@ from mainspring.domain.text import escape
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
-    from mainspring.store.views import RunView
+    from mainspring.domain.sealing import Sealing
 
 
 def json_bytes(text: str, what: str) -> bytes:
@@ -37,21 +37,22 @@ def json_value(text: str, what: str) -> Any:
     return msgspec.json.decode(json_bytes(text, what))
 
 
-def require_plain(invocation: "Invocation", run: str) -> "RunView":
-    """Return the run if its values are plain JSON: what another codec wrote, only the program that knows it can add to.
+def sealing_for(invocation: "Invocation", run: str) -> "Sealing":
+    """Return how values for this run are written: what a codec seals, only who has that codec can add to.
 
     Raises:
-        ConflictError: they are not.
+        ConflictError: its codec is not at hand.
     """
     from mainspring.store.reads.runs import run_view
 
     view = run_view(invocation.reader, run)
-    if view.codec != "json":
+    sealing = invocation.sealing
+    if view.codec not in (sealing.id, "json"):
         raise ConflictError(
-            f"values of run {run} are written by codec {escape(view.codec, 40)!r}, which the command line does not know",
-            hint="Do it in the program that made the App with this codec.",
+            f"values of run {run} are sealed by codec {escape(view.codec, 40)!r}, which is not at hand here",
+            hint='Name it: [store] codec = "module:name", or MAINSPRING_STORE_CODEC; or do it in the program that has it.',
         )
-    return view
+    return sealing
 
 
 def _read(text: str, what: str) -> bytes:

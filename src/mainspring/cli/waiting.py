@@ -42,12 +42,14 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
         time.sleep(_LOOK_EVERY_S)
 
 
-def finish(invocation: Invocation, run: "RunView") -> int:
+def finish(invocation: Invocation, view: "RunView") -> int:
     """Print how a run ended: its result on stdout, else why on stderr."""
+    from mainspring.cli.plain import decoded
     from mainspring.domain.text import escape
 
+    run = invocation.opened(lambda opening: opening.run(view))
     if run.state is RunState.SUCCEEDED:
-        result: Any = msgspec.json.decode(run.result) if run.result is not None else None
+        result: Any = decoded(run.result)
         shown = escape(msgspec.json.encode(result).decode()) if result is not None else ""
         invocation.output.document({"run": run.id, "state": run.state, "result": result}, shown)
         return exits.OK

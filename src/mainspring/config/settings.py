@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, defstruct, field
 from msgspec.structs import fields
 
 from mainspring.config.places import store_path
+from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.rate import Rate
@@ -21,6 +22,8 @@ from mainspring.domain.size import format_size
 
 Count = Annotated[int, Meta(ge=1)]
 Size = Annotated[int, Meta(title="size")]
+PayloadSize = Annotated[int, Meta(title="payload size")]
+CodecName = Annotated[str, Meta(title="codec")]
 Span = Annotated[timedelta, Meta(title="span")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 StoreUrl = Annotated[str, Meta(title="store url")]
@@ -62,6 +65,8 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     """`[store]`: once loaded, `url` is `sqlite:////absolute/path`; its default depends on the user and the environment."""
 
     url: StoreUrl = ""
+    payload_max: PayloadSize = DEFAULT_LIMIT
+    codec: CodecName | None = None
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
 
@@ -178,7 +183,7 @@ def _walk(value: Any, path: str, annotation: Any) -> Iterator[tuple[str, Any]]:
         for key, entry in value.items():
             yield from _walk(entry, f"{path}.{key}", get_args(annotation)[1])
     else:
-        yield path, _as_written(value, is_size=annotation == Size)
+        yield path, _as_written(value, is_size=annotation in (Size, PayloadSize))
 
 
 def _as_written(value: Any, *, is_size: bool) -> Any:

@@ -19,6 +19,7 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Option
 from mainspring.domain.rate import Rate, parse_rate
+from mainspring.domain.sealing import payload_limit
 from mainspring.domain.size import parse_size
 
 _SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -34,6 +35,8 @@ class Reader:
         self._around = around
         self._special: dict[str, Callable[[Any, Path], Any]] = {
             "size": lambda value, _: parse_size(value),
+            "payload size": lambda value, _: payload_limit(value),
+            "codec": lambda value, _: _codec(_text(value)),
             "span": lambda value, _: parse_duration(value),
             "positive span": lambda value, _: _positive(parse_duration(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
@@ -83,7 +86,7 @@ def from_text(annotation: Any, text: str) -> Any:
             raise OptionError(f"expected true or false, got {text!r}")
         return _SWITCH[text.strip().lower()]
     base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    if base is int and _title(kind) != "size":
+    if base is int and _title(kind) not in ("size", "payload size"):
         try:
             return int(text)
         except ValueError:
@@ -132,6 +135,13 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise OptionError(f"expected text, got {value!r}")
     return value
+
+
+def _codec(text: str) -> str:
+    module, _, name = text.rpartition(":")
+    if not _MODULE.fullmatch(module) or not _MODULE.fullmatch(name):
+        raise OptionError(f"{text!r} names no codec", hint='Write "module:name", such as "billing.keys:codec".')
+    return text
 
 
 def _positive(span: timedelta) -> timedelta:

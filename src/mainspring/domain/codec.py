@@ -13,6 +13,7 @@ import msgspec
 from mainspring.domain.annotation import decoder_of, shown, write_hook
 from mainspring.domain.canonical import canonical_bytes
 from mainspring.domain.errors import ValueRefusedError
+from mainspring.domain.weight import heaviest
 
 DEFAULT_LIMIT = 256 * 1024
 
@@ -23,7 +24,7 @@ _find_not_finite = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]").search
 
 
 class Value(NamedTuple):
-    """Bytes as they are stored, and the id of the codec that reads them."""
+    """A sealed value taken apart: the id of the codec that reads it, and the bytes which that codec wrote."""
 
     codec: str
     data: bytes
@@ -114,7 +115,8 @@ def too_large(data: bytes, what: str, limit: int) -> ValueRefusedError:
     """Return the error for a value that takes more bytes than the limit."""
     return ValueRefusedError(
         what,
-        "$",
+        heaviest(data),
         f"it takes {len(data):,} bytes of JSON, the limit is {limit:,}",
-        hint="Save it elsewhere (a file, an object store, a table) and pass a reference to it.",
+        hint="Save it elsewhere (a file, an object store, a table) and pass a reference to it; or raise the limit: "
+        "[store] payload_max, or App(payload_max=...).",
     )

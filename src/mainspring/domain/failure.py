@@ -51,6 +51,8 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """Lines "file:line function", outermost first, the innermost 30."""
     cause: "Failure | None" = None
     """What it was raised from, at most five levels."""
+    sealed: bytes | None = None
+    """The whole failure, sealed by a codec: message, hint, data and cause are not outside of it then."""
 
     @classmethod
     def of(cls, exc: BaseException, verdict: Verdict) -> "Failure":

@@ -3,6 +3,7 @@
 import msgspec
 
 from mainspring.domain.call import encode_call
+from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.schedule import Schedule
@@ -23,7 +24,7 @@ NOT_YET = {
 """Options that are written down for later and change nothing yet: whoever states one must hear of it."""
 
 
-def announcement(registry: Registry, now_at: int) -> Announce:
+def announcement(registry: Registry, now_at: int, payload_max: int = DEFAULT_LIMIT) -> Announce:
     """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry."""
     rows: list[AutomationRow] = []
     schedules: list[ScheduleRow] = []
@@ -42,7 +43,7 @@ def announcement(registry: Registry, now_at: int) -> Announce:
             )
         )
         if definition.schedules:
-            schedules.extend(_schedules_of(automation, registry, now_at))
+            schedules.extend(_schedules_of(automation, registry, now_at, payload_max))
     parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
     return Announce(fingerprint(*parts), tuple(rows), tuple(schedules))
 
@@ -59,11 +60,11 @@ def _report_not_yet(automation: Automation, registry: Registry) -> None:
             registry.problems.append(problem)
 
 
-def _schedules_of(automation: Automation, registry: Registry, now_at: int) -> list[ScheduleRow]:
+def _schedules_of(automation: Automation, registry: Registry, now_at: int, payload_max: int) -> list[ScheduleRow]:
     definition = automation.definition
     try:
         if automation.signature is not None:
-            encode_call(automation.signature, (), {}, definition.name)
+            encode_call(automation.signature, (), {}, definition.name, limit=payload_max)
     except MainspringError as error:
         problem = Problem(
             where=definition.where,

@@ -108,7 +108,7 @@ class Asker:
             signature = signature_of(live, 1)
         name = plan.name or live.__name__
         ident = body.ident_for(name, plan.key)
-        data, args, kwargs = roundtrip_call(signature, args, kwargs, name)
+        data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
         if plan.queue is not None or plan.tag is not None:
             call: Any = spread_call(live, signature, data, plan)
             kind = OutcomeKind.CHILD
@@ -132,7 +132,7 @@ class Asker:
         """
         body = self._body
         body.refuse_if_stopped()
-        call, decode = child_call(automation, args, kwargs, self._plan)
+        call, decode = child_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.automation
         return _outcome(body, OutcomeKind.CHILD, body.ident_for(name, self._plan.key), name, call, decode)
 

@@ -40,7 +40,7 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
 def returned(spec: AttemptSpec, value: object, classifier: Classifier, took_us: int) -> AttemptEnd:
     """Return the end of an attempt whose function returned `value`."""
     try:
-        output, same = roundtrip_result(spec.signature, value, f"result of step {spec.name!r}")
+        output, same = roundtrip_result(spec.signature, value, f"result of step {spec.name!r}", limit=spec.payload_max)
     except Exception as error:  # noqa: BLE001 - whatever it was: the effect is done, so it must not look like a failed attempt
         return AttemptEnd(refused=Failure.of(error, classifier.classify(error)), took_us=took_us)
     return AttemptEnd(ok=True, output=output, value=same, took_us=took_us)

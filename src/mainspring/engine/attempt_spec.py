@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.signature import Signature
 
 
@@ -13,7 +14,7 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
     """`input` are the canonical bytes of the call; `args` and `kwargs` the same call as live values.
 
     `isolate` is the answer of `choose_isolation`; `checkpoint` what earlier attempts saved last; `slot_at` the due time
-    (ms UTC) of the schedule's slot that the run serves.
+    (ms UTC) of the schedule's slot that the run serves; `payload_max` the largest result or checkpoint in bytes of JSON.
     """
 
     run_id: str
@@ -31,3 +32,4 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
     checkpoint: bytes | None = None
     slot_at: int | None = None
     automation: str = ""
+    payload_max: int = DEFAULT_LIMIT

@@ -13,6 +13,7 @@ import heapq
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.errors import BodyError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Outcome, OutcomeKind
@@ -40,9 +41,9 @@ class Body:
         main: Callable[["Body"], Coroutine[Any, Any, Any]],
         outcomes: Sequence[Outcome],
         now_at: int,
+        payload_max: int = DEFAULT_LIMIT,
     ) -> None:
-        self.run_id = run_id
-        self.generation = generation
+        self.run_id, self.generation, self.payload_max = run_id, generation, payload_max
         self.now_at = now_at
         self.loop = DeterministicLoop(self)  # type: ignore[abstract]  # the rest is set by `_refuse`
         self.waiting: dict[str, Request] = {}

@@ -147,6 +147,7 @@ class _Server:
                 automation=spec.automation,
                 slot_at=spec.slot_at,
                 saved=spec.checkpoint,
+                payload_max=spec.payload_max,
             )
         )
         return call_to_end(spec.fn, spec.args, spec.kwargs)
@@ -190,6 +191,7 @@ def _spec_of(call: frames.Call) -> AttemptSpec:
         checkpoint=bytes(call.checkpoint) if call.has_checkpoint else None,
         slot_at=call.slot_at,
         automation=call.automation,
+        payload_max=call.payload_max,
     )
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.call import decode_call, decode_result, roundtrip_call
-from mainspring.domain.codec import Codec, decode, encode
+from mainspring.domain.codec import decode, encode
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.ids import derived_id
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.signature import Signature, signature_of
 from mainspring.engine.automation import Automation
 from mainspring.engine.isolation import importable, load_here
@@ -36,7 +37,7 @@ class StepInput(msgspec.Struct, frozen=True):
 
 
 def child_call(
-    automation: Automation | str, args: tuple[Any, ...], kwargs: dict[str, Any], plan: StepPlan
+    automation: Automation | str, args: tuple[Any, ...], kwargs: dict[str, Any], plan: StepPlan, payload_max: int
 ) -> tuple[ChildCall, Callable[[bytes], Any]]:
     """Return the call of a child and how its result is read.
 
@@ -57,7 +58,7 @@ def child_call(
     if signature is None:
         data, read = encode({}), decode
     else:
-        data, *_ = roundtrip_call(signature, args, kwargs, definition.name)
+        data, *_ = roundtrip_call(signature, args, kwargs, definition.name, limit=payload_max)
         read = functools.partial(decode_result, signature, what=f"result of {definition.name}")
     return ChildCall(data, plan, definition), read
 
@@ -79,7 +80,7 @@ def child_id(run: ClaimedRun, ident: str) -> str:
     return derived_id("r", run.created_at, run.id, ident, str(run.generation))
 
 
-def child_command(run: ClaimedRun, request: Request, call: ChildCall, now_at: int, codec: Codec) -> StartRun:
+def child_command(run: ClaimedRun, request: Request, call: ChildCall, now_at: int, sealing: Sealing) -> StartRun:
     """Return the command that starts a child.
 
     Raises:
@@ -98,15 +99,15 @@ def child_command(run: ClaimedRun, request: Request, call: ChildCall, now_at: in
             trigger=f"child of {run.id}",
             options=options,
             parent=link,
-            codec=codec,
+            sealing=sealing,
         )
     return StartRun(
         id=new,
         automation=run.automation,
         kind=STEP_RUN,
         version=run.version,
-        input=codec.encode(call.input),
-        codec=codec.id,
+        input=sealing.seal(call.input),
+        codec=sealing.id,
         trigger=f"child of {run.id}",
         queue=plan.queue or run.queue,
         priority=run.priority,

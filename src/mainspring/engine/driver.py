@@ -53,7 +53,7 @@ class Driver:
         self.steps = Steps(self)
         self.waits = Waits(self)
         outcomes = history.outcomes if history is not None else []
-        self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at)
+        self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at, hosting.payload_max)
         self.body.superseded = history.superseded if history is not None else ()
         self.waits.add_facts(run.facts)
 
@@ -214,9 +214,9 @@ class Driver:
             notes.changed = False
             progress = msgspec.json.encode(list(notes.progress)) if notes.progress is not None else None
             detail = msgspec.json.encode({"hints": sorted(notes.hints)}) if notes.hints else None
-            command = Annotate(
-                self.run.id, self.claim, dict(notes.tags) or None, progress, self.hosting.seal(notes.published), detail
-            )
+            seal = self.hosting.seal
+            tags = seal(msgspec.json.encode(notes.tags)) if notes.tags else None
+            command = Annotate(self.run.id, self.claim, tags, progress, seal(notes.published), detail)
             self.hosting.store.submit(command, self._noted)
 
     def _noted(self, result: Any) -> None:
@@ -226,11 +226,9 @@ class Driver:
     def _halt(self, halted: Halted) -> None:
         detail = msgspec.json.encode(halted.detail) if halted.detail else None
         passes = self.program.on_blocked == "pass"
-        self._send_last(
-            Halt(
-                self.run.id, self.claim, halted.reason, self.journal.rank, halted.failure, halted.ident, detail, passes
-            )
-        )
+        failure = self.hosting.seal_failure(halted.failure)
+        rank = self.journal.rank
+        self._send_last(Halt(self.run.id, self.claim, halted.reason, rank, failure, halted.ident, detail, passes))
 
     def _finish(self) -> None:
         if self.journal.saving:
@@ -252,7 +250,7 @@ class Driver:
                 end.state,
                 self.journal.rank,
                 self.hosting.seal(end.result),
-                end.failure,
+                self.hosting.seal_failure(end.failure),
                 end.reason,
                 end.failed_ident,
                 detail,

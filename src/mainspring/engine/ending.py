@@ -63,7 +63,7 @@ def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> 
         FailureReason.DRIFT,
         failure,
         drift.ident,
-        {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}, "changes": changes},
+        {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}},
     )
 
 

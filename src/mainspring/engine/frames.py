@@ -50,6 +50,7 @@ class Call(msgspec.Struct, tag="call", kw_only=True):
     has_checkpoint: bool
     slot_at: int | None
     automation: str
+    payload_max: int
 
 
 class Acked(msgspec.Struct, tag="acked"):

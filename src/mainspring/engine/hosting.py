@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.failure import Failure
+from mainspring.domain.journal import Fact
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.requests import ChildCall, Request
 from mainspring.store.base import Store
@@ -27,13 +28,19 @@ class Hosting(Protocol):
     attempts: Attempts
     suspend_after_ms: int
     """A wait shorter than this is waited out in memory."""
+    payload_max: int
+    """The largest value, in bytes of JSON."""
 
     def seal(self, data: bytes | None) -> bytes | None:
         """Make a value's bytes what the store keeps (codec)."""
         ...
 
-    def unseal(self, data: bytes | None) -> bytes | None:
-        """Make what the store keeps a value's bytes again."""
+    def seal_failure(self, failure: Failure | None) -> Failure | None:
+        """Make a failure what the store keeps."""
+        ...
+
+    def open_fact(self, fact: Fact) -> Fact:
+        """Make a fact of the inbox readable."""
         ...
 
     def refusal_of(self, name: str, refused: Refused) -> Failure:

@@ -105,7 +105,7 @@ class JournalWriter:
             driver.run.automation,
             seal(outcome.input),
             seal(outcome.output),
-            outcome.failure,
+            driver.hosting.seal_failure(outcome.failure),
             outcome.undo,
             inbox,
             marked,

@@ -86,6 +86,7 @@ class LiveAttempt:
             automation=spec.automation,
             slot_at=spec.slot_at,
             saved=spec.checkpoint,
+            payload_max=spec.payload_max,
         )
 
     def cancel(self, why: str) -> None:

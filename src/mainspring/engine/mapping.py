@@ -95,7 +95,9 @@ class Fan:
 
     def _request(self, index: int) -> Request:
         what = f"{self._name}[{index}]"
-        data, args, kwargs = roundtrip_call(self._signature, (self._items[index],), {}, what)
+        data, args, kwargs = roundtrip_call(
+            self._signature, (self._items[index],), {}, what, limit=self._body.payload_max
+        )
         ident = f"{self._ident}[{index}]"
         if self._spread:
             call: Any = spread_call(self._fn, self._signature, data, self._plan)

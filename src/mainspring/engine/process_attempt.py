@@ -59,6 +59,7 @@ class ProcessAttempt(LiveAttempt):
                 has_checkpoint=spec.checkpoint is not None,
                 slot_at=spec.slot_at,
                 automation=spec.automation,
+                payload_max=spec.payload_max,
             )
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mainspring.domain.call import decode_call, encode_result
+from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.options import Kind
@@ -38,8 +39,8 @@ class Program:
     automation: Automation | None = None
 
 
-def program_of(run: ClaimedRun, registry: Registry, data: bytes) -> Program:
-    """Return the program of a claimed run; `data` is its input as JSON bytes.
+def program_of(run: ClaimedRun, registry: Registry, data: bytes, payload_max: int = DEFAULT_LIMIT) -> Program:
+    """Return the program of a claimed run; `data` is its input as JSON bytes, `payload_max` the largest result in bytes.
 
     Raises:
         UnknownNameError: no automation of that name is loaded here.
@@ -47,17 +48,19 @@ def program_of(run: ClaimedRun, registry: Registry, data: bytes) -> Program:
         ValueRefusedError: the input does not fit today's annotations.
     """
     if run.kind == STEP_RUN:
-        return _step_program(run, data)
+        return _step_program(run, data, payload_max)
     automation = registry.get(run.automation)
     options = automation.definition.options
     if automation.definition.kind is Kind.WORKFLOW:
-        return _workflow_program(run, automation, options, data)
+        return _workflow_program(run, automation, options, data, payload_max)
     if automation.definition.kind is Kind.TASK:
-        return _task_program(run, automation, options, data)
-    return _script_program(run, automation, options)
+        return _task_program(run, automation, options, data, payload_max)
+    return _script_program(run, automation, options, payload_max)
 
 
-def _workflow_program(run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes) -> Program:
+def _workflow_program(
+    run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes, payload_max: int
+) -> Program:
     fn, signature = automation.fn, automation.signature
     assert fn is not None and signature is not None
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
@@ -79,22 +82,24 @@ def _workflow_program(run: ClaimedRun, automation: Automation, options: Mapping[
             raise
 
     def encode_it(value: Any) -> bytes:
-        return encode_result(signature, value, f"result of {run.automation}")
+        return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
 
     return Program(main, encode_it, automation.retry, options.get("on_blocked", "hold"), automation)
 
 
-def _task_program(run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes) -> Program:
+def _task_program(
+    run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes, payload_max: int
+) -> Program:
     fn, signature = automation.fn, automation.signature
     assert fn is not None and signature is not None
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
     plan = _plan_of(run, options, automation.retry)
     if plan.delivery == "transactional":
         signature = signature_of(fn, 1)
-    return _single(run, fn, signature, args, kwargs, plan, automation, options.get("on_blocked", "hold"))
+    return _single(run, fn, signature, args, kwargs, plan, automation, options.get("on_blocked", "hold"), payload_max)
 
 
-def _script_program(run: ClaimedRun, automation: Automation, options: Mapping[str, Any]) -> Program:
+def _script_program(run: ClaimedRun, automation: Automation, options: Mapping[str, Any], payload_max: int) -> Program:
     definition = automation.definition
     timeout = options.get("timeout")
     kwargs = {
@@ -108,17 +113,19 @@ def _script_program(run: ClaimedRun, automation: Automation, options: Mapping[st
         retry=automation.retry, delivery=options.get("delivery", "at_least_once"), isolate="thread", name=run.automation
     )
     signature = signature_of(run_command)
-    return _single(run, run_command, signature, (), kwargs, plan, automation, options.get("on_blocked", "hold"))
+    return _single(
+        run, run_command, signature, (), kwargs, plan, automation, options.get("on_blocked", "hold"), payload_max
+    )
 
 
-def _step_program(run: ClaimedRun, data: bytes) -> Program:
+def _step_program(run: ClaimedRun, data: bytes, payload_max: int) -> Program:
     fn, signature, args, kwargs, value = read_step_run(data)
     plan = StepPlan(
         timeout=parse_duration(value.timeout_s) if value.timeout_s is not None else None,
         isolate=value.isolate,
         delivery=value.delivery,
     )
-    return _single(run, fn, signature, args, kwargs, plan, None, "hold")
+    return _single(run, fn, signature, args, kwargs, plan, None, "hold", payload_max)
 
 
 def _single(
@@ -130,6 +137,7 @@ def _single(
     plan: StepPlan,
     automation: Automation | None,
     on_blocked: str,
+    payload_max: int,
 ) -> Program:
     """Return a program of one step."""
 
@@ -137,7 +145,7 @@ def _single(
         return await Run(body, _facts_of(run), signature).step_with(fn, signature, plan, args, kwargs)
 
     def encode_it(value: Any) -> bytes:
-        return encode_result(signature, value, f"result of {run.automation}")
+        return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
 
     return Program(main, encode_it, plan.retry, on_blocked, automation)
 

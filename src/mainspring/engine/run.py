@@ -148,7 +148,11 @@ class Run(Asker):
         def read(data: bytes) -> Any:
             return Event(name, decode(data)) if type is None else decode(data, annotation=type, what=f"event {name}")
 
-        call = EventCall(decode(encode(dict(where or {}))), since_at, until_at)
+        call = EventCall(
+            decode(encode(dict(where or {}), what=f"where of event {name}", limit=self._body.payload_max)),
+            since_at,
+            until_at,
+        )
         return await self._wait(OutcomeKind.EVENT, name, call, read, until_at)
 
     async def ask(
@@ -175,6 +179,7 @@ class Run(Asker):
         text = encode(
             {"text": question, "choices": listed, "otherwise": default, "who": who, "evidence": evidence},
             what="question",
+            limit=self._body.payload_max,
         )
         try:
             return await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
@@ -233,10 +238,9 @@ class Run(Asker):
             ArgumentError, ValueRefusedError: the input does not fit the workflow.
         """
         signature = self._restart_signature
-        data = (
-            encode({}) if signature is None else encode_call(signature, args, kwargs, f"restart of {self.automation}")
-        )
-        raise Restarted(data)
+        what = f"restart of {self.automation}"
+        limit = self._body.payload_max
+        raise Restarted(encode({}) if signature is None else encode_call(signature, args, kwargs, what, limit=limit))
 
     def shield(self) -> Shield:
         """Return a context in which clean-up goes on although the run is cancelled."""
@@ -270,7 +274,7 @@ class Run(Asker):
         Raises:
             ValueRefusedError: the value cannot be saved.
         """
-        self._body.notes.published = encode(value, what="published state")
+        self._body.notes.published = encode(value, what="published state", limit=self._body.payload_max)
         self._body.notes.changed = True
 
     def progress(self, done: int, total: int | None = None) -> None:

@@ -4,15 +4,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec.structs import replace
-
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
-from mainspring.domain.codec import Codec, JsonCodec
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failure import Failure
 from mainspring.domain.ids import derived_id
-from mainspring.domain.journal import History
+from mainspring.domain.journal import Fact, History
+from mainspring.domain.opening import Opening
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.verdict import Kind
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.child_runs import child_command
@@ -33,35 +32,33 @@ class RunServices:
         self,
         store: Store,
         clock: Clock,
-        codec: Codec | None,
+        sealing: Sealing | None,
         classifier: Classifier | None,
         transactional: Transactional | None,
     ) -> None:
         self.store = store
         self.clock = clock
-        self.codec = codec or JsonCodec()
+        self.sealing = sealing or PLAIN
+        self.payload_max = self.sealing.limit
+        self._opening = Opening(self.sealing)
         self.classifier = classifier or Classifier()
-        self._plain = isinstance(self.codec, JsonCodec)
         self._transactional = transactional
 
     def seal(self, data: bytes | None) -> bytes | None:
         """Make a value's bytes what the store keeps."""
-        return data if self._plain or data is None else self.codec.encode(data)
+        return self.sealing.seal_if(data)
 
-    def unseal(self, data: bytes | None) -> bytes | None:
-        """Make what the store keeps a value's bytes again."""
-        return data if self._plain or data is None else self.codec.decode(data)
+    def seal_failure(self, failure: Failure | None) -> Failure | None:
+        """Make a failure what the store keeps."""
+        return self.sealing.seal_failure(failure)
+
+    def open_fact(self, fact: Fact) -> Fact:
+        """Make a fact of the inbox readable."""
+        return self._opening.fact(fact)
 
     def opened(self, history: History | None) -> History | None:
         """Return a history with its values readable."""
-        if history is None or self._plain:
-            return history
-        return replace(
-            history,
-            outcomes=[replace(o, input=self.unseal(o.input), output=self.unseal(o.output)) for o in history.outcomes],
-            attempts=[replace(a, input=self.unseal(a.input)) for a in history.attempts],
-            checkpoints={k: replace(c, value=self.unseal(c.value)) for k, c in history.checkpoints.items()},
-        )
+        return None if history is None else self._opening.history(history)
 
     def failure_of(self, error: BaseException) -> Failure:
         """Return an exception as data."""
@@ -74,7 +71,7 @@ class RunServices:
 
     def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
         """Return the command that starts a child."""
-        return child_command(run, request, call, self.clock.now(), self.codec)
+        return child_command(run, request, call, self.clock.now(), self.sealing)
 
     def cancel_child(self, run: ClaimedRun, request: Request) -> None:
         """Ask a child that nobody waits for any more to stop."""
@@ -94,7 +91,7 @@ class RunServices:
             now_at=now_at,
             trigger=f"restart of {run.id}",
             options=options,
-            codec=self.codec,
+            sealing=self.sealing,
         )
 
     def transactional(self, spec: AttemptSpec) -> Callable[..., Any]:

@@ -14,9 +14,10 @@ import msgspec
 
 from mainspring.domain.call import encode_call
 from mainspring.domain.clock import Clock
-from mainspring.domain.codec import Codec, encode
+from mainspring.domain.codec import encode
 from mainspring.domain.ids import derived_id
 from mainspring.domain.schedule import Schedule
+from mainspring.domain.sealing import Sealing
 from mainspring.engine.automation import Automation
 from mainspring.engine.registry import Registry
 from mainspring.engine.starting import StartOptions, start_command
@@ -44,7 +45,7 @@ class Scheduler:
         reads: EngineReads,
         registry: Registry,
         clock: Clock,
-        codec: Codec,
+        sealing: Sealing,
         off_loop: OffLoop,
     ) -> None:
         self._loop = loop
@@ -52,7 +53,7 @@ class Scheduler:
         self._reads = reads
         self._registry = registry
         self._clock = clock
-        self._codec = codec
+        self._sealing = sealing
         self._off_loop = off_loop
         self._timer: asyncio.TimerHandle | None = None
         self._looking = False
@@ -137,7 +138,11 @@ class Scheduler:
         start = None
         if verdict == "run":
             signature = automation.signature
-            data = encode({}) if signature is None else encode_call(signature, (), {}, automation.name)
+            data = (
+                encode({})
+                if signature is None
+                else encode_call(signature, (), {}, automation.name, limit=self._sealing.limit)
+            )
             start = start_command(
                 automation.definition,
                 data,
@@ -146,7 +151,7 @@ class Scheduler:
                 trigger=f"schedule {due.name}",
                 options=StartOptions(key=f"{due.name}@{slot_at}"),
                 slot=SlotLink(due.name, slot_at),
-                codec=self._codec,
+                sealing=self._sealing,
             )
             if overlap in ("queue", "replace") and start.partition is None:
                 start = msgspec.structs.replace(start, partition=f"schedule:{due.name}")

@@ -10,18 +10,17 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from mainspring.domain.codec import Codec, JsonCodec
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.options import parse_options
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.text import escape
 from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartRun
 
 KeyPolicy = Literal["reuse", "restart", "replace"]
 _POLICIES = get_args(KeyPolicy)
 
-_JSON = JsonCodec()
 _LONGEST_TITLE = 500
 _LONGEST_KEY = 1_000
 
@@ -58,7 +57,7 @@ def start_command(
     options: StartOptions = _PLAIN,
     slot: SlotLink | None = None,
     parent: ParentLink | None = None,
-    codec: Codec = _JSON,
+    sealing: Sealing = PLAIN,
     here: bool = False,
 ) -> StartRun:
     """Return the command that stages run `run` of a definition with the plain JSON `data` as its input.
@@ -75,13 +74,14 @@ def start_command(
     span = definition.span("deadline")
     deadline_ms = None if span is None else round(span.total_seconds() * 1000)
     due_at = options.due_at
+    tags = {**definition.option("tags"), **chosen["tags"]}
     return StartRun(
         id=run,
         automation=definition.name,
         kind=str(definition.kind),
         version=definition.version,
-        input=codec.encode(data),
-        codec=codec.id,
+        input=sealing.seal(data),
+        codec=sealing.id,
         trigger=trigger,
         queue=chosen["queue"],
         priority=chosen["priority"],
@@ -93,8 +93,8 @@ def start_command(
         if due_at is not None and due_at > now_at and deadline_ms is not None
         else None,
         deadline_after_ms=deadline_ms if due_at is None or due_at <= now_at else None,
-        title=escape(options.title or definition.title_for(arguments, at), _LONGEST_TITLE),
-        tags={**definition.option("tags"), **chosen["tags"]} or None,
+        title=sealing.seal_text(escape(options.title or definition.title_for(arguments, at), _LONGEST_TITLE)),
+        tags=sealing.seal(msgspec.json.encode(tags)) if tags else None,
         run_key=None if key is None else _run_key(key, data, options),
         parent=parent,
         slot=slot,

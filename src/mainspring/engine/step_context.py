@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol, TypeVar, overload
 
-from mainspring.domain.codec import decode, encode
+from mainspring.domain.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.text import escape
 from mainspring.engine.ambient import IN_BODY
@@ -57,7 +57,18 @@ class Channel(Protocol):
 class StepContext:
     """One attempt as its own code sees it."""
 
-    __slots__ = ("attempt", "automation", "channel", "key", "name", "run_id", "saved", "slot_at", "stopper")
+    __slots__ = (
+        "attempt",
+        "automation",
+        "channel",
+        "key",
+        "name",
+        "payload_max",
+        "run_id",
+        "saved",
+        "slot_at",
+        "stopper",
+    )
 
     def __init__(
         self,
@@ -70,6 +81,7 @@ class StepContext:
         automation: str = "",
         slot_at: int | None = None,
         saved: bytes | None = None,
+        payload_max: int = DEFAULT_LIMIT,
     ) -> None:
         self.channel = channel
         self.run_id = run_id
@@ -79,12 +91,13 @@ class StepContext:
         self.automation = automation
         self.slot_at = slot_at
         self.saved = saved
+        self.payload_max = payload_max
         self.stopper: Callable[[], None] | None = None
         """Set by code that can be told to end although its thread cannot be stopped; called from any thread."""
 
     def checkpoint(self, value: object) -> Awaitable[None]:
         """Encode and hand over."""
-        data = encode(value, what=f"checkpoint of step {self.name!r}")
+        data = encode(value, what=f"checkpoint of step {self.name!r}", limit=self.payload_max)
         saving = self.channel.save(data)
         self.saved = data
         return saving

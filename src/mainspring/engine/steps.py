@@ -116,6 +116,7 @@ class Steps:
                 checkpoint=checkpoint.value if checkpoint is not None else None,
                 slot_at=driver.run.slot_at,
                 automation=driver.run.automation,
+                payload_max=driver.hosting.payload_max,
             )
             if plan.delivery == "transactional":
                 spec.fn = step.transaction = driver.hosting.transactional(spec)
@@ -280,10 +281,7 @@ class Steps:
         driver = self._driver
         driver.hosting.store.submit(
             SaveAttempt(
-                driver.run.id,
-                driver.claim,
-                record.ident,
-                record.name,
+                *(driver.run.id, driver.claim, record.ident, record.name),
                 record.generation,
                 record.attempt,
                 record.state,
@@ -292,7 +290,7 @@ class Steps:
                 driver.run.automation,
                 record.ended_at,
                 record.next_at,
-                record.failure,
+                driver.hosting.seal_failure(record.failure),
                 driver.hosting.seal(record.input),
                 record.undo,
             ),

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 from mainspring.domain.call import decode_result, roundtrip_result
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import ConfigError, DefinitionError, UnknownNameError
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.signature import first_parameter
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.step_context import STEP, refuse_closed
@@ -25,10 +26,11 @@ DEFAULT_DATABASE = "default"
 class TransactionalCall:
     """What the thread of one attempt calls in place of the step's function; called once."""
 
-    def __init__(self, database: EffectDatabase, spec: AttemptSpec, clock: Clock) -> None:
+    def __init__(self, database: EffectDatabase, spec: AttemptSpec, clock: Clock, sealing: Sealing) -> None:
         self._spec = spec
         self._function = spec.fn  # now: the caller may put this very object in its place
         self._clock = clock
+        self._sealing = sealing
         self._transaction = OpenTransaction(database, spec.name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -48,10 +50,11 @@ class TransactionalCall:
         what = f"result of step {spec.name!r}"
         saved = transaction.find(spec.key)
         if saved is not None:
-            return decode_result(spec.signature, saved, what)
+            return decode_result(spec.signature, self._sealing.open(saved), what)
         value = call_to_end(self._function, (Tx(transaction), *args), kwargs)
-        output, same = roundtrip_result(spec.signature, value, what)
-        effect = Effect(key=spec.key, result=output, run=spec.run_id, step=spec.name, at=self._clock.now())
+        output, same = roundtrip_result(spec.signature, value, what, limit=spec.payload_max)
+        sealed = self._sealing.seal(output)
+        effect = Effect(key=spec.key, result=sealed, run=spec.run_id, step=spec.name, at=self._clock.now())
         failpoints.hit("effect_commit.before")
         self._refuse_closed()
         transaction.commit(effect)
@@ -69,9 +72,11 @@ class TransactionalCall:
         self._transaction.give_up()
 
 
-def transactional_call(database: EffectDatabase, spec: AttemptSpec, clock: Clock | None = None) -> TransactionalCall:
+def transactional_call(
+    database: EffectDatabase, spec: AttemptSpec, clock: Clock | None = None, sealing: Sealing = PLAIN
+) -> TransactionalCall:
     """Return what to call in place of `spec.fn`, in a thread. `spec.signature` leaves the `tx` out."""
-    return TransactionalCall(database, spec, clock or SystemClock())
+    return TransactionalCall(database, spec, clock or SystemClock(), sealing)
 
 
 def database_of(fn: Callable[..., Any], databases: Mapping[str, EffectDatabase]) -> EffectDatabase:

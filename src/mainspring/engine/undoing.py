@@ -73,7 +73,7 @@ async def _undo(
 ) -> None:
     name = f"undo {step}"
     signature = signature_of(undo)
-    data, args, kwargs = roundtrip_call(signature, args, kwargs, name)
+    data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
     future = body.future()
 
     def take(_value: Any, _failure: Failure | None) -> None:

@@ -52,7 +52,7 @@ class Waits:
         if isinstance(call, EventCall):
             self._open_wait(request, "event", request.name, call.until_at, call.since_at, dict(call.where))
         elif isinstance(call, AskCall):
-            self._open_wait(request, "ask", request.name, call.until_at, question=call.question)
+            self._open_wait(request, "ask", request.name, call.until_at, question=driver.hosting.seal(call.question))
         elif isinstance(call, ChildCall):
             driver.journal.saving += 1
             driver.hosting.store.submit(
@@ -219,7 +219,8 @@ class Waits:
                 return request
         return None
 
-    def _take_in(self, request: Request, fact: Fact) -> None:
+    def _take_in(self, request: Request, sealed: Fact) -> None:
+        fact = self._driver.hosting.open_fact(sealed)
         self._open.pop(request.ident, None)
         self.due.retries.pop(request.ident, None)
         if fact.kind is FactKind.RESULT:  # a person gave it: the step is not begun, also not once more
@@ -229,8 +230,7 @@ class Waits:
         self._driver.journal.save(
             request,
             state,
-            # The store matches on the data of events, so they are kept plain.
-            output=fact.payload if fact.kind is FactKind.EVENT else self._driver.hosting.unseal(fact.payload),
+            output=fact.payload,
             failure=fact.failure,
             inbox=fact.seq,
             marked=request.kind is not OutcomeKind.SIGNAL,

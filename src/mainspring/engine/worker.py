@@ -12,8 +12,8 @@ from typing import Any
 
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
-from mainspring.domain.codec import Codec
 from mainspring.domain.journal import History
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import FailureReason
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.children import Children
@@ -49,14 +49,14 @@ class Worker(RunServices):
         clock: Clock,
         *,
         settings: WorkerSettings | None = None,
-        codec: Codec | None = None,
+        sealing: Sealing | None = None,
         classifier: Classifier | None = None,
         children: Callable[[Callable[[Any, SignKind, Sign], None]], Children] | None = None,
         transactional: Transactional | None = None,
         off_loop: OffLoop | None = None,
         on_crash_point: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(store, clock, codec, classifier, transactional)
+        super().__init__(store, clock, sealing, classifier, transactional)
         self.loop = loop
         self.settings = settings or WorkerSettings()
         self.suspend_after_ms = self.settings.suspend_after_ms
@@ -227,8 +227,7 @@ class Worker(RunServices):
 
     def _load(self, run: ClaimedRun, history: History | None) -> None:
         try:
-            data = self.unseal(run.input)
-            program = program_of(run, self._registry, data if data is not None else b"{}")
+            program = program_of(run, self._registry, self.sealing.open(run.input), self.payload_max)
             driver = Driver(self, run, program, self.opened(history))
             driver.draining = self.draining
         except Exception as error:  # noqa: BLE001  whatever keeps one run from loading must not keep the others
@@ -242,7 +241,7 @@ class Worker(RunServices):
             self._halt_unloadable(run, error)
 
     def _halt_unloadable(self, run: ClaimedRun, error: Exception) -> None:
-        halt = Halt(run.id, run.claim, FailureReason.BODY_ERROR, run.rank, self.failure_of(error))
+        halt = Halt(run.id, run.claim, FailureReason.BODY_ERROR, run.rank, self.seal_failure(self.failure_of(error)))
         self.store.submit(halt, ignore)
 
     # -- what drivers ask (Hosting; the rest is in RunServices) ------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from mainspring.domain.clock import Clock
 from mainspring.domain.codec import encode
 from mainspring.domain.ids import derived_id
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
@@ -31,16 +32,18 @@ def publish(
     act: Act,
     key: str | None = None,
     keep_for: timedelta = _KEPT_FOR,
+    sealing: Sealing = PLAIN,
 ) -> Published:
     """Publish an event with JSON data; the same (name, key) counts once.
 
-    Events are kept as plain JSON, whatever the codec: the store compares their values with what runs wait for.
+    A store that is to compare sealed data with what runs wait for is opened with the same sealing.
 
     Raises:
         ValueRefusedError: the data cannot be saved.
     """
     event = derived_id("e", 0, act.command)
     keep_until = clock.now() + round(keep_for.total_seconds() * 1000)
-    command = Publish(event, name, encode(data, what=f"event {name}"), keep_until, key)
+    sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))
+    command = Publish(event, name, sealed, keep_until, key)
     woken: Numbered = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
     return Published(event, woken.number)

@@ -5,19 +5,21 @@ deleted: what no longer counts is superseded and stays in the record.
 """
 
 from mainspring.domain.call import decode_result, encode_result
-from mainspring.domain.codec import Codec, JsonCodec, decode, encode
+from mainspring.domain.codec import decode, encode
 from mainspring.domain.errors import ConflictError, UnknownNameError
 from mainspring.domain.journal import Outcome
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.signature import Signature
 from mainspring.domain.states import OutcomeState
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform, was_done
 from mainspring.service.reads import Reads
+from mainspring.service.refusal import error_of
 from mainspring.store.base import Store
+from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import GiveResult, Reopen
 from mainspring.store.views import RunStory
 
-_JSON = JsonCodec()
 _UNKNOWN = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 
 
@@ -77,7 +79,7 @@ def give_result(
     act: Act,
     step: str | None = None,
     signature: Signature | None = None,
-    codec: Codec = _JSON,
+    sealing: Sealing = PLAIN,
 ) -> None:
     """Give the result (JSON) of a step that is refused, in doubt or failed; the run goes on with it.
 
@@ -86,17 +88,22 @@ def give_result(
     Raises:
         ValueRefusedError: it is no JSON, or does not fit the step's annotation.
         NotFoundError: there is no such run, or no such step that needs a result.
-        UnknownNameError, ConflictError: as `run_again`.
+        UnknownNameError, ConflictError: as `run_again`; and the run is sealed by another codec.
     """
     if was_done(reads, act, "give_result", f"run:{run}"):
         return
-    ident = _ident_of(reads.story(run), step)
+    story = reads.story(run)
+    if story.run.codec not in (PLAIN.id, sealing.id):
+        raise error_of(
+            Refused("sealed_otherwise", f"the values of run {run} are sealed by codec {story.run.codec!r}"), run
+        )
+    ident = _ident_of(story, step)
     what = f"result of {ident}"
     if signature is None:
-        output = encode(decode(data, what=what), what=what)
+        output = encode(decode(data, what=what), what=what, limit=sealing.limit)
     else:
-        output = encode_result(signature, decode_result(signature, data, what), what)
-    command = GiveResult(run, ident, act.command, codec.encode(output))
+        output = encode_result(signature, decode_result(signature, data, what), what, limit=sealing.limit)
+    command = GiveResult(run, ident, act.command, sealing.seal(output))
     perform(store, act, "give_result", f"run:{run}", command, {"step": ident})
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.codec import Codec, JsonCodec, encode
+from mainspring.domain.codec import encode
 from mainspring.domain.errors import ConflictError, NotFoundError, UnknownNameError
 from mainspring.domain.journal import FactKind
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform, was_done
 from mainspring.service.reads import Reads
@@ -14,7 +15,6 @@ from mainspring.store.base import Store
 from mainspring.store.commands.inbox import Deliver
 from mainspring.store.views import WaitView
 
-_JSON = JsonCodec()
 _ASK = "ask"
 
 
@@ -27,7 +27,7 @@ def answer(
     act: Act,
     question: str | None = None,
     note: str | None = None,
-    codec: Codec = _JSON,
+    sealing: Sealing = PLAIN,
 ) -> None:
     """Answer an open question with one of its choices; the run goes on with it. `question` is its identity where several are open.
 
@@ -37,17 +37,19 @@ def answer(
         NotFoundError: there is no such run, or no such open question (it was answered, or its time is over).
         UnknownNameError: the question does not offer this choice; shows the nearest.
         ConflictError: several questions are open and none was named.
+        SealedError: the codec that sealed the question is not at hand.
     """
     if was_done(reads, act, "answer", f"run:{run}"):
         return
     wait = _open_question(run, reads.story(run).waits, question)
-    asked: dict[str, Any] = msgspec.json.decode(wait.question or b"{}")
+    asked: dict[str, Any] = msgspec.json.decode(sealing.open(wait.question or b"{}"))
     choices = asked.get("choices")
     if choices and choice not in choices:
         raise UnknownNameError(f"choice for {asked.get('text', wait.ident)!r}:", choice, choices)
-    payload = codec.encode(encode(choice, what="answer"))
+    payload = sealing.seal(encode(choice, what="answer", limit=sealing.limit))
     command = Deliver(run, FactKind.ANSWER, wait.name, source=act.command, ident=wait.ident, payload=payload)
-    perform(store, act, "answer", f"run:{run}", command, {"question": wait.ident, "choice": choice, "note": note})
+    said = {"choice": sealing.seal_text(choice), "note": None if note is None else sealing.seal_text(note)}
+    perform(store, act, "answer", f"run:{run}", command, {"question": wait.ident, **said})
 
 
 def _open_question(run: str, waits: list[WaitView], ident: str | None) -> WaitView:

@@ -26,6 +26,7 @@ _IN_THE_WAY = {
     "wrapped": "Run its line again: mainspring exec -n NAME ... -- COMMAND",
     "unsettled": "Look at the target, then `mainspring runs give-result RUN JSON`, or `runs retry RUN --again STEP`.",
     "retired": "Take `retire` back with `mainspring auto resume NAME`, or start another automation.",
+    "sealed_otherwise": 'Act with that codec: [store] codec = "module:name", MAINSPRING_STORE_CODEC, or App(codec=...).',
     "held": "Decide the runs that were unfinished, then `mainspring db restore --release`.",
     "not_paused": "Nothing has to be done: it is not paused.",
     "not_held": "Nothing has to be done: nobody holds it with this token.",

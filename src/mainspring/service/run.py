@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from mainspring.domain.codec import Codec, JsonCodec, encode
+from mainspring.domain.codec import encode
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
 from mainspring.store.commands.runs import CancelRun, Discard, MarkDone, Reopen
-
-_JSON = JsonCodec()
 
 
 def cancel(store: Store, run: str, *, act: Act) -> None:
@@ -31,7 +30,7 @@ def retry(store: Store, run: str, *, act: Act, due_at: int | None = None) -> Non
     perform(store, act, "retry", f"run:{run}", Reopen(run, due_at=due_at), {"due_at": due_at})
 
 
-def mark_done(store: Store, run: str, *, act: Act, result: Any = None, codec: Codec = _JSON) -> None:
+def mark_done(store: Store, run: str, *, act: Act, result: Any = None, sealing: Sealing = PLAIN) -> None:
     """Declare an unfinished run done that nobody runs just now, with a result for whoever waits for it.
 
     Raises:
@@ -39,7 +38,9 @@ def mark_done(store: Store, run: str, *, act: Act, result: Any = None, codec: Co
         ConflictError: it has ended, or a worker has it.
         ValueRefusedError: the result cannot be saved.
     """
-    data = None if result is None else codec.encode(encode(result, what=f"result of {run}"))
+    data = None
+    if result is not None:
+        data = sealing.seal(encode(result, what=f"result of {run}", limit=sealing.limit))
     perform(store, act, "mark_done", f"run:{run}", MarkDone(run, data))
 
 

@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from mainspring.domain.codec import Codec, JsonCodec, encode
+from mainspring.domain.codec import encode
 from mainspring.domain.journal import FactKind
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
 from mainspring.store.commands.inbox import Deliver
 
-_JSON = JsonCodec()
 
-
-def signal(store: Store, run: str, name: str, value: Any = None, *, act: Act, codec: Codec = _JSON) -> None:
+def signal(store: Store, run: str, name: str, value: Any = None, *, act: Act, sealing: Sealing = PLAIN) -> None:
     """Give a run a message; it takes it in with `run.receive(name)`, now or later.
 
     Raises:
@@ -20,6 +19,6 @@ def signal(store: Store, run: str, name: str, value: Any = None, *, act: Act, co
         ConflictError: it has ended.
         ValueRefusedError: the value cannot be saved.
     """
-    payload = codec.encode(encode(value, what=f"signal {name}"))
+    payload = sealing.seal(encode(value, what=f"signal {name}", limit=sealing.limit))
     command = Deliver(run, FactKind.SIGNAL, name, source=act.command, payload=payload)
     perform(store, act, "signal", f"run:{run}", command, {"signal": name})

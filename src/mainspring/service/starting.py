@@ -1,10 +1,10 @@
 """Starting a run: the engine's start command, audited."""
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.codec import Codec, JsonCodec
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import new_id
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
@@ -14,7 +14,6 @@ from mainspring.store.commands.runs import SlotLink
 
 __all__ = ["StartOptions", "start"]
 
-_JSON = JsonCodec()
 _PLAIN = StartOptions()
 _ID_BITS = 80
 
@@ -29,7 +28,7 @@ def start(
     options: StartOptions = _PLAIN,
     trigger: str | None = None,
     slot: SlotLink | None = None,
-    codec: Codec = _JSON,
+    sealing: Sealing = PLAIN,
     here: bool = False,
 ) -> Started:
     """Start a run of `definition` with the JSON `data` (see domain.call.encode_call) and return it, or the run its key found.
@@ -54,7 +53,7 @@ def start(
         trigger=trigger or str(act.actor),
         options=options,
         slot=slot,
-        codec=codec,
+        sealing=sealing,
         here=here,
     )
     detail = {"run": command.id, "key": command.run_key.key if command.run_key else None, "due_at": command.due_at}

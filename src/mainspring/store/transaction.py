@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mainspring.domain.sealing import Sealing
+
 Params = Sequence[Any] | Mapping[str, Any]
 
 _MINUTE_MS = 60_000
@@ -21,15 +23,16 @@ class Transaction(ABC):
 
     `now` is the commit's instant (ms). `session` is this process's session, None before OpenSession; OpenSession and CloseSession set it
     here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run became claimable and `facts` when an
-    inbox row was written. `cache` is a memo that lives as long as the group.
+    inbox row was written. `sealing` opens the data of events, which are matched by it. `cache` is a memo that lives as long as the group.
     """
 
-    __slots__ = ("_counts", "_details", "again", "cache", "facts", "now", "ready", "session")
+    __slots__ = ("_counts", "_details", "again", "cache", "facts", "now", "ready", "sealing", "session")
 
-    def __init__(self, *, now: int, session: int | None, again: bool) -> None:
+    def __init__(self, *, now: int, session: int | None, again: bool, sealing: Sealing) -> None:
         self.now = now
         self.session = session
         self.again = again
+        self.sealing = sealing
         self.ready = False
         self.facts = False
         self.cache: dict[Any, Any] = {}

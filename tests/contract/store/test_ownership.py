@@ -40,7 +40,7 @@ def writes(run):
         "open_event": wait_for(run),
         "open_question": ask(run),
         "close": CloseWait(run.id, run.claim, "e1"),
-        "annotate": Annotate(run.id, run.claim, {"k": "v"}, b"[1,2]"),
+        "annotate": Annotate(run.id, run.claim, b'{"k":"v"}', b"[1,2]"),
         "suspend": suspend(run),
         "retry_later": suspend(run, state=RunState.RETRYING, due_at=2**50),
         "release": Release(run.id, run.claim, 0),

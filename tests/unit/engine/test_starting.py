@@ -5,6 +5,7 @@ import pytest
 from mainspring.domain.definition import Definition, Kind, schedules_of
 from mainspring.domain.errors import OptionError
 from mainspring.domain.options import parse_options
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.commands.runs import SlotLink
 
@@ -24,7 +25,7 @@ def definition(**options):
 
 def command(made=None, data=b'{"account": "main", "n": 3}', **given):
     slot = given.pop("slot", None)
-    codec = {"codec": given.pop("codec")} if "codec" in given else {}
+    sealing = given.pop("sealing", PLAIN)
     return start_command(
         made or definition(),
         data,
@@ -33,7 +34,7 @@ def command(made=None, data=b'{"account": "main", "n": 3}', **given):
         trigger="test",
         options=StartOptions(**given),
         slot=slot,
-        **codec,
+        sealing=sealing,
     )
 
 
@@ -48,7 +49,7 @@ def test_start_takes_what_the_definition_says():
     assert (start.queue, start.priority, start.tag, start.partition) == ("slow", 5, "gpu", "p-main")
     assert (start.run_key.key, start.run_key.on_failed) == ("k-3", "reuse")
     assert (start.deadline_after_ms, start.deadline_at, start.due_at) == (3_600_000, None, None)
-    assert (start.title, start.tags) == ("Sync of main", {"nightly": ""})
+    assert (start.title, start.tags) == ("Sync of main", b'{"nightly":""}')
 
 
 def test_start_without_options_is_plain():
@@ -66,7 +67,7 @@ def test_start_may_say_otherwise():
     )
     assert (start.queue, start.priority, start.title) == ("fast", -1, "By hand")
     assert (start.run_key.key, start.run_key.on_failed) == ("mine", "restart")
-    assert start.tags == {"nightly": "", "team": "data"}
+    assert start.tags == b'{"nightly":"","team":"data"}'
 
 
 def test_deadline_of_a_later_start_counts_from_then():
@@ -96,7 +97,7 @@ def test_key_hash_is_of_the_plain_input():
         def decode(self, data):
             return data.split(b":", 1)[1]
 
-    first, second = (command(key="k", codec=Noisy()) for _ in range(2))
+    first, second = (command(key="k", sealing=Sealing(Noisy())) for _ in range(2))
     assert first.input != second.input
     assert (first.codec, first.run_key) == ("noisy", second.run_key)
     assert command(key="k", data=b'{"n": 4}').run_key != first.run_key

@@ -24,7 +24,7 @@ class Deliver(msgspec.Struct, frozen=True):
 class Publish(msgspec.Struct, frozen=True):
     """Store an event and deliver it to the runs that wait for it. Answer: Numbered(number of runs woken by this event).
 
-    `data` is JSON bytes. The same (name, key) again stores nothing.
+    `data` is JSON, or JSON sealed by a codec that the store was opened with. The same (name, key) again stores nothing.
     """
 
     id: str

@@ -62,7 +62,7 @@ class StartRun(msgspec.Struct, frozen=True):
     deadline_at: int | None = None
     deadline_after_ms: int | None = None
     title: str | None = None
-    tags: dict[str, str] | None = None
+    tags: bytes | None = None
     run_key: RunKey | None = None
     parent: ParentLink | None = None
     slot: SlotLink | None = None
@@ -173,7 +173,7 @@ class Annotate(msgspec.Struct, frozen=True):
 
     run: str
     claim: int
-    tags: dict[str, str] | None = None
+    tags: bytes | None = None
     progress: bytes | None = None
     published: bytes | None = None
     detail: bytes | None = None

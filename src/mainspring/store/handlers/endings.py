@@ -1,7 +1,5 @@
 """Letting a run go: suspended, given back, halted for a person, or ended with all that follows from its end."""
 
-import msgspec
-
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
@@ -208,7 +206,7 @@ def cancel(tx: Transaction, run: str, source: str, why: str | None) -> None:
     found = tx.one("read_receiver", (run,))
     if found is None:
         return
-    state, _, session, fresh, _ = found
+    state, _, session, fresh, *_ = found
     idle = state == RunState.NEEDS_ATTENTION or (bool(fresh) and session is None)
     if not (idle and end_idle(tx, run, Move.CANCEL_IDLE)):
         inbox.cancel_fact(tx, run, source, why)
@@ -226,7 +224,6 @@ def heir_of(tx: Transaction, run: str) -> str | None:
 def annotate(tx: Transaction, command: Annotate) -> Done | Refused:
     """Keep what a running body says about itself."""
     c = command
-    tags = None if c.tags is None else msgspec.json.encode(c.tags)
-    if tx.change("annotate", (tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
+    if tx.change("annotate", (c.tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
         return DONE
     return let_go(tx, c.run, c.claim)

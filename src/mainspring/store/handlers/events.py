@@ -22,7 +22,7 @@ def publish(tx: Transaction, command: Publish) -> Numbered:
     if row is None:
         return Numbered(0)
     seq = row[0]
-    data = _decode(command.data)
+    data = _decode(tx.sealing.open(command.data))
     woken: set[str] = set()
     for (shape,) in tx.all("list_event_shapes", (command.name,)):
         hashed = event_hash(command.name, _decode(shape), data)
@@ -87,7 +87,7 @@ def _use_shape(tx: Transaction, name: str, shape: str) -> None:
         return
     paths = _decode(shape)
     for seq, data in tx.all("list_events_named", (name,)):
-        hashed = event_hash(name, paths, _decode(data))
+        hashed = event_hash(name, paths, _decode(tx.sealing.open(data)))
         if hashed is not None:
             tx.change("insert_event_match", (hashed, seq))
 

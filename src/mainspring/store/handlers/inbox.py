@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind
+from mainspring.domain.sealing import PLAIN, sealed_in
 from mainspring.domain.states import RunState
 from mainspring.store.commands.inbox import Deliver
 from mainspring.store.commands.results import DONE, Done, Refused
@@ -27,6 +28,10 @@ def deliver(tx: Transaction, command: Deliver) -> Done | Refused:
         if heir is None or heir[0] == c.run:
             return Refused("finished", f"run {c.run} is {found[0]}")
         return deliver(tx, msgspec.structs.replace(c, run=heir[0]))
+    if c.payload is not None and not _fits(c.payload, found[5]):
+        return Refused(
+            "sealed_otherwise", f"the values of run {c.run} are sealed by codec {found[5]!r}, this one is not"
+        )
     ident = c.ident
     if c.kind is FactKind.ANSWER:
         if tx.one("was_taken", (c.run, c.kind, c.source)) is not None:
@@ -39,6 +44,12 @@ def deliver(tx: Transaction, command: Deliver) -> Done | Refused:
         tx.change("fill_wait", (1, c.run, ident))
     put(tx, c.run, c.kind, c.name, c.source, ident=ident, payload=c.payload, failure=c.failure)
     return DONE
+
+
+def _fits(payload: bytes, codec: str) -> bool:
+    """Tell whether whoever works on a run of this codec can read the value. A run that began plain may get sealed ones."""
+    sealed = sealed_in(payload)
+    return codec == PLAIN.id or (sealed is not None and sealed.codec == codec)
 
 
 def put(

@@ -1,7 +1,5 @@
 """Starting a run: found by its id or key, refused with a reason, or staged in commit order."""
 
-import msgspec
-
 from mainspring.domain.states import Move, RunState, target
 from mainspring.store.commands.results import CLAIM_LOST, Refused, Started
 from mainspring.store.commands.runs import StartRun
@@ -121,7 +119,7 @@ def _row(
         (now if due_at is None else due_at) - command.priority * PRIORITY_MS,
         *(None if here else due_at, deadline_at, now, now if here else None, now),
         *(tx.session if here else None, int(here), command.codec, command.input),
-        None if command.tags is None else msgspec.json.encode(command.tags),
+        command.tags,
         command.run_key.key if command.run_key else None,
         *((parent.run, parent.ident, parent.asked, parent.close_policy) if parent else (None, None, None, None)),
         *((slot.schedule, slot.slot_at) if slot else (None, None)),

@@ -1,1 +1,1 @@
-select state, finished_at is not null, session, fresh, queue from runs where id = ?
+select state, finished_at is not null, session, fresh, queue, codec from runs where id = ?

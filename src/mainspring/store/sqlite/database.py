@@ -14,6 +14,7 @@ import apsw
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.states import SessionState
 from mainspring.store import failpoints
 from mainspring.store.base import Changes, CommitReport, StoreBrokenError
@@ -49,11 +50,12 @@ class SqliteDatabase:
         StoreError: the file cannot be used; see connection.connect and migrate.migrate.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, handlers: Handlers) -> None:
+    def __init__(self, path: Path, *, clock: Clock, handlers: Handlers, sealing: Sealing = PLAIN) -> None:
         self.session: int | None = None
         self.path = path
         self._clock = clock
         self._handlers = handlers
+        self._sealing = sealing
         refuse_foreign(path)
         prepare_folder(path)
         self.turnstile = _turnstile(path)
@@ -106,7 +108,9 @@ class SqliteDatabase:
         with self.turnstile:
             try:
                 connection.execute("begin immediate")
-                transaction = SqliteTransaction(connection, now=self._clock.now(), session=self.session, again=again)
+                transaction = SqliteTransaction(
+                    connection, now=self._clock.now(), session=self.session, again=again, sealing=self._sealing
+                )
                 self._check_session(transaction, commands)
                 answers = self._run(transaction, commands)
                 transaction.write_rollups()

@@ -15,6 +15,7 @@ from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store.base import Changes, Database, OnDone
 from mainspring.store.commands.sessions import CloseSession, OpenSession
 from mainspring.store.committer import Committer, Deliver
@@ -38,6 +39,7 @@ def _ignore(news: object) -> None:
 class SqliteStore:
     """A base.Store on one SQLite file. The callbacks are those of committer.Committer.
 
+    `sealing` opens the data of events, to match them; no other value is looked into.
     `wrap` puts another Database around the real one (simulated faults).
     """
 
@@ -46,6 +48,7 @@ class SqliteStore:
         path: Path,
         *,
         clock: Clock,
+        sealing: Sealing = PLAIN,
         deliver: Deliver = _call_all,
         on_change: Callable[[Changes], None] = _ignore,
         on_trouble: Callable[[str | None], None] = _ignore,
@@ -56,6 +59,7 @@ class SqliteStore:
         self.lock: SessionLock | None = None
         """The session's lock; its descriptor is for children that must be dead before the session is."""
         self._clock = clock
+        self._sealing = sealing
         self._deliver = deliver
         self._on_change = on_change
         self._on_trouble = on_trouble
@@ -71,7 +75,7 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be used; the kind tells why.
         """
-        self._database = SqliteDatabase(self.path, clock=self._clock, handlers=HANDLERS)
+        self._database = SqliteDatabase(self.path, clock=self._clock, handlers=HANDLERS, sealing=self._sealing)
         self._reader = SqliteReader(self.path)
         self._committer = Committer(
             self._wrap(self._database),

@@ -4,6 +4,7 @@ from typing import Any
 
 import apsw
 
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.transaction import Params, Transaction
 
@@ -13,8 +14,16 @@ class SqliteTransaction(Transaction):
 
     __slots__ = ("_connection", "_execute")
 
-    def __init__(self, connection: apsw.Connection, *, now: int, session: int | None, again: bool) -> None:
-        super().__init__(now=now, session=session, again=again)
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        *,
+        now: int,
+        session: int | None,
+        again: bool,
+        sealing: Sealing = PLAIN,
+    ) -> None:
+        super().__init__(now=now, session=session, again=again, sealing=sealing)
         self._connection = connection
         self._execute = connection.cursor().execute
 

@@ -49,7 +49,7 @@ COMMANDS: list[Any] = [
     runs.Release(run="mine", claim=1, rank=0),
     runs.Finish(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
     runs.Halt(run="mine", claim=1, reason=FailureReason.DRIFT, rank=0),
-    runs.Annotate(run="mine", claim=1, tags={"a": "b"}, published=b"1"),
+    runs.Annotate(run="mine", claim=1, tags=b'{"a":"b"}', published=b"1"),
     acts.Audited("cmd-reopen", "me", "retry", "failed", runs.Reopen(run="failed")),
     acts.Audited(
         "cmd-give", "me", "give", "halted", runs.GiveResult(run="halted", ident="s", command="cmd-give", output=b"1")

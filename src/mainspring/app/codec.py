@@ -1,0 +1,56 @@
+"""The codec that the configuration names, imported: the one thing of the user's that also a question of the command line may need."""
+
+import importlib
+import sys
+from functools import reduce
+from pathlib import Path
+from typing import Any, cast
+
+from mainspring.config.settings import StoreSettings
+from mainspring.domain.codec import Codec
+from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.text import escape
+
+_WANTED = ("id", "encode", "decode")
+
+
+def sealing_of(store: StoreSettings, folder: Path) -> Sealing:
+    """Return what the configuration does with values: its codec, and the largest value.
+
+    Raises:
+        ConfigError: the codec cannot be imported, or is none.
+    """
+    codec = None if store.codec is None else load_codec(store.codec, folder)
+    try:
+        return Sealing(codec, store.payload_max)
+    except OptionError as error:
+        raise ConfigError(f"`store.codec` {store.codec!r} cannot be used: {error.message}", hint=error.hint) from None
+
+
+def load_codec(name: str, folder: Path) -> Codec:
+    """Return what "module:name" is; a class is called without arguments. Modules are also looked for in `folder`.
+
+    Raises:
+        ConfigError: it cannot be imported, or is no codec.
+    """
+    module, _, attribute = name.partition(":")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    try:
+        found: Any = reduce(getattr, attribute.split("."), importlib.import_module(module))
+        codec = found() if isinstance(found, type) else found
+    except Exception as error:
+        why = escape(f"{type(error).__name__}: {error}", 300)
+        raise _refused(name, f"it cannot be imported: {why}") from error
+    missing = [wanted for wanted in _WANTED if not hasattr(codec, wanted)]
+    if missing:
+        raise _refused(name, f"it has no {missing[0]!r}")
+    return cast("Codec", codec)
+
+
+def _refused(name: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"`store.codec` {name!r} cannot be used: {why}",
+        hint="It names an object with `id`, `encode(bytes) -> bytes` and `decode(bytes) -> bytes`; see how-to/encryption.",
+    )

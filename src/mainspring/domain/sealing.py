@@ -1,0 +1,155 @@
+"""How values go to the store and come back: within which size, and sealed by which codec.
+
+Role: between the JSON of `domain.codec` and what is stored. A sealed value names its codec in front of the codec's bytes, so
+that plain and sealed values can stand side by side (a store that was plain before) and nobody guesses. JSON never
+begins with a zero byte, nor text that may be shown with a control character.
+Invariants: what does not change what the engine decides stays inside the seal; a failure keeps outside it the words by which it
+is counted and classified. A codec that fails never lets anything out in plain.
+"""
+
+import re
+from base64 import b64decode, b64encode
+
+import msgspec
+from msgspec.structs import replace
+
+from mainspring.domain.codec import DEFAULT_LIMIT, Codec, JsonCodec, Value
+from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.failure import Failure
+from mainspring.domain.size import parse_size
+from mainspring.domain.text import escape
+
+_MARK = b"\x00"
+_TEXT_MARK = "\x01"
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+LARGEST_LIMIT = 16 * 1024 * 1024
+"""A child process is told a value in one frame, which has bounds of its own."""
+
+_HINT = 'Name it where this program can import it: [store] codec = "module:name", or MAINSPRING_STORE_CODEC; in Python App(codec=...).'
+_FAILURE = msgspec.json.Decoder(Failure)
+
+
+class SealedError(ConfigError):
+    """A value is sealed by a codec that is not at hand here, or that cannot read or write it."""
+
+    code = "sealed"
+
+
+def sealed_in(data: bytes) -> Value | None:
+    """Return the parts of a sealed value, None of a plain one."""
+    if data[:1] != _MARK:
+        return None
+    name, mark, rest = data[1:].partition(_MARK)
+    text = name.decode("ascii", "replace")
+    return Value(text, rest) if mark and _ID.fullmatch(text) else None
+
+
+def payload_limit(size: int | str) -> int:
+    """Return a largest value in bytes as a person states it.
+
+    Raises:
+        OptionError: it is no size, or none that can be kept.
+    """
+    limit = parse_size(size)
+    if not 1 <= limit <= LARGEST_LIMIT:
+        raise OptionError(
+            f"the largest value cannot be {limit:,} bytes",
+            hint="Write a size from 1B to 16MiB; larger data belongs into a file, an object store or a table.",
+        )
+    return limit
+
+
+class Sealing:
+    """What one program does with values: `limit` in bytes of JSON, before they are sealed; the codec may be the plain one."""
+
+    def __init__(self, codec: Codec | None = None, limit: int = DEFAULT_LIMIT) -> None:
+        self._codec = codec or JsonCodec()
+        self.is_plain = isinstance(self._codec, JsonCodec)
+        self.id = self._codec.id
+        self.limit = limit
+        if not self.is_plain and (self.id == JsonCodec.id or not _ID.fullmatch(self.id)):
+            raise OptionError(
+                f"a codec cannot have the id {escape(repr(self.id), 60)}",
+                hint='Use a word of your own such as "aes-2026": it stands in front of each value, and "json" means plain.',
+            )
+        self._front = _MARK + self.id.encode() + _MARK
+
+    def seal(self, data: bytes) -> bytes:
+        """Return what the store keeps for the JSON `data`.
+
+        Raises:
+            SealedError: the codec failed; nothing may be stored then.
+        """
+        if self.is_plain:
+            return data
+        try:
+            return self._front + self._codec.encode(data)
+        except Exception as error:
+            raise SealedError(
+                f"codec {self.id!r} could not seal a value: {type(error).__name__}",
+                hint="Nothing was stored. Mend the codec (its key, the service it asks), then try again.",
+            ) from error
+
+    def open(self, data: bytes) -> bytes:
+        """Return the JSON of what the store keeps; what was stored plain is returned as it is.
+
+        Raises:
+            SealedError: another codec sealed it, or ours cannot read it.
+        """
+        sealed = sealed_in(data)
+        if sealed is None:
+            return data
+        if sealed.codec != self.id or self.is_plain:
+            raise SealedError(f"a value is sealed by codec {sealed.codec!r}, which is not at hand here", hint=_HINT)
+        try:
+            return self._codec.decode(sealed.data)
+        except Exception as error:
+            raise SealedError(
+                f"codec {self.id!r} could not open a value: {type(error).__name__}",
+                hint="Most often it has another key than the one that sealed it.",
+            ) from error
+
+    def seal_if(self, data: bytes | None) -> bytes | None:
+        """Seal what may be absent."""
+        return None if data is None else self.seal(data)
+
+    def open_if(self, data: bytes | None) -> bytes | None:
+        """Open what may be absent."""
+        return None if data is None else self.open(data)
+
+    def seal_text(self, text: str) -> str:
+        """Return what a column of text keeps for `text`. Raises SealedError."""
+        if self.is_plain:
+            return text
+        sealed = self.seal(text.encode("utf-8", "surrogatepass"))
+        return _TEXT_MARK + b64encode(sealed).decode()
+
+    def open_text(self, text: str) -> str:
+        """Return the text again. Raises SealedError."""
+        if not is_sealed_text(text):
+            return text
+        return self.open(b64decode(text[1:])).decode("utf-8", "surrogatepass")
+
+    def seal_failure(self, failure: Failure | None) -> Failure | None:
+        """Return a failure whose words are sealed: its type, code, kind and frames stay outside. Never raises."""
+        if self.is_plain or failure is None or failure.sealed is not None:
+            return failure
+        try:
+            sealed, message = self.seal(msgspec.json.encode(failure)), f"(sealed by codec {self.id!r})"
+        except SealedError as error:
+            sealed, message = None, f"(its words were lost: {error.message})"
+        return replace(failure, message=message, hint=None, data=None, cause=None, sealed=sealed)
+
+    def open_failure(self, failure: Failure | None) -> Failure | None:
+        """Return the failure as it was. Raises SealedError."""
+        if failure is None or failure.sealed is None:
+            return failure
+        return _FAILURE.decode(self.open(failure.sealed))
+
+
+PLAIN = Sealing()
+
+
+def is_sealed_text(text: str) -> bool:
+    """Tell whether a column of text holds a sealed one."""
+    return text.startswith(_TEXT_MARK)

@@ -1,0 +1,120 @@
+"""The largest value is chosen once and obeyed wherever a value crosses."""
+
+from typing import Any
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.errors import OptionError, ValueRefusedError
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.engine.registry import Registry
+from tests.acceptance.engine_steps import fill, fill_checkpoint
+from tests.acceptance.engine_world import World
+
+pytestmark = pytest.mark.asyncio
+BIG = 300_000
+"""Larger than the default."""
+
+
+def automations() -> tuple[Registry, Any, Any, Any, Any]:
+    registry = Registry()
+    with registry:
+
+        async def fill_here(size: int) -> str:
+            return "x" * size
+
+        async def take(text: str) -> int:
+            return len(text)
+
+        @ms.workflow
+        async def fills(run: ms.Run, size: int, how: Any) -> int:
+            if how == "loop":
+                return len(await run.step(fill_here, size))
+            if how == "checkpoint":
+                return await run.options(isolate="process").step(fill_checkpoint, size)
+            return len((await run.options(isolate=how).step(fill, size))["rows"][0])
+
+        @ms.workflow
+        async def asks(run: ms.Run, size: int, how: str) -> int:
+            big = "x" * size
+            if how == "step":
+                return await run.step(take, big)
+            if how == "map":
+                return sum(await run.map(take, [big]))
+            if how == "child":
+                return await run.child(counts, big)
+            if how == "state":
+                run.publish_state(big)
+            if how == "ask":
+                await run.ask(big, within="0s", otherwise="no")
+            return size
+
+        @ms.workflow
+        async def counts(run: ms.Run, text: str) -> int:
+            return len(text)
+
+        @ms.workflow
+        async def returns(run: ms.Run, size: int) -> str:
+            return "x" * size
+
+    return registry, fills, asks, counts, returns
+
+
+@pytest.mark.parametrize("how", ["loop", "thread", "process", "checkpoint"])
+async def test_result_obeys_the_limit_wherever_a_step_runs(tmp_path, how):
+    """Loop, thread and child process: raised it passes, lowered it is refused and never done twice."""
+    registry, fills, *_ = automations()
+    async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:
+        assert await (await engine.start(fills, BIG, how)).result(20) == BIG
+    async with World(tmp_path).engine(registry, payload_max="1kB") as engine:
+        assert await (await engine.start(fills, 100, how)).result(20) == 100
+        run = await engine.start(fills, 2_000, how)
+        view = await engine.until(run, RunState.NEEDS_ATTENTION, RunState.FAILED)
+    assert view.failure is not None
+    if how != "checkpoint":
+        assert view.reason == FailureReason.VALUE_REFUSED
+    for part in ("step 'fill", "bytes of JSON, the limit is 1,000"):
+        assert part in view.failure.message
+    assert "[store] payload_max" in str(view.failure.hint)
+    if how in ("thread", "process"):
+        assert "at $.rows[0]" in view.failure.message
+
+
+@pytest.mark.parametrize("how", ["step", "map", "child", "state", "ask"])
+async def test_what_a_body_says_obeys_the_limit(tmp_path, how):
+    """Arguments, items, children, published states and questions."""
+    registry, _, asks, *_ = automations()
+    async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:
+        assert await (await engine.start(asks, BIG, how)).result(20) == BIG
+    async with World(tmp_path).engine(registry, payload_max="1kB") as engine:
+        view = await engine.until(await engine.start(asks, 2_000, how), RunState.FAILED)
+    assert view.reason == FailureReason.VALUE_REFUSED
+    assert view.failure is not None
+    assert "the limit is 1,000" in view.failure.message
+
+
+async def test_starts_results_signals_and_events_obey_the_limit(tmp_path):
+    """What goes in and what comes out of a run."""
+    registry, _, _, counts, returns = automations()
+    big = "x" * BIG
+    async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:
+        assert await (await engine.start(counts, big)).result(20) == BIG
+        assert len(await (await engine.start(returns, BIG)).result(20)) == BIG
+        await engine.app.publish("big", big)
+    async with World(tmp_path).engine(registry) as engine:
+        view = await engine.until(await engine.start(returns, BIG), RunState.FAILED)
+        assert view.reason == FailureReason.VALUE_REFUSED
+        with pytest.raises(ValueRefusedError, match=r"counts .*\n?at \$\.text") as refused:
+            await engine.start(counts, big)
+        assert "the limit is 262,144" in refused.value.message
+        with pytest.raises(ValueRefusedError, match="event big"):
+            await engine.app.publish("big", big)
+        with pytest.raises(ValueRefusedError, match="signal big"):
+            await engine.app.signal("r_0", "big", big)
+
+
+@pytest.mark.parametrize("size", ["0B", "17MiB", "lots", -1])
+async def test_app_refuses_a_limit_that_cannot_be(tmp_path, size):
+    """The error names the option."""
+    with pytest.raises(OptionError, match=r"App\(payload_max=\.\.\.\)"):
+        ms.App(tmp_path / "s.db", payload_max=size)

@@ -1,0 +1,158 @@
+"""With an encrypting codec no byte of the store, its log, its spool or its backup shows a value."""
+
+import base64
+import sys
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+import mainspring as ms
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import ConflictError
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.service import mending
+from mainspring.store.sqlite.backup import back_up
+from tests.acceptance.engine_world import AT_ONCE, REPLAYING, Engine, World
+from tests.acceptance.sealed_work import SECRET, sealed_work
+from tests.acceptance.sealing_codec import Keystream, codec
+
+pytestmark = pytest.mark.asyncio
+
+
+def traces(folder: Path) -> list[str]:
+    """Return the files below `folder` that hold the word, plain or in base64."""
+    word = SECRET.encode()
+    forms = [word, *(base64.b64encode(b"." * shift + word)[4:-4] for shift in range(3))]
+    return [
+        str(file) for file in sorted(folder.rglob("*")) if file.is_file() and any(f in file.read_bytes() for f in forms)
+    ]
+
+
+def talker(folder: Path) -> list[str]:
+    """Return a command that prints the word, which stands in a file elsewhere, and fails."""
+    file = folder / "elsewhere.txt"
+    file.write_text(SECRET)
+    return [sys.executable, "-c", f"import sys; sys.exit(open({str(file)!r}).read())"]
+
+
+async def ask_for_everything(engine: Engine, run: ms.Handle) -> None:
+    """Give the run all that it waits for."""
+    app = engine.app
+    await engine.when(lambda: engine.story(run).waits, lambda waits: any(w.name == "paid" for w in waits))
+    await app.publish("paid", {"who": SECRET, "how": f"in {SECRET}"})
+    await app.signal(run.id, "note", {"text": SECRET})
+    await engine.when(lambda: engine.story(run).waits, lambda waits: any(w.kind == "ask" for w in waits))
+    await app.answer(run.id, SECRET, note=f"told by {SECRET}")
+
+
+async def drift_and_mend(world: World, run: str) -> None:
+    """Let later code find another input, look at the difference, accept it."""
+    registry, _ = sealed_work(["true"], drifted=True)
+    async with world.engine(registry, AT_ONCE, codec=codec) as engine:
+        await engine.app.signal(run, "go")
+        view = await engine.until(run, RunState.NEEDS_ATTENTION)
+        assert view.reason == FailureReason.DRIFT
+        with pytest.raises(ms.RunFailed) as failed:
+            await ms.Handle(engine.app, run, None).result()
+        failure = failed.value.failure
+        assert failure is not None
+        assert SECRET in failure.data[0]["was"]
+        await engine.act(mending.accept_drift, run)
+        await engine.until(run, RunState.SUCCEEDED)
+
+
+@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["parked", "replaying"])
+async def test_no_byte_shows_a_value(tmp_path, settings):
+    """Input, results, failures, events, signals, questions, answers, checkpoints, tags, titles, states, drift, undo, children, scripts."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    world = World(folder)
+    registry, work = sealed_work(talker(tmp_path))
+    databases = {"default": folder / "own.db"}
+    apsw.Connection(str(databases["default"])).execute("create table own (word text)")
+    async with world.engine(registry, settings, codec=codec, databases=databases) as engine:
+        started = engine.app.options(title=f"title {SECRET}", tags={"more": SECRET})
+        everything = await started.start(work["everything"], SECRET)
+        await engine.app.publish("kept", {"deep": {"who": SECRET}}, key="k1")
+        failing = await engine.start(work["failing"], SECRET)
+        undoing = await engine.start(work["undoing"], SECRET)
+        doubtful = await engine.start(work["doubtful"], SECRET)
+        drifting = await engine.start(work["drifting"], SECRET)
+        again = await engine.start(work["again"], SECRET)
+        teller = await engine.start(work["teller"])
+        await ask_for_everything(engine, everything)
+        await engine.app.signal(undoing.id, "go")
+        found = await everything.result(10)
+        assert found["kept"] == found["flaky"] == found["answer"] == SECRET
+        assert found["event"] == f"in {SECRET}"
+        assert found["child"] == f"{SECRET} from the child"
+        assert found["failed"] == f"message: {SECRET}"
+        assert found["entered"] == f"entered {SECRET}"
+        assert found["spread"] == [SECRET * 2]
+        assert await again.result(10) == SECRET
+        for run in (failing, undoing, teller):
+            with pytest.raises(ms.RunFailed) as failed:
+                await run.result(10)
+            assert SECRET in str(failed.value.failure), run
+        view = await engine.until(doubtful, RunState.NEEDS_ATTENTION)
+        assert (view.reason, SECRET in str(view.failure)) == (FailureReason.IN_DOUBT, False)
+        await engine.give(doubtful, msgspec.json.encode(f"found {SECRET}"))
+        assert await doubtful.result(10) == f"found {SECRET}"
+        opened = await everything.view()
+        assert SECRET in str((opened.title, opened.tags, opened.published, opened.input))
+        await engine.until(drifting, RunState.WAITING)
+        done = back_up(world.path, folder / "backups", now=SystemClock().now(), keep=1)
+        assert done.size
+        assert traces(folder) == []
+    await drift_and_mend(world, drifting.id)
+    assert traces(folder) == []
+
+
+async def test_the_search_finds_what_is_plain(tmp_path):
+    """Without a codec the same search does find the word."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    registry, work = sealed_work(talker(tmp_path))
+    async with World(folder).engine(registry) as engine:
+        await engine.until(await engine.start(work["failing"], SECRET), RunState.FAILED)
+    assert traces(folder)
+
+
+async def test_run_of_another_codec_needs_a_person_and_is_not_harmed(tmp_path):
+    """A worker without the codec cannot read the run, so it stops it; one that has the codec goes on with it."""
+    registry, work = sealed_work(["true"])
+    world = World(tmp_path)
+    async with world.engine(registry, AT_ONCE, codec=codec) as engine:
+        run = await engine.start(work["drifting"], SECRET)
+        await engine.until(run, RunState.WAITING)
+        await engine.app.signal(run.id, "later")
+    async with world.engine(registry, codec=Keystream(id="other")) as engine:
+        with pytest.raises(ConflictError, match="sealed by codec 'keystream'"):
+            await engine.app.signal(run.id, "go")
+        view = await engine.until(run, RunState.NEEDS_ATTENTION)
+        with pytest.raises(ms.RunFailed, match="sealed by codec 'keystream'"):
+            await ms.Handle(engine.app, run.id, None).result()
+        assert view.failure is not None
+        assert view.failure.code == "sealed"
+    async with world.engine(registry, codec=Keystream(b"lost", id="keystream")) as engine:
+        await engine.app.retry(run.id)
+        assert (await engine.until(run, RunState.NEEDS_ATTENTION)).reason == FailureReason.BODY_ERROR
+    async with world.engine(registry, codec=codec) as engine:
+        await engine.app.retry(run.id)
+        await engine.app.signal(run.id, "go")
+        await engine.until(run, RunState.SUCCEEDED)
+
+
+async def test_store_that_was_plain_goes_on_with_a_codec(tmp_path):
+    """What was saved before is read as it is; what comes after is sealed, also in a run that began plain."""
+    registry, work = sealed_work(["true"])
+    world = World(tmp_path)
+    async with world.engine(registry, REPLAYING) as engine:
+        run = await engine.start(work["drifting"], "plain")
+        await engine.until(run, RunState.WAITING)
+    async with world.engine(registry, codec=codec) as engine:
+        await engine.app.signal(run.id, "go")
+        assert await ms.Handle(engine.app, run.id, None).result(10) == "then plainthen plain"
+    assert traces(tmp_path) == []

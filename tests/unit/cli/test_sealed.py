@@ -1,0 +1,191 @@
+"""Runs with sealed values: read where the codec is at hand, and said to be sealed where it is not."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import mainspring as ms
+from mainspring.domain.states import RunState
+from mainspring.engine.registry import Registry
+from tests.acceptance import sealing_codec
+from tests.acceptance.sealing_codec import codec
+
+WORD = "swordfish7391"
+CODEC = "MAINSPRING_STORE_CODEC"
+
+
+@pytest.fixture
+def runs(store_path: Path, folder: Path) -> dict[str, str]:
+    """Return a run that succeeded, one that failed, one in doubt and one that asks; the codec's module lies in the folder."""
+    shutil.copy(str(sealing_codec.__file__), folder / "sealed_keys.py")
+    registry = Registry()
+    with registry:
+
+        async def lose(word: str) -> str:
+            raise ms.Permanent(f"error {word}", hint=f"hint {word}", data={"data": word})
+
+        @ms.workflow(title="good {word}")
+        async def good(run: ms.Run, word: str) -> str:
+            run.tag(who=word)
+            return word
+
+        @ms.workflow(title="bad {word}")
+        async def bad(run: ms.Run, word: str) -> str:
+            return await run.step(lose, word)
+
+        @ms.workflow
+        async def doubtful(run: ms.Run, word: str) -> str:
+            return await run.options(delivery="at_most_once").step(lose, word)
+
+        @ms.workflow
+        async def asking(run: ms.Run, word: str) -> str:
+            return str(await run.ask(f"question {word}", choices=[word, "no"]))
+
+    store_path.parent.mkdir()
+    app = ms.App(store_path, registry=registry, codec=codec)
+
+    async def work() -> dict[str, str]:
+        async with app.running():
+            made = {one.name: await app.start(one, WORD) for one in (good, bad, doubtful, asking)}
+            ends = (RunState.SUCCEEDED, RunState.FAILED, RunState.NEEDS_ATTENTION, RunState.WAITING)
+            for handle, end in zip(made.values(), ends, strict=True):
+                while await handle.status() is not end:
+                    await app.changed(0.05)
+            return {name: handle.id for name, handle in made.items()}
+
+    import asyncio
+
+    found = asyncio.run(work())
+    app.close()
+    return found
+
+
+READS = [
+    ("runs", "show", "good"), ("runs", "show", "bad"), ("runs", "export", "bad"), ("explain", "bad"), ("explain", "asking"),
+    ("runs", "diff", "good", "bad"), ("runs", "watch", "bad"), ("runs", "watch", "asking"), ("failed", "list"),
+    ("runs", "list"),
+]  # fmt: skip
+
+
+def _called(args, runs):
+    return [runs.get(arg, arg) for arg in args]
+
+
+@pytest.mark.parametrize("args", READS, ids="-".join)
+@pytest.mark.parametrize("json", [False, True])
+def test_without_the_codec_values_are_said_to_be_sealed(cli, runs, args, json):
+    """No secret, no crash; which codec it is and how to name it stands on stderr."""
+    said = cli(*_called(args, runs), *(["--json"] if json else []))
+    assert said.code in (0, 5, 6)
+    assert WORD not in said.out + said.err
+    assert "sealed by codec 'keystream'" in said.err
+    assert CODEC in said.err
+
+
+@pytest.mark.parametrize("args", READS, ids="-".join)
+@pytest.mark.parametrize("json", [False, True])
+def test_with_the_codec_values_are_read(cli, runs, args, json, monkeypatch):
+    """The configuration, or its variable, names the codec."""
+    monkeypatch.setenv(CODEC, "sealed_keys:codec")
+    said = cli(*_called(args, runs), *(["--json"] if json else []))
+    assert WORD in said.out + said.err
+    assert "sealed by codec" not in said.out + said.err
+
+
+def test_json_of_a_sealed_value_names_its_codec(cli, runs):
+    """A program can tell a sealed value from the value."""
+    run = cli("runs", "show", runs["good"], "--json").json
+    assert run["result"].keys() == {"sealed", "base64"}
+    assert run["result"]["sealed"] == "keystream"
+    assert run["title"] is None
+
+
+def test_acts_with_values_need_the_codec(cli, runs, monkeypatch):
+    """Without it they are refused and change nothing; with it they act."""
+    acts = [
+        ("runs", "answer", "asking", WORD),
+        ("runs", "signal", "asking", "s", "1"),
+        ("runs", "give-result", "doubtful", '"x"'),
+    ]
+    for args in acts:
+        said = cli(*_called(args, runs))
+        assert (said.code, CODEC in said.err) == (8, True), args
+    monkeypatch.setenv(CODEC, "sealed_keys:codec")
+    for args in acts:
+        assert cli(*_called(args, runs)).code == 0, args
+    acts_on_record = cli("audit-log", "list", "--json").json
+    answered = next(act for act in acts_on_record if act["verb"] == "answer")
+    assert answered["detail"]["choice"] == WORD
+    monkeypatch.delenv(CODEC)
+    said = cli("audit-log", "list", "--json")
+    assert WORD not in said.out
+
+
+@pytest.mark.parametrize("name", ["no_such_module_here:codec", "sealed_keys:missing", "sealed_keys:_NONCE"])
+def test_codec_that_cannot_be_had_keeps_no_one_from_looking(cli, runs, name, monkeypatch):
+    """A question says so and goes on; an act with a value ends with the reason."""
+    monkeypatch.setenv(CODEC, name)
+    said = cli("runs", "show", runs["bad"])
+    assert said.code == 0
+    assert f"`store.codec` '{name}' cannot be used" in said.err
+    assert cli("runs", "answer", runs["asking"], "no").code == 2
+
+
+def test_another_key_is_told(cli, runs, folder, monkeypatch):
+    """The codec has the right name and cannot read: that is said, and the value stays sealed."""
+    (folder / "other_keys.py").write_text("from sealed_keys import Keystream\nlost = Keystream(b'lost')\n")
+    monkeypatch.setenv(CODEC, "other_keys:lost")
+    said = cli("runs", "show", runs["good"])
+    assert said.code == 0
+    assert "could not open a value" in said.err
+    assert "(sealed by codec 'keystream'" in said.out
+
+
+def test_names_that_are_no_codec_are_refused(cli, folder, monkeypatch):
+    """The error names the key and shows the form."""
+    monkeypatch.setenv(CODEC, "just a word")
+    said = cli("doctor", "--config")
+    assert said.code == 2
+    assert "store.codec" in said.err
+    assert "module:name" in said.err
+
+
+def test_doctor_shows_the_largest_value(cli, folder, monkeypatch):
+    """As it would be written in the file, with where it was set."""
+    rows = {row["setting"]: row for row in cli("doctor", "--config", "--json").json}
+    assert rows["store.payload_max"]["value"] == "256KiB"
+    assert rows["store.codec"]["value"] is None
+    monkeypatch.setenv("MAINSPRING_STORE_PAYLOAD_MAX", "1MB")
+    row = next(row for row in cli("doctor", "--config", "--json").json if row["setting"] == "store.payload_max")
+    assert (row["value"], row["source"]) == ("1MB", "env MAINSPRING_STORE_PAYLOAD_MAX")
+
+
+@pytest.mark.parametrize("size", ["0", "lots", "1GB"])
+def test_impossible_largest_value_names_its_key(cli, folder, monkeypatch, size):
+    """Which key, where it was set, what would do."""
+    monkeypatch.setenv("MAINSPRING_STORE_PAYLOAD_MAX", size)
+    said = cli("doctor", "--config")
+    assert said.code == 2
+    assert "store.payload_max" in said.err
+
+
+def test_run_here_obeys_largest_value_and_codec(cli, folder, runs, store_path, monkeypatch):
+    """`mainspring run` works with what the configuration says."""
+    (folder / "flows.py").write_text(
+        "import mainspring as ms\n\n"
+        "@ms.task\ndef fill(n: int) -> str:\n    return 'x' * n\n\n"
+        "@ms.task\ndef echo(word: str) -> str:\n    return word\n"
+    )
+    monkeypatch.setenv("MAINSPRING_STORE_PAYLOAD_MAX", "1kB")
+    monkeypatch.setenv(CODEC, "sealed_keys:codec")
+    said = cli("run", "-m", "flows.py", "fill", "n=2000")
+    assert said.code == 6
+    assert "store] payload_max" in said.err
+    assert cli("run", "-m", "flows.py", "echo", f"word={WORD}").out.strip() == f'"{WORD}"'
+    assert cli("run", "-m", "flows.py", "echo", f"word={'x' * 2000}").code == 2
+    files = [file for file in store_path.parent.rglob("*") if file.is_file()]
+    assert files
+    assert not [file for file in files if WORD.encode() in file.read_bytes()]
+    assert msgspec.json.decode(cli("runs", "show", "@last", "--json").out)["result"] == WORD
