@@ -325,3 +325,46 @@ async def test_peer_temporal_450_body_may_use_pathlib_environ_and_warnings(tmp_p
         await engine.until(run, RunState.WAITING)
         await engine.app.signal(run.id, "go")
         assert await run.result(5) == "x"
+
+
+async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
+    """A step that was cancelled because its neighbour failed has no result: it is done then, not answered with nothing."""
+    broken, calls = True, []
+    begun = asyncio.Event()
+
+    async def slow() -> str:
+        calls.append("slow")
+        begun.set()
+        if broken:
+            await asyncio.Event().wait()
+        return "slow is done"
+
+    async def fast() -> str:
+        await begun.wait()
+        if broken:
+            raise ms.Permanent("no")
+        return "fast is done"
+
+    async def clean_up() -> None:
+        calls.append("clean up")
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def pair(run: ms.Run) -> list[str]:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    first, second = group.create_task(run.step(slow)), group.create_task(run.step(fast))
+            except* ms.StepFailed:
+                await run.step(clean_up)
+                raise
+            return [first.result(), second.result()]
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(pair)
+        await engine.until(run, RunState.FAILED)
+        broken = False
+        await engine.act(mending.retry_from, run.id, "fast")
+        await engine.until(run, RunState.SUCCEEDED)
+        assert await run.result() == ["slow is done", "fast is done"]
+    assert calls == ["slow", "clean up", "slow"]

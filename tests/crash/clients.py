@@ -8,6 +8,7 @@ from mainspring.domain.errors import NotFoundError
 from mainspring.engine.registry import Registry
 from mainspring.service import event, question, starting
 from mainspring.service.actor import Act, Actor, act_of
+from mainspring.service.run import cancel
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
 from mainspring.store.sqlite.store import SqliteStore
@@ -49,6 +50,11 @@ class Client:
         except NotFoundError:
             return False
         return True
+
+    def cancel(self, run: str) -> None:
+        """Ask a run to stop, twice under one command id."""
+        for _ in range(2):
+            cancel(self.store, run, act=self.act("cancel"))
 
     def view(self, run: str) -> RunView:
         """Return a run as it stands."""

@@ -31,6 +31,14 @@ def answer(trial: Trial) -> bool:
     return trial.client.answer(trial.run, "yes")
 
 
+def cancel(trial: Trial) -> bool:
+    """Cancel the run as soon as it needs a person."""
+    if trial.client.view(trial.run).state is not RunState.NEEDS_ATTENTION:
+        return False
+    trial.client.cancel(trial.run)
+    return True
+
+
 # -- what else must be true at the end of a workflow -------------------------------------------------------------------
 
 
@@ -72,6 +80,13 @@ def verify_rollback(trial: Trial) -> None:
     undone = [call.what for call in trial.calls() if call.what.startswith("undo") and call.applied]
     assert undone == ["undo three", "undo two", "undo one"]
     assert trial.client.view(trial.run).reason == FailureReason.ROLLED_BACK
+
+
+def verify_taken_back(trial: Trial) -> None:
+    """Each undo happened, newest first, that of the step in doubt too; whoever died in the middle."""
+    undone = [call.what for call in trial.calls() if call.what.startswith("undo") and call.applied]
+    assert undone == ["undo three", "undo two", "undo one"]
+    assert trial.client.view(trial.run).undoing
 
 
 def verify_once(trial: Trial) -> None:
@@ -138,6 +153,7 @@ SCENARIOS = [
     Scenario("child_with_key", result="after parcel 7", verify=verify_child, floor=20),
     Scenario("sleep_and_event", result="paid 12", deliver=publish, floor=18),
     Scenario("ask_and_answer", result="they said yes", deliver=answer, floor=16),
+    Scenario("taken_back", state=RunState.CANCELLED, deliver=cancel, verify=verify_taken_back, floor=18),
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, floor=20),
     Scenario(
         "at_most_once",

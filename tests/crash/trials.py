@@ -31,7 +31,6 @@ from tests.crash.processes import Process, Template
 _POLL = 0.002
 _LONGEST = 30.0
 """No trial takes so long unless something hangs."""
-ENDED = TERMINAL | {RunState.NEEDS_ATTENTION}
 WITHOUT_CALLS = frozenset({"booked", "script_with_children"})
 """Steps whose effects are not on the effect server."""
 
@@ -189,8 +188,9 @@ class Trial:
         return process.passed(place) >= int(count)
 
     def over(self) -> bool:
-        """Tell whether the run has ended or needs a person."""
-        return self.client.view(self.run).state in ENDED
+        """Tell whether the run has ended, or needs a person for other than what is still to be delivered."""
+        state = self.client.view(self.run).state
+        return state in TERMINAL or (state is RunState.NEEDS_ATTENTION and self._delivered)
 
     def _snapshot(self) -> Snapshot:
         outcomes = self.client.rows("select run, ident, generation from journal where superseded is null")

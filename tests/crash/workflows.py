@@ -183,6 +183,20 @@ async def rollback(run: ms.Run) -> str:
     return await run.rollback("not wanted any more")
 
 
+async def unsure(what: str) -> str:
+    """An effect, then an error that leaves open whether it happened."""
+    effect(what, kind="raw")
+    raise ConnectionResetError(what)
+
+
+@ms.workflow(on_cancel="undo")
+async def taken_back(run: ms.Run) -> str:
+    """Two steps, one in doubt that stops the run; cancelled there, what it did is taken back."""
+    for what in ("one", "two"):
+        await run.options(undo=take_back).step(keyed, what)
+    return await run.options(delivery="at_most_once", undo=take_back).step(unsure, "three")
+
+
 @ms.workflow
 async def at_most_once(run: ms.Run) -> str:
     """An effect without a key, between two with one."""

@@ -9,6 +9,7 @@ from mainspring.domain.verdict import permanent
 from mainspring.engine.body import Body
 from mainspring.engine.ending import ending_of
 from mainspring.engine.programs import program_of
+from mainspring.engine.taking_back import left_to_undo
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.reads import history as reads_history
 from mainspring.store.sqlite.check import _RULES
@@ -17,7 +18,7 @@ from tests.simulation.workload import REGISTRY
 
 _FIELDS = (
     "id, automation, kind, version, claim, fresh, rank, generation, started_at, created_at, deadline_at, codec, input, queue, priority,"
-    " tag, run_key, parent, parent_ident, schedule, slot_at, crashes, title"
+    " tag, run_key, parent, parent_ident, schedule, slot_at, crashes, title, undoing"
 )
 
 
@@ -38,7 +39,7 @@ def check(world: Any) -> list[str]:
     for row in rows.values():
         if row[0] in world.runs:
             wrong += _ended_as_expected(world, world.runs[row[0]], row)
-        # A person's cancel ends a halted run as it stands; such a journal has no end of its own.
+        # A person's cancel ends a halted run as it stands, or takes it back; such a journal has no end of its own.
         if row[0] in world.truth.ended and row[1] in ("succeeded", "failed", "cancelled"):
             wrong += _replays(world, row)
     wrong += _lanes_in_order(world)
@@ -71,6 +72,8 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
     values = list(world.rows(f"select {_FIELDS} from runs where id = ?", run_id)[0])
     values[5] = False
     run = ClaimedRun(*values)
+    if run.undoing:
+        return _left(world, run)
     program = program_of(run, REGISTRY, run.input)
     (history,) = reads_history.histories(world.reader, [run_id], 1)
     body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at)
@@ -89,6 +92,14 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
         if same
         else [f"replay of {run_id} ends {end.state} {end.reason} {end.result!r}, it was {state} {reason} {result!r}"]
     )
+
+
+def _left(world: Any, run: ClaimedRun) -> list[str]:
+    """A run that was taken back has nothing left in the world, as far as its journal knows."""
+    world.hits["taken back where it stopped"] += 1
+    (history,) = reads_history.histories(world.reader, [run.id], 1)
+    left = left_to_undo(history, (), run.generation)
+    return [f"{run.id} was taken back, and left {one.outcome.ident}" for one in left]
 
 
 def _lanes_in_order(world: Any) -> list[str]:

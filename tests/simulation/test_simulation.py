@@ -40,6 +40,7 @@ SOMETIMES = (
         "step in doubt",
         "undone",
         "late result",
+        "taken back where it stopped",
         "history loaded",
         "resumed",
     ),

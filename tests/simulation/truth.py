@@ -70,8 +70,12 @@ class Truth:
         self.hits["reopened"] += 1
         self.ended.pop(run, None)
         text = "select ident, generation, rank, kind, state from journal where run = ? and superseded is not null"
-        for ident, generation, rank, kind, state in connection.execute(text, (run,)).fetchall():
-            if (run, rank) not in self._superseded and state == OutcomeState.SUCCEEDED and kind in _EFFECTS:
+        rows = connection.execute(text, (run,)).fetchall()
+        # What was taken back is not done: it is done again, and so is what stood on it.
+        undone = any((run, rank) not in self._superseded and kind == OutcomeKind.UNDO for _, _, rank, kind, _ in rows)
+        for ident, generation, rank, kind, state in rows:
+            new = (run, rank) not in self._superseded and not undone
+            if new and state == OutcomeState.SUCCEEDED and kind in _EFFECTS:
                 self.wrong.append(
                     f"{ident} of {run} had succeeded and is done again because another request had failed"
                 )

@@ -204,10 +204,10 @@ class World:
         self.client_submit(CancelRun(begun.id, f"c{begun.id}"))
 
     def _be_the_person(self) -> None:
-        """Answer questions, give the results of steps in doubt, continue some failed runs."""
-        failed = "select id from runs where state = 'failed' and parent is null and automation in ('plain', 'laned', 'narrow')"
+        """Answer questions, give the results of steps in doubt or cancel, continue some failed runs, rolled back ones among them."""
+        failed = "select id from runs where state = 'failed' and parent is null and automation != 'hurried'"
         for (run,) in self.rows(failed):
-            if run not in self._looked_at and self.dice.random() < 0.6:
+            if run not in self._looked_at and self.dice.random() < 0.6 and self._can_go_on(run):
                 self.client_submit(Reopen(run))
             self._looked_at.add(run)
         for run, ident in self.rows("select run, ident from waits where kind = 'ask' and filled = 0"):
@@ -219,6 +219,10 @@ class World:
                 self.wrong.append(f"run {run} needs attention: {reason} at {ident}")
                 continue
             self.hits["step in doubt"] += 1
+            begun = self.runs.get(run)
+            if begun is not None and self.dice.random() < (0.7 if begun.automation == "undone" else 0.1):
+                self._cancel(begun)
+                continue
             given = self.rows(
                 "select input from journal where run = ? and ident = ? and superseded is null", run, ident
             )
@@ -226,6 +230,11 @@ class World:
                 self.effects.given.setdefault(run, set()).add(ident)
                 name = msgspec.json.encode(msgspec.json.decode(given[0][0])["name"])
                 self.client_submit(GiveResult(run, ident, f"g{self.next_number()}", name))
+
+    def _can_go_on(self, run: str) -> bool:
+        """Whether continuing a run asks for nothing that comes only once: one that was taken back waits for its messages anew."""
+        begun = self.runs[run]
+        return begun.automation != "undone" or not any(count(begun.tree, form) for form in ("signal", "event", "ask"))
 
     # -- processes -----------------------------------------------------------------------------------------------------
 

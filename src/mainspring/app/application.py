@@ -196,9 +196,9 @@ class App:
         """Send a message to one run."""
         await self.do(lambda store, act: signal.signal(store, run_id, name, value, act=act, sealing=self.sealing))
 
-    async def cancel(self, run_id: str, reason: str | None = None) -> None:
+    async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
         """Ask a run to stop."""
-        await self.do(lambda store, act: run.cancel(store, run_id, act=act), reason)
+        await self.do(lambda store, act: run.cancel(store, run_id, act=act, undo=undo), reason)
 
     async def retry(self, run_id: str, reason: str | None = None) -> None:
         """Continue a failed or halted run from where it failed."""

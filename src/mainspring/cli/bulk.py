@@ -96,8 +96,8 @@ def continue_runs(invocation: Invocation, which: Which, *, at: str | None, rate:
 
     due = _due(invocation, at, rate)
     found = chosen_runs(invocation, which, bulk.RETRYABLE)
-    if not which.runs and not which.dry_run:
-        invocation.confirm(f"Continue {words.many(len(found), 'run')}")
+    if not which.dry_run:
+        confirm_continuing(invocation, found, named=bool(which.runs))
     answer = bulk.retry_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run, due=due)
     code = print_bulk(invocation, answer, "continued")
     if due is not None and answer.done:
@@ -118,6 +118,16 @@ def _due(invocation: Invocation, at: str | None, rate: str | None) -> "Due | Non
     now = invocation.clock.now()
     first = now if at is None else params.instant_at(at, now, invocation.zone, back=False)
     return Due(first, None if rate is None else parse_rate(rate))
+
+
+def confirm_continuing(invocation: Invocation, runs: list[str], *, named: bool) -> None:
+    """Ask before several runs are continued: those of a filter always, named ones if something that was taken back would run again."""
+    from mainspring.service.undone import runs_again
+
+    again = sum(bool(runs_again(invocation.reads.story(run))) for run in runs)
+    if again or not named:
+        told = f", {again} of them from the first step that was taken back" if again else ""
+        invocation.confirm(f"Continue {words.many(len(runs), 'run')}{told}")
 
 
 def print_bulk(invocation: Invocation, answer: "BulkAnswer", done: str) -> int:

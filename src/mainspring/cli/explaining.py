@@ -3,7 +3,6 @@
 `runs show` prints the last two; pages may print all of it.
 """
 
-import shlex
 from collections.abc import Callable
 from typing import Final
 
@@ -11,15 +10,18 @@ import msgspec
 
 from mainspring.cli import waits
 from mainspring.cli.blockers import Block, blocks
-from mainspring.cli.steps import StepLine, lines_of
-from mainspring.cli.words import ago, moment, one_line, span
+from mainspring.cli.remedies import MENDING, Can, Facts, cancel, from_step, plain_mending, take_back
+from mainspring.cli.steps import lines_of
+from mainspring.cli.words import ago, one_line, span
 from mainspring.domain.failure import Failure
 from mainspring.domain.options import Kind as Automation
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
+from mainspring.service.undone import taken_back
 from mainspring.store.views import Blocker, RunStory
 
 _MESSAGE = 300
+_NAMES = 10
 
 REASONS: Final[dict[str, str]] = {
     FailureReason.PERMANENT_ERROR: "Trying again cannot help as it is: the error is permanent.",
@@ -38,13 +40,6 @@ REASONS: Final[dict[str, str]] = {
 }
 
 
-class Can(msgspec.Struct, frozen=True):
-    """A command that a person may give, and what it does."""
-
-    command: str
-    does: str
-
-
 class Explanation(msgspec.Struct, frozen=True):
     """The four answers; sentences are plain text, harmless to a terminal."""
 
@@ -56,46 +51,29 @@ class Explanation(msgspec.Struct, frozen=True):
     can: list[Can]
 
 
-class _Facts(msgspec.Struct, frozen=True):
-    story: RunStory
-    blocker: Blocker
-    lines: list[StepLine]
-    now: int
-    zone: str
-
-    @property
-    def id(self) -> str:
-        return self.story.run.id
-
-    @property
-    def step(self) -> StepLine | None:
-        """The line at which the run stopped."""
-        ident = self.story.run.failed_ident
-        return next((line for line in reversed(self.lines) if line.ident == ident), None)
-
-    def at(self, instant: int) -> str:
-        return moment(instant, self.now, self.zone)
-
-
 def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC") -> Explanation:
     """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`."""
-    facts = _Facts(story, blocker, lines_of(story), now, zone)
+    facts = Facts(story, blocker, lines_of(story), now, zone)
     what, why, then, can = _BY_STATE[story.run.state](facts)
+    if story.run.undoing and story.run.finished_at is None:
+        what.insert(
+            0, "It was cancelled where it had stopped: only what it did is taken back, newest first, then it is over."
+        )
     return Explanation(story.run.id, str(story.run.state), what, why, then, can)
 
 
 _Answers = tuple[list[str], list[str], list[str], list[Can]]
 
 
-def _queued(facts: _Facts) -> _Answers:
+def _queued(facts: Facts) -> _Answers:
     run = facts.story.run
     doing = "to be started" if run.fresh else "to go on"
     since = run.created_at if run.fresh else run.changed_at
     what = [f"It waits in queue {run.queue} {doing}, since {ago(since, facts.now)}."]
-    return what, *_going_on(facts, [_cancel(facts)])
+    return what, *_going_on(facts, [cancel(facts)])
 
 
-def _running(facts: _Facts) -> _Answers:
+def _running(facts: Facts) -> _Answers:
     run = facts.story.run
     worker = next((w for w in facts.blocker.workers if w.session == run.session), None)
     by = f" by {worker.role} {worker.hostname} pid {worker.pid} (session {worker.session})" if worker else ""
@@ -112,16 +90,16 @@ def _running(facts: _Facts) -> _Answers:
         what.append("Its steps of less than a second leave no mark while they run.")
     then = ["It goes on by itself; if its worker dies, another one continues it within seconds."]
     then += [f"Its deadline is {facts.at(run.deadline_at)}."] if run.deadline_at else []
-    return what, [], then, [Can(f"mainspring runs watch {facts.id}", "follow it"), _cancel(facts)]
+    return what, [], then, [Can(f"mainspring runs watch {facts.id}", "follow it"), cancel(facts)]
 
 
-def _waiting(facts: _Facts) -> _Answers:
+def _waiting(facts: Facts) -> _Answers:
     what = ["It waits, and holds no worker and no memory.", *waits.sentences(facts.story, facts.at)]
     can = [Can(command, does) for command, does in waits.commands(facts.story)]
-    return what, *_going_on(facts, [*can, _cancel(facts)])
+    return what, *_going_on(facts, [*can, cancel(facts)])
 
 
-def _retrying(facts: _Facts) -> _Answers:
+def _retrying(facts: Facts) -> _Answers:
     what = []
     for line in facts.lines:
         if line.state == "retrying" and line.superseded is None:
@@ -129,18 +107,18 @@ def _retrying(facts: _Facts) -> _Answers:
             what.append(f"Step {one_line(line.name)} failed at attempt {last.number}: {_said(last.failure)}")
             if last.next_at is not None:
                 what.append(f"Its next attempt is at {facts.at(last.next_at)}.")
-    return what or ["A step failed and will be tried again."], *_going_on(facts, [_cancel(facts)])
+    return what or ["A step failed and will be tried again."], *_going_on(facts, [cancel(facts)])
 
 
-def _ended(facts: _Facts) -> _Answers:
+def _ended(facts: Facts) -> _Answers:
     run = facts.story.run
     took = f", after {span(run.finished_at - run.started_at)}" if run.finished_at and run.started_at else ""
     word = {RunState.SUCCEEDED: "ended well", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
-    return [f"It {word} at {at}{took}."], [], ["Nothing more happens: it is over."], []
+    return [f"It {word} at {at}{took}."], _taken_back(facts), ["Nothing more happens: it is over."], []
 
 
-def _failed(facts: _Facts) -> _Answers:
+def _failed(facts: Facts) -> _Answers:
     run, step = facts.story.run, facts.step
     where = f" at step {one_line(step.name)}" if step else ""
     at = f" {ago(run.finished_at, facts.now)}" if run.finished_at else ""
@@ -148,58 +126,28 @@ def _failed(facts: _Facts) -> _Answers:
     if run.kind == Automation.EXEC:
         line = Can(f"mainspring exec -n {run.automation} ... -- COMMAND", "run the line again; here nobody else can")
         return what, _reason(run.reason, run.failure), ["Nothing happens before its caller starts it again."], [line]
-    retry = Can(f"mainspring runs retry {facts.id}", "continue from where it failed; what is done stays done")
-    can = [retry, *_from_step(facts)]
-    return what, _reason(run.reason, run.failure), ["Nothing more happens by itself."], can
+    gone = taken_back(facts.story)
+    does = "continue from where it failed; what is done stays done"
+    if gone:
+        does = f"run it again, under new keys, from {one_line(gone[0].name)} on, the first that was taken back"
+    can = [Can(f"mainspring runs retry {facts.id}", does), *from_step(facts), *take_back(facts)]
+    return what, [*_reason(run.reason, run.failure), *_taken_back(facts)], ["Nothing more happens by itself."], can
 
 
-def _attention(facts: _Facts) -> _Answers:
+def _attention(facts: Facts) -> _Answers:
     run, step = facts.story.run, facts.step
     where = f" at step {one_line(step.name)}" if step else ""
     what = [f"It stopped{where} and needs a person, since {ago(run.changed_at, facts.now)}: {_said(run.failure)}"]
     then = ["Nothing happens by itself: it waits for you, and nothing is lost."]
     if run.partition is not None:
         then.append(f"Until then it holds partition key {one_line(run.partition, 60)!r} of queue {run.queue}.")
-    make = _MENDING.get(run.reason or "", _plain_mending)
+    make = MENDING.get(run.reason or "", plain_mending)
     give_up = Can(f"mainspring failed discard {facts.id} -y", "give it up: it fails")
-    return what, _reason(run.reason, run.failure), then, [*make(facts), give_up]
+    why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
+    return what, why, then, [*make(facts), *take_back(facts), give_up]
 
 
-def _drift_mending(facts: _Facts) -> list[Can]:
-    name = _step_word(facts)
-    return [
-        Can(f"mainspring runs retry {facts.id} --accept {name}", "keep the saved result under the new input"),
-        Can(f"mainspring runs retry {facts.id} --from-step {name}", "run it, and what came after it, again"),
-    ]
-
-
-def _doubt_mending(facts: _Facts) -> list[Can]:
-    name = _step_word(facts)
-    return [
-        Can(f"mainspring runs give-result {facts.id} JSON --step {name}", "it did happen: say with which result"),
-        Can(f"mainspring runs retry {facts.id} --again {name}", "it did not happen: do it again, under the same key"),
-    ]
-
-
-def _refused_mending(facts: _Facts) -> list[Can]:
-    return [
-        Can(
-            f"mainspring runs give-result {facts.id} JSON --step {_step_word(facts)}", "give a result that can be saved"
-        )
-    ]
-
-
-def _plain_mending(facts: _Facts) -> list[Can]:
-    return [Can(f"mainspring runs retry {facts.id}", "continue it"), *_from_step(facts)]
-
-
-_MENDING: dict[str, Callable[[_Facts], list[Can]]] = {
-    FailureReason.DRIFT: _drift_mending,
-    FailureReason.IN_DOUBT: _doubt_mending,
-    FailureReason.VALUE_REFUSED: _refused_mending,
-}
-
-_BY_STATE: dict[RunState, Callable[[_Facts], _Answers]] = {
+_BY_STATE: dict[RunState, Callable[[Facts], _Answers]] = {
     RunState.QUEUED: _queued,
     RunState.RUNNING: _running,
     RunState.WAITING: _waiting,
@@ -211,7 +159,7 @@ _BY_STATE: dict[RunState, Callable[[_Facts], _Answers]] = {
 }
 
 
-def _going_on(facts: _Facts, can: list[Can]) -> tuple[list[str], list[str], list[Can]]:
+def _going_on(facts: Facts, can: list[Can]) -> tuple[list[str], list[str], list[Can]]:
     """Answer why, next and can for a run that nobody has."""
     run = facts.story.run
     # Until its time comes, a run that waits is in nobody's way: its due time is the end of the wait, no hindrance.
@@ -235,15 +183,10 @@ def _next_of(found: list[Block]) -> str:
     return "It goes on by itself when its turn has come."
 
 
-def _from_step(facts: _Facts) -> list[Can]:
-    first = next((line for line in facts.lines if line.kind == "step" and line.superseded is None), None)
-    if first is None:
-        return []
-    return [Can(f"mainspring runs retry {facts.id} --from-step {_word(first.name)}", "run it again from that step on")]
-
-
-def _cancel(facts: _Facts) -> Can:
-    return Can(f"mainspring runs cancel {facts.id}", "ask it to stop")
+def _taken_back(facts: Facts) -> list[str]:
+    names = [one_line(outcome.name) for outcome in taken_back(facts.story)]
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return [f"Taken back was: {', '.join(names[:_NAMES])}{more}."] if names else []
 
 
 def _reason(reason: str | None, failure: Failure | None) -> list[str]:
@@ -257,11 +200,3 @@ def _reason(reason: str | None, failure: Failure | None) -> list[str]:
 
 def _said(failure: Failure | None) -> str:
     return one_line(failure.message, _MESSAGE) if failure is not None else "no error was recorded"
-
-
-def _step_word(facts: _Facts) -> str:
-    return _word(facts.step.name if facts.step else facts.story.run.failed_ident or "STEP")
-
-
-def _word(text: str) -> str:
-    return shlex.quote(one_line(text))

@@ -14,9 +14,14 @@ _STATES = tuple(state.value for state in RunState)
 
 @command("cancel", "ask runs to stop")
 @which_runs(_STATES)
+@click.option(
+    "--undo/--keep", "undo", default=None, help="take back what they did, or leave it; else as on_cancel= says"
+)
 @pass_invocation
-def cancel(invocation: Invocation, *, which: Which) -> int:
+def cancel(invocation: Invocation, *, which: Which, undo: bool | None) -> int:
     """One that nobody runs ends at once; another is told where it stands and may clean up.
+
+    One that needs a person is first taken back if its on_cancel= says so. --undo also takes back one that failed; --keep ends it as it is.
 
     Name runs, or say which by --state, --name, --queue, --since; a filter wants -y. With --dry-run nothing is done.
     """
@@ -25,13 +30,13 @@ def cancel(invocation: Invocation, *, which: Which) -> int:
 
     if which.is_one:
         run = invocation.run_id(which.runs[0])
-        cancel_one(invocation.store, run, act=invocation.act)
+        cancel_one(invocation.store, run, act=invocation.act, undo=undo)
         invocation.output.document({"run": run, "cancelled": True}, f"{run} is asked to stop.")
         return 0
     found = chosen_runs(invocation, which, bulk.CANCELLABLE)
     if not which.runs and not which.dry_run:
         invocation.confirm(f"Cancel {words.many(len(found), 'run')}")
-    answer = bulk.cancel_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
+    answer = bulk.cancel_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run, undo=undo)
     return print_bulk(invocation, answer, "asked to stop")
 
 

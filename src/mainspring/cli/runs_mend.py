@@ -2,7 +2,7 @@
 
 import click
 
-from mainspring.cli import params
+from mainspring.cli import params, words
 from mainspring.cli.bulk import Which, at_option, continue_runs, rate_option, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
@@ -30,7 +30,9 @@ def retry(
     at: str | None,
     rate: str | None,
 ) -> int:
-    """What a run has done stays done. Name runs, or say which by --state, --name, --queue, --since; a filter wants -y.
+    """What a run has done stays done; what was taken back runs again. Name runs, or say which by --state, --name, --queue, --since.
+
+    A filter wants -y, and so does a run of which something was taken back.
 
     With --dry-run nothing is done. STEP is a step's name, or its identity where several have that name. With --rate each run
     gets a time of its own on record: this command does not stay.
@@ -42,6 +44,7 @@ def retry(
         from mainspring.service.run import retry as retry_one
 
         run = invocation.run_id(which.runs[0])
+        _confirm_again(invocation, run, None)
         due_at = None if at is None else params.instant_at(at, invocation.clock.now(), invocation.zone, back=False)
         retry_one(invocation.store, run, act=invocation.act, due_at=due_at)
         return _continued(invocation, run)
@@ -59,6 +62,8 @@ def _from_step(invocation: Invocation, which: Which, ways: dict[str, str | None]
     run = invocation.run_id(which.runs[0])
     (way, step), *_ = chosen.items()
     store, reads, act = invocation.store, invocation.reads, invocation.act
+    if way != "accept":
+        _confirm_again(invocation, run, step)
     if way == "from_step":
         mending.retry_from(store, reads, run, step, act=act)
     elif way == "again":
@@ -66,6 +71,22 @@ def _from_step(invocation: Invocation, which: Which, ways: dict[str, str | None]
     else:
         mending.accept_drift(store, reads, run, act=act, step=step)
     return _continued(invocation, run)
+
+
+def _confirm_again(invocation: Invocation, run: str, step: str | None) -> None:
+    """List what runs again because it, or what it stands on, was taken back; and ask."""
+    from mainspring.service.mending import ident_of
+    from mainspring.service.undone import runs_again, taken_back
+
+    story = invocation.reads.story(run)
+    found = runs_again(story, None if step is None else ident_of(story, step))
+    if found:
+        gone = {outcome.ident for outcome in taken_back(story)}
+        invocation.output.hint("These run again, under new keys:")
+        for outcome in found:
+            was = "was taken back" if outcome.ident in gone else "stands on what was"
+            invocation.output.hint(f"  {words.one_line(outcome.name)} ({was})")
+        invocation.confirm(f"Run {words.many(len(found), 'step')} again")
 
 
 def _continued(invocation: Invocation, run: str) -> int:

@@ -127,6 +127,7 @@ class Move(StrEnum):
     FAIL = "fail"
     CANCEL = "cancel"
     CANCEL_IDLE = "cancel_idle"
+    UNDO = "undo"
     REOPEN = "reopen"
     MARK_DONE = "mark_done"
     DISCARD = "discard"
@@ -150,6 +151,7 @@ MOVES: Final[dict[Move, tuple[frozenset[RunState], RunState]]] = {
     Move.FAIL: (frozenset({_S.RUNNING}), _S.FAILED),
     Move.CANCEL: (frozenset({_S.RUNNING}), _S.CANCELLED),
     Move.CANCEL_IDLE: (frozenset({_S.QUEUED, _S.NEEDS_ATTENTION}), _S.CANCELLED),
+    Move.UNDO: (REOPENABLE, _S.QUEUED),
     Move.REOPEN: (REOPENABLE, _S.QUEUED),
     Move.MARK_DONE: (IDLE | {_S.NEEDS_ATTENTION}, _S.SUCCEEDED),
     Move.DISCARD: (frozenset({_S.NEEDS_ATTENTION}), _S.FAILED),

@@ -27,8 +27,10 @@ from mainspring.engine.requests import Request, TimerCall, Unloaded
 
 _UNSET: Any = object()
 _MOST_CLOSED = 64
+_OUTSIDE = "a run can be asked only from its own workflow body, not from a callback or from outside"
 _STOPPING = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _UNHANDED = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
+_ANSWERLESS = _UNHANDED | {OutcomeState.CANCELLED}
 
 
 class Body:
@@ -42,6 +44,7 @@ class Body:
         outcomes: Sequence[Outcome],
         now_at: int,
         payload_max: int = DEFAULT_LIMIT,
+        after: tuple[int, int] = (0, 0),  # what was asked and handed over before
     ) -> None:
         self.run_id, self.generation, self.payload_max = run_id, generation, payload_max
         self.now_at = now_at
@@ -57,6 +60,7 @@ class Body:
         self.drift: Drift | None = None
         self.failures = Failures()
         self.stopping: OutcomeKind | None = None
+        self.undoes: bool | None = None
         self.rolling_back = False
         self.live = not outcomes
         self._main = main
@@ -64,7 +68,7 @@ class Body:
         self._saved = {o.ident: o for o in outcomes if o.kind not in _STOPPING}
         self._early: list[tuple[int, Outcome]] = []
         self._registered: list[Request] = []
-        self._asked = self._handed = 0
+        self._asked, self._handed = after
         self._pending_stop: str | None = None
         self.task: BodyTask | None = None
 
@@ -87,17 +91,14 @@ class Body:
             position += 1
             # Also of what nobody waits for now: live it was handed over and ignored.
             self.now_at, self._handed = max(self.now_at, outcome.at), outcome.rank
-            if outcome.state is OutcomeState.CANCELLED:
-                continue  # given up once; it answers nobody
-            if outcome.kind in _STOPPING or outcome.state in _UNHANDED or outcome.ident in self.waiting:
+            if outcome.kind in _STOPPING or outcome.state in _ANSWERLESS or outcome.ident in self.waiting:
                 self._hand(outcome, _UNSET)
             elif outcome.ident in self._saved:  # else it was asked for and given up
                 self.unclaimed[outcome.ident] = outcome
             else:
                 self.failures.untold(outcome)
-        for outcome in self._history[position:] if self.done else ():
-            if outcome.state is not OutcomeState.CANCELLED and outcome.ident in self._saved:
-                self.unclaimed[outcome.ident] = outcome
+        rest = self._history[position:] if self.done else ()
+        self.unclaimed |= {o.ident: o for o in rest if o.state is not OutcomeState.CANCELLED and o.ident in self._saved}
         self._history = ()
         self.live = True
 
@@ -109,8 +110,10 @@ class Body:
 
     def _hand(self, outcome: Outcome, value: Any) -> None:
         self.now_at, self._handed = max(self.now_at, outcome.at), max(self._handed, outcome.rank)
+        if outcome.state is OutcomeState.CANCELLED:  # given up: whoever asks for it anew gets an outcome of his own
+            return
         if outcome.kind in _STOPPING:
-            self._stop(outcome.kind)
+            self._stop(outcome)
         elif outcome.state in _UNHANDED:
             self.doubts[outcome.ident] = outcome
             return
@@ -161,8 +164,9 @@ class Body:
         """Whether the body waits for something that nobody can give it."""
         return not self.done and not self.waiting
 
-    def _stop(self, kind: OutcomeKind) -> None:
-        self.stopping = kind
+    def _stop(self, outcome: Outcome) -> None:
+        kind = self.stopping = outcome.kind
+        self.undoes = None if outcome.output is None else outcome.output == b"true"
         assert self.task is not None
         if self.task.shields:
             self._pending_stop = str(kind)
@@ -215,9 +219,7 @@ class Body:
             if self.loop.closed:
                 raise Unloaded
             if key is None:
-                raise BodyError(
-                    "a run can be asked only from its own workflow body, not from a callback or from outside"
-                )
+                raise BodyError(_OUTSIDE)
             return f"{name}[{key}]"
         if key is not None:
             return f"{task.branch}{name}[{key}]"
@@ -253,10 +255,9 @@ class Body:
         """Refuse whoever asks while the body is unloaded, or after a cancel outside `run.shield()`."""
         if self.loop.closed:
             raise Unloaded
-        if self.stopping is not None and not self.rolling_back:
-            task = self.loop.current()
-            if task is not None and not task.shields:
-                raise asyncio.CancelledError(str(self.stopping))
+        task = self.loop.current()
+        if self.stopping is not None and not self.rolling_back and task is not None and not task.shields:
+            raise asyncio.CancelledError(str(self.stopping))
 
     def give_up(self, request: Request) -> None:
         """The body no longer waits for this."""
@@ -288,11 +289,10 @@ class Body:
 
     def draw(self, what: str) -> bytes:
         """Return 32 bytes that are the same in each replay; `what` keeps kinds of draws apart."""
-        task = self.loop.current()
-        branch = task.branch if task is not None else ""
-        count = 0
+        task, branch, count = self.loop.current(), "", 0
         if task is not None:
-            count = task.uses[f"?{what}"] = task.uses.get(f"?{what}", 0) + 1
+            branch, count = task.branch, task.uses.get(f"?{what}", 0) + 1
+            task.uses[f"?{what}"] = count
         return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{what}\x1f{count}".encode()).digest()
 
 

@@ -19,6 +19,7 @@ from mainspring.engine.journal_writer import JournalWriter
 from mainspring.engine.programs import Program
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.steps import Steps
+from mainspring.engine.taking_back import last_asked
 from mainspring.engine.waits import Waits
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import Annotate, ClaimedRun, Finish, Halt, Release, StartRun, Suspend
@@ -52,8 +53,11 @@ class Driver:
         self.busy = False
         self.steps = Steps(self)
         self.waits = Waits(self)
-        outcomes = history.outcomes if history is not None else []
-        self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at, hosting.payload_max)
+        outcomes, after = (history.outcomes, (0, 0)) if history is not None else ([], (0, 0))
+        if run.undoing and history is not None:
+            outcomes, after = [], (last_asked(history), run.rank)
+        largest = hosting.payload_max
+        self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at, largest, after)
         self.body.superseded = history.superseded if history is not None else ()
         self.waits.add_facts(run.facts)
 

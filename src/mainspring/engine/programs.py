@@ -73,7 +73,8 @@ def _workflow_program(
             raise
         except asyncio.CancelledError:
             which = "on_deadline" if body.stopping is OutcomeKind.DEADLINE else "on_cancel"
-            if body.stopping is not None and options.get(which) == "undo":
+            undoes = options.get(which) == "undo" if body.undoes is None else body.undoes
+            if body.stopping is not None and undoes:
                 await undo_all(body)
             raise
         except Exception:

@@ -1,7 +1,8 @@
 """The steps of one loaded run: starts attempts, decides what follows each end, marks long ones, saves checkpoints.
 
-Invariants. A start mark is committed before the first attempt of an at-most-once step and before every attempt after
-the first; others get one when they have run for a second or tell of themselves. A lost attempt never counts against the policy. The next
+Invariants. A start mark is committed before the first attempt of an at-most-once step, before every attempt after the
+first, and before any of a run that crashed its worker (its journal may be all there is to undo it by); others get one
+when they have run for a second or tell of themselves. A lost attempt never counts against the policy. The next
 attempt's instant is committed before anybody waits for it.
 """
 
@@ -51,8 +52,7 @@ class Steps:
         if request.kind is OutcomeKind.UNDO and undone in self._live:
             self._undos[undone] = (request, call)
             return
-        step = LiveStep(request, call)
-        driver = self._driver
+        step, driver = LiveStep(request, call), self._driver
         if driver.spent:
             step.attempt = driver.spent.get(request.ident, 0) + 1
         records = driver.attempts.get(request.ident) if driver.attempts else None
@@ -78,7 +78,7 @@ class Steps:
         step.started_at = driver.hosting.clock.now()
         step.first_at = step.first_at or step.started_at
         self._live[step.request.ident] = step
-        if step.attempt > 1 or step.call.plan.delivery == "at_most_once":
+        if step.attempt > 1 or step.call.plan.delivery == "at_most_once" or driver.run.crashes:
             self._mark(step, functools.partial(self._marked, step))
         else:
             self._run(step)

@@ -7,6 +7,8 @@ known by its saved input and the name of its undo, for the code may no longer as
 """
 
 import inspect
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -41,13 +43,25 @@ def _may_have(outcome: Outcome) -> bool:
     return True
 
 
+class Effect(msgspec.Struct, frozen=True):
+    """What may be in the world by a saved step: the identity of its undo, the step's outcome, and the same step as the code asks for it."""
+
+    ident: str
+    outcome: Outcome
+    request: Request | None = None
+
+
 async def undo_all(body: "Body") -> None:
     """Call the undo of each step that may have happened, newest first; open steps are given up before."""
     body.rolling_back = True
     for request in [r for r in body.undoable if r.open]:
         body.give_up(request)
     asked = sorted(body.undoable, key=lambda r: r.asked, reverse=True)
-    earlier = _of_earlier_generations(body)
+    counted = [request.outcome for request in asked if request.outcome is not None]
+    now = {(request.ident, body.generation) for request in asked if request.outcome is None}
+    now |= {(outcome.ident, outcome.generation) for outcome in counted}
+    known = [*counted, *body.superseded]
+    earlier = _of_earlier_generations(body.superseded, known, now, {request.ident: request for request in asked})
     for request in asked:
         if may_have_happened(request):
             call = request.call
@@ -55,11 +69,16 @@ async def undo_all(body: "Body") -> None:
             undo = getattr(call.plan.undo, "fn", call.plan.undo)
             kwargs = dict(call.kwargs) | ({"result": _result_of(request)} if takes_result(undo) else {})
             await _undo(body, f"undo:{request.ident}", request.name, undo, call.args, kwargs, call.plan)
-    twins = {request.ident: request for request in asked}
-    for outcome in earlier:
-        undo, args, kwargs, plan = _as_saved(outcome, twins.get(outcome.ident))
-        await _undo(body, f"undo:{outcome.ident}@{outcome.generation}", outcome.name, undo, args, kwargs, plan)
+    await undo_each(body, earlier)
     body.undoable.clear()
+
+
+async def undo_each(body: "Body", effects: Sequence[Effect]) -> None:
+    """Call the undo of each saved step, in this order."""
+    body.rolling_back = True
+    for effect in effects:
+        undo, args, kwargs, plan = _as_saved(effect.outcome, effect.request)
+        await _undo(body, effect.ident, effect.outcome.name, undo, args, kwargs, plan)
 
 
 async def _undo(
@@ -85,48 +104,89 @@ async def _undo(
     await future
 
 
-def _of_earlier_generations(body: "Body") -> list[Outcome]:
-    """Return what superseded outcomes may have left in the world, newest first, each effect once."""
-    done = {(request.ident, body.generation) for request in body.undoable}
-    done |= {_undone(o) for o in body.superseded if o.kind is OutcomeKind.UNDO and o.state is OutcomeState.SUCCEEDED}
-    found: list[Outcome] = []
-    for outcome in sorted(body.superseded, key=lambda o: (o.generation, o.asked, o.rank), reverse=True):
+def effects_of(
+    counted: Sequence[Outcome],
+    superseded: Sequence[Outcome],
+    known: Sequence[Outcome],
+    requests: Mapping[str, Request],
+) -> list[Effect]:
+    """Return what the steps of a run may have left in the world and no undo took back, newest first; superseded ones after the counted."""
+    done = _undone(known)
+    found: list[Effect] = []
+    for outcome in sorted(counted, key=lambda o: o.asked, reverse=True):
+        request = requests.get(outcome.ident)
+        if (outcome.undo is not None or request is not None) and _may_have(outcome):
+            if (outcome.ident, outcome.generation) not in done:
+                found.append(Effect(f"undo:{outcome.ident}", outcome, request))
+            done.add((outcome.ident, outcome.generation))
+    return found + _of_earlier_generations(superseded, known, done, requests)
+
+
+def _of_earlier_generations(
+    superseded: Sequence[Outcome],
+    known: Sequence[Outcome],
+    now: AbstractSet[tuple[str, int]],
+    requests: Mapping[str, Request],
+) -> list[Effect]:
+    """Return what superseded outcomes may have left in the world, newest first, each effect once; `now` = those of this generation."""
+    done = set(now) | _undone(known)
+    found: list[Effect] = []
+    for outcome in sorted(superseded, key=lambda o: (o.generation, o.asked, o.rank), reverse=True):
         effect = (outcome.ident, outcome.generation)
         if outcome.undo is not None and outcome.kind is OutcomeKind.STEP and effect not in done and _may_have(outcome):
             done.add(effect)
-            found.append(outcome)
+            found.append(Effect(f"undo:{outcome.ident}@{outcome.generation}", outcome, requests.get(outcome.ident)))
     return found
 
 
-def _undone(outcome: Outcome) -> tuple[str, int]:
-    """Return which effect (identity, generation) a saved undo took back."""
-    ident, _, generation = outcome.ident.removeprefix("undo:").rpartition("@")
-    return (ident, int(generation)) if ident and generation.isdecimal() else (outcome.ident[5:], outcome.generation)
+def _undone(known: Sequence[Outcome]) -> set[tuple[str, int]]:
+    """Return which effects (identity, generation) saved undos took back.
+
+    An undo that names no generation took back what then counted: the newest that was not made after it.
+    """
+    made: dict[str, set[int]] = {}
+    for outcome in known:
+        if outcome.kind is OutcomeKind.STEP:
+            made.setdefault(outcome.ident, set()).add(outcome.generation)
+    done: set[tuple[str, int]] = set()
+    for outcome in known:
+        if outcome.kind is OutcomeKind.UNDO and outcome.state is OutcomeState.SUCCEEDED:
+            ident, _, generation = outcome.ident.removeprefix("undo:").rpartition("@")
+            if ident in made and generation.isdecimal():
+                done.add((ident, int(generation)))
+            else:
+                ident = outcome.ident.removeprefix("undo:")
+                before = [g for g in made.get(ident, ()) if g <= outcome.generation]
+                done.add((ident, max(before, default=outcome.generation)))
+    return done
 
 
 def _as_saved(outcome: Outcome, twin: Request | None) -> tuple[Any, tuple[Any, ...], dict[str, Any], StepPlan]:
-    """Return the undo of a saved step with its arguments: by the same step of this generation, else by names alone."""
-    assert outcome.undo is not None
+    """Return the undo of a saved step with its arguments: by the same step as today's code asks for it, else by names alone."""
     data, result = outcome.input or b"{}", outcome.output if outcome.state is OutcomeState.SUCCEEDED else None
-    if twin is not None and isinstance(twin.call, StepCall) and twin.call.plan.undo is not None:
-        undo = getattr(twin.call.plan.undo, "fn", twin.call.plan.undo)
-        args, kwargs = decode_call(twin.call.signature, data, f"input of {outcome.name}")
-        value = twin.decode(result) if result is not None and twin.decode is not None else None
-        return undo, args, dict(kwargs) | ({"result": value} if takes_result(undo) else {}), twin.call.plan
+    plan, args = _NO_PLAN, ()
+    undo: Any
     try:
-        undo = load_here(outcome.undo)
-        value = decode(result) if result is not None else None
-        kwargs = msgspec.json.decode(data) | ({"result": value} if takes_result(undo) else {})
-        signature_of(undo).bind((), kwargs, outcome.name)
+        if twin is not None and isinstance(twin.call, StepCall) and twin.call.plan.undo is not None:
+            plan = twin.call.plan
+            undo = getattr(plan.undo, "fn", plan.undo)
+            args, kwargs = decode_call(twin.call.signature, data, f"input of {outcome.name}")
+            value = twin.decode(result) if result is not None and twin.decode is not None else None
+        else:
+            undo = load_here(outcome.undo or "")
+            kwargs = msgspec.json.decode(data)
+            value = decode(result) if result is not None else None
+        kwargs = dict(kwargs) | ({"result": value} if takes_result(undo) else {})
+        signature_of(undo).bind(args, kwargs, outcome.name)
     except Exception as error:  # noqa: BLE001 - what cannot be called any more is a person's matter
-        return not_callable, (outcome.name, outcome.undo, str(error)), {}, _NO_PLAN
-    return undo, (), kwargs, _NO_PLAN
+        return not_callable, (outcome.name, outcome.undo or "its undo", str(error)), {}, _NO_PLAN
+    return undo, args, kwargs, plan
 
 
 def not_callable(step: str, undo: str, why: str) -> None:
-    """Stand for the undo of an earlier generation that today's code does not have, or calls otherwise."""
+    """Stand for the undo of a saved step that today's code does not have, or calls otherwise."""
     hint = "Take the step back by hand, then give the undo's result: runs give-result RUN null."
-    raise Permanent(f"step {step!r} of an earlier generation cannot be taken back by {undo}: {why}", hint=hint)
+    raise Permanent(f"step {step!r} cannot be taken back by {undo}: {why}", hint=hint)
 
 
 def takes_result(undo: Any) -> bool:

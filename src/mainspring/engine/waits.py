@@ -173,16 +173,17 @@ class Waits:
             elif isinstance(request.call, TimerCall):
                 self._driver.journal.save(request, OutcomeState.SUCCEEDED, at=max(now, due_at))
 
-    def _stop(self, kind: OutcomeKind, at: int, inbox: int | None) -> None:
+    def _stop(self, kind: OutcomeKind, at: int, fact: Fact | None) -> None:
         driver = self._driver
         self.stop_sent = True
         self.due.deadline_at = None
         ident = f"{kind}#{driver.journal.rank + 1}"
         generation = driver.run.generation
         outcome = Outcome(
-            driver.journal.rank + 1, ident, str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, generation, at, at, 0
+            *(driver.journal.rank + 1, ident, str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, generation, at, at, 0),
+            output=fact.payload if fact is not None else None,
         )
-        driver.journal.append(outcome, inbox=inbox)
+        driver.journal.append(outcome, inbox=fact.seq if fact is not None else None)
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
@@ -201,7 +202,7 @@ class Waits:
             if fact.kind is FactKind.CANCEL:
                 del self._facts[fact.seq]
                 if not self.stop_sent and self._driver.body.stopping is None:
-                    self._stop(OutcomeKind.CANCEL, self._driver.hosting.clock.now(), fact.seq)
+                    self._stop(OutcomeKind.CANCEL, self._driver.hosting.clock.now(), fact)
                 continue
             request = self._wanted_by(fact)
             if request is not None:

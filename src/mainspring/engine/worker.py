@@ -22,11 +22,11 @@ from mainspring.engine.history_reader import HistoryReader
 from mainspring.engine.inbox_reader import InboxReader, OffLoop, in_executor
 from mainspring.engine.live_step import LiveStep, report_stalled
 from mainspring.engine.parking import Parking
-from mainspring.engine.programs import program_of
 from mainspring.engine.registry import Registry
 from mainspring.engine.run_services import RunServices, Transactional, ignore
 from mainspring.engine.sign_desk import SignDesk
 from mainspring.engine.signs import Sign, SignKind
+from mainspring.engine.taking_back import program_for
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Halt
@@ -227,8 +227,9 @@ class Worker(RunServices):
 
     def _load(self, run: ClaimedRun, history: History | None) -> None:
         try:
-            program = program_of(run, self._registry, self.sealing.open(run.input), self.payload_max)
-            driver = Driver(self, run, program, self.opened(history))
+            opened = self.opened(history)
+            program = program_for(run, self._registry, self.sealing.open(run.input), self.payload_max, opened)
+            driver = Driver(self, run, program, opened)
             driver.draining = self.draining
         except Exception as error:  # noqa: BLE001  whatever keeps one run from loading must not keep the others
             self._halt_unloadable(run, error)

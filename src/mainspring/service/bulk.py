@@ -78,9 +78,11 @@ def select(reads: Reads, wanted: RunFilter) -> list[str]:
     return found[: wanted.limit][::-1]
 
 
-def cancel_each(store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False) -> BulkAnswer:
+def cancel_each(
+    store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False, undo: bool | None = None
+) -> BulkAnswer:
     """Cancel each of the runs; see `run.cancel`."""
-    return act_on_each(runs, lambda run: one.cancel(store, run, act=act.part(run)), dry_run=dry_run)
+    return act_on_each(runs, lambda run: one.cancel(store, run, act=act.part(run), undo=undo), dry_run=dry_run)
 
 
 def retry_each(

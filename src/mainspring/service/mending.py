@@ -26,13 +26,15 @@ _UNKNOWN = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 def retry_from(store: Store, reads: Reads, run: str, step: str, *, act: Act) -> None:
     """Continue a run from a chosen step in a new generation: it and all that was asked for after it runs again, under new keys.
 
+    If steps before it were taken back, it begins at the first of those (see `undone.runs_again`).
+
     Raises:
         NotFoundError: there is no such run.
         UnknownNameError: it has no such step.
         ConflictError: several steps have that name, or the run did not stop.
     """
     if not was_done(reads, act, "retry", f"run:{run}"):
-        _reopen_from(store, run, _ident_of(reads.story(run), step), act, "retry")
+        _reopen_from(store, run, ident_of(reads.story(run), step), act, "retry")
 
 
 def accept_drift(store: Store, reads: Reads, run: str, *, act: Act, step: str | None = None) -> None:
@@ -44,7 +46,7 @@ def accept_drift(store: Store, reads: Reads, run: str, *, act: Act, step: str | 
     """
     if was_done(reads, act, "accept_drift", f"run:{run}"):
         return
-    ident = _ident_of(reads.story(run), step)
+    ident = ident_of(reads.story(run), step)
     perform(store, act, "accept_drift", f"run:{run}", Reopen(run, accept=(ident,)), {"step": ident})
 
 
@@ -61,7 +63,7 @@ def run_again(store: Store, reads: Reads, run: str, *, act: Act, step: str | Non
     if was_done(reads, act, "run_again", f"run:{run}"):
         return
     story = reads.story(run)
-    ident = _ident_of(story, step)
+    ident = ident_of(story, step)
     outcome = next((outcome for outcome in _counted(story) if outcome.ident == ident), None)
     if outcome is not None and outcome.state not in _UNKNOWN:
         _reopen_from(store, run, ident, act, "run_again")
@@ -97,7 +99,7 @@ def give_result(
         raise error_of(
             Refused("sealed_otherwise", f"the values of run {run} are sealed by codec {story.run.codec!r}"), run
         )
-    ident = _ident_of(story, step)
+    ident = ident_of(story, step)
     what = f"result of {ident}"
     if signature is None:
         output = encode(decode(data, what=what), what=what, limit=sealing.limit)
@@ -111,8 +113,13 @@ def _reopen_from(store: Store, run: str, ident: str, act: Act, verb: str) -> Non
     perform(store, act, verb, f"run:{run}", Reopen(run, from_ident=ident), {"step": ident})
 
 
-def _ident_of(story: RunStory, step: str | None) -> str:
-    """Return the identity of the step that is meant."""
+def ident_of(story: RunStory, step: str | None) -> str:
+    """Return the identity of the step that is meant.
+
+    Raises:
+        UnknownNameError: the run has no such step.
+        ConflictError: several steps have that name, or none is named and it did not stop at one.
+    """
     run = story.run
     if step is None:
         if run.failed_ident is None:

@@ -25,6 +25,7 @@ _IN_THE_WAY = {
     "claim_lost": "Try again: it changed hands meanwhile.",
     "wrapped": "Run its line again: mainspring exec -n NAME ... -- COMMAND",
     "unsettled": "Look at the target, then `mainspring runs give-result RUN JSON`, or `runs retry RUN --again STEP`.",
+    "undone": "Run them again: `mainspring runs retry RUN`; it begins at the first step that was taken back.",
     "retired": "Take `retire` back with `mainspring auto resume NAME`, or start another automation.",
     "sealed_otherwise": 'Act with that codec: [store] codec = "module:name", MAINSPRING_STORE_CODEC, or App(codec=...).',
     "held": "Decide the runs that were unfinished, then `mainspring db restore --release`.",

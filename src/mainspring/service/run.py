@@ -10,18 +10,23 @@ from mainspring.store.base import Store
 from mainspring.store.commands.runs import CancelRun, Discard, MarkDone, Reopen
 
 
-def cancel(store: Store, run: str, *, act: Act) -> None:
+def cancel(store: Store, run: str, *, act: Act, undo: bool | None = None) -> None:
     """Ask a run to stop: one that nobody runs ends at once, another gets a CancelledError where it stands and may clean up.
+
+    `undo` says whether what it did is taken back, None = as its `on_cancel` says. A run that needs attention, and with True one that
+    failed, is then loaded for that alone and ends cancelled. False also ends a run that waits to be taken back.
 
     Raises:
         NotFoundError: there is no such run.
-        ConflictError: it has ended.
+        ConflictError: it has ended, or is just being taken back and cannot be kept as it stands.
     """
-    perform(store, act, "cancel", f"run:{run}", CancelRun(run, act.command, act.reason))
+    perform(store, act, "cancel", f"run:{run}", CancelRun(run, act.command, act.reason, undo), {"undo": undo})
 
 
 def retry(store: Store, run: str, *, act: Act, due_at: int | None = None) -> None:
     """Continue a failed or halted run from where it failed; what it has done stays done. `due_at` = not before (ms UTC).
+
+    What was taken back is not done: a run that was rolled back goes on, in a new generation, from the first step that was.
 
     Raises:
         NotFoundError: there is no such run.

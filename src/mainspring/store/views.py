@@ -78,6 +78,7 @@ class RunView(msgspec.Struct, frozen=True):
     slot_at: int | None
     trigger: str
     steps: int
+    undoing: bool
 
 
 class RunPage(msgspec.Struct, frozen=True):

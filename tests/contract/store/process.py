@@ -81,8 +81,10 @@ class Process:
         fingerprint: str = "code-1",
         schedules: tuple[ScheduleRow, ...] = (),
         was: str | None = None,
+        kind: str = "task",
+        definition: bytes = b"{}",
     ) -> Any:
-        rows = tuple(AutomationRow(name, "task", version, fingerprint, b"{}", was=was) for name in names)
+        rows = tuple(AutomationRow(name, kind, version, fingerprint, definition, was=was) for name in names)
         return self.do(Announce(fingerprint, rows, schedules))
 
     def start(self, automation: str = "a", **options: Any) -> Any:

@@ -65,9 +65,9 @@ def test_unfinished_state_leads_to_an_end(state):
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_end_is_left_only_by_a_person_who_continues_it(state):
-    """What succeeded or was cancelled stays so; what failed can only be reopened."""
+    """What succeeded or was cancelled stays so; what failed can only be reopened, or taken back."""
     leaving = {move for move in Move if can(move, state)}
-    assert leaving == ({Move.REOPEN} if state in REOPENABLE else set())
+    assert leaving == ({Move.UNDO, Move.REOPEN} if state in REOPENABLE else set())
 
 
 def test_only_idle_runs_can_be_claimed():

@@ -108,6 +108,8 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     slot_at: int | None
     crashes: int
     title: str | None
+    undoing: bool = False
+    """True = only what it did is to be taken back; then it is cancelled."""
     facts: tuple[Fact, ...] = ()
 
 
@@ -190,6 +192,8 @@ class Reopen(msgspec.Struct, frozen=True):
     which is JSON `{"drift": {ident: base64 of the new input}}`. A deadline that passed and a cancel that was taken in no longer count.
     With `from_ident` the children and waits that were asked for from there on answer no request any more; such children are cancelled
     unless they are to be kept or have a key, by which the next request may find them.
+    If steps were taken back, it is a new generation from the first of them on, or from what is named above if that was asked for before.
+    A run that stopped at an undo goes on with that: cancel and deadline count on.
     A step in doubt or whose value was refused is repeated by none but `from_ident` and GiveResult: it is refused as `unsettled`.
     Answer: Done, Refused not_found | wrong_state | no_such_step | unsettled.
     """
@@ -201,11 +205,17 @@ class Reopen(msgspec.Struct, frozen=True):
 
 
 class CancelRun(msgspec.Struct, frozen=True):
-    """Ask a run to stop: at once if nobody runs it, else by a fact in its inbox. Answer: Done, Refused not_found | finished."""
+    """Ask a run to stop: at once if nobody runs it, else by a fact in its inbox.
+
+    A halted workflow whose effects are to be taken back becomes ready for that alone, and ends cancelled. `undo` None = as its `on_cancel`
+    says; True also takes back what a failed run did; False ends a halted run, or one that waits to be taken back, as it stands.
+    Answer: Done, Refused not_found | finished | wrong_state.
+    """
 
     run: str
     command: str
     why: str | None = None
+    undo: bool | None = None
 
 
 class MarkDone(msgspec.Struct, frozen=True):
@@ -233,7 +243,8 @@ class GiveResult(msgspec.Struct, frozen=True):
     """A person gives the result of a refused, in-doubt or failed request of an unowned run, which goes on with it.
 
     The request's outcome is superseded and a RESULT fact named after it lies in the inbox. `again` = run the step again instead (no
-    fact, same key). Answer: Done, Refused not_found | wrong_state | no_such_step.
+    fact, same key). `undone` = steps were taken back, so no other can stand by itself; an undo can.
+    Answer: Done, Refused not_found | wrong_state | no_such_step | undone.
     """
 
     run: str

@@ -189,6 +189,7 @@ def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...]) -> ClaimedRun:
     values = list(row[1:])
     values[5] = values[4] == 1
     values[15] = values[15] or None
+    values[23] = bool(values[23])
     values.append(facts)
     return ClaimedRun(*values)
 

@@ -4,7 +4,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Finish, Halt, Release, StartRun, Suspend
-from mainspring.store.handlers import inbox, keys, partitions, queues
+from mainspring.store.handlers import inbox, keys, partitions, queues, undoing
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.handlers.starts import start_run
@@ -201,15 +201,28 @@ def supersede_children(tx: Transaction, run: str, generation: int, asked: int) -
             )
 
 
-def cancel(tx: Transaction, run: str, source: str, why: str | None) -> None:
-    """Ask an unfinished run to stop: at once if it never started or waits for a person, else by a fact."""
+def cancel(tx: Transaction, run: str, source: str, why: str | None, *, undo: bool | None = None) -> Done | Refused:
+    """Ask a run to stop: at once if it never started, or waits for a person and has nothing to take back; else by a fact.
+
+    A run that stopped and has something to take back becomes ready for that, and goes on with it whoever cancels it once more.
+    """
     found = tx.one("read_receiver", (run,))
     if found is None:
-        return
+        return DONE
     state, _, session, fresh, *_ = found
+    what = undoing.undoable(tx, run)
+    if can(Move.UNDO, RunState(state)) and what.wanted(undo=undo):
+        undoing.begin(tx, run, what)
+        close_children(tx, run)
+        return DONE
+    if what.undoing and state != RunState.NEEDS_ATTENTION:
+        if undo is not False or end_idle(tx, run, Move.CANCEL_IDLE):
+            return DONE
+        return Refused("wrong_state", f"run {run} is taking back what it did")
     idle = state == RunState.NEEDS_ATTENTION or (bool(fresh) and session is None)
     if not (idle and end_idle(tx, run, Move.CANCEL_IDLE)):
-        inbox.cancel_fact(tx, run, source, why)
+        inbox.cancel_fact(tx, run, source, why, undo=undo)
+    return DONE
 
 
 def heir_of(tx: Transaction, run: str) -> str | None:

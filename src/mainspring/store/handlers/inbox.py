@@ -88,9 +88,10 @@ def write(
         tx.ready = True
 
 
-def cancel_fact(tx: Transaction, run: str, source: str, why: str | None) -> None:
-    """Tell a run that it shall stop."""
-    put(tx, run, FactKind.CANCEL, why or "", source)
+def cancel_fact(tx: Transaction, run: str, source: str, why: str | None, *, undo: bool | None) -> None:
+    """Tell a run that it shall stop, and whether it shall take back what it did."""
+    payload = None if undo is None else msgspec.json.encode(undo)
+    put(tx, run, FactKind.CANCEL, why or "", source, payload=payload)
 
 
 def tell_parent(

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.continuing import Counted, no_longer_counted
-from mainspring.domain.journal import FactKind
+from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.options import Kind
-from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, target
+from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, MarkDone, Reopen
-from mainspring.store.handlers import endings, events, inbox, keys, partitions
+from mainspring.store.handlers import endings, events, inbox, keys, partitions, undoing
 from mainspring.store.transaction import Transaction
 
 _UNSETTLED = {
@@ -39,14 +39,15 @@ class _Stopped(msgspec.Struct):
     detail: bytes | None
     reason: str | None
     kind: str
+    undoing: int
 
 
 def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
-    """Continue a run from where it failed or from a chosen request."""
+    """Continue a run from where it failed or from a chosen request; one that was taken back from the first step that was."""
     run = _stopped(tx, command.run)
     if isinstance(run, Refused):
         return run
-    generation = run.generation
+    generation, chosen = run.generation, None
     if command.accept:
         refusal = _accept(tx, run, command.accept)
         if refusal is not None:
@@ -55,17 +56,39 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
         chosen = tx.one("find_counted", (run.id, command.from_ident))
         if chosen is None:
             return Refused("no_such_step", f"run {run.id} has no saved outcome of {command.from_ident!r}")
+    undoes = _undoes(tx, run, chosen)
+    undone = None if undoes or command.accept else undoing.undone(tx, run.id)
+    if undone is not None:
+        # What was taken back is done no more: whatever stood on it is done again too.
+        generation += 1
+        asked = undone.asked if chosen is None else min(undone.asked, chosen[1])
+        undoing.supersede_undone(tx, run.id, generation, asked, undone.handed)
+        endings.supersede_children(tx, run.id, generation, asked)
+        events.supersede_waits(tx, run.id, asked)
+        if chosen is None:
+            _supersede_causes(tx, run, _failing(run), generation)
+    elif chosen is not None:
         generation += 1
         tx.change("supersede_asked_from", (generation, run.id, chosen[1]))
         tx.change("supersede_attempts_from", (generation, run.id, chosen[1]))
         endings.supersede_children(tx, run.id, generation, chosen[1])
         events.supersede_waits(tx, run.id, chosen[1])
     elif not command.accept:
-        refusal = _supersede_failing(tx, run)
+        refusal = _supersede_failing(tx, run, undoes=undoes)
         if refusal is not None:
             return refusal
-    tx.change("supersede_stops", (generation, run.id))
-    return _make_ready(tx, run, generation, command.due_at)
+    if not undoes:
+        # A rollback that goes on needs the cancel or deadline that it began with.
+        tx.change("supersede_stops", (generation, run.id))
+    return _make_ready(tx, run, generation, command.due_at, undoes=undoes)
+
+
+def _undoes(tx: Transaction, run: _Stopped, chosen: tuple[Any, ...] | None) -> bool:
+    """Tell whether it is the taking back that goes on: the run stopped at an undo, or is there for nothing else."""
+    found = chosen
+    if chosen is None and run.failed_ident is not None:
+        found = tx.one("find_counted", (run.id, run.failed_ident))
+    return found[3] == OutcomeKind.UNDO if found is not None else bool(run.undoing)
 
 
 def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
@@ -84,26 +107,35 @@ def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
     return found
 
 
-def _supersede_failing(tx: Transaction, run: _Stopped) -> Refused | None:
+def _failing(run: _Stopped) -> list[str]:
+    """Return the requests whose failures led to the end."""
+    told = _told(run).get("failing")
+    if told is not None:
+        return msgspec.convert(told, list[str])
+    return [] if run.failed_ident is None else [run.failed_ident]
+
+
+def _supersede_failing(tx: Transaction, run: _Stopped, *, undoes: bool) -> Refused | None:
     """Count no longer the failures that led to the end; a step that never had its last word only gets its attempts back."""
     ident = run.failed_ident
     found = None if ident is None else tx.one("find_counted", (run.id, ident))
     if found is not None and found[2] in _UNSETTLED:
         # Its effect is, or may be, in the world: only a word about this very step may repeat it.
         return Refused("unsettled", f"step {ident!r} of run {run.id} is {_UNSETTLED[found[2]]}")
-    if ident is not None and found is None:
+    if ident is not None and (found is None or undoes):
         tx.change("supersede_attempts_of", (run.generation, run.id, ident))
-    told = _told(run).get("failing")
-    failing = msgspec.convert(told, list[str]) if told is not None else [] if ident is None else [ident]
-    _supersede_causes(tx, run, failing)
+    if not undoes:
+        _supersede_causes(tx, run, _failing(run), run.generation)
+    elif ident is not None:
+        tx.change("supersede_ident", (run.generation, run.id, ident))
     return None
 
 
-def _supersede_causes(tx: Transaction, run: _Stopped, failing: list[str]) -> None:
+def _supersede_causes(tx: Transaction, run: _Stopped, failing: list[str], generation: int) -> None:
     rows = tx.all("list_counted_from", (run.id, msgspec.json.encode(failing).decode()))
     ranks = no_longer_counted(msgspec.convert(rows, list[Counted]), failing)
     if ranks:
-        values = (run.generation, run.id, msgspec.json.encode(ranks).decode())
+        values = (generation, run.id, msgspec.json.encode(ranks).decode())
         tx.change("supersede_attempts_of_ranks", values)
         tx.change("supersede_ranks", values)
 
@@ -126,7 +158,7 @@ def _accept(tx: Transaction, run: _Stopped, idents: tuple[str, ...]) -> Refused 
     return None
 
 
-def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | None) -> Done:
+def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | None, *, undoes: bool) -> Done:
     blocked = None
     if run.partition is not None and not partitions.take_hold(tx, run.queue, run.partition, run.id, run.parent):
         blocked = "partition"
@@ -138,6 +170,7 @@ def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | N
         "due_at": due_at,
         "now": tx.now,
         "generation": generation,
+        "undoing": int(run.undoing and undoes),
     }
     tx.change("reopen", values)
     keys.follow(tx, run.automation, run.run_key, run.id, target(Move.REOPEN))
@@ -158,13 +191,17 @@ def give_result(tx: Transaction, command: GiveResult) -> Done | Refused:
         outcome is None and attempt is not None and attempt[0] in _UNSURE
     ):
         return Refused("no_such_step", f"run {c.run} has no refused, in-doubt or failed {c.ident!r}")
-    if outcome is not None and outcome[2] == OutcomeState.FAILED:
-        _supersede_causes(tx, run, [c.ident])  # the body was handed this failure, and went on from it
+    undoes = outcome[3] == OutcomeKind.UNDO if outcome is not None else c.ident.startswith("undo:")
+    if not undoes and (run.undoing or undoing.undone(tx, c.run) is not None):
+        return Refused("undone", f"run {c.run} has steps that were taken back, so {c.ident!r} cannot stand by itself")
+    if outcome is not None and outcome[2] == OutcomeState.FAILED and not undoes:
+        _supersede_causes(tx, run, [c.ident], run.generation)  # the body was handed this failure, and went on from it
     elif outcome is not None:
         tx.change("supersede_ident", (run.generation, c.run, c.ident))
     tx.change("supersede_attempts_of", (run.generation, c.run, c.ident))
-    tx.change("supersede_stops", (run.generation, c.run))
-    done = _make_ready(tx, run, run.generation, None)
+    if not undoes:
+        tx.change("supersede_stops", (run.generation, c.run))
+    done = _make_ready(tx, run, run.generation, None, undoes=undoes)
     tx.change("take_fact", (c.run, FactKind.RESULT, c.command))
     if not c.again:
         inbox.write(tx, c.run, FactKind.RESULT, c.ident, c.ident, c.output, c.failure, c.command)
@@ -178,13 +215,13 @@ def cancel_run(tx: Transaction, command: CancelRun) -> Done | Refused:
     if found is None:
         return Refused("not_found", f"there is no run {c.run}")
     if found[1] and (goes_on := endings.heir_of(tx, c.run)) is not None:
-        endings.cancel(tx, goes_on, c.command, c.why)
-        return DONE
-    if found[1]:
+        return endings.cancel(tx, goes_on, c.command, c.why, undo=c.undo)
+    if found[1] and not (
+        can(Move.UNDO, RunState(found[0])) and undoing.undoable(tx, c.run).wanted(undo=c.undo is True)
+    ):
         state = target(Move.CANCEL)
         return DONE if tx.again and found[0] == state else Refused("finished", f"run {c.run} is {found[0]}")
-    endings.cancel(tx, c.run, c.command, c.why)
-    return DONE
+    return endings.cancel(tx, c.run, c.command, c.why, undo=c.undo)
 
 
 def mark_done(tx: Transaction, command: MarkDone) -> Done | Refused:

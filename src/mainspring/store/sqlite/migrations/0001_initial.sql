@@ -98,6 +98,7 @@ create table runs (
     crashes       integer not null default 0,       -- deaths of a worker that held this run alone
     deploy        integer not null default 0,       -- number of the deployment that last touched it
     generation    integer not null default 0,
+    undoing       integer not null default 0,       -- 1 when it is loaded only to take back what it did
     rank          integer not null default 0,       -- last rank in the journal when the run was last let go
     codec         text not null,
     input         blob not null,

@@ -1,0 +1,68 @@
+"""Taking back what a run did that stopped: which runs it concerns, and how one is made ready for that alone."""
+
+import msgspec
+
+from mainspring.domain.options import Kind
+from mainspring.domain.states import Move, target
+from mainspring.store.handlers import keys, partitions
+from mainspring.store.transaction import Transaction
+
+
+class Undoable(msgspec.Struct, frozen=True):
+    """What a run says of being taken back. `on_cancel` is that of its automation as last announced."""
+
+    kind: str
+    undoing: int
+    generation: int
+    automation: str
+    run_key: str | None
+    queue: str
+    partition: str | None
+    parent: str | None
+    on_cancel: str | None
+
+    def wanted(self, *, undo: bool | None) -> bool:
+        """Tell whether a cancel takes back what was done; whoever says so himself has his way. Only a workflow has steps with an undo."""
+        said = undo if undo is not None else bool(self.undoing) or self.on_cancel == "undo"
+        return said and self.kind == Kind.WORKFLOW
+
+
+class Undone(msgspec.Struct, frozen=True):
+    """What was taken back of what a run counts as done: the first of these steps, and what the body had been handed before."""
+
+    asked: int
+    handed: int
+
+
+def undoable(tx: Transaction, run: str) -> Undoable:
+    """Return what a run that there is says of being taken back."""
+    row = tx.one("read_undoable", (run,))
+    assert row is not None
+    return Undoable(*row)
+
+
+def begin(tx: Transaction, run: str, what: Undoable) -> None:
+    """Make a stopped run ready to be taken back. An undo that had failed is tried again; those that are done stay done."""
+    for (ident,) in tx.all("list_failed_undos", (run,)):
+        tx.change("supersede_ident", (what.generation, run, ident))
+        tx.change("supersede_attempts_of", (what.generation, run, ident))
+    held = what.partition is None or partitions.take_hold(tx, what.queue, what.partition, run, what.parent)
+    blocked = None if held else "partition"
+    tx.change("undo", {"run": run, "ready": int(held), "blocked": blocked, "now": tx.now})
+    tx.change("close_waits", (run,))
+    keys.follow(tx, what.automation, what.run_key, run, target(Move.UNDO))
+    tx.ready |= held
+
+
+def undone(tx: Transaction, run: str) -> Undone | None:
+    """Return what was taken back of what the run still counts as done."""
+    row = tx.one("find_undone", (run,))
+    return None if row is None or row[0] is None else Undone(*row)
+
+
+def supersede_undone(tx: Transaction, run: str, generation: int, asked: int, handed: int) -> None:
+    """Count no longer what was asked for from `asked` on, nor what failed or was given up since the rollback began."""
+    values = {"generation": generation, "run": run, "asked": asked, "handed": handed}
+    tx.change("supersede_attempts_undone", values)
+    tx.change("supersede_attempts_from", (generation, run, asked))
+    tx.change("supersede_undone", values)

@@ -1,0 +1,118 @@
+"""Runs of which something was taken back, or may be: what is said of them, and what is asked before they go on."""
+
+import pytest
+
+from mainspring.domain.definition import Definition
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.options import Kind
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.store.reads.runs import run_view
+from tests.contract.store.process import BOOM, fail, finish, halt, outcome
+
+TRIP = Definition(kind=Kind.WORKFLOW, name="trip", options={"on_cancel": "undo"})
+UNDO = {"kind": OutcomeKind.UNDO}
+
+
+def do(stage, *commands):
+    """Submit them one after the other."""
+    for command in commands:
+        stage.do(command)
+
+
+def view(stage, run):
+    return run_view(stage.store.reader, run)
+
+
+def rolled_back(stage):
+    """A run of book, mail and pay, of which book was taken back."""
+    run = stage.begin(TRIP)
+    do(stage, outcome(run, 1, "look"), outcome(run, 2, "book", undo="m:f"), outcome(run, 3, "mail"))
+    do(stage, outcome(run, 4, "undo:book", **UNDO, asked_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
+    return run.id
+
+
+def stopped(stage):
+    """A run that booked, and needs a person."""
+    run = stage.begin(TRIP)
+    do(stage, outcome(run, 1, "book", undo="m:f"), halt(run))
+    return run.id
+
+
+@pytest.fixture(autouse=True)
+def announced(stage):
+    """The store knows the automation and its options."""
+    stage.announce(TRIP)
+
+
+@pytest.mark.parametrize("how", [[], ["--from-step", "mail"], ["--again", "mail"]])
+def test_retry_lists_what_runs_again_and_asks(cli, stage, how):
+    """What was taken back, and what stands on it; without a yes nothing is done."""
+    run = rolled_back(stage)
+    said = cli("runs", "retry", run, *how)
+    assert said.code == 2
+    assert "  book (was taken back)\n  mail (stands on what was)\n" in said.err
+    assert "Run 2 steps again" in said.err
+    assert "look" not in said.err
+    assert view(stage, run).state is RunState.FAILED
+    assert cli("runs", "retry", run, *how, "-y").code == 0
+    assert (view(stage, run).state, view(stage, run).generation) == (RunState.QUEUED, 1)
+
+
+def test_retry_of_an_ordinary_run_asks_nothing(cli, stage):
+    """What is done stays done."""
+    run = stage.begin(TRIP)
+    do(stage, outcome(run, 1, "book"), fail(run))
+    assert cli("runs", "retry", run.id).code == 0
+
+
+@pytest.mark.parametrize("command", [("failed", "retry"), ("runs", "retry")])
+def test_several_are_asked_for_if_one_was_taken_back(cli, stage, command):
+    """Named runs need no yes else; the question counts those."""
+    other = stage.begin(TRIP)
+    do(stage, fail(other))
+    runs = (rolled_back(stage), other.id)
+    said = cli(*command, *runs)
+    assert said.code == 2
+    assert "Continue 2 runs, 1 of them from the first step that was taken back" in said.err
+    assert cli(*command, *runs, "-y").code == 0
+
+
+def test_cancel_says_whether_to_take_back(cli, stage):
+    """--undo also of a failed run, --keep of one whose automation would undo."""
+    failed, kept = stage.begin(TRIP), stopped(stage)
+    do(stage, outcome(failed, 1, "book", undo="m:f"), fail(failed))
+    assert cli("runs", "cancel", failed.id).code == 8
+    assert cli("runs", "cancel", failed.id, "--undo").code == 0
+    assert (view(stage, failed.id).state, view(stage, failed.id).undoing) == (RunState.QUEUED, True)
+    assert cli("runs", "cancel", "--state", "needs_attention", "--keep", "-y").code == 0
+    assert view(stage, kept).state is RunState.CANCELLED
+
+
+def test_explain_says_that_a_run_is_being_taken_back(cli, stage):
+    """Queued, halted by a failed undo, and over."""
+    run = stopped(stage)
+    assert f"mainspring runs cancel {run} --undo" in cli("explain", run).out
+    cli("runs", "cancel", run)
+    told = cli("explain", run).out
+    assert "only what it did is taken back" in told
+    assert f"mainspring runs cancel {run} --keep" in told
+    again = stage.claim()
+    failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
+    do(stage, outcome(again, 2, "undo:book", **UNDO, **failed), halt(again, "undo:book", FailureReason.UNDO_FAILED))
+    told = cli("explain", run).out
+    for line in (f"runs retry {run}", f"runs give-result {run} null", f"runs cancel {run} --keep"):
+        assert line in told
+    assert "--from-step undo" not in told
+    cli("runs", "give-result", run, "null")
+    again = stage.claim()
+    do(stage, outcome(again, 3, "undo:book", **UNDO), finish(again, RunState.CANCELLED, rank=3))
+    assert "Taken back was: book." in cli("explain", run).out
+
+
+def test_explain_says_what_was_taken_back_and_what_a_retry_does(cli, stage):
+    """A failed run that was rolled back."""
+    run = rolled_back(stage)
+    told = cli("explain", run).out
+    assert "Taken back was: book." in told
+    assert "run it again, under new keys, from book on" in told
+    assert "--undo" not in told
