@@ -10,6 +10,7 @@ inside a task.
 """
 
 import asyncio
+import functools
 import sys
 from asyncio import events
 from collections import deque
@@ -77,6 +78,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     """The loop of one body. `drive()` runs until the ready queue is empty."""
 
     def __init__(self, owner: LoopOwner) -> None:
+        _refuse_effects()
         self._owner = owner
         self._ready: deque[asyncio.Handle] = deque()
         self._number = 0
@@ -234,6 +236,38 @@ def _refuse(name: str) -> Callable[..., NoReturn]:
 
     refused.__name__ = name
     return refused
+
+
+_EFFECTS = {
+    "_thread.start_new_thread": "start a thread",
+    "_thread.start_joinable_thread": "start a thread",
+    "subprocess.Popen": "start a process",
+    "os.system": "start a process",
+    "os.fork": "start a process",
+    "os.forkpty": "start a process",
+    "os.posix_spawn": "start a process",
+    "os.spawn": "start a process",
+    "socket.connect": "use a socket",
+    "socket.bind": "use a socket",
+    "socket.sendto": "use a socket",
+    "socket.getaddrinfo": "use a socket",
+}
+
+
+def _hear(event: str, _args: tuple[Any, ...]) -> None:
+    """Look at what the interpreter tells of before it happens; it is asked for nothing outside of a drive, and in no other thread."""
+    what = _EFFECTS.get(event)
+    if what is not None and type(events._get_running_loop()) is DeterministicLoop:
+        raise BodyError(
+            f"a workflow body cannot {what}: it would happen again whenever the run is continued. "
+            "Put it into a function and await run.step(function, ...)"
+        )
+
+
+@functools.cache
+def _refuse_effects() -> None:
+    """Refuse, from now on and in every body of this process, what code does without asking its loop."""
+    sys.addaudithook(_hear)
 
 
 _PROVIDED = set(vars(DeterministicLoop))

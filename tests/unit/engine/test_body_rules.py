@@ -3,6 +3,8 @@
 import asyncio
 import concurrent.futures
 import socket
+import subprocess
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -121,6 +123,24 @@ async def _raw_socket():
         return await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", 1))
 
 
+async def _own_thread():
+    threading.Thread(target=print).start()
+
+
+async def _pool():
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pool.submit(print)
+
+
+async def _own_process():
+    subprocess.run(["true"], check=True)
+
+
+async def _own_socket():
+    with socket.create_server(("127.0.0.1", 0)):
+        pass
+
+
 async def _executor():
     return await asyncio.get_running_loop().run_in_executor(None, print)
 
@@ -129,7 +149,22 @@ async def _signals():
     asyncio.get_running_loop().add_signal_handler(1, print)
 
 
-@pytest.mark.parametrize("reach", [_thread, _connect, _resolve, _process, _raw_socket, _executor, _signals])
+@pytest.mark.parametrize(
+    "reach",
+    [
+        _thread,
+        _connect,
+        _resolve,
+        _process,
+        _raw_socket,
+        _executor,
+        _signals,
+        _own_thread,
+        _pool,
+        _own_process,
+        _own_socket,
+    ],
+)
 def test_reaching_outside_is_refused_with_the_form_to_use(reach):
     """Threads, sockets, processes and signals raise at the call, and the error shows how it is written."""
 
@@ -159,6 +194,30 @@ def test_a_body_that_awaits_a_thread_of_its_own_is_stuck():
         await asyncio.wrap_future(outside)
 
     assert World(1, stops=False).live(main).end == "stuck"
+
+
+def test_what_a_body_is_refused_others_may_do_meanwhile():
+    """Only the thread that drives a body is looked at, and only while it does."""
+    done = []
+
+    async def main(run, trace):
+        allowed.set()
+        assert ended.wait(10)
+        return "driven"
+
+    def beside():
+        allowed.wait(10)
+        inner = threading.Thread(target=done.append, args=(1,))
+        inner.start()
+        inner.join()
+        ended.set()
+
+    allowed, ended = threading.Event(), threading.Event()
+    thread = threading.Thread(target=beside)
+    thread.start()
+    assert World(1).live(main).end == ("result", "'driven'")
+    thread.join()
+    assert done == [1]
 
 
 def test_a_future_of_another_loop_ends_the_run_with_the_form_to_use():
