@@ -137,8 +137,8 @@ async def _own_process():
 
 
 async def _own_socket():
-    with socket.create_server(("127.0.0.1", 0)):
-        pass
+    with socket.socket() as made:
+        made.connect(("127.0.0.1", 1))
 
 
 async def _executor():
