@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from mainspring.domain.errors import StoreError, StoreUnavailableError
+from mainspring.domain.errors import NotFoundError, StoreError, StoreUnavailableError
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.faults import translate
@@ -78,10 +78,13 @@ def verify(path: Path) -> dict[str, int]:
     """Read a whole copy and return its rows by table.
 
     Raises:
-        StoreError: it is missing, damaged, no store of ours, or of a newer version.
+        NotFoundError: it is missing.
+        StoreError: it is damaged, no store of ours, or of a newer version.
     """
     if not path.is_file():
-        raise StoreUnavailableError(f"there is no such backup\nat {path}")
+        raise NotFoundError(
+            f"there is no such backup\nat {path}", hint="`mainspring db backup` prints where it wrote one."
+        )
     try:
         connection = apsw.Connection(
             f"{path.absolute().as_uri()}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI

@@ -5,7 +5,7 @@ import os
 import apsw
 import pytest
 
-from mainspring.domain.errors import StoreError, StoreUnavailableError
+from mainspring.domain.errors import NotFoundError, StoreError, StoreUnavailableError
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.sqlite import backup as backup_module
 from mainspring.store.sqlite.backup import back_up, verify
@@ -68,7 +68,7 @@ def test_a_cut_off_missing_or_foreign_backup_is_refused(store, folder, tmp_path)
     os.truncate(made.path, made.size // 2)
     with pytest.raises(StoreBrokenError, match="damaged"):
         verify(made.path)
-    with pytest.raises(StoreUnavailableError, match="no such backup"):
+    with pytest.raises(NotFoundError, match="no such backup"):
         verify(tmp_path / "none.db")
     foreign = tmp_path / "photos.db"
     apsw.Connection(str(foreign)).execute("create table photos (x)").connection.close()
