@@ -8,6 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.engine.registry import Registry
+from mainspring.service import mending
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
 
@@ -100,8 +101,38 @@ async def test_next_attempt_goes_on_from_the_checkpoint_of_the_one_before(tmp_pa
             return await run.options(retry={"attempts": 3, "initial": "1ms"}).step(partly)
 
     async with World(tmp_path).engine(registry) as engine:
-        assert await (await engine.start(work)).result(5) == "ok"
+        assert await (await engine.start(work)).result(30) == "ok"
     assert found == [None, 1, 2]
+
+
+@pytest.mark.parametrize("from_step", [None, "partly#1"])
+async def test_continued_step_goes_on_from_its_checkpoint_and_a_new_generation_does_not(tmp_path, from_step):
+    """A run that is continued after its step had failed for good goes on there; one that does the step anew begins from nothing."""
+    found: list[object] = []
+
+    async def partly() -> str:
+        found.append(ms.last_checkpoint())
+        await ms.checkpoint(len(found))
+        if len(found) < 2:
+            raise ms.Permanent("not this time")
+        return "ok"
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            return await run.step(partly)
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.FAILED)
+        if from_step is None:
+            await engine.app.retry(run.id)
+        else:
+            await engine.act(mending.retry_from, run.id, from_step)
+        await engine.until(run, RunState.SUCCEEDED)
+        assert engine.story(run).checkpoints == {}
+    assert found == [None, 1 if from_step is None else None]
 
 
 async def test_permanent_error_is_not_tried_again(tmp_path):

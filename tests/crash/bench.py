@@ -21,14 +21,20 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.folder = self.world.fresh()
-        self.client = Client(self.folder / "state.db", self.world.registry)
+        self.url = self.world.urls[self.folder.name]
+        self.client = Client(self.url, self.world.registry)
         self._mark = self.world.effects.mark()
 
     def work(self, **options: Any) -> Process:
         """Start a worker."""
         number = len(self.lives) + 1
         life = Life(
-            folder=str(self.folder), trial=self.folder.name, effects=self.world.effects.path, number=number, **options
+            folder=str(self.folder),
+            store=self.url,
+            trial=self.folder.name,
+            effects=self.world.effects.path,
+            number=number,
+            **options,
         )
         self.lives.append(self.world.template.start(life))
         return self.lives[-1]
@@ -50,3 +56,4 @@ class Bench:
         for life in self.lives:
             life.kill()
         self.client.close()
+        self.world.drop(self.folder)

@@ -1,6 +1,5 @@
 """A program outside the crash domain: it starts runs, delivers what they wait for, and looks, on the same store as the workers."""
 
-from pathlib import Path
 from typing import Any
 
 from mainspring.domain.clock import SystemClock
@@ -11,17 +10,17 @@ from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.run import cancel
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
-from mainspring.store.sqlite.store import SqliteStore
 from mainspring.store.views import RunView
+from tests.crash.stores import open_store
 
 
 class Client:
     """A program that starts runs and delivers what they wait for, on the same store."""
 
-    def __init__(self, path: Path, registry: Registry) -> None:
+    def __init__(self, url: str, registry: Registry) -> None:
         self.clock = SystemClock()
         self.registry = registry
-        self.store = SqliteStore(path, clock=self.clock)
+        self.store = open_store(url, self.clock)
         self.store.open()
 
     def act(self, command: str) -> Act:

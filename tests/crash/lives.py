@@ -21,17 +21,19 @@ import msgspec
 
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.worker_process import _end_at_once
-from mainspring.app.working import Working
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.parentage import set_death_signal
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store import failpoints
 from mainspring.store.commands.journal import RecordProcess
+from mainspring.store.commands.runs import Claim
+from mainspring.store.committer import Committer
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.texts import TEXTS
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
+from tests.crash.stores import working_on
 
 AUTOMATIONS = "tests.crash.workflows"
 LETTERS = {"commit.before": b"b", "commit.after": b"a", "effect_commit.before": b"e", "effect_commit.after": b"f"}
@@ -43,6 +45,8 @@ class Life(msgspec.Struct, kw_only=True):
     """What one worker process is to do. `failpoint` as in failpoints.parse; `unfenced` breaks the proof of ownership on purpose."""
 
     folder: str
+    store: str
+    """The URL of its store."""
     trial: str
     effects: str
     number: int = 1
@@ -65,14 +69,14 @@ class Life(msgspec.Struct, kw_only=True):
     """start, publish or answer: this life is no worker but a program that does this one act and ends."""
 
     @property
-    def store(self) -> Path:
-        """The store's file."""
-        return Path(self.folder, "state.db")
-
-    @property
     def hits(self) -> Path:
         """One byte for each point that this life passed: see LETTERS."""
         return Path(self.folder, f"hits.{self.number}")
+
+    @property
+    def groups(self) -> Path:
+        """One JSON list for each group of commands that this life took to the store: what it changes, in words."""
+        return Path(self.folder, f"groups.{self.number}")
 
     @property
     def log(self) -> Path:
@@ -92,6 +96,7 @@ def live(life: Life, registry: Registry) -> None:
     os.environ |= {SOCKET: life.effects, TRIAL: life.trial, LIFE: str(life.number), HOLD: life.hold}
     os.environ["CRASH_FOLDER"] = life.folder
     failpoints.install(_counting(life, failpoints.parse(life.failpoint)))
+    _note_groups(life)
     if life.unfenced:
         take_the_fence_down()
     if life.beat_fast:
@@ -131,7 +136,7 @@ def _do(life: Life, registry: Registry) -> None:
 
 
 async def _work(life: Life, registry: Registry) -> None:
-    working = Working(
+    working = working_on(
         life.store,
         registry,
         clock=ShiftedClock(life.ahead_ms),
@@ -175,6 +180,28 @@ def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]
                 raise apsw.BusyError("database is locked")
 
     return hook
+
+
+def _note_groups(life: Life) -> None:
+    """Note what each group changes before it goes to the store."""
+    groups = os.open(life.groups, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    original = Committer._until_known
+
+    def until_known(self: Committer, commands: list[Any]) -> Any:
+        os.write(groups, json.dumps([_in_words(one) for one in commands if _is_of_a_run(one)]).encode() + b"\n")
+        return original(self, commands)
+
+    Committer._until_known = until_known  # type: ignore[method-assign]
+
+
+def _is_of_a_run(command: Any) -> bool:
+    return isinstance(command, Claim) or hasattr(command, "run")
+
+
+def _in_words(command: Any) -> str:
+    """Return what a command changes, in words that are the same in each life."""
+    told = (getattr(command, name, None) for name in ("kind", "ident", "state"))
+    return " ".join([type(command).__name__, *(str(one) for one in told if one is not None)])
 
 
 def take_the_fence_down() -> None:

@@ -53,6 +53,13 @@ class Process:
         except FileNotFoundError:
             return 0
 
+    def written(self) -> list[list[str]]:
+        """Return what each group changes that it has taken to the store, the last one maybe in vain."""
+        try:
+            return [json.loads(line) for line in self.life.groups.read_bytes().splitlines()]
+        except FileNotFoundError:
+            return []
+
     def stopped(self, within: float = 5.0) -> bool:
         """Tell whether it stands still (SIGSTOP); False if it has ended instead."""
         until = time.monotonic() + within

@@ -16,14 +16,15 @@ from mainspring.app.project import Handover, Project
 from mainspring.app.supervisor import Supervisor
 from mainspring.engine.registry import Registry
 from tests.crash.clients import Client
-from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL, Effects
+from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
+from tests.crash.trials import World
 
 LOAD = ROOT / "tests" / "crash" / "load.py"
 _CONFIG = """
 [project]
 automations = ["{load}"]
 [store]
-url = "sqlite:///{store}"
+url = "{store}"
 [worker]
 concurrency = {concurrency}
 threads = 96
@@ -38,14 +39,16 @@ one = 1
 class Supervised:
     """One store, and the supervisors that were started on it, one after the other."""
 
-    def __init__(self, folder: Path, effects: Effects, *, concurrency: int = 64) -> None:
-        self.folder = folder
-        self.effects = effects
+    def __init__(self, world: World, *, concurrency: int = 64) -> None:
+        self._world = world
+        self.folder = folder = world.fresh()
+        self.effects = effects = world.effects
+        url = world.urls[folder.name]
         self.name = folder.name
         self._mark = effects.mark()
         self._config = folder / "mainspring.toml"
-        self._config.write_text(_CONFIG.format(load=LOAD, store=folder / "state.db", concurrency=concurrency))
-        self.client = Client(folder / "state.db", Registry.load([LOAD]))
+        self._config.write_text(_CONFIG.format(load=LOAD, store=url, concurrency=concurrency))
+        self.client = Client(url, Registry.load([LOAD]))
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._starts = 0
 
@@ -166,6 +169,7 @@ class Supervised:
             self.kill_all()
         self.kill(*self.processes())
         self.client.close()
+        self._world.drop(self.folder)
 
 
 def main(config: str) -> int:

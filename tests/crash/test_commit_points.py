@@ -3,19 +3,15 @@
 Nothing is lost, nothing is done twice, and each run ends as if nothing had been.
 """
 
-import random
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from tests.crash.campaign import Campaign
 from tests.crash.lives import Life
 from tests.crash.processes import Process
-from tests.crash.scenarios import ALL, BUDGET, SCENARIOS, UNLOADED, carry
+from tests.crash.scenarios import ALL, SCENARIOS, UNLOADED
 from tests.crash.trials import Scenario, Trial, World
-
-_MOST = 1_000
 
 
 def name_of(scenario: Scenario) -> str:
@@ -23,49 +19,20 @@ def name_of(scenario: Scenario) -> str:
     return scenario.automation if scenario.parked else f"{scenario.automation}-unloaded"
 
 
-def points(commits: int, places: tuple[str, ...]) -> Iterator[str]:
-    """Yield the points of a run: those that an undisturbed one passes, mixed, so that a slow machine sees all parts; then the rest."""
-    known = [f"{place}:kill@{n}" for n in range(1, commits + 1) for place in places]
-    random.Random(commits).shuffle(known)
-    yield from known
-    for n in range(commits + 1, _MOST):
-        yield from (f"{place}:kill@{n}" for place in places)
-
-
-def kill_at_each(world: World, scenario: Scenario, before: list[str], commits: int, until: float) -> tuple[int, bool]:
-    """Kill at every point after the kills `before`; return how many there were, and whether the end of the run was reached."""
-    killed = 0
-    survived: set[str] = set()
-    for order in points(commits, scenario.places):
-        if time.monotonic() >= until:
-            return killed, False
-        trial = carry(world, scenario, [*before, order])
-        if not trial.survived:
-            killed += 1
-        elif int(order.partition("@")[2]) > commits:
-            survived.add(order.partition(":")[0])
-            if len(survived) == len(scenario.places):
-                break
-    return killed, True
-
-
 @pytest.mark.parametrize("scenario", [*SCENARIOS, *UNLOADED], ids=name_of)
-@pytest.mark.timeout(0 if ALL else 120)
+@pytest.mark.timeout(0 if ALL else 300)
 def test_commit_points_of(world: World, scenario: Scenario, record_property) -> None:
     """Killed before and after the N-th commit, for every N, a run ends as it does undisturbed."""
-    began = time.monotonic()
-    commits = carry(world, scenario, []).commits
-    until = float("inf") if ALL else began + BUDGET
-    killed, complete = kill_at_each(world, scenario, [], commits, until)
+    campaign = Campaign(world, scenario)
+    campaign.wage()
+    record_property("points", campaign.count)
+    print(f"{name_of(scenario)}: {campaign.shortest} to {campaign.commits} commits, {campaign.count} kills")
+    assert campaign.left_out() == [], "nobody was killed there"
+    assert campaign.unstruck() == [], "no kill fell on these changes"
+    assert campaign.count >= scenario.floor, "so few commits prove too little"
     if ALL:
-        for first in points(commits, scenario.places):
-            if int(first.partition("@")[2]) > commits:
-                break
-            killed += kill_at_each(world, scenario, [first], commits, until)[0]
-    took = time.monotonic() - began
-    record_property("points", killed)
-    print(f"{name_of(scenario)}: {commits} commits, {killed} kills{'' if complete else ' (time is up)'}, {took:.1f} s")
-    assert killed >= scenario.floor, f"only {killed} kills: this proves too little"
+        for first in campaign.points():
+            Campaign(world, scenario, (first,)).wage()
 
 
 # -- acts of programs outside ------------------------------------------------------------------------------------------
@@ -86,6 +53,7 @@ def test_act_of_a_killed_program_happens_once(world: World, act: str, place: str
         order = {"start": "start plain_sequence", "publish": "publish paid", "answer": f"answer {trial.run}"}[act]
         program = Life(
             folder=str(trial.folder),
+            store=trial.url,
             trial=trial.folder.name,
             effects=world.effects.path,
             number=9,

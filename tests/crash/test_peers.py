@@ -27,7 +27,7 @@ def bench(world: World) -> Iterator[Bench]:
 
 @pytest.fixture
 def supervised(world: World) -> Iterator[Supervised]:
-    made = Supervised(world.fresh(), world.effects)
+    made = Supervised(world)
     yield made
     made.close()
 

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 @pytest.fixture
 def supervised(world: World, request: pytest.FixtureRequest) -> Iterator[Supervised]:
-    made = Supervised(world.fresh(), world.effects, **getattr(request, "param", {}))
+    made = Supervised(world, **getattr(request, "param", {}))
     yield made
     made.close()
 

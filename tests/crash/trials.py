@@ -4,7 +4,6 @@ The client (this process) is outside the crash domain: it starts the run, delive
 twice, and looks at the store. Nothing waits for time to pass: processes are watched by pidfd, runs by reading the store.
 """
 
-import os
 import shutil
 import time
 from collections import defaultdict
@@ -15,18 +14,16 @@ from typing import Any
 
 import apsw
 
-from mainspring.domain.clock import SystemClock
 from mainspring.domain.codec import decode
 from mainspring.domain.ids import idempotency_key
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import TERMINAL, OutcomeState, RunState
 from mainspring.engine.registry import Registry
-from mainspring.store.sqlite.check import check
-from mainspring.store.sqlite.store import SqliteStore
 from tests.crash.clients import Client
 from tests.crash.effects import Call, Effects
 from tests.crash.lives import Life
 from tests.crash.processes import Process, Template
+from tests.crash.stores import Stores
 
 _POLL = 0.002
 _LONGEST = 30.0
@@ -38,7 +35,7 @@ WITHOUT_CALLS = frozenset({"booked", "script_with_children"})
 class World:
     """What all trials of a module share: effect server, template, the automations, and a store to copy."""
 
-    def __init__(self, folder: Path, registry: Registry) -> None:
+    def __init__(self, folder: Path, registry: Registry, stores: Callable[[Path], Stores]) -> None:
         self.folder = folder
         self.registry = registry
         self.effects = Effects(folder)
@@ -46,9 +43,9 @@ class World:
         self._seed = folder / "seed"
         self._seed.mkdir()
         self._count = 0
-        store = SqliteStore(self._seed / "state.db", clock=SystemClock())
-        store.open()
-        store.close()
+        self.stores = stores(self._seed)
+        self.urls: dict[str, str] = {}
+        """The store of each folder, by the folder's name."""
         own = apsw.Connection(str(self._seed / "own.db"))
         own.execute("create table bookings (id integer primary key, what text not null)")
         own.close()
@@ -58,10 +55,14 @@ class World:
         self._count += 1
         folder = self.folder / f"t{self._count}"
         folder.mkdir()
-        for name in ("state.db", "own.db"):
-            shutil.copyfile(self._seed / name, folder / name)
-        os.link(self._seed / "state.db.ballast", folder / "state.db.ballast")
+        shutil.copyfile(self._seed / "own.db", folder / "own.db")
+        self.urls[folder.name] = self.stores.make(folder)
         return folder
+
+    def drop(self, folder: Path) -> None:
+        """Take a folder and its store away."""
+        self.stores.drop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """End the processes."""
@@ -110,6 +111,10 @@ class Trial:
     number: int = 0
     commits: int = 0
     """How many commits the last life finished."""
+    written: list[list[list[str]]] = field(default_factory=list)
+    """What each group of each life changed."""
+    struck: list[str] = field(default_factory=list)
+    """What the last ordered kill at a commit of the store kept from being written, or from being known."""
     survived: bool = False
     """The last ordered kill was never reached: the run ended before it."""
     seen: list[Call] = field(default_factory=list)
@@ -122,7 +127,7 @@ class Trial:
         self.folder = self.world.fresh()
         self.number = int(self.folder.name[1:])
         self._mark = self.world.effects.mark()
-        self.client = Client(self.folder / "state.db", self.world.registry)
+        self.client = Client(self.url, self.world.registry)
         self.before(self)
         self.run = self.client.start(self.scenario.automation)
 
@@ -147,7 +152,7 @@ class Trial:
         for life in self.lives:
             life.kill()
         self.client.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.world.drop(self.folder)
 
     def _live(self, number: int, order: str) -> bool:
         """Let one worker live until it is killed or the run has ended; True if nobody needs to follow."""
@@ -158,22 +163,28 @@ class Trial:
             if not self._delivered:
                 self._delivered = self.scenario.deliver(self)
             if self.over():
+                if order and self._is_in_a_commit(process):
+                    continue  # the run was seen to be over before the worker could pass the point after that very commit
                 if order and self._reached(process, order):
                     assert process.ended(10)
                     break
                 process.kill()
                 self.commits = process.passed()
+                self.written.append(process.written())
                 self.survived = bool(order)
                 return True
             assert time.monotonic() < until, "the run hangs"
         assert (bool(order), process.code) == (True, -9), f"life {number} ended by itself with code {process.code}"
         self.snapshots.append(self._snapshot())
+        self.written.append(process.written())
+        self.struck = self.written[-1][-1] if order.startswith("commit.") else []
         return False
 
     def life(self, number: int, order: str) -> Life:
         """Return what one worker is to do."""
         return Life(
             folder=str(self.folder),
+            store=self.url,
             trial=self.folder.name,
             effects=self.world.effects.path,
             number=number,
@@ -186,6 +197,15 @@ class Trial:
         """Tell whether the ordered kill was reached: then the process is dying."""
         place, _, count = order.partition(":kill@")
         return process.passed(place) >= int(count)
+
+    @staticmethod
+    def _is_in_a_commit(process: Process) -> bool:
+        return process.passed("commit.before") > process.passed("commit.after")
+
+    @property
+    def url(self) -> str:
+        """The store."""
+        return self.world.urls[self.folder.name]
 
     def over(self) -> bool:
         """Tell whether the run has ended, or needs a person for other than what is still to be delivered."""
@@ -218,7 +238,7 @@ class Trial:
         self._check_effects()
 
     def _check_store(self) -> None:
-        found = check(self.folder / "state.db", least_free=0)
+        found = self.world.stores.check(self.folder)
         assert found == []
         ended = "select id from runs where finished_at is not null"
         for table in ("waits", "inbox"):

@@ -16,9 +16,7 @@ from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes
 from mainspring.store.commands.sessions import CloseSession, OpenSession
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.reads.engine import WorkerReads
-from mainspring.store.sqlite.database import SqliteDatabase
 from tests.simulation.unsure import UnsureDatabase
 from tests.simulation.workload import NODE, REGISTRY
 
@@ -88,11 +86,11 @@ class Node:
         self._resumed.set()
         self.clock = SkewedClock(world, world.dice.choice((0, 0, -400, 250, 1_500)) if works else 0)
         self.loop: Any = NodeLoop(self, world.loop)
-        inner = SqliteDatabase(world.path, clock=self.clock, handlers=HANDLERS)
-        self.database = world.wrap(UnsureDatabase(inner, world, world.truth))
+        self.database = world.wrap(UnsureDatabase(world.store.open(self.clock), world, world.truth))
         self._queue: deque[tuple[Any, Any]] = deque()
         self._committing = False
         self._answer_at = 0.0
+        self._answers: deque[tuple[list[tuple[Any, Any]], Changes]] = deque()
         self._at_commit: Callable[[], None] | None = None
         self.worker: Worker | None = None
         self._works = works
@@ -222,12 +220,15 @@ class Node:
         self._answer_at = max(self._answer_at, self.world.loop.time() + self._latency())
         wait = self._answer_at - self.world.loop.time()
         answers = [(on_done, result) for (_, on_done), result in zip(group, report.results, strict=True)]
-        self.loop.call_later(wait, lambda: self._answer(answers, report.changes))
+        self._answers.append((answers, report.changes))
+        self.loop.call_later(wait, self._answer)
         self._committing = bool(self._queue)
         if self._queue:
             self.loop.call_later(self._latency(), self._commit)
 
-    def _answer(self, answers: list[tuple[Any, Any]], changes: Changes) -> None:
+    def _answer(self) -> None:
+        """Answer the oldest group: timers of one instant come in no order, answers do."""
+        answers, changes = self._answers.popleft()
         for on_done, result in answers:
             if not self.dead:
                 on_done(result)

@@ -9,7 +9,8 @@ from typing import Any
 from mainspring.domain.journal import OutcomeKind
 from mainspring.store.commands.journal import SaveOutcome
 from tests.simulation.node import Node
-from tests.simulation.world import FOLDER, Begun, World
+from tests.simulation.stores import FOLDER
+from tests.simulation.world import Begun, World
 
 TREE = ["seq", [["race", 400, ["child", ["sleep", 60_000]]], ["sleep", 20_000]]]
 

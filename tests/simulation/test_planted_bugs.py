@@ -101,7 +101,7 @@ class _ReadBack(_Wrapped):
             if not all(isinstance(command, SaveOutcome) for command in commands):
                 raise
             look = "select 1 from journal where run = ? and rank = ?"
-            rows = [self._inner.inner.connection.execute(look, (c.run, c.rank)).get for c in commands]
+            rows = [self._inner.world.rows(look, c.run, c.rank) for c in commands]
             return CommitReport(
                 [DONE if row else StoreUnavailableError("not there") for row in rows], Changes(False, False)
             )

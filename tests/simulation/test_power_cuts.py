@@ -27,7 +27,7 @@ from mainspring.store.sqlite import check
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.store import SqliteStore
 from tests.simulation.power import PowerVFS, images
-from tests.simulation.world import FOLDER
+from tests.simulation.stores import FOLDER
 
 CUTS = int(os.environ.get("CUTS", "3000"))
 BUDGET_S = 45.0 if CUTS <= 3000 else float("inf")

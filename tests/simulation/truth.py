@@ -1,6 +1,7 @@
 """What really was committed, seen between the store and its users, and what must hold at each commit."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -22,12 +23,16 @@ _LANES = (
 )
 
 
-class Truth:
-    """`see` is told of every executed commit, whatever its sender was told."""
+Rows = Callable[..., list[tuple[Any, ...]]]
 
-    def __init__(self, effects: Effects, hits: Counter[str]) -> None:
+
+class Truth:
+    """`see` is told of every executed commit, whatever its sender was told; `rows` reads what is committed."""
+
+    def __init__(self, effects: Effects, hits: Counter[str], rows: Rows) -> None:
         self.effects = effects
         self.hits = hits
+        self._rows = rows
         self.wrong: list[str] = []
         self.commits = 0
         self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
@@ -40,7 +45,7 @@ class Truth:
         self.begun: dict[int, int] = {}
         """Order of the first claims, by the run's seq."""
 
-    def see(self, commands: list[Any], results: list[Any], connection: Any, *, again: bool) -> None:
+    def see(self, commands: list[Any], results: list[Any], *, again: bool) -> None:
         """Take note of a commit."""
         self.commits += 1
         for command, result in zip(commands, results, strict=True):
@@ -54,23 +59,23 @@ class Truth:
             elif isinstance(command, Finish) and isinstance(result, Done):
                 self._end(command)
             elif isinstance(command, Reopen) and isinstance(result, Done):
-                self._reopened(command, connection)
+                self._reopened(command)
             elif isinstance(command, Claim) and isinstance(result, Claimed):
-                self._claimed(result, connection, again=again)
+                self._claimed(result, again=again)
         if any(isinstance(command, Claim) for command in commands):
-            for queue, running in connection.execute(_RUNNING).fetchall():
+            for queue, running in self._rows(_RUNNING):
                 if running > LIMITS.get(queue, running):
                     self.wrong.append(f"{running} runs of queue {queue} run at a time")
-            for lane, held in connection.execute(_LANES).fetchall():
+            for lane, held in self._rows(_LANES):
                 self.wrong.append(f"{held} runs of partition {lane} were begun and have not ended")
 
-    def _reopened(self, command: Reopen, connection: Any) -> None:
+    def _reopened(self, command: Reopen) -> None:
         """A person continued a run: what had failed is done again, what had succeeded is not, and it may end again."""
         run = command.run
         self.hits["reopened"] += 1
         self.ended.pop(run, None)
         text = "select ident, generation, rank, kind, state from journal where run = ? and superseded is not null"
-        rows = connection.execute(text, (run,)).fetchall()
+        rows = self._rows(text, run)
         # What was taken back is not done: it is done again, and so is what stood on it.
         undone = any((run, rank) not in self._superseded and kind == OutcomeKind.UNDO for _, _, rank, kind, _ in rows)
         for ident, generation, rank, kind, state in rows:
@@ -114,11 +119,11 @@ class Truth:
         if was != (command.claim, command.state.value):
             self.wrong.append(f"run {command.run} ended twice: {was}, then {command.claim} {command.state}")
 
-    def _claimed(self, result: Claimed, connection: Any, *, again: bool) -> None:
+    def _claimed(self, result: Claimed, *, again: bool) -> None:
         for run in result.runs:
             self.hits["resumed"] += not run.fresh
             if run.fresh:
-                seq = connection.execute("select seq from runs where id = ?", (run.id,)).get
+                ((seq,),) = self._rows("select seq from runs where id = ?", run.id)
                 self.begun.setdefault(seq, len(self.begun))
             before = self._claims.get(run.id, 0)
             if run.claim < before or (run.claim == before and not again):

@@ -3,18 +3,17 @@
 from typing import Any
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.store.base import CommitReport
-from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.base import CommitReport, Database
 from tests.simulation.truth import Truth
 
 
 class UnsureDatabase:
     """A base.Database around the real one. `rate` = chance of either fault; it is asked at each commit."""
 
-    def __init__(self, inner: SqliteDatabase, world: Any, truth: Truth) -> None:
+    def __init__(self, inner: Database, world: Any, truth: Truth) -> None:
         self.inner = inner
         self.trouble = None
-        self._world = world
+        self.world = world
         self._truth = truth
 
     @property
@@ -24,12 +23,12 @@ class UnsureDatabase:
 
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         """Commit, or not, and tell the truth, or not."""
-        world = self._world
+        world = self.world
         if world.dice.random() < world.fault_rate:
             world.hits["fault before commit"] += 1
             raise StoreUnavailableError("simulated: not executed")
         report = self.inner.commit(commands, again=again)
-        self._truth.see(commands, report.results, self.inner.connection, again=again)
+        self._truth.see(commands, report.results, again=again)
         if again:
             world.hits["sent again"] += 1
         if world.dice.random() < world.fault_rate:

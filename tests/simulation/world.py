@@ -1,7 +1,6 @@
 """One simulation: a seed, some processes, some runs, faults for a while, then peace until all has ended."""
 
 import asyncio
-import atexit
 import contextlib
 import random
 import shutil
@@ -12,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.clock import SystemClock
 from mainspring.domain.ids import new_id
 from mainspring.domain.journal import FactKind
 from mainspring.engine.starting import StartOptions, start_command
@@ -21,13 +19,11 @@ from mainspring.store.commands.inbox import Deliver, Publish
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.commands.runs import CancelRun, GiveResult, Reopen
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.testing import FakeClock, VirtualLoop
 from tests.simulation import invariants
 from tests.simulation.effects import Effects
 from tests.simulation.node import Node
+from tests.simulation.stores import FOLDER, STORES
 from tests.simulation.trees import count, grow
 from tests.simulation.truth import LIMITS, Truth
 from tests.simulation.workload import REGISTRY
@@ -35,19 +31,6 @@ from tests.simulation.workload import REGISTRY
 CHAOS_S = 10.0
 LAST = (["act", "last", "ok"], ["act", "last", "bad"], ["act", "last", "broken"], ["rollback"])
 PEACE_S = 240.0
-_SHM = Path("/dev/shm")
-FOLDER = _SHM if _SHM.is_dir() else None
-_template: list[Path] = []
-
-
-def template() -> Path:
-    """Return an empty store, made once a process."""
-    if not _template:
-        folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        SqliteDatabase(folder / "s.db", clock=SystemClock(), handlers=HANDLERS).close()
-        _template.append(folder / "s.db")
-    return _template[0]
 
 
 class Begun(msgspec.Struct):
@@ -63,20 +46,18 @@ class Begun(msgspec.Struct):
 class World:
     """All of it; `wrong` is what must not be, `hits` which faults and recoveries were reached."""
 
-    def __init__(self, seed: int, folder: Path, *, wrap: Any = None) -> None:
+    def __init__(self, seed: int, folder: Path, *, wrap: Any = None, store: str = "sqlite") -> None:
         self.seed = seed
         self.dice = random.Random(seed)
         self.clock = FakeClock(seed=seed)
         self.loop = VirtualLoop(self.clock)
-        self.path = folder / "s.db"
-        shutil.copy(template(), self.path)
-        self.path.with_name("s.db.ballast").touch()  # four megabytes less to write
-        self.reader = SqliteReader(self.path)
+        self.store = STORES[store](folder)
+        self.reader = self.store.reader
         self.wrap = wrap or (lambda database: database)
         self.hits: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.effects = Effects()
-        self.truth = Truth(self.effects, self.hits)
+        self.truth = Truth(self.effects, self.hits, self.rows)
         self.fault_rate = self.dice.choice((0.01, 0.05, 0.2))
         self.runs: dict[str, Begun] = {}
         self.nodes: list[Node] = []
@@ -111,7 +92,7 @@ class World:
         if tasks:
             self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self.loop.close()
-        self.reader.close()
+        self.store.close()
         asyncio.set_event_loop(None)
 
     async def _live(self) -> None:
@@ -292,11 +273,11 @@ class World:
         return self.rows(f"select {wanted} from runs where finished_at is null")
 
 
-def simulate(seed: int, *, wrap: Any = None) -> World:
+def simulate(seed: int, *, wrap: Any = None, store: str = "sqlite") -> World:
     """Live one seed."""
     folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
     try:
-        world = World(seed, folder, wrap=wrap)
+        world = World(seed, folder, wrap=wrap, store=store)
         world.live()
     finally:
         with contextlib.suppress(OSError):

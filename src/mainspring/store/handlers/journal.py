@@ -33,7 +33,7 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
     if c.inbox is not None:
         tx.change("take_in_fact", (c.inbox, run))
     if c.marked:
-        _close(tx, run, ident)
+        _close(tx, run, ident, c.state)
     if c.kind in _STEPS:
         if c.state is OutcomeState.FAILED:
             tx.count(c.automation, steps=1, step_errors=1)
@@ -42,17 +42,19 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
     return DONE
 
 
-def _close(tx: Transaction, run: str, ident: str) -> None:
-    """Close what stood open for a request that has its outcome."""
-    for query in ("close_marks", "close_checkpoint", "close_wait"):
-        tx.change(query, (run, ident))
+def _close(tx: Transaction, run: str, ident: str, state: OutcomeState) -> None:
+    """Close what stood open for a request that has its outcome. A step that did not succeed may be continued: it keeps its checkpoint."""
+    tx.change("close_marks", (run, ident))
+    tx.change("close_wait", (run, ident))
+    if state is OutcomeState.SUCCEEDED:
+        tx.change("close_checkpoint", (run, ident))
 
 
 def _not_saved(tx: Transaction, command: SaveOutcome) -> Done | Refused:
     if tx.one("find_outcome", (command.run, command.rank, command.claim, command.ident)) is not None:
         if command.marked and is_owner(tx, command.run, command.claim):
             # The group that is sent again may have opened it again before it came here.
-            _close(tx, command.run, command.ident)
+            _close(tx, command.run, command.ident, command.state)
         return DONE
     if is_owner(tx, command.run, command.claim):
         return Refused("rank_taken", f"run {command.run} has another outcome at rank {command.rank}")

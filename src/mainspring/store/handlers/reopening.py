@@ -80,6 +80,8 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
     if not undoes:
         # A rollback that goes on needs the cancel or deadline that it began with.
         tx.change("supersede_stops", (generation, run.id))
+    if generation > run.generation:
+        tx.change("drop_superseded_checkpoints", (run.id, generation))  # they tell of work under another key
     return _make_ready(tx, run, generation, command.due_at, undoes=undoes)
 
 

@@ -1,0 +1,92 @@
+"""Every kill of one workflow: at each commit that its worker makes, before it and between it and its reply.
+
+Threads and groups make no two lives alike: a commit point has a number, but what is written there may differ. So two things are
+asked for. Every number up to the last commit of the shortest life was killed at. And each change that every undisturbed life writes was
+struck, before it was written and after, whatever its number.
+"""
+
+import itertools
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tests.crash.scenarios import carry
+from tests.crash.trials import Scenario, Trial, World
+
+_TRIES = 40
+"""So often a change is looked for that is not written at the same number in each life."""
+
+
+class Campaign:
+    """All kills at `scenario.places`, each after the kills `before`. `killed` holds the numbers, `struck` the changes, by place."""
+
+    def __init__(self, world: World, scenario: Scenario, before: tuple[str, ...] = ()) -> None:
+        self._world = world
+        self._scenario = scenario
+        self._before = before
+        self.killed: dict[str, set[int]] = {place: set() for place in scenario.places}
+        self.struck: dict[str, set[str]] = defaultdict(set)
+        self._places = [place for place in scenario.places if place.startswith("commit.")]
+        calm = [carry(world, scenario, [*before]) for _ in range(2)]
+        self.commits = max(trial.commits for trial in calm)
+        self.shortest = min(trial.commits for trial in calm)
+        self._dice = random.Random(self.commits)
+        self._numbers: dict[str, list[int]] = defaultdict(list)
+        every, again = ({change for group in self._written(trial) for change in group} for trial in calm)
+        self._always = every & again
+
+    @property
+    def count(self) -> int:
+        """How many kills there were."""
+        return sum(map(len, self.killed.values()))
+
+    def wage(self) -> None:
+        """Kill everywhere."""
+        known = list(itertools.product(self._scenario.places, range(1, self.commits + 1)))
+        self._dice.shuffle(known)  # a machine that slows down must not always do so at the end
+        for place, number in known:
+            self._strike(place, number)
+        for place in self._scenario.places:
+            for number in itertools.count(self.commits + 1):
+                if not self._strike(place, number):
+                    break
+        for place, change in self.unstruck():
+            for _ in range(_TRIES):
+                if change in self.struck[place]:
+                    break
+                self._strike(place, self._dice.choice(self._numbers[change]))
+
+    def left_out(self) -> list[tuple[str, int]]:
+        """Return the commits that every life makes and at which nobody was killed."""
+        sure = range(1, self.shortest + 1)
+        return [(place, n) for place in self._places for n in sure if n not in self.killed[place]]
+
+    def unstruck(self) -> list[tuple[str, str]]:
+        """Return the changes that every life writes and that were not struck."""
+        return [(place, change) for place in self._places for change in sorted(self._always - self.struck[place])]
+
+    def _strike(self, place: str, number: int) -> bool:
+        """Make one trial; tell whether its worker came so far."""
+        trial = carry(self._world, self._scenario, [*self._before, f"{place}:kill@{number}"])
+        self._learn(trial)
+        if trial.survived:
+            self.shortest = min(self.shortest, trial.commits)
+            return False
+        self.killed[place].add(number)
+        self.struck[place].update(trial.struck)
+        return True
+
+    def _written(self, trial: Trial) -> list[list[str]]:
+        """Return what each group changed, of the life that follows the kills `before`."""
+        return trial.written[len(self._before)]
+
+    def _learn(self, trial: Trial) -> None:
+        """Note at which number each change was written: what is seen most often is tried most often."""
+        for number, group in enumerate(self._written(trial), 1):
+            for change in group:
+                self._numbers[change].append(number)
+
+    def points(self) -> Iterator[str]:
+        """Yield the orders of all kills that came true."""
+        for place, numbers in self.killed.items():
+            yield from (f"{place}:kill@{number}" for number in sorted(numbers))
