@@ -80,8 +80,6 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
     if not undoes:
         # A rollback that goes on needs the cancel or deadline that it began with.
         tx.change("supersede_stops", (generation, run.id))
-    if generation > run.generation:
-        tx.change("drop_superseded_checkpoints", (run.id, generation))  # they tell of work under another key
     return _make_ready(tx, run, generation, command.due_at, undoes=undoes)
 
 
@@ -161,6 +159,8 @@ def _accept(tx: Transaction, run: _Stopped, idents: tuple[str, ...]) -> Refused 
 
 
 def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | None, *, undoes: bool) -> Done:
+    if generation > run.generation:
+        tx.change("drop_superseded_checkpoints", (run.id, generation))  # they tell of work under another key
     blocked = None
     if run.partition is not None and not partitions.take_hold(tx, run.queue, run.partition, run.id, run.parent):
         blocked = "partition"
