@@ -74,6 +74,9 @@ class Truth:
         run = command.run
         self.hits["reopened"] += 1
         self.ended.pop(run, None)
+        self._given_up = {
+            one for one in self._given_up if one[0] != run
+        }  # a step gets its attempts back, and their numbers
         text = "select ident, generation, rank, kind, state from journal where run = ? and superseded is not null"
         rows = self._rows(text, run)
         # What was taken back is not done: it is done again, and so is what stood on it.
