@@ -1,5 +1,6 @@
 """What follows a failed attempt: when, how often, and what people see meanwhile."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -133,6 +134,42 @@ async def test_continued_step_goes_on_from_its_checkpoint_and_a_new_generation_d
         await engine.until(run, RunState.SUCCEEDED)
         assert engine.story(run).checkpoints == {}
     assert found == [None, 1 if from_step is None else None]
+
+
+async def test_step_that_was_given_up_begins_from_nothing_in_a_new_generation(tmp_path):
+    """It has no outcome that could be superseded, but the checkpoint it left tells of work under another idempotency key."""
+    found: dict[str, object] = {}
+    tries = [1, 2]
+
+    async def first() -> int:
+        return 1
+
+    async def slow() -> str:
+        found[ms.idempotency_key()] = ms.last_checkpoint()
+        await ms.checkpoint("half")
+        if len(found) == 1:
+            await asyncio.Event().wait()
+        return "ok"
+
+    async def bad() -> None:
+        if tries.pop() == 2:
+            while not engine.story(run).checkpoints:
+                await asyncio.sleep(0.01)
+            raise ms.Permanent("not this time")
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> None:
+            await run.step(first)
+            await asyncio.gather(run.step(slow), run.step(bad))
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.FAILED)
+        await engine.act(mending.retry_from, run.id, "first#1")
+        await engine.until(run, RunState.SUCCEEDED)
+    assert list(found.values()) == [None, None]
 
 
 async def test_permanent_error_is_not_tried_again(tmp_path):

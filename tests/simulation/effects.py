@@ -13,6 +13,8 @@ class Effects:
         self.failures: Counter[str] = Counter()
         self.saved: Counter[str] = Counter()
         """The last checkpoint that a step was told to be committed, by key."""
+        self.begun: Counter[str] = Counter()
+        """The last one that a step began to save, by key: it may be committed."""
         self.at_most_once: set[str] = set()
         self.committed: set[str] = set()
         self.to_undo: set[str] = set()

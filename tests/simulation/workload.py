@@ -70,8 +70,11 @@ with Registry() as REGISTRY:
             done < effects.saved[key] and not NODE.get().buried
         ):  # a zombie knows only what it had loaded, and can save nothing
             effects.wrong.append(f"checkpoint {effects.saved[key]} of {key} was committed, {done} came back")
+        if done > effects.begun[key]:
+            effects.wrong.append(f"checkpoint {done} came back, but {key} never came to save it: it is another key's")
         for number in range(done + 1, 4):
             await NODE.get().sleep(0.2)
+            effects.begun[key] = max(effects.begun[key], number)
             await checkpoint(number)
             effects.saved[key] = max(effects.saved[key], number)
             if number == 2 and not effects.failures[key]:

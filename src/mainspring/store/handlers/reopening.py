@@ -160,7 +160,7 @@ def _accept(tx: Transaction, run: _Stopped, idents: tuple[str, ...]) -> Refused 
 
 def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | None, *, undoes: bool) -> Done:
     if generation > run.generation:
-        tx.change("drop_superseded_checkpoints", (run.id, generation))  # they tell of work under another key
+        tx.change("drop_checkpoints", (run.id,))  # whatever runs from now on has another key than they tell of
     blocked = None
     if run.partition is not None and not partitions.take_hold(tx, run.queue, run.partition, run.id, run.parent):
         blocked = "partition"
