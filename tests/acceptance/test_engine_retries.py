@@ -172,6 +172,33 @@ async def test_step_that_was_given_up_begins_from_nothing_in_a_new_generation(tm
     assert list(found.values()) == [None, None]
 
 
+async def test_parked_run_knows_what_another_worker_tried_meanwhile(tmp_path):
+    """An attempt that another worker made has no rank, but it counts: it is not made again under its number."""
+    clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
+    world, numbers = World(tmp_path, clock), list[int]()
+
+    async def refused() -> None:
+        numbers.append(ms.attempt())
+        raise ms.Transient("busy")
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> None:
+            await run.options(retry={"attempts": 3, "initial": "1h", "max": "1h", "jitter": False}).step(refused)
+
+    async with world.engine(registry, AT_ONCE) as first:
+        run = await first.start(work)
+        await first.until(run, RunState.RETRYING)
+        async with world.engine(registry, AT_ONCE) as second:
+            await second.pass_time(timedelta(hours=1))
+            await second.when(lambda: len(numbers), lambda count: count == 2)
+            await second.until(run.id, RunState.RETRYING)
+        await first.pass_time(timedelta(hours=1))
+        await first.until(run, RunState.FAILED)
+    assert numbers == [1, 2, 3]
+
+
 async def test_permanent_error_is_not_tried_again(tmp_path):
     """One call, and the run says that it was a permanent error with its hint."""
     flaky = Flaky(ms.Permanent("no such account", hint="Create it."), ms.Transient("never seen"))

@@ -77,8 +77,9 @@ class Campaign:
         return True
 
     def _written(self, trial: Trial) -> list[list[str]]:
-        """Return what each group changed, of the life that follows the kills `before`."""
-        return trial.written[len(self._before)]
+        """Return what each group changed, of the life that follows the kills `before`; nothing if the run ended before one of them."""
+        lives = trial.written[len(self._before) :]
+        return lives[0] if lives else []
 
     def _learn(self, trial: Trial) -> None:
         """Note at which number each change was written: what is seen most often is tried most often."""

@@ -41,7 +41,9 @@ class Parking:
         if driver is None:
             return None
         self._drop(driver)
-        if driver.journal.rank == run.rank and driver.run.generation == run.generation:
+        # An owner in between may have left attempts and checkpoints, which have no rank.
+        same_owner = run.claim == driver.claim + 1
+        if same_owner and driver.journal.rank == run.rank and driver.run.generation == run.generation:
             return driver
         driver.let_go()
         return None

@@ -10,6 +10,7 @@ class Parked:
 
     def __init__(self, name: str, value_bytes: int = 0, rank: int = 3) -> None:
         self.run = SimpleNamespace(id=name, generation=0)
+        self.claim = 5
         self.journal = SimpleNamespace(value_bytes=value_bytes, rank=rank)
         self.gone = False
 
@@ -17,8 +18,8 @@ class Parked:
         self.gone = True
 
 
-def claimed(name: str, rank: int = 3, generation: int = 0) -> SimpleNamespace:
-    return SimpleNamespace(id=name, rank=rank, generation=generation)
+def claimed(name: str, rank: int = 3, generation: int = 0, claim: int = 6) -> SimpleNamespace:
+    return SimpleNamespace(id=name, rank=rank, generation=generation, claim=claim)
 
 
 def test_parking_lets_the_longest_parked_go_by_number():
@@ -46,8 +47,8 @@ def test_parking_is_bounded_by_size():
 
 
 def test_parked_run_that_went_on_elsewhere_is_not_used():
-    """Another rank or generation means that the body misses something: it is let go and the run is replayed."""
-    for other in (claimed("a", rank=4), claimed("a", generation=1)):
+    """Another rank, generation or owner meanwhile means that the body misses something: it is let go and the run is replayed."""
+    for other in (claimed("a", rank=4), claimed("a", generation=1), claimed("a", claim=7)):
         parking, driver = Parking(10, 1 << 30), Parked("a")
         parking.park(driver)
         assert parking.take(other) is None
