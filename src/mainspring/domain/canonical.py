@@ -1,9 +1,10 @@
 """The careful way to JSON: slower than msgspec alone, but it names the place of whatever cannot be saved.
 
-Role: the codec comes here only when the fast encoder failed or may have hidden something. It writes what the fast
-encoder refuses without need (sets whose members have no order: enums, data classes) and keys that are not text
-where an annotation restores them.
-Invariant: it never calls itself on a container that it is still inside, so cycles end in a clear error.
+Role: the codec comes here only when the fast encoder failed, may have hidden something or left a field out. It writes
+what the fast encoder refuses without need (sets whose members have no order: enums, data classes) and keys that are
+not text where an annotation restores them.
+Invariants: what both ways can write, they write as the same bytes; it never calls itself on a container that it is
+still inside, so cycles end in a clear error.
 """
 
 import dataclasses
@@ -85,9 +86,11 @@ class _Walk:
             if name in entries:
                 raise self._refused(path, f"two of its keys are both written {name!r}", None)
             entries[name] = self.plain(item, step_into(path, name), depth)
+        if isinstance(value, dict):
+            return entries
         if isinstance(value, msgspec.Struct) and value.__struct_config__.array_like:
             return list(entries.values())
-        return entries
+        return _in_order(entries)
 
     def _key(self, key: Any, path: str) -> str:
         if _children(key) is not None:
@@ -170,6 +173,12 @@ def _struct_entries(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
 
 def _attributes(value: Any, names: list[str]) -> Iterator[tuple[str, Any]]:
     return ((name, getattr(value, name)) for name in names if getattr(value, name, msgspec.UNSET) is not msgspec.UNSET)
+
+
+def _in_order(fields: dict[str, Any]) -> msgspec.Raw:
+    """Return the JSON of an object, its fields in the order of its class, as the fast encoder writes them."""
+    pairs = (_ENCODER.encode(name) + b":" + _ENCODER.encode(item) for name, item in fields.items())
+    return msgspec.Raw(b"{" + b",".join(pairs) + b"}")
 
 
 def _check_keys(walk: _Walk, data: bytes, restore: Callable[[bytes], object] | None) -> None:

@@ -1,7 +1,8 @@
 """Values as bytes: typed JSON that says no rather than save something else than was given.
 
 Role: what crosses from user code to the store goes through `encode`, what comes back through `decode`. The usual way
-is one call of msgspec; only when that fails, or may have hidden a NaN (written as null), is the value walked.
+is one call of msgspec; only when that fails, may have hidden a NaN (written as null) or leaves a field out, is the
+value walked.
 Invariants: the same value gives the same bytes; nothing is pickled; what `encode` accepts, `decode` reads.
 """
 
@@ -14,6 +15,7 @@ from mainspring.domain.annotation import decoder_of, shown, write_hook
 from mainspring.domain.canonical import canonical_bytes
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.weight import heaviest
+from mainspring.domain.wholeness import is_whole
 
 DEFAULT_LIMIT = 256 * 1024
 
@@ -80,6 +82,8 @@ def encode_fast(value: object) -> bytes | None:
     """Return the JSON of `value`, None if only the careful way (`canonical_bytes`) can tell."""
     try:
         data = _encode_json(value)
+        if not is_whole(value):
+            return None
     except Exception:  # noqa: BLE001 - whatever it was, the careful way finds it again and names its place
         return None
     if b"null" in data and value is not None:
