@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 import mainspring as ms
+from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.registry import Registry
 from mainspring.service import mending
@@ -92,6 +93,44 @@ async def test_result_given_by_hand_continues_a_step_in_doubt(tmp_path):
         await engine.give(run, b"77")
         view = await engine.until(run, RunState.SUCCEEDED)
     assert view.result == b"77"
+    assert len(target.keys) == 1
+
+
+async def test_result_of_a_wrong_type_leaves_the_step_unsettled_and_never_repeats_it(tmp_path):
+    """Where it is given, the code is not at hand; where it is read, it asks a person again, and the right one is taken."""
+    world, target = World(tmp_path), Target()
+    registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
+    async with world.engine(registry) as engine:
+        await world.bury(engine, session)
+        await engine.until(run, RunState.NEEDS_ATTENTION)
+        await engine.give(run, b'"seventy-seven"')
+        view = await engine.when(
+            lambda: engine.view(run),
+            lambda v: v.state is RunState.NEEDS_ATTENTION and v.reason == FailureReason.VALUE_REFUSED,
+        )
+        assert "given by hand cannot be saved or read: Expected `int`, got `str`" in view.failure.message
+        with pytest.raises(ConflictError, match="charge"):
+            await engine.app.retry(run)
+        await engine.give(run, b"77")
+        view = await engine.until(run, RunState.SUCCEEDED)
+    assert view.result == b"77"
+    assert len(target.keys) == 1
+
+
+async def test_result_given_by_hand_for_a_failed_step_is_read_by_its_type_too(tmp_path):
+    """A step that is no longer in doubt but failed: what a person gives for it fits, or is asked for again."""
+    world, target = World(tmp_path), Target()
+    registry, pay = payments(target)
+    target.error = ms.Permanent("no such account")
+    async with world.engine(registry) as engine:
+        run = await engine.start(pay, 5)
+        await engine.until(run, RunState.FAILED)
+        await engine.give(run, b"[1]", "charge")
+        view = await engine.until(run, RunState.NEEDS_ATTENTION)
+        assert view.reason == FailureReason.VALUE_REFUSED
+        await engine.give(run, b"8")
+        view = await engine.until(run, RunState.SUCCEEDED)
+    assert view.result == b"8"
     assert len(target.keys) == 1
 
 

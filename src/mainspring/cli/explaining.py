@@ -31,7 +31,7 @@ REASONS: Final[dict[str, str]] = {
     FailureReason.CRASHES_WORKER: "Its code took its worker process down three times, alone.",
     FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved.",
     FailureReason.IN_DOUBT: "A step that may act at most once ended without proof of what happened: it may or may not have had its effect.",
-    FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved, so it is not repeated.",
+    FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read, so it is not repeated.",
     FailureReason.UNDO_FAILED: "An undo failed, so what is done is only partly taken back.",
     FailureReason.BODY_ERROR: "The workflow's own code raised it, outside of any step.",
     FailureReason.NO_OUTPUT: "It ended well but did not make what it declares to make.",

@@ -60,11 +60,7 @@ def _doubt_mending(facts: Facts) -> list[Can]:
 
 
 def _refused_mending(facts: Facts) -> list[Can]:
-    return [
-        Can(
-            f"mainspring runs give-result {facts.id} JSON --step {_step_word(facts)}", "give a result that can be saved"
-        )
-    ]
+    return [Can(f"mainspring runs give-result {facts.id} JSON --step {_step_word(facts)}", "give a result that fits")]
 
 
 def _undo_mending(facts: Facts) -> list[Can]:

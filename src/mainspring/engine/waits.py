@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mainspring.domain.errors import ValueRefusedError
+from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.due_times import DueTimes
@@ -227,16 +229,32 @@ class Waits:
         if fact.kind is FactKind.RESULT:  # a person gave it: the step is not begun, also not once more
             self._driver.body.new = [new for new in self._driver.body.new if new is not request]
         call = request.call
-        state = OutcomeState.SUCCEEDED if fact.failure is None else OutcomeState.FAILED
+        state, output, failure = OutcomeState.SUCCEEDED, fact.payload, fact.failure
+        if failure is not None:
+            state = OutcomeState.FAILED
+        elif fact.kind is FactKind.RESULT and (misfit := self._misfit(request, output)) is not None:
+            # Whoever gave it did not know the step's type. The step stays unsettled: nothing is repeated for that.
+            state, output, failure = OutcomeState.REFUSED, None, misfit
         self._driver.journal.save(
             request,
             state,
-            output=fact.payload,
-            failure=fact.failure,
+            output=output,
+            failure=failure,
             inbox=fact.seq,
             marked=request.kind is not OutcomeKind.SIGNAL,
             input=call.input if isinstance(call, StepCall | ChildCall) else None,
         )
+
+    def _misfit(self, request: Request, output: bytes | None) -> Failure | None:
+        """Tell why a result given by hand is not of the step's type, if it is not."""
+        if output is None or request.decode is None:
+            return None
+        try:
+            request.decode(output)
+        except ValueRefusedError as error:
+            said = ValueRefusedError(f"the {error.what} that was given by hand", error.path, error.why, hint=error.hint)
+            return self._driver.hosting.failure_of(said)
+        return None
 
     # -- for people ----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 Invariants. One Claim is under way at a time. All state here is touched in the loop's thread only; the store's thread
 passes things on with `call_soon_threadsafe`. A run is loaded once: a claimed run that is still parked here goes on
-without replay.
+without replay. Each beat looks for what is ready or due, whether or not there was news of it.
 """
 
 import asyncio
@@ -136,6 +136,7 @@ class Worker(RunServices):
         self._rounds += 1
         if self._rounds % _ROUNDS_A_BEAT == 0 and self.store.session is not None:
             self.store.submit(Beat(), ignore)
+            self.want()  # the truth is what a scan finds; news and the timer only make it come sooner
         for driver in list(self.drivers.values()):
             driver.steps.mark_long(now, self.settings.stalled_ms)
             driver.send_notes()

@@ -40,7 +40,7 @@ class StoreDamagedError(StoreBrokenError):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What a commit (ours or another process's) may have made: rows that can be claimed, facts in inboxes, or something unknown."""
+    """What a commit (ours or another process's) may have made: rows that can be claimed now or later, facts, or something unknown."""
 
     ready: bool
     facts: bool

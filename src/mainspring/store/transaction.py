@@ -22,8 +22,9 @@ class Transaction(ABC):
     """One group's transaction; each database says how a statement is run.
 
     `now` is the commit's instant (ms). `session` is this process's session, None before OpenSession; OpenSession and CloseSession set it
-    here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run became claimable and `facts` when an
-    inbox row was written. `sealing` opens the data of events, which are matched by it. `cache` is a memo that lives as long as the group.
+    here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run is or will be claimable,
+    and `facts` when an inbox row was written. `sealing` opens the data of events, which are matched by it. `cache` is a memo that lives as
+    long as the group.
     """
 
     __slots__ = ("_counts", "_details", "again", "cache", "facts", "now", "ready", "sealing", "session")

@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.journal import FactKind
 from mainspring.domain.matching import event_hash, match_hash, shape_of
+from mainspring.domain.states import OutcomeState
 from mainspring.store.commands.inbox import CloseWait, OpenWait, Publish
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
 from mainspring.store.handlers import inbox
@@ -53,6 +54,8 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
     known = tx.one("find_wait", (c.run, c.ident))
     if known is not None and known[0]:
         return DONE
+    if tx.again and _is_answered(tx, c.run, c.ident):
+        return DONE  # opened anew, it would take the event that the next wait is to have
     shape = hashed = since_at = None
     name = _goes_on_as(tx, c.name) if c.kind == "run" else c.name
     if c.kind == "event":
@@ -68,6 +71,12 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
     if c.kind == "run":
         inbox.tell_watcher_if_ended(tx, name, c.run, c.ident)
     return DONE
+
+
+def _is_answered(tx: Transaction, run: str, ident: str) -> bool:
+    """Tell whether a request has its outcome. One that was only given up may be asked for again."""
+    outcome = tx.one("find_counted", (run, ident))
+    return outcome is not None and outcome[2] != OutcomeState.CANCELLED
 
 
 def _goes_on_as(tx: Transaction, run: str) -> str:

@@ -18,7 +18,7 @@ from mainspring.store.transaction import Transaction
 
 _UNSETTLED = {
     OutcomeState.IN_DOUBT: "in doubt: it may or may not have had its effect",
-    OutcomeState.REFUSED: "done, but its result could not be saved",
+    OutcomeState.REFUSED: "done, but its result could not be saved or read",
 }
 _GIVABLE = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT, OutcomeState.FAILED})
 _UNSURE = frozenset({AttemptState.IN_DOUBT, AttemptState.STARTED, AttemptState.LOST, AttemptState.FAILED})
@@ -176,7 +176,7 @@ def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | N
     }
     tx.change("reopen", values)
     keys.follow(tx, run.automation, run.run_key, run.id, target(Move.REOPEN))
-    tx.ready |= ready
+    tx.ready |= blocked is None  # also what is due later: a worker has to hear of the instant
     return DONE
 
 

@@ -101,7 +101,7 @@ def _stage(tx: Transaction, command: StartRun) -> Started | Refused:
         tx.count(command.automation, started=1)
     else:
         queues.change_backlog(tx, command.queue, 1)
-        tx.ready |= ready
+        tx.ready |= blocked is None  # also what is due later: a worker has to hear of the instant
     return Started(command.id, created=True, state=state)
 
 

@@ -189,3 +189,25 @@ def test_a_command_of_unknown_outcome_is_sent_again_with_one_effect(tmp_path, co
             assert theirs[table] == ours[table], table
     quiet.close()
     disturbed.close()
+
+
+def test_a_wait_that_was_answered_takes_no_second_event_when_its_group_is_sent_again(tmp_path):
+    """The next event stays free for the next wait: nobody would ever take in what came for a request that has its outcome."""
+    database = prepared(tmp_path / "events.db")
+    for event in ("e1", "e2"):
+        do(database, inbox.Publish(id=event, name="paid", data=b"{}", keep_until=2**62))
+    wait = inbox.OpenWait(run="mine", claim=1, ident="paid#1", kind="event", name="paid", since_at=0, where={})
+    do(database, wait)
+    ((seq,),) = database.connection.execute("select seq from inbox where run = 'mine'").fetchall()
+    taken = msgspec.structs.replace(
+        OUTCOME, ident="paid#1", name="paid", kind=OutcomeKind.EVENT, inbox=seq, marked=True
+    )
+    do(database, taken)
+    answers = database.commit([wait, taken], again=True).results
+    assert not any(isinstance(answer, Refused) for answer in answers)
+    assert database.connection.execute("select * from inbox where run = 'mine'").fetchall() == []
+    do(database, msgspec.structs.replace(wait, ident="paid#2"))
+    assert database.connection.execute("select ident, source from inbox where run = 'mine'").fetchall() == [
+        ("paid#2", "e2")
+    ]
+    database.close()
