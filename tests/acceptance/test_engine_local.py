@@ -1,10 +1,15 @@
 """Starting small: many processes on one file, locks that can be seen and broken."""
 
 import asyncio
+import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
+import mainspring as ms
+from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from mainspring.service import lock
 from mainspring.store.commands.automations import TakeLock
@@ -58,3 +63,69 @@ async def test_peer_procrastinate_1543_lock_shows_its_owner_and_can_be_broken_wi
         assert second.number > first.number
         (row,) = engine.reads.audit_rows()
     assert (row.verb, row.subject, row.reason) == ("break", "lock:nightly", "stuck since noon")
+
+
+ONE_RUN = """
+import mainspring as ms
+
+@ms.workflow
+async def pay(run: ms.Run) -> None:
+    await run.options(delivery="at_most_once").step(charge)
+
+async def charge() -> None: ...
+
+@ms.task
+def packed(name: str) -> str:
+    return name
+
+@ms.workflow
+async def quick(run: ms.Run) -> list[str]:
+    shared = run.options(run_key="shared").child(packed, "shared")
+    return [await run.child(packed, "mine"), await shared]
+"""
+
+
+async def test_run_without_a_worker_works_on_its_own_run_alone(tmp_path):
+    """What other people queued is not begun by a process that soon leaves; children, also one found by its key, are its own work."""
+    (tmp_path / "auto.py").write_text(ONE_RUN)
+    (tmp_path / "mainspring.toml").write_text('[project]\nautomations = ["auto.py"]\n[store]\nurl = "state.db"\n')
+
+    source = str(Path(ms.__file__).parent.parent)
+
+    async def call(*args: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mainspring", *args),
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": source},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode, out.decode()
+
+    for args in (("pay",), ("pay",), ("packed", "name=shared", "--key", "shared"), ("packed", "name=other")):
+        assert (await call("run", *args, "--detach"))[0] == 0
+    code, out = await call("run", "quick", "--json")
+    assert (code, json.loads(out)["result"]) == (0, ["mine", "shared"]), out
+    _, listed = await call("runs", "list", "--json")
+    assert sorted((row["automation"], row["state"]) for row in json.loads(listed)) == [
+        *(("packed", "queued"), ("packed", "succeeded"), ("packed", "succeeded")),
+        *(("pay", "queued"), ("pay", "queued"), ("quick", "succeeded")),
+    ]
+
+
+async def test_app_run_leaves_what_else_is_queued_alone(tmp_path):
+    """`app.run()` is a worker for one call."""
+    begun = []
+    with Registry() as registry:
+
+        @ms.task
+        def note(name: str) -> str:
+            begun.append(name)
+            return name
+
+    app = ms.App(tmp_path / "state.db", registry=registry)
+    other = await app.start(note, "other")
+    assert await asyncio.to_thread(app.run, note, "mine") == "mine"
+    assert begun == ["mine"]
+    assert await other.status() == RunState.QUEUED
+    app.close()

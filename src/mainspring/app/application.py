@@ -15,18 +15,19 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
+from mainspring.app.starter import Starter
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
-from mainspring.domain.call import roundtrip_call
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.codec import DEFAULT_LIMIT, Codec, encode
+from mainspring.domain.codec import DEFAULT_LIMIT, Codec
 from mainspring.domain.errors import ConflictError, DefinitionError, OptionError, RunFailed
 from mainspring.domain.sealing import Sealing, payload_limit
 from mainspring.engine.automation import Automation
@@ -89,8 +90,10 @@ class App:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def running(self, *, schedules: bool = True) -> AsyncIterator[Self]:
+    async def running(self, *, schedules: bool = True, one_run: bool = False) -> AsyncIterator[Self]:
         """Run a worker in this loop until the block is left; then it drains. `schedules` = also make the runs of due slots.
+
+        `one_run` = take nothing but the run that `work_on` names and what that asks for; all else waits for a worker that stays.
 
         Raises:
             StoreError: the store cannot be used.
@@ -100,7 +103,7 @@ class App:
             raise ConflictError(
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
             )
-        working = self._made(schedules=schedules)
+        working = self._made("run" if one_run else "app", schedules=schedules)
         await working.open()
         self._working = working
         try:
@@ -109,32 +112,38 @@ class App:
             self._working = None
             await working.close()
 
-    def _made(self, *, schedules: bool) -> Working:
+    def _made(self, role: str, *, schedules: bool) -> Working:
         if self._project is not None:
-            return self._project.working(self.registry, role="app", schedules=schedules)
+            return self._project.working(self.registry, role=role, schedules=schedules)
         return Working(
             self.path,
             self.registry,
             clock=self.clock,
             sealing=self.sealing,
             classifier=self._classifier,
-            settings=self._settings,
-            role="app",
+            settings=replace(self._settings, one_run=role == "run"),
+            role=role,
             schedules=schedules,
             databases=self._databases,
             upkeep=Upkeep(),
         )
 
+    def work_on(self, run_id: str) -> None:
+        """Inside `running(one_run=True)`: take this run and what it asks for."""
+        if self._working is not None:
+            self._working.worker.serve_only(run_id)
+
     def run(self, automation: Automation, *args: Any, **kwargs: Any) -> Any:
-        """Start a run, work until it ends, return its result. Blocking; not for an event loop's thread.
+        """Start a run, work on it alone until it ends, return its result. Blocking; not for an event loop's thread.
 
         Raises:
             RunFailed: it ended without success. And whatever `start` raises.
         """
 
         async def work() -> Any:
-            async with self.running(schedules=False):
+            async with self.running(schedules=False, one_run=True):
                 handle = await self.start(automation, *args, **kwargs)
+                self.work_on(handle.id)
                 return await handle.result()
 
         return asyncio.run(work())
@@ -158,7 +167,7 @@ class App:
         tag: str | None = None,
         tags: dict[str, str] | None = None,
         title: str | None = None,
-    ) -> "Starter":
+    ) -> Starter:
         """Return a starter with these options for what it starts."""
         due_at = None if at is None else round(at.timestamp() * 1000)
         return Starter(
@@ -260,32 +269,6 @@ class App:
                 f"{getattr(automation, '__name__', automation)!r} is no automation: decorate it with @ms.workflow or @ms.task"
             )
         return automation
-
-
-class Starter:
-    """Starts runs with options that were said before."""
-
-    def __init__(self, app: App, options: starting.StartOptions) -> None:
-        self._app = app
-        self._options = options
-
-    async def start(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Handle:
-        """Start a run; see `App.start`."""
-        app = self._app
-        found = app.automation(automation)
-        signature = found.signature
-        data = (
-            encode({})
-            if signature is None
-            else roundtrip_call(signature, args, kwargs, found.name, limit=app.sealing.limit)[0]
-        )
-        definition = found.definition
-        started = await app.do(
-            lambda store, act: starting.start(
-                store, app.clock, definition, data, act=act, options=self._options, sealing=app.sealing
-            )
-        )
-        return Handle(app, started.run, signature, created=started.created)
 
 
 def _limit_of(payload_max: int | str) -> int:

@@ -95,7 +95,7 @@ class Project:
     def working(
         self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
     ) -> Working:
-        """Return a working engine on this project's store, not yet open."""
+        """Return a working engine on this project's store, not yet open. Role "run" = it works on one run only."""
         worker = self.settings.worker
         probation = role == "probation"
         settings = WorkerSettings(
@@ -105,6 +105,7 @@ class Project:
             queues=tuple(worker.queues) if set(worker.queues) != {"default"} else None,
             stalled_ms=round(worker.stalled_after.total_seconds() * 1000),
             suspects=probation,
+            one_run=role == "run",
             survive_ms=survive_ms,
         )
         retention = self.settings.store.retention

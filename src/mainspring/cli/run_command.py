@@ -46,7 +46,7 @@ def run_command(
 ) -> int:
     """ARGUMENTS are name=value words typed by the annotations, or one JSON object, @FILE with one, or - for stdin.
 
-    Waits for the end and prints the result; where no worker lives, this process works on the run.
+    Waits for the end and prints the result. Where no worker lives, this process works on the run and its children, and on nothing else.
     """
     registry = invocation.registry(modules)
     automation = _find(invocation, registry, name)
@@ -175,7 +175,7 @@ def _work_here(
     options: "StartOptions",
     given: dict[str, Any],
 ) -> int:
-    """Run a worker in this process until the run ends."""
+    """Run a worker in this process until the run ends; it takes this run and what that asks for, for it soon leaves."""
     import asyncio
 
     from mainspring.app.application import App
@@ -185,10 +185,11 @@ def _work_here(
     app = App.of(Project(invocation.settings), registry)
 
     async def work() -> int:
-        async with app.running(schedules=False):
+        async with app.running(schedules=False, one_run=True):
             run = await app.do_as(
                 invocation.act, lambda store, act: _started(store, invocation, automation, data, options, act)
             )
+            app.work_on(run)
             if given["watch"]:
                 from mainspring.cli.runs_watch import follow
 

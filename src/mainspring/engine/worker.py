@@ -75,6 +75,7 @@ class Worker(RunServices):
         self._parking = Parking(self.settings.parked, self.settings.park_bytes)
         self._claiming = self._wanted = self._claim_soon = False
         self._claim_count = 0
+        self._only: str | None = None
         self._due: asyncio.TimerHandle | None = None
         self._round: asyncio.TimerHandle | None = None
         self._inboxes = InboxReader(store, reads, self.drivers, self.off_loop, self._later)
@@ -92,6 +93,11 @@ class Worker(RunServices):
     def start(self) -> None:
         """Begin to claim."""
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
+        self.want()
+
+    def serve_only(self, run: str) -> None:
+        """Take this run and what it asks for, and no other."""
+        self._only = run
         self.want()
 
     def drain(self) -> None:
@@ -163,14 +169,14 @@ class Worker(RunServices):
     def _claim(self) -> None:
         self._claim_soon = False
         room = self._room()
-        if self._claiming or self.draining or room <= 0:
+        if self._claiming or self.draining or room <= 0 or (self.settings.one_run and self._only is None):
             return
         self._wanted = False
         self._claiming = True
         self._claim_count += 1
         claim_id = f"{self.store.session}:{self._claim_count}"
-        settings = self.settings
-        self.store.submit(Claim(claim_id, room, settings.tags, settings.queues, settings.suspects), self._claimed)
+        s = self.settings
+        self.store.submit(Claim(claim_id, room, s.tags, s.queues, s.suspects, self._only), self._claimed)
 
     def _claimed(self, result: Any) -> None:
         self._claiming = False

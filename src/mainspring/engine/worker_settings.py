@@ -21,5 +21,7 @@ class WorkerSettings:
     """An attempt without time-out that gives no sign of life for so long is reported."""
     suspects: bool = False
     """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
+    one_run: bool = False
+    """Takes only the run that it is told (`Worker.serve_only`) and what that asks for."""
     survive_ms: int = 2_000
     """On probation a run that has lived so long no longer keeps the next one waiting."""

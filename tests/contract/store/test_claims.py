@@ -4,7 +4,8 @@ import pytest
 
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import PauseAutomation, PauseQueue, ResumeAutomation, SetMeta, SetQueue
-from mainspring.store.commands.runs import Claim, Release
+from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.runs import Claim, ParentLink, Release, RunKey
 from mainspring.store.commands.sessions import Bury, ClearSuspect, DrainSession
 from tests.contract.store.process import finish, outcome, signal, suspend
 
@@ -242,3 +243,28 @@ def test_claim_says_when_there_is_more(store, limit):
         store.start()
     assert store.claim(limit).more
     assert not store.claim(limit).more
+
+
+def test_claim_under_one_run_takes_it_and_what_it_asked_for_and_no_other(store):
+    """Children of children too, and a run that was found by its key."""
+    other, root = store.start().run, store.start(input=b"[1]").run
+    found = store.start(run_key=RunKey("k", "h"), input=b"[2]").run
+    (run,) = store.claim(under=root).runs
+    child = store.start(parent=ParentLink(root, "c#1", run.claim), input=b"[3]").run
+    store.do(OpenWait(root, run.claim, "c#2", "run", found))
+    taken = {one.id: one for one in store.claim(under=root).runs}
+    assert (run.id, set(taken)) == (root, {child, found})
+    grandchild = store.start(parent=ParentLink(child, "c#1", taken[child].claim), input=b"[4]").run
+    assert store.ids(under=root) == [grandchild]
+    assert store.ids(under="r_none") == []
+    assert store.ids() == [other]
+
+
+def test_claim_under_a_run_that_began_anew_takes_who_goes_on_for_it(store):
+    """The process that works on one run stays until the last of its line ended."""
+    store.start(input=b"[9]")
+    root = store.start(input=b"[1]").run
+    (run,) = store.claim(under=root).runs
+    heir = store.starting(input=b"[2]")
+    store.do(finish(run, then=heir, detail=b'{"restarted_as":"%s"}' % heir.id.encode()))
+    assert store.ids(under=root) == [heir.id]

@@ -72,7 +72,8 @@ class StartRun(msgspec.Struct, frozen=True):
 class Claim(msgspec.Struct, frozen=True):
     """Take up to `limit` ready runs for the sending session. Answer: Claimed.
 
-    `can_run` is the set the session announced (see Announce); `tags` what this worker carries; `suspects` = take runs on probation only.
+    It can run what the session announced (see Announce); `tags` is what this worker carries; `suspects` = take runs on probation only;
+    `under` = take this run and what it asked for, and no other.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Claim(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     queues: tuple[str, ...] | None = None
     suspects: bool = False
+    under: str | None = None
 
 
 class ClaimedRun(msgspec.Struct, frozen=True):

@@ -43,6 +43,7 @@ class _Scan:
         self.command = command
         self.deploy = deploy
         self.limits = queues.open_queues(tx, command.queues)
+        self.among = None if command.under is None else json.dumps(_asked_for_by(tx, command.under))
         self.later: list[int] = []
         self.more = False
 
@@ -104,7 +105,10 @@ class _Scan:
                 group.oldest_deploy,
                 group.newest_deploy,
             )
-            rows += self.tx.all("list_candidates", (*key, limit))
+            if self.among is None:
+                rows += self.tx.all("list_candidates", (*key, limit))
+            else:
+                rows += self.tx.all("list_candidates_among", (self.among, *key, limit))
         if len(groups) > 1:
             rows.sort()
         return [seq for _, seq in rows[:limit]]
@@ -145,6 +149,18 @@ def _make_due(tx: Transaction) -> bool:
         tx.change("make_due", (json.dumps(due),))
         tx.ready = True
     return len(rows) >= _DUE_AT_ONCE
+
+
+def _asked_for_by(tx: Transaction, run: str) -> list[str]:
+    """Return a run, or who goes on for it, with all that it asked for and so on down: a worker of that one run takes no other."""
+    heir = tx.one("find_heir", (run,))
+    level = [run if heir is None else str(heir[0])]
+    found = dict.fromkeys(level)
+    while level:
+        asked = [str(row[0]) for row in tx.all("list_asked_for", {"runs": json.dumps(level)})]
+        level = [one for one in asked if one not in found]
+        found |= dict.fromkeys(level)
+    return list(found)
 
 
 def _choose(scan: _Scan) -> list[int]:
