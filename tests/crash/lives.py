@@ -20,7 +20,7 @@ import apsw
 import msgspec
 
 from mainspring.app.upkeep import Upkeep
-from mainspring.app.worker_process import _end_at_once
+from mainspring.app.worker_process import GONE, _end_at_once
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.parentage import set_death_signal
 from mainspring.engine.registry import Registry
@@ -147,7 +147,7 @@ async def _work(life: Life, registry: Registry) -> None:
         databases={"default": Path(life.folder, "own.db")},
         upkeep=Upkeep(),
     )
-    working.on_fatal = lambda _error: _end_at_once(working)
+    working.on_fatal = lambda _error: _end_at_once(working, GONE)
     await working.open()
     await asyncio.Event().wait()
 

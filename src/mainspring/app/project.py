@@ -146,6 +146,8 @@ class Handover(msgspec.Struct, frozen=True):
     modules: tuple[str, ...]
     role: str = "worker"
     survive_ms: int = 2_000
+    parent: int = 0
+    """The supervisor's process number."""
 
     def project(self) -> Project:
         """Read the settings again, with the same flags."""

@@ -1,8 +1,8 @@
 """The supervisor: starts the worker and starts it again, knows how each one died, and puts the runs that shared a crash on probation.
 
 It imports no user code, so nothing of theirs can take it down. A worker that ends by a signal or with a code of its
-own choosing is a crash: its session is buried as crashed and a probation process continues its runs one at a time. A
-worker that ends with 0 or 75 gave its runs back, or lost the store; those never count.
+own choosing is a crash, and so is one whose loop was blocked: its session is buried as crashed and a probation process
+continues its runs one at a time. A worker that ends with 0 or 75 gave its runs back, or lost the store; those never count.
 """
 
 import logging
@@ -18,7 +18,7 @@ import msgspec
 
 from mainspring.app.project import Handover, Project
 from mainspring.app.upkeep import bury
-from mainspring.app.worker_process import GONE
+from mainspring.app.worker_process import GONE, STALLED
 from mainspring.store.liveness import find_dead
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -99,7 +99,8 @@ class Supervisor:
         return bool(store.reader.read("count_suspects")[0][0])
 
     def _start(self, post: Post) -> None:
-        command = [sys.executable, "-m", "mainspring.app.worker_process", msgspec.json.encode(post.handover).decode()]
+        handover = msgspec.structs.replace(post.handover, parent=os.getpid())
+        command = [sys.executable, "-m", "mainspring.app.worker_process", msgspec.json.encode(handover).decode()]
         env = {**os.environ, "PYTHONHASHSEED": "0"}
         post.process = subprocess.Popen(command, env=env, start_new_session=True)
         post.started = time.monotonic()
@@ -118,6 +119,7 @@ class Supervisor:
         )
         if crashed:
             how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+            how = "because its loop was blocked" if code == STALLED else how
             _LOG.error("the %s process %d ended %s; it is started again", post.handover.role, process.pid, how)
         self._bury(store, process.pid, crashed=crashed, probation=post is self._probation)
 

@@ -1,7 +1,8 @@
 """`python -m mainspring.app.worker_process HANDOVER`: one worker, started and watched by a supervisor.
 
-It dies with its supervisor (SIGTERM first, so that it drains). SIGTERM drains and ends with 0; losing the store or
-the session ends at once with 75, for a process that may write nothing more must not do anything more.
+It dies with its supervisor (it drains first, if its loop still turns). SIGTERM drains and ends with 0; losing the store or
+the session ends at once with 75, for a process that may write nothing more must not do anything more. A loop that was blocked
+for too long ends it with 70.
 """
 
 import asyncio
@@ -15,13 +16,17 @@ from typing import NoReturn
 
 import msgspec
 
+from mainspring.app.parent_watch import ParentWatch
 from mainspring.app.project import Handover, Project
-from mainspring.app.working import Working
+from mainspring.app.working import StalledError, Working
 from mainspring.domain.errors import MainspringError
 from mainspring.engine.parentage import kill_group, set_death_signal
+from mainspring.engine.problem import Problem
 
 GONE = 75
 """Exit code: the store or the session is lost; start again."""
+STALLED = 70
+"""Exit code: the loop was blocked for too long, by one of the runs aboard."""
 _LOOK_EVERY_S = 0.2
 _COLLECT_AFTER = 20_000
 """New objects between two looks for cycles. A step leaves none behind, and each look costs as much as some steps."""
@@ -35,6 +40,8 @@ def main(arguments: list[str]) -> int:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
     set_death_signal(signal.SIGTERM)
+    if os.getppid() != handover.parent:  # it died before we asked
+        return GONE
     try:
         project = handover.project()
         asyncio.run(_work(project, handover))
@@ -45,21 +52,28 @@ def main(arguments: list[str]) -> int:
 
 async def _work(project: Project, handover: Handover) -> NoReturn:
     registry = project.load_registry(handover.modules)
+    for problem in registry.problems:
+        _report(problem)
+    told = len(registry.problems)
     gc.freeze()  # the code stays: there is no need to look through it ever again
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
-    for problem in registry.problems:
-        _LOG.error("%s: %s. %s", problem.where, problem.what, problem.how)
     working = project.working(registry, role=handover.role, survive_ms=handover.survive_ms)
-    working.on_fatal = lambda _error: _end_at_once(working)
+    working.on_fatal = lambda error: _end_at_once(working, STALLED if isinstance(error, StalledError) else GONE)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    drain_for = project.settings.worker.drain.total_seconds()
+    ParentWatch(
+        handover.parent, loop, drain=stop.set, end=lambda: _end_at_once(working, GONE), within=drain_for
+    ).start()
     await working.open()
+    for problem in registry.problems[told:]:
+        _report(problem)
     watch = loop.create_task(_watch(working, stop, probation=handover.role == "probation"))
     await stop.wait()
     watch.cancel()
-    await working.close(drain=project.settings.worker.drain.total_seconds())
+    await working.close(drain=drain_for)
     # Everything is saved and given back. Code that cannot be stopped (a thread, a coroutine that swallows its cancellation) must not
     # keep this process from ending.
     logging.shutdown()
@@ -77,11 +91,15 @@ async def _watch(working: Working, stop: asyncio.Event, *, probation: bool) -> N
             stop.set()
 
 
-def _end_at_once(working: Working) -> None:
+def _report(problem: Problem) -> None:
+    _LOG.error("%s: %s. %s", problem.where, problem.what, problem.how)
+
+
+def _end_at_once(working: Working, code: int) -> None:
     with contextlib.suppress(Exception):
         for pid in working.child_pids():
             kill_group(pid, signal.SIGKILL)
-    os._exit(GONE)
+    os._exit(code)
 
 
 if __name__ == "__main__":

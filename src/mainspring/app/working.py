@@ -36,6 +36,10 @@ from mainspring.store.sqlite.store import SqliteStore
 _LOG = logging.getLogger("mainspring.worker")
 
 
+class StalledError(Exception):
+    """The loop was blocked for too long; whatever blocks it is aboard of this process."""
+
+
 class Working:
     """Opened by `open()`, ended by `close()`. `on_fatal` is told, from any thread, when this process may do nothing more."""
 
@@ -110,19 +114,23 @@ class Working:
             children=self._children,
             transactional=self._transactional,
         )
+        # Before the first commit that can wake the worker: from then on code of users runs in this loop.
+        self._watch_loop()
+        if self._upkeep is not None:
+            self._upkeep.start(self)
         await self._announce()
         self.worker.start()
         if self._schedules:
             off_loop = self.worker.off_loop
             self._scheduler = Scheduler(self.loop, self.store, reads, self.registry, self.clock, self.sealing, off_loop)
             self._scheduler.start()
-        if self._upkeep is not None:
-            self._upkeep.start(self)
+
+    def _watch_loop(self) -> None:
         self._stall = StallWatch(
             self.loop,
             threading.get_ident(),
             on_stall=_report_stall,
-            on_limit=lambda since: self._fatal(RuntimeError(f"the loop has not turned for {since:.0f} s")),
+            on_limit=lambda since: self._fatal(StalledError(f"the loop has not turned for {since:.0f} s")),
             limit_after=self._stall_limit,
         )
         self._stall.start()
@@ -180,8 +188,6 @@ class Working:
 
     async def close(self, *, drain: float = 5.0) -> None:
         """Drain, end the session, close the store."""
-        if self._stall is not None:
-            self._stall.close()
         if self._upkeep is not None:
             self._upkeep.close()
         if self.store.committer.fatal is None:
@@ -190,6 +196,8 @@ class Working:
             self._scheduler.close()
         self.worker.stop()
         await asyncio.get_running_loop().run_in_executor(None, self.store.close)
+        if self._stall is not None:  # last: code that runs while the worker drains can block the loop too
+            self._stall.close()
 
     # -- from the committing thread ------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int, paylo
         problem = Problem(
             where=definition.where,
             what=f"{definition.name!r} has a schedule but cannot start by itself: {error.message}",
-            how="Give each parameter a default.",
+            how="Give each parameter a default that can be saved.",
         )
         if problem not in registry.problems:
             registry.problems.append(problem)

@@ -12,7 +12,7 @@ import msgspec
 
 from mainspring.domain.arguments import json_schema
 from mainspring.domain.definition import Definition, schedules_of
-from mainspring.domain.errors import OutsideStepError
+from mainspring.domain.errors import DefinitionError, OutsideStepError
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.signature import Signature, signature_of
@@ -63,14 +63,24 @@ class Automation:
 
         Raises:
             OptionError: a template names an argument that does not exist.
-            DefinitionError: the annotations cannot be read.
+            DefinitionError: the annotations cannot be read, or a schedule could not give an argument that is needed.
         """
         if self._complete is None:
             schema = {} if self.signature is None else json_schema(self.signature)
             complete = msgspec.structs.replace(self._draft, parameters=schema)
             complete.check_templates()
+            self._refuse_what_never_starts()
             self._complete = complete
         return self._complete
+
+    def _refuse_what_never_starts(self) -> None:
+        """Refuse a schedule on what needs an argument: a schedule gives none."""
+        needed = [p.name for p in self.signature.parameters if p.is_required] if self.signature is not None else []
+        if needed and self._draft.schedules:
+            raise DefinitionError(
+                f"{self.name!r} has a schedule, but its parameter {needed[0]!r} has no default",
+                hint=f"A schedule gives no arguments: give {needed[0]!r} a default, or start it without a schedule.",
+            )
 
     def is_again(self, other: "Automation") -> bool:
         """Whether `other` is this declaration read again, not a second one of the same name."""

@@ -41,14 +41,14 @@ def test_several_schedules_of_one_automation_have_names_of_their_own():
 
 
 def test_schedule_that_cannot_start_by_itself_becomes_a_problem_once():
-    """A parameter without default has no value at a due time."""
+    """A default that is too large to be saved is no value at a due time."""
     with Registry() as registry:
 
         @ms.task(every="1h")
-        def work(account: str) -> None: ...
+        def work(account: str = "x" * 100) -> None: ...
 
     for _ in range(2):
-        assert announcement(registry, NOW).schedules == ()
+        assert announcement(registry, NOW, 50).schedules == ()
     (problem,) = msgspec.json.decode(problems_as_data(registry))
     assert "cannot start by itself" in problem["what"]
     assert problem["how"]

@@ -217,3 +217,22 @@ def test_unknown_automation_shows_the_nearest():
         with pytest.raises(UnknownNameError) as refused:
             registry.get("nightly_snyc")
     assert refused.value.nearest == "nightly_sync"
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "@task(every='2s')\ndef counted(a: int, b: int = 2) -> int: ...",
+        "@on.cron('0 3 * * *')\n@task\ndef counted(*, a: int) -> int: ...",
+        "@workflow(cron='0 3 * * *')\nasync def counted(run, a: int) -> int: ...",
+    ],
+)
+def test_schedule_that_can_give_no_argument_is_a_problem(write, tmp_path, declared):
+    """A schedule has no arguments to give: what needs one would never start, and nobody would hear of it."""
+    write("a.py", f"{declared}\n@task(every='2s')\ndef fine(a: int = 1, *more: int, **rest: int) -> None: ...\n")
+    registry = Registry.load(["a.py"], tmp_path)
+    assert list(registry.automations) == ["fine"]
+    (problem,) = registry.problems
+    assert problem.what == "'counted' has a schedule, but its parameter 'a' has no default"
+    assert "a default" in problem.how
+    assert problem.where.startswith(f"{tmp_path / 'a.py'}:")
