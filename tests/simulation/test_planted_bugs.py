@@ -36,7 +36,7 @@ def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str) -> None
 def no_fencing(patch):
     """The journal takes outcomes of whoever sends them, and no commit looks whether its session lives."""
     _statement(patch, "save_outcome", "where id = ?1 and claim = ?10 and session = ?18", "where id = ?1 or ?10 = ?18")
-    patch.setattr(SqliteDatabase, "_check_session", lambda *_: None)
+    patch.setattr(SqliteDatabase, "_require_alive", lambda *_, **__: None)
 
 
 def fence_without_attempt_number(patch):

@@ -5,11 +5,14 @@ One object per transaction. Handlers never begin, commit or roll back; they rais
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from mainspring.domain.sealing import Sealing
 
 Params = Sequence[Any] | Mapping[str, Any]
+
+Thing = Literal["run", "partition", "key", "event", "lock", "schedule", "deployments", "audit", "queue"]
+"""What is held: a run by its id, everything else by its names."""
 
 _MINUTE_MS = 60_000
 _COLUMNS = (
@@ -51,6 +54,10 @@ class Transaction(ABC):
     @abstractmethod
     def change(self, query: str, params: Params = ()) -> int:
         """Run an insert, update or delete and return how many rows it changed."""
+
+    @abstractmethod
+    def hold(self, what: Thing, *names: str) -> None:
+        """Let no other process decide upon this before our commit. Ask before reading what the decision rests on."""
 
     def count(self, automation: str, **columns: int) -> None:
         """Add to the rollup of the automation's present minute; `took_max_ms` keeps the largest instead."""

@@ -1,5 +1,6 @@
 """Stores for the behaviour suite. Another database is one more name in DATABASES."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests.contract.store.clock import FakeClock
-from tests.contract.store.process import Process, SqliteProcess
+from tests.contract.store.process import PostgresProcess, Process, SqliteProcess
 
-DATABASES: dict[str, Callable[[Path, FakeClock], Any]] = {
-    "sqlite": lambda folder, clock: SqliteProcess(folder / "state.db", clock)
-}
+Opener = Callable[[FakeClock], Any]
+"""Opens one database, always the same one, as one more process would; without a session."""
+
+DATABASES = ("postgres", "sqlite")
 
 
 @pytest.fixture
@@ -19,13 +21,30 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=sorted(DATABASES))
-def new_process(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Callable[[], Any]]:
+@pytest.fixture(params=DATABASES)
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Opener]:
+    """Makes an empty database."""
+    numbers = itertools.count(1)
+
+    def sqlite() -> Opener:
+        path = tmp_path / f"{next(numbers)}.db"
+        return lambda clock: SqliteProcess(path, clock)
+
+    def postgres() -> Opener:
+        url = request.getfixturevalue("postgres").new_store()
+        return lambda clock: PostgresProcess(url, clock)
+
+    return sqlite if request.param == "sqlite" else postgres
+
+
+@pytest.fixture
+def new_process(new_database: Callable[[], Opener], clock: FakeClock) -> Iterator[Callable[[], Any]]:
     """Opens the same database once more, as another process would; without a session."""
     opened = []
+    opener = new_database()
 
     def make() -> Any:
-        process = DATABASES[request.param](tmp_path, clock)
+        process = opener(clock)
         opened.append(process)
         return process
 

@@ -13,6 +13,9 @@ from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Finish, Halt, StartRun, Suspend
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.reads import history as reads_history
 from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
@@ -180,14 +183,13 @@ def audited(inner: Any, command: str | None = None, verb: str = "act", **options
     return Audited(command or Process.name("cmd"), "cli:ann@box", verb, "it", inner, **options)
 
 
-class SqliteProcess(Process):
-    """A process on one SQLite file."""
+class StoredProcess(Process):
+    """A process on a database of ours, with its reads."""
 
-    def __init__(self, path: Path, clock: FakeClock) -> None:
-        super().__init__(SqliteDatabase(path, clock=clock, handlers=HANDLERS), clock)
-        self.path = path
-        self.reader = SqliteReader(path)
-        self.engine_reads = WorkerReads(self.reader)
+    def __init__(self, database: Any, reader: Any, clock: FakeClock) -> None:
+        super().__init__(database, clock)
+        self.reader = reader
+        self.engine_reads = WorkerReads(reader)
 
     def history(self, run: str) -> Any:
         (history,) = self.engine_reads.histories([run])
@@ -206,13 +208,37 @@ class SqliteProcess(Process):
                 return getattr(module, name)(self.reader, *args, **options)
         raise AttributeError(name)
 
+    def close(self) -> None:
+        self.reader.close()
+        self.database.close()
+
+
+class SqliteProcess(StoredProcess):
+    """A process on one SQLite file."""
+
+    def __init__(self, path: Path, clock: FakeClock) -> None:
+        super().__init__(SqliteDatabase(path, clock=clock, handlers=HANDLERS), SqliteReader(path), clock)
+        self.path = path
+
     def tamper(self, statement: str) -> None:
         """Change the file behind the store's back, as somebody with a database shell would."""
         self.database.connection.execute(
             "drop trigger if exists audit_log_is_append_only; drop trigger if exists audit_log_keeps_rows"
         )
-        self.database.connection.execute(statement)
+        self.database.connection.execute(statement.replace("BYTES", "blob"))
 
-    def close(self) -> None:
-        self.reader.close()
-        self.database.close()
+
+class PostgresProcess(StoredProcess):
+    """A process on one schema of a real server."""
+
+    def __init__(self, url: str, clock: FakeClock) -> None:
+        address = read_address(url)
+        database = PostgresDatabase(address, clock=clock, handlers=HANDLERS, own_time=True)
+        super().__init__(database, PostgresReader(address), clock)
+
+    def tamper(self, statement: str) -> None:
+        """Change a table behind the store's back, as somebody with a database shell would."""
+        connection = self.database.connection
+        connection.execute(f"set search_path = {self.database.address.schema}")
+        connection.execute("drop trigger if exists audit_log_is_append_only on audit_log")
+        connection.execute(statement.replace("BYTES", "bytea"))

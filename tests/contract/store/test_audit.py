@@ -67,7 +67,7 @@ def test_whole_chain_is_accepted(store, second):
         ("update audit_log set actor = 'cli:eve@box' where seq = 3", 3),
         ("update audit_log set reason = null where seq = 4", 4),
         ("update audit_log set at = at + 1 where seq = 1", 1),
-        ("update audit_log set result = x'7b7d' where seq = 6", 6),
+        ("update audit_log set result = cast('{}' as BYTES) where seq = 6", 6),
         ("delete from audit_log where seq = 2", 3),
         ("delete from audit_log where seq = 1", 2),
         ("update audit_log set prev_hash = hash where seq = 5", 5),

@@ -139,6 +139,14 @@ def test_due_run_takes_its_partition_when_due(store, clock):
     assert store.ids() == [later]
 
 
+def test_due_run_goes_before_one_that_starts_later(store, clock):
+    """Whose time came first has the key first, though no claim has looked at it since."""
+    later = store.start(partition="p", due_at=clock.now() + 7)
+    clock.forward(20)
+    store.start(partition="p")
+    assert store.ids() == [later.run]
+
+
 @pytest.mark.parametrize("passes", [False, True])
 def test_halted_run_keeps_or_passes_its_partition(store, passes):
     """A run that needs attention keeps its key unless it is told to pass it on."""

@@ -23,6 +23,7 @@ Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
 
 def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> Any:
     """Do the act and write its row, unless this command id was served before."""
+    tx.hold("audit")
     known = tx.one("find_audit", (command.command,))
     if known is not None:
         result, verb, subject = known

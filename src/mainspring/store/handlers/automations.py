@@ -26,6 +26,7 @@ _RENAMES = (
 
 def announce(tx: Transaction, command: Announce) -> Numbered:
     """Write the definitions of this process and what its session may claim."""
+    tx.hold("deployments")
     number = _deployment(tx, command.fingerprint)
     newest = tx.one("newest_live_deploy", (tx.session,))
     overruled = newest is not None and newest[0] is not None and newest[0] > number
@@ -55,7 +56,7 @@ def _deployment(tx: Transaction, fingerprint: str) -> int:
 def _write(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
     known = tx.one("read_announced", (row.name,))
     if row.definition is None:
-        tx.change("note_problem", (row.name, row.kind, row.version, row.fingerprint, number, row.problem, tx.now))
+        tx.change("note_problem", (row.name, row.kind, row.version, b"", row.fingerprint, number, row.problem, tx.now))
     elif known is None or not overruled or known[0] <= number:
         # While a newer deployment lives, what an older one says of the same automation does not overwrite it.
         values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)

@@ -128,8 +128,9 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
         tx.change("set_session_serves", (*serves, tx.session))
     if is_held(tx):
         return Claimed((), None)
+    more = _make_due(tx)
     scan = _Scan(tx, command, session[0])
-    scan.more = _make_due(tx)
+    scan.more = more
     seqs = _choose(scan)
     runs = _take(tx, command, session[0], seqs, scan.limits) if seqs else ()
     return Claimed(runs, _next_due(tx, scan.later), more=scan.more or len(seqs) >= command.limit)
@@ -139,15 +140,7 @@ def _make_due(tx: Transaction) -> bool:
     """Make ready what is due by now; True if there may be more of it."""
     tx.change("release_late", (tx.now,))
     rows = tx.all("list_due", (tx.now,))
-    due: list[int] = []
-    for seq, run, queue, partition, parent, fresh in rows:
-        if partition is not None and fresh and not partitions.take_hold(tx, queue, partition, run, parent):
-            tx.change("block_run", (seq,))
-        else:
-            due.append(seq)
-    if due:
-        tx.change("make_due", (json.dumps(due),))
-        tx.ready = True
+    partitions.make_due(tx, rows)
     return len(rows) >= _DUE_AT_ONCE
 
 

@@ -16,6 +16,7 @@ _ROLLUP = {RunState.SUCCEEDED: "succeeded", RunState.FAILED: "failed", RunState.
 def suspend(tx: Transaction, command: Suspend) -> Done | Refused:
     """Let a run wait. It is ready at once if a fact came that its owner has not seen."""
     c = command
+    tx.hold("run", c.run)
     rows = tx.all(
         "suspend",
         {
@@ -124,6 +125,7 @@ def end_idle(
     reason: FailureReason | None = None,
 ) -> bool:
     """End a run that nobody owns, by one of the moves of a person. False = its state does not allow it."""
+    tx.hold("run", run)
     found = tx.one("read_receiver", (run,))
     if found is None or not can(move, RunState(found[0])):
         return False
@@ -206,6 +208,7 @@ def cancel(tx: Transaction, run: str, source: str, why: str | None, *, undo: boo
 
     A run that stopped and has something to take back becomes ready for that, and goes on with it whoever cancels it once more.
     """
+    tx.hold("run", run)
     found = tx.one("read_receiver", (run,))
     if found is None:
         return DONE

@@ -16,6 +16,7 @@ _decode = msgspec.json.decode
 
 def publish(tx: Transaction, command: Publish) -> Numbered:
     """Store an event and hand it to the runs that wait for it."""
+    tx.hold("event", command.name)
     known = tx.one("find_event", (command.id,))
     if known is not None:
         return Numbered(known[1] if tx.again else 0)
@@ -39,8 +40,10 @@ def publish(tx: Transaction, command: Publish) -> Numbered:
 
 
 def _fill(tx: Transaction, run: str, ident: str, event: str, name: str, data: bytes) -> bool:
-    """Hand an event to one wait, unless its run had it before."""
-    if not inbox.put(tx, run, FactKind.EVENT, name, event, ident=ident, payload=data):
+    """Hand an event to one wait, unless its run had it before, or the wait is over meanwhile."""
+    tx.hold("run", run)
+    wait = tx.one("find_wait", (run, ident))
+    if wait is None or wait[0] or not inbox.put(tx, run, FactKind.EVENT, name, event, ident=ident, payload=data):
         return False
     tx.change("fill_wait", (1, run, ident))
     return True
@@ -59,6 +62,7 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
     shape = hashed = since_at = None
     name = _goes_on_as(tx, c.name) if c.kind == "run" else c.name
     if c.kind == "event":
+        tx.hold("event", c.name)
         where = c.where or {}
         shape, hashed = msgspec.json.encode(shape_of(where)).decode(), match_hash(c.name, where)
         since_at = c.since_at if c.since_at is not None else _created_at(tx, c.run)

@@ -18,6 +18,7 @@ _NO_REASON = Failure("RunFailed", "run_failed", "the child ended without success
 def deliver(tx: Transaction, command: Deliver) -> Done | Refused:
     """Put a fact into one run's inbox and wake it."""
     c = command
+    tx.hold("run", c.run)
     found = tx.one("read_receiver", (c.run,))
     if found is None:
         return Refused("not_found", f"there is no run {c.run}")
@@ -64,6 +65,7 @@ def put(
     failure: Failure | None = None,
 ) -> bool:
     """Write a fact and wake its run. False = this source was given to this run before."""
+    tx.hold("run", run)
     if not tx.change("take_fact", (run, kind, source)):
         return False
     write(tx, run, kind, name, ident, payload, failure, source)
@@ -81,6 +83,7 @@ def write(
     source: str,
 ) -> None:
     """Write a fact, tell an owner, wake a run that waits."""
+    tx.hold("run", run)
     encoded = None if failure is None else msgspec.json.encode(failure)
     tx.change("insert_fact", (run, kind, name, ident, payload, encoded, source, tx.now))
     tx.facts = True
@@ -108,6 +111,7 @@ def tell_parent(
 
     A child may end more than once (a person continued it): the last end replaces one that was not yet taken in.
     """
+    tx.hold("run", parent)
     found = tx.one("read_receiver", (parent,))
     if found is None or found[1]:
         return
@@ -144,6 +148,7 @@ def tell_watchers(
 
 def tell_watcher_if_ended(tx: Transaction, watched: str, watcher: str, ident: str) -> None:
     """Deliver the end of a run that had ended before somebody began to wait for it."""
+    tx.hold("run", watched)
     row = tx.one("read_ended_child", (watched,))
     if row is not None:
         automation, _, _, state, result, failure = row

@@ -10,6 +10,7 @@ _MAY_RESTART = frozenset({RunState.FAILED, RunState.CANCELLED})
 
 def find_by_key(tx: Transaction, command: StartRun, key: RunKey) -> Started | Refused | None:
     """Answer with the run that has the key, or refuse another input; None = the key is free for a new run."""
+    tx.hold("key", command.automation, key.key)
     if key.on_failed == "replace":
         return None
     row = tx.one("read_run_key", (command.automation, key.key, tx.now))

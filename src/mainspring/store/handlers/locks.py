@@ -10,6 +10,7 @@ _LIVE = frozenset({SessionState.ALIVE, SessionState.DRAINING})
 
 def take_lock(tx: Transaction, command: TakeLock) -> Numbered | Refused:
     """Take a lock, or name its holder. Who holds it already gets the same token."""
+    tx.hold("lock", command.name)
     row = tx.one("read_lock", (command.name,))
     if row is not None:
         owner, session, token, taken_at, state = row

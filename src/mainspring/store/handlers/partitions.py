@@ -1,15 +1,40 @@
 """Partition keys: one run at a time, in order, from when it may begin until it ends; children share the hold of the run above them."""
 
+import json
+from collections.abc import Iterable
+from typing import Any
+
 from mainspring.store.transaction import Transaction
 
 
 def take_hold(tx: Transaction, queue: str, partition: str, run: str, parent: str | None) -> bool:
     """Take the key for `run`, or find that it or a run above it has it. False = another run holds it."""
+    tx.hold("partition", queue, partition)
     if tx.change("take_hold", (queue, partition, run, tx.now)):
         return True
     row = tx.one("read_hold", (queue, partition))
     holder = row[0] if row else None
     return holder == run or (parent is not None and tx.one("is_ancestor", (parent, holder)) is not None)
+
+
+def make_due(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Let runs whose time has come line up: ready, or blocked by the key that another one holds."""
+    due: list[int] = []
+    for seq, run, queue, partition, parent, fresh in rows:
+        if partition is not None and fresh and not take_hold(tx, queue, partition, run, parent):
+            tx.change("block_run", (seq,))
+        else:
+            due.append(seq)
+    if due:
+        tx.change("make_due", (json.dumps(due),))
+        tx.ready = True
+
+
+def line_up(tx: Transaction, queue: str, partition: str, run: str, parent: str | None) -> bool:
+    """Take the key for a run that begins now, behind those whose time came before and whom no claim has looked at yet."""
+    tx.hold("partition", queue, partition)
+    make_due(tx, tx.all("list_due_of_partition", (queue, partition, tx.now)))
+    return take_hold(tx, queue, partition, run, parent)
 
 
 def free_holds(tx: Transaction, run: str) -> None:
@@ -20,6 +45,7 @@ def free_holds(tx: Transaction, run: str) -> None:
 
 def pass_on(tx: Transaction, queue: str, partition: str) -> None:
     """Give a free key to the first run that is blocked by it; runs below one holder become free together."""
+    tx.hold("partition", queue, partition)
     row = tx.one("read_next_blocked", (queue, partition))
     if row is None or not take_hold(tx, queue, partition, row[0], row[1]):
         return

@@ -76,7 +76,7 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
 
 def change_backlog(tx: Transaction, queue: str, by: int) -> None:
     """Count runs that wait to be claimed for the first time."""
-    tx.change("change_backlog", (by, queue))
+    tx.change("change_backlog", {"by": by, "queue": queue, "session": tx.session or 0})
 
 
 def set_queue(tx: Transaction, command: SetQueue) -> Done:

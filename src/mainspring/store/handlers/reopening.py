@@ -92,6 +92,7 @@ def _undoes(tx: Transaction, run: _Stopped, chosen: tuple[Any, ...] | None) -> b
 
 
 def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
+    tx.hold("run", run)
     row = tx.one("read_reopen", (run,))
     if row is None:
         return Refused("not_found", f"there is no run {run}")
@@ -213,6 +214,7 @@ def give_result(tx: Transaction, command: GiveResult) -> Done | Refused:
 def cancel_run(tx: Transaction, command: CancelRun) -> Done | Refused:
     """Ask a run to stop."""
     c = command
+    tx.hold("run", c.run)
     found = tx.one("read_receiver", (c.run,))
     if found is None:
         return Refused("not_found", f"there is no run {c.run}")

@@ -36,6 +36,7 @@ def _write(tx: Transaction, row: ScheduleRow) -> None:
 def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:
     """Serve one due time, once, whoever else tries."""
     c = command
+    tx.hold("schedule", c.schedule)
     known = tx.one("find_slot", (c.schedule, c.slot_at))
     if known is not None:
         return _known(tx, command, known)

@@ -88,7 +88,7 @@ def _stage(tx: Transaction, command: StartRun) -> Started | Refused:
     # A run that is due later takes its key when it becomes due, so that it keeps nobody waiting until then.
     if command.partition is not None and due:
         parent = command.parent.run if command.parent else None
-        if not partitions.take_hold(tx, command.queue, command.partition, command.id, parent):
+        if not partitions.line_up(tx, command.queue, command.partition, command.id, parent):
             if command.here:
                 return Refused("busy", f"another run holds partition {command.partition!r}", retry_after_ms=1_000)
             blocked = "partition"

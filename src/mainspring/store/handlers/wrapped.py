@@ -36,6 +36,7 @@ def describe_wrapped(tx: Transaction, command: DescribeWrapped) -> Done | Refuse
 def record_run(tx: Transaction, command: RecordRun) -> Started | Refused:
     """Write the run, or the end that it still misses."""
     c = command
+    tx.hold("run", c.id)
     known = tx.one("read_recorded", (c.id,))
     if known is None:
         tx.change("insert_recorded", {**_row(command), "now": tx.now})
@@ -112,6 +113,7 @@ def _bind(tx: Transaction, command: RecordRun) -> None:
     key = command.run_key
     if key is None:
         return
+    tx.hold("key", command.automation, key.key)
     known = tx.one("read_run_key", (command.automation, key.key, tx.now))
     if known is not None and known[0] != command.id and (known[2] == RunState.SUCCEEDED or known[2] not in TERMINAL):
         return

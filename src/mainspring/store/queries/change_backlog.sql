@@ -1,1 +1,1 @@
-update queues set backlog = max(backlog + ?, 0) where name = ?
+update queues set backlog = case when backlog + :by > 0 then backlog + :by else 0 end where name = :queue

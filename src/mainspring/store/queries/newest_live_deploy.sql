@@ -1,1 +1,1 @@
-select max(deploy) from sessions where state = {{alive}} and id is not ?
+select max(deploy) from sessions where state = {{alive}} and id is distinct from ?

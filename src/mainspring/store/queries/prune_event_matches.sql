@@ -1,1 +1,1 @@
-delete from event_matches where event in (select value from json_each(?))
+delete from event_matches where event in (select cast(value as bigint) from json_each(?))

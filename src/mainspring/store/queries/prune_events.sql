@@ -1,1 +1,1 @@
-delete from events where seq in (select value from json_each(?))
+delete from events where seq in (select cast(value as bigint) from json_each(?))

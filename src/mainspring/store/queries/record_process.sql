@@ -1,2 +1,2 @@
 insert into process_groups (session, pgid, run, ident, started) values (?, ?, ?, ?, ?)
-on conflict do update set run = excluded.run, ident = excluded.ident, started = excluded.started
+on conflict (session, pgid) do update set run = excluded.run, ident = excluded.ident, started = excluded.started

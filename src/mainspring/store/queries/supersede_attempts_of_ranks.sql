@@ -1,3 +1,3 @@
 update attempts set superseded = ?1
 where run = ?2 and superseded is null and state <> {{in_doubt}}
-  and ident in (select ident from journal where run = ?2 and rank in (select value from json_each(?3)))
+  and ident in (select ident from journal where run = ?2 and rank in (select cast(value as bigint) from json_each(?3)))

@@ -1,24 +1,19 @@
 """One SQLite file as the committer sees it: a list of commands becomes one transaction.
 
-Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, the rollups, COMMIT. One thread uses it. A command that
-cannot be executed is set apart: what stands before it, it alone, what stands after it; alone and still failing it gets its error as its
-result. (The guilty one is known here, so no blind halving.) Only the file's and disk's own faults leave as errors: then the outcome is
-unknown.
+Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, the rollups, COMMIT. One thread uses it.
 """
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError
+from mainspring.domain.errors import MainspringError, StoreFullError
 from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.states import SessionState
 from mainspring.store import failpoints
-from mainspring.store.base import Changes, CommitReport, StoreBrokenError
-from mainspring.store.commands.sessions import CloseSession
+from mainspring.store.base import StoreBrokenError
+from mainspring.store.grouping import GroupingDatabase, Handlers
 from mainspring.store.sqlite.ballast import Ballast
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign, unwritable
 from mainspring.store.sqlite.faults import translate
@@ -28,22 +23,8 @@ from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.sqlite.turnstile import Turnstile
 from mainspring.store.transaction import Transaction
 
-Handler = Callable[[Transaction, Any], Any]
-Handlers = Mapping[type, Handler]
 
-_WRITERS = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
-
-
-class _GuiltyError(Exception):
-    """The command at `index` raised `cause`."""
-
-    def __init__(self, index: int, cause: Exception) -> None:
-        super().__init__(index)
-        self.index = index
-        self.cause = cause
-
-
-class SqliteDatabase:
+class SqliteDatabase(GroupingDatabase):
     """The write connection of one process. Opening it makes and migrates the file where needed.
 
     Raises (from the constructor):
@@ -51,10 +32,9 @@ class SqliteDatabase:
     """
 
     def __init__(self, path: Path, *, clock: Clock, handlers: Handlers, sealing: Sealing = PLAIN) -> None:
-        self.session: int | None = None
+        super().__init__(handlers)
         self.path = path
         self._clock = clock
-        self._handlers = handlers
         self._sealing = sealing
         refuse_foreign(path)
         prepare_folder(path)
@@ -81,27 +61,6 @@ class SqliteDatabase:
             return None
         return f"the disk of the store is nearly full\nat {self.path}"
 
-    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
-        """Commit the commands; see base.Database.commit."""
-        results: list[Any] = []
-        ready = facts = False
-        parts = [commands]
-        while parts:
-            part = parts.pop()
-            try:
-                transaction, answers = self._commit(part, again=again)
-            except _GuiltyError as guilty:
-                if len(part) == 1:
-                    results.append(_as_result(part[0], guilty.cause))
-                    continue
-                at = guilty.index
-                parts += [some for some in (part[at + 1 :], part[at : at + 1], part[:at]) if some]
-                continue
-            results += answers
-            ready |= transaction.ready
-            facts |= transaction.facts
-        return CommitReport(results, Changes(ready, facts))
-
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
         """Run one transaction."""
         connection = self.connection
@@ -111,7 +70,9 @@ class SqliteDatabase:
                 transaction = SqliteTransaction(
                     connection, now=self._clock.now(), session=self.session, again=again, sealing=self._sealing
                 )
-                self._check_session(transaction, commands)
+                if self.session is not None:
+                    row = transaction.one("read_session_state", (self.session,))
+                    self._require_alive(row[0] if row else None, commands, again=again)
                 answers = self._run(transaction, commands)
                 transaction.write_rollups()
                 failpoints.hit("commit.before")
@@ -125,34 +86,8 @@ class SqliteDatabase:
             self._ballast.keep()
         return transaction, answers
 
-    def _check_session(self, transaction: Transaction, commands: list[Any]) -> None:
-        """Refuse to write for a session that was declared dead (or that closed itself, unless this repeats the closing)."""
-        if self.session is None:
-            return
-        row = transaction.one("read_session_state", (self.session,))
-        state = row[0] if row else None
-        if state in _WRITERS:
-            return
-        if state == SessionState.CLOSED and transaction.again and any(isinstance(c, CloseSession) for c in commands):
-            return
-        raise FencedError(
-            f"session {self.session} of this process is {state or 'gone'}: its runs belong to others now",
-            hint="The process ends and is started again; it was out of reach for too long, or the store was restored.",
-        )
-
-    def _run(self, transaction: Transaction, commands: list[Any]) -> list[Any]:
-        """Let each handler answer its command."""
-        handlers, answers = self._handlers, []
-        for index, command in enumerate(commands):
-            try:
-                answers.append(handlers[type(command)](transaction, command))
-            except FencedError:
-                raise
-            except Exception as fault:
-                if translate(fault, self.path) is not None:
-                    raise
-                raise _GuiltyError(index, fault) from fault
-        return answers
+    def _meaning(self, fault: Exception) -> MainspringError | None:
+        return translate(fault, self.path)
 
     def _roll_back(self) -> None:
         """Leave the transaction; SQLite may have left it by itself."""
@@ -196,12 +131,3 @@ def _turnstile(path: Path) -> Turnstile:
         return Turnstile(path)
     except OSError as error:
         raise unwritable(path, str(error.strerror)) from error
-
-
-def _as_result(command: Any, cause: Exception) -> Exception:
-    """Return the error that a command gets for an answer."""
-    if isinstance(cause, MainspringError):
-        return cause
-    error = StoreError(f"{type(command).__name__} cannot be written: {type(cause).__name__}: {cause}")
-    error.__cause__ = cause
-    return error

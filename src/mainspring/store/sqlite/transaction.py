@@ -6,7 +6,7 @@ import apsw
 
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store.sqlite.texts import TEXTS
-from mainspring.store.transaction import Params, Transaction
+from mainspring.store.transaction import Params, Thing, Transaction
 
 
 class SqliteTransaction(Transaction):
@@ -35,6 +35,9 @@ class SqliteTransaction(Transaction):
     def all(self, query: str, params: Params = ()) -> list[tuple[Any, ...]]:
         """Return all rows."""
         return self._execute(TEXTS[query], params).fetchall()
+
+    def hold(self, what: Thing, *names: str) -> None:
+        """Nothing to do: transactions on one file come one after the other."""
 
     def change(self, query: str, params: Params = ()) -> int:
         """Run a statement that changes rows and return how many."""

@@ -123,6 +123,8 @@ create table runs (
 ) strict;
 create index runs_ready      on runs (suspect, queue, automation, version, tag, fresh, place) where ready = 1;
 create index runs_due        on runs (due_at) where ready = 0 and due_at is not null and blocked is null;
+create index runs_due_partition on runs (queue, partition, due_at)
+    where ready = 0 and due_at is not null and blocked is null and partition is not null;
 create index runs_late       on runs (deadline_at) where blocked is not null and deadline_at is not null;
 create index runs_running    on runs (queue) where state = 'running';
 create index runs_owned      on runs (session) where session is not null;

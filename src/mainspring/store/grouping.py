@@ -1,0 +1,102 @@
+"""What every database does alike with a group of commands: the session is proven, each handler answers its command, one that cannot be
+executed is set apart.
+
+A guilty command is committed around: what stands before it, it alone, what stands after it; alone and still failing it gets its error as
+its result. (The guilty one is known here, so no blind halving.) Only faults of the database itself leave as errors: then the outcome is
+unknown.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mainspring.domain.errors import FencedError, MainspringError, StoreError
+from mainspring.domain.states import SessionState
+from mainspring.store.base import Changes, CommitReport
+from mainspring.store.commands.sessions import CloseSession
+from mainspring.store.transaction import Transaction
+
+Handler = Callable[[Transaction, Any], Any]
+Handlers = Mapping[type, Handler]
+
+_WRITERS = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
+
+
+class GuiltyError(Exception):
+    """The command at `index` raised `cause`."""
+
+    def __init__(self, index: int, cause: Exception) -> None:
+        super().__init__(index)
+        self.index = index
+        self.cause = cause
+
+
+class GroupingDatabase(ABC):
+    """The part of a base.Database that is the same for each. A database of ours runs one transaction in `_commit`."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        self.session: int | None = None
+        self._handlers = handlers
+
+    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+        """Commit the commands; see base.Database.commit."""
+        results: list[Any] = []
+        ready = facts = False
+        parts = [commands]
+        while parts:
+            part = parts.pop()
+            try:
+                transaction, answers = self._commit(part, again=again)
+            except GuiltyError as guilty:
+                if len(part) == 1:
+                    results.append(_as_result(part[0], guilty.cause))
+                    continue
+                at = guilty.index
+                parts += [some for some in (part[at + 1 :], part[at : at + 1], part[:at]) if some]
+                continue
+            results += answers
+            ready |= transaction.ready
+            facts |= transaction.facts
+        return CommitReport(results, Changes(ready, facts))
+
+    @abstractmethod
+    def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
+        """Run one transaction. Raises GuiltyError, and what base.Database.commit raises."""
+
+    @abstractmethod
+    def _meaning(self, fault: Exception) -> MainspringError | None:
+        """Return what a fault of the database itself means; None if it is a statement's own."""
+
+    def _require_alive(self, state: str | None, commands: list[Any], *, again: bool) -> None:
+        """Refuse to write for a session that was declared dead (or that closed itself, unless this repeats the closing)."""
+        if state in _WRITERS:
+            return
+        if state == SessionState.CLOSED and again and any(isinstance(c, CloseSession) for c in commands):
+            return
+        raise FencedError(
+            f"session {self.session} of this process is {state or 'gone'}: its runs belong to others now",
+            hint="The process ends and is started again; it was out of reach for too long, or the store was restored.",
+        )
+
+    def _run(self, transaction: Transaction, commands: list[Any]) -> list[Any]:
+        """Let each handler answer its command."""
+        handlers, answers = self._handlers, []
+        for index, command in enumerate(commands):
+            try:
+                answers.append(handlers[type(command)](transaction, command))
+            except FencedError:
+                raise
+            except Exception as fault:
+                if self._meaning(fault) is not None:
+                    raise
+                raise GuiltyError(index, fault) from fault
+        return answers
+
+
+def _as_result(command: Any, cause: Exception) -> Exception:
+    """Return the error that a command gets for an answer."""
+    if isinstance(cause, MainspringError):
+        return cause
+    error = StoreError(f"{type(command).__name__} cannot be written: {type(cause).__name__}: {cause}")
+    error.__cause__ = cause
+    return error

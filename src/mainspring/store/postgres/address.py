@@ -1,0 +1,67 @@
+"""Where a PostgreSQL store is, and how it is spoken to.
+
+    postgresql://user@host:5432/database?schema=mainspring&sslmode=verify-full
+
+`schema` is ours (default `mainspring`); everything else is libpq's.
+"""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from mainspring.domain.errors import ConfigError
+
+DEFAULT_SCHEMA = "mainspring"
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_DEFAULTS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 4_000,
+    "target_session_attrs": "read-write",
+    "application_name": "mainspring",
+}
+"""A connection that goes nowhere is noticed within about four seconds: well before a lease is over."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """One schema of one database. `conninfo` may hold a password: it is never shown, `shown` is."""
+
+    conninfo: str
+    schema: str
+    shown: str
+
+    def __repr__(self) -> str:
+        return f"Address({self.shown!r})"
+
+
+def read_address(url: str) -> Address:
+    """Take a store's address apart.
+
+    Raises:
+        ConfigError: it is no address of a PostgreSQL database; the password is not repeated.
+    """
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    schema = options.pop("schema", DEFAULT_SCHEMA)
+    if not _SCHEMA.fullmatch(schema):
+        raise ConfigError(
+            f"{schema!r} cannot be the schema of a store",
+            hint="Use small letters, digits and underscores: ?schema=mainspring",
+        )
+    try:
+        given = conninfo_to_dict(urlunsplit(parts._replace(query=urlencode(options))))
+        conninfo = make_conninfo(**{**_DEFAULTS, **given})
+    except (psycopg.ProgrammingError, ValueError) as error:
+        raise ConfigError(
+            f"the address of the store cannot be read: {str(error).strip()}",
+            hint="Write postgresql://USER@HOST:PORT/DATABASE?schema=mainspring",
+        ) from None
+    place = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', given.get('user', ''))}"
+    return Address(conninfo, schema, f"postgresql://{place}?schema={schema}")

@@ -1,0 +1,173 @@
+"""One schema of PostgreSQL as the committer sees it: a list of commands becomes one transaction.
+
+BEGIN, wait for what this process sent before, is the session still alive, lock what the commands are about, the handlers in order, the
+rollups, COMMIT. One thread uses it. Statements see what was committed before each of them (READ COMMITTED): what two processes could decide
+upon at once is locked first (see locking.py).
+"""
+
+import contextlib
+import time
+from typing import Any
+
+import psycopg
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import MainspringError, StoreUnavailableError
+from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.store import failpoints
+from mainspring.store.grouping import GroupingDatabase, Handlers
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import Connection, connect, refuse_unsafe
+from mainspring.store.postgres.faults import ends_connection, translate
+from mainspring.store.postgres.locking import lock_group
+from mainspring.store.postgres.migrate import migrate
+from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.postgres.transaction import PostgresTransaction, run
+from mainspring.store.transaction import Transaction
+
+LEASE_MS = 10_000
+_LOOK_EVERY = 1.0
+_TELL_EVERY = 0.02
+
+
+class PostgresDatabase(GroupingDatabase):
+    """The write connection of one process, opened again whenever it is lost. Opening it makes and migrates the schema where needed.
+
+    `clock` gives chance, and the time if `own_time`; else the database's clock is the time.
+
+    Raises (from the constructor):
+        StoreError: the database cannot be used; see connection.connect, connection.refuse_unsafe and migrate.migrate.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        clock: Clock,
+        handlers: Handlers,
+        sealing: Sealing = PLAIN,
+        lease_ms: int = LEASE_MS,
+        own_time: bool = False,
+    ) -> None:
+        super().__init__(handlers)
+        self._sealing = sealing
+        self.address = address
+        self._clock = clock
+        self._own_time = own_time
+        self.instance = clock.random_bits(62)
+        """The advisory lock that each of our transactions takes first."""
+        self._opening = {
+            "schema": address.schema,
+            "stands_still": str(lease_ms // 2),
+            "waits": str(lease_ms // 2),
+            "runs": str(lease_ms * 3),
+            "instance": self.instance,
+        }
+        self._channel = f"mainspring_{address.schema}"
+        self._looked = self._told = time.monotonic()
+        self.connection: Connection | None = None
+        self._connect(first=True)
+
+    @property
+    def trouble(self) -> str | None:
+        """Nothing is known to be wrong while commits succeed."""
+        return None
+
+    def _connect(self, *, first: bool = False) -> Connection:
+        connection = connect(self.address)
+        try:
+            refuse_unsafe(connection, self.address)
+            if first:
+                migrate(connection, self.address)
+                connection.execute("begin")
+                connection.execute("select set_config('search_path', $1, true)", (self.address.schema,))
+                connection.execute(TEXTS["name_store"], (f"{self._clock.random_bits(128):032x}",))
+                connection.execute("commit")
+            connection.execute(f'listen "{self._channel}"')
+        except BaseException as fault:
+            connection.close()
+            if isinstance(fault, psycopg.Error):
+                raise translate(fault, self.address.shown) or fault from fault
+            raise
+        self.connection = connection
+        return connection
+
+    def _meaning(self, fault: Exception) -> MainspringError | None:
+        return translate(fault, self.address.shown)
+
+    def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
+        """Run one transaction."""
+        connection = self.connection
+        if connection is None or connection.closed:
+            connection = self._connect()
+        try:
+            transaction = self._open_group(connection, commands, again=again)
+            lock_group(transaction, commands)
+            answers = self._run(transaction, commands)
+            transaction.write_rollups()
+            if transaction.session is not None and transaction.session != self.session:
+                transaction.change("mark_session", (self.instance, transaction.session))
+            failpoints.hit("commit.before")
+            connection.execute("commit")
+        except BaseException as fault:
+            self._roll_back(connection, fault)
+            raise self._meaning(fault) or fault if isinstance(fault, Exception) else fault from fault
+        failpoints.hit("commit.after")
+        self.session = transaction.session
+        self._tell(connection, transaction)
+        return transaction, answers
+
+    def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
+        """Begin, and prove the session; one message to the server and back."""
+        with connection.pipeline():
+            connection.execute("begin")
+            run(connection.cursor(), TEXTS["open_group"], self._opening)
+            found = run(connection.cursor(), TEXTS["read_writer"], (self.session,))
+        row = found.fetchone()
+        assert row is not None
+        if self.session is not None:
+            self._require_alive(row[0], commands, again=again)
+        now = self._clock.now() if self._own_time else row[1]
+        return PostgresTransaction(
+            connection.cursor(), self.address.schema, now=now, session=self.session, again=again, sealing=self._sealing
+        )
+
+    def _roll_back(self, connection: Connection, fault: BaseException) -> None:
+        """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""
+        try:
+            if not connection.closed and not ends_connection(fault):
+                connection.execute("rollback")
+                return
+        except psycopg.Error:
+            pass
+        connection.close()
+
+    def _tell(self, connection: Connection, transaction: Transaction) -> None:
+        """Give other processes a hint, now and then; they look by themselves too. Not in the group: a hint waits for others' commits."""
+        now = time.monotonic()
+        if (transaction.ready or transaction.facts) and now - self._told >= _TELL_EVERY:
+            self._told = now
+            with contextlib.suppress(psycopg.Error):
+                connection.execute("select pg_notify($1, $2)", (self._channel, str(self.instance)))
+
+    def poll(self) -> bool:
+        """Tell whether another process gave a hint, or a while has passed without one."""
+        connection = self.connection
+        hinted = False
+        if connection is not None and not connection.closed:
+            try:
+                own = str(self.instance)
+                hinted = any(notice.payload != own for notice in connection.notifies(timeout=0))
+            except psycopg.Error as fault:
+                connection.close()
+                raise translate(fault, self.address.shown) or StoreUnavailableError(str(fault)) from fault
+        now = time.monotonic()
+        if hinted or now - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            return True
+        return False
+
+    def close(self) -> None:
+        """Close the write connection."""
+        if self.connection is not None:
+            self.connection.close()

@@ -1,0 +1,77 @@
+"""The one table from what PostgreSQL and the way to it report to errors of ours.
+
+Only faults of the server, the connection or its rights are in it. What is left (a constraint, a value that does not fit) is the fault of
+one statement and so of one command.
+"""
+
+import psycopg
+
+from mainspring.domain.errors import MainspringError, StoreFullError, StoreReadOnlyError, StoreUnavailableError
+from mainspring.store.base import StoreBrokenError
+
+_Fault = tuple[type[MainspringError], str, str]
+
+_AGAIN = "It is tried again by itself."
+_AWAY: _Fault = (StoreUnavailableError, "the database is out of reach", _AGAIN)
+_BUSY: _Fault = (StoreUnavailableError, "the database let another transaction go first", _AGAIN)
+_STATES: dict[str, _Fault] = {
+    "25006": (
+        StoreUnavailableError,
+        "the database is a read-only copy now",
+        "It was failed over: we look for the new primary.",
+    ),
+    "25P03": (StoreUnavailableError, "the database ended a transaction that stood still", _AGAIN),
+    "40001": _BUSY,
+    "40P01": _BUSY,
+    "55P03": _BUSY,
+    "57014": (StoreUnavailableError, "the database broke a statement off", _AGAIN),
+    "53100": (
+        StoreFullError,
+        "the disk of the database is full",
+        "Free space on it. Runs pause meanwhile and go on by themselves.",
+    ),
+    "53200": (StoreUnavailableError, "the database has no memory left", _AGAIN),
+    "53300": (
+        StoreUnavailableError,
+        "the database takes no more connections",
+        "Raise max_connections, or start fewer workers.",
+    ),
+    "42501": (
+        StoreReadOnlyError,
+        "this database role may not do that",
+        "Grant it: see docs/how-to/postgres.md, 'A role without the right to change tables'.",
+    ),
+    "42P01": (StoreBrokenError, "a table of the store is missing", "Run `mainspring db migrate`, or restore a backup."),
+    "3F000": (
+        StoreBrokenError,
+        "the schema of the store is missing",
+        "Run `mainspring db migrate`, or restore a backup.",
+    ),
+}
+_CLASSES: dict[str, _Fault] = {
+    "08": _AWAY,
+    "57": (StoreUnavailableError, "the database is shutting down or starting", _AGAIN),
+    "58": (StoreUnavailableError, "the database reports an error of its system", _AGAIN),
+    "XX": (StoreUnavailableError, "the database reports an error of its own", "Look into its log."),
+}
+
+
+def translate(fault: Exception, where: str) -> MainspringError | None:
+    """Return the error that tells of this fault of the database at `where`; None if it is a statement's own fault."""
+    if not isinstance(fault, psycopg.Error):
+        return None
+    state = fault.sqlstate
+    if state is None:
+        row = _AWAY if isinstance(fault, psycopg.OperationalError | psycopg.InterfaceError) else None
+    else:
+        row = _STATES.get(state) or _CLASSES.get(state[:2])
+    if row is None:
+        return None
+    kind, what, hint = row
+    said = str(fault).strip().splitlines()
+    return kind(f"{what}\nat {where}: {said[0] if said else type(fault).__name__}", hint=hint)
+
+
+def ends_connection(fault: BaseException) -> bool:
+    """Tell whether a new connection is needed after this fault, though the old one may still seem open."""
+    return isinstance(fault, psycopg.Error) and fault.sqlstate == "25006"

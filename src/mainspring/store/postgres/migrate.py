@@ -1,0 +1,105 @@
+"""Bringing the schema of a store to the form this version needs.
+
+`migrations/NNNN_name.sql` are run in order, each in one transaction together with the row that says it is done, so a process that is
+killed at any statement leaves either the old or the new form. An advisory lock lets one of several processes that start at once migrate;
+the others find it done. A role without the right to change tables opens a store that needs no change.
+"""
+
+import re
+from importlib import resources
+
+import psycopg
+from psycopg import sql
+
+from mainspring.domain.errors import StoreTooNewError
+from mainspring.store import failpoints
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import Connection
+
+Migration = tuple[int, str, str]
+"""Number, name and text."""
+
+_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_PARTS = re.compile(r"\$\$.*?\$\$|--[^\n]*|'(?:[^']|'')*'|;", re.DOTALL)
+
+
+def migrations() -> list[Migration]:
+    """Return the migrations this version knows, in order."""
+    folder = resources.files("mainspring.store.postgres") / "migrations"
+    found = [
+        (int(match[1]), match[2], entry.read_text(encoding="utf-8"))
+        for entry in folder.iterdir()
+        if (match := _NAME.fullmatch(entry.name))
+    ]
+    return sorted(found)
+
+
+def statements(text: str) -> list[str]:
+    """Take the text of a migration apart into its statements."""
+    found, start = [], 0
+    for match in _PARTS.finditer(text):
+        if match[0] == ";":
+            found.append(text[start : match.end()].strip())
+            start = match.end()
+    return found
+
+
+def version_of(connection: Connection, schema: str) -> int:
+    """Return the number of the last migration that was done to this store; 0 where there is none."""
+    row = connection.execute("select to_regclass($1)", (f"{schema}.meta",)).fetchone()
+    if row is None or row[0] is None:
+        return 0
+    query = sql.SQL("select value from {}.meta where key = 'schema'").format(sql.Identifier(schema))
+    found = connection.execute(query.as_string(connection)).fetchone()
+    return int(found[0][:4]) if found else 0
+
+
+def migrate(connection: Connection, address: Address, known: list[Migration] | None = None) -> list[str]:
+    """Run what is missing; return the names of the migrations that were run.
+
+    Raises:
+        StoreTooNewError: the store was made by a newer version of this program.
+        psycopg.Error: the role may not change tables.
+    """
+    known = migrations() if known is None else known
+    newest = max((number for number, _, _ in known), default=0)
+    ran = []
+    while (done := version_of(connection, address.schema)) < newest:
+        number, name, text = next(migration for migration in known if migration[0] > done)
+        if _run(connection, address.schema, number, name, text):
+            ran.append(name)
+    if done > newest:
+        raise StoreTooNewError(
+            f"the store has form {done}, this version knows {newest}\nat {address.shown}",
+            hint="Use the newer version of mainspring that wrote it.",
+        )
+    return ran
+
+
+def _run(connection: Connection, schema: str, number: int, name: str, text: str) -> bool:
+    """Run one migration; False = another process did it meanwhile."""
+    connection.execute("begin")
+    try:
+        connection.execute("select pg_advisory_xact_lock(hashtext($1))", (f"mainspring.migrate.{schema}",))
+        if version_of(connection, schema) >= number:
+            connection.execute("rollback")
+            return False
+        quoted = sql.Identifier(schema).as_string(connection)
+        if connection.execute("select to_regnamespace($1)", (quoted,)).fetchone() == (None,):
+            connection.execute(f"create schema {quoted}")
+        connection.execute("select set_config('search_path', $1, true)", (schema,))
+        for statement in statements(text):
+            connection.execute(statement)
+            failpoints.hit("migrate.statement")
+        connection.execute(
+            "insert into meta (key, value) values ('schema', $1) on conflict (key) do update set value = excluded.value",
+            (f"{number:04}_{name}",),
+        )
+        failpoints.hit("migrate.statement")
+        connection.execute("commit")
+    except BaseException:
+        if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE and not connection.closed:
+            connection.execute("rollback")
+        raise
+    failpoints.hit("migrate.done")
+    return True

@@ -1,0 +1,2 @@
+-- Shared: a session cannot be declared dead between this look and the commit. The instant is taken after all waiting.
+select (select state from sessions where id = ? for share), (extract(epoch from clock_timestamp()) * 1000)::bigint

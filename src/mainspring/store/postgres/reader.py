@@ -1,0 +1,96 @@
+"""Reads: a few short connections, beside the one that writes and never in its way.
+
+Each read is one message to the server and back: a transaction of its own that may not write, and that is broken off after ten seconds.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.store.base import Rows, Snapshot
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import Connection, prepare
+from mainspring.store.postgres.faults import translate
+from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.postgres.transaction import run
+from mainspring.store.transaction import Params
+
+MOST = 3
+_LONGEST_MS = "10000"
+_PATIENCE = 10.0
+
+
+class PostgresReader:
+    """A base.Reader of one schema, from any thread."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._opening = {"schema": address.schema, "longest": _LONGEST_MS}
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            address.conninfo,
+            kwargs={"autocommit": True, "cursor_factory": psycopg.RawCursor},
+            configure=prepare,
+            min_size=0,
+            max_size=MOST,
+            timeout=_PATIENCE,
+            max_idle=60.0,
+            num_workers=1,
+            open=True,
+            name="mainspring-reader",
+        )
+
+    def read(self, query: str, params: Params = ()) -> Rows:
+        """Return all rows of a statement of `queries/`."""
+        return self._fetch(TEXTS[query], params)
+
+    def read_text(self, text: str, params: Params = ()) -> Rows:
+        """Return all rows of a statement that was put together; see base.Reader."""
+        return self._fetch(TEXTS.worded(text), params)
+
+    def _fetch(self, text: str, params: Params) -> Rows:
+        with self._connection() as connection:
+            with connection.pipeline():
+                connection.execute("begin read only")
+                run(connection.cursor(), TEXTS["open_read"], self._opening)
+                found = run(connection.cursor(), text, params)
+                connection.execute("commit")
+            return found.fetchall()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Give a `read` whose calls all see the same commit."""
+        with self._connection() as connection:
+            with connection.pipeline():
+                connection.execute("begin isolation level repeatable read read only")
+                run(connection.cursor(), TEXTS["open_read"], self._opening)
+            try:
+
+                def read(query: str, params: Params = ()) -> Rows:
+                    return run(connection.cursor(), TEXTS[query], params).fetchall()
+
+                yield read
+            finally:
+                if not connection.closed:
+                    connection.execute("rollback")
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """Lend a connection. One that had a fault is not lent again."""
+        try:
+            with self._pool.connection() as connection:
+                try:
+                    yield connection
+                except psycopg.Error:
+                    connection.close()
+                    raise
+        except (PoolTimeout, PoolClosed) as error:
+            raise StoreUnavailableError(f"the database is out of reach\nat {self._address.shown}: {error}") from error
+        except psycopg.Error as fault:
+            raise translate(fault, self._address.shown) or fault from fault
+
+    def close(self) -> None:
+        """Close the connections; the ones that are lent close when they come back."""
+        self._pool.close(timeout=1.0)

