@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class App:
-    """One store and the automations of this process."""
+    """One store and the automations of this process. `tags` = what its worker carries: it takes runs with such a `tag=` too."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class App:
         classifier: Classifier | None = None,
         clock: Clock | None = None,
         concurrency: int = 64,
+        tags: Sequence[str] = (),
         databases: Mapping[str, Path] | None = None,
         payload_max: int | str = DEFAULT_LIMIT,
     ) -> None:
@@ -61,7 +62,7 @@ class App:
         self.sealing = Sealing(codec, _limit_of(payload_max))
         self.clock = clock or SystemClock()
         self._classifier = classifier
-        self._settings = WorkerSettings(concurrency=concurrency)
+        self._settings = WorkerSettings(concurrency=concurrency, tags=_tags_of(tags))
         self._databases = databases
         self._project: Project | None = None
         self._working: Working | None = None
@@ -276,6 +277,12 @@ def _limit_of(payload_max: int | str) -> int:
         return payload_limit(payload_max)
     except OptionError as error:
         raise OptionError(f"App(payload_max=...): {error.message}", hint=error.hint) from None
+
+
+def _tags_of(tags: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
+        raise OptionError(f"App(tags=...): expected a list of words, got {tags!r}", hint='Write tags=["gpu"].')
+    return tuple(tags)
 
 
 def _path_of(store: str | Path) -> Path:

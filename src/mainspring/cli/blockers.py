@@ -3,6 +3,7 @@
 Order of the list = order in which a claim would meet them, so the first one is the one to mend first.
 """
 
+import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -111,7 +112,11 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
         return
     tagged = [worker for worker in fitting if not run.tag or run.tag in worker.tags]
     if not tagged:
-        yield Block(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *start, stuck=True)
+        carry = (
+            f"mainspring up --tag {shlex.quote(one_line(run.tag))}",
+            "start a worker that carries it, or name it in [worker] tags",
+        )
+        yield Block(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *carry, stuck=True)
         return
     serving = [worker for worker in tagged if worker.queues is None or run.queue in worker.queues]
     if not serving:

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 from mainspring.cli.context import Invocation
 
 if TYPE_CHECKING:
-    from mainspring.app.project import Project
+    from mainspring.app.project import Handover, Project
     from mainspring.app.supervisor import Supervisor
     from mainspring.store.views import SessionView
 
 _LOOK_EVERY_S = 0.5
 
 
-def serve(invocation: Invocation, modules: tuple[str, ...], *, reload: bool = False) -> int:
-    """Run until SIGTERM or Ctrl-C.
+def serve(invocation: Invocation, modules: tuple[str, ...], *, tags: tuple[str, ...] = (), reload: bool = False) -> int:
+    """Run until SIGTERM or Ctrl-C. `tags` = what the worker carries, None said = as configured.
 
     Raises:
         AlreadyExistsError: a supervisor works on this store on this machine already.
     """
-    from mainspring.app.project import Project
+    from mainspring.app.project import Handover
     from mainspring.store.sqlite.supervisor_lock import already_supervised, only_supervisor
 
     logging.basicConfig(
@@ -32,26 +32,30 @@ def serve(invocation: Invocation, modules: tuple[str, ...], *, reload: bool = Fa
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    project = Project(invocation.settings)
+    flags = {
+        "store.url": invocation.flags.store,
+        "project.environment": invocation.flags.environment,
+        "worker.tags": list(tags) or None,
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    handover = Handover(given, invocation.flags.config, modules)
+    project = handover.project()  # as the worker will read it, so that what is wrong with a flag is said here
     project.install_failpoints()
     with only_supervisor(invocation.path):
         for number in live_supervisors(invocation):  # one that reaches the store by another name
             raise already_supervised(invocation.path, str(number))
-        return _supervise(invocation, project, modules, reload=reload)
+        return _supervise(invocation, project, handover, reload=reload)
 
 
-def _supervise(invocation: Invocation, project: "Project", modules: tuple[str, ...], *, reload: bool) -> int:
-    from mainspring.app.project import Handover
+def _supervise(invocation: Invocation, project: "Project", handover: "Handover", *, reload: bool) -> int:
     from mainspring.app.supervisor import Supervisor
 
-    flags = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
-    given = {name: value for name, value in flags.items() if value is not None}
-    supervisor = Supervisor(project, Handover(given, invocation.flags.config, modules))
+    supervisor = Supervisor(project, handover)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: supervisor.stop())
     names = ", ".join(project.settings.project.automations) or "none: add files to [project] automations"
     invocation.output.hint(f"store {invocation.path}\nautomations {names}\nstop with Ctrl-C")
-    return supervisor.run(once=_reloader(supervisor, project, modules) if reload else lambda: None)
+    return supervisor.run(once=_reloader(supervisor, project, handover.modules) if reload else lambda: None)
 
 
 def live_supervisors(invocation: Invocation) -> list[int]:

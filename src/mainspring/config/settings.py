@@ -85,9 +85,10 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
-    """`[worker]`: how much runs at once, and how long a silent or stopping worker is borne."""
+    """`[worker]`: what it takes, how much runs at once, and how long a silent or stopping worker is borne."""
 
     queues: dict[str, QueueSettings] = field(default_factory=lambda: {"default": QueueSettings()})
+    tags: tuple[Name, ...] = ()
     concurrency: Count = 64
     threads: Count = 32
     processes: Count = 4

@@ -101,8 +101,12 @@ def test_no_worker_with_this_version_or_tag(cli, stage):
     text, _, can = why(cli, stage.start(newer))
     assert text == "It belongs to version 3 of backup; live workers have version 1."
     assert "mainspring up" in can
-    text, _, _ = why(cli, stage.start(tag="gpu"))
+    run = stage.start(tag="gpu")
+    text, _, can = why(cli, run)
     assert text == "No live worker with backup carries tag 'gpu'."
+    assert "mainspring up --tag gpu" in can
+    stage.do(Claim("tagged", 0, tags=("gpu",)))
+    assert "tag" not in why(cli, run)[0]
 
 
 def test_no_worker_that_serves_the_queue(cli, stage):
