@@ -82,6 +82,20 @@ async def test_close_policy_says_what_the_parents_end_does_to_a_child(tmp_path, 
             assert (await engine.until(kid.id, RunState.SUCCEEDED)).result == b'"alone"'
 
 
+async def test_close_policy_that_is_none_is_refused_where_it_is_said(tmp_path):
+    """A word that is not known would be taken for "keep" when the parent ends."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> None:
+            await run.options(close="abandon").child(parent)  # type: ignore[arg-type]
+
+    async with World(tmp_path).engine(registry) as engine:
+        view = await engine.until(await engine.start(parent), RunState.FAILED)
+    assert "close='abandon' is none of the choices" in view.failure.message
+    assert 'close="keep"' in view.failure.hint
+
+
 async def test_child_with_a_run_key_is_shared_by_two_parents(tmp_path):
     """One child, two results."""
     made: list[str] = []

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain import option_values as read
-from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.errors import DefinitionError, OptionError, UnknownNameError
 
 
 class Kind(StrEnum):
@@ -148,6 +148,30 @@ OPTIONS: dict[str, Option] = {
 }
 
 
+_OF_STEPS = (
+    "They are for one attempt of a step: @ms.step({0}=...) above its function, or run.options({0}=...).step(...)."
+)
+_OWN_PROCESS = "a command is always a process of its own"
+
+
+def _why_not(kind: Kind, name: str, value: Any) -> tuple[str, str] | None:
+    """Return why an option cannot be in force there, and what to do instead; None if it can."""
+    if kind is Kind.WORKFLOW and name == "timeout":
+        return "a workflow has no attempts of its own", f"deadline= limits the whole run. {_OF_STEPS.format(name)}"
+    if kind is Kind.WORKFLOW and name in ("delivery", "isolate"):
+        return "the code of a workflow has no effects of its own", _OF_STEPS.format(name)
+    if kind is Kind.SCRIPT and name == "isolate":
+        return _OWN_PROCESS, "Leave it out."
+    if kind is Kind.SCRIPT and name == "delivery" and value == "transactional":
+        return "a command cannot take part in a transaction of ours", "Use at_least_once or at_most_once."
+    return None
+
+
+def is_in_force(kind: Kind, name: str, value: Any) -> bool:
+    """Whether a definition of this kind can obey the option with this value."""
+    return kind in OPTIONS[name].kinds and _why_not(kind, name, value) is None
+
+
 def options_of(kind: Kind) -> tuple[Option, ...]:
     """Return the options that this kind takes, in the order in which they are shown."""
     return tuple(option for option in OPTIONS.values() if kind in option.kinds)
@@ -159,6 +183,7 @@ def parse_options(kind: Kind, values: Mapping[str, Any], where: str) -> dict[str
     Raises:
         UnknownNameError: a name is no option of this kind; shows the nearest.
         OptionError: a value cannot be used; says which option and `where` it stands.
+        DefinitionError: this kind cannot obey it.
     """
     known = {option.name: option for option in options_of(kind)}
     parsed: dict[str, Any] = {}
@@ -171,4 +196,9 @@ def parse_options(kind: Kind, values: Mapping[str, Any], where: str) -> dict[str
             parsed[name] = known[name].read(value)
         except (OptionError, UnknownNameError) as error:
             raise OptionError(f"option {name!r}: {error.message}\nin {where}", hint=error.hint) from None
+        unusable = _why_not(kind, name, parsed[name])
+        if unusable is not None:
+            raise DefinitionError(
+                f"option {name}={value!r} would change nothing: {unusable[0]}\nin {where}", hint=unusable[1]
+            )
     return {name: parsed[name] for name in known if name in parsed}

@@ -19,7 +19,7 @@ from mainspring.domain.options import Kind, parse_options
 from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature, signature_of
 from mainspring.engine.automation import Automation, Step, Task, Workflow
-from mainspring.engine.child_runs import child_call, spread_call
+from mainspring.engine.child_runs import child_call, close_policy, spread_call
 from mainspring.engine.mapping import Fan, ItemFailed
 from mainspring.engine.requests import Request, StepCall, StepPlan
 
@@ -67,7 +67,7 @@ class Asker:
         plan = _plan_of(
             read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo
         )
-        plan = replace(plan, run_key=run_key, close=close or plan.close)
+        plan = replace(plan, run_key=run_key, close=plan.close if close is None else close_policy(close))
         return Asker(self._body, _merge(self._plan, plan))
 
     @overload

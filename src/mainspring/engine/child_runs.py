@@ -12,7 +12,7 @@ import msgspec
 
 from mainspring.domain.call import decode_call, decode_result, roundtrip_call
 from mainspring.domain.codec import decode, encode
-from mainspring.domain.errors import DefinitionError
+from mainspring.domain.errors import DefinitionError, OptionError
 from mainspring.domain.ids import derived_id
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.signature import Signature, signature_of
@@ -34,6 +34,20 @@ class StepInput(msgspec.Struct, frozen=True):
     timeout_s: float | None = None
     isolate: str | None = None
     delivery: str = "at_least_once"
+
+
+def close_policy(value: Any) -> str:
+    """Return `close=` of a child: what becomes of it when whoever asked for it ends or no longer waits.
+
+    Raises:
+        OptionError: it is neither "cancel" nor "keep".
+    """
+    if value not in ("cancel", "keep"):
+        hint = (
+            'close="cancel" (default) stops the child with the run that asked for it, close="keep" lets it go on alone.'
+        )
+        raise OptionError(f"close={value!r} is none of the choices", hint=hint)
+    return str(value)
 
 
 def child_call(

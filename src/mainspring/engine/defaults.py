@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from mainspring.domain.options import OPTIONS, Kind
+from mainspring.domain.options import Kind, is_in_force
 from mainspring.domain.retry import Retry
 
 _DEFAULTS: ContextVar[Mapping[str, Any] | None] = ContextVar("mainspring_defaults", default=None)
@@ -28,7 +28,7 @@ def filled(kind: Kind, parsed: dict[str, Any]) -> dict[str, Any]:
     under = {
         name: value
         for name, value in shared.items()
-        if name not in parsed and kind in OPTIONS[name].kinds and (name != "tz" or has_clock)
+        if name not in parsed and is_in_force(kind, name, value) and (name != "tz" or has_clock)
     }
     return parsed | under
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from mainspring.domain.errors import DefinitionError, MainspringError, OptionErr
 from mainspring.domain.retry import Retry
 from mainspring.engine import on
 from mainspring.engine.ambient import IN_BODY
+from mainspring.engine.defaults import defaults
 from mainspring.engine.definitions import script, step, task, workflow
 from mainspring.engine.registry import Registry
 
@@ -231,3 +233,47 @@ def test_fingerprint_follows_the_text():
         made.append(names["sync"])
     assert all(len(one._draft.fingerprint) == 64 for one in made)
     assert made[0]._draft.fingerprint == made[1]._draft.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ({"timeout": "1s"}, "deadline="),
+        ({"isolate": "process"}, "run.options"),
+        ({"delivery": "at_most_once"}, "run.options"),
+    ],
+)
+def test_workflow_refuses_what_only_a_step_can_obey(option, hint):
+    """An option that is taken is in force; one that cannot be says where it belongs."""
+
+    async def order(run: Any) -> None: ...
+
+    with pytest.raises(DefinitionError, match="would change nothing") as caught:
+        workflow(**option)(order)
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("option", [{"isolate": "thread"}, {"isolate": "process"}, {"delivery": "transactional"}])
+def test_script_refuses_what_a_command_cannot_obey(option):
+    """At its definition, not when it runs at night."""
+    with pytest.raises(DefinitionError, match="command"):
+        script("backup", "./backup.sh", **option)
+
+
+def test_shared_defaults_stand_under_those_alone_that_can_obey_them(registry):
+    """`[defaults] timeout` is for attempts: a workflow beside a task does not get it, and is no error for that."""
+
+    async def order(run: Any) -> None: ...
+
+    def note() -> None: ...
+
+    with defaults({"timeout": "20m", "delivery": "transactional", "owner": "ann"}):
+        workflow(order)
+        task(note)
+        script("backup", "./backup.sh")
+    options = {name: registry.get(name).definition.options for name in ("order", "note", "backup")}
+    assert options == {
+        "order": {"owner": "ann"},
+        "note": {"timeout": "20m", "delivery": "transactional", "owner": "ann"},
+        "backup": {"timeout": "20m", "owner": "ann"},
+    }
