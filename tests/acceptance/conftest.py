@@ -5,11 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.works import Works
 from tests.acceptance.wrapping import Place
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def works(place: Place) -> Iterator[Works]:
+    made = Works(place)
     yield made
     made.close()

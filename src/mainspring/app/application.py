@@ -254,6 +254,9 @@ class App:
         if self._working is None:
             await asyncio.sleep(min(within, 0.1))
             return
+        fatal = self._working.store.committer.fatal
+        if fatal is not None:
+            raise fatal
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._working.changed.wait(), within)
 

@@ -19,6 +19,7 @@ import msgspec
 from mainspring.app.project import Handover, Project
 from mainspring.app.upkeep import bury
 from mainspring.app.worker_process import GONE, STALLED
+from mainspring.domain.errors import StoreError
 from mainspring.store.liveness import find_dead
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -28,6 +29,7 @@ STEADY_AFTER = 30.0
 """A worker that lived so long starts again without a pause."""
 _SURVIVE_MS, _SURVIVE_LONGEST_MS = 2_000, 600_000
 _POLL = 0.05
+_END_WITHOUT_STORE = 1.0
 
 
 @dataclass(slots=True)
@@ -66,15 +68,26 @@ class Supervisor:
         self._reload = True
 
     def run(self, *, once: Callable[[], None] = lambda: None) -> int:
-        """Keep the processes running; `once` is called each turn (0.05 s). Returns the exit code."""
+        """Keep the processes running; `once` is called each turn (0.05 s). Returns the exit code.
+
+        Raises:
+            StoreGoneError: the store's file was removed or replaced; the processes have ended.
+            StoreError: it cannot be used.
+        """
         store = self._project.open_store()
         try:
             store.open_session("supervisor")
             while not self._stopping:
+                store.check_presence()
                 self._turn(store)
                 once()
                 time.sleep(_POLL)
             self._end(self._project.settings.worker.drain.total_seconds())
+        except StoreError:
+            # A worker that was started now would make another store, and believe that there never was one.
+            self._end(_END_WITHOUT_STORE)
+            store.check_presence()
+            raise
         finally:
             store.close()
         return 0

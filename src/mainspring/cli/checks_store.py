@@ -24,7 +24,7 @@ def config(invocation: Invocation) -> Iterator[Check]:
 def store(invocation: Invocation) -> Iterator[Check]:
     """The store can be read, and written by this user."""
     path = invocation.path
-    if not path.exists():
+    if not invocation.is_there():
         above = _existing(path)
         if os.access(above, os.W_OK):
             yield ok("store", f"none yet; it will be made at {path}")

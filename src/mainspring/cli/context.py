@@ -147,9 +147,16 @@ class Invocation:
             self._store = store
         return self._store
 
+    def is_there(self) -> bool:
+        """Tell whether there is a store. Raises StoreGoneError where there was one."""
+        from mainspring.store.sqlite.presence import refuse_gone
+
+        refuse_gone(self.path)
+        return self.path.exists()
+
     def read(self, question: "Callable[[Reader], T]", otherwise: T) -> T:
         """Ask the store; where there is none yet, return `otherwise`."""
-        if self._store is None and not self.path.exists():
+        if self._store is None and not self.is_there():
             return otherwise
         try:
             reader = self.reader
@@ -213,7 +220,7 @@ class Invocation:
         self.output.close()
 
     def _existing(self) -> Path:
-        if not self.path.exists():
+        if not self.is_there():
             raise NotFoundError(
                 f"there is no store yet\nat {self.path}",
                 hint="`mainspring up` or `mainspring exec` makes it, and so does `mainspring db migrate`.",

@@ -17,7 +17,7 @@ def migrate(invocation: Invocation) -> None:
     from mainspring.store.sqlite.store import SqliteStore
 
     path, was_there = invocation.path, invocation.path.exists()
-    store = SqliteStore(path, clock=invocation.clock)
+    store = SqliteStore(path, clock=invocation.clock, anew=True)
     store.open()
     store.close()
     number, name, _ = migrations()[-1]

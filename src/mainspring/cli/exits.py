@@ -3,7 +3,7 @@
 from typing import Final
 
 from mainspring.domain import errors as e
-from mainspring.store.base import NotAStoreError, StoreDamagedError
+from mainspring.store.base import NotAStoreError, StoreDamagedError, StoreGoneError
 
 OK: Final = 0
 UNEXPECTED: Final = 1
@@ -20,7 +20,7 @@ INTERRUPTED: Final = 130
 
 MEANINGS: Final[dict[int, str]] = {
     OK: "done; an empty list too",
-    UNEXPECTED: "unexpected failure, or a damaged store",
+    UNEXPECTED: "unexpected failure, or a store that is damaged or gone",
     USAGE: "usage, configuration, or a confirmation is needed",
     NOT_FOUND: "not found",
     NOT_ALLOWED: "not allowed",
@@ -64,6 +64,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (e.StoreHeldError, CONFLICT),
     (e.StoreReadOnlyError, NOT_ALLOWED),
     (StoreDamagedError, UNEXPECTED),
+    (StoreGoneError, UNEXPECTED),
     (e.StoreFullError, TRY_AGAIN),
     (e.StoreUnavailableError, TRY_AGAIN),
     (e.BusyError, TRY_AGAIN),
@@ -89,4 +90,4 @@ def exit_code(error: BaseException) -> int:
 
 def is_retryable(kind: type[BaseException]) -> bool:
     """Tell whether the same command may succeed when it is given again."""
-    return issubclass(kind, _RETRYABLE) and not issubclass(kind, StoreDamagedError)
+    return issubclass(kind, _RETRYABLE) and not issubclass(kind, StoreDamagedError | StoreGoneError)

@@ -35,7 +35,7 @@ def status(invocation: Invocation, *, wait_healthy: bool, timeout: str) -> int:
 
 def welcome(invocation: Invocation) -> int:
     """Say how things stand inside a project, how to begin outside of one."""
-    if invocation.settings.file is None and not invocation.path.exists():
+    if invocation.settings.file is None and not invocation.is_there():
         invocation.output.line(BEGIN)
         return exits.OK
     found = _now(invocation)

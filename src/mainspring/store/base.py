@@ -39,6 +39,12 @@ class StoreDamagedError(StoreBrokenError):
     code = "store_damaged"
 
 
+class StoreGoneError(StoreBrokenError):
+    """The file was removed or replaced: trying again cannot help, only putting it back can."""
+
+    code = "store_gone"
+
+
 class Changes(msgspec.Struct, frozen=True):
     """What a commit (ours or another process's) may have made: rows that can be claimed now or later, facts, or something unknown."""
 

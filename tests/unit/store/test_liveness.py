@@ -117,6 +117,7 @@ def test_an_ended_session_takes_its_lock_file_along(path):
 
 def test_the_living_are_not_found_dead(path, children):
     """A running process that holds its lock, or lost the file of it, is left alone; so is everybody on another host."""
+    open_database(path).close()  # the store is there before its first session
     lock = SessionLock(path, "u")
     database, _ = record(path, pid=os.getpid(), started=process_started(os.getpid()), lock_path=lock.path)
     reader = SqliteReader(path)
@@ -133,6 +134,7 @@ def test_the_living_are_not_found_dead(path, children):
 
 def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path, children):
     """Main process killed: its recorded group and the heir of its lock are killed, then the lock is free."""
+    open_database(path).close()  # the store is there before its first session
     lock = SessionLock(path, "u")
     main = sleeper(children)
     heir = sleeper(children, pass_fds=[lock.descriptor])

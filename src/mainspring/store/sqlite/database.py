@@ -18,6 +18,7 @@ from mainspring.store.sqlite.ballast import Ballast
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign, unwritable
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.migrate import migrate
+from mainspring.store.sqlite.presence import Presence, refuse_gone
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.sqlite.turnstile import Turnstile
@@ -27,16 +28,22 @@ from mainspring.store.transaction import Transaction
 class SqliteDatabase(GroupingDatabase):
     """The write connection of one process. Opening it makes and migrates the file where needed.
 
+    `anew` = also make it where there was one that is gone.
+
     Raises (from the constructor):
         StoreError: the file cannot be used; see connection.connect and migrate.migrate.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, handlers: Handlers, sealing: Sealing = PLAIN) -> None:
+    def __init__(
+        self, path: Path, *, clock: Clock, handlers: Handlers, sealing: Sealing = PLAIN, anew: bool = False
+    ) -> None:
         super().__init__(handlers)
         self.path = path
         self._clock = clock
         self._sealing = sealing
         refuse_foreign(path)
+        if not anew:
+            refuse_gone(path)
         prepare_folder(path)
         self.turnstile = _turnstile(path)
         try:
@@ -53,6 +60,7 @@ class SqliteDatabase(GroupingDatabase):
         self._ballast = Ballast(path)
         self._ballast.keep()
         self._seen = self._data_version()
+        self.presence = Presence(path)
 
     @property
     def trouble(self) -> str | None:
@@ -76,6 +84,7 @@ class SqliteDatabase(GroupingDatabase):
                 answers = self._run(transaction, commands)
                 transaction.write_rollups()
                 failpoints.hit("commit.before")
+                self.presence.check()
                 connection.execute("commit")
             except BaseException as fault:  # noqa: BLE001 - rolled back and raised as what it means
                 self._roll_back()
@@ -107,7 +116,12 @@ class SqliteDatabase(GroupingDatabase):
         raise meaning or StoreBrokenError(f"the store refused a transaction\nat {self.path}: {fault}") from fault
 
     def poll(self) -> bool:
-        """Tell whether another connection committed since the last poll."""
+        """Tell whether another connection committed since the last poll.
+
+        Raises:
+            StoreGoneError: the file is another one, or none.
+        """
+        self.presence.check()
         try:
             seen = self._data_version()
         except apsw.Error as fault:

@@ -16,6 +16,7 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.base import Rows, Snapshot
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.presence import Presence
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.transaction import Params
 
@@ -29,6 +30,7 @@ class SqliteReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._presence = Presence(path, beside=False)
         self._idle: list[apsw.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -64,6 +66,7 @@ class SqliteReader:
         """Lend a connection. One that had a fault is not lent again."""
         if self._closed:
             raise StoreUnavailableError("the store was closed")
+        self._presence.check()
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         if connection is None:

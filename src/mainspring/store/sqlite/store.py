@@ -40,7 +40,7 @@ class SqliteStore:
     """A base.Store on one SQLite file. The callbacks are those of committer.Committer.
 
     `sealing` opens the data of events, to match them; no other value is looked into.
-    `wrap` puts another Database around the real one (simulated faults).
+    `wrap` puts another Database around the real one (simulated faults). `anew` = make the file also where there was one that is gone.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class SqliteStore:
         on_trouble: Callable[[str | None], None] = _ignore,
         on_fatal: Callable[[BaseException], None] = _ignore,
         wrap: Callable[[Database], Database] = lambda database: database,
+        anew: bool = False,
     ) -> None:
         self.path = path
         self.lock: SessionLock | None = None
@@ -65,6 +66,7 @@ class SqliteStore:
         self._on_trouble = on_trouble
         self._on_fatal = on_fatal
         self._wrap = wrap
+        self._anew = anew
         self._database: SqliteDatabase | None = None
         self._committer: Committer | None = None
         self._reader: SqliteReader | None = None
@@ -75,7 +77,9 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be used; the kind tells why.
         """
-        self._database = SqliteDatabase(self.path, clock=self._clock, handlers=HANDLERS, sealing=self._sealing)
+        self._database = SqliteDatabase(
+            self.path, clock=self._clock, handlers=HANDLERS, sealing=self._sealing, anew=self._anew
+        )
         self._reader = SqliteReader(self.path)
         self._committer = Committer(
             self._wrap(self._database),
@@ -132,6 +136,11 @@ class SqliteStore:
     def waits_for(self, longer_than: float = 5.0) -> str | None:
         """Tell which process has kept this one from writing for so many seconds, if one does."""
         return self._database.turnstile.waits_for(longer_than) if self._database is not None else None
+
+    def check_presence(self) -> None:
+        """Do nothing if the open files still stand under their names. Raises StoreGoneError; any thread may ask."""
+        if self._database is not None:
+            self._database.presence.check()
 
     def free_bytes(self) -> int:
         """Return the space left beside the store."""

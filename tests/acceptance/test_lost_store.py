@@ -1,0 +1,115 @@
+"""The store's file, or a file that belongs to it, is taken away under processes that use it: nothing is committed into the lost one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.acceptance.works import Works, is_alive
+
+STEPS = """
+import asyncio
+from pathlib import Path
+import mainspring as ms
+
+async def step(number: int) -> int:
+    await asyncio.sleep(0.05)
+    with open("effects", "a") as file:
+        file.write("x")
+    return number
+
+@ms.workflow
+async def long(run: ms.Run) -> None:
+    for number in range(10_000):
+        await run.step(step, number)
+
+@ms.task
+def quick() -> None: ...
+"""
+
+
+def removed(store: Path) -> None:
+    """Somebody tidies up."""
+    store.unlink()
+
+
+def replaced(store: Path) -> None:
+    """Another store is put there without asking anybody."""
+    store.rename(store.with_name("old.db"))
+    connection = apsw.Connection(str(store))
+    connection.execute("create table other (x)")
+    connection.close()
+
+
+def without_log(store: Path) -> None:
+    """The write-ahead log looks like rubbish to somebody."""
+    store.with_name("s.db-wal").unlink()
+
+
+def without_index(store: Path) -> None:
+    """So does the shared index of the log."""
+    store.with_name("s.db-shm").unlink()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("lose", "said"),
+    [
+        (removed, "the store's file was removed"),
+        (replaced, "the store's file was replaced by another one"),
+        (without_log, "the store's write-ahead log was removed"),
+        (without_index, "the store's shared index was removed"),
+    ],
+)
+def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path], None], said: str) -> None:
+    """Within seconds worker and supervisor say so and end; they make no other store in its place."""
+    works.up(STEPS)
+    effects = works.place.folder / "effects"
+    works.start("long")
+    works.until(lambda: effects.exists() and effects.stat().st_size >= 3, "no step is done")
+    (worker,) = works.workers()
+    lose(works.place.store)
+    done = effects.stat().st_size
+    works.until(lambda: not is_alive(worker), "the worker goes on", within=5)
+    assert effects.stat().st_size - done < 40
+    assert works.supervisor.wait(5) == 1
+    log = works.log.read_text()
+    assert said in log
+    assert str(works.place.store) in log
+    assert log.count("Traceback") == 0
+    assert works.place.store.exists() == (lose is not removed)
+
+
+@pytest.mark.timeout(120)
+def test_removed_store_is_not_made_anew_in_silence(works: Works) -> None:
+    """Whatever asks for a store that was there says that it is gone; a command wrapped by exec runs all the same."""
+    works.up(STEPS)
+    store = works.place.store
+    store.unlink()
+    assert works.supervisor.wait(10) == 1
+    for words in (("up",), ("run", "quick", "--detach"), ("run", "quick"), ("down",), ("status",), ("runs", "list")):
+        done = works.place.call(*words)
+        assert (done.returncode, b"the store's file is gone" in done.stderr) == (1, True), (words, done)
+    doctor = works.place.call("doctor")
+    assert doctor.returncode == 9
+    assert b"the store's file is gone" in doctor.stdout
+    assert works.place.sh("exit 3").returncode == 3
+    assert len(works.place.spooled()) == 1
+    assert not store.exists()
+
+
+@pytest.mark.timeout(120)
+def test_store_begins_anew_when_what_lay_beside_it_is_gone_too(works: Works) -> None:
+    """What the error says to do makes an empty store, also by a command that is meant to make one."""
+    works.up(STEPS)
+    store = works.place.store
+    store.unlink()
+    works.supervisor.wait(10)
+    (hint,) = [
+        line for line in works.place.call("status").stderr.decode().splitlines() if "mainspring db migrate" in line
+    ]
+    assert "db restore" in hint
+    assert works.place.call("db", "migrate").returncode == 0
+
+    assert works.place.call("run", "quick").returncode == 0

@@ -1,0 +1,85 @@
+"""A file that was removed or replaced under an open connection is noticed before anything is acknowledged into it."""
+
+import pytest
+
+from mainspring.domain.clock import SystemClock
+from mainspring.store.base import StoreGoneError
+from mainspring.store.commands.sessions import Beat
+from mainspring.store.sqlite.presence import Presence
+from mainspring.store.sqlite.reader import SqliteReader
+from mainspring.store.sqlite.store import SqliteStore
+from tests.unit.store.sqlite.stores import do, open_database, starting
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state.db"
+
+
+def test_nothing_is_acknowledged_into_a_removed_file(path):
+    """The commit itself looks, whatever was looked at before; the one before it stands."""
+    database = open_database(path)
+    do(database, starting("r1"))
+    kept = path.rename(path.with_name("kept.db"))
+    with pytest.raises(StoreGoneError, match=r"removed while it was in use\nat .*state\.db"):
+        database.commit([starting("r2")])
+    kept.rename(path)
+    assert [row[0] for row in database.connection.execute("select id from runs")] == ["r1"]
+    do(database, starting("r3"))
+    database.close()
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm"])
+def test_files_beside_the_store_belong_to_it(path, end):
+    """Without its log or the index of the log the store is not what was committed."""
+    database = open_database(path)
+    path.with_name(f"state.db{end}").unlink()
+    with pytest.raises(StoreGoneError, match=f"state.db{end}"):
+        database.poll()
+    database.close()
+
+
+def test_reader_answers_nothing_from_a_replaced_file(path, tmp_path):
+    """Also what only reads would tell for ever how things stood when the file was replaced."""
+    open_database(path).close()
+    other = tmp_path / "other.db"
+    open_database(other).close()
+    reader = SqliteReader(path)
+    assert reader.read_text("select count(*) from runs") == [(0,)]
+    other.replace(path)
+    with pytest.raises(StoreGoneError, match="replaced by another one"):
+        reader.read_text("select count(*) from runs")
+    reader.close()
+
+
+def test_ordinary_use_changes_no_file(path):
+    """Commits, readers that come and go, and checkpoints by others leave all of them in their places."""
+    store = SqliteStore(path, clock=SystemClock())
+    store.open()
+    store.open_session("worker")
+    seen = Presence(path)
+    for _ in range(3):
+        other = open_database(path)
+        do(other, starting(f"r{_}"))
+        other.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        other.close()
+        store.apply(Beat())
+        seen.check()
+    store.close()
+
+
+def test_store_that_was_used_is_made_anew_only_by_word(path):
+    """What lies beside a store tells that there was one."""
+    store = SqliteStore(path, clock=SystemClock())
+    store.open()
+    store.open_session("worker")
+    store.close()
+    path.unlink()
+    with pytest.raises(StoreGoneError, match="the store's file is gone"):
+        SqliteStore(path, clock=SystemClock()).open()
+    path.touch()
+    with pytest.raises(StoreGoneError, match="the store's file is gone"):
+        SqliteStore(path, clock=SystemClock()).open()
+    anew = SqliteStore(path, clock=SystemClock(), anew=True)
+    anew.open()
+    anew.close()
