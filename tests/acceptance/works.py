@@ -63,6 +63,10 @@ class Works:
             assert time.monotonic() < until, f"{what}\n{self.log.read_text()[-4_000:]}"
             time.sleep(0.02)
 
+    def until_state(self, run: str, state: str, name: str) -> None:
+        """Wait until a run, called `name` for people, is in a state."""
+        self.until(lambda: self.state(run) == state, f"{name} is never {state}")
+
     def close(self) -> None:
         """Leave no process of this folder behind."""
         self.place.close()

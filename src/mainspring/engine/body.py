@@ -23,6 +23,7 @@ from mainspring.engine.drift import Drift, drift_of
 from mainspring.engine.failures import Failures
 from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
+from mainspring.engine.refusals import Refusals
 from mainspring.engine.requests import Request, TimerCall, Unloaded
 
 _UNSET: Any = object()
@@ -58,7 +59,7 @@ class Body:
         self.doubts: dict[str, Outcome] = {}
         self.notes = Notes()
         self.drift: Drift | None = None
-        self.failures = Failures()
+        self.failures, self.refusals = Failures(), Refusals()
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
         self.rolling_back = False
@@ -99,8 +100,7 @@ class Body:
                 self.failures.untold(outcome)
         rest = self._history[position:] if self.done else ()
         self.unclaimed |= {o.ident: o for o in rest if o.state is not OutcomeState.CANCELLED and o.ident in self._saved}
-        self._history = ()
-        self.live = True
+        self._history, self.live = (), True
 
     def hand(self, outcome: Outcome, value: Any = _UNSET) -> None:
         """Hand over one outcome (`value` = its value, if already decoded) and whatever older ones the code then asks for."""
@@ -127,8 +127,7 @@ class Body:
         self._drive()
 
     def _give(self, request: Request, outcome: Outcome, value: Any) -> None:
-        request.open = False
-        request.outcome = outcome
+        request.open, request.outcome = False, outcome
         if outcome.state is OutcomeState.FAILED:
             self.failures.told(outcome, request.task)
             request.take(None, outcome.failure)
@@ -173,10 +172,12 @@ class Body:
         elif not self.task.done() and not self.rolling_back:  # an undoing that has begun is brought to its end
             self.task.cancel(str(kind))
 
-    def close(self) -> None:
-        """Unload: every further call is refused and records nothing."""
-        self.loop.close()
+    def close(self) -> bool:
+        """Unload: every further call is refused and records nothing. False if the code fought it, and had to be left standing."""
+        self.refusals.renew()
+        ended = self.loop.unload()
         self.waiting.clear()
+        return ended
 
     # -- what the loop asks (LoopOwner) --------------------------------------------------------------------------------
 
@@ -239,6 +240,8 @@ class Body:
     def register(self, request: Request) -> None:
         """Take up a request; it is shown to the driver when the body has come to rest."""
         self.refuse_if_stopped()
+        if self.refusals.are_over:
+            return
         if request.ident in self.waiting:
             how = f"give each use its own key, run.options(key=...).step({request.name}, ...)"
             raise BodyError(f"{request.ident} is asked for twice at the same time: {how}")
@@ -253,11 +256,8 @@ class Body:
 
     def refuse_if_stopped(self) -> None:
         """Refuse whoever asks while the body is unloaded, or after a cancel outside `run.shield()`."""
-        if self.loop.closed:
-            raise Unloaded
-        task = self.loop.current()
-        if self.stopping is not None and not self.rolling_back and task is not None and not task.shields:
-            raise asyncio.CancelledError(str(self.stopping))
+        if self.loop.closed or self.stopping is not None:
+            self.refusals.refuse(self)
 
     def give_up(self, request: Request) -> None:
         """The body no longer waits for this."""

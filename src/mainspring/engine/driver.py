@@ -12,7 +12,7 @@ import msgspec
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.body import Body
-from mainspring.engine.ending import Halted, drift_halt, ending_of
+from mainspring.engine.ending import Halted, drift_halt, ending_of, stubborn_halt, tell_stubborn
 from mainspring.engine.guard import guarded
 from mainspring.engine.hosting import Hosting
 from mainspring.engine.journal_writer import JournalWriter
@@ -85,7 +85,8 @@ class Driver:
             self.gone = True
             self.steps.cancel_all("the run is no longer this worker's")
             self.waits.close()
-            self.body.close()
+            if not self.body.close() and self.halt is None:
+                tell_stubborn(self.run)
             self.hosting.gone(self)
 
     def drain(self) -> None:
@@ -103,6 +104,8 @@ class Driver:
         body = self.body
         if body.drift is not None and self.halt is None:
             self.halt = drift_halt(body.drift, self.hosting.seal)
+        if body.refusals.are_over and self.halt is None:
+            self.halt = stubborn_halt()
         if body.given_up:
             given_up, body.given_up = body.given_up, []
             for request in given_up:

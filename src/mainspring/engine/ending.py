@@ -1,6 +1,7 @@
 """How a body's end becomes the end of its run: pure functions over the finished body."""
 
 import asyncio
+import logging
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,12 +13,14 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.engine.requests import Restarted, RolledBack
+from mainspring.store.commands.runs import ClaimedRun
 
 if TYPE_CHECKING:
     from mainspring.engine.body import Body
     from mainspring.engine.drift import Drift
     from mainspring.engine.programs import Program
 
+_LOG = logging.getLogger("mainspring.worker")
 FailureOf = Callable[[BaseException], Failure]
 
 _MAY_AWAIT = (
@@ -65,6 +68,29 @@ def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> 
         drift.ident,
         {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}},
     )
+
+
+_STUBBORN = (
+    "It swallows what is to end it. A bare `except:` and `except BaseException:` must end with `raise`; "
+    "`except Exception:` lets it pass."
+)
+
+
+def stubborn_halt() -> Halted:
+    """Return why a run whose body goes on after its cancel needs a person."""
+    failure = Failure(
+        type="BodyError",
+        code=BodyError.code,
+        message="the workflow goes on after it was told to stop",
+        kind=Kind.PERMANENT,
+        hint=f"{_STUBBORN} Mend it, start the worker anew, then: runs retry RUN, or runs cancel RUN.",
+    )
+    return Halted(FailureReason.BODY_ERROR, failure, None, {})
+
+
+def tell_stubborn(run: ClaimedRun) -> None:
+    """Warn of a body that was unloaded and went on: the run is not harmed, but its code stays in memory."""
+    _LOG.warning("run %s: the code of %s goes on although it is being unloaded. %s", run.id, run.automation, _STUBBORN)
 
 
 def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending:

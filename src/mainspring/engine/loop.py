@@ -19,6 +19,7 @@ from contextvars import Context
 from typing import Any, NoReturn, Protocol
 
 from mainspring.domain.errors import BodyError
+from mainspring.engine.closing import close_task
 
 
 class LoopOwner(Protocol):
@@ -191,23 +192,24 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         finally:
             events._set_running_loop(outer)
 
-    def close(self) -> None:
-        """Unload: close every coroutine that still stands. The owner refuses all its calls from now on."""
-        self.closed = True
+    def unload(self) -> bool:
+        """Close every coroutine that still stands. The owner refuses all its calls from now on.
+
+        Returns False if one goes on in spite of it: that one is never run again, nor freed.
+        """
+        self.closed = ended = True
         outer = events._get_running_loop()
         events._set_running_loop(self)
         try:
             while self.tasks:  # a finally block may make more of them; they are never begun
                 task = self.tasks.pop(next(iter(self.tasks)))
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                try:
-                    task.get_coro().close()
-                except BaseException:  # noqa: BLE001, S112  a body that fights its unloading has no say
-                    continue
+                ended &= close_task(task, self)
         finally:
             events._set_running_loop(outer)
             self.tasks.clear()
             self._ready.clear()
+        return ended
 
 
 def _refuse_order_by_chance(coro: Any) -> None:
