@@ -30,9 +30,13 @@ class Works:
         """Start a supervisor."""
         (self.place.folder / "a.py").write_text(code)
         (self.place.folder / "mainspring.toml").write_text(CONFIG.format(stall_limit=stall_limit))
+        self.up_again()
+        self.until(self.workers, "no worker came")
+
+    def up_again(self) -> None:
+        """Start a supervisor on what is there."""
         with self.log.open("ab") as log:
             self.supervisor = self.place.start("up", stderr=log)
-        self.until(self.workers, "no worker came")
 
     def start(self, name: str) -> str:
         """Start a run of which nobody waits for the end."""

@@ -47,7 +47,8 @@ class Ledger:
         self.is_foreign = False
         """Whether what is named as the store is a folder, or a file of another kind."""
         self._patience = patience
-        self._store = SqliteStore(path, clock=clock, on_change=self._on_change)
+        # A little less, so that the store itself can say what is wrong with it.
+        self._store = SqliteStore(path, clock=clock, on_change=self._on_change, patience=patience * 0.6)
         self._on_cancel: Callable[[], None] | None = None
         self._is_looking = False
         self._asked: SimpleQueue[_Asked | None] = SimpleQueue()

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PATIENCE = 4.0
+"""Seconds of trouble with the store after which an act is given up: somebody waits for its answer."""
+
 
 class Invocation:
     """One call; handed to each command by `pass_invocation`."""
@@ -132,7 +135,7 @@ class Invocation:
             from mainspring.store.sqlite.store import SqliteStore
 
             self._existing()
-            store = SqliteStore(self.path, clock=self.clock)
+            store = SqliteStore(self.path, clock=self.clock, patience=PATIENCE)
             store.open()
             self._store = store
         return self._store
@@ -142,7 +145,7 @@ class Invocation:
         if self._store is None:
             from mainspring.store.sqlite.store import SqliteStore
 
-            store = SqliteStore(self.path, clock=self.clock)
+            store = SqliteStore(self.path, clock=self.clock, patience=PATIENCE)
             store.open()
             self._store = store
         return self._store

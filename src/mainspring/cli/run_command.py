@@ -182,19 +182,19 @@ def _work_here(
     from mainspring.app.project import Project
     from mainspring.store.reads.runs import run_view
 
+    started = _start(
+        invocation, automation, data, options
+    )  # first: an act is answered in time, a worker waits for the store
     app = App.of(Project(invocation.settings), registry)
 
     async def work() -> int:
         async with app.running(schedules=False, one_run=True):
-            run = await app.do_as(
-                invocation.act, lambda store, act: _started(store, invocation, automation, data, options, act)
-            )
-            app.work_on(run)
+            app.work_on(started)
             if given["watch"]:
                 from mainspring.cli.runs_watch import follow
 
-                return await asyncio.to_thread(follow, invocation, run, given["timeout"])
-            run = await app.ended(run, within=_seconds(given["timeout"]))
+                return await asyncio.to_thread(follow, invocation, started, given["timeout"])
+            run = await app.ended(started, within=_seconds(given["timeout"]))
         view = run_view(invocation.reader, run)
         if view.finished_at is None and view.state != RunState.NEEDS_ATTENTION:
             raise exits.WaitTimedOutError(
@@ -203,15 +203,6 @@ def _work_here(
         return finish(invocation, view)
 
     return asyncio.run(work())
-
-
-def _started(
-    store: Any, invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions", act: Any
-) -> str:
-    from mainspring.service.starting import start
-
-    definition, sealing = automation.definition, invocation.sealing
-    return start(store, invocation.clock, definition, data, act=act, options=options, sealing=sealing).run
 
 
 def _help(invocation: Invocation, automation: "Automation") -> int:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mainspring.domain.errors import StoreError, StoreUnavailableError
+from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.journal import Fact, History
 from mainspring.store.transaction import Params
 
@@ -25,6 +25,10 @@ class NotAStoreError(StoreError):
     """What is named as the store is a folder or a file of another kind: nothing is made beside it, nothing in it is changed."""
 
     code = "not_a_store"
+
+
+class IndexFullError(StoreFullError):
+    """The disk is full for what lies beside the file: what was being written may be in it already."""
 
 
 class StoreBrokenError(StoreUnavailableError):

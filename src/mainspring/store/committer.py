@@ -17,7 +17,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from mainspring.domain.errors import StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.store.base import Changes, CommitReport, Database, OnDone, StoreBrokenError
 
 Answers = list[tuple[OnDone, Any]]
@@ -33,6 +33,13 @@ _log = logging.getLogger("mainspring.store")
 
 def _ignore(news: object) -> None:
     """Whoever gives no callback wants no news."""
+
+
+def _given_up(error: StoreError, *, undone: bool) -> StoreError:
+    """Return the answer of commands that were tried in vain."""
+    if undone:
+        return StoreFullError(f"nothing was done: {error.message}", hint=error.hint)
+    return StoreUnavailableError(f"it is not known whether this was written: {error.message}", hint=error.hint)
 
 
 class _Blocked:
@@ -59,6 +66,7 @@ class Committer:
 
     `deliver` gets all answers of a group at once. `on_change` is told what a commit may have made claimable: ours, or, looked for each
     `poll_every` seconds, another process's. `on_trouble` is told a sentence while commits do not succeed, None when they do again.
+    After `patience` seconds of trouble whoever waits gets it for an answer: for a process in which a person waits.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Committer:
         on_trouble: Callable[[str | None], None] = _ignore,
         on_fatal: Callable[[BaseException], None] = _ignore,
         poll_every: float = 0.05,
+        patience: float = float("inf"),
     ) -> None:
         self._database = database
         self._deliver = deliver
@@ -77,6 +86,7 @@ class Committer:
         self._on_trouble = on_trouble
         self._on_fatal = on_fatal
         self._poll_every = poll_every
+        self._patience = patience
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._door = threading.Lock()  # held while something is queued or the queue is closed
         self._closed: BaseException | None = None
@@ -116,12 +126,16 @@ class Committer:
             raise blocked.result
         return blocked.result
 
+    def hurry(self) -> None:
+        """Say that this process soon ends: from now on what cannot be committed is tried for two seconds more and then refused."""
+        self._stopping.set()
+
     def stop(self, *, drain: bool = True) -> None:
         """Commit what waits (or, without `drain`, refuse it), then end the thread. A second time does nothing.
 
         While the store is away, what waits is tried for two seconds more and then refused.
         """
-        self._stopping.set()
+        self.hurry()
         if drain:
             with self._door:
                 self._closed = self._closed or StoreUnavailableError("the store was closed")
@@ -170,9 +184,9 @@ class Committer:
         if isinstance(report, CommitReport) and (report.changes.ready or report.changes.facts):
             self._on_change(report.changes)
 
-    def _until_known(self, commands: list[Any]) -> CommitReport | StoreUnavailableError:
-        """Submit the list until its outcome is known; give up only while being stopped."""
-        again, pause, until = False, _FIRST_PAUSE, float("inf")
+    def _until_known(self, commands: list[Any]) -> CommitReport | StoreError:
+        """Submit the list until its outcome is known; give up only while being stopped, or when the patience is over."""
+        again, pause, until, undone = False, _FIRST_PAUSE, time.monotonic() + self._patience, True
         while True:
             try:
                 report = self._database.commit(commands, again=again)
@@ -180,13 +194,16 @@ class Committer:
                 raise
             except (StoreUnavailableError, StoreFullError) as error:
                 self._tell(str(error))
+                undone &= type(error) is StoreFullError
                 if self._stopping.is_set():
                     until = min(until, time.monotonic() + _LAST_TRIES_FOR)
-                    if time.monotonic() >= until:
-                        return StoreUnavailableError(f"it is not known whether this was written\n{error}")
+                if time.monotonic() >= until:
+                    return _given_up(error, undone=undone)
+                if self._stopping.is_set():
                     time.sleep(_FIRST_PAUSE)
                 else:
-                    self._stopping.wait(_FULL_PAUSE if isinstance(error, StoreFullError) else pause)
+                    wait = _FULL_PAUSE if isinstance(error, StoreFullError) else pause
+                    self._stopping.wait(min(wait, until - time.monotonic()))
                 again, pause = True, min(pause * 2, _LONGEST_PAUSE)
             else:
                 self._tell(self._database.trouble)

@@ -5,6 +5,7 @@ its lock can be taken, on its own host only. `kill_remains` brings a session who
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from mainspring.domain.errors import StoreFullError, StoreReadOnlyError
 from mainspring.store.base import Reader
 
 _PROC = Path("/proc")
@@ -26,9 +28,16 @@ class SessionLock:
 
     def __init__(self, store: Path, uuid: str) -> None:
         folder = store.with_name(store.name + ".sessions")
-        folder.mkdir(mode=0o700, exist_ok=True)
         self.path = folder / f"{uuid}.lock"
-        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            kind = StoreFullError if error.errno == errno.ENOSPC else StoreReadOnlyError
+            raise kind(
+                f"no session can be opened\nat {self.path}: {error.strerror}",
+                hint="There must be room beside the store, and this user must be able to write there.",
+            ) from error
         """Pass it to children (subprocess: `pass_fds`) that must be dead before the session is."""
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
 

@@ -8,7 +8,7 @@ import pytest
 
 from mainspring.domain.errors import FencedError, StoreFullError, StoreUnavailableError
 from mainspring.store import committer as committer_module
-from mainspring.store.base import Changes, CommitReport, StoreBrokenError
+from mainspring.store.base import Changes, CommitReport, IndexFullError, StoreBrokenError
 from mainspring.store.committer import Committer
 
 PATIENCE = 10.0
@@ -118,6 +118,40 @@ def test_committer_holds_everything_while_the_disk_is_full(start, monkeypatch):
     assert committer.apply("y") == "done y"
     committer.stop()
     assert told == [str(full), None]
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        ((StoreFullError("full"), StoreFullError("full")), (StoreFullError, "nothing was done: full")),
+        ((StoreUnavailableError("away"), StoreFullError("full")), (StoreUnavailableError, "it is not known whether")),
+        ((IndexFullError("full"), StoreFullError("full")), (StoreUnavailableError, "it is not known whether")),
+    ],
+)
+def test_committer_with_patience_answers_when_it_is_over(start, monkeypatch, faults, told):
+    """Who waits for an answer gets one; it says that nothing was done only where that is certain."""
+    monkeypatch.setattr(committer_module, "_FULL_PAUSE", 0.01)
+    kind, words = told
+    database = ScriptedDatabase(*faults, *[StoreFullError("full")] * 1_000)
+    committer = start(database, patience=0.1)
+    with pytest.raises(kind, match=words):
+        committer.apply("x")
+    database.script.clear()
+    assert committer.apply("y") == "done y"
+
+
+def test_committer_that_is_hurried_holds_nobody_up(start, monkeypatch):
+    """A process that ends waits for no disk: what is on its way is tried a little longer, then refused."""
+    monkeypatch.setattr(committer_module, "_LAST_TRIES_FOR", 0.05)
+    database = ScriptedDatabase(*[StoreFullError("full")] * 1_000)
+    committer = start(database)
+    refused: list[BaseException] = []
+    waiting = threading.Thread(target=lambda: refused.append(_error_of(committer, "x")))
+    waiting.start()
+    assert database.entered.wait(PATIENCE)
+    committer.hurry()
+    waiting.join(PATIENCE)
+    assert [type(one) for one in refused] == [StoreFullError]
 
 
 def test_committer_tells_of_trouble_that_does_not_stop_it(start):

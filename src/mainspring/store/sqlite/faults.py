@@ -14,7 +14,7 @@ from mainspring.domain.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from mainspring.store.base import StoreBrokenError, StoreDamagedError
+from mainspring.store.base import IndexFullError, StoreBrokenError, StoreDamagedError
 
 _Fault = tuple[type[MainspringError], str, str]
 
@@ -56,7 +56,7 @@ _FAULTS: dict[type[apsw.Error], _Fault] = {
 }
 _EXTENDED: dict[int, _Fault] = {
     # The shared index beside the file could not grow: that is a full disk as well.
-    apsw.SQLITE_IOERR_SHMSIZE: _FULL,
+    apsw.SQLITE_IOERR_SHMSIZE: (IndexFullError, *_FULL[1:]),
     apsw.SQLITE_READONLY_DBMOVED: (StoreBrokenError, "the store's file was moved or replaced", _RESTART),
 }
 

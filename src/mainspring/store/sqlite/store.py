@@ -55,6 +55,7 @@ class SqliteStore:
         on_fatal: Callable[[BaseException], None] = _ignore,
         wrap: Callable[[Database], Database] = lambda database: database,
         anew: bool = False,
+        patience: float = float("inf"),
     ) -> None:
         self.path = path
         self.lock: SessionLock | None = None
@@ -67,6 +68,7 @@ class SqliteStore:
         self._on_fatal = on_fatal
         self._wrap = wrap
         self._anew = anew
+        self._patience = patience
         self._database: SqliteDatabase | None = None
         self._committer: Committer | None = None
         self._reader: SqliteReader | None = None
@@ -87,6 +89,7 @@ class SqliteStore:
             on_change=self._on_change,
             on_trouble=self._on_trouble,
             on_fatal=self._on_fatal,
+            patience=self._patience,
         )
         self._committer.start()
 
@@ -156,6 +159,7 @@ class SqliteStore:
             return
         ended = False
         if drain and committer.fatal is None and database.session is not None:
+            committer.hurry()
             ended = self._end_session(committer)
         committer.stop(drain=drain)
         reader.close()

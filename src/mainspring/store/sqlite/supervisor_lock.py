@@ -3,6 +3,7 @@
 No child inherits the descriptor, so the lock is free as soon as the supervisor itself is gone, however it ended.
 """
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -37,8 +38,9 @@ def only_supervisor(store: Path) -> Iterator[None]:
             told = os.pread(descriptor, 20, 0).decode("ascii", "replace")
             # Who has the lock may not have said so yet.
             raise already_supervised(store, told or ", ".join(map(str, holders(path))) or "?") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        with contextlib.suppress(OSError):  # the name is only for people, and a full disk keeps no supervisor out
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)

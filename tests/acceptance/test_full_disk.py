@@ -1,0 +1,87 @@
+"""The disk of the store is full: whoever acts from the command line is told so in seconds, and nothing is half done."""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.works import Works
+from tests.acceptance.wrapping import Place
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+
+CODE = """
+import mainspring as ms
+
+@ms.task
+def quick() -> str:
+    return "done"
+
+@ms.workflow
+async def waits(run: ms.Run) -> int:
+    return await run.receive("go", int, within="1d")
+"""
+
+
+@pytest.fixture
+def disk(place: Place) -> Iterator[Path]:
+    """A small disk for the store; what it is filled with."""
+    folder = place.store.parent
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=False).returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    yield folder / "filler"
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(filler: Path) -> None:
+    """Take all there is, also what the processes have given free meanwhile."""
+    with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+
+
+@pytest.mark.timeout(120)
+def test_acts_on_a_full_disk_are_answered_in_seconds(disk: Path, works: Works) -> None:
+    """Each ends with 75 and says that the disk is full and that nothing was done; with room again all goes on, nothing twice."""
+    works.up(CODE)
+    waiting = works.start("waits")
+    works.until_state(waiting, "waiting", "waits")
+    fill(disk)
+    acts = (
+        ("run", "quick", "--detach"),
+        ("run", "quick"),
+        ("runs", "cancel", waiting, "-y"),
+        ("runs", "signal", waiting, "go", "7"),
+        ("auto", "pause", "quick"),
+    )
+    for words in acts:
+        fill(disk)
+        began = time.monotonic()
+        done = works.place.call(*words)
+        took = time.monotonic() - began
+        assert done.returncode == 75, (words, done)
+        assert b"the disk of the store is full" in done.stderr, (words, done)
+        assert b"nothing was done" in done.stderr, (words, done)
+        assert took < 10, (words, took)
+    works.supervisor.terminate()
+    works.supervisor.wait(60)
+    fill(disk)
+    done = works.place.call("run", "quick")
+    assert (done.returncode, b"nothing was done" in done.stderr) == (75, True), done
+    began = time.monotonic()
+    done = works.place.sh("exit 3")
+    assert (done.returncode, len(works.place.spooled())) == (3, 1), done
+    assert time.monotonic() - began < 5
+    fill(disk)
+    works.up_again()
+    disk.unlink()
+    works.until(works.workers, "no worker came")
+    quick = works.start("quick")
+    works.until_state(quick, "succeeded", "quick")
+    assert works.state(waiting) == "waiting"
+    assert works.place.rows("select count(*) from runs where automation = 'quick'") == [(1,)]
