@@ -12,8 +12,13 @@ from mainspring import __version__
 def main() -> None:
     """Run the command line on this process's arguments; ends by `SystemExit`."""
     if sys.argv[1:] in (["version"], ["--version"]):
-        sys.stdout.write(f"mainspring {__version__}\n")
-        return
+        try:
+            sys.stdout.write(f"mainspring {__version__}\n")
+            sys.stdout.flush()
+        except OSError:
+            pass  # the command line tells what is wrong with the output
+        else:
+            return
     import_module("mainspring.cli.main").main()
 
 

@@ -88,6 +88,39 @@ def test_streams_and_exit_codes(place, stage):
     assert call(place, "queues", "pause", "none").returncode == 3
 
 
+@pytest.mark.parametrize(
+    "args", [["runs", "list"], ["runs", "list", "--json"], ["--help"], ["version"], ["auto", "list", "--json"]]
+)
+def test_output_that_cannot_be_written_is_told_in_a_line(place, stage, args):
+    """A full disk behind stdout is no fault of ours, and is no success."""
+    stage.start()
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command(*args), env=place, cwd=place["HOME"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "what was printed could not be written: No space left on device" in done.stderr
+    assert "fault of mainspring" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_stderr_that_cannot_be_written_changes_no_answer(place, stage):
+    """What is said beside the data may be lost; the data and the code are not."""
+    with Path("/dev/full").open("w") as full:
+        for args, code, out in ((["queues", "list", "--name", "none"], 0, ""), (["runs", "show", "r_none"], 3, "")):
+            done = subprocess.run(
+                command(*args),
+                env=place,
+                cwd=place["HOME"],
+                stdout=subprocess.PIPE,
+                stderr=full,
+                text=True,
+                check=False,
+            )
+            assert (done.returncode, done.stdout) == (code, out)
+
+
 def test_reader_that_goes_away_is_no_error(place, stage):
     """`| head -1` ends quietly, however long the list is."""
     for _ in range(MANY):

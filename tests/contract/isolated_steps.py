@@ -19,6 +19,14 @@ from mainspring.domain.errors import Permanent, Transient, ValueRefusedError
 from mainspring.engine.ambient import IN_BODY
 
 
+class LyingError(Exception):
+    """Breaks whoever asks what it is."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise RuntimeError("class")
+
+
 @dataclass
 class Order:
     id: str
@@ -98,6 +106,7 @@ def raises(kind: str) -> None:
         "generator": GeneratorExit(),
         "memory": MemoryError(),
         "awkward": AwkwardError(),
+        "lying": LyingError(),
         "text": RuntimeError("NUL \0 lone \ud800 red \x1b[31m rtl \u202e"),
         "group": ExceptionGroup("two", [ValueError("a"), AwkwardError()]),
         "cancelled": asyncio.CancelledError(),

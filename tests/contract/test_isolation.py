@@ -247,13 +247,14 @@ def test_progress_and_log_arrive_before_the_end(isolate):
         ("async_stop", "StopAsyncIteration"),
         ("memory", "MemoryError"),
         ("awkward", "AwkwardError"),
+        ("lying", "LyingError"),
         ("text", "RuntimeError"),
         ("group", "ExceptionGroup"),
         ("cancelled", "CancelledError"),
         ("long", "RuntimeError"),
     ],
 )
-def test_whatever_is_raised_is_a_failure(isolate, kind, type_name):
+def test_whatever_is_raised_is_a_failure(isolate, kind, type_name, capfd):
     """No exception escapes, whatever it is: each ends its attempt, can be encoded, and the next attempt runs."""
     import msgspec
 
@@ -268,6 +269,7 @@ def test_whatever_is_raised_is_a_failure(isolate, kind, type_name):
         assert (await bench.run(steps.double, 1)).value == 2
 
     using(isolate, scenario)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_failure_keeps_what_its_author_stated(isolate):

@@ -27,6 +27,8 @@ _LOG = logging.getLogger("mainspring.supervisor")
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 STEADY_AFTER = 30.0
 """A worker that lived so long starts again without a pause."""
+_AT_ONCE = 2.0
+"""A worker that ends by itself within so many seconds did not get to work: it starts again with a pause, and not in silence."""
 _SURVIVE_MS, _SURVIVE_LONGEST_MS = 2_000, 600_000
 _POLL = 0.05
 _END_WITHOUT_STORE = 1.0
@@ -42,6 +44,8 @@ class Post:
     pause: float = FIRST_PAUSE
     not_before: float = 0.0
     starts: int = 0
+    is_told: bool = False
+    """Whether it was told to end."""
 
 
 class Supervisor:
@@ -99,6 +103,7 @@ class Supervisor:
         if self._reload:
             self._reload = False
             if self._worker.process is not None:
+                self._worker.is_told = True
                 self._worker.process.terminate()
         now = time.monotonic()
         if self._worker.process is None and now >= self._worker.not_before:
@@ -117,6 +122,7 @@ class Supervisor:
         env = {**os.environ, "PYTHONHASHSEED": "0"}
         post.process = subprocess.Popen(command, env=env, start_new_session=True)
         post.started = time.monotonic()
+        post.is_told = False
         post.starts += 1
         self._on_start(post.handover.role, post.process.pid)
 
@@ -125,11 +131,15 @@ class Supervisor:
         post.process = None
         lived = time.monotonic() - post.started
         crashed = code not in (0, GONE)
+        at_once = post is self._worker and not crashed and not post.is_told and lived < _AT_ONCE
         # The first death after a steady life is answered at once.
         post.pause = FIRST_PAUSE if lived >= STEADY_AFTER else min(post.pause * 2, LONGEST_PAUSE)
         post.not_before = time.monotonic() + (
-            0.0 if post.starts <= 1 or lived >= STEADY_AFTER or not crashed else post.pause
+            0.0 if post.starts <= 1 or lived >= STEADY_AFTER or not (crashed or at_once) else post.pause
         )
+        if at_once:
+            why = "does a module end it while it is loaded? It is started again"
+            _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", process.pid, code, lived, why)
         if crashed:
             how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
             how = "because its loop was blocked" if code == STALLED else how

@@ -24,7 +24,13 @@ def _state(view: "AuditView") -> str:
 
 @command("list", "list acts of people and programs, newest first")
 @click.option("--state", "states", type=click.Choice(["done", "refused"]), multiple=True, help="only these")
-@click.option("--name", metavar="TEXT", help="only acts whose subject or actor holds this text")
+@click.option(
+    "--name",
+    metavar="TEXT",
+    multiple=True,
+    callback=params.once,
+    help="only acts whose subject or actor holds this text",
+)
 @params.since
 @params.limit
 @click.option("--after", type=int, metavar="SEQ", help="continue the list behind this act")

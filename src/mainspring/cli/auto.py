@@ -14,7 +14,10 @@ from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mainspring.domain.definition import Definition
+    from mainspring.engine.problem import Problem
     from mainspring.store.views import AutomationView
 
 _modules = click.option(
@@ -39,9 +42,24 @@ def known_automations(invocation: Invocation, modules: tuple[str, ...] = (), *, 
     if views:
         return [Known(view.name, _definition_of(view), view, view.problem) for view in views]
     registry = invocation.registry(modules)
-    for problem in () if quiet else registry.problems:
-        invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
+    if not quiet:
+        _tell(invocation, registry.problems)
     return [Known(one.name, one.definition, None, None) for one in sorted(registry, key=lambda one: one.name)]
+
+
+def _tell(invocation: Invocation, problems: "Iterable[Problem]") -> None:
+    for problem in problems:
+        invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
+
+
+def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ...]) -> "list[Problem]":
+    """Return what keeps others out of the list: of the code if that was asked, else as the last worker that started told it."""
+    from mainspring.engine.announcing import PROBLEMS, problems_of
+    from mainspring.store.reads.status import meta
+
+    if any(one.view is not None for one in known):
+        return problems_of(invocation.read(lambda reader: meta(reader, PROBLEMS), None))
+    return invocation.registry(modules).problems
 
 
 def _definition_of(view: "AutomationView") -> "Definition | None":
@@ -96,7 +114,9 @@ def next_at(definition: "Definition | None", now: int) -> int | None:
     multiple=True,
     help="only in this state",
 )
-@click.option("--name", metavar="TEXT", help="only those whose name holds this text")
+@click.option(
+    "--name", metavar="TEXT", multiple=True, callback=params.once, help="only those whose name holds this text"
+)
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="at most so many")
 @_modules
 @pass_invocation
@@ -104,9 +124,11 @@ def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, limit: int, modules: tuple[str, ...]
 ) -> None:
     """Retired ones are shown with --state retired only."""
-    now = invocation.clock.now()
+    now, known = invocation.clock.now(), known_automations(invocation, modules, quiet=True)
+    problems = _problems(invocation, known, modules)
+    _tell(invocation, problems)
     wanted = states or ("ready", "paused", "problem")
-    found = [one for one in known_automations(invocation, modules) if state_of(one, now) in wanted]
+    found = [one for one in known if state_of(one, now) in wanted]
     rows = [row_data(one, now) for one in found if name is None or name in one.name][:limit]
     colours = {"ready": "green", "paused": "yellow", "problem": "red", "retired": None}
     columns = [
@@ -116,7 +138,8 @@ def list_command(
         Column("SCHEDULE", lambda row: words.one_line(row["schedule"], 40)),
         Column("NEXT", lambda row: words.ago(row["next_at"], now)),
     ]
-    invocation.output.rows(rows, columns, empty="No automations. Add one: mainspring add script NAME -- COMMAND")
+    add = "No automations. Add one: mainspring add script NAME -- COMMAND"
+    invocation.output.rows(rows, columns, empty="None could be loaded." if problems and not known else add)
 
 
 def row_data(known: Known, now: int) -> dict[str, Any]:

@@ -23,7 +23,9 @@ from mainspring.cli.lazy import command
     help="decide runs: all undecided ones, or those of the filter",
 )
 @click.option("--run", "runs", type=params.RUN, multiple=True, help="decide this run; may be repeated")
-@click.option("--name", type=params.AUTOMATION, help="decide only runs of this automation")
+@click.option(
+    "--name", type=params.AUTOMATION, multiple=True, callback=params.once, help="decide only runs of this automation"
+)
 @click.option(
     "--state",
     "states",
@@ -46,7 +48,10 @@ def restore(
     dry_run: bool,
     release: bool,
 ) -> None:
-    """First FILE, then --decide as often as needed, then --release. The old store is kept beside the new one."""
+    """First FILE, then --decide as often as needed, then --release. The old store is kept beside the new one.
+
+    A folder in place of FILE stands for the newest backup of this store in it.
+    """
     if sum((file is not None, undecided, decide is not None, release)) != 1:
         raise click.UsageError("name a FILE, or one of --undecided, --decide, --release")
     if file is not None:
@@ -63,8 +68,11 @@ def restore(
 
 
 def _restore(invocation: Invocation, file: Path) -> None:
+    from mainspring.store.sqlite.backup import newest_in
     from mainspring.store.sqlite.restore import restore as put_back
 
+    if file.is_dir():  # what `db backup FOLDER` was given
+        file = newest_in(file, invocation.path.stem)
     invocation.confirm(f"Replace the store {invocation.path} by {file}")
     done = put_back(file, invocation.path, clock=invocation.clock)
 

@@ -46,6 +46,20 @@ class DeclinedError(e.MainspringError):
     code = "declined"
 
 
+class OutputLostError(e.MainspringError):
+    """What a command printed could not be written."""
+
+    code = "output_lost"
+
+
+def output_lost(why: OSError) -> OutputLostError:
+    """Return the error for output that could not be written; what the command did is done."""
+    return OutputLostError(
+        f"what was printed could not be written: {why.strerror}",
+        hint="What the command had done by then is done. Look where its output goes: is that disk full?",
+    )
+
+
 class WaitTimedOutError(e.MainspringError):
     """The --timeout of a wait ran out."""
 
@@ -57,6 +71,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (WaitTimedOutError, TIMED_OUT),
     (ConfirmationNeededError, USAGE),
     (DeclinedError, USAGE),
+    (OutputLostError, UNEXPECTED),
     (e.NotFoundError, NOT_FOUND),
     (e.UnknownNameError, NOT_FOUND),
     (e.ConflictError, CONFLICT),

@@ -11,7 +11,9 @@ from mainspring.cli.context import Invocation
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-_name = click.option("--name", metavar="TEXT", help="only those whose name holds this text")
+_name = click.option(
+    "--name", metavar="TEXT", multiple=True, callback=params.once, help="only those whose name holds this text"
+)
 
 
 def options(*states: str) -> Callable[[F], F]:

@@ -61,7 +61,8 @@ def run(args: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is becomes a message and a code
-        return report(error, invocation)
+        lost = invocation.output.fault() if isinstance(error, OSError) else None
+        return report(error if lost is None else exits.output_lost(lost), invocation)
     finally:
         invocation.close()
     return code

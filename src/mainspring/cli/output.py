@@ -7,6 +7,7 @@ are plain aligned text everywhere else.
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any, NamedTuple, TextIO
 
@@ -37,7 +38,8 @@ class Output:
         self._replaced: TextIO | None = None
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")
+                with suppress(OSError):  # of what somebody else had printed, which is told when we print, or at the end
+                    stream.reconfigure(errors="backslashreplace")
 
     @property
     def data(self) -> TextIO:
@@ -70,6 +72,15 @@ class Output:
         """Let go of the streams."""
         if self._replaced is not None:
             sys.stdout, self._kept, self._replaced = self._replaced, None, None
+
+    def fault(self) -> OSError | None:
+        """Return why what was printed cannot be written, if it cannot; what is still in the buffer is lost then."""
+        try:
+            self.data.flush()
+        except OSError as error:
+            self.silence()
+            return error
+        return None
 
     def silence(self) -> None:
         """Let what is still in the buffer go nowhere: nobody reads it."""
@@ -192,6 +203,10 @@ class Output:
         except BrokenPipeError:
             self.silence()
             raise click.exceptions.Exit(0) from None
+        except OSError:
+            if stream is not sys.stderr:
+                raise
+            _to_nowhere(stream.fileno())  # what is wrong with it cannot be told to anybody, and is no reason to fail
 
 
 def _to_nowhere(number: int) -> None:

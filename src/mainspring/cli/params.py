@@ -68,9 +68,24 @@ def automation_names(reader: Any) -> list[str]:
 AUTOMATION = Name(automation_names, "automation")
 RUN = RunId()
 
+
+def once(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """Return the value of an option that looks as if it could be repeated, and is declared `multiple`: none is dropped in silence."""
+    if len(values) > 1:
+        shown = ", ".join(map(repr, values))
+        raise click.BadParameter(f"it takes one value, and was given {len(values)}: {shown}", ctx=ctx, param=param)
+    return values[0] if values else None
+
+
 limit = click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="at most so many")
-name = click.option("--name", type=AUTOMATION, help="only of this automation")
-since = click.option("--since", metavar="TIME", help="only from then on: 2h, 3d, 2026-01-05, 2026-01-05T03:00")
+name = click.option("--name", type=AUTOMATION, multiple=True, callback=once, help="only of this automation")
+since = click.option(
+    "--since",
+    metavar="TIME",
+    multiple=True,
+    callback=once,
+    help="only from then on: 2h, 3d, 2026-01-05, 2026-01-05T03:00",
+)
 state = click.option(
     "--state",
     "states",

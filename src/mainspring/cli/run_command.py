@@ -1,7 +1,5 @@
 """`mainspring run NAME ...`: start a run, by default work on it here if nobody else does, and follow it to its end."""
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -99,12 +97,10 @@ def _input(automation: "Automation", words: tuple[str, ...], limit: int) -> byte
 
 
 def _json(word: str) -> Any:
+    from mainspring.cli.values import decoded, read
+
     try:
-        if word == "-":
-            return msgspec.json.decode(sys.stdin.buffer.read())
-        return msgspec.json.decode(Path(word[1:]).read_bytes() if word.startswith("@") else word)
-    except OSError as error:
-        raise ArgumentError(f"{word[1:]} cannot be read: {error.strerror}") from None
+        return decoded(read(word, "the arguments"), "the arguments")
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArgumentError(
             f"the arguments are not JSON: {error}", hint='Write {"name": value, ...} or name=value words.'

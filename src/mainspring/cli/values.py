@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.domain.errors import ArgumentError, ConflictError
+from mainspring.domain.json_fault import depth_of
 from mainspring.domain.text import escape
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ def json_bytes(text: str, what: str) -> bytes:
     Raises:
         ArgumentError: there is no such file, or it is no JSON.
     """
-    data = _read(text, what)
+    data = read(text, what)
     try:
-        msgspec.json.decode(data)
+        decoded(data, what)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         shown = escape(text, 80)
         raise ArgumentError(
@@ -30,6 +31,22 @@ def json_bytes(text: str, what: str) -> bytes:
             hint="Text wants its quotes inside the shell's: '\"approve\"'. Also: @file.json, or - for stdin.",
         ) from None
     return data
+
+
+def decoded(data: bytes, what: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ArgumentError: it is nested too deep.
+        DecodeError, UnicodeDecodeError: it is no JSON.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except RecursionError:
+        levels = f"{depth_of(data):,} levels deep"
+        raise ArgumentError(
+            f"{what}: nested {levels}, too deep to be read", hint="Pass a flatter value, or a file's name."
+        ) from None
 
 
 def json_value(text: str, what: str) -> Any:
@@ -55,7 +72,8 @@ def sealing_for(invocation: "Invocation", run: str) -> "Sealing":
     return sealing
 
 
-def _read(text: str, what: str) -> bytes:
+def read(text: str, what: str) -> bytes:
+    """Return the bytes that are meant by a text, `@file`, or `-` for stdin. Raises ArgumentError: there is no such file."""
     if text == "-":
         return sys.stdin.buffer.read()
     if text.startswith("@"):

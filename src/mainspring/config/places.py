@@ -17,6 +17,8 @@ MACHINE_FILE = Path("/etc/mainspring") / FILE_NAME
 MACHINE_STATE = Path("/var/lib/mainspring")
 PRODUCTION = "production"
 _SQLITE = "sqlite:///"
+_LONGEST_NAME = 200
+"""In bytes. File systems take 255; files beside the store, and backups of it, are named after it."""
 _FORMS = "Write sqlite:///relative.db, sqlite:////absolute.db, or a plain path."
 
 
@@ -110,7 +112,14 @@ def resolve_store_url(around: Surroundings, text: str, folder: Path) -> str:
         raise OptionError(f"{text!r} names no file", hint=_FORMS)
     if name == ":memory:" or (separator and "?" in name):
         raise OptionError(f"{text!r} is not a plain file, so nothing in it would be safe", hint=_FORMS)
-    return store_url(around.resolve(name, folder))
+    path = around.resolve(name, folder)
+    size = len(os.fsencode(path.name))
+    if size > _LONGEST_NAME:
+        raise OptionError(
+            f"the name of the store's file has {size} bytes, {_LONGEST_NAME} are possible",
+            hint="Choose a shorter one: files beside the store are named after it.",
+        )
+    return store_url(path)
 
 
 def _candidates(around: Surroundings) -> list[Path]:

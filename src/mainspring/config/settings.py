@@ -21,6 +21,8 @@ from mainspring.domain.rate import Rate
 from mainspring.domain.size import format_size
 
 Count = Annotated[int, Meta(ge=1)]
+Hands = Annotated[int, Meta(ge=1, le=1_000)]
+"""Threads or processes: more of them than any machine can feed is a slip of the pen."""
 Size = Annotated[int, Meta(title="size")]
 PayloadSize = Annotated[int, Meta(title="payload size")]
 CodecName = Annotated[str, Meta(title="codec")]
@@ -90,8 +92,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     queues: dict[str, QueueSettings] = field(default_factory=lambda: {"default": QueueSettings()})
     tags: tuple[Name, ...] = ()
     concurrency: Count = 64
-    threads: Count = 32
-    processes: Count = 4
+    threads: Hands = 32
+    processes: Hands = 4
     stalled_after: PositiveSpan = timedelta(hours=1)
     stall_limit: PositiveSpan = timedelta(minutes=5)
     drain: Span = timedelta(seconds=25)

@@ -97,7 +97,7 @@ def _bind(sig: Signature, given: dict[str, Any], what: str, read: Any) -> dict[s
             continue
         try:
             values[name] = read(p, raw)
-        except (msgspec.MsgspecError, ValueError, TypeError, MainspringError) as error:
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, MainspringError) as error:
             why, _, place = str(error).splitlines()[0].partition(" - at `$")
             path = f"{name}{place.rstrip('`')}"
             faults.append(f"{name}: wanted {shown(p.annotation)}, got {_given(raw)}: {why}, at {path}")

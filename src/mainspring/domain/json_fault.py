@@ -1,10 +1,13 @@
 """Find what keeps a value from being JSON: the path of the first fault, and why."""
 
+import re
 from math import isfinite
 
 _DEEPEST = 64
 _SMALLEST_INT = -(2**63)
 _LARGEST_INT = 2**64 - 1
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[{]|([\]}])")
 
 
 def json_fault(value: object, path: str = "$", depth: int = _DEEPEST) -> tuple[str, str] | None:
@@ -17,6 +20,15 @@ def json_fault(value: object, path: str = "$", depth: int = _DEEPEST) -> tuple[s
         return (path, "it is nested too deeply") if depth == 0 else _inside(value, path, depth)
     why = _scalar_fault(value)
     return None if why is None else (path, why)
+
+
+def depth_of(data: bytes) -> int:
+    """Return how many levels of arrays and objects a JSON text has; without calling itself, so of any text."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.finditer(_TEXT.sub(b"", data)):
+        depth += -1 if bracket[1] else 1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _inside(

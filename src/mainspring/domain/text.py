@@ -23,6 +23,7 @@ _RAW = re.compile(rf"(?<!\\)(\\++)(?:({_BAD})|(?={_BODY}))|({_BAD})")
 _DIRTY = re.compile(rf"{_BAD}|\\{_BODY}")
 _ESCAPED = re.compile(rf"(?<!\\)(\\++)({_BODY})")
 _LONGEST_BODY = 5
+_NOT_IN_A_LINE = re.compile(rf"{_BAD}|[\n\t\u2028\u2029]")
 
 
 def escape(text: str, limit: int | None = None) -> str:
@@ -43,6 +44,11 @@ def escape(text: str, limit: int | None = None) -> str:
         return shown[: _whole_escapes(shown, limit)]
     kept = shown[: _whole_escapes(shown, room)]
     return kept + _cut_mark(len(text) - len(unescape(kept)))
+
+
+def is_plain_line(text: str) -> bool:
+    """Tell whether text can be shown as it is, as a part of one line: no control character, line end or override is in it."""
+    return text.isprintable() or _NOT_IN_A_LINE.search(text) is None
 
 
 def unescape(text: str) -> str:

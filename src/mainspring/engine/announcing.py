@@ -95,6 +95,14 @@ def _first_slot(schedule: Schedule, now_at: int) -> int | None:
     return None if upcoming is None else upcoming - schedule.every
 
 
+def problems_of(data: str | None) -> list[Problem]:
+    """Return the problems that `problems_as_data` wrote; none of what cannot be read."""
+    try:
+        return msgspec.json.decode(data or "[]", type=list[Problem])
+    except msgspec.MsgspecError:
+        return []
+
+
 def problems_as_data(registry: Registry) -> str:
     """Return the registry's problems as JSON text."""
     return msgspec.json.encode(registry.problems).decode()

@@ -127,7 +127,8 @@ class _Server:
             began = time.perf_counter_ns()
             value = contextvars.copy_context().run(self._run, spec)
         except BaseException as error:  # noqa: BLE001 - whatever ends a step is the step's failure, not ours
-            is_spent = isinstance(error, MemoryError) or not isinstance(error, Exception)
+            kind = type(error)  # of the exception itself: one may lie about its class, or break
+            is_spent = issubclass(kind, MemoryError) or not issubclass(kind, Exception)
             end = attempt_end.raised(error, self._classifier, self._clock, _since(began))
         else:
             end = attempt_end.returned(spec, value, self._classifier, _since(began))

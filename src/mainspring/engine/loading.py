@@ -7,6 +7,7 @@ next start finds the same functions. A file inside a package is imported as part
 import hashlib
 import importlib
 import importlib.util
+import os
 import re
 import signal
 import sys
@@ -14,9 +15,9 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import current_thread, main_thread
+from threading import current_thread, get_ident, main_thread
 from types import FrameType, ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.engine.problem import Problem
@@ -109,6 +110,24 @@ def own_ends() -> Iterator[Callable[[BaseException], bool]]:
     finally:
         if watches and signal.getsignal(signal.SIGINT) is note:  # else the user's code wants it otherwise
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def no_silent_end() -> Iterator[None]:
+    """Let `os._exit` raise while users' code is loaded: it would end this process without a word of where. Forked processes keep it."""
+    real, loading = os._exit, (os.getpid(), get_ident())
+
+    def refuse(status: int) -> NoReturn:
+        if (os.getpid(), get_ident()) == loading:
+            raise SystemExit(f"os._exit({status}) would end the process that loads it")
+        real(status)
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        if os._exit is refuse:
+            os._exit = real
 
 
 def problem_of(target: Target, error: BaseException) -> Problem:

@@ -42,7 +42,7 @@ class LoopAttempt(LiveAttempt):
             self._end = attempt_end.returned(spec, value, self.host.classifier, self.took_us)
 
     def _failed(self, error: BaseException) -> AttemptEnd:
-        if self.is_stopped and isinstance(error, asyncio.CancelledError):
+        if self.is_stopped and issubclass(type(error), asyncio.CancelledError):
             return self.stopped()
         end = attempt_end.raised(error, self.host.classifier, self.host.clock, self.took_us)
         return self.stopped(end.failure) if self.is_stopped else end

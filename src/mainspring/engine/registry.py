@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
 from mainspring.engine.automation import Automation
-from mainspring.engine.loading import Target, find_targets, load_module, own_ends, problem_of
+from mainspring.engine.loading import Target, find_targets, load_module, no_silent_end, own_ends, problem_of
 from mainspring.engine.on import is_waiting
 from mainspring.engine.problem import Problem
 from mainspring.engine.scripts import load_scripts
@@ -106,7 +106,7 @@ class Registry:
                 self.add(script)
             return
         try:
-            with own_ends() as is_ours:
+            with own_ends() as is_ours, no_silent_end():
                 module = load_module(target.text)
         except BaseException as error:
             if is_ours(error):

@@ -15,7 +15,7 @@ from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.options import parse_options
 from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.text import escape
+from mainspring.domain.text import escape, is_plain_line
 from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartRun
 
 KeyPolicy = Literal["reuse", "restart", "replace"]
@@ -70,7 +70,7 @@ def start_command(
     chosen = _chosen(definition, options)
     arguments = _arguments(data)
     at = now_at if slot is None else slot.slot_at
-    key = _filled(definition, "key", arguments, at) if options.key is None else _checked_key(options.key)
+    key = _filled(definition, "key", arguments, at) if options.key is None else _given_key(options)
     span = definition.span("deadline")
     deadline_ms = None if span is None else round(span.total_seconds() * 1000)
     due_at = options.due_at
@@ -129,6 +129,17 @@ def _filled(definition: Definition, name: str, arguments: dict[str, Any], at: in
             f"option {name!r} of {definition.name!r}: {error.message}\nin {definition.where}", hint=error.hint
         ) from None
     return _checked_key(text, name) if text else None
+
+
+def _given_key(options: StartOptions) -> str:
+    """Return the key that somebody chose: a program or a person, who can choose another, so nothing in it is escaped."""
+    key = options.key or ""
+    if options.key_policy != "replace" and not is_plain_line(key):
+        raise OptionError(
+            f"key {escape(key, 80)!r} holds characters that cannot be printed",
+            hint="Use printable characters in one line, for example a hash of the text.",
+        )
+    return _checked_key(key)
 
 
 def _checked_key(key: str, what: str = "key") -> str:

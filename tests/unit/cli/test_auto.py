@@ -4,6 +4,10 @@ import pytest
 
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.options import options_of
+from mainspring.engine.announcing import PROBLEMS, problems_as_data
+from mainspring.engine.problem import Problem
+from mainspring.engine.registry import Registry
+from mainspring.store.commands.automations import SetMeta
 from tests.unit.cli.conftest import BACKUP
 
 HELLO = """
@@ -25,6 +29,24 @@ def test_list_shows_state_schedule_and_next(cli, stage):
     ]
     assert rows[0]["schedule"].endswith("(Europe/Berlin)")
     assert rows[0]["next_at"].endswith("T02:00:00.000Z") or rows[0]["next_at"].endswith("T01:00:00.000Z")
+
+
+def test_list_tells_what_kept_others_out(cli, stage, folder):
+    """As the last worker told it: a file that failed as a whole has no name that could be in the list."""
+    registry = Registry()
+    registry.problems.append(Problem(where="/srv/bad.py:3", what="failed to load: ValueError: x", how="Mend the file."))
+    stage.do(SetMeta(PROBLEMS, problems_as_data(registry)))
+    said = cli("auto", "list", "--json")
+    assert len(said.json) == 2
+    assert "/srv/bad.py:3: failed to load: ValueError: x\nMend the file." in said.err
+
+
+def test_list_does_not_offer_to_add_where_all_failed(cli, folder):
+    """Nothing is there, but not because nobody wrote it."""
+    (folder / "bad.py").write_text("1 / 0")
+    said = cli("auto", "list", "-m", "bad.py")
+    assert "ZeroDivisionError" in said.err
+    assert "Add one" not in said.err
 
 
 def test_list_filters_by_state_and_text(cli, stage):

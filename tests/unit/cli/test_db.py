@@ -122,6 +122,21 @@ def test_restore_holds_until_all_is_decided(cli, store_path, folder):
         stage.store.close()
 
 
+def test_restore_takes_the_newest_backup_of_a_folder(cli, store_path, folder):
+    """What `db backup FOLDER` was given is good for `db restore` too; where there is none for this store it says what is there."""
+    Stage(store_path).store.close()
+    made = [cli("db", "backup", str(folder / "b")).out.strip() for _ in range(2)]
+    said = cli("db", "restore", str(folder / "b"), "-y")
+    assert said.code == 0
+    assert f"from {made[1]};" in said.out
+    (folder / "b" / "other-20260105T030000000Z.db").touch()
+    said = cli("--store", "another.db", "db", "restore", str(folder / "b"), "-y")
+    assert said.code == 3
+    assert "no backup of store 'another'" in said.err
+    assert "(other, state)" in said.err
+    assert cli("db", "restore", str(folder), "-y").code == 3
+
+
 def test_restore_is_refused_while_a_process_uses_the_store(cli, stage, folder):
     """A live session is in the way."""
     copy = cli("db", "backup", str(folder / "b")).out.strip()

@@ -44,6 +44,57 @@ def test_global_flags_stand_before_or_behind_the_command(cli, stage):
     assert cli("--json", "runs", "list").json == cli("runs", "list", "--json").json != []
 
 
+DEEP = "[" * 10_000 + "]" * 10_000
+TAKES_ANY = "import mainspring as ms\nfrom typing import Any\n\n@ms.task\ndef take(x: Any) -> int:\n    return 1\n"
+
+
+@pytest.mark.parametrize("argument", ["@deep.json", f'{{"x": {DEEP}}}'])
+def test_too_deep_json_is_no_fault_of_ours(cli, folder, argument):
+    """It is told with its depth, as an argument that does not fit."""
+    (folder / "deep.json").write_text(f'{{"x": {DEEP}}}')
+    (folder / "take.py").write_text(TAKES_ANY)
+    said = cli("run", "-m", "take.py", "take", argument)
+    assert said.code == 2
+    assert "10,001 levels deep" in said.err
+
+
+def test_too_deep_word_is_no_fault_of_ours(cli, folder, stage):
+    """In words, and in values of other commands, too."""
+    (folder / "take.py").write_text(TAKES_ANY)
+    said = cli("run", "-m", "take.py", "take", f"x={DEEP}")
+    assert said.code == 2
+    assert "x: wanted Any" in said.err
+    run = stage.start()
+    said = cli("runs", "signal", run, "go", DEEP)
+    assert said.code == 2
+    assert "10,000 levels deep" in said.err
+
+
+@pytest.mark.parametrize("length", [201, 250, 256, 5000])
+def test_name_of_a_store_that_is_too_long_is_told_as_that(cli, length):
+    """Before anything is made: it is not a matter of rights."""
+    for args in (["status"], ["db", "migrate"], ["runs", "list"]):
+        said = cli("--store", "a" * length, *args)
+        assert said.code == 2
+        assert f"has {length} bytes, 200 are possible" in said.err
+
+
+def test_longest_name_of_a_store_is_good_for_all_that_lies_beside_it(cli, folder):
+    """Backups and what a restore keeps aside have longer names than the store."""
+    name = "a" * 197 + ".db"
+    for args in (["db", "migrate"], ["db", "backup", "b"], ["db", "restore", "b", "-y"], ["status"]):
+        assert cli("--store", name, *args).code in (0, 9), args
+
+
+def test_number_of_threads_has_an_end(cli, monkeypatch):
+    """A slip of the pen is no setting."""
+    monkeypatch.setenv("MAINSPRING_WORKER_THREADS", "1000000")
+    said = cli("status")
+    assert said.code == 2
+    assert "MAINSPRING_WORKER_THREADS" in said.err
+    assert "1000" in said.err
+
+
 def test_error_is_one_object_with_json(cli, stage):
     """Programs read code, message, next step, whether to try again, and where it is explained; stdout stays empty."""
     said = cli("runs", "show", "r_none", "--json")

@@ -53,6 +53,17 @@ def test_list_refuses_what_it_does_not_know(cli, stage, args):
     assert cli("runs", "list", *args).code == 2
 
 
+@pytest.mark.parametrize(
+    "args", [["runs", "list"], ["workers", "list"], ["auto", "list"], ["audit-log", "list"], ["failed", "list"]]
+)
+def test_second_name_is_not_dropped_in_silence(cli, stage, args):
+    """A filter that looks as if it could be repeated says that it cannot, and names both."""
+    said = cli(*args, "--name", "x", "--name", "y")
+    assert said.code == 2
+    assert "'x', 'y'" in said.err
+    assert cli(*args, "--name", "x").code == 0
+
+
 def test_plain_table_is_aligned_and_uncoloured(cli, stage):
     """Not a terminal: one header, aligned columns, no escape codes, icon and word of the state."""
     run = stage.start()

@@ -1,5 +1,6 @@
 """Loading: each file stands alone, one name is one automation, nothing is left out in silence."""
 
+import os
 import signal
 import sys
 import textwrap
@@ -12,6 +13,16 @@ from mainspring.engine.loading import load_module, module_name
 from mainspring.engine.registry import Registry
 
 HEAD = "from mainspring.engine.definitions import script, task, workflow\nfrom mainspring.engine import on\n"
+
+
+FORKS = """
+import os
+
+pid = os.fork()
+if not pid:
+    os._exit(7)
+CODE = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +77,7 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
         "missing.py": ("import not_there_at_all", "Install"),
         "syntax.py": ("def (", "Mend"),
         "exits.py": ("@task\ndef half() -> None: ...\nraise SystemExit(3)", "__name__"),
+        "ends.py": ("import os\n@task\ndef half() -> None: ...\nos._exit(0)", "__name__"),
         "interrupts.py": ("@task\ndef cut() -> None: ...\nraise KeyboardInterrupt", "__name__"),
         "other.py": ("class Odd(BaseException): ...\nraise Odd('x')", "Mend"),
         "raises.py": ("1 / 0", "Mend"),
@@ -81,6 +93,17 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
     for name, (_, how) in bad.items():
         assert how in problems[name].how, name
         assert ":" in problems[name].where, name
+
+
+def test_file_that_forks_while_it_loads_may_end_the_fork(write, tmp_path):
+    """Only the process that loads is kept; afterwards the function is the system's again."""
+    real = os._exit
+    write("forks.py", FORKS)
+    registry = Registry.load(["forks.py"], tmp_path)
+    assert registry.problems == []
+    (module,) = (part for name, part in sys.modules.items() if name.startswith("mainspring_file_forks"))
+    assert module.CODE == 7
+    assert os._exit is real
 
 
 def test_ctrl_c_while_loading_is_no_problem_of_the_file(write, tmp_path):

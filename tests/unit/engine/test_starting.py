@@ -6,6 +6,7 @@ from mainspring.domain.definition import Definition, Kind, schedules_of
 from mainspring.domain.errors import OptionError
 from mainspring.domain.options import parse_options
 from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.text import unescape
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.commands.runs import SlotLink
 
@@ -123,6 +124,10 @@ def test_awkward_key_is_escaped():
         ({"priority": 5000}, "priority"),
         ({"key": ""}, "key"),
         ({"key": "x" * 1001}, "key"),
+        ({"key": "k\n"}, "cannot be printed"),
+        ({"key": "k\x1b[31m"}, "cannot be printed"),
+        ({"key": "k\u202e"}, "cannot be printed"),
+        ({"key": "k\udcff"}, "cannot be printed"),
         ({"key_policy": "maybe"}, "key policy"),
     ],
 )
@@ -130,6 +135,17 @@ def test_start_refuses_a_value_that_cannot_be_used(given, says):
     """Each option of a start is read like the definition's, and refused by name."""
     with pytest.raises(OptionError, match=says):
         command(**given)
+
+
+@pytest.mark.parametrize("key", ["Zürich 2026", "a\\x1b", "no\u00a0break", "👩\u200d🔧"])
+def test_printable_key_is_taken_as_it_is(key):
+    """Whatever people write with is fine."""
+    assert unescape(command(key=key).run_key.key) == key
+
+
+def test_successor_keeps_its_key_whatever_is_in_it():
+    """A run that begins anew was given its key long ago."""
+    assert command(key="k\nl", key_policy="replace").run_key.key == "k\nl"
 
 
 def test_start_refuses_a_key_without_its_value():

@@ -133,6 +133,20 @@ def backups_in(folder: Path, stem: str) -> list[Path]:
     return sorted(folder.glob(f"{stem}-????????T?????????Z.db"), reverse=True)
 
 
+def newest_in(folder: Path, stem: str) -> Path:
+    """Return the newest backup of a store in a folder.
+
+    Raises:
+        NotFoundError: it holds none; tells of which other stores it holds some.
+    """
+    found = backups_in(folder, stem)
+    if found:
+        return found[0]
+    others = sorted({path.name[: -len("-20260105T030000000Z.db")] for path in backups_in(folder, "*")})
+    hint = f"It has backups of other stores ({', '.join(others[:5])}): name the file." if others else "Name the file."
+    raise NotFoundError(f"there is no backup of store {stem!r} in this folder\nat {folder}", hint=hint)
+
+
 def _rotate(folder: Path, stem: str, keep: int | None) -> tuple[Path, ...]:
     if keep is None:
         return ()

@@ -4,6 +4,7 @@ WAL with `synchronous=FULL` is what survives a power cut; nothing here can be we
 the file may have to be made.
 """
 
+import errno
 import os
 import stat
 import sys
@@ -13,6 +14,7 @@ import apsw
 
 from mainspring.domain.errors import (
     MainspringError,
+    StoreFullError,
     StoreHeldError,
     StoreReadOnlyError,
     StoreUnavailableError,
@@ -141,7 +143,7 @@ def _make_file(path: Path) -> None:
     except FileNotFoundError as error:
         raise StoreUnavailableError(f"the folder of the store does not exist\nat {path.parent}") from error
     except OSError as error:
-        raise unwritable(path, str(error.strerror)) from error
+        raise not_made(path, error) from error
 
 
 def _configure(connection: apsw.Connection, *, read_only: bool) -> None:
@@ -161,6 +163,20 @@ def unwritable(path: Path, why: str = "no right to write") -> StoreReadOnlyError
     """Return the error that tells of a file or folder that may only be read."""
     return StoreReadOnlyError(
         f"the store may only be read\nat {path}: {why}", hint="Make the file and its folder writable for this user."
+    )
+
+
+def not_made(path: Path, error: OSError) -> MainspringError:
+    """Return the error that tells why a file of the store, or one beside it, could not be made."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return unwritable(path, str(error.strerror))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFullError(
+            f"the disk of the store is full\nat {path}: {error.strerror}", hint="Free space on it, then try again."
+        )
+    return StoreUnavailableError(
+        f"a file of the store cannot be made\nat {path}: {error.strerror}",
+        hint="Mend what is named, or name another file as the store.",
     )
 
 

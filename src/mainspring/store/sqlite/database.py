@@ -15,7 +15,7 @@ from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.grouping import GroupingDatabase, Handlers
 from mainspring.store.sqlite.ballast import Ballast
-from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign, unwritable
+from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.migrate import migrate
 from mainspring.store.sqlite.presence import Presence, refuse_gone
@@ -144,4 +144,4 @@ def _turnstile(path: Path) -> Turnstile:
     try:
         return Turnstile(path)
     except OSError as error:
-        raise unwritable(path, str(error.strerror)) from error
+        raise not_made(path, error) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mainspring.domain.errors import AlreadyExistsError
 from mainspring.store.liveness import holders
-from mainspring.store.sqlite.connection import prepare_folder, refuse_foreign, unwritable
+from mainspring.store.sqlite.connection import not_made, prepare_folder, refuse_foreign
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def only_supervisor(store: Path) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise unwritable(store, str(error.strerror)) from error
+        raise not_made(store, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,38 @@
+"""The supervisor with real workers: what it says of one that ends by itself."""
+
+import logging
+
+import pytest
+
+from mainspring.app.project import Handover, Project
+from mainspring.app.supervisor import Supervisor
+
+ENDS = """
+import ctypes
+ctypes.CDLL(None)._exit(0)  # as a library in C does: nothing in Python can see it
+"""
+
+
+@pytest.mark.timeout(60)
+def test_worker_that_ends_while_it_loads_is_told_of_and_started_with_a_pause(tmp_path, caplog):
+    """It looks like an end in order, but it comes at once: it is no secret, and does not keep a core busy for ever."""
+    (tmp_path / "ends.py").write_text(ENDS)
+    config = tmp_path / "mainspring.toml"
+    config.write_text('[project]\nautomations = ["ends.py"]\n[store]\nurl = "s.db"\n')
+    pids: list[int] = []
+    supervisor = Supervisor(
+        Project.find(config=config), Handover({}, str(config), ()), on_start=lambda role, pid: pids.append(pid)
+    )
+    post = supervisor._worker
+
+    def enough() -> None:
+        if len(pids) == 2 and post.process is None:
+            supervisor.stop()
+
+    with caplog.at_level(logging.ERROR, "mainspring.supervisor"):
+        supervisor.run(once=enough)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert f"the worker process {pids[0]} ended with exit code 0" in said[0]
+    assert "while it is loaded" in said[0]
+    assert post.not_before > post.started + 0.2
