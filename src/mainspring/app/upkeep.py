@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mainspring.domain.errors import MainspringError
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
@@ -62,6 +63,7 @@ class Upkeep:
         self._extra = extra
         self._seen: dict[int, int] = {}
         self._rounds = 0
+        self._told: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-upkeep")
 
@@ -82,9 +84,22 @@ class Upkeep:
                 if working.obeys_crash_orders:
                     order = await working.loop.run_in_executor(self._pool, crash_order, working.store)
                     working.worker.crash_after = order
-            except Exception:  # noqa: BLE001  the scan never ends
-                _LOG.exception("upkeep failed; it is tried again in a second")
+            except Exception as error:  # noqa: BLE001  the scan never ends
+                self._tell(error)
+            else:
+                self._tell(None)
             await asyncio.sleep(_EVERY_S)
+
+    def _tell(self, error: Exception | None) -> None:
+        """Log what is wrong when that changes, not each second; where in the code only if the code is at fault."""
+        told, self._told = self._told, None if error is None else f"{type(error).__name__}: {error}"
+        if self._told == told:
+            return
+        if error is None:
+            _LOG.warning("upkeep goes on")
+        else:
+            trace = None if isinstance(error, MainspringError | OSError) else error
+            _LOG.error("upkeep fails, and is tried again each second: %s", self._told, exc_info=trace)
 
     def run_once(self, store: SqliteStore, now: int) -> bool:
         """Make one round; True if it found work."""

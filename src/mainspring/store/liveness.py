@@ -92,7 +92,9 @@ def is_running(pid: int, started: str) -> bool:
 def is_free(lock_path: Path) -> bool | None:
     """Tell whether nobody holds the lock file; None if there is no such file, which proves nothing."""
     try:
-        descriptor = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(
+            lock_path, os.O_RDONLY | os.O_CLOEXEC
+        )  # enough for flock, also where nothing may be written
     except FileNotFoundError:
         return None
     try:

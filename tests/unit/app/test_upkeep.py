@@ -1,12 +1,16 @@
 """The steady scan buries at once whom nobody else can answer for, and leaves its own dead to a supervisor that lives."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
+from mainspring.app import upkeep as upkeep_module
 from mainspring.app.upkeep import Upkeep
+from mainspring.app.working import Working
 from mainspring.domain.clock import SystemClock
+from mainspring.engine.registry import Registry
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import host_identity, process_started
 from mainspring.store.sqlite.store import SqliteStore
@@ -25,7 +29,8 @@ def store(tmp_path):
 
 def session(store, tmp_path, role, *, dead=False):
     """Put a session on record, of this process or of one that is gone."""
-    lock = tmp_path / f"{role}-{dead}.lock"
+    lock = tmp_path / "locks" / f"{role}-{dead}.lock"
+    lock.parent.mkdir(exist_ok=True)
     lock.touch()
     started = str(process_started(os.getpid()))
     database = open_database(store.path)
@@ -42,6 +47,7 @@ def session(store, tmp_path, role, *, dead=False):
     database.close()
     if not dead:
         lock.unlink()  # no free lock: only the process tells
+    return lock
 
 
 def state_of(store, role):
@@ -64,3 +70,67 @@ def test_worker_is_left_for_a_while_to_a_supervisor_that_was_there_before_it(sto
     upkeep = Upkeep()
     assert [upkeep.bury_dead(store) for _ in range(4)] == [False, False, False, True]
     assert state_of(store, "worker") == "dead"
+
+
+class Counted(Upkeep):
+    """An upkeep that counts its rounds."""
+
+    rounds = 0
+
+    def bury_dead(self, store):
+        self.rounds += 1
+        return super().bury_dead(store)
+
+
+@pytest.mark.asyncio
+async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, monkeypatch):
+    """What goes wrong each second is one line, without the traceback of a disk's fault; then a line when it is over."""
+    monkeypatch.setattr(upkeep_module, "_EVERY_S", 0.01)
+    lock = session(store, tmp_path, "worker", dead=True)
+    folder = tmp_path / "moved"
+    lock.parent.rename(folder)
+    lock.parent.write_text("a file stands where the folder of the locks was")
+    upkeep = Counted()
+    working = Working(store.path, Registry(), role="app", upkeep=upkeep)
+
+    async def until(fact):
+        async with asyncio.timeout(20):
+            while not fact():
+                await asyncio.sleep(0.01)
+
+    def told():
+        return [record for record in caplog.records if record.name == "mainspring.upkeep"]
+
+    await working.open()
+    await until(lambda: upkeep.rounds > 5)
+    (line,) = told()
+    assert "Not a directory" in line.getMessage()
+    assert line.exc_info is None
+    lock.parent.unlink()
+    folder.rename(lock.parent)
+    await until(lambda: len(told()) > 1)
+    assert told()[1].getMessage() == "upkeep goes on"
+    await until(lambda: state_of(store, "worker") == "dead")
+    await working.close()
+
+
+@pytest.mark.asyncio
+async def test_fault_of_ours_is_told_with_its_place(store, caplog, monkeypatch):
+    """A traceback helps only where the code is at fault."""
+    monkeypatch.setattr(upkeep_module, "_EVERY_S", 0.01)
+    calls = []
+
+    def broken(_store):
+        calls.append(1)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(upkeep_module, "_ROUNDS_A_PRUNE", 1)
+    monkeypatch.setattr(Upkeep, "bury_dead", lambda self, store: broken(store))
+    working = Working(store.path, Registry(), upkeep=Upkeep())
+    await working.open()
+    async with asyncio.timeout(20):
+        while len(calls) < 5:
+            await asyncio.sleep(0.01)
+    await working.close()
+    (line,) = [record for record in caplog.records if record.name == "mainspring.upkeep"]
+    assert line.exc_info is not None
