@@ -88,12 +88,14 @@ def test_streams_and_exit_codes(place, stage):
     assert call(place, "queues", "pause", "none").returncode == 3
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
     "args", [["runs", "list"], ["runs", "list", "--json"], ["--help"], ["version"], ["auto", "list", "--json"]]
 )
-def test_output_that_cannot_be_written_is_told_in_a_line(place, stage, args):
+def test_output_that_cannot_be_written_is_told_in_a_line(place, stage, args, unbuffered):
     """A full disk behind stdout is no fault of ours, and is no success."""
     stage.start()
+    place |= {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             command(*args), env=place, cwd=place["HOME"], stdout=full, stderr=subprocess.PIPE, text=True, check=False

@@ -36,6 +36,26 @@ async def test_child_gives_its_result_to_its_parent_also_after_unloading(tmp_pat
         assert await run.result(5) == 30
 
 
+async def test_child_may_be_named_by_its_name(tmp_path):
+    """It is one of those that were loaded with its parent, wherever in the body it is asked for."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def child(run: ms.Run, n: int) -> int:
+            return n
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> list[int]:
+            async def in_a_task(n: int) -> int:
+                return await run.child("child", n)
+
+            await asyncio.sleep(0.01)
+            return await asyncio.gather(run.child("child", 1), in_a_task(2))
+
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
+        assert await (await engine.start(parent)).result(10) == [1, 2]
+
+
 async def test_failed_child_is_an_error_where_it_was_awaited(tmp_path):
     """The parent sees the child's own failure and may go on."""
     with Registry() as registry:

@@ -61,8 +61,9 @@ def run(args: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is becomes a message and a code
-        lost = invocation.output.fault() if isinstance(error, OSError) else None
-        return report(error if lost is None else exits.output_lost(lost), invocation)
+        if isinstance(error, OSError) and invocation.output.is_lost(error):
+            error = exits.output_lost(error)
+        return report(error, invocation)
     finally:
         invocation.close()
     return code

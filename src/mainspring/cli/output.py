@@ -6,6 +6,7 @@ are plain aligned text everywhere else.
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple, TextIO
 
 import click
 
+from mainspring.cli.exits import output_lost
 from mainspring.cli.flags import Flags
 from mainspring.cli.words import shown
 
@@ -73,14 +75,14 @@ class Output:
         if self._replaced is not None:
             sys.stdout, self._kept, self._replaced = self._replaced, None, None
 
-    def fault(self) -> OSError | None:
-        """Return why what was printed cannot be written, if it cannot; what is still in the buffer is lost then."""
+    def is_lost(self, error: OSError) -> bool:
+        """Tell whether it was printing that failed, of ours or of click (a help page); what is still in the buffer is lost then."""
         try:
             self.data.flush()
-        except OSError as error:
+        except OSError:
             self.silence()
-            return error
-        return None
+            return True
+        return traceback.extract_tb(error.__traceback__)[-1].filename == click.utils.__file__
 
     def silence(self) -> None:
         """Let what is still in the buffer go nowhere: nobody reads it."""
@@ -203,9 +205,10 @@ class Output:
         except BrokenPipeError:
             self.silence()
             raise click.exceptions.Exit(0) from None
-        except OSError:
+        except OSError as error:
             if stream is not sys.stderr:
-                raise
+                self.silence()
+                raise output_lost(error) from error
             _to_nowhere(stream.fileno())  # what is wrong with it cannot be told to anybody, and is no reason to fail
 
 

@@ -104,7 +104,7 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
     assert task is not None
     if task.cancelled():
         return _cancelled(body, detail, failure_of)
-    error_raised = task.exception()
+    error_raised = _that_can_be_asked(task.exception())
     if error_raised is None:
         try:
             return Ending(RunState.SUCCEEDED, result=program.encode_result(task.result()), detail=detail)
@@ -117,6 +117,16 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
             return _cancelled(body, detail, failure_of)
         return Ending(RunState.SUCCEEDED, restart=error_raised.input, detail=detail)
     return _failed(body, error_raised, detail, failure_of)
+
+
+def _that_can_be_asked(error: BaseException | None) -> BaseException | None:
+    """Return the error, or one that stands for it if asking for its class breaks: users' classes may."""
+    try:
+        _ = error.__class__
+    except BaseException as fault:  # noqa: BLE001 - whatever it raises
+        told = f"the workflow raised {type(error).__name__}, which breaks when it is asked for its class: {type(fault).__name__}"
+        return BodyError(told, hint="Raise an ordinary exception.")
+    return error
 
 
 def _cancelled(body: "Body", detail: dict[str, Any], failure_of: FailureOf) -> Ending:

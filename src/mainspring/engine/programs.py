@@ -52,21 +52,22 @@ def program_of(run: ClaimedRun, registry: Registry, data: bytes, payload_max: in
     automation = registry.get(run.automation)
     options = automation.definition.options
     if automation.definition.kind is Kind.WORKFLOW:
-        return _workflow_program(run, automation, options, data, payload_max)
+        return _workflow_program(run, registry, automation, data, payload_max)
     if automation.definition.kind is Kind.TASK:
         return _task_program(run, automation, options, data, payload_max)
     return _script_program(run, automation, options, payload_max)
 
 
 def _workflow_program(
-    run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes, payload_max: int
+    run: ClaimedRun, registry: Registry, automation: Automation, data: bytes, payload_max: int
 ) -> Program:
-    fn, signature = automation.fn, automation.signature
+    fn, signature, options = automation.fn, automation.signature, automation.definition.options
     assert fn is not None and signature is not None
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
     facts = _facts_of(run)
 
     async def main(body: Body) -> Any:
+        registry.take_over()  # a child that is named by its name is one of those that were loaded together
         try:
             return await fn(Run(body, facts, signature), *args, **kwargs)
         except _OWN_ENDS:

@@ -41,6 +41,10 @@ class Registry:
     ) -> None:
         _current.reset(self._tokens.pop())
 
+    def take_over(self) -> None:
+        """Be the current registry of this context from here on; for a task of its own, whose context ends with it."""
+        _current.set(self)
+
     def __iter__(self) -> Iterator[Automation]:
         return iter(list(self.automations.values()))
 

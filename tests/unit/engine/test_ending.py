@@ -6,18 +6,22 @@ from typing import Any
 
 import pytest
 
+from mainspring.domain.classify import classify
+from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.ending import ending_of
+from mainspring.engine.failures import Failures
 from mainspring.engine.requests import Restarted
+from tests.contract.isolated_steps import LyingError
 
 
-def body_that_restarts(stopping: OutcomeKind | None) -> Any:
-    """Return a finished body that asked to begin anew, with what stopped it meanwhile."""
+def body_that_restarts(stopping: OutcomeKind | None, error: BaseException | None = None) -> Any:
+    """Return a finished body that asked to begin anew (or raised `error`), with what stopped it meanwhile."""
     loop = asyncio.new_event_loop()
     try:
         ended = loop.create_future()
-        ended.set_exception(Restarted(b"{}"))
+        ended.set_exception(error or Restarted(b"{}"))
         ended.exception()
     finally:
         loop.close()
@@ -38,3 +42,13 @@ def test_stop_beside_a_restart_holds(
     """A cancel that was taken in while the body asked to begin anew is not lost: nothing begins anew."""
     ending = ending_of(body_that_restarts(stopping), None, None)  # type: ignore[arg-type]
     assert (ending.state, ending.reason, ending.restart) == (state, reason, None if stopping else b"{}")
+
+
+def test_error_that_breaks_when_it_is_asked_ends_the_run_all_the_same() -> None:
+    """What stands for it names its class."""
+    body = body_that_restarts(None, LyingError())
+    body.failures = Failures()
+    ending = ending_of(body, None, lambda error: Failure.of(error, classify(error)))  # type: ignore[arg-type]
+    assert (ending.state, ending.reason) == (RunState.FAILED, FailureReason.BODY_ERROR)
+    assert ending.failure is not None
+    assert "raised LyingError, which breaks" in ending.failure.message
