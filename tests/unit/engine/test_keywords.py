@@ -2,7 +2,10 @@
 
 import typing
 
-from mainspring.domain.options import Kind, options_of
+import pytest
+
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.options import Kind, is_in_force, options_of
 from mainspring.engine import keywords
 from mainspring.engine.definitions import script, step, task, workflow
 from mainspring.engine.registry import Registry
@@ -65,7 +68,7 @@ def test_typed_keywords_are_those_of_the_table():
 
 
 def test_each_surface_accepts_each_option_alone():
-    """Python functions and TOML tables take the whole table and agree on the canonical value."""
+    """Python functions and TOML tables take the whole table and agree on the canonical value; what a kind cannot obey it refuses."""
 
     async def body(run): ...
     def plain(): ...
@@ -74,13 +77,24 @@ def test_each_surface_accepts_each_option_alone():
         options = {name: SAMPLES.get(name, "some")}
         if name == "tz":
             options["cron"] = "0 3 * * *"
+        surfaces = [
+            (Kind.TASK, lambda options=options: task(**options)(plain)._draft),
+            (Kind.WORKFLOW, lambda options=options: workflow(**options)(body)._draft),
+            (Kind.SCRIPT, lambda options=options: script("command", "./x", **options)._draft),
+            (
+                Kind.SCRIPT,
+                lambda options=options: command_definition(Kind.SCRIPT, "plain", "./x", options, file="scripts.toml"),
+            ),
+        ]
+        made = []
         with Registry():
-            made = [
-                task(**options)(plain)._draft,
-                workflow(**options)(body)._draft,
-                script("command", "./x", **options)._draft,
-                command_definition(Kind.SCRIPT, "plain", "./x", options, file="scripts.toml"),
-            ]
+            for kind, surface in surfaces:
+                if is_in_force(kind, name, options[name]):
+                    made.append(surface())
+                else:
+                    with pytest.raises(DefinitionError, match="would change nothing"):
+                        surface()
+        assert made, name
         assert all(one.options == made[0].options for one in made), name
         assert all(one.version == made[0].version for one in made), name
         assert all(one.schedules == made[0].schedules for one in made), name
