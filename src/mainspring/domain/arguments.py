@@ -8,7 +8,8 @@ import datetime as dt
 import difflib
 import inspect
 import math
-from typing import Any, get_args
+import types
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
@@ -115,9 +116,9 @@ def _from_json(p: Parameter, raw: Any) -> Any:
 
 def _from_text(p: Parameter, text: str) -> Any:
     wanted = readable(_whole_type(p))
-    members = set(get_args(p.annotation)) | {p.annotation}
+    members = _members(_whole_type(p))
     if str in members:
-        return text
+        return _beside_text(text, wanted) if len(members) > 1 and text[:1] in ("{", "[") else text
     if dt.timedelta in members and not text.startswith(("P", "-P")):
         return parse_duration(text)
     try:
@@ -134,6 +135,23 @@ def _from_text(p: Parameter, text: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("it is not a finite number")
     return value
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Return the types that a union is made of, else the type itself, without what is annotated to them."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [member for part in get_args(annotation) for member in _members(part)]
+    return [annotation]
+
+
+def _beside_text(text: str, wanted: Any) -> Any:
+    """Return what begins like JSON as the list or object that may be given in place of a text, else the text."""
+    try:
+        return msgspec.json.decode(text, type=wanted, dec_hook=read_hook)
+    except (msgspec.MsgspecError, ValueError):
+        return text
 
 
 def _whole_type(p: Parameter) -> Any:

@@ -3,30 +3,21 @@
 It runs in a thread and can be told to end: the attempt's cancellation ends the command's whole group.
 """
 
-import glob
 import os
 import time
 from datetime import timedelta
-from pathlib import Path
 from queue import SimpleQueue
 
 import msgspec
 
 from mainspring.domain.duration import format_duration
-from mainspring.domain.errors import Transient
-from mainspring.domain.produces import Product, unmet
 from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
+from mainspring.engine.products import check_products
 from mainspring.engine.running_command import RunningCommand
 from mainspring.engine.signs import LogSign, ProcessSign
 from mainspring.engine.step_context import Channel, current
 
 _LEVEL = {"stdout": "info", "stderr": "warning"}
-
-
-class NotProduced(Transient):
-    """The command ended well, but what it promised is not there."""
-
-    code = "not_produced"
 
 
 class CommandResult(msgspec.Struct, frozen=True):
@@ -96,24 +87,3 @@ def check_end(words: list[str], end: CommandEnd, timeout: timedelta | None) -> N
     if end.code != 0:
         how = f"was ended by signal {-end.code}" if end.code < 0 else f"ended with exit code {end.code}"
         raise CommandFailed(f"{words[0]} {how}", end.code, hint=said)
-
-
-def check_products(patterns: list[str], cwd: str | None, started_at: int) -> None:
-    """Raise NotProduced unless each pattern matches a file that is filled and newer than the start (ms UTC)."""
-    faults = unmet(patterns, {pattern: _matches(pattern, cwd) for pattern in patterns}, started_at)
-    if faults:
-        raise NotProduced("the command ended well, but did not produce what it should\n" + "\n".join(faults))
-
-
-def _matches(pattern: str, cwd: str | None) -> list[Product]:
-    """Look at what a pattern matches; a file that goes away meanwhile is no match."""
-    products = []
-    for found in glob.glob(pattern, root_dir=cwd, recursive=True):  # noqa: PTH207 - patterns may be absolute
-        path = Path(cwd or ".", found)
-        try:
-            stat = path.stat()
-            size = sum(1 for _ in path.iterdir()) if path.is_dir() else stat.st_size
-        except OSError:
-            continue
-        products.append(Product(str(path), size, stat.st_mtime_ns // 1_000_000))
-    return products

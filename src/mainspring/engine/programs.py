@@ -4,7 +4,7 @@ A task, a script and a spread step are bodies of one step, so that all four live
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from mainspring.engine.automation import Automation
 from mainspring.engine.body import Body
 from mainspring.engine.child_runs import STEP_RUN, read_step_run
 from mainspring.engine.commands import run_command
+from mainspring.engine.products import look_after, promised_by
 from mainspring.engine.registry import Registry
 from mainspring.engine.requests import Restarted, RolledBack, StepPlan, Unloaded
 from mainspring.engine.run import Run
@@ -55,7 +56,7 @@ def program_of(run: ClaimedRun, registry: Registry, data: bytes, payload_max: in
         return _workflow_program(run, registry, automation, data, payload_max)
     if automation.definition.kind is Kind.TASK:
         return _task_program(run, automation, options, data, payload_max)
-    return _script_program(run, automation, options, payload_max)
+    return _script_program(run, automation, options, data, payload_max)
 
 
 def _workflow_program(
@@ -65,11 +66,14 @@ def _workflow_program(
     assert fn is not None and signature is not None
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
     facts = _facts_of(run)
+    promised = promised_by(automation.definition, run, data)
 
     async def main(body: Body) -> Any:
         registry.take_over()  # a child that is named by its name is one of those that were loaded together
         try:
-            return await fn(Run(body, facts, signature), *args, **kwargs)
+            result = await fn(Run(body, facts, signature), *args, **kwargs)
+            await look_after(Run(body, facts, signature).step_with, promised, run.started_at)
+            return result
         except _OWN_ENDS:
             raise
         except asyncio.CancelledError:
@@ -98,10 +102,14 @@ def _task_program(
     plan = _plan_of(run, options, automation.retry)
     if plan.delivery == "transactional":
         signature = signature_of(fn, 1)
-    return _single(run, fn, signature, args, kwargs, plan, automation, options.get("on_blocked", "hold"), payload_max)
+    promised = promised_by(automation.definition, run, data)
+    on_blocked = options.get("on_blocked", "hold")
+    return _single(run, fn, signature, args, kwargs, plan, automation, on_blocked, payload_max, promised)
 
 
-def _script_program(run: ClaimedRun, automation: Automation, options: Mapping[str, Any], payload_max: int) -> Program:
+def _script_program(
+    run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes, payload_max: int
+) -> Program:
     definition = automation.definition
     timeout = options.get("timeout")
     kwargs = {
@@ -109,7 +117,7 @@ def _script_program(run: ClaimedRun, automation: Automation, options: Mapping[st
         "cwd": definition.cwd,
         "env": dict(definition.env or {}),
         "timeout_s": parse_duration(timeout).total_seconds() if timeout is not None else None,
-        "produces": list(options.get("produces", ())),
+        "produces": promised_by(definition, run, data),
     }
     plan = StepPlan(
         retry=automation.retry, delivery=options.get("delivery", "at_least_once"), isolate="thread", name=run.automation
@@ -140,11 +148,15 @@ def _single(
     automation: Automation | None,
     on_blocked: str,
     payload_max: int,
+    promised: Sequence[str] = (),
 ) -> Program:
-    """Return a program of one step."""
+    """Return a program of one step, and of the look at what a function promised (`promised`)."""
 
     async def main(body: Body) -> Any:
-        return await Run(body, _facts_of(run), signature).step_with(fn, signature, plan, args, kwargs)
+        ask = Run(body, _facts_of(run), signature).step_with
+        result = await ask(fn, signature, plan, args, kwargs)
+        await look_after(ask, promised, run.started_at)
+        return result
 
     def encode_it(value: Any) -> bytes:
         return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)

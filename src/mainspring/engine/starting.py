@@ -65,12 +65,14 @@ def start_command(
     `now_at` (ms) stands for `{slot}` where no schedule started it. `trigger` is what started it, for people.
 
     Raises:
-        OptionError: a value of `options` cannot be used, or the key or partition template has no value for a name.
+        OptionError: a value of `options` cannot be used, or a template (key, partition, produces) has no value for a name.
     """
     chosen = _chosen(definition, options)
     arguments = _arguments(data)
     at = now_at if slot is None else slot.slot_at
     key = _filled(definition, "key", arguments, at) if options.key is None else _given_key(options)
+    for pattern in definition.option("produces"):
+        _expanded(definition, "produces", pattern, arguments, at)
     span = definition.span("deadline")
     deadline_ms = None if span is None else round(span.total_seconds() * 1000)
     due_at = options.due_at
@@ -122,13 +124,17 @@ def _filled(definition: Definition, name: str, arguments: dict[str, Any], at: in
     template = definition.option(name)
     if template is None:
         return None
+    text = _expanded(definition, name, template, arguments, at)
+    return _checked_key(text, name) if text else None
+
+
+def _expanded(definition: Definition, name: str, template: str, arguments: dict[str, Any], at: int) -> str:
     try:
-        text = definition.expand(template, arguments, at)
+        return definition.expand(template, arguments, at)
     except MainspringError as error:
         raise OptionError(
             f"option {name!r} of {definition.name!r}: {error.message}\nin {definition.where}", hint=error.hint
         ) from None
-    return _checked_key(text, name) if text else None
 
 
 def _given_key(options: StartOptions) -> str:

@@ -24,8 +24,9 @@ from mainspring.domain.retry import Retry
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
-from mainspring.engine.commands import CommandResult, NotProduced, check_end, check_products
+from mainspring.engine.commands import CommandResult, check_end
 from mainspring.engine.outlet import Outlet
+from mainspring.engine.products import NotProduced, check_products
 from mainspring.engine.running_command import RunningCommand
 
 NOT_PRODUCED = 1

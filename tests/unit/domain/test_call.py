@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -51,6 +51,37 @@ def test_same_call_allows_new_defaults_and_sees_changes() -> None:
     assert same_call(sig, b'{"order":{"id":1}}', now)
     assert not same_call(sig, b'{"order":{"id":2}}', now)
     assert diff_call(sig, b'{"order":{"id":2}}', now) == [("$.order.id", "2", "1")]
+
+
+def test_bind_words_reads_containers_of_text_as_json() -> None:
+    """A list, set, tuple or dict of text is no text; beside a text in a union it is told by its bracket."""
+
+    def files(
+        names: list[str],
+        tags: set[str],
+        pair: tuple[str, ...],
+        by: dict[str, int],
+        gap: list[dt.timedelta],
+        either: str | list[str],
+        named: Annotated[str, "a name"],
+        *rest: str,
+    ) -> None: ...
+
+    words = ['names=["a"]', 'tags=["b"]', 'pair=["c","d"]', 'by={"e":1}', 'gap=["PT1S"]', 'rest=["r"]', 'named="q"']
+    values = bind_words(signature_of(files), [*words, 'either=["f"]'])
+    assert values == {
+        "names": ["a"],
+        "tags": {"b"},
+        "pair": ("c", "d"),
+        "by": {"e": 1},
+        "gap": [dt.timedelta(seconds=1)],
+        "either": ["f"],
+        "named": '"q"',
+        "rest": ["r"],
+    }
+    assert bind_words(signature_of(files), [*words, "either=[draft] x"])["either"] == "[draft] x"
+    with pytest.raises(ArgumentError, match="names: wanted list"):
+        bind_words(signature_of(files), ["names=a", *words[1:], "either=x"])
 
 
 def test_bind_words_types_the_arguments() -> None:

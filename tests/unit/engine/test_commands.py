@@ -8,7 +8,8 @@ import pytest
 from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.engine.command import CommandFailed
-from mainspring.engine.commands import NotProduced, run_command
+from mainspring.engine.commands import run_command
+from mainspring.engine.products import NotProduced
 from mainspring.engine.signs import LogSign, ProcessSign
 from mainspring.engine.step_context import STEP, NotInStepError, StepContext
 

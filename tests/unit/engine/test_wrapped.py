@@ -16,7 +16,8 @@ from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.engine import wrapped_record as tell
 from mainspring.engine.command import CommandEnd, CommandFailed
-from mainspring.engine.commands import CommandResult, NotProduced
+from mainspring.engine.commands import CommandResult
+from mainspring.engine.products import NotProduced
 from mainspring.engine.wrapped import MOST_KEPT, WrappedRun, Wrapping, exit_code_of
 
 
