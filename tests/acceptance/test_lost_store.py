@@ -7,6 +7,7 @@ import apsw
 import pytest
 
 from tests.acceptance.works import Works, is_alive
+from tests.acceptance.wrapping import PATIENCE, Place
 
 STEPS = """
 import asyncio
@@ -100,8 +101,8 @@ def test_removed_store_is_not_made_anew_in_silence(works: Works) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_store_begins_anew_when_what_lay_beside_it_is_gone_too(works: Works) -> None:
-    """What the error says to do makes an empty store, also by a command that is meant to make one."""
+def test_store_begins_anew_by_word(works: Works) -> None:
+    """The command that the error names makes an empty store, and all goes on with that."""
     works.up(STEPS)
     store = works.place.store
     store.unlink()
@@ -113,3 +114,19 @@ def test_store_begins_anew_when_what_lay_beside_it_is_gone_too(works: Works) -> 
     assert works.place.call("db", "migrate").returncode == 0
 
     assert works.place.call("run", "quick").returncode == 0
+
+
+@pytest.mark.timeout(120)
+def test_wrapped_command_whose_store_is_removed_meanwhile_is_on_record(place: Place) -> None:
+    """Its end is not written into the lost file but kept in the spool, for the store that is put back."""
+    ready, go = place.fifo("ready"), place.fifo("go")
+    process = place.start("exec", "-n", "x", "--", "sh", "-c", "echo > ready; read x < go; exit 3")
+    ready.read_text()
+    aside = place.store.rename(place.store.with_name("aside"))
+    go.write_text("\n")
+    assert process.wait(PATIENCE) == 3
+    assert len(place.spooled()) == 1
+    assert not place.store.exists()
+    aside.rename(place.store)
+    assert place.watch()[0] == 0
+    assert place.runs() == [("failed", "retries_exhausted")]
