@@ -14,7 +14,7 @@ async def put(app: ms.App, handle: ms.Handle, text: str, *, terminal: bool, with
         print(f"Nobody is here to answer, so in {within} it takes the default: {LEAVE_OUT}.\n", flush=True)
         return
     print(f"  [1] {LEAVE_OUT} (default)   [2] {COUNT}")
-    print(f"Or in another terminal: mainspring --store {app.path} runs answer {handle.id} {COUNT}")
+    print(f"Or in another terminal: mainspring --store {app.place} runs answer {handle.id} {COUNT}")
     print(f"Your choice, within {within}: ", end="", flush=True)
     answer = asyncio.get_running_loop().create_future()
     loop = asyncio.get_running_loop()

@@ -113,13 +113,18 @@ class PostgresServer:
             **self._as_user(),
         )
         log.close()
-        while True:
-            try:
-                psycopg.connect(self.url("postgres")).close()
-            except psycopg.OperationalError:
-                assert self._process.poll() is None, (self.folder / "log").read_text()
-            else:
-                return self
+        while not self._answers():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+        return self
+
+    def _answers(self) -> bool:
+        """Tell whether it is this server that answers: another one may have taken the port first."""
+        try:
+            with psycopg.connect(self.url("postgres")) as connection:
+                found = connection.execute("show data_directory").fetchone()
+        except psycopg.OperationalError:
+            return False
+        return found == (str(self.data),)
 
     def url(self, database: str) -> str:
         """Return the address of a database of this server."""
@@ -128,7 +133,7 @@ class PostgresServer:
     def new_store(self) -> str:
         """Return the address of an empty store: a schema that nobody has used."""
         self._names += 1
-        return f"{self.url('postgres')}?schema=t{self._names}"
+        return f"{self.url('postgres')}?schema=t{os.getpid()}_{self._names}"
 
     @property
     def pid(self) -> int:

@@ -23,8 +23,10 @@ from typing import Any, Literal, Self, TypeVar
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
 from mainspring.app.starter import Starter
+from mainspring.app.stores import make_store
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
+from mainspring.config.places import is_server_url
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.codec import DEFAULT_LIMIT, Codec
@@ -35,8 +37,8 @@ from mainspring.engine.registry import Registry, current_registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service import event, question, run, signal, starting
 from mainspring.service.actor import Act, Actor, act_of
+from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
-from mainspring.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")
 
@@ -57,7 +59,7 @@ class App:
         databases: Mapping[str, Path] | None = None,
         payload_max: int | str = DEFAULT_LIMIT,
     ) -> None:
-        self.path = _path_of(store)
+        self.place = _place_of(store)
         self.registry = registry or current_registry()
         self.sealing = Sealing(codec, _limit_of(payload_max))
         self.clock = clock or SystemClock()
@@ -66,7 +68,7 @@ class App:
         self._databases = databases
         self._project: Project | None = None
         self._working: Working | None = None
-        self._store: SqliteStore | None = None
+        self._store: ProcessStore | None = None
         self._options = starting.StartOptions()
         self._actor = Actor.app(os.getpid(), socket.gethostname())
 
@@ -83,7 +85,7 @@ class App:
     @classmethod
     def of(cls, project: Project, registry: Registry) -> Self:
         """Return an app that works as the project's configuration says."""
-        app = cls(project.settings.store.path, registry=registry, clock=project.clock)
+        app = cls(project.settings.store.url, registry=registry, clock=project.clock)
         app.sealing = project.sealing
         app._project = project
         return app
@@ -117,7 +119,7 @@ class App:
         if self._project is not None:
             return self._project.working(self.registry, role=role, schedules=schedules)
         return Working(
-            self.path,
+            self.place,
             self.registry,
             clock=self.clock,
             sealing=self.sealing,
@@ -222,11 +224,11 @@ class App:
             )
         )
 
-    async def do(self, act: Callable[[SqliteStore, Act], T], reason: str | None = None) -> T:
+    async def do(self, act: Callable[[ProcessStore, Act], T], reason: str | None = None) -> T:
         """Do an act of the service floor off the loop, as this program."""
         return await self.do_as(act_of(self._actor, self.clock, reason=reason), act)
 
-    async def do_as(self, who: Act, act: Callable[[SqliteStore, Act], T]) -> T:
+    async def do_as(self, who: Act, act: Callable[[ProcessStore, Act], T]) -> T:
         """Do an act of the service floor off the loop, in somebody's name."""
         store = await asyncio.to_thread(self.open_store)
         return await asyncio.to_thread(act, store, who)
@@ -240,12 +242,12 @@ class App:
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 
-    def open_store(self) -> SqliteStore:
+    def open_store(self) -> ProcessStore:
         """Return the store: the running worker's, or one opened for acts."""
         if self._working is not None:
             return self._working.store
         if self._store is None:
-            self._store = SqliteStore(self.path, clock=self.clock, sealing=self.sealing)
+            self._store = make_store(self.place, clock=self.clock, sealing=self.sealing)
             self._store.open()
         return self._store
 
@@ -288,6 +290,7 @@ def _tags_of(tags: Sequence[str]) -> tuple[str, ...]:
     return tuple(tags)
 
 
-def _path_of(store: str | Path) -> Path:
+def _place_of(store: str | Path) -> str | Path:
+    """Return the file, or the URL of a server."""
     text = str(store)
-    return Path(text.removeprefix("sqlite:///")).absolute()
+    return text if is_server_url(text) else Path(text.removeprefix("sqlite:///")).absolute()

@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+from mainspring.app.stores import make_store
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.journal import FactKind
@@ -19,8 +20,8 @@ from mainspring.store.base import Changes, NotAStoreError
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains
+from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.history import facts_after
-from mainspring.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ ROLE = "exec"
 class _Asked:
     """One act on its way."""
 
-    def __init__(self, act: Callable[[SqliteStore], object]) -> None:
+    def __init__(self, act: Callable[[ProcessStore], object]) -> None:
         self.act = act
         self.done = threading.Event()
         self.result: object = None
@@ -41,14 +42,14 @@ class _Asked:
 class Ledger:
     """The store of one `exec`. `away` says why nothing more can be told, None while all is well."""
 
-    def __init__(self, path: Path, clock: Clock, *, patience: float = PATIENCE) -> None:
-        self.path = path
+    def __init__(self, place: str | Path, clock: Clock, *, patience: float = PATIENCE) -> None:
         self.away: str | None = None
         self.is_foreign = False
         """Whether what is named as the store is a folder, or a file of another kind."""
         self._patience = patience
         # A little less, so that the store itself can say what is wrong with it.
-        self._store = SqliteStore(path, clock=clock, on_change=self._on_change, patience=patience * 0.6)
+        self._store = make_store(place, clock=clock, on_change=self._on_change, patience=patience * 0.6)
+        self.shown = self._store.shown
         self._on_cancel: Callable[[], None] | None = None
         self._is_looking = False
         self._asked: SimpleQueue[_Asked | None] = SimpleQueue()
@@ -57,13 +58,13 @@ class Ledger:
     def open(self) -> None:
         """Open the store and this process's session; `away` tells if that failed."""
 
-        def act(store: SqliteStore) -> None:
+        def act(store: ProcessStore) -> None:
             store.open()
             store.open_session(ROLE)
 
         self.do(act)
 
-    def do(self, act: Callable[[SqliteStore], T], *, patience: float | None = None) -> T | None:
+    def do(self, act: Callable[[ProcessStore], T], *, patience: float | None = None) -> T | None:
         """Return what the act returns, or None if the store is away (see `away`), now or since before."""
         if self.away is not None:
             return None
@@ -74,7 +75,7 @@ class Ledger:
             self.away = f"it did not answer within {wait:g} s"
         return None if self.away is not None else asked.result  # type: ignore[return-value]
 
-    def tell(self, act: Callable[[SqliteStore], object]) -> None:
+    def tell(self, act: Callable[[ProcessStore], object]) -> None:
         """Have something done without waiting for it."""
         if self.away is None:
             self._asked.put(_Asked(act))
@@ -107,7 +108,7 @@ class Ledger:
             self._is_looking = True
             self.tell(self._look)
 
-    def _look(self, store: SqliteStore) -> None:
+    def _look(self, store: ProcessStore) -> None:
         self._is_looking = False
         if store.session is None or self._on_cancel is None:
             return
@@ -128,12 +129,12 @@ class Ledger:
             asked.done.set()
 
 
-def bury_dead(store: SqliteStore) -> list[int]:
+def bury_dead(store: ProcessStore) -> list[int]:
     """Bury the `exec` sessions of this host whose process is gone; return which."""
     return [one.session for one in find_dead(store.reader) if one.role == ROLE and bury(store, one)]
 
 
-def bury(store: SqliteStore, dead: FoundSession) -> bool:
+def bury(store: ProcessStore, dead: FoundSession) -> bool:
     """End what is left of a dead session and write that it is dead; False if it cannot be ended, or is our own."""
     if dead.session == store.session or not kill_remains(dead):
         return False

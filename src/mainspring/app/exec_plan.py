@@ -19,7 +19,7 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     wrapping: Wrapping
-    store: Path | None
+    store: str | Path | None
     spool: Path | None
     usual_spool: Path | None = None
     lock: str | None = None

@@ -26,7 +26,7 @@ from mainspring.store.commands.journal import RecordProcess, SaveAttempt
 from mainspring.store.commands.results import DONE, Refused, Started
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.wrapped import RecordRun
-from mainspring.store.sqlite.store import SqliteStore
+from mainspring.store.process_store import ProcessStore
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ class ExecProcess:
             if self._ledger.is_foreign:
                 self._spool = None if self._plan.usual_spool is None else Spool(self._plan.usual_spool)
             if self._plan.verbose:
-                say(f"store {self._ledger.path}, spool {None if self._spool is None else self._spool.folder}")
+                say(f"store {self._ledger.shown}, spool {None if self._spool is None else self._spool.folder}")
         why = "the configuration names none" if self._ledger is None else self._ledger.away
         if why is not None:
             if not self._plan.fail_open:
@@ -190,7 +190,7 @@ class ExecProcess:
             raise _StopError(MAINSPRING_FAILED)
         self._on_record = isinstance(answer, Started)
 
-    def _write_start(self, store: SqliteStore) -> Started | Refused:
+    def _write_start(self, store: ProcessStore) -> Started | Refused:
         store.submit(self._describe, _ignore)
         store.submit(self._begin, _ignore)
         begun = tell.begun(self._plan.wrapping, self._id, self._clock.now())
@@ -244,12 +244,12 @@ class ExecProcess:
                 return
         say(f"run {self._id} of {self._name} ({record.state}) is on record nowhere: {why}")
 
-    def _write_end(self, store: SqliteStore, end: WrappedEnd) -> bool:
+    def _write_end(self, store: ProcessStore, end: WrappedEnd) -> bool:
         saved, finish = tell.ending(self._id, self._name, end)
         store.submit(saved, _ignore)
         return bool(store.apply(finish) == DONE)
 
-    def _write_whole(self, store: SqliteStore, record: RecordRun) -> bool:
+    def _write_whole(self, store: ProcessStore, record: RecordRun) -> bool:
         store.submit(self._describe, _ignore)
         store.apply(record)
         return True
@@ -266,7 +266,7 @@ class ExecProcess:
         if self._ledger is not None:
             self._ledger.do(bury_dead, patience=_BURIAL_PATIENCE)
 
-    def _do(self, act: Callable[[SqliteStore], T]) -> T | None:
+    def _do(self, act: Callable[[ProcessStore], T]) -> T | None:
         return None if self._ledger is None else self._ledger.do(act)
 
     @property

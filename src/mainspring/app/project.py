@@ -13,6 +13,7 @@ import msgspec
 from mainspring.app.codec import sealing_of
 from mainspring.app.own_automations import declare_backup
 from mainspring.app.spool_intake import spool_intake
+from mainspring.app.stores import make_store
 from mainspring.app.upkeep import Retention, Upkeep
 from mainspring.app.working import Working
 from mainspring.config import Settings, load
@@ -24,7 +25,7 @@ from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service.actor import Actor
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue
-from mainspring.store.sqlite.store import SqliteStore
+from mainspring.store.process_store import ProcessStore
 
 FAILPOINT = "MAINSPRING_FAILPOINT"
 
@@ -62,13 +63,13 @@ class Project:
             user = str(os.getuid())
         return Actor.cli(user, socket.gethostname())
 
-    def open_store(self) -> SqliteStore:
+    def open_store(self) -> ProcessStore:
         """Open the store for reads and acts of a person; no session.
 
         Raises:
             StoreError: it cannot be used.
         """
-        store = SqliteStore(self.settings.store.path, clock=self.clock)
+        store = make_store(self.settings.store.url, clock=self.clock)
         store.open()
         return store
 
@@ -115,7 +116,7 @@ class Project:
             extra=(spool_intake(self.settings.exec.spool),),
         )
         return Working(
-            self.settings.store.path,
+            self.settings.store.url,
             registry,
             clock=self.clock,
             sealing=self.sealing,

@@ -5,17 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mainspring.service.spool import Spool
-from mainspring.store.sqlite.store import SqliteStore
+from mainspring.store.process_store import ProcessStore
 
 _LOG = logging.getLogger("mainspring.upkeep")
 _MOST = 500
 
 
-def spool_intake(folder: Path) -> Callable[[SqliteStore], None]:
+def spool_intake(folder: Path) -> Callable[[ProcessStore], None]:
     """Return what takes in some records of this spool, each time it is called with the open store."""
     spool = Spool(folder)
 
-    def take(store: SqliteStore) -> None:
+    def take(store: ProcessStore) -> None:
         if not spool.names():
             return
         taken = spool.take_in(store.apply, limit=_MOST)

@@ -21,7 +21,7 @@ from mainspring.app.upkeep import bury
 from mainspring.app.worker_process import GONE, STALLED
 from mainspring.domain.errors import StoreError
 from mainspring.store.liveness import find_dead
-from mainspring.store.sqlite.store import SqliteStore
+from mainspring.store.process_store import ProcessStore
 
 _LOG = logging.getLogger("mainspring.supervisor")
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
@@ -96,7 +96,7 @@ class Supervisor:
             store.close()
         return 0
 
-    def _turn(self, store: SqliteStore) -> None:
+    def _turn(self, store: ProcessStore) -> None:
         for post in (self._worker, self._probation):
             if post.process is not None and post.process.poll() is not None:
                 self._died(store, post, post.process)
@@ -113,7 +113,7 @@ class Supervisor:
             self._start(self._probation)
 
     @staticmethod
-    def _has_suspects(store: SqliteStore) -> bool:
+    def _has_suspects(store: ProcessStore) -> bool:
         return bool(store.reader.read("count_suspects")[0][0])
 
     def _start(self, post: Post) -> None:
@@ -126,7 +126,7 @@ class Supervisor:
         post.starts += 1
         self._on_start(post.handover.role, post.process.pid)
 
-    def _died(self, store: SqliteStore, post: Post, process: "subprocess.Popen[bytes]") -> None:
+    def _died(self, store: ProcessStore, post: Post, process: "subprocess.Popen[bytes]") -> None:
         code = process.returncode
         post.process = None
         lived = time.monotonic() - post.started
@@ -146,7 +146,7 @@ class Supervisor:
             _LOG.error("the %s process %d ended %s; it is started again", post.handover.role, process.pid, how)
         self._bury(store, process.pid, crashed=crashed, probation=post is self._probation)
 
-    def _bury(self, store: SqliteStore, pid: int, *, crashed: bool, probation: bool) -> None:
+    def _bury(self, store: ProcessStore, pid: int, *, crashed: bool, probation: bool) -> None:
         for found in find_dead(store.reader):
             if found.pid != pid:
                 continue

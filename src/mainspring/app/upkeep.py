@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from mainspring.domain.errors import MainspringError
 from mainspring.store.commands.automations import Prune, SetMeta
+from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
-from mainspring.store.sqlite.space import shrink
-from mainspring.store.sqlite.store import SqliteStore
+from mainspring.store.process_store import ProcessStore
 
 if TYPE_CHECKING:
     from mainspring.app.working import Working
@@ -57,7 +57,7 @@ class Upkeep:
     """One round a second, in a thread of its own, started and ended by `Working`."""
 
     def __init__(
-        self, retention: Retention | None = None, extra: tuple[Callable[[SqliteStore], None], ...] = ()
+        self, retention: Retention | None = None, extra: tuple[Callable[[ProcessStore], None], ...] = ()
     ) -> None:
         self._retention = retention or Retention()
         self._extra = extra
@@ -101,20 +101,20 @@ class Upkeep:
             trace = None if isinstance(error, MainspringError | OSError) else error
             _LOG.error("upkeep fails, and is tried again each second: %s", self._told, exc_info=trace)
 
-    def run_once(self, store: SqliteStore, now: int) -> bool:
+    def run_once(self, store: ProcessStore, now: int) -> bool:
         """Make one round; True if it found work."""
-        buried = self.bury_dead(store)
+        buried = self.bury_dead(store) or bury_silent(store)
         self._rounds += 1
         if self._rounds % _ROUNDS_A_PRUNE == 1:
             deleted = store.apply(self._retention.prune(now)).number
             if deleted:
-                shrink(store.path)
+                store.give_space_back()
             for take in self._extra:
                 take(store)
             return True
         return buried
 
-    def bury_dead(self, store: SqliteStore) -> bool:
+    def bury_dead(self, store: ProcessStore) -> bool:
         """Bury the sessions of this host whose process is gone; True if there was one."""
         dead = [found for found in find_dead(store.reader) if found.session != store.session]
         left = left_to_supervisor(store.reader, dead)
@@ -127,7 +127,7 @@ class Upkeep:
         return buried
 
 
-def bury(store: SqliteStore, found: FoundSession, *, crashed: bool = False, alone: str | None = None) -> bool:
+def bury(store: ProcessStore, found: FoundSession, *, crashed: bool = False, alone: str | None = None) -> bool:
     """Kill what is left of a dead session and set its runs free; False if something of it could not be killed."""
     if not kill_remains(found):
         _LOG.error(
@@ -138,11 +138,23 @@ def bury(store: SqliteStore, found: FoundSession, *, crashed: bool = False, alon
     return True
 
 
+def bury_silent(store: ProcessStore) -> bool:
+    """Bury the sessions, of any host, that nobody has heard of for longer than the lease; True if there was one."""
+    buried = False
+    for session in store.expired():
+        if session != store.session:
+            _LOG.warning(
+                "session %d has not been heard of for longer than its lease: its runs go on elsewhere", session
+            )
+            buried |= isinstance(store.apply(Bury(session, silent_ms=store.lease_ms)), Numbered)
+    return buried
+
+
 CRASH_AFTER, CRASH_ARMED = "crash_after", "crash_armed"
 """Entries of `meta`: the automation and step after whose commit a worker is to kill itself, and that one has heard of it."""
 
 
-def crash_order(store: SqliteStore) -> tuple[str, str] | None:
+def crash_order(store: ProcessStore) -> tuple[str, str] | None:
     """Return the ordered crash, as (automation, step), and acknowledge it."""
     rows = store.reader.read("read_meta", (CRASH_AFTER,))
     if not rows:

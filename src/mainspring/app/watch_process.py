@@ -18,8 +18,8 @@ from mainspring.domain.schedule import Schedule
 from mainspring.service.spool import Spool, TakenIn
 from mainspring.store.base import Reader
 from mainspring.store.liveness import find_dead, left_to_supervisor
+from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import status as reads_status
-from mainspring.store.sqlite.store import SqliteStore
 from mainspring.store.views import AutomationView, ScheduleView
 
 PATIENCE = 30.0
@@ -47,7 +47,7 @@ class WatchReport(msgspec.Struct, frozen=True):
     silent: list[Silent]
 
 
-def watch_once(store: Path, spool: Path, clock: Clock) -> WatchReport:
+def watch_once(store: str | Path, spool: Path, clock: Clock) -> WatchReport:
     """Make one round.
 
     Raises:
@@ -56,7 +56,7 @@ def watch_once(store: Path, spool: Path, clock: Clock) -> WatchReport:
     ledger = Ledger(store, clock, patience=PATIENCE)
     records = Spool(spool)
 
-    def act(opened: SqliteStore) -> WatchReport:
+    def act(opened: ProcessStore) -> WatchReport:
         opened.open()
         buried = _bury_dead(opened)
         taken = records.take_in(opened.apply)
@@ -68,13 +68,13 @@ def watch_once(store: Path, spool: Path, clock: Clock) -> WatchReport:
     report = ledger.do(act)
     if report is None:
         raise StoreUnavailableError(
-            f"the store is away, so nothing can be judged\nat {store}: {ledger.away}",
+            f"the store is away, so nothing can be judged\nat {ledger.shown}: {ledger.away}",
             hint="Wrapped commands run all the same and their records wait in the spool. Mend the store, then watch again.",
         )
     return report
 
 
-def _bury_dead(store: SqliteStore) -> list[int]:
+def _bury_dead(store: ProcessStore) -> list[int]:
     """Bury all dead sessions of this host, but leave a supervisor that lives its own workers: it knows how they died."""
     dead = find_dead(store.reader)
     left = left_to_supervisor(store.reader, dead)

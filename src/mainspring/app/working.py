@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mainspring.app.stores import make_store
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
@@ -31,7 +32,6 @@ from mainspring.store.base import Changes
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
-from mainspring.store.sqlite.store import SqliteStore
 
 _LOG = logging.getLogger("mainspring.worker")
 
@@ -45,7 +45,7 @@ class Working:
 
     def __init__(
         self,
-        store_path: Path,
+        store: str | Path,
         registry: Registry,
         *,
         clock: Clock | None = None,
@@ -61,7 +61,6 @@ class Working:
         stall_limit: float = 300.0,
     ) -> None:
         self.registry = registry
-        self.clock = clock or SystemClock()
         self.sealing = sealing
         self._classifier = classifier
         self._settings = settings or WorkerSettings()
@@ -75,15 +74,16 @@ class Working:
         self.on_fatal: Callable[[BaseException], None] = lambda error: None
         self.changed = asyncio.Event()
         self.trouble: str | None = None
-        self.store = SqliteStore(
-            store_path,
-            clock=self.clock,
+        self.store = make_store(
+            store,
+            clock=clock or SystemClock(),
             sealing=sealing,
             deliver=self._deliver,
             on_change=self._on_change,
             on_trouble=self._on_trouble,
             on_fatal=self._fatal,
         )
+        self.clock = self.store.clock
         self.loop: asyncio.AbstractEventLoop
         self.worker: Worker
         self._scheduler: Scheduler | None = None

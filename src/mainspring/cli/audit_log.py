@@ -46,7 +46,7 @@ def list_command(
     """Refused acts stand there too."""
     since_at, cursor = params.since_at(invocation, since), after
     found: list[AuditView] = []
-    if invocation.path.exists():
+    if invocation.is_there():
         while len(found) <= limit:
             page = invocation.reads.audit_rows(limit=_PAGE, cursor=cursor)
             found += [

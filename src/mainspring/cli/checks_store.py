@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mainspring.cli.checks import Check, ok
-from mainspring.cli.context import Invocation, require_form
+from mainspring.cli.context import Invocation
 from mainspring.cli.words import many
 
 MIB = 1024 * 1024
@@ -23,6 +23,9 @@ def config(invocation: Invocation) -> Iterator[Check]:
 
 def store(invocation: Invocation) -> Iterator[Check]:
     """The store can be read, and written by this user."""
+    if invocation.settings.store.is_remote:
+        yield from _server(invocation)
+        return
     path = invocation.path
     if not invocation.is_there():
         above = _existing(path)
@@ -42,8 +45,21 @@ def store(invocation: Invocation) -> Iterator[Check]:
         )
 
 
+def _server(invocation: Invocation) -> Iterator[Check]:
+    from mainspring.domain.errors import NotFoundError
+
+    try:
+        invocation.reader.read("read_meta", ("store",))
+    except NotFoundError:
+        yield ok("store", f"none yet; it will be made at {invocation.shown}")
+    else:
+        yield ok("store", invocation.shown)
+
+
 def space(invocation: Invocation) -> Iterator[Check]:
     """There is room for the store to grow."""
+    if invocation.settings.store.is_remote:
+        return
     from mainspring.store.sqlite.filesystem import free_bytes
 
     free = free_bytes(_existing(invocation.path))
@@ -58,6 +74,8 @@ def space(invocation: Invocation) -> Iterator[Check]:
 
 def file_system(invocation: Invocation) -> Iterator[Check]:
     """The store lies on a local disk."""
+    if invocation.settings.store.is_remote:
+        return
     from mainspring.store.sqlite.filesystem import refuse_network
 
     refuse_network(invocation.path)
@@ -66,6 +84,8 @@ def file_system(invocation: Invocation) -> Iterator[Check]:
 
 def sqlite(invocation: Invocation) -> Iterator[Check]:
     """The SQLite in use cannot damage the file."""
+    if invocation.settings.store.is_remote:
+        return
     from mainspring.store.sqlite.connection import refuse_unsafe_sqlite
 
     found = version("apsw")  # carries the number of the SQLite inside
@@ -75,6 +95,10 @@ def sqlite(invocation: Invocation) -> Iterator[Check]:
 
 def schema(invocation: Invocation) -> Iterator[Check]:
     """The store has the form that this version knows."""
+    if invocation.settings.store.is_remote:
+        return
+    from mainspring.store.sqlite.form import require_form
+
     if invocation.path.exists():
         require_form(invocation.path)
         yield ok("schema", "the store has the form of this version")
@@ -82,10 +106,10 @@ def schema(invocation: Invocation) -> Iterator[Check]:
 
 def modes(invocation: Invocation) -> Iterator[Check]:
     """Nobody else may read the store or change the configuration."""
-    path = invocation.path
+    path = None if invocation.settings.store.is_remote else invocation.path
     faults = [
         Check("modes", "warning", f"others may read {file}", f"chmod 600 {file}")
-        for file in (path, path.with_name(f"{path.name}-wal"))
+        for file in (() if path is None else (path, path.with_name(f"{path.name}-wal")))
         if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077
     ]
     settings = invocation.settings.file
@@ -100,7 +124,7 @@ def other_store(invocation: Invocation) -> Iterator[Check]:
 
     around = Surroundings(os.environ, Path.cwd(), os.getuid())
     other = default_store(around, invocation.settings.project.environment)
-    if other == invocation.path or not other.exists():
+    if str(other) == invocation.shown or not other.exists():
         yield ok("other-store", "no other store of this user in the usual place")
         return
     yield Check(

@@ -17,7 +17,7 @@ import click
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
 from mainspring.cli.flags import Flags
 from mainspring.cli.output import Output
-from mainspring.domain.errors import ConfigError, NotFoundError, StoreError
+from mainspring.domain.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mainspring.service.opening import ViewOpening
     from mainspring.service.reads import Reads
     from mainspring.store.base import Reader
-    from mainspring.store.sqlite.store import SqliteStore
+    from mainspring.store.process_store import ProcessStore
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Invocation:
 
     def __init__(self) -> None:
         self.flags = Flags()
-        self._store: SqliteStore | None = None
+        self._store: ProcessStore | None = None
         self._reader: Reader | None = None
         self._registries: dict[tuple[str, ...], Registry] = {}
         self._told: set[str] = set()
@@ -74,8 +74,13 @@ class Invocation:
 
     @property
     def path(self) -> Path:
-        """The store's file, whether it is there or not."""
+        """The store's file, whether it is there or not. Raises ConfigError where the store is on a server."""
         return self.settings.store.path
+
+    @property
+    def shown(self) -> str:
+        """Where the store is, for people."""
+        return self.settings.store.shown
 
     @property
     def reader(self) -> "Reader":
@@ -88,10 +93,10 @@ class Invocation:
         if self._store is not None:
             return self._store.reader
         if self._reader is None:
-            from mainspring.store.sqlite.reader import SqliteReader
+            from mainspring.app.stores import make_reader
 
-            require_form(self._existing())
-            self._reader = SqliteReader(self.path)
+            self._require_existing()
+            self._reader = make_reader(self.settings.store.url)
         return self._reader
 
     @cached_property
@@ -129,29 +134,28 @@ class Invocation:
         return StoredActs(self.reader)
 
     @property
-    def store(self) -> "SqliteStore":
+    def store(self) -> "ProcessStore":
         """The open store, for acts. Raises NotFoundError where there is none yet, StoreError."""
         if self._store is None:
-            from mainspring.store.sqlite.store import SqliteStore
-
-            self._existing()
-            store = SqliteStore(self.path, clock=self.clock, patience=PATIENCE)
-            store.open()
-            self._store = store
+            self._require_existing()
+            return self.make_store()
         return self._store
 
-    def make_store(self) -> "SqliteStore":
-        """The open store, made where there is none yet. Raises StoreError."""
+    def make_store(self, *, anew: bool = False) -> "ProcessStore":
+        """The open store, made where there is none yet; with `anew` also where there was one that is gone. Raises StoreError."""
         if self._store is None:
-            from mainspring.store.sqlite.store import SqliteStore
+            from mainspring.app.stores import make_store
 
-            store = SqliteStore(self.path, clock=self.clock, patience=PATIENCE)
+            options = {"anew": True} if anew and not self.settings.store.is_remote else {}
+            store = make_store(self.settings.store.url, clock=self.clock, patience=PATIENCE, **options)
             store.open()
             self._store = store
         return self._store
 
     def is_there(self) -> bool:
-        """Tell whether there is a store. Raises StoreGoneError where there was one."""
+        """Tell whether there is a store; one on a server is asked when it is read. Raises StoreGoneError where there was one."""
+        if self.settings.store.is_remote:
+            return True
         from mainspring.store.sqlite.presence import refuse_gone
 
         refuse_gone(self.path)
@@ -222,42 +226,16 @@ class Invocation:
         self._store = self._reader = None
         self.output.close()
 
-    def _existing(self) -> Path:
+    def _require_existing(self) -> None:
         if not self.is_there():
             raise NotFoundError(
                 f"there is no store yet\nat {self.path}",
                 hint="`mainspring up` or `mainspring exec` makes it, and so does `mainspring db migrate`.",
             )
-        from mainspring.store.sqlite.connection import refuse_foreign
+        if not self.settings.store.is_remote:
+            from mainspring.store.sqlite.connection import refuse_foreign
 
-        refuse_foreign(self.path)
-        return self.path
-
-
-def require_form(path: Path) -> None:
-    """Do nothing if the store has the form that this version reads.
-
-    Raises:
-        StoreTooNewError: a newer version wrote it.
-        StoreError: it has to be brought to the present form first, or is none of ours.
-    """
-    from mainspring.store.sqlite.connection import connect
-    from mainspring.store.sqlite.migrate import migrations, require_known, version_of
-
-    connection = connect(path, read_only=True)
-    try:
-        require_known(connection)
-        has, wants = version_of(connection), migrations()[-1][0]
-    finally:
-        connection.close(True)
-    if has == 0:  # another process makes it at this moment, or left it empty
-        raise NotFoundError(
-            f"there is no store yet, only an empty file\nat {path}", hint="Make it: mainspring db migrate"
-        )
-    if has < wants:
-        raise StoreError(
-            f"the store has form {has}, this version needs {wants}\nat {path}", hint="Run: mainspring db migrate"
-        )
+            refuse_foreign(self.path)
 
 
 def _here() -> Path:

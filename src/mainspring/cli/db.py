@@ -13,18 +13,15 @@ from mainspring.cli.lazy import command
 @pass_invocation
 def migrate(invocation: Invocation) -> None:
     """Every process does this by itself when it opens the store to write; here it is an act of its own, for a deployment."""
-    from mainspring.store.sqlite.migrate import migrations
-    from mainspring.store.sqlite.store import SqliteStore
-
-    path, was_there = invocation.path, invocation.path.exists()
-    store = SqliteStore(path, clock=invocation.clock, anew=True)
-    store.open()
-    store.close()
-    number, name, _ = migrations()[-1]
-    form = f"{number:04}_{name}"
+    if invocation.settings.store.is_remote:
+        was_there = invocation.read(lambda reader: bool(reader.read("read_meta", ("schema",))), otherwise=False)
+    else:
+        was_there = invocation.path.exists()
+    form = str(invocation.make_store(anew=True).reader.read("read_meta", ("schema",))[0][0])
     word = "is in" if was_there else "was made in"
+    shown = invocation.shown
     invocation.output.document(
-        {"store": str(path), "form": form, "created": not was_there}, f"The store {word} form {form}: {path}"
+        {"store": shown, "form": form, "created": not was_there}, f"The store {word} form {form}: {shown}"
     )
 
 

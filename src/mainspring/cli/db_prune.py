@@ -55,6 +55,8 @@ def _shrink(invocation: Invocation) -> int:
     """Give unused pages back and return the bytes by which the file got smaller."""
     from mainspring.store.sqlite.space import shrink
 
+    if invocation.settings.store.is_remote:
+        return 0  # the server keeps the space for what comes next
     before, left = invocation.path.stat().st_size, None
     while left != 0:
         now_left = shrink(invocation.path)

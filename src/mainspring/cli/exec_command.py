@@ -249,7 +249,7 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
     now_at = SystemClock().now()
     usual = _usual_spool(PRODUCTION if settings is None else settings.project.environment)
     spool = usual if settings is None else settings.exec.spool
-    beside = settings is not None and spool == default_spool(settings.store.path)
+    beside = settings is not None and not settings.store.is_remote and spool == default_spool(settings.store.path)
     return ExecPlan(
         wrapping=Wrapping(
             definition=definition,
@@ -260,7 +260,7 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
             kill_after=5.0 if given["kill_after"] is None else given["kill_after"].total_seconds(),
             key=given["key"],
         ),
-        store=settings.store.path if settings is not None else None,
+        store=settings.store.url if settings is not None else None,
         spool=spool,
         usual_spool=usual if beside else spool,
         lock=given["lock"],

@@ -25,7 +25,8 @@ def serve(invocation: Invocation, modules: tuple[str, ...], *, tags: tuple[str, 
         AlreadyExistsError: a supervisor works on this store on this machine already.
     """
     from mainspring.app.project import Handover
-    from mainspring.store.sqlite.supervisor_lock import already_supervised, only_supervisor
+    from mainspring.app.stores import anchor
+    from mainspring.store.supervisor_lock import already_supervised, only_supervisor
 
     logging.basicConfig(
         level=logging.DEBUG if invocation.flags.verbose else logging.INFO,
@@ -41,9 +42,9 @@ def serve(invocation: Invocation, modules: tuple[str, ...], *, tags: tuple[str, 
     handover = Handover(given, invocation.flags.config, modules)
     project = handover.project()  # as the worker will read it, so that what is wrong with a flag is said here
     project.install_failpoints()
-    with only_supervisor(invocation.path):
+    with only_supervisor(anchor(invocation.settings.store.url), invocation.shown):
         for number in live_supervisors(invocation):  # one that reaches the store by another name
-            raise already_supervised(invocation.path, str(number))
+            raise already_supervised(invocation.shown, str(number))
         return _supervise(invocation, project, handover, reload=reload)
 
 
@@ -54,7 +55,7 @@ def _supervise(invocation: Invocation, project: "Project", handover: "Handover",
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: supervisor.stop())
     names = ", ".join(project.settings.project.automations) or "none: add files to [project] automations"
-    invocation.output.hint(f"store {invocation.path}\nautomations {names}\nstop with Ctrl-C")
+    invocation.output.hint(f"store {invocation.shown}\nautomations {names}\nstop with Ctrl-C")
     return supervisor.run(once=_reloader(supervisor, project, handover.modules) if reload else lambda: None)
 
 

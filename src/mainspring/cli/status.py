@@ -44,7 +44,7 @@ def welcome(invocation: Invocation) -> int:
 
 
 def _now(invocation: Invocation) -> Verdict:
-    store, environment = str(invocation.path), invocation.settings.project.environment
+    store, environment = invocation.shown, invocation.settings.project.environment
     return invocation.read(
         lambda reader: judge(reader, invocation.clock.now(), store=store, environment=environment),
         nothing_yet(store=store, environment=environment),

@@ -40,7 +40,7 @@ def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noq
     settings = load(
         env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=given, config=None if config is None else Path(config)
     )
-    report = watch_once(settings.store.path, settings.exec.spool, SystemClock())
+    report = watch_once(settings.store.url, settings.exec.spool, SystemClock())
     for line in _lines(report, settings.project.timezone):
         click.echo(line, err=True)
     if as_json or getattr(flags, "json", False):

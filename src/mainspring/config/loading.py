@@ -50,7 +50,7 @@ def load(
     shared = written.base if environment == places.PRODUCTION else _apart(written.base, environment)
     merged = _with_places({**shared, **own}, around, environment)
     sections = {name: _build(section, (name,), merged) for name, section in SECTIONS.items()}
-    _check_databases(sections["databases"], sections["store"].path, merged)
+    _check_databases(sections["databases"], sections["store"].url, merged)
     sources = {".".join(path): given.source for path, given in merged.items() if known_form(path) in VALUES}
     return Settings(**sections, file=file, folder=file.parent if file else cwd, sources=sources)
 
@@ -64,8 +64,7 @@ def _apart(base: Layer, environment: str) -> Layer:
             given = base[path]
             source = f"{given.source} (named for {environment})"
             if path == STORE_URL or path[0] == DATABASES:
-                store = places.store_path(given.value)
-                own[path] = Given(places.store_url(places.store_for(store, environment)), source)
+                own[path] = Given(places.url_for(given.value, environment), source)
             else:
                 own[path] = Given(places.store_for(given.value, environment), source)
     return own
@@ -76,17 +75,24 @@ def _with_places(layer: Layer, around: places.Surroundings, environment: str) ->
     if STORE_URL not in layer:
         layer[STORE_URL] = Given(places.store_url(places.default_store(around, environment)), DEFAULT)
     if SPOOL not in layer:
-        layer[SPOOL] = Given(places.default_spool(places.store_path(layer[STORE_URL].value)), DEFAULT)
+        url = layer[STORE_URL].value
+        store = places.default_store(around, environment) if places.is_server_url(url) else places.store_path(url)
+        layer[SPOOL] = Given(places.default_spool(store), DEFAULT)
     return layer
 
 
-def _check_databases(databases: Mapping[str, DatabaseSettings], store: Path, layer: Layer) -> None:
+def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, layer: Layer) -> None:
     """Raise ConfigError for a database without a file, or one in the file of the store, which is never lent out."""
     for name, database in databases.items():
-        if database.url and database.path != store:
+        if database.url and database.url != store and not places.is_server_url(database.url):
             continue
         given = layer.get((DATABASES, name, "url")) or layer[DATABASES, name]
-        why = "this is the engine's own store" if database.url else "it names no file"
+        own = (
+            "this is the engine's own store"
+            if database.url == store
+            else "a transactional step needs a database in a file"
+        )
+        why = own if database.url else "it names no file"
         hint = "Name a file of your own: sqlite:///relative.db or sqlite:////absolute.db."
         raise ConfigError(f"`{DATABASES}.{name}.url`: {why}\nset by {given.source}", hint=hint)
 

@@ -5,10 +5,12 @@ Relative paths count from the folder of the file that states them. Nothing is cr
 
 import os
 import pwd
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mainspring.domain.errors import ConfigError, OptionError
 
@@ -19,7 +21,9 @@ PRODUCTION = "production"
 _SQLITE = "sqlite:///"
 _LONGEST_NAME = 200
 """In bytes. File systems take 255; files beside the store, and backups of it, are named after it."""
-_FORMS = "Write sqlite:///relative.db, sqlite:////absolute.db, or a plain path."
+_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):[^/?#]*(?=@)|(?<=[?&])password=[^&#]*&?")
+_SERVERS = ("postgresql://", "postgres://")
+_FORMS = "Write sqlite:///relative.db, sqlite:////absolute.db, a plain path, or postgresql://USER@HOST:PORT/DATABASE."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,38 @@ def store_url(path: Path) -> str:
 
 
 def store_path(url: str) -> Path:
-    """Return the store's file of an absolute URL."""
+    """Return the store's file of an absolute URL.
+
+    Raises:
+        ConfigError: the store is on a server.
+    """
+    if is_server_url(url):
+        raise ConfigError(
+            "this needs a store in a file, and the store is on a PostgreSQL server",
+            hint="Use the tools of PostgreSQL (pg_dump, pg_restore, psql), or name a file: --store",
+        )
     return Path(url.removeprefix(_SQLITE))
+
+
+def is_server_url(url: str) -> bool:
+    """Tell whether a URL names a database server."""
+    return url.startswith(_SERVERS)
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without its password."""
+    return _PASSWORD.sub(r"\1", url)
+
+
+def url_for(url: str, environment: str) -> str:
+    """Return the URL of the store beside this one that belongs to `environment`: another file, or another schema."""
+    if not is_server_url(url):
+        return store_url(store_for(store_path(url), environment))
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if environment != PRODUCTION:
+        options["schema"] = f"{options.get('schema', 'mainspring')}_{environment.replace('-', '_')}"
+    return urlunsplit(parts._replace(query=urlencode(options)))
 
 
 def resolve_store_url(around: Surroundings, text: str, folder: Path) -> str:
@@ -102,8 +136,8 @@ def resolve_store_url(around: Surroundings, text: str, folder: Path) -> str:
         OptionError: the URL names no file of ours.
     """
     scheme, separator, _ = text.partition("://")
-    if separator and scheme in ("postgresql", "postgres"):
-        raise OptionError("postgresql:// needs the postgres extra, not part of this version", hint=_FORMS)
+    if is_server_url(text):
+        return text
     if separator and (scheme != "sqlite" or not text.startswith(_SQLITE)):
         # Not echoed: a URL of another kind may hold a password.
         raise OptionError(f"a store cannot be opened by this form of {scheme}:// URL", hint=_FORMS)

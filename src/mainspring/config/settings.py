@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin
 from msgspec import Meta, Struct, defstruct, field
 from msgspec.structs import fields
 
-from mainspring.config.places import store_path
+from mainspring.config.places import is_server_url, shown_url, store_path
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
 from mainspring.domain.options import OPTIONS
@@ -74,8 +74,18 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> Path:
-        """The store's file."""
+        """The store's file. Raises ConfigError where it is on a server."""
         return store_path(self.url)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the store is on a database server."""
+        return is_server_url(self.url)
+
+    @property
+    def shown(self) -> str:
+        """Where the store is, for people: without a password."""
+        return shown_url(self.url) if self.is_remote else str(self.path)
 
 
 class QueueSettings(Struct, frozen=True, kw_only=True):
@@ -186,7 +196,8 @@ def _walk(value: Any, path: str, annotation: Any) -> Iterator[tuple[str, Any]]:
         for key, entry in value.items():
             yield from _walk(entry, f"{path}.{key}", get_args(annotation)[1])
     else:
-        yield path, _as_written(value, is_size=annotation in (Size, PayloadSize))
+        shown = shown_url(value) if annotation == StoreUrl else value
+        yield path, _as_written(shown, is_size=annotation in (Size, PayloadSize))
 
 
 def _as_written(value: Any, *, is_size: bool) -> Any:

@@ -26,11 +26,10 @@ _SUPERVISOR, _SUPERVISED = "supervisor", frozenset({"worker", "probation"})
 class SessionLock:
     """The lock file of this process's session; held until this process and every child that got the descriptor are gone."""
 
-    def __init__(self, store: Path, uuid: str) -> None:
-        folder = store.with_name(store.name + ".sessions")
+    def __init__(self, folder: Path, uuid: str) -> None:
         self.path = folder / f"{uuid}.lock"
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             kind = StoreFullError if error.errno == errno.ENOSPC else StoreReadOnlyError

@@ -59,7 +59,10 @@ def test_databases_of_another_environment_are_its_own(tmp_path, read):
             '[store]\nurl = "app.db"\n[databases]\na = "app.db"',
             "`databases.a.url`: this is the engine's own store\nset by FILE:4",
         ),
-        ('[databases]\na = "postgresql://h/d"', "postgresql:// needs the postgres extra"),
+        (
+            '[databases]\na = "postgresql://h/d"',
+            "`databases.a.url`: a transactional step needs a database in a file\nset by FILE:2",
+        ),
         ("[databases]\na = { path = 1 }", "unknown setting `databases.a.path`"),
     ],
     ids=["no file", "store", "other kind", "unknown key"],

@@ -111,8 +111,6 @@ def test_store_url_of_variable_and_flag_counts_from_the_working_folder(around):
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("postgresql://u:hunter2@h/db", "needs the postgres extra, not part of this version"),
-        ("postgres://u:hunter2@h/db", "needs the postgres extra, not part of this version"),
         ("mysql://u:hunter2@h/db", "mysql://"),
         ("sqlite://s.db", "sqlite://"),
         ("sqlite:///", "names no file"),
@@ -162,3 +160,36 @@ def test_loading_creates_nothing(tmp_path, around):
     before = sorted(tmp_path.rglob("*"))
     load(**around)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:hunter2@h:5432/db?schema=s", "postgresql://u@h:5432/db?schema=s"),
+        ("postgres://u@h/db", "postgres://u@h/db"),
+        ("postgresql://h/db?password=hunter2&sslmode=require", "postgresql://h/db?sslmode=require"),
+        ("postgresql://h/db?user=u&password=hunter2", "postgresql://h/db?user=u&"),
+        ("postgresql://:hunter2@h/db", "postgresql://@h/db"),
+    ],
+)
+def test_a_servers_url_is_kept_whole_and_shown_without_its_password(around, url, shown):
+    """What connects needs the password, what a person reads must not have it."""
+    settings = load(**around, flags={"store.url": url})
+    assert settings.store.url == url
+    assert settings.store.shown == shown
+    assert "hunter2" not in str(settings.describe())
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "other"),
+    [
+        ("sqlite:////a/s.db", "production", "sqlite:////a/s.db"),
+        ("sqlite:////a/s.db", "development", "sqlite:////a/s-development.db"),
+        ("postgresql://h/db", "production", "postgresql://h/db"),
+        ("postgresql://h/db", "my-dev", "postgresql://h/db?schema=mainspring_my_dev"),
+        ("postgresql://h/db?schema=s&sslmode=require", "dev", "postgresql://h/db?schema=s_dev&sslmode=require"),
+    ],
+)
+def test_each_environment_has_a_store_of_its_own(url, environment, other):
+    """Another file, or another schema of the same database."""
+    assert places.url_for(url, environment) == other

@@ -95,7 +95,7 @@ def test_host_identity_is_boot_and_pid_namespace():
 
 def test_a_lock_is_free_only_when_the_process_and_its_heirs_are_gone(path, children):
     """A child that got the descriptor keeps the session from being buried after its parent let go."""
-    lock = SessionLock(path, "u")
+    lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     assert is_free(lock.path) is False
     child = sleeper(children, pass_fds=[lock.descriptor])
     lock.close(ended=False)
@@ -110,7 +110,7 @@ def test_a_lock_is_free_only_when_the_process_and_its_heirs_are_gone(path, child
 
 def test_an_ended_session_takes_its_lock_file_along(path):
     """What is in order leaves nothing behind."""
-    lock = SessionLock(path, "u")
+    lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     lock.close(ended=True)
     assert not lock.path.exists()
 
@@ -118,7 +118,7 @@ def test_an_ended_session_takes_its_lock_file_along(path):
 def test_the_living_are_not_found_dead(path, children):
     """A running process that holds its lock, or lost the file of it, is left alone; so is everybody on another host."""
     open_database(path).close()  # the store is there before its first session
-    lock = SessionLock(path, "u")
+    lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     database, _ = record(path, pid=os.getpid(), started=process_started(os.getpid()), lock_path=lock.path)
     reader = SqliteReader(path)
     assert find_dead(reader) == []
@@ -135,7 +135,7 @@ def test_the_living_are_not_found_dead(path, children):
 def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path, children):
     """Main process killed: its recorded group and the heir of its lock are killed, then the lock is free."""
     open_database(path).close()  # the store is there before its first session
-    lock = SessionLock(path, "u")
+    lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     main = sleeper(children)
     heir = sleeper(children, pass_fds=[lock.descriptor])
     group = sleeper(children, start_new_session=True)
@@ -160,7 +160,7 @@ def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path
 
 def test_what_cannot_be_killed_keeps_the_session_from_being_buried(path):
     """While anybody holds the lock (here: ourselves) the answer is no."""
-    lock = SessionLock(path, "u")
+    lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     found = FoundSession(1, "worker", 1, lock.path, ())
     before = time.monotonic()
     assert not kill_remains(found, within=0.05)

@@ -30,7 +30,7 @@ class CloseSession(msgspec.Struct, frozen=True):
 
 
 class Bury(msgspec.Struct, frozen=True):
-    """Declare a session dead and set its runs free in one commit. Answer: Numbered(runs set free), Refused not_alive.
+    """Declare a session dead and set its runs free in one commit. Answer: Numbered(runs set free), Refused not_alive | not_silent.
 
     `crashed` = a surviving supervisor saw that process alone die: its runs become suspects. `alone` = the run that was on probation by
     itself when the process died, whose crash counts. `limit` = crashes that move a run to needs_attention.
@@ -40,6 +40,8 @@ class Bury(msgspec.Struct, frozen=True):
     crashed: bool = False
     alone: str | None = None
     limit: int = 3
+    silent_ms: int | None = None
+    """Bury it only if its last beat is at least so old by the database's clock: nobody saw its process die."""
 
 
 class ClearSuspect(msgspec.Struct, frozen=True):

@@ -76,6 +76,8 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
         if tx.again and row is not None and row[0] == SessionState.DEAD:
             return Numbered(row[2] or 0)
         return Refused("not_alive", f"session {session} has ended already" if row else f"there is no session {session}")
+    if command.silent_ms is not None and tx.one("is_silent", (session, tx.now - command.silent_ms)) is None:
+        return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
     tx.change("lose_attempts", now)
     freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0

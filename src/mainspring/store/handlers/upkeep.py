@@ -28,7 +28,7 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     gone: list[str] = []
     for state, before in limits:
         if before is not None and len(gone) < command.limit:
-            gone += [row[0] for row in tx.all("list_prunable", (state.value, before, command.limit - len(gone)))]
+            gone += [row[0] for row in tx.all("take_prunable", (state.value, before, command.limit - len(gone)))]
     if gone:
         ids = json.dumps(gone)
         for table in _OF_RUNS:

@@ -12,13 +12,17 @@ from typing import Any
 import psycopg
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import MainspringError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, MainspringError, StoreUnavailableError
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
+from mainspring.store.base import CommitReport
+from mainspring.store.commands.sessions import Beat, OpenSession
 from mainspring.store.grouping import GroupingDatabase, Handlers
 from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.clock import DatabaseClock
 from mainspring.store.postgres.connection import Connection, connect, refuse_unsafe
 from mainspring.store.postgres.faults import ends_connection, translate
+from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.locking import lock_group
 from mainspring.store.postgres.migrate import migrate
 from mainspring.store.postgres.texts import TEXTS
@@ -43,7 +47,7 @@ class PostgresDatabase(GroupingDatabase):
         self,
         address: Address,
         *,
-        clock: Clock,
+        clock: Clock | DatabaseClock,
         handlers: Handlers,
         sealing: Sealing = PLAIN,
         lease_ms: int = LEASE_MS,
@@ -53,6 +57,9 @@ class PostgresDatabase(GroupingDatabase):
         self._sealing = sealing
         self.address = address
         self._clock = clock
+        self.lease = Lease(lease_ms)
+        self.gives_up = True
+        """Whether this process takes its session for lost once its lease is over; who holds no runs may go on later."""
         self._own_time = own_time
         self.instance = clock.random_bits(62)
         """The advisory lock that each of our transactions takes first."""
@@ -95,6 +102,25 @@ class PostgresDatabase(GroupingDatabase):
     def _meaning(self, fault: Exception) -> MainspringError | None:
         return translate(fault, self.address.shown)
 
+    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+        """Commit the commands, renewing the lease with those that do; see base.Database.commit."""
+        renews = any(isinstance(command, Beat | OpenSession) for command in commands)
+        asked = self.lease.ask() if renews else 0.0
+        try:
+            report = super().commit(commands, again=again)
+        except StoreUnavailableError as error:
+            if self.session is not None and self.gives_up and self.lease.is_over:
+                raise FencedError(
+                    f"the lease of session {self.session} is over: its runs may belong to others now\n{error.message}",
+                    hint="The process ends and is started again.",
+                ) from error
+            raise
+        if renews:
+            self.lease.renew(asked)
+        if self.session is None:
+            self.lease.end()
+        return report
+
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
         """Run one transaction."""
         connection = self.connection
@@ -119,12 +145,15 @@ class PostgresDatabase(GroupingDatabase):
 
     def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
         """Begin, and prove the session; one message to the server and back."""
+        asked_at = self._clock.own() if isinstance(self._clock, DatabaseClock) else 0
         with connection.pipeline():
             connection.execute("begin")
             run(connection.cursor(), TEXTS["open_group"], self._opening)
             found = run(connection.cursor(), TEXTS["read_writer"], (self.session,))
         row = found.fetchone()
         assert row is not None
+        if isinstance(self._clock, DatabaseClock):
+            self._clock.learn(asked_at, row[1], self._clock.own())
         if self.session is not None:
             self._require_alive(row[0], commands, again=again)
         now = self._clock.now() if self._own_time else row[1]
@@ -152,6 +181,8 @@ class PostgresDatabase(GroupingDatabase):
 
     def poll(self) -> bool:
         """Tell whether another process gave a hint, or a while has passed without one."""
+        if self.session is not None and self.lease.is_due:
+            self.commit([Beat()])
         connection = self.connection
         hinted = False
         if connection is not None and not connection.closed:

@@ -1,177 +1,62 @@
-"""The store of one process: the write connection, the thread that commits, the readers, and this process's session.
+"""The store of one process on one SQLite file."""
 
-store = SqliteStore(path, clock=..., handlers=..., deliver=...)
-store.open()
-store.open_session("worker")
-...
-store.close()
-"""
-
-import os
-import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mainspring.domain.clock import Clock
-from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.store.base import Changes, Database, OnDone
-from mainspring.store.commands.sessions import CloseSession, OpenSession
-from mainspring.store.committer import Committer, Deliver
 from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.liveness import SessionLock, host_identity, process_started
+from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite import filesystem
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
+from mainspring.store.sqlite.space import shrink
 
 
-def _call_all(answers: list[tuple[OnDone, Any]]) -> None:
-    """Deliver on the committing thread: for a process without an event loop."""
-    for on_done, result in answers:
-        on_done(result)
+class SqliteStore(ProcessStore):
+    """A process_store.ProcessStore on `path`. `anew` = make the file also where there was one that is gone."""
 
-
-def _ignore(news: object) -> None:
-    """Whoever gives no callback wants no news."""
-
-
-class SqliteStore:
-    """A base.Store on one SQLite file. The callbacks are those of committer.Committer.
-
-    `sealing` opens the data of events, to match them; no other value is looked into.
-    `wrap` puts another Database around the real one (simulated faults). `anew` = make the file also where there was one that is gone.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        clock: Clock,
-        sealing: Sealing = PLAIN,
-        deliver: Deliver = _call_all,
-        on_change: Callable[[Changes], None] = _ignore,
-        on_trouble: Callable[[str | None], None] = _ignore,
-        on_fatal: Callable[[BaseException], None] = _ignore,
-        wrap: Callable[[Database], Database] = lambda database: database,
-        anew: bool = False,
-        patience: float = float("inf"),
-    ) -> None:
+    def __init__(self, path: Path, *, anew: bool = False, **options: Any) -> None:
+        super().__init__(**options)
         self.path = path
-        self.lock: SessionLock | None = None
-        """The session's lock; its descriptor is for children that must be dead before the session is."""
-        self._clock = clock
-        self._sealing = sealing
-        self._deliver = deliver
-        self._on_change = on_change
-        self._on_trouble = on_trouble
-        self._on_fatal = on_fatal
-        self._wrap = wrap
         self._anew = anew
-        self._patience = patience
-        self._database: SqliteDatabase | None = None
-        self._committer: Committer | None = None
-        self._reader: SqliteReader | None = None
-
-    def open(self) -> None:
-        """Open, and where needed make and migrate, the file.
-
-        Raises:
-            StoreError: it cannot be used; the kind tells why.
-        """
-        self._database = SqliteDatabase(
-            self.path, clock=self._clock, handlers=HANDLERS, sealing=self._sealing, anew=self._anew
-        )
-        self._reader = SqliteReader(self.path)
-        self._committer = Committer(
-            self._wrap(self._database),
-            self._deliver,
-            on_change=self._on_change,
-            on_trouble=self._on_trouble,
-            on_fatal=self._on_fatal,
-            patience=self._patience,
-        )
-        self._committer.start()
-
-    def open_session(self, role: str) -> int:
-        """Open this process's one session: the lock first, then the row, so that nobody finds the row without its proof of life."""
-        uuid = f"{self._clock.random_bits(128):032x}"
-        self.lock = SessionLock(self.path, uuid)
-        pid = os.getpid()
-        opening = OpenSession(
-            uuid=uuid,
-            role=role,
-            host=host_identity(),
-            hostname=socket.gethostname(),
-            pid=pid,
-            pid_started=process_started(pid) or "",
-            lock_path=str(self.lock.path),
-        )
-        return int(self.apply(opening).number)
+        self._file: SqliteDatabase | None = None
 
     @property
-    def session(self) -> int | None:
-        """The session of this process, once it is open."""
-        return self._database.session if self._database is not None else None
+    def shown(self) -> str:
+        """The file."""
+        return str(self.path)
 
     @property
-    def reader(self) -> SqliteReader:
-        """The reads."""
-        if self._reader is None:
-            raise StoreUnavailableError("the store is not open")
-        return self._reader
+    def locks(self) -> Path:
+        """A folder beside the file."""
+        return self.path.with_name(self.path.name + ".sessions")
 
-    @property
-    def committer(self) -> Committer:
-        """The thread that commits."""
-        if self._committer is None:
-            raise StoreUnavailableError("the store is not open")
-        return self._committer
+    def _open_database(self) -> SqliteDatabase:
+        self._file = SqliteDatabase(
+            self.path, clock=self.clock, handlers=HANDLERS, sealing=self._sealing, anew=self._anew
+        )
+        return self._file
 
-    def submit(self, command: Any, on_done: OnDone) -> None:
-        """Queue a command for the next group; see base.Store."""
-        self.committer.submit(command, on_done)
+    def _open_reader(self) -> SqliteReader:
+        return SqliteReader(self.path)
 
-    def apply(self, command: Any) -> Any:
-        """Commit a command and return its result; see base.Store."""
-        return self.committer.apply(command)
+    def give_space_back(self) -> None:
+        """Make the file shorter, a little."""
+        shrink(self.path)
 
     def waits_for(self, longer_than: float = 5.0) -> str | None:
         """Tell which process has kept this one from writing for so many seconds, if one does."""
-        return self._database.turnstile.waits_for(longer_than) if self._database is not None else None
+        return self._file.turnstile.waits_for(longer_than) if self._file is not None else None
 
     def check_presence(self) -> None:
         """Do nothing if the open files still stand under their names. Raises StoreGoneError; any thread may ask."""
-        if self._database is not None:
-            self._database.presence.check()
+        if self._file is not None:
+            self._file.presence.check()
 
     def free_bytes(self) -> int:
         """Return the space left beside the store."""
         return filesystem.free_bytes(self.path.parent)
 
     def close(self, *, drain: bool = True) -> None:
-        """Commit what waits, end the session, close the file. Without `drain`, or after a fatal error, nothing more is written.
-
-        A session that was not ended in order keeps its lock file, for whoever buries it.
-        """
-        committer, database, reader = self._committer, self._database, self._reader
-        if committer is None or database is None or reader is None:
-            return
-        ended = False
-        if drain and committer.fatal is None and database.session is not None:
-            committer.hurry()
-            ended = self._end_session(committer)
-        committer.stop(drain=drain)
-        reader.close()
-        database.close()
-        if self.lock is not None:
-            self.lock.close(ended=ended)
-        self._committer = self._database = self._reader = self.lock = None
-
-    @staticmethod
-    def _end_session(committer: Committer) -> bool:
-        try:
-            committer.apply(CloseSession())
-        except Exception:  # noqa: BLE001 - closing goes on; the session is then buried by another process
-            return False
-        return True
+        """Commit what waits, end the session, close the file."""
+        super().close(drain=drain)
+        self._file = None

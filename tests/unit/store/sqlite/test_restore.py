@@ -76,7 +76,7 @@ def test_the_old_store_is_kept_whole(path, backup):
 def test_a_store_in_use_is_not_replaced(path, backup):
     """A process, or a child of one, that holds a session lock stands in the way."""
     before = path.read_bytes()
-    lock = SessionLock(path, "u")
+    lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     with pytest.raises(StoreHeldError, match="1 process"):
         restore(backup, path, clock=StandingClock())
     lock.close(ended=True)

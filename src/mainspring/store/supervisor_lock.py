@@ -16,7 +16,7 @@ from mainspring.store.sqlite.connection import not_made, prepare_folder, refuse_
 
 
 @contextmanager
-def only_supervisor(store: Path) -> Iterator[None]:
+def only_supervisor(store: Path, shown: str) -> Iterator[None]:
     """Be the supervisor of this store on this host for as long as this lasts.
 
     Raises:
@@ -37,7 +37,7 @@ def only_supervisor(store: Path) -> Iterator[None]:
         except BlockingIOError:
             told = os.pread(descriptor, 20, 0).decode("ascii", "replace")
             # Who has the lock may not have said so yet.
-            raise already_supervised(store, told or ", ".join(map(str, holders(path))) or "?") from None
+            raise already_supervised(shown, told or ", ".join(map(str, holders(path))) or "?") from None
         with contextlib.suppress(OSError):  # the name is only for people, and a full disk keeps no supervisor out
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -46,7 +46,7 @@ def only_supervisor(store: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def already_supervised(store: Path, holder: str) -> AlreadyExistsError:
+def already_supervised(store: str, holder: str) -> AlreadyExistsError:
     """Return the error that tells which process supervises the store."""
     return AlreadyExistsError(
         f"a supervisor works on this store already: process {holder}\nat {store}",

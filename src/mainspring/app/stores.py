@@ -1,0 +1,68 @@
+"""Which store an address means: the one place that knows every kind. What speaks to a server is imported only where one is named."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from mainspring.config.places import PRODUCTION, Surroundings, default_store, is_server_url, store_path
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import ConfigError
+from mainspring.store.base import Reader
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.sqlite.form import require_form as require_form_of_file
+from mainspring.store.sqlite.reader import SqliteReader
+from mainspring.store.sqlite.store import SqliteStore
+
+
+def make_store(place: str | Path, **options: Any) -> ProcessStore:
+    """Return the store at a path or URL, not yet open; `options` are those of ProcessStore.
+
+    Raises:
+        ConfigError: the address cannot be read, or what speaks to this kind of store is not installed.
+    """
+    if isinstance(place, Path) or not is_server_url(place):
+        return SqliteStore(place if isinstance(place, Path) else store_path(place), **options)
+    try:
+        from mainspring.store.postgres.address import read_address
+        from mainspring.store.postgres.store import PostgresStore
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"a store on PostgreSQL needs {missing.name}, which is not installed",
+            hint="pip install 'mainspring[postgres]'",
+        ) from missing
+    address = read_address(place)
+    return PostgresStore(address, locks=_locks_of(address.shown), **options)
+
+
+def make_reader(url: str) -> Reader:
+    """Return reads of a store that is there, of the form that this version reads; nothing is made or changed.
+
+    Raises:
+        NotFoundError: there is no store yet.
+        StoreTooNewError: a newer version wrote it.
+        StoreError: it has to be brought to the present form first, or is none of ours.
+    """
+    if not is_server_url(url):
+        require_form_of_file(store_path(url))
+        return SqliteReader(store_path(url))
+    make_store(url, clock=SystemClock())  # tells what is not installed, or cannot be read
+    from mainspring.store.postgres.address import read_address
+    from mainspring.store.postgres.form import require_form
+    from mainspring.store.postgres.reader import PostgresReader
+
+    address = read_address(url)
+    require_form(address)
+    return PostgresReader(address)
+
+
+def anchor(url: str) -> Path:
+    """Return the path of this host beside which processes that share the store meet; on a file the file itself."""
+    return make_store(url, clock=SystemClock()).locks / "store" if is_server_url(url) else store_path(url)
+
+
+def _locks_of(shown: str) -> Path:
+    """Return the folder in which the processes of this host prove to each other that they live."""
+    around = Surroundings(os.environ, Path("/"), os.getuid())
+    name = hashlib.sha256(shown.encode()).hexdigest()[:16]
+    return default_store(around, PRODUCTION).with_name(f"sessions-{name}")

@@ -1,0 +1,33 @@
+"""Whether a schema has the form that this version reads; asked by whoever only reads and may change nothing."""
+
+from mainspring.domain.errors import NotFoundError, StoreError, StoreTooNewError
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.migrate import migrations, version_of
+
+
+def require_form(address: Address) -> None:
+    """Do nothing if the store has the form that this version reads.
+
+    Raises:
+        NotFoundError: there is no store yet.
+        StoreTooNewError: a newer version wrote it.
+        StoreError: it has to be brought to the present form first, or cannot be reached.
+    """
+    with connect(address) as connection:
+        has, wants = version_of(connection, address.schema), migrations()[-1][0]
+    if has == 0:
+        raise NotFoundError(
+            f"there is no store yet\nat {address.shown}",
+            hint="`mainspring up` makes it, and so does `mainspring db migrate`.",
+        )
+    if has > wants:
+        raise StoreTooNewError(
+            f"the store has form {has}, this version knows {wants}\nat {address.shown}",
+            hint="Use the newer version of mainspring that wrote it.",
+        )
+    if has < wants:
+        raise StoreError(
+            f"the store has form {has}, this version needs {wants}\nat {address.shown}",
+            hint="Run: mainspring db migrate",
+        )

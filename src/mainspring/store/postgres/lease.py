@@ -1,0 +1,48 @@
+"""Whether a process may still take its session for alive, by its own clock.
+
+The database decides by its clock: a session whose last beat is older than the lease may be buried by anybody. So its process beats four
+times a lease, and stops by itself when the last beat that arrived is two thirds of a lease old: before others may take its runs. The clock
+here counts the time that the machine sleeps.
+"""
+
+import time
+
+_BEATS = 4
+
+
+def awake_and_asleep() -> float:
+    """Return seconds that also pass while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Lease:
+    """The lease of one session. Thread-safe: one thread renews it, others look."""
+
+    def __init__(self, ms: int) -> None:
+        self.ms = ms
+        self._span = ms / 1000
+        self._renewed: float | None = None
+        self._asked = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to beat."""
+        return awake_and_asleep() - self._asked >= self._span / _BEATS
+
+    @property
+    def is_over(self) -> bool:
+        """Whether this process must take its session for lost."""
+        return self._renewed is not None and awake_and_asleep() - self._renewed >= self._span * 2 / 3
+
+    def ask(self) -> float:
+        """Return the instant at which a beat is sent: from there on counts the lease that it renews."""
+        self._asked = awake_and_asleep()
+        return self._asked
+
+    def renew(self, asked: float) -> None:
+        """Note that a beat which was sent then has arrived."""
+        self._renewed = asked
+
+    def end(self) -> None:
+        """The session ended in order: nothing is over any more."""
+        self._renewed = None

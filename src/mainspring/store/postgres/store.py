@@ -1,0 +1,94 @@
+"""The store of one process on one schema of PostgreSQL."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from mainspring.domain.errors import FencedError
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.clock import DatabaseClock
+from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
+from mainspring.store.postgres.reader import PostgresReader
+from mainspring.store.process_store import ProcessStore
+
+_LOOK_EVERY = 0.2
+_WITHOUT_RUNS = frozenset({"supervisor", "cli"})
+"""Roles that own no run: they need not end when the database is away for a while."""
+
+
+class PostgresStore(ProcessStore):
+    """A process_store.ProcessStore at `address`; the time is the database's.
+
+    `locks` = a folder of this host, the same for every process that uses this store.
+    """
+
+    def __init__(self, address: Address, *, locks: Path, lease_ms: int = LEASE_MS, **options: Any) -> None:
+        self._database_clock = DatabaseClock(options.pop("clock"))
+        super().__init__(clock=self._database_clock, **options)
+        self.address = address
+        self._locks = locks
+        self._lease_ms = lease_ms
+        self._closed = threading.Event()
+
+    @property
+    def shown(self) -> str:
+        """Server, database and schema."""
+        return self.address.shown
+
+    @property
+    def locks(self) -> Path:
+        """A folder of this host."""
+        return self._locks
+
+    def _open_database(self) -> PostgresDatabase:
+        return PostgresDatabase(
+            self.address,
+            clock=self._database_clock,
+            handlers=HANDLERS,
+            sealing=self._sealing,
+            lease_ms=self._lease_ms,
+        )
+
+    def _open_reader(self) -> PostgresReader:
+        return PostgresReader(self.address)
+
+    def open_session(self, role: str) -> int:
+        """Open this process's one session; one that may own runs ends itself when its lease is over."""
+        holds_runs = role not in _WITHOUT_RUNS
+        if isinstance(self._database, PostgresDatabase):
+            self._database.gives_up = holds_runs
+        session = super().open_session(role)
+        if holds_runs:
+            threading.Thread(target=self._watch, name="mainspring-lease", daemon=True).start()
+        return session
+
+    def _watch(self) -> None:
+        """Look by itself whether the lease is over: the committing thread may hang in a question that nobody answers."""
+        database = self._database
+        while not self._closed.wait(_LOOK_EVERY):
+            if isinstance(database, PostgresDatabase) and database.lease.is_over:
+                self._on_fatal(
+                    FencedError(
+                        f"the database was out of reach for too long: the lease of session {self.session} is over\nat {self.shown}",
+                        hint="The process ends and is started again; others go on with its runs.",
+                    )
+                )
+                return
+
+    def give_space_back(self) -> None:
+        """Nothing to do: the server's autovacuum keeps the space for what comes next."""
+
+    def expired(self) -> list[int]:
+        """Return sessions whose process has not been heard of for longer than the lease, on whatever host."""
+        return [row[0] for row in self.reader.read("list_expired_sessions", (self._lease_ms,))]
+
+    @property
+    def lease_ms(self) -> int:
+        """How long a session lives without a beat."""
+        return self._lease_ms
+
+    def close(self, *, drain: bool = True) -> None:
+        """Commit what waits, end the session, close the connections."""
+        self._closed.set()
+        super().close(drain=drain)

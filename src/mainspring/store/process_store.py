@@ -1,0 +1,198 @@
+"""The store of one process: the write connection, the thread that commits, the readers, and this process's session.
+
+store = SqliteStore(path, clock=..., deliver=...)
+store.open()
+store.open_session("worker")
+...
+store.close()
+"""
+
+import os
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.store.base import Changes, Database, OnDone, Reader
+from mainspring.store.commands.sessions import CloseSession, OpenSession
+from mainspring.store.committer import Committer, Deliver
+from mainspring.store.liveness import SessionLock, host_identity, process_started
+
+
+def _call_all(answers: list[tuple[OnDone, Any]]) -> None:
+    """Deliver on the committing thread: for a process without an event loop."""
+    for on_done, result in answers:
+        on_done(result)
+
+
+def _ignore(news: object) -> None:
+    """Whoever gives no callback wants no news."""
+
+
+class ProcessStore(ABC):
+    """A base.Store of one process; each kind of store says how it is opened. The callbacks are those of committer.Committer.
+
+    `sealing` opens the data of events, to match them; no other value is looked into.
+    `wrap` puts another Database around the real one (simulated faults).
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        sealing: Sealing = PLAIN,
+        deliver: Deliver = _call_all,
+        on_change: Callable[[Changes], None] = _ignore,
+        on_trouble: Callable[[str | None], None] = _ignore,
+        on_fatal: Callable[[BaseException], None] = _ignore,
+        wrap: Callable[[Database], Database] = lambda database: database,
+        patience: float = float("inf"),
+    ) -> None:
+        self.lock: SessionLock | None = None
+        """The session's lock; its descriptor is for children that must be dead before the session is."""
+        self.clock = clock
+        """What time it is for whoever uses the store."""
+        self._sealing = sealing
+        self._deliver = deliver
+        self._on_change = on_change
+        self._on_trouble = on_trouble
+        self._on_fatal = on_fatal
+        self._wrap = wrap
+        self._patience = patience
+        self._database: Database | None = None
+        self._committer: Committer | None = None
+        self._reader: Reader | None = None
+
+    # -- what each kind of store says ----------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def shown(self) -> str:
+        """Where it is, for people; never with a password."""
+
+    @property
+    @abstractmethod
+    def locks(self) -> Path:
+        """The folder of the session locks: the same for all processes of this host that use this store."""
+
+    @abstractmethod
+    def _open_database(self) -> Database:
+        """Open, and where needed make and migrate, what commits. Raises StoreError."""
+
+    @abstractmethod
+    def _open_reader(self) -> Reader:
+        """Return the reads."""
+
+    @abstractmethod
+    def give_space_back(self) -> None:
+        """Return to the disk what retention has emptied, a little of it."""
+
+    def expired(self) -> list[int]:
+        """Return sessions that have to be taken for dead because nobody heard of them for too long; none where the kernel tells."""
+        return []
+
+    @property
+    def lease_ms(self) -> int | None:
+        """How long a session lives without a beat; None where the kernel tells of its death."""
+        return None
+
+    def check_presence(self) -> None:  # noqa: B027 - a server's tables are not removed from under it
+        """Do nothing if what is open is still what stands under its name. Raises StoreGoneError; any thread may ask."""
+
+    def waits_for(self, longer_than: float = 5.0) -> str | None:
+        """Tell who has kept this process from writing for so many seconds, if that can be told."""
+        return None
+
+    # -- what all have alike -------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open, and where needed make and migrate, the store.
+
+        Raises:
+            StoreError: it cannot be used; the kind tells why.
+        """
+        self._database = self._open_database()
+        self._reader = self._open_reader()
+        self._committer = Committer(
+            self._wrap(self._database),
+            self._deliver,
+            on_change=self._on_change,
+            on_trouble=self._on_trouble,
+            on_fatal=self._on_fatal,
+            patience=self._patience,
+        )
+        self._committer.start()
+
+    def open_session(self, role: str) -> int:
+        """Open this process's one session: the lock first, then the row, so that nobody finds the row without its proof of life."""
+        uuid = f"{self.clock.random_bits(128):032x}"
+        self.lock = SessionLock(self.locks, uuid)
+        pid = os.getpid()
+        opening = OpenSession(
+            uuid=uuid,
+            role=role,
+            host=host_identity(),
+            hostname=socket.gethostname(),
+            pid=pid,
+            pid_started=process_started(pid) or "",
+            lock_path=str(self.lock.path),
+        )
+        return int(self.apply(opening).number)
+
+    @property
+    def session(self) -> int | None:
+        """The session of this process, once it is open."""
+        return self._database.session if self._database is not None else None
+
+    @property
+    def reader(self) -> Reader:
+        """The reads."""
+        if self._reader is None:
+            raise StoreUnavailableError("the store is not open")
+        return self._reader
+
+    @property
+    def committer(self) -> Committer:
+        """The thread that commits."""
+        if self._committer is None:
+            raise StoreUnavailableError("the store is not open")
+        return self._committer
+
+    def submit(self, command: Any, on_done: OnDone) -> None:
+        """Queue a command for the next group; see base.Store."""
+        self.committer.submit(command, on_done)
+
+    def apply(self, command: Any) -> Any:
+        """Commit a command and return its result; see base.Store."""
+        return self.committer.apply(command)
+
+    def close(self, *, drain: bool = True) -> None:
+        """Commit what waits, end the session, close the file. Without `drain`, or after a fatal error, nothing more is written.
+
+        A session that was not ended in order keeps its lock file, for whoever buries it.
+        """
+        committer, database, reader = self._committer, self._database, self._reader
+        if committer is None or database is None or reader is None:
+            return
+        ended = False
+        if drain and committer.fatal is None and database.session is not None:
+            committer.hurry()
+            ended = self._end_session(committer)
+        committer.stop(drain=drain)
+        reader.close()
+        database.close()
+        if self.lock is not None:
+            self.lock.close(ended=ended)
+        self._committer = self._database = self._reader = self.lock = None
+
+    @staticmethod
+    def _end_session(committer: Committer) -> bool:
+        try:
+            committer.apply(CloseSession())
+        except Exception:  # noqa: BLE001 - closing goes on; the session is then buried by another process
+            return False
+        return True

@@ -1,0 +1,1 @@
+select 1 from sessions where id = ? and beat_at <= ?

@@ -1,0 +1,30 @@
+"""Whether a file has the form that this version reads; asked by whoever only reads and may change nothing."""
+
+from pathlib import Path
+
+from mainspring.domain.errors import NotFoundError, StoreError
+from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.migrate import migrations, require_known, version_of
+
+
+def require_form(path: Path) -> None:
+    """Do nothing if the store has the form that this version reads.
+
+    Raises:
+        StoreTooNewError: a newer version wrote it.
+        StoreError: it has to be brought to the present form first, or is none of ours.
+    """
+    connection = connect(path, read_only=True)
+    try:
+        require_known(connection)
+        has, wants = version_of(connection), migrations()[-1][0]
+    finally:
+        connection.close(True)
+    if has == 0:  # another process makes it at this moment, or left it empty
+        raise NotFoundError(
+            f"there is no store yet, only an empty file\nat {path}", hint="Make it: mainspring db migrate"
+        )
+    if has < wants:
+        raise StoreError(
+            f"the store has form {has}, this version needs {wants}\nat {path}", hint="Run: mainspring db migrate"
+        )

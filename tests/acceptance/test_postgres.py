@@ -1,0 +1,133 @@
+"""The same code and commands on a PostgreSQL server, with real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.postgres_server import PostgresServer
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+
+AUTOMATIONS = """
+import asyncio, os, time
+import mainspring as ms
+
+@ms.workflow
+async def order(run: ms.Run, number: int) -> int:
+    first = await run.step(note, f"charge {number}")
+    second = await run.step(wait, 0.3)
+    return await run.step(note, f"send {number}")
+
+async def note(text: str) -> int:
+    with open(os.environ["EFFECTS"], "a") as file:
+        file.write(f"{os.getpid()} {ms.idempotency_key()} {text}\\n")
+    return len(text)
+
+async def wait(seconds: float) -> float:
+    await asyncio.sleep(seconds)
+    return seconds
+"""
+
+
+class Team:
+    """A project whose store is on a server, and the processes of several machines that work on it."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.effects = folder / "effects"
+        self.effects.touch()
+        (folder / "work.py").write_text(AUTOMATIONS)
+        (folder / "mainspring.toml").write_text('[project]\nautomations = ["work.py"]\n')
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT / "src"),
+            "MAINSPRING_STORE_URL": url,
+            "XDG_STATE_HOME": str(folder / "state"),
+            "EFFECTS": str(self.effects),
+        }
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def up(self) -> "subprocess.Popen[bytes]":
+        """Start a supervisor with its worker."""
+        with (self.folder / f"log{len(self._started)}").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mainspring", "up"],
+                cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        self._started.append(process)
+        return process
+
+    def call(self, *words: str) -> Any:
+        """Call the program and return what it prints as JSON."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mainspring", *words, "--json"],
+            cwd=self.folder, env=self.env, capture_output=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert done.returncode in (0, 9), done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def until(self, what: Any) -> Any:
+        """Ask again and again until there is an answer."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if found := what():
+                return found
+        logs = "\n".join(path.read_text() for path in sorted(self.folder.glob("log*")))
+        raise AssertionError(f"it did not come\n{logs}")
+
+    def states(self) -> list[str]:
+        """Return the states of all runs."""
+        return [run["state"] for run in self.call("runs", "list", "--limit", "100")]
+
+    def close(self) -> None:
+        """End what is left."""
+        for process in self._started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@pytest.fixture
+def team(tmp_path: Path, postgres: PostgresServer) -> Iterator[Team]:
+    made = Team(tmp_path, postgres.new_store())
+    yield made
+    made.close()
+
+
+def test_runs_of_a_killed_worker_go_on(team: Team) -> None:
+    """After kill -9 of a worker under load each run ends, and each step has its effect under one key."""
+    supervisor = team.up()
+    team.until(lambda: [w for w in team.call("workers", "list") if w["role"] == "worker"])
+    for number in range(12):
+        team.call("run", "order", f"number={number}", "--detach")
+    team.until(lambda: len(team.effects.read_text().splitlines()) >= 6)
+    (worker,) = [w["pid"] for w in team.call("workers", "list") if w["role"] == "worker"]
+    os.kill(worker, signal.SIGKILL)
+    team.until(lambda: team.states().count("succeeded") == 12)
+    lines = [line.split(" ", 2) for line in team.effects.read_text().splitlines()]
+    assert {text for _, _, text in lines} == {f"{what} {n}" for what in ("charge", "send") for n in range(12)}
+    assert len({(key, text) for _, key, text in lines}) == 24
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(PATIENCE) == 0
+    assert team.call("workers", "list") == []
+
+
+def test_commands_answer_on_a_server(team: Team) -> None:
+    """A store that is not there, is made, is looked at and judged; no password of its address is shown."""
+    assert team.call("db", "migrate")["created"] is True
+    assert team.call("db", "migrate")["created"] is False
+    assert team.call("runs", "list") == []
+    shown = json.dumps(team.call("doctor", "--config"))
+    assert "postgresql://" in shown
+    assert team.call("db", "prune", "--dry-run")["dry_run"] is True
+    assert team.call("audit-log", "verify")
