@@ -123,19 +123,21 @@ def next_at(definition: "Definition | None", now: int) -> int | None:
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, limit: int, modules: tuple[str, ...]
 ) -> None:
-    """Retired ones are shown with --state retired only."""
+    """Retired ones are shown with --state retired only; --state problem lists by its place what did not load, too."""
     now, known = invocation.clock.now(), known_automations(invocation, modules, quiet=True)
     problems = _problems(invocation, known, modules)
     _tell(invocation, problems)
     wanted = states or ("ready", "paused", "problem")
     found = [one for one in known if state_of(one, now) in wanted]
-    rows = [row_data(one, now) for one in found if name is None or name in one.name][:limit]
+    rows = [row_data(one, now) for one in found]
+    rows += [_problem_row(one) for one in problems if "problem" in states]
+    rows = [row for row in rows if name is None or name in row["name"]][:limit]
     colours = {"ready": "green", "paused": "yellow", "problem": "red", "retired": None}
     columns = [
         Column("AUTOMATION", lambda row: words.one_line(row["name"])),
         Column("KIND", lambda row: row["kind"]),
         Column("STATE", lambda row: row["state"], lambda row: colours[row["state"]]),
-        Column("SCHEDULE", lambda row: words.one_line(row["schedule"], 40)),
+        Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-", 40)),
         Column("NEXT", lambda row: words.ago(row["next_at"], now)),
     ]
     add = "No automations. Add one: mainspring add script NAME -- COMMAND"
@@ -150,11 +152,17 @@ def row_data(known: Known, now: int) -> dict[str, Any]:
         "kind": str(definition.kind) if definition else (known.view.kind if known.view else "?"),
         "state": state,
         "version": definition.version if definition else 0,
-        "schedule": schedule_text(definition),
+        "schedule": schedule_text(definition) if definition and definition.schedules else None,
         "next_at": next_at(definition, now) if state in ("ready", "paused") else None,
         "owner": definition.option("owner") if definition else None,
         "problem": known.problem,
     }
+
+
+def _problem_row(problem: "Problem") -> dict[str, Any]:
+    """Return the row of what did not load: it has no name but its place."""
+    nothing = {"kind": "?", "version": 0, "schedule": None, "next_at": None, "owner": None}
+    return {"name": problem.where, "state": "problem", **nothing, "problem": problem.what}
 
 
 @command("show", "show an automation with all its options")
@@ -186,6 +194,6 @@ def next_command(invocation: Invocation, name: str, count: int, modules: tuple[s
     columns = [
         Column("DUE", lambda row: row["local"]),
         Column("IN", lambda row: words.ago(row["slot_at"], now)),
-        Column("SCHEDULE", lambda row: words.one_line(row["schedule"], 40)),
+        Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-", 40)),
     ]
     invocation.output.rows(slots, columns, empty=f"{name} has no schedule: it starts when somebody starts it.")

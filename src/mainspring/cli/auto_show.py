@@ -67,7 +67,7 @@ def _print(
             output.line(f"  command   {words.one_line(' '.join(definition.command), 200)}")
         if definition.parameters.get("properties"):
             output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
-    output.line(f"  starts    {words.one_line(data['schedule'], 200)}")
+    output.line(f"  starts    {words.one_line(data['schedule'] or '-', 200)}")
     slot = next_at(definition, now)
     if slot is not None:
         output.line(f"  next      {words.moment(slot, now, invocation.zone)}")

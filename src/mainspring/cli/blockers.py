@@ -24,6 +24,10 @@ class Block(NamedTuple):
     stuck: bool = False
 
 
+ANEW = ("mainspring down; mainspring up", "start the worker anew, with the code as it is now")
+"""A second `up` on the same store is refused while one runs."""
+
+
 def blocks(blocker: Blocker, now: int, zone: str) -> list[Block]:
     """Return all that is in the way of a run that nobody has; empty = a worker should take it at any moment."""
     found = [*_of_store(blocker), *_of_automation(blocker, now, zone), *_of_queue(blocker, now)]
@@ -89,10 +93,11 @@ def _of_partition(blocker: Blocker) -> Iterator[Block]:
 
 def _of_workers(blocker: Blocker) -> Iterator[Block]:
     run, alive = blocker.run, [w for w in blocker.workers if w.state == SessionState.ALIVE]
-    start = ("mainspring up", "start a worker")
+    start = ANEW if blocker.is_served else ("mainspring up", "start a worker")
     if not blocker.workers:
         known = "" if blocker.automation is not None else "; no worker has ever announced it"
-        yield Block(f"No live worker has {run.automation}{known}.", None, *start, stuck=True)
+        why = "; those that run started without it" if blocker.is_served and not known else known
+        yield Block(f"No live worker has {run.automation}{why}.", None, *start, stuck=True)
         return
     if not alive:
         yield Block(
@@ -105,16 +110,16 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
         yield Block(
             f"It belongs to version {run.version} of {run.automation}; live workers have version {has}.",
             None,
-            "mainspring up",
-            f"start a worker with version {run.version}",
+            ANEW[0],
+            f"start the worker anew, once its code says version={run.version} again",
             stuck=True,
         )
         return
     tagged = [worker for worker in fitting if not run.tag or run.tag in worker.tags]
     if not tagged:
         carry = (
-            f"mainspring up --tag {shlex.quote(one_line(run.tag))}",
-            "start a worker that carries it, or name it in [worker] tags",
+            f"{ANEW[0]} --tag {shlex.quote(one_line(run.tag))}",
+            "start the worker anew with it, or name it in [worker] tags; or start one on another machine",
         )
         yield Block(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *carry, stuck=True)
         return
@@ -124,8 +129,8 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
         yield Block(
             f"No live worker with {run.automation} serves queue {run.queue}; they serve {of}.",
             None,
-            "mainspring up",
-            f"start a worker that has queue {run.queue} in [worker.queues]",
+            ANEW[0],
+            f"start the worker anew, with queue {run.queue} in [worker.queues]",
             stuck=True,
         )
         return

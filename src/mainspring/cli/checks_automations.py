@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from mainspring.domain.definition import Definition
 
 _SHOWN = 8
+ANEW = "It loads now: start the worker anew: mainspring down, then mainspring up"
 _MOST = 200
 
 
 def loading(invocation: Invocation) -> Iterator[Check]:
     """Every file of the configuration loads, here and in the workers."""
-    from mainspring.store.reads.status import automations
+    from mainspring.engine.announcing import PROBLEMS, problems_of
+    from mainspring.store.reads.status import automations, meta
 
     registry = invocation.registry()
     faults = [Check("loading", "problem", f"{one.what}\nat {one.where}", one.how) for one in registry.problems]
@@ -32,7 +34,28 @@ def loading(invocation: Invocation) -> Iterator[Check]:
         for view in invocation.rows(automations)
         if view.problem and view.retired_at is None and not any(what in view.problem for what in here)
     ]
+    left_out = problems_of(invocation.read(lambda reader: meta(reader, PROBLEMS), None))
+    faults += [
+        Check("loading", "problem", f"the worker started without this: {one.what}\nat {one.where}", ANEW)
+        for one in left_out
+        if one.what not in here
+    ]
+    faults += _not_announced(invocation, [one.name for one in registry])
     yield from faults or [ok("loading", f"{many(len(registry.automations), 'automation')} loaded")]
+
+
+def _not_announced(invocation: Invocation, names: list[str]) -> Iterator[Check]:
+    """Tell what loads here and no worker has: it came, or was mended, after they started."""
+    from mainspring.domain.states import SessionState
+    from mainspring.store.reads.status import sessions
+
+    live = invocation.rows(lambda reader: sessions(reader, limit=1_000))
+    workers = [one for one in live if one.role in ("worker", "dev") and one.state == SessionState.ALIVE]
+    served = {name for one in workers for name in one.automations}
+    missing = [name for name in names if name not in served]
+    if workers and served and missing:
+        more = f", and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        yield Check("loading", "problem", f"no live worker has {', '.join(missing[:_SHOWN])}{more}", ANEW)
 
 
 def owner(invocation: Invocation) -> Iterator[Check]:

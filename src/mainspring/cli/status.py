@@ -46,9 +46,17 @@ def welcome(invocation: Invocation) -> int:
 def _now(invocation: Invocation) -> Verdict:
     store, environment = invocation.shown, invocation.settings.project.environment
     return invocation.read(
-        lambda reader: judge(reader, invocation.clock.now(), store=store, environment=environment),
+        lambda reader: judge(
+            reader, invocation.clock.now(), store=store, environment=environment, free=_free(invocation)
+        ),
         nothing_yet(store=store, environment=environment),
     )
+
+
+def _free(invocation: Invocation) -> int | None:
+    from mainspring.store.sqlite.filesystem import free_bytes
+
+    return free_bytes(invocation.path.parent) if invocation.path.parent.exists() else None
 
 
 def _is_ready(found: Verdict) -> bool:

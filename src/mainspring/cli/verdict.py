@@ -4,16 +4,18 @@ from typing import Any
 
 import msgspec
 
-from mainspring.cli.words import many
-from mainspring.domain.states import RunState
+from mainspring.cli import standstill
+from mainspring.cli.words import many, one_line
+from mainspring.domain.states import RunState, SessionState
 from mainspring.store.base import Reader
 from mainspring.store.views import Capped
 
 DAY_MS = 86_400_000
+_SHOWN = 10
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures stop at 1,000 ("1,000+"). `problems` are sentences with the command that shows more; empty = healthy."""
+    """Figures stop at 1,000. `problems` are sentences with the command that shows more; empty = healthy."""
 
     healthy: bool
     sentence: str
@@ -24,19 +26,25 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     paused: int
     workers: int
     running: int
-    failed: str
-    needs_attention: str
+    failed: int
+    needs_attention: int
     questions: int
 
 
-def judge(reader: Reader, now: int, *, store: str, environment: str) -> Verdict:
-    """Return the verdict at the instant `now` (ms). A failed run counts for a day, one that needs attention until it is decided."""
+def judge(reader: Reader, now: int, *, store: str, environment: str, free: int | None = None) -> Verdict:
+    """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store.
+
+    A failed run counts for a day, one that needs attention until it is decided.
+    """
+    from mainspring.cli.checks_store import LITTLE
+    from mainspring.engine.announcing import PROBLEMS, problems_of
     from mainspring.store.held import HELD
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
 
     views = [view for view in reads_status.automations(reader) if view.retired_at is None]
-    workers = [session for session in reads_status.sessions(reader) if session.role in ("worker", "dev")]
+    sessions = reads_status.sessions(reader, limit=1_000)
+    workers = [one for one in sessions if one.role in ("worker", "dev") and one.state == SessionState.ALIVE]
     failed = _failed_since(reader, now - DAY_MS)
     halted = reads_status.count_in(reader, RunState.NEEDS_ATTENTION)
     questions = reads_runs.questions(reader)
@@ -56,17 +64,24 @@ def judge(reader: Reader, now: int, *, store: str, environment: str) -> Verdict:
         problems.append(
             f"{many(len(broken), 'automation')} failed to load: {', '.join(broken[:5])}. See: mainspring doctor"
         )
-    if not workers and (served or any(queue.backlog for queue in queues)):
-        problems.append("No worker is running. Start one: mainspring up")
+    problems += [
+        f"{one_line(one.where)}: {one_line(one.what, 200)}. {one_line(one.how)} See: mainspring doctor"
+        for one in problems_of(reads_status.meta(reader, PROBLEMS))[:_SHOWN]
+    ]
+    paused = {view.name for view in views if view.paused_at is not None and (view.paused_until or now + 1) > now}
+    problems += standstill.of_workers(sessions, now, needed=bool(served) or any(queue.backlog for queue in queues))
+    problems += standstill.of_queues(queues, now)
+    problems += standstill.of_runs(reads_status.ready_groups(reader, now), sessions, queues, paused, now)
+    problems += standstill.of_space(free, LITTLE)
     figures: dict[str, Any] = {
         "store": store,
         "environment": environment,
         "automations": len(views),
-        "paused": sum(view.paused_at is not None and (view.paused_until or now + 1) > now for view in views),
+        "paused": len(paused),
         "workers": len(workers),
         "running": sum(queue.running for queue in queues),
-        "failed": str(failed),
-        "needs_attention": str(halted),
+        "failed": failed.number,
+        "needs_attention": halted.number,
         "questions": len(questions),
     }
     return Verdict(healthy=not problems, sentence=_sentence(problems, figures), problems=problems, **figures)
@@ -84,8 +99,8 @@ def nothing_yet(*, store: str, environment: str) -> Verdict:
         paused=0,
         workers=0,
         running=0,
-        failed="0",
-        needs_attention="0",
+        failed=0,
+        needs_attention=0,
         questions=0,
     )
 

@@ -292,6 +292,7 @@ class Blocker(msgspec.Struct, frozen=True):
     automation: AutomationView | None
     workers: list[Worker]
     waits: list[WaitView]
+    is_served: bool = False  # a worker lives, be it one that does not have this automation
 
 
 def columns(kind: type[Any]) -> str:

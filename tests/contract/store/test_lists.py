@@ -110,3 +110,19 @@ def test_sessions_are_listed(store, second):
     assert [session.id for session in store.read("sessions")] == [second.session]
     dead = store.read("sessions", live=False)[-1]
     assert (dead.id, dead.state, dead.tags, dead.running) == (store.session, "dead", ["gpu"], 0)
+
+
+def test_groups_of_ready_runs_are_counted_with_the_time_of_the_first(store, clock):
+    """By queue, automation, version and tag; what is claimed, or not due, is in none."""
+    store.begin()
+    first_at = clock.now()
+    store.start(automation="b", version=2, tag="gpu")
+    clock.forward(10)
+    store.start(automation="b", version=2, tag="gpu")
+    store.start(due_at=clock.now() + 60_000)
+    store.start(queue="mail")
+    groups = store.read("ready_groups", clock.now())
+    assert [(g.queue, g.automation, g.version, g.tag, g.number.number, g.since_at) for g in groups] == [
+        ("default", "b", 2, "gpu", 2, first_at),
+        ("mail", "a", 1, "", 1, first_at + 10),
+    ]

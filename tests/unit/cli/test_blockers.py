@@ -100,11 +100,11 @@ def test_no_worker_with_this_version_or_tag(cli, stage):
     newer = Definition(kind=Kind.TASK, name="backup", version=3)
     text, _, can = why(cli, stage.start(newer))
     assert text == "It belongs to version 3 of backup; live workers have version 1."
-    assert "mainspring up" in can
+    assert "mainspring down; mainspring up" in can
     run = stage.start(tag="gpu")
     text, _, can = why(cli, run)
     assert text == "No live worker with backup carries tag 'gpu'."
-    assert "mainspring up --tag gpu" in can
+    assert "mainspring down; mainspring up --tag gpu" in can
     stage.do(Claim("tagged", 0, tags=("gpu",)))
     assert "tag" not in why(cli, run)[0]
 
@@ -118,7 +118,7 @@ def test_no_worker_that_serves_the_queue(cli, stage):
     text, then, can = why(cli, run)
     assert text == "No live worker with backup serves queue mail; they serve default, reports."
     assert then == "It does not go on before that is changed."
-    assert "mainspring up" in can
+    assert "mainspring down; mainspring up" in can
     (row,) = cli("workers", "list", "--json").json
     assert row["queues"] == ["default", "reports"]
     assert row["tags"] == ["gpu"]
@@ -140,7 +140,7 @@ def test_announced_without_it_is_no_worker(cli, stage):
     """A worker that no longer has the automation does not count."""
     run = stage.start()
     stage.do(Announce("other", (), ()))
-    assert why(cli, run)[0] == "No live worker has backup."
+    assert why(cli, run)[0] == "No live worker has backup; those that run started without it."
 
 
 def test_running_step_is_told_with_its_attempt(cli, stage):

@@ -14,6 +14,7 @@ from mainspring.store.handlers.audit import FIRST, first_break
 from mainspring.store.held import HELD
 from mainspring.store.liveness import is_gone
 from mainspring.store.reads.runs import row_of, view_of, wait_of
+from mainspring.store.ready_group import ReadyGroup
 from mainspring.store.views import (
     AuditCheck,
     AuditView,
@@ -137,6 +138,18 @@ def count_in(reader: Reader, state: RunState, cap: int = CAP) -> Capped:
     return Capped(min(number, cap), number > cap)
 
 
+def ready_groups(reader: Reader, now_at: int, limit: int = 100) -> list[ReadyGroup]:
+    """Return the groups of runs that wait for a worker, at most `limit` of them."""
+    with reader.snapshot() as read:
+        groups = read("list_ready_groups", {"suspect": 0})[:limit]
+        found = [(group, read("measure_ready_group", (now_at, *group, CAP + 1))[0]) for group in groups]
+    return [
+        ReadyGroup(queue, automation, version, tag, Capped(min(number, CAP), number > CAP), since)
+        for (queue, automation, version, tag), (number, since) in found
+        if number
+    ]
+
+
 def meta(reader: Reader, key: str) -> str | None:
     """Return one entry of `meta`, e.g. `held`."""
     rows = reader.read("read_meta", (key,))
@@ -165,6 +178,9 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
                 _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[9], row[4], row[10])
             ],
             waits=[wait_of(row) for row in read("read_waits", (run,))],
+            is_served=any(
+                row[2] == "worker" and not is_gone(row[4], row[6], row[7]) for row in read("list_live_sessions", (CAP,))
+            ),
         )
 
 

@@ -1,0 +1,80 @@
+"""What stands still although it should move, as sentences with what to do: workers, queues, runs that nobody can take. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from mainspring.cli.words import ago, many, one_line, span
+from mainspring.domain.states import SessionState
+from mainspring.store.ready_group import ReadyGroup
+from mainspring.store.views import QueueView, SessionView
+
+SILENT_MS = 30_000
+"""A worker beats every two seconds, also while its code is busy: one without a beat for so long is stopped or blocked."""
+LONG_MS = 300_000
+"""A run that no worker can take is told of after so long: a deployment may be under way."""
+_GONE = (SessionState.DEAD, SessionState.CLOSED)
+
+
+def of_workers(sessions: Sequence[SessionView], now: int, *, needed: bool) -> Iterator[str]:
+    """Tell of workers that do nothing; `needed` = there is something for one to do."""
+    workers = [one for one in sessions if one.role in ("worker", "dev") and one.state not in _GONE]
+    draining = [one for one in workers if one.state == SessionState.DRAINING]
+    silent = [one for one in workers if one not in draining and now - one.beat_at > SILENT_MS]
+    if not workers and needed:
+        yield "No worker is running. Start one: mainspring up"
+    elif workers and len(draining) == len(workers) and needed:
+        pids = ", ".join(str(one.pid) for one in draining[:5])
+        yield f"Every worker drains and takes nothing new (pid {pids}). Start it anew: mainspring down, then mainspring up"
+    for one in silent[:5]:
+        yield (
+            f"The worker pid {one.pid} of {one_line(one.hostname, 40)} has given no sign of life for {span(now - one.beat_at)}:"
+            f" it is stopped or blocked. Let it go on: kill -CONT {one.pid}; or start it anew: mainspring down, then mainspring up"
+        )
+
+
+def of_queues(queues: Sequence[QueueView], now: int) -> Iterator[str]:
+    """Tell of queues that were paused while runs wait in them."""
+    for queue in queues:
+        if queue.paused_at is not None and queue.backlog:
+            runs = many(queue.backlog, "run waits", "runs wait")
+            yield (
+                f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {one_line(queue.paused_by, 60)}, and {runs} in it."
+                f" Let it go on: mainspring queues resume {queue.name}"
+            )
+
+
+def of_runs(
+    groups: Sequence[ReadyGroup],
+    sessions: Sequence[SessionView],
+    queues: Sequence[QueueView],
+    paused: set[str],
+    now: int,
+) -> Iterator[str]:
+    """Tell of runs that no live worker can take, after a while; what is paused waits for another reason."""
+    alive = [one for one in sessions if one.state == SessionState.ALIVE and one.role != "run"]
+    if not any(one.role in ("worker", "dev") for one in alive):
+        return  # that is told already
+    shut = {queue.name for queue in queues if queue.paused_at is not None}
+    for group in groups:
+        if group.queue in shut or group.automation in paused or now - group.since_at <= LONG_MS:
+            continue
+        if not any(_can_take(one, group) for one in alive):
+            which = f"version {group.version}" + (f", tag {group.tag}" if group.tag else "")
+            waits = many(group.number, "run", "runs")
+            yield (
+                f"{waits} of {group.automation} ({which}, queue {group.queue}) can be taken by no live worker,"
+                f" since {ago(group.since_at, now)}. See why: mainspring runs list --name {group.automation}, then mainspring explain RUN"
+            )
+
+
+def of_space(free: int | None, least: int) -> Iterator[str]:
+    """Tell that the disk of the store is nearly full; `free` in bytes, None = nobody looked."""
+    if free is not None and free < least:
+        yield (
+            f"The disk of the store is nearly full: {free // (1024 * 1024):,} MiB are free."
+            " Make room: mainspring db prune, or a larger disk"
+        )
+
+
+def _can_take(one: SessionView, group: ReadyGroup) -> bool:
+    serves = one.queues is None or group.queue in one.queues
+    return serves and one.automations.get(group.automation) == group.version and group.tag in ("", *one.tags)

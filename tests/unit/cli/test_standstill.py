@@ -1,0 +1,101 @@
+"""What stands still is named by `status`, with what to do: each of these was "All is well"."""
+
+import msgspec
+
+from mainspring.cli.standstill import of_space
+from mainspring.cli.verdict import judge
+from mainspring.domain.definition import Definition, Kind
+from mainspring.engine.announcing import PROBLEMS
+from mainspring.engine.problem import Problem
+from mainspring.store.commands.automations import PauseQueue, SetMeta
+from mainspring.store.commands.sessions import Beat, DrainSession
+from tests.contract.store.process import finish
+from tests.unit.cli.conftest import BACKUP
+
+MINUTE = 60_000
+
+
+def problems(stage, later: int = 0) -> list[str]:
+    return judge(stage.store.reader, stage.now + later, store="s", environment="e").problems
+
+
+def test_file_that_did_not_load_is_told_by_status_and_listed(cli, stage):
+    """A worker left it out: a problem, not a line of its log."""
+    problem = Problem(where="auto/pay.py:3", what="failed to load: NameError: x", how="Mend the file.")
+    stage.do(SetMeta(PROBLEMS, msgspec.json.encode([problem]).decode()))
+    said = cli("status")
+    assert said.code == 9
+    assert "auto/pay.py:3: failed to load: NameError: x. Mend the file. See: mainspring doctor" in said.out
+    rows = cli("auto", "list", "--state", "problem", "--json").json
+    assert [(row["name"], row["state"]) for row in rows] == [("auto/pay.py:3", "problem")]
+    assert rows[0]["problem"] == "failed to load: NameError: x"
+    doctor = cli("doctor", "--json")
+    assert any(
+        "the worker started without this" in one["text"] and "mainspring down" in one["fix"] for one in doctor.json
+    )
+
+
+def test_run_that_no_worker_can_take_is_told_after_five_minutes(stage):
+    """Nobody has its version, its tag, or its automation; what somebody can take is not told of."""
+    stage.start(msgspec.structs.replace(BACKUP, version=2))
+    stage.start(BACKUP, tag="gpu")
+    stage.start(Definition(kind=Kind.TASK, name="gone"))
+    stage.start(BACKUP)
+
+    def stranded(later: int) -> list[str]:
+        return [
+            one.partition(" can be taken by no live worker")[0] for one in problems(stage, later) if "taken by" in one
+        ]
+
+    assert stranded(4 * MINUTE) == []
+    assert stranded(6 * MINUTE) == [
+        "1 run of backup (version 1, tag gpu, queue default)",
+        "1 run of backup (version 2, queue default)",
+        "1 run of gone (version 1, queue default)",
+    ]
+
+
+def test_paused_queue_in_which_runs_wait_is_told(stage):
+    """Who paused it, how many wait, how it goes on; where none waits it is nobody's trouble."""
+    stage.do(finish(stage.begin()))
+    stage.do(PauseQueue("default", True, "ann"))
+    assert problems(stage) == []
+    stage.start(BACKUP)
+    stage.start(BACKUP)
+    (told,) = problems(stage, 0)
+    assert "by ann, and 2 runs wait in it. Let it go on: mainspring queues resume default" in told
+
+
+def test_worker_that_drains_or_is_silent_is_told(stage):
+    """A draining one takes nothing; one without a beat is stopped."""
+    stage.do(Beat())
+    assert problems(stage, 10_000) == []
+    (told,) = problems(stage, MINUTE + 1_000)
+    assert "has given no sign of life for 1m" in told
+    assert "kill -CONT" in told
+    stage.do(DrainSession(stage.store.session))
+    (told,) = problems(stage, MINUTE)
+    assert told.startswith("Every worker drains and takes nothing new")
+
+
+def test_full_disk_is_told():
+    """With what helps."""
+    assert list(of_space(None, 10)) == list(of_space(10, 10)) == []
+    assert "0 MiB are free. Make room: mainspring db prune" in next(of_space(9, 10))
+
+
+def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):
+    """A file that was added or mended after the worker started: it is to be started anew."""
+    (folder / "scripts.toml").write_text('[script.fresh]\ncmd = "true"\n')
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["scripts.toml"]\n')
+    found = [one for one in cli("doctor", "--json").json if one["name"] == "loading"]
+    assert [(one["state"], one["text"]) for one in found] == [("problem", "no live worker has fresh")]
+    assert "mainspring down, then mainspring up" in found[0]["fix"]
+
+
+def test_explain_of_a_run_that_the_running_worker_lacks_says_to_start_it_anew(cli, stage):
+    """A second `up` would be refused."""
+    run = stage.start(Definition(kind=Kind.TASK, name="gone"))
+    said = cli("explain", run)
+    assert "No live worker has gone; no worker has ever announced it." in said.out
+    assert "$ mainspring down; mainspring up" in said.out
