@@ -15,7 +15,6 @@ SOURCE = Path(mainspring.__file__)
 PUBLIC = [
     "__version__",
     "App",
-    "Classifier",
     "Event",
     "Handle",
     "ItemFailed",
@@ -29,7 +28,6 @@ PUBLIC = [
     "StepFailed",
     "Transient",
     "Tx",
-    "Verdict",
     "attempt",
     "checkpoint",
     "idempotency_key",

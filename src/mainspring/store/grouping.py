@@ -80,17 +80,19 @@ class GroupingDatabase(ABC):
 
     def _run(self, transaction: Transaction, commands: list[Any]) -> list[Any]:
         """Let each handler answer its command."""
-        handlers, answers = self._handlers, []
-        for index, command in enumerate(commands):
-            try:
-                answers.append(handlers[type(command)](transaction, command))
-            except FencedError:
+        return [self._answer(transaction, commands, index) for index in range(len(commands))]
+
+    def _answer(self, transaction: Transaction, commands: list[Any], index: int) -> Any:
+        """Let the handler answer one command of the group."""
+        command = commands[index]
+        try:
+            return self._handlers[type(command)](transaction, command)
+        except FencedError:
+            raise
+        except Exception as fault:
+            if self._meaning(fault) is not None:
                 raise
-            except Exception as fault:
-                if self._meaning(fault) is not None:
-                    raise
-                raise GuiltyError(index, fault) from fault
-        return answers
+            raise GuiltyError(index, fault) from fault
 
 
 def _as_result(command: Any, cause: Exception) -> Exception:

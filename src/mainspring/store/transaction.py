@@ -75,12 +75,26 @@ class Transaction(ABC):
 
     def write_rollups(self) -> None:
         """Write the counters: one row per automation, whatever the size of the group. The database calls it last."""
-        session = self.session or 0
-        minute = self.now - self.now % _MINUTE_MS
+        for row in self.rollups():
+            self.change("add_rollup", row)
+        for row in self.rollup_details():
+            self.change("add_rollup_detail", row)
+
+    def rollups(self) -> list[tuple[Any, ...]]:
+        """Return the counters of each automation as add_rollup has them."""
+        session, minute = self._place()
+        rows: list[tuple[Any, ...]] = []
         for automation, sums in sorted(self._counts.items()):
             values = [sums.pop(column, 0) for column in _COLUMNS]
             if sums:
                 raise KeyError(f"no such rollup column: {', '.join(sums)}")
-            self.change("add_rollup", (session, automation, minute, *values))
-        for (automation, what), n in sorted(self._details.items()):
-            self.change("add_rollup_detail", (session, automation, minute, what, n))
+            rows.append((session, automation, minute, *values))
+        return rows
+
+    def rollup_details(self) -> list[tuple[Any, ...]]:
+        """Return the latency buckets and reasons as add_rollup_detail has them."""
+        session, minute = self._place()
+        return [(session, automation, minute, what, n) for (automation, what), n in sorted(self._details.items())]
+
+    def _place(self) -> tuple[int, int]:
+        return self.session or 0, self.now - self.now % _MINUTE_MS

@@ -167,11 +167,18 @@ def settle(
         inbox.tell_parent(tx, run, str(automation), str(parent), str(parent_ident), state, result, failure)
     inbox.tell_watchers(tx, run, str(automation), state, result, failure)
     close_children(tx, run)
-    took = tx.now - int(str(started_at)) if started_at is not None else 0
-    tx.count(str(automation), **{_ROLLUP[state]: 1, "took_ms": took, "took_max_ms": took})
-    tx.detail(str(automation), f"ms<=2^{max(took - 1, 0).bit_length()}")
+    count_end(tx, str(automation), state, None if started_at is None else int(str(started_at)), reason)
+
+
+def count_end(
+    tx: Transaction, automation: str, state: RunState, started_at: int | None, reason: FailureReason | None
+) -> None:
+    """Count an end, what it took and why it came."""
+    took = tx.now - started_at if started_at is not None else 0
+    tx.count(automation, **{_ROLLUP[state]: 1, "took_ms": took, "took_max_ms": took})
+    tx.detail(automation, f"ms<=2^{max(took - 1, 0).bit_length()}")
     if reason is not None:
-        tx.detail(str(automation), f"reason:{reason}")
+        tx.detail(automation, f"reason:{reason}")
 
 
 def close_children(tx: Transaction, run: str) -> None:

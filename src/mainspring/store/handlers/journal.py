@@ -11,7 +11,8 @@ from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.transaction import Transaction
 
 _encode = msgspec.json.encode
-_STEPS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO})
+STEPS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO})
+"""The kinds of outcomes that are counted as steps."""
 
 
 def encode_failure(failure: Failure | None) -> bytes | None:
@@ -34,7 +35,7 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
         tx.change("take_in_fact", (c.inbox, run))
     if c.marked:
         _close(tx, run, ident, c.state)
-    if c.kind in _STEPS:
+    if c.kind in STEPS:
         if c.state is OutcomeState.FAILED:
             tx.count(c.automation, steps=1, step_errors=1)
         else:

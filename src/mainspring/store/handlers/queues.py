@@ -60,8 +60,7 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
         return None
     row = tx.one("read_queue", (command.queue,))
     if row is None:
-        tx.change("insert_queue", (command.queue,))
-        tx.cache[key] = True
+        make(tx, command.queue)
         return None
     most, backlog, rate_count, rate_per_ms = row[4], row[5], row[1], row[2]
     if most is None:
@@ -72,6 +71,23 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
             "busy", f"{backlog} runs wait in queue {command.queue!r}, its limit is {most}", retry_after_ms=max(after, 1)
         )
     return None
+
+
+def takes_all(tx: Transaction, queue: str) -> bool:
+    """Tell whether nobody can be refused for the queue's backlog."""
+    if (_ROOM, queue) in tx.cache:
+        return True
+    row = tx.one("read_queue", (queue,))
+    if row is not None and row[4] is None:
+        tx.cache[_ROOM, queue] = True
+    return row is None or row[4] is None
+
+
+def make(tx: Transaction, queue: str) -> None:
+    """Make the row of a queue that takes all, unless it is known to be there."""
+    if (_ROOM, queue) not in tx.cache:
+        tx.change("insert_queue", (queue,))
+        tx.cache[_ROOM, queue] = True
 
 
 def change_backlog(tx: Transaction, queue: str, by: int) -> None:

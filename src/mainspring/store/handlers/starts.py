@@ -55,15 +55,20 @@ def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
         cycle = _cycle(tx, command, parent.run)
         if cycle is not None:
             return cycle
-    retired = tx.cache.get(("retired", command.automation))
-    if retired is None:
-        retired = tx.one("is_retired", (command.automation,)) is not None
-        tx.cache["retired", command.automation] = retired
-    if retired:
+    if is_retired(tx, command.automation):
         return Refused("retired", f"automation {command.automation!r} is retired")
     if command.here and is_held(tx):
         return Refused("held", "the store was restored and is held: nothing starts before it is released")
     return None
+
+
+def is_retired(tx: Transaction, automation: str) -> bool:
+    """Tell whether an automation starts no more (asked once a group)."""
+    retired = tx.cache.get(("retired", automation))
+    if retired is None:
+        retired = tx.one("is_retired", (automation,)) is not None
+        tx.cache["retired", automation] = retired
+    return bool(retired)
 
 
 def _cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:
@@ -96,7 +101,7 @@ def _stage(tx: Transaction, command: StartRun) -> Started | Refused:
     ready = due and blocked is None and not command.here
     if command.run_key is not None:
         keys.bind_key(tx, command, command.run_key, state)
-    tx.change("insert_run", _row(tx, command, state, ready=ready, blocked=blocked))
+    tx.change("insert_run", row_of(tx, command, state, ready=ready, blocked=blocked))
     if command.here:
         tx.count(command.automation, started=1)
     else:
@@ -105,9 +110,10 @@ def _stage(tx: Transaction, command: StartRun) -> Started | Refused:
     return Started(command.id, created=True, state=state)
 
 
-def _row(
+def row_of(
     tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None
 ) -> tuple[object, ...]:
+    """Return the row of a run that is being staged, as insert_run has it."""
     now, here, parent, slot = tx.now, command.here, command.parent, command.slot
     deadline_at = command.deadline_at
     if deadline_at is None and command.deadline_after_ms is not None:

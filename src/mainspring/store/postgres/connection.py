@@ -8,6 +8,7 @@ from psycopg.types.numeric import Int8Dumper
 
 from mainspring.domain.errors import MainspringError, StoreError, StoreUnavailableError
 from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.arrays import register
 from mainspring.store.postgres.faults import translate
 from mainspring.store.postgres.texts import TEXTS
 
@@ -51,6 +52,7 @@ def prepare(connection: Connection) -> None:
     """Let values travel as we mean them. One type for all numbers: a statement is then prepared once, not once for each width of them."""
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(bytes, _BytesDumper)
+    register(connection)
 
 
 def refuse_unsafe(connection: Connection, address: Address) -> None:

@@ -17,8 +17,9 @@ from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import CommitReport
 from mainspring.store.commands.sessions import Beat, OpenSession
-from mainspring.store.grouping import GroupingDatabase, Handlers
+from mainspring.store.grouping import GroupingDatabase, GuiltyError, Handlers
 from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.bulk.group import FEWEST, answer
 from mainspring.store.postgres.clock import DatabaseClock
 from mainspring.store.postgres.connection import Connection, connect, refuse_unsafe
 from mainspring.store.postgres.faults import ends_connection, translate
@@ -32,6 +33,10 @@ from mainspring.store.transaction import Transaction
 LEASE_MS = 10_000
 _LOOK_EVERY = 1.0
 _TELL_EVERY = 0.02
+
+
+class _ManyFailedError(Exception):
+    """A statement for many commands failed; whose fault it was is not known."""
 
 
 class PostgresDatabase(GroupingDatabase):
@@ -122,19 +127,22 @@ class PostgresDatabase(GroupingDatabase):
         return report
 
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
-        """Run one transaction."""
+        """Run one transaction; a second one that answers command by command if a statement for many failed: one of them is guilty."""
+        try:
+            return self._transact(commands, again=again, together=not again and len(commands) >= FEWEST)
+        except _ManyFailedError:
+            return self._transact(commands, again=again, together=False)
+
+    def _transact(self, commands: list[Any], *, again: bool, together: bool) -> tuple[Transaction, list[Any]]:
         connection = self.connection
         if connection is None or connection.closed:
             connection = self._connect()
         try:
             transaction = self._open_group(connection, commands, again=again)
             lock_group(transaction, commands)
-            answers = self._run(transaction, commands)
-            transaction.write_rollups()
-            if transaction.session is not None and transaction.session != self.session:
-                transaction.change("mark_session", (self.instance, transaction.session))
+            answers = self._run_together(transaction, commands) if together else self._run(transaction, commands)
             failpoints.hit("commit.before")
-            connection.execute("commit")
+            self._close_group(connection, transaction)
         except BaseException as fault:
             self._roll_back(connection, fault)
             raise self._meaning(fault) or fault if isinstance(fault, Exception) else fault from fault
@@ -142,6 +150,17 @@ class PostgresDatabase(GroupingDatabase):
         self.session = transaction.session
         self._tell(connection, transaction)
         return transaction, answers
+
+    def _run_together(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
+        """Let one statement answer many commands where that means the same."""
+        try:
+            return answer(transaction, commands, lambda index: self._answer(transaction, commands, index))
+        except (FencedError, GuiltyError):
+            raise
+        except Exception as fault:
+            if self._meaning(fault) is not None:
+                raise
+            raise _ManyFailedError from fault
 
     def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
         """Begin, and prove the session; one message to the server and back."""
@@ -160,6 +179,14 @@ class PostgresDatabase(GroupingDatabase):
         return PostgresTransaction(
             connection.cursor(), self.address.schema, now=now, session=self.session, again=again, sealing=self._sealing
         )
+
+    def _close_group(self, connection: Connection, transaction: PostgresTransaction) -> None:
+        """Write what is written last, and commit; one message to the server and back. If one of these fails, none after it is executed."""
+        with connection.pipeline():
+            transaction.write_rollups()
+            if transaction.session is not None and transaction.session != self.session:
+                transaction.change("mark_session", (self.instance, transaction.session))
+            connection.execute("commit")
 
     def _roll_back(self, connection: Connection, fault: BaseException) -> None:
         """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from mainspring.domain.sealing import Sealing
+from mainspring.store.postgres.arrays import columns
 from mainspring.store.postgres.texts import TEXTS, Statement
 from mainspring.store.transaction import Params, Thing, Transaction
 
@@ -38,6 +39,15 @@ class PostgresTransaction(Transaction):
     def change(self, query: str, params: Params = ()) -> int:
         """Run a statement that changes rows and return how many."""
         return run(self.cursor, TEXTS[query], params).rowcount
+
+    def write_rollups(self) -> None:
+        """Write the counters, all automations by one statement."""
+        for query, kinds, rows in (
+            ("add_rollups", "ntn" + "n" * 9, self.rollups()),
+            ("add_rollup_details", "ntntn", self.rollup_details()),
+        ):
+            if rows:
+                self.change(query, columns(kinds, rows))
 
     def hold(self, what: Thing, *names: str) -> None:
         """Lock one thing until the commit, unless it is locked already."""

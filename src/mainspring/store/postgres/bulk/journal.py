@@ -1,0 +1,77 @@
+"""Outcomes, attempts and checkpoints, many at a time; each row proves its claim as the handler's statement does."""
+
+from typing import Any
+
+from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
+from mainspring.store.commands.results import DONE, Done
+from mainspring.store.handlers.journal import STEPS, encode_failure
+from mainspring.store.postgres.arrays import columns, numbers, texts
+from mainspring.store.postgres.bulk.kind import Kind
+from mainspring.store.postgres.transaction import PostgresTransaction
+
+
+def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list[Done | None]:
+    """Append outcomes, take in their facts and close what stood open for them."""
+    rows = [
+        (c.run, c.rank, c.ident, c.name, c.kind, c.state, c.asked, c.attempt, c.generation, c.claim, c.input, c.output,
+         encode_failure(c.failure), c.undo, c.started_at, c.at, c.took_us, c.asked_after)
+        for c in commands
+    ]  # fmt: skip
+    saved = set(tx.all("save_outcomes", (*columns("tntttt" + "nnnn" + "bbbt" + "nnnn", rows), tx.session)))
+    mine = [c for c in commands if (c.run, c.rank) in saved]
+    taken = [c for c in mine if c.inbox is not None]
+    if taken:
+        tx.change("take_in_facts", (numbers([c.inbox for c in taken]), texts([c.run for c in taken])))
+    marked = [c for c in mine if c.marked]
+    if marked:
+        _close(tx, marked)
+    counts: dict[str, list[int]] = {}
+    for c in mine:
+        if c.kind in STEPS:
+            sums = counts.setdefault(c.automation, [0, 0])
+            sums[0] += 1
+            sums[1] += c.state is OutcomeState.FAILED
+    for automation, (steps, errors) in counts.items():
+        tx.count(automation, steps=steps, **({"step_errors": errors} if errors else {}))
+    return [DONE if (c.run, c.rank) in saved else None for c in commands]
+
+
+def _close(tx: PostgresTransaction, commands: list[SaveOutcome]) -> None:
+    """Close what stood open for requests that have their outcomes."""
+    asked = columns("tt", [(c.run, c.ident) for c in commands])
+    tx.change("close_marks_of", asked)
+    tx.change("close_waits_of", asked)
+    succeeded = [(c.run, c.ident) for c in commands if c.state is OutcomeState.SUCCEEDED]
+    if succeeded:
+        tx.change("close_checkpoints_of", columns("tt", succeeded))
+
+
+def _attempt_of(c: SaveAttempt) -> Any:
+    return c.run, c.ident, c.generation, c.attempt
+
+
+def _save_attempts(tx: PostgresTransaction, commands: list[SaveAttempt]) -> list[Done | None]:
+    """Write or replace attempts."""
+    rows = [
+        (c.run, c.ident, c.generation, c.attempt, c.name, c.state, c.asked, c.claim, encode_failure(c.failure), c.undo, c.input,
+         c.started_at, c.ended_at, c.next_at)
+        for c in commands
+    ]  # fmt: skip
+    saved = set(tx.all("save_attempts", (*columns("ttnnttnnbtbnnn", rows), tx.session)))
+    for c in commands:
+        if c.state is AttemptState.FAILED and _attempt_of(c) in saved:
+            tx.count(c.automation, step_errors=1)
+    return [DONE if _attempt_of(c) in saved else None for c in commands]
+
+
+def _save_checkpoints(tx: PostgresTransaction, commands: list[SaveCheckpoint]) -> list[Done | None]:
+    """Keep what steps say of their progress."""
+    rows = [(c.run, c.ident, c.claim, c.value, c.done, c.total) for c in commands]
+    saved = set(tx.all("save_checkpoints", (*columns("ttnbnn", rows), tx.now, tx.session)))
+    return [DONE if (c.run, c.ident) in saved else None for c in commands]
+
+
+OUTCOMES = Kind(_save_outcomes, lambda c: (c.run, c.rank))
+ATTEMPTS = Kind(_save_attempts, _attempt_of)
+CHECKPOINTS = Kind(_save_checkpoints, lambda c: (c.run, c.ident))

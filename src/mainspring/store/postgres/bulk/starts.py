@@ -1,0 +1,42 @@
+"""Starts, many at a time: those that nobody asked for, without key or partition, of automations and queues that refuse nobody."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mainspring.domain.states import Move, target
+from mainspring.store.commands.results import Started
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.handlers import queues
+from mainspring.store.handlers.starts import is_retired, row_of
+from mainspring.store.postgres.arrays import columns
+from mainspring.store.postgres.bulk.kind import Kind
+from mainspring.store.postgres.transaction import PostgresTransaction
+
+_COLUMNS = "tttnttt" + "nttnnt" + "n" + "nnnnn" + "nntb" + "b" + "t" + "ttnt" + "tn" + "t"
+
+
+def _plain(tx: PostgresTransaction, commands: Sequence[StartRun]) -> list[bool]:
+    return [
+        not c.here
+        and c.parent is None
+        and c.run_key is None
+        and c.partition is None
+        and not is_retired(tx, c.automation)
+        and queues.takes_all(tx, c.queue)
+        for c in commands
+    ]
+
+
+def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[Started | None]:
+    """Stage runs in their order."""
+    state = target(Move.STAGE)
+    rows = [row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None) for c in commands]
+    made = {row[0] for row in tx.all("insert_runs", columns(_COLUMNS, rows))}
+    for queue, count in sorted(Counter(c.queue for c in commands if c.id in made).items()):
+        queues.make(tx, queue)
+        queues.change_backlog(tx, queue, count)
+    tx.ready |= bool(made)
+    return [Started(c.id, created=True, state=state) if c.id in made else None for c in commands]
+
+
+STARTS = Kind(_start, lambda c: c.id, run=lambda c: str(c.id), plain=_plain)

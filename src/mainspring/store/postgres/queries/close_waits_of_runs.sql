@@ -1,0 +1,1 @@
+delete from waits where run = any(cast(?1 as text[]))

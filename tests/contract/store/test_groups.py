@@ -1,0 +1,231 @@
+"""A group of commands means what the same commands mean one by one: equal answers, equal tables."""
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from mainspring.domain.errors import StoreError
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.store.commands.automations import SetQueue
+from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
+from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
+from mainspring.store.commands.runs import Annotate, CancelRun, Claim, Claimed, ParentLink, Release, RunKey
+from tests.contract.store.clock import FakeClock
+from tests.contract.store.process import BOOM, ask, finish, halt, outcome, signal, suspend, wait_for
+
+TABLES = (
+    *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "holds", "facts_taken"),
+    *("queues", "rollups", "rollup_details"),
+)
+NUMBERED = {"runs", "inbox"}
+RUNS = 5
+"""The first is in a partition, the second has a key, the third watches it and is the fourth's parent; facts lie in the last's inbox."""
+
+
+def prepared(opener):
+    """A worker that owns five runs, always the same ones."""
+    store = opener(FakeClock()).open()
+    store.announce("a", "b")
+    store.do(SetQueue("narrow", max_backlog=1))
+    first = store.starting(id="r0", partition="p")
+    keyed = store.starting(id="r1", run_key=RunKey("k", "h"))
+    store.do(first, keyed, *(store.starting("b", id=f"r{n}") for n in (2, 4)))
+    runs = {run.id: run for run in store.do(Claim("c0", 10)).runs}
+    store.do(
+        store.starting(id="r3", parent=ParentLink("r2", "child", runs["r2"].claim)),
+        store.starting(id="r-blocked", partition="p"),
+        OpenWait("r2", runs["r2"].claim, "watch", "run", "r1"),
+        signal("r4", "one"),
+        signal("r4", "two"),
+        SaveAttempt("r4", runs["r4"].claim, "s1", "s1", 0, 1, AttemptState.STARTED, 1, 1, "b"),
+        SaveCheckpoint("r4", runs["r4"].claim, "s1", b"1"),
+    )
+    runs |= {run.id: run for run in store.do(Claim("c1", 10)).runs}
+    assert sorted(runs) == [f"r{n}" for n in range(RUNS)]
+    return store, [runs[name] for name in sorted(runs)]
+
+
+def tables(store):
+    """All that is written, with numbers told by their order."""
+    found = {}
+    for table in TABLES:
+        rows = store.reader.read_text(f"select * from {table}")
+        found[table] = [row[1:] for row in sorted(rows)] if table in NUMBERED else sorted(rows, key=repr)
+    return found
+
+
+def comparable(answer):
+    """An answer without the words of an error and without the numbers of facts, some of which a transaction uses up in vain."""
+    if isinstance(answer, Exception):
+        return type(answer)
+    if isinstance(answer, Claimed):
+        return [unnumbered(run) for run in answer.runs], answer.next_due_at, answer.more
+    return answer
+
+
+def unnumbered(run):
+    return msgspec.structs.replace(run, facts=tuple(msgspec.structs.replace(fact, seq=0) for fact in run.facts))
+
+
+def command(draw, store, runs, number):
+    """One command of any kind, about one of a few runs."""
+    run = draw(st.sampled_from(runs))
+    if draw(st.integers(0, 9)) == 0:
+        run = msgspec.structs.replace(run, claim=run.claim - 1)
+    rank = draw(st.integers(1, 3))
+    ident = f"s{draw(st.integers(1, 2))}"
+    state = draw(st.sampled_from([RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED]))
+    step = draw(st.sampled_from([OutcomeState.SUCCEEDED, OutcomeState.FAILED]))
+    due = draw(st.sampled_from([None, 1, 2**42]))
+    flag = draw(st.booleans())
+    kinds = {
+        "outcome": lambda: outcome(
+            run, rank, ident, state=step, failure=BOOM if flag else None, marked=draw(st.booleans()),
+            inbox=draw(st.sampled_from([None, 1, 2])), kind=draw(st.sampled_from([OutcomeKind.STEP, OutcomeKind.TIMER])),
+        ),
+        "attempt": lambda: SaveAttempt(
+            run.id, run.claim, ident, ident, 0, rank, draw(st.sampled_from([AttemptState.STARTED, AttemptState.FAILED])), 1, 1,
+            run.automation, failure=BOOM if flag else None,
+        ),
+        "checkpoint": lambda: SaveCheckpoint(run.id, run.claim, ident, b"2" if flag else None, rank, 3),
+        "annotate": lambda: Annotate(run.id, run.claim, tags=b"{}" if flag else None, progress=b"[1,2]"),
+        "suspend": lambda: suspend(run, rank=rank, due_at=due, seen=draw(st.integers(0, 2))),
+        "finish": lambda: finish(run, state, rank=rank, reason=FailureReason.DEADLINE if flag else None, result=b"1"),
+        "go on": lambda: finish(run, rank=rank, then=store.starting("b", id=f"n{number}")),
+        "start": lambda: store.starting(
+            draw(st.sampled_from("ab")), id=f"n{draw(st.integers(0, number))}", due_at=due, title=draw(st.sampled_from([None, "née"])),
+            queue=draw(st.sampled_from(["default", "narrow", "wide"])),
+        ),
+        "start keyed": lambda: store.starting(
+            id=f"n{number}", run_key=RunKey("k", draw(st.sampled_from("hi")), "restart"), partition="p" if flag else None
+        ),
+        "start child": lambda: store.starting(id=f"n{number}", parent=ParentLink(run.id, ident, run.claim)),
+        "guilty start": lambda: store.starting(id=f"g{number}", input=None),
+        "guilty outcome": lambda: msgspec.structs.replace(outcome(run, rank), name=None),
+        "claim": lambda: Claim(f"x{number}", rank),
+        "deliver": lambda: signal(run.id, ident),
+        "wait": lambda: wait_for(run, ident=ident) if flag else ask(run, ident=ident),
+        "watch": lambda: OpenWait(run.id, run.claim, ident, "run", draw(st.sampled_from(runs)).id),
+        "halt": lambda: halt(run, rank=rank),
+        "release": lambda: Release(run.id, run.claim, rank),
+        "cancel": lambda: CancelRun(run.id, f"cmd{number}"),
+    }  # fmt: skip
+    usual = [
+        "outcome",
+        "outcome",
+        "outcome",
+        "attempt",
+        "checkpoint",
+        "annotate",
+        "suspend",
+        "finish",
+        "start",
+        "start",
+    ]
+    return kinds[draw(st.sampled_from([*usual, *usual, *kinds]))]()
+
+
+def test_group_means_what_its_commands_mean_one_by_one(new_database):
+    """Whatever stands in a group, answers and tables are those of the same commands in the same order, each by itself."""
+
+    @settings(
+        max_examples=40,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(data=st.data())
+    def compare(data):
+        together, runs = prepared(new_database())
+        alone, same = prepared(new_database())
+        try:
+            assert runs == same
+            count = data.draw(st.integers(2, 25))
+            commands = [command(data.draw, together, runs, number) for number in range(count)]
+            answers = together.database.commit(commands).results
+            expected = [alone.do(one) for one in commands]
+            assert [comparable(one) for one in answers] == [comparable(one) for one in expected]
+            assert tables(together) == tables(alone)
+        finally:
+            together.close()
+            alone.close()
+
+    compare()
+
+
+@pytest.fixture
+def owned(store):
+    """Forty runs that this worker owns."""
+    store.do(*(store.starting() for _ in range(40)))
+    runs = store.claim(40).runs
+    assert len(runs) == 40
+    return runs
+
+
+def test_big_group_keeps_the_order_of_each_run(store, owned):
+    """A mark, its outcome and what follows it stand in one group for each of many runs: all are saved, and none is left open."""
+    group = []
+    for run in owned:
+        group += [
+            SaveAttempt(run.id, run.claim, "s1", "s1", 0, 1, AttemptState.STARTED, 1, 1, "a"),
+            outcome(run, 1, marked=True),
+            outcome(run, 2),
+            suspend(run, rank=2) if run is not owned[0] else finish(run, rank=2),
+        ]
+    assert store.do(*group) == [DONE] * len(group)
+    assert [store.state(run.id) for run in owned] == [RunState.SUCCEEDED] + [RunState.WAITING] * 39
+    for run in owned:
+        history = store.history(run.id)
+        assert [row.rank for row in history.outcomes] == [1, 2]
+        assert not history.attempts
+
+
+def test_big_group_starts_in_its_order(store):
+    """Many starts of one group are claimed in the order in which they stand there."""
+    group = [store.starting() for _ in range(100)]
+    assert store.do(*group) == [Started(one.id, created=True, state=RunState.QUEUED) for one in group]
+    assert store.ids(100) == [one.id for one in group]
+
+
+def test_start_that_is_found_makes_no_queue(store):
+    """A group of starts that were there already leaves nothing behind, whatever queue they name now."""
+    group = [store.starting() for _ in range(3)]
+    store.do(*group)
+    answers = store.do(*(msgspec.structs.replace(one, queue="elsewhere") for one in group))
+    assert answers == [Started(one.id, created=False, state=RunState.QUEUED) for one in group]
+    assert store.reader.read_text("select name from queues") == [("default",)]
+
+
+def test_run_of_a_big_group_that_lost_its_claim_is_told_alone(store, second, owned):
+    """In the middle of a group one run belongs to somebody else now: its commands are refused, all others are executed."""
+    lost = owned[20]
+    store.do(Release(lost.id, lost.claim, 0))
+    (taken,) = second.claim(1).runs
+    assert taken.id == lost.id
+    answers = store.do(*(part for run in owned for part in (outcome(run, 1), finish(run, rank=1))))
+    assert answers[40:42] == [CLAIM_LOST, CLAIM_LOST]
+    assert answers[:40] + answers[42:] == [DONE] * 78
+    assert store.state(lost.id) is RunState.RUNNING
+    assert not store.history(lost.id).outcomes
+
+
+def test_guilty_command_in_a_big_group_is_answered_alone(store, owned):
+    """One command of many cannot be written: it gets the error, what stands before and after it is saved."""
+    group = [outcome(run, 1) for run in owned]
+    group[17] = msgspec.structs.replace(group[17], name=None)
+    answers = store.do(*group)
+    assert isinstance(answers[17], StoreError)
+    assert answers[:17] + answers[18:] == [DONE] * 39
+    assert [len(store.history(run.id).outcomes) for run in owned] == [1] * 17 + [0] + [1] * 22
+
+
+def test_outcome_that_stands_twice_in_a_group_is_saved_once(store, owned):
+    """The same outcome again is answered alike; another one at its rank is refused."""
+    first, other = owned[0], outcome(owned[0], 1, "another")
+    answers = store.do(*(outcome(run, 1) for run in owned), outcome(first, 1), other)
+    assert answers[:41] == [DONE] * 41
+    assert answers[41] == Refused("rank_taken", f"run {first.id} has another outcome at rank 1")
+    assert [row.ident for row in store.history(first.id).outcomes] == ["s1"]
