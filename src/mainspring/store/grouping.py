@@ -19,6 +19,7 @@ from mainspring.store.transaction import Transaction
 Handler = Callable[[Transaction, Any], Any]
 Handlers = Mapping[type, Handler]
 
+_TRIES = 3
 _WRITERS = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
 
 
@@ -42,18 +43,25 @@ class GroupingDatabase(ABC):
         """Commit the commands; see base.Database.commit."""
         results: list[Any] = []
         ready = facts = False
+        tries = 1
         parts = [commands]
         while parts:
             part = parts.pop()
             try:
                 transaction, answers = self._commit(part, again=again)
             except GuiltyError as guilty:
+                if len(part) == 1 and self._was_overtaken(guilty.cause) and tries < _TRIES:
+                    tries += 1
+                    parts.append(part)
+                    continue
+                tries = 1
                 if len(part) == 1:
                     results.append(_as_result(part[0], guilty.cause))
                     continue
                 at = guilty.index
                 parts += [some for some in (part[at + 1 :], part[at : at + 1], part[:at]) if some]
                 continue
+            tries = 1
             results += answers
             ready |= transaction.ready
             facts |= transaction.facts
@@ -66,6 +74,10 @@ class GroupingDatabase(ABC):
     @abstractmethod
     def _meaning(self, fault: Exception) -> MainspringError | None:
         """Return what a fault of the database itself means; None if it is a statement's own."""
+
+    def _was_overtaken(self, cause: Exception) -> bool:
+        """Tell whether a command failed because another process made the same row after it had looked for it: it finds it next time."""
+        return False
 
     def _require_alive(self, state: str | None, commands: list[Any], *, again: bool) -> None:
         """Refuse to write for a session that was declared dead (or that closed itself, unless this repeats the closing)."""

@@ -4,7 +4,7 @@ One object per transaction. Handlers never begin, commit or roll back; they rais
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mainspring.domain.sealing import Sealing
@@ -58,6 +58,10 @@ class Transaction(ABC):
     @abstractmethod
     def hold(self, what: Thing, *names: str) -> None:
         """Let no other process decide upon this before our commit. Ask before reading what the decision rests on."""
+
+    @abstractmethod
+    def hold_all(self, what: Thing, names: Iterable[tuple[str, ...]]) -> None:
+        """Hold many of a kind, in the one order that everybody takes them in, so that no two wait for each other in a ring."""
 
     def count(self, automation: str, **columns: int) -> None:
         """Add to the rollup of the automation's present minute; `took_max_ms` keeps the largest instead."""

@@ -14,6 +14,7 @@ from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Finish, H
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.reads import history as reads_history
@@ -220,6 +221,10 @@ class SqliteProcess(StoredProcess):
         super().__init__(SqliteDatabase(path, clock=clock, handlers=HANDLERS), SqliteReader(path), clock)
         self.path = path
 
+    def stands_in_line(self) -> bool:
+        """Groups on one file come one after the other."""
+        return True
+
     def tamper(self, statement: str) -> None:
         """Change the file behind the store's back, as somebody with a database shell would."""
         self.database.connection.execute(
@@ -235,6 +240,23 @@ class PostgresProcess(StoredProcess):
         address = read_address(url)
         database = PostgresDatabase(address, clock=clock, handlers=HANDLERS, own_time=True)
         super().__init__(database, PostgresReader(address), clock)
+        self._looking: Any = None
+
+    def stands_in_line(self) -> bool:
+        """Tell whether this process waits for a lock of another one."""
+        pid = self.database.connection.info.backend_pid
+        return bool(self._peer().execute("select pg_blocking_pids(cast($1 as int)) <> '{}'", (pid,)).fetchall()[0][0])
+
+    def _peer(self) -> Any:
+        """A connection that only looks on."""
+        if self._looking is None:
+            self._looking = connect(self.database.address)
+        return self._looking
+
+    def close(self) -> None:
+        super().close()
+        if self._looking is not None:
+            self._looking.close()
 
     def tamper(self, statement: str) -> None:
         """Change a table behind the store's back, as somebody with a database shell would."""

@@ -138,10 +138,11 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
 
 def _make_due(tx: Transaction) -> bool:
     """Make ready what is due by now; True if there may be more of it."""
-    tx.change("release_late", (tx.now,))
+    lined_up = partitions.make_lines_due(tx)
     rows = tx.all("list_due", (tx.now,))
     partitions.make_due(tx, rows)
-    return len(rows) >= _DUE_AT_ONCE
+    tx.change("release_late", (tx.now,))
+    return lined_up + len(rows) >= _DUE_AT_ONCE
 
 
 def _asked_for_by(tx: Transaction, run: str) -> list[str]:

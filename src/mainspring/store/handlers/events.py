@@ -25,15 +25,18 @@ def publish(tx: Transaction, command: Publish) -> Numbered:
         return Numbered(0)
     seq = row[0]
     data = _decode(tx.sealing.open(command.data))
-    woken: set[str] = set()
+    waits: list[tuple[str, str]] = []
     for (shape,) in tx.all("list_event_shapes", (command.name,)):
         hashed = event_hash(command.name, _decode(shape), data)
         if hashed is None:
             continue
         tx.change("insert_event_match", (hashed, seq))
-        for run, ident in tx.all("list_matching_waits", (hashed, tx.now)):
-            if run not in woken and _fill(tx, run, ident, command.id, command.name, command.data):
-                woken.add(run)
+        waits += tx.all("list_matching_waits", (hashed, tx.now))
+    tx.hold_all("run", {(run,) for run, _ in waits})
+    woken: set[str] = set()
+    for run, ident in waits:
+        if run not in woken and _fill(tx, run, ident, command.id, command.name, command.data):
+            woken.add(run)
     if woken:
         tx.change("set_event_woken", (len(woken), seq))
     return Numbered(len(woken))
@@ -84,9 +87,13 @@ def _is_answered(tx: Transaction, run: str, ident: str) -> bool:
 
 
 def _goes_on_as(tx: Transaction, run: str) -> str:
-    """Return the run that a run which began anew goes on as; itself if it did not."""
-    row = tx.one("find_heir", (run,))
-    return run if row is None else str(row[0])
+    """Return the run that a run which began anew goes on as; itself if it did not. It does not begin anew again before our commit."""
+    while True:
+        tx.hold("run", run)
+        row = tx.one("find_heir", (run,))
+        if row is None or row[0] == run:
+            return run
+        run = str(row[0])
 
 
 def _created_at(tx: Transaction, run: str) -> int:
@@ -114,6 +121,7 @@ def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at
 def close_wait(tx: Transaction, command: CloseWait) -> Done | Refused:
     """Forget a wait. An event that had come for it is free again for the run's other waits."""
     c = command
+    tx.hold("run", c.run)
     if not is_owner(tx, c.run, c.claim):
         return let_go(tx, c.run, c.claim)
     _forget(tx, c.run, c.ident)

@@ -30,6 +30,21 @@ def make_due(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
         tx.ready = True
 
 
+def make_lines_due(tx: Transaction) -> int:
+    """Let the first runs whose time has come line up where they need a key; return how many there were.
+
+    Their keys are held before their rows are: whoever starts a run beside them takes them in this order too.
+    """
+    lines = tx.all("list_due_partitions", (tx.now,))
+    tx.hold_all("partition", lines)
+    found = 0
+    for queue, partition in lines:
+        rows = tx.all("list_due_of_partition", (queue, partition, tx.now))
+        make_due(tx, rows)
+        found += len(rows)
+    return found
+
+
 def line_up(tx: Transaction, queue: str, partition: str, run: str, parent: str | None) -> bool:
     """Take the key for a run that begins now, behind those whose time came before and whom no claim has looked at yet."""
     tx.hold("partition", queue, partition)
@@ -39,6 +54,9 @@ def line_up(tx: Transaction, queue: str, partition: str, run: str, parent: str |
 
 def free_holds(tx: Transaction, run: str) -> None:
     """Let go of what `run` holds and pass each key on to the next in order."""
+    tx.hold_all(
+        "partition", tx.all("list_holds_of", (run,))
+    )  # first: whoever has the key locked may be waiting for this row
     for queue, partition in tx.all("free_holds", (run,)):
         pass_on(tx, queue, partition)
 
@@ -47,7 +65,12 @@ def pass_on(tx: Transaction, queue: str, partition: str) -> None:
     """Give a free key to the first run that is blocked by it; runs below one holder become free together."""
     tx.hold("partition", queue, partition)
     row = tx.one("read_next_blocked", (queue, partition))
-    if row is None or not take_hold(tx, queue, partition, row[0], row[1]):
+    while row is not None:
+        tx.hold("run", row[0])
+        held, row = row, tx.one("read_next_blocked", (queue, partition))
+        if held != row:
+            continue  # it was cancelled before we had it
+        if take_hold(tx, queue, partition, row[0], row[1]):
+            tx.change("unblock_run", (row[0],))
+            tx.ready = True
         return
-    tx.change("unblock_run", (row[0],))
-    tx.ready = True

@@ -62,6 +62,9 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
     if row is None:
         make(tx, command.queue)
         return None
+    if row[4] is not None:
+        tx.hold("queue", command.queue)  # where starts can be refused, they are counted one group at a time
+        row = tx.one("read_queue", (command.queue,)) or row
     most, backlog, rate_count, rate_per_ms = row[4], row[5], row[1], row[2]
     if most is None:
         tx.cache[key] = True

@@ -102,6 +102,7 @@ def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
     if found.kind == Kind.EXEC:  # no worker could ever claim it
         return Refused("wrapped", f"run {run} is a wrapped command: only its caller can run it again")
     if found.run_key is not None:
+        tx.hold("key", found.automation, found.run_key)
         leads = tx.one("key_leads_to", (found.automation, found.run_key))
         if leads is not None and leads[0] != run:
             return Refused("wrong_state", f"key {found.run_key!r} of run {run} belongs to the newer run {leads[0]}")

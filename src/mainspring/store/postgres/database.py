@@ -107,6 +107,9 @@ class PostgresDatabase(GroupingDatabase):
     def _meaning(self, fault: Exception) -> MainspringError | None:
         return translate(fault, self.address.shown)
 
+    def _was_overtaken(self, cause: Exception) -> bool:
+        return isinstance(cause, psycopg.errors.UniqueViolation)
+
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         """Commit the commands, renewing the lease with those that do; see base.Database.commit."""
         renews = any(isinstance(command, Beat | OpenSession) for command in commands)

@@ -1,8 +1,9 @@
 """What a group locks before its handlers run.
 
 A handler holds what it decides upon by itself (Transaction.hold); this only takes beforehand what the commands name, all of it at once and
-in one order (runs by id, then names by number), so that groups of two processes wait for each other in a row and not in a ring. What a
-handler finds out only later can still make a ring: the server breaks it, and the group is sent again.
+in one order (events by number, runs by id, all other names by number), so that groups of two processes wait for each other in a row and
+not in a ring. Handlers keep to the same order. What one finds out only later can still make a ring: the server breaks it, and the group is
+sent again.
 """
 
 from collections.abc import Iterator
@@ -14,15 +15,16 @@ from mainspring.store.commands import runs
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 _ENDING = (runs.Finish, runs.MarkDone, runs.Discard, runs.CancelRun)
-_OF_A_RUN = (runs.Suspend, runs.Halt, runs.Reopen, runs.GiveResult, facts.Deliver)
+_OF_A_RUN = (runs.Suspend, runs.Halt, runs.Reopen, runs.GiveResult, facts.Deliver, facts.CloseWait)
 
 
 def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     """Lock what these commands name."""
-    if len(commands) == 1 and not isinstance(commands[0], acts.Audited):
+    if len(commands) == 1 and not isinstance(commands[0], (acts.Audited, *_ENDING)):
         return  # its handler asks for it in time, and holds nothing else yet
     touched: set[str] = set()
     ending: set[str] = set()
+    events: set[tuple[str, ...]] = set()
     names: set[tuple[str, ...]] = set()
     for command in commands:
         for part in _parts(command):
@@ -33,9 +35,17 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
             elif isinstance(part, runs.StartRun):
                 touched |= {part.parent.run} if part.parent is not None else set()
                 names |= _of_start(part)
+            elif isinstance(part, facts.OpenWait):
+                touched |= {part.run, part.name} if part.kind == "run" else {part.run}
+                events |= {("event", part.name)} if part.kind == "event" else set()
+            elif isinstance(part, facts.Publish):
+                events.add(("event", part.name))
             else:
                 names |= _of_name(part)
-    transaction.hold_runs(touched, ending)
+    transaction.hold_names(events)
+    for run, queue, partition in transaction.hold_runs(touched, ending):
+        if run in ending and partition is not None:
+            names.add(("partition", queue, partition))
     transaction.hold_names(names)
 
 
@@ -67,8 +77,4 @@ def _of_name(command: Any) -> set[tuple[str, ...]]:
             return {("schedule", schedule)}
         case acts.TakeLock(name=name):
             return {("lock", name)}
-        case facts.Publish(name=name):
-            return {("event", name)}
-        case facts.OpenWait(kind="event", name=name):
-            return {("event", name)}
     return set()

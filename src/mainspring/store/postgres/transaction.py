@@ -58,13 +58,25 @@ class PostgresTransaction(Transaction):
         else:
             self.hold_names([(what, *names)])
 
-    def hold_runs(self, runs: Iterable[str], ending: Iterable[str] = ()) -> None:
-        """Lock runs in the order of their ids; of those that end also the run above and the unfinished ones below."""
+    def hold_all(self, what: Thing, names: Iterable[tuple[str, ...]]) -> None:
+        """Lock many things of a kind until the commit."""
+        if what == "run":
+            self.hold_runs(name for (name,) in names if ("run", name) not in self._held)
+        else:
+            self.hold_names((what, *name) for name in names)
+
+    def hold_runs(self, runs: Iterable[str], ending: Iterable[str] = ()) -> list[tuple[str, str, str | None]]:
+        """Lock runs in the order of their ids; of those that end also whoever is told: above, below and watching.
+
+        Returns id, queue and partition of what was locked.
+        """
         wanted, over = sorted(set(runs)), sorted(set(ending))
-        if wanted or over:
-            rows = self.all("hold_runs", (wanted, over))
-            self._held.update(("run", row[0]) for row in rows)
-            self._held.update(("run", name) for name in wanted)
+        if not wanted and not over:
+            return []
+        rows = self.all("hold_runs", (wanted, over))
+        self._held.update(("run", row[0]) for row in rows)
+        self._held.update(("run", name) for name in wanted)
+        return rows
 
     def hold_names(self, things: Iterable[tuple[str, ...]]) -> None:
         """Lock whatever is known by its names, in the order of its numbers."""

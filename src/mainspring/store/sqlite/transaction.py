@@ -1,5 +1,6 @@
 """The group's transaction on SQLite: statements run on the write connection, at once and in order."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import apsw
@@ -38,6 +39,9 @@ class SqliteTransaction(Transaction):
 
     def hold(self, what: Thing, *names: str) -> None:
         """Nothing to do: transactions on one file come one after the other."""
+
+    def hold_all(self, what: Thing, names: Iterable[tuple[str, ...]]) -> None:
+        """Nothing to do either."""
 
     def change(self, query: str, params: Params = ()) -> int:
         """Run a statement that changes rows and return how many."""

@@ -1,3 +1,3 @@
 select seq, id, queue, partition, parent, fresh from runs indexed by runs_due
-where ready = 0 and due_at is not null and blocked is null and due_at <= ? order by due_at limit 500
+where ready = 0 and due_at is not null and blocked is null and due_at <= ? order by due_at, seq limit 500
 for update skip locked

@@ -1,0 +1,5 @@
+select distinct queue, partition from (
+    select queue, partition, fresh from runs indexed by runs_due
+    where ready = 0 and due_at is not null and blocked is null and due_at <= ? order by due_at, seq limit 500
+) as due
+where partition is not null and fresh = 1 order by queue, partition

@@ -1,0 +1,1 @@
+select queue, partition from holds where run = ?

@@ -1,0 +1,360 @@
+"""Two processes decide at once about one thing: whichever commits first, the outcome is one that could come of one after the other."""
+
+from typing import Any
+
+import pytest
+
+from mainspring.domain.errors import FencedError
+from mainspring.domain.states import RunState
+from mainspring.store.commands.automations import (
+    Announce,
+    AutomationRow,
+    MakeSlot,
+    Prune,
+    ReleaseLock,
+    ScheduleRow,
+    SetQueue,
+    TakeLock,
+)
+from mainspring.store.commands.inbox import CloseWait, OpenWait
+from mainspring.store.commands.results import DONE, Numbered, Refused, Started
+from mainspring.store.commands.runs import CancelRun, Claim, ParentLink, Reopen, RunKey
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.wrapped import RecordRun
+from tests.contract.store.clock import START_AT
+from tests.contract.store.overlap import overlap
+from tests.contract.store.process import (
+    audited,
+    event,
+    fail,
+    finish,
+    outcome,
+    signal,
+    suspend,
+    wait_for,
+)
+
+pytestmark = pytest.mark.parametrize("reverse", [False, True], ids=["as_told", "the_other_way"])
+
+
+def meet(one: Any, two: Any, *, reverse: bool, rings: int = 0) -> tuple[Any, Any]:
+    """Let two (process, group) pairs meet in either order; return their answers in the order of the arguments."""
+    first, later = (two, one) if reverse else (one, two)
+    met = overlap(*first, *later)
+    assert met.rings <= rings, "these two wait for each other in a ring"
+    answers = (met.first.answer, met.second.answer)
+    return answers[::-1] if reverse else answers
+
+
+def keyed(process: Any, on_failed: str = "reuse", **options: Any) -> Any:
+    return process.starting(run_key=RunKey("k", "h", on_failed), **options)
+
+
+def test_a_suspend_misses_no_message(store, second, reverse):
+    """A run that goes to sleep while a message is on its way is woken."""
+    run = store.begin()
+    meet((store, suspend(run)), (second, signal(run.id)), reverse=reverse)
+    assert second.ids() == [run.id]
+
+
+def test_a_suspended_parent_hears_of_its_childs_end(store, second, reverse):
+    """A parent that goes to sleep while its child ends is woken."""
+    parent = store.begin()
+    store.start("b", parent=ParentLink(parent.id, "c1", 1))
+    child = second.claim_one()
+    meet((store, suspend(parent)), (second, finish(child)), reverse=reverse)
+    assert second.ids() == [parent.id]
+
+
+def test_a_parent_and_its_child_that_end_at_once_make_no_ring(store, second, reverse):
+    """The one closes what is below it, the other tells what is above it."""
+    parent = store.begin()
+    store.start("b", parent=ParentLink(parent.id, "c1", 1))
+    child = second.claim_one()
+    meet((store, finish(parent)), (second, finish(child)), reverse=reverse)
+    assert {store.state(parent.id), store.state(child.id)} == {RunState.SUCCEEDED}
+
+
+def test_a_message_for_a_run_that_begins_anew_reaches_the_heir(store, second, reverse):
+    """Whoever goes on takes over what was told, and what is told from then on."""
+    run = second.begin()
+    heir = store.starting()
+    detail = b'{"restarted_as":"%s"}' % heir.id.encode()
+    meet((store, signal(run.id)), (second, finish(run, then=heir, detail=detail)), reverse=reverse)
+    taken = second.claim_one()
+    assert taken.id == heir.id
+    assert [fact.source for fact in taken.facts] == ["src"]
+
+
+def test_a_child_that_ends_while_its_parent_begins_anew_makes_no_ring(store, second, reverse):
+    """The one closes what is below it, the other tells what is above it."""
+    parent = store.begin()
+    store.start("b", parent=ParentLink(parent.id, "c1", 1))
+    child = second.claim_one()
+    then = store.starting()
+    detail = b'{"restarted_as":"%s"}' % then.id.encode()
+    meet((store, finish(parent, then=then, detail=detail)), (second, finish(child)), reverse=reverse)
+    assert store.claim_one().id == then.id
+
+
+def test_an_event_that_meets_a_new_wait_is_handed_over_once(store, second, reverse):
+    """Neither side may look before the other one is written."""
+    run = store.begin()
+    meet((store, wait_for(run, since_at=0)), (second, event(id="e9")), reverse=reverse)
+    assert [fact.source for fact in store.engine_reads.facts_after(store.session, 0)] == ["e9"]
+
+
+def test_an_event_that_meets_a_sleeping_waiter_makes_no_ring(store, second, reverse):
+    """A worker opens a wait and lets the run sleep in one group, whichever way round."""
+    run, other = store.begin(), store.begin()
+    store.do(wait_for(run, ident="old"), wait_for(other, ident="old"))
+    group = (suspend(other), wait_for(run, ident="new"), suspend(run))
+    meet((store, group), (second, event()), reverse=reverse)
+    assert set(second.ids()) == {run.id, other.id}
+
+
+def test_two_events_that_wake_the_same_runs_make_no_ring(store, second, reverse):
+    """Each run is told of both."""
+    one, two = store.begin(), store.begin()
+    store.do(wait_for(one, "paid", "p"), wait_for(two, "sent", "s"))
+    store.clock.forward(1)
+    store.do(wait_for(two, "paid", "p"), wait_for(one, "sent", "s"))
+    meet((store, event("paid")), (second, event("sent")), reverse=reverse)
+    assert len(store.engine_reads.facts_after(store.session, 0)) == 4
+
+
+def test_an_event_for_a_wait_that_is_given_up_goes_to_the_next_wait(store, second, reverse):
+    """It must not stay with a wait that nobody has any more."""
+    run = store.begin()
+    store.do(wait_for(run, ident="first"))
+    meet((store, CloseWait(run.id, run.claim, "first")), (second, event(id="e9")), reverse=reverse)
+    store.do(wait_for(run, ident="next", since_at=0))
+    assert [fact.ident for fact in store.engine_reads.facts_after(store.session, 0)] == ["next"]
+
+
+def test_a_watcher_hears_of_an_end_that_it_met(store, second, reverse):
+    """Whoever begins to wait for a run that is ending is told."""
+    watched, watcher = store.begin(), second.begin()
+    wait = OpenWait(watcher.id, watcher.claim, "w", "run", watched.id)
+    meet((store, finish(watched)), (second, (wait, suspend(watcher))), reverse=reverse)
+    assert second.ids() == [watcher.id]
+
+
+def test_a_watcher_that_met_a_new_beginning_waits_for_the_heir(store, second, reverse):
+    """The end of a run that goes on as another one is not the end."""
+    watched, watcher = store.begin(), second.begin()
+    heir = store.starting()
+    detail = b'{"restarted_as":"%s"}' % heir.id.encode()
+    wait = OpenWait(watcher.id, watcher.claim, "w", "run", watched.id)
+    meet((store, finish(watched, then=heir, detail=detail)), (second, wait), reverse=reverse)
+    assert second.engine_reads.facts_after(second.session, 0) == []
+    store.do(finish(store.claim_one(), result=b'"heir"'))
+    assert [fact.payload for fact in second.engine_reads.facts_after(second.session, 0)] == [b'"heir"']
+
+
+def test_one_key_is_one_run(store, second, reverse):
+    """The second start finds the run of the first."""
+    one, two = meet((store, keyed(store)), (second, keyed(second)), reverse=reverse)
+    assert one.run == two.run
+    assert sorted([one.created, two.created]) == [False, True]
+
+
+def test_a_key_leads_to_one_run_that_goes_on(store, second, reverse):
+    """A failed run is not continued while its key goes to a new one."""
+    run = store.begin(run_key=RunKey("k", "h"))
+    store.do(fail(run))
+    meet((store, Reopen(run.id)), (second, keyed(second, "restart")), reverse=reverse)
+    assert len(second.ids()) == 1
+
+
+def test_one_id_is_one_run(store, second, reverse):
+    """Two that start the same run at once both learn that it is started."""
+    command = store.starting()
+    one, two = meet((store, command), (second, command), reverse=reverse)
+    assert isinstance(one, Started)
+    assert isinstance(two, Started)
+    assert sorted([one.created, two.created]) == [False, True]
+
+
+def test_a_run_told_twice_is_one_run(store, second, reverse):
+    """A wrapped command's own record and its copy in the spool may come at once."""
+    told = RecordRun(
+        id=store.name(), automation="w", kind="script", version=1, title=None, trigger="exec", codec="json", input=b"{}",
+        state=RunState.SUCCEEDED, started_at=1, finished_at=2,
+    )  # fmt: skip
+    one, two = meet((store, told), (second, told), reverse=reverse)
+    assert sorted([one.created, two.created]) == [False, True]
+
+
+def test_a_partition_is_passed_on_to_who_meets_its_end(store, second, reverse):
+    """A run that comes while the holder ends is neither stuck nor beside it."""
+    holder = store.begin(partition="p")
+    started = start_in(second, "p")
+    meet((store, finish(holder)), (second, started), reverse=reverse)
+    assert second.ids() == [started.id]
+
+
+def start_in(process: Any, partition: str, **options: Any) -> Any:
+    return process.starting(partition=partition, **options)
+
+
+def test_a_partition_is_not_passed_on_to_a_run_that_is_cancelled(store, second, reverse):
+    """The next in line is cancelled while the key comes to it: the one behind it gets it."""
+    holder = store.begin(partition="p")
+    next_one, last = second.start(partition="p"), second.start(partition="p")
+    meet((store, finish(holder)), (second, CancelRun(next_one.run, "x")), reverse=reverse)
+    assert second.ids() == [last.run]
+    assert second.state(next_one.run) is RunState.CANCELLED
+
+
+def test_a_due_run_that_is_cancelled_takes_no_partition(store, second, reverse):
+    """A start lines up behind those that are due; one of them is being cancelled."""
+    due = store.start(partition="p", due_at=START_AT + 5)
+    store.clock.forward(10)
+    started = start_in(second, "p")
+    meet((store, CancelRun(due.run, "x")), (second, started), reverse=reverse)
+    assert second.ids() == [started.id]
+
+
+def test_due_runs_line_up_with_a_start_in_no_ring(store, second, reverse):
+    """A claim that makes runs due and a start in the same partition meet; those that were due before go first."""
+    due = [store.start(partition=name, due_at=START_AT + 5).run for name in ("p", "q")]
+    store.clock.forward(10)
+    later = [start_in(second, "q"), start_in(second, "p")]
+    claimed, _ = meet((store, Claim(store.name("c"), 10)), (second, tuple(later)), reverse=reverse)
+    assert {run.id for run in claimed.runs} == set(due)
+    assert second.ids() == []
+
+
+def test_two_claims_of_due_runs_make_no_ring(store, second, reverse):
+    """Each makes due what the other one does not look at."""
+    for n in range(6):
+        store.start(partition="pq"[n % 2], due_at=START_AT + 5 + n % 3)
+    store.clock.forward(10)
+    one, two = meet((store, Claim(store.name("c"), 10)), (second, Claim(store.name("c"), 10)), reverse=reverse)
+    assert len(one.runs) + len(two.runs) + len(store.ids()) == 2
+
+
+def test_ends_in_two_partitions_make_no_ring(store, second, reverse):
+    """Each process ends a run of both partitions' lines, in other orders."""
+    mine = [store.begin(partition="p"), store.begin(partition="q")]
+    starts = (start_in(second, "q"), start_in(second, "p"))
+    meet((store, tuple(finish(run) for run in mine)), (second, starts), reverse=reverse)
+    assert set(second.ids()) == {start.id for start in starts}
+
+
+def test_a_queue_takes_no_more_than_its_backlog(store, second, reverse):
+    """One place is left, and two come for it."""
+    store.do(SetQueue("few", max_backlog=1))
+    one, two = meet((store, store.starting(queue="few")), (second, second.starting(queue="few")), reverse=reverse)
+    assert sorted(isinstance(answer, Refused) for answer in (one, two)) == [False, True]
+
+
+def test_a_queue_runs_no_more_than_its_limit(store, second, reverse):
+    """Two claims share what the limit allows."""
+    store.do(SetQueue("few", concurrency=3))
+    for _ in range(6):
+        store.start(queue="few")
+    one, two = meet((store, Claim(store.name("c"), 2)), (second, Claim(store.name("c"), 2)), reverse=reverse)
+    assert len(one.runs) + len(two.runs) == 3
+
+
+def test_a_rate_is_spent_once(store, second, reverse):
+    """Two claims share the starts that the rate allows."""
+    store.do(SetQueue("few", rate_count=3, rate_per_ms=60_000))
+    for _ in range(6):
+        store.start(queue="few")
+    one, two = meet((store, Claim(store.name("c"), 2)), (second, Claim(store.name("c"), 2)), reverse=reverse)
+    assert len(one.runs) + len(two.runs) == 3
+
+
+def test_a_run_is_claimed_by_one(store, second, reverse):
+    """Two claims take no run twice."""
+    wanted = {store.start().run for _ in range(3)}
+    one, two = meet((store, Claim(store.name("c"), 2)), (second, Claim(store.name("c"), 2)), reverse=reverse)
+    ids = [run.id for run in (*one.runs, *two.runs)]
+    ids += store.ids()
+    assert sorted(ids) == sorted(wanted)
+
+
+def test_a_claim_that_meets_a_cancel_hears_of_it(store, second, reverse):
+    """The run is cancelled before it began, or its owner is told."""
+    run = store.start().run
+    claimed, done = meet((store, Claim(store.name("c"), 1)), (second, CancelRun(run, "x")), reverse=reverse)
+    assert done == DONE
+    if claimed.runs:
+        assert [fact.source for fact in store.engine_reads.facts_after(store.session, 0)] == ["x"]
+    else:
+        assert store.state(run) is RunState.CANCELLED
+
+
+def test_a_buried_session_writes_nothing_afterwards(store, second, reverse):
+    """What it had begun to commit counts or not; what comes after its burial never does."""
+    run = store.begin()
+    saved, freed = None, None
+    try:
+        saved, freed = meet((store, outcome(run, 1)), (second, Bury(store.session)), reverse=reverse)
+    except FencedError:
+        assert reverse
+    with pytest.raises(FencedError):
+        store.do(outcome(run, 2))
+    (again,) = second.claim().runs
+    assert again.rank == (0 if reverse else 1)
+    assert (saved, freed) == ((None, None) if reverse else (DONE, Numbered(1)))
+
+
+def test_two_sessions_that_bury_each_other_leave_one(store, second, reverse):
+    """The server breaks the ring, and who is dead writes nothing."""
+    with pytest.raises(FencedError):
+        meet((store, Bury(second.session)), (second, Bury(store.session)), reverse=reverse, rings=9)
+    left = [session.id for session in store.read("sessions")]
+    assert len(left) == 1
+
+
+def test_a_run_is_pruned_or_continued(store, second, reverse):
+    """Nothing of a run that goes on is deleted."""
+    run = store.begin()
+    store.do(outcome(run, 1), fail(run, "s1"))
+    store.clock.forward(10)
+    prune = Prune(None, store.clock.now(), None, None, None)
+    pruned, reopened = meet((store, prune), (second, Reopen(run.id)), reverse=reverse)
+    if reopened == DONE:
+        assert pruned == Numbered(0)
+        assert second.claim_one().id == run.id
+    else:
+        assert (pruned, reopened.code) == (Numbered(1), "not_found")
+
+
+def test_a_lock_has_one_holder(store, second, reverse):
+    """Two take it; one is told who has it."""
+    one, two = meet((store, TakeLock("l", "mine")), (second, TakeLock("l", "theirs")), reverse=reverse)
+    assert sorted(isinstance(answer, Refused) for answer in (one, two)) == [False, True]
+    holder, other = (second, store) if isinstance(one, Refused) else (store, second)
+    holder.do(ReleaseLock("l", 1))
+    assert other.do(TakeLock("l", "next")) == Numbered(2)
+
+
+def test_a_slot_is_made_once(store, second, reverse):
+    """Two schedulers serve one due time."""
+    store.announce("a", schedules=(ScheduleRow("a", "a", b"{}", 5),))
+    slots = [MakeSlot("a", 5, 10, "run", start=process.starting()) for process in (store, second)]
+    one, two = meet((store, slots[0]), (second, slots[1]), reverse=reverse)
+    assert sorted(isinstance(answer, Refused) for answer in (one, two)) == [False, True]
+    assert len(store.ids()) == 1
+
+
+def test_one_command_id_acts_once(store, second, reverse):
+    """Both get the same answer, and one row is written."""
+    run = store.begin()
+    act = audited(CancelRun(run.id, "x"), "cmd-x")
+    one, two = meet((store, act), (second, act), reverse=reverse)
+    assert one == two == DONE
+    assert len(store.read("audit_rows")) == 1
+    assert len(store.engine_reads.facts_after(store.session, 0)) == 1
+
+
+def test_two_deployments_have_two_numbers(store, second, reverse):
+    """Numbers are given in the order of the commits."""
+    rows = [Announce(f"code-{n}", (AutomationRow("a", "task", 1, f"code-{n}", b"{}"),), ()) for n in (8, 9)]
+    one, two = meet((store, rows[0]), (second, rows[1]), reverse=reverse)
+    assert {one, two} == {Numbered(2), Numbered(3)}
