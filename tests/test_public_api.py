@@ -15,6 +15,7 @@ SOURCE = Path(mainspring.__file__)
 PUBLIC = [
     "__version__",
     "App",
+    "Classifier",
     "Event",
     "Handle",
     "ItemFailed",
@@ -28,6 +29,7 @@ PUBLIC = [
     "StepFailed",
     "Transient",
     "Tx",
+    "Verdict",
     "attempt",
     "checkpoint",
     "idempotency_key",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainspring.app.application import App as App
     from mainspring.app.handle import Handle as Handle
+    from mainspring.domain.classify import Classifier as Classifier
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
     from mainspring.domain.errors import Permanent as Permanent
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import Transient as Transient
     from mainspring.domain.retry import Retry as Retry
     from mainspring.domain.states import RunState as RunState
+    from mainspring.domain.verdict import Verdict as Verdict
     from mainspring.engine import on as on
     from mainspring.engine.definitions import script as script
     from mainspring.engine.definitions import step as step
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 #: Public name -> the module that defines it.
 _PUBLIC: dict[str, str] = {
     "App": "mainspring.app.application",
+    "Classifier": "mainspring.domain.classify",
     "Event": "mainspring.engine.run",
     "Handle": "mainspring.app.handle",
     "ItemFailed": "mainspring.engine.mapping",
@@ -52,6 +55,7 @@ _PUBLIC: dict[str, str] = {
     "StepFailed": "mainspring.domain.errors",
     "Transient": "mainspring.domain.errors",
     "Tx": "mainspring.engine.transaction",
+    "Verdict": "mainspring.domain.verdict",
     "attempt": "mainspring.engine.step_context",
     "checkpoint": "mainspring.engine.step_context",
     "idempotency_key": "mainspring.engine.step_context",

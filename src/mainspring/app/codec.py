@@ -1,11 +1,9 @@
 """The codec that the configuration names, imported: the one thing of the user's that also a question of the command line may need."""
 
-import importlib
-import sys
-from functools import reduce
 from pathlib import Path
 from typing import Any, cast
 
+from mainspring.app.importing import named_object
 from mainspring.config.settings import StoreSettings
 from mainspring.domain.codec import Codec
 from mainspring.domain.errors import ConfigError, OptionError
@@ -34,12 +32,9 @@ def load_codec(name: str, folder: Path) -> Codec:
     Raises:
         ConfigError: it cannot be imported, or is no codec.
     """
-    module, _, attribute = name.partition(":")
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
     try:
-        found: Any = reduce(getattr, attribute.split("."), importlib.import_module(module))
-        codec = found() if isinstance(found, type) else found
+        found = named_object(name, folder)
+        codec: Any = found() if isinstance(found, type) else found
     except Exception as error:
         why = escape(f"{type(error).__name__}: {error}", 300)
         raise _refused(name, f"it cannot be imported: {why}") from error

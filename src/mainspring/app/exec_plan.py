@@ -25,5 +25,8 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     lock: str | None = None
     lock_wait: timedelta = timedelta(0)
     lock_exit: int = LOCK_HELD
+    rules: tuple[str, ...] = ()
+    """The user's rules for failures, "module:name", looked for in `folder` too."""
+    folder: Path = Path()
     fail_open: bool = True
     verbose: bool = False

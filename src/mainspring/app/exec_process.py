@@ -14,6 +14,8 @@ from typing import TypeVar
 from mainspring.app.exec_ledger import Ledger, bury_dead
 from mainspring.app.exec_plan import MAINSPRING_FAILED, ExecPlan
 from mainspring.app.exec_signals import PassedSignals, given_environment, say
+from mainspring.app.rules import classifier_of
+from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import new_id
@@ -60,6 +62,7 @@ class ExecProcess:
         self._locks: list[LockFile] = []
         self._on_record = False
         self._signals = PassedSignals()
+        self._classifier = _classifier_of(plan)
 
     @property
     def is_stuck(self) -> bool:
@@ -212,6 +215,7 @@ class ExecProcess:
             clock=self._clock,
             env=given_environment(),
             slot_at=tell.slot_of(wrapping.definition, self._clock.now()),
+            classifier=self._classifier,
             pass_fds=files + (() if ledger is None else ledger.descriptors),
             on_attempt=lambda record: self._tell(tell.attempt(self._id, self._name, record)),
             on_group=lambda pgid, mark, ended: self._tell(RecordProcess(pgid, mark, self._id, wrapping.ident, ended)),
@@ -272,6 +276,15 @@ class ExecProcess:
     @property
     def _session(self) -> int | None:
         return None if self._ledger is None else self._ledger.session
+
+
+def _classifier_of(plan: ExecPlan) -> Classifier | None:
+    """Return the user's rules; where they cannot be had, say so: the table alone judges then."""
+    try:
+        return classifier_of(plan.rules, plan.folder)
+    except MainspringError as error:
+        say(f"{error.message}: failures are judged without it")
+        return None
 
 
 def _ignore(result: object) -> None:

@@ -12,11 +12,13 @@ import msgspec
 
 from mainspring.app.codec import sealing_of
 from mainspring.app.own_automations import declare_backup
+from mainspring.app.rules import classifier_of
 from mainspring.app.spool_intake import spool_intake
 from mainspring.app.stores import make_store
 from mainspring.app.upkeep import Retention, Upkeep
 from mainspring.app.working import Working
 from mainspring.config import Settings, load
+from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.sealing import Sealing
 from mainspring.engine.defaults import defaults
@@ -93,6 +95,15 @@ class Project:
         """
         return sealing_of(self.settings.store, self.settings.folder)
 
+    @cached_property
+    def classifier(self) -> Classifier | None:
+        """The configured rules for failures, which are imported here.
+
+        Raises:
+            ConfigError: one cannot be imported.
+        """
+        return classifier_of(self.settings.project.classify, self.settings.folder)
+
     def working(
         self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
     ) -> Working:
@@ -120,6 +131,7 @@ class Project:
             registry,
             clock=self.clock,
             sealing=self.sealing,
+            classifier=self.classifier,
             settings=settings,
             role=role,
             processes=worker.processes,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
 from mainspring.cli.words import many
+from mainspring.domain.errors import ConfigError
 from mainspring.domain.states import RunState
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def loading(invocation: Invocation) -> Iterator[Check]:
     registry = invocation.registry()
     faults = [Check("loading", "problem", f"{one.what}\nat {one.where}", one.how) for one in registry.problems]
     here = [one.what for one in registry.problems]
+    faults += _rules(invocation)
     faults += [
         Check(
             "loading",
@@ -42,6 +44,16 @@ def loading(invocation: Invocation) -> Iterator[Check]:
     ]
     faults += _not_announced(invocation, [one.name for one in registry])
     yield from faults or [ok("loading", f"{many(len(registry.automations), 'automation')} loaded")]
+
+
+def _rules(invocation: Invocation) -> Iterator[Check]:
+    """Tell of a rule for failures that cannot be imported: no worker starts with it."""
+    from mainspring.app.rules import classifier_of
+
+    try:
+        classifier_of(invocation.settings.project.classify, invocation.settings.folder)
+    except ConfigError as error:
+        yield Check("loading", "problem", error.message, error.hint or "")
 
 
 def _not_announced(invocation: Invocation, names: list[str]) -> Iterator[Check]:

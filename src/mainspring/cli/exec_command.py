@@ -266,6 +266,8 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
         lock=given["lock"],
         lock_wait=given["lock_wait"] or timedelta(0),
         lock_exit=given["lock_exit"],
+        rules=() if settings is None or retry is None else settings.project.classify,
+        folder=Path() if settings is None else settings.folder,
         fail_open=fail_open,
         verbose=given["verbose"],
     )

@@ -54,7 +54,10 @@ def _supervise(invocation: Invocation, project: "Project", handover: "Handover",
     supervisor = Supervisor(project, handover)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: supervisor.stop())
-    names = ", ".join(project.settings.project.automations) or "none: add files to [project] automations"
+    names = (
+        ", ".join([*project.settings.project.automations, *handover.modules])
+        or "none: add files to [project] automations"
+    )
     invocation.output.hint(f"store {invocation.shown}\nautomations {names}\nstop with Ctrl-C")
     return supervisor.run(once=_reloader(supervisor, project, handover.modules) if reload else lambda: None)
 

@@ -26,6 +26,7 @@ Hands = Annotated[int, Meta(ge=1, le=1_000)]
 Size = Annotated[int, Meta(title="size")]
 PayloadSize = Annotated[int, Meta(title="payload size")]
 CodecName = Annotated[str, Meta(title="codec")]
+RuleName = Annotated[str, Meta(title="rule")]
 Span = Annotated[timedelta, Meta(title="span")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 StoreUrl = Annotated[str, Meta(title="store url")]
@@ -42,6 +43,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
 
     name: Name | None = None
     automations: tuple[AutomationSource, ...] = ()
+    classify: tuple[RuleName, ...] = ()
     timezone: Zone = "UTC"
     environment: EnvironmentName = "production"
 

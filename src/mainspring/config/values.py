@@ -36,7 +36,8 @@ class Reader:
         self._special: dict[str, Callable[[Any, Path], Any]] = {
             "size": lambda value, _: parse_size(value),
             "payload size": lambda value, _: payload_limit(value),
-            "codec": lambda value, _: _codec(_text(value)),
+            "codec": lambda value, _: _object_name(_text(value), "codec", "billing.keys:codec"),
+            "rule": lambda value, _: _object_name(_text(value), "rule", "billing.faults:of_bank"),
             "span": lambda value, _: parse_duration(value),
             "positive span": lambda value, _: _positive(parse_duration(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
@@ -137,10 +138,10 @@ def _text(value: Any) -> str:
     return value
 
 
-def _codec(text: str) -> str:
+def _object_name(text: str, what: str, example: str) -> str:
     module, _, name = text.rpartition(":")
     if not _MODULE.fullmatch(module) or not _MODULE.fullmatch(name):
-        raise OptionError(f"{text!r} names no codec", hint='Write "module:name", such as "billing.keys:codec".')
+        raise OptionError(f"{text!r} names no {what}", hint=f'Write "module:name", such as "{example}".')
     return text
 
 

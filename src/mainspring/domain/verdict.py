@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Self
 
 
 class Kind(StrEnum):
@@ -26,19 +27,23 @@ class Verdict:
     retry_after: timedelta | None = None
     not_sent: bool = False
 
+    @classmethod
+    def transient(cls, code: str, *, retry_after: timedelta | None = None, not_sent: bool = False) -> Self:
+        """Return the verdict that trying again can help, after `retry_after` at the earliest."""
+        return cls(Kind.TRANSIENT, code, retry_after, not_sent)
+
+    @classmethod
+    def permanent(cls, code: str, *, not_sent: bool = False) -> Self:
+        """Return the verdict that trying again cannot help."""
+        return cls(Kind.PERMANENT, code, None, not_sent)
+
 
 Rule = Callable[[BaseException], Verdict | None]
 """A pure function that knows some exceptions, and returns None for all others."""
 
 
-def transient(code: str, *, retry_after: timedelta | None = None, not_sent: bool = False) -> Verdict:
-    """Return the verdict that trying again can help."""
-    return Verdict(Kind.TRANSIENT, code, retry_after, not_sent)
-
-
-def permanent(code: str, *, not_sent: bool = False) -> Verdict:
-    """Return the verdict that trying again cannot help."""
-    return Verdict(Kind.PERMANENT, code, None, not_sent)
+transient = Verdict.transient
+permanent = Verdict.permanent
 
 
 def unknown(code: str = "unknown") -> Verdict:

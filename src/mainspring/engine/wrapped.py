@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import msgspec
 
-from mainspring.domain.classify import classify
+from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import MainspringError
@@ -99,6 +99,7 @@ class WrappedRun:
         clock: Clock,
         env: Mapping[str, str] = os.environ,
         slot_at: int | None = None,
+        classifier: Classifier | None = None,
         pass_fds: tuple[int, ...] = (),
         on_attempt: Callable[[AttemptRecord], None] = _tell_nobody,
         on_group: Callable[[int, str, bool], None] = _tell_nobody,
@@ -109,6 +110,7 @@ class WrappedRun:
         self._clock = clock
         self._env = env
         self._slot_at = slot_at
+        self._classifier = classifier or Classifier()
         self._pass_fds = pass_fds
         self._on_attempt = on_attempt
         self._on_group = on_group
@@ -194,7 +196,7 @@ class WrappedRun:
 
     def _failed(self, number: int, tried: _Tried, error: MainspringError) -> AttemptRecord:
         """Return the failed attempt and when the next one is due (None = it was the last)."""
-        verdict = classify(error)
+        verdict = self._classifier.classify(error)
         elapsed = timedelta(milliseconds=max(0, tried.ended_at - self._started_at))
         retry = self._wrapping.retry
         seed = f"{self._run}\x1f{self._wrapping.ident}"
@@ -203,7 +205,7 @@ class WrappedRun:
         )
         next_at = None if delay is None else tried.ended_at + round(delay.total_seconds() * 1000)
         record = self._record(number, AttemptState.FAILED, tried.started_at)
-        failure = _failure_of(tried, tried.tail[-_SHORT_TAIL:])
+        failure = self._failure_of(tried, tried.tail[-_SHORT_TAIL:])
         return msgspec.structs.replace(record, ended_at=tried.ended_at, next_at=next_at, failure=failure)
 
     def _record(self, number: int, state: AttemptState, started_at: int) -> AttemptRecord:
@@ -211,7 +213,7 @@ class WrappedRun:
         return AttemptRecord(wrapping.ident, wrapping.definition.name, 0, number, state, 1, started_at)
 
     def _end(self, number: int, tried: _Tried, attempts: list[AttemptRecord]) -> WrappedEnd:
-        failure = _failure_of(tried, tried.tail)
+        failure = self._failure_of(tried, tried.tail)
         output = None
         if failure is None:
             output = msgspec.json.encode(CommandResult(tried.exit_code, tried.tail, tried.took_us // 1000))
@@ -239,6 +241,13 @@ class WrappedRun:
             result=output if state is RunState.SUCCEEDED else None,
         )
 
+    def _failure_of(self, tried: _Tried, tail: str) -> Failure | None:
+        """Return what is kept of a failed attempt: no frames, for they are ours, but its exit code and the end of its output."""
+        if tried.error is None:
+            return None
+        failure = Failure.of(tried.error, self._classifier.classify(tried.error))
+        return msgspec.structs.replace(failure, frames=[], data={"exit_code": tried.exit_code, "tail": tail})
+
 
 def exit_code_of(end: CommandEnd, error: MainspringError | None) -> int:
     """Return the exit code that `exec` ends with, as GNU timeout and a shell would have it."""
@@ -257,11 +266,3 @@ def reason_of(failure: Failure | None) -> FailureReason:
     if failure is not None and failure.kind is Kind.PERMANENT:
         return FailureReason.PERMANENT_ERROR
     return FailureReason.RETRIES_EXHAUSTED
-
-
-def _failure_of(tried: _Tried, tail: str) -> Failure | None:
-    """Return what is kept of a failed attempt: no frames, for they are ours, but its exit code and the end of its output."""
-    if tried.error is None:
-        return None
-    failure = Failure.of(tried.error, classify(tried.error))
-    return msgspec.structs.replace(failure, frames=[], data={"exit_code": tried.exit_code, "tail": tail})

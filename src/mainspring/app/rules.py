@@ -1,0 +1,39 @@
+"""The rules by which users tell failures that pass from those that stay, as the configuration names them."""
+
+from pathlib import Path
+
+from mainspring.app.importing import named_object
+from mainspring.domain.classify import Classifier, Rule
+from mainspring.domain.errors import ConfigError, DefinitionError
+from mainspring.domain.text import escape
+from mainspring.engine.isolation import importable
+
+
+def classifier_of(names: tuple[str, ...], folder: Path) -> Classifier | None:
+    """Return the classifier that asks these rules first, in their order; None where there are none.
+
+    Raises:
+        ConfigError: one cannot be imported, or child processes could not import it.
+    """
+    return Classifier([_rule(name, folder) for name in names]) if names else None
+
+
+def _rule(name: str, folder: Path) -> Rule:
+    try:
+        rule: Rule = named_object(name, folder)
+    except Exception as error:
+        raise _refused(name, f"it cannot be imported: {escape(f'{type(error).__name__}: {error}', 300)}") from error
+    if not callable(rule):
+        raise _refused(name, "it is no function")
+    try:
+        importable(rule)
+    except DefinitionError as error:
+        raise _refused(name, f"child processes cannot import it: {error.message}") from error
+    return rule
+
+
+def _refused(name: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"`project.classify` {name!r} cannot be used: {why}",
+        hint="It names a function of a module, `def rule(error: BaseException) -> ms.Verdict | None`; see how-to/retries.",
+    )
