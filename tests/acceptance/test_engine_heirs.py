@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 import mainspring as ms
 from mainspring.engine.registry import Registry
 
@@ -27,7 +29,9 @@ def test_cancel_and_signal_of_a_run_that_began_anew_reach_who_goes_on(tmp_path):
                 await app.changed(0.05)
             await app.signal(handle.id, "word", "hello")
             await app.cancel(handle.id)
-            last = await app.ended(handle.id, within=30)
+            with pytest.raises(ms.RunFailed) as caught:
+                await handle.result(30)
+            last = caught.value.run_id
             assert last != handle.id
             view = await ms.Handle(app, last, None).view()
             assert view.state is ms.RunState.CANCELLED

@@ -30,7 +30,7 @@ from mainspring.config.places import is_server_url
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.codec import DEFAULT_LIMIT, Codec
-from mainspring.domain.errors import ConflictError, DefinitionError, OptionError, RunFailed
+from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
 from mainspring.domain.sealing import Sealing, payload_limit
 from mainspring.engine.automation import Automation
 from mainspring.engine.registry import Registry, current_registry
@@ -232,13 +232,6 @@ class App:
         """Do an act of the service floor off the loop, in somebody's name."""
         store = await asyncio.to_thread(self.open_store)
         return await asyncio.to_thread(act, store, who)
-
-    async def ended(self, run_id: str, within: float | None = None) -> str:
-        """Wait until a run ends or needs a person, or for so many seconds; return the id of the run that it went on as."""
-        handle = Handle(self, run_id, None)
-        with contextlib.suppress(RunFailed, TimeoutError):
-            await handle.result(within)
-        return handle.last_id
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 

@@ -28,8 +28,6 @@ class Handle:
         self._app = app
         self._signature = signature
         self.id = run_id
-        self.last_id = run_id
-        """The run that this one goes on as, where it began anew."""
         self.created = created
 
     def __repr__(self) -> str:
@@ -66,10 +64,10 @@ class Handle:
             store = await asyncio.to_thread(self._app.open_store)
             view = await asyncio.to_thread(run_view, store.reader, run_id)
             if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
-                heir = _heir_of(view)
+                heir = heir_of(view)
                 if heir is None:
                     return self._ended(view)
-                run_id = self.last_id = heir
+                run_id = heir
                 continue
             left = _LOOK_EVERY_S if until is None else min(_LOOK_EVERY_S, until - time.monotonic())
             if left <= 0:
@@ -89,7 +87,7 @@ class Handle:
         )
 
 
-def _heir_of(view: RunView) -> str | None:
+def heir_of(view: RunView) -> str | None:
     """Return the run that continues a run which began anew."""
     if view.detail is None:
         return None

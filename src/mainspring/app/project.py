@@ -114,7 +114,7 @@ class Project:
             concurrency=worker.concurrency,
             threads=worker.threads,
             park_bytes=worker.park_bytes,
-            queues=tuple(worker.queues) if set(worker.queues) != {"default"} else None,
+            queues=tuple(worker.queues) if role != "run" and set(worker.queues) != {"default"} else None,
             tags=worker.tags,
             stalled_ms=round(worker.stalled_after.total_seconds() * 1000),
             suspects=probation,

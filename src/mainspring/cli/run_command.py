@@ -8,9 +8,8 @@ import msgspec
 from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.waiting import finish, wait_for_end
+from mainspring.cli.waiting import wait_for_end
 from mainspring.domain.errors import ArgumentError, UnknownNameError
-from mainspring.domain.states import RunState
 
 if TYPE_CHECKING:
     from mainspring.engine.automation import Automation
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @command("run", "start a run of an automation", context_settings={"help_option_names": []})
-@click.argument("name", type=params.AUTOMATION)
+@click.argument("name", type=params.AUTOMATION, required=False, metavar="NAME")
 @click.argument("arguments", nargs=-1)
 @click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too")
 @click.option("--key", help="start twice with one key = one run")
@@ -30,12 +29,12 @@ if TYPE_CHECKING:
 @click.option("--watch", is_flag=True, help="tell each step as it ends (stderr)")
 @click.option("--detach", is_flag=True, help="start it and do not wait")
 @click.option("--timeout", metavar="SPAN", help="wait so long for the end")
-@click.option("--help", "-h", "wants_help", is_flag=True, help="show the parameters of the automation, and an example")
+@click.option("--help", "-h", "wants_help", is_flag=True, help="show this; behind NAME, its parameters and an example")
 @pass_invocation
 def run_command(
     invocation: Invocation,
     /,
-    name: str,
+    name: str | None,
     arguments: tuple[str, ...],
     modules: tuple[str, ...],
     *,
@@ -46,6 +45,9 @@ def run_command(
 
     Waits for the end and prints the result. Where no worker lives, this process works on the run and its children, and on nothing else.
     """
+    if name is None:
+        return _help_of_command(wants_help=wants_help)
+    seconds = _seconds(given["timeout"])  # before anything starts, like all that can be refused
     registry = invocation.registry(modules)
     automation = _find(invocation, registry, name)
     if wants_help:
@@ -54,14 +56,22 @@ def run_command(
     options = _options(invocation, given)
     if given["detach"] or options.due_at is not None:
         return _detach(invocation, automation, data, options)
-    if _somebody_works(invocation, automation.name):
+    if _somebody_works(invocation, automation, options):
         started = _start(invocation, automation, data, options)
         if given["watch"]:
             from mainspring.cli.runs_watch import follow
 
             return follow(invocation, started, given["timeout"])
-        return wait_for_end(invocation, started, timeout=_seconds(given["timeout"]))
+        return wait_for_end(invocation, started, timeout=seconds)
     return _work_here(invocation, registry, automation, data, options, given)
+
+
+def _help_of_command(*, wants_help: bool) -> int:
+    ctx = click.get_current_context()
+    if not wants_help:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0], param_hint="'NAME'")
+    click.echo(ctx.get_help())
+    return exits.OK
 
 
 def _find(invocation: Invocation, registry: "Registry", name: str) -> "Automation":
@@ -154,13 +164,21 @@ def _detach(invocation: Invocation, automation: "Automation", data: bytes, optio
     return exits.OK
 
 
-def _somebody_works(invocation: Invocation, name: str) -> bool:
-    from mainspring.store.liveness import host_identity, is_running
+def _somebody_works(invocation: Invocation, automation: "Automation", options: "StartOptions") -> bool:
+    """Tell whether a live worker has this automation in this version, and serves the run's queue and tag."""
+    from mainspring.domain.states import SessionState
+    from mainspring.store.reads.status import sessions
 
-    nobody: list[tuple[Any, ...]] = []
-    rows = invocation.read(lambda reader: reader.read("list_able_workers", (name,)), nobody)
-    here = host_identity()
-    return any(host != here or is_running(pid, started) for host, pid, started in rows)
+    definition = automation.definition
+    queue, tag = options.queue or definition.option("queue"), definition.option("tag")
+    return any(
+        one.role in ("worker", "app")
+        and one.state == SessionState.ALIVE
+        and one.automations.get(definition.name) == definition.version
+        and (one.queues is None or queue in one.queues)
+        and (tag is None or tag in one.tags)
+        for one in invocation.rows(lambda reader: sessions(reader, limit=1_000))
+    )
 
 
 def _work_here(
@@ -176,7 +194,6 @@ def _work_here(
 
     from mainspring.app.application import App
     from mainspring.app.project import Project
-    from mainspring.store.reads.runs import run_view
 
     started = _start(
         invocation, automation, data, options
@@ -190,13 +207,8 @@ def _work_here(
                 from mainspring.cli.runs_watch import follow
 
                 return await asyncio.to_thread(follow, invocation, started, given["timeout"])
-            run = await app.ended(started, within=_seconds(given["timeout"]))
-        view = run_view(invocation.reader, run)
-        if view.finished_at is None and view.state != RunState.NEEDS_ATTENTION:
-            raise exits.WaitTimedOutError(
-                f"run {run} has not ended; it is {view.state}", hint="It goes on with the next worker: mainspring up"
-            )
-        return finish(invocation, view)
+            seconds = _seconds(given["timeout"])
+            return await asyncio.to_thread(wait_for_end, invocation, started, timeout=seconds, stays=False)
 
     return asyncio.run(work())
 
@@ -215,7 +227,13 @@ def _help(invocation: Invocation, automation: "Automation") -> int:
         tail = "required" if name in required else f"default {msgspec.json.encode(schema.get('default')).decode()}"
         lines.append(f"  {name}  {kind}  ({tail})")
     shown = example(automation.signature) if automation.signature is not None else {}
-    lines += ["", "example", f"  mainspring run {automation.name} '{msgspec.json.encode(shown).decode()}'"]
+    lines += [
+        "",
+        "options of every run: mainspring run --help",
+        "",
+        "example",
+        f"  mainspring run {automation.name} '{msgspec.json.encode(shown).decode()}'",
+    ]
     invocation.output.document(
         {"name": automation.name, "parameters": definition.parameters, "example": shown}, "\n".join(lines)
     )

@@ -45,6 +45,7 @@ def follow(invocation: Invocation, run: str, timeout: str | None = None) -> int:
     Raises:
         WaitTimedOutError: it still goes on after `timeout`.
     """
+    from mainspring.app.handle import heir_of
     from mainspring.cli.runs_show import story_data, told
     from mainspring.domain.duration import parse_duration
 
@@ -58,6 +59,11 @@ def follow(invocation: Invocation, run: str, timeout: str | None = None) -> int:
             seen.show(story, explanation)
             invocation.output.flush()
         code = _end_of(invocation, story)
+        heir = heir_of(story.run) if code is not None else None
+        if heir is not None:
+            invocation.output.line(f"  it began anew as run {heir}")
+            run, seen = heir, _Seen(invocation)
+            continue
         if code is not None:
             if invocation.output.is_json:
                 invocation.output.json(story_data(story, explanation))
@@ -78,7 +84,7 @@ def _end_of(invocation: Invocation, story: "RunStory") -> int | None:
     state = story.run.state
     if state in TERMINAL or state is RunState.NEEDS_ATTENTION:
         return _ENDS[state]
-    asks = state is RunState.WAITING and open_questions(story)
+    asks = state is RunState.WAITING and open_questions(story.waits)
     return exits.NEEDS_HUMAN if asks and (not invocation.output.is_terminal or invocation.flags.no_input) else None
 
 

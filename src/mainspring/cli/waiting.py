@@ -21,25 +21,60 @@ _CODES = {
 }
 
 
-def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None = None) -> int:
+def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None = None, stays: bool = True) -> int:
     """Wait until the run ends or needs a person, print how it ended, return the exit code.
+
+    A run that began anew is followed. What it asks is told; where nobody sits at a terminal that ends the wait.
+    `stays` = whoever works on it goes on when this wait is over.
 
     Raises:
         WaitTimedOutError: `timeout` seconds passed before.
     """
+    from mainspring.app.handle import heir_of
     from mainspring.store.reads.runs import run_view
 
     until = None if timeout is None else time.monotonic() + timeout
+    asked: set[str] = set()
     while True:
         view = run_view(invocation.reader, run_id)
         if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
-            return finish(invocation, view)
+            heir = heir_of(view)
+            if heir is None:
+                return finish(invocation, view)
+            run_id = heir
+            continue
+        if (
+            view.state is RunState.WAITING
+            and _tell_questions(invocation, run_id, asked)
+            and not _is_answered(invocation)
+        ):
+            return exits.NEEDS_HUMAN
         if until is not None and time.monotonic() >= until:
+            goes_on = "It goes on." if stays else "It goes on with the next worker: mainspring up."
             raise exits.WaitTimedOutError(
                 f"run {run_id} has not ended in {timeout:g} s; it is {view.state}",
-                hint=f"It goes on. Look: mainspring runs show {run_id}",
+                hint=f"{goes_on} Look: mainspring runs show {run_id}",
             )
         time.sleep(_LOOK_EVERY_S)
+
+
+def _tell_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bool:
+    """Tell each question of the run once; return whether one is open."""
+    from mainspring.cli.waits import asks, open_questions
+    from mainspring.store.reads.runs import waits_of
+
+    waits = open_questions(waits_of(invocation.reader, run_id))
+    new = [wait for wait in waits if wait.ident not in asked]
+    for wait in invocation.opened(lambda opening: [opening.wait(one) for one in new]):
+        asked.add(wait.ident)
+        sentence, answer = asks(wait)
+        invocation.output.warn(f"run {run_id} waits for a person. {sentence}\n{answer}")
+    return bool(waits)
+
+
+def _is_answered(invocation: Invocation) -> bool:
+    """Whether somebody may answer while we wait."""
+    return invocation.output.is_terminal and not invocation.flags.no_input
 
 
 def finish(invocation: Invocation, view: "RunView") -> int:

@@ -1,6 +1,6 @@
 """What a run waits for, in sentences, and the commands that give it. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -17,9 +17,17 @@ _WORDS = {
 }
 
 
-def open_questions(story: RunStory) -> list[WaitView]:
+def open_questions(waits: Iterable[WaitView]) -> list[WaitView]:
     """Return the questions that a person may answer now."""
-    return [wait for wait in story.waits if wait.kind == "ask" and not wait.filled]
+    return [wait for wait in waits if wait.kind == "ask" and not wait.filled]
+
+
+def asks(wait: WaitView) -> tuple[str, str]:
+    """Return an open question as a sentence, and the command that answers it."""
+    question = _decoded(wait.question)
+    known = question if isinstance(question, dict) else {}
+    listed = "|".join(one_line(choice, 40) for choice in known.get("choices") or ["TEXT"])
+    return f"It asks: {question_text(known)}", f"mainspring runs answer {wait.run} {listed}"
 
 
 def waits_for(story: RunStory) -> list[dict[str, Any]]:
@@ -55,12 +63,7 @@ def question_text(question: dict[str, Any]) -> str:
 def commands(story: RunStory) -> list[tuple[str, str]]:
     """Return (command, what it does) of what a person can give to the run."""
     run = story.run.id
-    found = []
-    for wait in open_questions(story):
-        question = _decoded(wait.question)
-        choices = question.get("choices") if isinstance(question, dict) else None
-        listed = "|".join(one_line(choice, 40) for choice in choices or ["TEXT"])
-        found.append((f"mainspring runs answer {run} {listed}", "answer it"))
+    found = [(asks(wait)[1], "answer it") for wait in open_questions(story.waits)]
     names = dict.fromkeys(one_line(wait["name"]) for wait in waits_for(story) if wait.get("kind") == "signal")
     found += [(f"mainspring runs signal {run} {name} JSON", "send what it waits for") for name in names]
     return found

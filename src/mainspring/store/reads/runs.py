@@ -133,6 +133,11 @@ def questions(reader: Reader, limit: int = 100) -> list[WaitView]:
     return [wait_of(row) for row in reader.read("list_questions", (limit,))]
 
 
+def waits_of(reader: Reader, run: str) -> list[WaitView]:
+    """Return what one run waits for from outside."""
+    return [wait_of(row) for row in reader.read("read_waits", (run,))]
+
+
 def wait_of(row: tuple[Any, ...]) -> WaitView:
     """Make a view of a wait's row."""
     values = list(row)

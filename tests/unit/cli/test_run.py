@@ -1,0 +1,74 @@
+"""`run`: what it says of itself, what it refuses before anything starts, and what it waits for."""
+
+import pytest
+
+from mainspring.store.commands.runs import Claim
+
+CODE = """
+import mainspring as ms
+
+@ms.task
+def quick() -> int:
+    return 7
+
+@ms.workflow
+async def asking(run: ms.Run) -> str:
+    return await run.ask("Go on?", choices=["yes", "no"])
+
+@ms.workflow
+async def rounds(run: ms.Run, left: int = 2) -> str:
+    if left:
+        return await run.restart(left - 1)
+    return "over"
+"""
+
+
+@pytest.fixture
+def code(folder):
+    (folder / "code.py").write_text(CODE)
+
+
+def test_help_without_a_name_is_the_commands_own(cli, code):
+    """It lists the options; with a name it shows the parameters, and where the options are."""
+    said = cli("run", "--help")
+    assert said.code == 0
+    for option in ("--key", "--watch", "--detach", "--at", "--timeout"):
+        assert option in said.out
+    assert "mainspring run --help" in cli("run", "-m", "code.py", "quick", "--help").out
+    assert "Missing argument 'NAME'" in cli("run").err
+
+
+@pytest.mark.parametrize("more", [(), ("--watch",), ("--detach",)])
+def test_timeout_that_is_no_span_is_refused_before_anything_starts(cli, code, more):
+    """Exit 2, and no run."""
+    said = cli("run", "-m", "code.py", "quick", "--timeout", "nope", *more)
+    assert said.code == 2
+    assert "'nope'" in said.err
+    assert cli("runs", "list", "--json").json == []
+
+
+def test_run_that_asks_is_not_waited_for_in_silence(cli, code):
+    """Without a terminal nobody can answer: the question, the command that answers it, and 6."""
+    said = cli("run", "-m", "code.py", "asking")
+    assert said.code == 6
+    assert "It asks: Go on? [yes, no]" in said.err
+    assert "mainspring runs answer r_" in said.err
+
+
+@pytest.mark.parametrize("more", [(), ("--watch",)])
+def test_run_that_begins_anew_is_followed_to_its_end(cli, code, more):
+    """Its heirs count: the result is that of the last one."""
+    said = cli("run", "-m", "code.py", "rounds", *more)
+    assert said.code == 0
+    assert said.out.strip() == '"over"' if not more else "began anew as run r_" in said.out
+    assert len(cli("runs", "list", "--json").json) == 3
+
+
+def test_run_for_a_queue_that_no_live_worker_serves_is_worked_on_here(cli, code, stage):
+    """The worker has the automation and not the queue: waiting for it would have no end."""
+    from mainspring.domain.definition import Definition, Kind
+
+    stage.announce(Definition(kind=Kind.TASK, name="quick"))
+    stage.do(Claim("c", 0, queues=("default",)))
+    said = cli("run", "-m", "code.py", "quick", "--queue", "mail", "--timeout", "20s")
+    assert (said.code, said.out.strip()) == (0, "7")
