@@ -20,6 +20,7 @@ from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
 from tests.crash.trials import World
 
 LOAD = ROOT / "tests" / "crash" / "load.py"
+_FOLDER = "CRASH_FOLDER"
 _CONFIG = """
 [project]
 automations = ["{load}"]
@@ -62,7 +63,7 @@ class Supervised:
             self._supervisor = subprocess.Popen(
                 [sys.executable, "-m", "tests.crash.supervised", str(self._config)],
                 cwd=ROOT,
-                env={**env, "CRASH_FOLDER": str(self.folder)},
+                env={**env, _FOLDER: str(self.folder)},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -87,7 +88,7 @@ class Supervised:
 
     def processes(self) -> list[int]:
         """Return every process that carries this trial's mark in its environment and has not ended."""
-        mark = f"{TRIAL}={self.name}".encode()
+        mark = f"{_FOLDER}={self.folder}".encode()  # test processes beside this one number their trials alike
         found = []
         for environ in Path("/proc").glob("[0-9]*/environ"):
             with contextlib.suppress(OSError):

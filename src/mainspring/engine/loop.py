@@ -12,6 +12,7 @@ inside a task.
 import asyncio
 import functools
 import sys
+import threading
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -270,6 +271,17 @@ def _hear(event: str, _args: tuple[Any, ...]) -> None:
 def _refuse_effects() -> None:
     """Refuse, from now on and in every body of this process, what code does without asking its loop."""
     sys.addaudithook(_hear)
+    if sys.version_info < (3, 12):  # it tells of no thread
+        threading.Thread.start = _telling(threading.Thread.start)  # type: ignore[assignment, method-assign]
+
+
+def _telling(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    @functools.wraps(start)
+    def told(thread: threading.Thread) -> None:
+        _hear("_thread.start_new_thread", ())
+        start(thread)
+
+    return told
 
 
 _PROVIDED = set(vars(DeterministicLoop))
