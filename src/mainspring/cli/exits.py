@@ -3,7 +3,7 @@
 from typing import Final
 
 from mainspring.domain import errors as e
-from mainspring.store.base import NotAStoreError, StoreDamagedError, StoreGoneError
+from mainspring.store.base import NotAStoreError, StoreDamagedError, StoreGoneError, UnsafeServerError
 
 OK: Final = 0
 UNEXPECTED: Final = 1
@@ -85,6 +85,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (e.BusyError, TRY_AGAIN),
     (e.StoreTooNewError, USAGE),
     (NotAStoreError, USAGE),
+    (UnsafeServerError, USAGE),
     (e.UnsafeSqliteError, USAGE),
     (e.RunFailed, RUN_FAILED),
     (e.OptionError, USAGE),

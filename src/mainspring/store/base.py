@@ -49,6 +49,12 @@ class StoreGoneError(StoreBrokenError):
     code = "store_gone"
 
 
+class UnsafeServerError(StoreError):
+    """The database server could lose commits that it acknowledged, or is too old; nothing is written to it."""
+
+    code = "unsafe_server"
+
+
 class Changes(msgspec.Struct, frozen=True):
     """What a commit (ours or another process's) may have made: rows that can be claimed now or later, facts, or something unknown."""
 

@@ -7,6 +7,7 @@ from psycopg.adapt import Dumper
 from psycopg.types.numeric import Int8Dumper
 
 from mainspring.domain.errors import MainspringError, StoreError, StoreUnavailableError
+from mainspring.store.base import UnsafeServerError
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.arrays import register
 from mainspring.store.postgres.faults import translate
@@ -15,12 +16,6 @@ from mainspring.store.postgres.texts import TEXTS
 Connection = psycopg.Connection[tuple[Any, ...]]
 OLDEST = 140_000
 """PostgreSQL 14."""
-
-
-class UnsafeServerError(StoreError):
-    """The server could lose commits that it acknowledged, or is too old; nothing is written to it."""
-
-    code = "unsafe_server"
 
 
 class _BytesDumper(Dumper):
