@@ -13,7 +13,7 @@ from mainspring.store.postgres.transaction import PostgresTransaction
 
 def _suspend(tx: PostgresTransaction, commands: list[Suspend]) -> list[Done | None]:
     """Let runs wait; those to which a fact came that their owner has not seen are ready at once."""
-    tx.hold_runs(c.run for c in commands)
+    tx.hold_all("run", [(c.run,) for c in commands])
     rows = [(c.run, c.claim, c.state, c.due_at, c.seen, c.rank, c.waiting_for) for c in commands]
     let_go = dict(tx.all("suspend_runs", (*columns("tntnnnb", rows), tx.session, tx.now)))
     tx.ready |= any(let_go.values())

@@ -1,0 +1,41 @@
+"""How the server finds the rows of a group: by an index from the first group on, whatever lies in the tables."""
+
+import pytest
+
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.postgres.transaction import run
+from tests.contract.store.clock import FakeClock
+
+HOT = (
+    *("save_outcomes", "save_attempts", "save_checkpoints", "annotate_runs", "suspend_runs", "finish_runs", "list_tied", "hold_runs"),
+    *("take_in_facts", "close_marks_of", "close_waits_of", "close_checkpoints_of", "close_waits_of_runs", "set_run_key_states"),
+    *("list_ready_groups", "list_candidates", "claim_runs", "list_facts_of", "list_due", "list_due_partitions", "next_due", "next_late"),
+    *("release_late", "read_queue", "list_claimable", "is_owner"),
+)  # fmt: skip
+HISTORY = """
+insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
+                  trigger)
+select 'old-' || n, 'a', 'task', 1, 'succeeded', 'default', n, n, n, n, 1, 0, 'json', '[]', 'test' from generate_series(1, 2000) as n
+"""
+
+
+@pytest.fixture(scope="module")
+def group(postgres):
+    """The inside of a group, in a store that has a history nobody has counted yet."""
+    database = PostgresDatabase(read_address(postgres.new_store()), clock=FakeClock(), handlers=HANDLERS, own_time=True)
+    connection = database.connection
+    connection.execute("begin")
+    run(connection.cursor(), TEXTS["open_group"], database._opening)
+    connection.execute(HISTORY)
+    yield connection
+    database.close()
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_hot_statement_goes_by_an_index(group, name):
+    """No plan reads a whole table."""
+    plan = [row[0] for row in group.execute(f"explain (generic_plan) {TEXTS[name]}").fetchall()]
+    assert not [line for line in plan if "Seq Scan" in line], "\n".join(plan)
