@@ -1,14 +1,18 @@
 """Facts from outside: events, signals, answers; each counts once and in order, whether it comes before or after the wait."""
 
 import asyncio
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 import mainspring as ms
+from mainspring.cli.steps import lines_of
+from mainspring.cli.waits import waits_for
 from mainspring.domain.errors import NotFoundError, UnknownNameError
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
+from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, REPLAYING], ids=["parked", "replayed"])]
@@ -203,3 +207,36 @@ async def test_durable_sleep_holds_nothing_and_ends_in_time(tmp_path, settings):
 
     async with World(tmp_path).engine(registry, settings or AT_ONCE) as engine:
         assert await (await engine.start(work)).result(5) is True
+
+
+async def test_wait_has_the_span_that_it_took(tmp_path, settings):
+    """From its asking to its end, on run time: of a timer, a message and a child alike."""
+    clock = FakeClock()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def child(run: ms.Run) -> None:
+            await asyncio.sleep(20)
+
+        @ms.workflow
+        async def work(run: ms.Run) -> None:
+            await asyncio.sleep(60)
+            await run.receive("go")
+            await run.child(child)
+
+    async with World(tmp_path, clock).engine(registry, settings) as engine:
+        run = await engine.start(work)
+
+        def waits(kind: str) -> bool:
+            return any(wait["kind"] == kind for wait in waits_for(engine.story(run)))
+
+        await engine.when(lambda: waits("timer"), bool)
+        await engine.pass_time(timedelta(seconds=60))
+        await engine.when(lambda: waits("signal"), bool)
+        await engine.pass_time(timedelta(seconds=5))
+        await engine.app.signal(run.id, "go")
+        await engine.when(lambda: engine.reads.list_runs(name="child", states=(RunState.WAITING,)).runs, bool)
+        await engine.pass_time(timedelta(seconds=20))
+        await engine.until(run, RunState.SUCCEEDED)
+        spans = {line.kind: line.took(clock.now()) for line in lines_of(engine.story(run))}
+    assert spans == {"timer": 60_000, "signal": 5_000, "child": 20_000}

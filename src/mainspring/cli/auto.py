@@ -100,9 +100,19 @@ def schedule_text(definition: "Definition | None") -> str:
     return "; ".join(schedule.describe() for schedule in definition.schedules)
 
 
-def next_at(definition: "Definition | None", now: int) -> int | None:
-    """Return the next due time of all its schedules."""
-    slots = [schedule.next_after(now) for schedule in definition.schedules] if definition else []
+def _from(known: Known, now: int) -> int | None:
+    """Return from when on its schedules make runs again: now, the end of its pause, or None = not before somebody acts."""
+    state = state_of(known, now)
+    if state == "paused" and known.view is not None:
+        return known.view.paused_until
+    return now if state == "ready" else None
+
+
+def next_at(definition: "Definition | None", start: int | None) -> int | None:
+    """Return the next due time of all its schedules after `start`; None = they make none."""
+    slots = (
+        [schedule.next_after(start) for schedule in definition.schedules] if definition and start is not None else []
+    )
     return min((slot for slot in slots if slot is not None), default=None)
 
 
@@ -153,7 +163,7 @@ def row_data(known: Known, now: int) -> dict[str, Any]:
         "state": state,
         "version": definition.version if definition else 0,
         "schedule": schedule_text(definition) if definition and definition.schedules else None,
-        "next_at": next_at(definition, now) if state in ("ready", "paused") else None,
+        "next_at": next_at(definition, _from(known, now)),
         "owner": definition.option("owner") if definition else None,
         "problem": known.problem,
     }
@@ -184,11 +194,12 @@ def show(invocation: Invocation, name: str, modules: tuple[str, ...]) -> None:
 def next_command(invocation: Invocation, name: str, count: int, modules: tuple[str, ...]) -> None:
     """Computed from its schedules, in their own time zones."""
     known, now = find_automation(invocation, name, modules), invocation.clock.now()
-    schedules = known.definition.schedules if known.definition else ()
+    schedules, start = known.definition.schedules if known.definition else (), _from(known, now)
     slots = [
         {"slot_at": slot, "local": one.local(slot).strftime("%Y-%m-%d %H:%M:%S %Z"), "schedule": one.describe()}
         for one in schedules
-        for slot in one.slots_between(now, now + 100 * 366 * 86_400_000, limit=count)
+        if start is not None
+        for slot in one.slots_between(start, start + 100 * 366 * 86_400_000, limit=count)
     ]
     slots = sorted(slots, key=lambda slot: slot["slot_at"])[:count]
     columns = [
@@ -196,4 +207,7 @@ def next_command(invocation: Invocation, name: str, count: int, modules: tuple[s
         Column("IN", lambda row: words.ago(row["slot_at"], now)),
         Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-", 40)),
     ]
-    invocation.output.rows(slots, columns, empty=f"{name} has no schedule: it starts when somebody starts it.")
+    empty = f"{name} has no schedule: it starts when somebody starts it."
+    if start is None and schedules:
+        empty = f"{name} is {state_of(known, now)}: its schedule starts nothing. See: mainspring auto show {name}"
+    invocation.output.rows(slots, columns, empty=empty)

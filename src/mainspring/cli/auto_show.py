@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from mainspring.cli import words
-from mainspring.cli.auto import Known, next_at, row_data
+from mainspring.cli.auto import Known, row_data
 from mainspring.domain.options import options_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _print(
         if definition.parameters.get("properties"):
             output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
     output.line(f"  starts    {words.one_line(data['schedule'] or '-', 200)}")
-    slot = next_at(definition, now)
+    slot = data["next_at"]
     if slot is not None:
         output.line(f"  next      {words.moment(slot, now, invocation.zone)}")
     if view is not None and view.paused_at is not None:

@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.cli import waits
 from mainspring.cli.blockers import Block, blocks
-from mainspring.cli.remedies import MENDING, Can, Facts, cancel, from_step, plain_mending, take_back
+from mainspring.cli.remedies import MENDING, Can, Facts, cancel, from_step, plain_mending, take_back, unsettled
 from mainspring.cli.steps import lines_of
 from mainspring.cli.words import ago, one_line, span
 from mainspring.domain.failure import Failure
@@ -118,6 +118,11 @@ def _ended(facts: Facts) -> _Answers:
     return [f"It {word} at {at}{took}."], _taken_back(facts), ["Nothing more happens: it is over."], []
 
 
+_NOT_SAVED = (
+    "Its code gave a value that cannot be saved, as arguments or as the run's own result: nothing was done with it."
+)
+
+
 def _failed(facts: Facts) -> _Answers:
     run, step = facts.story.run, facts.step
     where = f" at step {one_line(step.name)}" if step else ""
@@ -130,8 +135,14 @@ def _failed(facts: Facts) -> _Answers:
     does = "continue from where it failed; what is done stays done"
     if gone:
         does = f"run it again, under new keys, from {one_line(gone[0].name)} on, the first that was taken back"
-    can = [Can(f"mainspring runs retry {facts.id}", does), *from_step(facts), *take_back(facts)]
-    return what, [*_reason(run.reason, run.failure), *_taken_back(facts)], ["Nothing more happens by itself."], can
+    can = [
+        *(unsettled(facts) or [Can(f"mainspring runs retry {facts.id}", does), *from_step(facts)]),
+        *take_back(facts),
+    ]
+    why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
+    if run.reason == FailureReason.VALUE_REFUSED:  # unlike a run that needs attention for it: there a step is done
+        why[0] = _NOT_SAVED
+    return what, why, ["Nothing more happens by itself."], can
 
 
 def _attention(facts: Facts) -> _Answers:

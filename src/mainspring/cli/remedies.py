@@ -8,7 +8,7 @@ import msgspec
 
 from mainspring.cli.steps import StepLine
 from mainspring.cli.words import moment, one_line
-from mainspring.domain.states import FailureReason
+from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.service.undone import may_be_taken_back
 from mainspring.store.views import Blocker, RunStory
 
@@ -51,16 +51,32 @@ def _drift_mending(facts: Facts) -> list[Can]:
     ]
 
 
-def _doubt_mending(facts: Facts) -> list[Can]:
-    name = _step_word(facts)
+def unsettled(facts: Facts) -> list[Can]:
+    """Return what settles steps that are in doubt, or done without a saved result: until then a plain retry is refused."""
+    found: list[Can] = []
+    for line in facts.lines:
+        if line.superseded is None and line.state in (OutcomeState.IN_DOUBT, OutcomeState.REFUSED):
+            found += _settling(facts, _word(line.name), in_doubt=line.state == OutcomeState.IN_DOUBT)
+    return found
+
+
+def _settling(facts: Facts, name: str, *, in_doubt: bool) -> list[Can]:
+    given = f"mainspring runs give-result {facts.id} JSON --step {name}"
+    if not in_doubt:
+        return [Can(given, "give a result that fits")]
+    again = f"mainspring runs retry {facts.id} --again {name}"
     return [
-        Can(f"mainspring runs give-result {facts.id} JSON --step {name}", "it did happen: say with which result"),
-        Can(f"mainspring runs retry {facts.id} --again {name}", "it did not happen: do it again, under the same key"),
+        Can(given, "it did happen: say with which result"),
+        Can(again, "it did not happen: do it again, under the same key"),
     ]
 
 
+def _doubt_mending(facts: Facts) -> list[Can]:
+    return _settling(facts, _step_word(facts), in_doubt=True)
+
+
 def _refused_mending(facts: Facts) -> list[Can]:
-    return [Can(f"mainspring runs give-result {facts.id} JSON --step {_step_word(facts)}", "give a result that fits")]
+    return _settling(facts, _step_word(facts), in_doubt=False)
 
 
 def _undo_mending(facts: Facts) -> list[Can]:

@@ -183,7 +183,10 @@ def _print_rest(output: "Output", story: "RunStory", lines: "list[StepLine]") ->
     detail = decoded(run.detail)
     if isinstance(detail, dict):
         for hint in detail.get("hints") or []:
-            output.line(f"  hint: {words.one_line(hint, _VALUE)}")
+            output.line(
+                f"  hint: step {words.one_line(hint, _VALUE)} is asked for more than once without a key, so that its calls are told"
+                " apart by their order: give each its own, run.options(key=...)"
+            )
         if detail.get("unasked"):
             names = ", ".join(words.one_line(ident, 40) for ident in detail["unasked"][:8])
             output.line(f"  saved, but today's code did not ask for it: {names}")

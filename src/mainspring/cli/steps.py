@@ -9,7 +9,7 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome, OutcomeKind
-from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.domain.states import AttemptState, OutcomeState, RunState
 from mainspring.store.views import RunStory
 
 SOLID, HOLLOW, DOT = "█", "░", "·"
@@ -67,12 +67,14 @@ def lines_of(story: RunStory) -> list[StepLine]:
     for outcome in story.outcomes:
         before = attempts.pop((outcome.ident, outcome.generation), []) if outcome.superseded is None else []
         lines.append(_ended(outcome, before, story.checkpoints.get(outcome.ident)))
-    lines += [_open(tries, story.checkpoints.get(tries[0].ident)) for tries in attempts.values()]
+    left_at = None if story.run.state is RunState.RUNNING else story.run.changed_at
+    lines += [_open(tries, story.checkpoints.get(tries[0].ident), left_at) for tries in attempts.values()]
     return sorted(lines, key=lambda line: (line.generation if line.superseded is None else 0, line.asked))
 
 
 def _ended(outcome: Outcome, before: list[AttemptRecord], checkpoint: Checkpoint | None) -> StepLine:
-    ended_at = outcome.started_at + -(-outcome.took_us // 1000) if outcome.kind not in WAITS else outcome.at
+    is_work = outcome.kind in (OutcomeKind.STEP, OutcomeKind.UNDO)
+    ended_at = outcome.started_at + -(-outcome.took_us // 1000) if is_work else outcome.at
     last = Try(outcome.attempt, str(outcome.state), outcome.started_at, ended_at, None, outcome.failure)
     return StepLine(
         ident=outcome.ident,
@@ -89,9 +91,10 @@ def _ended(outcome: Outcome, before: list[AttemptRecord], checkpoint: Checkpoint
     )
 
 
-def _open(attempts: list[AttemptRecord], checkpoint: Checkpoint | None) -> StepLine:
+def _open(attempts: list[AttemptRecord], checkpoint: Checkpoint | None, left_at: int | None) -> StepLine:
+    """Return the line of a step without outcome; `left_at` = since when nobody has the run: then nothing of it runs."""
     last = attempts[-1]
-    words = {AttemptState.STARTED: "running", AttemptState.FAILED: "retrying"}
+    words = {AttemptState.STARTED: "running" if left_at is None else "lost", AttemptState.FAILED: "retrying"}
     return StepLine(
         ident=last.ident,
         name=last.name,
@@ -100,15 +103,17 @@ def _open(attempts: list[AttemptRecord], checkpoint: Checkpoint | None) -> StepL
         asked=last.asked,
         generation=last.generation,
         superseded=None,
-        tries=[_try(attempt) for attempt in attempts],
+        tries=[_try(attempt, left_at) for attempt in attempts],
         failure=last.failure,
         progress=_progress(checkpoint),
     )
 
 
-def _try(attempt: AttemptRecord) -> Try:
-    word = "running" if attempt.state is AttemptState.STARTED else str(attempt.state)
-    return Try(attempt.attempt, word, attempt.started_at, attempt.ended_at, attempt.next_at, attempt.failure)
+def _try(attempt: AttemptRecord, left_at: int | None = None) -> Try:
+    word, ended_at = str(attempt.state), attempt.ended_at
+    if attempt.state is AttemptState.STARTED:
+        word, ended_at = ("running", ended_at) if left_at is None else ("lost", max(left_at, attempt.started_at))
+    return Try(attempt.attempt, word, attempt.started_at, ended_at, attempt.next_at, attempt.failure)
 
 
 def _progress(checkpoint: Checkpoint | None) -> tuple[int, int | None] | None:

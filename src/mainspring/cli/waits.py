@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from mainspring.cli.words import one_line
+from mainspring.domain.journal import Fact
 from mainspring.store.views import RunStory, WaitView
 
 _WORDS = {
@@ -44,13 +45,22 @@ def sentences(story: RunStory, at: Callable[[int], str]) -> list[str]:
         until = f", until {at(wait['until_at'])}" if wait.get("until_at") else ""
         name, kind = one_line(wait.get("name", ""), 80), str(wait.get("kind", ""))
         question = asked.get(str(wait.get("ident")))
-        if isinstance(question, dict):
+        if isinstance(question, dict) and not any(_answers(fact, wait) for fact in story.facts):
             found.append(f"It asks: {question_text(question)}{until}.")
+        elif any(_answers(fact, wait) for fact in story.facts):
+            found.append(f"It has {_WORDS.get(kind, one_line(kind))} {name}, which came and is not yet taken in.")
         elif kind == "timer":
             found.append(f"It sleeps{until}.")
         else:
             found.append(f"It waits for {_WORDS.get(kind, one_line(kind))} {name}{until}.")
     return found
+
+
+def _answers(fact: Fact, wait: dict[str, Any]) -> bool:
+    """Whether what lies in the inbox is what is waited for."""
+    if fact.ident is not None:
+        return fact.ident == wait.get("ident")
+    return fact.kind == wait.get("kind") and fact.name == wait.get("name")
 
 
 def question_text(question: dict[str, Any]) -> str:

@@ -62,8 +62,7 @@ class Body:
         self.failures, self.refusals = Failures(), Refusals()
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
-        self.rolling_back = False
-        self.live = not outcomes
+        self.rolling_back, self.live = False, not outcomes
         self._main = main
         self._history = outcomes
         self._saved = {o.ident: o for o in outcomes if o.kind not in _STOPPING}
@@ -246,7 +245,8 @@ class Body:
             how = f"give each use its own key, run.options(key=...).step({request.name}, ...)"
             raise BodyError(f"{request.ident} is asked for twice at the same time: {how}")
         self._asked += 1
-        request.asked, request.asked_after, request.task = self._asked, self._handed, self.loop.current()
+        request.asked, request.asked_after, request.asked_at = self._asked, self._handed, self.now_at
+        request.task = self.loop.current()
         self.waiting[request.ident] = request
         if self._saved and (saved := self._saved.pop(request.ident, None)) is not None:
             self.drift = self.drift or drift_of(request, saved)

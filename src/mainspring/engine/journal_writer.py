@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import History, Outcome
+from mainspring.domain.journal import History, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.requests import Request
 from mainspring.store.commands.journal import SaveOutcome
@@ -54,7 +54,7 @@ class JournalWriter:
             request.asked,
             attempt,
             self._driver.run.generation,
-            now if started_at is None else started_at,
+            _begin_of(request, now) if started_at is None else started_at,
             now,
             took_us,
             input,
@@ -124,3 +124,8 @@ class JournalWriter:
                 driver.committed(outcome, value, has_value=has_value)
 
         driver.hosting.store.submit(command, saved)
+
+
+def _begin_of(request: Request, now: int) -> int:
+    """Return when a wait began; of what was never attempted that is its end."""
+    return now if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO) else min(request.asked_at, now)

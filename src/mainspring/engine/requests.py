@@ -103,12 +103,13 @@ class Request:
     """One thing a body waits for.
 
     `take(value, failure)` gives the outcome to the body; `decode` reads a saved value with today's type. `offered` turns true when the body
-    first came to rest with the request open: from then on its effect may have begun.
+    first came to rest with the request open: from then on its effect may have begun. `asked_at` is the run time of the asking.
     """
 
     __slots__ = (
         "asked",
         "asked_after",
+        "asked_at",
         "call",
         "decode",
         "ident",
@@ -138,6 +139,7 @@ class Request:
         self.take = take
         self.asked = 0
         self.asked_after = 0
+        self.asked_at = 0
         self.open = True
         self.offered = False
         self.outcome: Any = None

@@ -29,7 +29,7 @@ class NotInStepError(MainspringError):
 
     def __init__(self, name: str) -> None:
         where = "the body of a workflow" if IN_BODY.get() else "code that no step is running"
-        hint = "Call it in a function that `run.step` runs; plain unit tests use `mainspring.testing`."
+        hint = "Call it in a function that `run.step` runs; test it through a run: ms.App(path).run(automation)."
         if IN_BODY.get() and name in _OF_RUN:
             hint = f"In a body, write run.{name.partition('.')[0]} in its place."
         super().__init__(f"ms.{name} was called outside a step\nin {where}", hint=hint)

@@ -7,7 +7,7 @@ from mainspring.domain.options import options_of
 from mainspring.engine.announcing import PROBLEMS, problems_as_data
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
-from mainspring.store.commands.automations import SetMeta
+from mainspring.store.commands.automations import PauseAutomation, RetireAutomation, SetMeta
 from tests.unit.cli.conftest import BACKUP
 
 HELLO = """
@@ -117,3 +117,19 @@ def test_code_is_asked_where_no_worker_has_announced_anything(cli, folder):
     assert [row["name"] for row in said.json] == ["tidy"]
     assert "ZeroDivisionError" in said.err
     assert cli("auto", "show", "tidy", "-m", "one.py", "--json").json["parameters"]["properties"].keys() == {"folder"}
+
+
+def test_paused_or_retired_automation_has_no_due_time_that_is_not_kept(cli, stage):
+    """Paused for a while: the first one after it. Paused or retired: none."""
+    until = stage.now + 50 * 3_600_000
+    stage.do(PauseAutomation("backup", until, "ann", None))
+    (row,) = cli("auto", "list", "--name", "backup", "--json").json
+    first = cli("auto", "next", "backup", "--json").json[0]
+    assert row["next_at"] == first["slot_at"]
+    assert cli("auto", "show", "backup", "--json").json["next_at"] == row["next_at"]
+    stage.do(PauseAutomation("backup", None, "ann", None))
+    assert cli("auto", "list", "--name", "backup", "--json").json[0]["next_at"] is None
+    assert "next " not in cli("auto", "show", "backup").out
+    stage.do(RetireAutomation("backup"))
+    said = cli("auto", "next", "backup")
+    assert (said.code, "backup is retired: its schedule starts nothing" in said.out + said.err) == (0, True)

@@ -1,16 +1,18 @@
 """Why a run is not taken up: each thing that may be in its way, as `explain` tells it."""
 
+from mainspring.cli.waits import sentences
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.states import AttemptState, FailureReason, RunState
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands.automations import Announce, PauseAutomation, PauseQueue, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.runs import Claim, Suspend
 from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.held import HELD
-from tests.contract.store.process import fail, finish, halt, outcome
+from mainspring.store.reads.runs import story
+from tests.contract.store.process import fail, finish, halt, outcome, signal
 from tests.unit.cli.conftest import BACKUP, ORDER
 
 
@@ -246,3 +248,37 @@ def test_explain_prints_what_why_next_and_commands(cli, stage):
     out = cli("explain", run).out
     assert [line.split()[0] for line in out.splitlines()[1:4]] == ["what", "why", "next"]
     assert f"$ mainspring runs cancel {run}" in out
+
+
+def test_discarded_run_in_doubt_is_offered_only_what_is_accepted(cli, stage):
+    """A plain retry is refused while a step is in doubt, and from that step on it would be repeated under a new key."""
+    run = stage.begin()
+    stage.do(outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None))
+    stage.do(halt(run, "pay", FailureReason.IN_DOUBT, rank=1))
+    assert cli("failed", "discard", run.id, "-y").code == 0
+    commands = [one["command"] for one in cli("explain", run.id, "--json").json["can"]]
+    assert commands == [
+        f"mainspring runs give-result {run.id} JSON --step pay",
+        f"mainspring runs retry {run.id} --again pay",
+    ]
+    assert cli("runs", "retry", run.id, "--again", "pay", "-y").code == 0
+
+
+def test_arguments_that_cannot_be_saved_are_not_called_a_step_that_is_done(cli, stage):
+    """The step never ran."""
+    run = stage.begin()
+    stage.do(fail(run, reason=FailureReason.VALUE_REFUSED))
+    why = " ".join(cli("explain", run.id, "--json").json["why"])
+    assert "is done" not in why
+    assert "cannot be saved" in why
+
+
+def test_message_that_lies_in_the_inbox_is_not_waited_for(cli, stage):
+    """It came; a worker has to take it in."""
+    run = stage.begin()
+    stage.do(OpenWait(run.id, run.claim, "go#1", "signal", "go"))
+    waiting = b'[{"kind":"signal","name":"go","ident":"go#1","until_at":null}]'
+    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waiting))
+    assert "It waits for signal go." in cli("explain", run.id).out
+    stage.do(signal(run.id))
+    assert "It has signal go, which came and is not yet taken in." in sentences(story(stage.store.reader, run.id), str)

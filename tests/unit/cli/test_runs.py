@@ -144,7 +144,7 @@ def test_show_lists_hints_children_and_facts_not_taken_in(cli, stage):
     stage.do(Annotate(run.id, run.claim, detail=b'{"hints": ["name it"], "unasked": ["old#1"]}', progress=b"[3, 10]"))
     stage.do(Deliver(run.id, FactKind.SIGNAL, "stop", "s1", payload=b"1"))
     out = cli("runs", "show", run.id).out
-    assert "hint: name it" in out
+    assert "hint: step name it is asked for more than once without a key" in out
     assert "did not ask for it: old#1" in out
     assert "not yet taken in: signal stop" in out
     assert "3/10" in cli("runs", "list").out

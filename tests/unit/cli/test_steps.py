@@ -5,6 +5,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
+from mainspring.store.commands.runs import Release
 from mainspring.store.reads.runs import story
 from tests.contract.store.process import outcome
 
@@ -70,3 +71,13 @@ def test_failed_bar_is_hollow(stage):
     run = stage.begin()
     stage.do(outcome(run, 1, "x", state=OutcomeState.FAILED, started_at=0, took_us=1_000_000, failure=AWAY))
     assert bars(lines(stage, run), 0) == ["░" * WIDEST]
+
+
+def test_attempt_of_a_run_that_nobody_has_is_lost_and_lasts_no_longer(stage):
+    """Its process let go of it: it is not drawn as running, nor ever longer."""
+    run = stage.begin()
+    stage.do(attempt(run, 1, AttemptState.STARTED, stage.now - 1_000))
+    stage.do(Release(run.id, run.claim, 0))
+    (line,) = lines(stage, run)
+    assert (line.state, line.tries[0].state) == ("lost", "lost")
+    assert line.took(stage.now + 3_600_000) < 60_000
