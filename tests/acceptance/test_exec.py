@@ -1,9 +1,11 @@
 """One wrapped command: its exit code, its bytes, its attempts, its lock, and its end by force."""
 
 import os
+import pwd
 import select
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 
@@ -329,3 +331,43 @@ def test_verbose_names_the_store(place: Place) -> None:
     done = place.sh("true", "-v")
     assert str(place.store) in done.stderr.decode()
     assert str(place.spool) in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "said"),
+    [
+        (("--produces", "*.gz"), ("true",), b"*.gz: nothing matches"),
+        (("--timeout", "100ms"), ("sleep", "1000"), b"sleep took longer than 100ms"),
+    ],
+    ids=["not produced", "timed out"],
+)
+def test_failure_of_which_the_command_says_nothing_is_said(place: Place, options, words, said):
+    """Cron mails what is on stderr: without a word there is no mail."""
+    assert said in place.exec("-n", "x", *options, "--", *words).stderr
+
+
+def test_command_that_fails_by_itself_is_left_the_word(place: Place):
+    """Its own 124 and 1 are no time-out and no missing product of ours."""
+    assert place.sh("exit 124", "--timeout", "50s").stderr == b""
+    assert place.sh("exit 1", "--produces", "*.gz").stderr == b""
+
+
+def test_script_with_windows_line_ends_is_named_as_such(place: Place):
+    """The file is there: what is not there is the program that its first line asks for."""
+    for name, text in (("crlf.sh", b"#!/bin/sh\r\ntrue\r\n"), ("none.sh", b"#!/bin/nosuch\ntrue\n")):
+        path = place.folder / name
+        path.write_bytes(text)
+        path.chmod(0o755)
+    crlf = place.exec("-n", "x", "--", "./crlf.sh")
+    assert (crlf.returncode, b"'./crlf.sh': its first line ends in CR" in crlf.stderr) == (127, True)
+    assert b"sed -i 's/\\r$//' FILE" in crlf.stderr
+    assert (
+        b"there is no '/bin/nosuch', which its first line asks for" in place.exec("-n", "x", "--", "./none.sh").stderr
+    )
+
+
+def test_actor_of_a_wrapped_command_has_the_users_name(place: Place):
+    """Cron may set neither USER nor LOGNAME."""
+    place.sh("true")
+    (trigger,) = place.rows("select trigger from runs")[0]
+    assert trigger == f"exec:{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"

@@ -5,7 +5,6 @@ the user asked to keep it from running does so: a lock or a key that another run
 `fail_open=False`.
 """
 
-import os
 import socket
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,6 +21,7 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.states import RunState
 from mainspring.engine import wrapped_record as tell
 from mainspring.engine.wrapped import KILLED, WrappedEnd, WrappedRun
+from mainspring.service.actor import user_name
 from mainspring.service.spool import LockFile, Spool
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.commands.journal import RecordProcess, SaveAttempt
@@ -55,7 +55,9 @@ class ExecProcess:
         self._name = plan.wrapping.definition.name
         now_at = self._clock.now()
         self._id = new_id("r", now_at, self._clock.random_bits(80))
-        self._begin: StartRun = tell.start(plan.wrapping, self._id, now_at, f"exec:{_user()}@{socket.gethostname()}")
+        self._begin: StartRun = tell.start(
+            plan.wrapping, self._id, now_at, f"exec:{user_name()}@{socket.gethostname()}"
+        )
         self._describe = tell.describe(plan.wrapping.definition)
         self._spool = None if plan.spool is None else Spool(plan.spool)
         self._ledger = None if plan.store is None else Ledger(plan.store, self._clock)
@@ -82,6 +84,8 @@ class ExecProcess:
             except _StopError as stop:
                 self._close()
                 return stop.code
+            if end.is_ours and end.failure is not None:
+                say(f"{self._name}: {end.failure.message}")
             self._keep(tell.whole(self._begin, end, self._session), end)
             self._close()
             return end.exit_code
@@ -289,7 +293,3 @@ def _classifier_of(plan: ExecPlan) -> Classifier | None:
 
 def _ignore(result: object) -> None:
     """Take an answer that the next command's answer repeats."""
-
-
-def _user() -> str:
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())

@@ -1,6 +1,5 @@
 """One project as a process sees it: its settings, its store, its automations."""
 
-import getpass
 import os
 import socket
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from mainspring.domain.sealing import Sealing
 from mainspring.engine.defaults import defaults
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
-from mainspring.service.actor import Actor
+from mainspring.service.actor import Actor, user_name
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.process_store import ProcessStore
@@ -59,11 +58,7 @@ class Project:
 
     def actor(self) -> Actor:
         """Return who acts from the command line of this process."""
-        try:
-            user = getpass.getuser()
-        except (KeyError, OSError):  # a uid without a name, as in containers
-            user = str(os.getuid())
-        return Actor.cli(user, socket.gethostname())
+        return Actor.cli(user_name(), socket.gethostname())
 
     def open_store(self) -> ProcessStore:
         """Open the store for reads and acts of a person; no session.

@@ -3,7 +3,6 @@
 This is the one place of the command line that opens a store.
 """
 
-import getpass
 import os
 import socket
 import sys
@@ -186,9 +185,9 @@ class Invocation:
     def act(self) -> "Act":
         """Who acts, why and under which command id. Raises OptionError."""
         from mainspring.domain.text import escape
-        from mainspring.service.actor import Actor, act_of
+        from mainspring.service.actor import Actor, act_of, user_name
 
-        actor = Actor.cli(_user(), socket.gethostname())
+        actor = Actor.cli(user_name(), socket.gethostname())
         if self.flags.actor:
             # The door is a fact and cannot be claimed; the name is what the caller says.
             actor = Actor(actor.door, escape(" ".join(self.flags.actor.split()), 200))
@@ -243,13 +242,6 @@ def _here() -> Path:
         return Path.cwd()
     except FileNotFoundError:
         raise ConfigError("the current folder is gone", hint="Go to another one: cd /") from None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, in a container
-        return str(os.getuid())
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

@@ -90,7 +90,10 @@ def whole(low: int, high: int) -> Reader:
 
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise OptionError(f"{value!r} is not a whole number from {low} to {high}", hint=f"Write {low} or more.")
+            raise OptionError(
+                f"{value!r} is not a whole number from {low} to {high}",
+                hint=f"Write a whole number from {low} to {high}.",
+            )
         return value
 
     return read

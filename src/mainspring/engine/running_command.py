@@ -17,7 +17,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from mainspring.engine.command import NOT_EXECUTABLE, NOT_FOUND, Command, CommandEnd, CommandFailed
+from mainspring.engine.become import BECOME
+from mainspring.engine.command import NOT_EXECUTABLE, Command, CommandEnd, CommandFailed
 from mainspring.engine.line_cutter import LineCutter
 from mainspring.engine.outlet import Outlet
 from mainspring.engine.output_tail import OutputTail
@@ -26,29 +27,6 @@ from mainspring.engine.parentage import kill_group, started_mark
 _CHUNK = 64 * 1024
 _MOST_PIECES = 8
 _UNREAD_FOR = 1.0
-# PR_SET_PDEATHSIG, wait for the word, then become the command. Python ignores two signals that commands count on, and where
-# there is no locale it sets one, which the command was not given.
-_BECOME = f"""
-import ctypes, os, signal, sys
-parent, locale, word, words = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
-if locale == "none":
-    os.environ.pop("LC_CTYPE", None)
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-if not os.read(word, 1):
-    os._exit(1)
-os.close(word)
-signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-try:
-    os.execvp(words[0], words)
-except OSError as error:
-    code = {NOT_FOUND} if isinstance(error, FileNotFoundError) else {NOT_EXECUTABLE}
-    os.write(2, f"mainspring: cannot run {{words[0]!r}}: {{error.strerror}}\\n".encode("utf-8", "surrogateescape"))
-    os._exit(code)
-"""
 
 
 class RunningCommand:
@@ -151,7 +129,7 @@ class RunningCommand:
         word, self._word_write = os.pipe()
         try:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), locale, str(word), *command.words],
+                [sys.executable, "-I", "-S", "-c", BECOME, str(os.getpid()), locale, str(word), *command.words],
                 cwd=command.cwd,
                 env=command.env,
                 stdin=None if command.has_stdin else subprocess.DEVNULL,

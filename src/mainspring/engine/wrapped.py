@@ -68,6 +68,8 @@ class WrappedEnd(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     attempts: tuple[AttemptRecord, ...]
     failure: Failure | None = None
+    is_ours: bool = False
+    """Whether it failed by our word, a time-out or a missing product, of which the command itself said nothing."""
     reason: FailureReason | None = None
     result: bytes | None = None
 
@@ -81,6 +83,7 @@ class _Tried(msgspec.Struct, frozen=True):
     exit_code: int
     tail: str
     error: MainspringError | None
+    is_ours: bool = False
 
 
 def _tell_nobody(*told: object) -> None:
@@ -187,7 +190,8 @@ class WrappedRun:
             failed = raised
         finally:
             self._running = None
-        return _Tried(started_at, self._clock.now(), end.took_us, exit_code_of(end, failed), end.tail, failed)
+        is_ours = end.timed_out or isinstance(failed, NotProduced)
+        return _Tried(started_at, self._clock.now(), end.took_us, exit_code_of(end, failed), end.tail, failed, is_ours)
 
     def _group(self, pgid: int, started: str, ended: bool) -> None:  # noqa: FBT001 - the shape of the callback
         if self.signal is not None and not ended and self._running is not None:
@@ -237,6 +241,7 @@ class WrappedRun:
             outcome=outcome,
             attempts=tuple(attempts),
             failure=failure,
+            is_ours=tried.is_ours and self.signal is None,
             reason=reason_of(failure) if state is RunState.FAILED else None,
             result=output if state is RunState.SUCCEEDED else None,
         )

@@ -4,6 +4,8 @@ Role: the three facts that every act carries into the audit log. Invariant: an i
 from another (`Act.part`), because only derived ones hold a "/".
 """
 
+import getpass
+import os
 import re
 from typing import Self
 
@@ -76,3 +78,11 @@ def act_of(actor: Actor, clock: Clock, *, reason: str | None = None, command: st
 def _shown(name: str) -> str:
     """Return the name on one line, printable and bounded: it may come from anywhere and goes into lists and logs."""
     return escape(" ".join(name.split()), _LONGEST_NAME)
+
+
+def user_name() -> str:
+    """Return the name of this process's user, also where no variable tells it; the number of one without a name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, in a container
+        return str(os.getuid())
