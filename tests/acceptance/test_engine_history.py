@@ -330,10 +330,12 @@ async def test_peer_temporal_450_body_may_use_pathlib_environ_and_warnings(tmp_p
 async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
     """A step that was cancelled because its neighbour failed has no result: it is done then, not answered with nothing."""
     broken, calls = True, []
+    keys: dict[str, list[str]] = {"slow": [], "fast": []}
     begun = asyncio.Event()
 
     async def slow() -> str:
         calls.append("slow")
+        keys["slow"].append(ms.idempotency_key())
         begun.set()
         if broken:
             await asyncio.Event().wait()
@@ -341,6 +343,7 @@ async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
 
     async def fast() -> str:
         await begun.wait()
+        keys["fast"].append(ms.idempotency_key())
         if broken:
             raise ms.Permanent("no")
         return "fast is done"
@@ -368,3 +371,6 @@ async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
         await engine.until(run, RunState.SUCCEEDED)
         assert await run.result() == ["slow is done", "fast is done"]
     assert calls == ["slow", "clean up", "slow"]
+    # What was asked for before the chosen step is no part of the new generation: whoever it called must know the second call for the first.
+    assert len(set(keys["slow"])) == 1
+    assert len(set(keys["fast"])) == 2

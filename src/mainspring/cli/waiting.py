@@ -24,7 +24,8 @@ _CODES = {
 def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None = None, stays: bool = True) -> int:
     """Wait until the run ends or needs a person, print how it ended, return the exit code.
 
-    A run that began anew is followed. What it asks is told; where nobody sits at a terminal that ends the wait.
+    A run that began anew is followed. What it asks is told; where nobody sits at a terminal, and no answer is taken in their place in time,
+    that ends the wait.
     `stays` = whoever works on it goes on when this wait is over.
 
     Raises:
@@ -59,17 +60,23 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
 
 
 def _tell_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bool:
-    """Tell each question of the run once; return whether one is open."""
-    from mainspring.cli.waits import asks, open_questions
+    """Tell each question of the run once; return whether one is open that only a person can settle."""
+    from mainspring.cli.waits import asks, default_of, open_questions
     from mainspring.store.reads.runs import waits_of
 
     waits = open_questions(waits_of(invocation.reader, run_id))
-    new = [wait for wait in waits if wait.ident not in asked]
-    for wait in invocation.opened(lambda opening: [opening.wait(one) for one in new]):
+    if not waits:
+        return False
+    shown = invocation.opened(lambda opening: [opening.wait(one) for one in waits])
+    for wait in shown:
+        if wait.ident in asked:
+            continue
         asked.add(wait.ident)
         sentence, answer = asks(wait)
-        invocation.output.warn(f"run {run_id} waits for a person. {sentence}\n{answer}")
-    return bool(waits)
+        default = default_of(wait)
+        in_time = "" if default is None else f" Without an answer in time it is: {default}."
+        invocation.output.warn(f"run {run_id} waits for a person. {sentence}{in_time}\n{answer}")
+    return any(default_of(wait) is None for wait in shown)
 
 
 def _is_answered(invocation: Invocation) -> bool:

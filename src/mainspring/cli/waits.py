@@ -31,6 +31,13 @@ def asks(wait: WaitView) -> tuple[str, str]:
     return f"It asks: {question_text(known)}", f"mainspring runs answer {wait.run} {listed}"
 
 
+def default_of(wait: WaitView) -> str | None:
+    """Return the choice that an open question takes when nobody answers in time; None = the run fails then."""
+    question = _decoded(wait.question)
+    default = question.get("otherwise") if isinstance(question, dict) else None
+    return None if default is None else one_line(str(default), 40)
+
+
 def waits_for(story: RunStory) -> list[dict[str, Any]]:
     """Return what the run said it waits for when it was let go: kind, name, ident, until_at (ms or None) of each."""
     told = _decoded(story.run.waiting_for)

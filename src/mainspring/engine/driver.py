@@ -13,6 +13,7 @@ from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, 
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.body import Body
 from mainspring.engine.ending import Halted, drift_halt, ending_of, stubborn_halt, tell_stubborn
+from mainspring.engine.generations import Generations
 from mainspring.engine.guard import guarded
 from mainspring.engine.hosting import Hosting
 from mainspring.engine.journal_writer import JournalWriter
@@ -41,6 +42,7 @@ class Driver:
         for outcome in (*history.superseded, *history.outcomes) if history is not None else ():
             if outcome.superseded is not None or outcome.state is OutcomeState.CANCELLED:
                 self.spent[outcome.ident] = max(self.spent.get(outcome.ident, 0), outcome.attempt)
+        self.generations = Generations(history.superseded if history is not None else ())
         self.journal = JournalWriter(self, history)
         self.attempts: dict[str, list[AttemptRecord]] = {}
         self.checkpoints: dict[str, Checkpoint] = dict(history.checkpoints) if history is not None else {}

@@ -104,7 +104,7 @@ class Steps:
                 run_id=driver.run.id,
                 ident=request.ident,
                 name=request.name,
-                key=idempotency_key(driver.run.id, request.ident, driver.run.generation),
+                key=idempotency_key(driver.run.id, request.ident, driver.generations.of(request.asked)),
                 attempt=step.attempt,
                 fn=call.fn,
                 signature=call.signature,

@@ -16,6 +16,10 @@ async def asking(run: ms.Run) -> str:
     return await run.ask("Go on?", choices=["yes", "no"])
 
 @ms.workflow
+async def patient(run: ms.Run) -> str:
+    return await run.ask("Go on?", choices=["yes", "no"], within="2s", otherwise="no")
+
+@ms.workflow
 async def rounds(run: ms.Run, left: int = 2) -> str:
     if left:
         return await run.restart(left - 1)
@@ -53,6 +57,14 @@ def test_run_that_asks_is_not_waited_for_in_silence(cli, code):
     assert said.code == 6
     assert "It asks: Go on? [yes, no]" in said.err
     assert "mainspring runs answer r_" in said.err
+
+
+def test_question_with_a_default_is_waited_for(cli, code):
+    """It is told, with what it comes to, and settles itself."""
+    said = cli("run", "-m", "code.py", "patient")
+    assert said.code == 0
+    assert said.out.strip() == '"no"'
+    assert "Without an answer in time it is: no." in said.err
 
 
 @pytest.mark.parametrize("more", [(), ("--watch",)])
