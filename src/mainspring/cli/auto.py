@@ -127,18 +127,27 @@ def next_at(definition: "Definition | None", start: int | None) -> int | None:
 @click.option(
     "--name", metavar="TEXT", multiple=True, callback=params.once, help="only those whose name holds this text"
 )
+@params.since
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="at most so many")
 @_modules
 @pass_invocation
 def list_command(
-    invocation: Invocation, states: tuple[str, ...], name: str | None, limit: int, modules: tuple[str, ...]
+    invocation: Invocation,
+    states: tuple[str, ...],
+    name: str | None,
+    since: str | None,
+    limit: int,
+    modules: tuple[str, ...],
 ) -> None:
-    """Retired ones are shown with --state retired only; --state problem lists by its place what did not load, too."""
+    """Retired ones are shown with --state retired only; --state problem lists by its place what did not load, too. --since looks
+    at the last announcement by a worker.
+    """
     now, known = invocation.clock.now(), known_automations(invocation, modules, quiet=True)
     problems = _problems(invocation, known, modules)
     _tell(invocation, problems)
     wanted = states or ("ready", "paused", "problem")
-    found = [one for one in known if state_of(one, now) in wanted]
+    since_at = params.since_at(invocation, since)
+    found = [one for one in known if state_of(one, now) in wanted and _announced_since(one, since_at)]
     rows = [row_data(one, now) for one in found]
     rows += [_problem_row(one) for one in problems if "problem" in states]
     rows = [row for row in rows if name is None or name in row["name"]][:limit]
@@ -167,6 +176,11 @@ def row_data(known: Known, now: int) -> dict[str, Any]:
         "owner": definition.option("owner") if definition else None,
         "problem": known.problem,
     }
+
+
+def _announced_since(known: Known, since_at: int | None) -> bool:
+    """Whether a worker announced it from then on; what no worker announced is new."""
+    return since_at is None or known.view is None or known.view.announced_at >= since_at
 
 
 def _problem_row(problem: "Problem") -> dict[str, Any]:

@@ -8,6 +8,12 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 
 _VARIABLE = "_MAINSPRING_COMPLETE"
+# The short name of the program gets the same function.
+_SHORT = {
+    "bash": "complete -o nosort -F _mainspring_completion ms",
+    "zsh": "compdef _mainspring_completion ms",
+    "fish": 'complete --no-files --command ms --arguments "(_mainspring_completion)"',
+}
 _USE = {
     "bash": 'eval "$(mainspring completion bash)"      # in ~/.bashrc',
     "zsh": 'eval "$(mainspring completion zsh)"       # in ~/.zshrc',
@@ -28,4 +34,5 @@ def completion(invocation: Invocation, shell: str) -> None:
     # source() would first start the shell to ask for its version.
     made = kind(root, {}, PROGRAM, _VARIABLE)
     invocation.output.line((made.source_template % made.source_vars()).strip())
+    invocation.output.line(_SHORT[shell])
     invocation.output.hint(_USE[shell])

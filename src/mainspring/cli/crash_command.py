@@ -4,7 +4,7 @@ import time
 
 import click
 
-from mainspring.cli import exits
+from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.domain.errors import ConflictError, NotFoundError
@@ -14,7 +14,7 @@ _ARMED_WITHIN_S = 10.0
 
 
 @command("crash", "kill -9 the worker at a chosen commit, to see it resume")
-@click.argument("name", required=False)
+@click.argument("name", type=params.AUTOMATION, required=False)
 @click.option("--after", "step", required=True, metavar="STEP", help="the step after whose commit the worker is killed")
 @click.option(
     "--timeout", type=float, default=120.0, show_default=True, metavar="SECONDS", help="wait so long for the end"

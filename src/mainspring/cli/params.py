@@ -65,6 +65,40 @@ def automation_names(reader: Any) -> list[str]:
     return [view.name for view in automations(reader)]
 
 
+class OfRun(StringParamType):
+    """Something of the run that stands before it on the line: a step, a choice of its question."""
+
+    def __init__(self, names_in: "Callable[[Any, str], list[str]]", kind: str) -> None:
+        self.name = kind
+        self._names_in = names_in
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer what that run has."""
+        with suppress(Exception):
+            # Behind an option that still lacks its value the words before it are left unread, in `args`.
+            given: Any = ctx.params.get("run") or ctx.params.get("runs") or ctx.args
+            run = ctx.obj.run_id(given if isinstance(given, str) else given[0])
+            names = dict.fromkeys(self._names_in(ctx.obj.reader, run))
+            return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return []
+
+
+def _steps_of(reader: Any, run: str) -> list[str]:
+    from mainspring.cli.steps import lines_of
+    from mainspring.store.reads.runs import story
+
+    return [line.name for line in lines_of(story(reader, run)) if line.kind == "step"]
+
+
+def _choices_of(reader: Any, run: str) -> list[str]:
+    from mainspring.cli.waits import choices, open_questions
+    from mainspring.store.reads.runs import waits_of
+
+    return [choice for wait in open_questions(waits_of(reader, run)) for choice in choices(wait)]
+
+
+STEP = OfRun(_steps_of, "step")
+CHOICE = OfRun(_choices_of, "choice")
 AUTOMATION = Name(automation_names, "automation")
 RUN = RunId()
 

@@ -58,7 +58,7 @@ def signal(invocation: Invocation, run: str, name: str, value: str | None) -> No
 
 @command("answer", "answer what a run asks")
 @click.argument("run", type=params.RUN)
-@click.argument("choice")
+@click.argument("choice", type=params.CHOICE)
 @click.option("--note", metavar="TEXT", help="stands in the audit log beside the choice")
 @click.option("--question", metavar="IDENT", help="which question, where several are open")
 @pass_invocation

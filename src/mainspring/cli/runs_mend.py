@@ -14,9 +14,20 @@ _STATES = tuple(sorted(state.value for state in REOPENABLE))
 
 @command("retry", "continue failed runs, from where they failed or from a step")
 @which_runs(_STATES)
-@click.option("--from-step", "--from", "from_step", metavar="STEP", help="run it and all that came after it again")
-@click.option("--again", metavar="STEP", help="run this step again; of a step in doubt under the same key")
-@click.option("--accept", metavar="STEP", help="of a drift: keep the saved result under the new input")
+@click.option(
+    "--from-step",
+    "--from",
+    "from_step",
+    type=params.STEP,
+    metavar="STEP",
+    help="run it and all that came after it again",
+)
+@click.option(
+    "--again", type=params.STEP, metavar="STEP", help="run this step again; of a step in doubt under the same key"
+)
+@click.option(
+    "--accept", type=params.STEP, metavar="STEP", help="of a drift: keep the saved result under the new input"
+)
 @at_option
 @rate_option
 @pass_invocation
@@ -98,7 +109,7 @@ def _continued(invocation: Invocation, run: str) -> int:
 @command("give-result", "give the result of a step by hand")
 @click.argument("run", type=params.RUN)
 @click.argument("value", metavar="JSON")
-@click.option("--step", metavar="STEP", help="which step; left out: the one at which the run stopped")
+@click.option("--step", type=params.STEP, metavar="STEP", help="which step; left out: the one at which the run stopped")
 @pass_invocation
 def give_result(invocation: Invocation, run: str, value: str, step: str | None) -> None:
     """For a step in doubt, refused or failed: the run goes on with this result. JSON may be @file, or - for stdin."""

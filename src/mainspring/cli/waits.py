@@ -26,9 +26,15 @@ def open_questions(waits: Iterable[WaitView]) -> list[WaitView]:
 def asks(wait: WaitView) -> tuple[str, str]:
     """Return an open question as a sentence, and the command that answers it."""
     question = _decoded(wait.question)
-    known = question if isinstance(question, dict) else {}
-    listed = "|".join(one_line(choice, 40) for choice in known.get("choices") or ["TEXT"])
-    return f"It asks: {question_text(known)}", f"mainspring runs answer {wait.run} {listed}"
+    listed = "|".join(one_line(choice, 40) for choice in choices(wait) or ["TEXT"])
+    told = question_text(question if isinstance(question, dict) else {})
+    return f"It asks: {told}", f"mainspring runs answer {wait.run} {listed}"
+
+
+def choices(wait: WaitView) -> list[str]:
+    """Return what may be answered to a question; empty = any text."""
+    question = _decoded(wait.question)
+    return [str(choice) for choice in question.get("choices") or []] if isinstance(question, dict) else []
 
 
 def default_of(wait: WaitView) -> str | None:

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 import msgspec
 
 from mainspring.domain.duration import format_duration
+from mainspring.domain.text import unescape
 from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.products import check_products
 from mainspring.engine.running_command import RunningCommand
@@ -79,7 +80,7 @@ def _tell_group(channel: Channel, pgid: int, mark: str, *, ended: bool) -> None:
 def check_end(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:
     """Raise CommandFailed unless the command ended well; the error tells its last line."""
     last = end.tail.rstrip("\n").rpartition("\n")[2]
-    said = f"Its last line: {last}" if last else None
+    said = f"Its last line: {unescape(last)}" if last else None  # a failure escapes what it keeps
     if end.timed_out and timeout is not None:
         raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=said)
     if end.stopped:

@@ -76,6 +76,8 @@ def start_command(
     span = definition.span("deadline")
     deadline_ms = None if span is None else round(span.total_seconds() * 1000)
     due_at = options.due_at
+    # Without a title of its own a run is called by its automation's name, which may change.
+    title = options.title or (definition.title_for(arguments, at) if definition.option("title") is not None else None)
     tags = {**definition.option("tags"), **chosen["tags"]}
     return StartRun(
         id=run,
@@ -95,7 +97,7 @@ def start_command(
         if due_at is not None and due_at > now_at and deadline_ms is not None
         else None,
         deadline_after_ms=deadline_ms if due_at is None or due_at <= now_at else None,
-        title=sealing.seal_text(escape(options.title or definition.title_for(arguments, at), _LONGEST_TITLE)),
+        title=None if title is None else sealing.seal_text(escape(title, _LONGEST_TITLE)),
         tags=sealing.seal(msgspec.json.encode(tags)) if tags else None,
         run_key=None if key is None else _run_key(key, data, options),
         parent=parent,

@@ -133,3 +133,9 @@ def test_paused_or_retired_automation_has_no_due_time_that_is_not_kept(cli, stag
     stage.do(RetireAutomation("backup"))
     said = cli("auto", "next", "backup")
     assert (said.code, "backup is retired: its schedule starts nothing" in said.out + said.err) == (0, True)
+
+
+def test_list_takes_since(cli, stage):
+    """By the last announcement."""
+    assert [row["name"] for row in cli("auto", "list", "--since", "1h", "--json").json] == ["backup", "order"]
+    assert cli("auto", "list", "--since", "2999-01-01", "--json").json == []

@@ -7,6 +7,7 @@ import pytest
 
 from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.failure import Failure
 from mainspring.engine.command import CommandFailed
 from mainspring.engine.commands import run_command
 from mainspring.engine.products import NotProduced
@@ -84,3 +85,10 @@ def test_command_step_outside_a_step_is_refused():
     """It needs an attempt to name."""
     with pytest.raises(NotInStepError):
         run_command([sys.executable, "-V"])
+
+
+def test_last_line_with_bad_bytes_is_escaped_once(told):
+    """As a failure keeps it."""
+    with pytest.raises(CommandFailed) as caught:
+        run_command(["sh", "-c", r"printf 'bad \377 bytes\n'; exit 1"])
+    assert Failure.of(caught.value, classify(caught.value)).hint == "Its last line: bad \\udcff bytes"

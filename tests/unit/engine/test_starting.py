@@ -54,10 +54,10 @@ def test_start_takes_what_the_definition_says():
 
 
 def test_start_without_options_is_plain():
-    """A definition that says nothing gives a run in the default queue, without key, partition, deadline or tags."""
+    """A definition that says nothing gives a run in the default queue, without key, partition, deadline, tags or title."""
     start = command()
     assert (start.queue, start.priority, start.tag, start.partition) == ("default", 0, None, None)
-    assert (start.run_key, start.deadline_after_ms, start.tags, start.title) == (None, None, None, "sync")
+    assert (start.run_key, start.deadline_after_ms, start.tags, start.title) == (None, None, None, None)
 
 
 def test_start_may_say_otherwise():
