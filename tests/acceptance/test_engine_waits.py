@@ -1,7 +1,7 @@
 """Facts from outside: events, signals, answers; each counts once and in order, whether it comes before or after the wait."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -240,3 +240,35 @@ async def test_wait_has_the_span_that_it_took(tmp_path, settings):
         await engine.until(run, RunState.SUCCEEDED)
         spans = {line.kind: line.took(clock.now()) for line in lines_of(engine.story(run))}
     assert spans == {"timer": 60_000, "signal": 5_000, "child": 20_000}
+
+
+async def test_event_tells_when_it_was_published(tmp_path, settings):
+    """Whether it came before the wait or after; a field of its own of that name hides it."""
+    clock = FakeClock()
+    seen = []
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> list[str]:
+            await run.receive("go")
+            early = await run.event("early")
+            late = await run.event("late")
+            own = await run.event("own")
+            seen[:] = [early.at, late.at, own.at]
+            return [early.at.isoformat(), late.at.isoformat(), own.at]
+
+    async with World(tmp_path, clock).engine(registry, settings) as engine:
+        run = await engine.start(work)
+        at = [datetime.fromtimestamp(clock.now() / 1000, UTC)]
+        await engine.app.publish("early", {})
+        await engine.pass_time(timedelta(seconds=10))
+        await engine.app.signal(run.id, "go")
+        await engine.when(lambda: waits_for(engine.story(run)), lambda found: [w["name"] for w in found] == ["late"])
+        await engine.pass_time(timedelta(seconds=10))
+        at.append(datetime.fromtimestamp(clock.now() / 1000, UTC))
+        await engine.app.publish("late", {})
+        await engine.when(lambda: waits_for(engine.story(run)), lambda found: [w["name"] for w in found] == ["own"])
+        await engine.pass_time(timedelta(seconds=10))
+        await engine.app.publish("own", {"at": "noon"})
+        assert await run.result(5) == [at[0].isoformat(), at[1].isoformat(), "noon"]
+    assert seen == [*at, "noon"]

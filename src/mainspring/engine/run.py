@@ -33,16 +33,22 @@ _NO_DEFAULT: Any = object()
 
 
 class Event:
-    """A fact from outside, as the body sees it: attributes are the fields of its data."""
+    """A fact from outside, as the body sees it: attributes are the fields of its data, and `at`, when it was published.
 
-    def __init__(self, name: str, data: Any) -> None:
+    A field of the data that is called `at` hides that instant.
+    """
+
+    def __init__(self, name: str, data: Any, at: datetime | None = None) -> None:
         self.name = name
         self.data = data
+        self._published = at
 
     def __getattr__(self, field: str) -> Any:
         data = self.__dict__.get("data")
         if isinstance(data, Mapping) and field in data:
             return data[field]
+        if field == "at" and self.__dict__.get("_published") is not None:
+            return self._published
         raise AttributeError(f"event {self.__dict__.get('name')!r} has no field {field!r}")
 
     def __repr__(self) -> str:
@@ -218,7 +224,12 @@ class Run(Asker):
         body.register(request)
         timer = body.set_timer(f"{ident}!within", until_at, late)
         try:
-            return await future
+            found = await future
+            if isinstance(found, Event):
+                outcome = request.outcome  # of a run from before events kept their time, that of their taking in
+                at = _instant(outcome.at if outcome.input is None else decode(outcome.input, int))
+                return Event(found.name, found.data, at)
+            return found
         finally:
             timer.cancel()
             if request.open:

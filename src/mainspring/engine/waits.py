@@ -242,7 +242,7 @@ class Waits:
             failure=failure,
             inbox=fact.seq,
             marked=request.kind is not OutcomeKind.SIGNAL,
-            input=call.input if isinstance(call, StepCall | ChildCall) else None,
+            input=_input_of(call, fact),
         )
 
     def _misfit(self, request: Request, output: bytes | None) -> Failure | None:
@@ -279,3 +279,10 @@ class Waits:
 
     def _answered(self, result: Any) -> bool:
         return self._driver.accepts(result)
+
+
+def _input_of(call: Any, fact: Fact) -> bytes | None:
+    """Return what is kept beside the outcome: what was asked for, or when (ms) the event happened."""
+    if isinstance(call, StepCall | ChildCall):
+        return call.input
+    return msgspec.json.encode(fact.at) if fact.kind is FactKind.EVENT else None

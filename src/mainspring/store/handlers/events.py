@@ -35,18 +35,18 @@ def publish(tx: Transaction, command: Publish) -> Numbered:
     tx.hold_all("run", {(run,) for run, _ in waits})
     woken: set[str] = set()
     for run, ident in waits:
-        if run not in woken and _fill(tx, run, ident, command.id, command.name, command.data):
+        if run not in woken and _fill(tx, run, ident, command.id, command.name, command.data, tx.now):
             woken.add(run)
     if woken:
         tx.change("set_event_woken", (len(woken), seq))
     return Numbered(len(woken))
 
 
-def _fill(tx: Transaction, run: str, ident: str, event: str, name: str, data: bytes) -> bool:
-    """Hand an event to one wait, unless its run had it before, or the wait is over meanwhile."""
+def _fill(tx: Transaction, run: str, ident: str, event: str, name: str, data: bytes, at: int) -> bool:
+    """Hand an event of the instant `at` to one wait, unless its run had it before, or the wait is over meanwhile."""
     tx.hold("run", run)
     wait = tx.one("find_wait", (run, ident))
-    if wait is None or wait[0] or not inbox.put(tx, run, FactKind.EVENT, name, event, ident=ident, payload=data):
+    if wait is None or wait[0] or not inbox.put(tx, run, FactKind.EVENT, name, event, ident=ident, payload=data, at=at):
         return False
     tx.change("fill_wait", (1, run, ident))
     return True
@@ -115,7 +115,7 @@ def _use_shape(tx: Transaction, name: str, shape: str) -> None:
 def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at: int) -> None:
     row = tx.one("find_kept_event", (hashed, since_at, tx.now, run))
     if row is not None:
-        _fill(tx, run, ident, row[0], row[1], row[2])
+        _fill(tx, run, ident, row[0], row[1], row[2], row[3])
 
 
 def close_wait(tx: Transaction, command: CloseWait) -> Done | Refused:

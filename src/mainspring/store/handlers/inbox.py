@@ -63,12 +63,13 @@ def put(
     ident: str | None = None,
     payload: bytes | None = None,
     failure: Failure | None = None,
+    at: int | None = None,
 ) -> bool:
-    """Write a fact and wake its run. False = this source was given to this run before."""
+    """Write a fact and wake its run. False = this source was given to this run before. `at` = when it happened, if that was before."""
     tx.hold("run", run)
     if not tx.change("take_fact", (run, kind, source)):
         return False
-    write(tx, run, kind, name, ident, payload, failure, source)
+    write(tx, run, kind, name, ident, payload, failure, source, at)
     return True
 
 
@@ -81,11 +82,12 @@ def write(
     payload: bytes | None,
     failure: Failure | None,
     source: str,
+    at: int | None = None,
 ) -> None:
     """Write a fact, tell an owner, wake a run that waits."""
     tx.hold("run", run)
     encoded = None if failure is None else msgspec.json.encode(failure)
-    tx.change("insert_fact", (run, kind, name, ident, payload, encoded, source, tx.now))
+    tx.change("insert_fact", (run, kind, name, ident, payload, encoded, source, tx.now if at is None else at))
     tx.facts = True
     if tx.change("wake_run", (tx.now, run)):
         tx.ready = True

@@ -1,4 +1,4 @@
-select events.id, events.name, events.data from event_matches join events on events.seq = event_matches.event
+select events.id, events.name, events.data, events.at from event_matches join events on events.seq = event_matches.event
 where event_matches.match_hash = ?1 and events.at >= ?2 and events.keep_until > ?3
   and not exists (select 1 from facts_taken where run = ?4 and kind = {{event}} and source = events.id)
 order by event_matches.event limit 1
