@@ -1,9 +1,9 @@
 """What a group locks before its handlers run.
 
 A handler holds what it decides upon by itself (Transaction.hold); this only takes beforehand what the commands name, all of it at once and
-in one order (events by number, runs by id, all other names by number), so that groups of two processes wait for each other in a row and
-not in a ring. Handlers keep to the same order. What one finds out only later can still make a ring: the server breaks it, and the group is
-sent again.
+in one order (events and partitions by number, runs by id, all other names by number), so that groups of two processes wait for each other
+in a row and not in a ring. Handlers keep to the same order. What one finds out only later can still make a ring: the server breaks it, and
+the group is sent again.
 """
 
 from collections.abc import Iterator
@@ -15,17 +15,18 @@ from mainspring.store.commands import runs
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 _ENDING = (runs.Finish, runs.MarkDone, runs.Discard, runs.CancelRun)
-_OF_A_RUN = (runs.Suspend, runs.Halt, runs.Reopen, runs.GiveResult, facts.Deliver, facts.CloseWait)
+_STOPPED = (runs.Halt, runs.Reopen, runs.GiveResult)
+_OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
 
 def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     """Lock what these commands name."""
-    if len(commands) == 1 and not isinstance(commands[0], (acts.Audited, *_ENDING)):
+    if len(commands) == 1 and not isinstance(commands[0], (acts.Audited, *_ENDING, *_STOPPED)):
         return  # its handler asks for it in time, and holds nothing else yet
     touched: set[str] = set()
     ending: set[str] = set()
-    events: set[tuple[str, ...]] = set()
-    names: set[tuple[str, ...]] = set()
+    first: set[tuple[str, ...]] = set()
+    last: set[tuple[str, ...]] = set()
     for command in commands:
         for part in _parts(command):
             if isinstance(part, _ENDING):
@@ -34,19 +35,22 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
                 touched.add(part.run)
             elif isinstance(part, runs.StartRun):
                 touched |= {part.parent.run} if part.parent is not None else set()
-                names |= _of_start(part)
             elif isinstance(part, facts.OpenWait):
                 touched |= {part.run, part.name} if part.kind == "run" else {part.run}
-                events |= {("event", part.name)} if part.kind == "event" else set()
-            elif isinstance(part, facts.Publish):
-                events.add(("event", part.name))
-            else:
-                names |= _of_name(part)
-    transaction.hold_names(events)
-    for run, queue, partition in transaction.hold_runs(touched, ending):
-        if run in ending and partition is not None:
-            names.add(("partition", queue, partition))
-    transaction.hold_names(names)
+            if isinstance(part, runs.Claim):
+                first |= _lines(transaction.all("list_due_partitions", (transaction.now,)))
+            first |= _first_of(part)
+            last |= _last_of(part)
+    in_lines = ending | {part.run for command in commands for part in _parts(command) if isinstance(part, _STOPPED)}
+    if in_lines:
+        first |= _lines(transaction.all("list_partitions_of", (sorted(in_lines),)))
+    transaction.hold_names(first)
+    transaction.hold_runs(touched, ending)
+    transaction.hold_names(last)
+
+
+def _lines(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:
+    return {("partition", queue, partition) for queue, partition in rows}
 
 
 def _parts(command: Any) -> Iterator[Any]:
@@ -58,17 +62,20 @@ def _parts(command: Any) -> Iterator[Any]:
             yield from _parts(inner)
 
 
-def _of_start(command: runs.StartRun) -> set[tuple[str, ...]]:
-    found: set[tuple[str, ...]] = set()
-    if command.run_key is not None:
-        found.add(("key", command.automation, command.run_key.key))
-    if command.partition is not None:
-        found.add(("partition", command.queue, command.partition))
-    return found
-
-
-def _of_name(command: Any) -> set[tuple[str, ...]]:
+def _first_of(command: Any) -> set[tuple[str, ...]]:
+    """Return the names that are held before any run: whoever has one of them finds only then which runs it is about."""
     match command:
+        case runs.StartRun(queue=queue, partition=str(partition)):
+            return {("partition", queue, partition)}
+        case facts.Publish(name=name) | facts.OpenWait(kind="event", name=name):
+            return {("event", name)}
+    return set()
+
+
+def _last_of(command: Any) -> set[tuple[str, ...]]:
+    match command:
+        case runs.StartRun(automation=automation, run_key=runs.RunKey(key=key)):
+            return {("key", automation, key)}
         case acts.Audited():
             return {("audit",)}
         case acts.Announce():

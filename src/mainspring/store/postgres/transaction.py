@@ -65,18 +65,13 @@ class PostgresTransaction(Transaction):
         else:
             self.hold_names((what, *name) for name in names)
 
-    def hold_runs(self, runs: Iterable[str], ending: Iterable[str] = ()) -> list[tuple[str, str, str | None]]:
-        """Lock runs in the order of their ids; of those that end also whoever is told: above, below and watching.
-
-        Returns id, queue and partition of what was locked.
-        """
+    def hold_runs(self, runs: Iterable[str], ending: Iterable[str] = ()) -> None:
+        """Lock runs in the order of their ids; of those that end also whoever is told: above, below and watching."""
         wanted, over = sorted(set(runs)), sorted(set(ending))
-        if not wanted and not over:
-            return []
-        rows = self.all("hold_runs", (wanted, over))
-        self._held.update(("run", row[0]) for row in rows)
-        self._held.update(("run", name) for name in wanted)
-        return rows
+        if wanted or over:
+            rows = self.all("hold_runs", (wanted, over))
+            self._held.update(("run", row[0]) for row in rows)
+            self._held.update(("run", name) for name in wanted)
 
     def hold_names(self, things: Iterable[tuple[str, ...]]) -> None:
         """Lock whatever is known by its names, in the order of its numbers."""

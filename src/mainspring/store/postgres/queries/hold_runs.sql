@@ -1,5 +1,5 @@
 -- Sorted before they are locked, so that two groups wait in a row and not in a ring.
-select id, queue, partition from runs
+select id from runs
 where id in (
     select unnest(cast(?1 as text[]))
     union

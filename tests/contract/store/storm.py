@@ -1,0 +1,437 @@
+"""Several processes at once on few things, by chance from a seed; afterwards a calm in which all that can go on does."""
+
+import contextlib
+import random
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, Self
+
+from mainspring.domain.errors import FencedError, StoreUnavailableError
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.store import failpoints
+from mainspring.store.commands.automations import MakeSlot, Prune, ReleaseLock, SetQueue, TakeLock
+from mainspring.store.commands.inbox import CloseWait, OpenWait
+from mainspring.store.commands.results import Numbered, Refused, Started
+from mainspring.store.commands.runs import CancelRun, Claim, Claimed, Discard, ParentLink, Reopen, RunKey
+from mainspring.store.commands.sessions import Bury
+from tests.contract.store.process import audited, event, fail, finish, halt, outcome, signal, suspend, wait_for
+
+LIMITS = {"pair": 2, "one": 1}
+RATE, RATE_MS = 3, 1_000
+BACKLOG = 4
+_EVENTS, _PARTITIONS, _KEYS, _LOCKS = ("paid", "sent"), ("p", "q"), ("k1", "k2"), ("l1", "l2")
+
+
+class Books:
+    """What all processes together know. What is noted here is never more than what is so, so that too much here is too much there."""
+
+    def __init__(self) -> None:
+        self._door = threading.Lock()
+        self.running: dict[str, dict[str, int]] = defaultdict(dict)
+        self.holding: dict[str, set[str]] = defaultdict(set)
+        self.buried: set[int] = set()
+        self.reopened: set[str] = set()
+        self.tokens: dict[str, list[int]] = defaultdict(list)
+        self.runs: list[str] = []
+        self.slots: list[int] = []
+        self.wrong: list[str] = []
+        self.groups = self.sent_again = 0
+
+    def __enter__(self) -> Self:
+        self._door.acquire()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._door.release()
+
+    def begins(self, run: Any, session: int, partition: str | None) -> None:
+        if session in self.buried:
+            return
+        if run.queue in LIMITS:
+            self.running[run.queue][run.id] = session
+            if len(self.running[run.queue]) > LIMITS[run.queue]:
+                self.wrong.append(f"too many run in {run.queue}: {sorted(self.running[run.queue])}")
+        if partition is not None:
+            self.holding[partition].add(run.id)
+            if len(self.holding[partition]) > 1:
+                self.wrong.append(f"two hold {partition}: {sorted(self.holding[partition])}")
+
+    def pauses(self, run: Any) -> None:
+        self.running[run.queue].pop(run.id, None)
+
+    def ends(self, run: Any) -> None:
+        self.pauses(run)
+        self.lets_go(run.id)
+
+    def lets_go(self, run: str) -> None:
+        for holders in self.holding.values():
+            holders.discard(run)
+
+    def buries(self, session: int) -> None:
+        """Its runs may go on elsewhere as soon as the burial is sent."""
+        self.buried.add(session)
+        for queue, running in self.running.items():
+            self.running[queue] = {run: owner for run, owner in running.items() if owner != session}
+
+
+class Owned:
+    """A run in the hands of a process."""
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+        self.rank = run.rank
+        self.facts = list(run.facts)
+        self.asked = run.rank
+        self.waits: list[str] = []
+
+
+class Actor:
+    """One process after the other: whoever finds its session buried is followed by a new one."""
+
+    def __init__(self, open_process: Callable[[], Any], books: Books, theme: str, seed: int, groups: int) -> None:
+        self.theme = theme
+        self.chance = random.Random(seed)
+        self.open_process = open_process
+        self.books = books
+        self.left = groups
+        self.error: BaseException | None = None
+        self.process: Any = None
+        self.owned: dict[str, Owned] = {}
+        self.tokens: dict[str, int] = {}
+        self.number = 0
+
+    def live(self) -> None:
+        try:
+            while self.left > 0:
+                self.process = self.open_process()
+                self.owned, self.tokens = {}, {}
+                with contextlib.suppress(FencedError):
+                    while self.left > 0:
+                        self.left -= 1
+                        self.act()
+        except BaseException as error:
+            self.error = error
+
+    def send(self, commands: list[Any]) -> list[Any]:
+        again = False
+        while True:
+            try:
+                results = self.process.database.commit(commands, again=again).results
+            except StoreUnavailableError:
+                again = True
+                with self.books as books:
+                    books.sent_again += 1
+            else:
+                with self.books as books:
+                    books.groups += 1
+                for command, result in zip(commands, results, strict=True):
+                    if isinstance(result, BaseException):
+                        raise AssertionError(f"{command} failed") from result
+                return results
+
+    def act(self) -> None:
+        commands: list[Any] = []
+        told: list[Callable[[Any], None]] = []
+        for _ in range(self.chance.choice((1, 1, 2, 4))):
+            kind = self.chance.choice(THEMES[self.theme])
+            for command, tell in kind(self):
+                commands.append(command)
+                told.append(tell)
+        if commands:
+            for tell, result in zip(told, self.send(commands), strict=True):
+                tell(result)
+
+    def name(self, prefix: str) -> str:
+        return str(self.process.name(prefix))
+
+    def some_run(self) -> str | None:
+        runs = self.books.runs[-6:]
+        return self.chance.choice(runs) if runs else None
+
+    def some_owned(self) -> Owned | None:
+        free = list(self.owned.values())
+        return self.chance.choice(free) if free else None
+
+    # What an actor may do: pairs of a command and what to do with its answer.
+
+    def start(self) -> list[Any]:
+        queue = self.chance.choice(("default", "pair", "one", "rated", "tight"))
+        options: dict[str, Any] = {"queue": queue}
+        lines, keys = _FAVOURS.get(self.theme, (0.4, 0.2))
+        if self.chance.random() < lines:
+            options["partition"], options["queue"] = self.chance.choice(_PARTITIONS), "default"
+        elif self.chance.random() < keys:
+            options["run_key"], options["queue"] = RunKey(self.chance.choice(_KEYS), "h", "restart"), "default"
+        if self.chance.random() < 0.3:
+            options["due_at"] = self.process.clock.now() + self.chance.choice((1, 500))
+        if (owner := self.some_owned()) is not None and self.chance.random() < 0.4:
+            self.number += 1
+            options |= {"partition": None, "queue": "default"}
+            options["parent"] = ParentLink(owner.run.id, f"c{self.number}", owner.run.claim)
+        command = self.process.starting("b" if "parent" in options else "a", title=options.get("partition"), **options)
+        return [(command, self.started)]
+
+    def started(self, answer: Any) -> None:
+        if isinstance(answer, Started):
+            self.books.runs.append(answer.run)
+
+    def claim(self) -> list[Any]:
+        return [(Claim(self.name("c"), self.chance.choice((1, 3))), self.claimed)]
+
+    def claimed(self, answer: Any) -> None:
+        assert isinstance(answer, Claimed)
+        with self.books as books:
+            for run in answer.runs:
+                self.owned[run.id] = Owned(run)
+                books.begins(run, self.process.session, run.title)
+
+    def look(self) -> list[Any]:
+        for fact in self.process.engine_reads.facts_after(self.process.session, 0):
+            owned = self.owned.get(fact.run)
+            if owned is not None and fact.seq not in {known.seq for known in owned.facts}:
+                owned.facts.append(fact)
+        return []
+
+    def taking_in(self, owned: Owned) -> list[Any]:
+        """Take in whatever the owner has seen."""
+        commands = []
+        for fact in owned.facts:
+            owned.rank += 1
+            ident = fact.ident or f"{fact.kind}:{fact.seq}"
+            saved = outcome(
+                owned.run, owned.rank, f"{ident}@{fact.seq}", kind=OutcomeKind.STEP, inbox=fact.seq, marked=True
+            )
+            commands.append((saved, ignore))
+        return commands
+
+    def let_go(self, make: Callable[[Owned, int], Any], *, ends: bool) -> list[Any]:
+        owned = self.some_owned()
+        if owned is None:
+            return []
+        del self.owned[owned.run.id]
+        seen = max((fact.seq for fact in owned.facts), default=0)
+        commands = self.taking_in(owned)
+        with self.books as books:
+            if ends:
+                books.ends(owned.run)
+            else:
+                books.pauses(owned.run)
+        return [*commands, (make(owned, seen), ignore)]
+
+    def suspend(self) -> list[Any]:
+        due_at = self.chance.choice((None, self.process.clock.now() + 300))
+        return self.let_go(lambda o, seen: suspend(o.run, seen=seen, rank=o.rank, due_at=due_at), ends=False)
+
+    def finish(self) -> list[Any]:
+        return self.let_go(lambda o, _: finish(o.run, rank=o.rank), ends=True)
+
+    def fail(self) -> list[Any]:
+        return self.let_go(lambda o, _: fail(o.run, rank=o.rank), ends=True)
+
+    def halt(self) -> list[Any]:
+        return self.let_go(lambda o, _: halt(o.run, reason=FailureReason.DRIFT, rank=o.rank), ends=False)
+
+    def save(self) -> list[Any]:
+        owned = self.some_owned()
+        if owned is None:
+            return []
+        owned.rank += 1
+        self.number += 1
+        return [(outcome(owned.run, owned.rank, f"s{self.number}@{self.process.session}"), ignore)]
+
+    def wait(self) -> list[Any]:
+        owned = self.some_owned()
+        if owned is None:
+            return []
+        self.number += 1
+        ident = f"w{self.number}@{self.process.session}"
+        owned.waits.append(ident)
+        watched = self.some_run()
+        if watched is not None and watched != owned.run.id and self.chance.random() < 0.4:
+            return [(OpenWait(owned.run.id, owned.run.claim, ident, "run", watched), ignore)]
+        return [(wait_for(owned.run, self.chance.choice(_EVENTS), ident, since_at=0), ignore)]
+
+    def close_wait(self) -> list[Any]:
+        owned = self.some_owned()
+        if owned is None or not owned.waits:
+            return []
+        return [(CloseWait(owned.run.id, owned.run.claim, owned.waits.pop()), ignore)]
+
+    def deliver(self) -> list[Any]:
+        run = self.some_run()
+        return [] if run is None else [(signal(run, self.name("src")), ignore)]
+
+    def publish(self) -> list[Any]:
+        return [(event(self.chance.choice(_EVENTS)), ignore)]
+
+    def cancel(self) -> list[Any]:
+        run = self.some_run()
+        if run is None:
+            return []
+        with self.books as books:
+            books.lets_go(run)
+        return [(audited(CancelRun(run, f"x-{run}"), f"x-{run}"), ignore)]
+
+    def reopen(self) -> list[Any]:
+        run = self.some_run()
+        if run is None:
+            return []
+        with self.books as books:
+            books.reopened.add(run)
+        return [(Reopen(run), ignore)]
+
+    def lock(self) -> list[Any]:
+        name = self.chance.choice(_LOCKS)
+        if name in self.tokens:
+            return [(ReleaseLock(name, self.tokens.pop(name)), ignore)]
+
+        def taken(answer: Any) -> None:
+            if isinstance(answer, Numbered):
+                self.tokens[name] = answer.number
+                with self.books as books:
+                    books.tokens[name].append(answer.number)
+
+        return [(TakeLock(name, self.name("owner")), taken)]
+
+    def slot(self) -> list[Any]:
+        slot_at = self.chance.randrange(40)
+
+        def made(answer: Any) -> None:
+            if not isinstance(answer, Refused):
+                self.started(answer)
+                with self.books as books:
+                    books.slots.append(slot_at)
+
+        return [(MakeSlot("a", slot_at, slot_at + 1, "run", self.process.starting()), made)]
+
+    def prune(self) -> list[Any]:
+        return [(Prune(self.process.clock.now() - 5_000, None, None, None, None, limit=2), ignore)]
+
+    def announce(self) -> list[Any]:
+        self.process.announce("a", "b", fingerprint="code-1")
+        return []
+
+    def bury(self) -> list[Any]:
+        if self.chance.random() > 0.1:
+            return []
+        others = [one.id for one in self.process.read("sessions") if one.id != self.process.session]
+        if not others:
+            return []
+        dead = self.chance.choice(others)
+        with self.books as books:
+            books.buries(dead)
+        return [(Bury(dead), ignore)]
+
+    def forward(self) -> list[Any]:
+        self.process.clock.forward(self.chance.choice((1, 50, 400)))
+        return []
+
+
+def ignore(answer: Any) -> None:
+    """A refusal is an answer too."""
+
+
+ACTS: tuple[Callable[[Actor], list[Any]], ...] = (
+    *(Actor.start,) * 5,
+    *(Actor.claim,) * 6,
+    *(Actor.look,) * 3,
+    *(Actor.suspend,) * 4,
+    *(Actor.finish,) * 4,
+    *(Actor.wait, Actor.wait, Actor.close_wait, Actor.deliver, Actor.deliver, Actor.publish, Actor.publish),
+    *(Actor.fail, Actor.halt, Actor.save, Actor.save, Actor.cancel, Actor.reopen, Actor.reopen),
+    *(Actor.lock, Actor.lock, Actor.slot, Actor.prune, Actor.announce, Actor.bury, Actor.forward),
+)
+
+
+THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
+    "all": ACTS,
+    "lines": (
+        *(Actor.start,) * 4,
+        *(Actor.claim,) * 3,
+        *(Actor.finish,) * 3,
+        *(Actor.cancel,) * 4,
+        Actor.suspend,
+        Actor.forward,
+    ),
+    "events": (
+        *(Actor.start, Actor.start, *(Actor.claim,) * 3, Actor.look, Actor.suspend, Actor.finish),
+        *(*(Actor.wait,) * 4, *(Actor.close_wait,) * 3, *(Actor.publish,) * 4),
+    ),
+    "keys": (*(Actor.start,) * 3, *(Actor.claim,) * 2, *(Actor.fail,) * 3, Actor.finish, *(Actor.reopen,) * 4),
+    "ends": (
+        *(
+            *(Actor.start,) * 4,
+            *(Actor.claim,) * 4,
+            *(Actor.finish,) * 3,
+            *(Actor.suspend,) * 3,
+            Actor.wait,
+            Actor.wait,
+        ),
+        *(Actor.deliver, Actor.deliver, Actor.cancel, Actor.look, Actor.bury),
+    ),
+}
+_FAVOURS = {"lines": (1.0, 0.0), "keys": (0.0, 1.0), "events": (0.0, 0.0), "ends": (0.2, 0.0)}
+"""How many of the starts ask for a partition, and how many of the others for a key."""
+
+
+def prepare(process: Any) -> None:
+    """Make the queues with their limits."""
+    process.do(
+        *(SetQueue(name, concurrency=most) for name, most in LIMITS.items()),
+        SetQueue("rated", rate_count=RATE, rate_per_ms=RATE_MS),
+        SetQueue("tight", max_backlog=BACKLOG),
+    )
+
+
+def storm(open_process: Callable[[], Any], theme: str, seed: int, *, actors: int, groups: int) -> Books:
+    """Let so many processes send so many groups each, all at once."""
+    books = Books()
+    those = [Actor(open_process, books, theme, seed * 1_000 + n, groups) for n in range(actors)]
+    threads = [threading.Thread(target=actor.live, daemon=True) for actor in those]
+    failpoints.install(_Straggler(seed))
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(300)
+            assert not thread.is_alive(), "a process never came to its end"
+    finally:
+        failpoints.install(None)
+    for actor in those:
+        if actor.error is not None:
+            raise actor.error
+    return books
+
+
+class _Straggler:
+    """Lets some groups stand a moment before they are committed, so that others come while it is not known what becomes of them."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._never = threading.Event()
+
+    def __call__(self, place: str) -> None:
+        if place == "commit.before" and self._chance.random() < 0.5:
+            self._never.wait(self._chance.random() * 0.01)
+
+
+def calm(process: Any) -> None:
+    """Bury everybody else and let everything come to its end; a run that waits for nothing that can come is sent a message."""
+    for one in process.read("sessions"):
+        if one.id != process.session:
+            process.do(Bury(one.id))
+    for run in process.list_runs(states=(RunState.NEEDS_ATTENTION,), limit=1_000).runs:
+        process.do(Discard(run.id))
+    for _ in range(1_000):
+        process.clock.forward(1_000)
+        claimed = process.claim(50)
+        for run in claimed.runs:
+            process.do(finish(run, rank=run.rank))
+        if not claimed.runs and not claimed.more:
+            waiting = process.list_runs(states=(RunState.WAITING,), limit=1_000).runs
+            if not waiting:
+                return
+            for run in waiting:
+                process.do(signal(run.id, f"calm-{run.id}"))

@@ -1,0 +1,79 @@
+"""Real processes' worth of groups at once, by chance: no limit is passed meanwhile, and nothing is lost, doubled or stuck afterwards."""
+
+import os
+from importlib import resources
+
+import pytest
+
+from tests.contract.store.storm import THEMES, calm, prepare, storm
+
+SEEDS = range(int(os.environ.get("STORM_SEEDS", "1")))
+ACTORS, GROUPS = 4, int(os.environ.get("STORM_GROUPS", "60"))
+RINGS_PER_GROUP = 0.02
+
+UNTOLD = "a parent was not told of its child's end"
+LOST = {
+    "a run sleeps beside a message": """
+        select id from runs where ready = 0 and state in ('waiting', 'retrying') and exists (select 1 from inbox where run = runs.id)""",
+    "an event that was published has a wait that never got it": """
+        select waits.run, events.id from waits
+        join event_matches on event_matches.match_hash = waits.match_hash join events on events.seq = event_matches.event
+        where waits.kind = 'event' and waits.filled = 0 and events.at >= waits.since_at
+          and not exists (select 1 from facts_taken where run = waits.run and kind = 'event' and source = events.id)""",
+    "the end of a run was not told to who waits for it": """
+        select waits.run, waits.name from waits join runs on runs.id = waits.name
+        where waits.kind = 'run' and waits.filled = 0 and runs.finished_at is not null""",
+    "one key leads to several runs that go on": """
+        select automation, run_key from runs where run_key is not null and finished_at is null
+        group by automation, run_key having count(*) > 1""",
+    "a key is free and somebody waits for it": """
+        select id from runs where blocked = 'partition'
+          and not exists (select 1 from holds where holds.queue = runs.queue and holds.partition = runs.partition)""",
+    UNTOLD: """
+        select parent.id, child.id from runs as child join runs as parent on parent.id = child.parent
+        where child.finished_at is not null and parent.finished_at is null and child.superseded is null
+          and not exists (select 1 from inbox where run = parent.id and source = child.id)
+          and not exists (select 1 from journal where run = parent.id and ident like child.parent_ident || '@%')""",
+}
+
+
+def checks():
+    """What `db check` asks."""
+    folder = resources.files("mainspring.store") / "queries"
+    return sorted(entry.name[:-4] for entry in folder.iterdir() if entry.name.startswith("check_"))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_storm_loses_doubles_and_blocks_nothing(new_database, clock, theme, seed):
+    """Four processes, few things; some are buried in between."""
+    opener = new_database()
+    opened = []
+
+    def open_process():
+        process = opener(clock).open()
+        opened.append(process)
+        process.announce("a", "b")
+        return process
+
+    try:
+        prepare(open_process())
+        books = storm(open_process, theme, seed, actors=ACTORS, groups=GROUPS)
+        last = open_process()
+        assert books.wrong == []
+        lost = {name: last.reader.read_text(text) for name, text in LOST.items()}
+        # A run that was continued asks again for what it had asked for, and is told then.
+        lost[UNTOLD] = [row for row in lost[UNTOLD] if row[0] not in books.reopened]
+        assert lost == {name: [] for name in LOST}
+        assert len(books.slots) == len(set(books.slots))
+        for tokens in books.tokens.values():
+            assert len(tokens) == len(set(tokens))
+        assert books.sent_again <= RINGS_PER_GROUP * books.groups
+        calm(last)
+        assert last.reader.read_text("select id, state from runs where finished_at is null") == []
+        assert last.reader.read_text("select run from holds") == []
+        assert {name: last.reader.read(name) for name in checks()} == {name: [] for name in checks()}
+        assert last.read("verify_audit").broken_at is None
+    finally:
+        for process in opened:
+            process.close()
