@@ -13,6 +13,8 @@ from typing import Any
 
 import psycopg
 
+from mainspring.store.liveness import process_started
+
 _USER = "mainspring"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -144,11 +146,17 @@ class PostgresServer:
     def kill(self) -> None:
         """End the server and all its processes as a power cut would end them for us: at once, without a word."""
         process = self._process
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGSTOP)  # it makes no more of them
+            listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
+            children = [int(pid) for pid in listed.split()]  # each is a process group of its own
+            for pid in (*children, process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()
-            self._process = None
+            while any(process_started(pid) is not None for pid in children):
+                os.sched_yield()
+        self._process = None
 
     def stop(self) -> None:
         """Shut it down in order."""

@@ -113,10 +113,15 @@ LOSES_ITS_COUNT = (acts.Prune,)
 
 
 def prepared(path):
+    """Make a store of SQLite that is filled."""
+    return filled(lambda clock: open_database(path, clock=clock))
+
+
+def filled(open_one):
     """Make a store with runs in several states, a lock, an open question, and a second session."""
     clock = StandingClock()
-    neighbour = open_database(path, clock=clock)
-    database = open_database(path, clock=clock)
+    neighbour = open_one(clock)
+    database = open_one(clock)
     do(database, opening("u1"))
     do(neighbour, opening("u2"))
     do(database, ANNOUNCE)
