@@ -54,7 +54,7 @@ bench: $(BENCH) ## Print each figure beside a peer's, from the same run
 
 torture: $(DEV) ## Simulate many seeds (SEEDS=n), then kill at every commit point, and again during recovery
 	@SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
-	@MAINSPRING_CRASH_ALL=1 $(PYTEST) tests/crash -n 2 --timeout=0
+	@MAINSPRING_CRASH_ALL=1 $(PYTEST) tests/crash tests/acceptance/test_takeover.py -n 2 --timeout=0
 
 clean: ## Remove everything that make made
 	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

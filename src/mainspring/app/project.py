@@ -66,9 +66,14 @@ class Project:
         Raises:
             StoreError: it cannot be used.
         """
-        store = make_store(self.settings.store.url, clock=self.clock)
+        store = make_store(self.settings.store.url, lease_ms=self.lease_ms, clock=self.clock)
         store.open()
         return store
+
+    @property
+    def lease_ms(self) -> int:
+        """How long a process of this project may be out of the server's reach before others take its runs."""
+        return round(self.settings.worker.lease.total_seconds() * 1000)
 
     def load_registry(self, more: tuple[str, ...] = ()) -> Registry:
         """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
@@ -135,6 +140,7 @@ class Project:
             upkeep=None if probation else upkeep,
             schedules=schedules and not probation,
             stall_limit=worker.stall_limit.total_seconds(),
+            lease_ms=self.lease_ms,
         )
 
     def queues(self) -> tuple[SetQueue, ...]:

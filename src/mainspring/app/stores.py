@@ -15,8 +15,10 @@ from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
 
 
-def make_store(place: str | Path, **options: Any) -> ProcessStore:
+def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any) -> ProcessStore:
     """Return the store at a path or URL, not yet open; `options` are those of ProcessStore.
+
+    `lease_ms` = how long a session of a server lives without a sign of life; on a file the kernel tells.
 
     Raises:
         ConfigError: the address cannot be read, or what speaks to this kind of store is not installed.
@@ -32,6 +34,8 @@ def make_store(place: str | Path, **options: Any) -> ProcessStore:
             hint="pip install 'mainspring[postgres]'",
         ) from missing
     address = read_address(place)
+    if lease_ms is not None:
+        options["lease_ms"] = lease_ms
     return PostgresStore(address, locks=_locks_of(address.shown), **options)
 
 

@@ -141,12 +141,12 @@ def bury(store: ProcessStore, found: FoundSession, *, crashed: bool = False, alo
 def bury_silent(store: ProcessStore) -> bool:
     """Bury the sessions, of any host, that nobody has heard of for longer than the lease; True if there was one."""
     buried = False
-    for session in store.expired():
+    for session, lease_ms in store.expired():
         if session != store.session:
             _LOG.warning(
                 "session %d has not been heard of for longer than its lease: its runs go on elsewhere", session
             )
-            buried |= isinstance(store.apply(Bury(session, silent_ms=store.lease_ms)), Numbered)
+            buried |= isinstance(store.apply(Bury(session, silent_ms=lease_ms)), Numbered)
     return buried
 
 

@@ -59,6 +59,7 @@ class Working:
         upkeep: Upkeep | None = None,
         schedules: bool = True,
         stall_limit: float = 300.0,
+        lease_ms: int | None = None,
     ) -> None:
         self.registry = registry
         self.sealing = sealing
@@ -76,6 +77,7 @@ class Working:
         self.trouble: str | None = None
         self.store = make_store(
             store,
+            lease_ms=lease_ms,
             clock=clock or SystemClock(),
             sealing=sealing,
             deliver=self._deliver,

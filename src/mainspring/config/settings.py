@@ -29,6 +29,7 @@ CodecName = Annotated[str, Meta(title="codec")]
 RuleName = Annotated[str, Meta(title="rule")]
 Span = Annotated[timedelta, Meta(title="span")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
+Lease = Annotated[timedelta, Meta(title="lease")]
 StoreUrl = Annotated[str, Meta(title="store url")]
 AutomationSource = Annotated[str, Meta(title="automations")]
 Zone = Annotated[str, Meta(title="option tz")]
@@ -108,6 +109,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     processes: Hands = 4
     stalled_after: PositiveSpan = timedelta(hours=1)
     stall_limit: PositiveSpan = timedelta(minutes=5)
+    lease: Lease = timedelta(seconds=10)
     drain: Span = timedelta(seconds=25)
     park_bytes: Size = 64 * MIB
 

@@ -25,6 +25,7 @@ from mainspring.domain.size import parse_size
 _SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _SECRETISH = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _REFERENCE = "secret:"
+_SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=2), timedelta(minutes=10)
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -40,6 +41,7 @@ class Reader:
             "rule": lambda value, _: _object_name(_text(value), "rule", "billing.faults:of_bank"),
             "span": lambda value, _: parse_duration(value),
             "positive span": lambda value, _: _positive(parse_duration(value)),
+            "lease": lambda value, _: _lease(parse_duration(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
         }
@@ -143,6 +145,13 @@ def _object_name(text: str, what: str, example: str) -> str:
     if not _MODULE.fullmatch(module) or not _MODULE.fullmatch(name):
         raise OptionError(f"{text!r} names no {what}", hint=f'Write "module:name", such as "{example}".')
     return text
+
+
+def _lease(span: timedelta) -> timedelta:
+    """A lease has to outlast a hiccup of the network, and a dead machine's runs must not wait for ever."""
+    if not _SHORTEST_LEASE <= span <= _LONGEST_LEASE:
+        raise OptionError("expected a span from 2s to 10m")
+    return span
 
 
 def _positive(span: timedelta) -> timedelta:

@@ -91,8 +91,8 @@ class ProcessStore(ABC):
     def give_space_back(self) -> None:
         """Return to the disk what retention has emptied, a little of it."""
 
-    def expired(self) -> list[int]:
-        """Return sessions that have to be taken for dead because nobody heard of them for too long; none where the kernel tells."""
+    def expired(self) -> list[tuple[int, int]]:
+        """Return sessions, each with its lease in ms, that nobody has heard of for longer than that; none where the kernel tells."""
         return []
 
     @property
@@ -140,6 +140,7 @@ class ProcessStore(ABC):
             pid=pid,
             pid_started=process_started(pid) or "",
             lock_path=str(self.lock.path),
+            lease_ms=self.lease_ms,
         )
         return int(self.apply(opening).number)
 

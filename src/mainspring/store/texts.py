@@ -47,11 +47,14 @@ class Texts(dict[str, str]):
         self._wording = wording
 
     def __missing__(self, name: str) -> str:
+        self[name] = text = self.worded(self.source(name))
+        return text
+
+    def source(self, name: str) -> str:
+        """Return a text as it is written in its file."""
         files = [folder / f"{name}.sql" for folder in self._folders]
         file = next((file for file in files if file.is_file()), files[-1])
-        text = self.worded(file.read_text(encoding="utf-8").strip().rstrip(";"))
-        self[name] = text
-        return text
+        return file.read_text(encoding="utf-8").strip().rstrip(";")
 
     def worded(self, text: str) -> str:
         """Return a text of ours as this database runs it."""

@@ -99,6 +99,8 @@ def test_variable_of_each_key_reaches_that_key(tmp_path, path):
         ("worker", "drain", '"soon"', "'soon' is not a span of time"),
         ("worker", "drain", '"-5s"', "is not a span of time"),
         ("worker", "stall_limit", '"0s"', "above zero"),
+        ("worker", "lease", '"1s"', "from 2s to 10m"),
+        ("worker", "lease", '"1h"', "from 2s to 10m"),
         ("worker", "park_bytes", '"lots"', "'lots' is not a size"),
         ("worker", "queues", "3", "expected a table, got 3"),
         ("worker.queues", "mail", '{ rate = "fast" }', "'fast' is not a rate"),

@@ -13,6 +13,8 @@ class OpenSession(msgspec.Struct, frozen=True):
     pid: int
     pid_started: str
     lock_path: str
+    lease_ms: int | None = None
+    """How long it lives without a beat, where only its beats tell that it lives."""
 
 
 class Beat(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ def open_session(tx: Transaction, command: OpenSession) -> Numbered:
             "pid": command.pid,
             "pid_started": command.pid_started,
             "lock_path": command.lock_path,
+            "lease_ms": command.lease_ms,
             "now": tx.now,
         },
     )

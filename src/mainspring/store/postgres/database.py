@@ -6,7 +6,7 @@ upon at once is locked first (see locking.py).
 """
 
 import contextlib
-import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -23,7 +23,7 @@ from mainspring.store.postgres.bulk.group import FEWEST, answer
 from mainspring.store.postgres.clock import DatabaseClock
 from mainspring.store.postgres.connection import Connection, connect, refuse_unsafe
 from mainspring.store.postgres.faults import ends_connection, translate
-from mainspring.store.postgres.lease import Lease
+from mainspring.store.postgres.lease import Lease, awake_and_asleep
 from mainspring.store.postgres.locking import lock_group
 from mainspring.store.postgres.migrate import migrate
 from mainspring.store.postgres.texts import TEXTS
@@ -42,7 +42,8 @@ class _ManyFailedError(Exception):
 class PostgresDatabase(GroupingDatabase):
     """The write connection of one process, opened again whenever it is lost. Opening it makes and migrates the schema where needed.
 
-    `clock` gives chance, and the time if `own_time`; else the database's clock is the time.
+    `clock` gives chance, and the time if `own_time`; else the database's clock is the time. `passing` returns seconds that only grow: by
+    them this process counts its lease and its looks.
 
     Raises (from the constructor):
         StoreError: the database cannot be used; see connection.connect, connection.refuse_unsafe and migrate.migrate.
@@ -57,12 +58,14 @@ class PostgresDatabase(GroupingDatabase):
         sealing: Sealing = PLAIN,
         lease_ms: int = LEASE_MS,
         own_time: bool = False,
+        passing: Callable[[], float] = awake_and_asleep,
     ) -> None:
         super().__init__(handlers)
         self._sealing = sealing
         self.address = address
         self._clock = clock
-        self.lease = Lease(lease_ms)
+        self.lease = Lease(lease_ms, passing)
+        self._passing = passing
         self.gives_up = True
         """Whether this process takes its session for lost once its lease is over; who holds no runs may go on later."""
         self._own_time = own_time
@@ -76,7 +79,7 @@ class PostgresDatabase(GroupingDatabase):
             "instance": self.instance,
         }
         self._channel = f"mainspring_{address.schema}"
-        self._looked = self._told = time.monotonic()
+        self._looked = self._told = passing()
         self.connection: Connection | None = None
         self._connect(first=True)
 
@@ -203,7 +206,7 @@ class PostgresDatabase(GroupingDatabase):
 
     def _tell(self, connection: Connection, transaction: Transaction) -> None:
         """Give other processes a hint, now and then; they look by themselves too. Not in the group: a hint waits for others' commits."""
-        now = time.monotonic()
+        now = self._passing()
         if (transaction.ready or transaction.facts) and now - self._told >= _TELL_EVERY:
             self._told = now
             with contextlib.suppress(psycopg.Error):
@@ -222,7 +225,7 @@ class PostgresDatabase(GroupingDatabase):
             except psycopg.Error as fault:
                 connection.close()
                 raise translate(fault, self.address.shown) or StoreUnavailableError(str(fault)) from fault
-        now = time.monotonic()
+        now = self._passing()
         if hinted or now - self._looked >= _LOOK_EVERY:
             self._looked = now
             return True

@@ -6,6 +6,7 @@ here counts the time that the machine sleeps.
 """
 
 import time
+from collections.abc import Callable
 
 _BEATS = 4
 
@@ -16,10 +17,11 @@ def awake_and_asleep() -> float:
 
 
 class Lease:
-    """The lease of one session. Thread-safe: one thread renews it, others look."""
+    """The lease of one session. Thread-safe: one thread renews it, others look. `passing` returns seconds that only grow."""
 
-    def __init__(self, ms: int) -> None:
+    def __init__(self, ms: int, passing: Callable[[], float] = awake_and_asleep) -> None:
         self.ms = ms
+        self._passing = passing
         self._span = ms / 1000
         self._renewed: float | None = None
         self._asked = 0.0
@@ -27,16 +29,16 @@ class Lease:
     @property
     def is_due(self) -> bool:
         """Whether it is time to beat."""
-        return awake_and_asleep() - self._asked >= self._span / _BEATS
+        return self._passing() - self._asked >= self._span / _BEATS
 
     @property
     def is_over(self) -> bool:
         """Whether this process must take its session for lost."""
-        return self._renewed is not None and awake_and_asleep() - self._renewed >= self._span * 2 / 3
+        return self._renewed is not None and self._passing() - self._renewed >= self._span * 2 / 3
 
     def ask(self) -> float:
         """Return the instant at which a beat is sent: from there on counts the lease that it renews."""
-        self._asked = awake_and_asleep()
+        self._asked = self._passing()
         return self._asked
 
     def renew(self, asked: float) -> None:

@@ -79,9 +79,9 @@ class PostgresStore(ProcessStore):
     def give_space_back(self) -> None:
         """Nothing to do: the server's autovacuum keeps the space for what comes next."""
 
-    def expired(self) -> list[int]:
-        """Return sessions whose process has not been heard of for longer than the lease, on whatever host."""
-        return [row[0] for row in self.reader.read("list_expired_sessions", (self._lease_ms,))]
+    def expired(self) -> list[tuple[int, int]]:
+        """Return sessions whose process has not been heard of for longer than its lease, on whatever host."""
+        return [(session, lease_ms) for session, lease_ms in self.reader.read("list_expired_sessions")]
 
     @property
     def lease_ms(self) -> int:

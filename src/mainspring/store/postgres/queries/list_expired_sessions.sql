@@ -1,5 +1,5 @@
 -- While the server itself was down nobody could beat: the lease counts from its start at the earliest.
-select id from sessions
+select id, lease_ms from sessions
 where state in ({{alive}}, {{draining}})
-  and greatest(to_timestamp(beat_at / 1000.0), pg_postmaster_start_time()) < clock_timestamp() - make_interval(secs => ? / 1000.0)
+  and greatest(to_timestamp(beat_at / 1000.0), pg_postmaster_start_time()) < clock_timestamp() - make_interval(secs => lease_ms / 1000.0)
 order by id

@@ -1,0 +1,112 @@
+"""Each session lives by its own process's lease, whoever looks."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mainspring.app.stores import make_store
+from mainspring.app.upkeep import bury_silent
+from mainspring.domain.clock import SystemClock
+from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.lease import Lease
+from mainspring.store.postgres.migrate import migrate, migrations, version_of
+from mainspring.store.process_store import ProcessStore
+from tests.postgres_server import PostgresServer
+
+LONG_MS, SHORT_MS = 60_000, 10_000
+
+
+class Passing:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_lease_is_renewed_four_times_and_over_after_two_thirds() -> None:
+    """A process beats well before, and ends itself well before others may take its session for dead."""
+    passing = Passing()
+    lease = Lease(3_000, passing)
+    assert not lease.is_over, "there is no session yet"
+    lease.renew(lease.ask())
+    passing.seconds += 0.74
+    assert not lease.is_due
+    passing.seconds += 0.02
+    assert lease.is_due
+    passing.seconds += 1.23
+    assert not lease.is_over
+    passing.seconds += 0.02
+    assert lease.is_over
+    lease.end()
+    assert not lease.is_over
+
+
+def test_lease_counts_from_the_question_not_from_the_answer() -> None:
+    """The server wrote the beat down before its answer came: a slow answer makes the lease no longer."""
+    passing = Passing()
+    lease = Lease(3_000, passing)
+    asked = lease.ask()
+    passing.seconds += 1.9
+    lease.renew(asked)
+    passing.seconds += 0.2
+    assert lease.is_over
+
+
+@pytest.fixture
+def stores(postgres: PostgresServer) -> Iterator[tuple[ProcessStore, ProcessStore]]:
+    """Two processes with different leases on one store: the long one's first."""
+    url = postgres.new_store()
+    made = (
+        make_store(url, lease_ms=LONG_MS, clock=SystemClock()),
+        make_store(url, lease_ms=SHORT_MS, clock=SystemClock()),
+    )
+    for store in made:
+        store.open()
+        store.open_session("worker")
+    yield made
+    for store in made:
+        store.close(drain=False)
+
+
+def silence(postgres: PostgresServer, store: ProcessStore, ms: int) -> None:
+    """Let the last sign of life of a session be so old, and the server's start with it."""
+    address = store.address  # type: ignore[attr-defined]
+    with connect(address) as connection:
+        text = f"update {address.schema}.sessions set beat_at = beat_at - $1 where id = $2"
+        connection.execute(text, (ms, store.session))
+
+
+def test_session_with_a_longer_lease_is_not_buried_early(
+    postgres: PostgresServer, stores: tuple[ProcessStore, ProcessStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process whose own lease is short leaves a silent session alone that asked for a longer one, and buries it after that."""
+    from mainspring.store.postgres.texts import TEXTS
+
+    long, short = stores
+    text = TEXTS.source("list_expired_sessions").replace("pg_postmaster_start_time()", "to_timestamp(0)")
+    monkeypatch.setitem(TEXTS, "list_expired_sessions", TEXTS.worded(text))  # the server of the tests has just begun
+    silence(postgres, long, SHORT_MS * 2)
+    assert short.expired() == []
+    assert not bury_silent(short)
+    silence(postgres, long, LONG_MS)
+    assert short.expired() == [(long.session, LONG_MS)]
+    assert bury_silent(short)
+    assert short.reader.read_text("select state from sessions where id = ?", (long.session,)) == [("dead",)]
+
+
+def test_store_of_the_form_before_gets_the_lease_that_was_fixed(postgres: PostgresServer) -> None:
+    """Sessions that were opened before sessions had leases of their own keep the ten seconds that they count on."""
+    address = read_address(postgres.new_store())
+    with connect(address) as connection:
+        migrate(connection, address, migrations()[:1])
+        assert version_of(connection, address.schema) == 1
+        connection.execute(
+            f"insert into {address.schema}.sessions (uuid, role, state, host, hostname, pid, pid_started, lock_path, opened_at, beat_at)"
+            " values ('u', 'worker', 'alive', 'h', 'h', 1, '', '', 0, 0)"
+        )
+        assert migrate(connection, address) == ["lease"]
+        assert connection.execute(f"select lease_ms from {address.schema}.sessions").fetchall() == [(10_000,)]
