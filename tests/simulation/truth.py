@@ -10,8 +10,9 @@ from mainspring.domain.ids import idempotency_key
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
-from mainspring.store.commands.results import Done
+from mainspring.store.commands.results import Done, Numbered
 from mainspring.store.commands.runs import Claim, Claimed, Finish, Reopen
+from mainspring.store.commands.sessions import Bury
 from tests.simulation.effects import Effects
 
 LIMITS = {"narrow": 2}
@@ -33,6 +34,7 @@ class Truth:
         self.effects = effects
         self.hits = hits
         self._rows = rows
+        self.on_burial: Callable[[Bury], None] = lambda command: None
         self.wrong: list[str] = []
         self.commits = 0
         self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
@@ -60,6 +62,8 @@ class Truth:
                 self._end(command)
             elif isinstance(command, Reopen) and isinstance(result, Done):
                 self._reopened(command)
+            elif isinstance(command, Bury) and isinstance(result, Numbered):
+                self.on_burial(command)
             elif isinstance(command, Claim) and isinstance(result, Claimed):
                 self._claimed(result, again=again)
         if any(isinstance(command, Claim) for command in commands):

@@ -21,6 +21,11 @@ class UnsureDatabase:
         """The session of the real database."""
         return self.inner.session
 
+    @property
+    def lease(self) -> Any:
+        """The lease of the real database, where there are leases."""
+        return getattr(self.inner, "lease", None)
+
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         """Commit, or not, and tell the truth, or not."""
         world = self.world

@@ -31,6 +31,7 @@ from tests.simulation.workload import REGISTRY
 CHAOS_S = 10.0
 LAST = (["act", "last", "ok"], ["act", "last", "bad"], ["act", "last", "broken"], ["rollback"])
 PEACE_S = 240.0
+_MISFORTUNES = ("kill", "kill", "pause", "mistake", "mistake", "drain", "skew")
 
 
 class Begun(msgspec.Struct):
@@ -58,10 +59,12 @@ class World:
         self.wrong: list[str] = []
         self.effects = Effects()
         self.truth = Truth(self.effects, self.hits, self.rows)
+        self.truth.on_burial = self._was_buried
         self.fault_rate = self.dice.choice((0.01, 0.05, 0.2))
         self.runs: dict[str, Begun] = {}
         self.nodes: list[Node] = []
         self._number = 0
+        self._is_over = False
         self._looked_at: set[str] = set()
         self.client: Node = None  # type: ignore[assignment]  # made in the loop
 
@@ -80,6 +83,7 @@ class World:
         try:
             self.loop.run_until_complete(self._live())
         finally:
+            self._is_over = True
             for node in [*self.nodes, self.client]:
                 node._end()
             self._close()
@@ -220,20 +224,25 @@ class World:
     # -- processes -----------------------------------------------------------------------------------------------------
 
     def _new_node(self, name: str) -> None:
-        self.nodes.append(Node(self, name))
+        if not self._is_over:  # tasks that are slow to end let time pass
+            self.nodes.append(Node(self, name))
 
     def _misfortune(self) -> None:
         living = [node for node in self.nodes if not node.dead and not node.draining]
         if not living:
             return
         dice, node = self.dice, self.dice.choice(living)
-        what = dice.choice(("kill", "kill", "pause", "mistake", "mistake", "drain", "skew"))
+        leased = self.store.lease_ms is not None
+        what = dice.choice(_MISFORTUNES + ("cut off", "cut off") * leased)
         self.hits[what] += 1
         if what == "kill":
             found_after, replaced_after = dice.uniform(0, 3), dice.uniform(0.1, 3)
 
+            alone = leased and dice.random() < 0.5
+
             def killed() -> None:
-                self.loop.call_later(found_after, self._bury, node)
+                if not alone:  # else its whole machine is gone, and only its silence tells
+                    self.loop.call_later(found_after, self._bury, node)
                 self.loop.call_later(replaced_after, self._new_node, node.name)
 
             node.kill(killed, in_commit=dice.random() < 0.5)
@@ -243,6 +252,8 @@ class World:
                 self.loop.call_later(dice.uniform(0, 2), self._bury, node)
                 self.loop.call_later(dice.uniform(2, 6), self._new_node, node.name)
             self.loop.call_later(dice.uniform(0.5, 5), node.resume)
+        elif what == "cut off":
+            node.away_until = self.loop.time() + dice.uniform(0.5, 8)
         elif what == "drain":
             node.drain()
             self.loop.call_later(dice.uniform(0, 5), self._new_node, node.name)
@@ -255,11 +266,26 @@ class World:
             self.hits["buried"] += 1
             self.client_submit(Bury(node.database.session))
 
+    def _was_buried(self, command: Bury) -> None:
+        """Only who is silent is buried for its silence, and by then a process that moves has ended itself."""
+        if command.silent_ms is None:
+            return
+        for node in [*self.nodes, self.client]:
+            if node.session == command.session:
+                node.buried = True
+                self.hits["buried for its silence"] += 1
+                if node is self.client or (node.is_awake and not node.lease_is_over):
+                    self.wrong.append(f"{node} was buried for its silence while it took itself for alive")
+
+    def replace(self, node: Node) -> None:
+        """Start another process in place of one that ended by itself."""
+        self._new_node(node.name)
+
     def _make_peace(self) -> None:
         self.fault_rate = 0.0
         for node in self.nodes:
             node.resume()
-            if node.dead:
+            if node.dead and self.store.lease_ms is None:
                 self._bury(node)
         self._new_node("last worker")
 
