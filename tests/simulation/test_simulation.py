@@ -49,6 +49,8 @@ SOMETIMES = (
     ),
 )
 
+RARE = {"taken back where it stopped", "killed after commit, before reply", "deadline", "undone", "step in doubt"}
+"""Not to be asked of a few seeds."""
 WITH_LEASES = ("cut off", "lease over", "buried for its silence")
 """Reached where a session is known to live by its lease alone."""
 
@@ -82,8 +84,9 @@ def test_every_run_ends_as_it_must_whatever_fails_meanwhile(store, chunk, record
     record_property("seeds", done)
     print(f"{done} seeds; {dict(sorted(hits.items()))}")
     assert done >= len(seeds) * FLOOR, f"only {done} of {len(seeds)} seeds were lived in {BUDGET_S:.0f} s"
-    if done >= 100:
-        declared = SOMETIMES + WITH_LEASES * (store == "postgres")
+    if done >= (100 if store == "sqlite" else 20):
+        declared = set(SOMETIMES) if done >= 100 else set(SOMETIMES) - RARE
+        declared |= set(WITH_LEASES) if store == "postgres" else set()
         assert not [name for name in declared if not hits[name]], "a declared fault or recovery was never reached"
 
 
