@@ -10,9 +10,10 @@ import socket
 import threading
 from typing import Literal
 
-Cut = Literal["before", "after", "late"]
+Cut = Literal["before", "after", "late", "silent", "half"]
 """`before`: the server never hears of the commit. `after`: it commits, the answer is lost. `late`: the client is cut off at once, and the
-server gets the commit when `deliver` is called."""
+server gets the commit when `deliver` is called. `silent`: nobody hears of anybody any more, and the line stays open. `half`: the server's
+side ends its sending."""
 
 _SYNC = b"S\0\0\0\x04"
 """With this a client ends what it sends at once."""
@@ -90,6 +91,13 @@ class Proxy:
         cut, self._cut, self._armed = self._cut, None, False
         self.cuts += 1
         if cut == "before":
+            return
+        if cut == "silent":
+            self._late.wait(60)
+            return
+        if cut == "half":
+            client.shutdown(socket.SHUT_WR)
+            self._late.wait(60)
             return
         while _SYNC not in data:
             data += client.recv(65_536)

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from mainspring.domain.errors import ConfigError
 
 DEFAULT_SCHEMA = "mainspring"
-_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,51}")
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives": 1,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.store import failpoints
 from mainspring.store.commands import automations as acts
@@ -18,6 +19,7 @@ from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.store import PostgresStore
 from tests.contract.store.overlap import Sender, wait_until
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
@@ -269,3 +271,40 @@ def test_a_buried_process_that_comes_back_over_a_cut_line_is_fenced(postgres, pr
     assert [row for row in contents(url)["runs"] if "'new'" in row] == []
     for one in (database, other):
         one.close()
+
+
+def test_a_half_closed_line_is_a_dead_one(postgres, proxy):
+    """The server's side sends nothing more, ours could still: it is given up, and the command is sent again."""
+    database = filled(opener(through(postgres.new_store(), proxy)))
+    proxy.arm("half")
+    failpoints.install(proxy.pass_place)
+    sender = Sender(SimpleNamespace(database=database), (starting("new"),))
+    sender.start()
+    wait_until(lambda: sender.rings == 1)
+    proxy.deliver()
+    sender.join(30)
+    assert sender.answer.created
+    database.close()
+
+
+def test_a_process_that_nobody_answers_gives_its_session_up_before_others_may_take_it(postgres, proxy, tmp_path):
+    """The line stays open and silent: the committing thread hangs, and another one sees that the lease is over."""
+    address = read_address(through(postgres.new_store(), proxy))
+    given_up = threading.Event()
+    errors: list[BaseException] = []
+
+    def note(error: BaseException) -> None:
+        errors.append(error)
+        given_up.set()
+
+    store = PostgresStore(address, locks=tmp_path, lease_ms=3_000, clock=SystemClock(), on_fatal=note)
+    store.open()
+    store.open_session("worker")
+    proxy.arm("silent")
+    failpoints.install(proxy.pass_place)
+    store.submit(starting("new"), errors.append)
+    assert given_up.wait(30)
+    assert isinstance(errors[0], FencedError)
+    failpoints.install(None)
+    proxy.deliver()
+    store.close()
