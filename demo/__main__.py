@@ -80,8 +80,8 @@ class Story:
             view = await handle.view()
             if view.state in ("failed", "needs_attention", "cancelled"):
                 raise SystemExit(f"the run {handle.id} is {view.state}: {view.failure}")
-            if until is not None and files >= until:
-                return
+            if view.state == "succeeded" or (until is not None and files >= until):
+                return  # on a slow machine it may be over before anybody looked
             if until is None and self._asked(handle.id, view.waiting_for):
                 return
             if time.monotonic() - self._spoke >= _SPEAK_EVERY:
@@ -115,9 +115,9 @@ class Story:
         return killed_at
 
     async def _ask(self, app: ms.App, handle: ms.Handle) -> None:
-        (asked,) = await asyncio.to_thread(self._stage.questions, handle.id)
         within = "45s" if self._terminal else "2s"
-        await question.put(app, handle, asked, terminal=self._terminal, within=within)
+        for asked in await asyncio.to_thread(self._stage.questions, handle.id):
+            await question.put(app, handle, asked, terminal=self._terminal, within=within)
 
     def _check(self, run: str, killed_at: float) -> bool:
         """Print each finding, then what the command line says."""
