@@ -12,7 +12,8 @@ from mainspring.store.base import StoreBrokenError
 _Fault = tuple[type[MainspringError], str, str]
 
 _AGAIN = "It is tried again by itself."
-_AWAY: _Fault = (StoreUnavailableError, "the database is out of reach", _AGAIN)
+_LOOK = "Is the server up, and does store.url name it? Workers try again by themselves."
+_AWAY: _Fault = (StoreUnavailableError, "the database is out of reach", _LOOK)
 _BUSY: _Fault = (StoreUnavailableError, "the database let another transaction go first", _AGAIN)
 _STATES: dict[str, _Fault] = {
     "25006": (
