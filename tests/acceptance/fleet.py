@@ -112,6 +112,19 @@ class Fleet:
         assert done.returncode == 0, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def script(self, code: str, *words: str) -> None:
+        """Run a program of a machine that does not work."""
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=self.folder, env=self.env, capture_output=True, check=False, timeout=PATIENCE, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def stop(self, machine: Machine) -> None:
+        """Switch a machine off as one does it: its supervisor is told to end, and drains first."""
+        os.kill(max(machine.processes("mainspring\0up")), signal.SIGTERM)  # the others are those that made the machine
+        self.until(lambda: not machine.processes())
+
     def start(self, count: int) -> None:
         """Start so many runs from a machine that does not work."""
         for number in range(count):

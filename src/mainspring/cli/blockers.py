@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mainspring.cli.words import ago, moment, one_line
+from mainspring.domain.rate_window import RateWindow
 from mainspring.domain.states import SessionState
 from mainspring.store.views import Blocker
 
@@ -158,18 +159,18 @@ def _of_limits(blocker: Blocker, now: int, zone: str) -> Iterator[Block]:
             command=f"mainspring runs list --state running --limit {max(queue.concurrency, 1)}",
             does="see what has the places",
         )
-    if queue is not None and run.fresh and (free_at := _rate_free_at(blocker)) is not None and free_at > now:
+    if queue is not None and run.fresh and (free_at := _rate_free_at(blocker, now)) is not None and free_at > now:
         yield Block(f"The rate of queue {queue.name} lets the next run start at {moment(free_at, now, zone)}.", free_at)
     if blocker.place is not None and blocker.place.number > 1:
         yield Block(f"It is number {blocker.place} among the runs that are ready in queue {run.queue}.")
 
 
-def _rate_free_at(blocker: Blocker) -> int | None:
-    """Return the instant from which one more start is allowed, as the claim computes it."""
+def _rate_free_at(blocker: Blocker, now: int) -> int | None:
+    """Return the instant from which one more start is allowed."""
     queue = blocker.queue
     if queue is None or not queue.rate_count or not queue.rate_per_ms:
         return None
-    return -(-(queue.rate_next_us + queue.rate_per_ms * 1_000 // queue.rate_count) // 1_000) - queue.rate_per_ms
+    return RateWindow.of(queue.rate_count, queue.rate_per_ms, queue.rate_starts).next_at(now)
 
 
 def _because(reason: str | None) -> str:

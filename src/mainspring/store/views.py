@@ -114,13 +114,13 @@ class RunStory(msgspec.Struct, frozen=True):
 
 
 class QueueView(msgspec.Struct, frozen=True):
-    """A queue with its limits and load; `running` is counted up to 1,000."""
+    """A queue with its limits and load; `running` is counted up to 1,000. `rate_starts` = as domain.rate_window writes it."""
 
     name: str
     concurrency: int | None
     rate_count: int | None
     rate_per_ms: int | None
-    rate_next_us: int
+    rate_starts: str
     max_backlog: int | None
     backlog: int
     paused_at: int | None

@@ -84,7 +84,7 @@ class _Scan:
         starts = limits.free_starts(self.tx.now, wanted) if wanted else 0
         chosen = self._candidates(groups, starts, fresh=1) if starts else []
         if starts < wanted and len(chosen) == starts:
-            after = limits.next_start_at()
+            after = limits.next_start_at(self.tx.now, starts)
             if after is not None and self._candidates(groups, starts + 1, fresh=1)[starts:]:
                 self.later.append(max(after, self.tx.now + 1))
         return resumes, chosen

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mainspring.domain.rate_window import RateWindow
 from mainspring.store.commands.automations import PauseQueue, SetQueue
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import StartRun
@@ -12,13 +13,20 @@ _ROOM = "queue has room"
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What one Claim may take from a queue. `rate_next_us` = theoretical arrival time of the next start (GCRA, microseconds)."""
+    """What one Claim may take from a queue. `rate_starts` = what of its rate is used up, as RateWindow writes it."""
 
     queue: str
     concurrency: int | None
     rate_count: int | None
     rate_per_ms: int | None
-    rate_next_us: int
+    rate_starts: str
+
+    @property
+    def rate(self) -> RateWindow | None:
+        """The rate with what is used up of it; None if there is none."""
+        if self.rate_count is None or self.rate_per_ms is None:
+            return None
+        return RateWindow.of(self.rate_count, self.rate_per_ms, self.rate_starts)
 
     def free_slots(self, tx: Transaction, most: int) -> int:
         """Return how many more runs may run now, at most `most`."""
@@ -29,22 +37,19 @@ class Limits(msgspec.Struct, frozen=True):
 
     def free_starts(self, now: int, most: int) -> int:
         """Return how many starts the rate allows at `now` (ms), at most `most`; resumes are not counted."""
-        if self.rate_count is None or self.rate_per_ms is None:
-            return most
-        room_us = (now + self.rate_per_ms) * 1_000 - max(self.rate_next_us, now * 1_000)
-        return max(0, min(most, room_us * self.rate_count // (self.rate_per_ms * 1_000)))
+        rate = self.rate
+        return most if rate is None else min(most, rate.free(now))
 
     def spend(self, tx: Transaction, starts: int) -> None:
         """Count so many starts."""
-        if starts and self.rate_count is not None and self.rate_per_ms is not None:
-            cost_us = -(-starts * self.rate_per_ms * 1_000 // self.rate_count)
-            tx.change("spend_rate", (max(self.rate_next_us, tx.now * 1_000) + cost_us, self.queue))
+        rate = self.rate
+        if starts and rate is not None:
+            tx.change("spend_rate", (rate.spend(starts, tx.now).write(), self.queue))
 
-    def next_start_at(self) -> int | None:
-        """Return the instant (ms) from which one more start is allowed, if a rate limits it."""
-        if self.rate_count is None or self.rate_per_ms is None:
-            return None
-        return -(-(self.rate_next_us + self.rate_per_ms * 1_000 // self.rate_count) // 1_000) - self.rate_per_ms
+    def next_start_at(self, now: int, starts: int) -> int | None:
+        """Return the instant (ms) from which one more start is allowed after so many at `now`, if a rate limits it."""
+        rate = self.rate
+        return None if rate is None else rate.spend(starts, now).next_at(now)
 
 
 def open_queues(tx: Transaction, wanted: tuple[str, ...] | None) -> dict[str, Limits]:

@@ -1,1 +1,1 @@
-update queues set rate_next_us = ? where name = ?
+update queues set rate_starts = ? where name = ?

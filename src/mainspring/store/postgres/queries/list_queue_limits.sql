@@ -1,9 +1,9 @@
 -- What is limited is claimed from by one process at a time; the row is read as it is once its lock is ours.
-select name, concurrency, rate_count, rate_per_ms, rate_next_us from queues
+select name, concurrency, rate_count, rate_per_ms, rate_starts from queues
 where paused_at is null and concurrency is null and rate_count is null
 union all
 select * from (
-    select name, concurrency, rate_count, rate_per_ms, rate_next_us from queues
+    select name, concurrency, rate_count, rate_per_ms, rate_starts from queues
     where paused_at is null and (concurrency is not null or rate_count is not null)
     order by name for update
 ) as limited

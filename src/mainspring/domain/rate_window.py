@@ -1,0 +1,59 @@
+"""How much of a rate is used up: the starts of the last span, so that in *any* span no more than the count are let through.
+
+A bucket that refills evenly would let nearly twice the count through in the span after it was full; a service that counts our calls counts
+any span. Starts are kept in parts of a fiftieth of the span, each counted until its last instant is a whole span ago: a large rate gives
+at least 98 % of what it says, and one of up to fifty starts is exact. All instants and spans are milliseconds.
+"""
+
+import msgspec
+
+_PARTS = 50
+_PART = tuple[int, int]
+
+
+class RateWindow(msgspec.Struct, frozen=True):
+    """At most `count` starts in any `per_ms`; `parts` = (last instant, starts) of each part, oldest first."""
+
+    count: int
+    per_ms: int
+    parts: tuple[_PART, ...] = ()
+
+    @classmethod
+    def of(cls, count: int, per_ms: int, written: str) -> "RateWindow":
+        """Return the window that `write` made, for a rate that may be another one since."""
+        return cls(count, per_ms, tuple(msgspec.json.decode(written, type=list[_PART])))
+
+    def write(self) -> str:
+        """Return the parts as text, at most some fifty of them."""
+        return msgspec.json.encode(self.parts).decode()
+
+    def free(self, now: int) -> int:
+        """Return how many may start now."""
+        return max(0, self.count - sum(starts for last, starts in self.parts if self._counts(last, now)))
+
+    def spend(self, starts: int, now: int) -> "RateWindow":
+        """Return the window after so many starts now."""
+        if not starts:
+            return self
+        width = max(1, self.per_ms // _PARTS) if self.count > _PARTS else 1
+        last = now - now % width + width - 1
+        kept = [part for part in self.parts if self._counts(part[0], now)]
+        if kept and kept[-1][0] >= last:  # equal, or the clock went back: nothing is forgotten for that
+            kept[-1] = (kept[-1][0], kept[-1][1] + starts)
+        else:
+            kept.append((last, starts))
+        return msgspec.structs.replace(self, parts=tuple(kept))
+
+    def next_at(self, now: int) -> int:
+        """Return the earliest instant, from now on, at which one more may start."""
+        used = sum(starts for last, starts in self.parts if self._counts(last, now))
+        if used < self.count:
+            return now
+        for last, starts in self.parts:
+            used -= starts if self._counts(last, now) else 0
+            if used < self.count:
+                return last + self.per_ms
+        return now + self.per_ms
+
+    def _counts(self, last: int, now: int) -> bool:
+        return now - last < self.per_ms
