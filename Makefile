@@ -25,7 +25,7 @@ DEV := $(VENV)/.made-$(VERSION)
 DEMO := .venv-demo/.made-$(VERSION)
 BENCH := .venv-bench/.made-$(VERSION)
 
-.PHONY: help setup demo test lint fix check bench torture clean
+.PHONY: help setup demo test lint fix check bench torture golden clean
 
 help: ## Show this list
 	@echo "usage: make TARGET [PYTHON=/path/to/python]"
@@ -55,6 +55,9 @@ bench: $(BENCH) ## Print each figure beside a peer's, from the same run
 torture: $(DEV) ## Simulate many seeds (SEEDS=n), then kill at every commit point, and again during recovery
 	@SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
 	@MAINSPRING_CRASH_ALL=1 $(PYTEST) tests/crash tests/acceptance/test_takeover.py -n 2 --timeout=0
+
+golden: $(DEV) ## Keep journals and stores of this version for every later one to be tried on (before its release: AGAIN=1 makes them anew)
+	@$(PY) -m tests.golden.record
 
 clean: ## Remove everything that make made
 	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

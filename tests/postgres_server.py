@@ -100,7 +100,7 @@ class PostgresServer:
     def _as_user(self) -> dict[str, Any]:
         return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
 
-    def _run(self, name: str, *words: object) -> None:
+    def _run(self, name: str, *words: object) -> str:
         done = subprocess.run(
             [self._binaries / name, *map(str, words)],
             capture_output=True,
@@ -110,6 +110,7 @@ class PostgresServer:
             **self._as_user(),
         )
         assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+        return done.stdout.decode()
 
     @staticmethod
     def _env() -> dict[str, str]:
@@ -150,6 +151,20 @@ class PostgresServer:
         """Return the address of an empty store: a schema that nobody has used."""
         self._names += 1
         return f"{self.url('postgres')}?schema=t{os.getpid()}_{self._names}"
+
+    def execute(self, text: str, database: str = "postgres") -> None:
+        """Run statements, one after the other."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(text)
+
+    def make_database(self, name: str) -> None:
+        """Make an empty database."""
+        self.execute(f'create database "{name}"')
+
+    def dump(self, database: str) -> str:
+        """Return the statements that make a database anew."""
+        words = ["--no-owner", "--no-privileges", "--rows-per-insert=100"]
+        return self._run("pg_dump", *words, self.url(database))
 
     @property
     def pid(self) -> int:

@@ -87,10 +87,10 @@ class Engine:
 
 
 class World:
-    """The file, and the time."""
+    """The store - a file in the folder, or the address of a server - and the time."""
 
-    def __init__(self, folder: Path, clock: Any = None) -> None:
-        self.path = folder / "state.db"
+    def __init__(self, place: Path | str, clock: Any = None) -> None:
+        self.path = place / "state.db" if isinstance(place, Path) else place
         self.clock = clock
         self._live: list[Engine] = []
 

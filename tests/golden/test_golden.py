@@ -1,0 +1,170 @@
+"""Stores and journals of every released version, under today's code: nothing is lost, nothing is done twice, what was open ends.
+
+`make golden` keeps those of the present version; see record.py.
+"""
+
+import asyncio
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mainspring.domain.classify import classify
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import TERMINAL
+from mainspring.engine.body import Body
+from mainspring.engine.ending import ending_of
+from mainspring.engine.programs import Program, program_of
+from mainspring.engine.registry import Registry
+from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.store.commands.sessions import Bury
+from tests.acceptance.engine_world import AT_ONCE, Engine, World
+from tests.golden.stage import Journal, Kept, Stage, calls, load, versions
+
+FOLDERS = list(versions())
+_JOURNALS = msgspec.json.Decoder(list[Journal])
+_KEPT = msgspec.json.Decoder(dict[str, Kept])
+_STOPS = (OutcomeKind.CANCEL, OutcomeKind.DEADLINE)
+
+pytestmark = pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def kept(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> tuple[World, Kept]:
+    """A copy of a golden store, and what is known of it."""
+    known = _KEPT.decode((folder / "kept.json").read_bytes())[request.param]
+    if request.param == "sqlite":
+        (tmp_path / "state.db").write_bytes(lzma.decompress((folder / "store.db.xz").read_bytes()))
+        return World(tmp_path), known
+    server = request.getfixturevalue("postgres")
+    database = f"golden_{folder.name}_{tmp_path.parent.name}_{tmp_path.name}"[-60:]
+    server.make_database(database)
+    server.execute(lzma.decompress((folder / "store.sql.xz").read_bytes()).decode(), database)
+    return World(server.url(database)), known
+
+
+def journals_of(folder: Path) -> list[Journal]:
+    return _JOURNALS.decode((folder / "journals.json").read_bytes())
+
+
+def body_of(journal: Journal, registry: Registry, count: int | None = None) -> tuple[Body, Program]:
+    """Return the body of a kept run after it was handed the first outcomes of its journal."""
+    run = journal.run
+    program = program_of(run, registry, run.input)
+    outcomes = journal.outcomes if count is None else journal.outcomes[:count]
+    body = Body(run.id, run.generation, program.main, outcomes, run.started_at)
+    body.superseded = journal.superseded
+    body.begin()
+    return body, program
+
+
+def replayed(folder: Path, journals: list[Journal]) -> Iterator[tuple[Journal, Body, Program]]:
+    _, registry = load(folder)
+    for journal in journals:
+        body, program = body_of(journal, registry)
+        yield journal, body, program
+        body.close()
+
+
+def failure_of(error: BaseException) -> Failure:
+    return Failure.of(error, classify(error))
+
+
+def assert_ends_alike(journal: Journal, body: Body, program: Program) -> None:
+    """It ends once more as it did, is handed all that was saved, and asks for nothing that was not."""
+    assert body.drift is None, (journal.run.automation, body.drift)
+    assert [request.ident for request in body.new if request.open] == [], journal.run.automation
+    assert body.done, journal.run.automation
+    end = ending_of(body, program, failure_of)
+    assert (end.state, end.result) == (journal.state, journal.result), journal.run.automation
+    assert not body.unclaimed, journal.run.automation
+
+
+def test_finished_journals_end_the_same_way_once_more(folder: Path) -> None:
+    """Handed what was saved, each body of a finished run ends with the same result and asks for nothing anew."""
+    finished = [journal for journal in journals_of(folder) if journal.state in TERMINAL]
+    assert len(finished) > 15
+    for journal, body, program in replayed(folder, finished):
+        assert_ends_alike(journal, body, program)
+
+
+def test_a_journal_cut_anywhere_asks_for_what_was_saved_next(folder: Path) -> None:
+    """At each place of each journal the body wants just what stands there: the same next command."""
+    _, registry = load(folder)
+    looked = 0
+    for journal in journals_of(folder):
+        for count, outcome in enumerate(journal.outcomes):
+            if outcome.kind in _STOPS or outcome.state == "cancelled":
+                continue
+            body, _ = body_of(journal, registry, count)
+            assert body.drift is None
+            assert outcome.ident in body.waiting, (journal.run.automation, outcome.ident)
+            body.close()
+            looked += 1
+    assert looked > 80
+
+
+def test_unfinished_journals_wait_for_what_they_waited_for(folder: Path) -> None:
+    """The body of a run that was open goes through its history without drift and is not done."""
+    open_ones = [journal for journal in journals_of(folder) if journal.state not in TERMINAL]
+    assert open_ones
+    for journal, body, _ in replayed(folder, open_ones):
+        assert body.drift is None
+        assert not body.unclaimed
+        assert not body.done
+        assert body.waiting, journal.run.automation
+
+
+def test_a_missing_outcome_is_noticed(folder: Path) -> None:
+    """The look at a finished run bites: one without its last saved step is not taken for one that ends alike."""
+    _, registry = load(folder)
+    journal = next(journal for journal in journals_of(folder) if journal.run.automation == "steps")
+    body, program = body_of(journal, registry, len(journal.outcomes) - 1)
+    with pytest.raises(AssertionError):
+        assert_ends_alike(journal, body, program)
+    body.close()
+
+
+@pytest.mark.parametrize("settings", [AT_ONCE, WorkerSettings()], ids=["replayed", "at ease"])
+def test_a_golden_store_goes_on(folder: Path, kept: tuple[World, Kept], settings: WorkerSettings) -> None:
+    """Brought to today's form, each open run ends as it should, no finished one is touched, no saved step is called again."""
+    world, known = kept
+    module, registry = load(folder)
+    scenes: list[dict[str, Any]] = module.SCENES
+
+    async def play() -> None:
+        async with world.engine(registry, settings) as engine:
+            stage = Stage(engine, module)
+            before = {journal.run.id: journal for journal in stage.journals()}
+            await bury_all(engine)
+            for scene in scenes:
+                await stage.finish(scene, known.runs[scene["name"]])
+            after = {journal.run.id: journal for journal in stage.journals()}
+        for run, old in before.items():
+            new = after[run]
+            kept_rows = {(o.rank, o.generation): o for o in (*new.outcomes, *new.superseded)}
+            for outcome in (*old.outcomes, *old.superseded):
+                now = kept_rows[outcome.rank, outcome.generation]
+                assert msgspec.structs.replace(now, superseded=outcome.superseded) == outcome
+            if old.state in ("succeeded", "cancelled"):
+                assert new == old
+        again = calls(module) & set(known.done)
+        assert not again, [name for key, name in module.CALLS if key in again]
+        for journal in after.values():
+            if journal.state in TERMINAL:
+                body, program = body_of(journal, registry)
+                assert_ends_alike(journal, body, program)
+                body.close()
+
+    asyncio.run(play())
+
+
+async def bury_all(engine: Engine) -> None:
+    """Let the sessions that were alive be found dead: their machine is gone."""
+    for session, *_ in engine.working.store.reader.read("list_live_sessions", (100,)):
+        if session != engine.working.store.session:
+            await engine.working.apply(Bury(session))
