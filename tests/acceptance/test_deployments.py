@@ -112,14 +112,19 @@ def replace(fleet: Fleet, old: Machine, name: str) -> Machine:
     return new
 
 
+def all_wait(fleet: Fleet, event: str) -> None:
+    """Wait until each run waits for this event."""
+    waits = "select count(*) from waits w join runs r on r.id = w.run where w.kind = 'event' and r.state = 'waiting' and w.name = %s"
+    fleet.until(lambda: fleet.rows(waits, event) == [(RUNS,)], within=PATIENCE_S)
+
+
 def test_three_deploys_with_edited_bodies_under_a_thousand_runs(fleet: Fleet) -> None:
     """All of them finish, none waits for a worker, and no step is lost, repeated or done under two keys while machines come and go."""
     machines = [fleet.up("a0"), fleet.up("b0")]
     fleet.script(START, str(RUNS))
-    waits = "select count(*) from waits w join runs r on r.id = w.run where w.kind = 'event' and r.state = 'waiting' and w.name = %s"
     for deploy, body in enumerate(BODIES[1:], 1):
         event = f"go-{deploy}"
-        fleet.until(lambda event=event: fleet.rows(waits, event) == [(RUNS,)], within=PATIENCE_S)
+        all_wait(fleet, event)
         (fleet.folder / "work.py").write_text(STEPS + body)
         first = replace(fleet, machines[0], f"a{deploy}")
         fleet.script(PUBLISH, event)  # while both texts are there

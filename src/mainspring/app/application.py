@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -69,6 +70,7 @@ class App:
         self._project: Project | None = None
         self._working: Working | None = None
         self._store: ProcessStore | None = None
+        self._opening = threading.Lock()
         self._options = starting.StartOptions()
         self._actor = Actor.app(os.getpid(), socket.gethostname())
 
@@ -236,13 +238,15 @@ class App:
     # -- what handles use ----------------------------------------------------------------------------------------------
 
     def open_store(self) -> ProcessStore:
-        """Return the store: the running worker's, or one opened for acts."""
+        """Return the store: the running worker's, or one opened for acts, once for all who ask at the same time."""
         if self._working is not None:
             return self._working.store
-        if self._store is None:
-            self._store = make_store(self.place, clock=self.clock, sealing=self.sealing)
-            self._store.open()
-        return self._store
+        with self._opening:
+            if self._store is None:
+                store = make_store(self.place, clock=self.clock, sealing=self.sealing)
+                store.open()
+                self._store = store
+            return self._store
 
     async def changed(self, within: float) -> None:
         """Wait until something changed in the store, or for so many seconds."""

@@ -1,0 +1,47 @@
+"""Apps: what they open for acts."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.errors import MainspringError
+from mainspring.store.sqlite.store import SqliteStore
+
+
+def test_acts_at_the_same_time_share_one_store_that_is_open(tmp_path, monkeypatch):
+    """Who comes while the store is being opened waits until it is, and gets the same one."""
+    opening, may_go_on, opened = threading.Event(), threading.Event(), []
+    real = SqliteStore.open
+
+    def open_slowly(store):
+        opening.set()
+        assert may_go_on.wait(20)
+        real(store)
+        opened.append(store)
+
+    monkeypatch.setattr(SqliteStore, "open", open_slowly)
+    app = ms.App(tmp_path / "state.db")
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(app.open_store)
+        assert opening.wait(20)
+        others = [pool.submit(lambda: app.open_store().committer) for _ in range(7)]
+        may_go_on.set()
+        found = {other.result(20) for other in others} | {first.result(20).committer}
+    assert len(found) == len(opened) == 1
+    app.close()
+
+
+def test_store_that_could_not_be_opened_is_tried_again(tmp_path):
+    """An act that failed because the store was away leaves nothing behind that the next one would take for a store."""
+    place = tmp_path / "folder" / "state.db"
+    place.parent.write_text("in the way")
+    app = ms.App(place)
+    for _ in range(2):
+        with pytest.raises(MainspringError, match="folder"):
+            app.open_store()
+    place.parent.unlink()
+    place.parent.mkdir()
+    assert app.open_store().committer
+    app.close()
