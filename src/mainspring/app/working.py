@@ -101,7 +101,7 @@ class Working:
         """
         self.loop = asyncio.get_running_loop()
         self.store.open()
-        self.store.open_session(self._role)
+        self.store.open_session(self._role, capacity=self._settings.concurrency)
         reads = WorkerReads(self.store.reader)
         self.worker = Worker(
             self.loop,
@@ -124,7 +124,8 @@ class Working:
         self.worker.start()
         if self._schedules:
             off_loop = self.worker.off_loop
-            self._scheduler = Scheduler(self.loop, self.store, reads, self.registry, self.clock, self.sealing, off_loop)
+            mine = self.registry.automations
+            self._scheduler = Scheduler(self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=mine)
             self._scheduler.start()
 
     def _watch_loop(self) -> None:
@@ -157,7 +158,7 @@ class Working:
     async def _announce(self) -> None:
         for queue in self._queues:
             await self.apply(queue)
-        await self.apply(announcement(self.registry, self.clock.now(), self.sealing.limit))
+        await self.apply(announcement(self.registry, self.clock.now(), self.sealing))
         await self.apply(SetMeta(PROBLEMS, problems_as_data(self.registry)))
 
     def child_pids(self) -> list[int]:

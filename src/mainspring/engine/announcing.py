@@ -3,10 +3,11 @@
 import msgspec
 
 from mainspring.domain.call import encode_call
-from mainspring.domain.codec import DEFAULT_LIMIT
+from mainspring.domain.codec import encode
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.schedule import Schedule
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.automation import Automation
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
@@ -24,8 +25,11 @@ NOT_YET = {
 """Options that are written down for later and change nothing yet: whoever states one must hear of it."""
 
 
-def announcement(registry: Registry, now_at: int, payload_max: int = DEFAULT_LIMIT) -> Announce:
-    """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry."""
+def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> Announce:
+    """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry.
+
+    With each schedule goes what its runs are given, sealed, so that a scheduler needs nobody's code.
+    """
     rows: list[AutomationRow] = []
     schedules: list[ScheduleRow] = []
     for automation in registry:
@@ -43,7 +47,7 @@ def announcement(registry: Registry, now_at: int, payload_max: int = DEFAULT_LIM
             )
         )
         if definition.schedules:
-            schedules.extend(_schedules_of(automation, registry, now_at, payload_max))
+            schedules.extend(_schedules_of(automation, registry, now_at, sealing))
     parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
     return Announce(fingerprint(*parts), tuple(rows), tuple(schedules))
 
@@ -60,11 +64,11 @@ def _report_not_yet(automation: Automation, registry: Registry) -> None:
             registry.problems.append(problem)
 
 
-def _schedules_of(automation: Automation, registry: Registry, now_at: int, payload_max: int) -> list[ScheduleRow]:
-    definition = automation.definition
+def _schedules_of(automation: Automation, registry: Registry, now_at: int, sealing: Sealing) -> list[ScheduleRow]:
+    definition, signature = automation.definition, automation.signature
     try:
-        if automation.signature is not None:
-            encode_call(automation.signature, (), {}, definition.name, limit=payload_max)
+        data = encode({}) if signature is None else encode_call(signature, (), {}, definition.name, limit=sealing.limit)
+        given = sealing.seal(data)
     except MainspringError as error:
         problem = Problem(
             where=definition.where,
@@ -82,6 +86,7 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int, paylo
             msgspec.json.encode(schedule.to_data(), order="deterministic"),
             schedule.next_after(now_at),
             _first_slot(schedule, now_at) if definition.option("misfire") != "none" else None,
+            given,
         )
         for number, schedule in enumerate(definition.schedules, start=1)
     ]

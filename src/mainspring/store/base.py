@@ -98,12 +98,17 @@ class Database(Protocol):
 
 
 class DueSchedule(msgspec.Struct, frozen=True):
-    """A schedule whose next slot has come."""
+    """A schedule whose next slot has come, with all that its run needs.
+
+    `definition` is domain.definition.Definition as JSON, `input` what the run is given, sealed; None where an older version announced it.
+    """
 
     name: str
     automation: str
     spec: bytes
     slot_at: int
+    definition: bytes | None
+    input: bytes | None
 
 
 Rows = list[tuple[Any, ...]]
@@ -145,8 +150,8 @@ class EngineReads(Protocol):
         """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
         ...
 
-    def due_schedules(self, now: int) -> list[DueSchedule]:
-        """Return the schedules whose next slot is at or before `now`, and which are neither paused nor ended."""
+    def due_schedules(self, now: int, limit: int = 100) -> list[DueSchedule]:
+        """Return the schedules whose next slot is at or before `now`, and which are neither paused nor ended, earliest first."""
         ...
 
     def next_slot_at(self) -> int | None:

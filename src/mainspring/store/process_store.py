@@ -127,8 +127,11 @@ class ProcessStore(ABC):
         )
         self._committer.start()
 
-    def open_session(self, role: str) -> int:
-        """Open this process's one session: the lock first, then the row, so that nobody finds the row without its proof of life."""
+    def open_session(self, role: str, *, posts: tuple[str, ...] = (), capacity: int | None = None) -> int:
+        """Open this process's one session: the lock first, then the row, so that nobody finds the row without its proof of life.
+
+        `posts` and `capacity` are those of OpenSession.
+        """
         uuid = f"{self.clock.random_bits(128):032x}"
         self.lock = SessionLock(self.locks, uuid)
         pid = os.getpid()
@@ -141,6 +144,8 @@ class ProcessStore(ABC):
             pid_started=process_started(pid) or "",
             lock_path=str(self.lock.path),
             lease_ms=self.lease_ms,
+            posts=posts,
+            capacity=capacity,
         )
         return int(self.apply(opening).number)
 

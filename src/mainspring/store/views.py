@@ -130,7 +130,10 @@ class QueueView(msgspec.Struct, frozen=True):
 
 
 class SessionView(msgspec.Struct, frozen=True):
-    """One process's life; `running` runs are its own now. `queues` None = every queue, or not yet said; `automations` = name -> version."""
+    """One process's life; `running` runs are its own now. `queues` None = every queue, or not yet said; `automations` = name -> version.
+
+    `posts` = the roles of the processes that a supervisor keeps; `capacity` = how many runs a worker takes at once.
+    """
 
     id: int
     uuid: str
@@ -147,6 +150,8 @@ class SessionView(msgspec.Struct, frozen=True):
     opened_at: int
     beat_at: int
     ended_at: int | None
+    posts: list[str]
+    capacity: int | None
     running: int
     automations: dict[str, int] = {}
 

@@ -1,5 +1,6 @@
 """Definitions, schedules, slots and locks as data."""
 
+import msgspec
 import pytest
 
 from mainspring.store.commands.automations import (
@@ -215,6 +216,17 @@ def test_paused_automation_serves_no_slot(store, clock):
     assert (store.engine_reads.due_schedules(clock.now()), store.engine_reads.next_slot_at()) == ([], clock.now() + 5)
     clock.forward(5)
     assert len(store.engine_reads.due_schedules(clock.now())) == 1
+
+
+def test_due_schedule_tells_all_that_its_run_needs(store, clock):
+    """Definition and input go with it; announcing an unchanged one brings the input of today, and one of an older version has none."""
+    store.announce("a", schedules=(schedule(),), definition=b'{"x":1}')
+    (due,) = store.engine_reads.due_schedules(clock.now())
+    assert (due.definition, due.input) == (b'{"x":1}', None)
+    given = msgspec.structs.replace(schedule(at=77), input=b'{"n":1}')
+    store.announce("a", schedules=(given,), definition=b'{"x":2}')
+    (due,) = store.engine_reads.due_schedules(clock.now())
+    assert (due.slot_at, due.definition, due.input) == (1_000, b'{"x":2}', b'{"n":1}')
 
 
 def test_unfinished_runs_of_an_automation(store):

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 import mainspring as ms
+from mainspring.domain.sealing import Sealing
 from mainspring.engine.announcing import announcement, problems_as_data
 from mainspring.engine.registry import Registry
 
@@ -48,7 +49,7 @@ def test_schedule_that_cannot_start_by_itself_becomes_a_problem_once():
         def work(account: str = "x" * 100) -> None: ...
 
     for _ in range(2):
-        assert announcement(registry, NOW, 50).schedules == ()
+        assert announcement(registry, NOW, Sealing(limit=50)).schedules == ()
     (problem,) = msgspec.json.decode(problems_as_data(registry))
     assert "cannot start by itself" in problem["what"]
     assert problem["how"]

@@ -1,10 +1,26 @@
-"""Which slots are run: the pure part of the scheduler; the rest is proven on a real store in tests/acceptance."""
+"""Which slots are run, and that a scheduler needs nobody's code; the rest is proven on a real store in tests/acceptance."""
 
+import asyncio
+import logging
+from base64 import b64encode
+from contextlib import asynccontextmanager
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.engine.scheduler import LATE_MS, chosen_slots
+import mainspring as ms
+from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.engine.announcing import announcement
+from mainspring.engine.inbox_reader import in_executor
+from mainspring.engine.registry import Registry
+from mainspring.engine.scheduler import LATE_MS, MOST_AT_ONCE, Scheduler, chosen_slots
+from mainspring.store.commands.automations import SetQueue
+from mainspring.store.reads.engine import WorkerReads
+from mainspring.store.reads.runs import list_runs
+from mainspring.store.sqlite.store import SqliteStore
+from mainspring.testing.clock import FakeClock
 
 NOW = 10_000_000
 LATE = [NOW - 9 * LATE_MS, NOW - 5 * LATE_MS, NOW - 2 * LATE_MS]
@@ -36,3 +52,104 @@ def test_slot_on_time_is_never_left_out_and_none_is_made_up(slots, policy):
     assert {slot for slot in slots if NOW - slot <= LATE_MS} <= chosen
     if slots and policy != "none":
         assert slots[-1] in chosen
+
+
+class Reversing:
+    """A codec whose bytes nobody takes for plain ones."""
+
+    id = "reversing"
+
+    def encode(self, data: bytes) -> bytes:
+        return b64encode(data)[::-1]
+
+    def decode(self, data: bytes) -> bytes:
+        import base64
+
+        return base64.b64decode(data[::-1])
+
+
+def declared(count: int = 1) -> Registry:
+    with Registry() as registry:
+        for number in range(count):
+
+            @ms.task(name=f"work{number:03}", every="1h", title="of {account}", queue=f"q{number:03}")
+            def work(account: str = "main") -> None: ...
+
+    return registry
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = SqliteStore(tmp_path / "s.db", clock=FakeClock(), deliver=lambda answers: None)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@asynccontextmanager
+async def scheduling(store, sealing=PLAIN):
+    """A scheduler that has nothing but the store."""
+    loop = asyncio.get_running_loop()
+    store.committer._deliver = lambda answers: [
+        loop.call_soon_threadsafe(done, result) for done, result in answers if result is not None
+    ]
+    scheduler = Scheduler(loop, store, WorkerReads(store.reader), store.clock, sealing, in_executor(loop))
+    scheduler.start()
+    yield scheduler
+    scheduler.close()
+
+
+async def until(fact):
+    async with asyncio.timeout(20):
+        while not fact():
+            await asyncio.sleep(0.01)
+
+
+def announce(store, registry, sealing=PLAIN, *, without: int = 0):
+    """Write definitions as a worker does; the first `without` schedules as a version did that gave them no input."""
+    said = announcement(registry, store.clock.now(), sealing)
+    rows = [
+        msgspec.structs.replace(row, input=None) if number < without else row
+        for number, row in enumerate(said.schedules)
+    ]
+    store.apply(msgspec.structs.replace(said, schedules=tuple(rows)))
+
+
+@pytest.mark.asyncio
+async def test_slot_is_made_without_any_code_from_what_was_announced_sealed(store):
+    """The input is what the worker sealed, and what the scheduler writes of it itself is sealed too."""
+    sealing = Sealing(Reversing())
+    announce(store, declared(), sealing)
+    async with scheduling(store, sealing):
+        await until(lambda: list_runs(store.reader).runs)
+    (run,) = list_runs(store.reader).runs
+    ((data,),) = store.reader.read_text("select input from runs")
+    assert sealing.open(data) == b'{"account":"main"}' != data
+    assert run.queue == "q000"
+    assert sealing.open_text(run.title) == "of main" != run.title
+
+
+@pytest.mark.asyncio
+async def test_schedules_that_cannot_be_served_do_not_hide_the_others(store, caplog):
+    """Those of an older version wait for a worker of this one, are told of once each, and later ones are served."""
+    announce(store, declared(MOST_AT_ONCE + 5), without=MOST_AT_ONCE + 1)
+    with caplog.at_level(logging.ERROR, "mainspring.scheduler"):
+        async with scheduling(store) as scheduler:
+            await until(lambda: len(list_runs(store.reader, limit=200).runs) == 4)
+            scheduler.look()
+            await until(lambda: not scheduler._looking)
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == MOST_AT_ONCE + 1
+    assert "an older version announced it" in told[0]
+
+
+@pytest.mark.asyncio
+async def test_slot_that_is_refused_is_asked_for_again_later(store):
+    """A queue without room is asked again each second, not as fast as the store answers."""
+    announce(store, declared())
+    store.apply(SetQueue("q000", max_backlog=0))
+    async with scheduling(store) as scheduler:
+        await until(lambda: scheduler._timer is not None)
+        assert scheduler._open == 0
+        assert scheduler._timer.when() - asyncio.get_running_loop().time() > 0.5
+    assert list_runs(store.reader).runs == []

@@ -4,6 +4,7 @@ import re
 from importlib import resources
 
 _TABLE = re.compile(r"create table (\w+) \((.*?)\n\)", re.DOTALL)
+_ADDED = re.compile(r"alter table (\w+) add column (\w+)\s+(text|bigint|integer|blob|bytea)\b([^;\n]*)")
 _COLUMN = re.compile(r"^    (\w+)\s+(text|bigint|integer|blob|bytea)\b([^,\n]*)", re.MULTILINE)
 _TYPES = {"bigint": "integer", "bytea": "blob"}
 _DIFFERENT = {
@@ -14,6 +15,8 @@ _DIFFERENT = {
     "queue_backlogs.n",
     # Finds the server process that holds a dead session's transaction open.
     "sessions.instance",
+    # On a file the kernel tells of a session's end.
+    "sessions.lease_ms",
 }
 
 
@@ -22,10 +25,11 @@ def columns(package: str) -> dict[str, tuple[str, bool]]:
     found = {}
     folder = resources.files(package) / "migrations"
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        for table, body in _TABLE.findall(file.read_text(encoding="utf-8")):
-            for name, kind, rest in _COLUMN.findall(body):
-                needed = "not null" in rest or "primary key" in rest
-                found[f"{table}.{name}"] = (_TYPES.get(kind, kind), needed)
+        text = file.read_text(encoding="utf-8")
+        made = [(table, *column) for table, body in _TABLE.findall(text) for column in _COLUMN.findall(body)]
+        for table, name, kind, rest in [*made, *_ADDED.findall(text)]:
+            needed = "not null" in rest or "primary key" in rest
+            found[f"{table}.{name}"] = (_TYPES.get(kind, kind), needed)
     return found
 
 

@@ -16,6 +16,8 @@ class ScheduleRow(msgspec.Struct, frozen=True):
     next_slot_at: int | None
     first_slot_at: int | None = None
     """The first slot if the store does not know the schedule yet: an interval begins at once, not after it has passed once."""
+    input: bytes | None = None
+    """What its runs are given, sealed: with it and the definition anybody can make a slot, without the code."""
 
 
 class AutomationRow(msgspec.Struct, frozen=True):

@@ -15,6 +15,10 @@ class OpenSession(msgspec.Struct, frozen=True):
     lock_path: str
     lease_ms: int | None = None
     """How long it lives without a beat, where only its beats tell that it lives."""
+    posts: tuple[str, ...] = ()
+    """A supervisor's: the roles of the processes that it keeps, one for each process."""
+    capacity: int | None = None
+    """A worker's: how many runs it takes at once."""
 
 
 class Beat(msgspec.Struct, frozen=True):

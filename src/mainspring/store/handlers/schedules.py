@@ -15,6 +15,7 @@ def announce_schedules(tx: Transaction, command: Announce) -> None:
     for row in command.schedules:
         names.setdefault(row.automation, []).append(row.name)
         _write(tx, row)
+        tx.change("give_schedule", (row.input, row.name))
     for automation, kept in names.items():
         tx.change("end_other_schedules", (tx.now, automation, json.dumps(kept)))
 

@@ -1,5 +1,7 @@
 """Handlers of the commands on sessions: opening, draining, closing, and burying a dead one with everything it held, in one commit."""
 
+import json
+
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, Move, SessionState, target
 from mainspring.store.commands.journal import RecordProcess
@@ -33,6 +35,8 @@ def open_session(tx: Transaction, command: OpenSession) -> Numbered:
             "pid_started": command.pid_started,
             "lock_path": command.lock_path,
             "lease_ms": command.lease_ms,
+            "posts": json.dumps(command.posts),
+            "capacity": command.capacity,
             "now": tx.now,
         },
     )

@@ -13,7 +13,7 @@ from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.process_store import ProcessStore
 
 _LOOK_EVERY = 0.2
-_WITHOUT_RUNS = frozenset({"supervisor", "cli"})
+_WITHOUT_RUNS = frozenset({"supervisor", "scheduler", "watcher", "web", "cli"})
 """Roles that own no run: they need not end when the database is away for a while."""
 
 
@@ -53,12 +53,12 @@ class PostgresStore(ProcessStore):
     def _open_reader(self) -> PostgresReader:
         return PostgresReader(self.address)
 
-    def open_session(self, role: str) -> int:
+    def open_session(self, role: str, *, posts: tuple[str, ...] = (), capacity: int | None = None) -> int:
         """Open this process's one session; one that may own runs ends itself when its lease is over."""
         holds_runs = role not in _WITHOUT_RUNS
         if isinstance(self._database, PostgresDatabase):
             self._database.gives_up = holds_runs
-        session = super().open_session(role)
+        session = super().open_session(role, posts=posts, capacity=capacity)
         if holds_runs:
             threading.Thread(target=self._watch, name="mainspring-lease", daemon=True).start()
         return session

@@ -1,4 +1,4 @@
-select schedules.name, schedules.automation, schedules.spec, schedules.next_slot_at
+select schedules.name, schedules.automation, schedules.spec, schedules.next_slot_at, automations.definition, schedules.input
 from schedules left join automations on automations.name = schedules.automation
 where schedules.retired_at is null and schedules.next_slot_at is not null and schedules.next_slot_at <= ?
   and (automations.paused_at is null or automations.paused_until <= ?)

@@ -6,7 +6,6 @@ from mainspring.domain.journal import Fact, History
 from mainspring.store.base import HISTORY_BYTES, DueSchedule, Reader
 from mainspring.store.reads import history as reads_history
 
-_SLOTS_AT_ONCE = 100
 _RUNS_AT_ONCE = 100
 
 
@@ -24,9 +23,9 @@ class WorkerReads:
         """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
         return reads_history.facts_after(self._reader, session, seq)
 
-    def due_schedules(self, now: int) -> list[DueSchedule]:
-        """Return the schedules whose next slot is due, neither paused nor ended, earliest first (at most 100)."""
-        rows = self._reader.read("list_open_schedules", (now, now, _SLOTS_AT_ONCE))
+    def due_schedules(self, now: int, limit: int = 100) -> list[DueSchedule]:
+        """Return the schedules whose next slot is due, neither paused nor ended, earliest first."""
+        rows = self._reader.read("list_open_schedules", (now, now, limit))
         return [DueSchedule(*row) for row in rows]
 
     def next_slot_at(self) -> int | None:

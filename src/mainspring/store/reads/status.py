@@ -77,7 +77,10 @@ def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[Ses
         served: dict[int, dict[str, int]] = {}
         for session, automation, version in read("list_served"):
             served.setdefault(session, {})[automation] = version
-    values = [[*row[:10], *_serves(row[10:12]), *row[12:], served.get(row[0], {})] for row in rows]
+    values = [
+        [*row[:10], *_serves(row[10:12]), *row[12:15], json.loads(row[15]), *row[16:], served.get(row[0], {})]
+        for row in rows
+    ]
     views = [SessionView(*one) for one in values]
     return [
         msgspec.structs.replace(view, state=SessionState.DEAD.value)

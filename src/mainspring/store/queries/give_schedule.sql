@@ -1,0 +1,1 @@
+update schedules set input = ? where name = ?
