@@ -100,7 +100,10 @@ def test_error_page_explains_every_code():
     assert told == ours | {"usage": (exits.USAGE, False), "unexpected": (exits.UNEXPECTED, False)}
 
 
-SPOKEN = ("mainspring.domain.errors", "mainspring.domain.sealing", "mainspring.cli.exits", "mainspring.store.base")
+SPOKEN = (
+    *("mainspring.domain.errors", "mainspring.domain.sealing", "mainspring.cli.exits", "mainspring.store.base"),
+    *("mainspring.store.moved", "mainspring.store.copying.place"),
+)
 
 
 def code_of(kind: type[BaseException]) -> int:

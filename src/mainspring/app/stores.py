@@ -3,7 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring.config.places import PRODUCTION, Surroundings, default_store, is_server_url, store_path
 from mainspring.domain.clock import SystemClock
@@ -13,6 +13,9 @@ from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.form import require_form as require_form_of_file
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from mainspring.store.postgres.address import Address
 
 
 def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any) -> ProcessStore:
@@ -25,18 +28,28 @@ def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any
     """
     if isinstance(place, Path) or not is_server_url(place):
         return SqliteStore(place if isinstance(place, Path) else store_path(place), **options)
+    address = address_of(place)
+    from mainspring.store.postgres.store import PostgresStore
+
+    if lease_ms is not None:
+        options["lease_ms"] = lease_ms
+    return PostgresStore(address, locks=_locks_of(address.shown), **options)
+
+
+def address_of(url: str) -> "Address":
+    """Take the address of a store on a server apart.
+
+    Raises:
+        ConfigError: it cannot be read, or what speaks to the server is not installed.
+    """
     try:
         from mainspring.store.postgres.address import read_address
-        from mainspring.store.postgres.store import PostgresStore
     except ModuleNotFoundError as missing:
         raise ConfigError(
             f"a store on PostgreSQL needs {missing.name}, which is not installed",
             hint="pip install 'mainspring[postgres]'",
         ) from missing
-    address = read_address(place)
-    if lease_ms is not None:
-        options["lease_ms"] = lease_ms
-    return PostgresStore(address, locks=_locks_of(address.shown), **options)
+    return read_address(url)
 
 
 def make_reader(url: str) -> Reader:
@@ -50,12 +63,10 @@ def make_reader(url: str) -> Reader:
     if not is_server_url(url):
         require_form_of_file(store_path(url))
         return SqliteReader(store_path(url))
-    make_store(url, clock=SystemClock())  # tells what is not installed, or cannot be read
-    from mainspring.store.postgres.address import read_address
+    address = address_of(url)
     from mainspring.store.postgres.form import require_form
     from mainspring.store.postgres.reader import PostgresReader
 
-    address = read_address(url)
     require_form(address)
     return PostgresReader(address)
 

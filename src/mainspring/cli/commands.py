@@ -57,6 +57,7 @@ _DB: Final = {
     "restore": Leaf(f"{_CLI}.db_restore:restore", "put a backup in its place, decide its runs, release it"),
     "shell": Leaf(f"{_CLI}.db:shell", "look into the store with SQL, read-only"),
     "prune": Leaf(f"{_CLI}.db_prune:prune", "delete what has outlived its retention and shrink the file"),
+    "move": Leaf(f"{_CLI}.db_move:move", "move the store to another place, with its whole history"),
 }
 
 TREE: Final[Tree] = {

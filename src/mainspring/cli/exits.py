@@ -4,6 +4,7 @@ from typing import Final
 
 from mainspring.domain import errors as e
 from mainspring.store.base import NotAStoreError, StoreDamagedError, StoreGoneError, UnsafeServerError
+from mainspring.store.moved import StoreMovedError
 
 OK: Final = 0
 UNEXPECTED: Final = 1
@@ -85,6 +86,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (e.BusyError, TRY_AGAIN),
     (e.StoreTooNewError, USAGE),
     (NotAStoreError, USAGE),
+    (StoreMovedError, USAGE),
     (UnsafeServerError, USAGE),
     (e.UnsafeSqliteError, USAGE),
     (e.RunFailed, RUN_FAILED),

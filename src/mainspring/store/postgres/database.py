@@ -18,6 +18,7 @@ from mainspring.store import failpoints
 from mainspring.store.base import CommitReport
 from mainspring.store.commands.sessions import Beat, OpenSession
 from mainspring.store.grouping import GroupingDatabase, GuiltyError, Handlers
+from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.bulk.group import FEWEST, answer
 from mainspring.store.postgres.clock import DatabaseClock
@@ -96,6 +97,9 @@ class PostgresDatabase(GroupingDatabase):
                 migrate(connection, self.address)
                 connection.execute("begin")
                 connection.execute("select set_config('search_path', $1, true)", (self.address.schema,))
+                marks = connection.execute(TEXTS["read_move"]).fetchall()
+                if (moved := refusal(marks, self.address.shown)) is not None:
+                    raise moved
                 connection.execute(TEXTS["name_store"], (f"{self._clock.random_bits(128):032x}",))
                 connection.execute("commit")
             connection.execute(f'listen "{self._channel}"')
@@ -147,6 +151,8 @@ class PostgresDatabase(GroupingDatabase):
             transaction = self._open_group(connection, commands, again=again)
             lock_group(transaction, commands)
             answers = self._run_together(transaction, commands) if together else self._run(transaction, commands)
+            if self.session is None:
+                refuse_moved(transaction, self.address.shown)
             failpoints.hit("commit.before")
             self._close_group(connection, transaction)
         except BaseException as fault:

@@ -1,9 +1,11 @@
 """Whether a schema has the form that this version reads; asked by whoever only reads and may change nothing."""
 
 from mainspring.domain.errors import NotFoundError, StoreError, StoreTooNewError
+from mainspring.store.moved import refusal
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.migrate import migrations, version_of
+from mainspring.store.postgres.texts import TEXTS
 
 
 def require_form(address: Address) -> None:
@@ -11,11 +13,18 @@ def require_form(address: Address) -> None:
 
     Raises:
         NotFoundError: there is no store yet.
+        StoreMovedError: it was moved elsewhere, or is being filled.
         StoreTooNewError: a newer version wrote it.
         StoreError: it has to be brought to the present form first, or cannot be reached.
     """
     with connect(address) as connection:
         has, wants = version_of(connection, address.schema), migrations()[-1][0]
+        marks = []
+        if has:
+            connection.execute("begin read only")
+            connection.execute("select set_config('search_path', $1, true)", (address.schema,))
+            marks = connection.execute(TEXTS["read_move"]).fetchall()
+            connection.execute("commit")
     if has == 0:
         raise NotFoundError(
             f"there is no store yet\nat {address.shown}",
@@ -31,3 +40,5 @@ def require_form(address: Address) -> None:
             f"the store has form {has}, this version needs {wants}\nat {address.shown}",
             hint="Run: mainspring db migrate",
         )
+    if (moved := refusal(marks, address.shown)) is not None:
+        raise moved

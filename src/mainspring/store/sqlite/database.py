@@ -14,6 +14,7 @@ from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.grouping import GroupingDatabase, Handlers
+from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.sqlite.ballast import Ballast
 from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.faults import translate
@@ -51,6 +52,7 @@ class SqliteDatabase(GroupingDatabase):
                 self.connection = connect(path)
                 try:
                     migrate(self.connection)
+                    self._refuse_moved()
                     self.connection.execute(TEXTS["name_store"], (f"{clock.random_bits(128):032x}",))
                 except apsw.Error as fault:
                     raise translate(fault, path) or fault from fault
@@ -61,6 +63,12 @@ class SqliteDatabase(GroupingDatabase):
         self._ballast.keep()
         self._seen = self._data_version()
         self.presence = Presence(path)
+
+    def _refuse_moved(self) -> None:
+        marks = self.connection.execute(TEXTS["read_move"]).fetchall()
+        if (error := refusal(marks, str(self.path))) is not None:
+            self.connection.close(True)
+            raise error
 
     @property
     def trouble(self) -> str | None:
@@ -82,6 +90,8 @@ class SqliteDatabase(GroupingDatabase):
                     row = transaction.one("read_session_state", (self.session,))
                     self._require_alive(row[0] if row else None, commands, again=again)
                 answers = self._run(transaction, commands)
+                if self.session is None:
+                    refuse_moved(transaction, str(self.path))
                 transaction.write_rollups()
                 failpoints.hit("commit.before")
                 self.presence.check()

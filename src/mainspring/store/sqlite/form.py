@@ -3,14 +3,17 @@
 from pathlib import Path
 
 from mainspring.domain.errors import NotFoundError, StoreError
+from mainspring.store.moved import refusal
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.migrate import migrations, require_known, version_of
+from mainspring.store.sqlite.texts import TEXTS
 
 
 def require_form(path: Path) -> None:
     """Do nothing if the store has the form that this version reads.
 
     Raises:
+        StoreMovedError: it was moved elsewhere, or is being filled.
         StoreTooNewError: a newer version wrote it.
         StoreError: it has to be brought to the present form first, or is none of ours.
     """
@@ -18,6 +21,7 @@ def require_form(path: Path) -> None:
     try:
         require_known(connection)
         has, wants = version_of(connection), migrations()[-1][0]
+        marks = connection.execute(TEXTS["read_move"]).fetchall() if has else []
     finally:
         connection.close(True)
     if has == 0:  # another process makes it at this moment, or left it empty
@@ -28,3 +32,5 @@ def require_form(path: Path) -> None:
         raise StoreError(
             f"the store has form {has}, this version needs {wants}\nat {path}", hint="Run: mainspring db migrate"
         )
+    if (moved := refusal(marks, str(path))) is not None:
+        raise moved

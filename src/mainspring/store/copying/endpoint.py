@@ -1,0 +1,94 @@
+"""What a move needs of the database at either end of it."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from mainspring.domain.errors import ConflictError, StoreHeldError
+from mainspring.store.commands.automations import Audited
+from mainspring.store.copying.place import Source, Target
+from mainspring.store.moved import Arrival, Departure
+
+
+class Endpoint(Protocol):
+    """One store that is moved from or to. Each verb opens a connection of its own and is one transaction, unless it says otherwise."""
+
+    holds_nul: bool
+    """Whether its texts may hold the character NUL."""
+
+    @property
+    def shown(self) -> str:
+        """Where it is, without a password."""
+        ...
+
+    def departure(self) -> Departure | None:
+        """Return where it is going, or has gone. Raises NotFoundError, StoreError."""
+        ...
+
+    def texts_with_nul(self) -> list[str]:
+        """Return where a text holds NUL, some of them."""
+        ...
+
+    def depart(self, departure: Departure, act: Audited) -> None:
+        """Bury the dead, and mark the store as leaving: from this commit on nobody else writes to it.
+
+        Raises:
+            StoreHeldError: a process uses it; names it.
+        """
+        ...
+
+    def settle(self, departure: Departure | None, act: Audited | None = None) -> None:
+        """Change the mark, or take it away."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Source]:
+        """Give its rows, all of one commit."""
+        ...
+
+    def arrived(self) -> str | None:
+        """Return the id of the move that made it whole; None where there is no such store."""
+        ...
+
+    def require_empty(self) -> None:
+        """Do nothing if nothing was ever done with it, or it is not there. Raises ConflictError."""
+        ...
+
+    def receive(self, arrival: Arrival) -> None:
+        """Make and mark it; one that was marked for this move already stays as it is.
+
+        Raises:
+            ConflictError: it is in use, or is being filled by another move.
+        """
+        ...
+
+    def writing(self) -> AbstractContextManager[Target]:
+        """Give its rows, to append to."""
+        ...
+
+    def release(self, move: str) -> None:
+        """Take the mark away and let it be used."""
+        ...
+
+
+def not_empty(where: str, table: str) -> ConflictError:
+    """Return the error for a target that was used before."""
+    return ConflictError(
+        f"there is a store already, and it is not empty ({table})\nat {where}",
+        hint="Name another place: for a server another schema, ?schema=NAME.",
+    )
+
+
+def other_move(where: str, arrival: Arrival, remedy: str) -> ConflictError:
+    """Return the error for a target that another move has begun to fill; `remedy` = how to empty it."""
+    return ConflictError(
+        f"another move was begun to this place, from {arrival.source}, and not ended\nat {where}",
+        hint=f"Go on with that one, or empty the place: {remedy}",
+    )
+
+
+def in_use(where: str, sessions: list[str]) -> StoreHeldError:
+    """Return the error for a store whose processes still live."""
+    more = ", ..." if len(sessions) > 5 else ""
+    return StoreHeldError(
+        f"{len(sessions)} process(es) still use the store: {', '.join(sessions[:5])}{more}\nat {where}",
+        hint="Stop them first: mainspring down, on each machine. What died there is known to be dead when its lease is over.",
+    )

@@ -1,0 +1,77 @@
+"""Moving a store: mark the old one, fill the new one, compare, release the new one, tell the old one where it went.
+
+Broken off anywhere, the same command goes on. At no moment can both be used: the old one is closed before the new one is begun, and the new
+one opened only when it is whole.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from mainspring.store import failpoints
+from mainspring.store.commands.automations import Audited
+from mainspring.store.copying.copy import Sum, Tell, compare, copy
+from mainspring.store.copying.endpoint import Endpoint
+from mainspring.store.copying.place import RowError
+from mainspring.store.moved import GONE, Arrival, Departure, refusal
+
+Act = Callable[[Departure], Audited]
+"""Makes the audited command that writes the mark."""
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """What was done: from where, to where, and each table as it was found alike on both sides (empty if that was found before)."""
+
+    source: str
+    target: str
+    tables: dict[str, Sum]
+
+
+def move(source: Endpoint, target: Endpoint, *, act: Act, new_id: str, tell: Tell) -> Moved:
+    """Move a store, or go on with a move that was broken off.
+
+    Raises:
+        StoreHeldError: a process still uses it.
+        ConflictError: the target is not empty.
+        RowError: the target cannot hold what the source holds.
+        StoreMovedError: it has gone elsewhere, or is going there.
+        StoreError: one side failed: the same command goes on.
+    """
+    departure = source.departure()
+    if departure is None:
+        target.require_empty()
+        _refuse_nul(source, target)
+        departure = Departure(new_id, target.shown)
+        source.depart(departure, act(departure))
+    elif departure.done or departure.to != target.shown:
+        error = refusal([(GONE, msgspec.json.encode(departure).decode())], source.shown)
+        assert error is not None
+        raise error
+    failpoints.hit("move.marked")
+    tables: dict[str, Sum] = {}
+    if target.arrived() != departure.id:
+        target.receive(Arrival(departure.id, source.shown))
+        failpoints.hit("move.begun")
+        tables = _fill(source, target, tell)
+        target.release(departure.id)
+        failpoints.hit("move.released")
+    source.settle(msgspec.structs.replace(departure, done=True))
+    return Moved(source.shown, target.shown, tables)
+
+
+def _fill(source: Endpoint, target: Endpoint, tell: Tell) -> dict[str, Sum]:
+    with source.reading() as here, target.writing() as there:
+        copy(here, there, tell)
+        tables = compare(here, there, tell)
+    failpoints.hit("move.compared")
+    return tables
+
+
+def _refuse_nul(source: Endpoint, target: Endpoint) -> None:
+    if target.holds_nul:
+        return
+    if found := source.texts_with_nul():
+        raise RowError(
+            f"a text with the character NUL cannot be kept by a server: {'; '.join(found[:5])}\nat {source.shown}",
+            hint="Nothing was moved. What is finished goes with its retention: mainspring db prune.",
+        )

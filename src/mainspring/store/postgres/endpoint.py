@@ -1,0 +1,211 @@
+"""A schema's store as an end of a move."""
+
+import contextlib
+from collections.abc import Iterator
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import ConflictError, NotFoundError, StoreError
+from mainspring.domain.sealing import PLAIN
+from mainspring.store.commands.automations import Audited
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.copying.endpoint import in_use, not_empty, other_move
+from mainspring.store.copying.place import CARRIED_META
+from mainspring.store.handlers.sessions import bury
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.liveness import is_gone
+from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import Connection, connect, refuse_unsafe
+from mainspring.store.postgres.copying import PostgresRows
+from mainspring.store.postgres.faults import translate
+from mainspring.store.postgres.migrate import migrate, version_of
+from mainspring.store.postgres.transaction import PostgresTransaction
+
+_NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
+
+
+class PostgresEndpoint:
+    """A copying.endpoint.Endpoint."""
+
+    holds_nul = False
+
+    def __init__(self, address: Address, clock: Clock) -> None:
+        self._address = address
+        self._clock = clock
+
+    @property
+    def shown(self) -> str:
+        """Server, database and schema."""
+        return self._address.shown
+
+    def departure(self) -> Departure | None:
+        """Return where it is going, or has gone; brings it to this version's form first."""
+        with self._connection() as connection:
+            if not version_of(connection, self._address.schema):
+                raise NotFoundError(
+                    f"there is no store\nat {self.shown}", hint="Name the one that is to be moved: --store"
+                )
+            migrate(connection, self._address)
+            found, arriving = self._meta(connection, GONE), self._meta(connection, ARRIVING)
+        if arriving is not None and (error := refusal([(ARRIVING, arriving)], self.shown)) is not None:
+            raise error
+        return msgspec.json.decode(found, type=Departure) if found is not None else None
+
+    def texts_with_nul(self) -> list[str]:
+        """Return none: no text here can hold it."""
+        return []
+
+    def depart(self, departure: Departure, act: Audited) -> None:
+        """Bury the dead and mark it as leaving."""
+        with self._transaction() as tx:
+            self.bury_all(tx)
+            self._mark(tx, departure, act)
+
+    def bury_all(self, tx: PostgresTransaction) -> None:
+        """Declare dead what has no lease any more; whoever still has one is named. All other writers wait until the commit."""
+        self._lock_all(tx)
+        over = {row[0] for row in tx.all("list_expired_sessions")}
+        live = [row for row in tx.all("list_live_sessions", (10_000,)) if row[0] not in over]
+        used = [f"{row[2]} {row[6]} on {row[5]}" for row in live if not is_gone(row[4], row[6], row[7])]
+        if used:
+            raise in_use(self.shown, used)
+        for (session,) in tx.all("list_sessions_to_bury"):
+            bury(tx, Bury(session))
+        tx.write_rollups()
+
+    def settle(self, departure: Departure | None, act: Audited | None = None) -> None:
+        """Change the mark, or take it away."""
+        with self._transaction() as tx:
+            self._mark(tx, departure, act)
+
+    def _mark(self, tx: PostgresTransaction, departure: Departure | None, act: Audited | None) -> None:
+        if act is not None and isinstance(answer := HANDLERS[Audited](tx, act), Refused):
+            raise ConflictError(answer.text)
+        if departure is None:
+            tx.change("delete_meta", (GONE,))
+        else:
+            tx.change("put_meta", (GONE, msgspec.json.encode(departure).decode()))
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[PostgresRows]:
+        """Give its rows, all of one commit."""
+        with self._connection() as connection:
+            connection.execute("begin isolation level repeatable read read only")
+            try:
+                yield PostgresRows(connection, self._address)
+            finally:
+                if not connection.closed:
+                    connection.execute("rollback")
+
+    def arrived(self) -> str | None:
+        """Return the id of the move that made it whole."""
+        with self._connection() as connection:
+            return self._meta(connection, ARRIVED) if version_of(connection, self._address.schema) else None
+
+    def require_empty(self) -> None:
+        """Do nothing if nothing was ever done with it, or it is not there."""
+        with self._connection() as connection:
+            refuse_unsafe(connection, self._address)
+            if not version_of(connection, self._address.schema):
+                self._require_no_tables(connection)
+                return
+            found = self._meta(connection, ARRIVING)
+            if found is not None:
+                raise self._other_move(found)
+        with self._transaction() as tx:
+            self._require_no_rows(tx)
+
+    def receive(self, arrival: Arrival) -> None:
+        """Make and mark it."""
+        with self._connection() as connection:
+            refuse_unsafe(connection, self._address)
+            migrate(connection, self._address)
+        with self._transaction() as tx:
+            self._lock_all(tx)
+            found = tx.one("read_meta", (ARRIVING,))
+            if found is not None:
+                if msgspec.json.decode(found[0], type=Arrival) != arrival:
+                    raise self._other_move(found[0])
+                return
+            self._require_no_rows(tx)
+            tx.cursor.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - words of ours
+            tx.change("put_meta", (ARRIVING, msgspec.json.encode(arrival).decode()))
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[PostgresRows]:
+        """Give its rows, to append to."""
+        with self._connection() as connection:
+            yield PostgresRows(connection, self._address)
+
+    def release(self, move: str) -> None:
+        """Take the mark away and let it be used; what the planner knows of empty tables is no use any more."""
+        with self._transaction() as tx:
+            tx.cursor.execute("delete from meta where key = $1 or starts_with(key, $2)", (ARRIVING, PROGRESS))
+            tx.change("put_meta", (ARRIVED, move))
+            for table in self._tables(tx):
+                tx.cursor.execute(f'analyze "{table}"')
+
+    def _require_no_rows(self, tx: PostgresTransaction) -> None:
+        for table in self._tables(tx):
+            if table != "meta" and tx.cursor.execute(f'select 1 from "{table}" limit 1').fetchone():  # noqa: S608 - names of ours
+                raise not_empty(self.shown, table)
+
+    def _require_no_tables(self, connection: Connection) -> None:
+        found = connection.execute(
+            "select tablename from pg_tables where schemaname = $1 limit 1", (self._address.schema,)
+        ).fetchone()
+        if found:
+            raise not_empty(self.shown, found[0])
+
+    def _other_move(self, found: str) -> ConflictError:
+        schema = sql.Identifier(self._address.schema).as_string(None)
+        return other_move(
+            self.shown, msgspec.json.decode(found, type=Arrival), f"drop schema {schema} cascade (in that database)"
+        )
+
+    def _lock_all(self, tx: PostgresTransaction) -> None:
+        """Let no other transaction write until this one is over; what is on its way ends first, what comes later finds the mark."""
+        names = ", ".join(f'"{table}"' for table in self._tables(tx))
+        tx.cursor.execute(f"lock table {names} in exclusive mode")
+
+    @staticmethod
+    def _tables(tx: PostgresTransaction) -> list[str]:
+        found = tx.cursor.execute(
+            "select relname from pg_class where relnamespace = current_schema()::regnamespace and relkind = 'r' order by 1"
+        )
+        return [str(row[0]) for row in found.fetchall()]
+
+    def _meta(self, connection: Connection, key: str) -> str | None:
+        table = sql.Identifier(self._address.schema, "meta").as_string(connection)
+        text = f"select value from {table} where key = $1"  # noqa: S608 - a name of ours
+        found = connection.execute(text, (key,)).fetchone()
+        return str(found[0]) if found else None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[PostgresTransaction]:
+        with self._connection() as connection, connection.transaction():
+            cursor = connection.cursor()
+            cursor.execute("select set_config('search_path', $1, true)", (self._address.schema,))
+            row = cursor.execute(_NOW).fetchone()
+            assert row is not None
+            yield PostgresTransaction(
+                cursor, self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN
+            )
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """Open one, close it in the end, and raise what its faults mean."""
+        connection = connect(self._address)
+        try:
+            yield connection
+        except psycopg.Error as fault:
+            raise translate(fault, self.shown) or StoreError(
+                f"the server refused a statement\nat {self.shown}: {fault}"
+            ) from fault
+        finally:
+            connection.close()

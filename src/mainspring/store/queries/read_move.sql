@@ -1,0 +1,1 @@
+select key, value from meta where key in ('move.to', 'move.from')

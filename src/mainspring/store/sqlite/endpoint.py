@@ -1,0 +1,182 @@
+"""A store's file as an end of a move."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.store.commands.automations import Audited
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.copying.endpoint import in_use, not_empty, other_move
+from mainspring.store.copying.place import CARRIED_META
+from mainspring.store.handlers.sessions import bury
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.liveness import is_free
+from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
+from mainspring.store.sqlite.backup import count_rows
+from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign
+from mainspring.store.sqlite.copying import SqliteRows
+from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.migrate import migrate, version_of
+from mainspring.store.sqlite.transaction import SqliteTransaction
+from mainspring.store.sqlite.turnstile import Turnstile
+
+
+class SqliteEndpoint:
+    """A copying.endpoint.Endpoint."""
+
+    holds_nul = True
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+
+    @property
+    def shown(self) -> str:
+        """The file."""
+        return str(self._path)
+
+    def departure(self) -> Departure | None:
+        """Return where it is going, or has gone; brings it to this version's form first."""
+        refuse_foreign(self._path)
+        if not self._path.exists():
+            raise NotFoundError(f"there is no store\nat {self._path}", hint="Name the one that is to be moved: --store")
+        with self._writing() as connection:
+            migrate(connection)
+            found, arriving = _meta(connection, GONE), _meta(connection, ARRIVING)
+        if arriving is not None and (error := refusal([(ARRIVING, arriving)], self.shown)) is not None:
+            raise error
+        return msgspec.json.decode(found, type=Departure) if found is not None else None
+
+    def texts_with_nul(self) -> list[str]:
+        """Return where a text holds NUL, some of them."""
+        with self._reading() as connection:
+            return SqliteRows(connection).texts_with_nul()
+
+    def depart(self, departure: Departure, act: Audited) -> None:
+        """Bury the dead and mark it as leaving."""
+        with self._writing() as connection:
+            self._refuse_if_used()
+            tx = self._begin(connection)
+            for (session,) in tx.all("list_sessions_to_bury"):
+                bury(tx, Bury(session))
+            tx.write_rollups()
+            self._mark(tx, departure, act)
+            connection.execute("commit")
+
+    def settle(self, departure: Departure | None, act: Audited | None = None) -> None:
+        """Change the mark, or take it away."""
+        with self._writing() as connection:
+            tx = self._begin(connection)
+            self._mark(tx, departure, act)
+            connection.execute("commit")
+
+    def _mark(self, tx: SqliteTransaction, departure: Departure | None, act: Audited | None) -> None:
+        if act is not None and isinstance(answer := HANDLERS[Audited](tx, act), Refused):
+            raise ConflictError(answer.text)
+        if departure is None:
+            tx.change("delete_meta", (GONE,))
+        else:
+            tx.change("put_meta", (GONE, msgspec.json.encode(departure).decode()))
+
+    def _refuse_if_used(self) -> None:
+        """Refuse while any session's lock file is held: by its process or by one of its children."""
+        locks = self._path.with_name(f"{self._path.name}.sessions").glob("*.lock")
+        used = {path.stem for path in locks if is_free(path) is False}
+        if used:
+            with self._reading() as connection:
+                named = connection.execute("select uuid, role, pid from sessions").fetchall()
+            raise in_use(
+                self.shown, sorted(f"{role} {pid}" for uuid, role, pid in named if uuid in used) or sorted(used)
+            )
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[SqliteRows]:
+        """Give its rows, all of one commit."""
+        with self._reading() as connection:
+            connection.execute("begin")
+            yield SqliteRows(connection)
+
+    def arrived(self) -> str | None:
+        """Return the id of the move that made it whole."""
+        if not self._path.exists() or not self._path.stat().st_size:
+            return None
+        with self._reading() as connection:
+            return _meta(connection, ARRIVED) if version_of(connection) else None
+
+    def require_empty(self) -> None:
+        """Do nothing if it is not there, or an empty file."""
+        refuse_foreign(self._path)
+        if self._path.exists() and self._path.stat().st_size:
+            raise not_empty(self.shown, "a file")
+
+    def receive(self, arrival: Arrival) -> None:
+        """Make and mark it."""
+        prepare_folder(self._path)
+        with self._writing(create=True) as connection:
+            migrate(connection)
+            found = _meta(connection, ARRIVING)
+            if found is not None:
+                if msgspec.json.decode(found, type=Arrival) != arrival:
+                    raise other_move(self.shown, msgspec.json.decode(found, type=Arrival), f"remove {self._path}")
+                return
+            tx = self._begin(connection)
+            used = [name for name, rows in count_rows(connection).items() if rows and name != "meta"]
+            if used:
+                raise not_empty(self.shown, used[0])
+            connection.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - words of ours
+            tx.change("put_meta", (ARRIVING, msgspec.json.encode(arrival).decode()))
+            connection.execute("commit")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[SqliteRows]:
+        """Give its rows, to append to."""
+        with self._writing() as connection:
+            yield SqliteRows(connection)
+
+    def release(self, move: str) -> None:
+        """Take the mark away and let it be used."""
+        with self._writing() as connection:
+            tx = self._begin(connection)
+            connection.execute("delete from meta where key = ? or key like ?", (ARRIVING, f"{PROGRESS}%"))
+            tx.change("put_meta", (ARRIVED, move))
+            connection.execute("commit")
+            connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    def _begin(self, connection: apsw.Connection) -> SqliteTransaction:
+        connection.execute("begin immediate")
+        return SqliteTransaction(connection, now=self._clock.now(), session=None, again=False)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[apsw.Connection]:
+        with self._meant(connect(self._path, read_only=True)) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _writing(self, *, create: bool = False) -> Iterator[apsw.Connection]:
+        turnstile = Turnstile(self._path)
+        try:
+            with turnstile, self._meant(connect(self._path, create=create)) as connection:
+                yield connection
+        finally:
+            turnstile.close()
+
+    @contextlib.contextmanager
+    def _meant(self, connection: apsw.Connection) -> Iterator[apsw.Connection]:
+        """Close it in the end, and raise what its faults mean."""
+        try:
+            yield connection
+        except apsw.Error as fault:
+            raise translate(fault, self._path) or fault from fault
+        finally:
+            connection.close(True)
+
+
+def _meta(connection: apsw.Connection, key: str) -> str | None:
+    found = connection.execute("select value from meta where key = ?", (key,)).fetchall()
+    return str(found[0][0]) if found else None

@@ -1,0 +1,229 @@
+"""A store that moves from a file to a server and back, with real processes that are killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.postgres_server import PostgresServer
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+KILLS = ("marked", "begun", "batch", "batch@6", "batch@5", "copied", "compared", "released")
+
+AUTOMATIONS = """
+import asyncio, os
+import mainspring as ms
+
+@ms.workflow(partition="{customer}", cron="0 3 1 1 *")
+async def order(run: ms.Run, customer: str = "nobody") -> str:
+    await run.step(note, f"charge {customer}")
+    word = await run.receive("go", str)
+    await run.step(note, f"send {customer}")
+    return word
+
+@ms.workflow
+async def nap(run: ms.Run, seconds: float) -> float:
+    await run.step(note, f"before {seconds}")
+    await asyncio.sleep(seconds)
+    await run.step(note, f"after {seconds}")
+    return seconds
+
+@ms.workflow
+async def question(run: ms.Run) -> str:
+    return await run.ask("Really?", choices=["yes", "no"], within="1h", otherwise="no")
+
+async def note(text: str) -> int:
+    with open(os.environ["EFFECTS"], "a") as file:
+        file.write(f"{ms.idempotency_key()} {text}\\n")
+    return len(text)
+"""
+
+
+class Project:
+    """A project in a folder, called as a person calls it; `store` is where its store is at present."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.effects = folder / "effects"
+        self.effects.touch()
+        (folder / "work.py").write_text(AUTOMATIONS)
+        (folder / "mainspring.toml").write_text('[project]\nautomations = ["work.py"]\n')
+        self.store = str(folder / "state.db")
+        self._up: list[subprocess.Popen[bytes]] = []
+
+    def env(self, **more: str) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "PYTHONPATH": str(ROOT / "src"),
+            "EFFECTS": str(self.effects),
+            "MAINSPRING_STORE_URL": self.store,
+            **more,
+        }
+
+    def call(self, *words: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "mainspring", *words],
+            cwd=self.folder, env=self.env(**env), capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.call(*words, "--json").stdout)
+
+    def start(self, *words: str) -> str:
+        return str(self.json("run", *words, "--detach")["run"])
+
+    def up(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"log{len(self._up)}").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mainspring", *(words or ["up"])],
+                cwd=self.folder, env=self.env(), stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        self._up.append(process)
+        return process
+
+    def until(self, what: Callable[[], Any]) -> Any:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if found := what():
+                return found
+        raise AssertionError("it did not come\n" + "\n".join(p.read_text() for p in sorted(self.folder.glob("log*"))))
+
+    def states(self) -> dict[str, str]:
+        return {run["id"]: run["state"] for run in self.json("runs", "list", "--limit", "100")}
+
+    def kill_all(self) -> None:
+        """End supervisors and their workers without a word."""
+        for process in self._up:
+            if process.poll() is None:
+                workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+                for pid in (process.pid, *map(int, workers)):
+                    os.kill(pid, signal.SIGKILL)
+                process.wait()
+
+    def stop(self) -> None:
+        """End them in order."""
+        for process in self._up:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.wait(PATIENCE)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project(tmp_path)
+    yield made
+    made.kill_all()
+
+
+def _work_and_die(project: Project) -> list[str]:
+    """Have runs that wait for everything there is, and a worker that was killed while it held some."""
+    project.call("db", "migrate")
+    project.up()
+    runs = [project.start("order", f"customer={name}") for name in ("ann", "bob", "ann")]
+    runs += [project.start("nap", "seconds=1"), project.start("nap", "seconds=5"), project.start("question")]
+    project.until(lambda: list(project.states().values()).count("waiting") >= 4)
+    project.until(lambda: "after 1.0" in project.effects.read_text())
+    project.call("auto", "pause", "question", "--reason", "a pause that stays")
+    project.kill_all()
+    return runs
+
+
+def test_store_that_is_killed_on_its_way_arrives_whole(project: Project, postgres: PostgresServer) -> None:
+    """After kill -9 at each stage the same command goes on, nobody can use either place meanwhile, and every waiting run ends there."""
+    runs = _work_and_die(project)
+    old, url = project.store, postgres.new_store()
+    before = project.states()
+    for place in KILLS:
+        name, _, number = place.partition("@")
+        order = f"move.{name}:kill@{number or 1}"
+        project.call("db", "move", "--to", url, code=-signal.SIGKILL, MAINSPRING_FAILPOINT=order)
+        said = project.call("up", code=2).stderr
+        assert "is being moved" in said
+        assert "--undo" in said
+        if name not in ("marked", "released"):
+            assert "not whole yet" in project.call("up", code=2, MAINSPRING_STORE_URL=url).stderr
+            assert "not whole yet" in project.call("runs", "list", code=2, MAINSPRING_STORE_URL=url).stderr
+    moved = json.loads(project.call("db", "move", "--to", url, "--json").stdout)
+    assert moved["source"] == old
+    assert "the store was moved" in project.call("up", code=2).stderr
+    assert "the store was moved" in project.call("run", "question", "--detach", code=2).stderr
+
+    project.store = url
+    assert project.states().keys() == before.keys()
+    assert project.call("audit-log", "verify")
+    assert [a["name"] for a in project.json("auto", "list") if a["state"] == "paused"] == ["question"]
+    project.call("auto", "resume", "question")
+    project.up()
+    ann, bob, second, _, _, ask = runs
+    for run in (ann, bob, second):
+        project.call("runs", "signal", run, "go", '"well"')
+    project.until(lambda: project.states()[ask] == "waiting")
+    project.call("runs", "answer", ask, "yes")
+    project.until(lambda: set(project.states().values()) == {"succeeded"})
+    lines = project.effects.read_text().splitlines()
+    texts = ["charge ann", "send ann", "charge bob", "send bob", "charge ann", "send ann"]
+    texts += [f"{what} {seconds}" for what in ("before", "after") for seconds in (1.0, 5.0)]
+    assert sorted(line.split(" ", 1)[1] for line in lines) == sorted(texts)
+    assert len(set(lines)) == len(lines)
+    project.start("nap", "seconds=0")  # ids go on
+    project.until(lambda: set(project.states().values()) == {"succeeded"})
+    assert len(project.states()) == len(runs) + 1
+    project.stop()
+    assert project.call("audit-log", "verify")
+
+
+def test_store_in_use_is_not_moved_and_a_moved_one_can_be_used_again(
+    project: Project, postgres: PostgresServer
+) -> None:
+    """Live processes are named; a place that is not empty is refused; --undo opens the old store again; the way back works alike."""
+    url = postgres.new_store()
+    project.call("db", "migrate")
+    project.up()
+    run = project.start("question")
+    project.until(lambda: project.states()[run] == "waiting")
+    said = project.call("db", "move", "--to", url, code=8).stderr
+    assert "supervisor works on this store" in said
+    project.kill_all()
+    project.call("db", "move", "--to", str(project.folder / "mainspring.toml"), code=2)
+    project.call("db", "move", "--to", url)
+    project.call("db", "move", "--undo", "-y")
+    assert project.states() == {run: "waiting"}
+    assert "not empty" in project.call("db", "move", "--to", url, code=8).stderr
+
+    project.call("db", "move", "--to", str(project.folder / "back.db"), MAINSPRING_STORE_URL=url)
+    project.store = str(project.folder / "back.db")
+    project.call("db", "check")
+    assert "the store was moved" in project.call("runs", "list", code=2, MAINSPRING_STORE_URL=url).stderr
+    project.up()
+    project.until(lambda: project.states()[run] == "waiting")
+    project.call("runs", "answer", run, "no")
+    project.until(lambda: project.states()[run] == "succeeded")
+    project.stop()
+
+
+def test_server_in_use_is_not_moved_and_its_password_is_not_shown(project: Project, postgres: PostgresServer) -> None:
+    """Live sessions of any machine are named with role and process; neither output nor error holds the password."""
+    url = postgres.new_store().replace("mainspring@", "mainspring:s3cret-word@")
+    project.call("db", "migrate")
+    done = project.call("db", "move", "--to", url)
+    assert "s3cret-word" not in done.stdout + done.stderr
+    old, project.store = project.store, url
+    refused = project.call("status", code=2, MAINSPRING_STORE_URL=old)
+    assert "s3cret-word" not in refused.stdout + refused.stderr
+    project.up("run", "question")  # no supervisor, whose lock would be in the way first
+    project.until(lambda: "waiting" in project.states().values())
+    said = project.call("db", "move", "--to", str(project.folder / "new.db"), code=8)
+    assert "process(es) still use the store: run" in said.stderr
+    assert "s3cret-word" not in said.stderr
