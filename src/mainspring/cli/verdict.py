@@ -29,6 +29,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     needs_attention: int
     questions: int
+    notice: str | None = None
+    """What is to be known of the way to the store."""
 
 
 def judge(reader: Reader, now: int, *, store: str, environment: str, free: int | None = None) -> Verdict:
@@ -75,6 +77,7 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     problems += standstill.of_space(free, LITTLE)
     figures: dict[str, Any] = {
         "store": store,
+        "notice": reader.notice,
         "environment": environment,
         "automations": len(views),
         "paused": len(paused),

@@ -117,7 +117,12 @@ Snapshot = Callable[..., Rows]
 
 
 class Reader(Protocol):
-    """Short reads beside the connection that writes, from any thread; never in its way."""
+    """Short reads beside the connection that writes, from any thread; never in its way.
+
+    `notice` = what is to be known of the way to the store, for people, once something was read; None = nothing.
+    """
+
+    notice: str | None
 
     def read(self, query: str, params: Params = ()) -> Rows:
         """Return all rows of a statement of `queries/`."""

@@ -16,6 +16,11 @@ from mainspring.store.postgres.texts import TEXTS
 Connection = psycopg.Connection[tuple[Any, ...]]
 OLDEST = 140_000
 """PostgreSQL 14."""
+POOLED = (
+    "a connection pooler stands before the server: hints of other processes (LISTEN) do not come through it, so what they did is seen"
+    " by a look each second; and statements are planned each time"
+)
+"""What that means, for people."""
 
 
 class _BytesDumper(Dumper):
@@ -37,17 +42,32 @@ def connect(address: Address) -> Connection:
     """
     try:
         connection = psycopg.connect(address.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
+        prepare(connection)
     except psycopg.Error as fault:
         raise _refused(fault, address) from fault
-    prepare(connection)
     return connection
 
 
 def prepare(connection: Connection) -> None:
-    """Let values travel as we mean them. One type for all numbers: a statement is then prepared once, not once for each width of them."""
+    """Let values travel as we mean them. One type for all numbers: a statement is then prepared once, not once for each width of them.
+
+    Nothing is prepared where a pooler may give each transaction to another process of the server.
+    """
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(bytes, _BytesDumper)
     register(connection)
+    if _stands_before_a_pooler(connection):
+        connection.prepare_threshold = None
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Tell whether what is left behind in a session - a LISTEN, a statement - may be another one's in the next transaction."""
+    return connection.prepare_threshold is None
+
+
+def _stands_before_a_pooler(connection: Connection) -> bool:
+    """Ask the server for the number of its process: what a pooler says at the start is a number of its own making."""
+    return connection.execute("select pg_backend_pid()").fetchone() != (connection.info.backend_pid,)
 
 
 def refuse_unsafe(connection: Connection, address: Address) -> None:
@@ -85,7 +105,22 @@ def refuse_unsafe(connection: Connection, address: Address) -> None:
 def _refused(fault: psycopg.Error, address: Address) -> MainspringError:
     """Tell why there is no connection. What the server says may repeat the host and user, never the password."""
     said = str(fault).strip()
-    if any(word in said for word in ("authentication failed", "no password supplied", "pg_hba.conf", "does not exist")):
+    if "unsupported startup parameter" in said:
+        return StoreError(
+            f"the pooler before the database does not take what the address of the store sets\nat {address.shown}: {said.splitlines()[-1]}",
+            hint="Take it (options=...) out of store.url, or name it in ignore_startup_parameters of pgbouncer.",
+        )
+    if any(
+        word in said
+        for word in (
+            "authentication failed",
+            "no password supplied",
+            "pg_hba.conf",
+            "does not exist",
+            "no such database",
+            "no such user",
+        )
+    ):
         return StoreError(
             f"the database refuses us\nat {address.shown}: {said.splitlines()[-1]}",
             hint="Look at user, password and database in store.url.",

@@ -22,7 +22,7 @@ from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.bulk.group import FEWEST, answer
 from mainspring.store.postgres.clock import DatabaseClock
-from mainspring.store.postgres.connection import Connection, connect, refuse_unsafe
+from mainspring.store.postgres.connection import POOLED, Connection, connect, is_pooled, refuse_unsafe
 from mainspring.store.postgres.faults import ends_connection, translate
 from mainspring.store.postgres.lease import Lease, awake_and_asleep
 from mainspring.store.postgres.locking import lock_group
@@ -89,6 +89,11 @@ class PostgresDatabase(GroupingDatabase):
         """Nothing is known to be wrong while commits succeed."""
         return None
 
+    @property
+    def notice(self) -> str | None:
+        """What is to be known of the way to the server, for people."""
+        return POOLED if self.connection is not None and is_pooled(self.connection) else None
+
     def _connect(self, *, first: bool = False) -> Connection:
         connection = connect(self.address)
         try:
@@ -102,7 +107,8 @@ class PostgresDatabase(GroupingDatabase):
                     raise moved
                 connection.execute(TEXTS["name_store"], (f"{self._clock.random_bits(128):032x}",))
                 connection.execute("commit")
-            connection.execute(f'listen "{self._channel}"')
+            if not is_pooled(connection):
+                connection.execute(f'listen "{self._channel}"')
         except BaseException as fault:
             connection.close()
             if isinstance(fault, psycopg.Error):

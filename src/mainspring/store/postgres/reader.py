@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.base import Rows, Snapshot
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.connection import Connection, prepare
+from mainspring.store.postgres.connection import POOLED, Connection, is_pooled, prepare
 from mainspring.store.postgres.faults import translate
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import run
@@ -28,11 +28,13 @@ class PostgresReader:
 
     def __init__(self, address: Address) -> None:
         self._address = address
+        self.notice: str | None = None
+        """What is to be known of the way to the server, for people; told from the first read on."""
         self._opening = {"schema": address.schema, "longest": _LONGEST_MS}
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             address.conninfo,
             kwargs={"autocommit": True, "cursor_factory": psycopg.RawCursor},
-            configure=prepare,
+            configure=self._configure,
             min_size=0,
             max_size=MOST,
             timeout=_PATIENCE,
@@ -41,6 +43,10 @@ class PostgresReader:
             open=True,
             name="mainspring-reader",
         )
+
+    def _configure(self, connection: Connection) -> None:
+        prepare(connection)
+        self.notice = POOLED if is_pooled(connection) else None
 
     def read(self, query: str, params: Params = ()) -> Rows:
         """Return all rows of a statement of `queries/`."""

@@ -1,5 +1,6 @@
 """The store of one process on one schema of PostgreSQL."""
 
+import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.process_store import ProcessStore
 
+_LOG = logging.getLogger("mainspring.store")
 _LOOK_EVERY = 0.2
 _WITHOUT_RUNS = frozenset({"supervisor", "scheduler", "watcher", "web", "cli"})
 """Roles that own no run: they need not end when the database is away for a while."""
@@ -59,6 +61,8 @@ class PostgresStore(ProcessStore):
         if isinstance(self._database, PostgresDatabase):
             self._database.gives_up = holds_runs
         session = super().open_session(role, posts=posts, capacity=capacity)
+        if holds_runs and isinstance(self._database, PostgresDatabase) and self._database.notice is not None:
+            _LOG.warning("%s\nat %s", self._database.notice, self.shown)
         if holds_runs:
             threading.Thread(target=self._watch, name="mainspring-lease", daemon=True).start()
         return session

@@ -28,6 +28,9 @@ _STEPS_BETWEEN_LOOKS = 50_000
 class SqliteReader:
     """A base.Reader of one file, from any thread."""
 
+    notice: str | None = None
+    """Nothing stands between."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._presence = Presence(path, beside=False)
