@@ -88,8 +88,8 @@ class ProcessStore(ABC):
         """Return the reads."""
 
     @abstractmethod
-    def give_space_back(self) -> None:
-        """Return to the disk what retention has emptied, a little of it."""
+    def give_space_back(self) -> bool:
+        """Return to the disk a little of what retention has emptied; True if there is enough left for another part."""
 
     def expired(self) -> list[tuple[int, int]]:
         """Return sessions, each with its lease in ms, that nobody has heard of for longer than that; none where the kernel tells."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import apsw
 import pytest
 
 from mainspring.app import upkeep as upkeep_module
@@ -134,3 +135,32 @@ async def test_fault_of_ours_is_told_with_its_place(store, caplog, monkeypatch):
     await working.close()
     (line,) = [record for record in caplog.records if record.name == "mainspring.upkeep"]
     assert line.exc_info is not None
+
+
+def finished(store, count, size=2_000):
+    """Let so many runs with results of `size` bytes have ended, outside of any worker."""
+    connection = apsw.Connection(str(store.path))
+    with connection:
+        connection.execute(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?)"
+            " insert into runs (id, automation, kind, version, queue, state, created_at, changed_at, finished_at, place,"
+            " codec, trigger, input, result)"
+            " select 'r_' || i, 'a', 'task', 1, 'default', 'succeeded', 0, 1, 1, 0, 'json', 'test', x'7b7d', zeroblob(?) from n",
+            (count, size),
+        )
+    connection.close()
+
+
+def test_peer_n8n_37926_retention_keeps_up_and_the_file_shrinks(store):
+    """With no setting, in one prune after the other, all that is past its time goes within rounds, and its space goes back to the disk."""
+    finished(store, 12_000)
+    big = store.path.stat().st_size
+    upkeep, now = Upkeep(), 400 * 86_400_000
+    rounds = 0
+    while rounds < 60 and (rounds == 0 or upkeep._is_behind or upkeep._can_shrink):
+        upkeep.run_once(store, now)
+        rounds += 1
+    upkeep.close()
+    assert store.reader.read_text("select count(*) from runs") == [(0,)]
+    assert rounds <= 20, "a minute may not pass before the next part"
+    assert store.path.stat().st_size < big / 4

@@ -80,8 +80,9 @@ class PostgresStore(ProcessStore):
                 )
                 return
 
-    def give_space_back(self) -> None:
+    def give_space_back(self) -> bool:
         """Nothing to do: the server's autovacuum keeps the space for what comes next."""
+        return False
 
     def expired(self) -> list[tuple[int, int]]:
         """Return sessions whose process has not been heard of for longer than its lease, on whatever host."""

@@ -8,7 +8,7 @@ from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite import filesystem
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
-from mainspring.store.sqlite.space import shrink
+from mainspring.store.sqlite.space import PAGES, shrink
 
 
 class SqliteStore(ProcessStore):
@@ -39,9 +39,9 @@ class SqliteStore(ProcessStore):
     def _open_reader(self) -> SqliteReader:
         return SqliteReader(self.path)
 
-    def give_space_back(self) -> None:
-        """Make the file shorter, a little."""
-        shrink(self.path)
+    def give_space_back(self) -> bool:
+        """Make the file shorter, a little; True if there is enough left for another part."""
+        return shrink(self.path) >= PAGES
 
     def waits_for(self, longer_than: float = 5.0) -> str | None:
         """Tell which process has kept this one from writing for so many seconds, if one does."""
