@@ -31,6 +31,7 @@ class Proxy:
         self._armed = False
         self._late = threading.Event()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._silent_after: bytes | None = None
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -47,6 +48,14 @@ class Proxy:
     def deliver(self) -> None:
         """Let the commit that was held back reach the server."""
         self._late.set()
+
+    def fall_silent(self, after: bytes) -> None:
+        """Let each connection that sends this take all that comes from then on, and carry nothing."""
+        self._silent_after = after
+
+    def speak(self) -> None:
+        """Carry again what new connections send."""
+        self._silent_after = None
 
     def cut_all(self) -> None:
         """Break every connection, wherever it is."""
@@ -81,6 +90,10 @@ class Proxy:
                 for source in ready:
                     data = source.recv(65_536)
                     if not data:
+                        return
+                    if self._silent_after is not None and self._silent_after in data:
+                        while client.recv(65_536):
+                            pass
                         return
                     if source is client and self._armed:
                         self._break(client, server, data)

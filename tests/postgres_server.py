@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from mainspring.app.stores import anchor
 from mainspring.store.liveness import process_started
 
 _USER = "mainspring"
@@ -66,7 +67,13 @@ def in_memory() -> "PostgresServer":
 class PostgresServer:
     """One cluster. `start`, `stop`, `kill` and `new_store` are what tests do with it."""
 
-    def __init__(self, *, settings: dict[str, str] | None = None, under: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        settings: dict[str, str] | None = None,
+        under: Path | None = None,
+        copy_of: "PostgresServer | None" = None,
+    ) -> None:
         version = version_to_test()
         found = binaries(version)
         if found is None:
@@ -79,23 +86,16 @@ class PostgresServer:
         self.port = _free_port()
         self.settings = {**_SETTINGS, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
-        self._names = 0
         self.front: int | None = None
         """The port of a pooler, if stores are to be reached through one."""
-        words = [
-            "-D",
-            self.data,
-            "-U",
-            _USER,
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-            "--no-instructions",
-        ]
-        self._run("initdb", *words)
+        self._stores: list[str] = []
+        if copy_of is None:
+            words = "-A trust -E UTF8 --locale=C --no-sync --no-instructions".split()
+            self._run("initdb", "-D", self.data, "-U", _USER, *words)
+        else:
+            self._run(
+                "pg_basebackup", "-D", self.data, "-R", "-c", "fast", "-X", "stream", "-d", copy_of.url("postgres")
+            )
 
     def _reachable(self, found: Path) -> Path:
         """Let the unprivileged user read the binaries: where it may not enter their folder, it gets a copy."""
@@ -164,9 +164,10 @@ class PostgresServer:
 
     def new_store(self) -> str:
         """Return the address of an empty store: a schema that nobody has used."""
-        self._names += 1
-        address = f"{self.url('postgres')}?schema=t{os.getpid()}_{self._names}"
-        return address if self.front is None else address.replace(f":{self.port}/", f":{self.front}/")
+        url = f"{self.url('postgres')}?schema=t{os.getpid()}_{len(self._stores) + 1}"
+        url = url if self.front is None else url.replace(f":{self.port}/", f":{self.front}/")
+        self._stores.append(url)
+        return url
 
     def execute(self, text: str, database: str = "postgres") -> None:
         """Run statements, one after the other."""
@@ -203,17 +204,34 @@ class PostgresServer:
                 os.sched_yield()
         self._process = None
 
-    def stop(self) -> None:
-        """Shut it down in order."""
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """Shut it down in order, or, by SIGQUIT, at once: as `pg_ctl stop -m immediate` does."""
         process = self._process
         if process is not None:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(how)
             process.wait()
             self._process = None
 
+    def standby(self) -> "PostgresServer":
+        """Start a copy that follows this server."""
+        return PostgresServer(settings={"hot_standby": "on"}, under=self.folder.parent, copy_of=self).start()
+
+    def promote(self) -> None:
+        """Let this copy take writes from now on."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as administrator:
+            administrator.execute("select pg_promote(true)")
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting of the running server."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as administrator:
+            administrator.execute(f"alter system set {name} = '{value}'".encode())
+            administrator.execute("select pg_reload_conf()")
+
     def remove(self) -> None:
-        """End it and delete its data."""
+        """End it, and delete its data and what the processes of its stores left on this machine."""
         self.kill()
+        for url in self._stores:
+            shutil.rmtree(anchor(url).parent, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,9 @@ class Team:
         self.effects = folder / "effects"
         self.effects.touch()
         (folder / "work.py").write_text(AUTOMATIONS)
-        (folder / "mainspring.toml").write_text('[project]\nautomations = ["work.py"]\n')
+        (folder / "mainspring.toml").write_text(
+            f'[project]\nautomations = ["work.py"]\n[exec]\nspool = "{folder}/spool"\n'
+        )
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -67,12 +70,16 @@ class Team:
         self._started.append(process)
         return process
 
-    def call(self, *words: str) -> Any:
-        """Call the program and return what it prints as JSON."""
-        done = subprocess.run(
+    def end(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
+        """Call the program and return how it ended."""
+        return subprocess.run(
             [sys.executable, "-m", "mainspring", *words, "--json"],
             cwd=self.folder, env=self.env, capture_output=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
+
+    def call(self, *words: str) -> Any:
+        """Call the program and return what it prints as JSON."""
+        done = self.end(*words)
         assert done.returncode in (0, 9), done.stderr.decode()
         return json.loads(done.stdout)
 
@@ -131,3 +138,20 @@ def test_commands_answer_on_a_server(team: Team) -> None:
     assert "postgresql://" in shown
     assert team.call("db", "prune", "--dry-run")["dry_run"] is True
     assert team.call("audit-log", "verify")
+
+
+def test_command_on_a_silent_line_says_so_and_ends(team: Team, postgres: PostgresServer) -> None:
+    """The line takes what is sent and answers nothing, while a command reads and while it writes: exit code 75 and a sentence."""
+    team.call("db", "migrate")
+    line = Proxy(postgres.port)
+    team.env["MAINSPRING_STORE_URL"] = team.env["MAINSPRING_STORE_URL"].replace(f":{postgres.port}/", f":{line.port}/")
+    try:
+        for words in (("runs", "list"), ("run", "order", "number=1", "--detach")):
+            assert team.end(*words).returncode == 0
+            line.fall_silent(after=b"read only" if words == ("runs", "list") else b"pg_advisory_xact_lock")
+            done = team.end(*words)
+            assert done.returncode == 75, done
+            assert b"no answer for" in done.stderr
+            line.speak()
+    finally:
+        line.close()

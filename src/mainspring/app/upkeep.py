@@ -161,6 +161,7 @@ def bury_silent(store: ProcessStore) -> bool:
             _LOG.warning(
                 "session %d has not been heard of for longer than its lease: its runs go on elsewhere", session
             )
+            store.cut_off(session)
             buried |= isinstance(store.apply(Bury(session, silent_ms=lease_ms)), Numbered)
     return buried
 

@@ -95,6 +95,9 @@ class ProcessStore(ABC):
         """Return sessions, each with its lease in ms, that nobody has heard of for longer than that; none where the kernel tells."""
         return []
 
+    def cut_off(self, session: int) -> None:  # noqa: B027 - the kernel has cut off a process that is dead
+        """End what a session that is not heard of any more still has under way in the store, so that nobody need wait for it."""
+
     @property
     def lease_ms(self) -> int | None:
         """How long a session lives without a beat; None where the kernel tells of its death."""

@@ -1,5 +1,11 @@
-"""Opening a connection: values travel as we mean them, and a server that could lose what it acknowledged is refused."""
+"""Opening a connection.
 
+Values travel as we mean them, no question waits for ever, and a server that could lose what it acknowledged is refused.
+"""
+
+import time
+from collections.abc import Generator
+from math import inf
 from typing import Any
 
 import psycopg
@@ -13,7 +19,6 @@ from mainspring.store.postgres.arrays import register
 from mainspring.store.postgres.faults import translate
 from mainspring.store.postgres.texts import TEXTS
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 OLDEST = 140_000
 """PostgreSQL 14."""
 POOLED = (
@@ -21,6 +26,50 @@ POOLED = (
     " by a look each second; and statements are planned each time"
 )
 """What that means, for people."""
+ANSWERS_WITHIN = 15.0
+"""Seconds in which a server that is there has answered a read, or broken it off."""
+_WAIT_GIVEN_UP = "SyncRepWaitForLSN"
+"""Where in the server the wait of a COMMIT for its standbys is given up; its text is translated, this name is not."""
+
+
+class NoAnswerError(psycopg.OperationalError):
+    """Nobody answered in time; the connection is closed."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which no question waits for ever: a line can be silent and look open, for all that the system knows of it.
+
+    `answers_within` = seconds; whoever asks something that may take longer sets it to infinity meanwhile. `is_unsure`: a COMMIT gave up
+    its wait for the standbys and was reported as done although they do not have it.
+    """
+
+    answers_within = inf
+    is_unsure = False
+
+    def wait(self, gen: Generator[Any, Any, Any], *how: Any, **options: Any) -> Any:
+        """Wait for an answer, as long as it may take. Raises NoAnswerError."""
+        if self.answers_within == inf:
+            return super().wait(gen, *how, **options)
+        return super().wait(self._in_time(gen), *how, **options)
+
+    def _in_time(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Pass on what is waited for. Whoever waits comes by several times a second, also where nothing has come."""
+        until = time.monotonic() + self.answers_within
+        try:
+            wanted = next(gen)
+            while True:
+                found = yield wanted
+                if not found and time.monotonic() >= until:
+                    self.pgconn.finish()
+                    raise NoAnswerError(f"no answer for {self.answers_within:.0f} s")
+                wanted = gen.send(found)
+        except StopIteration as end:
+            return end.value
+
+    def note(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Take note of what the server says beside its answers."""
+        if notice.source_function == _WAIT_GIVEN_UP:
+            self.is_unsure = True
 
 
 class _BytesDumper(Dumper):
@@ -41,7 +90,7 @@ def connect(address: Address) -> Connection:
         StoreError: the server refuses us.
     """
     try:
-        connection = psycopg.connect(address.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
+        connection = Connection.connect(address.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
         prepare(connection)
     except psycopg.Error as fault:
         raise _refused(fault, address) from fault
@@ -53,6 +102,8 @@ def prepare(connection: Connection) -> None:
 
     Nothing is prepared where a pooler may give each transaction to another process of the server.
     """
+    connection.answers_within = ANSWERS_WITHIN
+    connection.add_notice_handler(connection.note)
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(bytes, _BytesDumper)
     register(connection)
@@ -100,6 +151,15 @@ def refuse_unsafe(connection: Connection, address: Address) -> None:
             f"the server is a copy that may only be read\nat {address.shown}",
             hint="Name the primary, or all hosts of the cluster: postgresql://USER@HOST1,HOST2/DATABASE",
         )
+
+
+def waits_for_standby(address: Address) -> bool:
+    """Tell whether somebody in this database is kept waiting for a standby; False if the server cannot be asked."""
+    try:
+        with connect(address) as looking:
+            return looking.execute(TEXTS["list_waiting_for_standby"]).fetchone() is not None
+    except (psycopg.Error, MainspringError):
+        return False
 
 
 def _refused(fault: psycopg.Error, address: Address) -> MainspringError:

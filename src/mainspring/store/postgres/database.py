@@ -22,7 +22,15 @@ from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.bulk.group import FEWEST, answer
 from mainspring.store.postgres.clock import DatabaseClock
-from mainspring.store.postgres.connection import POOLED, Connection, connect, is_pooled, refuse_unsafe
+from mainspring.store.postgres.connection import (
+    POOLED,
+    Connection,
+    NoAnswerError,
+    connect,
+    is_pooled,
+    refuse_unsafe,
+    waits_for_standby,
+)
 from mainspring.store.postgres.faults import ends_connection, translate
 from mainspring.store.postgres.lease import Lease, awake_and_asleep
 from mainspring.store.postgres.locking import lock_group
@@ -34,6 +42,8 @@ from mainspring.store.transaction import Transaction
 LEASE_MS = 10_000
 _LOOK_EVERY = 1.0
 _TELL_EVERY = 0.02
+_SHORTEST_ANSWER = 5.0
+"""So many seconds at least the server has for an answer; else somewhat longer than it waits for a lock, and less than a lease lasts."""
 
 
 class _ManyFailedError(Exception):
@@ -70,6 +80,7 @@ class PostgresDatabase(GroupingDatabase):
         self.gives_up = True
         """Whether this process takes its session for lost once its lease is over; who holds no runs may go on later."""
         self._own_time = own_time
+        self._answers_within = max(lease_ms / 2000 + 1, _SHORTEST_ANSWER)
         self.instance = clock.random_bits(62)
         """The advisory lock that each of our transactions takes first."""
         self._opening = {
@@ -96,6 +107,7 @@ class PostgresDatabase(GroupingDatabase):
 
     def _connect(self, *, first: bool = False) -> Connection:
         connection = connect(self.address)
+        connection.answers_within = self._answers_within
         try:
             refuse_unsafe(connection, self.address)
             if first:
@@ -163,6 +175,11 @@ class PostgresDatabase(GroupingDatabase):
             self._close_group(connection, transaction)
         except BaseException as fault:
             self._roll_back(connection, fault)
+            if isinstance(fault, NoAnswerError | psycopg.errors.LockNotAvailable) and waits_for_standby(self.address):
+                raise StoreUnavailableError(
+                    f"the database waits for a standby that does not confirm what was committed\nat {self.address.shown}",
+                    hint="Are the servers of synchronous_standby_names up? Without one nothing is acknowledged.",
+                ) from fault
             raise self._meaning(fault) or fault if isinstance(fault, Exception) else fault from fault
         failpoints.hit("commit.after")
         self.session = transaction.session
@@ -186,6 +203,8 @@ class PostgresDatabase(GroupingDatabase):
         with connection.pipeline():
             connection.execute("begin")
             run(connection.cursor(), TEXTS["open_group"], self._opening)
+            if again and self.session is None:
+                run(connection.cursor(), TEXTS["await_standbys"], ())
             found = run(connection.cursor(), TEXTS["read_writer"], (self.session,))
         row = found.fetchone()
         assert row is not None
@@ -199,12 +218,21 @@ class PostgresDatabase(GroupingDatabase):
         )
 
     def _close_group(self, connection: Connection, transaction: PostgresTransaction) -> None:
-        """Write what is written last, and commit; one message to the server and back. If one of these fails, none after it is executed."""
+        """Write what is written last, and commit; one message to the server and back. If one of these fails, none after it is executed.
+
+        Raises StoreUnavailableError if the server gave its wait for the standbys up: the commit is here, but not there.
+        """
+        connection.is_unsure = False
         with connection.pipeline():
             transaction.write_rollups()
             if transaction.session is not None and transaction.session != self.session:
                 transaction.change("mark_session", (self.instance, transaction.session))
             connection.execute("commit")
+        if connection.is_unsure:
+            raise StoreUnavailableError(
+                f"the database committed, but gave up the wait for its standbys\nat {self.address.shown}",
+                hint="Are the servers of synchronous_standby_names up? It is committed again until one has it.",
+            )
 
     def _roll_back(self, connection: Connection, fault: BaseException) -> None:
         """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""

@@ -1,9 +1,12 @@
 """Whether a schema has the form that this version reads; asked by whoever only reads and may change nothing."""
 
+import psycopg
+
 from mainspring.domain.errors import NotFoundError, StoreError, StoreTooNewError
 from mainspring.store.moved import refusal
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.faults import translate
 from mainspring.store.postgres.migrate import migrations, version_of
 from mainspring.store.postgres.texts import TEXTS
 
@@ -17,14 +20,17 @@ def require_form(address: Address) -> None:
         StoreTooNewError: a newer version wrote it.
         StoreError: it has to be brought to the present form first, or cannot be reached.
     """
-    with connect(address) as connection:
-        has, wants = version_of(connection, address.schema), migrations()[-1][0]
-        marks = []
-        if has:
-            connection.execute("begin read only")
-            connection.execute("select set_config('search_path', $1, true)", (address.schema,))
-            marks = connection.execute(TEXTS["read_move"]).fetchall()
-            connection.execute("commit")
+    try:
+        with connect(address) as connection:
+            has, wants = version_of(connection, address.schema), migrations()[-1][0]
+            marks = []
+            if has:
+                connection.execute("begin read only")
+                connection.execute("select set_config('search_path', $1, true)", (address.schema,))
+                marks = connection.execute(TEXTS["read_move"]).fetchall()
+                connection.execute("commit")
+    except psycopg.Error as fault:
+        raise translate(fault, address.shown) or fault from fault
     if has == 0:
         raise NotFoundError(
             f"there is no store yet\nat {address.shown}",

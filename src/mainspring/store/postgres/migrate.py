@@ -7,6 +7,7 @@ the others find it done. A role without the right to change tables opens a store
 
 import re
 from importlib import resources
+from math import inf
 
 import psycopg
 from psycopg import sql
@@ -77,8 +78,9 @@ def migrate(connection: Connection, address: Address, known: list[Migration] | N
 
 
 def _run(connection: Connection, schema: str, number: int, name: str, text: str) -> bool:
-    """Run one migration; False = another process did it meanwhile."""
+    """Run one migration, however long it takes; False = another process did it meanwhile."""
     connection.execute("begin")
+    within, connection.answers_within = connection.answers_within, inf
     try:
         connection.execute("select pg_advisory_xact_lock(hashtext($1))", (f"mainspring.migrate.{schema}",))
         if version_of(connection, schema) >= number:
@@ -101,5 +103,7 @@ def _run(connection: Connection, schema: str, number: int, name: str, text: str)
         if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE and not connection.closed:
             connection.execute("rollback")
         raise
+    finally:
+        connection.answers_within = within
     failpoints.hit("migrate.done")
     return True

@@ -33,6 +33,7 @@ class PostgresReader:
         self._opening = {"schema": address.schema, "longest": _LONGEST_MS}
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             address.conninfo,
+            connection_class=Connection,
             kwargs={"autocommit": True, "cursor_factory": psycopg.RawCursor},
             configure=self._configure,
             min_size=0,

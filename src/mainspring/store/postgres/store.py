@@ -88,6 +88,10 @@ class PostgresStore(ProcessStore):
         """Return sessions whose process has not been heard of for longer than its lease, on whatever host."""
         return [(session, lease_ms) for session, lease_ms in self.reader.read("list_expired_sessions")]
 
+    def cut_off(self, session: int) -> None:
+        """End the connection on which the process of this session has something under way."""
+        self.reader.read("end_backends_of", (session,))
+
     @property
     def lease_ms(self) -> int:
         """How long a session lives without a beat."""

@@ -1,14 +1,19 @@
 """Each session lives by its own process's lease, whoever looks."""
 
+import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from mainspring.app.stores import make_store
 from mainspring.app.upkeep import bury_silent
 from mainspring.domain.clock import SystemClock
+from mainspring.store.commands.results import Numbered
+from mainspring.store.commands.sessions import Bury
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.migrate import migrate, migrations, version_of
 from mainspring.store.process_store import ProcessStore
@@ -110,3 +115,25 @@ def test_store_of_the_form_before_gets_the_lease_that_was_fixed(postgres: Postgr
         )
         assert migrate(connection, address, migrations()[:2]) == ["lease"]
         assert connection.execute(f"select lease_ms from {address.schema}.sessions").fetchall() == [(10_000,)]
+
+
+def test_silent_session_with_a_transaction_under_way_is_buried_at_once(
+    postgres: PostgresServer, stores: tuple[ProcessStore, ProcessStore]
+) -> None:
+    """What a stopped process holds on the server is taken from it: whoever buries it does not wait, and so keeps its own lease."""
+    long, short = stores
+    url = long.address  # type: ignore[attr-defined]
+    database = long._database
+    assert isinstance(database, PostgresDatabase)
+    silence(postgres, long, LONG_MS)
+    holding = connect(url)
+    holding.execute("begin")
+    holding.execute("select pg_advisory_xact_lock($1)", (database.instance,))
+    holding.execute(f"select state from {url.schema}.sessions where id = $1 for share", (long.session,))
+    began = time.monotonic()
+    short.cut_off(long.session or 0)
+    answer = short.apply(Bury(long.session or 0, silent_ms=LONG_MS))
+    assert isinstance(answer, Numbered)
+    assert time.monotonic() - began < SHORT_MS / 2000, "it waited until the server itself ended what stood still"
+    with pytest.raises(psycopg.OperationalError):
+        holding.execute("select 1")

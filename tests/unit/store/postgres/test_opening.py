@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -267,15 +268,16 @@ def test_a_schema_leaves_room_for_the_name_of_its_channel():
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Any:
+def small_disk() -> Any:
     """A database with little room, and its folder; only an administrator of this machine can make one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+    folder = Path(
+        tempfile.mkdtemp(prefix="mainspring-disk-")
+    )  # pytest closes its own folders to other users at any time
     made = os.geteuid() == 0 and mount("-t", "tmpfs", "-o", "size=16m,uid=nobody", "tmpfs", str(folder))
     if not made:
+        folder.rmdir()
         pytest.skip("this user can mount nothing here")
-    for above in (tmp_path, *tmp_path.parents[:-2]):
-        above.chmod(above.stat().st_mode | 0o011)
+    folder.chmod(0o755)
     server = PostgresServer().start()
     with psycopg.connect(server.url("postgres"), autocommit=True) as administrator:
         administrator.execute(f"create tablespace small location '{folder}'".encode())
@@ -283,6 +285,7 @@ def small_disk(tmp_path: Path) -> Any:
     yield server.url("small"), folder
     server.remove()
     subprocess.run(["umount", folder], check=True)
+    folder.rmdir()
 
 
 def mount(*words: str) -> bool:
