@@ -102,7 +102,7 @@ def test_error_page_explains_every_code():
 
 SPOKEN = (
     *("mainspring.domain.errors", "mainspring.domain.sealing", "mainspring.cli.exits", "mainspring.store.base"),
-    *("mainspring.store.moved", "mainspring.store.copying.place"),
+    "mainspring.store.moved",
 )
 
 

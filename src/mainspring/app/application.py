@@ -57,7 +57,7 @@ class App:
         clock: Clock | None = None,
         concurrency: int = 64,
         tags: Sequence[str] = (),
-        databases: Mapping[str, Path] | None = None,
+        databases: Mapping[str, str | Path] | None = None,
         payload_max: int | str = DEFAULT_LIMIT,
     ) -> None:
         self.place = _place_of(store)

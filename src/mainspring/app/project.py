@@ -135,7 +135,7 @@ class Project:
             settings=settings,
             role=role,
             processes=worker.processes,
-            databases={name: database.path for name, database in self.settings.databases.items()},
+            databases={name: database.url for name, database in self.settings.databases.items()},
             queues=self.queues(),
             upkeep=None if probation else upkeep,
             schedules=schedules and not probation,

@@ -9,7 +9,9 @@ from mainspring.config.places import PRODUCTION, Surroundings, default_store, is
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError
 from mainspring.store.base import Reader
+from mainspring.store.effects import EffectDatabase
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
 from mainspring.store.sqlite.form import require_form as require_form_of_file
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
@@ -45,10 +47,7 @@ def address_of(url: str) -> "Address":
     try:
         from mainspring.store.postgres.address import read_address
     except ModuleNotFoundError as missing:
-        raise ConfigError(
-            f"a store on PostgreSQL needs {missing.name}, which is not installed",
-            hint="pip install 'mainspring[postgres]'",
-        ) from missing
+        raise _not_installed(missing, "a store on PostgreSQL") from missing
     return read_address(url)
 
 
@@ -81,3 +80,24 @@ def _locks_of(shown: str) -> Path:
     around = Surroundings(os.environ, Path("/"), os.getuid())
     name = hashlib.sha256(shown.encode()).hexdigest()[:16]
     return default_store(around, PRODUCTION).with_name(f"sessions-{name}")
+
+
+def effect_database(name: str, place: str | Path) -> EffectDatabase:
+    """Return a database of the user, by its name in the configuration, at a path or URL.
+
+    Raises:
+        ConfigError: the address cannot be read, or what speaks to a server is not installed.
+    """
+    if isinstance(place, Path) or not is_server_url(place):
+        return SqliteEffectDatabase(name, place if isinstance(place, Path) else store_path(place))
+    try:
+        from mainspring.store.postgres.effect_database import PostgresEffectDatabase
+    except ModuleNotFoundError as missing:
+        raise _not_installed(missing, f"the database {name!r} is on PostgreSQL: it") from missing
+    return PostgresEffectDatabase(name, place)
+
+
+def _not_installed(missing: ModuleNotFoundError, what: str) -> ConfigError:
+    return ConfigError(
+        f"{what} needs {missing.name}, which is not installed", hint="pip install 'mainspring[postgres]'"
+    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mainspring.app.stores import make_store
+from mainspring.app.stores import effect_database, make_store
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
@@ -31,7 +31,6 @@ from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.reads.engine import WorkerReads
-from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
 
 _LOG = logging.getLogger("mainspring.worker")
 
@@ -54,7 +53,7 @@ class Working:
         settings: WorkerSettings | None = None,
         role: str = "worker",
         processes: int = 4,
-        databases: Mapping[str, Path] | None = None,
+        databases: Mapping[str, str | Path] | None = None,
         queues: tuple[SetQueue, ...] = (),
         upkeep: Upkeep | None = None,
         schedules: bool = True,
@@ -67,7 +66,7 @@ class Working:
         self._settings = settings or WorkerSettings()
         self._role = role
         self._processes = processes
-        self._databases = {name: SqliteEffectDatabase(name, path) for name, path in (databases or {}).items()}
+        self._databases = {name: effect_database(name, place) for name, place in (databases or {}).items()}
         self._queues = queues
         self._upkeep = upkeep
         self._schedules = schedules

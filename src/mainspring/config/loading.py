@@ -64,7 +64,8 @@ def _apart(base: Layer, environment: str) -> Layer:
             given = base[path]
             source = f"{given.source} (named for {environment})"
             if path == STORE_URL or path[0] == DATABASES:
-                own[path] = Given(places.url_for(given.value, environment), source)
+                schema = "public" if path[0] == DATABASES else "mainspring"
+                own[path] = Given(places.url_for(given.value, environment, schema=schema), source)
             else:
                 own[path] = Given(places.store_for(given.value, environment), source)
     return own
@@ -82,18 +83,13 @@ def _with_places(layer: Layer, around: places.Surroundings, environment: str) ->
 
 
 def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, layer: Layer) -> None:
-    """Raise ConfigError for a database without a file, or one in the file of the store, which is never lent out."""
+    """Raise ConfigError for a database without a place, or one in the place of the store, which is never lent out."""
     for name, database in databases.items():
-        if database.url and database.url != store and not places.is_server_url(database.url):
+        if database.url and database.url != store:
             continue
         given = layer.get((DATABASES, name, "url")) or layer[DATABASES, name]
-        own = (
-            "this is the engine's own store"
-            if database.url == store
-            else "a transactional step needs a database in a file"
-        )
-        why = own if database.url else "it names no file"
-        hint = "Name a file of your own: sqlite:///relative.db or sqlite:////absolute.db."
+        why = "this is the engine's own store" if database.url else "it names no database"
+        hint = "Name one of your own: sqlite:///relative.db, sqlite:////absolute.db or postgresql://USER@HOST:PORT/DATABASE."
         raise ConfigError(f"`{DATABASES}.{name}.url`: {why}\nset by {given.source}", hint=hint)
 
 

@@ -118,14 +118,17 @@ def shown_url(url: str) -> str:
     return _PASSWORD.sub(r"\1", url)
 
 
-def url_for(url: str, environment: str) -> str:
-    """Return the URL of the store beside this one that belongs to `environment`: another file, or another schema."""
+def url_for(url: str, environment: str, *, schema: str = "mainspring") -> str:
+    """Return the URL of the store beside this one that belongs to `environment`: another file, or another schema.
+
+    `schema` = where it is on a server that names none.
+    """
     if not is_server_url(url):
         return store_url(store_for(store_path(url), environment))
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if environment != PRODUCTION:
-        options["schema"] = f"{options.get('schema', 'mainspring')}_{environment.replace('-', '_')}"
+        options["schema"] = f"{options.get('schema', schema)}_{environment.replace('-', '_')}"
     return urlunsplit(parts._replace(query=urlencode(options)))
 
 

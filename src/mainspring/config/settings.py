@@ -115,13 +115,13 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
-    """One entry of `[databases]`; bare text there is `url`, which is `sqlite:////absolute/path` once loaded."""
+    """One entry of `[databases]`; bare text there is `url`, which is `sqlite:////absolute/path` or `postgresql://...` once loaded."""
 
     url: StoreUrl = ""
 
     @property
     def path(self) -> Path:
-        """The database's file."""
+        """The database's file. Raises ConfigError where it is on a server."""
         return store_path(self.url)
 
 

@@ -46,6 +46,12 @@ class StoreMovedError(StoreError):
     code = "store_moved"
 
 
+class RowError(StoreError):
+    """One database cannot hold what the other one holds."""
+
+    code = "row_refused"
+
+
 def refusal(marks: Iterable[tuple[Any, ...]], where: str) -> StoreMovedError | None:
     """Return the error that tells of these entries of `meta` (key, value); None if the store may be used."""
     found = {str(key): str(value) for key, value in marks}

@@ -54,21 +54,38 @@ def test_databases_of_another_environment_are_its_own(tmp_path, read):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("[databases.a]", "`databases.a.url`: it names no file\nset by FILE:1"),
+        ("[databases.a]", "`databases.a.url`: it names no database\nset by FILE:1"),
         (
             '[store]\nurl = "app.db"\n[databases]\na = "app.db"',
             "`databases.a.url`: this is the engine's own store\nset by FILE:4",
         ),
         (
-            '[databases]\na = "postgresql://h/d"',
-            "`databases.a.url`: a transactional step needs a database in a file\nset by FILE:2",
+            '[store]\nurl = "postgresql://h/d"\n[databases]\na = "postgresql://h/d"',
+            "`databases.a.url`: this is the engine's own store\nset by FILE:4",
         ),
         ("[databases]\na = { path = 1 }", "unknown setting `databases.a.path`"),
     ],
-    ids=["no file", "store", "other kind", "unknown key"],
+    ids=["no file", "store", "store on a server", "unknown key"],
 )
 def test_database_that_cannot_be_used_is_refused(tmp_path, read, text, why):
     """The message names the key and the line."""
     with pytest.raises(ConfigError) as caught:
         read(text)
     assert why in str(caught.value).replace(str(tmp_path / "mainspring.toml"), "FILE")
+
+
+def test_database_on_a_server_has_a_schema_of_its_own_for_each_environment(read):
+    """Production has the role's own schema or the one that is named; another environment one beside it."""
+    text = '[databases]\na = "postgresql://u@h/d"\nb = "postgresql://u@h/d?schema=app"\n'
+    assert [one.url for one in read(text).databases.values()] == ["postgresql://u@h/d", "postgresql://u@h/d?schema=app"]
+    blue = read(text, flags={"project.environment": "blue"})
+    assert [one.url for one in blue.databases.values()] == [
+        "postgresql://u@h/d?schema=public_blue",
+        "postgresql://u@h/d?schema=app_blue",
+    ]
+
+
+def test_password_of_a_database_is_not_shown(read):
+    """The description of the settings leaves it out."""
+    settings = read('[databases]\na = "postgresql://u:s3cret@h/d"\n')
+    assert "s3cret" not in str(settings.describe())

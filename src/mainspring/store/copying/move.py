@@ -12,8 +12,7 @@ from mainspring.store import failpoints
 from mainspring.store.commands.automations import Audited
 from mainspring.store.copying.copy import Sum, Tell, compare, copy
 from mainspring.store.copying.endpoint import Endpoint
-from mainspring.store.copying.place import RowError
-from mainspring.store.moved import GONE, Arrival, Departure, refusal
+from mainspring.store.moved import GONE, Arrival, Departure, RowError, refusal
 
 Act = Callable[[Departure], Audited]
 """Makes the audited command that writes the mark."""

@@ -9,8 +9,6 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from mainspring.domain.errors import StoreError
-
 Row = tuple[Any, ...]
 """None, int, str and bytes, in the order of the table's columns."""
 
@@ -37,12 +35,6 @@ class Table(msgspec.Struct, frozen=True):
     def key_of(self, row: Row) -> Row:
         """Return the key of a row."""
         return tuple(row[self.columns.index(name)] for name in self.key)
-
-
-class RowError(StoreError):
-    """One database cannot hold what the other one holds."""
-
-    code = "row_refused"
 
 
 class Source(Protocol):

@@ -17,7 +17,7 @@ from mainspring.domain.errors import ConfigError
 
 DEFAULT_SCHEMA = "mainspring"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,51}")
-_DEFAULTS: dict[str, Any] = {
+CONNECTION_DEFAULTS: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": 2,
@@ -57,7 +57,7 @@ def read_address(url: str) -> Address:
         )
     try:
         given = conninfo_to_dict(urlunsplit(parts._replace(query=urlencode(options))))
-        conninfo = make_conninfo(**{**_DEFAULTS, **given})
+        conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **given})
     except (psycopg.ProgrammingError, ValueError) as error:
         raise ConfigError(
             f"the address of the store cannot be read: {str(error).strip()}",

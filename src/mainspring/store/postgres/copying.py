@@ -9,8 +9,8 @@ import psycopg
 from psycopg import sql
 
 from mainspring.domain.errors import StoreError
-from mainspring.store.copying.place import CARRIED_META, COUNTED, Row, RowError, Table, parts
-from mainspring.store.moved import PROGRESS
+from mainspring.store.copying.place import CARRIED_META, COUNTED, Row, Table, parts
+from mainspring.store.moved import PROGRESS, RowError
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import Connection
 from mainspring.store.postgres.faults import translate

@@ -8,8 +8,8 @@ import apsw
 import msgspec
 
 from mainspring.domain.errors import StoreError
-from mainspring.store.copying.place import CARRIED_META, COUNTED, Row, RowError, Table, parts
-from mainspring.store.moved import PROGRESS
+from mainspring.store.copying.place import CARRIED_META, COUNTED, Row, Table, parts
+from mainspring.store.moved import PROGRESS, RowError
 from mainspring.store.sqlite.faults import translate
 
 _BACKLOGS = Table("queue_backlogs", ("n", "queue", "session"), ("queue", "session"))

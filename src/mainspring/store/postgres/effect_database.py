@@ -1,0 +1,273 @@
+"""The user's PostgreSQL database as a place of exactly-once effects.
+
+Invariants: looking for an effect writes its row at once, so that of two attempts with one key the second waits for the end of the first,
+wherever that is; the row is marked as unfinished by a reference to nothing, which is checked at the commit: no commit but ours, made by
+whatever way, can pass it. Statements that would begin, commit or roll back are refused before they are sent.
+"""
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from mainspring.domain.errors import ConfigError, NotSent, Transient
+from mainspring.store.effects import TABLE, Effect, Parameters, Row, TransactionError, UnknownCommitError
+from mainspring.store.postgres.address import CONNECTION_DEFAULTS
+
+CREATE = f"""create table if not exists {TABLE} (
+    key text collate "C" primary key, result bytea not null, run text not null, step text not null, at bigint not null,
+    unfinished text references {TABLE} (key) deferrable initially deferred
+);
+create index if not exists {TABLE}_unfinished on {TABLE} (unfinished) where unfinished is not null"""
+_OPENING = """
+select set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives_interval', '1', false),
+       set_config('tcp_keepalives_count', '3', false),
+       set_config('search_path', coalesce(%(schema)s, current_setting('search_path')), false),
+       set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on'
+                                        else current_setting('synchronous_commit') end, false)
+"""
+_LOOK = "select to_regclass(%s) is not null, to_regclass('audit_log') is not null and to_regclass('session_automations') is not null"
+_CLAIM = f"""insert into {TABLE} (key, result, run, step, at, unfinished) values (%s, '', '', '', 0, 'a step that is being done')
+on conflict (key) do nothing"""  # noqa: S608 - a name of ours
+_FIND = f"select result from {TABLE} where key = %s"  # noqa: S608 - a name of ours
+_SAVE = f"""insert into {TABLE} (key, result, run, step, at) values (%s, %s, %s, %s, %s)
+on conflict (key) do update set result = excluded.result, run = excluded.run, step = excluded.step, at = excluded.at, unfinished = null"""  # noqa: S608 - a name of ours
+_SKIPPED = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"[^"]*"|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
+_CONTROL = re.compile(
+    r"(?:^|;)\s*(begin|start\s+transaction|commit|end|abort|rollback(?!\s+(?:work\s+|transaction\s+)?to\b)|prepare\s+transaction)\b",
+    re.IGNORECASE,
+)
+_REFUSED = ("authentication failed", "no password supplied", "pg_hba.conf", "does not exist")
+_SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+class PostgresEffectDatabase:
+    """`url` as configured; `busy_for` is how long an attempt waits for another one with its key before it fails as one to be tried again.
+
+    Raises (from the constructor):
+        ConfigError: the address cannot be read.
+    """
+
+    def __init__(self, name: str, url: str, *, busy_for: timedelta = timedelta(seconds=5)) -> None:
+        self.name = name
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        self.schema = options.pop("schema", None)
+        hint = "Write postgresql://USER@HOST:PORT/DATABASE, with ?schema=NAME where it is not the role's own."
+        if self.schema is not None and not _SCHEMA.fullmatch(self.schema):
+            raise ConfigError(f"{self.schema!r} cannot be the schema of the database {name!r}", hint=hint)
+        try:
+            given = conninfo_to_dict(urlunsplit(parts._replace(query=urlencode(options))))
+            self._conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **given})
+        except (psycopg.ProgrammingError, ValueError):
+            raise ConfigError(f"the address of the database {name!r} cannot be read", hint=hint) from None
+        self.shown = (
+            f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', given.get('user', ''))}"
+        )
+        self._busy_ms = int(busy_for.total_seconds() * 1000)
+
+    def open(self) -> "PostgresEffectConnection":
+        """Return a new connection; see EffectDatabase.open. The table of effects is made if this is the first.
+
+        Raises:
+            NotSent: nobody answers.
+        """
+        try:
+            raw = _Guarded.connect(self._conninfo, autocommit=True)
+        except psycopg.OperationalError as fault:
+            if any(words in str(fault) for words in _REFUSED):
+                raise  # nobody is let in later either
+            raise NotSent(
+                f"the database {self.name!r} cannot be reached\nat {self.shown}: {str(fault).strip()}"
+            ) from fault
+        raw.database = self.name
+        try:
+            with raw.as_ours():
+                self._prepare(raw)
+        except BaseException:
+            raw.close()
+            raise
+        return PostgresEffectConnection(self, raw, self._busy_ms)
+
+    def _prepare(self, raw: "_Guarded") -> None:
+        schema = None if self.schema is None else sql.Identifier(self.schema).as_string(raw)
+        raw.execute(_OPENING, {"schema": schema})
+        found = raw.execute(_LOOK, (TABLE,)).fetchone()
+        assert found is not None
+        is_there, is_store = found
+        if is_store:
+            raise ConfigError(
+                f"the database {self.name!r} is a store of the engine, which is never lent to steps\nat {self.shown}",
+                hint=f"Name a database or schema of your own in databases.{self.name}.url.",
+            )
+        if is_there:
+            return
+        try:
+            with raw.transaction():
+                raw.execute("select pg_advisory_xact_lock(hashtext(%s))", (TABLE,))
+                raw.execute(CREATE)
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as fault:
+            raise ConfigError(
+                f"the table {TABLE} cannot be made in the database {self.name!r}\nat {self.shown}: {str(fault).splitlines()[0]}",
+                hint="Let its owner make it: see docs/how-to/transactional-steps.md, 'On PostgreSQL'.",
+            ) from fault
+
+
+class _Guarded(psycopg.Connection[Row]):
+    """A connection on which only the engine begins, commits and rolls back."""
+
+    database = ""
+    is_ours = False
+    is_stopped = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cursor_factory = _GuardedCursor
+
+    @contextlib.contextmanager
+    def as_ours(self) -> Iterator[None]:
+        """Let the engine's own statements through."""
+        self.is_ours = True
+        try:
+            yield
+        finally:
+            self.is_ours = False
+
+    def commit(self) -> None:
+        self.refuse("commit")
+
+    def rollback(self) -> None:
+        self.refuse("roll back")
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise the error that tells what only the engine may."""
+        raise TransactionError(
+            f"a transactional step may not {what} by itself\non the database {self.database!r}",
+            hint="Leave it out; raise to roll back, use SAVEPOINT for a part. "
+            "What the step writes is committed together with its result, by the engine, when the step returns.",
+        )
+
+
+class _GuardedCursor(psycopg.Cursor[Row]):
+    """Looks at each statement before it is sent."""
+
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> "_GuardedCursor":
+        self._look(query)
+        return super().execute(query, *args, **kwargs)
+
+    def executemany(self, query: Any, *args: Any, **kwargs: Any) -> None:
+        self._look(query)
+        super().executemany(query, *args, **kwargs)
+
+    def _look(self, query: Any) -> None:
+        connection = self.connection
+        if not isinstance(connection, _Guarded) or connection.is_ours:
+            return
+        if connection.is_stopped:
+            raise psycopg.errors.QueryCanceled("the attempt was given up")
+        text = query.as_string(connection) if isinstance(query, sql.Composable) else query
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        if (match := _CONTROL.search(_SKIPPED.sub(" ", text))) is not None:
+            connection.refuse(match[1].upper())
+
+
+class PostgresEffectConnection:
+    """One attempt's connection; guarded from its making on."""
+
+    def __init__(self, database: PostgresEffectDatabase, raw: _Guarded, busy_ms: int) -> None:
+        self._database = database
+        self._busy_ms = busy_ms
+        self.raw = raw
+
+    @property
+    def last_rowid(self) -> int:
+        """A server has none. Raises TransactionError."""
+        raise TransactionError(
+            f"PostgreSQL knows no id of the row inserted last\nin the database {self._database.name!r}",
+            hint='Let the statement return it: tx.execute("insert ... returning id")[0][0].',
+        )
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the transaction is still open, or failed."""
+        return self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE and not self.raw.closed
+
+    def begin(self) -> None:
+        """Begin; which effect it is is known only when it is looked for, and that is where a second attempt waits."""
+        self._control("begin")
+
+    def find(self, key: str) -> bytes | None:
+        """Return the result of the effect with this key; if it was not done, hold the key until the end of the transaction.
+
+        Raises:
+            Transient: another attempt with this key took too long.
+        """
+        with self.raw.as_ours():
+            waiting = self.raw.execute(
+                "select set_config('lock_timeout', %s, true), current_setting('lock_timeout')", (str(self._busy_ms),)
+            )
+            before = waiting.fetchone()
+            assert before is not None
+            try:
+                claimed = self.raw.execute(_CLAIM, (key,)).rowcount
+            except psycopg.errors.LockNotAvailable as fault:
+                raise Transient(
+                    f"another attempt of this step is still being done in the database {self._database.name!r}\nat {self._database.shown}"
+                ) from fault
+            self.raw.execute("select set_config('lock_timeout', %s, true)", (before[1],))
+            if claimed:
+                return None
+            row = self.raw.execute(_FIND, (key,)).fetchone()
+        if row is None:
+            raise Transient(
+                f"the effect of this step was deleted while it was looked for\nin the database {self._database.name!r}"
+            )
+        return bytes(row[0])
+
+    def save(self, effect: Effect) -> None:
+        """Finish the effect's row."""
+        with self.raw.as_ours():
+            self.raw.execute(_SAVE, (effect.key, effect.result, effect.run, effect.step, effect.at))
+
+    def commit(self) -> None:
+        """Commit. An answer of the server is the truth; without one nobody knows."""
+        try:
+            self._control("commit")
+        except psycopg.Error as fault:
+            if fault.sqlstate is None or fault.sqlstate[:2] in ("08", "57", "58", "XX"):
+                raise UnknownCommitError(
+                    f"a commit got no answer, and may have taken place\nin the database {self._database.name!r} at {self._database.shown}: "
+                    f"{str(fault).strip()}"
+                ) from fault
+            raise
+
+    def execute(self, sql: str, parameters: Parameters) -> list[Row]:
+        """Run a statement to its end and return all rows."""
+        # Without parameters a percent sign is only that.
+        cursor = self.raw.execute(sql, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def interrupt(self) -> None:
+        """Stop the statement that runs, and those that begin later. Asking the server may take a while, so another thread does it."""
+        self.raw.is_stopped = True
+        threading.Thread(target=self._cancel, name="mainspring-cancel", daemon=True).start()
+
+    def _cancel(self) -> None:
+        with contextlib.suppress(psycopg.Error):
+            self.raw.cancel()
+
+    def close(self) -> None:
+        """Close; the server rolls back what is not committed."""
+        with contextlib.suppress(psycopg.Error):
+            self.raw.close()
+
+    def _control(self, text: str) -> None:
+        with self.raw.as_ours():
+            self.raw.execute(text, binary=True)  # as one statement and no more

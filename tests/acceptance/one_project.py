@@ -1,0 +1,87 @@
+"""A project in a folder, used through real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+
+
+class Project:
+    """A project in a folder, called as a person calls it; `store` is where its store is at present."""
+
+    def __init__(self, folder: Path, automations: str, more: str = "") -> None:
+        self.folder = folder
+        self.effects = folder / "effects"
+        self.effects.touch()
+        (folder / "work.py").write_text(automations)
+        (folder / "mainspring.toml").write_text('[project]\nautomations = ["work.py"]\n' + more)
+        self.store = str(folder / "state.db")
+        self._up: list[subprocess.Popen[bytes]] = []
+
+    def env(self, **more: str) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "PYTHONPATH": str(ROOT / "src"),
+            "EFFECTS": str(self.effects),
+            "MAINSPRING_STORE_URL": self.store,
+            **more,
+        }
+
+    def call(self, *words: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "mainspring", *words],
+            cwd=self.folder, env=self.env(**env), capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.call(*words, "--json").stdout)
+
+    def start(self, *words: str) -> str:
+        return str(self.json("run", *words, "--detach")["run"])
+
+    def up(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"log{len(self._up)}").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mainspring", *(words or ["up"])],
+                cwd=self.folder, env=self.env(), stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        self._up.append(process)
+        return process
+
+    def until(self, what: Callable[[], Any]) -> Any:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if found := what():
+                return found
+        raise AssertionError("it did not come\n" + "\n".join(p.read_text() for p in sorted(self.folder.glob("log*"))))
+
+    def states(self) -> dict[str, str]:
+        return {run["id"]: run["state"] for run in self.json("runs", "list", "--limit", "100")}
+
+    def kill_all(self) -> None:
+        """End supervisors and their workers without a word."""
+        for process in self._up:
+            if process.poll() is None:
+                workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+                for pid in (process.pid, *map(int, workers)):
+                    os.kill(pid, signal.SIGKILL)
+                process.wait()
+
+    def stop(self) -> None:
+        """End them in order."""
+        for process in self._up:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.wait(PATIENCE)
