@@ -11,8 +11,8 @@ from mainspring.engine.ending import ending_of
 from mainspring.engine.programs import program_of
 from mainspring.engine.taking_back import left_to_undo
 from mainspring.store.commands.runs import ClaimedRun
+from mainspring.store.finding import RULES
 from mainspring.store.reads import history as reads_history
-from mainspring.store.sqlite.check import _RULES
 from tests.simulation.trees import Failing, expect
 from tests.simulation.workload import REGISTRY
 
@@ -25,7 +25,7 @@ _FIELDS = (
 def check(world: Any) -> list[str]:
     """Return what is wrong."""
     wrong: list[str] = []
-    for query, what in _RULES.items():
+    for query, what in RULES.items():
         wrong += [f"{what}: {row}" for row in world.reader.read(query)]
     rows = {
         row[0]: row for row in world.rows("select id, state, reason, result, failure, started_at, parent from runs")

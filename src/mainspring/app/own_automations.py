@@ -3,23 +3,23 @@
 from datetime import timedelta
 from pathlib import Path
 
+from mainspring.app.backups import back_up
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import format_duration
 from mainspring.engine.definitions import task
 from mainspring.engine.registry import Registry
-from mainspring.store.sqlite.backup import back_up
 
 BACKUP = "mainspring-backup"
 _RUNBOOK = "docs/how-to/backups.md"
 _LONGEST = "1d"
 
 
-def declare_backup(registry: Registry, store: Path, clock: Clock, *, to: Path, every: timedelta, keep: int) -> None:
+def declare_backup(registry: Registry, url: str, clock: Clock, *, to: Path, every: timedelta, keep: int) -> None:
     """Let the store be backed up by schedule; each backup is verified after it was written."""
 
     def backup() -> dict[str, object]:
         """Copy the store to a verified file and keep the newest ones."""
-        done = back_up(store, to, now=clock.now(), keep=keep)
+        done = back_up(url, to, clock=clock, keep=keep)
         return {
             "file": str(done.path),
             "bytes": done.size,

@@ -82,8 +82,8 @@ class Project:
             registry = Registry.load(targets, self.settings.folder)
         backup = self.settings.store.backup
         if backup.to is not None:
-            path = self.settings.store.path
-            declare_backup(registry, path, self.clock, to=backup.to, every=backup.every, keep=backup.keep)
+            url = self.settings.store.url
+            declare_backup(registry, url, self.clock, to=backup.to, every=backup.every, keep=backup.keep)
         return registry
 
     @cached_property

@@ -29,17 +29,17 @@ def migrate(invocation: Invocation) -> None:
 @pass_invocation
 def check(invocation: Invocation) -> int:
     """Safe while workers run. Ends with 9 if anything is wrong."""
+    from mainspring.app.backups import check as check_store
     from mainspring.store.base import StoreDamagedError
-    from mainspring.store.sqlite.check import check as check_store
 
     with suppress(StoreDamagedError):  # that is for the check to tell
         _ = invocation.reader  # there is a store, of this version's form
-    found = check_store(invocation.path)
+    found = check_store(invocation.settings.store.url)
 
     def text() -> None:
         output = invocation.output
         if not found:
-            output.line(f"{output.paint(words.GOOD, 'green')} Nothing is wrong with {invocation.path}")
+            output.line(f"{output.paint(words.GOOD, 'green')} Nothing is wrong with {invocation.shown}")
         for finding in found:
             output.line(f"{output.paint(words.BAD, 'red')} {words.shown(finding.what)}")
             for subject in finding.subjects:
@@ -52,15 +52,24 @@ def check(invocation: Invocation) -> int:
 @command("shell", "look into the store with SQL, read-only")
 @pass_invocation
 def shell(invocation: Invocation) -> None:
-    """Runs sqlite3 on the file. It cannot write: what is changed behind the engine's back is lost or does harm."""
+    """Runs sqlite3 on the file, or psql on the server. It does not write: what is changed behind the engine's back is lost or does harm."""
     from mainspring.domain.errors import NotFoundError
 
     _ = invocation.reader
-    program = shutil.which("sqlite3")
+    name = "psql" if invocation.settings.store.is_remote else "sqlite3"
+    program = shutil.which(name)
     if program is None:
         raise NotFoundError(
-            "there is no sqlite3 program on this machine", hint="Install it, or use: mainspring runs list --json"
+            f"there is no {name} program on this machine", hint="Install it, or use: mainspring runs list --json"
         )
+    if invocation.settings.store.is_remote:
+        from mainspring.app.stores import address_of
+        from mainspring.store.postgres.shell import environment
+
+        # By the environment: the words of a command can be read by everybody on this machine.
+        env = {**os.environ, **environment(address_of(invocation.settings.store.url))}
+        invocation.close()
+        os.execve(program, [program, "--no-password"], env)  # noqa: S606 - no shell is wanted
     invocation.close()
     os.execv(  # noqa: S606 - no shell is wanted
         program, [program, "-readonly", str(invocation.path)]

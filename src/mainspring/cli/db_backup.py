@@ -14,12 +14,15 @@ from mainspring.cli.lazy import command
 @pass_invocation
 def backup(invocation: Invocation, folder: Path | None, keep: int | None) -> None:
     """Workers go on meanwhile. FOLDER defaults to `store.backup.to`, else to `backups` beside the store."""
-    from mainspring.store.sqlite.backup import back_up
+    from mainspring.app.backups import back_up
 
     _ = invocation.reader  # there is a store
     settings = invocation.settings.store.backup
-    target = folder or settings.to or invocation.path.parent / "backups"
-    made = back_up(invocation.path, target, now=invocation.clock.now(), keep=keep)
+    url = invocation.settings.store.url
+    target = folder or settings.to
+    if target is None and invocation.settings.store.is_remote:
+        raise click.UsageError("name a FOLDER, or set store.backup.to: a store on a server has none beside it")
+    made = back_up(url, target or invocation.path.parent / "backups", clock=invocation.clock, keep=keep)
 
     def text() -> None:
         invocation.output.line(str(made.path))

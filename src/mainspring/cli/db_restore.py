@@ -68,17 +68,20 @@ def restore(
 
 
 def _restore(invocation: Invocation, file: Path) -> None:
+    from mainspring.app.backups import restore as put_back
+    from mainspring.app.backups import stem
     from mainspring.store.sqlite.backup import newest_in
-    from mainspring.store.sqlite.restore import restore as put_back
+
+    url = invocation.settings.store.url
 
     if file.is_dir():  # what `db backup FOLDER` was given
-        file = newest_in(file, invocation.path.stem)
-    invocation.confirm(f"Replace the store {invocation.path} by {file}")
-    done = put_back(file, invocation.path, clock=invocation.clock)
+        file = newest_in(file, stem(url))
+    invocation.confirm(f"Replace the store {invocation.shown} by {file}")
+    done = put_back(file, url, clock=invocation.clock)
 
     def text() -> None:
         output = invocation.output
-        output.line(f"Restored {invocation.path} from {file}; it is held, nothing starts.")
+        output.line(f"Restored {invocation.shown} from {file}; it is held, nothing starts.")
         if done.kept is not None:
             output.line(f"The old store is kept: {done.kept}")
         if done.unfinished:

@@ -77,9 +77,9 @@ def test_file_that_is_no_store_is_refused(cli, store_path):
 def test_check_finds_nothing_in_a_good_store_and_tells_what_is_wrong(cli, stage, monkeypatch):
     """0 when whole, 9 with findings."""
     assert cli("db", "check").code == 0
-    from mainspring.store.sqlite.check import Finding
+    from mainspring.store.finding import Finding
 
-    monkeypatch.setattr("mainspring.store.sqlite.check.check", lambda path: [Finding("a gap", ("r_1",))])
+    monkeypatch.setattr("mainspring.app.backups.check", lambda path: [Finding("a gap", ("r_1",))])
     said = cli("db", "check", "--json")
     assert said.code == 9
     assert said.json[0]["what"] == "a gap"

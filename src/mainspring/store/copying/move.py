@@ -39,7 +39,7 @@ def move(source: Endpoint, target: Endpoint, *, act: Act, new_id: str, tell: Tel
     departure = source.departure()
     if departure is None:
         target.require_empty()
-        _refuse_nul(source, target)
+        refuse_nul(source, target)
         departure = Departure(new_id, target.shown)
         source.depart(departure, act(departure))
     elif departure.done or departure.to != target.shown:
@@ -66,7 +66,8 @@ def _fill(source: Endpoint, target: Endpoint, tell: Tell) -> dict[str, Sum]:
     return tables
 
 
-def _refuse_nul(source: Endpoint, target: Endpoint) -> None:
+def refuse_nul(source: Endpoint, target: Endpoint) -> None:
+    """Do nothing if the target's texts can hold all that is in the source's. Raises RowError."""
     if target.holds_nul:
         return
     if found := source.texts_with_nul():

@@ -25,7 +25,7 @@ from mainspring.store.postgres.connection import Connection, connect, refuse_uns
 from mainspring.store.postgres.copying import PostgresRows
 from mainspring.store.postgres.faults import translate
 from mainspring.store.postgres.migrate import migrate, version_of
-from mainspring.store.postgres.transaction import PostgresTransaction
+from mainspring.store.postgres.transaction import Cursor, PostgresTransaction
 
 _NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
 
@@ -70,14 +70,43 @@ class PostgresEndpoint:
     def bury_all(self, tx: PostgresTransaction) -> None:
         """Declare dead what has no lease any more; whoever still has one is named. All other writers wait until the commit."""
         self._lock_all(tx)
+        self._refuse_if_used(tx)
+        for (session,) in tx.all("list_sessions_to_bury"):
+            bury(tx, Bury(session))
+        tx.write_rollups()
+
+    def refuse_if_used(self) -> None:
+        """Do nothing if no process uses the store, or there is none. Raises StoreHeldError."""
+        with self._connection() as connection:
+            refuse_unsafe(connection, self._address)
+            is_there = version_of(connection, self._address.schema) > 0
+        if is_there:
+            with self._transaction() as tx:
+                self._refuse_if_used(tx)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[Cursor]:
+        """Give a transaction in which no process uses the store, and none can begin to."""
+        with self._transaction() as tx:
+            if tx.cursor.execute("select to_regclass('sessions') is not null").fetchone() == (True,):
+                self._lock_all(tx)
+                self._refuse_if_used(tx)
+            yield tx.cursor
+
+    def drop_unfinished(self) -> None:
+        """Drop what was left of a filling that was broken off. Raises ConflictError if it is anything else."""
+        with self._connection() as connection:
+            if version_of(connection, self._address.schema):
+                if self._meta(connection, ARRIVING) is None:
+                    raise not_empty(self.shown, self._address.schema)
+                connection.execute(f"drop schema {sql.Identifier(self._address.schema).as_string(connection)} cascade")
+
+    def _refuse_if_used(self, tx: PostgresTransaction) -> None:
         over = {row[0] for row in tx.all("list_expired_sessions")}
         live = [row for row in tx.all("list_live_sessions", (10_000,)) if row[0] not in over]
         used = [f"{row[2]} {row[6]} on {row[5]}" for row in live if not is_gone(row[4], row[6], row[7])]
         if used:
             raise in_use(self.shown, used)
-        for (session,) in tx.all("list_sessions_to_bury"):
-            bury(tx, Bury(session))
-        tx.write_rollups()
 
     def settle(self, departure: Departure | None, act: Audited | None = None) -> None:
         """Change the mark, or take it away."""

@@ -5,7 +5,7 @@ A backup is one plain SQLite file without a log beside it. It is made from one s
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,13 +35,20 @@ def back_up(store: Path, folder: Path, *, now: int, keep: int | None = None) -> 
     Raises:
         StoreError: the store cannot be read, the folder not written, or the copy is not good. Nothing is left behind then.
     """
+    return write_backup(store.stem, folder, lambda part: copy_store(store, part), now=now, keep=keep)
+
+
+def write_backup(
+    stem: str, folder: Path, fill: Callable[[Path], dict[str, int]], *, now: int, keep: int | None
+) -> Backup:
+    """Let `fill` write a copy into a new file and return its rows by table; check it, and give it its name beside the older ones."""
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%S")
-    final = folder / f"{store.stem}-{stamp}{now % 1000:03}Z.db"
+    final = folder / f"{stem}-{stamp}{now % 1000:03}Z.db"
     part = folder / f".{final.name}.part"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _removed_on_fault(part):
-            rows = copy_store(store, part)
+            rows = fill(part)
             if (found := verify(part)) != rows:
                 raise StoreBrokenError(
                     f"the backup does not hold what the store holds\nat {part}: {_differences(rows, found)}"
@@ -49,7 +56,7 @@ def back_up(store: Path, folder: Path, *, now: int, keep: int | None = None) -> 
             sync(part)
             part.replace(final)
         sync(folder)
-        return Backup(final, final.stat().st_size, rows, _rotate(folder, store.stem, keep))
+        return Backup(final, final.stat().st_size, rows, _rotate(folder, stem, keep))
     except OSError as error:
         raise StoreUnavailableError(f"the backup cannot be written\nat {folder}: {error}") from error
 

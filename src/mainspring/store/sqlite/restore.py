@@ -30,7 +30,7 @@ class Restored(msgspec.Struct, frozen=True):
     """What was done: the rows by table of the backup, where the old store is kept (None = there was none), runs to be decided."""
 
     rows: dict[str, int]
-    kept: Path | None
+    kept: Path | str | None
     unfinished: int
 
 
@@ -48,7 +48,7 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
         with turnstile:
             _refuse_if_used(store)
             copy_store(backup, part)
-            unfinished = _hold(part, backup, clock)
+            unfinished = hold(part, backup, clock)
             kept = _keep_aside(store, clock.now())
             part.replace(store)
             sync(store.parent)
@@ -71,7 +71,7 @@ def _refuse_if_used(store: Path) -> None:
         )
 
 
-def _hold(part: Path, backup: Path, clock: Clock) -> int:
+def hold(part: Path, backup: Path, clock: Clock) -> int:
     """Prepare the copy: bury the sessions it remembers, give it a new identity, hold it. Return the number of unfinished runs."""
     connection = connect(part, create=False)
     try:

@@ -1,0 +1,83 @@
+"""Copies of a store on a server, and putting one back. A copy is a store's file, the same as that of a store in a file: one form for all.
+
+It is made from one snapshot while others go on writing, row by row, and compared by counts and hashes.
+"""
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+from psycopg import sql
+
+from mainspring.domain.clock import Clock
+from mainspring.store.copying.copy import compare, copy
+from mainspring.store.copying.move import refuse_nul
+from mainspring.store.moved import Arrival
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.endpoint import PostgresEndpoint
+from mainspring.store.sqlite.backup import Backup, copy_store, verify, write_backup
+from mainspring.store.sqlite.endpoint import SqliteEndpoint
+from mainspring.store.sqlite.restore import Restored, hold
+
+_LONGEST = 40
+"""Letters of a schema's name that are kept where it gets an ending: the server cuts off after 63."""
+
+
+def back_up(address: Address, folder: Path, *, clock: Clock, keep: int | None = None) -> Backup:
+    """Write a checked copy of the store into `folder`; see sqlite.backup.back_up."""
+
+    def fill(part: Path) -> dict[str, int]:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".copy-") as work:
+            file = Path(work) / "store.db"
+            source, target = PostgresEndpoint(address, clock), SqliteEndpoint(file, clock)
+            target.receive(Arrival("backup", source.shown))
+            with source.reading() as here, target.writing() as there:
+                copy(here, there, _silent)
+                compare(here, there, _silent)
+            target.release("backup")
+            return copy_store(file, part)
+
+    return write_backup(address.schema, folder, fill, now=clock.now(), keep=keep)
+
+
+def restore(backup: Path, address: Address, *, clock: Clock) -> Restored:
+    """Replace the store by a backup, held. The old schema is kept under another name.
+
+    Raises:
+        StoreHeldError: a process still uses the store.
+        StoreError: the backup is not good, or the role may not make a schema; the store is as it was.
+    """
+    rows = verify(backup)
+    old = PostgresEndpoint(address, clock)
+    old.refuse_if_used()
+    fresh = msgspec.structs.replace(address, schema=f"{address.schema[:_LONGEST]}_restoring")
+    new = PostgresEndpoint(fresh, clock)
+    with tempfile.TemporaryDirectory(prefix="mainspring-restore-") as work:
+        file = Path(work) / "store.db"
+        copy_store(backup, file)
+        unfinished = hold(file, backup, clock)
+        source = SqliteEndpoint(file, clock)
+        refuse_nul(source, new)
+        new.drop_unfinished()
+        new.receive(Arrival("restore", str(backup)))
+        with source.reading() as here, new.writing() as there:
+            copy(here, there, _silent)
+            compare(here, there, _silent)
+        new.release("restore")
+    kept = f"{address.schema[:_LONGEST]}_before_{clock.now()}"
+    return Restored(rows, f"schema {kept}" if _swap(old, fresh.schema, address.schema, kept) else None, unfinished)
+
+
+def _swap(old: PostgresEndpoint, fresh: str, schema: str, kept: str) -> bool:
+    """Let the new schema take the old one's name, which is kept under another, in one commit. False = there was no old one."""
+    with old.alone() as cursor:
+        there = cursor.execute("select 1 from pg_namespace where nspname = $1", (schema,)).fetchone() is not None
+        rename = sql.SQL("alter schema {} rename to {}")
+        if there:
+            cursor.execute(rename.format(sql.Identifier(schema), sql.Identifier(kept)).as_string(None))
+        cursor.execute(rename.format(sql.Identifier(fresh), sql.Identifier(schema)).as_string(None))
+    return there
+
+
+def _silent(_: str) -> None:
+    """A copy is small enough to wait for without a word."""

@@ -1,0 +1,109 @@
+"""`db check`, `backup`, `restore`, `prune` and `shell` on a server: what a file's store has, with real processes."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mainspring.store.postgres.check import expected_indexes
+from tests.acceptance.one_project import Project
+from tests.postgres_server import PostgresServer
+
+AUTOMATIONS = """
+import mainspring as ms
+
+@ms.workflow(partition="{customer}")
+async def order(run: ms.Run, customer: str = "nobody") -> str:
+    await run.step(note, f"charge {customer}")
+    return await run.receive("go", str)
+
+async def note(text: str) -> int:
+    return len(text)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, postgres: PostgresServer) -> Iterator[Project]:
+    made = Project(tmp_path, AUTOMATIONS, f'[store.backup]\nto = "{tmp_path / "backups"}"\nkeep = 2\n')
+    made.store = postgres.new_store()
+    made.call("db", "migrate")
+    yield made
+    made.kill_all()
+
+
+def schema_of(project: Project) -> str:
+    return project.store.partition("schema=")[2]
+
+
+def test_backup_is_made_beside_work_and_put_back_held(project: Project, postgres: PostgresServer) -> None:
+    """A copy of a store in use is a checked file; put back it is held until each run is decided, and the old schema is kept."""
+    project.up()
+    run = project.start("order", "customer=ann")
+    project.until(lambda: project.states()[run] == "waiting")
+    assert project.call("db", "check")
+    made = project.json("db", "backup")
+    assert made["rows"]["runs"] >= 1
+    project.until(lambda: len(list((project.folder / "backups").glob("*.db"))) == 2)  # the other one by schedule
+    assert "supervisor" in project.call("db", "restore", made["path"], "-y", code=8).stderr
+    project.call("runs", "signal", run, "go", '"lost"')
+    project.until(lambda: project.states()[run] == "succeeded")
+    project.stop()
+
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as raw:
+        raw.execute(f"create schema {schema_of(project)}_restoring")  # as one that was killed left it
+    done = project.json("db", "restore", made["path"], "-y")
+    assert done["unfinished"] >= 1
+    assert "_before_" in done["kept"]
+    assert project.states()[run] == "waiting"
+    project.call("db", "restore", "--release", code=8)
+    project.call("db", "restore", "--decide", "continue", "-y")
+    project.call("db", "restore", "--release")
+    assert project.call("db", "check")
+    project.up()
+    project.call("runs", "signal", run, "go", '"found"')
+    project.until(lambda: project.states()[run] == "succeeded")
+    project.stop()
+    # The newest of a folder, for a store in a file as well.
+    project.store = str(project.folder / "file.db")
+    project.call("db", "restore", made["path"], "-y")
+    assert project.states()[run] == "waiting"
+
+
+def test_check_tells_what_is_wrong_on_a_server(project: Project, postgres: PostgresServer) -> None:
+    """An index that is gone, a run that is marked wrongly, and a row of the audit log that was changed."""
+    project.start("order")
+    schema = schema_of(project)
+    assert len(expected_indexes()) > 20
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as raw:
+        raw.execute(f"set search_path to {schema}")
+        raw.execute("drop index runs_due")
+        raw.execute("update runs set finished_at = 5")
+        raw.execute("alter table audit_log disable trigger all")
+        raw.execute("update audit_log set actor = 'nobody' where seq = 1")
+    said = project.call("db", "check", code=9).stdout
+    for words in (
+        "an index is missing",
+        "runs_due",
+        "a run is ended without an instant",
+        "the audit log was changed",
+        "row 1",
+    ):
+        assert words in said
+
+
+def test_shell_gets_address_and_password_by_the_environment(project: Project) -> None:
+    """What stands on the command line of psql is no secret, and its transactions may only read."""
+    bin_ = project.folder / "bin"
+    bin_.mkdir()
+    psql = bin_ / "psql"
+    psql.write_text('#!/bin/sh\necho "words: $*"\nenv | grep ^PG\n')
+    psql.chmod(psql.stat().st_mode | stat.S_IXUSR)
+    url = project.store.replace("mainspring@", "mainspring:s3cret@")
+    said = project.call("db", "shell", PATH=f"{bin_}:{os.environ['PATH']}", MAINSPRING_STORE_URL=url).stdout
+    assert "words: --no-password\n" in said
+    assert "PGPASSWORD=s3cret" in said
+    assert f"search_path={schema_of(project)} -c default_transaction_read_only=on" in said
+    assert "no psql program" in project.call("db", "shell", code=3, PATH=str(project.folder)).stderr
