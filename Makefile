@@ -61,7 +61,7 @@ torture: $(DEV) $(OLD_POSTGRES:%=.venv-postgres/%/.made) ## Simulate many seeds 
 	@MAINSPRING_CRASH_ALL=1 $(PYTEST) tests/crash tests/acceptance/test_takeover.py -n 2 --timeout=0
 	@bad=; for version in $(OLD_POSTGRES); do echo "PostgreSQL $$version"; \
 	MAINSPRING_POSTGRES=$$version $(PYTEST) $(ON_EACH_POSTGRES) -n 2 -q -k "not sqlite" || bad=1; done; test -z "$$bad"
-	@MAINSPRING_POOLED=1 $(PYTEST) tests/contract/store -n 2 -q -k "not sqlite"
+	@MAINSPRING_POOLED=1 $(PYTEST) tests/contract/store --ignore=tests/contract/store/test_overlaps.py -n 2 -q -k "not sqlite"
 
 golden: $(DEV) ## Keep journals and stores of this version for every later one to be tried on (before its release: AGAIN=1 makes them anew)
 	@$(PY) -m tests.golden.record
