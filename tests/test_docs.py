@@ -1,5 +1,6 @@
 """The pages say what the program does."""
 
+import json
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.options import OPTIONS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-ROW = re.compile(r"^\| `([a-z_]+\.[\w.]+)` \| (\S+) \| (.+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z_]+\.[\w.]+)` \| (\S+|`\[[^`]+\]`) \| (.+) \|$", re.MULTILINE)
 # Their defaults depend on the user and the store.
 PLACES = {"store.url", "exec.spool"}
 
@@ -30,6 +31,8 @@ def setting_rows() -> dict[str, tuple[str, str]]:
 def as_shown(value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, list):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -26,6 +26,7 @@ class Place:
             "HOME": str(folder),
             "PYTHONPATH": str(ROOT / "src"),
             "MAINSPRING_EXEC_SPOOL": str(self.spool),
+            "MAINSPRING_UP_ROLES": "worker,scheduler",
         }
 
     def start(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:

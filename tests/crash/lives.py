@@ -17,8 +17,9 @@ from typing import Any
 
 import msgspec
 
+from mainspring.app.post import GONE
 from mainspring.app.upkeep import Upkeep
-from mainspring.app.worker_process import GONE, _end_at_once
+from mainspring.app.worker_process import _end_at_once
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.parentage import set_death_signal
 from mainspring.engine.registry import Registry

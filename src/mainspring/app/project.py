@@ -114,17 +114,12 @@ class Project:
             concurrency=worker.concurrency,
             threads=worker.threads,
             park_bytes=worker.park_bytes,
-            queues=tuple(worker.queues) if role != "run" and set(worker.queues) != {"default"} else None,
+            queues=self._queues_of(role),
             tags=worker.tags,
             stalled_ms=round(worker.stalled_after.total_seconds() * 1000),
             suspects=probation,
             one_run=role == "run",
             survive_ms=survive_ms,
-        )
-        retention = self.settings.store.retention
-        upkeep = Upkeep(
-            Retention(retention.succeeded, retention.failed, retention.cancelled, retention.events),
-            extra=(spool_intake(self.settings.exec.spool),),
         )
         return Working(
             self.settings.store.url,
@@ -137,11 +132,28 @@ class Project:
             processes=worker.processes,
             databases={name: database.url for name, database in self.settings.databases.items()},
             queues=self.queues(),
-            upkeep=None if probation else upkeep,
+            upkeep=None if probation else self.upkeep(),
             schedules=schedules and not probation,
             stall_limit=worker.stall_limit.total_seconds(),
             lease_ms=self.lease_ms,
         )
+
+    def upkeep(self) -> Upkeep:
+        """Return the upkeep of this project, not yet begun."""
+        retention = self.settings.store.retention
+        return Upkeep(
+            Retention(retention.succeeded, retention.failed, retention.cancelled, retention.events),
+            extra=(spool_intake(self.settings.exec.spool),),
+        )
+
+    def _queues_of(self, role: str) -> tuple[str, ...] | None:
+        """Return the queues that a worker takes from; None = all. A process of one run takes it wherever it waits."""
+        if role == "run":
+            return None
+        if self.settings.up.queues:
+            return self.settings.up.queues
+        named = self.settings.worker.queues
+        return tuple(named) if set(named) != {"default"} else None
 
     def queues(self) -> tuple[SetQueue, ...]:
         """Return the commands that set the limits of the configured queues."""

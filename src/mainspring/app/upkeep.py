@@ -1,4 +1,4 @@
-"""What a working process does beside its runs: buries dead sessions, deletes what is past its retention, takes in the spool.
+"""What workers do beside their runs, and a watcher does alone: bury the dead, delete what is past its retention, take in the spool.
 
 A steady scan, each part on its own: an error in one neither stops the others nor the next round.
 """
@@ -9,17 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
-
-if TYPE_CHECKING:
-    from mainspring.app.working import Working
 
 _LOG = logging.getLogger("mainspring.upkeep")
 _EVERY_S = 1.0
@@ -56,7 +53,7 @@ class Retention:
 
 
 class Upkeep:
-    """One round a second, in a thread of its own, started and ended by `Working`."""
+    """One round a second, in a thread of its own, in workers and watchers alike: each row is taken by itself, so any number may look."""
 
     def __init__(
         self, retention: Retention | None = None, extra: tuple[Callable[[ProcessStore], None], ...] = ()
@@ -70,9 +67,15 @@ class Upkeep:
         self._task: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-upkeep")
 
-    def start(self, working: "Working") -> None:
-        """Begin."""
-        self._task = working.loop.create_task(self._live(working))
+    def start(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: ProcessStore,
+        clock: Clock,
+        on_order: Callable[[tuple[str, str] | None], None] | None = None,
+    ) -> None:
+        """Begin, in `loop`. `on_order` is told each round which crash was ordered (automation, step), by whoever obeys such orders."""
+        self._task = loop.create_task(self._live(loop, store, clock, on_order))
 
     def close(self) -> None:
         """End; a round that is under way is not waited for."""
@@ -80,13 +83,18 @@ class Upkeep:
             self._task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _live(self, working: "Working") -> None:
+    async def _live(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: ProcessStore,
+        clock: Clock,
+        on_order: Callable[[tuple[str, str] | None], None] | None,
+    ) -> None:
         while True:
             try:
-                await working.loop.run_in_executor(self._pool, self.run_once, working.store, working.clock.now())
-                if working.obeys_crash_orders:
-                    order = await working.loop.run_in_executor(self._pool, crash_order, working.store)
-                    working.worker.crash_after = order
+                await loop.run_in_executor(self._pool, self.run_once, store, clock.now())
+                if on_order is not None:
+                    on_order(await loop.run_in_executor(self._pool, crash_order, store))
             except Exception as error:  # noqa: BLE001  the scan never ends
                 self._tell(error)
             else:

@@ -17,16 +17,13 @@ from typing import NoReturn
 import msgspec
 
 from mainspring.app.parent_watch import ParentWatch
+from mainspring.app.post import GONE, STALLED
 from mainspring.app.project import Handover, Project
 from mainspring.app.working import StalledError, Working
 from mainspring.domain.errors import MainspringError
 from mainspring.engine.parentage import kill_group, set_death_signal
 from mainspring.engine.problem import Problem
 
-GONE = 75
-"""Exit code: the store or the session is lost; start again."""
-STALLED = 70
-"""Exit code: the loop was blocked for too long, by one of the runs aboard."""
 _LOOK_EVERY_S = 0.2
 _COLLECT_AFTER = 20_000
 """New objects between two looks for cycles. A step leaves none behind, and each look costs as much as some steps."""
@@ -57,7 +54,8 @@ async def _work(project: Project, handover: Handover) -> NoReturn:
     told = len(registry.problems)
     gc.freeze()  # the code stays: there is no need to look through it ever again
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
-    working = project.working(registry, role=handover.role, survive_ms=handover.survive_ms)
+    # Slots are made by the scheduler, a process of its own: user code that blocks or ends this one must not keep them from being made.
+    working = project.working(registry, role=handover.role, survive_ms=handover.survive_ms, schedules=False)
     working.on_fatal = lambda error: _end_at_once(working, STALLED if isinstance(error, StalledError) else GONE)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

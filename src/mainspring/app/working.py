@@ -90,7 +90,6 @@ class Working:
         self._scheduler: Scheduler | None = None
         self._stall: StallWatch | None = None
         self._pool: Children | None = None
-        self.obeys_crash_orders = role == "worker"
 
     async def open(self) -> None:
         """Open the store, announce what can run, begin to work.
@@ -118,7 +117,7 @@ class Working:
         # Before the first commit that can wake the worker: from then on code of users runs in this loop.
         self._watch_loop()
         if self._upkeep is not None:
-            self._upkeep.start(self)
+            self._upkeep.start(self.loop, self.store, self.clock, self._obey if self._role == "worker" else None)
         await self._announce()
         self.worker.start()
         if self._schedules:
@@ -126,6 +125,9 @@ class Working:
             mine = self.registry.automations
             self._scheduler = Scheduler(self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=mine)
             self._scheduler.start()
+
+    def _obey(self, order: tuple[str, str] | None) -> None:
+        self.worker.crash_after = order
 
     def _watch_loop(self) -> None:
         self._stall = StallWatch(

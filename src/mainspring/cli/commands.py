@@ -70,7 +70,7 @@ TREE: Final[Tree] = {
         },
     ),
     "dev": Leaf(f"{_CLI}.dev_command:dev", "run everything in one process and reload on changes"),
-    "up": Leaf(f"{_CLI}.up_command:up", "run supervisor and worker"),
+    "up": Leaf(f"{_CLI}.up_command:up", "run workers, scheduler, watcher and web"),
     "down": Leaf(f"{_CLI}.down_command:down", "stop what `up` started"),
     "drain": Leaf(f"{_CLI}.drain_command:drain", "let the workers finish and take nothing new"),
     "exec": Leaf(f"{_CLI}.exec_command:exec_command", "wrap any command: record, lock, retry, time out"),

@@ -9,19 +9,19 @@ import click
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.serving import live_supervisors
+from mainspring.cli.serving import supervisors_here
 
 
 @command("down", "stop what `up` started")
 @click.option("--timeout", default=60.0, show_default=True, metavar="SECONDS", help="wait so long for it to end")
 @pass_invocation
 def down(invocation: Invocation, timeout: float) -> int:
-    """The worker drains: what is in flight ends, everything else goes on at the next start."""
-    pids = live_supervisors(invocation)
+    """All that `up` keeps here, whatever their roles; workers drain: what is in flight ends, everything else goes on at the next start."""
+    pids = [one.pid for one in supervisors_here(invocation)]
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
     until = time.monotonic() + timeout
-    while live_supervisors(invocation):
+    while supervisors_here(invocation):
         if time.monotonic() >= until:
             invocation.output.warn(f"process {pids[0]} has not ended in {timeout:g} s; it still drains")
             return exits.TIMED_OUT

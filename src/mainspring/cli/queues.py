@@ -41,12 +41,14 @@ def rate_text(view: "QueueView") -> str:
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
-    """BACKLOG counts runs that were never started; --since looks at pauses."""
-    from mainspring.store.reads.status import queue_views
+    """READY counts runs that can be taken now, OLDEST tells since when the first of them can: add workers by these. BACKLOG counts runs
+    that were never started, those that are due later too; --since looks at pauses.
+    """
+    from mainspring.store.reads.load import queue_loads
 
     rows = lists.narrow(
         invocation,
-        invocation.rows(queue_views),
+        invocation.rows(lambda reader: queue_loads(reader, invocation.clock.now())),
         named=lambda view: view.name,
         state=_state,
         at=lambda view: view.paused_at,
@@ -61,6 +63,11 @@ def list_command(
         Column("RUNNING", lambda view: str(view.running), right=True),
         Column("OF", lambda view: str(view.concurrency or "-"), right=True),
         Column("RATE", rate_text, right=True),
+        Column("READY", lambda view: str(view.claimable), right=True),
+        Column(
+            "OLDEST", lambda view: "-" if view.oldest_s is None else words.span(round(view.oldest_s * 1000)), right=True
+        ),
+        Column("WORKERS", lambda view: str(view.workers), right=True),
         Column("BACKLOG", lambda view: str(view.backlog), right=True),
         Column("OF", lambda view: str(view.max_backlog or "-"), right=True),
     ]

@@ -4,28 +4,35 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainspring.cli.context import Invocation
 
 if TYPE_CHECKING:
     from mainspring.app.project import Handover, Project
     from mainspring.app.supervisor import Supervisor
-    from mainspring.store.views import SessionView
+    from mainspring.store.session_view import SessionView
 
 _LOOK_EVERY_S = 0.5
 
 
-def serve(invocation: Invocation, modules: tuple[str, ...], *, tags: tuple[str, ...] = (), reload: bool = False) -> int:
-    """Run until SIGTERM or Ctrl-C. `tags` = what the worker carries, None said = as configured.
+def serve(
+    invocation: Invocation,
+    modules: tuple[str, ...],
+    *,
+    flags: "Mapping[str, Any] | None" = None,
+    reload: bool = False,
+) -> int:
+    """Run until SIGTERM or Ctrl-C. `flags` = settings that were given on the command line, such as {"up.roles": ["web"]}.
 
     Raises:
-        AlreadyExistsError: a supervisor works on this store on this machine already.
+        AlreadyExistsError: a supervisor keeps one of these roles for this store on this machine already.
     """
     from mainspring.app.project import Handover
     from mainspring.app.stores import anchor
+    from mainspring.domain.roles import roles_of
     from mainspring.store.supervisor_lock import already_supervised, only_supervisor
 
     logging.basicConfig(
@@ -33,18 +40,17 @@ def serve(invocation: Invocation, modules: tuple[str, ...], *, tags: tuple[str, 
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    flags = {
-        "store.url": invocation.flags.store,
-        "project.environment": invocation.flags.environment,
-        "worker.tags": list(tags) or None,
-    }
-    given = {name: value for name, value in flags.items() if value is not None}
+    shared = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
+    given = {name: value for name, value in (shared | dict(flags or {})).items() if value is not None}
     handover = Handover(given, invocation.flags.config, modules)
     project = handover.project()  # as the worker will read it, so that what is wrong with a flag is said here
     project.install_failpoints()
-    with only_supervisor(anchor(invocation.settings.store.url), invocation.shown):
-        for number in live_supervisors(invocation):  # one that reaches the store by another name
-            raise already_supervised(invocation.shown, str(number))
+    roles = roles_of(project.settings.up.roles)
+    with only_supervisor(anchor(invocation.settings.store.url), invocation.shown, roles):
+        for one in supervisors_here(invocation):  # one that reaches the store by another name, or is of another version
+            taken = [role for role in roles if role in one.posts or not one.posts]
+            if taken:
+                raise already_supervised(invocation.shown, str(one.pid), taken[0])
         return _supervise(invocation, project, handover, reload=reload)
 
 
@@ -58,19 +64,20 @@ def _supervise(invocation: Invocation, project: "Project", handover: "Handover",
         ", ".join([*project.settings.project.automations, *handover.modules])
         or "none: add files to [project] automations"
     )
-    invocation.output.hint(f"store {invocation.shown}\nautomations {names}\nstop with Ctrl-C")
+    roles = ", ".join(project.settings.up.roles)
+    invocation.output.hint(f"store {invocation.shown}\nautomations {names}\nroles {roles}\nstop with Ctrl-C")
     return supervisor.run(once=_reloader(supervisor, project, handover.modules) if reload else lambda: None)
 
 
-def live_supervisors(invocation: Invocation) -> list[int]:
-    """Return the process numbers of the supervisors of this store on this machine."""
+def supervisors_here(invocation: Invocation) -> "list[SessionView]":
+    """Return the supervisors of this store that live on this machine."""
     from mainspring.store.liveness import host_identity, is_running
     from mainspring.store.reads.status import sessions
 
     here = host_identity()
     nobody: list[SessionView] = []
     found = invocation.read(lambda reader: sessions(reader), nobody)  # noqa: PLW0108 - it has more parameters
-    return [s.pid for s in found if s.role == "supervisor" and s.host == here and is_running(s.pid, s.pid_started)]
+    return [s for s in found if s.role == "supervisor" and s.host == here and is_running(s.pid, s.pid_started)]
 
 
 def _reloader(supervisor: "Supervisor", project: "Project", modules: tuple[str, ...]) -> Callable[[], None]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from mainspring.cli.words import ago, many, one_line, span
 from mainspring.domain.states import SessionState
 from mainspring.store.ready_group import ReadyGroup
-from mainspring.store.views import QueueView, SessionView
+from mainspring.store.session_view import SessionView
+from mainspring.store.views import QueueView
 
 SILENT_MS = 30_000
 """A worker beats every two seconds, also while its code is busy: one without a beat for so long is stopped or blocked."""

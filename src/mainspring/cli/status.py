@@ -21,16 +21,39 @@ Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to 
 
 
 @command("status", "say in one sentence how things stand")
+@click.option("--here", is_flag=True, help="only whether what `up` keeps on this machine lives: for probes")
 @click.option("--wait-healthy", is_flag=True, help="wait until nothing is wrong")
 @click.option("--timeout", metavar="SPAN", default="60s", show_default=True, help="how long to wait at most")
 @pass_invocation
-def status(invocation: Invocation, *, wait_healthy: bool, timeout: str) -> int:
-    """Ends with 9 if something needs you; with --wait-healthy with 7 if that is still so when the time is over."""
+def status(invocation: Invocation, *, here: bool, wait_healthy: bool, timeout: str) -> int:
+    """Ends with 9 if something needs you; with --wait-healthy with 7 if that is still so when the time is over. With --here with 9 if a
+    process that `mainspring up` keeps on this machine is not there, or does not move.
+    """
+    if here:
+        return _here(invocation)
     found = _now(invocation)
     if wait_healthy and not _is_ready(found):
         found = _wait(invocation, timeout)
     invocation.output.document(found, lambda: _print(invocation, found))
     return exits.OK if found.healthy else exits.CHECK_FAILED
+
+
+def _here(invocation: Invocation) -> int:
+    from mainspring.app.here import Here, look_here
+
+    nothing = Here({}, {}, ["there is no store yet, so no `mainspring up` lives on this host"])
+    found = invocation.read(lambda reader: look_here(reader, invocation.clock.now()), nothing)
+
+    def text() -> None:
+        output, good = invocation.output, not found.missing
+        icon, colour = (words.GOOD, "green") if good else (words.BAD, "red")
+        kept = ", ".join(f"{found.live[role]} of {number} {role}" for role, number in found.kept.items()) or "nothing"
+        output.line(f"{output.paint(icon, colour)} here: {kept}")
+        for one in found.missing:
+            output.line(f"  missing: {words.shown(one)}")
+
+    invocation.output.document(found, text)
+    return exits.CHECK_FAILED if found.missing else exits.OK
 
 
 def welcome(invocation: Invocation) -> int:

@@ -1,4 +1,6 @@
-"""`mainspring up`: the supervisor in this process, the worker beside it."""
+"""`mainspring up`: the supervisor in this process, the processes that it keeps beside it."""
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -6,17 +8,48 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.serving import serve
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _listed(ctx: click.Context, param: click.Parameter, value: "Sequence[str]") -> tuple[str, ...]:
+    """Take an option that may be repeated and holds a list."""
+    words = tuple(word.strip() for text in value for word in text.split(",") if word.strip())
+    if value and not words:
+        raise click.BadParameter("it is empty; leave it out, or say what is meant", ctx=ctx, param=param)
+    return words
+
+
 _modules = click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too")
 
 
-@command("up", "run supervisor and worker")
+@command("up", "run workers, scheduler, watcher and web")
 @_modules
+@click.option(
+    "--role",
+    "roles",
+    metavar="ROLE,...",
+    multiple=True,
+    callback=_listed,
+    help="keep only these: worker, scheduler, watcher, web; instead of up.roles",
+)
+@click.option("--processes", type=int, metavar="N", help="so many worker processes; instead of up.processes")
+@click.option(
+    "--queue",
+    "queues",
+    metavar="QUEUE,...",
+    multiple=True,
+    callback=_listed,
+    help="take runs of these queues only; instead of up.queues",
+)
 @click.option(
     "--tag", "tags", metavar="TAG", multiple=True, help="take runs with this tag= too; instead of worker.tags"
 )
 @pass_invocation
-def up(invocation: Invocation, modules: tuple[str, ...], tags: tuple[str, ...]) -> int:
-    """Stays in the foreground; Ctrl-C or SIGTERM drains the worker and ends. What the worker finds wrong with automations is printed, and
-    shown by `mainspring doctor`.
+def up(invocation: Invocation, /, modules: tuple[str, ...], **given: Any) -> int:
+    """Stays in the foreground; Ctrl-C or SIGTERM drains the workers and ends. What a worker finds wrong with automations is printed, and
+    shown by `mainspring doctor`. On each machine any mix of roles: see docs/how-to/fleet.md.
     """
-    return serve(invocation, modules, tags=tags)
+    names = {"roles": "up.roles", "processes": "up.processes", "queues": "up.queues", "tags": "worker.tags"}
+    said = {key: list(given[name]) if isinstance(given[name], tuple) else given[name] for name, key in names.items()}
+    return serve(invocation, modules, flags={key: value for key, value in said.items() if value not in (None, [])})

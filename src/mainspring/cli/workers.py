@@ -8,19 +8,25 @@ from mainspring.cli import lists, params, words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import SessionState
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
-    from mainspring.store.views import SessionView
+    from mainspring.store.session_view import SessionView
 
-_COLOURS = {SessionState.ALIVE: "green", SessionState.DRAINING: "yellow", SessionState.DEAD: "red"}
+_COLOURS = {
+    SessionState.ALIVE: "green",
+    SessionState.DRAINING: "yellow",
+    SessionState.DEAD: "red",
+    SessionState.QUARANTINED: "red",
+}
 
 
 def _numbers(reader: "Reader") -> list[str]:
     from mainspring.store.reads.status import sessions
 
-    return [str(view.id) for view in sessions(reader)]
+    return [str(view.id) for view in sessions(reader, limit=1_000)]
 
 
 SESSION = params.Name(_numbers, "session")
@@ -33,10 +39,12 @@ SESSION = params.Name(_numbers, "session")
 def list_command(
     invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
 ) -> None:
-    """--name looks at host and role, --since at the start. --json has the automations that each one serves, with their versions."""
+    """--name looks at host and role, --since at the start. A supervisor is shown with the roles that it keeps. --json has the automations
+    that each one serves, with their versions.
+    """
     from mainspring.store.reads.status import sessions
 
-    live = not ended and not set(states) & {SessionState.CLOSED, SessionState.DEAD}
+    live = not ended and not set(states) & {SessionState.CLOSED, SessionState.DEAD, SessionState.QUARANTINED}
     views: list[SessionView] = invocation.rows(lambda reader: sessions(reader, live=live, limit=1000))
     rows = lists.narrow(
         invocation,
@@ -52,13 +60,16 @@ def list_command(
     now = invocation.clock.now()
     columns = [
         Column("SESSION", lambda view: str(view.id), right=True),
-        Column("ROLE", lambda view: words.one_line(view.role)),
+        Column("ROLE", _role),
         Column("STATE", lambda view: view.state, lambda view: _COLOURS.get(view.state)),
         Column("HOST", lambda view: words.one_line(view.hostname, 24)),
         Column("PID", lambda view: str(view.pid), right=True),
         Column("QUEUES", _queues),
         Column("TAGS", lambda view: words.one_line(", ".join(view.tags) or "-", 24)),
+        Column("VERSION", lambda view: f"deploy {view.deploy}" if view.deploy else "-"),
         Column("RUNS", lambda view: str(view.running), right=True),
+        Column("OF", lambda view: str(view.capacity or "-"), right=True),
+        Column("BEAT", lambda view: words.ago(view.beat_at, now)),
         Column("SINCE", lambda view: words.ago(view.opened_at, now)),
     ]
     invocation.output.rows(rows, columns, empty="No process uses the store. Start a worker: mainspring up")
@@ -79,14 +90,27 @@ def drain(invocation: Invocation, session: str) -> None:
 @click.argument("session", type=SESSION)
 @pass_invocation
 def quarantine(invocation: Invocation, session: str) -> None:
-    """It can write nothing more, and its runs go on elsewhere. An outside call that is on its way may still happen. Wants -y."""
+    """It can write nothing more, and its runs go on elsewhere. Its supervisor kills it and starts no other in its place, until `mainspring
+    up` is started anew there. An outside call that is on its way may still happen. Wants -y.
+    """
     from mainspring.service.worker import quarantine as act
+    from mainspring.store.reads.status import sessions
 
     number = _number(invocation, session)
+    if any(one.id == number and one.role == "supervisor" for one in sessions(invocation.reader, limit=1_000)):
+        raise ConflictError(
+            f"session {number} is a supervisor, which owns no run",
+            hint="Quarantine its workers, or stop it on its machine: mainspring down",
+        )
     invocation.confirm(f"Take everything away from worker {number}")
     freed = act(invocation.store, number, act=invocation.act)
     text = f"Worker {number} is out; {words.many(freed, 'run')} set free."
     invocation.output.document({"session": number, "freed": freed}, text)
+
+
+def _role(view: "SessionView") -> str:
+    kept = f" of {', '.join(dict.fromkeys(view.posts))}" if view.posts else ""
+    return words.one_line(f"{view.role}{kept}", 50)
 
 
 def _queues(view: "SessionView") -> str:

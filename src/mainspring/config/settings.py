@@ -18,6 +18,7 @@ from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.rate import Rate
+from mainspring.domain.roles import Role
 from mainspring.domain.size import format_size
 
 Count = Annotated[int, Meta(ge=1)]
@@ -28,6 +29,8 @@ PayloadSize = Annotated[int, Meta(title="payload size")]
 CodecName = Annotated[str, Meta(title="codec")]
 RuleName = Annotated[str, Meta(title="rule")]
 Span = Annotated[timedelta, Meta(title="span")]
+RoleName = Annotated[str, Meta(title="role")]
+Bind = Annotated[str, Meta(title="bind")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 Lease = Annotated[timedelta, Meta(title="lease")]
 StoreUrl = Annotated[str, Meta(title="store url")]
@@ -114,6 +117,21 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     park_bytes: Size = 64 * MIB
 
 
+class UpSettings(Struct, frozen=True, kw_only=True):
+    """`[up]`: which processes `mainspring up` keeps on this machine, and what its workers take from."""
+
+    roles: tuple[RoleName, ...] = tuple(role.value for role in Role)
+    processes: Hands = 1
+    queues: tuple[Name, ...] = ()
+
+
+class WebSettings(Struct, frozen=True, kw_only=True):
+    """`[web]`: where the web process listens (once loaded `host:port`), and the file of the token for its figures."""
+
+    bind: Bind = "127.0.0.1:7171"
+    metrics_token_file: Path | None = None
+
+
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """One entry of `[databases]`; bare text there is `url`, which is `sqlite:////absolute/path` or `postgresql://...` once loaded."""
 
@@ -163,6 +181,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     project: ProjectSettings = ProjectSettings()
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    up: UpSettings = UpSettings()
+    web: WebSettings = WebSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
@@ -186,6 +206,8 @@ SECTIONS: dict[str, Any] = {
     "project": ProjectSettings,
     "store": StoreSettings,
     "worker": WorkerSettings,
+    "up": UpSettings,
+    "web": WebSettings,
     "databases": dict[str, DatabaseSettings],
     "defaults": DefaultSettings,
     "exec": ExecSettings,

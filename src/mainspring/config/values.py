@@ -19,6 +19,7 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Option
 from mainspring.domain.rate import Rate, parse_rate
+from mainspring.domain.roles import read_role
 from mainspring.domain.sealing import payload_limit
 from mainspring.domain.size import parse_size
 
@@ -26,6 +27,7 @@ _SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0"
 _SECRETISH = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _REFERENCE = "secret:"
 _SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=2), timedelta(minutes=10)
+_LARGEST_PORT = 65_535
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -42,6 +44,8 @@ class Reader:
             "span": lambda value, _: parse_duration(value),
             "positive span": lambda value, _: _positive(parse_duration(value)),
             "lease": lambda value, _: _lease(parse_duration(value)),
+            "role": lambda value, _: read_role(_text(value)),
+            "bind": lambda value, _: _bind(_text(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
         }
@@ -106,8 +110,9 @@ def toml_value(text: str) -> Any:
 
 
 def is_literal_secret(key: str, value: Any) -> bool:
-    """Tell whether `key = value` writes a secret down; `secret:NAME` only refers to one."""
-    return isinstance(value, str) and bool(_SECRETISH.search(key)) and not value.startswith(_REFERENCE)
+    """Tell whether `key = value` writes a secret down; `secret:NAME` only refers to one, and so does the name of its file."""
+    is_named = bool(_SECRETISH.search(key)) and not key.endswith("_file")
+    return isinstance(value, str) and is_named and not value.startswith(_REFERENCE)
 
 
 def _without_none(annotation: Any) -> Any:
@@ -152,6 +157,17 @@ def _lease(span: timedelta) -> timedelta:
     if not _SHORTEST_LEASE <= span <= _LONGEST_LEASE:
         raise OptionError("expected a span from 2s to 10m")
     return span
+
+
+def _bind(text: str) -> str:
+    """Return `host:port`; a bare port is one of loopback, an address of IPv6 stands in brackets."""
+    host, _, port = text.rpartition(":")
+    host = host or "127.0.0.1"
+    if not port.isascii() or not port.isdigit() or int(port) > _LARGEST_PORT or (":" in host) != (host[:1] == "["):
+        raise OptionError(
+            f"{text!r} is no address to listen on", hint='Write "127.0.0.1:7171", "[::1]:7171" or "7171".'
+        )
+    return f"{host}:{int(port)}"
 
 
 def _positive(span: timedelta) -> timedelta:

@@ -109,6 +109,8 @@ class SessionState(StrEnum):
     """Ended by itself."""
     DEAD = "dead"
     """Declared dead by another process; whatever it still sends is refused."""
+    QUARANTINED = "quarantined"
+    """As dead, because a person said so: its supervisor starts no other in its place."""
 
 
 class Move(StrEnum):

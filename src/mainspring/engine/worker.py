@@ -185,6 +185,9 @@ class Worker(RunServices):
                 _LOG.error("claiming failed, it is tried again in a second: %s", result)
                 self.loop.call_later(1.0, self.want)
             return
+        if result.draining and not self.draining:
+            _LOG.info("this worker was told to drain: it takes nothing new and gives back what it has")
+            self.drain()
         for run in result.runs:
             self._take(run)
         self._plan_due(result.next_due_at)

@@ -19,11 +19,12 @@ def drain(store: Store, session: int, *, act: Act) -> None:
 def quarantine(store: Store, session: int, *, act: Act) -> int:
     """Take everything away from a worker that misbehaves, at once; return how many runs were set free for others.
 
-    Its session is declared dead, so it can write nothing more; when it next tries, it kills its children and ends. Until then an outside
-    call that is on its way may still happen: only idempotency keys stop that.
+    Its session is over, so it can write nothing more; its supervisor kills it within a second and starts no other in its place until
+    `mainspring up` itself is started anew there. Until then an outside call that is on its way may still happen: only idempotency keys
+    stop that.
 
     Raises:
         ConflictError: the session has ended, or is this process's own.
     """
-    freed: Numbered = perform(store, act, "quarantine", f"worker:{session}", Bury(session))
+    freed: Numbered = perform(store, act, "quarantine", f"worker:{session}", Bury(session, quarantined=True))
     return freed.number

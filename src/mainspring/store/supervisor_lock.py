@@ -1,4 +1,7 @@
-"""One supervisor a store and host: of several that start in one instant the kernel lets one have the file.
+"""One supervisor a store, host and role: of several that start in one instant the kernel lets one have the role's file.
+
+Units that share a machine (one keeps the workers, another one the web process) have a supervisor each; two that keep the same role
+would be a slip of the pen, and of what died neither would know whose it was.
 
 No child inherits the descriptor, so the lock is free as soon as the supervisor itself is gone, however it ended.
 """
@@ -6,38 +9,46 @@ No child inherits the descriptor, so the lock is free as soon as the supervisor 
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mainspring.domain.errors import AlreadyExistsError
+from mainspring.domain.roles import Role
 from mainspring.store.liveness import holders
 from mainspring.store.sqlite.connection import not_made, prepare_folder, refuse_foreign
 
 
 @contextmanager
-def only_supervisor(store: Path, shown: str) -> Iterator[None]:
-    """Be the supervisor of this store on this host for as long as this lasts.
+def only_supervisor(store: Path, shown: str, roles: Iterable[str] = tuple(Role)) -> Iterator[None]:
+    """Be the supervisor of these roles for this store on this host for as long as this lasts.
 
     Raises:
-        AlreadyExistsError: another process is; tells which.
+        AlreadyExistsError: another process is that of one of them; tells which.
         StoreError: there can be no store there.
     """
     refuse_foreign(store)
     prepare_folder(store)
-    whole = store.resolve()
-    path = whole.with_name(f"{whole.name}.supervisor")
+    with ExitStack() as held:
+        for role in roles:
+            held.enter_context(_only_one(store.resolve(), shown, role))
+        yield
+
+
+@contextmanager
+def _only_one(whole: Path, shown: str, role: str) -> Iterator[None]:
+    path = whole.with_name(f"{whole.name}.supervisor-{role}")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise not_made(store, error) from error
+        raise not_made(whole, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             told = os.pread(descriptor, 20, 0).decode("ascii", "replace")
             # Who has the lock may not have said so yet.
-            raise already_supervised(shown, told or ", ".join(map(str, holders(path))) or "?") from None
+            raise already_supervised(shown, told or ", ".join(map(str, holders(path))) or "?", role) from None
         with contextlib.suppress(OSError):  # the name is only for people, and a full disk keeps no supervisor out
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -46,9 +57,9 @@ def only_supervisor(store: Path, shown: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def already_supervised(store: str, holder: str) -> AlreadyExistsError:
+def already_supervised(store: str, holder: str, role: str) -> AlreadyExistsError:
     """Return the error that tells which process supervises the store."""
     return AlreadyExistsError(
-        f"a supervisor works on this store already: process {holder}\nat {store}",
-        hint="Stop it with `mainspring down`, or use another store.",
+        f"a supervisor works on this store already: process {holder} keeps its {role}\nat {store}",
+        hint="Stop it with `mainspring down`, take other roles (`mainspring up --role ...`), or use another store.",
     )

@@ -7,6 +7,7 @@ import msgspec
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome
 from mainspring.domain.states import RunState
+from mainspring.store.session_view import Worker
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -129,33 +130,6 @@ class QueueView(msgspec.Struct, frozen=True):
     running: int
 
 
-class SessionView(msgspec.Struct, frozen=True):
-    """One process's life; `running` runs are its own now. `queues` None = every queue, or not yet said; `automations` = name -> version.
-
-    `posts` = the roles of the processes that a supervisor keeps; `capacity` = how many runs a worker takes at once.
-    """
-
-    id: int
-    uuid: str
-    role: str
-    state: str
-    host: str
-    hostname: str
-    pid: int
-    pid_started: str
-    lock_path: str
-    deploy: int
-    tags: list[str]
-    queues: list[str] | None
-    opened_at: int
-    beat_at: int
-    ended_at: int | None
-    posts: list[str]
-    capacity: int | None
-    running: int
-    automations: dict[str, int] = {}
-
-
 class AutomationView(msgspec.Struct, frozen=True):
     """A definition and what was done to it."""
 
@@ -269,20 +243,6 @@ class Capped(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.number:,}+" if self.more else f"{self.number:,}"
-
-
-class Worker(msgspec.Struct, frozen=True):
-    """A live session that announced an automation in some version."""
-
-    session: int
-    role: str
-    state: str
-    hostname: str
-    pid: int
-    version: int
-    deploy: int
-    tags: list[str]
-    queues: list[str] | None
 
 
 class Blocker(msgspec.Struct, frozen=True):

@@ -18,12 +18,12 @@ def test_worker_that_ends_while_it_loads_is_told_of_and_started_with_a_pause(tmp
     """It looks like an end in order, but it comes at once: it is no secret, and does not keep a core busy for ever."""
     (tmp_path / "ends.py").write_text(ENDS)
     config = tmp_path / "mainspring.toml"
-    config.write_text('[project]\nautomations = ["ends.py"]\n[store]\nurl = "s.db"\n')
+    config.write_text('[project]\nautomations = ["ends.py"]\n[store]\nurl = "s.db"\n[up]\nroles = ["worker"]\n')
     pids: list[int] = []
     supervisor = Supervisor(
         Project.find(config=config), Handover({}, str(config), ()), on_start=lambda role, pid: pids.append(pid)
     )
-    post = supervisor._worker
+    (post,) = supervisor.posts
 
     def enough() -> None:
         if len(pids) == 2 and post.process is None:

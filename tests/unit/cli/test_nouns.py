@@ -51,7 +51,7 @@ def test_worker_quarantine_sets_its_runs_free(cli, stage):
     assert cli("workers", "quarantine", number).code == 2
     assert "1 run set free" in cli("workers", "quarantine", number, "-y").out
     assert run_view(stage.store.reader, run.id).session is None
-    assert cli("workers", "list", "--all", "--json").json[0]["state"] == "dead"
+    assert cli("workers", "list", "--all", "--json").json[0]["state"] == "quarantined"
 
 
 def test_lock_break_wants_a_yes(cli, stage):

@@ -116,11 +116,15 @@ class ClaimedRun(msgspec.Struct, frozen=True):
 
 
 class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
-    """The runs taken, in claim order, and when the next row becomes due by itself (None = nothing planned)."""
+    """The runs taken, in claim order, and when the next row becomes due by itself (None = nothing planned).
+
+    `draining` = somebody ordered this session to take nothing new and to give back what it has.
+    """
 
     runs: tuple[ClaimedRun, ...]
     next_due_at: int | None
     more: bool = False
+    draining: bool = False
 
 
 class Suspend(msgspec.Struct, frozen=True):

@@ -48,6 +48,8 @@ class Bury(msgspec.Struct, frozen=True):
     limit: int = 3
     silent_ms: int | None = None
     """Bury it only if its last beat is at least so old by the database's clock: nobody saw its process die."""
+    quarantined: bool = False
+    """A person took everything away from it: no other is started in its place."""
 
 
 class ClearSuspect(msgspec.Struct, frozen=True):

@@ -122,7 +122,7 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
             return Claimed(_with_facts(tx, rows), None, more=True)
     session = tx.one("read_claimer", (tx.session,))
     if session is None or session[1] != SessionState.ALIVE:
-        return Claimed((), None)
+        return Claimed((), None, draining=session is not None and session[1] == SessionState.DRAINING)
     serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
     if session[2:] != serves:
         tx.change("set_session_serves", (*serves, tx.session))

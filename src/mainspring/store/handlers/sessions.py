@@ -78,7 +78,7 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     session = command.session
     row = tx.one("read_burial", (session,))
     if row is None or row[0] not in _LIVE or session == tx.session:
-        if tx.again and row is not None and row[0] == SessionState.DEAD:
+        if tx.again and row is not None and row[0] in (SessionState.DEAD, SessionState.QUARANTINED):
             return Numbered(row[2] or 0)
         return Refused("not_alive", f"session {session} has ended already" if row else f"there is no session {session}")
     if command.silent_ms is not None and tx.one("is_silent", (session, tx.now - command.silent_ms)) is None:
@@ -89,7 +89,7 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     if command.alone is not None:
         freed += _count_crash(tx, session, command.alone, command.limit)
     freed += tx.change("lose_owned", {**now, "crashed": int(command.crashed)})
-    _end(tx, session, SessionState.DEAD, freed)
+    _end(tx, session, SessionState.QUARANTINED if command.quarantined else SessionState.DEAD, freed)
     return Numbered(freed)
 
 

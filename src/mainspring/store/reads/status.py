@@ -15,6 +15,7 @@ from mainspring.store.held import HELD
 from mainspring.store.liveness import is_gone
 from mainspring.store.reads.runs import row_of, view_of, wait_of
 from mainspring.store.ready_group import ReadyGroup
+from mainspring.store.session_view import SessionView, Worker
 from mainspring.store.views import (
     AuditCheck,
     AuditView,
@@ -25,10 +26,8 @@ from mainspring.store.views import (
     LockView,
     QueueView,
     ScheduleView,
-    SessionView,
     SlotView,
     Sums,
-    Worker,
 )
 
 CAP = 1_000

@@ -1,0 +1,40 @@
+"""What `mainspring up` keeps on this host, and what of it is missing: for probes, by command and over HTTP."""
+
+from collections import Counter
+
+import msgspec
+
+from mainspring.domain.roles import Role
+from mainspring.domain.states import SessionState
+from mainspring.store.base import Reader
+from mainspring.store.liveness import host_identity
+from mainspring.store.reads.status import sessions
+
+SILENT_MS = 30_000
+"""A process beats every two seconds: one without a beat for so long is stopped or blocked."""
+_SUPERVISOR = "supervisor"
+_MOST = 1_000
+
+
+class Here(msgspec.Struct, frozen=True):
+    """How many processes of each role are to live on this host, how many do, and sentences of what is missing."""
+
+    kept: dict[str, int]
+    live: dict[str, int]
+    missing: list[str]
+
+
+def look_here(reader: Reader, now: int, host: str | None = None) -> Here:
+    """Return what lives of what the supervisors of this host keep, at the instant `now` (ms)."""
+    host = host_identity() if host is None else host
+    found = [one for one in sessions(reader, limit=_MOST) if one.host == host and one.state != SessionState.DEAD]
+    supervisors = [one for one in found if one.role == _SUPERVISOR]
+    kept = Counter(role for one in supervisors for role in one.posts)
+    silent = [one for one in found if one.role in kept and now - one.beat_at > SILENT_MS]
+    live = Counter(one.role for one in found if one.role in kept and one not in silent)
+    missing = [] if supervisors else ["no `mainspring up` lives on this host"]
+    missing += [
+        f"{kept[role] - live[role]} of {kept[role]} {role} processes" for role in Role if live[role] < kept[role]
+    ]
+    missing += [f"the {one.role} process {one.pid} gives no sign of life" for one in silent]
+    return Here(dict(kept), {role: live[role] for role in kept}, missing)

@@ -1,0 +1,123 @@
+"""A post: one process that a supervisor keeps, with a back-off of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+from mainspring.app.project import Handover
+from mainspring.domain.roles import Role
+
+PROBATION = "probation"
+GONE = 75
+"""Exit code: the store or the session is lost; start again."""
+STALLED = 70
+"""Exit code: the loop was blocked for too long, by one of the runs aboard."""
+UNAVAILABLE = 69
+"""Exit code: what the process needs of this machine (a port) is taken; it has said so."""
+FIRST_PAUSE, LONGEST_PAUSE, PAUSE_UNAVAILABLE = 0.1, 10.0, 30.0
+STEADY_AFTER = 30.0
+"""A process that lived so long starts again without a pause."""
+AT_ONCE = 2.0
+"""A process that ends by itself within so many seconds did not get to work: it starts again with a pause, and not in silence."""
+MODULES = {
+    Role.WORKER: "mainspring.app.worker_process",
+    PROBATION: "mainspring.app.worker_process",
+    Role.SCHEDULER: "mainspring.app.scheduler_process",
+    Role.WATCHER: "mainspring.app.watcher_process",
+    Role.WEB: "mainspring.web.process",
+}
+"""What is executed for each role. Only a worker's imports anybody's code."""
+
+
+@dataclass(slots=True)
+class Post:
+    """One process that is to be there, unless it was quarantined."""
+
+    handover: Handover
+    process: "subprocess.Popen[bytes] | None" = None
+    started: float = 0.0
+    pause: float = FIRST_PAUSE
+    not_before: float = 0.0
+    starts: int = 0
+    is_told: bool = False
+    """Whether it was told to end."""
+    pid: int = 0
+    """The number of the process that was started last."""
+    is_lost: bool = False
+    """Whether that one ended because its session was: it may have been quarantined, which the store tells."""
+    is_closed: bool = False
+    """Whether a person took it out of service."""
+
+    @property
+    def role(self) -> str:
+        """What the process is for."""
+        return self.handover.role
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is time to start its process."""
+        return self.process is None and not self.is_closed and time.monotonic() >= self.not_before
+
+    def start(self) -> int:
+        """Start the process; return its number."""
+        handover = msgspec.structs.replace(self.handover, parent=os.getpid())
+        command = [sys.executable, "-m", MODULES[self.role], msgspec.json.encode(handover).decode()]
+        env = {**os.environ, "PYTHONHASHSEED": "0"}
+        self.process = subprocess.Popen(command, env=env, start_new_session=True)
+        self.started = time.monotonic()
+        self.is_told = False
+        self.starts += 1
+        self.pid = self.process.pid
+        return self.pid
+
+    def tell_to_end(self) -> None:
+        """Ask the process to end in order."""
+        if self.process is not None:
+            self.is_told = True
+            self.process.terminate()
+
+    def close(self) -> None:
+        """End the process at once, and start no other."""
+        self.is_closed = True
+        if self.process is not None:
+            self.process.kill()
+
+    def ended(self, code: int) -> "End":
+        """Take note of the end of the process, and plan the next start: at once after a steady life, else after a pause that grows."""
+        self.process = None
+        lived = time.monotonic() - self.started
+        self.is_lost = code == GONE
+        crashed = code not in (0, GONE, UNAVAILABLE)
+        was_short = not crashed and not self.is_told and lived < AT_ONCE and self.role != PROBATION
+        steady = lived >= STEADY_AFTER
+        self.pause = FIRST_PAUSE if steady else min(self.pause * 2, LONGEST_PAUSE)
+        if code == UNAVAILABLE:
+            pause = PAUSE_UNAVAILABLE
+        elif self.starts <= 1 or steady or not (crashed or was_short):
+            pause = 0.0  # the first death is answered at once
+        else:
+            pause = self.pause
+        self.not_before = time.monotonic() + pause
+        return End(code, lived, crashed, was_short)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a process ended; `was_short` = by itself, before it can have done anything."""
+
+    code: int
+    lived: float
+    crashed: bool
+    was_short: bool
+
+    @property
+    def how(self) -> str:
+        """Return it in words, after "ended"."""
+        if self.code == STALLED:
+            return "because its loop was blocked"
+        return f"by signal {signal.Signals(-self.code).name}" if self.code < 0 else f"with exit code {self.code}"

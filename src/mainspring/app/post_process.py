@@ -1,0 +1,159 @@
+"""What the processes without user code have alike: scheduler, watcher, web.
+
+Each has a session, so that it is seen from everywhere, and says every two seconds that it moves. It owns no run: while the store is away it
+waits, and when its session was buried meanwhile it ends and is started again. It ends on SIGTERM, and with its supervisor.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from mainspring.app.parent_watch import ParentWatch
+from mainspring.app.post import GONE
+from mainspring.app.project import Handover, Project
+from mainspring.app.stores import make_store
+from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.engine.parentage import set_death_signal
+from mainspring.store.base import Changes, StoreBrokenError
+from mainspring.store.commands.sessions import Beat
+
+BEAT_S = 2.0
+_AGAIN_S = 1.0
+_END_S = 3.0
+
+
+class PostProcess:
+    """One such process, in its event loop. `changed` is called, in the loop, when the store may hold something new."""
+
+    def __init__(self, project: Project, role: str) -> None:
+        self.project = project
+        self.role = role
+        self.log = logging.getLogger(f"mainspring.{role}")
+        self.loop = asyncio.get_running_loop()
+        self.stopped = asyncio.Event()
+        self.is_open = False
+        self.changed: Callable[[], None] = lambda: None
+        self.store = make_store(
+            project.settings.store.url,
+            lease_ms=project.lease_ms,
+            clock=project.clock,
+            deliver=self._deliver,
+            on_change=self._on_change,
+            on_trouble=self._on_trouble,
+            on_fatal=self._on_fatal,
+        )
+        self._beats: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Open the store and the session; where the store is out of reach, wait for it.
+
+        Raises:
+            StoreError: it cannot be used.
+        """
+        told = None
+        while not self.stopped.is_set():
+            why = await asyncio.to_thread(self._try_to_open)
+            if why is None:
+                self.is_open = True
+                self._beats = self.loop.create_task(self._beat())
+                return
+            if why != told:
+                told = why
+                self.log.error("the store does not answer, it is tried again: %s", why)
+            await asyncio.sleep(_AGAIN_S)
+
+    def _try_to_open(self) -> str | None:
+        """Return why the store is out of reach, None once it is open."""
+        try:
+            self._open_now()
+        except StoreBrokenError:
+            raise
+        except (StoreUnavailableError, StoreFullError) as error:
+            return error.message
+        return None
+
+    def _open_now(self) -> None:
+        self.store.open()
+        try:
+            self.store.open_session(self.role)
+        except BaseException:
+            self.store.close(drain=False)
+            raise
+
+    def stop(self) -> None:
+        """End in order; at once where the store was not opened yet: there is nothing to close, and nobody knows when it answers."""
+        self.stopped.set()
+        if not self.is_open:
+            os._exit(0)
+
+    async def close(self) -> None:
+        """End the session, close the store."""
+        if self._beats is not None:
+            self._beats.cancel()
+        if self.is_open:
+            await asyncio.to_thread(self.store.close)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            self.store.submit(Beat(), lambda _result: None)
+
+    # -- from the committing thread ------------------------------------------------------------------------------------
+
+    def _deliver(self, answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+        self.loop.call_soon_threadsafe(_answer_all, answers)
+
+    def _on_change(self, changes: Changes) -> None:
+        if changes.ready and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._tell_change)
+
+    def _tell_change(self) -> None:
+        self.changed()
+
+    def _on_trouble(self, text: str | None) -> None:
+        if text is not None:
+            self.log.error("the store does not take commits: %s", text)
+        else:
+            self.log.warning("the store takes commits again")
+
+    def _on_fatal(self, error: BaseException) -> None:
+        self.log.critical("this process stops: %s", error)
+        os._exit(GONE)
+
+
+def _answer_all(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+    for on_done, result in answers:
+        on_done(result)
+
+
+def run_post(argument: str, serve: Callable[[PostProcess], Awaitable[int]]) -> int:
+    """Be the process that a supervisor ordered by its handover, as JSON; return the exit code that `serve` returns.
+
+    `serve` opens what it is given, works until `stopped` is set, and closes it.
+    """
+    handover = msgspec.json.decode(argument, type=Handover)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    set_death_signal(signal.SIGTERM)
+    if os.getppid() != handover.parent:  # it died before we asked
+        return GONE
+    try:
+        return asyncio.run(_live(handover, serve))
+    except MainspringError as error:
+        sys.stderr.write(f"mainspring {handover.role}: {error}\n")
+        return 2
+
+
+async def _live(handover: Handover, serve: Callable[[PostProcess], Awaitable[int]]) -> int:
+    process = PostProcess(handover.project(), handover.role)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process.loop.add_signal_handler(number, process.stop)
+    ParentWatch(handover.parent, process.loop, drain=process.stop, end=lambda: os._exit(GONE), within=_END_S).start()
+    return await serve(process)

@@ -1,0 +1,52 @@
+"""`python -m mainspring.app.scheduler_process HANDOVER`: makes the runs of due slots, from what workers announced.
+
+It imports nobody's code (but the codec, where one is configured), so it goes on while the worker is blocked, dead or fails to load.
+"""
+
+import asyncio
+import sys
+
+from mainspring.app.post_process import PostProcess, run_post
+from mainspring.engine.inbox_reader import in_executor
+from mainspring.engine.scheduler import Scheduler
+from mainspring.store.reads.engine import WorkerReads
+
+_LOOK_AT_MOST_EVERY_S = 0.25
+
+
+async def serve(process: PostProcess) -> int:
+    """Schedule until the process is told to end."""
+    sealing = process.project.sealing
+    await process.open()
+    if process.is_open:
+        reads, off_loop = WorkerReads(process.store.reader), in_executor(process.loop)
+        scheduler = Scheduler(process.loop, process.store, reads, process.store.clock, sealing, off_loop)
+        process.changed = Hints(process.loop, scheduler).take
+        scheduler.start()
+        await process.stopped.wait()
+        scheduler.close()
+    await process.close()
+    return 0
+
+
+class Hints:
+    """Lets the scheduler look when the store changed, but not as often as a busy store changes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, scheduler: Scheduler) -> None:
+        self._loop = loop
+        self._scheduler = scheduler
+        self._planned = False
+
+    def take(self) -> None:
+        """Something may be new: a schedule that was announced, a pause that ended."""
+        if not self._planned:
+            self._planned = True
+            self._loop.call_later(_LOOK_AT_MOST_EVERY_S, self._look)
+
+    def _look(self) -> None:
+        self._planned = False
+        self._scheduler.look()
+
+
+if __name__ == "__main__":
+    sys.exit(run_post(sys.argv[1], serve))

@@ -1,0 +1,164 @@
+"""What a supervisor tells the store and hears of it, in a thread of its own: a store that is away must not keep it from its processes.
+
+It owns no run, so it survives outages of a server; if its session was buried meanwhile it opens another one.
+"""
+
+import logging
+import threading
+from collections import deque
+
+from mainspring.app.project import Project
+from mainspring.app.stores import make_store
+from mainspring.app.upkeep import bury
+from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreUnavailableError
+from mainspring.store.base import StoreBrokenError
+from mainspring.store.liveness import find_dead, host_identity
+from mainspring.store.process_store import ProcessStore
+
+_LOG = logging.getLogger("mainspring.supervisor")
+_EVERY_S = 0.2
+_LAST_WORDS_S = 3.0
+SURVIVE_MS, _SURVIVE_LONGEST_MS = 2_000, 600_000
+
+
+class SupervisorRecord:
+    """`posts` = the roles of the processes that are kept, one for each. Its attributes are read by the supervisor's thread."""
+
+    def __init__(self, project: Project, posts: tuple[str, ...]) -> None:
+        self._project = project
+        self._posts = posts
+        self._store: ProcessStore | None = None
+        self._since: int | None = None
+        self._fenced = False
+        self._died: deque[tuple[int, bool, bool]] = deque()
+        self._told: str | None = None
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="mainspring-record", daemon=True)
+        self.suspects = False
+        """Whether runs that shared a crash wait for a probation process."""
+        self.quarantined: frozenset[int] = frozenset()
+        """Numbers of processes of this host that a person took out of service."""
+        self.survive_ms = SURVIVE_MS
+        """On probation a run that has lived so long no longer keeps the next one waiting."""
+        self.failed: StoreError | None = None
+        """Why the store cannot be used any more."""
+
+    def open(self) -> None:
+        """Open the store and the supervisor's session, then go on in the thread.
+
+        Raises:
+            StoreError: it cannot be used.
+        """
+        self._open_store()
+        self._thread.start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a death is not on record yet."""
+        return bool(self._died)
+
+    def check(self) -> None:
+        """Do nothing while the store can be used. Raises StoreError, StoreGoneError."""
+        if self.failed is not None:
+            raise self.failed
+        self.check_presence()
+
+    def check_presence(self) -> None:
+        """Do nothing if the store still stands under its name. Raises StoreGoneError."""
+        store = self._store
+        if store is not None:
+            store.check_presence()
+
+    def died(self, pid: int, *, crashed: bool, probation: bool) -> None:
+        """Bury the session of a process as soon as the store takes it."""
+        self._died.append((pid, crashed, probation))
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the session and close the store."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(_LAST_WORDS_S)
+        if self._store is not None:
+            self._store.close()
+
+    def _open_store(self) -> None:
+        settings = self._project.settings.store
+        store = make_store(
+            settings.url, lease_ms=self._project.lease_ms, clock=self._project.clock, on_fatal=self._on_fatal
+        )
+        store.open()
+        try:
+            session = store.open_session("supervisor", posts=self._posts)
+        except BaseException:
+            store.close(drain=False)
+            raise
+        self._since = session if self._since is None else self._since
+        self._store = store
+
+    def _on_fatal(self, error: BaseException) -> None:
+        self._fenced = isinstance(error, FencedError)
+
+    def _live(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait(_EVERY_S)
+            self._wake.clear()
+            try:
+                self._round()
+            except FencedError:
+                self._fenced = True
+            except StoreBrokenError as error:
+                self.failed = error
+                return
+            except (StoreUnavailableError, StoreFullError) as error:
+                self._tell(error)
+            except StoreError as error:
+                self.failed = error
+                return
+            except Exception:  # noqa: BLE001  whatever it is, the processes are kept
+                _LOG.exception("the supervisor's record has a fault, and is tried again")
+            else:
+                self._tell(None)
+
+    def _round(self) -> None:
+        if self._fenced and self._store is not None:
+            _LOG.warning("this supervisor was out of reach for too long: it opens another session")
+            self._store.close(drain=False)
+            self._store, self._fenced = None, False
+        if self._store is None:
+            self._open_store()
+        store = self._store
+        assert store is not None
+        died = list(self._died)
+        for one in died:
+            self._bury(store, *one)
+        self.suspects = bool(store.reader.read("count_suspects")[0][0])
+        rows = store.reader.read("list_quarantined", (self._since, host_identity()))
+        self.quarantined = frozenset(int(row[0]) for row in rows)
+        for _ in died:  # last: until then whoever looks knows that more is to come
+            self._died.popleft()
+
+    def _tell(self, error: MainspringError | None) -> None:
+        """Say what is wrong when that changes."""
+        told, self._told = self._told, None if error is None else error.message
+        if told == self._told:
+            return
+        if error is None:
+            _LOG.warning("the store answers again")
+        else:
+            _LOG.error("the store does not answer; the processes are kept meanwhile: %s", error.message)
+
+    def _bury(self, store: ProcessStore, pid: int, crashed: bool, probation: bool) -> None:  # noqa: FBT001 - it is a row
+        for found in find_dead(store.reader):
+            if found.pid != pid:
+                continue
+            alone = None
+            if crashed and probation:
+                aboard = [str(row[0]) for row in store.reader.read("list_aboard", (found.session,))]
+                suspects = [str(row[0]) for row in store.reader.read("list_suspects_aboard", (found.session,))]
+                alone = aboard[0] if len(aboard) == 1 else suspects[0] if len(suspects) == 1 else None
+                grown = min(self.survive_ms * 4, _SURVIVE_LONGEST_MS)
+                self.survive_ms = SURVIVE_MS if alone is not None else grown
+            bury(store, found, crashed=crashed, alone=alone)

@@ -1,0 +1,29 @@
+"""How much waits in each queue, and who could take it: the figures by which machines are added. Counts stop at their limits."""
+
+import msgspec
+
+from mainspring.store.views import QueueView
+
+MOST_COUNTED = 10_000
+"""Where the runs of one automation that can be claimed are counted no further."""
+
+
+class TagLoad(msgspec.Struct, frozen=True):
+    """Runs of a queue that can be claimed now by a worker with this tag ('' = by any), and since when (s) the oldest of them can."""
+
+    claimable: int
+    oldest_s: float
+
+
+class QueueLoad(QueueView, frozen=True, kw_only=True):
+    """A queue with its load. What is paused cannot be claimed, so it counts as nothing.
+
+    `workers` = live workers that take from it, `capacity` = how many runs they take at once, at most the queue's own limit. `oldest_s`
+    None = nothing waits; `tags` = the same by tag.
+    """
+
+    claimable: int
+    oldest_s: float | None
+    workers: int
+    capacity: int
+    tags: dict[str, TagLoad]

@@ -1,0 +1,1 @@
+select pid from sessions where id > ? and host = ? and state = {{quarantined}}

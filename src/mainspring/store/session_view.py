@@ -1,0 +1,44 @@
+"""Sessions as reads give them back: one process's life, and a worker as somebody who may take runs. Instants are ms UTC."""
+
+import msgspec
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """One process's life; `running` runs are its own now. `queues` None = every queue, or not yet said; `automations` = name -> version.
+
+    `posts` = the roles of the processes that a supervisor keeps; `capacity` = how many runs a worker takes at once.
+    """
+
+    id: int
+    uuid: str
+    role: str
+    state: str
+    host: str
+    hostname: str
+    pid: int
+    pid_started: str
+    lock_path: str
+    deploy: int
+    tags: list[str]
+    queues: list[str] | None
+    opened_at: int
+    beat_at: int
+    ended_at: int | None
+    posts: list[str]
+    capacity: int | None
+    running: int
+    automations: dict[str, int] = {}
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """A live session that announced an automation in some version."""
+
+    session: int
+    role: str
+    state: str
+    hostname: str
+    pid: int
+    version: int
+    deploy: int
+    tags: list[str]
+    queues: list[str] | None

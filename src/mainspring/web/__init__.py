@@ -1,0 +1,1 @@
+"""The web process: answers to probes and figures for a monitoring system, over HTTP."""

@@ -1,0 +1,71 @@
+"""What is answered: two probes without a password, the figures behind their token, and nothing else (404)."""
+
+import asyncio
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from mainspring.app.post_process import PostProcess
+from mainspring.domain.errors import MainspringError
+from mainspring.store.reads.load import queue_loads
+from mainspring.store.reads.status import sessions
+from mainspring.web.exposition import CONTENT_TYPE, exposition
+from mainspring.web.look import Look
+from mainspring.web.token import Token
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_MOST_SESSIONS = 10_000
+
+
+class Routes:
+    """The handlers of one web process. `is_open` = the figures may be told without a token: only loopback hears them."""
+
+    def __init__(self, process: PostProcess, look: Look, token: Token | None, *, is_open: bool) -> None:
+        self._process = process
+        self._look = look
+        self._token = token
+        self._is_open = is_open
+        self._reading = asyncio.Lock()
+
+    def app(self) -> Starlette:
+        """Return the application. Paths are exact."""
+        app = Starlette(
+            routes=[
+                Route("/healthz", self.healthz, methods=["GET"]),
+                Route("/readyz", self.readyz, methods=["GET"]),
+                Route("/metrics", self.metrics, methods=["GET"]),
+            ]
+        )
+        app.router.redirect_slashes = False
+        return app
+
+    async def healthz(self, request: Request) -> Response:
+        """The process lives, whatever the store does."""
+        return PlainTextResponse("ok\n", headers=_HEADERS)
+
+    async def readyz(self, request: Request) -> Response:
+        """The store answers, and what `mainspring up` keeps on this host lives."""
+        missing = self._look.missing()
+        return JSONResponse(
+            {"ready": not missing, "missing": missing}, status_code=503 if missing else 200, headers=_HEADERS
+        )
+
+    async def metrics(self, request: Request) -> Response:
+        """The figures, for whoever has the token."""
+        if not (self._is_open if self._token is None else self._token.opens(request.headers.get("authorization"))):
+            headers = {**_HEADERS, "WWW-Authenticate": 'Bearer realm="metrics"'}
+            return PlainTextResponse("a token is needed\n", status_code=401, headers=headers)
+        if not self._look.is_open:
+            return PlainTextResponse("the store has not answered yet\n", status_code=503, headers=_HEADERS)
+        try:
+            async with self._reading:  # however many ask, the store is asked by one of them at a time
+                text = await asyncio.to_thread(self._read)
+        except MainspringError as error:
+            return PlainTextResponse(f"{error.message.splitlines()[0]}\n", status_code=503, headers=_HEADERS)
+        return Response(text, headers={**_HEADERS, "Content-Type": CONTENT_TYPE})
+
+    def _read(self) -> str:
+        reader = self._process.store.reader
+        return exposition(queue_loads(reader, self._process.store.clock.now()), sessions(reader, limit=_MOST_SESSIONS))

@@ -1,0 +1,126 @@
+"""The load of queues: what can be taken now, since when, and by whom."""
+
+import json
+
+import pytest
+
+from mainspring.domain.clock import SystemClock
+from mainspring.store.commands.automations import PauseAutomation, PauseQueue, SetMeta, SetQueue
+from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.sessions import DrainSession, OpenSession
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.held import HELD
+from mainspring.store.load import TagLoad
+from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
+from mainspring.store.reads.load import queue_loads
+from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
+
+
+@pytest.fixture
+def loads(store, clock):
+    return lambda: {one.name: one for one in queue_loads(store.reader, clock.now())}
+
+
+def test_load_tells_what_can_be_taken_and_since_when(store, clock, loads):
+    """By queue and by tag; a run that is due later, or is running, cannot be taken."""
+    store.start(queue="mail")
+    clock.forward(3_000)
+    store.start(queue="mail")
+    store.start("b", queue="mail", tag="gpu")
+    clock.forward(1_000)
+    store.start(queue="mail", due_at=clock.now() + 60_000)
+    found = loads()["mail"]
+    assert (found.claimable, found.oldest_s, found.backlog) == (3, 4.0, 4)
+    assert found.tags == {"": TagLoad(2, 4.0), "gpu": TagLoad(1, 1.0)}
+    store.claim(1, queues=("mail",))
+    assert (loads()["mail"].claimable, loads()["mail"].running, loads()["mail"].oldest_s) == (2, 1, 1.0)
+
+
+def test_nothing_that_is_paused_can_be_taken(store, loads):
+    """A paused queue, a paused automation, a store that is held: more machines would not help."""
+    store.start()
+    store.start("b")
+    store.do(PauseAutomation("a", None, "ann", None))
+    assert loads()["default"].claimable == 1
+    store.do(PauseQueue("default", True, "ann"))
+    assert (loads()["default"].claimable, loads()["default"].oldest_s, loads()["default"].backlog) == (0, None, 2)
+    store.do(PauseQueue("default", False, "ann"))
+    store.do(SetMeta(HELD, "restored"))
+    assert loads()["default"].claimable == 0
+
+
+def test_capacity_is_what_live_workers_take_within_the_limit(new_process, clock):
+    """Workers that drain, or take from other queues, do not count."""
+    made = []
+    for capacity, queues in ((10, None), (20, ("mail",)), (40, ("other",))):
+        process = new_process()
+        uuid = process.name("session")
+        opening = OpenSession(uuid, "worker", "h", "box", 1, "1", f"/{uuid}", capacity=capacity)
+        process.do(opening)
+        process.announce("a")
+        process.do(Claim(process.name("c"), 1, queues=queues))
+        made.append(process)
+    first = made[0]
+
+    def mail():
+        found = {one.name: one for one in queue_loads(first.reader, clock.now())}["mail"]
+        return found.workers, found.capacity
+
+    first.do(SetQueue("mail"))
+    assert mail() == (2, 30)
+    first.do(SetQueue("mail", concurrency=25))
+    assert mail() == (2, 25)
+    first.do(DrainSession(made[1].session))
+    assert mail() == (1, 10)
+
+
+_HISTORY = """
+insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
+                  trigger)
+select 'old-' || n, 'a', 'task', 1, 'succeeded', 'default', n, n, n, n, 1, 0, 'json', '[]', 'test' from generate_series(1, 20000) as n
+"""
+_READS = {
+    "list_ready_groups": {"suspect": 0},
+    "measure_ready_group": (0, "", "", 0, "", 1),
+    "list_queues": (None,),
+    "list_live_sessions": (10,),
+}
+
+
+def test_reads_of_the_load_go_by_an_index_on_a_file(tmp_path):
+    """No statement walks over all runs, nor over all sessions."""
+    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
+    import apsw
+
+    connection = apsw.Connection(str(tmp_path / "s.db"))
+    for name, params in _READS.items():
+        text = SQLITE_TEXTS[name]
+        plan = [row[3] for row in connection.execute(f"explain query plan {text}", params)]
+        bad = [line for line in plan if line.startswith(("SCAN runs", "SCAN sessions")) and "INDEX" not in line]
+        assert not bad, json.dumps(plan, indent=1)
+    connection.close()
+    database.close()
+
+
+def test_reads_of_the_load_go_by_an_index_on_a_server(postgres):
+    """With a history that was counted, as a reader plans it."""
+    import psycopg
+
+    from mainspring.store.postgres.address import read_address
+    from mainspring.store.postgres.connection import connect
+    from mainspring.store.postgres.migrate import migrate
+
+    url = postgres.new_store()
+    address = read_address(url)
+    with connect(address) as connection:
+        migrate(connection, address)
+    where, _, schema = url.partition("?schema=")
+    with psycopg.connect(
+        where, autocommit=True, options=f"-c search_path={schema}", cursor_factory=psycopg.RawCursor
+    ) as ours:
+        ours.execute(_HISTORY)
+        ours.execute("analyze")
+        for name in _READS:
+            plan = [row[0] for row in ours.execute(f"explain (generic_plan) {POSTGRES_TEXTS[name]}").fetchall()]
+            assert not [line for line in plan if "Seq Scan on runs" in line], "\n".join(plan)

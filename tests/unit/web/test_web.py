@@ -1,0 +1,175 @@
+"""The web process: what it answers to whom, and how figures are written."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mainspring.app.here import Here
+from mainspring.domain.errors import ConfigError, StoreUnavailableError
+from mainspring.store.load import QueueLoad, TagLoad
+from mainspring.web.exposition import HELP, exposition
+from mainspring.web.process import is_loopback
+from mainspring.web.routes import Routes
+from mainspring.web.token import VARIABLE, Token, find_token
+
+SECRET = "correct-horse-battery"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "metrics.md"
+
+
+class Looked:
+    """A look that was answered once; `missing` as it was found then."""
+
+    def __init__(self, *missing: str, is_open: bool = True) -> None:
+        self._here = Here({}, {}, list(missing))
+        self.is_open = is_open
+
+    def missing(self) -> list[str]:
+        return self._here.missing
+
+
+async def ask(routes: Routes, path: str, *, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
+    """Ask the application as a server does."""
+    sent: list[dict[str, Any]] = []
+    scope = {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+        "scheme": "http", "http_version": "1.1", "server": ("h", 1), "client": ("h", 2),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await routes.app()(scope, receive, send)  # type: ignore[arg-type]
+    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], found, b"".join(one.get("body", b"") for one in sent[1:]).decode()
+
+
+def routes(
+    look: Looked | None = None, token: Token | None = None, *, is_open: bool = True, store: Any = None
+) -> Routes:
+    return Routes(SimpleNamespace(store=store), look or Looked(), token, is_open=is_open)  # type: ignore[arg-type]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["/", "/healthz/", "/healthz/x", "/readyz/", "/metrics/", "/HEALTHZ", "/docs"])
+async def test_everything_but_three_paths_is_not_there(path):
+    """Paths are exact: what is not named is denied."""
+    assert (await ask(routes(), path))[0] == 404
+
+
+@pytest.mark.asyncio
+async def test_probes_tell_life_from_readiness():
+    """A process lives whatever is missing; it is ready when nothing is."""
+    assert (await ask(routes(Looked("the store does not answer")), "/healthz"))[0] == 200
+    assert (await ask(routes(), "/readyz"))[0] == 200
+    status, headers, body = await ask(routes(Looked("1 of 1 worker processes")), "/readyz")
+    assert (status, "1 of 1 worker processes" in body) == (503, True)
+    assert headers["cache-control"] == "no-store"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("token", "is_open", "said", "status"),
+    [
+        (None, False, None, 401),
+        (None, False, f"Bearer {SECRET}", 401),
+        (SECRET, False, f"Bearer {SECRET}", 503),
+        (SECRET, False, f"bearer {SECRET}", 503),
+        (SECRET, False, f"Bearer {SECRET}x", 401),
+        (SECRET, False, f"Basic {SECRET}", 401),
+        (SECRET, False, "Bearer", 401),
+        (SECRET, True, None, 401),
+        (None, True, None, 503),
+    ],
+)
+async def test_figures_are_for_whoever_has_the_token(token, is_open, said, status):
+    """Outside of loopback nobody gets them without one; 503 = let in, but the store has not answered yet."""
+    made = routes(Looked(is_open=False), None if token is None else Token(token, "test"), is_open=is_open)
+    headers = {} if said is None else {"authorization": said}
+    found, answered, body = await ask(made, "/metrics", **headers)
+    assert found == status
+    assert ("www-authenticate" in answered) == (status == 401)
+    assert SECRET not in body
+
+
+@pytest.mark.asyncio
+async def test_store_that_is_away_is_told_as_such():
+    """Not as a fault of ours, and without the address."""
+
+    class Away:
+        def snapshot(self):
+            raise StoreUnavailableError("the database is out of reach\nat postgresql://u@h/d")
+
+        read = snapshot
+
+    store = SimpleNamespace(reader=Away(), clock=SimpleNamespace(now=lambda: 0))
+    Away.read = lambda self, *args: self.snapshot()
+    status, _, body = await ask(routes(store=store), "/metrics")
+    assert (status, body) == (503, "the database is out of reach\n")
+
+
+def test_token_comes_from_a_file_that_others_cannot_read(tmp_path):
+    """Or from the variable; a file that others can read or change, a missing and an empty one are refused, and never shown."""
+    file = tmp_path / "token"
+    file.write_text(f"{SECRET}\n")
+    file.chmod(0o640)
+    found = find_token(file, {})
+    assert found is not None
+    assert found.opens(f"Bearer {SECRET}")
+    for mode in (0o644, 0o660, 0o602):
+        file.chmod(mode)
+        with pytest.raises(ConfigError, match=r"others can read or change"):
+            find_token(file, {})
+    file.chmod(0o600)
+    file.write_text("short")
+    with pytest.raises(ConfigError, match="at least 16") as refused:
+        find_token(file, {})
+    assert "short" not in str(refused.value).replace("shortest", "")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        find_token(tmp_path / "none", {})
+    by_variable = find_token(None, {VARIABLE: SECRET})
+    assert by_variable is not None
+    assert find_token(None, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("0.0.0.0", False), ("::", False), ("10.1.2.3", False)],
+)
+def test_only_loopback_is_alone(host, alone):
+    """Whatever can be reached from outside needs a token."""
+    assert is_loopback(host) == alone
+
+
+def load(name: str, **more: Any) -> QueueLoad:
+    values: dict[str, Any] = {
+        "concurrency": None, "rate_count": None, "rate_per_ms": None, "rate_starts": "[]", "max_backlog": None, "backlog": 0,
+        "paused_at": None, "paused_by": None, "pause_reason": None, "running": 0, "claimable": 0, "oldest_s": None, "workers": 0,
+        "capacity": 0, "tags": {},
+    }  # fmt: skip
+    return QueueLoad(name=name, **(values | more))
+
+
+def test_figures_are_escaped_and_idle_queues_say_nothing_waits():
+    """A name of a queue cannot write lines of its own; a queue in which nothing waits is 0, not absent."""
+    text = exposition([load('a"b\\c\nd', tags={"gpu": TagLoad(3, 2.5)}), load("idle", concurrency=8)], [])
+    name = r"a\"b\\c\nd"
+    assert f'mainspring_queue_claimable_runs{{queue="{name}",tag="gpu"}} 3\n' in text
+    assert f'mainspring_queue_oldest_seconds{{queue="{name}",tag="gpu"}} 2.5\n' in text
+    assert 'mainspring_queue_claimable_runs{queue="idle",tag=""} 0\n' in text
+    assert re.findall(r"mainspring_queue_limit_runs\{.*", text) == ['mainspring_queue_limit_runs{queue="idle"} 8']
+    for line in text.splitlines():
+        assert re.fullmatch(
+            r'(# (HELP|TYPE) [a-z_]+ .+)|([a-z_]+\{([a-z]+="[^"\\]*(\\.[^"\\]*)*",?)+\} [0-9.]+)', line
+        ), line
+
+
+def test_page_lists_each_metric():
+    """Names are public: the page and the code have the same."""
+    assert set(re.findall(r"^\| `(mainspring_\w+)", PAGE.read_text(), re.MULTILINE)) == set(HELP)
