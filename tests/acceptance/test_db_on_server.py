@@ -1,6 +1,7 @@
 """`db check`, `backup`, `restore`, `prune` and `shell` on a server: what a file's store has, with real processes."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 
 from mainspring.store.postgres.check import expected_indexes
-from tests.acceptance.one_project import Project
+from tests.acceptance.one_project import ROOT, Project
 from tests.postgres_server import PostgresServer
 
 AUTOMATIONS = """
@@ -107,3 +108,42 @@ def test_shell_gets_address_and_password_by_the_environment(project: Project) ->
     assert "PGPASSWORD=s3cret" in said
     assert f"search_path={schema_of(project)} -c default_transaction_read_only=on" in said
     assert "no psql program" in project.call("db", "shell", code=3, PATH=str(project.folder)).stderr
+
+
+def test_worker_of_a_role_that_may_not_change_tables(tmp_path: Path, postgres: PostgresServer) -> None:
+    """With exactly the statements of the page, under other names: the owner makes the store, and the other role does all the work."""
+    page = (ROOT / "docs" / "how-to" / "postgres.md").read_text()
+    texts = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)[0]
+    schema = postgres.new_store().partition("schema=")[2]
+    texts = texts.replace("mainspring_owner", f"{schema}_owner")
+    texts = re.sub(
+        r"^--.*$|\bmainspring\b", lambda found: "" if found[0].startswith("--") else schema, texts, flags=re.MULTILINE
+    )
+    *making, usage, tables, sequences = filter(None, (text.strip() for text in texts.split(";")))
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as administrator:
+        for text in making:
+            administrator.execute(text.encode())
+    address = f"postgresql://ROLE@127.0.0.1:{postgres.port}/postgres"
+    project = Project(tmp_path, AUTOMATIONS)
+    project.store = f"{address.replace('ROLE', f'{schema}_owner')}?schema={schema}"
+    project.call("db", "migrate")
+    with psycopg.connect(address.replace("ROLE", f"{schema}_owner"), autocommit=True) as owner:
+        for text in (usage, tables, sequences):
+            owner.execute(text.encode())
+    project.store = f"{address.replace('ROLE', schema)}?schema={schema}"
+    with (
+        psycopg.connect(address.replace("ROLE", schema), autocommit=True) as worker,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        worker.execute(f"create table {schema}.more (x int)".encode())
+    try:
+        project.up()
+        run = project.start("order", "customer=ann")
+        project.until(lambda: project.states()[run] == "waiting")
+        project.call("runs", "signal", run, "go", '"well"')
+        project.until(lambda: project.states()[run] == "succeeded")
+        project.call("db", "check")
+        project.call("db", "prune")
+        project.stop()
+    finally:
+        project.kill_all()

@@ -1,0 +1,109 @@
+"""Bringing a store on a server to this version's form: cut at each statement of the real migrations, and beside work that goes on."""
+
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+
+from mainspring.store import failpoints
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.migrate import migrate, migrations, statements, version_of
+from tests.contract.store.overlap import wait_until
+from tests.postgres_server import PostgresServer
+from tests.unit.store.sqlite.stores import StandingClock, starting
+
+ADDED = "alter table runs add column colour text;\ncreate index runs_colour on runs (colour);\n"
+
+
+def open_database(url: str) -> PostgresDatabase:
+    return PostgresDatabase(read_address(url), clock=StandingClock(), handlers=HANDLERS)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ordered() -> Any:
+    yield
+    failpoints.install(None)
+
+
+def test_each_later_migration_survives_a_server_that_ends_it_at_any_statement(postgres: PostgresServer) -> None:
+    """The backend is ended after each statement in turn: the store has the form of before, whole, and the next try goes on from there."""
+    url = postgres.new_store()
+    address = read_address(url)
+    known = migrations()
+    with connect(address) as own:
+        migrate(own, address, known[:1])
+    for number, _, text in known[1:]:
+        for place in range(1, len(statements(text)) + 2):
+            passed = 0
+            with connect(address) as own:
+                pid = own.info.backend_pid
+
+                def end(at: str, place: int = place, pid: int = pid) -> None:
+                    nonlocal passed
+                    passed += at == "migrate.statement"
+                    if passed == place and at == "migrate.statement":
+                        with psycopg.connect(postgres.url("postgres"), autocommit=True) as other:
+                            other.execute("select pg_terminate_backend(%s, 5000)", (pid,))
+
+                failpoints.install(end)
+                with pytest.raises(psycopg.OperationalError):
+                    migrate(own, address, known[:number])
+                failpoints.install(None)
+            with connect(address) as looking:
+                assert version_of(looking, address.schema) == number - 1
+        with connect(address) as own:
+            migrate(own, address, known[:number])
+            assert version_of(own, address.schema) == number
+    database = open_database(url)
+    assert database.commit([starting("new")]).results[0].created
+    database.close()
+
+
+def test_work_goes_on_while_a_newer_version_adds_to_the_store(postgres: PostgresServer) -> None:
+    """A process of this form commits before, during and after the change of another one, and loses nothing; a new one of it is refused."""
+    url = postgres.new_store()
+    address = read_address(url)
+    database = open_database(url)
+    known = [*migrations(), (migrations()[-1][0] + 1, "colour", ADDED)]
+    started: list[str] = []
+    over = threading.Event()
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while not over.is_set():
+                name = f"run{len(started)}"
+                assert database.commit([starting(name)]).results[0].created
+                started.append(name)
+        except BaseException as fault:
+            faults.append(fault)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    wait_until(lambda: len(started) > 20)
+
+    def dawdle(at: str) -> None:
+        # Those that want the changed table stand still now; let them stand for a moment.
+        if at == "migrate.statement":
+            with connect(address) as looking:
+                looking.execute("select pg_sleep(0.2)")
+
+    failpoints.install(dawdle)
+    with connect(address) as own:
+        assert migrate(own, address, known) == ["colour"]
+    failpoints.install(None)
+    before = len(started)
+    wait_until(lambda: len(started) > before + 20 or bool(faults))
+    over.set()
+    worker.join()
+    assert faults == []
+    with connect(address) as looking:
+        kept = looking.execute(f'select count(*) from "{address.schema}".runs').fetchall()
+    assert kept == [(len(started),)]
+    database.close()
+    with pytest.raises(Exception, match="this version knows"):
+        open_database(url)
