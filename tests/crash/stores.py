@@ -148,9 +148,9 @@ def busy(url: str) -> Exception:
 
 
 _PROOFS = (
-    (sqlite_texts.TEXTS, re.compile(r"claim = ([?:]\w*) and session = ([?:]\w*)"), r"(\1 is not null or \2 is not null)"),
-    (postgres_texts.TEXTS, re.compile(r"claim = (\$\d+) and session = (\$\d+)"), r"(\1::bigint is not null or \2::bigint is not null)"),
-    (postgres_texts.TEXTS, re.compile(r"runs\.claim = wanted\.claim and runs\.session = (\$\d+)"), r"\1::bigint is not null"),
+    (sqlite_texts.TEXTS, re.compile(r"claim = ([?:]\w*) and \+?session = ([?:]\w*)"), r"(\1 is not null or \2 is not null)"),
+    (postgres_texts.TEXTS, re.compile(r"claim = (\$\d+) and \+?session = (\$\d+)"), r"(\1::bigint is not null or \2::bigint is not null)"),
+    (postgres_texts.TEXTS, re.compile(r"runs\.claim = wanted\.claim and \+runs\.session = (\$\d+)"), r"\1::bigint is not null"),
 )  # fmt: skip
 """How a statement proves whose run it is, on each database, and the same without the proof."""
 

@@ -49,7 +49,7 @@ class Body:
     ) -> None:
         self.run_id, self.generation, self.payload_max = run_id, generation, payload_max
         self.now_at = now_at
-        self.loop = DeterministicLoop(self)  # type: ignore[abstract]  # the rest is set by `_refuse`
+        self.loop = DeterministicLoop(self, run_id)  # type: ignore[abstract]  # the rest is set by `_refuse`
         self.waiting: dict[str, Request] = {}
         self.new: list[Request] = []
         self.given_up: list[Request] = []

@@ -13,6 +13,7 @@ import asyncio
 import functools
 import sys
 import threading
+import zlib
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -51,37 +52,44 @@ class Timer(asyncio.TimerHandle):
 
 
 class BodyFuture(asyncio.Future[Any]):
-    """A future that hashes by its creation number."""
+    """A future that hashes by its creation number, and by its loop's salt far above that."""
 
     def __init__(self, *, loop: "DeterministicLoop") -> None:
         self.number = loop.next_number()
+        self._hash = self.number + loop.salt
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:
-        return self.number
+        return self._hash
 
 
 class BodyTask(asyncio.Task[Any]):
-    """A task that hashes by its creation number and knows its branch."""
+    """A task that hashes by its creation number, and by its loop's salt far above that, and knows its branch."""
 
     branch: str = ""
     shields: int = 0
 
     def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: "DeterministicLoop", **kwargs: Any) -> None:
         self.number = loop.next_number()
+        self._hash = self.number + loop.salt
         self.uses: dict[str, int] = {}
         super().__init__(coro, loop=loop, **kwargs)
 
     def __hash__(self) -> int:
-        return self.number
+        return self._hash
 
 
 class DeterministicLoop(asyncio.AbstractEventLoop):
-    """The loop of one body. `drive()` runs until the ready queue is empty."""
+    """The loop of one body. `drive()` runs until the ready queue is empty.
 
-    def __init__(self, owner: LoopOwner) -> None:
+    `run_id` salts the hashes: asyncio keeps the tasks of all loops in one set, where the first tasks of thousands of bodies would all meet
+    in one place. The salt stands so high that sets of one body's tasks iterate by creation numbers alone.
+    """
+
+    def __init__(self, owner: LoopOwner, run_id: str = "") -> None:
         _refuse_effects()
         self._owner = owner
+        self.salt = (zlib.crc32(run_id.encode("utf-8", "surrogatepass")) & 0xFFFFF) << 40
         self._ready: deque[asyncio.Handle] = deque()
         self._number = 0
         self.tasks: dict[int, BodyTask] = {}

@@ -55,6 +55,12 @@ class Transaction(ABC):
     def change(self, query: str, params: Params = ()) -> int:
         """Run an insert, update or delete and return how many rows it changed."""
 
+    def ahead(self, asked: Sequence[tuple[str, Params]]) -> None:  # noqa: B027 - beside a file nothing is gained by it
+        """Say what is asked next, one after the other and with nothing in between: a database that is far away is then asked once.
+
+        Whoever asks something else in between only loses the gain.
+        """
+
     @abstractmethod
     def hold(self, what: Thing, *names: str) -> None:
         """Let no other process decide upon this before our commit. Ask before reading what the decision rests on."""

@@ -128,17 +128,30 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
         tx.change("set_session_serves", (*serves, tx.session))
     if is_held(tx):
         return Claimed((), None)
-    more = _make_due(tx)
+    more = _make_due(tx, command)
     scan = _Scan(tx, command, session[0])
     scan.more = more
+    next_due = _next_due(tx)
     seqs = _choose(scan)
     runs = _take(tx, command, session[0], seqs, scan.limits) if seqs else ()
-    return Claimed(runs, _next_due(tx, scan.later), more=scan.more or len(seqs) >= command.limit)
+    instants = (*next_due, *scan.later)
+    return Claimed(runs, min(instants, default=None), more=scan.more or len(seqs) >= command.limit)
 
 
-def _make_due(tx: Transaction) -> bool:
+def _make_due(tx: Transaction, command: Claim) -> bool:
     """Make ready what is due by now; True if there may be more of it."""
     lined_up = partitions.make_lines_due(tx)
+    tx.ahead(
+        (
+            ("list_due", (tx.now,)),
+            ("release_late", (tx.now,)),
+            ("list_queue_limits", ()),
+            ("next_due", ()),
+            ("next_late", ()),
+            ("list_ready_groups", {"suspect": int(command.suspects)}),
+            ("list_claimable", {"session": tx.session, "now": tx.now}),
+        )
+    )
     rows = tx.all("list_due", (tx.now,))
     partitions.make_due(tx, rows)
     tx.change("release_late", (tx.now,))
@@ -204,9 +217,7 @@ def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...]) -> ClaimedRun:
     return ClaimedRun(*values)
 
 
-def _next_due(tx: Transaction, later: list[int]) -> int | None:
-    for query in ("next_due", "next_late"):
-        row = tx.one(query)
-        if row is not None and row[0] is not None:
-            later.append(row[0])
-    return min(later, default=None)
+def _next_due(tx: Transaction) -> list[int]:
+    """Return the instants at which the next run becomes due or late. What is claimed is neither: it was ready."""
+    rows = [tx.one(query) for query in ("next_due", "next_late")]
+    return [row[0] for row in rows if row is not None and row[0] is not None]

@@ -33,7 +33,7 @@ from mainspring.store.postgres.connection import (
 )
 from mainspring.store.postgres.faults import ends_connection, translate
 from mainspring.store.postgres.lease import Lease, awake_and_asleep
-from mainspring.store.postgres.locking import lock_group
+from mainspring.store.postgres.locking import asked_at_once, lock_group
 from mainspring.store.postgres.migrate import migrate
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
@@ -189,13 +189,18 @@ class PostgresDatabase(GroupingDatabase):
     def _run_together(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
         """Let one statement answer many commands where that means the same."""
         try:
-            return answer(transaction, commands, lambda index: self._answer(transaction, commands, index))
+            return answer(transaction, commands, lambda index: self._answer_alone(transaction, commands, index))
         except (FencedError, GuiltyError):
             raise
         except Exception as fault:
             if self._meaning(fault) is not None:
                 raise
             raise _ManyFailedError from fault
+
+    def _answer_alone(self, transaction: PostgresTransaction, commands: list[Any], index: int) -> Any:
+        """Let the handler answer one command; what others left for later is run before, so that it is not blamed for that."""
+        transaction.flush()
+        return self._answer(transaction, commands, index)
 
     def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
         """Begin, and prove the session; one message to the server and back."""
@@ -206,6 +211,7 @@ class PostgresDatabase(GroupingDatabase):
             if again and self.session is None:
                 run(connection.cursor(), TEXTS["await_standbys"], ())
             found = run(connection.cursor(), TEXTS["read_writer"], (self.session,))
+            asked = [(*one, run(connection.cursor(), TEXTS[one[0]], one[1])) for one in asked_at_once(commands)]
         row = found.fetchone()
         assert row is not None
         if isinstance(self._clock, DatabaseClock):
@@ -213,9 +219,12 @@ class PostgresDatabase(GroupingDatabase):
         if self.session is not None:
             self._require_alive(row[0], commands, again=again)
         now = self._clock.now() if self._own_time else row[1]
-        return PostgresTransaction(
+        transaction = PostgresTransaction(
             connection.cursor(), self.address.schema, now=now, session=self.session, again=again, sealing=self._sealing
         )
+        for query, params, cursor in asked:
+            transaction.learn(query, params, cursor)
+        return transaction
 
     def _close_group(self, connection: Connection, transaction: PostgresTransaction) -> None:
         """Write what is written last, and commit; one message to the server and back. If one of these fails, none after it is executed.
@@ -225,8 +234,9 @@ class PostgresDatabase(GroupingDatabase):
         connection.is_unsure = False
         with connection.pipeline():
             transaction.write_rollups()
+            transaction.send_later()
             if transaction.session is not None and transaction.session != self.session:
-                transaction.change("mark_session", (self.instance, transaction.session))
+                run(connection.cursor(), TEXTS["mark_session"], (self.instance, transaction.session))
             connection.execute("commit")
         if connection.is_unsure:
             raise StoreUnavailableError(

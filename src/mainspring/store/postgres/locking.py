@@ -12,6 +12,7 @@ from typing import Any
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import runs
+from mainspring.store.postgres.arrays import texts
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 _ENDING = (runs.Finish, runs.MarkDone, runs.Discard, runs.CancelRun)
@@ -21,8 +22,8 @@ _OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
 def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     """Lock what these commands name."""
-    if len(commands) == 1 and not isinstance(commands[0], (acts.Audited, *_ENDING, *_STOPPED)):
-        return  # its handler asks for it in time, and holds nothing else yet
+    if _locks_alone(commands):
+        return
     touched: set[str] = set()
     ending: set[str] = set()
     first: set[tuple[str, ...]] = set()
@@ -41,12 +42,25 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
                 first |= _lines(transaction.all("list_due_partitions", (transaction.now,)))
             first |= _first_of(part)
             last |= _last_of(part)
-    in_lines = ending | {part.run for command in commands for part in _parts(command) if isinstance(part, _STOPPED)}
-    if in_lines:
-        first |= _lines(transaction.all("list_partitions_of", (sorted(in_lines),)))
+    for query, params in asked_at_once(commands):
+        first |= _lines(transaction.all(query, params))
     transaction.hold_names(first)
-    transaction.hold_runs(touched, ending)
+    finished = [command.run for command in commands if type(command) is runs.Finish]
+    transaction.hold_runs(touched, ending, [("list_tied", (texts(finished),))] if len(finished) > 1 else ())
     transaction.hold_names(last)
+
+
+def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[list[str]]]]:
+    """Return what is asked about a group whatever the answers are: which partitions its ends and stops may pass on."""
+    if _locks_alone(commands):
+        return []
+    stopping = {part.run for command in commands for part in _parts(command) if isinstance(part, (*_ENDING, *_STOPPED))}
+    return [("list_partitions_of", (sorted(stopping),))] if stopping else []
+
+
+def _locks_alone(commands: list[Any]) -> bool:
+    """Tell whether a group is one command whose handler asks for its locks in time, and holds nothing else yet."""
+    return len(commands) == 1 and not isinstance(commands[0], (acts.Audited, *_ENDING, *_STOPPED))
 
 
 def _lines(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:

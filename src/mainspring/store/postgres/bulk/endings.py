@@ -36,10 +36,10 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
     mine = [c for c in commands if c.run in ended]
     if not mine:
         return [None] * len(commands)
-    tx.change("close_waits_of_runs", (texts([c.run for c in mine]),))
+    tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
     keyed = [(ended[c.run][0], ended[c.run][1], c.run, c.state) for c in mine if ended[c.run][1] is not None]
     if keyed:
-        tx.change("set_run_key_states", columns("tttt", keyed))
+        tx.later("set_run_key_states", columns("tttt", keyed))
     for c in mine:
         automation, _, started_at = ended[c.run]
         count_end(tx, automation, c.state, started_at, c.reason)

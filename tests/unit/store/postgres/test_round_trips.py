@@ -1,0 +1,85 @@
+"""How often a group asks the server, and what it may believe of what was asked before."""
+
+import psycopg
+import pytest
+
+from mainspring.domain.states import RunState
+from mainspring.store.commands.runs import Claim, Finish
+from mainspring.store.postgres.transaction import PostgresTransaction
+from tests.contract.store.clock import FakeClock
+from tests.contract.store.process import PostgresProcess, outcome
+
+CLAIM, STEPS, ENDS = 12, 3, 4
+"""The most messages of a group of each."""
+
+
+@pytest.fixture
+def worker(postgres):
+    """A worker in an empty store."""
+    process = PostgresProcess(postgres.new_store(), FakeClock()).open()
+    process.announce("a")
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def messages(monkeypatch):
+    """What is sent from now on and waited for: a statement by itself, or many together."""
+    found = []
+    execute, pipeline = psycopg.RawCursor.execute, psycopg.Connection.pipeline
+
+    def executed(cursor, query, *args, **options):
+        if cursor.connection.info.pipeline_status == psycopg.pq.PipelineStatus.OFF:
+            found.append(query)
+        return execute(cursor, query, *args, **options)
+
+    def together(connection):
+        found.append("many")
+        return pipeline(connection)
+
+    monkeypatch.setattr(psycopg.RawCursor, "execute", executed)
+    monkeypatch.setattr(psycopg.Connection, "pipeline", together)
+    return found
+
+
+def test_claim_asks_at_once_what_it_must_know(worker, messages):
+    """A claim waits for few answers, not for one of each of its statements."""
+    worker.start("a")
+    messages.clear()
+    (run,) = worker.do(Claim("c1", 10)).runs
+    assert run.automation == "a"
+    assert len(messages) <= CLAIM
+
+
+def test_steps_and_ends_of_many_runs_ask_as_often_as_those_of_two(worker, messages):
+    """The number of questions does not grow with the group."""
+    counts = []
+    for many in (2, 40):
+        for _ in range(many):
+            worker.start("a")
+        runs = worker.do(Claim(f"c{many}", many)).runs
+        messages.clear()
+        worker.do(*(outcome(run, 1) for run in runs))
+        saved = len(messages)
+        worker.do(*(Finish(run.id, run.claim, RunState.SUCCEEDED, 1, b"1") for run in runs))
+        counts.append((saved, len(messages) - saved))
+    assert counts[0] == counts[1]
+    assert counts[0] <= (STEPS, ENDS)
+
+
+def test_answer_that_came_ahead_is_not_believed_after_anything_else_ran(worker):
+    """What was asked ahead is asked again as soon as a statement stood in between."""
+    connection = worker.database.connection
+    connection.execute("begin")
+    connection.execute("select set_config('search_path', $1, true)", (worker.database.address.schema,))
+    transaction = PostgresTransaction(
+        connection.cursor(), worker.database.address.schema, now=1, session=worker.session, again=False, sealing=None
+    )
+    question = ("read_meta", ("word",))
+    transaction.ahead([question, question])
+    assert transaction.one(*question) is None
+    transaction.change("set_meta", ("word", "said"))
+    assert transaction.one(*question) == ("said",)
+    transaction.later("delete_meta", ("word",))
+    assert transaction.one(*question) is None
+    connection.execute("rollback")
