@@ -1,4 +1,11 @@
-"""The statements as PostgreSQL runs them: parameters numbered, JSON read its way, no word on which index to take."""
+"""The statements as PostgreSQL runs them: parameters numbered, JSON read its way, no word on which index to take.
+
+A plan is made once and kept while the tables grow, so it must be the right one for large tables from the start. Where a partial index is
+nearly empty the server takes it for the shortest way to anything, and later walks over all that it holds for each row that it looks for. So
+what names its rows leaves it no choice: conditions that a partial index repeats are written as sums (`+session = ?`, `state || '' in ...`),
+which it does not recognise; lists end in `limit cardinality(...)`, of which it expects one row, so that each is looked for by itself; and
+looks that belong to one row stand behind a `limit` or `offset 0`, which it does not move.
+"""
 
 import re
 from typing import Final

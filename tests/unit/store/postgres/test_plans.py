@@ -17,6 +17,11 @@ HOT = (
     *("list_ready_groups", "list_candidates", "claim_runs", "list_facts_of", "list_due", "list_due_partitions", "next_due", "next_late"),
     *("release_late", "read_queue", "list_claimable", "is_owner"),
 )  # fmt: skip
+BY_ID = (
+    *("save_outcome", "save_attempt", "save_checkpoint", "annotate", "suspend", "release", "halt", "finish", "is_owner", "wake_run"),
+    *("save_outcomes", "save_attempts", "save_checkpoints", "annotate_runs", "suspend_runs", "finish_runs", "list_tied", "hold_runs"),
+    *("claim_runs", "make_due", "clear_suspect"),
+)  # fmt: skip
 HISTORY = """
 insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
                   trigger)
@@ -48,3 +53,18 @@ def test_hot_statement_goes_by_an_index(group, name):
     group.execute(f"prepare {name} as {text}")
     plan = [row[0] for row in group.execute(f"explain execute {name}{values}").fetchall()]
     assert not [line for line in plan if "Seq Scan" in line], "\n".join(plan)
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_statement_about_named_runs_reads_no_other_run(group, name):
+    """Runs that are named are found one by one, however few seemed ready, running or unfinished when the plan was made."""
+    plan = [row[0] for row in group.execute(f"explain (generic_plan) {TEXTS[name]}").fetchall()]
+    looks = [
+        (line, after)
+        for line, after in zip(plan, [*plan[1:], ""], strict=True)
+        if re.search(r"(using|Index Scan on) runs_", line)
+    ]
+    assert looks
+    for line, after in looks:
+        assert re.search(r"runs_(id_key|pkey|parent)\b", line), "\n".join(plan)
+        assert "Index Cond" in after, "\n".join(plan)

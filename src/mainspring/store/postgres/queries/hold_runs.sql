@@ -1,14 +1,20 @@
 -- Sorted before they are locked, so that two groups wait in a row and not in a ring.
-select id from runs
-where id in (
+with ending(run) as materialized (select * from unnest(cast(?2 as text[])) limit cardinality(cast(?2 as text[]))),
+wanted(id) as materialized (
     select unnest(cast(?1 as text[]))
     union
-    select unnest(cast(?2 as text[]))
+    select run from ending
     union
-    select parent from runs where id = any(cast(?2 as text[])) and parent is not null
+    select above.parent from ending cross join lateral (select parent from runs where runs.id = ending.run limit 1) as above
+    where above.parent is not null
     union
-    select id from runs where parent = any(cast(?2 as text[])) and finished_at is null
+    select below.id from ending
+    cross join lateral (select child.id from runs as child where child.parent = ending.run and coalesce(child.finished_at, 0) = 0 offset 0) as below
     union
-    select run from waits where kind = 'run' and filled = 0 and name = any(cast(?2 as text[]))
+    select beside.run from ending
+    cross join lateral (select waits.run from waits where waits.kind = 'run' and waits.filled = 0 and waits.name = ending.run offset 0) as beside
 )
-order by id for update
+select runs.id
+from (select id from wanted order by id collate "C" limit 1000000) as sorted
+join runs on runs.id = sorted.id
+order by runs.id for update of runs

@@ -1,7 +1,16 @@
--- Runs whose end another run would see: one above, below or beside it, or the next of its partition.
-select id from runs
-where id = any(cast(?1 as text[]))
-  and (partition is not null or parent is not null
-       or exists (select 1 from runs as child where child.parent = runs.id and child.finished_at is null)
-       or exists (select 1 from waits where waits.kind = 'run' and waits.filled = 0 and waits.name = runs.id)
-       or exists (select 1 from holds where holds.run = runs.id))
+-- Runs whose end another run would see: one above, below or beside it, or the next of its partition. Each look stands behind a limit and so is
+-- made for each run by itself, by an index; as parts of one condition they would be answered by reading all that is unfinished.
+select wanted.run
+from (select * from unnest(cast(?1 as text[])) limit cardinality(cast(?1 as text[]))) as wanted(run)
+cross join lateral (
+    select 1
+    from (select partition, parent from runs where runs.id = wanted.run limit 1) as own
+    where own.partition is not null or own.parent is not null
+    union all
+    select 1 from (select 1 from runs as child where child.parent = wanted.run and coalesce(child.finished_at, 0) = 0 limit 1) as children
+    union all
+    select 1 from (select 1 from waits where waits.kind = 'run' and waits.filled = 0 and waits.name = wanted.run limit 1) as watchers
+    union all
+    select 1 from (select 1 from holds where holds.run = wanted.run limit 1) as held
+    limit 1
+) as tied
