@@ -14,7 +14,17 @@ from bench.figure import Figure, median, shown
 from bench.process import Failed
 from bench.sides.bare import Bare, fsync_us
 
-NAMES = ("steps", "sequential", "runs", "replay", "fan_out", "resume", "waiting", "notice", "start_up", "install")
+NAMES = (
+    *("steps", "sequential", "runs", "replay", "fan_out", "resume", "waiting", "notice", "start_up", "install"),
+    *(
+        "postgres_steps",
+        "postgres_runs",
+        "postgres_latency",
+        "postgres_takeover",
+        "postgres_processes",
+        "postgres_history",
+    ),
+)
 OUT = Path(__file__).parent / "out.json"
 
 

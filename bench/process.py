@@ -20,18 +20,22 @@ def command(side: str, what: str, *numbers: int) -> list[str]:
     return [sys.executable, "-m", f"bench.sides.{side}", what, *map(str, numbers)]
 
 
-def environment(folder: str) -> dict[str, str]:
-    """Return the environment in which a side finds this folder and the code beside it, and keeps its store in another one."""
+def environment(folder: str, url: str | None = None) -> dict[str, str]:
+    """Return the environment in which a side finds the code here, and keeps its store in another folder or on a server."""
     return {
         **os.environ,
+        **({"BENCH_STORE": url} if url else {}),
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
         "PYTHONHASHSEED": "0",
         "BENCH_FOLDER": folder,
     }
 
 
-def measure(side: str, what: str, *numbers: int, timeout: float = 900, folder: str | None = None) -> dict[str, Any]:
-    """Run `python -m bench.sides.SIDE WHAT NUMBERS...` in a new folder, or in this one; return the JSON of its last line.
+def measure(
+    side: str, what: str, *numbers: int, timeout: float = 900, folder: str | None = None, url: str | None = None
+) -> dict[str, Any]:
+    """Run `python -m bench.sides.SIDE WHAT NUMBERS...` in a new folder, or in this one, or on the server at `url`; return the JSON of its
+    last line.
 
     Raises:
         Failed: it printed none.
@@ -40,7 +44,7 @@ def measure(side: str, what: str, *numbers: int, timeout: float = 900, folder: s
         where = folder or own
         done = subprocess.run(
             command(side, what, *numbers),
-            env=environment(where),
+            env=environment(where, url),
             cwd=where,
             capture_output=True,
             text=True,

@@ -1,4 +1,4 @@
-"""`python -m bench.sides.dbos_side WHAT NUMBERS...`: the same work by DBOS on SQLite; prints JSON."""
+"""`python -m bench.sides.dbos_side WHAT NUMBERS...`: the same work by DBOS, on SQLite or on the server at BENCH_STORE; prints JSON."""
 
 import asyncio
 import itertools
@@ -11,7 +11,12 @@ from typing import Any
 
 from dbos import DBOS, DBOSClient, EnqueueOptions
 
-URL = f"sqlite:///{os.environ['BENCH_FOLDER']}/dbos.sqlite"
+SERVER = os.environ.get("BENCH_STORE")
+URL = (
+    SERVER.replace("postgresql://", "postgresql+psycopg://")
+    if SERVER
+    else f"sqlite:///{os.environ['BENCH_FOLDER']}/dbos.sqlite"
+)
 NOTICED = "noticed"
 DBOS(
     config={
@@ -21,6 +26,7 @@ DBOS(
         "console_log_level": "ERROR",
         "application_version": "1",
         "executor_id": "bench",
+        **({"sys_db_pool_size": 64} if SERVER else {}),
     }
 )
 AT: list[int] = []
@@ -106,6 +112,17 @@ async def steps(runs: int, count: int) -> dict[str, Any]:
     """Workflows of `count` coroutine steps each, 64 in flight, started directly (faster than through a queue)."""
     await in_turn(1)
     return await _throughput(runs, count, in_turn)
+
+
+async def server_steps(runs: int, count: int) -> dict[str, Any]:
+    """The same on a server, with what it cost there."""
+    from bench.sides.server import Spent
+
+    assert SERVER is not None
+    await in_turn(1)
+    spent = Spent(SERVER)
+    await _throughput(runs, count, in_turn)
+    return {"units": runs * count, **spent.read()}
 
 
 async def plain_steps(runs: int, count: int) -> dict[str, Any]:

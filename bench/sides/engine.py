@@ -17,21 +17,26 @@ from mainspring.engine.registry import current_registry
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.sqlite.store import SqliteStore
+from mainspring.store.process_store import ProcessStore
 
 CLOCK = SystemClock()
 
 
 def store_path() -> Path:
-    """Return where this measurement keeps its store."""
+    """Return the file in which this measurement keeps its store."""
     return Path(os.environ["BENCH_FOLDER"]) / "state.db"
+
+
+def store_place() -> str | Path:
+    """Return where this measurement keeps its store: the server that was named, or a file."""
+    return os.environ.get("BENCH_STORE") or store_path()
 
 
 @contextlib.asynccontextmanager
 async def working(concurrency: int = 64) -> AsyncIterator[Working]:
     """A worker in this loop."""
     engine = Working(
-        store_path(), current_registry(), settings=WorkerSettings(concurrency=concurrency), schedules=False
+        store_place(), current_registry(), settings=WorkerSettings(concurrency=concurrency), schedules=False
     )
     await engine.open()
     try:
@@ -50,7 +55,7 @@ def start(name: str, options: StartOptions | None = None, **arguments: Any) -> S
     )
 
 
-async def start_all(store: SqliteStore, commands: list[StartRun]) -> None:
+async def start_all(store: ProcessStore, commands: list[StartRun]) -> None:
     """Submit starts, and wait until all are committed."""
     loop = asyncio.get_running_loop()
     all_done = loop.create_future()
@@ -69,17 +74,28 @@ async def start_all(store: SqliteStore, commands: list[StartRun]) -> None:
     await all_done
 
 
-def finished(store: SqliteStore) -> int:
+def finished(store: ProcessStore) -> int:
     """Count the runs that succeeded."""
     return int(
         store.reader.read_text("select count(*) from runs where finished_at is not null and state = 'succeeded'")[0][0]
     )
 
 
-async def until_finished(store: SqliteStore, count: int, within: float = 600) -> None:
+def any_unfinished(store: ProcessStore) -> bool:
+    """Tell whether a run has not ended: one look into an index, so that asking often is not what is measured."""
+    return bool(store.reader.read_text("select 1 from runs where finished_at is null limit 1"))
+
+
+async def until_ended(store: ProcessStore) -> None:
+    """Wait until no run is unfinished."""
+    while any_unfinished(store):  # noqa: ASYNC110 - it happens in another thread or process
+        await asyncio.sleep(0.01)
+
+
+async def until_finished(store: ProcessStore, count: int, within: float = 600) -> None:
     """Wait until so many runs succeeded."""
     until = time.perf_counter() + within
-    while finished(store) < count:
+    while any_unfinished(store) or finished(store) < count:
         if time.perf_counter() > until:
             raise TimeoutError(f"{finished(store)} of {count} runs succeeded in {within:.0f} s")
         await asyncio.sleep(0.01)
