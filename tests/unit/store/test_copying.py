@@ -14,7 +14,7 @@ from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.copying import place
 from mainspring.store.copying.copy import compare, copy
-from mainspring.store.copying.place import COUNTED, Table
+from mainspring.store.copying.place import COUNTED, Source, Table, Target
 from mainspring.store.postgres.address import Address, read_address
 from mainspring.store.postgres.connection import Connection, connect
 from mainspring.store.postgres.copying import PostgresRows
@@ -120,34 +120,40 @@ def test_every_row_comes_over_and_back(seed: int, tmp_path: Path, schema: Connec
         assert given == 12
 
 
+def copy_in_pieces(source: Source, target: Target) -> int:
+    """Copy, cut after each part and begun again; return the number of cuts."""
+
+    def cut(at: str) -> None:
+        if at == "move.batch":
+            raise Cut
+
+    cuts = 0
+    failpoints.install(cut)
+    try:
+        while True:
+            try:
+                copy(source, target, _silent)
+            except Cut:
+                cuts += 1
+            else:
+                return cuts
+    finally:
+        failpoints.install(None)
+
+
 def test_copy_that_is_broken_off_anywhere_goes_on(
     tmp_path: Path, schema: Connection, address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cut after each part in turn, the next try continues with the rows that are missing, and in the end nothing is missing or doubled."""
+    """Cut after each part in turn, the next try continues with what is missing; in the end no row is missing or doubled, both ways."""
     monkeypatch.setattr(place, "BATCH_ROWS", 4)
     server = PostgresRows(schema, address)
-    cuts = 0
-    with file(tmp_path / "a.db") as first:
+    with file(tmp_path / "a.db") as first, file(tmp_path / "b.db") as last:
         fill(first, 7)
-        source = SqliteRows(first)
-
-        def cut(at: str) -> None:
-            if at == "move.batch":
-                raise Cut
-
-        try:
-            while True:
-                failpoints.install(cut)
-                try:
-                    copy(source, server, _silent)
-                except Cut:
-                    cuts += 1
-                else:
-                    break
-        finally:
-            failpoints.install(None)
+        source, back = SqliteRows(first), SqliteRows(last)
+        assert copy_in_pieces(source, server) > 60
         assert compare(source, server, _silent)["runs"].rows == 11
-    assert cuts > 60
+        assert copy_in_pieces(server, back) > 60
+        assert compare(source, back, _silent)["runs"].rows == 11
 
 
 def test_difference_is_found(tmp_path: Path, schema: Connection, address: Address) -> None:
