@@ -86,6 +86,7 @@ class Fleet:
             "HOME": str(folder),
             "PYTHONPATH": str(ROOT / "src"),
             "MAINSPRING_STORE_URL": url,
+            "MAINSPRING_UP_ROLES": "worker,scheduler",
             "EFFECTS": str(self.effects),
             "GATE": str(self.gate),
         }

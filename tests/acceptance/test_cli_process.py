@@ -26,7 +26,12 @@ def place(tmp_path: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     home = tmp_path / "home"
     home.mkdir()
-    return kept | {"PYTHONPATH": source, "HOME": str(home), "MAINSPRING_STORE_URL": str(tmp_path / "state.db")}
+    own = {
+        "HOME": str(home),
+        "MAINSPRING_STORE_URL": str(tmp_path / "state.db"),
+        "MAINSPRING_UP_ROLES": "worker,scheduler",
+    }
+    return kept | own | {"PYTHONPATH": source}
 
 
 @pytest.fixture

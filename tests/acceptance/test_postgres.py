@@ -55,6 +55,7 @@ class Team:
             "HOME": str(folder),
             "PYTHONPATH": str(ROOT / "src"),
             "MAINSPRING_STORE_URL": url,
+            "MAINSPRING_UP_ROLES": "worker,scheduler",
             "XDG_STATE_HOME": str(folder / "state"),
             "EFFECTS": str(self.effects),
         }

@@ -60,7 +60,14 @@ class Supervised:
     def start(self, *, hold: str = "") -> None:
         """Start a supervisor."""
         self._starts += 1
-        env = {**os.environ, SOCKET: self.effects.path, TRIAL: self.name, LIFE: str(self._starts), HOLD: hold}
+        env = {
+            **os.environ,
+            "MAINSPRING_UP_ROLES": "worker",
+            SOCKET: self.effects.path,
+            TRIAL: self.name,
+            LIFE: str(self._starts),
+            HOLD: hold,
+        }
         with (self.folder / "log").open("ab") as log:
             self._supervisor = subprocess.Popen(
                 [sys.executable, "-m", "tests.crash.supervised", str(self._config)],

@@ -23,6 +23,7 @@ class Lab:
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "PYTHONPATH": str(ROOT / "src"),
+            "MAINSPRING_UP_ROLES": "worker,scheduler",
             "MAINSPRING_STORE_URL": str(folder / "state" / "store.db"),
         }
         self._started: list[subprocess.Popen[str]] = []

@@ -81,7 +81,10 @@ def scheduler(invocation: Invocation) -> Iterator[Check]:
         longest = span(now - min(one.slot_at for one in late))
         names = ", ".join(one.name for one in late[:5])
         yield Check(
-            "scheduler", "problem", f"{names} should have started {longest} ago", "Is a worker running? mainspring up"
+            "scheduler",
+            "problem",
+            f"{names} should have started {longest} ago",
+            "Is a scheduler running? mainspring up",
         )
     else:
         yield ok("scheduler", "every due time was served")
