@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,13 @@ def may_be_made() -> bool:
 class Machine:
     """One `mainspring up` in namespaces of its own."""
 
-    def __init__(self, fleet: "Fleet", name: str, failpoint: str) -> None:
+    def __init__(self, fleet: "Fleet", name: str, failpoint: str, inside: Sequence[str], more: dict[str, str]) -> None:
         self.name = f"{name}-{fleet.schema}"
         self.log = fleet.folder / f"log-{name}"
-        env = {**fleet.env, MARK: self.name, **({"MAINSPRING_FAILPOINT": failpoint} if failpoint else {})}
+        env = {**fleet.env, MARK: self.name, **({"MAINSPRING_FAILPOINT": failpoint} if failpoint else {}), **more}
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*_APART, "sh", "-c", _OWN_FOLDERS, "sh", sys.executable, "-m", "mainspring", "up"],
+                [*inside, *_APART, "sh", "-c", _OWN_FOLDERS, "sh", sys.executable, "-m", "mainspring", "up"],
                 cwd=fleet.folder, env=env, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -90,12 +90,24 @@ class Fleet:
             "EFFECTS": str(self.effects),
             "GATE": str(self.gate),
         }
-        self.database = psycopg.connect(address, autocommit=True, options=f"-c search_path={self.schema}")
+        self._address = address
+        self.database = self._connect()
         self.machines: list[Machine] = []
 
-    def up(self, name: str, failpoint: str = "") -> Machine:
-        """Switch a machine on, and wait until its worker is at work, or stopped on the way."""
-        machine = Machine(self, name, failpoint)
+    def _connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        return psycopg.connect(self._address, autocommit=True, options=f"-c search_path={self.schema}")
+
+    def reconnect(self) -> None:
+        """Look at the store over a new connection: the server was away."""
+        self.database.close()
+        self.database = self._connect()
+
+    def up(self, name: str, failpoint: str = "", *, inside: Sequence[str] = (), **more: str) -> Machine:
+        """Switch a machine on, and wait until its worker is at work, or stopped on the way.
+
+        `inside`: words before its command that put it somewhere; `more`: what stands in its environment besides.
+        """
+        machine = Machine(self, name, failpoint, inside, more)
         self.machines.append(machine)
         self.until(lambda: machine.processes("worker_process"))
         return machine

@@ -156,3 +156,24 @@ def test_command_on_a_silent_line_says_so_and_ends(team: Team, postgres: Postgre
             line.speak()
     finally:
         line.close()
+
+
+def test_machine_goes_on_after_its_server_was_away(tmp_path: Path) -> None:
+    """The server is killed under load, twice, and comes back: supervisor and worker go on by themselves, and every run ends."""
+    server = PostgresServer().start()
+    team = Team(tmp_path, server.new_store())
+    try:
+        supervisor = team.up()
+        team.until(lambda: [w for w in team.call("workers", "list") if w["role"] == "worker"])
+        for number in range(6):
+            team.call("run", "order", f"number={number}", "--detach")
+        for _ in range(2):
+            server.kill()
+            server.start()
+        team.until(lambda: team.states().count("succeeded") == 6)
+        assert supervisor.poll() is None
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(PATIENCE) == 0
+    finally:
+        team.close()
+        server.remove()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.crash.clients import Client
+from tests.crash.effects import Call
 from tests.crash.lives import Life
 from tests.crash.processes import Process
 from tests.crash.trials import World
@@ -39,9 +40,13 @@ class Bench:
         self.lives.append(self.world.template.start(life))
         return self.lives[-1]
 
+    def effects(self) -> list[Call]:
+        """Return what the world was asked for."""
+        return self.world.effects.calls(self._mark, self.folder.name)
+
     def calls(self) -> Counter[str]:
         """Return how often each effect was asked for."""
-        return Counter(call.what for call in self.world.effects.calls(self._mark, self.folder.name))
+        return Counter(call.what for call in self.effects())
 
     def until(self, holds: Callable[[], object], within: float = 20.0) -> None:
         """Look until it holds."""

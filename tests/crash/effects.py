@@ -65,12 +65,14 @@ def effect(
 ) -> dict[str, Any]:
     """Call the world from inside a step. `refuse` = how many calls of this key get a 503; `hold` = withhold the answer until released."""
     from mainspring.engine.step_context import current
+    from mainspring.store import failpoints
 
     step = current("effect()")
     name, _, only = os.environ.get(HOLD, "").partition("=")
     if name and only in ("", what):
         hold = name
-    return ask(
+    failpoints.hit("effect.before")
+    answer = ask(
         {
             "op": "call",
             "trial": os.environ.get(TRIAL, ""),
@@ -87,6 +89,8 @@ def effect(
             "retry_after": retry_after,
         }
     )
+    failpoints.hit("effect.after")
+    return answer
 
 
 # -- the server --------------------------------------------------------------------------------------------------------

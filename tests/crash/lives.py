@@ -61,6 +61,10 @@ class Life(msgspec.Struct, kw_only=True):
     """See effects.HOLD."""
     freeze_groups: bool = False
     """The commit that would put a script's process group on record hangs; the file `frozen` says so."""
+    lease_ms: int | None = None
+    """On a server: how long this process may be silent."""
+    blind: bool = False
+    """It does not see that its own lease is over: only the database can keep it from writing."""
     act: str = ""
     """start, publish or answer: this life is no worker but a program that does this one act and ends."""
 
@@ -95,6 +99,10 @@ def live(life: Life, registry: Registry) -> None:
     _note_groups(life)
     if life.unfenced:
         take_the_fence_down()
+    if life.blind or life.unfenced:
+        from mainspring.store.postgres.lease import Lease
+
+        Lease.is_over = property(lambda _lease: False)  # type: ignore[method-assign, assignment]
     if life.beat_fast:
         from mainspring.app import upkeep
         from mainspring.engine import worker
@@ -142,6 +150,7 @@ async def _work(life: Life, registry: Registry) -> None:
         processes=1,
         databases={"default": Path(life.folder, "own.db")},
         upkeep=Upkeep(),
+        lease_ms=life.lease_ms,
     )
     working.on_fatal = lambda _error: _end_at_once(working, GONE)
     await working.open()

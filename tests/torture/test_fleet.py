@@ -1,0 +1,215 @@
+"""A fleet of real processes under load while server, lines, machines and clocks fail, as a seed has it."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.fleet import Fleet, Machine, may_be_made
+from tests.postgres_server import PostgresServer
+from tests.torture import network, verdict
+from tests.torture.load import WORK, Load
+
+ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+SEED = int(os.environ.get("SEED", "1"))
+LEASE_S = 3.0
+ROUNDS = 16 if ALL else 1
+MACHINES = 4 if ALL else 2
+COUNT = int(os.environ.get("COUNT", "25000" if ALL else "250"))
+A_SECOND = 60.0 if ALL else 25.0
+WITHIN_S = 240.0
+FAKE_TIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+CONFIG = f"""
+[project]
+automations = ["work.py"]
+[worker]
+lease = "{LEASE_S:.0f}s"
+drain = "5s"
+"""
+DEFAULTS = {
+    "tcp_keepalives_idle": "0",
+    "tcp_keepalives_interval": "0",
+    "tcp_keepalives_count": "0",
+    "tcp_user_timeout": "0",
+}
+"""The server as it comes: it notices no lost client by itself."""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0 if ALL else 240)]
+
+
+class Torture:
+    """The fleet, its network and its load; each fault is a method that leaves things as they should be, sooner or later."""
+
+    def __init__(self, folder: Path) -> None:
+        self.dice = random.Random(SEED)
+        self.net = network.Network()
+        self.server = PostgresServer(settings={**DEFAULTS, "listen_addresses": "*"})
+        with (self.server.data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all 10.0.0.0/8 trust\n")
+        self.server.start()
+        self.url = self.server.new_store()
+        self.fleet = Fleet(folder, self.url, code=WORK.read_text(), config=CONFIG)
+        self.fleet.env["MAINSPRING_STORE_URL"] = self.url.replace("127.0.0.1", self.net.address)
+        self.clock = folder / "clock"
+        self.clock.write_text("+0")
+        self.lines = [self.net.line() for _ in range(MACHINES)]
+        self.machines = [self.switch_on(n) for n in range(MACHINES)]
+        self.reached: Counter[str] = Counter()
+        self.load: Load | None = None
+
+    def switch_on(self, number: int) -> Machine:
+        """Start a machine; the clock of the last one can be set."""
+        more = {}
+        if number == MACHINES - 1 and FAKE_TIME.exists():
+            more = {
+                "LD_PRELOAD": str(FAKE_TIME),
+                "FAKETIME_TIMESTAMP_FILE": str(self.clock),
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
+        return self.fleet.up(f"m{number}", inside=self.net.inside(self.lines[number]), **more)
+
+    def all_work(self) -> bool:
+        """Tell whether each machine has its worker, and it is heard of."""
+        beat = f"beat_at > (extract(epoch from clock_timestamp()) * 1000)::bigint - {LEASE_S * 500:.0f}"
+        alive = f"select count(*) from sessions where role = 'worker' and state = 'alive' and {beat}"
+        return self.fleet.rows(alive) == [(MACHINES,)]
+
+    def _reconnect(self) -> None:
+        """Look at the store over a new connection."""
+        self.fleet.reconnect()
+
+    # -- faults ------------------------------------------------------------------------------------------------------------
+
+    def server_killed(self) -> None:
+        """The server and all its processes are killed, and it starts again."""
+        self.server.kill()
+        self.server.start()
+        self._reconnect()
+
+    def server_stopped_at_once(self) -> None:
+        """pg_ctl stop -m immediate."""
+        self.server.stop(signal.SIGQUIT)
+        self.server.start()
+        self._reconnect()
+
+    def _partition(self, way: network.Way) -> None:
+        number = self.dice.randrange(MACHINES)
+        machine, line = self.machines[number], self.lines[number]
+        self.fleet.until(lambda: len(machine.processes("worker_process")) == 1)
+        worker = machine.processes("worker_process")[0]
+        found = "select id, state from sessions where role = 'worker' and state in ('alive', 'dead') and hostname is not null order by id"
+        before = {session for session, state in self.fleet.rows(found) if state == "dead"}
+        self.net.cut(line, way)
+        gone = self.fleet.until(lambda: worker not in machine.processes("worker_process"), LEASE_S * 3)
+        after = {session for session, state in self.fleet.rows(found) if state == "dead"}
+        assert gone
+        assert after == before, "its runs were given to others before it had stopped itself"
+        self.fleet.until(lambda: {s for s, state in self.fleet.rows(found) if state == "dead"} > before, LEASE_S * 4)
+        self.net.mend(line)
+
+    def partition_in(self) -> None:
+        """A machine is sent nothing any more."""
+        self._partition("in")
+
+    def partition_out(self) -> None:
+        """What a machine sends arrives nowhere."""
+        self._partition("out")
+
+    def partition_both(self) -> None:
+        """Neither."""
+        self._partition("both")
+
+    def machine_sleeps(self) -> None:
+        """All processes of a machine are stopped beyond their lease, and wake."""
+        machine = self.dice.choice(self.machines)
+        machine.send(signal.SIGSTOP)
+        asleep = time.monotonic()
+        self.fleet.until(lambda: time.monotonic() > asleep + LEASE_S * 2)
+        machine.send(signal.SIGCONT)
+
+    def machine_lost(self) -> None:
+        """A machine loses its power; another one comes in its place."""
+        number = self.dice.randrange(MACHINES)
+        self.machines[number].lose()
+        self.machines[number] = self.switch_on(number)
+
+    def rolling_restart(self) -> None:
+        """One machine after the other is drained and started again."""
+        for number, machine in enumerate(self.machines):
+            self.fleet.stop(machine)
+            self.machines[number] = self.switch_on(number)
+
+    def clock_jumps(self) -> None:
+        """The clock of a machine is two hours ahead, then one hour behind."""
+        for offset in ("+2h", "-1h", "+0"):
+            self.clock.write_text(offset)
+            self.fleet.until(self._more_is_done())
+
+    def _more_is_done(self) -> Callable[[], bool]:
+        """Return whether five more effects have happened by then, or all have."""
+        seen = len(self.fleet.noted())
+        return lambda: len(self.fleet.noted()) > seen + 5 or not verdict.unfinished(self.fleet)
+
+    def faults(self) -> list[Callable[[], None]]:
+        """Return each fault once, in the order of the dice."""
+        found = [
+            self.server_killed, self.server_stopped_at_once, self.partition_in, self.partition_out, self.partition_both,
+            self.machine_sleeps, self.machine_lost, self.rolling_restart, *([self.clock_jumps] if FAKE_TIME.exists() else []),
+        ]  # fmt: skip
+        self.dice.shuffle(found)
+        return found
+
+    def rage(self) -> None:
+        """Let all of them happen, as often as there are rounds; the server is killed more often than the rest."""
+        for _ in range(ROUNDS):
+            for fault in self.faults():
+                self.fleet.until(self.all_work)
+                fault()
+                self.reached[fault.__name__] += 1
+                for _ in range(6 if ALL else 0):
+                    self.server_killed()
+                    self.reached["server_killed"] += 1
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.load is not None:
+            self.load.close()
+        self.fleet.close()
+        self.server.remove()
+        self.net.close()
+
+
+@pytest.fixture
+def torture(tmp_path: Path) -> Iterator[Torture]:
+    why = network.missing() or (None if may_be_made() else "no namespaces may be made here")
+    if why is not None:
+        assert not os.environ.get("CI") or os.geteuid() != 0, why
+        pytest.skip(why)
+    made = Torture(tmp_path)
+    yield made
+    made.close()
+
+
+def test_fleet_under_faults_loses_doubles_and_strands_nothing(torture: Torture) -> None:
+    """Each fault strikes a fleet under load: what was acknowledged is there, nothing happened under two keys, and every run ends."""
+    torture.load = load = Load(torture.url, count=COUNT, a_second=A_SECOND)
+    torture.fleet.until(lambda: torture.fleet.noted())
+    began = time.monotonic()
+    torture.rage()
+    raged = time.monotonic() - began
+    torture.fleet.until(lambda: load.is_over, within=WITHIN_S + COUNT / A_SECOND)
+    torture.fleet.until(lambda: not verdict.unfinished(torture.fleet), within=WITHIN_S)
+    took = time.monotonic() - began
+    ends = torture.fleet.rows("select automation, state, count(*) from runs group by 1, 2 order by 1, 2")
+    again = verdict.repeated(torture.fleet)
+    print(
+        f"\n{dict(torture.reached)} in {raged:.0f} s; all ended after {took:.0f} s: {ends}; repeated under their key: {again}"
+    )
+    assert load.errors == []
+    assert verdict.wrongs(torture.fleet, load.acknowledged) == []
+    assert set(torture.reached) == {fault.__name__ for fault in torture.faults()}, "a fault was not reached"

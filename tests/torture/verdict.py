@@ -1,0 +1,55 @@
+"""What must be true when the last fault is over: nothing lost, nothing done twice, nothing left behind."""
+
+from collections import Counter
+
+from tests.acceptance.fleet import Fleet
+
+LEFT_BEHIND = {
+    "a run that has ended and has an owner": "select id from runs where finished_at is not null and session is not null",
+    "what an ended run waits for": "select run from waits where run in (select id from runs where finished_at is not null)",
+    "a fact that nobody takes in": "select run from inbox where run in (select id from runs where finished_at is not null)",
+    "an attempt without end": (
+        "select run from attempts where state = 'started' and run in (select id from runs where finished_at is not null)"
+    ),
+    "a partition that an ended run holds": "select * from holds where run in (select id from runs where finished_at is not null)",
+    "a queue that counts what has ended": "select queue, sum(n) from queue_backlogs group by queue having sum(n) <> 0",
+    "two outcomes of one request": (
+        "select run, ident from journal where superseded is null group by run, ident having count(*) > 1"
+    ),
+    "a journal with a gap": "select run from journal group by run having count(*) <> max(rank)",
+    "an outcome of a later claim than its run's": (
+        "select run from journal join runs on runs.id = journal.run where journal.claim > runs.claim"
+    ),
+    "a run that is blamed for a death": "select id from runs where crashes > 0",
+}
+
+
+def unfinished(fleet: Fleet) -> list[tuple[str, str | None]]:
+    """Return the runs that have not ended and do not ask a person what became of something that must not be repeated."""
+    asks = "(state, coalesce(reason, '')) = ('needs_attention', 'in_doubt')"
+    return fleet.rows(f"select id, state, reason from runs where finished_at is null and not {asks}")
+
+
+def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
+    """Return what is wrong, in words."""
+    there = {run for (run,) in fleet.rows("select id from runs")}
+    wrong = [f"acknowledged and lost: {run}" for run in acknowledged if run not in there]
+    wrong += [f"done under two keys: {text}" for text in fleet.doubled()]
+    calls = Counter(text for _, _, text in fleet.noted())
+    wrong += [
+        f"repeated though it must not be: {text}" for text, n in calls.items() if n > 1 and text.startswith("bet ")
+    ]
+    wrong += [f"not ended: {row}" for row in unfinished(fleet)]
+    wrong += [f"failed: {row}" for row in fleet.rows("select id, automation, reason from runs where state = 'failed'")]
+    holding = fleet.rows("select 1 from runs where state = 'needs_attention'")
+    for what, text in LEFT_BEHIND.items():
+        if "queue" in what and holding:
+            continue  # who waits for a person is still counted
+        wrong += [f"{what}: {row}" for row in fleet.rows(text)]
+    return wrong
+
+
+def repeated(fleet: Fleet) -> int:
+    """Return how many effects were asked for again under their key: the world keeps them from happening twice."""
+    calls = Counter((key, text) for _, key, text in fleet.noted())
+    return sum(count - 1 for count in calls.values())

@@ -1,0 +1,57 @@
+"""What the fleets do: each effect is a line of a file outside the crash domain, on the disk before the step goes on."""
+
+import asyncio
+import os
+from datetime import timedelta
+
+import mainspring as ms
+
+SOON = ms.Retry(attempts=5, initial=timedelta(milliseconds=20))
+
+
+def note(text: str) -> str:
+    """Do something in the world, under this step's key."""
+    line = f"{os.environ['TEST_MACHINE']} {ms.idempotency_key()} {text}\n".encode()
+    file = os.open(os.environ["EFFECTS"], os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(file, line)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    return text
+
+
+def grudging(text: str) -> str:
+    """Do it at the second attempt only."""
+    if ms.attempt() == 1:
+        raise ms.Transient("come back later")
+    return note(text)
+
+
+@ms.workflow
+async def parcel(run: ms.Run, number: int) -> str:
+    """The child of an order."""
+    return await run.step(note, f"parcel {number}")
+
+
+@ms.workflow(partition="lane-{number}")
+async def lane(run: ms.Run, number: int) -> str:
+    """One of a line of runs that must not overlap."""
+    return await run.step(note, f"lane {run.id}")
+
+
+@ms.workflow
+async def order(run: ms.Run, number: int) -> int:
+    """Steps, a timer, a retry, a child, an event, and now and then something that must not be repeated."""
+    await run.step(note, f"charge {number}")
+    await asyncio.sleep(0.05)
+    if number % 7 == 0:
+        await run.options(retry=SOON).step(grudging, f"grudge {number}")
+    if number % 5 == 0:
+        await run.options(delivery="at_most_once").step(note, f"bet {number}")
+    if number % 6 == 0:
+        await run.event("paid", where={"number": number}, within="1h")
+    if number % 4 == 0:
+        await run.child(parcel, number)
+    await run.step(note, f"send {number}")
+    return number
