@@ -10,6 +10,7 @@ import msgspec
 from psycopg import sql
 
 from mainspring.domain.clock import Clock
+from mainspring.store import failpoints
 from mainspring.store.copying.copy import compare, copy
 from mainspring.store.copying.move import refuse_nul
 from mainspring.store.moved import Arrival
@@ -63,18 +64,20 @@ def restore(backup: Path, address: Address, *, clock: Clock) -> Restored:
         with source.reading() as here, new.writing() as there:
             copy(here, there, _silent)
             compare(here, there, _silent)
-        new.release("restore")
+    failpoints.hit("restore.filled")
     kept = f"{address.schema[:_LONGEST]}_before_{clock.now()}"
-    return Restored(rows, f"schema {kept}" if _swap(old, fresh.schema, address.schema, kept) else None, unfinished)
+    return Restored(rows, f"schema {kept}" if _swap(old, new, fresh.schema, address.schema, kept) else None, unfinished)
 
 
-def _swap(old: PostgresEndpoint, fresh: str, schema: str, kept: str) -> bool:
-    """Let the new schema take the old one's name, which is kept under another, in one commit. False = there was no old one."""
+def _swap(old: PostgresEndpoint, new: PostgresEndpoint, fresh: str, schema: str, kept: str) -> bool:
+    """Open the new schema and let it take the old one's name, which is kept under another, in one commit. False = there was no old one."""
     with old.alone() as cursor:
         there = cursor.execute("select 1 from pg_namespace where nspname = $1", (schema,)).fetchone() is not None
         rename = sql.SQL("alter schema {} rename to {}")
         if there:
             cursor.execute(rename.format(sql.Identifier(schema), sql.Identifier(kept)).as_string(None))
+        cursor.execute("select set_config('search_path', $1, true)", (fresh,))
+        new.open_up(cursor, "restore")
         cursor.execute(rename.format(sql.Identifier(fresh), sql.Identifier(schema)).as_string(None))
     return there
 

@@ -25,6 +25,7 @@ from mainspring.store.postgres.connection import Connection, connect, refuse_uns
 from mainspring.store.postgres.copying import PostgresRows
 from mainspring.store.postgres.faults import translate
 from mainspring.store.postgres.migrate import migrate, version_of
+from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import Cursor, PostgresTransaction
 
 _NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
@@ -175,13 +176,17 @@ class PostgresEndpoint:
     def release(self, move: str) -> None:
         """Take the mark away and let it be used; what the planner knows of empty tables is no use any more."""
         with self._transaction() as tx:
-            tx.cursor.execute("delete from meta where key = $1 or starts_with(key, $2)", (ARRIVING, PROGRESS))
-            tx.change("put_meta", (ARRIVED, move))
-            for table in self._tables(tx):
-                tx.cursor.execute(f'analyze "{table}"')
+            self.open_up(tx.cursor, move)
+
+    def open_up(self, cursor: Cursor, move: str) -> None:
+        """Take the mark away in a transaction of the caller's, whose first schema is the store's."""
+        cursor.execute("delete from meta where key = $1 or starts_with(key, $2)", (ARRIVING, PROGRESS))
+        cursor.execute(TEXTS["put_meta"], (ARRIVED, move))
+        for table in self._tables(cursor):
+            cursor.execute(f'analyze "{table}"')
 
     def _require_no_rows(self, tx: PostgresTransaction) -> None:
-        for table in self._tables(tx):
+        for table in self._tables(tx.cursor):
             if table != "meta" and tx.cursor.execute(f'select 1 from "{table}" limit 1').fetchone():  # noqa: S608 - names of ours
                 raise not_empty(self.shown, table)
 
@@ -200,12 +205,12 @@ class PostgresEndpoint:
 
     def _lock_all(self, tx: PostgresTransaction) -> None:
         """Let no other transaction write until this one is over; what is on its way ends first, what comes later finds the mark."""
-        names = ", ".join(f'"{table}"' for table in self._tables(tx))
+        names = ", ".join(f'"{table}"' for table in self._tables(tx.cursor))
         tx.cursor.execute(f"lock table {names} in exclusive mode")
 
     @staticmethod
-    def _tables(tx: PostgresTransaction) -> list[str]:
-        found = tx.cursor.execute(
+    def _tables(cursor: Cursor) -> list[str]:
+        found = cursor.execute(
             "select relname from pg_class where relnamespace = current_schema()::regnamespace and relkind = 'r' order by 1"
         )
         return [str(row[0]) for row in found.fetchall()]

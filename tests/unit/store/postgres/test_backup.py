@@ -1,0 +1,80 @@
+"""Putting a backup back on a server: cut anywhere, the store is the old one or the new one, whole."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import ConflictError
+from mainspring.store import failpoints
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.held import HELD
+from mainspring.store.postgres.address import Address, read_address
+from mainspring.store.postgres.backup import back_up, restore
+from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.database import PostgresDatabase
+from tests.postgres_server import PostgresServer
+from tests.unit.store.sqlite.stores import StandingClock, starting
+
+
+class Cut(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ordered() -> Any:
+    yield
+    failpoints.install(None)
+
+
+def make_runs(address: Address, *names: str) -> None:
+    database = PostgresDatabase(address, clock=StandingClock(), handlers=HANDLERS)
+    for name in names:
+        assert database.commit([starting(name)]).results[0].created
+    database.close()
+
+
+def read(address: Address, text: str) -> list[Any]:
+    with connect(address) as connection:
+        connection.execute("select set_config('search_path', $1, false)", (address.schema,))
+        return connection.execute(text).fetchall()
+
+
+def test_restore_that_is_cut_leaves_the_old_store_and_is_begun_anew(tmp_path: Path, postgres: PostgresServer) -> None:
+    """After each part, and when the new schema is full but does not yet have the name, the old store is as it was."""
+    address = read_address(postgres.new_store())
+    make_runs(address, "one", "two")
+    made = back_up(address, tmp_path, clock=SystemClock())
+    assert made.rows["runs"] == 2
+    make_runs(address, "three")
+    for stop in ("move.batch", "move.copied", "restore.filled"):
+
+        def cut(place: str, stop: str = stop) -> None:
+            if place == stop:
+                raise Cut
+
+        failpoints.install(cut)
+        with pytest.raises(Cut):
+            restore(made.path, address, clock=SystemClock())
+        failpoints.install(None)
+        assert read(address, "select count(*) from runs") == [(3,)]
+    done = restore(made.path, address, clock=SystemClock())
+    assert done.unfinished == 2
+    assert read(address, "select count(*) from runs") == [(2,)]
+    assert read(address, f"select value from meta where key = '{HELD}'") == [("1",)]
+    assert read(address, "select key from meta where key like 'move.%' and key <> 'move.done'") == []
+    kept = str(done.kept).removeprefix("schema ")
+    assert read(address, f'select count(*) from "{kept}".runs') == [(3,)]
+
+
+def test_schema_of_somebody_else_is_not_dropped_for_a_restore(tmp_path: Path, postgres: PostgresServer) -> None:
+    """Only what a restore itself left unfinished is in its way and goes."""
+    address = read_address(postgres.new_store())
+    make_runs(address, "one")
+    made = back_up(address, tmp_path, clock=SystemClock())
+    other = read_address(f"{postgres.url('postgres')}?schema={address.schema}_restoring")
+    make_runs(other, "theirs")
+    with pytest.raises(ConflictError, match="not empty"):
+        restore(made.path, address, clock=SystemClock())
+    assert read(other, "select count(*) from runs") == [(1,)]
