@@ -109,3 +109,19 @@ def test_compose_has_a_service_for_each_role():
     for role in ROLES:
         assert services[role]["command"] == ["up", "--role", role]
         assert services[role]["depends_on"] == {"store": {"condition": "service_healthy"}}
+
+
+def pins(name: str) -> set[str]:
+    return set(
+        re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+
+
+def test_the_image_installs_all_of_the_core():
+    """What a user gets, at the same versions, and what speaks to a server beside it."""
+    assert pins("core") <= pins("server")
+    assert {pin.partition("==")[0] for pin in pins("server") - pins("core")} >= {
+        "psycopg",
+        "psycopg-pool",
+        "psycopg-binary",
+    }

@@ -1,0 +1,87 @@
+"""What deploy/Dockerfile installs and runs, in a new environment instead of an image."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+PATIENCE = 60.0
+DRAIN = ("drain", "--here", "--timeout", "60s")
+"""The preStop of a worker's pod."""
+
+
+def call(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **how)
+
+
+def instructions(name: str) -> list[str]:
+    """Return the arguments of each such instruction of the Dockerfile."""
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line.removeprefix(f"{name} ").strip() for line in text.splitlines() if line.startswith(f"{name} ")]
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """What the Dockerfile's RUN instructions install, in a folder instead of an image."""
+    folder = tmp_path_factory.mktemp("image")
+    made = folder / "opt"
+    for line in instructions("RUN")[:2]:
+        for command in line.split(" && "):
+            words = command.replace("/opt/mainspring", str(made)).replace(" --no-cache-dir", "").split()
+            if words[1:3] == ["-m", "venv"]:  # Debian's Python may have no ensurepip
+                words = ["sh", str(ROOT / "scripts" / "venv.sh"), sys.executable, words[3]]
+            done = call(*words, cwd=ROOT)
+            assert done.returncode == 0, done.stdout + done.stderr
+    return made
+
+
+@pytest.mark.timeout(180)
+def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgres):
+    """Its CMD runs, its HEALTHCHECK and the web role's probes tell when it does, it drains, and SIGTERM ends it in order."""
+    environment = dict(pair.split("=", 1) for pair in instructions("ENV")[0].split())
+    environment["PATH"] = (
+        environment["PATH"].replace("/opt/mainspring", str(image)).replace("$PATH", os.environ["PATH"])
+    )
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    environment |= {
+        "HOME": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path),
+        "MAINSPRING_WEB_BIND": f"127.0.0.1:{port}",
+        "MAINSPRING_STORE_URL": postgres.new_store(),
+    }
+    (program,) = json.loads(instructions("ENTRYPOINT")[0])
+    command = [str(image / "bin" / program), *json.loads(instructions("CMD")[0])]
+    health = json.loads(instructions("HEALTHCHECK")[0].partition(" CMD ")[2])
+    health[0] = str(image / "bin" / health[0])
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + PATIENCE
+        while (done := call(*health, cwd=tmp_path, env=environment)).returncode != 0:
+            told = done.stdout + done.stderr + (tmp_path / "log").read_text()
+            assert process.poll() is None, told
+            assert time.monotonic() < until, told
+        for path in ("/healthz", "/readyz"):  # the probes of the web role
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                assert answer.status == 200
+        drained = call(image / "bin" / "mainspring", *DRAIN, cwd=tmp_path, env=environment)
+        assert drained.returncode == 0, drained.stdout + drained.stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        assert call(*health, cwd=tmp_path, env=environment).returncode != 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
