@@ -14,7 +14,7 @@ RUNS, STEPS = 1_000, 10
 _RUNS = """
 insert into mainspring.runs (id, automation, kind, version, state, queue, place, created_at, started_at, finished_at, changed_at, claim,
                              fresh, codec, input, result, rank, steps, trigger, deploy)
-select 'r_' || lpad(n::text, 24, '0'), 'steps', 'workflow', 1, case when n % 100 = 0 then 'failed' else 'succeeded' end, 'default',
+select 'r_' || lpad(n::text, 24, '0'), 'steps', 'workflow', 1, case when mod(n, 100) = 0 then 'failed' else 'succeeded' end, 'default',
        at, at, at + 5, at + 900, at + 900, 1, 0, 'json', convert_to('{"count":10}', 'UTF8'), convert_to('10', 'UTF8'), 1, 1, 'bench', 1
 from (select n, 1700000000000 + n * 250 as at from generate_series(%s::bigint, %s::bigint) as n) as made
 """
