@@ -1,5 +1,6 @@
 """A fleet of real processes under load while server, lines, machines and clocks fail, as a seed has it."""
 
+import contextlib
 import os
 import random
 import signal
@@ -73,11 +74,19 @@ class Torture:
             }
         return self.fleet.up(f"m{number}", inside=self.net.inside(self.lines[number]), **more)
 
+    def session_of(self, machine: Machine) -> int | None:
+        """Return the live session of a machine's worker, known by its namespace of processes."""
+        for pid in machine.processes("worker_process"):
+            with contextlib.suppress(OSError):
+                space = str(Path(f"/proc/{pid}/ns/pid").readlink())
+                text = "select id from sessions where role = 'worker' and state = 'alive' and position(%s in host) > 0"
+                if found := self.fleet.rows(text, space):
+                    return int(found[0][0])
+        return None
+
     def all_work(self) -> bool:
-        """Tell whether each machine has its worker, and it is heard of."""
-        beat = f"beat_at > (extract(epoch from clock_timestamp()) * 1000)::bigint - {LEASE_S * 500:.0f}"
-        alive = f"select count(*) from sessions where role = 'worker' and state = 'alive' and {beat}"
-        return self.fleet.rows(alive) == [(MACHINES,)]
+        """Tell whether each machine has a worker with a session."""
+        return all(self.session_of(machine) is not None for machine in self.machines)
 
     def _reconnect(self) -> None:
         """Look at the store over a new connection."""
@@ -100,16 +109,14 @@ class Torture:
     def _partition(self, way: network.Way) -> None:
         number = self.dice.randrange(MACHINES)
         machine, line = self.machines[number], self.lines[number]
-        self.fleet.until(lambda: len(machine.processes("worker_process")) == 1)
-        worker = machine.processes("worker_process")[0]
-        found = "select id, state from sessions where role = 'worker' and state in ('alive', 'dead') and hostname is not null order by id"
-        before = {session for session, state in self.fleet.rows(found) if state == "dead"}
+        session, workers = self.session_of(machine), set(machine.processes("worker_process"))
+        state = "select state from sessions where id = %s"
         self.net.cut(line, way)
-        gone = self.fleet.until(lambda: worker not in machine.processes("worker_process"), LEASE_S * 3)
-        after = {session for session, state in self.fleet.rows(found) if state == "dead"}
-        assert gone
-        assert after == before, "its runs were given to others before it had stopped itself"
-        self.fleet.until(lambda: {s for s, state in self.fleet.rows(found) if state == "dead"} > before, LEASE_S * 4)
+        self.fleet.until(lambda: not workers <= set(machine.processes("worker_process")), LEASE_S * 4)
+        assert self.fleet.rows(state, session) != [("dead",)], (
+            "its runs were given to others before it had stopped itself"
+        )
+        self.fleet.until(lambda: self.fleet.rows(state, session) == [("dead",)], LEASE_S * 4)
         self.net.mend(line)
 
     def partition_in(self) -> None:
