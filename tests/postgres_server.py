@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from mainspring.app.stores import anchor
+from mainspring.engine.parentage import set_death_signal
 from mainspring.store.liveness import process_started
 
 _USER = "mainspring"
@@ -142,6 +143,7 @@ class PostgresServer:
             cwd=self.folder,
             env=self._env(),
             start_new_session=True,
+            preexec_fn=_end_with_us,  # noqa: PLW1509 - it only asks the kernel
             **self._as_user(),
         )
         log.close()
@@ -233,6 +235,11 @@ class PostgresServer:
         for url in self._stores:
             shutil.rmtree(anchor(url).parent, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _end_with_us() -> None:
+    """Have the server end when the tests that started it are killed."""
+    set_death_signal(signal.SIGQUIT)
 
 
 def _free_port() -> int:

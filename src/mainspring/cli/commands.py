@@ -69,7 +69,7 @@ TREE: Final[Tree] = {
             "workflow": Leaf(f"{_CLI}.add:workflow", "write a file with a workflow to begin from"),
         },
     ),
-    "dev": Leaf(f"{_CLI}.dev_command:dev", "run everything in one process and reload on changes"),
+    "dev": Leaf(f"{_CLI}.dev_command:dev", "run everything, and reload on changes"),
     "up": Leaf(f"{_CLI}.up_command:up", "run workers, scheduler, watcher and web"),
     "down": Leaf(f"{_CLI}.down_command:down", "stop what `up` started"),
     "drain": Leaf(f"{_CLI}.drain_command:drain", "let the workers finish and take nothing new"),

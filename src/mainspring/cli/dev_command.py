@@ -7,7 +7,7 @@ from mainspring.cli.lazy import command
 from mainspring.cli.serving import serve
 
 
-@command("dev", "run everything in one process and reload on changes")
+@command("dev", "run everything, and reload on changes")
 @click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too")
 @click.option("--no-reload", is_flag=True, help="do not start the worker anew when the code changes")
 @pass_invocation
