@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.server_url import SERVER_HINT, unreadable
 
 FILE_NAME = "mainspring.toml"
 MACHINE_FILE = Path("/etc/mainspring") / FILE_NAME
@@ -21,8 +22,8 @@ PRODUCTION = "production"
 _SQLITE = "sqlite:///"
 _LONGEST_NAME = 200
 """In bytes. File systems take 255; files beside the store, and backups of it, are named after it."""
-_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):[^/?#]*(?=@)|(?<=[?&])password=[^&#]*&?")
 _SERVERS = ("postgresql://", "postgres://")
+_MEANT_FOR_A_SERVER = re.compile(r"postgres(ql)?:|(.*\s)?(host|dbname|password)=")
 _FORMS = "Write sqlite:///relative.db, sqlite:////absolute.db, a plain path, or postgresql://USER@HOST:PORT/DATABASE."
 
 
@@ -113,11 +114,6 @@ def is_server_url(url: str) -> bool:
     return url.startswith(_SERVERS)
 
 
-def shown_url(url: str) -> str:
-    """Return a URL without its password."""
-    return _PASSWORD.sub(r"\1", url)
-
-
 def url_for(url: str, environment: str, *, schema: str = "mainspring") -> str:
     """Return the URL of the store beside this one that belongs to `environment`: another file, or another schema.
 
@@ -136,11 +132,16 @@ def resolve_store_url(around: Surroundings, text: str, folder: Path) -> str:
     """Return `sqlite:////absolute/path` for any form that `store.url` may have.
 
     Raises:
-        OptionError: the URL names no file of ours.
+        OptionError: the URL names no file of ours, or a server in a way that cannot be read.
     """
     scheme, separator, _ = text.partition("://")
     if is_server_url(text):
+        why = unreadable(text)
+        if why is not None:
+            raise OptionError(f"the address of the server cannot be read: {why}", hint=SERVER_HINT)
         return text
+    if _MEANT_FOR_A_SERVER.match(text):
+        raise OptionError("this is meant for a server, and would be the name of a file", hint=_FORMS)
     if separator and (scheme != "sqlite" or not text.startswith(_SQLITE)):
         # Not echoed: a URL of another kind may hold a password.
         raise OptionError(f"a store cannot be opened by this form of {scheme}:// URL", hint=_FORMS)

@@ -13,12 +13,13 @@ from typing import Annotated, Any, get_args, get_origin
 from msgspec import Meta, Struct, defstruct, field
 from msgspec.structs import fields
 
-from mainspring.config.places import is_server_url, shown_url, store_path
+from mainspring.config.places import is_server_url, store_path
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.rate import Rate
 from mainspring.domain.roles import Role
+from mainspring.domain.server_url import shown_url
 from mainspring.domain.size import format_size
 
 Count = Annotated[int, Meta(ge=1)]

@@ -6,6 +6,7 @@ import pytest
 
 from mainspring.config import load, places
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.server_url import shown_url
 
 USER = 4_000_000_000 - 1  # no such user: its home folder comes from HOME alone
 
@@ -118,6 +119,9 @@ def test_store_url_of_variable_and_flag_counts_from_the_working_folder(around):
         ("sqlite:///:memory:", "not a plain file"),
         (":memory:", "not a plain file"),
         ("sqlite:///s.db?mode=ro", "not a plain file"),
+        ("postgresql:/u:hunter2@h/db", "meant for a server"),
+        ("host=h dbname=db password=hunter2", "meant for a server"),
+        ("user=u password=hunter2", "meant for a server"),
     ],
 )
 def test_store_url_of_another_form_is_refused(around, url, why):
@@ -170,6 +174,11 @@ def test_loading_creates_nothing(tmp_path, around):
         ("postgresql://h/db?password=hunter2&sslmode=require", "postgresql://h/db?sslmode=require"),
         ("postgresql://h/db?user=u&password=hunter2", "postgresql://h/db?user=u&"),
         ("postgresql://:hunter2@h/db", "postgresql://@h/db"),
+        ("postgresql://u:hunter2:hunter2@h/db", "postgresql://u@h/db"),
+        (
+            "postgresql://u@h1:5432,h2:5433/db?sslpassword=hunter2&schema=s",
+            "postgresql://u@h1:5432,h2:5433/db?schema=s",
+        ),
     ],
 )
 def test_a_servers_url_is_kept_whole_and_shown_without_its_password(around, url, shown):
@@ -178,6 +187,30 @@ def test_a_servers_url_is_kept_whole_and_shown_without_its_password(around, url,
     assert settings.store.url == url
     assert settings.store.shown == shown
     assert "hunter2" not in str(settings.describe())
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgresql://u:hunter2/rest@h:5432/db", "write %2F"),
+        ("postgresql://u:hunter2?rest@h/db", "%3F"),
+        ("postgresql://u:hunter2#rest@h/db", "'#' that must be written %23"),
+        ("postgresql://u:hunter2@rest@h/db", "'@' that must be written %40"),
+        ("postgresql://u:hunter2[rest@h/db", "'[' that must be written %5B"),
+        ("postgresql://u:hunter2%rest@h/db", "'%' that must be written %25"),
+        ("postgresql://u:hunter2 rest@h/db", "' ' that must be written %20"),
+        ("postgresql://u@h:hunter2/db", "port is not a number"),
+    ],
+)
+@pytest.mark.parametrize("key", ["store.url", "databases.orders.url"])
+def test_a_servers_url_that_would_be_taken_apart_wrongly_is_refused_and_not_repeated(around, key, url, why):
+    """A password as it is would be taken for host, port or database, and told in an error: nothing of it is said."""
+    with pytest.raises(ConfigError) as caught:
+        load(**around, flags={key: url})
+    assert why in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert "rest" not in str(caught.value)
+    assert "hunter2" not in shown_url(url) or "@h:" in url
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.server_url import SERVER_HINT, unreadable
 
 DEFAULT_SCHEMA = "mainspring"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,51}")
@@ -47,6 +48,9 @@ def read_address(url: str) -> Address:
     Raises:
         ConfigError: it is no address of a PostgreSQL database; the password is not repeated.
     """
+    why = unreadable(url)
+    if why is not None:
+        raise ConfigError(f"the address of the store cannot be read: {why}", hint=SERVER_HINT)
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     schema = options.pop("schema", DEFAULT_SCHEMA)
@@ -61,7 +65,7 @@ def read_address(url: str) -> Address:
     except (psycopg.ProgrammingError, ValueError) as error:
         raise ConfigError(
             f"the address of the store cannot be read: {str(error).strip()}",
-            hint="Write postgresql://USER@HOST:PORT/DATABASE?schema=mainspring",
+            hint=SERVER_HINT,
         ) from None
     place = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', given.get('user', ''))}"
     return Address(conninfo, schema, f"postgresql://{place}?schema={schema}")

@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mainspring.domain.errors import ConfigError, NotSent, Transient
+from mainspring.domain.server_url import SERVER_HINT, unreadable
 from mainspring.store.effects import TABLE, Effect, Parameters, Row, TransactionError, UnknownCommitError
 from mainspring.store.postgres.address import CONNECTION_DEFAULTS
 
@@ -57,6 +58,9 @@ class PostgresEffectDatabase:
 
     def __init__(self, name: str, url: str, *, busy_for: timedelta = timedelta(seconds=5)) -> None:
         self.name = name
+        why = unreadable(url)
+        if why is not None:
+            raise ConfigError(f"the address of the database {name!r} cannot be read: {why}", hint=SERVER_HINT)
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         self.schema = options.pop("schema", None)

@@ -1,0 +1,39 @@
+"""Addresses of servers as text: what a person may see of one, and whether one can be read at all.
+
+A password with a `/`, `#` or `@` in it, written as it is, makes another address of the whole: parts of it would become host, port or database,
+and be told in errors. Such an address is refused before anything looks at it, and never repeated.
+"""
+
+import re
+from urllib.parse import quote
+
+SERVER_HINT = "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?schema=mainspring. The password can stay in PGPASSWORD, ~/.pgpass or a service file."
+_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):.*(?=@)", re.DOTALL)
+_SECRETS = re.compile(r"(?<=[?&])[a-z_]*(?:password|secret)=[^&#]*&?", re.IGNORECASE)
+_ENDS = re.compile(r"[/?]")
+_ODD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NOWHERE = re.compile(r"[\s#]")
+"""What must be written as %XX wherever it stands."""
+_NOT_OF_A_USER = re.compile(r"[@\[\]]")
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without its passwords, also where it is one that cannot be read."""
+    return _SECRETS.sub("", _PASSWORD.sub(r"\1", url))
+
+
+def unreadable(url: str) -> str | None:
+    """Return what of a server's URL cannot be read, and how to write it, in words that repeat nothing of it; None if it can be."""
+    rest = url.partition("://")[2]
+    end = _ENDS.search(rest)
+    authority, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
+    user, _, hosts = authority.rpartition("@")
+    odd = _NOWHERE.search(rest) or _ODD_PERCENT.search(rest) or _NOT_OF_A_USER.search(user)
+    if odd:
+        return f"it has a {odd[0]!r} that must be written {quote(odd[0])}"
+    if "@" in tail:
+        return "it has a '/' or '?' before an '@': in a password write %2F and %3F, elsewhere write %40"
+    if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+        return "its port is not a number"
+    return None
