@@ -1,13 +1,16 @@
 """Addresses of servers as text: what a person may see of one, and whether one can be read at all.
 
-A password with a `/`, `#` or `@` in it, written as it is, makes another address of the whole: parts of it would become host, port or database,
-and be told in errors. Such an address is refused before anything looks at it, and never repeated.
+A password with a `/`, `#` or `@` in it, written as it is, makes another address of the whole: parts of it would become host, port or
+database, and be told in errors. Such an address is refused before anything looks at it, and never repeated.
 """
 
 import re
 from urllib.parse import quote
 
-SERVER_HINT = "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?schema=mainspring. The password can stay in PGPASSWORD, ~/.pgpass or a service file."
+SERVER_HINT = (
+    "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?schema=mainspring."
+    " The password can stay in PGPASSWORD, ~/.pgpass or a service file."
+)
 _PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):.*(?=@)", re.DOTALL)
 _SECRETS = re.compile(r"(?<=[?&])[a-z_]*(?:password|secret)=[^&#]*&?", re.IGNORECASE)
 _ENDS = re.compile(r"[/?]")

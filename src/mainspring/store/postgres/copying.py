@@ -84,8 +84,9 @@ class PostgresRows:
         """Return the highest ids that were ever given."""
         found = {}
         for name, column in self._counters():
-            text = f"select case when is_called then last_value else 0 end from {self._sequence(name, column)}"  # noqa: S608 - names of the server
-            (given,) = self._rows(text)[0]
+            # Asked through this function it needs no more than the right to use the sequence, which whoever works with the store has.
+            text = "select coalesce(pg_sequence_last_value($1::text::regclass), 0)"
+            (given,) = self._rows(text, (self._sequence(name, column),))[0]
             (kept,) = self._rows(f'select coalesce(max("{column}"), 0) from {self._name(name)}')[0]  # noqa: S608 - names of ours
             found[name] = max(int(given), int(kept))
         return found
