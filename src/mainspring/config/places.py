@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mainspring.domain.errors import ConfigError, OptionError
-from mainspring.domain.server_url import SERVER_HINT, unreadable
+from mainspring.domain.server_url import SERVER_HINT, take_schema, unreadable, with_schema
 
 FILE_NAME = "mainspring.toml"
 MACHINE_FILE = Path("/etc/mainspring") / FILE_NAME
@@ -121,11 +120,10 @@ def url_for(url: str, environment: str, *, schema: str = "mainspring") -> str:
     """
     if not is_server_url(url):
         return store_url(store_for(store_path(url), environment))
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if environment != PRODUCTION:
-        options["schema"] = f"{options.get('schema', schema)}_{environment.replace('-', '_')}"
-    return urlunsplit(parts._replace(query=urlencode(options)))
+    if environment == PRODUCTION:
+        return url
+    _, named = take_schema(url)
+    return with_schema(url, f"{schema if named is None else named}_{environment.replace('-', '_')}")
 
 
 def resolve_store_url(around: Surroundings, text: str, folder: Path) -> str:
@@ -135,7 +133,8 @@ def resolve_store_url(around: Surroundings, text: str, folder: Path) -> str:
         OptionError: the URL names no file of ours, or a server in a way that cannot be read.
     """
     scheme, separator, _ = text.partition("://")
-    if is_server_url(text):
+    if is_server_url(text.strip()):
+        text = text.strip()  # what stands around it came with what was pasted, or read from a file
         why = unreadable(text)
         if why is not None:
             raise OptionError(f"the address of the server cannot be read: {why}", hint=SERVER_HINT)

@@ -7,6 +7,8 @@ database, and be told in errors. Such an address is refused before anything look
 import re
 from urllib.parse import quote
 
+from mainspring.domain.errors import ConfigError
+
 SERVER_HINT = (
     "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?schema=mainspring."
     " The password can stay in PGPASSWORD, ~/.pgpass or a service file."
@@ -15,7 +17,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):.*(?=@)", re.DOTALL)
 _SECRETS = re.compile(r"(?<=[?&])[a-z_]*(?:password|secret)=[^&#]*&?", re.IGNORECASE)
 _ENDS = re.compile(r"[/?]")
 _ODD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_NOWHERE = re.compile(r"[\s#]")
+_NOWHERE = re.compile(r"[\s#\x00-\x1f\x7f]")
 """What must be written as %XX wherever it stands."""
 _NOT_OF_A_USER = re.compile(r"[@\[\]]")
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
@@ -40,3 +42,24 @@ def unreadable(url: str) -> str | None:
     if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
         return "its port is not a number"
     return None
+
+
+def take_schema(url: str) -> tuple[str, str | None]:
+    """Return the address without `schema`, which libpq does not know, and what that was; all else stays as it was written.
+
+    Raises:
+        ConfigError: two are named.
+    """
+    start, _, query = url.partition("?")
+    words = [word for word in query.split("&") if word]
+    named = {word.removeprefix("schema=") for word in words if word.startswith("schema=")}
+    if len(named) > 1:
+        raise ConfigError("the address of the store names more than one schema", hint="Write ?schema=NAME once.")
+    others = "&".join(word for word in words if not word.startswith("schema="))
+    return f"{start}?{others}" if others else start, next(iter(named), None)
+
+
+def with_schema(url: str, schema: str) -> str:
+    """Return the address of another schema of this database."""
+    start, mark, others = take_schema(url)[0].partition("?")
+    return f"{start}?schema={schema}{'&' if mark else ''}{others}"

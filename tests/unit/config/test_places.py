@@ -226,3 +226,16 @@ def test_a_servers_url_that_would_be_taken_apart_wrongly_is_refused_and_not_repe
 def test_each_environment_has_a_store_of_its_own(url, environment, other):
     """Another file, or another schema of the same database."""
     assert places.url_for(url, environment) == other
+
+
+def test_white_space_around_an_address_is_none_of_it(around):
+    """It comes with what was pasted, or read from a file."""
+    assert load(**around, flags={"store.url": " postgresql://h/db\n"}).store.url == "postgresql://h/db"
+
+
+@pytest.mark.parametrize("url", ["postgresql:/u:hunter2@h/db", "postgres:u:hunter2@h/db", "POSTGRESQL:/h/db"])
+def test_an_address_that_lacks_a_slash_is_no_file(around, url):
+    """Else a folder would be made that has the password in its name."""
+    with pytest.raises(ConfigError) as refused:
+        load(**around, flags={"store.url": url})
+    assert "hunter2" not in str(refused.value)

@@ -7,17 +7,16 @@
 
 import re
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.server_url import SERVER_HINT, unreadable
+from mainspring.domain.server_url import SERVER_HINT, take_schema, unreadable
 
 DEFAULT_SCHEMA = "mainspring"
-_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,51}")
+_SCHEMA = re.compile(r"(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,51}")
 CONNECTION_DEFAULTS: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives": 1,
@@ -51,17 +50,16 @@ def read_address(url: str) -> Address:
     why = unreadable(url)
     if why is not None:
         raise ConfigError(f"the address of the store cannot be read: {why}", hint=SERVER_HINT)
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    schema = options.pop("schema", DEFAULT_SCHEMA)
+    rest, named = take_schema(url)
+    schema = DEFAULT_SCHEMA if named is None else named
     if not _SCHEMA.fullmatch(schema):
         raise ConfigError(
             f"{schema!r} cannot be the schema of a store",
-            hint="Use small letters, digits and underscores: ?schema=mainspring",
+            hint="Use small letters, digits and underscores, and none of the server's own: ?schema=mainspring",
         )
     try:
-        given = conninfo_to_dict(urlunsplit(parts._replace(query=urlencode(options))))
-        conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **given})
+        given = conninfo_to_dict(rest)
+        conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **given, "client_encoding": "utf8"})
     except (psycopg.ProgrammingError, ValueError) as error:
         raise ConfigError(
             f"the address of the store cannot be read: {str(error).strip()}",

@@ -7,7 +7,7 @@ import psycopg
 from mainspring.store.finding import CHAIN, RULES, Finding
 from mainspring.store.handlers.audit import first_break
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.connection import connect, refuse_unsafe
+from mainspring.store.postgres.connection import UNHURRIED, connect, refuse_unsafe
 from mainspring.store.postgres.faults import translate
 from mainspring.store.postgres.migrate import migrations
 from mainspring.store.postgres.texts import TEXTS
@@ -30,6 +30,7 @@ def check(address: Address) -> list[Finding]:
     try:
         refuse_unsafe(connection, address)
         connection.execute("begin isolation level repeatable read read only")
+        connection.execute(UNHURRIED)
         connection.execute("select set_config('search_path', $1, true)", (address.schema,))
         found = []
         there = dict(connection.execute(_INDEXES).fetchall())

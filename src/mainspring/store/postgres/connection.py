@@ -26,6 +26,13 @@ POOLED = (
     " by a look each second; and statements are planned each time"
 )
 """What that means, for people."""
+BEGIN = "begin isolation level read committed read write"
+"""Said each time: a role or a database may have other defaults, and locks taken first are no help to who reads as of before them."""
+UNHURRIED = (
+    "select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),"
+    " set_config('idle_in_transaction_session_timeout', '0', true)"
+)
+"""Said in a transaction that may take long, for the bounds that a role has are not made for it."""
 ANSWERS_WITHIN = 15.0
 """Seconds in which a server that is there has answered a read, or broken it off."""
 _WAIT_GIVEN_UP = "SyncRepWaitForLSN"
@@ -103,6 +110,7 @@ def prepare(connection: Connection) -> None:
     Nothing is prepared where a pooler may give each transaction to another process of the server.
     """
     connection.answers_within = ANSWERS_WITHIN
+    connection.isolation_level, connection.read_only = psycopg.IsolationLevel.READ_COMMITTED, False
     connection.add_notice_handler(connection.note)
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(bytes, _BytesDumper)
@@ -134,7 +142,7 @@ def refuse_unsafe(connection: Connection, address: Address) -> None:
             hint="Use PostgreSQL 14 or newer.",
         )
     row = connection.execute(TEXTS["read_safety"]).fetchone() or ()
-    fsync, synchronous, pages, is_copy = row
+    fsync, synchronous, pages, is_copy, encoding = row
     for setting, value, good in (("fsync", fsync, "on"), ("full_page_writes", pages, "on")):
         if value == "off":
             raise UnsafeServerError(
@@ -145,6 +153,11 @@ def refuse_unsafe(connection: Connection, address: Address) -> None:
         raise UnsafeServerError(
             f"the server could lose what it acknowledged: synchronous_commit is off\nat {address.shown}",
             hint="Set synchronous_commit = on for this database and role: alter role ... set synchronous_commit = on.",
+        )
+    if encoding != "UTF8":
+        raise UnsafeServerError(
+            f"the database cannot hold each letter: its encoding is {encoding}\nat {address.shown}",
+            hint="Make another one, and name it: create database ... encoding 'UTF8' template template0",
         )
     if is_copy:
         raise StoreUnavailableError(
@@ -169,6 +182,11 @@ def _refused(fault: psycopg.Error, address: Address) -> MainspringError:
         return StoreError(
             f"the pooler before the database does not take what the address of the store sets\nat {address.shown}: {said.splitlines()[-1]}",
             hint="Take it (options=...) out of store.url, or name it in ignore_startup_parameters of pgbouncer.",
+        )
+    if "read-only" in said:
+        return StoreUnavailableError(
+            f"the database may only be read\nat {address.shown}: {said.splitlines()[-1]}",
+            hint="Name the primary; or, if it is that: alter role ... set default_transaction_read_only = off.",
         )
     if any(
         word in said

@@ -23,6 +23,7 @@ from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.bulk.group import FEWEST, answer
 from mainspring.store.postgres.clock import DatabaseClock
 from mainspring.store.postgres.connection import (
+    BEGIN,
     POOLED,
     Connection,
     NoAnswerError,
@@ -112,7 +113,7 @@ class PostgresDatabase(GroupingDatabase):
             refuse_unsafe(connection, self.address)
             if first:
                 migrate(connection, self.address)
-                connection.execute("begin")
+                connection.execute(BEGIN)
                 connection.execute("select set_config('search_path', $1, true)", (self.address.schema,))
                 marks = connection.execute(TEXTS["read_move"]).fetchall()
                 if (moved := refusal(marks, self.address.shown)) is not None:
@@ -206,7 +207,7 @@ class PostgresDatabase(GroupingDatabase):
         """Begin, and prove the session; one message to the server and back."""
         asked_at = self._clock.own() if isinstance(self._clock, DatabaseClock) else 0
         with connection.pipeline():
-            connection.execute("begin")
+            connection.execute(BEGIN)
             run(connection.cursor(), TEXTS["open_group"], self._opening)
             if again and self.session is None:
                 run(connection.cursor(), TEXTS["await_standbys"], ())

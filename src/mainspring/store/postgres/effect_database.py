@@ -11,14 +11,13 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mainspring.domain.errors import ConfigError, NotSent, Transient
-from mainspring.domain.server_url import SERVER_HINT, unreadable
+from mainspring.domain.server_url import SERVER_HINT, take_schema, unreadable
 from mainspring.store.effects import TABLE, Effect, Parameters, Row, TransactionError, UnknownCommitError
 from mainspring.store.postgres.address import CONNECTION_DEFAULTS
 
@@ -61,14 +60,12 @@ class PostgresEffectDatabase:
         why = unreadable(url)
         if why is not None:
             raise ConfigError(f"the address of the database {name!r} cannot be read: {why}", hint=SERVER_HINT)
-        parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        self.schema = options.pop("schema", None)
+        rest, self.schema = take_schema(url)
         hint = "Write postgresql://USER@HOST:PORT/DATABASE, with ?schema=NAME where it is not the role's own."
         if self.schema is not None and not _SCHEMA.fullmatch(self.schema):
             raise ConfigError(f"{self.schema!r} cannot be the schema of the database {name!r}", hint=hint)
         try:
-            given = conninfo_to_dict(urlunsplit(parts._replace(query=urlencode(options))))
+            given = conninfo_to_dict(rest)
             self._conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **given})
         except (psycopg.ProgrammingError, ValueError):
             raise ConfigError(f"the address of the database {name!r} cannot be read", hint=hint) from None

@@ -21,7 +21,7 @@ from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.liveness import is_gone
 from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.connection import Connection, connect, refuse_unsafe
+from mainspring.store.postgres.connection import UNHURRIED, Connection, connect, refuse_unsafe
 from mainspring.store.postgres.copying import PostgresRows
 from mainspring.store.postgres.faults import translate
 from mainspring.store.postgres.migrate import migrate, version_of
@@ -98,8 +98,9 @@ class PostgresEndpoint:
         """Drop what was left of a filling that was broken off. Raises ConflictError if it is anything else."""
         with self._connection() as connection:
             if version_of(connection, self._address.schema):
-                if self._meta(connection, ARRIVING) is None:
-                    raise not_empty(self.shown, self._address.schema)
+                if self._meta(connection, ARRIVING) is None:  # it was made, and has no mark yet
+                    with self._transaction() as tx:
+                        self._require_no_rows(tx)
                 connection.execute(f"drop schema {sql.Identifier(self._address.schema).as_string(connection)} cascade")
 
     def _refuse_if_used(self, tx: PostgresTransaction) -> None:
@@ -127,6 +128,7 @@ class PostgresEndpoint:
         """Give its rows, all of one commit."""
         with self._connection() as connection:
             connection.execute("begin isolation level repeatable read read only")
+            connection.execute(UNHURRIED)
             try:
                 yield PostgresRows(connection, self._address)
             finally:
@@ -225,6 +227,7 @@ class PostgresEndpoint:
     def _transaction(self) -> Iterator[PostgresTransaction]:
         with self._connection() as connection, connection.transaction():
             cursor = connection.cursor()
+            cursor.execute(UNHURRIED)
             cursor.execute("select set_config('search_path', $1, true)", (self._address.schema,))
             row = cursor.execute(_NOW).fetchone()
             assert row is not None

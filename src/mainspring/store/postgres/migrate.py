@@ -15,7 +15,7 @@ from psycopg import sql
 from mainspring.domain.errors import StoreTooNewError
 from mainspring.store import failpoints
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.connection import Connection
+from mainspring.store.postgres.connection import BEGIN, UNHURRIED, Connection
 
 Migration = tuple[int, str, str]
 """Number, name and text."""
@@ -79,9 +79,10 @@ def migrate(connection: Connection, address: Address, known: list[Migration] | N
 
 def _run(connection: Connection, schema: str, number: int, name: str, text: str) -> bool:
     """Run one migration, however long it takes; False = another process did it meanwhile."""
-    connection.execute("begin")
+    connection.execute(BEGIN)
     within, connection.answers_within = connection.answers_within, inf
     try:
+        connection.execute(UNHURRIED)
         connection.execute("select pg_advisory_xact_lock(hashtext($1))", (f"mainspring.migrate.{schema}",))
         if version_of(connection, schema) >= number:
             connection.execute("rollback")

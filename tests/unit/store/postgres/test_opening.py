@@ -93,6 +93,51 @@ def test_a_role_that_does_not_wait_for_its_commits_is_refused(postgres):
         open_database(f"{postgres.new_store()}&options=-csynchronous_commit%3Doff")
 
 
+@pytest.mark.parametrize("isolation", ["repeatable%5C%20read", "serializable"])
+def test_the_isolation_that_a_role_has_by_default_is_not_ours(postgres, isolation):
+    """What two processes could decide upon at once is locked first and read then, so reads as of the transaction's start would be stale."""
+    url = f"{postgres.new_store()}&options=-cdefault_transaction_isolation%3D{isolation}"
+    handlers = {str: lambda tx, _: tx.cursor.execute("show transaction_isolation").fetchone()}
+    database = PostgresDatabase(read_address(url), clock=StandingClock(), handlers=handlers)
+    assert database.commit(["probe"]).results == [("read committed",)]
+    with database.connection.transaction():
+        assert database.connection.execute("show transaction_isolation").fetchone() == ("read committed",)
+    database.close()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_each_letter_is_refused(postgres, encoding):
+    """Names, tags and texts of errors may have any letter; the error says how a database is made that takes them."""
+    name = f"in_{encoding.lower()}"
+    postgres.execute(f"create database {name} encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'")
+    with pytest.raises(UnsafeServerError, match=encoding) as refused:
+        open_database(postgres.url(name))
+    assert "UTF8" in refused.value.hint
+
+
+def test_letters_travel_as_utf8_whatever_the_role_has_set(postgres):
+    """Where the client's encoding is none, a text would come back as bytes."""
+    with connect(read_address(f"{postgres.new_store()}&client_encoding=SQL_ASCII")) as connection:
+        assert connection.execute("select 'ä😀'").fetchone() == ("ä😀",)
+
+
+def test_a_role_that_only_reads_is_told_so(postgres):
+    """Nobody should have to look for a server that is up."""
+    postgres.execute("create role only_reads login")
+    postgres.execute("alter role only_reads set default_transaction_read_only = on")
+    url = postgres.new_store().replace("mainspring@", "only_reads@")
+    with pytest.raises(StoreUnavailableError, match="only be read") as refused:
+        open_database(url)
+    assert "default_transaction_read_only" in refused.value.hint
+
+
+@pytest.mark.parametrize("schema", ["pg_mine", "pg_catalog", "information_schema"])
+def test_a_schema_of_the_server_itself_is_refused(schema):
+    """It is no place for a store."""
+    with pytest.raises(ConfigError, match=schema):
+        read_address(f"postgresql://h/db?schema={schema}")
+
+
 def test_a_server_that_became_unsafe_is_refused_when_the_line_is_opened_again(own_server):
     """What was safe once is looked at again with each connection."""
     url = own_server.new_store()
