@@ -26,7 +26,7 @@ POOLED = (
     " by a look each second; and statements are planned each time"
 )
 """What that means, for people."""
-BEGIN = "begin isolation level read committed read write"
+BEGIN = "begin isolation level read committed"
 """Said each time: a role or a database may have other defaults, and locks taken first are no help to who reads as of before them."""
 UNHURRIED = (
     "select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),"
@@ -110,7 +110,7 @@ def prepare(connection: Connection) -> None:
     Nothing is prepared where a pooler may give each transaction to another process of the server.
     """
     connection.answers_within = ANSWERS_WITHIN
-    connection.isolation_level, connection.read_only = psycopg.IsolationLevel.READ_COMMITTED, False
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     connection.add_notice_handler(connection.note)
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(bytes, _BytesDumper)
