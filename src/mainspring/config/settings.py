@@ -21,7 +21,6 @@ from mainspring.domain.rate import Rate
 from mainspring.domain.roles import Role
 from mainspring.domain.server_url import shown_url
 from mainspring.domain.size import format_size
-from mainspring.store.server_url import shown_url
 
 Count = Annotated[int, Meta(ge=1)]
 Hands = Annotated[int, Meta(ge=1, le=1_000)]
