@@ -109,6 +109,9 @@ def test_compose_has_a_service_for_each_role():
     for role in ROLES:
         assert services[role]["command"] == ["up", "--role", role]
         assert services[role]["depends_on"] == {"store": {"condition": "service_healthy"}}
+        # What they share makes them one machine, on which a role has one supervisor: --scale worker=3 would start one.
+        assert services[role]["volumes"] == ["./automations:/app:ro"]
+        assert any(place.startswith("/var/lib/mainspring:") for place in services[role]["tmpfs"])
 
 
 def pins(name: str) -> set[str]:

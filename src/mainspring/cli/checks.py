@@ -25,6 +25,23 @@ class Check(msgspec.Struct, frozen=True):
     docs: str = ""
 
 
+_IN_THE_STORE = frozenset(
+    {
+        "space",
+        "filesystem",
+        "sqlite",
+        "schema",
+        "clock",
+        "worker",
+        "scheduler",
+        "loading",
+        "owner",
+        "runbook",
+        "timeout",
+        "success",
+    }
+)
+"""Checks that cannot look where the store cannot be read: each would wait for it anew, and say once more what is wrong with it."""
 Looker = Callable[[Invocation], Iterator[Check]]
 
 
@@ -35,10 +52,14 @@ def all_checks(invocation: Invocation) -> list[Check]:
         _ = invocation.settings
     except MainspringError as error:  # nothing else can be looked at
         return [Check("config", "problem", error.message, error.hint or "", f"{DOCS}#config")]
+    cannot_be_read = False
     for name, look in lookers().items():
+        if cannot_be_read and name in _IN_THE_STORE:
+            continue
         try:
             found += look(invocation)
         except MainspringError as error:
+            cannot_be_read = cannot_be_read or name == "store"
             found.append(Check(name, "problem", error.message, error.hint or ""))
     return [msgspec.structs.replace(check, docs=f"{DOCS}#{check.name}") for check in found]
 

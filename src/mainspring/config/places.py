@@ -22,7 +22,8 @@ _SQLITE = "sqlite:///"
 _LONGEST_NAME = 200
 """In bytes. File systems take 255; files beside the store, and backups of it, are named after it."""
 _SERVERS = ("postgresql://", "postgres://")
-_MEANT_FOR_A_SERVER = re.compile(r"postgres(ql)?:|(.*\s)?(host|dbname|password)=")
+_MEANT_FOR_A_SERVER = re.compile(r"postgres(ql)?:|(.*\s)?(host|dbname|password)=|[^/\s]+:\d+/")
+"""Slips of the pen, such as HOST:5432/DATABASE: each would be a file without a word, and might hold a password in its name."""
 _FORMS = "Write sqlite:///relative.db, sqlite:////absolute.db, a plain path, or postgresql://USER@HOST:PORT/DATABASE."
 
 

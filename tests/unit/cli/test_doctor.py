@@ -51,6 +51,15 @@ def test_doctor_works_without_a_store(cli, store_path):
     assert not store_path.exists()
 
 
+def test_store_that_cannot_be_read_is_told_once(cli):
+    """What lies in it is not looked at, so that one fault is one finding; what lies around it is."""
+    found = checks(cli, "--store", "postgresql://u@127.0.0.1:1/db")
+    assert [name for name, check in found.items() if check["state"] == "problem"] == ["store"]
+    assert "out of reach" in found["store"]["text"]
+    assert {"modes", "spool", "tzdata"} <= found.keys()
+    assert cli("doctor", "--store", "postgresql://u@127.0.0.1:1/db").code == 9
+
+
 def test_each_finding_has_a_fix_and_an_anchor(cli, stage):
     """What is not ok says how to mend it and where it is explained."""
     for check in checks(cli).values():

@@ -122,6 +122,7 @@ def test_store_url_of_variable_and_flag_counts_from_the_working_folder(around):
         ("postgresql:/u:hunter2@h/db", "meant for a server"),
         ("host=h dbname=db password=hunter2", "meant for a server"),
         ("user=u password=hunter2", "meant for a server"),
+        ("u:hunter2@h:5432/db", "meant for a server"),
     ],
 )
 def test_store_url_of_another_form_is_refused(around, url, why):
