@@ -16,6 +16,7 @@ from mainspring.domain.duration import format_duration, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.retry import Retry
 from mainspring.domain.template import check_template
+from mainspring.domain.text import escape, is_plain_line
 
 Reader = Callable[[Any], Any]
 
@@ -71,6 +72,11 @@ def tags(value: Any) -> dict[str, str]:
     for _, item in pairs:
         if item is None:
             raise OptionError(f"{value!r} are not tags", hint='Write {team = "data"} or ["nightly", "team=data"].')
+        if not is_plain_line(item):
+            raise OptionError(
+                f"the tag {escape(item, 80)!r} holds characters that cannot be printed",
+                hint="Use printable characters in one line.",
+            )
     return dict(sorted((name(key), item or "") for key, item in pairs))
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from mainspring.domain import option_values
 from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.options import OPTIONS, Group, Kind, options_of, parse_options
 from mainspring.domain.retry import Retry
@@ -134,3 +135,10 @@ def test_every_row_of_the_table_is_whole():
         assert len(option.help) < 100
         if option.default not in (None, [], {}):
             assert option.read(option.default) == option.default
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "\ud800", "two\nlines"])
+def test_tag_that_cannot_be_printed_is_refused(bad):
+    """No store could keep each of them, and no page show it."""
+    with pytest.raises(OptionError, match="cannot be printed"):
+        option_values.tags({"team": bad})

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.errors import ConflictError, NotFoundError, UnknownNameError, ValueRefusedError
+from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError, UnknownNameError, ValueRefusedError
 from mainspring.domain.journal import FactKind
 from mainspring.service.event import publish
 from mainspring.service.question import answer
@@ -83,3 +83,12 @@ def test_event_wakes_who_waits_and_counts_once(store, reads, clock, act, begin):
     assert first == second
     assert first.woken == 1
     assert len(reads.story(run.id).facts) == 1
+
+
+@pytest.mark.parametrize("bad", ["", "a\0b", "\ud800", "two\nlines", "x" * 1_001])
+def test_event_whose_name_or_key_no_store_could_keep_is_refused(store, clock, act, bad):
+    """It is said what is wrong with it, not what a database makes of it."""
+    with pytest.raises(ArgumentError, match="name of an event"):
+        publish(store, clock, bad, {}, act=act("bad"))
+    with pytest.raises(ArgumentError, match="key of an event"):
+        publish(store, clock, "paid", {}, act=act("bad"), key=bad)

@@ -42,6 +42,8 @@ def move(source: Endpoint, target: Endpoint, *, act: Act, new_id: str, tell: Tel
         refuse_nul(source, target)
         departure = Departure(new_id, target.shown)
         source.depart(departure, act(departure))
+    elif departure.done and departure.to == target.shown and target.arrived() == departure.id:
+        return Moved(source.shown, target.shown, {})  # it was killed when all was done and nothing was said yet
     elif departure.done or departure.to != target.shown:
         error = refusal([(GONE, msgspec.json.encode(departure).decode())], source.shown)
         assert error is not None

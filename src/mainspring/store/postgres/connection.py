@@ -183,6 +183,11 @@ def _refused(fault: psycopg.Error, address: Address) -> MainspringError:
             f"the pooler before the database does not take what the address of the store sets\nat {address.shown}: {said.splitlines()[-1]}",
             hint="Take it (options=...) out of store.url, or name it in ignore_startup_parameters of pgbouncer.",
         )
+    if any(words in said for words in ("too many connections", "too many clients", "connection slots are reserved")):
+        return StoreUnavailableError(
+            f"the database takes no more connections\nat {address.shown}: {said.splitlines()[-1]}",
+            hint="Raise max_connections, or the limit of the role or database, or start fewer workers.",
+        )
     if "read-only" in said:
         return StoreUnavailableError(
             f"the database may only be read\nat {address.shown}: {said.splitlines()[-1]}",

@@ -146,7 +146,9 @@ class PostgresEndpoint:
             refuse_unsafe(connection, self._address)
             if not version_of(connection, self._address.schema):
                 self._require_no_tables(connection)
-                return
+            migrate(
+                connection, self._address
+            )  # what it cannot be, or we may not do, is known before anything is marked
             found = self._meta(connection, ARRIVING)
             if found is not None:
                 raise self._other_move(found)

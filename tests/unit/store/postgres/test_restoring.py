@@ -3,14 +3,21 @@
 import psycopg
 import pytest
 
+from mainspring.domain.errors import StoreTooNewError
 from mainspring.store import failpoints
+from mainspring.store.commands.automations import Audited, SetMeta
+from mainspring.store.copying.move import Moved, move
 from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.moved import GONE
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.backup import back_up, restore
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.endpoint import PostgresEndpoint
 from mainspring.store.postgres.migrate import migrate
+from mainspring.store.sqlite.connection import connect as connect_file
+from mainspring.store.sqlite.endpoint import SqliteEndpoint
+from mainspring.store.sqlite.migrate import migrate as migrate_file
 from tests.unit.store.sqlite.stores import StandingClock, do, starting
 
 
@@ -53,3 +60,27 @@ def test_the_bounds_of_a_role_are_none_for_what_reads_or_moves_a_whole_store(pos
     with PostgresEndpoint(address, StandingClock()).reading() as rows:
         for bound in ("statement_timeout", "idle_in_transaction_session_timeout"):
             assert rows._rows(f"show {bound}") == [("0",)]
+
+
+def test_a_store_stays_open_if_the_place_it_is_to_go_to_is_of_a_newer_version(postgres, tmp_path):
+    """What cannot be moved to is known before the old store is marked; and a move that was done already is told as done."""
+    url, clock = postgres.new_store(), StandingClock()
+    file = connect_file(tmp_path / "a.db")
+    migrate_file(file)
+    file.close()
+    address = read_address(url)
+    postgres.execute(f"create schema {address.schema}")
+    postgres.execute(f"create table {address.schema}.meta (key text primary key, value text)")
+    postgres.execute(f"insert into {address.schema}.meta values ('schema', '0999_future')")
+    source, target = SqliteEndpoint(tmp_path / "a.db", clock), PostgresEndpoint(address, clock)
+
+    def go() -> Moved:
+        mark = Audited("c1", "somebody", "move", "store:place", SetMeta(GONE, None), None, {})
+        return move(source, target, act=lambda _: mark, new_id="m1", tell=lambda _: None)
+
+    with pytest.raises(StoreTooNewError):
+        go()
+    assert source.departure() is None
+    postgres.execute(f"drop schema {address.schema} cascade")
+    assert go().tables
+    assert go() == Moved(source.shown, target.shown, {})
