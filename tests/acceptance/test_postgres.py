@@ -158,6 +158,29 @@ def test_command_on_a_silent_line_says_so_and_ends(team: Team, postgres: Postgre
         line.close()
 
 
+STARTER = """
+import asyncio, sys
+import mainspring as ms
+
+@ms.task
+def echo(text: str) -> str:
+    return text
+
+async def main() -> None:
+    await ms.App(sys.argv[1]).start(echo, "x")
+
+asyncio.run(main())
+"""
+
+
+def test_program_that_only_starts_a_run_ends_without_a_word(postgres: PostgresServer) -> None:
+    """Nobody has to close an app; what its reads leave behind is closed when the program ends."""
+    words = [sys.executable, "-c", STARTER, postgres.new_store()]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(words, capture_output=True, check=False, env=env, timeout=PATIENCE, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_machine_goes_on_after_its_server_was_away(tmp_path: Path) -> None:
     """The server is killed under load, twice, and comes back: supervisor and worker go on by themselves, and every run ends."""
     server = PostgresServer().start()

@@ -3,6 +3,7 @@
 Each read is one message to the server and back: a transaction of its own that may not write, and that is broken off after ten seconds.
 """
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,6 +45,7 @@ class PostgresReader:
             open=True,
             name="mainspring-reader",
         )
+        atexit.register(self.close)
 
     def _configure(self, connection: Connection) -> None:
         prepare(connection)
@@ -99,5 +101,9 @@ class PostgresReader:
             raise translate(fault, self._address.shown) or fault from fault
 
     def close(self) -> None:
-        """Close the connections; the ones that are lent close when they come back."""
+        """Close the connections; the ones that are lent close when they come back.
+
+        At the end of the process by itself: its threads would be waited for in vain, for ten seconds.
+        """
+        atexit.unregister(self.close)
         self._pool.close(timeout=1.0)
