@@ -17,6 +17,7 @@ import uvicorn
 from mainspring.app.post import UNAVAILABLE
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.web.look import Look
+from mainspring.web.patience import PatientProtocol
 from mainspring.web.routes import Routes
 from mainspring.web.token import VARIABLE, find_token
 
@@ -71,7 +72,7 @@ async def serve(process: PostProcess) -> int:
 def _config(routes: Routes) -> uvicorn.Config:
     return uvicorn.Config(
         routes.app(),
-        http="h11",
+        http=PatientProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
