@@ -20,6 +20,10 @@ LEFT_BEHIND = {
     "an outcome of a later claim than its run's": (
         "select run from journal join runs on runs.id = journal.run where journal.claim > runs.claim"
     ),
+    "a lock whose holder is gone": (
+        "select name from locks where coalesce((select state from sessions where id = locks.session), 'dead') not in ('alive', 'draining')"
+    ),
+    "a slot without its run": "select schedule, slot_at from slots where verdict = 'run' and run not in (select id from runs)",
     "a run that is blamed for a death": "select id from runs where crashes > 0",
 }
 
