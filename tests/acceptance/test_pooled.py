@@ -15,6 +15,7 @@ import pytest
 from mainspring.domain.errors import StoreError
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import POOLED, connect, is_pooled
+from mainspring.store.postgres.hints import Hints
 from tests.acceptance.test_postgres import PATIENCE, Team
 from tests.pgbouncer import Pooler, program
 from tests.postgres_server import PostgresServer
@@ -95,9 +96,12 @@ def left_behind(pooler: Pooler, postgres: PostgresServer, size: int) -> list[tup
 def test_a_line_through_a_pooler_is_told_from_a_direct_one(pooler: Pooler, postgres: PostgresServer) -> None:
     """What would stay in a session of the server is used only where the session is ours."""
     store = postgres.new_store()
+    hints = Hints("public", 1, time.monotonic)
     with connect(read_address(store)) as direct, connect(read_address(pooler.url(store))) as pooled:
         assert not is_pooled(direct)
         assert is_pooled(pooled)
+        assert hints.descriptor(direct) == direct.fileno()
+        assert hints.descriptor(pooled) is None
 
 
 def test_what_a_pooler_does_not_take_is_told_with_what_to_change(pooler: Pooler, postgres: PostgresServer) -> None:

@@ -92,6 +92,16 @@ class Database(Protocol):
         """Tell whether another connection committed since the last poll or commit."""
         ...
 
+    @property
+    def hints(self) -> int | None:
+        """The descriptor that can be read when another process may have committed, until the next `poll`; None = look now and then."""
+        ...
+
+    @property
+    def poll_in(self) -> float:
+        """In how many seconds at latest `poll` is to be called, for there is something to do by then; infinity = nothing."""
+        ...
+
     def close(self) -> None:
         """Close the write connection."""
         ...

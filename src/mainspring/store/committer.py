@@ -7,9 +7,10 @@ No window is waited for: while one group is on its way to the disk the next one 
 * fenced or broken (FencedError, StoreBrokenError, a bug): `on_fatal` once; after that no `on_done` is ever called again, because
   this process may not act on anything any more. Only callers blocked in `apply` get the error, so that no thread hangs.
 
-It knows no database: any base.Database will do.
+It knows no database: any base.Database will do. Beside one that gets hints of other processes it sleeps at its descriptor too.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import Any
 
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.store.base import Changes, CommitReport, Database, OnDone, StoreBrokenError
+from mainspring.store.doorbell import Doorbell
 
 Answers = list[tuple[OnDone, Any]]
 Deliver = Callable[[Answers], None]
@@ -27,6 +29,9 @@ GROUP_LIMIT = 512
 _FULL_PAUSE = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 _LAST_TRIES_FOR = 2.0
+_AFTERMATH = 0.005
+"""So many seconds after a group its answers may bring the next one. Nobody rings meanwhile: to ring is to let go of Python's lock, and then
+this thread would take the first command of many by itself."""
 
 _log = logging.getLogger("mainspring.store")
 
@@ -64,9 +69,9 @@ _STOP: _Item = (None, _Blocked())
 class Committer:
     """One database, one thread. All callbacks are called on that thread, so they only pass things on.
 
-    `deliver` gets all answers of a group at once. `on_change` is told what a commit may have made claimable: ours, or, looked for each
-    `poll_every` seconds, another process's. `on_trouble` is told a sentence while commits do not succeed, None when they do again.
-    After `patience` seconds of trouble whoever waits gets it for an answer: for a process in which a person waits.
+    `deliver` gets all answers of a group at once. `on_change` is told what a commit may have made claimable: ours, or another process's,
+    looked for at its hint and each `poll_every` seconds. `on_trouble` is told a sentence while commits do not succeed, None when they do
+    again. After `patience` seconds of trouble whoever waits gets it for an answer: for a process in which a person waits.
     """
 
     def __init__(
@@ -89,11 +94,15 @@ class Committer:
         self._patience = patience
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._door = threading.Lock()  # held while something is queued or the queue is closed
+        self._bell = Doorbell()
         self._closed: BaseException | None = None
         self._stopping = threading.Event()
         self._group: list[_Item] = []
         self._told: str | None = None
         self._looked = time.monotonic()
+        self._was_busy = False
+        self._hinted = False
+        """Whether something has come from the database that was not asked for: until it is looked at it wakes us again."""
         self.fatal: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="mainspring-committer", daemon=True)
 
@@ -105,7 +114,7 @@ class Committer:
         """Queue a command. After `stop` its answer is an error at once; after a fatal error there is none."""
         with self._door:
             if self._closed is None:
-                self._queue.put((command, on_done))
+                self._put((command, on_done))
                 return
         if self.fatal is None:
             self._deliver([(on_done, self._closed)])
@@ -120,7 +129,7 @@ class Committer:
         with self._door:
             if self._closed is not None:
                 raise self._closed
-            self._queue.put((command, blocked))
+            self._put((command, blocked))
         blocked.done.acquire()
         if isinstance(blocked.result, BaseException):
             raise blocked.result
@@ -141,9 +150,15 @@ class Committer:
                 self._closed = self._closed or StoreUnavailableError("the store was closed")
         else:
             self._answer([(item, self._closed) for item in self._shut(StoreUnavailableError("the store was closed"))])
-        self._queue.put(_STOP)
+        with self._door:
+            self._put(_STOP)
         if self._thread.is_alive():
             self._thread.join()
+
+    def _put(self, item: _Item) -> None:
+        """Queue something; the door is held."""
+        self._queue.put(item)
+        self._bell.ring()
 
     def _shut(self, why: BaseException) -> list[_Item]:
         """Let nothing more in and take out what waits."""
@@ -166,21 +181,38 @@ class Committer:
                 self._look_around()
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody else would hear of it
             self._die(error)
+        finally:
+            with self._door:
+                self._bell.close()
 
     def _gather(self) -> list[_Item]:
         """Return what waits; wait for the first of it until it is time to look around."""
         try:
-            group = [self._queue.get(timeout=self._poll_every)]
+            group = [self._first()]
         except Empty:
             return []
         group += [self._queue.get_nowait() for _ in range(min(self._queue.qsize(), GROUP_LIMIT - 1))]
         return group
 
+    def _first(self) -> _Item:
+        """Return the first that comes. Raises Empty when it is time to look around, or for nothing."""
+        wait = min(self._poll_every, self._database.poll_in)
+        hints = self._database.hints
+        if hints is None:
+            return self._queue.get(timeout=max(wait, 0))
+        if self._was_busy:
+            self._was_busy = False
+            with contextlib.suppress(Empty):
+                return self._queue.get(timeout=max(min(wait, _AFTERMATH), 0))
+        if self._queue.empty():
+            self._hinted = self._bell.sleep(hints, wait, self._queue.empty)
+        return self._queue.get_nowait()
+
     def _commit(self) -> None:
         report = self._until_known([command for command, _ in self._group])
         results = report.results if isinstance(report, CommitReport) else [report] * len(self._group)
         self._answer(list(zip(self._group, results, strict=True)))
-        self._group = []
+        self._group, self._was_busy = [], True
         if isinstance(report, CommitReport) and (report.changes.ready or report.changes.facts):
             self._on_change(report.changes)
 
@@ -229,11 +261,11 @@ class Committer:
                 _log.warning("%d answers of the store found nobody any more", len(to_deliver))
 
     def _look_around(self) -> None:
-        """Look, at most each `poll_every` seconds, whether another process committed."""
+        """Look whether another process committed: at a hint, when the database wants it, and each `poll_every` seconds."""
         now = time.monotonic()
-        if now - self._looked < self._poll_every * 0.9:
+        if not self._hinted and now - self._looked < self._poll_every * 0.9 and self._database.poll_in > 0:
             return
-        self._looked = now
+        self._looked, self._hinted = now, False
         try:
             changed = self._database.poll()
         except StoreBrokenError:

@@ -8,6 +8,7 @@ unknown.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any
 
 from mainspring.domain.errors import FencedError, MainspringError, StoreError
@@ -38,6 +39,16 @@ class GroupingDatabase(ABC):
     def __init__(self, handlers: Handlers) -> None:
         self.session: int | None = None
         self._handlers = handlers
+
+    @property
+    def hints(self) -> int | None:
+        """None: nobody tells; see base.Database.hints."""
+        return None
+
+    @property
+    def poll_in(self) -> float:
+        """Infinity: nothing is kept for later; see base.Database.poll_in."""
+        return inf
 
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         """Commit the commands; see base.Database.commit."""

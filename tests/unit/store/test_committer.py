@@ -1,7 +1,10 @@
 """The committing thread, over a database that fails as it is told to."""
 
+import os
+import select
 import threading
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
@@ -26,6 +29,8 @@ class ScriptedDatabase:
         self.entered = threading.Event()
         self.changed = False
         self.polled = threading.Event()
+        self.hints: int | None = None
+        self.poll_in = inf
 
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         self.calls.append((list(commands), again))
@@ -276,3 +281,74 @@ def test_committer_survives_a_receiver_that_is_gone(start):
     committer = start(ScriptedDatabase(), closed)
     committer.submit("x", print)
     assert committer.apply("y") == "done y"
+
+
+class HintingDatabase(ScriptedDatabase):
+    """A database that is told of other processes' commits through a pipe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pipe = os.pipe()
+        self.hints = self._pipe[0]
+        self.polls = 0
+
+    def tell(self) -> None:
+        """Do as another process that committed."""
+        self.changed = True
+        os.write(self._pipe[1], b"!")
+
+    def poll(self) -> bool:
+        self.polls += 1
+        self.poll_in = inf
+        if select.select([self._pipe[0]], [], [], 0)[0]:
+            os.read(self._pipe[0], 64)
+        return super().poll()
+
+    def close(self) -> None:
+        """Give the pipe back."""
+        for end in self._pipe:
+            os.close(end)
+
+
+@pytest.fixture
+def hinting():
+    """A database that gives hints."""
+    database = HintingDatabase()
+    yield database
+    database.close()
+
+
+def test_committer_is_woken_by_a_hint_and_sleeps_on_when_it_was_looked_at(hinting, start):
+    """No look now and then is needed, each hint is looked at, and a hint that was looked at wakes nobody again."""
+    seen = threading.Semaphore(0)
+    committer = start(hinting, on_change=lambda changes: seen.release(), poll_every=1_000)
+    for _ in range(5):
+        hinting.tell()
+        assert seen.acquire(timeout=PATIENCE)
+        committer.apply("x")
+    assert hinting.polls == 5
+
+
+def test_committer_that_sleeps_at_hints_is_woken_by_each_command(hinting, start):
+    """Whoever submits rings, from however many threads at once, and whoever stops it does."""
+    committer = start(hinting, poll_every=1_000)
+    threads = [threading.Thread(target=lambda: [committer.apply(n) for n in range(200)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert sum(len(commands) for commands, _ in hinting.calls) == 800
+    committer.stop()
+    assert not committer._thread.is_alive()
+
+
+@pytest.mark.parametrize("kind", [ScriptedDatabase, HintingDatabase])
+def test_committer_calls_poll_when_the_database_wants_it(kind, start):
+    """What the database keeps for later has its time, however seldom others are looked for."""
+    database = kind()
+    database.poll_in = 0.0
+    committer = start(database, poll_every=1_000)
+    assert database.polled.wait(PATIENCE)
+    database.poll_in = inf
+    committer.stop()
+    database.close()

@@ -5,7 +5,6 @@ rollups, COMMIT. One thread uses it. Statements see what was committed before ea
 upon at once is locked first (see locking.py).
 """
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +32,7 @@ from mainspring.store.postgres.connection import (
     waits_for_standby,
 )
 from mainspring.store.postgres.faults import ends_connection, translate
+from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.lease import Lease, awake_and_asleep
 from mainspring.store.postgres.locking import asked_at_once, lock_group
 from mainspring.store.postgres.migrate import migrate
@@ -42,7 +42,6 @@ from mainspring.store.transaction import Transaction
 
 LEASE_MS = 10_000
 _LOOK_EVERY = 1.0
-_TELL_EVERY = 0.02
 _SHORTEST_ANSWER = 5.0
 """So many seconds at least the server has for an answer; else somewhat longer than it waits for a lock, and less than a lease lasts."""
 
@@ -91,8 +90,8 @@ class PostgresDatabase(GroupingDatabase):
             "runs": str(lease_ms * 3),
             "instance": self.instance,
         }
-        self._channel = f"mainspring_{address.schema}"
-        self._looked = self._told = passing()
+        self._hints = Hints(address.schema, self.instance, passing)
+        self._looked = passing()
         self.connection: Connection | None = None
         self._connect(first=True)
 
@@ -120,8 +119,7 @@ class PostgresDatabase(GroupingDatabase):
                     raise moved
                 connection.execute(TEXTS["name_store"], (f"{self._clock.random_bits(128):032x}",))
                 connection.execute("commit")
-            if not is_pooled(connection):
-                connection.execute(f'listen "{self._channel}"')
+            self._hints.listen(connection, again=not first)
         except BaseException as fault:
             connection.close()
             if isinstance(fault, psycopg.Error):
@@ -184,7 +182,10 @@ class PostgresDatabase(GroupingDatabase):
             raise self._meaning(fault) or fault if isinstance(fault, Exception) else fault from fault
         failpoints.hit("commit.after")
         self.session = transaction.session
-        self._tell(connection, transaction)
+        if transaction.ready or transaction.facts:
+            self._hints.changed()
+        self._hints.tell(connection)
+        self._hints.take_in(connection)
         return transaction, answers
 
     def _run_together(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
@@ -255,34 +256,36 @@ class PostgresDatabase(GroupingDatabase):
             pass
         connection.close()
 
-    def _tell(self, connection: Connection, transaction: Transaction) -> None:
-        """Give other processes a hint, now and then; they look by themselves too. Not in the group: a hint waits for others' commits."""
-        now = self._passing()
-        if (transaction.ready or transaction.facts) and now - self._told >= _TELL_EVERY:
-            self._told = now
-            with contextlib.suppress(psycopg.Error):
-                connection.execute("select pg_notify($1, $2)", (self._channel, str(self.instance)))
+    @property
+    def hints(self) -> int | None:
+        """The connection's descriptor; None while there is no connection, and where a pooler keeps hints from us."""
+        return self._hints.descriptor(self.connection)
+
+    @property
+    def poll_in(self) -> float:
+        """Until a hint is to be given or passed on; see base.Database.poll_in."""
+        return self._hints.due_in(self.connection)
 
     def poll(self) -> bool:
-        """Tell whether another process gave a hint, or a while has passed without one."""
+        """Tell whether another process gave a hint, or a while has passed without one; give the hint that is due."""
         if self.session is not None and self.lease.is_due:
             self.commit([Beat()])
         connection = self.connection
-        hinted = False
         if connection is not None and not connection.closed:
             try:
-                own = str(self.instance)
-                hinted = any(notice.payload != own for notice in connection.notifies(timeout=0))
+                self._hints.look(connection)
             except psycopg.Error as fault:
                 connection.close()
                 raise translate(fault, self.address.shown) or StoreUnavailableError(str(fault)) from fault
+            self._hints.tell(connection)
         now = self._passing()
-        if hinted or now - self._looked >= _LOOK_EVERY:
+        if self._hints.heed() or now - self._looked >= _LOOK_EVERY:
             self._looked = now
             return True
         return False
 
     def close(self) -> None:
-        """Close the write connection."""
+        """Give the hint that waited for its time, and close the write connection."""
         if self.connection is not None:
+            self._hints.tell(self.connection, at_once=True)
             self.connection.close()

@@ -1,0 +1,173 @@
+"""What one process tells others of its changes, and when they heed it."""
+
+import threading
+
+import pytest
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.store.committer import Committer
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.hints import HEED_EVERY, TELL_EVERY
+from tests.contract.store.clock import FakeClock
+from tests.contract.store.process import PostgresProcess
+
+PATIENCE = 30.0
+
+
+class Passing:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def passing():
+    """The seconds of `told` and `teller`."""
+    return Passing()
+
+
+@pytest.fixture
+def url(postgres, monkeypatch):
+    """An empty store that is reached without a pooler."""
+    monkeypatch.setattr(postgres, "front", None)
+    return postgres.new_store()
+
+
+@pytest.fixture
+def opened(url, passing):
+    """Open databases that count their seconds as the test does."""
+    made = []
+
+    def make():
+        made.append(PostgresDatabase(read_address(url), clock=SystemClock(), handlers=HANDLERS, passing=passing))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def starts(url):
+    """The commands with which somebody starts runs."""
+    process = PostgresProcess(url, FakeClock()).open()
+    process.announce("a")
+    process.close()
+    return process.starting
+
+
+def arrives(database: PostgresDatabase) -> bool:
+    """Tell whether a hint arrives: all that was sent before is there once the server has answered."""
+    assert database.connection is not None
+    database.connection.execute("select 1")
+    return database.poll()
+
+
+def test_first_change_after_a_quiet_time_is_told_at_once(opened, starts):
+    """Nothing is waited for; and nobody takes its own hint for another's."""
+    teller, told = opened(), opened()
+    teller.commit([starts()])
+    assert arrives(told)
+    assert not arrives(told)
+    assert not arrives(teller)
+
+
+def test_change_soon_after_another_is_told_when_the_time_between_is_over(opened, starts, passing):
+    """Nothing needs to follow it: the committer is told when to call, and its call tells."""
+    teller, told = opened(), opened()
+    teller.commit([starts()])
+    assert arrives(told)
+    passing.seconds += TELL_EVERY / 2
+    teller.commit([starts()])
+    assert teller.poll_in == pytest.approx(TELL_EVERY / 2)
+    passing.seconds += TELL_EVERY / 2
+    assert not arrives(told)
+    assert teller.poll_in == pytest.approx(0)
+    passing.seconds += TELL_EVERY / 2
+    assert not teller.poll()
+    assert teller.poll_in == float("inf")
+    assert arrives(told)
+
+
+def test_process_that_ends_tells_what_it_has_not_told(opened, starts):
+    """A command line that starts two runs and ends leaves neither to the look of each second."""
+    teller, told = opened(), opened()
+    teller.commit([starts()])
+    assert arrives(told)
+    told._hints._heeded = 0.0
+    teller.commit([starts()])
+    assert not arrives(told)
+    teller.close()
+    assert arrives(told)
+
+
+def test_many_hints_are_heeded_so_often_at_most(opened, starts, passing):
+    """Many processes tell; none of theirs is dropped, and a worker asks for runs so often at most."""
+    tellers, told = (opened(), opened()), opened()
+    tellers[0].commit([starts()])
+    assert arrives(told)
+    tellers[1].commit([starts()])
+    assert not arrives(told)
+    assert told.poll_in == pytest.approx(HEED_EVERY)
+    passing.seconds += HEED_EVERY * 1.1
+    assert told.poll_in == 0
+    assert told.poll()
+    assert told.poll_in == float("inf")
+
+
+def test_hint_that_came_beside_the_answer_to_a_commit_is_kept(opened, starts):
+    """It can no longer be read from the connection: the committer is told that there is something to do."""
+    teller, told = opened(), opened()
+    teller.commit([starts()])
+    told.commit([])
+    assert told.poll_in == 0
+    assert told.poll()
+
+
+def test_lost_connection_gives_no_descriptor_and_the_next_one_looks_at_once(opened, starts):
+    """What was told meanwhile is not known."""
+    database = opened()
+    before = database.hints
+    assert before is not None
+    with connect(database.address) as other:
+        other.execute("select pg_terminate_backend(cast($1 as int), 10000)", (database.connection.info.backend_pid,))
+    with pytest.raises(StoreUnavailableError):
+        for _ in range(2):  # the first takes in the server's last words, and the descriptor can still be read
+            database.poll()
+    assert database.hints is None
+    assert not database.poll()
+    database.commit([starts()])
+    assert database.hints is not None
+    assert database.poll()
+
+
+def test_idle_process_is_woken_by_the_hint_itself(url, starts, passing, opened):
+    """Where nobody looks now and then, another process's start is noticed all the same; and so is what is submitted here."""
+    woken, changes = threading.Event(), []
+
+    def on_change(change):
+        changes.append(change)
+        woken.set()
+
+    committer = Committer(opened(), lambda answers: None, on_change=on_change, poll_every=1_000)
+    committer.start()
+    try:
+        for _ in range(3):
+            opened().commit([starts()])
+            assert woken.wait(PATIENCE)
+            woken.clear()
+            passing.seconds += 0.25
+            committer.apply(starts())
+            assert woken.wait(PATIENCE)
+            woken.clear()
+    finally:
+        committer.stop()
+    assert len(changes) == 6

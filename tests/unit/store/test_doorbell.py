@@ -1,0 +1,66 @@
+"""Where the committing thread sleeps."""
+
+import os
+import threading
+
+import pytest
+
+from mainspring.store.doorbell import Doorbell
+
+LONG = 1_000.0
+
+
+@pytest.fixture
+def bell():
+    """A bell that is closed afterwards."""
+    found = Doorbell()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def pipe():
+    """A descriptor to sleep at, and the end that makes it readable."""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def test_doorbell_does_not_sleep_beside_work(bell, pipe):
+    """What was queued before ringers knew of the sleeper is seen by itself."""
+    assert not bell.sleep(pipe[0], LONG, lambda: False)
+
+
+def test_doorbell_wakes_its_sleeper(bell, pipe):
+    """A ring that comes at any time after the question ends the sleep, and is used up by it."""
+
+    def is_idle():
+        threading.Thread(target=bell.ring).start()
+        return True
+
+    for _ in range(20):
+        assert not bell.sleep(pipe[0], LONG, is_idle)
+    assert not bell.sleep(pipe[0], 0, lambda: True)
+
+
+def test_doorbell_tells_that_its_descriptor_can_be_read_or_is_broken(bell):
+    """Both are for the owner of the descriptor to look at."""
+    reading, writing = os.pipe()
+    os.write(writing, b"!")
+    assert bell.sleep(reading, LONG, lambda: True)
+    os.read(reading, 1)
+    assert not bell.sleep(reading, 0, lambda: True)
+    os.close(writing)
+    assert bell.sleep(reading, LONG, lambda: True)
+    os.close(reading)
+
+
+def test_doorbell_takes_no_ring_for_nobody(bell, pipe):
+    """Before the first sleep, between two and after the end nothing is written."""
+    bell.ring()
+    bell.sleep(pipe[0], 0, lambda: True)
+    bell.ring()
+    assert not bell.sleep(pipe[0], 0, lambda: True)
+    bell.close()
+    bell.ring()
