@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, free_port
 
 _SETTINGS = {
     "listen_addr": "127.0.0.1",
@@ -36,7 +35,7 @@ class Pooler:
         assert found is not None
         self._server = server
         self._folder = Path(tempfile.mkdtemp(prefix="mainspring-pgbouncer-"))
-        self.port = _free_port()
+        self.port = free_port()
         chosen = {**_SETTINGS, "listen_port": str(self.port), "auth_file": str(self._folder / "users"), **settings}
         (self._folder / "users").write_text('"mainspring" ""\n')
         lines = ["[databases]", f"* = host=127.0.0.1 port={server.port}", "[pgbouncer]"]
@@ -65,9 +64,3 @@ class Pooler:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -84,7 +84,7 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="mainspring-pg-", dir=under))
         self._binaries = self._reachable(found)
         self.data = self.folder / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self.settings = {**_SETTINGS, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self.front: int | None = None
@@ -242,7 +242,8 @@ def _end_with_us() -> None:
     set_death_signal(signal.SIGQUIT)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody uses now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -3,10 +3,15 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+import msgspec
+
 from mainspring.domain.errors import ConflictError, StoreHeldError
 from mainspring.store.commands.automations import Audited
+from mainspring.store.commands.results import Refused
 from mainspring.store.copying.place import Source, Target
-from mainspring.store.moved import Arrival, Departure
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.moved import GONE, Arrival, Departure
+from mainspring.store.transaction import Transaction
 
 
 class Endpoint(Protocol):
@@ -92,3 +97,13 @@ def in_use(where: str, sessions: list[str]) -> StoreHeldError:
         f"{len(sessions)} process(es) still use the store: {', '.join(sessions[:5])}{more}\nat {where}",
         hint="Stop them first: mainspring down, on each machine. What died there is known to be dead when its lease is over.",
     )
+
+
+def mark_departure(tx: Transaction, departure: Departure | None, act: Audited | None) -> None:
+    """Write where a store is going, or take that away, and put on record who did it. Raises ConflictError."""
+    if act is not None and isinstance(answer := HANDLERS[Audited](tx, act), Refused):
+        raise ConflictError(answer.text)
+    if departure is None:
+        tx.change("delete_meta", (GONE,))
+    else:
+        tx.change("put_meta", (GONE, msgspec.json.encode(departure).decode()))

@@ -12,12 +12,10 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError, NotFoundError, StoreError
 from mainspring.domain.sealing import PLAIN
 from mainspring.store.commands.automations import Audited
-from mainspring.store.commands.results import Refused
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.copying.endpoint import in_use, not_empty, other_move
+from mainspring.store.copying.endpoint import in_use, mark_departure, not_empty, other_move
 from mainspring.store.copying.place import CARRIED_META
 from mainspring.store.handlers.sessions import bury
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.liveness import is_gone
 from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
 from mainspring.store.postgres.address import Address
@@ -66,7 +64,7 @@ class PostgresEndpoint:
         """Bury the dead and mark it as leaving."""
         with self._transaction() as tx:
             self.bury_all(tx)
-            self._mark(tx, departure, act)
+            mark_departure(tx, departure, act)
 
     def bury_all(self, tx: PostgresTransaction) -> None:
         """Declare dead what has no lease any more; whoever still has one is named. All other writers wait until the commit."""
@@ -113,15 +111,7 @@ class PostgresEndpoint:
     def settle(self, departure: Departure | None, act: Audited | None = None) -> None:
         """Change the mark, or take it away."""
         with self._transaction() as tx:
-            self._mark(tx, departure, act)
-
-    def _mark(self, tx: PostgresTransaction, departure: Departure | None, act: Audited | None) -> None:
-        if act is not None and isinstance(answer := HANDLERS[Audited](tx, act), Refused):
-            raise ConflictError(answer.text)
-        if departure is None:
-            tx.change("delete_meta", (GONE,))
-        else:
-            tx.change("put_meta", (GONE, msgspec.json.encode(departure).decode()))
+            mark_departure(tx, departure, act)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresRows]:

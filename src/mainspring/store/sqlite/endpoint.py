@@ -8,14 +8,12 @@ import apsw
 import msgspec
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.errors import NotFoundError
 from mainspring.store.commands.automations import Audited
-from mainspring.store.commands.results import Refused
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.copying.endpoint import in_use, not_empty, other_move
+from mainspring.store.copying.endpoint import in_use, mark_departure, not_empty, other_move
 from mainspring.store.copying.place import CARRIED_META
 from mainspring.store.handlers.sessions import bury
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.liveness import is_free
 from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
 from mainspring.store.sqlite.backup import count_rows
@@ -66,23 +64,15 @@ class SqliteEndpoint:
             for (session,) in tx.all("list_sessions_to_bury"):
                 bury(tx, Bury(session))
             tx.write_rollups()
-            self._mark(tx, departure, act)
+            mark_departure(tx, departure, act)
             connection.execute("commit")
 
     def settle(self, departure: Departure | None, act: Audited | None = None) -> None:
         """Change the mark, or take it away."""
         with self._writing() as connection:
             tx = self._begin(connection)
-            self._mark(tx, departure, act)
+            mark_departure(tx, departure, act)
             connection.execute("commit")
-
-    def _mark(self, tx: SqliteTransaction, departure: Departure | None, act: Audited | None) -> None:
-        if act is not None and isinstance(answer := HANDLERS[Audited](tx, act), Refused):
-            raise ConflictError(answer.text)
-        if departure is None:
-            tx.change("delete_meta", (GONE,))
-        else:
-            tx.change("put_meta", (GONE, msgspec.json.encode(departure).decode()))
 
     def _refuse_if_used(self) -> None:
         """Refuse while any session's lock file is held: by its process or by one of its children."""
