@@ -36,6 +36,7 @@ from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.lease import Lease, awake_and_asleep
 from mainspring.store.postgres.locking import asked_at_once, lock_group
 from mainspring.store.postgres.migrate import migrate
+from mainspring.store.postgres.standstill import end_standing
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
 from mainspring.store.transaction import Transaction
@@ -86,7 +87,7 @@ class PostgresDatabase(GroupingDatabase):
         self._opening = {
             "schema": address.schema,
             "stands_still": str(lease_ms // 2),
-            "waits": str(lease_ms // 2),
+            "waits": str(self.lease.beat_ms),
             "runs": str(lease_ms * 3),
             "instance": self.instance,
         }
@@ -146,12 +147,22 @@ class PostgresDatabase(GroupingDatabase):
                     f"the lease of session {self.session} is over: its runs may belong to others now\n{error.message}",
                     hint="The process ends and is started again.",
                 ) from error
+            self._beat_meanwhile()
             raise
         if renews:
             self.lease.renew(asked)
         if self.session is None:
             self.lease.end()
         return report
+
+    def _beat_meanwhile(self) -> None:
+        """Renew the lease where only this group does not get through: who waits for another one's lock is not silent."""
+        is_connected = self.connection is not None and not self.connection.closed
+        if self.session is not None and self.lease.is_due and is_connected:
+            asked = self.lease.ask()
+            with contextlib.suppress(StoreUnavailableError):
+                super().commit([Beat()])
+                self.lease.renew(asked)
 
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
         """Run one transaction; a second one that answers command by command if a statement for many failed: one of them is guilty."""
@@ -174,6 +185,8 @@ class PostgresDatabase(GroupingDatabase):
             self._close_group(connection, transaction)
         except BaseException as fault:
             self._roll_back(connection, fault)
+            if isinstance(fault, psycopg.errors.LockNotAvailable):
+                end_standing(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
             if isinstance(fault, NoAnswerError | psycopg.errors.LockNotAvailable) and waits_for_standby(self.address):
                 raise StoreUnavailableError(
                     f"the database waits for a standby that does not confirm what was committed\nat {self.address.shown}",

@@ -21,6 +21,8 @@ class Lease:
 
     def __init__(self, ms: int, passing: Callable[[], float] = awake_and_asleep) -> None:
         self.ms = ms
+        self.beat_ms = ms // _BEATS
+        """From one beat to the next; nothing is waited for longer by one try, so that the next beat still comes in time."""
         self._passing = passing
         self._span = ms / 1000
         self._renewed: float | None = None
