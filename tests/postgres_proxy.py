@@ -15,6 +15,9 @@ Cut = Literal["before", "after", "late", "silent", "half"]
 server gets the commit when `deliver` is called. `silent`: nobody hears of anybody any more, and the line stays open. `half`: the server's
 side ends its sending."""
 
+Held = Literal["commit", "half", "answer"]
+"""What the line keeps until `deliver`: the commit; its second half; or, after it was done, its answer."""
+
 _SYNC = b"S\0\0\0\x04"
 """With this a client ends what it sends at once."""
 _COMMITTED = b"COMMIT\0"
@@ -32,6 +35,9 @@ class Proxy:
         self._late = threading.Event()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._silent_after: bytes | None = None
+        self._to_hold: tuple[int, Held] | None = None
+        self.holds = threading.Event()
+        """Set when something is kept."""
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -45,8 +51,14 @@ class Proxy:
         if place == "commit.before" and self._cut is not None:
             self._armed = True
 
+    def hold(self, port: int, what: Held) -> None:
+        """Keep this of what the client sends next on the connection that the server knows by this port of its client's."""
+        self._late.clear()
+        self.holds.clear()
+        self._to_hold = (port, what)
+
     def deliver(self) -> None:
-        """Let the commit that was held back reach the server."""
+        """Let what was held back reach the server."""
         self._late.set()
 
     def fall_silent(self, after: bytes) -> None:
@@ -95,10 +107,28 @@ class Proxy:
                         while client.recv(65_536):
                             pass
                         return
+                    if source is client and self._to_hold is not None and self._to_hold[0] == server.getsockname()[1]:
+                        self._keep(client, server, data)
+                        return
                     if source is client and self._armed:
                         self._break(client, server, data)
                         return
                     (server if source is client else client).sendall(data)
+
+    def _keep(self, client: socket.socket, server: socket.socket, data: bytes) -> None:
+        assert self._to_hold is not None
+        (_, what), self._to_hold = self._to_hold, None
+        while _SYNC not in data:
+            data += client.recv(65_536)
+        early = {"commit": 0, "half": len(data) // 2, "answer": len(data)}[what]
+        server.sendall(data[:early])
+        if what == "answer":
+            answer = b""
+            while _COMMITTED not in answer:
+                answer += server.recv(65_536)
+        self.holds.set()
+        self._late.wait(60)
+        server.sendall(data[early:])
 
     def _break(self, client: socket.socket, server: socket.socket, data: bytes) -> None:
         cut, self._cut, self._armed = self._cut, None, False

@@ -7,6 +7,7 @@ a zombie to be, continued by whoever gave the order).
 
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable
 
@@ -66,7 +67,8 @@ def _exit() -> None:
 
 
 def _stop() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
+    """Stop all threads; sent to this one, since it might run on for a while where another one takes what is sent to the process."""
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 _ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "exit": _exit, "stop": _stop}
