@@ -1,6 +1,7 @@
 """A fleet of real processes under load while server, lines, machines and clocks fail, as a seed has it."""
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -21,8 +22,12 @@ SEED = int(os.environ.get("SEED", "1"))
 LEASE_S = 3.0
 ROUNDS = 16 if ALL else 1
 MACHINES = 4 if ALL else 2
-COUNT = int(os.environ.get("COUNT", "25000" if ALL else "250"))
-A_SECOND = 60.0 if ALL else 25.0
+MINUTES = float(os.environ.get("MAINSPRING_TORTURE_MINUTES", "0"))
+"""So long instead of so many rounds, if it is set, with the load that belongs to it."""
+FEWEST_A_MINUTE = 3
+"""Fewer faults than this in a minute prove little."""
+A_SECOND = float(os.environ.get("A_SECOND", "60" if ALL else "25"))
+COUNT = int(os.environ.get("COUNT", MINUTES * 60 * A_SECOND or (25000 if ALL else 250)))
 WITHIN_S = 240.0
 FAKE_TIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 CONFIG = f"""
@@ -60,6 +65,8 @@ class Torture:
         self.lines = [self.net.line() for _ in range(MACHINES)]
         self.machines = [self.switch_on(n) for n in range(MACHINES)]
         self.reached: Counter[str] = Counter()
+        self._open: list[tuple[str, int, list[str]]] = []
+        """Of each fault: its name, its end by the server's clock, and the runs that were open then."""
         self.load: Load | None = None
 
     def switch_on(self, number: int) -> Machine:
@@ -173,14 +180,31 @@ class Torture:
 
     def rage(self) -> None:
         """Let all of them happen, as often as there are rounds; the server is killed more often than the rest."""
-        for _ in range(ROUNDS):
+        until = time.monotonic() + MINUTES * 60
+        rounds = itertools.count() if MINUTES else range(ROUNDS)
+        for _ in rounds:
             for fault in self.faults():
+                if MINUTES and time.monotonic() > until:
+                    return
                 self.fleet.until(self.all_work)
-                fault()
-                self.reached[fault.__name__] += 1
+                self._suffer(fault)
                 for _ in range(6 if ALL else 0):
-                    self.server_killed()
-                    self.reached["server_killed"] += 1
+                    self._suffer(self.server_killed)
+
+    def _suffer(self, fault: Callable[[], None]) -> None:
+        fault()
+        self.reached[fault.__name__] += 1
+        ((now,),) = self.fleet.rows("select (extract(epoch from clock_timestamp()) * 1000)::bigint")
+        open_then = [str(run) for (run,) in self.fleet.rows("select id from runs where finished_at is null")]
+        self._open.append((fault.__name__, now, open_then))
+
+    def longest(self) -> dict[str, float]:
+        """Return by fault in how many seconds at most all that was open at its end had ended, whatever came in between."""
+        found: dict[str, float] = {}
+        for name, since, runs in self._open:
+            ((last,),) = self.fleet.rows("select max(finished_at) from runs where id = any(%s)", runs)
+            found[name] = max(found.get(name, 0.0), ((last or since) - since) / 1000)
+        return found
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -212,11 +236,9 @@ def test_fleet_under_faults_loses_doubles_and_strands_nothing(torture: Torture) 
     torture.fleet.until(lambda: load.is_over, within=WITHIN_S + COUNT / A_SECOND)
     torture.fleet.until(lambda: not verdict.unfinished(torture.fleet), within=WITHIN_S)
     took = time.monotonic() - began
-    ends = torture.fleet.rows("select automation, state, count(*) from runs group by 1, 2 order by 1, 2")
-    again = verdict.repeated(torture.fleet)
-    print(
-        f"\n{dict(torture.reached)} in {raged:.0f} s; all ended after {took:.0f} s: {ends}; repeated under their key: {again}"
-    )
+    wrong = verdict.wrongs(torture.fleet, load.acknowledged)
+    print(verdict.report(torture.fleet, wrong, torture.reached, torture.longest(), raged=raged, took=took))
     assert load.errors == []
-    assert verdict.wrongs(torture.fleet, load.acknowledged) == []
+    assert wrong == []
+    assert torture.reached.total() >= FEWEST_A_MINUTE * MINUTES, "too few faults in this time"
     assert set(torture.reached) == {fault.__name__ for fault in torture.faults()}, "a fault was not reached"

@@ -34,15 +34,16 @@ def unfinished(fleet: Fleet) -> list[tuple[str, str | None]]:
     return fleet.rows(f"select id, state, reason from runs where finished_at is null and not {asks}")
 
 
+LOST, DOUBLED = "acknowledged and lost", ("done under two keys", "repeated though it must not be")
+
+
 def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
     """Return what is wrong, in words."""
     there = {run for (run,) in fleet.rows("select id from runs")}
-    wrong = [f"acknowledged and lost: {run}" for run in acknowledged if run not in there]
-    wrong += [f"done under two keys: {text}" for text in fleet.doubled()]
+    wrong = [f"{LOST}: {run}" for run in acknowledged if run not in there]
+    wrong += [f"{DOUBLED[0]}: {text}" for text in fleet.doubled()]
     calls = Counter(text for _, _, text in fleet.noted())
-    wrong += [
-        f"repeated though it must not be: {text}" for text, n in calls.items() if n > 1 and text.startswith("bet ")
-    ]
+    wrong += [f"{DOUBLED[1]}: {text}" for text, n in calls.items() if n > 1 and text.startswith("bet ")]
     wrong += [f"not ended: {row}" for row in unfinished(fleet)]
     wrong += [f"failed: {row}" for row in fleet.rows("select id, automation, reason from runs where state = 'failed'")]
     holding = fleet.rows("select 1 from runs where state = 'needs_attention'")
@@ -57,3 +58,22 @@ def repeated(fleet: Fleet) -> int:
     """Return how many effects were asked for again under their key: the world keeps them from happening twice."""
     calls = Counter((key, text) for _, key, text in fleet.noted())
     return sum(count - 1 for count in calls.values())
+
+
+def report(
+    fleet: Fleet, wrong: list[str], reached: Counter[str], longest: dict[str, float], *, raged: float, took: float
+) -> str:
+    """Return what happened, and how it ended, for people."""
+    ends = fleet.rows("select automation, state, count(*) from runs group by 1, 2 order by 1, 2")
+    lines = [
+        "",
+        f"{reached.total()} faults in {raged:.0f} s; all runs had ended after {took:.0f} s",
+        *(f"  {name}: {count}, then at most {longest.get(name, 0.0):.1f} s" for name, count in sorted(reached.items())),
+        f"  from a fault to the end of all that was open: at most {max(longest.values(), default=0.0):.1f} s",
+        *(f"{automation} {state}: {count}" for automation, state, count in ends),
+        f"lost: {sum(text.startswith(LOST) for text in wrong)}",
+        f"doubled: {sum(text.startswith(DOUBLED) for text in wrong)}",
+        f"otherwise wrong: {sum(not text.startswith((LOST, *DOUBLED)) for text in wrong)}",
+        f"repeated under their key: {repeated(fleet)}",
+    ]
+    return "\n".join(lines)
