@@ -92,7 +92,10 @@ class Torture:
         return None
 
     def all_work(self) -> bool:
-        """Tell whether each machine has a worker with a session."""
+        """Tell whether each machine has a worker with a session. What ended because the server was away at its start is started again."""
+        for number, machine in enumerate(self.machines):
+            if not machine.processes():
+                self.machines[number] = self.switch_on(number)
         return all(self.session_of(machine) is not None for machine in self.machines)
 
     def _reconnect(self) -> None:

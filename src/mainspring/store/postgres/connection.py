@@ -166,13 +166,21 @@ def refuse_unsafe(connection: Connection, address: Address) -> None:
         )
 
 
-def waits_for_standby(address: Address) -> bool:
-    """Tell whether somebody in this database is kept waiting for a standby; False if the server cannot be asked."""
+def refuse_waiting_for_standby(address: Address, fault: psycopg.Error) -> None:
+    """Do nothing if nobody in this database is kept waiting for a standby, or the server cannot be asked.
+
+    Raises StoreUnavailableError, caused by the `fault` that this wait led to.
+    """
     try:
         with connect(address) as looking:
-            return looking.execute(TEXTS["list_waiting_for_standby"]).fetchone() is not None
+            waits = looking.execute(TEXTS["list_waiting_for_standby"]).fetchone() is not None
     except (psycopg.Error, MainspringError):
-        return False
+        return
+    if waits:
+        raise StoreUnavailableError(
+            f"the database waits for a standby that does not confirm what was committed\nat {address.shown}",
+            hint="Are the servers of synchronous_standby_names up? Without one nothing is acknowledged.",
+        ) from fault
 
 
 def _refused(fault: psycopg.Error, address: Address) -> MainspringError:

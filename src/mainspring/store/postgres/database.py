@@ -5,6 +5,7 @@ rollups, COMMIT. One thread uses it. Statements see what was committed before ea
 upon at once is locked first (see locking.py).
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ from mainspring.store.postgres.connection import (
     connect,
     is_pooled,
     refuse_unsafe,
-    waits_for_standby,
+    refuse_waiting_for_standby,
 )
 from mainspring.store.postgres.faults import ends_connection, translate
 from mainspring.store.postgres.hints import Hints
@@ -187,11 +188,8 @@ class PostgresDatabase(GroupingDatabase):
             self._roll_back(connection, fault)
             if isinstance(fault, psycopg.errors.LockNotAvailable):
                 end_standing(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
-            if isinstance(fault, NoAnswerError | psycopg.errors.LockNotAvailable) and waits_for_standby(self.address):
-                raise StoreUnavailableError(
-                    f"the database waits for a standby that does not confirm what was committed\nat {self.address.shown}",
-                    hint="Are the servers of synchronous_standby_names up? Without one nothing is acknowledged.",
-                ) from fault
+            if isinstance(fault, NoAnswerError | psycopg.errors.LockNotAvailable):
+                refuse_waiting_for_standby(self.address, fault)
             raise self._meaning(fault) or fault if isinstance(fault, Exception) else fault from fault
         failpoints.hit("commit.after")
         self.session = transaction.session
@@ -261,12 +259,10 @@ class PostgresDatabase(GroupingDatabase):
 
     def _roll_back(self, connection: Connection, fault: BaseException) -> None:
         """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""
-        try:
+        with contextlib.suppress(psycopg.Error):
             if not connection.closed and not ends_connection(fault):
                 connection.execute("rollback")
                 return
-        except psycopg.Error:
-            pass
         connection.close()
 
     @property
