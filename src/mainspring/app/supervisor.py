@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mainspring.app.post import PROBATION, UNAVAILABLE, Post
+from mainspring.app.post import PROBATION, Post
 from mainspring.app.project import Handover, Project
 from mainspring.app.supervisor_record import SupervisorRecord
 from mainspring.domain.errors import StoreError
@@ -113,7 +113,7 @@ class Supervisor:
 
     def _died(self, post: Post, process: "subprocess.Popen[bytes]") -> None:
         end = post.ended(process.returncode)
-        if end.was_short and end.code != UNAVAILABLE and post.role == Role.WORKER:
+        if end.was_short and end.code == 0 and post.role == Role.WORKER:
             why = "does a module end it while it is loaded? It is started again"
             said = (process.pid, end.code, end.lived, why)
             _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", *said)

@@ -20,7 +20,7 @@ from mainspring.app.parent_watch import ParentWatch
 from mainspring.app.post import GONE, STALLED
 from mainspring.app.project import Handover, Project
 from mainspring.app.working import StalledError, Working
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
 from mainspring.engine.parentage import kill_group, set_death_signal
 from mainspring.engine.problem import Problem
 
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
         asyncio.run(_work(project, handover))
     except MainspringError as error:
         sys.stderr.write(f"mainspring worker: {error}\n")
-        return 2
+        return GONE if isinstance(error, StoreUnavailableError | StoreFullError) else 2
 
 
 async def _work(project: Project, handover: Handover) -> NoReturn:
