@@ -57,7 +57,7 @@ bench: $(BENCH) ## Print each figure beside a peer's, from the same run
 	@$(BENCH_PY) -m bench
 
 torture: $(DEV) $(OLD_POSTGRES:%=.venv-postgres/%/.made) ## Simulate many seeds (SEEDS=n), kill at every commit point and again during recovery, try each PostgreSQL, and pgbouncer
-	@SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
+	@MAINSPRING_CRASH_ALL=1 SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
 	@MAINSPRING_CRASH_ALL=1 $(PYTEST) tests/crash tests/torture tests/acceptance/test_takeover.py tests/acceptance/test_stopped_commits.py -n 2 --timeout=0
 	@bad=; for version in $(OLD_POSTGRES); do echo "PostgreSQL $$version"; \
 	MAINSPRING_POSTGRES=$$version $(PYTEST) $(ON_EACH_POSTGRES) -n 2 -q -k "not sqlite" || bad=1; done; test -z "$$bad"

@@ -15,7 +15,7 @@ from tests.simulation.world import simulate
 
 SEEDS = int(os.environ.get("SEEDS", "1000"))
 CHUNKS = 4
-SHARES = {"sqlite": 1, "postgres": 8}
+SHARES = {"sqlite": 1, "postgres": 16}
 """Of so many seeds one is lived on this database."""
 BUDGET_S = 180.0 if SEEDS <= 1_000 else float("inf")
 """For one chunk; a chunk that is late lives fewer seeds, down to the floor."""
