@@ -176,6 +176,31 @@ def test_slots_are_made_while_the_worker_fails_to_load(site: Site) -> None:
     )
 
 
+def test_down_waits_for_those_whom_it_told(file_site: Site) -> None:
+    """One that is started while the others still drain is neither told to end nor waited for."""
+    site = file_site
+    first = site.up("--role", "watcher")
+    site.until(site.is_whole, "it did not come")
+    first.send_signal(signal.SIGSTOP)
+    down = subprocess.Popen(
+        [sys.executable, "-m", "mainspring", "down"], cwd=site.folder, env=site.env, stderr=subprocess.DEVNULL
+    )
+    site.until(lambda: _is_told_to_end(first.pid), "it was not told")
+    second = site.up("--role", "web")
+    site.until(lambda: site.live("web"), "the other did not come")
+    first.send_signal(signal.SIGCONT)
+    assert down.wait(PATIENCE) == 0
+    assert first.wait(PATIENCE) == 0
+    assert second.poll() is None
+
+
+def _is_told_to_end(pid: int) -> bool:
+    """Tell whether a process that was stopped has a SIGTERM before it."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (pending,) = [line.split()[1] for line in lines if line.startswith("ShdPnd")]
+    return bool(int(pending, 16) & 1 << signal.SIGTERM - 1)
+
+
 def test_quarantined_worker_is_not_replaced_until_up_starts_anew(site: Site) -> None:
     """Its runs are free at once, its process is killed, its post stays empty; the other worker of that machine goes on."""
     up = site.up("--role", "worker", "--processes", "2")
