@@ -25,7 +25,7 @@ def figures() -> list[Figure]:
     peers: dict[str, list[dict[str, Any]]] = {name: [] for name, *_ in PEERS}
     with server() as found:
         for n in range(REPEATS):
-            ours.append(measure("ours_postgres", "staged", RUNS, 500, 1, url=new_database(found, f"ours{n}")))
+            ours.append(measure("ours_postgres", "staged", RUNS, 500, url=new_database(found, f"ours{n}")))
             for name, side, runs, at_once, _ in PEERS:
                 if find_spec(PACKAGES[name]) is None:  # oban-py wants Python 3.12
                     continue

@@ -44,6 +44,12 @@ async def steps(run: ms.Run, count: int) -> int:
     return x
 
 
+@ms.task
+async def one_step(x: int) -> int:
+    """A run of one step."""
+    return x + 1
+
+
 @ms.workflow
 async def plain_steps(run: ms.Run, count: int) -> int:
     """Plain functions one after the other."""

@@ -57,9 +57,9 @@ async def more_steps(runs: int, count: int) -> dict[str, Any]:
         return {"units": runs * count, **spent.read()}
 
 
-async def staged(runs: int, in_flight: int, count: int) -> dict[str, Any]:
-    """Runs that lie ready: from the worker's first claim to the last committed result."""
-    await _staged("steps", runs, count=count)
+async def staged(runs: int, in_flight: int) -> dict[str, Any]:
+    """One-step runs that lie ready: from the worker's first claim to the last committed result."""
+    await _staged("one_step", runs, x=1)
     async with working(in_flight) as engine:
         spent = Spent(URL)
         await until_finished(engine.store, runs)
@@ -78,7 +78,7 @@ async def worker(in_flight: int) -> dict[str, Any]:
 
 async def stage(runs: int) -> dict[str, Any]:
     """Leave one-step runs ready."""
-    await _staged("steps", runs, count=1)
+    await _staged("one_step", runs, x=1)
     return {}
 
 

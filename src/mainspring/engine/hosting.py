@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from mainspring.engine.programs import Program
 
 
+class Aboard(Protocol):
+    """The runs that are aboard of a worker, as whoever brings them news sees them."""
+
+    drivers: "dict[str, Driver]"
+
+    @property
+    def active(self) -> int:
+        """How many there are."""
+        ...
+
+    def driver_of(self, run: str) -> "Driver | None":
+        """Return the driver of a run that is aboard and to which something happened."""
+        ...
+
+
 class Hosting(Protocol):
     """The worker, as a driver sees it."""
 

@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from mainspring.domain.journal import Fact
+from mainspring.engine.hosting import Aboard
 from mainspring.store.base import EngineReads, Store
-
-if TYPE_CHECKING:
-    from mainspring.engine.driver import Driver
 
 _LOG = logging.getLogger("mainspring.worker")
 
@@ -38,12 +36,10 @@ Later = Callable[[Callable[[], None]], Any]
 class InboxReader:
     """Made and used in the loop's thread. A fact that is read twice is known by its number."""
 
-    def __init__(
-        self, store: Store, reads: EngineReads, drivers: Mapping[str, "Driver"], off_loop: OffLoop, later: Later
-    ) -> None:
+    def __init__(self, store: Store, reads: EngineReads, aboard: Aboard, off_loop: OffLoop, later: Later) -> None:
         self._store = store
         self._reads = reads
-        self._drivers = drivers
+        self._aboard = aboard
         self._off_loop = off_loop
         self._later = later
         self._reading = False
@@ -55,7 +51,7 @@ class InboxReader:
             self._wanted = True
             return
         session = self._store.session
-        if session is None or not self._drivers:
+        if session is None or not self._aboard.active:
             return
         self._reading = True
         self._off_loop(lambda: self._reads.facts_after(session, 0), self._read)
@@ -71,7 +67,7 @@ class InboxReader:
         for fact in read:
             by_run.setdefault(fact.run, []).append(fact)
         for run_id, facts in by_run.items():
-            driver = self._drivers.get(run_id)
+            driver = self._aboard.driver_of(run_id)
             if driver is not None:
                 driver.add_facts(facts)
         if self._wanted:

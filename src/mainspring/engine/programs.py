@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring.domain.call import decode_call, encode_result
+from mainspring.domain.call import decode_call, encode_call, encode_result
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.journal import OutcomeKind
@@ -21,7 +21,7 @@ from mainspring.engine.child_runs import STEP_RUN, read_step_run
 from mainspring.engine.commands import run_command
 from mainspring.engine.products import look_after, promised_by
 from mainspring.engine.registry import Registry
-from mainspring.engine.requests import Restarted, RolledBack, StepPlan, Unloaded
+from mainspring.engine.requests import Restarted, RolledBack, StepCall, StepPlan, Unloaded
 from mainspring.engine.run import Run
 from mainspring.engine.undoing import undo_all
 from mainspring.store.commands.runs import ClaimedRun
@@ -31,13 +31,17 @@ _OWN_ENDS = (RolledBack, Restarted, Unloaded, GeneratorExit)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`main(body)` is the coroutine; `retry` the policy of steps that have none of their own."""
+    """`main(body)` is the coroutine; `retry` the policy of steps that have none of their own.
+
+    `single()` returns the only step that a body of one step asks for, as it would ask for it; None for any other body.
+    """
 
     main: Callable[[Body], Coroutine[Any, Any, Any]]
     encode_result: Callable[[Any], bytes]
     retry: Retry | None = None
     on_blocked: str = "hold"
     automation: Automation | None = None
+    single: Callable[[], StepCall] | None = None
 
 
 def program_of(run: ClaimedRun, registry: Registry, data: bytes, payload_max: int = DEFAULT_LIMIT) -> Program:
@@ -161,7 +165,13 @@ def _single(
     def encode_it(value: Any) -> bytes:
         return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
 
-    return Program(main, encode_it, plan.retry, on_blocked, automation)
+    def call() -> StepCall:
+        what = plan.name or fn.__name__
+        return StepCall(
+            fn, signature, args, kwargs, encode_call(signature, args, kwargs, what, limit=payload_max), plan
+        )
+
+    return Program(main, encode_it, plan.retry, on_blocked, automation, None if promised else call)
 
 
 def _plan_of(run: ClaimedRun, options: Mapping[str, Any], retry: Retry | None) -> StepPlan:

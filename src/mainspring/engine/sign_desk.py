@@ -1,17 +1,13 @@
 """Where the signs of running attempts arrive: log lines go to the log, child processes are recorded, the rest goes to the driver."""
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.hosting import Aboard
 from mainspring.engine.run_services import ignore
 from mainspring.engine.signs import LogSign, ProcessSign, Sign, SignKind
 from mainspring.store.base import Store
 from mainspring.store.commands.journal import RecordProcess
-
-if TYPE_CHECKING:
-    from mainspring.engine.driver import Driver
 
 _LOG = logging.getLogger("mainspring.step")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -20,9 +16,9 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 class SignDesk:
     """Used in the loop's thread."""
 
-    def __init__(self, store: Store, drivers: Mapping[str, "Driver"]) -> None:
+    def __init__(self, store: Store, aboard: Aboard) -> None:
         self._store = store
-        self._drivers = drivers
+        self._aboard = aboard
 
     def take(self, spec: AttemptSpec | None, _kind: SignKind, sign: Sign) -> None:
         """Take a sign of life of an attempt (`spec`) or of a child process."""
@@ -31,7 +27,9 @@ class SignDesk:
             known = ignore if ack is None else lambda result: ack(result if isinstance(result, Exception) else None)
             self._store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), known)
             return
-        driver = self._drivers.get(spec.run_id) if spec is not None else None
+        is_line = isinstance(sign, LogSign)
+        find = self._aboard.drivers.get if is_line else self._aboard.driver_of  # a line of log changes nothing
+        driver = find(spec.run_id) if spec is not None else None
         if driver is not None and spec is not None:
             driver.steps.sign(spec, sign)
         if isinstance(sign, LogSign):

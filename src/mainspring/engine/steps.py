@@ -16,7 +16,7 @@ from mainspring.domain.journal import AttemptRecord, Checkpoint, OutcomeKind
 from mainspring.domain.retry import Retry
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.verdict import permanent
-from mainspring.engine.attempt import AttemptEnd, AttemptSpec
+from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec
 from mainspring.engine.guard import guarded
 from mainspring.engine.live_step import LiveStep, in_doubt, isolation_of
 from mainspring.engine.requests import Request, StepCall
@@ -38,6 +38,7 @@ class Steps:
     def __init__(self, driver: "Driver") -> None:
         self._driver = driver
         self._live: dict[str, LiveStep] = {}
+        self._adopted: tuple[str, AttemptHandle | None, int] | None = None
         self._undos: dict[str, tuple[Request, StepCall]] = {}
         """Undos whose step's attempt is still being stopped: it must not act after its undo."""
 
@@ -46,8 +47,23 @@ class Steps:
         """Tell whether an attempt runs or its mark is on its way."""
         return bool(self._live)
 
+    def adopt(self, ident: str, handle: AttemptHandle | None, started_at: int) -> None:
+        """Take the first attempt of a step, which was started before the body asks for it, as the one that it asks for."""
+        self._adopted = ident, handle, started_at
+
+    def adopted_ended(self, ident: str, end: AttemptEnd) -> None:
+        """Take the end of the adopted attempt, if it still counts."""
+        step = self._live.get(ident)
+        if step is not None and step.attempt == 1:
+            self._ended(step, end)
+
     def start(self, request: Request, call: StepCall) -> None:
         """Start a step: its first attempt, or the next one after what is on record."""
+        if self._adopted is not None and self._adopted[0] == request.ident:
+            step, (_, step.handle, step.started_at) = LiveStep(request, call), self._adopted
+            step.first_at, self._adopted = step.started_at, None
+            self._live[request.ident] = step
+            return
         undone = request.ident.removeprefix("undo:")
         if request.kind is OutcomeKind.UNDO and undone in self._live:
             self._undos[undone] = (request, call)

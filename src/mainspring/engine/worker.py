@@ -26,6 +26,8 @@ from mainspring.engine.registry import Registry
 from mainspring.engine.run_services import RunServices, Transactional, ignore
 from mainspring.engine.sign_desk import SignDesk
 from mainspring.engine.signs import Sign, SignKind
+from mainspring.engine.straight import Straight
+from mainspring.engine.straights import Straights
 from mainspring.engine.taking_back import program_for
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes, EngineReads, Store
@@ -63,7 +65,7 @@ class Worker(RunServices):
         self._registry = registry
         self.off_loop = off_loop or in_executor(loop)
         self.drivers: dict[str, Driver] = {}
-        on_sign = SignDesk(store, self.drivers).take
+        on_sign = SignDesk(store, self).take
         self.attempts = Attempts(
             loop,
             on_sign=on_sign,
@@ -78,7 +80,8 @@ class Worker(RunServices):
         self._only: str | None = None
         self._due: asyncio.TimerHandle | None = None
         self._round: asyncio.TimerHandle | None = None
-        self._inboxes = InboxReader(store, reads, self.drivers, self.off_loop, self._later)
+        self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later)
+        self._straights = Straights(self)
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
         self._cleared: set[str] = set()
         self._rounds = 0
@@ -104,6 +107,7 @@ class Worker(RunServices):
         """Claim nothing more, give runs back as soon as what is in flight is saved; `on_idle` is called at the end."""
         self.draining = True
         self._parking.clear()
+        self._straights.take_up_all()
         for driver in list(self.drivers.values()):
             driver.drain()
         self._tell_idle()
@@ -120,6 +124,7 @@ class Worker(RunServices):
         for handle in (self._due, self._round):
             if handle is not None:
                 handle.cancel()
+        self._straights.let_go()
         for driver in list(self.drivers.values()):
             driver.let_go()
         self._parking.clear()
@@ -128,7 +133,12 @@ class Worker(RunServices):
     @property
     def active(self) -> int:
         """How many runs this worker works on now."""
-        return len(self.drivers) + self._histories.count
+        return len(self.drivers) + self._histories.count + len(self._straights)
+
+    @property
+    def goes_straight(self) -> bool:
+        """Whether nobody has to see an outcome before the end of its run."""
+        return self.crash_after is None and not self.draining and not self.settings.suspects
 
     def changed(self, changes: Changes) -> None:
         """The store says that something may have come."""
@@ -143,6 +153,7 @@ class Worker(RunServices):
         if self._rounds % _ROUNDS_A_BEAT == 0 and self.store.session is not None:
             self.store.submit(Beat(), ignore)
             self.want()  # the truth is what a scan finds; news and the timer only make it come sooner
+        self._straights.take_up_all(now)
         for driver in list(self.drivers.values()):
             driver.steps.mark_long(now, self.settings.stalled_ms)
             driver.send_notes()
@@ -231,7 +242,7 @@ class Worker(RunServices):
     def _history_read(self, run: ClaimedRun, read: History | Exception) -> None:
         if isinstance(read, Exception):
             _LOG.error("run %s cannot be loaded: %s", run.id, read)
-            self._halt_unloadable(run, read)
+            self.unsaved(run, read)
         else:
             self._load(run, read)
 
@@ -239,19 +250,33 @@ class Worker(RunServices):
         try:
             opened = self.opened(history)
             program = program_for(run, self._registry, self.sealing.open(run.input), self.payload_max, opened)
+            if opened is None and self._straights.start(run, program):
+                return
             driver = Driver(self, run, program, opened)
             driver.draining = self.draining
         except Exception as error:  # noqa: BLE001  whatever keeps one run from loading must not keep the others
-            self._halt_unloadable(run, error)
+            self.unsaved(run, error)
             return
-        self.drivers[run.id] = driver
+        self._begin(driver)
+
+    def load_adopted(self, straight: Straight) -> Driver | None:
+        """Load a straight run as an ordinary one that adopts the attempt; None if it cannot be loaded."""
+        driver = Driver(self, straight.run, straight.program, None)
+        driver.steps.adopt(straight.ident, straight.handle, straight.started_at)
+        return driver if self._begin(driver) else None
+
+    def _begin(self, driver: Driver) -> bool:
+        self.drivers[driver.run.id] = driver
         try:
             driver.begin()
         except Exception as error:  # noqa: BLE001
             driver.let_go()
-            self._halt_unloadable(run, error)
+            self.unsaved(driver.run, error)
+            return False
+        return True
 
-    def _halt_unloadable(self, run: ClaimedRun, error: Exception) -> None:
+    def unsaved(self, run: ClaimedRun, error: Exception) -> None:
+        """Halt a run that cannot be loaded, or of which a command cannot be executed."""
         halt = Halt(run.id, run.claim, FailureReason.BODY_ERROR, run.rank, self.seal_failure(self.failure_of(error)))
         self.store.submit(halt, ignore)
 
@@ -266,7 +291,7 @@ class Worker(RunServices):
             driver.let_go()
         else:
             self._parking.park(driver)
-        self._freed()
+        self.freed()
 
     def gone(self, driver: Driver) -> None:
         """Forget a driver."""
@@ -274,9 +299,10 @@ class Worker(RunServices):
         if self.drivers.get(run_id) is driver:
             del self.drivers[run_id]
         self._parking.forget(driver)
-        self._freed()
+        self.freed()
 
-    def _freed(self) -> None:
+    def freed(self) -> None:
+        """There is room for another run."""
         if self.draining:
             self._tell_idle()
         else:
@@ -290,9 +316,14 @@ class Worker(RunServices):
         """A command that cannot be executed: the run is let go, and halted so that a person sees it."""
         _LOG.error("run %s was let go: a command of it cannot be executed: %s", driver.run.id, error)
         driver.let_go()
-        self._halt_unloadable(driver.run, error)
+        self.unsaved(driver.run, error)
 
     # -- facts and signs -----------------------------------------------------------------------------------------------
+
+    def driver_of(self, run: str) -> Driver | None:
+        """Return the driver of a run that is aboard and to which something happened."""
+        self._straights.take_up_run(run)
+        return self.drivers.get(run)
 
     def look_for_facts(self) -> None:
         """Read what came into the inboxes of loaded runs."""

@@ -5,6 +5,7 @@ import msgspec
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact
 from mainspring.domain.states import FailureReason, RunState
+from mainspring.store.commands.journal import SaveOutcome
 
 
 class RunKey(msgspec.Struct, frozen=True):
@@ -161,6 +162,8 @@ class Finish(msgspec.Struct, frozen=True):
     detail: bytes | None = None
     then: StartRun | None = None
     """The run that continues this one with a new input, in the same commit; it takes over the parent and the key."""
+    last: SaveOutcome | None = None
+    """The outcome that ends the run, appended by the same commit."""
 
 
 class Halt(msgspec.Struct, frozen=True):

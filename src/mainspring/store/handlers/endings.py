@@ -5,7 +5,7 @@ from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Finish, Halt, Release, StartRun, Suspend
 from mainspring.store.handlers import inbox, keys, partitions, queues, undoing
-from mainspring.store.handlers.journal import encode_failure
+from mainspring.store.handlers.journal import encode_failure, save_outcome
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.transaction import Transaction
@@ -76,6 +76,8 @@ def halt(tx: Transaction, command: Halt) -> Done | Refused:
 def finish(tx: Transaction, command: Finish) -> Done | Refused:
     """End a run by its owner."""
     c = command
+    if c.last is not None and isinstance(answer := save_outcome(tx, c.last), Refused):
+        return answer
     failure = encode_failure(c.failure)
     rows = tx.all(
         "finish",

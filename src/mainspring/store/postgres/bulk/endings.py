@@ -7,6 +7,7 @@ from mainspring.store.commands.runs import Annotate, Finish, Suspend
 from mainspring.store.handlers.endings import count_end
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
+from mainspring.store.postgres.bulk.journal import save_outcomes
 from mainspring.store.postgres.bulk.kind import Kind, run_of
 from mainspring.store.postgres.transaction import PostgresTransaction
 
@@ -27,15 +28,29 @@ def _alone(tx: PostgresTransaction, commands: Sequence[Finish]) -> list[bool]:
 
 
 def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None]:
-    """End runs by their owners."""
+    """End runs by their owners, each after its last outcome."""
+    last = [c.last for c in commands if c.last is not None]
+    saved = (
+        {c.run for c, answer in zip(last, save_outcomes(tx, last), strict=True) if answer is not None}
+        if last
+        else set()
+    )
+    ended = _end(tx, [c for c in commands if c.last is None or c.run in saved])
+    return [DONE if c.run in ended else None for c in commands]
+
+
+def _end(tx: PostgresTransaction, commands: list[Finish]) -> set[str]:
+    """End runs with all that follows from it; return which."""
     rows = [
         (c.run, c.claim, c.state, c.rank, c.result, encode_failure(c.failure), c.reason, c.failed_ident, c.detail)
         for c in commands
     ]
+    if not rows:
+        return set()
     ended = {row[0]: row[1:] for row in tx.all("finish_runs", (*columns("tntnbbttb", rows), tx.session, tx.now))}
     mine = [c for c in commands if c.run in ended]
     if not mine:
-        return [None] * len(commands)
+        return set()
     tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
     keyed = [(ended[c.run][0], ended[c.run][1], c.run, c.state) for c in mine if ended[c.run][1] is not None]
     if keyed:
@@ -43,7 +58,7 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
     for c in mine:
         automation, _, started_at = ended[c.run]
         count_end(tx, automation, c.state, started_at, c.reason)
-    return [DONE if c.run in ended else None for c in commands]
+    return set(ended)
 
 
 def _annotate(tx: PostgresTransaction, commands: list[Annotate]) -> list[Done | None]:
