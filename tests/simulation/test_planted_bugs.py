@@ -42,11 +42,16 @@ def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only
 
 def no_fencing(patch):
     """The journal takes outcomes of whoever sends them, and no commit looks whether its session lives."""
-    _statement(patch, "save_outcome", "where id = ?1 and claim = ?10 and +session = ?18", "where id = ?1 or ?10 = ?18")
+    _statement(
+        patch,
+        "save_outcome",
+        "where id = ?1 and claim = ?10 and coalesce(session, 0) = ?18",
+        "where id = ?1 or ?10 = ?18",
+    )
     _statement(
         patch,
         "save_outcomes",
-        "and runs.claim = wanted.claim and +runs.session = ?19",
+        "and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?19",
         "and cast(?19 as bigint) is not null",
         only=POSTGRES,
     )

@@ -1,22 +1,19 @@
 """A fresh run of one step that goes straight from its claim to its end, without a body: the step's outcome ends the run in one commit.
 
-The journal does not tell the difference: a replay finds the same outcome under the same identity and key. Whatever else happens (its attempt fails,
- or tells of itself; a fact comes; the worker drains; it takes long) makes it an ordinary run, whose driver takes it up.
+The journal does not tell the difference: a replay finds the same outcome under the same identity and key. Whatever else happens (its
+attempt fails, or tells of itself; a fact comes; the worker drains; it takes long) makes it an ordinary run, whose driver takes it up.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.ids import idempotency_key
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.states import OutcomeState, RunState
 from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec
 from mainspring.engine.hosting import Hosting
 from mainspring.engine.live_step import isolation_of
 from mainspring.engine.programs import Program
 from mainspring.engine.requests import StepCall
-from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.runs import ClaimedRun, Finish
+from mainspring.store.commands.runs import ClaimedRun, Complete
 
 if TYPE_CHECKING:
     from mainspring.engine.steps import Steps
@@ -93,30 +90,24 @@ class Straight:
             self.steps.adopted_ended(self.ident, end)
         elif not self.is_over:
             self.is_over = True
-            self._hosting.store.submit(self._finish(end), self._answered)
+            self._hosting.store.submit(self._completion(end), self._answered)
+            self._among.ended()
 
-    def _finish(self, end: AttemptEnd) -> Finish:
+    def _completion(self, end: AttemptEnd) -> Complete:
         run, hosting = self.run, self._hosting
-        output = hosting.seal(end.output)
-        last = SaveOutcome(
+        return Complete(
             run.id,
             run.claim,
-            1,
+            run.automation,
             self.ident,
             self.name,
-            OutcomeKind.STEP,
-            OutcomeState.SUCCEEDED,
-            1,
-            1,
-            0,
             self.started_at,
             hosting.clock.now(),
             end.took_us,
-            run.automation,
             hosting.seal(self.call.input),
-            output,
+            hosting.seal(end.output),
+            run.parent,
         )
-        return Finish(run.id, run.claim, RunState.SUCCEEDED, 1, output, last=last)
 
     def _answered(self, result: Any) -> None:
         self._among.over(self, result if isinstance(result, Exception) and not isinstance(result, Refused) else None)

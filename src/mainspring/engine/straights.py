@@ -41,6 +41,8 @@ class Straights:
     def __init__(self, host: StraightsHost) -> None:
         self._host = host
         self._aboard: dict[str, Straight] = {}
+        self.over_count = 0
+        """Of how many the work is done, and the end on its way to the store."""
 
     def __len__(self) -> int:
         return len(self._aboard)
@@ -97,9 +99,15 @@ class Straights:
         for straight in aboard.values():
             straight.let_go()
 
+    def ended(self) -> None:
+        """The work of a run is done: there is room for another one while its end is on its way."""
+        self.over_count += 1
+        self._host.freed()
+
     def over(self, straight: Straight, fault: Exception | None) -> None:
         """The end of a run is committed, or it is another's; `fault`: its end cannot be committed at all."""
         if self._aboard.pop(straight.run.id, None) is not None:
+            self.over_count -= 1
             if fault is not None:
                 self._host.unsaved(straight.run, fault)
             self._host.freed()

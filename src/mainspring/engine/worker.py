@@ -1,12 +1,13 @@
 """The worker: claims runs while it has room, holds their drivers, keeps suspended ones in a bounded memory, drains.
 
-Invariants. One Claim is under way at a time. All state here is touched in the loop's thread only; the store's thread
+Invariants. One Claim is under way at a time, a second one only while more is ready than it takes. All state here is touched in the loop's thread only; the store's thread
 passes things on with `call_soon_threadsafe`. A run is loaded once: a claimed run that is still parked here goes on
 without replay. Each beat looks for what is ready or due, whether or not there was news of it.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -75,7 +76,11 @@ class Worker(RunServices):
             clock=clock,
         )
         self._parking = Parking(self.settings.parked, self.settings.park_bytes)
-        self._claiming = self._wanted = self._claim_soon = False
+        self._wanted = self._claim_soon = False
+        self._asked: deque[int] = deque()
+        """How many runs were asked for by each Claim under way."""
+        self._more = False
+        """Whether more was ready than the last Claim could take."""
         self._claim_count = 0
         self._only: str | None = None
         self._due: asyncio.TimerHandle | None = None
@@ -179,18 +184,20 @@ class Worker(RunServices):
 
     def _claim(self) -> None:
         self._claim_soon = False
-        room = self._room()
-        if self._claiming or self.draining or room <= 0 or (self.settings.one_run and self._only is None):
+        room = self._room() - sum(self._asked)
+        if self.draining or room <= 0 or len(self._asked) > self._more or (self.settings.one_run and self._only is None):
             return
         self._wanted = False
-        self._claiming = True
         self._claim_count += 1
         claim_id = f"{self.store.session}:{self._claim_count}"
         s = self.settings
-        self.store.submit(Claim(claim_id, room, s.tags, s.queues, s.suspects, self._only), self._claimed)
+        # Half of all at most, and one more is asked for before that is answered: while one half runs, the other's ends are committed.
+        limit = min(room, (s.concurrency + 1) // 2)
+        self._asked.append(limit)
+        self.store.submit(Claim(claim_id, limit, s.tags, s.queues, s.suspects, self._only), self._claimed)
 
     def _claimed(self, result: Any) -> None:
-        self._claiming = False
+        self._asked.popleft()
         if not isinstance(result, Claimed):
             if isinstance(result, Exception):
                 _LOG.error("claiming failed, it is tried again in a second: %s", result)
@@ -202,12 +209,13 @@ class Worker(RunServices):
         for run in result.runs:
             self._take(run)
         self._plan_due(result.next_due_at)
+        self._more = result.more
         if result.more or self._wanted:
-            self.want()
+            self._claim()  # at once: the next half is fetched while this one runs
 
     def _room(self) -> int:
         if not self.settings.suspects:
-            return self.settings.concurrency - self.active
+            return self.settings.concurrency - self.active + self._straights.over_count
         return 1 - self._histories.count - sum(1 for run_id in self.drivers if run_id not in self._cleared)
 
     def progressed(self, driver: Driver, name: str = "") -> None:

@@ -5,7 +5,6 @@ import msgspec
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.store.commands.journal import SaveOutcome
 
 
 class RunKey(msgspec.Struct, frozen=True):
@@ -162,8 +161,25 @@ class Finish(msgspec.Struct, frozen=True):
     detail: bytes | None = None
     then: StartRun | None = None
     """The run that continues this one with a new input, in the same commit; it takes over the parent and the key."""
-    last: SaveOutcome | None = None
-    """The outcome that ends the run, appended by the same commit."""
+
+
+class Complete(msgspec.Struct, frozen=True):
+    """Append the outcome of a run that is one step, at its first attempt, and end the run as succeeded with that value.
+
+    `name` and `ident` are the step's; `parent` = who asked for the run, if anybody did. Answer: Done, Refused.
+    """
+
+    run: str
+    claim: int
+    automation: str
+    ident: str
+    name: str
+    started_at: int
+    at: int
+    took_us: int
+    input: bytes | None
+    output: bytes | None
+    parent: str | None = None
 
 
 class Halt(msgspec.Struct, frozen=True):

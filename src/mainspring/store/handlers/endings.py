@@ -1,9 +1,11 @@
 """Letting a run go: suspended, given back, halted for a person, or ended with all that follows from its end."""
 
 from mainspring.domain.failure import Failure
-from mainspring.domain.states import FailureReason, Move, RunState, can, target
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import FailureReason, Move, OutcomeState, RunState, can, target
+from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import DONE, Done, Refused
-from mainspring.store.commands.runs import Annotate, CancelChild, Finish, Halt, Release, StartRun, Suspend
+from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
 from mainspring.store.handlers import inbox, keys, partitions, queues, undoing
 from mainspring.store.handlers.journal import encode_failure, save_outcome
 from mainspring.store.handlers.ownership import is_owner, let_go
@@ -76,8 +78,6 @@ def halt(tx: Transaction, command: Halt) -> Done | Refused:
 def finish(tx: Transaction, command: Finish) -> Done | Refused:
     """End a run by its owner."""
     c = command
-    if c.last is not None and isinstance(answer := save_outcome(tx, c.last), Refused):
-        return answer
     failure = encode_failure(c.failure)
     rows = tx.all(
         "finish",
@@ -102,6 +102,17 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
         row = _hand_over(tx, c.run, c.then, row)
     settle(tx, c.run, row, c.state, c.result, c.failure, c.reason)
     return DONE
+
+
+def complete(tx: Transaction, command: Complete) -> Done | Refused:
+    """End a run of one step with the outcome of that step."""
+    c = command
+    outcome = SaveOutcome(
+        c.run, c.claim, 1, c.ident, c.name, OutcomeKind.STEP, OutcomeState.SUCCEEDED, 1, 1, 0, c.started_at, c.at, c.took_us,
+        c.automation, c.input, c.output,
+    )  # fmt: skip
+    saved = save_outcome(tx, outcome)
+    return saved if isinstance(saved, Refused) else finish(tx, Finish(c.run, c.claim, RunState.SUCCEEDED, 1, c.output))
 
 
 def _hand_over(tx: Transaction, run: str, then: StartRun, row: tuple[object, ...]) -> tuple[object, ...]:

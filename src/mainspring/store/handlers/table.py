@@ -34,6 +34,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     runs.Suspend: endings.suspend,
     runs.Release: endings.release,
     runs.Finish: endings.finish,
+    runs.Complete: endings.complete,
     runs.Halt: endings.halt,
     runs.Annotate: endings.annotate,
     runs.Reopen: reopening.reopen,

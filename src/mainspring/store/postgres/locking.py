@@ -17,6 +17,8 @@ from mainspring.store.postgres.transaction import PostgresTransaction
 
 _ENDING = (runs.Finish, runs.MarkDone, runs.Discard, runs.CancelRun)
 _STOPPED = (runs.Halt, runs.Reopen, runs.GiveResult)
+_PASSING = (*_ENDING, *_STOPPED, runs.Complete)
+"""What may pass a partition on."""
 _OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
 
@@ -25,6 +27,7 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     if _locks_alone(commands):
         return
     touched: set[str] = set()
+    changed: set[str] = set()
     ending: set[str] = set()
     first: set[tuple[str, ...]] = set()
     last: set[tuple[str, ...]] = set()
@@ -32,6 +35,9 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
         for part in _parts(command):
             if isinstance(part, _ENDING):
                 ending.add(part.run)
+            elif isinstance(part, runs.Complete):
+                changed.add(part.run)
+                touched |= {part.parent} if part.parent is not None else set()
             elif isinstance(part, _OF_A_RUN):
                 touched.add(part.run)
             elif isinstance(part, runs.StartRun):
@@ -45,6 +51,8 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     for query, params in asked_at_once(commands):
         first |= _lines(transaction.all(query, params))
     transaction.hold_names(first)
+    if touched or ending:  # else the only runs that are locked are those that are changed together, in their order
+        touched |= changed
     finished = [command.run for command in commands if type(command) is runs.Finish]
     transaction.hold_runs(touched, ending, [("list_tied", (texts(finished),))] if len(finished) > 1 else ())
     transaction.hold_names(last)
@@ -54,13 +62,13 @@ def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[list[str]]]]:
     """Return what is asked about a group whatever the answers are: which partitions its ends and stops may pass on."""
     if _locks_alone(commands):
         return []
-    stopping = {part.run for command in commands for part in _parts(command) if isinstance(part, (*_ENDING, *_STOPPED))}
+    stopping = {part.run for command in commands for part in _parts(command) if isinstance(part, _PASSING)}
     return [("list_partitions_of", (sorted(stopping),))] if stopping else []
 
 
 def _locks_alone(commands: list[Any]) -> bool:
     """Tell whether a group is one command whose handler asks for its locks in time, and holds nothing else yet."""
-    return len(commands) == 1 and not isinstance(commands[0], (acts.Audited, *_ENDING, *_STOPPED))
+    return len(commands) == 1 and not isinstance(commands[0], (acts.Audited, *_PASSING))
 
 
 def _lines(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:

@@ -1,1 +1,1 @@
-update runs set suspect = 0 where id = ? and claim = ? and +session = ?
+update runs set suspect = 0 where id = ? and claim = ? and coalesce(session, 0) = ?

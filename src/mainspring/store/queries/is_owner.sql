@@ -1,1 +1,1 @@
-select 1 from runs where id = ? and claim = ? and +session = ?
+select 1 from runs where id = ? and claim = ? and coalesce(session, 0) = ?

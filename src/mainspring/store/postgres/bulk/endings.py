@@ -1,13 +1,16 @@
 """Letting runs go, many at a time: what follows from the end of each is nothing that another run could see."""
 
+from collections import Counter
 from collections.abc import Sequence
 
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.results import DONE, Done
-from mainspring.store.commands.runs import Annotate, Finish, Suspend
+from mainspring.store.commands.runs import Annotate, Complete, Finish, Suspend
+from mainspring.store.handlers import inbox
 from mainspring.store.handlers.endings import count_end
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
-from mainspring.store.postgres.bulk.journal import save_outcomes
 from mainspring.store.postgres.bulk.kind import Kind, run_of
 from mainspring.store.postgres.transaction import PostgresTransaction
 
@@ -28,37 +31,52 @@ def _alone(tx: PostgresTransaction, commands: Sequence[Finish]) -> list[bool]:
 
 
 def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None]:
-    """End runs by their owners, each after its last outcome."""
-    last = [c.last for c in commands if c.last is not None]
-    saved = (
-        {c.run for c, answer in zip(last, save_outcomes(tx, last), strict=True) if answer is not None}
-        if last
-        else set()
-    )
-    ended = _end(tx, [c for c in commands if c.last is None or c.run in saved])
-    return [DONE if c.run in ended else None for c in commands]
-
-
-def _end(tx: PostgresTransaction, commands: list[Finish]) -> set[str]:
-    """End runs with all that follows from it; return which."""
+    """End runs by their owners."""
     rows = [
         (c.run, c.claim, c.state, c.rank, c.result, encode_failure(c.failure), c.reason, c.failed_ident, c.detail)
         for c in commands
     ]
-    if not rows:
-        return set()
     ended = {row[0]: row[1:] for row in tx.all("finish_runs", (*columns("tntnbbttb", rows), tx.session, tx.now))}
     mine = [c for c in commands if c.run in ended]
-    if not mine:
-        return set()
-    tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
-    keyed = [(ended[c.run][0], ended[c.run][1], c.run, c.state) for c in mine if ended[c.run][1] is not None]
+    if mine:
+        tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
+        _settle(tx, [(c.run, *ended[c.run], c.state, c.reason) for c in mine])
+    return [DONE if c.run in ended else None for c in commands]
+
+
+def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | None]:
+    """End runs of one step, each with its outcome; those whose end others of its line or its parent must see are left to the handler.
+
+    Nobody holds them before: they are locked by being changed, in the order of their ids. Who waits for such a run is looked for
+    afterwards: whoever began to wait meanwhile waited for that lock, and finds the run ended.
+    """
+    rows = [
+        (c.run, c.claim, c.ident, c.name, c.started_at, c.at, c.took_us, c.input, c.output)
+        for c in sorted(commands, key=run_of)
+    ]
+    said = (OutcomeKind.STEP, OutcomeState.SUCCEEDED, tx.session, tx.now)
+    ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbb", rows), *said))}
+    mine = [c for c in commands if c.run in ended]
+    if mine:
+        _settle(tx, [(c.run, *ended[c.run], RunState.SUCCEEDED, None) for c in mine])
+        for automation, steps in Counter(c.automation for c in mine).items():
+            tx.count(automation, steps=steps)
+        watched = {row[0] for row in tx.all("list_watched", (texts([c.run for c in mine]),))}
+        for c in mine:
+            if c.run in watched:
+                inbox.tell_watchers(tx, c.run, c.automation, RunState.SUCCEEDED, c.output, None)
+    return [DONE if c.run in ended else None for c in commands]
+
+
+def _settle(
+    tx: PostgresTransaction, ends: list[tuple[str, str, str | None, int | None, RunState, FailureReason | None]]
+) -> None:
+    """Let keys follow runs that ended, and count the ends: (run, automation, key, begun, state, reason)."""
+    keyed = [(automation, key, run, state) for run, automation, key, _, state, _ in ends if key is not None]
     if keyed:
         tx.later("set_run_key_states", columns("tttt", keyed))
-    for c in mine:
-        automation, _, started_at = ended[c.run]
-        count_end(tx, automation, c.state, started_at, c.reason)
-    return set(ended)
+    for _, automation, _, started_at, state, reason in ends:
+        count_end(tx, automation, state, started_at, reason)
 
 
 def _annotate(tx: PostgresTransaction, commands: list[Annotate]) -> list[Done | None]:
@@ -70,4 +88,5 @@ def _annotate(tx: PostgresTransaction, commands: list[Annotate]) -> list[Done | 
 
 SUSPENSIONS = Kind(_suspend, run_of)
 ENDS = Kind(_finish, run_of, plain=_alone)
+COMPLETIONS = Kind(_complete, run_of)
 ANNOTATIONS = Kind(_annotate, run_of)

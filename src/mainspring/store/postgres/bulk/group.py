@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
-from mainspring.store.commands.runs import Annotate, Finish, StartRun, Suspend
+from mainspring.store.commands.runs import Annotate, Complete, Finish, StartRun, Suspend
 from mainspring.store.postgres.bulk import endings, journal, starts
 from mainspring.store.postgres.bulk.kind import Kind
 from mainspring.store.postgres.transaction import PostgresTransaction
@@ -26,6 +26,7 @@ KINDS: Final[dict[type, Kind]] = {
     Annotate: endings.ANNOTATIONS,
     Suspend: endings.SUSPENSIONS,
     Finish: endings.ENDS,
+    Complete: endings.COMPLETIONS,
 }
 """In the order in which one turn answers them."""
 _PLACES = {kind: place for place, kind in enumerate(KINDS)}

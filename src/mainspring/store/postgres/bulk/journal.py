@@ -11,7 +11,7 @@ from mainspring.store.postgres.bulk.kind import Kind
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 
-def save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list[Done | None]:
+def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list[Done | None]:
     """Append outcomes, take in their facts and close what stood open for them."""
     rows = [
         (c.run, c.rank, c.ident, c.name, c.kind, c.state, c.asked, c.attempt, c.generation, c.claim, c.input, c.output,
@@ -72,6 +72,6 @@ def _save_checkpoints(tx: PostgresTransaction, commands: list[SaveCheckpoint]) -
     return [DONE if (c.run, c.ident) in saved else None for c in commands]
 
 
-OUTCOMES = Kind(save_outcomes, lambda c: (c.run, c.rank))
+OUTCOMES = Kind(_save_outcomes, lambda c: (c.run, c.rank))
 ATTEMPTS = Kind(_save_attempts, _attempt_of)
 CHECKPOINTS = Kind(_save_checkpoints, lambda c: (c.run, c.ident))

@@ -4,5 +4,5 @@ update runs set state = wanted.state, session = null, ready = 0, due_at = null, 
 from (select * from unnest(cast(?1 as text[]), cast(?2 as bigint[]), cast(?3 as text[]), cast(?4 as bigint[]), cast(?5 as bytea[]), cast(?6 as bytea[]),
             cast(?7 as text[]), cast(?8 as text[]), cast(?9 as bytea[])) limit cardinality(cast(?1 as text[])))
      as wanted(run, claim, state, rank, result, failure, reason, failed_ident, detail)
-where runs.id = wanted.run and runs.claim = wanted.claim and +runs.session = ?10 and runs.state || '' in {{sources.succeed}}
+where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?10 and runs.state || '' in {{sources.succeed}}
 returning runs.id, runs.automation, runs.run_key, runs.started_at

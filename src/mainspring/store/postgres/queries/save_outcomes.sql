@@ -7,6 +7,6 @@ from (select * from unnest(cast(?1 as text[]), cast(?2 as bigint[]), cast(?3 as 
             cast(?17 as bigint[]), cast(?18 as bigint[])) limit cardinality(cast(?1 as text[])))
      as wanted(run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, failure, undo, started_at, at, took_us,
                asked_after)
-join runs on runs.id = wanted.run and runs.claim = wanted.claim and +runs.session = ?19
+join runs on runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?19
 on conflict do nothing
 returning run, rank

@@ -5,5 +5,5 @@ update runs set state = wanted.state, session = null, due_at = wanted.due_at, ra
 from (select * from unnest(cast(?1 as text[]), cast(?2 as bigint[]), cast(?3 as text[]), cast(?4 as bigint[]), cast(?5 as bigint[]), cast(?6 as bigint[]),
             cast(?7 as bytea[])) limit cardinality(cast(?1 as text[])))
      as wanted(run, claim, state, due_at, seen, rank, waiting_for)
-where runs.id = wanted.run and runs.claim = wanted.claim and +runs.session = ?8 and runs.state || '' in {{sources.suspend}}
+where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?8 and runs.state || '' in {{sources.suspend}}
 returning runs.id, runs.ready
