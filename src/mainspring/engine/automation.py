@@ -12,11 +12,13 @@ import msgspec
 
 from mainspring.domain.arguments import json_schema
 from mainspring.domain.definition import Definition, schedules_of
+from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import DefinitionError, OutsideStepError
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.signature import Signature, signature_of
 from mainspring.engine.ambient import IN_BODY
+from mainspring.engine.requests import StepPlan
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,6 +58,19 @@ class Automation:
     def signature(self) -> Signature | None:
         """The types of its arguments and result; None for a command."""
         return None if self.fn is None else signature_of(self.fn, self.skipped)
+
+    @functools.cached_property
+    def plan(self) -> StepPlan:
+        """How the step of a task is to be done."""
+        options = self._draft.options
+        timeout = options.get("timeout")
+        return StepPlan(
+            timeout=parse_duration(timeout) if timeout is not None else None,
+            retry=self.retry,
+            delivery=options.get("delivery", "at_least_once"),
+            isolate=options.get("isolate"),
+            name=self.name,
+        )
 
     @property
     def definition(self) -> Definition:

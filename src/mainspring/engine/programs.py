@@ -103,7 +103,7 @@ def _task_program(
     fn, signature = automation.fn, automation.signature
     assert fn is not None and signature is not None
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
-    plan = _plan_of(run, options, automation.retry)
+    plan = automation.plan
     if plan.delivery == "transactional":
         signature = signature_of(fn, 1)
     promised = promised_by(automation.definition, run, data)
@@ -172,17 +172,6 @@ def _single(
         )
 
     return Program(main, encode_it, plan.retry, on_blocked, automation, None if promised else call)
-
-
-def _plan_of(run: ClaimedRun, options: Mapping[str, Any], retry: Retry | None) -> StepPlan:
-    timeout = options.get("timeout")
-    return StepPlan(
-        timeout=parse_duration(timeout) if timeout is not None else None,
-        retry=retry,
-        delivery=options.get("delivery", "at_least_once"),
-        isolate=options.get("isolate"),
-        name=run.automation,
-    )
 
 
 def _facts_of(run: ClaimedRun) -> dict[str, Any]:

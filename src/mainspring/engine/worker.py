@@ -1,8 +1,8 @@
 """The worker: claims runs while it has room, holds their drivers, keeps suspended ones in a bounded memory, drains.
 
-Invariants. One Claim is under way at a time, a second one only while more is ready than it takes. All state here is touched in the loop's thread only; the store's thread
-passes things on with `call_soon_threadsafe`. A run is loaded once: a claimed run that is still parked here goes on
-without replay. Each beat looks for what is ready or due, whether or not there was news of it.
+Invariants. One Claim is under way at a time, a second one only while more is ready than it takes. All state here is touched in the loop's
+thread only; the store's thread passes things on with `call_soon_threadsafe`. A run is loaded once: a claimed run that is still parked here
+goes on without replay. Each beat looks for what is ready or due, whether or not there was news of it.
 """
 
 import asyncio
@@ -185,7 +185,12 @@ class Worker(RunServices):
     def _claim(self) -> None:
         self._claim_soon = False
         room = self._room() - sum(self._asked)
-        if self.draining or room <= 0 or len(self._asked) > self._more or (self.settings.one_run and self._only is None):
+        if (
+            self.draining
+            or room <= 0
+            or len(self._asked) > self._more
+            or (self.settings.one_run and self._only is None)
+        ):
             return
         self._wanted = False
         self._claim_count += 1

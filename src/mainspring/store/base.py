@@ -80,6 +80,9 @@ class Database(Protocol):
         """What people should know although commits succeed (the reserve for a full disk is used up), or None."""
         ...
 
+    meanwhile: Callable[[], None] | None
+    """Called by `commit` when it begins to wait for a server that has much to do, so that others use the time; None = it never waits so."""
+
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         """Commit all or nothing; `again` = these commands may have been committed by an earlier try.
 

@@ -1,6 +1,8 @@
 """The thread that commits: it takes everything that waits, commits it as one group and answers all of it.
 
-No window is waited for: while one group is on its way to the disk the next one gathers by itself. Order is kept. What can go wrong:
+No window is waited for: while one group is on its way to the disk the next one gathers by itself. Order is kept. Where the database is a
+server and the next group waits already, the answers of one are given while the server is busy with the other: whoever gets them works
+then, and neither waits for Python's lock. What can go wrong:
 
 * unknown outcome (StoreUnavailableError): the same list again, marked `again`, with growing pauses, until it succeeds;
 * full disk (StoreFullError): everything is held and tried each second; nothing fails;
@@ -98,6 +100,11 @@ class Committer:
         self._closed: BaseException | None = None
         self._stopping = threading.Event()
         self._group: list[_Item] = []
+        self._held: Answers = []
+        """Answers that are given while the next group is under way."""
+        self._holds = database.meanwhile is not None
+        if self._holds:
+            database.meanwhile = self._give_held
         self._told: str | None = None
         self._looked = time.monotonic()
         self._was_busy = False
@@ -179,6 +186,7 @@ class Committer:
                 if self._group:
                     self._commit()
                 self._look_around()
+            self._give_held()
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody else would hear of it
             self._die(error)
         finally:
@@ -211,6 +219,7 @@ class Committer:
     def _commit(self) -> None:
         report = self._until_known([command for command, _ in self._group])
         results = report.results if isinstance(report, CommitReport) else [report] * len(self._group)
+        self._give_held()
         self._answer(list(zip(self._group, results, strict=True)))
         self._group, self._was_busy = [], True
         if isinstance(report, CommitReport) and (report.changes.ready or report.changes.facts):
@@ -225,6 +234,7 @@ class Committer:
             except StoreBrokenError:
                 raise
             except (StoreUnavailableError, StoreFullError) as error:
+                self._give_held()
                 self._tell(str(error))
                 undone &= type(error) is StoreFullError
                 if self._stopping.is_set():
@@ -248,17 +258,22 @@ class Committer:
             self._on_trouble(text)
 
     def _answer(self, answers: list[tuple[_Item, Any]]) -> None:
-        to_deliver: Answers = []
         for (_, on_done), result in answers:
             if isinstance(on_done, _Blocked):
                 on_done.answer(result)
             else:
-                to_deliver.append((on_done, result))
-        if to_deliver:
+                self._held.append((on_done, result))
+        if not self._holds or self._queue.empty():
+            self._give_held()
+
+    def _give_held(self) -> None:
+        """Deliver what was held; more than once does nothing."""
+        answers, self._held = self._held, []
+        if answers:
             try:
-                self._deliver(to_deliver)
+                self._deliver(answers)
             except RuntimeError:  # the receiving loop is closed: nobody is left to be told
-                _log.warning("%d answers of the store found nobody any more", len(to_deliver))
+                _log.warning("%d answers of the store found nobody any more", len(answers))
 
     def _look_around(self) -> None:
         """Look whether another process committed: at a hint, when the database wants it, and each `poll_every` seconds."""

@@ -38,6 +38,7 @@ class GroupingDatabase(ABC):
 
     def __init__(self, handlers: Handlers) -> None:
         self.session: int | None = None
+        self.meanwhile: Callable[[], None] | None = None
         self._handlers = handlers
 
     @property

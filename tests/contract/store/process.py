@@ -10,7 +10,7 @@ from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.automations import Announce, Audited, AutomationRow, ScheduleRow
 from mainspring.store.commands.inbox import Deliver, OpenWait, Publish
 from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Finish, Halt, StartRun, Suspend
+from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete, Finish, Halt, StartRun, Suspend
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
@@ -148,6 +148,18 @@ def suspend(
 
 def finish(run: ClaimedRun, state: RunState = RunState.SUCCEEDED, **options: Any) -> Finish:
     return Finish(run.id, run.claim, state, options.pop("rank", 0), **options)
+
+
+def complete(run: ClaimedRun, ident: str = "s1", **options: Any) -> Complete:
+    values: dict[str, Any] = {
+        "started_at": 1,
+        "at": 2,
+        "took_us": 3,
+        "input": b"[]",
+        "output": b"1",
+        "parent": run.parent,
+    }
+    return Complete(run.id, run.claim, run.automation, ident, ident, **(values | options))
 
 
 def fail(

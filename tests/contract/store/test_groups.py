@@ -14,7 +14,7 @@ from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
 from mainspring.store.commands.runs import Annotate, CancelRun, Claim, Claimed, ParentLink, Release, RunKey
 from tests.contract.store.clock import FakeClock
-from tests.contract.store.process import BOOM, ask, finish, halt, outcome, signal, suspend, wait_for
+from tests.contract.store.process import BOOM, ask, complete, finish, halt, outcome, signal, suspend, wait_for
 
 TABLES = (
     *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "holds", "facts_taken"),
@@ -94,6 +94,7 @@ def command(draw, store, runs, number):
         "annotate": lambda: Annotate(run.id, run.claim, tags=b"{}" if flag else None, progress=b"[1,2]"),
         "suspend": lambda: suspend(run, rank=rank, due_at=due, seen=draw(st.integers(0, 2))),
         "finish": lambda: finish(run, state, rank=rank, reason=FailureReason.DEADLINE if flag else None, result=b"1"),
+        "complete": lambda: complete(run, ident, output=b"1" if flag else None),
         "go on": lambda: finish(run, rank=rank, then=store.starting("b", id=f"n{number}")),
         "start": lambda: store.starting(
             draw(st.sampled_from("ab")), id=f"n{draw(st.integers(0, number))}", due_at=due, title=draw(st.sampled_from([None, "née"])),
@@ -122,6 +123,8 @@ def command(draw, store, runs, number):
         "annotate",
         "suspend",
         "finish",
+        "complete",
+        "complete",
         "start",
         "start",
     ]

@@ -1,16 +1,17 @@
 """Fencing and resubmission: only the owner writes, and a lost answer changes nothing."""
 
+import msgspec
 import pytest
 
 from mainspring.domain.errors import FencedError
 from mainspring.domain.journal import FactKind
 from mainspring.domain.states import AttemptState, FailureReason, RunState
-from mainspring.store.commands.inbox import CloseWait
+from mainspring.store.commands.inbox import CloseWait, OpenWait
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE
-from mainspring.store.commands.runs import Annotate, Release
+from mainspring.store.commands.runs import Annotate, ParentLink, Release, RunKey
 from mainspring.store.commands.sessions import Bury
-from tests.contract.store.process import ask, event, fail, finish, halt, outcome, signal, suspend, wait_for
+from tests.contract.store.process import ask, complete, event, fail, finish, halt, outcome, signal, suspend, wait_for
 
 
 def attempt(run, number=1, state=AttemptState.FAILED, **options):
@@ -45,6 +46,7 @@ def writes(run):
         "retry_later": suspend(run, state=RunState.RETRYING, due_at=2**50),
         "release": Release(run.id, run.claim, 0),
         "finish": finish(run),
+        "complete": complete(run),
         "fail": fail(run),
         "halt": halt(run),
     }
@@ -52,7 +54,7 @@ def writes(run):
 
 NAMES = [
     *("outcome", "attempt", "checkpoint", "open_event", "open_question", "close", "annotate"),
-    *("suspend", "retry_later", "release", "finish", "fail", "halt"),
+    *("suspend", "retry_later", "release", "finish", "complete", "fail", "halt"),
 ]
 
 
@@ -262,3 +264,52 @@ def test_peer_kombu_7_long_delay_is_delivered_once(store, second, clock):
         assert store.ids() + second.ids() == []
         clock.forward(86_400_000)
     assert store.ids() + second.ids() == [run]
+
+
+@pytest.mark.parametrize("many", [1, 3])
+def test_completion_is_an_outcome_and_an_end_in_one(store, many):
+    """What the journal and the run tell afterwards is what an outcome and an end tell that are said one after the other."""
+    store.announce("a", "b")
+    whole = [store.begin(automation="a", run_key=RunKey(f"k{n}", "h")) for n in range(many)]
+    parts = [store.begin(automation="b") for n in range(many)]
+    answers = store.do(*(complete(run) for run in whole))
+    assert answers == (DONE if many == 1 else [DONE] * many)
+    for run in parts:
+        store.do(outcome(run, 1), finish(run, rank=1, result=b"1"))
+    for one, other in zip(whole, parts, strict=True):
+        assert [replace_names(o) for o in store.history(one.id).outcomes] == [
+            replace_names(o) for o in store.history(other.id).outcomes
+        ]
+        run, same = store.run(one.id), store.run(other.id)
+        assert (run.state, run.result, run.rank, run.steps) == (same.state, same.result, same.rank, same.steps)
+        assert store.start(automation="a", run_key=RunKey(f"k{whole.index(one)}", "h")).run == one.id
+    figures = {row[0]: row[1:] for row in store.reader.read_text("select automation, succeeded, steps from rollups")}
+    assert figures["a"] == figures["b"] == (many, many)
+
+
+def replace_names(outcome):
+    return msgspec.structs.replace(outcome, at=0, started_at=0)
+
+
+def test_completion_tells_parent_watcher_and_the_next_of_its_partition(store):
+    """Also among others that nobody waits for: each of the three is told by the commit that ends the run."""
+    parent = store.begin()
+    link = ParentLink(parent.id, "kid#1", parent.claim)
+    kid = claim_of(store, store.start("b", parent=link, input=b"[1]").run)
+    watcher = store.begin()
+    watched = store.begin()
+    store.do(OpenWait(watcher.id, watcher.claim, "w#1", "run", watched.id))
+    held = store.begin(partition="p")
+    behind = store.start(partition="p").run
+    others = [store.begin() for _ in range(3)]
+    ends = [complete(run, output=b"5") for run in (others[0], kid, watched, others[1], held, others[2])]
+    assert store.do(*ends) == [DONE] * 6
+    assert [(f.ident, f.payload) for f in store.history(parent.id).facts] == [("kid#1", b"5")]
+    assert [(f.ident, f.payload) for f in store.history(watcher.id).facts] == [("w#1", b"5")]
+    assert store.ids() == [behind]
+
+
+def claim_of(store, run):
+    (claimed,) = store.claim().runs
+    assert claimed.id == run
+    return claimed

@@ -31,6 +31,7 @@ class ScriptedDatabase:
         self.polled = threading.Event()
         self.hints: int | None = None
         self.poll_in = inf
+        self.meanwhile: Callable[[], None] | None = None
 
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         self.calls.append((list(commands), again))
@@ -352,3 +353,75 @@ def test_committer_calls_poll_when_the_database_wants_it(kind, start):
     database.poll_in = inf
     committer.stop()
     database.close()
+
+
+class BusyServer(ScriptedDatabase):
+    """Waits for a server: `pause` is called within each commit, before and after it lends its time."""
+
+    def __init__(self, pause: Callable[[str], None]) -> None:
+        super().__init__()
+        self.meanwhile = lambda: None
+        self._pause = pause
+
+    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+        self._pause("before")
+        assert self.meanwhile is not None
+        self.meanwhile()
+        self._pause("after")
+        return super().commit(commands, again=again)
+
+
+def test_committer_gives_answers_while_the_server_works_for_the_next_group(start):
+    """The first group is answered at once; one behind which others wait, while they are under way; the last one at its end."""
+    told: list[Any] = []
+    seen: list[tuple[str, list[Any]]] = []
+    entered, gate = threading.Semaphore(0), threading.Semaphore(0)
+
+    def pause(where: str) -> None:
+        seen.append((where, list(told)))
+        if where == "before":
+            entered.release()
+            assert gate.acquire(timeout=PATIENCE)
+
+    committer = start(BusyServer(pause), lambda answers: told.extend(result for _, result in answers))
+    committer.submit(1, print)
+    assert entered.acquire(timeout=PATIENCE)
+    committer.submit(2, print)  # waits while the first is under way: what is answered now is held
+    gate.release()
+    assert entered.acquire(timeout=PATIENCE)
+    gate.release()
+    committer.stop()
+    assert seen == [("before", []), ("after", []), ("before", []), ("after", ["done 1"])]
+    assert told == ["done 1", "done 2"]
+
+
+def test_committer_holds_no_answer_while_the_store_is_away(start):
+    """What was committed is told before the next group is tried again."""
+    told: list[Any] = []
+    entered, gate = threading.Semaphore(0), threading.Semaphore(0)
+
+    def pause(where: str) -> None:
+        if where == "before":
+            entered.release()
+            assert gate.acquire(timeout=PATIENCE)
+
+    class Away(BusyServer):
+        def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+            self._pause("before")
+            return ScriptedDatabase.commit(self, commands, again=again)
+
+    database = Away(pause)
+    database.script = [None, StoreUnavailableError("away"), None]
+    committer = start(database, lambda answers: told.extend(result for _, result in answers))
+    committer.submit(1, print)
+    assert entered.acquire(timeout=PATIENCE)
+    committer.submit(2, print)
+    gate.release()
+    assert entered.acquire(timeout=PATIENCE)
+    assert told == []
+    gate.release()
+    assert entered.acquire(timeout=PATIENCE)  # the second try
+    assert told == ["done 1"]
+    gate.release()
+    committer.stop()
+    assert told == ["done 1", "done 2"]

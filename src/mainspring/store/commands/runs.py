@@ -166,7 +166,8 @@ class Finish(msgspec.Struct, frozen=True):
 class Complete(msgspec.Struct, frozen=True):
     """Append the outcome of a run that is one step, at its first attempt, and end the run as succeeded with that value.
 
-    `name` and `ident` are the step's; `parent` = who asked for the run, if anybody did. Answer: Done, Refused.
+    The run has asked for nothing else: nothing of it is open. `name` and `ident` are the step's; `parent` = who asked for the run.
+    Answer: Done, Refused.
     """
 
     run: str

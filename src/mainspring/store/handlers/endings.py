@@ -1,5 +1,7 @@
 """Letting a run go: suspended, given back, halted for a person, or ended with all that follows from its end."""
 
+from collections import Counter
+
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, Move, OutcomeState, RunState, can, target
@@ -105,14 +107,22 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
 
 
 def complete(tx: Transaction, command: Complete) -> Done | Refused:
-    """End a run of one step with the outcome of that step."""
+    """End a run of one step with the outcome of that step. It asked for nothing else: no wait and no child of it is open."""
     c = command
     outcome = SaveOutcome(
         c.run, c.claim, 1, c.ident, c.name, OutcomeKind.STEP, OutcomeState.SUCCEEDED, 1, 1, 0, c.started_at, c.at, c.took_us,
         c.automation, c.input, c.output,
     )  # fmt: skip
     saved = save_outcome(tx, outcome)
-    return saved if isinstance(saved, Refused) else finish(tx, Finish(c.run, c.claim, RunState.SUCCEEDED, 1, c.output))
+    if isinstance(saved, Refused):
+        return saved
+    state = target(Move.SUCCEED)
+    values = (state.value, 1, tx.now, c.output, None, None, None, None, c.run, c.claim, tx.session)
+    rows = tx.all("finish", values)
+    if not rows:
+        return let_go(tx, c.run, c.claim)
+    _tell(tx, c.run, rows[0], state, c.output, None, None)
+    return DONE
 
 
 def _hand_over(tx: Transaction, run: str, then: StartRun, row: tuple[object, ...]) -> tuple[object, ...]:
@@ -170,8 +180,22 @@ def settle(
     reason: FailureReason | None,
 ) -> None:
     """Do all that follows from an end, in the same commit."""
-    automation, partition, parent, parent_ident, run_key, started_at, _ = row
     tx.change("close_waits", (run,))
+    _tell(tx, run, row, state, result, failure, reason)
+    close_children(tx, run)
+
+
+def _tell(
+    tx: Transaction,
+    run: str,
+    row: tuple[object, ...],
+    state: RunState,
+    result: bytes | None,
+    failure: Failure | None,
+    reason: FailureReason | None,
+) -> None:
+    """Let everybody know of an end who waits for it, and count it."""
+    automation, partition, parent, parent_ident, run_key, started_at, _ = row
     if partition is not None:
         partitions.free_holds(tx, run)
     if run_key is not None:
@@ -179,7 +203,6 @@ def settle(
     if parent is not None:
         inbox.tell_parent(tx, run, str(automation), str(parent), str(parent_ident), state, result, failure)
     inbox.tell_watchers(tx, run, str(automation), state, result, failure)
-    close_children(tx, run)
     count_end(tx, str(automation), state, None if started_at is None else int(str(started_at)), reason)
 
 
@@ -187,11 +210,16 @@ def count_end(
     tx: Transaction, automation: str, state: RunState, started_at: int | None, reason: FailureReason | None
 ) -> None:
     """Count an end, what it took and why it came."""
-    took = tx.now - started_at if started_at is not None else 0
-    tx.count(automation, **{_ROLLUP[state]: 1, "took_ms": took, "took_max_ms": took})
-    tx.detail(automation, f"ms<=2^{max(took - 1, 0).bit_length()}")
+    count_ends(tx, automation, state, [tx.now - started_at if started_at is not None else 0])
     if reason is not None:
         tx.detail(automation, f"reason:{reason}")
+
+
+def count_ends(tx: Transaction, automation: str, state: RunState, took: list[int]) -> None:
+    """Count ends, and what each took (ms)."""
+    tx.count(automation, **{_ROLLUP[state]: len(took), "took_ms": sum(took), "took_max_ms": max(took)})
+    for bits, n in Counter(max(ms - 1, 0).bit_length() for ms in took).items():
+        tx.detail(automation, f"ms<=2^{bits}", n)
 
 
 def close_children(tx: Transaction, run: str) -> None:

@@ -4,7 +4,7 @@ Values travel as we mean them, no question waits for ever, and a server that cou
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from math import inf
 from typing import Any
 
@@ -52,6 +52,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     answers_within = inf
     is_unsure = False
+    meanwhile: Callable[[], None] | None = None
+    """Called once, when the next answer is waited for."""
 
     def wait(self, gen: Generator[Any, Any, Any], *how: Any, **options: Any) -> Any:
         """Wait for an answer, as long as it may take. Raises NoAnswerError."""
@@ -64,6 +66,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         until = time.monotonic() + self.answers_within
         try:
             wanted = next(gen)
+            if self.meanwhile is not None:
+                call, self.meanwhile = self.meanwhile, None
+                call()
             while True:
                 found = yield wanted
                 if not found and time.monotonic() >= until:

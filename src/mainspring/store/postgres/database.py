@@ -48,6 +48,10 @@ _SHORTEST_ANSWER = 5.0
 """So many seconds at least the server has for an answer; else somewhat longer than it waits for a lock, and less than a lease lasts."""
 
 
+def _nothing() -> None:
+    """Nobody has anything to do meanwhile."""
+
+
 class _ManyFailedError(Exception):
     """A statement for many commands failed; whose fault it was is not known."""
 
@@ -82,6 +86,7 @@ class PostgresDatabase(GroupingDatabase):
         self.gives_up = True
         """Whether this process takes its session for lost once its lease is over; who holds no runs may go on later."""
         self._own_time = own_time
+        self.meanwhile = _nothing
         self._answers_within = max(lease_ms / 2000 + 1, _SHORTEST_ANSWER)
         self.instance = clock.random_bits(62)
         """The advisory lock that each of our transactions takes first."""
@@ -176,6 +181,8 @@ class PostgresDatabase(GroupingDatabase):
         connection = self.connection
         if connection is None or connection.closed:
             connection = self._connect()
+        if not together:
+            connection.meanwhile = self.meanwhile
         try:
             transaction = self._open_group(connection, commands, again=again)
             lock_group(transaction, commands)
@@ -202,13 +209,20 @@ class PostgresDatabase(GroupingDatabase):
     def _run_together(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
         """Let one statement answer many commands where that means the same."""
         try:
-            return answer(transaction, commands, lambda index: self._answer_alone(transaction, commands, index))
+            return answer(
+                transaction, commands, lambda index: self._answer_alone(transaction, commands, index), self._lend_time
+            )
         except (FencedError, GuiltyError):
             raise
         except Exception as fault:
             if self._meaning(fault) is not None:
                 raise
             raise _ManyFailedError from fault
+
+    def _lend_time(self) -> None:
+        """Let others work while the next answer is waited for."""
+        if self.connection is not None:
+            self.connection.meanwhile = self.meanwhile
 
     def _answer_alone(self, transaction: PostgresTransaction, commands: list[Any], index: int) -> Any:
         """Let the handler answer one command; what others left for later is run before, so that it is not blamed for that."""
@@ -245,6 +259,7 @@ class PostgresDatabase(GroupingDatabase):
         Raises StoreUnavailableError if the server gave its wait for the standbys up: the commit is here, but not there.
         """
         connection.is_unsure = False
+        connection.meanwhile = self.meanwhile
         with connection.pipeline():
             transaction.write_rollups()
             transaction.send_later()

@@ -12,13 +12,11 @@ from typing import Any
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import runs
-from mainspring.store.postgres.arrays import texts
+from mainspring.store.postgres.arrays import Texts, texts
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 _ENDING = (runs.Finish, runs.MarkDone, runs.Discard, runs.CancelRun)
 _STOPPED = (runs.Halt, runs.Reopen, runs.GiveResult)
-_PASSING = (*_ENDING, *_STOPPED, runs.Complete)
-"""What may pass a partition on."""
 _OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
 
@@ -26,24 +24,16 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     """Lock what these commands name."""
     if _locks_alone(commands):
         return
-    touched: set[str] = set()
-    changed: set[str] = set()
+    changed, others = _apart(commands)
+    touched = {command.parent for command in changed if command.parent is not None}
     ending: set[str] = set()
     first: set[tuple[str, ...]] = set()
     last: set[tuple[str, ...]] = set()
-    for command in commands:
+    for command in others:
         for part in _parts(command):
             if isinstance(part, _ENDING):
                 ending.add(part.run)
-            elif isinstance(part, runs.Complete):
-                changed.add(part.run)
-                touched |= {part.parent} if part.parent is not None else set()
-            elif isinstance(part, _OF_A_RUN):
-                touched.add(part.run)
-            elif isinstance(part, runs.StartRun):
-                touched |= {part.parent.run} if part.parent is not None else set()
-            elif isinstance(part, facts.OpenWait):
-                touched |= {part.run, part.name} if part.kind == "run" else {part.run}
+            touched |= _touched_by(part)
             if isinstance(part, runs.Claim):
                 first |= _lines(transaction.all("list_due_partitions", (transaction.now,)))
             first |= _first_of(part)
@@ -51,24 +41,44 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     for query, params in asked_at_once(commands):
         first |= _lines(transaction.all(query, params))
     transaction.hold_names(first)
-    if touched or ending:  # else the only runs that are locked are those that are changed together, in their order
-        touched |= changed
+    if touched or ending:  # else no run is locked but those that are changed together, in the order of their ids
+        touched.update(command.run for command in changed)
     finished = [command.run for command in commands if type(command) is runs.Finish]
     transaction.hold_runs(touched, ending, [("list_tied", (texts(finished),))] if len(finished) > 1 else ())
     transaction.hold_names(last)
 
 
-def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[list[str]]]]:
+def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
     """Return what is asked about a group whatever the answers are: which partitions its ends and stops may pass on."""
     if _locks_alone(commands):
         return []
-    stopping = {part.run for command in commands for part in _parts(command) if isinstance(part, _PASSING)}
-    return [("list_partitions_of", (sorted(stopping),))] if stopping else []
+    changed, others = _apart(commands)
+    stopping = {command.run for command in changed}
+    stopping |= {part.run for command in others for part in _parts(command) if isinstance(part, (*_ENDING, *_STOPPED))}
+    return [("list_partitions_of", (texts(sorted(stopping)),))] if stopping else []
+
+
+def _apart(commands: list[Any]) -> tuple[list[runs.Complete], list[Any]]:
+    """Return the ends of runs of one step, of which there may be hundreds, and all others."""
+    ends = [command for command in commands if type(command) is runs.Complete]
+    return ends, [command for command in commands if type(command) is not runs.Complete] if ends else commands
+
+
+def _touched_by(part: Any) -> set[str]:
+    """Return the runs that a command decides upon, but for one that it ends."""
+    match part:
+        case runs.StartRun(parent=runs.ParentLink(run=run)):
+            return {run}
+        case facts.OpenWait(kind="run", run=run, name=name):
+            return {run, name}
+        case facts.OpenWait(run=run):
+            return {run}
+    return {part.run} if isinstance(part, _OF_A_RUN) else set()
 
 
 def _locks_alone(commands: list[Any]) -> bool:
     """Tell whether a group is one command whose handler asks for its locks in time, and holds nothing else yet."""
-    return len(commands) == 1 and not isinstance(commands[0], (acts.Audited, *_PASSING))
+    return len(commands) == 1 and not isinstance(commands[0], (acts.Audited, runs.Complete, *_ENDING, *_STOPPED))
 
 
 def _lines(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:

@@ -3,7 +3,7 @@
 A plan is made once and kept while the tables grow, so it must be the right one for large tables from the start. Where a partial index is
 nearly empty the server takes it for the shortest way to anything, and later walks over all that it holds for each row that it looks for. So
 what names its rows leaves it no choice. Conditions that a partial index repeats, or that its own follow from, are written so that it does
-not recognise them (`+ready = 1`, `state || '' in ...`; `coalesce(session, 0) = ?`, for from `+session = ?` it knows that there is a session);
+not recognise them (`+ready = 1`, `state || '' in ...`; `coalesce(session, 0) = ?`, for from `+session = ?` it knows that there is one);
 lists end in `limit cardinality(...)`, of which it expects one row, so that each is looked for by itself; and looks that belong to one row
 stand behind a `limit` or `offset 0`, which it does not move.
 """

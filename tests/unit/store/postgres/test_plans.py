@@ -12,7 +12,8 @@ from mainspring.store.postgres.transaction import run
 from tests.contract.store.clock import FakeClock
 
 HOT = (
-    *("save_outcomes", "save_attempts", "save_checkpoints", "annotate_runs", "suspend_runs", "finish_runs", "list_tied", "hold_runs"),
+    *("save_outcomes", "save_attempts", "save_checkpoints", "annotate_runs", "suspend_runs", "finish_runs", "complete_runs"),
+    *("list_tied", "hold_runs", "list_watched", "list_partitions_of"),
     *("take_in_facts", "close_marks_of", "close_waits_of", "close_checkpoints_of", "close_waits_of_runs", "set_run_key_states"),
     *("list_ready_groups", "list_candidates", "claim_runs", "list_facts_of", "list_due", "list_due_partitions", "next_due", "next_late"),
     *("release_late", "read_queue", "list_claimable", "is_owner"),
@@ -20,7 +21,7 @@ HOT = (
 BY_ID = (
     *("save_outcome", "save_attempt", "save_checkpoint", "annotate", "suspend", "release", "halt", "finish", "is_owner", "wake_run"),
     *("save_outcomes", "save_attempts", "save_checkpoints", "annotate_runs", "suspend_runs", "finish_runs", "list_tied", "hold_runs"),
-    *("claim_runs", "make_due", "clear_suspect"),
+    *("claim_runs", "make_due", "clear_suspect", "complete_runs", "list_partitions_of"),
 )  # fmt: skip
 HISTORY = """
 insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
@@ -68,3 +69,17 @@ def test_statement_about_named_runs_reads_no_other_run(group, name):
     for line, after in looks:
         assert re.search(r"runs_(id_key|pkey|parent)\b", line), "\n".join(plan)
         assert "Index Cond" in after, "\n".join(plan)
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_statement_about_named_runs_could_go_by_no_partial_index(group, name):
+    """Once many runs were owned their index seemed the shortest way to any of them, and each was looked for among all of those."""
+    partial = group.execute(
+        "select indexname from pg_indexes where tablename = 'runs' and indexdef like '% WHERE %'"
+    ).fetchall()
+    group.execute("savepoint whole")
+    group.execute("alter table runs drop constraint runs_id_key")
+    plan = [row[0] for row in group.execute(f"explain (generic_plan) {TEXTS[name]}").fetchall()]
+    group.execute("rollback to savepoint whole")
+    used = {index for (index,) in partial for line in plan if re.search(rf"\b{index}\b", line)} - {"runs_parent"}
+    assert not used, "\n".join(plan)

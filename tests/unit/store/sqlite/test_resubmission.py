@@ -48,6 +48,7 @@ COMMANDS: list[Any] = [
     runs.Suspend(run="mine", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0),
     runs.Release(run="mine", claim=1, rank=0),
     runs.Finish(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
+    runs.Complete("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1"),
     runs.Halt(run="mine", claim=1, reason=FailureReason.DRIFT, rank=0),
     runs.Annotate(run="mine", claim=1, tags=b'{"a":"b"}', published=b"1"),
     acts.Audited("cmd-reopen", "me", "retry", "failed", runs.Reopen(run="failed")),

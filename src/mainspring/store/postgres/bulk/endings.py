@@ -1,14 +1,13 @@
 """Letting runs go, many at a time: what follows from the end of each is nothing that another run could see."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.commands.runs import Annotate, Complete, Finish, Suspend
 from mainspring.store.handlers import inbox
-from mainspring.store.handlers.endings import count_end
+from mainspring.store.handlers.endings import count_end, count_ends
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
 from mainspring.store.postgres.bulk.kind import Kind, run_of
@@ -40,7 +39,10 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
     mine = [c for c in commands if c.run in ended]
     if mine:
         tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
-        _settle(tx, [(c.run, *ended[c.run], c.state, c.reason) for c in mine])
+        _follow(tx, [(*ended[c.run][:2], c.run, c.state) for c in mine])
+        for c in mine:
+            automation, _, started_at = ended[c.run]
+            count_end(tx, automation, c.state, started_at, c.reason)
     return [DONE if c.run in ended else None for c in commands]
 
 
@@ -58,9 +60,13 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
     ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbb", rows), *said))}
     mine = [c for c in commands if c.run in ended]
     if mine:
-        _settle(tx, [(c.run, *ended[c.run], RunState.SUCCEEDED, None) for c in mine])
-        for automation, steps in Counter(c.automation for c in mine).items():
-            tx.count(automation, steps=steps)
+        _follow(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in mine])
+        took: dict[str, list[int]] = {}
+        for automation, _, started_at in ended.values():
+            took.setdefault(automation, []).append(tx.now - started_at)
+        for automation, spans in took.items():
+            tx.count(automation, steps=len(spans))
+            count_ends(tx, automation, RunState.SUCCEEDED, spans)
         watched = {row[0] for row in tx.all("list_watched", (texts([c.run for c in mine]),))}
         for c in mine:
             if c.run in watched:
@@ -68,15 +74,11 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
     return [DONE if c.run in ended else None for c in commands]
 
 
-def _settle(
-    tx: PostgresTransaction, ends: list[tuple[str, str, str | None, int | None, RunState, FailureReason | None]]
-) -> None:
-    """Let keys follow runs that ended, and count the ends: (run, automation, key, begun, state, reason)."""
-    keyed = [(automation, key, run, state) for run, automation, key, _, state, _ in ends if key is not None]
+def _follow(tx: PostgresTransaction, ends: list[tuple[str, str | None, str, RunState]]) -> None:
+    """Let run keys follow the runs that ended: (automation, key, run, state)."""
+    keyed = [end for end in ends if end[1] is not None]
     if keyed:
         tx.later("set_run_key_states", columns("tttt", keyed))
-    for _, automation, _, started_at, state, reason in ends:
-        count_end(tx, automation, state, started_at, reason)
 
 
 def _annotate(tx: PostgresTransaction, commands: list[Annotate]) -> list[Done | None]:

@@ -35,8 +35,10 @@ Ordinary = Callable[[int], Any]
 """Lets the handler answer the command at this place of the group."""
 
 
-def answer(tx: PostgresTransaction, commands: list[Any], ordinary: Ordinary) -> list[Any]:
-    """Answer a group's commands, many at a time where that makes no difference."""
+def answer(
+    tx: PostgresTransaction, commands: list[Any], ordinary: Ordinary, on_many: Callable[[], None] = lambda: None
+) -> list[Any]:
+    """Answer a group's commands, many at a time where that makes no difference. `on_many` is called before a statement for many."""
     answers: list[Any] = [None] * len(commands)
     for stretch in _stretches(tx, commands):
         if len(stretch) < FEWEST:
@@ -45,6 +47,7 @@ def answer(tx: PostgresTransaction, commands: list[Any], ordinary: Ordinary) -> 
             continue
         for turn in _turns(commands, stretch):
             for kind, places in turn:
+                on_many()
                 found = KINDS[kind].answer(tx, [commands[index] for index in places])
                 for index, result in zip(places, found, strict=True):
                     answers[index] = ordinary(index) if result is None else result

@@ -1,0 +1,291 @@
+"""A task that succeeds at once is over with one commit; whatever else happens to it, nobody can tell that it had begun without a body."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+import mainspring as ms
+from mainspring.domain.ids import idempotency_key
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import AttemptState, OutcomeState, RunState
+from mainspring.engine.registry import Registry
+from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.testing import FakeClock
+from tests.acceptance.engine_world import Engine, World
+
+pytestmark = pytest.mark.asyncio
+
+
+class Sent:
+    """The commands that an engine sends."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.names: Counter[str] = Counter()
+        store = engine.working.store
+        submit = store.submit
+
+        def note(command: Any, on_done: Any) -> None:
+            self.names[type(command).__name__] += 1
+            submit(command, on_done)
+
+        store.submit = note  # type: ignore[method-assign]
+
+
+async def test_success_is_one_commit_and_reads_like_any_other(tmp_path):
+    """Claim and completion are all that is sent; the journal has the step under its identity and key."""
+    keys: list[str] = []
+    with Registry() as registry:
+
+        @ms.task
+        async def double(n: int = 2) -> int:
+            keys.append(ms.idempotency_key())
+            return n * 2
+
+    async with World(tmp_path).engine(registry) as engine:
+        sent = Sent(engine)
+        run = await engine.start(double)
+        assert await run.result() == 4
+        assert sent.names["Complete"] == 1
+        assert not sent.names.keys() & {"SaveOutcome", "SaveAttempt", "Finish"}
+        (outcome,) = engine.story(run).outcomes
+    assert (outcome.ident, outcome.kind, outcome.state) == ("double#1", OutcomeKind.STEP, OutcomeState.SUCCEEDED)
+    assert (outcome.input, outcome.output, outcome.rank) == (b'{"n":2}', b"4", 1)
+    assert keys == [idempotency_key(run.id, "double#1", 0)]
+
+
+async def test_failed_attempt_is_followed_by_the_next_one(tmp_path):
+    """The first failure is on record, the second attempt has its number and the same key."""
+    seen: list[tuple[int, str]] = []
+    with Registry() as registry:
+
+        @ms.task(retry=ms.Retry(attempts=2, initial="1ms"))
+        async def flaky() -> str:
+            seen.append((ms.attempt(), ms.idempotency_key()))
+            if len(seen) == 1:
+                raise ms.Transient("not yet")
+            return "done"
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(flaky)
+        assert await run.result() == "done"
+        story = engine.story(run)
+    assert [number for number, _ in seen] == [1, 2]
+    assert len({key for _, key in seen}) == 1
+    assert [(a.attempt, a.state) for a in story.attempts] == [(1, AttemptState.FAILED)]
+    assert [o.attempt for o in story.outcomes] == [2]
+
+
+async def test_permanent_failure_ends_the_run(tmp_path):
+    """Without a retry, and with its reason."""
+    with Registry() as registry:
+
+        @ms.task
+        async def refuses() -> None:
+            raise ms.Permanent("no such account")
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(refuses)
+        view = await engine.until(run, RunState.FAILED)
+    assert view.failure is not None
+    assert "no such account" in view.failure.message
+
+
+async def test_result_that_cannot_be_saved_needs_a_person(tmp_path):
+    """The effect was done: nothing is repeated for it."""
+    calls: list[int] = []
+    with Registry() as registry:
+
+        @ms.task
+        async def odd() -> Any:
+            calls.append(1)
+            return object()
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(odd)
+        await engine.until(run, RunState.NEEDS_ATTENTION)
+        assert [o.state for o in engine.story(run).outcomes] == [OutcomeState.REFUSED]
+    assert calls == [1]
+
+
+async def test_cancel_reaches_an_attempt_that_is_under_way(tmp_path):
+    """A fact makes it an ordinary run: its attempt is stopped, and the run ends cancelled."""
+    begun, stopped = asyncio.Event(), asyncio.Event()
+    with Registry() as registry:
+
+        @ms.task
+        async def waits() -> None:
+            begun.set()
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                stopped.set()
+                raise
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(waits)
+        await begun.wait()
+        await engine.app.cancel(run.id, "not needed")
+        await engine.until(run, RunState.CANCELLED)
+        await asyncio.wait_for(stopped.wait(), 5)
+
+
+async def test_checkpoint_progress_and_success_after_them(tmp_path):
+    """What tells of itself is marked, saved and ended like any other step; the end is not lost on the way."""
+    with Registry() as registry:
+
+        @ms.task
+        async def tells() -> int:
+            ms.progress(1, 2)
+            await ms.checkpoint({"row": 7})
+            return 7
+
+    async with World(tmp_path).engine(registry) as engine:
+        sent = Sent(engine)
+        run = await engine.start(tells)
+        assert await run.result() == 7
+        assert sent.names["SaveCheckpoint"] == 2
+        assert sent.names["Complete"] == 0
+        assert [o.output for o in engine.story(run).outcomes] == [b"7"]
+
+
+async def test_long_attempt_gets_its_start_mark(tmp_path):
+    """After a second it is on record as begun, and its end is taken all the same."""
+    clock, go_on = FakeClock(), asyncio.Event()
+    with Registry() as registry:
+
+        @ms.task
+        async def takes_long() -> str:
+            await go_on.wait()
+            return "done"
+
+    async with World(tmp_path, clock).engine(registry) as engine:
+        run = await engine.start(takes_long)
+        await engine.when(lambda: len(engine.working.worker._straights), lambda count: count == 1)
+        clock.advance(timedelta(seconds=2))
+        attempts = await engine.when(lambda: engine.story(run).attempts, lambda found: found)
+        assert [(a.ident, a.state) for a in attempts] == [("takes_long#1", AttemptState.STARTED)]
+        go_on.set()
+        assert await run.result() == "done"
+        assert engine.story(run).attempts == []
+
+
+async def test_worker_that_drains_waits_for_what_is_under_way(tmp_path):
+    """Its end is saved, and nothing of it is done again."""
+    calls, begun, go_on = [], asyncio.Event(), asyncio.Event()
+    with Registry() as registry:
+
+        @ms.task
+        async def slow() -> str:
+            calls.append(1)
+            begun.set()
+            await go_on.wait()
+            return "done"
+
+    world = World(tmp_path)
+    async with world.engine(registry) as engine:
+        run = await engine.start(slow)
+        await begun.wait()
+        closing = asyncio.create_task(engine.working.close(drain=30))
+        await asyncio.sleep(0)
+        go_on.set()
+        await closing
+    async with world.engine(registry) as engine:
+        assert engine.view(run).result == b'"done"'
+    assert calls == [1]
+
+
+async def test_attempt_that_does_not_end_while_draining_is_done_again_elsewhere(tmp_path):
+    """The run is given back unharmed when the time to drain is over."""
+    calls: list[int] = []
+    with Registry() as registry:
+
+        @ms.task
+        async def stuck() -> str:
+            calls.append(ms.attempt())
+            if len(calls) == 1:
+                await asyncio.sleep(3600)
+            return "done"
+
+    world = World(tmp_path)
+    async with world.engine(registry) as engine:
+        run = await engine.start(stuck)
+        await engine.when(lambda: calls, bool)
+        await engine.working.close(drain=0.05)
+    async with world.engine(registry) as engine:
+        await engine.until(run, RunState.SUCCEEDED)
+    assert calls[0] == 1
+    assert len(calls) == 2
+
+
+async def test_run_whose_worker_died_is_done_again_under_the_same_key(tmp_path):
+    """Nothing of it was on record; whoever goes on begins it as the same step."""
+    keys: list[str] = []
+    with Registry() as registry:
+
+        @ms.task
+        async def effect() -> str:
+            keys.append(ms.idempotency_key())
+            if len(keys) == 1:
+                await asyncio.sleep(3600)
+            return "done"
+
+    world = World(tmp_path)
+    async with world.engine(registry) as engine:
+        run = await engine.start(effect)
+        await engine.when(lambda: keys, bool)
+        dead = engine.working.store.session
+        await engine.die()
+    async with world.engine(registry) as engine:
+        assert dead is not None
+        await world.bury(engine, dead)
+        await engine.until(run, RunState.SUCCEEDED)
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+async def test_room_is_free_once_the_work_is_done(tmp_path):
+    """Ends that wait for their commit hold up no other run, and never more run at once than may."""
+    most = running = 0
+    with Registry() as registry:
+
+        @ms.task
+        async def work(n: int) -> int:
+            nonlocal most, running
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0)
+            running -= 1
+            return n
+
+    async with World(tmp_path).engine(registry, WorkerSettings(concurrency=4)) as engine:
+        runs = [await engine.start(work, n) for n in range(40)]
+        assert [await run.result() for run in runs] == list(range(40))
+        assert engine.working.worker.active == 0
+        assert engine.working.worker._straights.over_count == 0
+    assert most <= 4
+
+
+async def test_end_that_was_refused_lets_the_run_go(tmp_path):
+    """Another process owns it by then: nothing is written, and the worker forgets it."""
+    go_on = asyncio.Event()
+    with Registry() as registry:
+
+        @ms.task
+        async def slow() -> str:
+            await go_on.wait()
+            return "done"
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(slow)
+        straights = engine.working.worker._straights
+        await engine.when(lambda: len(straights), lambda count: count == 1)
+        (straight,) = straights._aboard.values()
+        straight.run = msgspec.structs.replace(straight.run, claim=7)
+        go_on.set()
+        await engine.when(lambda: engine.working.worker.active, lambda count: count == 0)
+        assert engine.view(run).state is RunState.RUNNING
+        assert engine.story(run).outcomes == []
