@@ -59,6 +59,20 @@ class Machine:
         (found,) = self.processes("worker_process")
         return found
 
+    def first(self) -> int:
+        """Return its supervisor: the first process of its namespace. The others of that name made the machine, with any number."""
+        found = []
+        for pid in self.processes("mainspring\0up"):
+            with contextlib.suppress(OSError):
+                (numbers,) = [
+                    line.split()[1:]
+                    for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                    if line.startswith("NSpid")
+                ]
+                found += [pid] if len(numbers) > 1 and numbers[-1] == "1" else []
+        (supervisor,) = found
+        return supervisor
+
     def lose(self) -> None:
         """Take the power away."""
         self._process.kill()
@@ -135,7 +149,7 @@ class Fleet:
 
     def stop(self, machine: Machine) -> None:
         """Switch a machine off as one does it: its supervisor is told to end, and drains first."""
-        os.kill(max(machine.processes("mainspring\0up")), signal.SIGTERM)  # the others are those that made the machine
+        os.kill(machine.first(), signal.SIGTERM)
         self.until(lambda: not machine.processes())
 
     def start(self, count: int) -> None:

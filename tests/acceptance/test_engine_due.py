@@ -65,7 +65,7 @@ async def test_the_scan_finds_what_is_due_though_no_news_of_it_ever_came(tmp_pat
         first = await engine.start(one)
         await engine.until(first, RunState.SUCCEEDED)
         engine.working.worker.changed = lambda changes: None
-        engine.working.worker._plan_due = lambda due_at: None
+        engine.working.worker.claims.plan = lambda due_at: None
         handle = await engine.app.options(at=dt.datetime.now(dt.UTC) + SOON).start(one)
         now = await engine.start(one)
         await asyncio.gather(engine.until(handle, RunState.SUCCEEDED), engine.until(now, RunState.SUCCEEDED))

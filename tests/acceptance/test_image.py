@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,15 @@ def image(tmp_path_factory):
     return made
 
 
+def answers(url):
+    """Tell whether a probe is content."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status == 200
+    except urllib.error.HTTPError:
+        return False
+
+
 @pytest.mark.timeout(180)
 def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgres):
     """Its CMD runs, its HEALTHCHECK and the web role's probes tell when it does, it drains, and SIGTERM ends it in order."""
@@ -74,8 +84,10 @@ def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgre
             assert process.poll() is None, told
             assert time.monotonic() < until, told
         for path in ("/healthz", "/readyz"):  # the probes of the web role
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-                assert answer.status == 200
+            while not answers(
+                f"http://127.0.0.1:{port}{path}"
+            ):  # it looks once a second: a pod is ready a moment later
+                assert time.monotonic() < until, (tmp_path / "log").read_text()
         drained = call(image / "bin" / "mainspring", *DRAIN, cwd=tmp_path, env=environment)
         assert drained.returncode == 0, drained.stdout + drained.stderr
         process.send_signal(signal.SIGTERM)

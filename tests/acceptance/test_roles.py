@@ -176,6 +176,18 @@ def test_slots_are_made_while_the_worker_fails_to_load(site: Site) -> None:
     )
 
 
+def test_command_lines_tell_nothing_of_the_store(file_site: Site) -> None:
+    """An address may hold a password, and anybody on the machine can read command lines: only the one that a person typed has it."""
+    site = file_site
+    marked = site.folder / "marked.db"
+    up = site.up("--store", str(marked), "--role", "worker,watcher")
+    site.env["MAINSPRING_STORE_URL"] = str(marked)
+    site.until(site.is_whole, "not all came")
+    lines = {int(one["pid"]): Path(f"/proc/{one['pid']}/cmdline").read_bytes() for one in site.call("workers", "list")}
+    assert len(lines) == 3
+    assert [pid for pid, line in lines.items() if b"marked" in line] == [up.pid]
+
+
 def test_down_waits_for_those_whom_it_told(file_site: Site) -> None:
     """One that is started while the others still drain is neither told to end nor waited for."""
     site = file_site

@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import psycopg
 import pytest
 
 import mainspring as ms
-from mainspring.app.project import Handover
+from mainspring.app.handover import Handover
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
@@ -57,12 +56,12 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
     store.apply(announcement(declared(), store.clock.now()))
     store.close()
     handover = Handover({}, str(tmp_path / "mainspring.toml"), (), role="scheduler", parent=os.getpid())
-    words = [sys.executable, "-m", "mainspring.app.scheduler_process", msgspec.json.encode(handover).decode()]
+    words = [sys.executable, "-m", "mainspring.app.scheduler_process"]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
 
     def start() -> "subprocess.Popen[bytes]":
         with (tmp_path / "log").open("ab") as log:
-            return subprocess.Popen(words, cwd=tmp_path, env=env, stdout=log, stderr=log)
+            return handover.start(words, cwd=tmp_path, env=env, stdout=log, stderr=log)
 
     running = [start() for _ in range(SCHEDULERS)]
     address, _, schema = url.partition("?schema=")

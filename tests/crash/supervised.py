@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mainspring.app.project import Handover, Project
+from mainspring.app.handover import Handover
+from mainspring.app.project import Project
 from mainspring.app.supervisor import Supervisor
 from mainspring.engine.registry import Registry
 from tests.crash.clients import Client

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mainspring.app.project import Handover
+from mainspring.app.handover import Handover
 from mainspring.domain.roles import Role
 
 PROBATION = "probation"
@@ -66,9 +66,8 @@ class Post:
     def start(self) -> int:
         """Start the process; return its number."""
         handover = msgspec.structs.replace(self.handover, parent=os.getpid())
-        command = [sys.executable, "-m", MODULES[self.role], msgspec.json.encode(handover).decode()]
         env = {**os.environ, "PYTHONHASHSEED": "0"}
-        self.process = subprocess.Popen(command, env=env, start_new_session=True)
+        self.process = handover.start([sys.executable, "-m", MODULES[self.role]], env=env, start_new_session=True)
         self.started = time.monotonic()
         self.is_told = False
         self.starts += 1

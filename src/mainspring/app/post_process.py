@@ -12,11 +12,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-
+from mainspring.app.handover import Handover, take_over
 from mainspring.app.parent_watch import ParentWatch
 from mainspring.app.post import GONE
-from mainspring.app.project import Handover, Project
+from mainspring.app.project import Project
 from mainspring.app.stores import make_store
 from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
 from mainspring.engine.parentage import set_death_signal
@@ -132,12 +131,12 @@ def _answer_all(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
         on_done(result)
 
 
-def run_post(argument: str, serve: Callable[[PostProcess], Awaitable[int]]) -> int:
-    """Be the process that a supervisor ordered by its handover, as JSON; return the exit code that `serve` returns.
+def run_post(serve: Callable[[PostProcess], Awaitable[int]]) -> int:
+    """Be the process that a supervisor ordered by its handover; return the exit code that `serve` returns.
 
     `serve` opens what it is given, works until `stopped` is set, and closes it.
     """
-    handover = msgspec.json.decode(argument, type=Handover)
+    handover = take_over()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )

@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from mainspring.app.codec import sealing_of
 from mainspring.app.own_automations import declare_backup
 from mainspring.app.rules import classifier_of
@@ -163,19 +161,3 @@ class Project:
             count, per_ms = (rate.count, round(rate.per.total_seconds() * 1000)) if rate is not None else (None, None)
             found.append(SetQueue(name, queue.concurrency, count, per_ms, queue.max_backlog))
         return tuple(found)
-
-
-class Handover(msgspec.Struct, frozen=True):
-    """What a supervisor hands to the processes it starts, as one argument: flags of the configuration and what to load."""
-
-    flags: dict[str, Any]
-    config: str | None
-    modules: tuple[str, ...]
-    role: str = "worker"
-    survive_ms: int = 2_000
-    parent: int = 0
-    """The supervisor's process number."""
-
-    def project(self) -> Project:
-        """Read the settings again, with the same flags."""
-        return Project.find(flags=self.flags, config=None if self.config is None else Path(self.config))

@@ -49,4 +49,4 @@ class Hints:
 
 
 if __name__ == "__main__":
-    sys.exit(run_post(sys.argv[1], serve))
+    sys.exit(run_post(serve))

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from mainspring.app.handover import Handover
 from mainspring.app.post import PROBATION, Post
-from mainspring.app.project import Handover, Project
+from mainspring.app.project import Project
 from mainspring.app.supervisor_record import SupervisorRecord
 from mainspring.domain.errors import StoreError
 from mainspring.domain.roles import Role, roles_of

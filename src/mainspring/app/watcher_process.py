@@ -21,4 +21,4 @@ async def serve(process: PostProcess) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_post(sys.argv[1], serve))
+    sys.exit(run_post(serve))

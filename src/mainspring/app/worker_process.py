@@ -1,4 +1,4 @@
-"""`python -m mainspring.app.worker_process HANDOVER`: one worker, started and watched by a supervisor.
+"""`python -m mainspring.app.worker_process`: one worker, started and watched by a supervisor.
 
 It dies with its supervisor (it drains first, if its loop still turns). SIGTERM drains and ends with 0; losing the store or
 the session ends at once with 75, for a process that may write nothing more must not do anything more. A loop that was blocked
@@ -14,11 +14,10 @@ import signal
 import sys
 from typing import NoReturn
 
-import msgspec
-
+from mainspring.app.handover import Handover, take_over
 from mainspring.app.parent_watch import ParentWatch
 from mainspring.app.post import GONE, STALLED
-from mainspring.app.project import Handover, Project
+from mainspring.app.project import Project
 from mainspring.app.working import StalledError, Working
 from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
 from mainspring.engine.parentage import kill_group, set_death_signal
@@ -30,9 +29,9 @@ _COLLECT_AFTER = 20_000
 _LOG = logging.getLogger("mainspring.worker")
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Run the worker until it is told to stop; return the exit code."""
-    handover = msgspec.json.decode(arguments[0], type=Handover)
+    handover = take_over()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
@@ -101,4 +100,4 @@ def _end_at_once(working: Working, code: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mainspring.cli.context import Invocation
 
 if TYPE_CHECKING:
-    from mainspring.app.project import Handover, Project
+    from mainspring.app.handover import Handover
+    from mainspring.app.project import Project
     from mainspring.app.supervisor import Supervisor
     from mainspring.store.session_view import SessionView
 
@@ -30,7 +31,7 @@ def serve(
     Raises:
         AlreadyExistsError: a supervisor keeps one of these roles for this store on this machine already.
     """
-    from mainspring.app.project import Handover
+    from mainspring.app.handover import Handover
     from mainspring.app.stores import anchor
     from mainspring.domain.roles import roles_of
     from mainspring.store.supervisor_lock import already_supervised, only_supervisor

@@ -9,8 +9,11 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord
 from mainspring.domain.states import AttemptState
 from mainspring.engine.attempt import AttemptHandle, choose_isolation
+from mainspring.engine.hosting import Hosting
 from mainspring.engine.isolation import importable
 from mainspring.engine.requests import Request, StepCall
+from mainspring.store.commands.journal import SaveAttempt
+from mainspring.store.commands.runs import ClaimedRun
 
 _LOG = logging.getLogger("mainspring.worker")
 
@@ -95,6 +98,24 @@ class LiveStep:
             self.call.input,
             self.undo_name,
         )
+
+
+def attempt_command(hosting: Hosting, run: ClaimedRun, claim: int, record: AttemptRecord) -> SaveAttempt:
+    """Return the command that writes an attempt down."""
+    return SaveAttempt(
+        *(run.id, claim, record.ident, record.name),
+        record.generation,
+        record.attempt,
+        record.state,
+        record.asked,
+        record.started_at,
+        run.automation,
+        record.ended_at,
+        record.next_at,
+        hosting.seal_failure(record.failure),
+        hosting.seal(record.input),
+        record.undo,
+    )
 
 
 def report_stalled(run: str, step: LiveStep, now: int) -> None:

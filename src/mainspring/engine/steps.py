@@ -18,10 +18,10 @@ from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.verdict import permanent
 from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec
 from mainspring.engine.guard import guarded
-from mainspring.engine.live_step import LiveStep, in_doubt, isolation_of
+from mainspring.engine.live_step import LiveStep, attempt_command, in_doubt, isolation_of
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.signs import CheckpointSign, ProgressSign, Sign
-from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
+from mainspring.store.commands.journal import SaveCheckpoint
 
 if TYPE_CHECKING:
     from mainspring.engine.driver import Driver
@@ -101,7 +101,7 @@ class Steps:
 
     @guarded
     def _marked(self, step: LiveStep, result: Any) -> None:
-        if self._answered(result) and self._live.get(step.request.ident) is step:
+        if self._driver.accepts(result) and self._live.get(step.request.ident) is step:
             if step.stopped:
                 self._ended(step, AttemptEnd(verdict=permanent("given_up", not_sent=True)))
             elif self._driver.draining:
@@ -190,7 +190,7 @@ class Steps:
     def _retry_saved(self, step: LiveStep, next_at: int, result: Any) -> None:
         driver = self._driver
         driver.journal.saving -= 1
-        if self._answered(result):
+        if self._driver.accepts(result):
             if step.request.open:
                 driver.waits.retry_at(step.request, step.call, next_at)
             driver.advance()
@@ -202,7 +202,7 @@ class Steps:
         if step.call.plan.delivery == "at_most_once" and (end.verdict is None or not end.verdict.not_sent):
             # Should the body ask for it again after a person's retry, this tells that its effect may be in the world.
             doubt = (AttemptState.IN_DOUBT, end.failure, self._driver.hosting.clock.now())
-            self._submit(step.record(self._driver.run.generation, *doubt), self._answered)
+            self._submit(step.record(self._driver.run.generation, *doubt), self._driver.accepts)
         self._save(step, OutcomeState.CANCELLED, end)
 
     def _save(self, step: LiveStep, state: OutcomeState, end: AttemptEnd) -> None:
@@ -254,7 +254,7 @@ class Steps:
         """Write the start mark of each attempt that has run long enough; report those without a sign of life."""
         for step in self._live.values():
             if not step.marked and now - step.started_at >= MARK_AFTER_MS:
-                self._mark(step, self._answered)
+                self._mark(step, self._driver.accepts)
             if step.call.plan.timeout is None and now - max(step.started_at, step.signed_at) >= stalled_ms:
                 step.signed_at = now
                 self._driver.hosting.stalled(self._driver, step)
@@ -273,7 +273,7 @@ class Steps:
             return
         step.signed_at = driver.hosting.clock.now()
         if isinstance(sign, CheckpointSign | ProgressSign) and not step.marked:
-            self._mark(step, self._answered)  # what tells of itself is worth telling that it was lost
+            self._mark(step, self._driver.accepts)  # what tells of itself is worth telling that it was lost
         if isinstance(sign, CheckpointSign):
             command = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, driver.hosting.seal(sign.data))
             # The next attempt may begin in this very process; its mark is committed after this.
@@ -281,34 +281,15 @@ class Steps:
             driver.hosting.store.submit(command, functools.partial(self._checkpointed, sign))
         elif isinstance(sign, ProgressSign):
             done = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, done=sign.done, total=sign.total)
-            driver.hosting.store.submit(done, self._answered)
+            driver.hosting.store.submit(done, self._driver.accepts)
 
     def _checkpointed(self, sign: CheckpointSign, result: Any) -> None:
         sign.ack(
             None
-            if self._answered(result)
+            if self._driver.accepts(result)
             else RuntimeError("the checkpoint was not saved: another worker owns the run")
         )
 
-    def _answered(self, result: Any) -> bool:
-        return self._driver.accepts(result)
-
     def _submit(self, record: AttemptRecord, answered: Any) -> None:
         driver = self._driver
-        driver.hosting.store.submit(
-            SaveAttempt(
-                *(driver.run.id, driver.claim, record.ident, record.name),
-                record.generation,
-                record.attempt,
-                record.state,
-                record.asked,
-                record.started_at,
-                driver.run.automation,
-                record.ended_at,
-                record.next_at,
-                driver.hosting.seal_failure(record.failure),
-                driver.hosting.seal(record.input),
-                record.undo,
-            ),
-            answered,
-        )
+        driver.hosting.store.submit(attempt_command(driver.hosting, driver.run, driver.claim, record), answered)

@@ -1,13 +1,12 @@
 """The worker: claims runs while it has room, holds their drivers, keeps suspended ones in a bounded memory, drains.
 
-Invariants. One Claim is under way at a time, a second one only while more is ready than it takes. All state here is touched in the loop's
-thread only; the store's thread passes things on with `call_soon_threadsafe`. A run is loaded once: a claimed run that is still parked here
-goes on without replay. Each beat looks for what is ready or due, whether or not there was news of it.
+Invariants. All state here is touched in the loop's thread only; the store's thread passes things on with `call_soon_threadsafe`. A run is
+loaded once: a claimed run that is still parked here goes on without replay. Each beat looks for what is ready or due, whether or not there
+was news of it.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import FailureReason
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.children import Children
+from mainspring.engine.claims import Claims
 from mainspring.engine.driver import Driver
 from mainspring.engine.history_reader import HistoryReader
 from mainspring.engine.inbox_reader import InboxReader, OffLoop, in_executor
@@ -32,7 +32,7 @@ from mainspring.engine.straights import Straights
 from mainspring.engine.taking_back import program_for
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.store.base import Changes, EngineReads, Store
-from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Halt
+from mainspring.store.commands.runs import ClaimedRun, Halt
 from mainspring.store.commands.sessions import Beat, ClearSuspect
 
 _LOG = logging.getLogger("mainspring.worker")
@@ -76,14 +76,7 @@ class Worker(RunServices):
             clock=clock,
         )
         self._parking = Parking(self.settings.parked, self.settings.park_bytes)
-        self._wanted = self._claim_soon = False
-        self._asked: deque[int] = deque()
-        """How many runs were asked for by each Claim under way."""
-        self._more = False
-        """Whether more was ready than the last Claim could take."""
-        self._claim_count = 0
-        self._only: str | None = None
-        self._due: asyncio.TimerHandle | None = None
+        self.claims = Claims(self)
         self._round: asyncio.TimerHandle | None = None
         self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later)
         self._straights = Straights(self)
@@ -105,8 +98,7 @@ class Worker(RunServices):
 
     def serve_only(self, run: str) -> None:
         """Take this run and what it asks for, and no other."""
-        self._only = run
-        self.want()
+        self.claims.want(only=run)
 
     def drain(self) -> None:
         """Claim nothing more, give runs back as soon as what is in flight is saved; `on_idle` is called at the end."""
@@ -126,9 +118,9 @@ class Worker(RunServices):
         """Forget everything; writes nothing. For the end of the process."""
         self.draining = True
         self._histories.close()
-        for handle in (self._due, self._round):
-            if handle is not None:
-                handle.cancel()
+        self.claims.close()
+        if self._round is not None:
+            self._round.cancel()
         self._straights.let_go()
         for driver in list(self.drivers.values()):
             driver.let_go()
@@ -177,48 +169,11 @@ class Worker(RunServices):
 
     def want(self) -> None:
         """Claim as soon as there is room."""
-        self._wanted = True
-        if not self._claim_soon:
-            self._claim_soon = True
-            self.loop.call_soon(self._claim)
+        self.claims.want()
 
-    def _claim(self) -> None:
-        self._claim_soon = False
-        room = self._room() - sum(self._asked)
-        if (
-            self.draining
-            or room <= 0
-            or len(self._asked) > self._more
-            or (self.settings.one_run and self._only is None)
-        ):
-            return
-        self._wanted = False
-        self._claim_count += 1
-        claim_id = f"{self.store.session}:{self._claim_count}"
-        s = self.settings
-        # Half of all at most, and one more is asked for before that is answered: while one half runs, the other's ends are committed.
-        limit = min(room, (s.concurrency + 1) // 2)
-        self._asked.append(limit)
-        self.store.submit(Claim(claim_id, limit, s.tags, s.queues, s.suspects, self._only), self._claimed)
-
-    def _claimed(self, result: Any) -> None:
-        self._asked.popleft()
-        if not isinstance(result, Claimed):
-            if isinstance(result, Exception):
-                _LOG.error("claiming failed, it is tried again in a second: %s", result)
-                self.loop.call_later(1.0, self.want)
-            return
-        if result.draining and not self.draining:
-            _LOG.info("this worker was told to drain: it takes nothing new and gives back what it has")
-            self.drain()
-        for run in result.runs:
-            self._take(run)
-        self._plan_due(result.next_due_at)
-        self._more = result.more
-        if result.more or self._wanted:
-            self._claim()  # at once: the next half is fetched while this one runs
-
-    def _room(self) -> int:
+    @property
+    def room(self) -> int:
+        """How many runs it could take now. One whose work is done takes no room while its end is on its way."""
         if not self.settings.suspects:
             return self.settings.concurrency - self.active + self._straights.over_count
         return 1 - self._histories.count - sum(1 for run_id in self.drivers if run_id not in self._cleared)
@@ -234,15 +189,8 @@ class Worker(RunServices):
             self.store.submit(ClearSuspect(run.id, run.claim), ignore)
             self.want()
 
-    def _plan_due(self, due_at: int | None) -> None:
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-        if due_at is not None:
-            delay = max(0.001, (due_at - self.clock.now()) / 1000)
-            self._due = self.loop.call_later(min(delay, 60.0), self.want)
-
-    def _take(self, run: ClaimedRun) -> None:
+    def take(self, run: ClaimedRun) -> None:
+        """Begin to work on a claimed run, or go on with it."""
         parked = self._parking.take(run)
         if parked is not None:
             self.drivers[run.id] = parked

@@ -1,8 +1,8 @@
 """The thread that commits: it takes everything that waits, commits it as one group and answers all of it.
 
-No window is waited for: while one group is on its way to the disk the next one gathers by itself. Order is kept. Where the database is a
-server and the next group waits already, the answers of one are given while the server is busy with the other: whoever gets them works
-then, and neither waits for Python's lock. What can go wrong:
+No window is waited for: while one group is on its way to the disk the next one gathers by itself. Order is kept. Beside a server the
+answers of one group are given while it is busy with the next: whoever gets them works then, and nobody waits for Python's lock.
+What can go wrong:
 
 * unknown outcome (StoreUnavailableError): the same list again, marked `again`, with growing pauses, until it succeeds;
 * full disk (StoreFullError): everything is held and tried each second; nothing fails;
@@ -36,10 +36,6 @@ _AFTERMATH = 0.005
 this thread would take the first command of many by itself."""
 
 _log = logging.getLogger("mainspring.store")
-
-
-def _ignore(news: object) -> None:
-    """Whoever gives no callback wants no news."""
 
 
 def _given_up(error: StoreError, *, undone: bool) -> StoreError:
@@ -81,9 +77,9 @@ class Committer:
         database: Database,
         deliver: Deliver,
         *,
-        on_change: Callable[[Changes], None] = _ignore,
-        on_trouble: Callable[[str | None], None] = _ignore,
-        on_fatal: Callable[[BaseException], None] = _ignore,
+        on_change: Callable[[Changes], None] = lambda _changes: None,
+        on_trouble: Callable[[str | None], None] = lambda _text: None,
+        on_fatal: Callable[[BaseException], None] = lambda _error: None,
         poll_every: float = 0.05,
         patience: float = float("inf"),
     ) -> None:

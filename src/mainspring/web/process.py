@@ -106,4 +106,4 @@ def is_loopback(host: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(run_post(sys.argv[1], serve))
+    sys.exit(run_post(serve))

@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from mainspring.app.project import Handover, Project
+from mainspring.app.handover import Handover
+from mainspring.app.project import Project
 from mainspring.app.supervisor import Supervisor
 
 ENDS = """

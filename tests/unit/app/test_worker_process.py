@@ -6,8 +6,8 @@ import sys
 
 import msgspec
 
+from mainspring.app.handover import Handover
 from mainspring.app.post import GONE
-from mainspring.app.project import Handover
 
 
 def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
@@ -15,8 +15,9 @@ def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
     config = tmp_path / "mainspring.toml"
     config.write_text('[store]\nurl = "postgresql://nobody:secret@127.0.0.1:1/none"\n')
     handover = Handover({}, str(config), (), role="worker", parent=os.getpid())
-    command = [sys.executable, "-m", "mainspring.app.worker_process", msgspec.json.encode(handover).decode()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-m", "mainspring.app.worker_process"]
+    given = msgspec.json.encode(handover)
+    done = subprocess.run(command, input=given, capture_output=True, timeout=60, check=False)
     assert done.returncode == GONE
-    assert "out of reach" in done.stderr
-    assert "secret" not in done.stderr
+    assert b"out of reach" in done.stderr
+    assert b"secret" not in done.stderr

@@ -20,7 +20,7 @@ from mainspring.store.commands.sessions import Beat, OpenSession
 from mainspring.store.grouping import GroupingDatabase, GuiltyError, Handlers
 from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.bulk.group import FEWEST, answer
+from mainspring.store.postgres.bulk.group import FEWEST, ManyFailedError, answer
 from mainspring.store.postgres.clock import DatabaseClock
 from mainspring.store.postgres.connection import (
     BEGIN,
@@ -43,17 +43,8 @@ from mainspring.store.postgres.transaction import PostgresTransaction, run
 from mainspring.store.transaction import Transaction
 
 LEASE_MS = 10_000
-_LOOK_EVERY = 1.0
 _SHORTEST_ANSWER = 5.0
 """So many seconds at least the server has for an answer; else somewhat longer than it waits for a lock, and less than a lease lasts."""
-
-
-def _nothing() -> None:
-    """Nobody has anything to do meanwhile."""
-
-
-class _ManyFailedError(Exception):
-    """A statement for many commands failed; whose fault it was is not known."""
 
 
 class PostgresDatabase(GroupingDatabase):
@@ -82,11 +73,10 @@ class PostgresDatabase(GroupingDatabase):
         self.address = address
         self._clock = clock
         self.lease = Lease(lease_ms, passing)
-        self._passing = passing
         self.gives_up = True
         """Whether this process takes its session for lost once its lease is over; who holds no runs may go on later."""
         self._own_time = own_time
-        self.meanwhile = _nothing
+        self.meanwhile = lambda: None
         self._answers_within = max(lease_ms / 2000 + 1, _SHORTEST_ANSWER)
         self.instance = clock.random_bits(62)
         """The advisory lock that each of our transactions takes first."""
@@ -98,7 +88,6 @@ class PostgresDatabase(GroupingDatabase):
             "instance": self.instance,
         }
         self._hints = Hints(address.schema, self.instance, passing)
-        self._looked = passing()
         self.connection: Connection | None = None
         self._connect(first=True)
 
@@ -174,7 +163,7 @@ class PostgresDatabase(GroupingDatabase):
         """Run one transaction; a second one that answers command by command if a statement for many failed: one of them is guilty."""
         try:
             return self._transact(commands, again=again, together=not again and len(commands) >= FEWEST)
-        except _ManyFailedError:
+        except ManyFailedError:
             return self._transact(commands, again=again, together=False)
 
     def _transact(self, commands: list[Any], *, again: bool, together: bool) -> tuple[Transaction, list[Any]]:
@@ -208,26 +197,24 @@ class PostgresDatabase(GroupingDatabase):
 
     def _run_together(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
         """Let one statement answer many commands where that means the same."""
+
+        def alone(index: int) -> Any:
+            transaction.flush()  # what others left for later: this command is not blamed for that
+            return self._answer(transaction, commands, index)
+
         try:
-            return answer(
-                transaction, commands, lambda index: self._answer_alone(transaction, commands, index), self._lend_time
-            )
+            return answer(transaction, commands, alone, self._lend_time)
         except (FencedError, GuiltyError):
             raise
         except Exception as fault:
             if self._meaning(fault) is not None:
                 raise
-            raise _ManyFailedError from fault
+            raise ManyFailedError from fault
 
     def _lend_time(self) -> None:
         """Let others work while the next answer is waited for."""
         if self.connection is not None:
             self.connection.meanwhile = self.meanwhile
-
-    def _answer_alone(self, transaction: PostgresTransaction, commands: list[Any], index: int) -> Any:
-        """Let the handler answer one command; what others left for later is run before, so that it is not blamed for that."""
-        transaction.flush()
-        return self._answer(transaction, commands, index)
 
     def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
         """Begin, and prove the session; one message to the server and back."""
@@ -302,11 +289,7 @@ class PostgresDatabase(GroupingDatabase):
                 connection.close()
                 raise translate(fault, self.address.shown) or StoreUnavailableError(str(fault)) from fault
             self._hints.tell(connection)
-        now = self._passing()
-        if self._hints.heed() or now - self._looked >= _LOOK_EVERY:
-            self._looked = now
-            return True
-        return False
+        return self._hints.heed()
 
     def close(self) -> None:
         """Give the hint that waited for its time, and close the write connection."""

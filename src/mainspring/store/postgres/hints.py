@@ -17,6 +17,9 @@ TELL_EVERY = 0.02
 HEED_EVERY = 0.02
 """So many seconds lie between two hints that are passed on at least: each lets a worker ask for runs, and many processes tell."""
 
+LOOK_EVERY = 1.0
+"""After so many seconds without a hint everybody looks."""
+
 
 class Hints:
     """Those that one process gives and gets. `instance` tells its own apart; `passing` returns seconds that only grow."""
@@ -26,6 +29,7 @@ class Hints:
         self._own = str(instance)
         self._passing = passing
         self._told = self._heeded = -inf
+        self._looked = passing()
         self._untold = False
         """Whether something has changed that other processes were not told of."""
         self._heard = False
@@ -69,12 +73,15 @@ class Hints:
                 self._untold = False
 
     def heed(self) -> bool:
-        """Tell once, and if it is time, that another process gave a hint."""
+        """Tell once, and if it is time, that another process gave a hint; or that for a while none was heeded, for one may be lost."""
         now = self._passing()
-        if not self._heard or now - self._heeded < HEED_EVERY:
-            return False
-        self._heard, self._heeded = False, now
-        return True
+        if self._heard and now - self._heeded >= HEED_EVERY:
+            self._heard, self._heeded, self._looked = False, now, now
+            return True
+        if now - self._looked >= LOOK_EVERY:
+            self._looked = now
+            return True
+        return False
 
     def due_in(self, connection: Connection | None) -> float:
         """Return the seconds until something is to be told or heeded; infinity = there is nothing."""

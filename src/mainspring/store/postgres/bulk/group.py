@@ -31,6 +31,11 @@ KINDS: Final[dict[type, Kind]] = {
 """In the order in which one turn answers them."""
 _PLACES = {kind: place for place, kind in enumerate(KINDS)}
 
+
+class ManyFailedError(Exception):
+    """A statement for many commands failed; whose fault it was is not known."""
+
+
 Ordinary = Callable[[int], Any]
 """Lets the handler answer the command at this place of the group."""
 

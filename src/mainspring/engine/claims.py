@@ -1,0 +1,109 @@
+"""What a worker asks the store for: ready runs, as many as there is room for, when something may be ready and when it becomes due.
+
+Invariants. One Claim is under way at a time, a second one only while more is ready than the last one took. At most half of the worker's
+concurrency is asked for at once: while one half runs, the ends of the other are committed, and the next is fetched.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any, Protocol
+
+from mainspring.domain.clock import Clock
+from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.store.base import Store
+from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun
+
+_LOG = logging.getLogger("mainspring.worker")
+_LOOK_AGAIN_S, _AGAIN_S = 60.0, 1.0
+
+
+class Claimant(Protocol):
+    """The worker, as its claims see it."""
+
+    loop: asyncio.AbstractEventLoop
+    store: Store
+    clock: Clock
+    settings: WorkerSettings
+    draining: bool
+
+    @property
+    def room(self) -> int:
+        """How many runs it could take now."""
+        ...
+
+    def take(self, run: ClaimedRun) -> None:
+        """Begin to work on a run."""
+        ...
+
+    def drain(self) -> None:
+        """Take nothing new and give back what it has."""
+        ...
+
+
+class Claims:
+    """Used in the loop's thread."""
+
+    def __init__(self, worker: Claimant) -> None:
+        self._worker = worker
+        self._wanted = self._soon = False
+        self._under_way: deque[int] = deque()
+        """How many runs each Claim asks for that is not answered."""
+        self._more = False
+        """Whether more was ready than the last Claim could take."""
+        self._only: str | None = None
+        self._due: asyncio.TimerHandle | None = None
+        self.count = 0
+        """How many Claims were sent."""
+
+    def want(self, *, only: str | None = None) -> None:
+        """Claim as soon as there is room; from now on this run and what it asks for, if `only` names one."""
+        self._only = only or self._only
+        self._wanted = True
+        if not self._soon:
+            self._soon = True
+            self._worker.loop.call_soon(self._claim)
+
+    def _claim(self) -> None:
+        self._soon = False
+        worker, s = self._worker, self._worker.settings
+        room = worker.room - sum(self._under_way)
+        if worker.draining or room <= 0 or (s.one_run and self._only is None) or len(self._under_way) > self._more:
+            return
+        self._wanted = False
+        self.count += 1
+        limit = min(room, (s.concurrency + 1) // 2)
+        self._under_way.append(limit)
+        claim = Claim(f"{worker.store.session}:{self.count}", limit, s.tags, s.queues, s.suspects, self._only)
+        worker.store.submit(claim, self._claimed)
+
+    def _claimed(self, result: Any) -> None:
+        self._under_way.popleft()
+        worker = self._worker
+        if not isinstance(result, Claimed):
+            if isinstance(result, Exception):
+                _LOG.error("claiming failed, it is tried again in a second: %s", result)
+                worker.loop.call_later(_AGAIN_S, self.want)
+            return
+        if result.draining and not worker.draining:
+            _LOG.info("this worker was told to drain: it takes nothing new and gives back what it has")
+            worker.drain()
+        for run in result.runs:
+            worker.take(run)
+        self.plan(result.next_due_at)
+        self._more = result.more
+        if result.more or self._wanted:
+            self._claim()  # at once, before what was taken runs
+
+    def plan(self, due_at: int | None) -> None:
+        """Claim at an instant (ms UTC) at which something becomes due, and at no other that was planned."""
+        self.close()
+        if due_at is not None:
+            delay = max(0.001, (due_at - self._worker.clock.now()) / 1000)
+            self._due = self._worker.loop.call_later(min(delay, _LOOK_AGAIN_S), self.want)
+
+    def close(self) -> None:
+        """Plan nothing any more."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
