@@ -11,12 +11,16 @@ from typing import Any
 
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
-from mainspring.store.commands import runs
+from mainspring.store.commands import journal, runs, sessions
 from mainspring.store.postgres.arrays import Texts, texts
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 _ENDING = (runs.Finish, runs.MarkDone, runs.Discard, runs.CancelRun)
 _STOPPED = (runs.Halt, runs.Reopen, runs.GiveResult)
+_LOCKED_BY_NOBODY = frozenset(
+    {runs.Complete, runs.Annotate, journal.SaveOutcome, journal.SaveAttempt, journal.SaveCheckpoint, sessions.Beat}
+)
+"""What an owner writes down about its own run: nobody else decides upon that, so nothing is locked beforehand."""
 _OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
 
@@ -59,9 +63,9 @@ def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
 
 
 def _apart(commands: list[Any]) -> tuple[list[runs.Complete], list[Any]]:
-    """Return the ends of runs of one step, of which there may be hundreds, and all others."""
+    """Return the ends of runs of one step, of which there may be hundreds, and all others that name something to lock."""
     ends = [command for command in commands if type(command) is runs.Complete]
-    return ends, [command for command in commands if type(command) is not runs.Complete] if ends else commands
+    return ends, [command for command in commands if type(command) not in _LOCKED_BY_NOBODY]
 
 
 def _touched_by(part: Any) -> set[str]:
