@@ -3,7 +3,13 @@
 from typing import Final
 
 from mainspring.domain import errors as e
-from mainspring.store.base import NotAStoreError, StoreDamagedError, StoreGoneError, UnsafeServerError
+from mainspring.store.base import (
+    NotAStoreError,
+    ServerRefusesError,
+    StoreDamagedError,
+    StoreGoneError,
+    UnsafeServerError,
+)
 from mainspring.store.moved import StoreMovedError
 
 OK: Final = 0
@@ -79,6 +85,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (e.FencedError, CONFLICT),
     (e.StoreHeldError, CONFLICT),
     (e.StoreReadOnlyError, NOT_ALLOWED),
+    (ServerRefusesError, NOT_ALLOWED),
     (StoreDamagedError, UNEXPECTED),
     (StoreGoneError, UNEXPECTED),
     (e.StoreFullError, TRY_AGAIN),

@@ -49,6 +49,12 @@ class StoreGoneError(StoreBrokenError):
     code = "store_gone"
 
 
+class ServerRefusesError(StoreError):
+    """The database server does not let us in: user, password, address or database are not what it takes."""
+
+    code = "server_refuses"
+
+
 class UnsafeServerError(StoreError):
     """The database server could lose commits that it acknowledged, or is too old; nothing is written to it."""
 

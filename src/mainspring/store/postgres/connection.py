@@ -13,7 +13,7 @@ from psycopg.adapt import Dumper
 from psycopg.types.numeric import Int8Dumper
 
 from mainspring.domain.errors import MainspringError, StoreError, StoreUnavailableError
-from mainspring.store.base import UnsafeServerError
+from mainspring.store.base import ServerRefusesError, UnsafeServerError
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.arrays import register
 from mainspring.store.postgres.faults import translate
@@ -217,7 +217,7 @@ def _refused(fault: psycopg.Error, address: Address) -> MainspringError:
             "no such user",
         )
     ):
-        return StoreError(
+        return ServerRefusesError(
             f"the database refuses us\nat {address.shown}: {said.splitlines()[-1]}",
             hint="Look at user, password and database in store.url.",
         )

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from mainspring.cli.exits import NOT_ALLOWED, exit_code
 from mainspring.domain.errors import (
     ConfigError,
     StoreFullError,
@@ -19,7 +20,7 @@ from mainspring.domain.errors import (
     StoreUnavailableError,
 )
 from mainspring.store import failpoints
-from mainspring.store.base import UnsafeServerError
+from mainspring.store.base import ServerRefusesError, UnsafeServerError
 from mainspring.store.committer import Committer
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres import connection as opening
@@ -361,3 +362,14 @@ def test_a_full_disk_holds_commits_until_there_is_room(small_disk):
     assert database.connection.execute("select count(*) from mainspring.runs").fetchall() == [(last + 1,)]
     assert told[-1] is None
     database.close()
+
+
+@pytest.mark.parametrize("change", ["stranger@", "mainspring@nowhere"])
+def test_server_that_does_not_let_us_in_is_an_error_of_the_address(postgres, change):
+    """A wrong user and a wrong database are told apart from a server that is away: trying again does not help."""
+    user, _, database = change.partition("@")
+    url = postgres.url(database or "postgres").replace("mainspring@", f"{user}@")
+    with pytest.raises(ServerRefusesError, match="refuses us") as refused:
+        open_database(url)
+    assert exit_code(refused.value) == NOT_ALLOWED
+    assert "store.url" in (refused.value.hint or "")
