@@ -21,11 +21,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
+from mainspring.store.answers import Answers, Blocked, Deliver
 from mainspring.store.base import Changes, CommitReport, Database, OnDone, StoreBrokenError
 from mainspring.store.doorbell import Doorbell
-
-Answers = list[tuple[OnDone, Any]]
-Deliver = Callable[[Answers], None]
 
 GROUP_LIMIT = 512
 _FULL_PAUSE = 1.0
@@ -45,23 +43,8 @@ def _given_up(error: StoreError, *, undone: bool) -> StoreError:
     return StoreUnavailableError(f"it is not known whether this was written: {error.message}", hint=error.hint)
 
 
-class _Blocked:
-    """A caller that waits in `apply`."""
-
-    __slots__ = ("done", "result")
-
-    def __init__(self) -> None:
-        self.done = threading.Lock()
-        self.done.acquire()
-        self.result: Any = None
-
-    def answer(self, result: Any) -> None:
-        self.result = result
-        self.done.release()
-
-
-_Item = tuple[Any, OnDone | _Blocked]
-_STOP: _Item = (None, _Blocked())
+_Item = tuple[Any, OnDone | Blocked]
+_STOP: _Item = (None, Blocked())
 
 
 class Committer:
@@ -84,7 +67,7 @@ class Committer:
         patience: float = float("inf"),
     ) -> None:
         self._database = database
-        self._deliver = deliver
+        self._answers = Answers(deliver)
         self._on_change = on_change
         self._on_trouble = on_trouble
         self._on_fatal = on_fatal
@@ -96,11 +79,9 @@ class Committer:
         self._closed: BaseException | None = None
         self._stopping = threading.Event()
         self._group: list[_Item] = []
-        self._held: Answers = []
-        """Answers that are given while the next group is under way."""
         self._holds = database.meanwhile is not None
         if self._holds:
-            database.meanwhile = self._give_held
+            database.meanwhile = self._answers.give
         self._told: str | None = None
         self._looked = time.monotonic()
         self._was_busy = False
@@ -120,7 +101,7 @@ class Committer:
                 self._put((command, on_done))
                 return
         if self.fatal is None:
-            self._deliver([(on_done, self._closed)])
+            self._answers.refuse([(on_done, self._closed)])
 
     def apply(self, command: Any) -> Any:
         """Commit a command and return its result; for any thread but this one and an event loop's.
@@ -128,7 +109,7 @@ class Committer:
         Raises:
             BaseException: what the command got instead of a result, or the fatal error.
         """
-        blocked = _Blocked()
+        blocked = Blocked()
         with self._door:
             if self._closed is not None:
                 raise self._closed
@@ -152,7 +133,8 @@ class Committer:
             with self._door:
                 self._closed = self._closed or StoreUnavailableError("the store was closed")
         else:
-            self._answer([(item, self._closed) for item in self._shut(StoreUnavailableError("the store was closed"))])
+            waiting = self._shut(StoreUnavailableError("the store was closed"))
+            self._answers.refuse([(on_done, self._closed) for _, on_done in waiting])
         with self._door:
             self._put(_STOP)
         if self._thread.is_alive():
@@ -182,7 +164,7 @@ class Committer:
                 if self._group:
                     self._commit()
                 self._look_around()
-            self._give_held()
+            self._answers.give()
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody else would hear of it
             self._die(error)
         finally:
@@ -215,8 +197,11 @@ class Committer:
     def _commit(self) -> None:
         report = self._until_known([command for command, _ in self._group])
         results = report.results if isinstance(report, CommitReport) else [report] * len(self._group)
-        self._give_held()
-        self._answer(list(zip(self._group, results, strict=True)))
+        self._answers.give()
+        hold = self._holds and not self._queue.empty()
+        self._answers.take(
+            [(on_done, result) for (_, on_done), result in zip(self._group, results, strict=True)], hold=hold
+        )
         self._group, self._was_busy = [], True
         if isinstance(report, CommitReport) and (report.changes.ready or report.changes.facts):
             self._on_change(report.changes)
@@ -230,7 +215,7 @@ class Committer:
             except StoreBrokenError:
                 raise
             except (StoreUnavailableError, StoreFullError) as error:
-                self._give_held()
+                self._answers.give()
                 self._tell(str(error))
                 undone &= type(error) is StoreFullError
                 if self._stopping.is_set():
@@ -253,24 +238,6 @@ class Committer:
             self._told = text
             self._on_trouble(text)
 
-    def _answer(self, answers: list[tuple[_Item, Any]]) -> None:
-        for (_, on_done), result in answers:
-            if isinstance(on_done, _Blocked):
-                on_done.answer(result)
-            else:
-                self._held.append((on_done, result))
-        if not self._holds or self._queue.empty():
-            self._give_held()
-
-    def _give_held(self) -> None:
-        """Deliver what was held; more than once does nothing."""
-        answers, self._held = self._held, []
-        if answers:
-            try:
-                self._deliver(answers)
-            except RuntimeError:  # the receiving loop is closed: nobody is left to be told
-                _log.warning("%d answers of the store found nobody any more", len(answers))
-
     def _look_around(self) -> None:
         """Look whether another process committed: at a hint, when the database wants it, and each `poll_every` seconds."""
         now = time.monotonic()
@@ -292,6 +259,6 @@ class Committer:
         with self._door:
             self.fatal = error
         for _, on_done in self._group + self._shut(error):
-            if isinstance(on_done, _Blocked):
+            if isinstance(on_done, Blocked):
                 on_done.answer(error)
         self._on_fatal(error)

@@ -17,9 +17,10 @@ from typing import Any
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.store.answers import Deliver
 from mainspring.store.base import Changes, Database, OnDone, Reader
 from mainspring.store.commands.sessions import CloseSession, OpenSession
-from mainspring.store.committer import Committer, Deliver
+from mainspring.store.committer import Committer
 from mainspring.store.liveness import SessionLock, host_identity, process_started
 
 

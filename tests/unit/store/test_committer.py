@@ -425,3 +425,21 @@ def test_committer_holds_no_answer_while_the_store_is_away(start):
     gate.release()
     committer.stop()
     assert told == ["done 1", "done 2"]
+
+
+def test_committer_goes_on_beside_a_receiver_that_fails(start):
+    """What one group's answers do to their receiver neither undoes that commit nor the one that is under way."""
+    told: list[Any] = []
+
+    def deliver(answers: list[tuple[Any, Any]]) -> None:
+        told.append([result for _, result in answers])
+        raise ValueError("a fault of the receiver")
+
+    database = BusyServer(lambda where: None)
+    committer = start(database, deliver)
+    for n in range(3):
+        committer.submit(n, print)
+    committer.stop()
+    assert [result for results in told for result in results] == ["done 0", "done 1", "done 2"]
+    assert [commands for commands, again in database.calls if again] == []
+    assert committer.fatal is None

@@ -1,0 +1,77 @@
+"""How a group's results reach those who sent its commands: a caller that is blocked at once, all others by one call, which may be held.
+
+Answers are held for a moment where the committing thread will wait for a server: whoever gets them works then.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from mainspring.store.base import OnDone
+
+Delivered = list[tuple[OnDone, Any]]
+Deliver = Callable[[Delivered], None]
+
+_log = logging.getLogger("mainspring.store")
+
+
+class Blocked:
+    """A caller that waits for one result."""
+
+    __slots__ = ("done", "result")
+
+    def __init__(self) -> None:
+        self.done = threading.Lock()
+        self.done.acquire()
+        self.result: Any = None
+
+    def answer(self, result: Any) -> None:
+        """Let the caller go on."""
+        self.result = result
+        self.done.release()
+
+
+class Answers:
+    """`deliver` gets all answers of a group at once. What is held is of one thread."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        self._held: Delivered = []
+
+    def take(self, answers: list[tuple[OnDone | Blocked, Any]], *, hold: bool) -> None:
+        """Answer a group, or hold what is delivered until `give`."""
+        self._held += _others(answers)
+        if not hold:
+            self.give()
+
+    def give(self) -> None:
+        """Deliver what was held; more than once does nothing."""
+        held, self._held = self._held, []
+        self._pass_on(held)
+
+    def refuse(self, answers: list[tuple[OnDone | Blocked, Any]]) -> None:
+        """Answer commands that are in no group; from any thread."""
+        self._pass_on(_others(answers))
+
+    def _pass_on(self, answers: Delivered) -> None:
+        """A receiver must not disturb the commit that is under way meanwhile."""
+        if not answers:
+            return
+        try:
+            self._deliver(answers)
+        except RuntimeError:  # the receiving loop is closed: nobody is left to be told
+            _log.warning("%d answers of the store found nobody any more", len(answers))
+        except Exception:  # noqa: BLE001
+            _log.exception("%d answers of the store could not be taken", len(answers))
+
+
+def _others(answers: list[tuple[OnDone | Blocked, Any]]) -> Delivered:
+    """Let those go on who are blocked; return the rest."""
+    rest: Delivered = []
+    for on_done, result in answers:
+        if isinstance(on_done, Blocked):
+            on_done.answer(result)
+        else:
+            rest.append((on_done, result))
+    return rest
