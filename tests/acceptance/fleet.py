@@ -20,6 +20,8 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
+_SHOWN = 4_000
+"""So much of each log stands in an error."""
 MARK = "TEST_MACHINE"
 _APART = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
 _OWN_FOLDERS = 'mount -t tmpfs none /var/lib && exec "$@"'
@@ -35,8 +37,9 @@ class Machine:
     """One `mainspring up` in namespaces of its own."""
 
     def __init__(self, fleet: "Fleet", name: str, failpoint: str, inside: Sequence[str], more: dict[str, str]) -> None:
-        self.name = f"{name}-{fleet.schema}"
-        self.log = fleet.folder / f"log-{name}"
+        number = len(fleet.machines)  # one that comes in the place of another has its name, but is not taken for it
+        self.name = f"{name}-{fleet.schema}-{number}"
+        self.log = fleet.folder / f"log-{number}-{name}"
         env = {**fleet.env, MARK: self.name, **({"MAINSPRING_FAILPOINT": failpoint} if failpoint else {}), **more}
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -162,9 +165,9 @@ class Fleet:
         until = time.monotonic() + within
         while not (found := holds()):
             if time.monotonic() > until:
-                logs = "\n".join(f"{one.name}\n{one.log.read_text()}" for one in self.machines)
+                logs = "\n".join(f"{one.name}\n{one.log.read_text()[-_SHOWN:]}" for one in self.machines)
                 sessions = self.rows("select id, role, state, pid, beat_at, ended_at from sessions order by id")
-                raise AssertionError(f"it does not come to that\n{sessions}\n{self.noted()}\n{logs}")
+                raise AssertionError(f"it does not come to that\n{sessions}\n{self.noted()[-20:]}\n{logs}")
             time.sleep(0.01)
         return found
 

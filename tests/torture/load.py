@@ -38,6 +38,10 @@ class Load:
                     event.publish(self._store, self._clock, "paid", {"number": number}, act=act)
                 if number % 10 == 0:
                     self._start("lane", number % 3, f"lane-{number}")
+                if number % 2 == 0:
+                    self._start("ticket", number)
+                if number % 5 == 1:
+                    self._start("stub", number)
                 time.sleep(self._pause)
         except BaseException as error:
             self.errors.append(error)

@@ -40,6 +40,24 @@ async def lane(run: ms.Run, number: int) -> str:
     return await run.step(note, f"lane {run.id}")
 
 
+@ms.task
+async def ticket(number: int) -> str:
+    """A run of one step, which goes straight to its end."""
+    return note(f"ticket {number}")
+
+
+@ms.task(retry=SOON)
+def stub(number: int) -> str:
+    """The same in a thread; each third one is an ordinary run in the end."""
+    return grudging(f"stub {number}") if number % 3 == 0 else note(f"stub {number}")
+
+
+@ms.task(every="2s", overlap="allow")
+async def tick() -> str:
+    """What a schedule starts."""
+    return note(f"tick {ms.idempotency_key()}")
+
+
 @ms.workflow
 async def order(run: ms.Run, number: int) -> int:
     """Steps, a timer, a retry, a child, an event, and now and then something that must not be repeated."""
