@@ -20,6 +20,12 @@ from tests.acceptance.engine_world import Engine, World
 pytestmark = pytest.mark.asyncio
 
 
+@pytest.fixture(params=["file", "server"])
+def place(request, tmp_path):
+    """Where the store is: all of this holds for both databases."""
+    return tmp_path if request.param == "file" else request.getfixturevalue("postgres").new_store()
+
+
 class Sent:
     """The commands that an engine sends."""
 
@@ -35,7 +41,7 @@ class Sent:
         store.submit = note  # type: ignore[method-assign]
 
 
-async def test_success_is_one_commit_and_reads_like_any_other(tmp_path):
+async def test_success_is_one_commit_and_reads_like_any_other(place):
     """Claim and completion are all that is sent; the journal has the step under its identity and key."""
     keys: list[str] = []
     with Registry() as registry:
@@ -45,7 +51,7 @@ async def test_success_is_one_commit_and_reads_like_any_other(tmp_path):
             keys.append(ms.idempotency_key())
             return n * 2
 
-    async with World(tmp_path).engine(registry) as engine:
+    async with World(place).engine(registry) as engine:
         sent = Sent(engine)
         run = await engine.start(double)
         assert await run.result() == 4
@@ -57,7 +63,7 @@ async def test_success_is_one_commit_and_reads_like_any_other(tmp_path):
     assert keys == [idempotency_key(run.id, "double#1", 0)]
 
 
-async def test_failed_attempt_is_followed_by_the_next_one(tmp_path):
+async def test_failed_attempt_is_followed_by_the_next_one(place):
     """The first failure is on record, the second attempt has its number and the same key."""
     seen: list[tuple[int, str]] = []
     with Registry() as registry:
@@ -69,7 +75,7 @@ async def test_failed_attempt_is_followed_by_the_next_one(tmp_path):
                 raise ms.Transient("not yet")
             return "done"
 
-    async with World(tmp_path).engine(registry) as engine:
+    async with World(place).engine(registry) as engine:
         run = await engine.start(flaky)
         assert await run.result() == "done"
         story = engine.story(run)
@@ -79,7 +85,7 @@ async def test_failed_attempt_is_followed_by_the_next_one(tmp_path):
     assert [o.attempt for o in story.outcomes] == [2]
 
 
-async def test_permanent_failure_ends_the_run(tmp_path):
+async def test_permanent_failure_ends_the_run(place):
     """Without a retry, and with its reason."""
     with Registry() as registry:
 
@@ -87,14 +93,14 @@ async def test_permanent_failure_ends_the_run(tmp_path):
         async def refuses() -> None:
             raise ms.Permanent("no such account")
 
-    async with World(tmp_path).engine(registry) as engine:
+    async with World(place).engine(registry) as engine:
         run = await engine.start(refuses)
         view = await engine.until(run, RunState.FAILED)
     assert view.failure is not None
     assert "no such account" in view.failure.message
 
 
-async def test_result_that_cannot_be_saved_needs_a_person(tmp_path):
+async def test_result_that_cannot_be_saved_needs_a_person(place):
     """The effect was done: nothing is repeated for it."""
     calls: list[int] = []
     with Registry() as registry:
@@ -104,14 +110,14 @@ async def test_result_that_cannot_be_saved_needs_a_person(tmp_path):
             calls.append(1)
             return object()
 
-    async with World(tmp_path).engine(registry) as engine:
+    async with World(place).engine(registry) as engine:
         run = await engine.start(odd)
         await engine.until(run, RunState.NEEDS_ATTENTION)
         assert [o.state for o in engine.story(run).outcomes] == [OutcomeState.REFUSED]
     assert calls == [1]
 
 
-async def test_cancel_reaches_an_attempt_that_is_under_way(tmp_path):
+async def test_cancel_reaches_an_attempt_that_is_under_way(place):
     """A fact makes it an ordinary run: its attempt is stopped, and the run ends cancelled."""
     begun, stopped = asyncio.Event(), asyncio.Event()
     with Registry() as registry:
@@ -125,7 +131,7 @@ async def test_cancel_reaches_an_attempt_that_is_under_way(tmp_path):
                 stopped.set()
                 raise
 
-    async with World(tmp_path).engine(registry) as engine:
+    async with World(place).engine(registry) as engine:
         run = await engine.start(waits)
         await begun.wait()
         await engine.app.cancel(run.id, "not needed")
@@ -133,7 +139,7 @@ async def test_cancel_reaches_an_attempt_that_is_under_way(tmp_path):
         await asyncio.wait_for(stopped.wait(), 5)
 
 
-async def test_checkpoint_progress_and_success_after_them(tmp_path):
+async def test_checkpoint_progress_and_success_after_them(place):
     """What tells of itself is marked, saved and ended like any other step; the end is not lost on the way."""
     with Registry() as registry:
 
@@ -143,7 +149,7 @@ async def test_checkpoint_progress_and_success_after_them(tmp_path):
             await ms.checkpoint({"row": 7})
             return 7
 
-    async with World(tmp_path).engine(registry) as engine:
+    async with World(place).engine(registry) as engine:
         sent = Sent(engine)
         run = await engine.start(tells)
         assert await run.result() == 7
@@ -173,7 +179,7 @@ async def test_long_attempt_gets_its_start_mark(tmp_path):
         assert engine.story(run).attempts == []
 
 
-async def test_worker_that_drains_waits_for_what_is_under_way(tmp_path):
+async def test_worker_that_drains_waits_for_what_is_under_way(place):
     """Its end is saved, and nothing of it is done again."""
     calls, begun, go_on = [], asyncio.Event(), asyncio.Event()
     with Registry() as registry:
@@ -185,7 +191,7 @@ async def test_worker_that_drains_waits_for_what_is_under_way(tmp_path):
             await go_on.wait()
             return "done"
 
-    world = World(tmp_path)
+    world = World(place)
     async with world.engine(registry) as engine:
         run = await engine.start(slow)
         await begun.wait()
@@ -198,7 +204,7 @@ async def test_worker_that_drains_waits_for_what_is_under_way(tmp_path):
     assert calls == [1]
 
 
-async def test_attempt_that_does_not_end_while_draining_is_done_again_elsewhere(tmp_path):
+async def test_attempt_that_does_not_end_while_draining_is_done_again_elsewhere(place):
     """The run is given back unharmed when the time to drain is over."""
     calls: list[int] = []
     with Registry() as registry:
@@ -210,7 +216,7 @@ async def test_attempt_that_does_not_end_while_draining_is_done_again_elsewhere(
                 await asyncio.sleep(3600)
             return "done"
 
-    world = World(tmp_path)
+    world = World(place)
     async with world.engine(registry) as engine:
         run = await engine.start(stuck)
         await engine.when(lambda: calls, bool)
@@ -221,7 +227,7 @@ async def test_attempt_that_does_not_end_while_draining_is_done_again_elsewhere(
     assert len(calls) == 2
 
 
-async def test_run_whose_worker_died_is_done_again_under_the_same_key(tmp_path):
+async def test_run_whose_worker_died_is_done_again_under_the_same_key(place):
     """Nothing of it was on record; whoever goes on begins it as the same step."""
     keys: list[str] = []
     with Registry() as registry:
@@ -233,7 +239,7 @@ async def test_run_whose_worker_died_is_done_again_under_the_same_key(tmp_path):
                 await asyncio.sleep(3600)
             return "done"
 
-    world = World(tmp_path)
+    world = World(place)
     async with world.engine(registry) as engine:
         run = await engine.start(effect)
         await engine.when(lambda: keys, bool)
@@ -247,7 +253,7 @@ async def test_run_whose_worker_died_is_done_again_under_the_same_key(tmp_path):
     assert len(set(keys)) == 1
 
 
-async def test_room_is_free_once_the_work_is_done(tmp_path):
+async def test_room_is_free_once_the_work_is_done(place):
     """Ends that wait for their commit hold up no other run, and never more run at once than may."""
     most = running = 0
     with Registry() as registry:
@@ -261,7 +267,7 @@ async def test_room_is_free_once_the_work_is_done(tmp_path):
             running -= 1
             return n
 
-    async with World(tmp_path).engine(registry, WorkerSettings(concurrency=4)) as engine:
+    async with World(place).engine(registry, WorkerSettings(concurrency=4)) as engine:
         runs = [await engine.start(work, n) for n in range(40)]
         assert [await run.result() for run in runs] == list(range(40))
         assert engine.working.worker.active == 0
@@ -269,7 +275,7 @@ async def test_room_is_free_once_the_work_is_done(tmp_path):
     assert most <= 4
 
 
-async def test_end_that_was_refused_lets_the_run_go(tmp_path):
+async def test_end_that_was_refused_lets_the_run_go(place):
     """Another process owns it by then: nothing is written, and the worker forgets it."""
     go_on = asyncio.Event()
     with Registry() as registry:
@@ -279,7 +285,7 @@ async def test_end_that_was_refused_lets_the_run_go(tmp_path):
             await go_on.wait()
             return "done"
 
-    async with World(tmp_path).engine(registry) as engine:
+    async with World(place).engine(registry) as engine:
         run = await engine.start(slow)
         straights = engine.working.worker._straights
         await engine.when(lambda: len(straights), lambda count: count == 1)
@@ -289,3 +295,131 @@ async def test_end_that_was_refused_lets_the_run_go(tmp_path):
         await engine.when(lambda: engine.working.worker.active, lambda count: count == 0)
         assert engine.view(run).state is RunState.RUNNING
         assert engine.story(run).outcomes == []
+
+
+@pytest.mark.parametrize("how", ["fails once", "tells of itself", "takes long"])
+async def test_what_a_step_does_to_its_arguments_stays_with_that_attempt(place, how):
+    """The journal, the next attempt and a body that asks for the step later have what the run was started with."""
+    seen: list[list[Any]] = []
+    with Registry() as registry:
+
+        @ms.task(retry=ms.Retry(attempts=3, initial="1ms"))
+        async def work(rows: list[Any]) -> int:
+            seen.append(list(rows))
+            rows.append(object())  # nothing that could be saved
+            if how == "fails once" and len(seen) == 1:
+                raise ms.Transient("not yet")
+            if how == "tells of itself":
+                ms.progress(1, 2)
+            await asyncio.sleep(0.7 if how == "takes long" else 0)
+            return len(rows)
+
+    async with World(place).engine(registry) as engine:
+        run = await engine.start(work, [1])
+        assert await run.result() == 2
+        assert [(o.input, o.output) for o in engine.story(run).outcomes] == [(b'{"rows":[1]}', b"2")]
+    assert all(rows == [1] for rows in seen)
+
+
+class FailingCodec:
+    """Seals until it is told to fail."""
+
+    id = "failing"
+    fails = False
+
+    def encode(self, data: bytes) -> bytes:
+        if self.fails:
+            raise OSError("the key service is away")
+        return data[::-1]
+
+    def decode(self, data: bytes) -> bytes:
+        return data[::-1]
+
+
+async def test_end_that_cannot_be_sealed_needs_a_person(place):
+    """It does not stay for ever as a run that is nearly over."""
+    codec = FailingCodec()
+    with Registry() as registry:
+
+        @ms.task
+        async def work() -> int:
+            codec.fails = True
+            return 1
+
+    async with World(place).engine(registry, codec=codec) as engine:
+        run = await engine.start(work)
+        await engine.when(lambda: engine.working.worker.active, lambda count: count == 0)
+        codec.fails = False
+        await engine.until(run, RunState.NEEDS_ATTENTION)
+        assert engine.working.worker.room == engine.working.worker.settings.concurrency
+
+
+@pytest.mark.parametrize(
+    ("options", "marks"),
+    [
+        ({"delivery": "at_most_once"}, 1),
+        ({"deadline": "1h"}, 0),
+        ({"produces": "{folder}/*.made"}, 0),
+    ],
+)
+async def test_what_more_than_one_step_must_know_goes_the_long_way(place, tmp_path, options, marks):
+    """A start mark before the effect, a deadline and a promise are looked after as ever."""
+    (tmp_path / "out").mkdir()
+    with Registry() as registry:
+
+        @ms.task(**options)
+        async def work(folder: str) -> int:
+            (tmp_path / "out" / "a.made").write_text("here")
+            return 1
+
+    async with World(place).engine(registry) as engine:
+        sent = Sent(engine)
+        run = await engine.start(work, str(tmp_path / "out"))
+        assert await run.result() == 1
+    assert sent.names["Complete"] == 0
+    assert sent.names["SaveAttempt"] == marks
+
+
+async def test_run_with_a_fact_goes_the_long_way(place):
+    """A cancel that came before anybody claimed it is taken in."""
+    calls: list[int] = []
+    with Registry() as registry:
+
+        @ms.task
+        async def work() -> int:
+            calls.append(1)
+            return 1
+
+    world = World(place)
+    async with world.engine(registry, WorkerSettings(concurrency=1)) as engine:
+        sent = Sent(engine)
+        claims = engine.working.worker.claims
+        claims.want = lambda **_: None  # type: ignore[method-assign]
+        run = await engine.start(work)
+        await engine.app.signal(run.id, "hello", 1)
+        del claims.want
+        engine.working.worker.want()
+        assert await run.result() == 1
+        assert sent.names["Complete"] == 0
+    assert calls == [1]
+
+
+@pytest.mark.parametrize("settings", [WorkerSettings(suspects=True)])
+async def test_nothing_goes_straight_on_probation(place, settings):
+    """There an outcome clears a run of suspicion before its end."""
+    with Registry() as registry:
+
+        @ms.task
+        async def work() -> int:
+            return 1
+
+    async with World(place).engine(registry, settings) as engine:
+        assert not engine.working.worker.goes_straight
+        engine.working.worker.settings = WorkerSettings()
+        assert engine.working.worker.goes_straight
+        engine.working.worker.crash_after = ("work", "work")
+        assert not engine.working.worker.goes_straight
+        engine.working.worker.crash_after = None
+        engine.working.worker.draining = True
+        assert not engine.working.worker.goes_straight
+        engine.working.worker.draining = False

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from typing import Any
 
+from mainspring.domain.call import decode_call
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord
@@ -57,6 +58,13 @@ class LiveStep:
         with contextlib.suppress(DefinitionError):
             return importable(getattr(undo, "fn", undo))
         return f"{getattr(undo, '__module__', '?')}:{getattr(undo, '__qualname__', repr(undo))}"
+
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return what this attempt is called with: what an earlier one did to its arguments is not what was asked for."""
+        call = self.call
+        if self.attempt == 1:
+            return call.args, call.kwargs
+        return decode_call(call.signature, call.input, f"input of step {self.request.name!r}")
 
     def stop(self, why: str) -> None:
         """Stop the attempt, and free what it holds in the user's database."""

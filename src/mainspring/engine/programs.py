@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring.domain.call import decode_call, encode_call, encode_result
+from mainspring.domain.call import decode_call, encode_result, roundtrip_call
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.journal import OutcomeKind
@@ -166,10 +166,10 @@ def _single(
         return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
 
     def call() -> StepCall:
+        # Copies: what the step does to its arguments must not reach a body that asks for it later.
         what = plan.name or fn.__name__
-        return StepCall(
-            fn, signature, args, kwargs, encode_call(signature, args, kwargs, what, limit=payload_max), plan
-        )
+        data, own, own_kw = roundtrip_call(signature, args, kwargs, what, limit=payload_max)
+        return StepCall(fn, signature, own, own_kw, data, plan)
 
     return Program(main, encode_it, plan.retry, on_blocked, automation, None if promised else call)
 

@@ -116,6 +116,7 @@ class Steps:
         checkpoint = driver.checkpoints.get(request.ident)
         try:
             isolate = isolation_of(call)
+            args, kwargs = step.arguments()
             spec = AttemptSpec(
                 run_id=driver.run.id,
                 ident=request.ident,
@@ -125,8 +126,8 @@ class Steps:
                 fn=call.fn,
                 signature=call.signature,
                 input=call.input,
-                args=call.args,
-                kwargs=call.kwargs,
+                args=args,
+                kwargs=kwargs,
                 isolate=isolate,
                 timeout=plan.timeout,
                 checkpoint=checkpoint.value if checkpoint is not None else None,
@@ -242,6 +243,8 @@ class Steps:
         live, self._live = self._live, {}
         for step in live.values():
             step.stop(why)
+        if self._adopted is not None and self._adopted[1] is not None:
+            self._adopted[1].cancel(why)
 
     def stop_all(self, why: str) -> None:
         """Stop every attempt because the worker drains: each is to be run again by whoever continues the run."""

@@ -90,8 +90,11 @@ class Straight:
             self.steps.adopted_ended(self.ident, end)
         elif not self.is_over:
             self.is_over = True
-            self._hosting.store.submit(self._completion(end), self._answered)
             self._among.ended()
+            try:
+                self._hosting.store.submit(self._completion(end), self._answered)
+            except Exception as error:  # noqa: BLE001  a codec that fails; whatever it is, a person must see it on the run
+                self._answered(error)
 
     def _completion(self, end: AttemptEnd) -> Complete:
         run, hosting = self.run, self._hosting
