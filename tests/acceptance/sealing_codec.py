@@ -35,3 +35,18 @@ class Keystream:
 
 
 codec = Keystream()
+
+
+class FailingCodec:
+    """Seals until it is told to fail."""
+
+    id = "failing"
+    fails = False
+
+    def encode(self, data: bytes) -> bytes:
+        if self.fails:
+            raise OSError("the key service is away")
+        return data[::-1]
+
+    def decode(self, data: bytes) -> bytes:
+        return data[::-1]

@@ -16,6 +16,7 @@ from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.testing import FakeClock
 from tests.acceptance.engine_world import Engine, World
+from tests.acceptance.sealing_codec import FailingCodec
 
 pytestmark = pytest.mark.asyncio
 
@@ -319,21 +320,6 @@ async def test_what_a_step_does_to_its_arguments_stays_with_that_attempt(place, 
         assert await run.result() == 2
         assert [(o.input, o.output) for o in engine.story(run).outcomes] == [(b'{"rows":[1]}', b"2")]
     assert all(rows == [1] for rows in seen)
-
-
-class FailingCodec:
-    """Seals until it is told to fail."""
-
-    id = "failing"
-    fails = False
-
-    def encode(self, data: bytes) -> bytes:
-        if self.fails:
-            raise OSError("the key service is away")
-        return data[::-1]
-
-    def decode(self, data: bytes) -> bytes:
-        return data[::-1]
 
 
 async def test_end_that_cannot_be_sealed_needs_a_person(place):

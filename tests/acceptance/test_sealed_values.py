@@ -1,5 +1,6 @@
 """With an encrypting codec no byte of the store, its log, its spool or its backup shows a value."""
 
+import asyncio
 import base64
 import sys
 from pathlib import Path
@@ -12,11 +13,13 @@ import mainspring as ms
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
+from mainspring.engine.registry import Registry
+from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service import mending
 from mainspring.store.sqlite.backup import back_up
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, Engine, World
 from tests.acceptance.sealed_work import SECRET, sealed_work
-from tests.acceptance.sealing_codec import Keystream, codec
+from tests.acceptance.sealing_codec import FailingCodec, Keystream, codec
 
 pytestmark = pytest.mark.asyncio
 
@@ -156,3 +159,65 @@ async def test_store_that_was_plain_goes_on_with_a_codec(tmp_path):
         await engine.app.signal(run.id, "go")
         assert await ms.Handle(engine.app, run.id, None).result(10) == "then plainthen plain"
     assert traces(tmp_path) == []
+
+
+@pytest.mark.parametrize("isolate", ["loop", "thread"])
+async def test_checkpoint_that_cannot_be_sealed_is_an_error_of_the_step(tmp_path, isolate):
+    """Whoever asked for it hears of it, in the loop and in a thread alike; nothing waits for ever."""
+    failing = FailingCodec()
+    heard: list[str] = []
+
+    def note(error: BaseException) -> None:
+        failing.fails = False
+        heard.append(str(error))
+
+    with Registry() as registry:
+
+        @ms.task(name="in-loop", retry=ms.Retry(attempts=1))
+        async def in_loop() -> None:
+            failing.fails = True
+            try:
+                await ms.checkpoint(1)
+            except Exception as error:
+                note(error)
+
+        @ms.task(name="in-thread", retry=ms.Retry(attempts=1))
+        def in_thread() -> None:
+            failing.fails = True
+            try:
+                ms.checkpoint(1)
+            except Exception as error:
+                note(error)
+
+    async with World(tmp_path).engine(registry, codec=failing) as engine:
+        run = await engine.start(in_loop if isolate == "loop" else in_thread)
+        await engine.until(run, RunState.SUCCEEDED)
+    assert len(heard) == 1
+    assert "seal" in heard[0]
+
+
+async def test_notes_that_cannot_be_sealed_cost_their_own_run_alone(tmp_path):
+    """The worker's rounds go on: another run is marked, and beats are sent."""
+    failing, go_on = FailingCodec(), asyncio.Event()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def tells(run: ms.Run) -> None:
+            run.publish_state("here")
+            failing.fails = True
+            await run.receive("never")
+
+        @ms.task
+        async def long() -> str:
+            await go_on.wait()
+            return "done"
+
+    async with World(tmp_path).engine(registry, WorkerSettings(suspend_after_ms=10**9), codec=failing) as engine:
+        run = await engine.start(tells)
+        await engine.when(lambda: failing.fails, bool)
+        await engine.when(lambda: engine.working.worker.drivers.get(run.id), lambda driver: driver is None)
+        failing.fails = False
+        other = await engine.start(long)
+        await engine.when(lambda: engine.story(other).attempts, lambda found: found)  # marked after a second
+        go_on.set()
+        await engine.until(other, RunState.SUCCEEDED)

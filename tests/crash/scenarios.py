@@ -142,7 +142,14 @@ def verify_retry(trial: Trial) -> None:
         assert early == [], (attempt, next_at)
 
 
+def verify_alone(trial: Trial) -> None:
+    """One outcome and one effect, whoever ended the run."""
+    assert saved(trial) == ["one_task#1"]
+    assert [call.what for call in trial.calls() if call.applied] == ["alone"]
+
+
 SCENARIOS = [
+    Scenario("one_task", result="alone", verify=verify_alone, floor=8),
     Scenario("plain_sequence", result=["first", "first second", "first second third"], floor=16),
     Scenario("gather_with_race", verify=verify_race, floor=14),
     Scenario("group_with_error", result="amends", verify=verify_group, floor=12),

@@ -22,7 +22,7 @@ BATCHES = 45 if ALL else 2
 PLACES = ("effect.before", "effect.after", "commit.before", "commit.after")
 """Before the effect; after it, before its outcome is taken to the store; between the proof of the session and COMMIT; before its answer."""
 TABLES = ("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys")
-AUTOMATIONS = ("plain_sequence", "at_most_once", "rollback", "child_with_key")
+AUTOMATIONS = ("plain_sequence", "at_most_once", "one_task", "rollback", "child_with_key")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0 if ALL else 180)]
 
 

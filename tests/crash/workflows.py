@@ -84,6 +84,12 @@ async def busy(what: str) -> str:
 # -- workflows ---------------------------------------------------------------------------------------------------------
 
 
+@ms.task
+async def one_task() -> str:
+    """A run of one step, which goes straight to its end."""
+    return await keyed_in_loop("alone")
+
+
 @ms.workflow
 async def plain_sequence(run: ms.Run) -> list[str]:
     """Steps in threads and in the loop, one after the other."""

@@ -55,6 +55,13 @@ def no_fencing(patch):
         "and cast(?19 as bigint) is not null",
         only=POSTGRES,
     )
+    _statement(
+        patch,
+        "complete_runs",
+        "and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?12",
+        "and cast(?12 as bigint) is not null",
+        only=POSTGRES,
+    )
     patch.setattr(GroupingDatabase, "_require_alive", lambda *_, **__: None)
 
 

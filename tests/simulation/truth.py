@@ -8,10 +8,10 @@ import msgspec
 
 from mainspring.domain.ids import idempotency_key
 from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.domain.states import AttemptState, OutcomeState, RunState
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import Done, Numbered
-from mainspring.store.commands.runs import Claim, Claimed, Finish, Reopen
+from mainspring.store.commands.runs import Claim, Claimed, Complete, Finish, Reopen
 from mainspring.store.commands.sessions import Bury
 from tests.simulation.effects import Effects
 
@@ -41,6 +41,8 @@ class Truth:
         self.ended: dict[str, tuple[int, str]] = {}
         self._given_up: set[tuple[str, str, int, int]] = set()
         """Attempts that are on record as failed, timed out ones among them."""
+        self._left: set[tuple[str, str, int]] = set()
+        """Requests that their body gave up."""
         self._superseded: set[tuple[str, int]] = set()
         self._claims: dict[str, int] = {}
         self._finished: set[tuple[str, int]] = set()
@@ -60,6 +62,10 @@ class Truth:
                     self._given_up.add((command.run, command.ident, command.generation, command.attempt))
             elif isinstance(command, Finish) and isinstance(result, Done):
                 self._end(command)
+            elif isinstance(command, Complete) and isinstance(result, Done):
+                self.hits["went straight"] += 1
+                self._outcome(command.outcome())
+                self._end(Finish(command.run, command.claim, RunState.SUCCEEDED, 1))
             elif isinstance(command, Reopen) and isinstance(result, Done):
                 self._reopened(command)
             elif isinstance(command, Bury) and isinstance(result, Numbered):
@@ -98,7 +104,15 @@ class Truth:
     def _outcome(self, command: SaveOutcome) -> None:
         key = (command.run, command.ident, command.generation)
         was = self._outcomes.setdefault(key, (command.rank, command.claim))
-        if was != (command.rank, command.claim) and command.kind not in (OutcomeKind.CANCEL, OutcomeKind.DEADLINE):
+        # What was given up by an owner whom a person let go on answers nobody: the step is asked for anew.
+        anew = key in self._left and was[1] < command.claim
+        if command.state is OutcomeState.CANCELLED:
+            self._left.add(key)
+        if (
+            was != (command.rank, command.claim)
+            and not anew
+            and command.kind not in (OutcomeKind.CANCEL, OutcomeKind.DEADLINE)
+        ):
             if command.ident not in self.effects.given.get(command.run, ()):
                 self.wrong.append(f"two outcomes of {key}: rank and claim {was}, then {(command.rank, command.claim)}")
             self._outcomes[key] = (command.rank, command.claim)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mainspring.domain.errors import Permanent, StepFailed, Transient
 from mainspring.domain.retry import Retry
-from mainspring.engine.definitions import step, workflow
+from mainspring.engine.definitions import step, task, workflow
 from mainspring.engine.registry import Registry
 from mainspring.engine.run import Run
 from mainspring.engine.step_context import AttemptClosed, attempt, checkpoint, idempotency_key, last_checkpoint
@@ -47,6 +47,12 @@ with Registry() as REGISTRY:
             raise Transient("flaky") if how != "odd" else RuntimeError("odd")
         effects.happens(key)
         return name
+
+    @task(retry=Retry(3, initial="100ms", max="2s"))
+    async def single(tree: list) -> str:
+        """A run that is the one step of its tree."""
+        result: str = await act.fn(*tree[1:])
+        return result
 
     @step(delivery="at_most_once")
     async def once(name: str) -> str:

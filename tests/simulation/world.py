@@ -24,7 +24,7 @@ from tests.simulation import invariants
 from tests.simulation.effects import Effects
 from tests.simulation.node import Node
 from tests.simulation.stores import FOLDER, STORES
-from tests.simulation.trees import count, grow
+from tests.simulation.trees import HOWS, count, grow
 from tests.simulation.truth import LIMITS, Truth
 from tests.simulation.workload import REGISTRY
 
@@ -135,6 +135,8 @@ class World:
                     ["act", "last", dice.choice(("ok", "bad", "broken"))],
                 ],
             ]
+        if number % 4 == 3:
+            name, tree = "single", ["act", f"a{number}", dice.choice(HOWS)]
         begun = Begun(new_id("r", self.clock.now(), dice.getrandbits(80)), name, tree)
         self.runs[begun.id] = begun
         begins = dice.uniform(0, 7)

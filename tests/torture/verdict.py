@@ -23,6 +23,11 @@ LEFT_BEHIND = {
     "a lock whose holder is gone": (
         "select name from locks where coalesce((select state from sessions where id = locks.session), 'dead') not in ('alive', 'draining')"
     ),
+    "a slot of the future": "select schedule, slot_at from slots where slot_at > made_at + 1000",
+    "a schedule that stands still": (
+        "select name, next_slot_at from schedules where retired_at is null"
+        " and abs(next_slot_at - (extract(epoch from clock_timestamp()) * 1000)) > 60000"
+    ),
     "a slot without its run": "select schedule, slot_at from slots where verdict = 'run' and run not in (select id from runs)",
     "a run that is blamed for a death": "select id from runs where crashes > 0",
 }

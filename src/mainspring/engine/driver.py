@@ -214,18 +214,24 @@ class Driver:
         if self.halt is None:
             self.halt = Halted(_DOUBTFUL[outcome.state], outcome.failure, outcome.ident, {"step": outcome.name})
 
+    @guarded
+    def look_after(self, now: int) -> None:
+        """Do what is done twice a second: marks of long attempts, a word about those that are silent, notes."""
+        self.steps.mark_long(now, self.hosting.stalled_ms)
+        self.send_notes()
+
     # -- notes and ends ------------------------------------------------------------------------------------------------
 
     def send_notes(self) -> None:
         """Commit what the body says about itself, if it changed."""
         notes = self.body.notes
         if notes.changed and not self.gone:
-            notes.changed = False
             progress = msgspec.json.encode(list(notes.progress)) if notes.progress is not None else None
             detail = msgspec.json.encode({"hints": sorted(notes.hints)}) if notes.hints else None
             seal = self.hosting.seal
             tags = seal(msgspec.json.encode(notes.tags)) if notes.tags else None
             command = Annotate(self.run.id, self.claim, tags, progress, seal(notes.published), detail)
+            notes.changed = False
             self.hosting.store.submit(command, self._noted)
 
     def _noted(self, result: Any) -> None:

@@ -43,6 +43,8 @@ class Hosting(Protocol):
     attempts: Attempts
     suspend_after_ms: int
     """A wait shorter than this is waited out in memory."""
+    stalled_ms: int
+    """An attempt that gives no sign of life for so long is reported."""
     payload_max: int
     """The largest value, in bytes of JSON."""
 

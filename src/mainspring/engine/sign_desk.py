@@ -5,7 +5,7 @@ import logging
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.hosting import Aboard
 from mainspring.engine.run_services import ignore
-from mainspring.engine.signs import LogSign, ProcessSign, Sign, SignKind
+from mainspring.engine.signs import CheckpointSign, LogSign, ProcessSign, Sign, SignKind
 from mainspring.store.base import Store
 from mainspring.store.commands.journal import RecordProcess
 
@@ -31,7 +31,12 @@ class SignDesk:
         find = self._aboard.drivers.get if is_line else self._aboard.driver_of  # a line of log changes nothing
         driver = find(spec.run_id) if spec is not None else None
         if driver is not None and spec is not None:
-            driver.steps.sign(spec, sign)
+            try:
+                driver.steps.sign(spec, sign)
+            except Exception as error:
+                if not isinstance(sign, CheckpointSign):
+                    raise
+                sign.ack(error)
         if isinstance(sign, LogSign):
             extra: dict[str, object] = {"fields": sign.fields}
             if spec is not None:

@@ -69,11 +69,12 @@ class Steps:
             self._undos[undone] = (request, call)
             return
         step, driver = LiveStep(request, call), self._driver
-        if driver.spent:
-            step.attempt = driver.spent.get(request.ident, 0) + 1
+        spent = driver.spent.get(request.ident, 0)
+        step.attempt = spent + 1
         records = driver.attempts.get(request.ident) if driver.attempts else None
         if records:
             last = step.take_up(records)
+            step.attempt = max(step.attempt, spent + 1)
             if last.state in _UNKNOWN_ENDS and call.plan.delivery == "at_most_once":
                 step.attempt = last.attempt
                 self._doubt(step, in_doubt(request.name, last.state))

@@ -62,7 +62,7 @@ class Worker(RunServices):
         super().__init__(store, clock, sealing, classifier, transactional)
         self.loop = loop
         self.settings = settings or WorkerSettings()
-        self.suspend_after_ms = self.settings.suspend_after_ms
+        self.suspend_after_ms, self.stalled_ms = self.settings.suspend_after_ms, self.settings.stalled_ms
         self._registry = registry
         self.off_loop = off_loop or in_executor(loop)
         self.drivers: dict[str, Driver] = {}
@@ -145,6 +145,7 @@ class Worker(RunServices):
             self.look_for_facts()
 
     def _make_round(self) -> None:
+        self._round = self.loop.call_later(_ROUND_S, self._make_round)
         now = self.clock.now()
         self._rounds += 1
         if self._rounds % _ROUNDS_A_BEAT == 0 and self.store.session is not None:
@@ -152,11 +153,9 @@ class Worker(RunServices):
             self.want()  # the truth is what a scan finds; news and the timer only make it come sooner
         self._straights.take_up_all(now)
         for driver in list(self.drivers.values()):
-            driver.steps.mark_long(now, self.settings.stalled_ms)
-            driver.send_notes()
+            driver.look_after(now)
             if self.settings.suspects and now - driver.loaded_at >= self.settings.survive_ms:
                 self.progressed(driver)
-        self._round = self.loop.call_later(_ROUND_S, self._make_round)
 
     def _later(self, call: Callable[[], None]) -> None:
         self.loop.call_later(_ROUND_S, call)
@@ -222,7 +221,11 @@ class Worker(RunServices):
 
     def load_adopted(self, straight: Straight) -> Driver | None:
         """Load a straight run as an ordinary one that adopts the attempt; None if it cannot be loaded."""
-        driver = Driver(self, straight.run, straight.program, None)
+        try:
+            driver = Driver(self, straight.run, straight.program, None)
+        except Exception as error:  # noqa: BLE001
+            self.unsaved(straight.run, error)
+            return None
         driver.steps.adopt(straight.ident, straight.handle, straight.started_at)
         return driver if self._begin(driver) else None
 

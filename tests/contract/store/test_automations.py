@@ -16,7 +16,7 @@ from mainspring.store.commands.automations import (
     SetQueue,
     TakeLock,
 )
-from mainspring.store.commands.results import DONE, Numbered
+from mainspring.store.commands.results import DONE, Numbered, Refused
 from mainspring.store.commands.runs import RunKey, SlotLink
 from mainspring.store.commands.sessions import Bury
 from tests.contract.store.process import event, finish, outcome
@@ -234,3 +234,12 @@ def test_unfinished_runs_of_an_automation(store):
     done, first, second = store.begin(), store.start().run, store.start().run
     store.do(finish(done))
     assert store.engine_reads.unfinished("a") == [first, second]
+
+
+def test_slot_of_the_future_is_refused(store, clock):
+    """A scheduler whose clock is wrong would let all later slots wait for one that is not due."""
+    store.announce("a", schedules=(ScheduleRow("a", "a", b"{}", 5_000),))
+    answer = store.do(MakeSlot("a", clock.now() + 7_200_000, clock.now() + 7_201_000, "run", store.starting()))
+    assert isinstance(answer, Refused)
+    assert answer.code == "too_early"
+    assert store.reader.read_text("select count(*) from slots") == [(0,)]

@@ -90,7 +90,7 @@ def store(tmp_path):
 async def scheduling(store, sealing=PLAIN):
     """A scheduler that has nothing but the store."""
     loop = asyncio.get_running_loop()
-    store.committer._deliver = lambda answers: [
+    store.committer._answers._deliver = lambda answers: [
         loop.call_soon_threadsafe(done, result) for done, result in answers if result is not None
     ]
     scheduler = Scheduler(loop, store, WorkerReads(store.reader), store.clock, sealing, in_executor(loop))

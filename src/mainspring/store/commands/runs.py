@@ -3,8 +3,9 @@
 import msgspec
 
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Fact
-from mainspring.domain.states import FailureReason, RunState
+from mainspring.domain.journal import Fact, OutcomeKind
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.store.commands.journal import SaveOutcome
 
 
 class RunKey(msgspec.Struct, frozen=True):
@@ -181,6 +182,14 @@ class Complete(msgspec.Struct, frozen=True):
     input: bytes | None
     output: bytes | None
     parent: str | None = None
+
+    def outcome(self) -> SaveOutcome:
+        """Return what it appends: the first outcome, of the first attempt at what was asked for first."""
+        what = (OutcomeKind.STEP, OutcomeState.SUCCEEDED)
+        return SaveOutcome(
+            self.run, self.claim, 1, self.ident, self.name, *what, 1, 1, 0, self.started_at, self.at, self.took_us, self.automation,
+            self.input, self.output,
+        )  # fmt: skip
 
 
 class Halt(msgspec.Struct, frozen=True):

@@ -3,9 +3,7 @@
 from collections import Counter
 
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.states import FailureReason, Move, OutcomeState, RunState, can, target
-from mainspring.store.commands.journal import SaveOutcome
+from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
 from mainspring.store.handlers import inbox, keys, partitions, queues, undoing
@@ -109,11 +107,7 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
 def complete(tx: Transaction, command: Complete) -> Done | Refused:
     """End a run of one step with the outcome of that step. It asked for nothing else: no wait and no child of it is open."""
     c = command
-    outcome = SaveOutcome(
-        c.run, c.claim, 1, c.ident, c.name, OutcomeKind.STEP, OutcomeState.SUCCEEDED, 1, 1, 0, c.started_at, c.at, c.took_us,
-        c.automation, c.input, c.output,
-    )  # fmt: skip
-    saved = save_outcome(tx, outcome)
+    saved = save_outcome(tx, c.outcome())
     if isinstance(saved, Refused):
         return saved
     state = target(Move.SUCCEED)

@@ -8,6 +8,9 @@ from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.transaction import Transaction
 
+EARLY_MS = 1_000
+"""So much may a scheduler's clock be ahead of the store's."""
+
 
 def announce_schedules(tx: Transaction, command: Announce) -> None:
     """Write the schedules of the announced automations; one that its automation no longer has, ends."""
@@ -37,6 +40,12 @@ def _write(tx: Transaction, row: ScheduleRow) -> None:
 def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:
     """Serve one due time, once, whoever else tries."""
     c = command
+    if (
+        c.slot_at > tx.now + EARLY_MS
+    ):  # whoever asks has a clock that is wrong: all that follows would wait for that slot
+        return Refused(
+            "too_early", f"slot {c.slot_at} of {c.schedule!r} is not due before {c.slot_at - tx.now} ms have passed"
+        )
     tx.hold("schedule", c.schedule)
     known = tx.one("find_slot", (c.schedule, c.slot_at))
     if known is not None:

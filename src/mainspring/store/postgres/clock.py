@@ -1,9 +1,33 @@
-"""The database's time for the process that uses it: machines need not agree on the time, and all count by one clock."""
+"""The database's time for the process that uses it: machines need not agree on the time, and all count by one clock.
+
+The wall clock of a machine is looked at once, at the start. Between two answers of the database time goes on by what has passed: a clock
+that is set by two hours in between would make slots that are not due for two hours, and all that follows would wait for them.
+"""
+
+from collections.abc import Callable
 
 from mainspring.domain.clock import Clock
+from mainspring.store.postgres.lease import awake_and_asleep
 
 _ROUGH_MS = 250
 """An answer that took longer tells too little of the time."""
+
+
+class SteadyClock:
+    """A clock that tells this machine's time as it was when it was made, and goes on by what has passed since: nobody sets it."""
+
+    def __init__(self, clock: Clock, passing: Callable[[], float] = awake_and_asleep) -> None:
+        self._clock = clock
+        self._passing = passing
+        self._began = clock.now() / 1000 - passing()
+
+    def now(self) -> int:
+        """Return the instant in milliseconds UTC."""
+        return round((self._began + self._passing()) * 1000)
+
+    def random_bits(self, bits: int) -> int:
+        """Return chance from the machine's clock."""
+        return self._clock.random_bits(bits)
 
 
 class DatabaseClock:

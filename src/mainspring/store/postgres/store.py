@@ -5,10 +5,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import FencedError
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.clock import DatabaseClock
+from mainspring.store.postgres.clock import DatabaseClock, SteadyClock
 from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.process_store import ProcessStore
@@ -19,6 +20,11 @@ _WITHOUT_RUNS = frozenset({"supervisor", "scheduler", "watcher", "web", "cli"})
 """Roles that own no run: they need not end when the database is away for a while."""
 
 
+def _steady(clock: Clock) -> Clock:
+    """Return the machine's clock as one that nobody can set; one of a test goes as the test says."""
+    return SteadyClock(clock) if isinstance(clock, SystemClock) else clock
+
+
 class PostgresStore(ProcessStore):
     """A process_store.ProcessStore at `address`; the time is the database's.
 
@@ -26,7 +32,7 @@ class PostgresStore(ProcessStore):
     """
 
     def __init__(self, address: Address, *, locks: Path, lease_ms: int = LEASE_MS, **options: Any) -> None:
-        self._database_clock = DatabaseClock(options.pop("clock"))
+        self._database_clock = DatabaseClock(_steady(options.pop("clock")))
         super().__init__(clock=self._database_clock, **options)
         self.address = address
         self._locks = locks
