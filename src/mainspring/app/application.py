@@ -143,7 +143,14 @@ class App:
 
         Raises:
             RunFailed: it ended without success. And whatever `start` raises.
+            ConflictError: a loop runs in this thread already (a notebook, a coroutine).
         """
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            raise ConflictError(
+                "App.run blocks, and a loop runs in this thread already (a notebook, or a coroutine that called it)",
+                hint="Write instead: async with app.running(): await (await app.start(...)).result()",
+            )
 
         async def work() -> Any:
             async with self.running(schedules=False, one_run=True):

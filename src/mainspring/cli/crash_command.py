@@ -61,9 +61,14 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     found = story(invocation.reader, run)
     steps = [o for o in found.outcomes if o.kind == "step" and o.superseded is None]
     at = next((n for n, o in enumerate(steps) if o.name == step), None)
-    if at is None or found.run.claim < 2:
+    if at is None:
         raise ConflictError(
             f"run {run} never committed step {step!r}: nothing was killed", hint=f"See: mainspring runs show {run}"
+        )
+    if found.run.claim < 2:
+        raise ConflictError(
+            f"the worker was killed after step {step!r} of run {run}, and there was nothing to resume: the run had ended with it",
+            hint="Name a step that another one follows: mainspring crash --after STEP",
         )
     after = steps[at + 1].started_at - steps[at].at if at + 1 < len(steps) else 0
     follows = f" ({steps[at + 1].name})" if at + 1 < len(steps) else ""

@@ -1,12 +1,14 @@
 """Apps: what they open for acts."""
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import mainspring as ms
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import ConflictError, MainspringError
+from mainspring.engine.registry import Registry
 from mainspring.store.sqlite.store import SqliteStore
 
 
@@ -45,3 +47,23 @@ def test_store_that_could_not_be_opened_is_tried_again(tmp_path):
     place.parent.mkdir()
     assert app.open_store().committer
     app.close()
+
+
+async def _runs_in_a_loop(app, work):
+    app.run(work)
+
+
+def test_run_in_a_thread_that_has_a_loop_says_what_to_write(tmp_path, recwarn):
+    """A notebook, or a coroutine that calls it: no coroutine is made that nobody awaits, and the message has the other form."""
+    with Registry() as registry:
+
+        @ms.task
+        async def work() -> int:
+            return 1
+
+    app = ms.App(tmp_path / "state.db", registry=registry)
+    with pytest.raises(ConflictError, match="loop runs in this thread") as refused:
+        asyncio.run(_runs_in_a_loop(app, work))
+    assert "app.running()" in (refused.value.hint or "")
+    assert not recwarn.list
+    assert app.run(work) == 1
