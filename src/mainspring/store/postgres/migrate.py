@@ -66,9 +66,9 @@ def migrate(connection: Connection, address: Address, known: list[Migration] | N
     newest = max((number for number, _, _ in known), default=0)
     ran = []
     while (done := version_of(connection, address.schema)) < newest:
-        number, name, text = next(migration for migration in known if migration[0] > done)
-        if _run(connection, address.schema, number, name, text):
-            ran.append(name)
+        missing = [migration for migration in known if migration[0] > done]
+        # A new store comes into being at once: whoever looks meanwhile finds none, and not one of an old form.
+        ran += _run(connection, address.schema, missing if done == 0 else missing[:1])
     if done > newest:
         raise StoreTooNewError(
             f"the store has form {done}, this version knows {newest}\nat {address.shown}",
@@ -77,28 +77,29 @@ def migrate(connection: Connection, address: Address, known: list[Migration] | N
     return ran
 
 
-def _run(connection: Connection, schema: str, number: int, name: str, text: str) -> bool:
-    """Run one migration, however long it takes; False = another process did it meanwhile."""
+def _run(connection: Connection, schema: str, missing: list[Migration]) -> list[str]:
+    """Run migrations in one transaction, however long it takes; return their names, none if another process did it meanwhile."""
     connection.execute(BEGIN)
     within, connection.answers_within = connection.answers_within, inf
     try:
         connection.execute(UNHURRIED)
         connection.execute("select pg_advisory_xact_lock(hashtext($1))", (f"mainspring.migrate.{schema}",))
-        if version_of(connection, schema) >= number:
+        if version_of(connection, schema) >= missing[0][0]:
             connection.execute("rollback")
-            return False
+            return []
         quoted = sql.Identifier(schema).as_string(connection)
         if connection.execute("select to_regnamespace($1)", (quoted,)).fetchone() == (None,):
             connection.execute(f"create schema {quoted}")
         connection.execute("select set_config('search_path', $1, true)", (schema,))
-        for statement in statements(text):
-            connection.execute(statement)
+        for number, name, text in missing:
+            for statement in statements(text):
+                connection.execute(statement)
+                failpoints.hit("migrate.statement")
+            connection.execute(
+                "insert into meta (key, value) values ('schema', $1) on conflict (key) do update set value = excluded.value",
+                (f"{number:04}_{name}",),
+            )
             failpoints.hit("migrate.statement")
-        connection.execute(
-            "insert into meta (key, value) values ('schema', $1) on conflict (key) do update set value = excluded.value",
-            (f"{number:04}_{name}",),
-        )
-        failpoints.hit("migrate.statement")
         connection.execute("commit")
     except BaseException:
         if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE and not connection.closed:
@@ -107,4 +108,4 @@ def _run(connection: Connection, schema: str, number: int, name: str, text: str)
     finally:
         connection.answers_within = within
     failpoints.hit("migrate.done")
-    return True
+    return [name for _, name, _ in missing]

@@ -237,18 +237,26 @@ def migrate_and_die(url: str, known: Any, place: int) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def test_a_migration_that_dies_at_any_statement_leaves_the_old_or_the_new_form(postgres):
-    """And whoever comes next finishes it."""
+@pytest.mark.parametrize(("old", "seen_at_each"), [(0, [(0, 0)] * 8), (1, [(1, 1)] * 4)])
+def test_a_migration_that_dies_at_any_statement_leaves_the_old_or_the_new_form(postgres, old, seen_at_each):
+    """And whoever comes next finishes it. A new store has its newest form at once: nobody meets one on its way."""
     url = postgres.new_store()
     seen = []
     place = 1
+
+    def made() -> None:
+        with connect(read_address(url)) as own:
+            own.execute(f"drop schema if exists {read_address(url).schema} cascade")
+            if old:
+                migrate(own, read_address(url), TWO[:old])
+
+    made()
     while migrate_and_die(url, TWO, place) != 0:
         wait_until(lambda: nobody_migrates(url))
         seen.append(forms(url))
-        with connect(read_address(url)) as own:
-            own.execute(f"drop schema if exists {read_address(url).schema} cascade")
+        made()
         place += 1
-    assert seen == [(0, 0)] * 4 + [(1, 1)] * 4
+    assert seen == seen_at_each
     assert forms(url) == (2, 2)
 
 
