@@ -19,7 +19,7 @@ from mainspring.app.parent_watch import ParentWatch
 from mainspring.app.post import GONE, STALLED
 from mainspring.app.project import Project
 from mainspring.app.working import StalledError, Working
-from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
 from mainspring.engine.parentage import kill_group, set_death_signal
 from mainspring.engine.problem import Problem
 
@@ -43,7 +43,7 @@ def main() -> int:
         asyncio.run(_work(project, handover))
     except MainspringError as error:
         sys.stderr.write(f"mainspring worker: {error}\n")
-        return GONE if isinstance(error, StoreUnavailableError | StoreFullError) else 2
+        return GONE if isinstance(error, FencedError | StoreUnavailableError | StoreFullError) else 2
 
 
 async def _work(project: Project, handover: Handover) -> NoReturn:
