@@ -1,4 +1,4 @@
-"""`python -m mainspring.app.scheduler_process HANDOVER`: makes the runs of due slots, from what workers announced.
+"""`python -m mainspring.app.scheduler_process`: makes the runs of due slots, from what workers announced.
 
 It imports nobody's code (but the codec, where one is configured), so it goes on while the worker is blocked, dead or fails to load.
 """

@@ -1,4 +1,4 @@
-"""`python -m mainspring.app.watcher_process HANDOVER`: buries the dead, deletes what is past its retention, takes in the spool.
+"""`python -m mainspring.app.watcher_process`: buries the dead, deletes what is past its retention, takes in the spool.
 
 Workers do the same beside their runs; a watcher goes on while they are blocked, dead or not there at all. It imports nobody's code.
 """

@@ -1,4 +1,4 @@
-"""`python -m mainspring.web.process HANDOVER`: the web process. It imports nobody's code.
+"""`python -m mainspring.web.process`: the web process. It imports nobody's code.
 
 It listens before the store answers: that it lives is true all the same.
 """
