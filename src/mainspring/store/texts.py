@@ -22,6 +22,7 @@ from mainspring.domain.states import (
     TERMINAL,
     AttemptState,
     FailureReason,
+    MessageState,
     Move,
     OutcomeState,
     RunState,
@@ -81,7 +82,7 @@ def _listed(states: Iterable[str]) -> str:
 
 def _words() -> dict[str, str]:
     """Make the table of everything a placeholder may name."""
-    enums = (RunState, OutcomeState, AttemptState, FailureReason, SessionState, OutcomeKind, FactKind)
+    enums = (RunState, OutcomeState, AttemptState, FailureReason, SessionState, OutcomeKind, FactKind, MessageState)
     table = {member.value: f"'{member.value}'" for enum in enums for member in enum}
     table |= {"terminal": _listed(TERMINAL), "idle": _listed(IDLE), "reopenable": _listed(REOPENABLE)}
     for move in Move:
