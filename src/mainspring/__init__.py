@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import RunFailed as RunFailed
     from mainspring.domain.errors import StepFailed as StepFailed
     from mainspring.domain.errors import Transient as Transient
+    from mainspring.domain.event import Event as Event
     from mainspring.domain.retry import Retry as Retry
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.verdict import Verdict as Verdict
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mainspring.engine.definitions import task as task
     from mainspring.engine.definitions import workflow as workflow
     from mainspring.engine.mapping import ItemFailed as ItemFailed
-    from mainspring.engine.run import Event as Event
     from mainspring.engine.run import Run as Run
     from mainspring.engine.step_context import attempt as attempt
     from mainspring.engine.step_context import checkpoint as checkpoint
@@ -42,7 +42,7 @@ __version__ = "0.1.0"
 _PUBLIC: dict[str, str] = {
     "App": "mainspring.app.application",
     "Classifier": "mainspring.domain.classify",
-    "Event": "mainspring.engine.run",
+    "Event": "mainspring.domain.event",
     "Handle": "mainspring.app.handle",
     "ItemFailed": "mainspring.engine.mapping",
     "MainspringError": "mainspring.domain.errors",

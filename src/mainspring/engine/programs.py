@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from mainspring.domain.call import decode_call, encode_result, roundtrip_call
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import parse_duration
@@ -15,6 +17,7 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.options import Kind
 from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature, signature_of
+from mainspring.domain.trigger import EVENT
 from mainspring.engine.automation import Automation
 from mainspring.engine.body import Body
 from mainspring.engine.child_runs import STEP_RUN, read_step_run
@@ -126,6 +129,9 @@ def _script_program(
     plan = StepPlan(
         retry=automation.retry, delivery=options.get("delivery", "at_least_once"), isolate="thread", name=run.automation
     )
+    event = msgspec.json.decode(data).get(EVENT) if definition.triggers else None
+    if event is not None:
+        kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"
     signature = signature_of(run_command)
     return _single(
         run, run_command, signature, (), kwargs, plan, automation, options.get("on_blocked", "hold"), payload_max

@@ -12,6 +12,7 @@ from typing import Any
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import journal, runs, sessions
+from mainspring.store.commands import triggers as come
 from mainspring.store.postgres.arrays import Texts, texts
 from mainspring.store.postgres.transaction import PostgresTransaction
 
@@ -105,6 +106,16 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
             return {("partition", queue, partition)}
         case facts.Publish(name=name) | facts.OpenWait(kind="event", name=name):
             return {("event", name)}
+        case come.TakeIn(trigger=trigger, key=key, by=by, pace=pace):
+            return {("delivery", trigger, key), *(() if pace.is_plain else [("pace", trigger, by)])}
+        case come.Decide(delivery=delivery, trigger=trigger, by=by, pace=pace):
+            return {("delivery", delivery), *(() if pace.is_plain else [("pace", trigger, by)])}
+        case come.LetGo(trigger=trigger, by=by):
+            return {("pace", trigger, by)}
+        case come.Gather(trigger=trigger, per=per):
+            return {("pace", trigger, per)}
+        case come.ForgetSource(trigger=trigger, key=key):
+            return {("delivery", trigger, key)}
     return set()
 
 
