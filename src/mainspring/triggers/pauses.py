@@ -9,5 +9,5 @@ def pause_s(failures: int, share: float) -> float:
 
     `share` = a random number from 0 to 1, so that those who lost the same server do not come back together.
     """
-    most = min(_FIRST_S * 2 ** min(failures, 16), _LONGEST_S)
+    most = min(_FIRST_S * float(2 ** min(failures, 16)), _LONGEST_S)
     return most / 4 + share * most * 3 / 4

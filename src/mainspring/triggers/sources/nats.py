@@ -6,6 +6,7 @@ comes and what came with it.
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from nats.aio.client import Client
@@ -38,7 +39,7 @@ class NatsSource:
 
     async def connect(self) -> None:
         server = self._server
-        names: dict[str, str] = {"user": server.user, "password": server.password}
+        names: dict[str, Any] = {"user": server.user, "password": server.password}
         if server.user and not server.password:
             names = {"token": server.user}
         await self._client.connect(

@@ -71,7 +71,9 @@ class PostgresSource:
         self._resting = {row: until for row, until in self._resting.items() if until > now}
         named = [name for name in ("headers", "key", "topic", "group_key") if name in self._columns]
         wanted = [sql.Identifier("id"), self._readable("body"), *(self._readable(name) for name in named)]
-        conditions = [sql.SQL("{} is null").format(sql.Identifier(name)) for name in self._marks()]
+        conditions: list[sql.Composable] = [
+            sql.SQL("{} is null").format(sql.Identifier(name)) for name in self._marks()
+        ]
         if self._resting:
             conditions.append(sql.SQL("id <> all(%s)"))
         statement = sql.SQL("select {} from {} where {} order by id limit {}").format(
@@ -130,10 +132,7 @@ class PostgresSource:
             row["key"] = key
         if "headers" in self._columns:
             row["headers"] = msgspec.json.encode(headers).decode()
-        values = [
-            sql.SQL("{}::{}").format(sql.Placeholder(), sql.SQL(self._columns[name]))  # type: ignore[arg-type]
-            for name in row
-        ]
+        values = [sql.SQL("{}::{}").format(sql.Placeholder(), sql.SQL(self._columns[name])) for name in row]
         statement = sql.SQL("insert into {} ({}) values ({}) on conflict do nothing").format(
             self._table, sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(values)
         )

@@ -72,7 +72,7 @@ class RedisSource:
                 client_name=_CONSUMER,
             )
             try:
-                await client.ping()  # type: ignore[misc]
+                await client.ping()
             except Exception:
                 await client.aclose()
                 if number == len(server.hosts):
@@ -133,7 +133,7 @@ class RedisSource:
         await self._hold([message.receipt[0]], max(self._hold_ms - round(after_s * 1000), 0))
         self._look_at = 0.0
 
-    async def _hold(self, numbers: list[bytes], idle_ms: int) -> None:
+    async def _hold(self, numbers: list[Any], idle_ms: int) -> None:
         assert self._client is not None
         await self._client.xclaim(
             self._queue.name, self._group or "", _CONSUMER, 0, numbers, idle=idle_ms, justid=True
@@ -154,7 +154,9 @@ class RedisSource:
 
     async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
         assert self._client is not None
-        plain = {name: value for name, value in headers.items() if name.encode() not in (_BODY, _MESSAGE_ID)}
+        plain: dict[Any, Any] = {
+            name: value for name, value in headers.items() if name.encode() not in (_BODY, _MESSAGE_ID)
+        }
         await self._client.xadd(self._queue.name, {**plain, _MESSAGE_ID: key, _BODY: body})
 
     async def close(self) -> None:
