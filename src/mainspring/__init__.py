@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import StepFailed as StepFailed
     from mainspring.domain.errors import Transient as Transient
     from mainspring.domain.event import Event as Event
+    from mainspring.domain.file import File as File
     from mainspring.domain.retry import Retry as Retry
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.verdict import Verdict as Verdict
@@ -43,6 +44,7 @@ _PUBLIC: dict[str, str] = {
     "App": "mainspring.app.application",
     "Classifier": "mainspring.domain.classify",
     "Event": "mainspring.domain.event",
+    "File": "mainspring.domain.file",
     "Handle": "mainspring.app.handle",
     "ItemFailed": "mainspring.engine.mapping",
     "MainspringError": "mainspring.domain.errors",
