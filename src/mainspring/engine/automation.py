@@ -21,6 +21,7 @@ from mainspring.domain.trigger import Source
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.requests import StepPlan
 from mainspring.engine.trigger_draft import Draft, Filter, named
+from mainspring.engine.transaction import database_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -144,6 +145,14 @@ class Task(Automation, Generic[P, R]):
     ) -> None:
         super().__init__(draft, fn, retry, triggers)
         functools.update_wrapper(self, fn)
+        self.skipped = 1 if self.plan.delivery == "transactional" else 0
+
+    @property
+    def definition(self) -> Definition:
+        """All of it that is data. Raises as of any automation, and DefinitionError where the `tx` of a transactional task is missing."""
+        if self.skipped:
+            database_name(self.fn, f"task {self.name!r} at {self.where}")
+        return super().definition
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function.

@@ -106,12 +106,9 @@ def _task_program(
     fn, signature = automation.fn, automation.signature
     assert fn is not None and signature is not None
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
-    plan = automation.plan
-    if plan.delivery == "transactional":
-        signature = signature_of(fn, 1)
     promised = promised_by(automation.definition, run, data)
     on_blocked = options.get("on_blocked", "hold")
-    return _single(run, fn, signature, args, kwargs, plan, automation, on_blocked, payload_max, promised)
+    return _single(run, fn, signature, args, kwargs, automation.plan, automation, on_blocked, payload_max, promised)
 
 
 def _script_program(
