@@ -16,6 +16,7 @@ from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.options import parse_options
 from mainspring.domain.retry import Retry
 from mainspring.engine.automation import Automation, Step, Task, Workflow
+from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
 from mainspring.engine.keywords import CommandOptions, NamedOptions, StepOptions
 from mainspring.engine.loading import FILE_OF_MODULE
@@ -107,7 +108,7 @@ def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> De
     parsed = filled(kind, parse_options(kind, {"name": fn.__name__, **options}, where))
     name = parsed.pop("name")
     try:
-        schedules = schedules_of(parsed, name, take_waiting(fn, name))
+        schedules = schedules_of(parsed, name, take_waiting(fn, name), calendar_named(parsed.get("calendar")))
     except MainspringError as error:
         raise DefinitionError(f"{error.message}\nin {where}", hint=error.hint) from None
     return Definition(
