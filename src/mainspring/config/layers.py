@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.config import keys
-from mainspring.config.lines import key_lines
+from mainspring.domain.toml_lines import key_lines
 from mainspring.config.places import Surroundings
 from mainspring.config.settings import SECTIONS
 from mainspring.config.values import Reader, from_text, is_literal_secret, toml_value

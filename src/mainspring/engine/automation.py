@@ -19,6 +19,7 @@ from mainspring.domain.schedule import Schedule
 from mainspring.domain.signature import Signature, signature_of
 from mainspring.domain.trigger import Source
 from mainspring.engine.ambient import IN_BODY
+from mainspring.engine.calendars import calendar_named
 from mainspring.engine.requests import StepPlan
 from mainspring.engine.trigger_draft import Draft, Filter, named
 from mainspring.engine.transaction import database_name
@@ -130,7 +131,9 @@ class Automation:
 
     def add_schedule(self, schedule: Schedule) -> None:
         """Let it start by one more schedule."""
-        schedules = schedules_of({}, self.name, [*self._draft.schedules, schedule])
+        kept = schedule.kept_to(calendar_named(self._draft.option("calendar")), self._draft.option("tz"))
+        limits = {"jitter": self._draft.option("jitter")}
+        schedules = schedules_of(limits, self.name, [*self._draft.schedules, kept])
         self._draft = msgspec.structs.replace(self._draft, schedules=schedules)
         self._complete = None
 

@@ -16,6 +16,7 @@ from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.options import parse_options
 from mainspring.domain.retry import Retry
 from mainspring.engine.automation import Automation, Step, Task, Workflow
+from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
 from mainspring.engine.keywords import CommandOptions, NamedOptions, StepOptions
 from mainspring.engine.loading import FILE_OF_MODULE
@@ -111,7 +112,7 @@ def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tu
     name = parsed.pop("name")
     try:
         starts = take_waiting(fn, name)
-        schedules = schedules_of(parsed, name, starts.schedules)
+        schedules = schedules_of(parsed, name, starts.schedules, calendar_named(parsed.get("calendar")))
     except MainspringError as error:
         raise DefinitionError(f"{error.message}\nin {where}", hint=error.hint) from None
     definition = Definition(
