@@ -67,6 +67,15 @@ class AttemptState(StrEnum):
     """At-most-once and not proven unsent."""
 
 
+class MessageState(StrEnum):
+    """How a message of the outbox stands; one that was sent is gone."""
+
+    UNSENT = "unsent"
+    """It waits for a Sender, and for its broker."""
+    REFUSED = "refused"
+    """Its broker will not take it: a person sends it again or discards it."""
+
+
 class FailureReason(StrEnum):
     """Why a run failed or needs attention."""
 

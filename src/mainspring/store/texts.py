@@ -24,6 +24,7 @@ from mainspring.domain.states import (
     AttemptState,
     DeliveryState,
     FailureReason,
+    MessageState,
     Move,
     OutcomeState,
     RunState,
@@ -83,7 +84,10 @@ def _listed(states: Iterable[str]) -> str:
 
 def _words() -> dict[str, str]:
     """Make the table of everything a placeholder may name."""
-    enums = (RunState, OutcomeState, AttemptState, DeliveryState, FailureReason, SessionState, OutcomeKind, FactKind)
+    enums = (
+        *(RunState, OutcomeState, AttemptState, DeliveryState, MessageState, FailureReason, SessionState),
+        *(OutcomeKind, FactKind),
+    )
     table = {member.value: f"'{member.value}'" for enum in enums for member in enum}
     table |= {
         "terminal": _listed(TERMINAL),

@@ -6,6 +6,7 @@ from typing import Any, Final
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import journal as saved
+from mainspring.store.commands import outbox as sent
 from mainspring.store.commands import runs
 from mainspring.store.commands import sessions as lives
 from mainspring.store.commands import triggers as come
@@ -20,6 +21,7 @@ from mainspring.store.handlers import (
     inbox,
     journal,
     locks,
+    outbox,
     queues,
     reopening,
     schedules,
@@ -53,6 +55,10 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     facts.Publish: events.publish,
     facts.OpenWait: events.open_wait,
     facts.CloseWait: events.close_wait,
+    sent.TakeQueues: outbox.take_queues,
+    sent.SettleQueue: outbox.settle_queue,
+    sent.SendAgain: outbox.send_again,
+    sent.DiscardMessage: outbox.discard_message,
     lives.OpenSession: sessions.open_session,
     lives.Beat: sessions.beat,
     lives.DrainSession: sessions.drain_session,

@@ -10,7 +10,8 @@ from mainspring.store.handlers import inbox, listening
 from mainspring.store.handlers.endings import count_end, count_ends
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
-from mainspring.store.postgres.bulk.kind import Kind, run_of
+from mainspring.store.postgres.bulk.kind import Kind, publishes_nothing, run_of
+from mainspring.store.postgres.bulk.outbox import post_all
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 
@@ -62,6 +63,7 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
     ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbb", rows), *said))}
     mine = [c for c in commands if c.run in ended]
     if mine:
+        post_all(tx, mine)
         _follow(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in mine])
         took: dict[str, list[int]] = {}
         for automation, _, started_at, _ in ended.values():
@@ -94,5 +96,5 @@ def _annotate(tx: PostgresTransaction, commands: list[Annotate]) -> list[Done | 
 
 SUSPENSIONS = Kind(_suspend, run_of)
 ENDS = Kind(_finish, run_of, plain=_alone)
-COMPLETIONS = Kind(_complete, run_of)
+COMPLETIONS = Kind(_complete, run_of, plain=publishes_nothing)
 ANNOTATIONS = Kind(_annotate, run_of)
