@@ -25,7 +25,9 @@ class RabbitServer(BrokerServer):
     def __init__(self) -> None:
         super().__init__()
         self._dist_port, self._epmd_port = free_port(), free_port()
-        (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\nvm_memory_high_watermark.absolute = 512MB\n")
+        (self.folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.default = 127.0.0.1:{self.port}\nvm_memory_high_watermark.absolute = 512MB\n"
+        )
         (self.folder / "plugins").write_text("[].\n")
 
     def command(self) -> list[str | Path]:

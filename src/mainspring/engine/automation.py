@@ -21,8 +21,8 @@ from mainspring.domain.trigger import Source
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.requests import StepPlan
-from mainspring.engine.trigger_draft import Draft, Filter, named
 from mainspring.engine.transaction import database_name
+from mainspring.engine.trigger_draft import Draft, Filter, named
 
 P = ParamSpec("P")
 R = TypeVar("R")
