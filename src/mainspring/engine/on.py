@@ -83,6 +83,57 @@ def event(
     return _attach(draft_of("event", {"name": name, "where": where, "within": within, **flow}, filter))
 
 
+def queue(
+    url: str,
+    *,
+    group: str | None = None,
+    prefetch: int | None = None,
+    ack_wait: Span | None = None,
+    max_deliveries: int | None = None,
+    key: str | None = None,
+    body: str | None = None,
+    filter: Filter | None = None,
+    within: Span | None = None,
+    **flow: Unpack[Flow],
+) -> Callable[[T], T]:
+    """Start for each message of a broker's queue: nats://, amqp://, redis://, sqs:// or postgresql://.
+
+    `key` and `partition` are templates over the message (id, subject, group, headers, body). A password stands in the address as `{secret:NAME}`.
+
+    Raises:
+        OptionError, UnknownNameError: the address or an option cannot be used.
+    """
+    options = {"url": url, "group": group, "prefetch": prefetch, "ack_wait": ack_wait, "max_deliveries": max_deliveries}
+    return _attach(draft_of("queue", {**options, "key": key, "body": body, "within": within, **flow}, filter))
+
+
+def files(
+    folder: str,
+    *,
+    pattern: str | None = None,
+    recursive: bool | None = None,
+    settle: Span | None = None,
+    every: Span | None = None,
+    after_success: str | None = None,
+    after_failure: str | None = None,
+    max_size: str | int | None = None,
+    ignore: Iterable[str] | None = None,
+    filter: Filter | None = None,
+    within: Span | None = None,
+    **flow: Unpack[Flow],
+) -> Callable[[T], T]:
+    """Start for each file that appears in a folder (counted from the declaring file's) or changes there, once it has settled.
+
+    `after_success` and `after_failure`: "keep", a folder to move it to, or (success only) "delete".
+
+    Raises:
+        OptionError: an option cannot be used.
+    """
+    options = {"folder": folder, "pattern": pattern, "recursive": recursive, "settle": settle, "every": every}
+    ends = {"after_success": after_success, "after_failure": after_failure, "max_size": max_size, "ignore": ignore}
+    return _attach(draft_of("files", {**options, **ends, "within": within, **flow}, filter))
+
+
 def run(
     automation: str,
     *,
