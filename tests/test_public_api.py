@@ -17,6 +17,7 @@ PUBLIC = [
     "App",
     "Classifier",
     "Event",
+    "File",
     "Handle",
     "ItemFailed",
     "MainspringError",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import RunFailed as RunFailed
     from mainspring.domain.errors import StepFailed as StepFailed
     from mainspring.domain.errors import Transient as Transient
+    from mainspring.domain.event import Event as Event
+    from mainspring.domain.file import File as File
     from mainspring.domain.retry import Retry as Retry
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.verdict import Verdict as Verdict
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from mainspring.engine.definitions import task as task
     from mainspring.engine.definitions import workflow as workflow
     from mainspring.engine.mapping import ItemFailed as ItemFailed
-    from mainspring.engine.run import Event as Event
     from mainspring.engine.run import Run as Run
     from mainspring.engine.step_context import attempt as attempt
     from mainspring.engine.step_context import checkpoint as checkpoint
@@ -43,7 +44,8 @@ __version__ = "0.1.0"
 _PUBLIC: dict[str, str] = {
     "App": "mainspring.app.application",
     "Classifier": "mainspring.domain.classify",
-    "Event": "mainspring.engine.run",
+    "Event": "mainspring.domain.event",
+    "File": "mainspring.domain.file",
     "Handle": "mainspring.app.handle",
     "ItemFailed": "mainspring.engine.mapping",
     "MainspringError": "mainspring.domain.errors",

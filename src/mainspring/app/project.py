@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mainspring.app.calendars import calendars_of
 from mainspring.app.codec import sealing_of
 from mainspring.app.own_automations import declare_backup
 from mainspring.app.rules import classifier_of
@@ -18,6 +19,7 @@ from mainspring.config import Settings, load
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.sealing import Sealing
+from mainspring.engine.calendars import calendars
 from mainspring.engine.defaults import defaults
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
@@ -76,7 +78,8 @@ class Project:
     def load_registry(self, more: tuple[str, ...] = ()) -> Registry:
         """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
         targets = [*self.settings.project.automations, *more]
-        with defaults(self.settings.default_options):
+        known = calendars_of(self.settings.calendars, self.clock.now())
+        with defaults(self.settings.default_options), calendars(known):
             registry = Registry.load(targets, self.settings.folder)
         backup = self.settings.store.backup
         if backup.to is not None:

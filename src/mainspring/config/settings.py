@@ -8,7 +8,7 @@ uses the value has its own default.
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from msgspec import Meta, Struct, defstruct, field
 from msgspec.structs import fields
@@ -39,6 +39,9 @@ PublicUrl = Annotated[str, Meta(title="public url")]
 StoreUrl = Annotated[str, Meta(title="store url")]
 AutomationSource = Annotated[str, Meta(title="automations")]
 Zone = Annotated[str, Meta(title="option tz")]
+WeekdayName = Annotated[str, Meta(title="weekday")]
+HolidayCode = Annotated[str, Meta(title="holidays")]
+DayRange = Annotated[str, Meta(title="days")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
@@ -164,6 +167,16 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
         return store_path(self.url)
 
 
+class CalendarSettings(Struct, frozen=True, kw_only=True):
+    """One entry of `[calendars]`: which days are open, and what becomes of a start on a closed one."""
+
+    weekdays: tuple[WeekdayName, ...] = ("MON-FRI",)
+    holidays: tuple[HolidayCode, ...] = ()
+    include: tuple[DayRange, ...] = ()
+    exclude: tuple[DayRange, ...] = ()
+    on_closed: Literal["skip", "next"] = "skip"
+
+
 # `[defaults]`: what each definition may state and the others then share. These belong to one definition only.
 _OF_ONE = {
     "name",
@@ -207,6 +220,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     hooks: HooksSettings = HooksSettings()
     secrets: SecretsSettings = SecretsSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
+    calendars: dict[str, CalendarSettings] = field(default_factory=dict)
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
     file: Path | None = None
@@ -234,6 +248,7 @@ SECTIONS: dict[str, Any] = {
     "hooks": HooksSettings,
     "secrets": SecretsSettings,
     "databases": dict[str, DatabaseSettings],
+    "calendars": dict[str, CalendarSettings],
     "defaults": DefaultSettings,
     "exec": ExecSettings,
 }

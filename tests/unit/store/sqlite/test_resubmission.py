@@ -9,7 +9,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands import automations as acts
-from mainspring.store.commands import inbox, journal, runs, sessions, wrapped
+from mainspring.store.commands import inbox, journal, outbox, runs, sessions, wrapped
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.handlers.table import HANDLERS
 from tests.unit.store.sqlite.stores import StandingClock, claim, do, open_database, opening, starting
@@ -25,6 +25,10 @@ OUTCOME = journal.SaveOutcome(
     run="mine", claim=1, rank=1, ident="s", name="s", kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, asked=1, attempt=1,
     generation=0, started_at=1, at=2, took_us=3, automation="a", output=b"1",
 )  # fmt: skip
+SENT: dict[str, Any] = {
+    "events": (inbox.Publish("ev", "paid", b"{}", 2**50),),
+    "posts": (outbox.Post("m1", "orders/eu", b"1"),),
+}
 ATTEMPT = journal.SaveAttempt(
     run="mine",
     claim=1,
@@ -49,6 +53,7 @@ COMMANDS: list[Any] = [
     runs.Release(run="mine", claim=1, rank=0),
     runs.Finish(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
     runs.Complete("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1"),
+    runs.Complete("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1", events=SENT["events"], posts=SENT["posts"]),
     runs.Halt(run="mine", claim=1, reason=FailureReason.DRIFT, rank=0),
     runs.Annotate(run="mine", claim=1, tags=b'{"a":"b"}', published=b"1"),
     acts.Audited("cmd-reopen", "me", "retry", "failed", runs.Reopen(run="failed")),
