@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.schedule import Schedule, Span
+from mainspring.domain.verifier import Verifier
 from mainspring.engine.automation import Automation, Step
 from mainspring.engine.trigger_draft import Draft, Filter, draft_of
 
@@ -81,6 +82,30 @@ def event(
         OptionError: an option cannot be used.
     """
     return _attach(draft_of("event", {"name": name, "where": where, "within": within, **flow}, filter))
+
+
+def webhook(
+    path: str,
+    *,
+    verify: Verifier | str | None = None,
+    key: str | None = None,
+    respond: str | None = None,
+    wait: Span | None = None,
+    max_body: str | int | None = None,
+    filter: Filter | None = None,  # noqa: A002 - the word for it
+    within: Span | None = None,
+    **flow: Unpack[Flow],
+) -> Callable[[T], T]:
+    """Start for each request to a path of the webhook listener that its verifier (`ms.verify.github("SECRET_NAME")` ...) lets pass.
+
+    A delivery counts once by `key` (template over {headers.NAME}, {data.NAME} and {name}; default: the id that its sender gives, else the
+    body's hash). `respond`: "run" (its id, as soon as it is stored), "result" (waits for it, `wait` at most) or "nothing".
+
+    Raises:
+        OptionError, UnknownNameError: an option cannot be used, or nothing says who may send.
+    """
+    options = {"path": path, "verify": verify, "key": key, "respond": respond, "wait": wait, "max_body": max_body}
+    return _attach(draft_of("webhook", {**options, "within": within, **flow}, filter))
 
 
 def queue(

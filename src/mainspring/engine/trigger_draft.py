@@ -12,6 +12,7 @@ from mainspring.domain.signature import Signature
 from mainspring.domain.template import check_template
 from mainspring.domain.trigger import Reading, Source, Trigger
 from mainspring.domain.watched_folder import Files
+from mainspring.domain.webhook import Webhook
 
 Filter = Callable[[Event], Any]
 PACE = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
@@ -20,6 +21,7 @@ PACE = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concu
 SOURCES: Mapping[str, tuple[Callable[..., Source], tuple[str, ...], tuple[str, ...]]] = {
     "event": (OnEvent.parse, ("name",), ("where",)),
     "run": (OnRun.parse, ("automation",), ("state",)),
+    "webhook": (Webhook.parse, ("path",), ("verify", "key", "respond", "wait", "max_body")),
     "queue": (Queue.parse, ("url",), ("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition")),
     "files": (
         Files.parse,
