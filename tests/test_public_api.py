@@ -17,6 +17,7 @@ PUBLIC = [
     "App",
     "Classifier",
     "Event",
+    "File",
     "Handle",
     "ItemFailed",
     "MainspringError",
@@ -40,6 +41,7 @@ PUBLIC = [
     "script",
     "step",
     "task",
+    "verify",
     "workflow",
 ]
 HEAVY = ("apsw", "rich", "click", "msgspec", "tenacity", "asyncio", "httpx2", "starlette", "sqlite3")

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mainspring.app.calendars import calendars_of
 from mainspring.app.codec import sealing_of
 from mainspring.app.own_automations import declare_backup
 from mainspring.app.rules import classifier_of
@@ -18,9 +19,11 @@ from mainspring.config import Settings, load
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.sealing import Sealing
+from mainspring.engine.calendars import calendars
 from mainspring.engine.defaults import defaults
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.resources.secret import Secrets
 from mainspring.service.actor import Actor, user_name
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue
@@ -76,7 +79,8 @@ class Project:
     def load_registry(self, more: tuple[str, ...] = ()) -> Registry:
         """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
         targets = [*self.settings.project.automations, *more]
-        with defaults(self.settings.default_options):
+        known = calendars_of(self.settings.calendars, self.clock.now())
+        with defaults(self.settings.default_options), calendars(known):
             registry = Registry.load(targets, self.settings.folder)
         backup = self.settings.store.backup
         if backup.to is not None:
@@ -101,6 +105,11 @@ class Project:
             ConfigError: one cannot be imported.
         """
         return classifier_of(self.settings.project.classify, self.settings.folder)
+
+    @property
+    def secrets(self) -> Secrets:
+        """Where secrets are looked up."""
+        return Secrets(self.settings.secrets.dir, os.environ)
 
     def working(
         self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
@@ -133,6 +142,7 @@ class Project:
             upkeep=None if probation else self.upkeep(),
             schedules=schedules and not probation,
             stall_limit=worker.stall_limit.total_seconds(),
+            secrets=self.secrets,
             lease_ms=self.lease_ms,
         )
 

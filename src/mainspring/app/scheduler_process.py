@@ -1,4 +1,4 @@
-"""`python -m mainspring.app.scheduler_process`: makes the runs of due slots, from what workers announced.
+"""`python -m mainspring.app.scheduler_process`: makes the runs of due slots and of what arrives, from what workers announced.
 
 It imports nobody's code (but the codec, where one is configured), so it goes on while the worker is blocked, dead or fails to load.
 """
@@ -6,6 +6,8 @@ It imports nobody's code (but the codec, where one is configured), so it goes on
 import asyncio
 import sys
 
+from mainspring.app.arrivals import Arrivals
+from mainspring.app.desks import Desks
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.engine.inbox_reader import in_executor
 from mainspring.engine.scheduler import Scheduler
@@ -21,10 +23,15 @@ async def serve(process: PostProcess) -> int:
     if process.is_open:
         reads, off_loop = WorkerReads(process.store.reader), in_executor(process.loop)
         scheduler = Scheduler(process.loop, process.store, reads, process.store.clock, sealing, off_loop)
-        process.changed = Hints(process.loop, scheduler).take
+        store, clock = process.store, process.store.clock
+        desks = Desks(store, clock, process.project.secrets)
+        arrivals = Arrivals(process.loop, store, clock, sealing, off_loop, desks)
+        process.changed = Hints(process.loop, scheduler, arrivals).take
         scheduler.start()
+        arrivals.start()
         await process.stopped.wait()
         scheduler.close()
+        await arrivals.close()
     await process.close()
     return 0
 
@@ -32,13 +39,15 @@ async def serve(process: PostProcess) -> int:
 class Hints:
     """Lets the scheduler look when the store changed, but not as often as a busy store changes."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, scheduler: Scheduler) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, scheduler: Scheduler, arrivals: Arrivals) -> None:
         self._loop = loop
         self._scheduler = scheduler
+        self._arrivals = arrivals
         self._planned = False
 
     def take(self) -> None:
         """Something may be new: a schedule that was announced, a pause that ended."""
+        self._arrivals.changed()
         if not self._planned:
             self._planned = True
             self._loop.call_later(_LOOK_AT_MOST_EVERY_S, self._look)

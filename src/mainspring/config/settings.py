@@ -8,7 +8,7 @@ uses the value has its own default.
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from msgspec import Meta, Struct, defstruct, field
 from msgspec.structs import fields
@@ -25,6 +25,7 @@ from mainspring.domain.size import format_size
 Count = Annotated[int, Meta(ge=1)]
 Hands = Annotated[int, Meta(ge=1, le=1_000)]
 """Threads or processes: more of them than any machine can feed is a slip of the pen."""
+Crowd = Annotated[int, Meta(ge=1, le=100_000)]
 Size = Annotated[int, Meta(title="size")]
 PayloadSize = Annotated[int, Meta(title="payload size")]
 CodecName = Annotated[str, Meta(title="codec")]
@@ -34,9 +35,13 @@ RoleName = Annotated[str, Meta(title="role")]
 Bind = Annotated[str, Meta(title="bind")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 Lease = Annotated[timedelta, Meta(title="lease")]
+PublicUrl = Annotated[str, Meta(title="public url")]
 StoreUrl = Annotated[str, Meta(title="store url")]
 AutomationSource = Annotated[str, Meta(title="automations")]
 Zone = Annotated[str, Meta(title="option tz")]
+WeekdayName = Annotated[str, Meta(title="weekday")]
+HolidayCode = Annotated[str, Meta(title="holidays")]
+DayRange = Annotated[str, Meta(title="days")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
@@ -133,6 +138,24 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     metrics_token_file: Path | None = None
 
 
+class HooksSettings(Struct, frozen=True, kw_only=True):
+    """`[hooks]`: where webhooks are taken in (once loaded `host:port`), and how much of them at once.
+
+    `public_url` is what senders see of it, without a slash at its end.
+    """
+
+    bind: Bind = "127.0.0.1:7172"
+    public_url: PublicUrl | None = None
+    max_body: Size = MIB
+    at_once: Crowd = 256
+
+
+class SecretsSettings(Struct, frozen=True, kw_only=True):
+    """`[secrets]`: the folder with a file for each secret."""
+
+    dir: Path | None = None
+
+
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """One entry of `[databases]`; bare text there is `url`, which is `sqlite:////absolute/path` or `postgresql://...` once loaded."""
 
@@ -142,6 +165,16 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
     def path(self) -> Path:
         """The database's file. Raises ConfigError where it is on a server."""
         return store_path(self.url)
+
+
+class CalendarSettings(Struct, frozen=True, kw_only=True):
+    """One entry of `[calendars]`: which days are open, and what becomes of a start on a closed one."""
+
+    weekdays: tuple[WeekdayName, ...] = ("MON-FRI",)
+    holidays: tuple[HolidayCode, ...] = ()
+    include: tuple[DayRange, ...] = ()
+    exclude: tuple[DayRange, ...] = ()
+    on_closed: Literal["skip", "next"] = "skip"
 
 
 # `[defaults]`: what each definition may state and the others then share. These belong to one definition only.
@@ -184,7 +217,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     up: UpSettings = UpSettings()
     web: WebSettings = WebSettings()
+    hooks: HooksSettings = HooksSettings()
+    secrets: SecretsSettings = SecretsSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
+    calendars: dict[str, CalendarSettings] = field(default_factory=dict)
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
     file: Path | None = None
@@ -209,7 +245,10 @@ SECTIONS: dict[str, Any] = {
     "worker": WorkerSettings,
     "up": UpSettings,
     "web": WebSettings,
+    "hooks": HooksSettings,
+    "secrets": SecretsSettings,
     "databases": dict[str, DatabaseSettings],
+    "calendars": dict[str, CalendarSettings],
     "defaults": DefaultSettings,
     "exec": ExecSettings,
 }

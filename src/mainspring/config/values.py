@@ -15,6 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import msgspec
 
 from mainspring.config.places import Surroundings, resolve_store_url
+from mainspring.domain.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Option
@@ -28,6 +29,9 @@ _SECRETISH = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _REFERENCE = "secret:"
 _SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=2), timedelta(minutes=10)
 _LARGEST_PORT = 65_535
+_PUBLIC_URL = re.compile(
+    r"https?://([A-Za-z0-9.-]{1,250}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
+)
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -45,7 +49,11 @@ class Reader:
             "positive span": lambda value, _: _positive(parse_duration(value)),
             "lease": lambda value, _: _lease(parse_duration(value)),
             "role": lambda value, _: read_role(_text(value)),
+            "weekday": lambda value, _: _weekdays(value),
+            "holidays": lambda value, _: read_holidays(value),
+            "days": lambda value, _: _days(value),
             "bind": lambda value, _: _bind(_text(value)),
+            "public url": lambda value, _: _public_url(_text(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
         }
@@ -168,6 +176,28 @@ def _bind(text: str) -> str:
             f"{text!r} is no address to listen on", hint='Write "127.0.0.1:7171", "[::1]:7171" or "7171".'
         )
     return f"{host}:{int(port)}"
+
+
+def _weekdays(value: Any) -> str:
+    """Return a weekday, or the first and the last of several in a row."""
+    read_weekdays(value)
+    return str(value).strip().upper()
+
+
+def _days(value: Any) -> str:
+    """Return a date, or the first and the last of several in a row; TOML's own dates are taken too."""
+    first, last = read_days(value)
+    return first.isoformat() if first == last else f"{first.isoformat()}..{last.isoformat()}"
+
+
+def _public_url(text: str) -> str:
+    """Return `https://host[:port][/prefix]`, without a slash at its end."""
+    if not _PUBLIC_URL.fullmatch(text):
+        raise OptionError(
+            f"{text[:80]!r} is no address that senders could call",
+            hint='Write "https://hooks.example.com", with a path only where a proxy adds one.',
+        )
+    return text.rstrip("/")
 
 
 def _positive(span: timedelta) -> timedelta:

@@ -8,7 +8,8 @@ the slots are one fixed set of instants and the next one never depends on how it
 * A change back (fold). Where minute or hour starts with `*` both passes count, because the schedule counts elapsed
   time. A fixed time fires once, in the first pass.
 
-This is Debian cron's rule, with one mend: Debian runs `*/15 2 * * *` not at all on the day without 02:00-02:59.
+This is Debian cron's rule, with one mend: Debian runs `*/15 2 * * *` not at all on the day without 02:00-02:59. Six fields begin with the
+seconds; the rule looks at minute and hour all the same.
 Invariant: `next_after(at) > at`, and it is the smallest such slot.
 """
 
@@ -37,17 +38,17 @@ _NICKNAMES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
-# Days stop at 28, so that a hashed day exists in each month.
-_HASHED_RANGES = ((0, 59), (0, 23), (1, 28), (1, 12), (0, 6))
+_FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week", "second")
+# Days stop at 28, so that a hashed day exists in each month. The seconds come last, so that whatever has none is spread as it always was.
+_HASHED_RANGES = ((0, 59), (0, 23), (1, 28), (1, 12), (0, 6), (0, 59))
 _HASHED = re.compile(r"H(?:\(([0-9]{1,2})-([0-9]{1,2})\))?(?:/([0-9]{1,2}))?", re.ASCII | re.IGNORECASE)
 
 
 def expand_cron(expr: str, name: str = "") -> str:
-    """Return `expr` as five plain fields: nicknames replaced, `H` fields spread by a hash of `name`.
+    """Return `expr` as plain fields: nicknames replaced, `H` fields spread by a hash of `name`; five, or six with seconds in front.
 
     Raises:
-        OptionError: not five fields, a bad field, or a time that never comes.
+        OptionError: another number of fields, a bad field, or a time that never comes.
     """
     if not isinstance(expr, str) or not expr.strip() or len(expr) > _LONGEST:
         raise _refused(expr, "is not a cron expression", 'Write five fields, such as "0 3 * * *" for 03:00 each day.')
@@ -57,15 +58,16 @@ def expand_cron(expr: str, name: str = "") -> str:
             raise _refused(expr, "is not a known name", f"Known: {', '.join(_NICKNAMES)}.")
         return _NICKNAMES[text.lower()]
     fields = text.split(" ")
-    if len(fields) != len(_FIELDS):
+    if len(fields) not in (5, 6):
         raise _refused(
             expr,
-            f"has {len(fields)} fields instead of five",
-            'Write minute, hour, day of month, month, day of week. For seconds use every="30s".',
+            f"has {len(fields)} fields instead of five or six",
+            "Write minute, hour, day of month, month, day of week; with six the second comes first.",
         )
-    plain = " ".join(_unhash(field, number, name, expr) for number, field in enumerate(fields))
+    order = range(5) if len(fields) == 5 else (5, *range(5))
+    plain = " ".join(_unhash(field, number, name, expr) for number, field in zip(order, fields, strict=True))
     _walker(plain, expr)
-    return plain
+    return plain.removeprefix("0 ") if len(fields) == 6 else plain
 
 
 def zone_of(tz: str) -> ZoneInfo:
@@ -86,14 +88,15 @@ def to_local(at: int, zone: ZoneInfo) -> datetime:
 
 
 class Cron:
-    """One plain five-field expression in one zone."""
+    """One plain expression of five or six fields in one zone."""
 
     def __init__(self, expr: str, zone: ZoneInfo) -> None:
-        minute, hour = expr.split(" ")[:2]
+        minute, hour = expr.split(" ")[-5:-3]
         self._walker = _walker(expr, expr)
         self._zone = zone
         self._skips_gaps = hour.startswith("*")
-        self._elapsed = self._skips_gaps or minute.startswith("*")
+        self.counts_elapsed = self._skips_gaps or minute.startswith("*")
+        """Whether it goes on evenly whatever the clocks do, rather than at fixed times of the day."""
 
     def next_after(self, at: int) -> int | None:
         """Return the first slot after the instant `at`, None if the calendar ends before it."""
@@ -110,7 +113,7 @@ class Cron:
 
     def _second_pass(self, local: datetime) -> timedelta:
         """Return how far the wall clock will be set back at the end of the first pass that `local` is in."""
-        if not self._elapsed or local.fold:
+        if not self.counts_elapsed or local.fold:
             return timedelta(0)
         before, after = local.utcoffset(), local.replace(fold=1).utcoffset()
         assert before is not None and after is not None
@@ -136,9 +139,9 @@ class Cron:
         """Return the slots of one wall-clock time: in the first pass, and in a second one if it counts."""
         first = wall.replace(tzinfo=self._zone, fold=0)
         if _is_imaginary(first):
-            return (None, None) if self._skips_gaps else (_to_ms(_after_gap(first)), None)
+            return (None, None) if self._skips_gaps else (instant_of(wall, self._zone), None)
         second = first.replace(fold=1)
-        if not self._elapsed or second.utcoffset() == first.utcoffset():
+        if not self.counts_elapsed or second.utcoffset() == first.utcoffset():
             return _to_ms(first), None
         return _to_ms(first), _to_ms(second)
 
@@ -162,10 +165,10 @@ def _walker(plain: str, written: str) -> CronSim:
 
 def _bad_field(plain: str, written: str, why: str) -> OptionError:
     """Tell a date that never comes from a field that cannot be read."""
-    minute, hour, _, month, weekday = plain.split(" ")
+    *times, day, month, weekday = plain.split(" ")
     if "day-of-month" in why:
         try:
-            CronSim(f"{minute} {hour} {plain.split(' ')[2]} * {weekday}", _FIXED_START)
+            CronSim(" ".join([*times, day, "*", weekday]), _FIXED_START)
             return _refused(written, "never fires", f"Month {month} has no such day. Use L for its last day.")
         except CronSimError:
             pass
@@ -199,11 +202,14 @@ def _is_imaginary(local: datetime) -> bool:
     return there_and_back.replace(tzinfo=None, fold=0) != local.replace(tzinfo=None, fold=0)
 
 
-def _after_gap(local: datetime) -> datetime:
-    """Return the first whole minute that exists after an imaginary one."""
+def instant_of(wall: datetime, zone: ZoneInfo) -> int:
+    """Return the instant (ms) of a wall-clock time: in its first pass; of one that does not exist, the first whole minute after the gap."""
+    local = wall.replace(tzinfo=zone, fold=0)
+    if _is_imaginary(local):
+        local = local.replace(second=0)
     while _is_imaginary(local):
         local += _MINUTE
-    return local
+    return _to_ms(local)
 
 
 def _to_ms(local: datetime) -> int:

@@ -11,11 +11,13 @@ from typing import Any, Self
 
 import msgspec
 
+from mainspring.domain.calendar import Calendar
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Kind
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.template import check_template, expand_template, fields_of
+from mainspring.domain.trigger import Trigger
 
 __all__ = ["Definition", "Kind", "schedules_of"]
 
@@ -34,6 +36,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     options: dict[str, Any] = {}
     schedules: tuple[Schedule, ...] = ()
+    triggers: dict[str, Trigger] = {}
+    """By the end of their names: "webhook", "webhook#2"."""
     parameters: dict[str, Any] = {}
     """JSON schema of the arguments; empty for commands."""
     fingerprint: str = ""
@@ -124,19 +128,34 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(dict(data), cls)
 
 
-def schedules_of(options: Mapping[str, Any], name: str, more: Iterable[Schedule] = ()) -> tuple[Schedule, ...]:
-    """Return the schedules that canonical options ask for, then `more` of them; equal ones once.
+def schedules_of(
+    options: Mapping[str, Any], name: str, more: Iterable[Schedule] = (), calendar: Calendar | None = None
+) -> tuple[Schedule, ...]:
+    """Return the schedules that canonical options ask for, then `more` of them, all kept to `calendar`; equal ones once.
 
     Raises:
-        OptionError: a value cannot be used, or `tz` stands beside no wall-clock time.
+        OptionError: a value cannot be used, no slot is ever on an open day, or `tz` stands beside no wall-clock time.
     """
-    tz = options.get("tz")
-    walls = [*options.get("cron", ()), *map(_daily, options.get("at", ()))]
+    tz, times = options.get("tz"), options.get("at", ())
+    once = [at for at in times if "T" in at]
+    walls = [*options.get("cron", ()), *(_daily(at) for at in times if at not in once)]
     found = [Schedule.parse(cron=cron, tz=tz, name=name) for cron in walls]
+    found += [Schedule.parse(at=at, tz=tz) for at in once]
     if "every" in options:
-        found.append(Schedule.parse(every=options["every"], tz=None if walls else tz))
-    found.extend(more)
-    return tuple({schedule.key: schedule for schedule in found}.values())
+        found.append(Schedule.parse(every=options["every"], tz=None if found or calendar is not None else tz))
+    kept = [schedule.kept_to(calendar, tz) for schedule in (*found, *more)]
+    _check_jitter(options.get("jitter"), kept)
+    return tuple({schedule.key: schedule for schedule in kept}.values())
+
+
+def _check_jitter(jitter: str | None, schedules: Iterable[Schedule]) -> None:
+    """Refuse to spread the starts of an interval so far that one could come after the next slot."""
+    for schedule in schedules if jitter is not None else ():
+        if schedule.every is not None and parse_duration(jitter or 0) >= timedelta(milliseconds=schedule.every):
+            raise OptionError(
+                f"jitter={jitter!r} is not shorter than {schedule.describe()}",
+                hint="Make it shorter than the interval.",
+            )
 
 
 def _daily(clock_time: str) -> str:

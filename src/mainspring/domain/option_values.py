@@ -6,7 +6,7 @@ reading a canonical value again returns it, but for a retry policy made of live 
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from mainspring.domain.cron import expand_cron, zone_of
 from mainspring.domain.duration import format_duration, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.retry import Retry
+from mainspring.domain.schedule import read_moment
 from mainspring.domain.template import check_template
 from mainspring.domain.text import escape, is_plain_line
 
@@ -22,6 +23,7 @@ Reader = Callable[[Any], Any]
 
 _NAME = re.compile(r"\w[\w.:/-]{0,199}")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_MISFIRE = re.compile(r"none|last|all(?::([1-9][0-9]{0,5}))?", re.ASCII)
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%", re.ASCII)
 _MILLISECOND = timedelta(milliseconds=1)
 _HIGHEST_PRIORITY = 1_000
@@ -150,8 +152,18 @@ def crons(value: Any) -> list[str]:
 
 
 def clock_times(value: Any) -> list[str]:
-    """Read one wall-clock time of day or several ("03:00")."""
-    return [_clock_time(item) for item in _several(value)]
+    """Read one wall-clock time of day or several ("03:00"); a date and time ("2026-12-24T18:00") comes once."""
+    return [read_moment(item) if _is_moment(item) else _clock_time(item) for item in _several(value)]
+
+
+def misfire(value: Any) -> str:
+    """Read which missed slots are made up for: "none", "last", "all", or the newest n: "all:50"."""
+    if not isinstance(value, str) or not _MISFIRE.fullmatch(value):
+        raise OptionError(
+            f"{value!r} is none of the choices",
+            hint='Choose "none", "last" or "all"; "all:50" makes up for the newest fifty.',
+        )
+    return value
 
 
 def zone(value: Any) -> str:
@@ -201,12 +213,19 @@ def _pair(word: str) -> tuple[str, str]:
     return key.strip(), item.strip()
 
 
+def _is_moment(value: Any) -> bool:
+    """Whether this is a date and time, not a time of day."""
+    return isinstance(value, datetime) or (isinstance(value, str) and "-" in value)
+
+
 def _clock_time(value: Any) -> str:
     """Return "HH:MM" with both digits; TOML's own times of day are taken too."""
     shown = value.strftime("%H:%M") if hasattr(value, "strftime") and not getattr(value, "second", 0) else value
     match = _CLOCK.fullmatch(shown) if isinstance(shown, str) else None
     if match is None:
-        raise OptionError(f"{value!r} is not a time of day", hint='Write hours and minutes: at="03:00".')
+        raise OptionError(
+            f"{value!r} is not a time of day", hint='Write at="03:00", or at="2026-12-24T18:00" for once.'
+        )
     return f"{int(match[1]):02d}:{match[2]}"
 
 

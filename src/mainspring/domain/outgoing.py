@@ -27,7 +27,9 @@ KEPT_FOR_MS = 7 * 86_400_000
 _BROKER = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _SECRET = re.compile(r"\{secret:[A-Za-z0-9_.-]+\}")
-_QUEUE_HINT = 'Write ms.send("NAME/SUBJECT", ...), with [brokers] NAME = "nats://..." in mainspring.toml, or a full URL.'
+_QUEUE_HINT = (
+    'Write ms.send("NAME/SUBJECT", ...), with [brokers] NAME = "nats://..." in mainspring.toml, or a full URL.'
+)
 
 
 class Message(msgspec.Struct, frozen=True, tag="message"):

@@ -6,20 +6,21 @@ from mainspring.domain.call import encode_call
 from mainspring.domain.codec import encode
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import fingerprint
+from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.trigger import Trigger
 from mainspring.engine.automation import Automation
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.commands.triggers import Topic, TriggerRow
 
 PROBLEMS = "problems"
 """The entry of `meta` that holds what kept automations from loading, as JSON."""
 
 
 NOT_YET = {
-    "calendar": "its schedule keeps to no calendar",
-    "jitter": "its starts are not spread",
     "expect": "its result is not looked at",
 }
 """Options that are written down for later and change nothing yet: whoever states one must hear of it."""
@@ -32,6 +33,7 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
     """
     rows: list[AutomationRow] = []
     schedules: list[ScheduleRow] = []
+    triggers: list[TriggerRow] = []
     for automation in registry:
         definition = automation.definition
         _report_not_yet(automation, registry)
@@ -46,37 +48,52 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
                 names[0] if names else None,
             )
         )
+        triggers.extend(_trigger_row(definition.name, end, trigger) for end, trigger in definition.triggers.items())
         if definition.schedules:
             schedules.extend(_schedules_of(automation, registry, now_at, sealing))
     parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
-    return Announce(fingerprint(*parts), tuple(rows), tuple(schedules))
+    return Announce(fingerprint(*parts), tuple(rows), tuple(schedules), tuple(triggers))
+
+
+def _trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
+    source = trigger.source
+    topics: tuple[Topic, ...] = ()
+    match source:
+        case OnEvent(name=name, where=where):
+            topics = (Topic("event", name, msgspec.json.encode(where, order="deterministic").decode()),)
+        case OnRun(automation=other, states=states):
+            topics = (Topic("run", other, msgspec.json.encode(states).decode()),)
+        case OnRuns(automations=others):
+            topics = tuple(Topic("run", other, "[]") for other in others)
+    written = msgspec.json.encode(trigger, order="deterministic")
+    path = getattr(source, "path", None)
+    return TriggerRow(f"{automation}/{end}", automation, trigger.kind, written, path, topics)
 
 
 def _report_not_yet(automation: Automation, registry: Registry) -> None:
     definition = automation.definition
     for name in NOT_YET.keys() & definition.options.keys():
-        problem = Problem(
-            where=definition.where,
-            what=f"option {name!r} of {definition.name!r} is not in force yet: {NOT_YET[name]}",
-            how="Leave it out until a version that obeys it.",
-        )
-        if problem not in registry.problems:
-            registry.problems.append(problem)
+        what = f"option {name!r} of {definition.name!r} is not in force yet: {NOT_YET[name]}"
+        _add(registry, definition.where, what, "Leave it out until a version that obeys it.")
 
 
 def _schedules_of(automation: Automation, registry: Registry, now_at: int, sealing: Sealing) -> list[ScheduleRow]:
     definition, signature = automation.definition, automation.signature
+    days = definition.option("calendar")
+    if days is not None and any(schedule.calendar is None for schedule in definition.schedules):
+        _add(
+            registry,
+            definition.where,
+            f"{definition.name!r} keeps to calendar {days!r}, which was not known when it was declared",
+            "Calendars stand in the configuration: name its module under [project] automations, or use business-days.",
+        )
+        return []
     try:
         data = encode({}) if signature is None else encode_call(signature, (), {}, definition.name, limit=sealing.limit)
         given = sealing.seal(data)
     except MainspringError as error:
-        problem = Problem(
-            where=definition.where,
-            what=f"{definition.name!r} has a schedule but cannot start by itself: {error.message}",
-            how="Give each parameter a default that can be saved.",
-        )
-        if problem not in registry.problems:
-            registry.problems.append(problem)
+        what = f"{definition.name!r} has a schedule but cannot start by itself: {error.message}"
+        _add(registry, definition.where, what, "Give each parameter a default that can be saved.")
         return []
     several = len(definition.schedules) > 1
     return [
@@ -92,12 +109,18 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int, seali
     ]
 
 
+def _add(registry: Registry, where: str, what: str, how: str) -> None:
+    problem = Problem(where=where, what=what, how=how)
+    if problem not in registry.problems:
+        registry.problems.append(problem)
+
+
 def _first_slot(schedule: Schedule, now_at: int) -> int | None:
     """Return the slot of an interval that is under way now."""
     if schedule.every is None:
         return None
-    upcoming = schedule.next_after(now_at)
-    return None if upcoming is None else upcoming - schedule.every
+    under_way = now_at - (now_at - schedule.offset) % schedule.every
+    return under_way if schedule.next_after(under_way - 1) == under_way else None
 
 
 def problems_of(data: str | None) -> list[Problem]:

@@ -24,7 +24,7 @@ def defaults(options: Mapping[str, Any]) -> Iterator[None]:
 def filled(kind: Kind, parsed: dict[str, Any]) -> dict[str, Any]:
     """Return the canonical options of a definition with the shared ones under them; a zone needs a time of day to belong to."""
     shared = _DEFAULTS.get() or {}
-    has_clock = bool(parsed.get("cron") or parsed.get("at"))
+    has_clock = any(parsed.get(name) or shared.get(name) for name in ("cron", "at", "calendar"))
     under = {
         name: value
         for name, value in shared.items()

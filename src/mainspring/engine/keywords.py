@@ -29,7 +29,7 @@ class AutomationOptions(TypedDict, total=False):
     tz: str
     calendar: str
     jitter: Span
-    misfire: Literal["none", "last", "all"]
+    misfire: str
     overlap: Literal["skip", "queue", "replace", "allow"]
     queue: str
     priority: int

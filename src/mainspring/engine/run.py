@@ -16,6 +16,7 @@ from mainspring.domain.call import encode_call
 from mainspring.domain.codec import decode, encode
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
+from mainspring.domain.event import Event
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.signature import Signature
@@ -30,29 +31,6 @@ DEFAULT_WITHIN = timedelta(days=7)
 """How long a wait lasts that says nothing else."""
 
 _NO_DEFAULT: Any = object()
-
-
-class Event:
-    """A fact from outside, as the body sees it: attributes are the fields of its data, and `at`, when it was published.
-
-    A field of the data that is called `at` hides that instant.
-    """
-
-    def __init__(self, name: str, data: Any, at: datetime | None = None) -> None:
-        self.name = name
-        self.data = data
-        self._published = at
-
-    def __getattr__(self, field: str) -> Any:
-        data = self.__dict__.get("data")
-        if isinstance(data, Mapping) and field in data:
-            return data[field]
-        if field == "at" and self.__dict__.get("_published") is not None:
-            return self._published
-        raise AttributeError(f"event {self.__dict__.get('name')!r} has no field {field!r}")
-
-    def __repr__(self) -> str:
-        return f"Event({self.name!r}, {self.data!r})"
 
 
 class Shield:

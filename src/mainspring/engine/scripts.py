@@ -19,9 +19,12 @@ from mainspring.domain.definition import Definition, Kind, schedules_of
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
 from mainspring.domain.options import options_of, parse_options
 from mainspring.domain.retry import Retry
+from mainspring.domain.toml_lines import key_lines
 from mainspring.engine.automation import Automation
+from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
 from mainspring.engine.problem import Problem
+from mainspring.engine.trigger_draft import SOURCES, drafts_in
 
 _OWN_KEYS = ("cwd", "env")
 
@@ -47,7 +50,7 @@ def command_definition(
         words = parse_command(command)
         cwd = _cwd(options.get("cwd"), file)
         env = _env(options.get("env"))
-        schedules = schedules_of(parsed, name)
+        schedules = schedules_of(parsed, name, calendar=calendar_named(parsed.get("calendar")))
     except MainspringError as error:
         raise OptionError(f"{error.message}\nin {where}", hint=error.hint) from None
     definition = Definition(
@@ -71,7 +74,8 @@ def command_definition(
 def load_scripts(path: Path) -> tuple[list[Automation], list[Problem]]:
     """Return the scripts of a TOML file, and what is wrong with the others."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data, lines = tomllib.loads(text), key_lines(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return [], [
             Problem(where=str(path), what=f"cannot be read: {error}", how="Mend the file; it must be TOML in UTF-8.")
@@ -86,26 +90,27 @@ def load_scripts(path: Path) -> tuple[list[Automation], list[Problem]]:
     if not isinstance(tables, dict):
         return [], [Problem(where=str(path), what="script is not a table", how='Write [script.NAME] and cmd = "...".')]
     for name, table in tables.items():
-        where = f"{path} [script.{name}]"
+        line = lines.get(("script", name), 0)
+        where = f"{path}:{line} [script.{name}]"
         try:
-            scripts.append(_from_table(name, table, path))
+            scripts.append(_from_table(name, table, path, line))
         except MainspringError as error:
             problems.append(Problem(where=where, what=error.message, how=error.hint or "Mend this table."))
     return scripts, problems
 
 
-def _from_table(name: str, table: Any, path: Path) -> Automation:
+def _from_table(name: str, table: Any, path: Path, line: int) -> Automation:
     """Return the script that one table describes."""
     if not isinstance(table, dict) or "cmd" not in table:
         raise OptionError(f"script {name!r} has no cmd", hint='Add: cmd = "./backup.sh"')
-    options = {key: value for key, value in table.items() if key != "cmd"}
-    known = [option.name for option in options_of(Kind.SCRIPT)]
+    options = {key: value for key, value in table.items() if key != "cmd" and key not in SOURCES}
+    known = [*(option.name for option in options_of(Kind.SCRIPT)), *SOURCES]
     for key in options:
         if key not in known and key not in _OWN_KEYS:
             raise UnknownNameError("key", key, [*known, *_OWN_KEYS, "cmd"])
-    draft = command_definition(Kind.SCRIPT, options.pop("name", name), table["cmd"], options, file=str(path))
+    draft = command_definition(Kind.SCRIPT, options.pop("name", name), table["cmd"], options, file=str(path), line=line)
     retry = options.get("retry")
-    return Automation(draft, retry=shared_retry() if retry is None else Retry.parse(retry))
+    return Automation(draft, None, shared_retry() if retry is None else Retry.parse(retry), drafts_in(table))
 
 
 def _cwd(value: Any, file: str) -> str | None:

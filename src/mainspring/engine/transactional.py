@@ -6,21 +6,18 @@ commit (if it is too late to stop it, the row makes it the one effect that the n
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 from mainspring.domain.call import decode_result, roundtrip_result
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.errors import ConfigError, DefinitionError, UnknownNameError
+from mainspring.domain.errors import ConfigError, UnknownNameError
 from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.signature import first_parameter
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.step_context import STEP, refuse_closed
 from mainspring.engine.thread_attempt import call_to_end
-from mainspring.engine.transaction import OpenTransaction, Tx
+from mainspring.engine.transaction import OpenTransaction, Tx, database_name
 from mainspring.store import failpoints
 from mainspring.store.effects import Effect, EffectDatabase
-
-DEFAULT_DATABASE = "default"
 
 
 class TransactionalCall:
@@ -86,7 +83,7 @@ def database_of(fn: Callable[..., Any], databases: Mapping[str, EffectDatabase])
         DefinitionError: the first parameter is no `ms.Tx`.
         ConfigError: no database has the name.
     """
-    name = _database_name(fn)
+    name = database_name(fn, f"step {getattr(fn, '__qualname__', type(fn).__qualname__)!r}")
     if name in databases:
         return databases[name]
     unknown = UnknownNameError("database", name, databases)
@@ -94,18 +91,3 @@ def database_of(fn: Callable[..., Any], databases: Mapping[str, EffectDatabase])
         unknown.message,
         hint=unknown.hint or f'Name its file in mainspring.toml: [databases], then {name} = "sqlite:///app.db".',
     )
-
-
-def _database_name(fn: Callable[..., Any]) -> str:
-    name, annotation = first_parameter(fn) or ("", None)
-    names = [DEFAULT_DATABASE]
-    if get_origin(annotation) is Annotated:
-        annotation, *notes = get_args(annotation)
-        names = [note for note in notes if isinstance(note, str)] or names
-    # An annotation that only checkers can resolve counts as Any: then the parameter's name has to tell.
-    if annotation is not Tx and not (annotation is Any and name == "tx"):
-        raise DefinitionError(
-            f"step {getattr(fn, '__qualname__', type(fn).__qualname__)!r} is transactional, but its first parameter is no ms.Tx",
-            hint="Write def step(tx: ms.Tx, ...) and let it do all its writing through tx, or choose another delivery.",
-        )
-    return names[0]

@@ -14,7 +14,19 @@ from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
 from mainspring.store.commands.runs import Annotate, CancelRun, Claim, Claimed, ParentLink, Release, RunKey
 from tests.contract.store.clock import FakeClock
-from tests.contract.store.process import BOOM, ask, complete, event, finish, halt, outcome, post, signal, suspend, wait_for
+from tests.contract.store.process import (
+    BOOM,
+    ask,
+    complete,
+    event,
+    finish,
+    halt,
+    outcome,
+    post,
+    signal,
+    suspend,
+    wait_for,
+)
 
 TABLES = (
     *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "holds", "facts_taken"),

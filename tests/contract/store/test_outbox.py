@@ -23,7 +23,11 @@ def settle(taken, **what):
 def test_messages_commit_with_the_outcome(store, save):
     """What an outcome sends is there with it, in order, with all that its receiver is to get."""
     run = store.begin()
-    posts = (post(id="m1", body=b'"QQ=="', is_raw=True, key="k", headers=b'{"a":"b"}'), post("b/x", id="m2"), post(id="m3"))
+    posts = (
+        post(id="m1", body=b'"QQ=="', is_raw=True, key="k", headers=b'{"a":"b"}'),
+        post("b/x", id="m2"),
+        post(id="m3"),
+    )
     assert store.do(save(run, posts=posts)) == DONE
     taken = store.do(take())
     assert queues(taken) == {"orders/eu": ["m1", "m3"], "b/x": ["m2"]}

@@ -8,7 +8,7 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
 )
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
-from mainspring.store.handlers import schedules
+from mainspring.store.handlers import schedules, triggers
 from mainspring.store.transaction import Transaction
 
 _RENAMES = (
@@ -19,6 +19,9 @@ _RENAMES = (
         "rename_schedules",
         "rename_slots",
         "rename_run_schedules",
+        "rename_topics",
+        "rename_in_deliveries",
+        "rename_in_triggers",
     ),
     *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
 )
@@ -41,6 +44,7 @@ def announce(tx: Transaction, command: Announce) -> Numbered:
             tx.change("insert_session_automation", (tx.session, row.name, row.version))
     if not overruled:
         schedules.announce_schedules(tx, command)
+        triggers.announce_triggers(tx, command)
     tx.ready = True
     return Numbered(number)
 
@@ -85,6 +89,7 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> Done | Refu
     """Undo a pause, or a retirement."""
     if tx.change("resume_automation", (command.name,)):
         tx.change("resume_schedules", (command.name,))
+        tx.change("resume_triggers", (command.name,))
         tx.cache.pop(("retired", command.name), None)
         tx.ready = True
         return DONE
@@ -97,6 +102,7 @@ def retire_automation(tx: Transaction, command: RetireAutomation) -> Done | Refu
     """End its schedules and refuse new runs; what is unfinished goes on."""
     changed = tx.change("retire_automation", (tx.now, command.name))
     tx.change("end_schedules", (tx.now, command.name))
+    tx.change("end_triggers", (tx.now, command.name))
     tx.cache.pop(("retired", command.name), None)
     return _done(changed, command.name)
 

@@ -9,6 +9,7 @@ from mainspring.store.commands import journal as saved
 from mainspring.store.commands import outbox as sent
 from mainspring.store.commands import runs
 from mainspring.store.commands import sessions as lives
+from mainspring.store.commands import triggers as come
 from mainspring.store.commands import wrapped as told
 from mainspring.store.handlers import (
     audit,
@@ -16,6 +17,7 @@ from mainspring.store.handlers import (
     claims,
     endings,
     events,
+    holding,
     inbox,
     journal,
     locks,
@@ -25,6 +27,7 @@ from mainspring.store.handlers import (
     schedules,
     sessions,
     starts,
+    triggers,
     upkeep,
     wrapped,
 )
@@ -75,6 +78,14 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     acts.BreakLock: locks.break_lock,
     acts.SetMeta: locks.set_meta,
     acts.Prune: upkeep.prune,
+    come.TakeIn: triggers.take_in,
+    come.RefuseArrival: triggers.refuse_arrival,
+    come.Decide: triggers.decide,
+    come.LetGo: holding.let_go,
+    come.Gather: holding.gather,
+    come.Replay: triggers.replay,
+    come.ForgetSource: triggers.forget_source,
+    come.ReportDesk: triggers.report_desk,
     told.DescribeWrapped: wrapped.describe_wrapped,
     told.RecordRun: wrapped.record_run,
     acts.Audited: lambda tx, command: audit.audited(tx, command, HANDLERS),

@@ -36,6 +36,7 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     tx.change("prune_run_keys", (tx.now,))
     if command.events_before is not None:
         _prune_events(tx, command.events_before, command.limit)
+        _prune_deliveries(tx, command.events_before, command.limit)
     if command.rollups_before is not None:
         tx.change("prune_rollups", (command.rollups_before,))
         tx.change("prune_rollup_details", (command.rollups_before,))
@@ -47,6 +48,14 @@ def _prune_events(tx: Transaction, before: int, limit: int) -> None:
     seqs = json.dumps([row[0] for row in tx.all("list_prunable_events", (tx.now, before, limit))])
     tx.change("prune_event_matches", (seqs,))
     tx.change("prune_events", (seqs,))
+
+
+def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
+    """Forget what arrived, and with it that its key counted; what is undecided stays."""
+    seqs = json.dumps([row[0] for row in tx.all("list_prunable_deliveries", (before, limit))])
+    tx.change("prune_deliveries", (seqs,))
+    for query in ("prune_gathered", "prune_gatherings", "prune_paces"):
+        tx.change(query, (before,))
 
 
 def _fold(tx: Transaction) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import journal, outbox, runs, sessions
+from mainspring.store.commands import triggers as come
 from mainspring.store.postgres.arrays import Texts, texts
 from mainspring.store.postgres.transaction import PostgresTransaction
 
@@ -65,7 +66,7 @@ def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
 def _apart(commands: list[Any]) -> tuple[list[runs.Complete], list[Any]]:
     """Return the ends of runs of one step, of which there may be hundreds, and all others that name something to lock."""
     ends = [command for command in commands if type(command) is runs.Complete]
-    return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or getattr(c, "events", ())]
+    return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or bool(getattr(c, "events", ()))]
 
 
 def _touched_by(part: Any) -> set[str]:
@@ -106,6 +107,16 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
             return {("partition", queue, partition)}
         case facts.Publish(name=name) | facts.OpenWait(kind="event", name=name):
             return {("event", name)}
+        case come.TakeIn(trigger=trigger, key=key, by=by, pace=pace):
+            return {("delivery", trigger, key), *(() if pace.is_plain else [("pace", trigger, by)])}
+        case come.Decide(delivery=delivery, trigger=trigger, by=by, pace=pace):
+            return {("delivery", delivery), *(() if pace.is_plain else [("pace", trigger, by)])}
+        case come.LetGo(trigger=trigger, by=by):
+            return {("pace", trigger, by)}
+        case come.Gather(trigger=trigger, per=per):
+            return {("pace", trigger, per)}
+        case come.ForgetSource(trigger=trigger, key=key):
+            return {("delivery", trigger, key)}
     return set()
 
 

@@ -6,7 +6,7 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.commands.runs import Annotate, Complete, Finish, Suspend
-from mainspring.store.handlers import inbox
+from mainspring.store.handlers import inbox, listening
 from mainspring.store.handlers.endings import count_end, count_ends
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
@@ -42,8 +42,10 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
         tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
         _follow(tx, [(*ended[c.run][:2], c.run, c.state) for c in mine])
         for c in mine:
-            automation, _, started_at = ended[c.run]
+            automation, _, started_at, heard = ended[c.run]
             count_end(tx, automation, c.state, started_at, c.reason)
+            if heard:
+                listening.tell_of_end(tx, c.run, automation, c.state)
     return [DONE if c.run in ended else None for c in commands]
 
 
@@ -64,13 +66,15 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
         post_all(tx, mine)
         _follow(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in mine])
         took: dict[str, list[int]] = {}
-        for automation, _, started_at in ended.values():
+        for automation, _, started_at, _ in ended.values():
             took.setdefault(automation, []).append(tx.now - started_at)
         for automation, spans in took.items():
             tx.count(automation, steps=len(spans))
             count_ends(tx, automation, RunState.SUCCEEDED, spans)
         watched = {row[0] for row in tx.all("list_watched", (texts([c.run for c in mine]),))}
         for c in mine:
+            if ended[c.run][3]:
+                listening.tell_of_end(tx, c.run, c.automation, RunState.SUCCEEDED)
             if c.run in watched:
                 inbox.tell_watchers(tx, c.run, c.automation, RunState.SUCCEEDED, c.output, None)
     return [DONE if c.run in ended else None for c in commands]

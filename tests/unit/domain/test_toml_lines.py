@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from mainspring.config.lines import key_lines
+from mainspring.domain.toml_lines import key_lines
 
 TEXT = '''# a comment
 title = "x"

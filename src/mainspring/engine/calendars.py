@@ -1,0 +1,44 @@
+"""Calendars by name while automations are loaded; their dates become part of each definition, so that whoever schedules needs no name of one.
+
+Invariant: a name that is not known here never loses its meaning in silence. While a project is loaded it is an error; elsewhere (a child
+process that imports a step) the schedule stays without days, and is not announced.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from mainspring.domain.calendar import BUSINESS_DAYS, Calendar
+from mainspring.domain.errors import UnknownNameError
+
+Known = Mapping[str, Callable[[], Calendar]]
+"""Each calendar is made when it is first asked for: one that nobody uses needs no package."""
+
+_KNOWN: ContextVar[Known | None] = ContextVar("mainspring_calendars", default=None)
+
+
+@contextmanager
+def calendars(known: Known) -> Iterator[None]:
+    """Let definitions that are declared inside name these, beside the one that is always there."""
+    token = _KNOWN.set({BUSINESS_DAYS: lambda: Calendar(name=BUSINESS_DAYS)} | dict(known))
+    try:
+        yield
+    finally:
+        _KNOWN.reset(token)
+
+
+def calendar_named(name: str | None) -> Calendar | None:
+    """Return the calendar; None where no name is given, or where nobody said which there are.
+
+    Raises:
+        UnknownNameError: none has this name; shows the nearest.
+        ConfigError: its holidays cannot be looked up.
+    """
+    known = _KNOWN.get()
+    if name is None or (known is None and name != BUSINESS_DAYS):
+        return None
+    if known is None:
+        return Calendar(name=BUSINESS_DAYS)
+    if name not in known:
+        raise UnknownNameError("calendar", name, known)
+    return known[name]()

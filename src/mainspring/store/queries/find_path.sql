@@ -1,0 +1,1 @@
+select automation from triggers where path = ? and ended_at is null and name <> ?

@@ -1,0 +1,1 @@
+select automation, definition from triggers where name = ? and ended_at is null

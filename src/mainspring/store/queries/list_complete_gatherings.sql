@@ -1,0 +1,1 @@
+select trigger, per from gatherings where run is null and here >= wanted limit ?

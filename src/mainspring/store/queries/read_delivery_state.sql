@@ -1,0 +1,1 @@
+select state, run, trigger, key, filtered from deliveries where id = ?

@@ -1,0 +1,1 @@
+select counted_at, started_at, starts from paces where trigger = ? and by_key = ?

@@ -1,0 +1,1 @@
+update triggers set ended_at = null where automation = ? and ended_at is not null

@@ -1,0 +1,100 @@
+"""RabbitMQ of the system, as a private node: its own name, ports, cookie and data. Queues are quorum queues with a dead letter queue."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+
+from mainspring.domain.queue_source import Queue
+from tests.brokers.server import BrokerServer, Sent
+from tests.postgres_server import free_port
+
+_PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+
+
+def program() -> Path | None:
+    return _PROGRAM if _PROGRAM.exists() else None
+
+
+class RabbitServer(BrokerServer):
+    name = "rabbit"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._dist_port, self._epmd_port = free_port(), free_port()
+        (self.folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.default = 127.0.0.1:{self.port}\nvm_memory_high_watermark.absolute = 512MB\n"
+        )
+        (self.folder / "plugins").write_text("[].\n")
+
+    def command(self) -> list[str | Path]:
+        return [_PROGRAM]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **super().environment(),
+            "HOME": str(self.folder),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"ms{self.port}@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "logs"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
+        }
+
+    def remove(self) -> None:
+        self.kill()
+        epmd = shutil.which("epmd")
+        if epmd is not None:
+            environment = {**os.environ, "ERL_EPMD_PORT": str(self._epmd_port)}
+            subprocess.run([epmd, "-kill"], env=environment, capture_output=True, check=False)
+        super().remove()
+
+    async def _connect(self) -> Any:
+        return await aio_pika.connect(port=self.port, timeout=5)
+
+    async def new_queue(self, *, ordered: bool = False) -> str:
+        name = self.new_name()
+        connection = await self._connect()
+        channel = await connection.channel()
+        await channel.declare_queue(f"{name}.aside", durable=True)
+        arguments = {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": -1,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": f"{name}.aside",
+        }
+        await channel.declare_queue(name, durable=True, arguments=arguments)
+        await connection.close()
+        return f"amqp://127.0.0.1:{self.port}?queue={name}"
+
+    async def send_raw(self, queue: Queue, *messages: Sent) -> None:
+        connection = await self._connect()
+        channel = await connection.channel()
+        for message in messages:
+            headers: Any = {**message.headers, "x-odd": b"caf\xe9"}
+            sent = aio_pika.Message(message.body, headers=headers, message_id=message.key, delivery_mode=2)
+            await channel.default_exchange.publish(sent, queue.name)
+        await connection.close()
+
+    async def left(self, queue: Queue, group: str) -> int:
+        return await self._count(queue.name)
+
+    async def aside(self, queue: Queue) -> int | None:
+        return await self._count(f"{queue.name}.aside")
+
+    async def _count(self, name: str) -> int:
+        """Return how many lie in it; the broker may need a moment to see that a reader is gone."""
+        connection = await self._connect()
+        channel = await connection.channel()
+        found = await channel.declare_queue(name, passive=True)
+        await connection.close()
+        return int(found.declaration_result.message_count or 0)
