@@ -7,6 +7,7 @@ import pytest
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.outgoing import Message
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox, journal, outbox, runs, sessions, wrapped
@@ -27,9 +28,9 @@ OUTCOME = journal.SaveOutcome(
 )  # fmt: skip
 SENT: dict[str, Any] = {
     "events": (inbox.Publish("ev", "paid", b"{}", 2**50),),
-    "posts": (outbox.Post("m1", "orders/eu", b"1"),),
+    "posts": (Message("m1", "orders/eu", b"1"),),
 }
-POSTS = tuple(outbox.Post(name, queue, b"1") for name, queue in (("m7", "q/a"), ("m8", "q/b"), ("m9", "q/c")))
+POSTS = tuple(Message(name, queue, b"1") for name, queue in (("m7", "q/a"), ("m8", "q/b"), ("m9", "q/c")))
 ATTEMPT = journal.SaveAttempt(
     run="mine",
     claim=1,
