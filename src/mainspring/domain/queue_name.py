@@ -42,12 +42,22 @@ def check_broker(name: str, url: str) -> None:
     """Do nothing if a broker can have this name and address.
 
     Raises:
-        OptionError: it cannot. And what `read_queue_address` raises.
+        OptionError, UnknownNameError: it cannot.
     """
+    check_broker_name(name)
+    check_broker_url(url)
+
+
+def check_broker_name(name: str) -> None:
+    """Do nothing if a broker can be called so. Raises OptionError."""
     if not _BROKER.fullmatch(name):
         raise OptionError(
             f"{escape(name, 60)!r} cannot name a broker", hint="Use small letters, digits, _ and -, at most 40."
         )
+
+
+def check_broker_url(url: str) -> None:
+    """Do nothing if this is where a broker can be. Raises OptionError, UnknownNameError."""
     if any(f"{place}=" in url.partition("?")[2] for place in _PLACES.values()):
         raise OptionError("the address of a broker names no queue", hint="Leave it out: each message says its own.")
     _require_one(read_queue_address(address_on(url, "x/x" if _has_no_stream(url) else "x")))
