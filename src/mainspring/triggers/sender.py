@@ -1,8 +1,8 @@
 """The Sender: hands the messages of the outbox to their brokers. Any number may run at once.
 
 A queue is leased with its oldest messages; they are sent one after the other; what the broker acknowledged is deleted, what it will not
-take is set aside for a person, and the lease given back, in one commit. Whatever is unknown is sent again under the same id: a connection that
-broke, a Sender that died. A broker that is away makes its own queues wait, for ever.
+take is set aside for a person, and the lease given back, in one commit. Whatever is unknown is sent again under the same id: a connection
+that broke, a Sender that died. A broker that is away makes its own queues wait, for ever.
 """
 
 import asyncio
