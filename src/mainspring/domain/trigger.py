@@ -13,8 +13,9 @@ from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import Pace
 from mainspring.domain.signature import Signature
 from mainspring.domain.template import expand_template
+from mainspring.domain.webhook import Webhook
 
-Source = OnEvent | OnRun | OnRuns
+Source = OnEvent | OnRun | OnRuns | Webhook
 How = Literal["nothing", "event", "data", "fields", "stdin"]
 EVENT = "event"
 """The argument of a command's run that holds what started it."""

@@ -10,6 +10,7 @@ from mainspring.domain.pace import FIELDS, Pace
 from mainspring.domain.signature import Signature
 from mainspring.domain.template import check_template
 from mainspring.domain.trigger import Reading, Source, Trigger
+from mainspring.domain.webhook import Webhook
 
 Filter = Callable[[Event], Any]
 PACE = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
@@ -18,6 +19,7 @@ PACE = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concu
 SOURCES: Mapping[str, tuple[Callable[..., Source], tuple[str, ...], tuple[str, ...]]] = {
     "event": (OnEvent.parse, ("name",), ("where",)),
     "run": (OnRun.parse, ("automation",), ("state",)),
+    "webhook": (Webhook.parse, ("path",), ("verify", "key", "respond", "wait", "max_body")),
     "runs": (OnRuns.parse, ("automations",), ("state", "per", "within")),
 }
 """Kind -> what reads its options, those that must be given, and those that may be."""
