@@ -7,6 +7,7 @@ import asyncio
 import sys
 
 from mainspring.app.arrivals import Arrivals
+from mainspring.app.desks import Desks
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.engine.inbox_reader import in_executor
 from mainspring.engine.scheduler import Scheduler
@@ -22,7 +23,9 @@ async def serve(process: PostProcess) -> int:
     if process.is_open:
         reads, off_loop = WorkerReads(process.store.reader), in_executor(process.loop)
         scheduler = Scheduler(process.loop, process.store, reads, process.store.clock, sealing, off_loop)
-        arrivals = Arrivals(process.loop, process.store, process.store.clock, sealing, off_loop)
+        store, clock = process.store, process.store.clock
+        desks = Desks(store, clock, process.project.secrets)
+        arrivals = Arrivals(process.loop, store, clock, sealing, off_loop, desks)
         process.changed = Hints(process.loop, scheduler, arrivals).take
         scheduler.start()
         arrivals.start()

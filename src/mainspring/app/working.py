@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.app.arrivals import Arrivals
+from mainspring.app.desks import Desks
 from mainspring.app.stores import effect_database, make_store
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
@@ -29,6 +30,7 @@ from mainspring.engine.stall import StallWatch
 from mainspring.engine.transactional import TransactionalCall, database_of, transactional_call
 from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.resources.secret import Secrets
 from mainspring.store.base import Changes
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.reads.engine import WorkerReads
@@ -61,6 +63,7 @@ class Working:
         schedules: bool = True,
         stall_limit: float = 300.0,
         lease_ms: int | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.registry = registry
         self.sealing = sealing
@@ -73,6 +76,7 @@ class Working:
         self._upkeep = upkeep
         self._schedules = schedules
         self._stall_limit = stall_limit
+        self._secrets = secrets or Secrets(None, os.environ)
         self.on_fatal: Callable[[BaseException], None] = lambda error: None
         self.changed = asyncio.Event()
         self.trouble: str | None = None
@@ -129,7 +133,8 @@ class Working:
             mine = self.registry.automations
             self._scheduler = Scheduler(self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=mine)
             self._scheduler.start()
-            self._arrivals = Arrivals(self.loop, self.store, self.clock, self.sealing, off_loop)
+            desks = Desks(self.store, self.clock, self._secrets)
+            self._arrivals = Arrivals(self.loop, self.store, self.clock, self.sealing, off_loop, desks)
             self._arrivals.start()
         if self._role != "run":
             read, off_loop = self.store.reader, self.worker.off_loop

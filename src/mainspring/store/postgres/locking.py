@@ -66,7 +66,7 @@ def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
 def _apart(commands: list[Any]) -> tuple[list[runs.Complete], list[Any]]:
     """Return the ends of runs of one step, of which there may be hundreds, and all others that name something to lock."""
     ends = [command for command in commands if type(command) is runs.Complete]
-    return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or getattr(c, "events", ())]
+    return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or bool(getattr(c, "events", ()))]
 
 
 def _touched_by(part: Any) -> set[str]:
