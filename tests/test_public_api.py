@@ -41,6 +41,7 @@ PUBLIC = [
     "script",
     "step",
     "task",
+    "verify",
     "workflow",
 ]
 HEAVY = ("apsw", "rich", "click", "msgspec", "tenacity", "asyncio", "httpx2", "starlette", "sqlite3")

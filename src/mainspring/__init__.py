@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainspring.app.application import App as App
     from mainspring.app.handle import Handle as Handle
+    from mainspring.domain import verify as verify
     from mainspring.domain.classify import Classifier as Classifier
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
@@ -68,8 +69,11 @@ _PUBLIC: dict[str, str] = {
     "script": "mainspring.engine.definitions",
     "step": "mainspring.engine.definitions",
     "task": "mainspring.engine.definitions",
+    "verify": "mainspring.domain",
     "workflow": "mainspring.engine.definitions",
 }
+
+_MODULES = ("on", "verify")
 
 __all__ = sorted([*_PUBLIC, "__version__"])  # noqa: PLE0605 - a list all the same
 
@@ -78,7 +82,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, and keep it."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'mainspring' has no attribute {name!r}")
-    value = import_module("mainspring.engine.on") if name == "on" else getattr(import_module(_PUBLIC[name]), name)
+    home = _PUBLIC[name]
+    value = import_module(f"{home}.{name}") if name in _MODULES else getattr(import_module(home), name)
     globals()[name] = value
     return value
 
