@@ -1,4 +1,4 @@
-"""`python -m bench.sides.bare_intake intake SECONDS SENDERS`: a webhook receiver that has nothing to spare, same senders; prints JSON.
+"""`python -m bench.sides.bare_intake intake SECONDS SENDERS`: a webhook receiver that has nothing to spare, same senders; prints JSON."""
 
 import asyncio
 import hashlib
