@@ -111,6 +111,11 @@ class Project:
         """Where secrets are looked up."""
         return Secrets(self.settings.secrets.dir, os.environ)
 
+    @property
+    def brokers(self) -> dict[str, str]:
+        """The addresses of the configured brokers, by name."""
+        return {name: broker.url for name, broker in self.settings.brokers.items()}
+
     def working(
         self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
     ) -> Working:
@@ -143,6 +148,7 @@ class Project:
             schedules=schedules and not probation,
             stall_limit=worker.stall_limit.total_seconds(),
             secrets=self.secrets,
+            brokers=self.brokers,
             lease_ms=self.lease_ms,
         )
 

@@ -14,10 +14,12 @@ from typing import Any
 
 from mainspring.app.arrivals import Arrivals
 from mainspring.app.desks import Desks
+from mainspring.app.sending import make_sender
 from mainspring.app.stores import effect_database, make_store
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.queue_name import check_broker
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
 from mainspring.engine.attempt_spec import AttemptSpec
@@ -35,6 +37,7 @@ from mainspring.store.base import Changes
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
+from mainspring.triggers.sender import Sender
 
 _LOG = logging.getLogger("mainspring.worker")
 
@@ -64,6 +67,7 @@ class Working:
         stall_limit: float = 300.0,
         lease_ms: int | None = None,
         secrets: Secrets | None = None,
+        brokers: Mapping[str, str] | None = None,
     ) -> None:
         self.registry = registry
         self.sealing = sealing
@@ -77,6 +81,9 @@ class Working:
         self._schedules = schedules
         self._stall_limit = stall_limit
         self._secrets = secrets or Secrets(None, os.environ)
+        self._brokers = brokers or {}
+        for name, url in self._brokers.items():
+            check_broker(name, url)
         self.on_fatal: Callable[[BaseException], None] = lambda error: None
         self.changed = asyncio.Event()
         self.trouble: str | None = None
@@ -95,6 +102,7 @@ class Working:
         self.worker: Worker
         self._scheduler: Scheduler | None = None
         self._arrivals: Arrivals | None = None
+        self._sender: Sender | None = None
         self._filtering: Filtering | None = None
         self._stall: StallWatch | None = None
         self._pool: Children | None = None
@@ -136,6 +144,8 @@ class Working:
             desks = Desks(self.store, self.clock, self._secrets)
             self._arrivals = Arrivals(self.loop, self.store, self.clock, self.sealing, off_loop, desks)
             self._arrivals.start()
+            self._sender = make_sender(self.loop, self.store, self.clock, self.sealing, self._brokers, self._secrets)
+            self._sender.start()
         if self._role != "run":
             read, off_loop = self.store.reader, self.worker.off_loop
             self._filtering = Filtering(self.loop, self.store, read, self.registry, self.clock, self.sealing, off_loop)
@@ -215,6 +225,8 @@ class Working:
             self._scheduler.close()
         if self._arrivals is not None:
             await self._arrivals.close()
+        if self._sender is not None:
+            await self._sender.close()
         if self._filtering is not None:
             self._filtering.close()
         self.worker.stop()
@@ -244,6 +256,8 @@ class Working:
             self._scheduler.look()
         if self._arrivals is not None and changes.ready:
             self._arrivals.changed()
+        if self._sender is not None and changes.ready:
+            self._sender.changed()
         if self._filtering is not None and changes.ready:
             self._filtering.look()
 

@@ -21,7 +21,7 @@ _STOPPED = (runs.Halt, runs.Reopen, runs.GiveResult)
 _LOCKED_BY_NOBODY = frozenset(
     {runs.Complete, runs.Annotate, journal.SaveOutcome, journal.SaveAttempt, journal.SaveCheckpoint, sessions.Beat}
 )
-"""What an owner writes down about its own run: nobody else decides upon that, so nothing is locked beforehand, but for events it publishes."""
+"""What an owner writes down about its own run: nobody else decides upon that, so nothing but its events is locked beforehand."""
 _OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
 
