@@ -2,7 +2,7 @@
 
 Role: what a door takes in is checked before anybody's code is there to read it. Schemas come from `arguments.json_schema`; a keyword
 that is not known here refuses nothing, and neither does a reference that leads nowhere. `format` is left to whoever reads the value.
-Invariant: what the annotation itself would read is never refused.
+Invariant: what the annotation itself would read is never refused; 1.0 is no integer here either.
 """
 
 import re
@@ -116,16 +116,12 @@ class _Check:
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
-    "integer": lambda value: not isinstance(value, bool) and (isinstance(value, int) or _is_whole(value)),
+    "integer": lambda value: not isinstance(value, bool) and isinstance(value, int),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "string": lambda value: isinstance(value, str),
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
 }
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, float) and value.is_integer()
 
 
 def _type_fault(schema: Schema, value: Any) -> str | None:
