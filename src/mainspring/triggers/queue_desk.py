@@ -142,7 +142,7 @@ class QueueDesk:
                 await source.acknowledge(done)
             for message, why, outcome in settled:
                 if outcome is _Outcome.RETURNED:
-                    await source.give_back(message, self._pause(3 + self._refusals.get(message.id, 0)))
+                    await source.give_back(message, self._pause(2 + self._refusals.get(message.id, 0)))
                 elif outcome is _Outcome.ASIDE:
                     await source.set_aside(message, why)
         self._held = []

@@ -79,9 +79,7 @@ async def test_a_value_that_cannot_be_taken_in_is_set_aside_after_its_chances(de
     await desk.until_taken_in(2)
     await desk.until(lambda: intake.refused.count("bad") == 3)
     assert "bad: bad_value: n is no number" in desk.desk.state.last_refusal
-    while desk.desk._held:
-        await desk.until(lambda: True)
-        await _turn()
+    await desk.until_settled()
     await desk.stop()
     assert sorted(intake.first) == ["fine", "good"]
     assert await desks.left(queue) == 0
@@ -96,8 +94,7 @@ async def test_a_key_with_another_body_is_reported_and_done_with(desks: Desks):
     intake.refuse = lambda _: Refused("other_body", "it came before with another body")
     desk = desks.open(queue, intake)
     await desk.until(lambda: desk.desk.state.refused == 1)
-    while desk.desk._held:
-        await _turn()
+    await desk.until_settled()
     await desk.stop()
     assert "other_body" in desk.desk.state.last_refusal
     assert await desks.left(queue) == 0
@@ -116,9 +113,3 @@ async def test_a_desk_that_is_stopped_gives_back_what_it_holds(desks: Desks):
     await second.until_taken_in(3)
     await second.stop()
     assert await desks.left(queue) == 0
-
-
-async def _turn() -> None:
-    import asyncio
-
-    await asyncio.sleep(0.005)
