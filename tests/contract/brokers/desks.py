@@ -22,7 +22,7 @@ GROUP = "mainspring-orders"
 
 
 class Intake:
-    """Counts each key once, as a store does. `refuse` says what is refused; the first `away` calls commit and then tell that they failed."""
+    """Counts each key once, as a store does. `refuse` says what is refused; the first `away` calls commit and then fail."""
 
     def __init__(self) -> None:
         self.first: dict[str, Arrival] = {}

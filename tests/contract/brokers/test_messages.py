@@ -69,9 +69,11 @@ async def test_a_queue_that_is_not_there_is_told_with_the_way_to_make_it(desks: 
     queue = await desks.queue()
     known = queue.name
     missing = Queue.parse(desks.url.replace(known, "nowhere"), ack_wait="2s")
-    if desks.broker.name == "valkey":
-        pytest.skip("a stream is made by whoever reads it first")
     source = open_source(missing, server_of(missing.server, lambda name: name), GROUP)
+    if desks.broker.name == "valkey":  # a stream is made by whoever reads it first
+        await source.connect()
+        await source.close()
+        return
     with pytest.raises(ConfigError, match="nowhere") as refused:
         await source.connect()
     await source.close()

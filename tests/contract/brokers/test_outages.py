@@ -1,6 +1,7 @@
 """Desks that are killed, brokers that are killed and come back: nothing is lost, and each key counts once. The same for every broker."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -41,7 +42,7 @@ async def test_broker_killed_under_load_loses_and_doubles_nothing(desks: Desks):
     desk = desks.open(queue)
     sending = asyncio.create_task(_send_for_certain(desks, queue, 300))
     for taken in _KILLED_AFTER:
-        await desk.until(lambda taken=taken: len(desk.intake.first) >= taken)
+        await desk.until_taken_in(taken)
         await asyncio.to_thread(desks.broker.kill)
         await desk.until(lambda: not desk.desk.state.connected)
         assert desk.desk.state.why
@@ -80,10 +81,8 @@ async def _send_for_certain(desks: Desks, queue: Queue, count: int) -> None:
 
 async def _connect_again(desks: Desks, queue: Queue, source):
     while True:
-        try:
+        with contextlib.suppress(Exception):
             await source.close()
-        except Exception:
-            pass
         try:
             return await desks.publisher(queue)
         except Exception:
