@@ -19,9 +19,9 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 
 async def test_what_a_killed_desk_did_not_acknowledge_comes_again(desks: Desks):
-    """A process that took messages in and acknowledged none is killed: all of them come to the next one."""
-    queue = await desks.queue()
-    messages = [Sent(f"m{n}", b"{}") for n in range(12)]
+    """A process that held ten messages and acknowledged none is killed: all come to the next one, before what is behind them."""
+    queue = await desks.queue(ordered=True, partition="{body.p}")
+    messages = [Sent(f"m{n}", b'{"n": %d, "p": 1}' % n) for n in range(12)]
     await desks.send(queue, *messages)
     words = [sys.executable, "-m", "tests.contract.brokers.desk_process", desks.url]
     with subprocess.Popen(words, cwd=_ROOT, stdout=subprocess.PIPE) as process:
@@ -31,7 +31,7 @@ async def test_what_a_killed_desk_did_not_acknowledge_comes_again(desks: Desks):
     desk = desks.open(queue)
     await desk.until_taken_in(12)
     await desk.stop()
-    assert set(desk.intake.first) == {sent.key for sent in messages}
+    assert [arrival.key for arrival in desk.intake.all] == [sent.key for sent in messages]
     assert desk.intake.first["m0"].redelivered or desks.broker.name == "postgresql"
     assert await desks.left(queue) == 0
 
