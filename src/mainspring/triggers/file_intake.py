@@ -60,7 +60,7 @@ class FileIntake:
             FencedError: this process may write nothing more.
         """
         self.has_more = False
-        if now < self.held_until_at:
+        if self.held_until_at - AGAIN_MS <= now < self.held_until_at:  # unless the clock was set back
             return
         self.trouble = None
         ripe = self._seen.ripe(now)
@@ -140,4 +140,4 @@ class FileIntake:
     def _hold(self, why: str, for_ms: int) -> None:
         """Take nothing in for a while."""
         self.trouble = why
-        self.held_until_at = self._clock.now() + for_ms
+        self.held_until_at = self._clock.now() + min(for_ms, AGAIN_MS)

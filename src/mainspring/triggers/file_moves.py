@@ -57,7 +57,7 @@ class FileMoves:
         self._is_needed = any(target != KEEP for target in self._aside.targets.values())
         self._may_be_left = True
         """Somebody, maybe this desk, may have left files on their way."""
-        self._ask_at = 0
+        self._asked_at = self._ask_at = 0
 
     @property
     def next_at(self) -> int | None:
@@ -87,7 +87,7 @@ class FileMoves:
                     await self._settle(await self._thread.do(lambda: list(map(self._place, self._aside.leftovers()))))
                 finally:
                     self._thread.post(self._aside.unlock)
-        if self._is_needed and self._clock.now() >= self._ask_at:
+        if self._is_needed and not self._asked_at <= self._clock.now() < self._ask_at:
             wanted = await self._ended()
             if wanted and await self._locked():
                 try:
@@ -111,6 +111,7 @@ class FileMoves:
         ended: dict[str, RunState] = {}
         for first in range(0, len(keys), _ASKED_AT_ONCE):
             ended.update(await self._ends.ended(self._trigger, keys[first : first + _ASKED_AT_ONCE]))
+        self._asked_at = now
         self._ask_at = now + _EVERY_MS + len(keys) // _ASKED_AT_ONCE * _FOR_EACH_ASKED_MS
         wanted = []
         for key, state in ended.items():

@@ -76,12 +76,12 @@ class FolderDesk:
             while True:
                 began = self._clock.now()
                 try:
-                    if began >= look_at or self._woken.is_set():
+                    if not look_at - self._files.every <= began < look_at or self._woken.is_set():
                         self._woken.clear()
                         await self.look()
                         look_at = self._next_look_at(began)
                         self._follow()
-                    else:
+                    elif self._identity is not None:
                         await self._move()
                         self._tell()
                 except FencedError:
@@ -143,7 +143,7 @@ class FolderDesk:
 
     def _is_away(self, why: str) -> None:
         self._drop_hint()
-        self._moves.expect_leftovers()
+        self._identity = None
         if self.state.away_since is None:
             _LOG.warning("trigger %s: the folder %s is away: %s", self._trigger, shown(self._files.folder), why)
         since = self._clock.now() if self.state.away_since is None else self.state.away_since
@@ -187,23 +187,24 @@ class FolderDesk:
             return began
         ripe_at = self._seen.next_at()
         soonest = began + self._files.every
-        return soonest if ripe_at is None else max(min(soonest, ripe_at), self._intake.held_until_at)
+        return soonest if ripe_at is None else min(soonest, max(ripe_at, self._intake.held_until_at))
 
     async def _rest(self, look_at: int, took_ms: int) -> None:
         if self._intake.has_more:
             return
         await self._sleep(max(_SHORTEST_REST_S, took_ms / 1000 * _SHARE_OF_LOOKING))
-        asks_at = self._moves.next_at
+        asks_at = self._moves.next_at if self._identity is not None else None
         until_at = look_at if asks_at is None else min(look_at, asks_at)
         try:
-            async with asyncio.timeout(max(until_at - self._clock.now(), 0) / 1000):
+            rest_ms = min(max(until_at - self._clock.now(), 0), self._files.every)
+            async with asyncio.timeout(rest_ms / 1000):
                 await self._woken.wait()
         except TimeoutError:
             pass
 
     def _follow(self) -> None:
         """Have hints of the folder that was looked at."""
-        if self._hint is None and self.state.connected_at is not None:
+        if self._hint is None and self._identity is not None:
             asides = (self._files.after_success, self._files.after_failure, STAGING)
             self._hint = asyncio.create_task(
                 give_hints(
