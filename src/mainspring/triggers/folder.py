@@ -169,6 +169,15 @@ class Folder:
             return None
         return hashing.sha256.hexdigest()
 
+    def mark(self, path: str) -> Mark | None:
+        """Return the mark of what has the path; None if nothing has it."""
+        *parts, name = path.split("/")
+        try:
+            with opened(self.path, parts) as folder:
+                return Mark.of(os.stat(name, dir_fd=folder, follow_symlinks=False))
+        except OSError:
+            return None
+
     def absolute(self, path: str) -> str:
         """Return the absolute path of what lies below the folder."""
         return f"{self.path}/{path}"
