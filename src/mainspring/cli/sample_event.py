@@ -36,7 +36,8 @@ class Sample(msgspec.Struct, frozen=True):
 def read_sample(text: str, headers: tuple[str, ...]) -> Sample:
     """Return the event that is meant; `headers` = what was given with --header.
 
-    An object of just `headers` and `body` (or `form`, fields by name) is a request with these; anything else is the body itself.
+    An object of just `headers` and `body` (or `form`, fields by name) is a request with these; anything else is the body itself. A body
+    that is text is sent as it stands: a signature is over bytes, and JSON can be written in many ways.
 
     Raises:
         ArgumentError: there is no such file.
@@ -65,7 +66,7 @@ def _request(value: dict[str, Any], file: str | None) -> Sample:
         }
         return Sample(urlencode(fields).encode(), headers, file)
     body = value.get("body", value.get("form"))
-    return Sample(msgspec.json.encode(body), headers, file)
+    return Sample(body.encode() if isinstance(body, str) else msgspec.json.encode(body), headers, file)
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -41,7 +41,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bench(msgspec.Struct, frozen=True):
-    """What a trial is made with: trigger, its automation's code, store (None: there is none yet), instant, zone of clocks, largest value."""
+    """What a trial is made with: trigger, automation's code, store (None: there is none yet), instant, zone of clocks, largest value."""
 
     known: KnownTrigger
     automation: Automation
