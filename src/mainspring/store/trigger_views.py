@@ -24,7 +24,10 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 
 
 class DeliveryView(DeliveryRow, frozen=True):
-    """A delivery as it came. `data` = JSON of what a run is given, None where that is the body; `source` = the event or run that it tells of."""
+    """A delivery as it came. `data` = JSON of what a run is given, None where that is the body.
+
+    `source` = the event or run that it tells of.
+    """
 
     body: bytes | None
     data: bytes | None
@@ -42,7 +45,7 @@ class DeliveryPage(msgspec.Struct, frozen=True):
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """What arrived for a trigger: how many in each state, how many of those refused were turned away at the door, and when the last came."""
+    """What arrived for a trigger: how many in each state, when the last came; `at_the_door` = of those refused, turned away there."""
 
     states: dict[str, int] = {}
     at_the_door: int = 0

@@ -39,7 +39,9 @@ def deliveries(
 ) -> DeliveryPage:
     """Return a page of deliveries, newest first; `since_at` = received at or after."""
     before = _NEWEST if cursor is None else cursor
-    rows = reader.read("list_deliveries", (before, trigger, None if state is None else state.value, since_at, limit + 1))
+    rows = reader.read(
+        "list_deliveries", (before, trigger, None if state is None else state.value, since_at, limit + 1)
+    )
     found = [DeliveryRow(*_with_state(row)) for row in rows]
     return DeliveryPage(found[:limit], found[limit - 1].seq if len(found) > limit else None)
 
@@ -65,7 +67,9 @@ def delivery(reader: Reader, text: str) -> DeliveryView:
 
 def delivered_for(reader: Reader, run: str, limit: int = 20) -> list[DeliveryRow]:
     """Return the deliveries that started a run, oldest first."""
-    rows = [row for one in reader.read("list_delivered_by", (run, limit)) for row in reader.read("show_delivery", one[:1])]
+    rows = [
+        row for one in reader.read("list_delivered_by", (run, limit)) for row in reader.read("show_delivery", one[:1])
+    ]
     return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
 
 
@@ -112,7 +116,7 @@ def open_gatherings(reader: Reader, trigger: str | None = None, limit: int = 50)
     """Return starts that wait for runs of other automations, the first deadline first, each with the ends that are there."""
     with reader.snapshot() as read:
         return [
-            GatheringView(*row, [_gathered(one) for one in read("list_gathered", row[:2])])
+            GatheringView(*row[:6], gathered=[_gathered(one) for one in read("list_gathered", row[:2])])
             for row in read("list_open_gatherings", (trigger, limit))
         ]
 
@@ -126,6 +130,12 @@ def gathering(reader: Reader, trigger: str, per: str) -> tuple[int, str | None] 
 def gathered(reader: Reader, trigger: str, per: str) -> list[GatheredView]:
     """Return the ends that are there for one slot or key."""
     return [_gathered(row) for row in reader.read("list_gathered", (trigger, per))]
+
+
+def run_of_key(reader: Reader, automation: str, key: str, now: int) -> str | None:
+    """Return the run that has a run key at the instant `now` (ms)."""
+    rows = reader.read("read_run_key", (automation, key, now))
+    return str(rows[0][0]) if rows else None
 
 
 def held_before(reader: Reader, trigger: str, by: str) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
