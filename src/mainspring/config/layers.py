@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.config import keys
-from mainspring.domain.toml_lines import key_lines
 from mainspring.config.places import Surroundings
 from mainspring.config.settings import SECTIONS
 from mainspring.config.values import Reader, from_text, is_literal_secret, toml_value
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
+from mainspring.domain.toml_lines import key_lines
 
 PREFIX = "MAINSPRING_"
 # Read by other parts, before or beside the settings.

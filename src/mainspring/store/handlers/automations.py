@@ -19,6 +19,7 @@ _RENAMES = (
         "rename_schedules",
         "rename_slots",
         "rename_run_schedules",
+        "rename_in_pauses",
     ),
     *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
 )
@@ -78,13 +79,18 @@ def _rename(tx: Transaction, was: str, name: str) -> None:
 def pause_automation(tx: Transaction, command: PauseAutomation) -> Done | Refused:
     """Start nothing of it for now."""
     c = command
-    return _done(tx.change("pause_automation", (tx.now, c.until_at, c.by, c.reason, c.name)), c.name)
+    changed = tx.change("pause_automation", (tx.now, c.until_at, c.by, c.reason, c.name))
+    if changed:
+        tx.change("end_pauses", (tx.now, c.name))
+        tx.change("insert_pause", (c.name, tx.now, c.until_at, c.by, c.reason))
+    return _done(changed, c.name)
 
 
 def resume_automation(tx: Transaction, command: ResumeAutomation) -> Done | Refused:
     """Undo a pause, or a retirement."""
     if tx.change("resume_automation", (command.name,)):
         tx.change("resume_schedules", (command.name,))
+        tx.change("end_pauses", (tx.now, command.name))
         tx.cache.pop(("retired", command.name), None)
         tx.ready = True
         return DONE
