@@ -5,10 +5,13 @@ import logging
 from mainspring.app.arrivals import Desk
 from mainspring.domain.clock import Clock
 from mainspring.domain.queue_source import Queue
+from mainspring.domain.watched_folder import Files
 from mainspring.resources.secret import Secrets
-from mainspring.store.base import Store
 from mainspring.store.commands.triggers import ReportDesk
-from mainspring.triggers.desk_state import DeskState
+from mainspring.store.process_store import ProcessStore
+from mainspring.triggers.desk_state import DeskState as QueueState
+from mainspring.triggers.ends import Ends
+from mainspring.triggers.folder_state import DeskState as FolderState
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTrigger
 
@@ -18,11 +21,11 @@ _LOG = logging.getLogger("mainspring.desks")
 class Desks:
     """Makes the desks of one process."""
 
-    def __init__(self, store: Store, clock: Clock, secrets: Secrets) -> None:
+    def __init__(self, store: ProcessStore, clock: Clock, secrets: Secrets) -> None:
         self._store = store
         self._clock = clock
         self._secrets = secrets
-        self._told: dict[str, tuple[bool, str]] = {}
+        self._told: dict[str, ReportDesk] = {}
 
     def __call__(self, known: KnownTrigger, intake: Intake) -> Desk | None:
         """Return the desk of a trigger; None if nothing is fetched for it."""
@@ -31,25 +34,32 @@ class Desks:
             # Imported late: most projects have no broker.
             from mainspring.triggers.queue_desk import QueueDesk  # noqa: PLC0415
 
-            return QueueDesk(known.name, source, intake, self._secrets, report=self._report, clock=self._clock)
+            return QueueDesk(known.name, source, intake, self._secrets, report=self._report_queue, clock=self._clock)
+        if isinstance(source, Files):
+            from mainspring.triggers.folder_desk import FolderDesk  # noqa: PLC0415
+
+            ends = Ends(self._store.reader, intake)
+            return FolderDesk(known.name, source, intake, ends, self._report_folder, self._clock)
         return None
 
-    def _report(self, state: DeskState) -> None:
-        """Tell the log and the store when a broker or folder goes away or comes back."""
-        stands = state.connected, state.why
-        if self._told.get(state.trigger) == stands:
+    def _report_queue(self, state: QueueState) -> None:
+        since_at = state.since_at
+        why = state.why or (f"it waits for {state.waits_for}" if state.waits_for else "") or state.last_refusal
+        connected_at, away_since = (since_at, None) if state.connected else (None, since_at)
+        self._report(ReportDesk(state.trigger, connected_at, away_since, why or None), state.queue)
+
+    def _report_folder(self, state: FolderState) -> None:
+        self._report(ReportDesk(state.trigger, state.connected_at, state.away_since, state.why), "its folder")
+
+    def _report(self, told: ReportDesk, what: str) -> None:
+        """Tell the log and the store when a broker or folder goes away or comes back, and what it leaves out."""
+        if self._told.get(told.trigger) == told:
             return
-        self._told[state.trigger] = stands
-        if state.connected:
-            _LOG.info("trigger %s fetches from %s", state.trigger, state.queue)
+        self._told[told.trigger] = told
+        if told.away_since is not None:
+            _LOG.warning("trigger %s cannot fetch from %s: %s", told.trigger, what, told.why)
+        elif told.why:
+            _LOG.warning("trigger %s fetches from %s, but: %s", told.trigger, what, told.why)
         else:
-            _LOG.warning("trigger %s cannot fetch from %s: %s", state.trigger, state.queue, state.why)
-        self._store.submit(
-            ReportDesk(
-                state.trigger,
-                state.since_at if state.connected else None,
-                None if state.connected else state.since_at,
-                state.why or None,
-            ),
-            lambda _result: None,
-        )
+            _LOG.info("trigger %s fetches from %s", told.trigger, what)
+        self._store.submit(told, lambda _result: None)

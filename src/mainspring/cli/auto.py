@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mainspring.engine.problem import Problem
     from mainspring.store.views import AutomationView
 
-_modules = click.option(
+modules_option = click.option(
     "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="look into this code, not into the store"
 )
 
@@ -129,7 +129,7 @@ def next_at(definition: "Definition | None", start: int | None) -> int | None:
 )
 @params.since
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="at most so many")
-@_modules
+@modules_option
 @pass_invocation
 def list_command(
     invocation: Invocation,
@@ -191,7 +191,7 @@ def _problem_row(problem: "Problem") -> dict[str, Any]:
 
 @command("show", "show an automation with all its options")
 @click.argument("name", type=params.AUTOMATION)
-@_modules
+@modules_option
 @pass_invocation
 def show(invocation: Invocation, name: str, modules: tuple[str, ...]) -> None:
     """Every option is shown, one that was left out with its default in parentheses."""
@@ -203,7 +203,7 @@ def show(invocation: Invocation, name: str, modules: tuple[str, ...]) -> None:
 @command("next", "show when it starts next")
 @click.argument("name", type=params.AUTOMATION)
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="how many due times")
-@_modules
+@modules_option
 @pass_invocation
 def next_command(invocation: Invocation, name: str, count: int, modules: tuple[str, ...]) -> None:
     """Computed from its schedules, in their own time zones."""

@@ -127,8 +127,8 @@ class Automation:
         return next((draft.filter for known, draft in named(self._triggers) if known == end), None)
 
     def add_trigger(self, draft: Draft) -> None:
-        """Let it start by one more trigger."""
-        self._triggers.append(draft)
+        """Let it start by one more trigger, of a decorator above: the lowest is applied first, and they are numbered as they are written."""
+        self._triggers.insert(0, draft)
         self._complete = None
 
     def drop_triggers(self, is_meant: Callable[[Source], bool]) -> None:

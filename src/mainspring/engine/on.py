@@ -27,7 +27,7 @@ T = TypeVar("T")
 _WAITING = "_mainspring_starts"
 
 
-class Flow(TypedDict, total=False):
+class Pacing(TypedDict, total=False):
     """The options of flow control; see domain.pace.Pace. `within` belongs to `batch` and `debounce`."""
 
     by: str | None
@@ -74,14 +74,14 @@ def event(
     where: Mapping[str, Any] | None = None,
     filter: Filter | None = None,
     within: Span | None = None,
-    **flow: Unpack[Flow],
+    **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start for each published event of this name whose data has the values of `where` (dotted paths).
 
     Raises:
         OptionError: an option cannot be used.
     """
-    return _attach(draft_of("event", {"name": name, "where": where, "within": within, **flow}, filter))
+    return _attach(draft_of("event", {"name": name, "where": where, "within": within, **pacing}, filter))
 
 
 def webhook(
@@ -94,7 +94,7 @@ def webhook(
     max_body: str | int | None = None,
     filter: Filter | None = None,  # noqa: A002 - the word for it
     within: Span | None = None,
-    **flow: Unpack[Flow],
+    **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start for each request to a path of the webhook listener that its verifier (`ms.verify.github("SECRET_NAME")` ...) lets pass.
 
@@ -105,7 +105,7 @@ def webhook(
         OptionError, UnknownNameError: an option cannot be used, or nothing says who may send.
     """
     options = {"path": path, "verify": verify, "key": key, "respond": respond, "wait": wait, "max_body": max_body}
-    return _attach(draft_of("webhook", {**options, "within": within, **flow}, filter))
+    return _attach(draft_of("webhook", {**options, "within": within, **pacing}, filter))
 
 
 def queue(
@@ -119,7 +119,7 @@ def queue(
     body: str | None = None,
     filter: Filter | None = None,
     within: Span | None = None,
-    **flow: Unpack[Flow],
+    **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start for each message of a broker's queue: nats://, amqp://, redis://, sqs:// or postgresql://.
 
@@ -129,7 +129,7 @@ def queue(
         OptionError, UnknownNameError: the address or an option cannot be used.
     """
     options = {"url": url, "group": group, "prefetch": prefetch, "ack_wait": ack_wait, "max_deliveries": max_deliveries}
-    return _attach(draft_of("queue", {**options, "key": key, "body": body, "within": within, **flow}, filter))
+    return _attach(draft_of("queue", {**options, "key": key, "body": body, "within": within, **pacing}, filter))
 
 
 def files(
@@ -145,7 +145,7 @@ def files(
     ignore: Iterable[str] | None = None,
     filter: Filter | None = None,
     within: Span | None = None,
-    **flow: Unpack[Flow],
+    **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start for each file that appears in a folder (counted from the declaring file's) or changes there, once it has settled.
 
@@ -156,7 +156,7 @@ def files(
     """
     options = {"folder": folder, "pattern": pattern, "recursive": recursive, "settle": settle, "every": every}
     ends = {"after_success": after_success, "after_failure": after_failure, "max_size": max_size, "ignore": ignore}
-    return _attach(draft_of("files", {**options, **ends, "within": within, **flow}, filter))
+    return _attach(draft_of("files", {**options, **ends, "within": within, **pacing}, filter))
 
 
 def run(
@@ -165,14 +165,14 @@ def run(
     state: str | Iterable[str] | None = None,
     filter: Filter | None = None,
     within: Span | None = None,
-    **flow: Unpack[Flow],
+    **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start when a run of another automation ends as `state` says: succeeded (default), failed, cancelled, several of them, or "any".
 
     Raises:
         OptionError: an option cannot be used.
     """
-    return _attach(draft_of("run", {"automation": automation, "state": state, "within": within, **flow}, filter))
+    return _attach(draft_of("run", {"automation": automation, "state": state, "within": within, **pacing}, filter))
 
 
 def runs(

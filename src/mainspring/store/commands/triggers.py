@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState
+from mainspring.store.commands.results import TakenIn as TakenIn  # noqa: PLC0414 - an answer that belongs to these commands
 from mainspring.store.commands.runs import StartRun
 
 
@@ -24,16 +25,6 @@ class TriggerRow(msgspec.Struct, frozen=True):
     definition: bytes
     path: str | None = None
     topics: tuple[Topic, ...] = ()
-
-
-class TakenIn(msgspec.Struct, frozen=True, tag="taken_in"):
-    """The arrival is stored. `first` = by this command; else this is what became of the one that came before under its key."""
-
-    delivery: str
-    state: DeliveryState
-    run: str | None
-    first: bool
-    note: str | None = None
 
 
 class TakeIn(msgspec.Struct, frozen=True, kw_only=True):

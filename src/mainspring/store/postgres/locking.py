@@ -128,7 +128,7 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("audit",)}
         case acts.Announce():
             return {("deployments",)}
-        case acts.MakeSlot(schedule=schedule):
+        case acts.MakeSlot(schedule=schedule) | acts.BackfillSlot(schedule=schedule):
             return {("schedule", schedule)}
         case acts.TakeLock(name=name):
             return {("lock", name)}

@@ -93,6 +93,9 @@ COMMANDS: list[Any] = [
         schedule="a", slot_at=5, next_slot_at=10, verdict="run", start=starting("slot", slot=runs.SlotLink("a", 5))
     ),
     acts.MakeSlot(schedule="a", slot_at=5, next_slot_at=10, verdict="skipped"),
+    acts.Audited(
+        "cmd-back", "me", "backfill", "a", acts.BackfillSlot("a", 3, starting("back", slot=runs.SlotLink("a", 3)), "n")
+    ),
     acts.TakeLock(name="new", owner="mine"),
     acts.ReleaseLock(name="l", token=1),
     acts.Audited("cmd-break", "me", "break", "l", acts.BreakLock(name="l")),
