@@ -39,9 +39,7 @@ def deliveries(
 ) -> DeliveryPage:
     """Return a page of deliveries, newest first; `since_at` = received at or after."""
     before = _NEWEST if cursor is None else cursor
-    rows = reader.read(
-        "list_deliveries", (before, trigger, None if state is None else state.value, since_at, limit + 1)
-    )
+    rows = reader.read("list_deliveries", (before, trigger, None if state is None else state.value, since_at, limit + 1))
     found = [DeliveryRow(*_with_state(row)) for row in rows]
     return DeliveryPage(found[:limit], found[limit - 1].seq if len(found) > limit else None)
 
@@ -67,9 +65,7 @@ def delivery(reader: Reader, text: str) -> DeliveryView:
 
 def delivered_for(reader: Reader, run: str, limit: int = 20) -> list[DeliveryRow]:
     """Return the deliveries that started a run, oldest first."""
-    rows = [
-        row for one in reader.read("list_delivered_by", (run, limit)) for row in reader.read("show_delivery", one[:1])
-    ]
+    rows = [row for one in reader.read("list_delivered_by", (run, limit)) for row in reader.read("show_delivery", one[:1])]
     return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
 
 
