@@ -40,7 +40,7 @@ def known_automations(invocation: Invocation, modules: tuple[str, ...] = (), *, 
 
     views: list[AutomationView] = [] if modules else invocation.rows(lambda reader: automations(reader, None))
     if views:
-        return [Known(view.name, _definition_of(view), view, view.problem) for view in views]
+        return [Known(view.name, definition_of(view), view, view.problem) for view in views]
     registry = invocation.registry(modules)
     if not quiet:
         _tell(invocation, registry.problems)
@@ -62,7 +62,8 @@ def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ..
     return invocation.registry(modules).problems
 
 
-def _definition_of(view: "AutomationView") -> "Definition | None":
+def definition_of(view: "AutomationView") -> "Definition | None":
+    """Return the definition that a worker announced; None if this version cannot read it."""
     from mainspring.domain.definition import Definition
 
     try:

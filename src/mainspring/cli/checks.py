@@ -39,6 +39,8 @@ _IN_THE_STORE = frozenset(
         "runbook",
         "timeout",
         "success",
+        "triggers",
+        "deliveries",
     }
 )
 """Checks that cannot look where the store cannot be read: each would wait for it anew, and say once more what is wrong with it."""
@@ -66,7 +68,7 @@ def all_checks(invocation: Invocation) -> list[Check]:
 
 def lookers() -> dict[str, Looker]:
     """Return the checks by name."""
-    from mainspring.cli import checks_automations, checks_store, checks_workers
+    from mainspring.cli import checks_automations, checks_store, checks_triggers, checks_workers
 
     return {
         "config": checks_store.config,
@@ -87,6 +89,8 @@ def lookers() -> dict[str, Looker]:
         "runbook": checks_automations.runbook,
         "timeout": checks_automations.timeout,
         "success": checks_automations.success,
+        "triggers": checks_triggers.triggers,
+        "deliveries": checks_triggers.deliveries,
     }
 
 
