@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mainspring.engine.definitions import workflow as workflow
     from mainspring.engine.mapping import ItemFailed as ItemFailed
     from mainspring.engine.run import Run as Run
+    from mainspring.engine.sending import publish as publish
+    from mainspring.engine.sending import send as send
     from mainspring.engine.step_context import attempt as attempt
     from mainspring.engine.step_context import checkpoint as checkpoint
     from mainspring.engine.step_context import idempotency_key as idempotency_key
@@ -66,7 +68,9 @@ _PUBLIC: dict[str, str] = {
     "log": "mainspring.engine.step_context",
     "on": "mainspring.engine",
     "progress": "mainspring.engine.step_context",
+    "publish": "mainspring.engine.sending",
     "script": "mainspring.engine.definitions",
+    "send": "mainspring.engine.sending",
     "step": "mainspring.engine.definitions",
     "task": "mainspring.engine.definitions",
     "verify": "mainspring.domain",

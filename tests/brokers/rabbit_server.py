@@ -1,8 +1,12 @@
-"""RabbitMQ of the system, as a private node: its own name, ports, cookie and data. Queues are quorum queues with a dead letter queue."""
+"""RabbitMQ of the system, as a private node: its own name, ports, cookie and data.
+
+Ordered queues are quorum queues, the others classic ones: both kinds are in use. Each has a dead letter queue.
+"""
 
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,8 @@ from mainspring.domain.queue_source import Queue
 from tests.brokers.server import BrokerServer, Sent
 from tests.postgres_server import free_port
 
+_SETTLES_S = 1.5
+"""A quorum queue of RabbitMQ 4.0 that is younger, and its messages, do not outlive the death of their node."""
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 
@@ -25,6 +31,7 @@ class RabbitServer(BrokerServer):
     def __init__(self) -> None:
         super().__init__()
         self._dist_port, self._epmd_port = free_port(), free_port()
+        self._settled_at = 0.0
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.default = 127.0.0.1:{self.port}\nvm_memory_high_watermark.absolute = 512MB\n"
         )
@@ -50,7 +57,12 @@ class RabbitServer(BrokerServer):
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
         }
 
+    def kill(self) -> None:
+        time.sleep(max(self._settled_at - time.monotonic(), 0))
+        super().kill()
+
     def remove(self) -> None:
+        self._settled_at = 0.0
         self.kill()
         epmd = shutil.which("epmd")
         if epmd is not None:
@@ -66,21 +78,22 @@ class RabbitServer(BrokerServer):
         connection = await self._connect()
         channel = await connection.channel()
         await channel.declare_queue(f"{name}.aside", durable=True)
-        arguments = {
-            "x-queue-type": "quorum",
-            "x-delivery-limit": -1,
+        arguments: dict[str, Any] = {
+            **({"x-queue-type": "quorum", "x-delivery-limit": -1} if ordered else {}),
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": f"{name}.aside",
         }
         await channel.declare_queue(name, durable=True, arguments=arguments)
         await connection.close()
+        if ordered:
+            self._settled_at = time.monotonic() + _SETTLES_S
         return f"amqp://127.0.0.1:{self.port}?queue={name}"
 
     async def send_raw(self, queue: Queue, *messages: Sent) -> None:
         connection = await self._connect()
         channel = await connection.channel()
         for message in messages:
-            headers: Any = {**message.headers, "x-odd": b"caf\xe9"}
+            headers: Any = {**message.headers, "x-odd": bytearray(b"caf\xe9")}
             sent = aio_pika.Message(message.body, headers=headers, message_id=message.key, delivery_mode=2)
             await channel.default_exchange.publish(sent, queue.name)
         await connection.close()

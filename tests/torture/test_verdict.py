@@ -7,12 +7,12 @@ import pytest
 
 from tests.acceptance.fleet import Fleet
 from tests.postgres_server import PostgresServer
-from tests.torture import verdict
+from tests.torture import shop, verdict
 
 RUN = (
     "insert into runs (id, automation, kind, version, state, queue, place, created_at, changed_at, finished_at, session, crashes,"
     " codec, input, trigger)"
-    " values ('r1', 'order', 'workflow', 1, '{state}', 'default', 0, 0, 0, {finished}, {session}, {crashes}, 'json', '', 'test')"
+    " values ('r1', 'order', 'workflow', 1, '{state}', 'default', 0, 0, 0, {finished}, {session}, {crashes}, 'json', '[]', 'test')"
 )
 OUTCOME = (
     "insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, started_at, at, took_us)"
@@ -63,6 +63,18 @@ def test_what_was_left_behind_is_found(fleet: Fleet) -> None:
             for statement in statements:
                 fleet.database.execute(statement)
             assert [found for found in verdict.wrongs(fleet, []) if found.startswith(wrong)], wrong
+
+
+def test_payments_that_are_missing_or_there_twice_are_found(fleet: Fleet) -> None:
+    """What is written in the users' own database is counted there, against the runs that have succeeded."""
+    fleet.database.execute(
+        run().replace("'order', 'workflow'", "'payment', 'task'").replace("'[]'", "'{\"number\":3}'")
+    )
+    with fleet.database.transaction(force_rollback=True):
+        fleet.database.execute(f"create schema {shop.SCHEMA}")
+        fleet.database.execute(f"create table {shop.SCHEMA}.payments (number int)")
+        fleet.database.execute(f"insert into {shop.SCHEMA}.payments values (4), (5), (5)")
+        assert verdict.wrongs(fleet, []) == ["acknowledged and lost: payment 3", "paid twice: payment 5"]
 
 
 def test_what_was_lost_or_done_twice_is_found(fleet: Fleet) -> None:

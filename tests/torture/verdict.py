@@ -3,6 +3,7 @@
 from collections import Counter
 
 from tests.acceptance.fleet import Fleet
+from tests.torture import shop
 
 LEFT_BEHIND = {
     "a run that has ended and has an owner": "select id from runs where finished_at is not null and session is not null",
@@ -39,7 +40,7 @@ def unfinished(fleet: Fleet) -> list[tuple[str, str | None]]:
     return fleet.rows(f"select id, state, reason from runs where finished_at is null and not {asks}")
 
 
-LOST, DOUBLED = "acknowledged and lost", ("done under two keys", "repeated though it must not be")
+LOST, DOUBLED = "acknowledged and lost", ("done under two keys", "repeated though it must not be", "paid twice")
 
 
 def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
@@ -49,6 +50,9 @@ def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
     wrong += [f"{DOUBLED[0]}: {text}" for text in fleet.doubled()]
     calls = Counter(text for _, _, text in fleet.noted())
     wrong += [f"{DOUBLED[1]}: {text}" for text, n in calls.items() if n > 1 and text.startswith("bet ")]
+    missing, doubled = shop.missing_and_doubled(fleet)
+    wrong += [f"{LOST}: payment {number}" for number in missing]
+    wrong += [f"{DOUBLED[2]}: payment {number}" for number in doubled]
     wrong += [f"not ended: {row}" for row in unfinished(fleet)]
     wrong += [f"failed: {row}" for row in fleet.rows("select id, automation, reason from runs where state = 'failed'")]
     holding = fleet.rows("select 1 from runs where state = 'needs_attention'")

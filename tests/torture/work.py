@@ -52,6 +52,15 @@ def stub(number: int) -> str:
     return grudging(f"stub {number}") if number % 3 == 0 else note(f"stub {number}")
 
 
+@ms.task(
+    delivery="transactional", retry=ms.Retry(attempts=30, initial=timedelta(milliseconds=50), max=timedelta(seconds=2))
+)
+def payment(tx: ms.Tx, number: int) -> str:
+    """What is written in the users' own database, exactly once, though no key there would refuse a second one."""
+    tx.execute("insert into payments (number) values (%s)", (number,))
+    return note(f"payment {number}")
+
+
 @ms.task(every="2s", overlap="allow")
 async def tick() -> str:
     """What a schedule starts."""

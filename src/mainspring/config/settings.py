@@ -36,6 +36,7 @@ Bind = Annotated[str, Meta(title="bind")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 Lease = Annotated[timedelta, Meta(title="lease")]
 PublicUrl = Annotated[str, Meta(title="public url")]
+BrokerUrl = Annotated[str, Meta(title="broker url")]
 StoreUrl = Annotated[str, Meta(title="store url")]
 AutomationSource = Annotated[str, Meta(title="automations")]
 Zone = Annotated[str, Meta(title="option tz")]
@@ -167,6 +168,12 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
         return store_path(self.url)
 
 
+class BrokerSettings(Struct, frozen=True, kw_only=True):
+    """One entry of `[brokers]`; bare text there is `url`: where the broker is, without a queue and without a password."""
+
+    url: BrokerUrl = ""
+
+
 class CalendarSettings(Struct, frozen=True, kw_only=True):
     """One entry of `[calendars]`: which days are open, and what becomes of a start on a closed one."""
 
@@ -220,6 +227,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     hooks: HooksSettings = HooksSettings()
     secrets: SecretsSettings = SecretsSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
+    brokers: dict[str, BrokerSettings] = field(default_factory=dict)
     calendars: dict[str, CalendarSettings] = field(default_factory=dict)
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
@@ -248,6 +256,7 @@ SECTIONS: dict[str, Any] = {
     "hooks": HooksSettings,
     "secrets": SecretsSettings,
     "databases": dict[str, DatabaseSettings],
+    "brokers": dict[str, BrokerSettings],
     "calendars": dict[str, CalendarSettings],
     "defaults": DefaultSettings,
     "exec": ExecSettings,

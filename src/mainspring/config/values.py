@@ -19,6 +19,7 @@ from mainspring.domain.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Option
+from mainspring.domain.queue_name import check_broker_url
 from mainspring.domain.rate import Rate, parse_rate
 from mainspring.domain.roles import read_role
 from mainspring.domain.sealing import payload_limit
@@ -54,6 +55,7 @@ class Reader:
             "days": lambda value, _: _days(value),
             "bind": lambda value, _: _bind(_text(value)),
             "public url": lambda value, _: _public_url(_text(value)),
+            "broker url": lambda value, _: _broker_url(_text(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
         }
@@ -198,6 +200,11 @@ def _public_url(text: str) -> str:
             hint='Write "https://hooks.example.com", with a path only where a proxy adds one.',
         )
     return text.rstrip("/")
+
+
+def _broker_url(text: str) -> str:
+    check_broker_url(text)
+    return text
 
 
 def _positive(span: timedelta) -> timedelta:

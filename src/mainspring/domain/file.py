@@ -8,7 +8,11 @@ from typing import Self
 
 import msgspec
 
+from mainspring.domain.ids import fingerprint
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_SHOWN = 900
+_KEPT = 200
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +48,17 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
     def __fspath__(self) -> str:
         return os.fsdecode(self.path.encode("utf-8") if self.raw is None else base64.b64decode(self.raw))
+
+
+def key_of(path: str, sha256: str) -> str:
+    """Return the key under which one content at one path counts; `path` = below the watched folder, undecodable bytes as surrogates.
+
+    Different paths never share a key. What cannot be printed is written as %XX; of a very long path its beginning and its hash are kept.
+    """
+    shown = "".join(c if c.isprintable() and c != "%" else "".join(f"%{b:02X}" for b in os.fsencode(c)) for c in path)
+    if len(shown) > _LONGEST_SHOWN:
+        shown = f"{shown[:_KEPT]}~{fingerprint(os.fsencode(path))}"
+    return f"{shown}@{sha256}"
 
 
 def _instant(nanoseconds: int) -> datetime:

@@ -22,7 +22,7 @@ class OnEvent(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_defau
     where: dict[str, Any] = {}
 
     @classmethod
-    def parse(cls, name: str, where: Mapping[str, Any] | None) -> Self:
+    def parse(cls, name: str, where: Mapping[str, Any] | None = None) -> Self:
         """Return what is listened for.
 
         Raises:
@@ -42,7 +42,7 @@ class OnRun(msgspec.Struct, frozen=True, kw_only=True, tag="run", omit_defaults=
     states: tuple[str, ...] = (RunState.SUCCEEDED.value,)
 
     @classmethod
-    def parse(cls, automation: str, state: str | Iterable[str] | None) -> Self:
+    def parse(cls, automation: str, state: str | Iterable[str] | None = None) -> Self:
         """Return what is listened for; state None = succeeded, "any" = each end.
 
         Raises:
@@ -61,7 +61,11 @@ class OnRuns(msgspec.Struct, frozen=True, kw_only=True, tag="runs", omit_default
 
     @classmethod
     def parse(
-        cls, automations: Iterable[str], state: str | Iterable[str] | None, per: str, within: Span | None
+        cls,
+        automations: Iterable[str],
+        state: str | Iterable[str] | None = None,
+        per: str = "slot",
+        within: Span | None = None,
     ) -> Self:
         """Return what is listened for.
 

@@ -5,14 +5,13 @@ the step runs, or the message is sent.
 """
 
 import re
-from urllib.parse import urlsplit
 
 import msgspec
 
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.ids import derived_id
+from mainspring.domain.queue_name import check_queue_name
 from mainspring.domain.sealing import LARGEST_LIMIT
-from mainspring.domain.server_url import shown_url
 from mainspring.domain.text import escape, is_plain_line
 
 MOST = 1_000
@@ -24,16 +23,14 @@ LONGEST = 1_000
 KEPT_FOR_MS = 7 * 86_400_000
 """How long an event is kept for who waits for it later, where nobody says otherwise."""
 
-_BROKER = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
-_SECRET = re.compile(r"\{secret:[A-Za-z0-9_.-]+\}")
-_QUEUE_HINT = (
-    'Write ms.send("NAME/SUBJECT", ...), with [brokers] NAME = "nats://..." in mainspring.toml, or a full URL.'
-)
 
 
 class Message(msgspec.Struct, frozen=True, tag="message"):
-    """For a queue. `body` is JSON; `is_raw` = it is bytes, as JSON writes them. `headers` is a JSON object of texts, or None."""
+    """For a queue. `body` is JSON; `is_raw` = it is bytes, as JSON writes them. `headers` is a JSON object of texts, or None.
+
+    Both are sealed on their way into the store.
+    """
 
     id: str
     queue: str
@@ -43,8 +40,8 @@ class Message(msgspec.Struct, frozen=True, tag="message"):
     headers: bytes | None = None
 
 
-class Event(msgspec.Struct, frozen=True, tag="event"):
-    """For whoever waits for it here, in the store. `data` is JSON."""
+class Publication(msgspec.Struct, frozen=True, tag="publication"):
+    """An event, for whoever waits for it here, in the store. `data` is JSON."""
 
     id: str
     name: str
@@ -52,7 +49,7 @@ class Event(msgspec.Struct, frozen=True, tag="event"):
     key: str | None = None
 
 
-Outgoing = Message | Event
+Outgoing = Message | Publication
 
 
 def outgoing_id(step_key: str, number: int) -> str:
@@ -62,7 +59,7 @@ def outgoing_id(step_key: str, number: int) -> str:
 
 def size_of(outgoing: Outgoing) -> int:
     """Return how many bytes of JSON it carries."""
-    if isinstance(outgoing, Event):
+    if isinstance(outgoing, Publication):
         return len(outgoing.data)
     return len(outgoing.body) + len(outgoing.headers or b"")
 
@@ -84,7 +81,7 @@ def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -
     Raises:
         ArgumentError: the queue is no address, or holds a password; the key or a header is no plain text.
     """
-    _check_queue(queue)
+    check_queue_name(queue)
     if key is not None:
         _check(key, "the key of a message")
     for name, value in (headers or {}).items():
@@ -94,7 +91,7 @@ def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -
             )
         if not isinstance(value, str) or len(value) > LONGEST or (value and not is_plain_line(value)):
             raise ArgumentError(
-                f"header {name!r} of a message to {shown_url(queue)} is no text in one line of at most {LONGEST} characters",
+                f"header {name!r} of a message to {queue} is no text in one line of at most {LONGEST} characters",
                 hint="Put larger or structured values into the data.",
             )
 
@@ -104,23 +101,4 @@ def _check(text: str, what: str) -> None:
         raise ArgumentError(
             f"{escape(repr(text), 80)} cannot be {what}",
             hint=f"Use printable characters in one line, at most {LONGEST}.",
-        )
-
-
-def _check_queue(queue: str) -> None:
-    if not isinstance(queue, str) or not (0 < len(queue) <= LONGEST and is_plain_line(queue)) or " " in queue:
-        raise ArgumentError(f"{escape(repr(queue), 80)} is no queue", hint=_QUEUE_HINT)
-    if "://" not in queue:
-        name, slash, subject = queue.partition("/")
-        if not slash or not subject or not _BROKER.fullmatch(name):
-            raise ArgumentError(f"{queue!r} is no queue", hint=_QUEUE_HINT)
-        return
-    try:
-        password = urlsplit(queue).password
-    except ValueError:
-        raise ArgumentError(f"{escape(shown_url(queue), 80)!r} is no queue", hint=_QUEUE_HINT) from None
-    if password is not None and not _SECRET.fullmatch(password):
-        raise ArgumentError(
-            f"the queue {shown_url(queue)} has a password in it, which would be kept with every message",
-            hint="Write {secret:NAME} in its place, or name the broker in [brokers] of mainspring.toml.",
         )

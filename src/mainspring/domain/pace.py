@@ -1,4 +1,6 @@
-"""How many arrivals become how many runs: debounce, throttle, batch, dedup and rate, each by key. Pure functions of what was there, and of time.
+"""How many arrivals become how many runs: debounce, throttle, batch, dedup and rate, each by key.
+
+Pure functions of what was there, and of time.
 
 Invariant: whatever a pace holds has an instant at which it is looked at again, so that nothing that was taken in waits for ever.
 """
@@ -24,10 +26,10 @@ _MOST_HELD = 10_000
 class Pace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The plain one starts a run for each arrival. Spans are milliseconds.
 
-    `by` = template of the key by which all of it counts (default: the trigger as a whole). `debounce` = start with the newest once nothing
-    came for so long; `throttle` = at most one start a span, the newest of those that came meanwhile at its end; `batch` = one run for so many
-    arrivals, or for those of `within` after the first. `dedup` = what comes so soon after an arrival of its key that counted is dropped.
-    `rate` = (count, per): what would start too soon waits. `concurrency` = at most so many runs of a key at once.
+    `by` = template of the key by which all of it counts (default: the trigger as a whole). `debounce` = start with the newest once
+    nothing came for so long; `throttle` = at most one start a span, the newest of those that came meanwhile at its end; `batch` = one
+    run for so many arrivals, or for those of `within` after the first. `dedup` = what comes so soon after an arrival of its key that
+    counted is dropped. `rate` = (count, per): what would start too soon waits. `concurrency` = at most so many runs of a key at once.
     """
 
     by: str | None = None

@@ -199,7 +199,8 @@ def _refuse_password(url: str, broker: Broker) -> None:
         raise OptionError(
             "the address of the queue has a password or token in it, which would be stored and shown",
             hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write its name in its place: "
-            f"{url.partition('://')[0]}://{'' if is_token else 'USER:'}{{secret:NAME}}@HOST",
+            f"{url.partition('://')[0]}://{'' if is_token else 'USER:'}{{secret:NAME}}@HOST."
+            " An @ elsewhere is written %40.",
         )
 
 

@@ -10,7 +10,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.template import expand_template, fields_of
-from mainspring.domain.text import escape
+from mainspring.domain.text import escape, is_plain_line
 
 _LONGEST_KEY = 1_000
 
@@ -55,8 +55,12 @@ def arrival_of(queue: Queue, message: QueueMessage) -> Arrival:
 
 def plain_key(text: str) -> str:
     """Return text as a key may be: printable and of at most 1,000 characters; what would not fit is told apart by its hash."""
-    plain = escape(text).replace("\n", "\\n").replace("\t", "\\t")
-    return plain if len(plain) <= _LONGEST_KEY else "sha256:" + fingerprint(text.encode("utf-8", "surrogatepass"))
+    plain = escape(text)
+    return (
+        plain
+        if len(plain) <= _LONGEST_KEY and is_plain_line(plain)
+        else "sha256:" + fingerprint(text.encode("utf-8", "surrogatepass"))
+    )
 
 
 def _data(queue: Queue, body: bytes) -> bytes | None:

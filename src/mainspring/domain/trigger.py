@@ -11,10 +11,13 @@ import msgspec
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import Pace
+from mainspring.domain.queue_source import Queue
 from mainspring.domain.signature import Signature
 from mainspring.domain.template import expand_template
+from mainspring.domain.watched_folder import Files
+from mainspring.domain.webhook import Webhook
 
-Source = OnEvent | OnRun | OnRuns
+Source = Webhook | Queue | Files | OnEvent | OnRun | OnRuns
 How = Literal["nothing", "event", "data", "fields", "stdin"]
 EVENT = "event"
 """The argument of a command's run that holds what started it."""

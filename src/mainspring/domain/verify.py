@@ -14,6 +14,7 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.verifier import (
     FIVE_MINUTES,
+    SECRET_NAME,
     Bearer,
     GitHub,
     GitLab,
@@ -28,7 +29,6 @@ from mainspring.domain.verifier import (
 __all__ = ["bearer", "github", "gitlab", "hmac", "none", "slack", "standard", "stripe"]
 
 Span = str | int | float | timedelta
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}", re.ASCII)
 _PLACES = re.compile(r"\{(.*?)\}")
 _LONGEST_TOLERANCE = timedelta(days=7)
@@ -110,7 +110,7 @@ def _names(secrets: tuple[str, ...]) -> Names:
     if not names:
         raise OptionError("a verifier needs the name of its secret", hint='Write ms.verify.github("GITHUB_HOOK").')
     for name in names:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not SECRET_NAME.fullmatch(name):
             # Not echoed: it may be the secret itself.
             raise OptionError(
                 "this is no name of a secret: a letter, then letters, digits and _ . -, at most 100 characters",

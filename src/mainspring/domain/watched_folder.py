@@ -85,12 +85,18 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
 
     def ignores(self, name: str) -> bool:
         """Tell whether a file or folder of this name is not looked at."""
-        return any(glob.match(name) for glob in _compiled(self.ignore))
+        return _one_of(self.ignore).match(name) is not None
 
     def matches(self, parts: Sequence[str]) -> bool:
         """Tell whether the pattern matches a file; `parts` = its path below the folder, undecodable bytes as surrogates."""
         globs = _compiled(tuple(self.pattern.split("/")))
         return _fits(globs, parts if len(globs) > 1 else parts[-1:])
+
+
+@lru_cache(maxsize=1024)
+def _one_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the expression of a name that one of these globs matches."""
+    return re.compile("|".join(map(translate, globs)) or "(?!)")
 
 
 @lru_cache(maxsize=1024)

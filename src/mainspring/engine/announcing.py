@@ -103,6 +103,7 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int, seali
             msgspec.json.encode(schedule.to_data(), order="deterministic"),
             schedule.next_after(now_at),
             _first_slot(schedule, now_at) if definition.option("misfire") != "none" else None,
+            schedule.key,
             given,
         )
         for number, schedule in enumerate(definition.schedules, start=1)

@@ -15,6 +15,7 @@ from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import format_duration
 from mainspring.domain.failure import Failure
+from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.verdict import Verdict, permanent, transient, unknown
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.store.effects import EarlierAttemptError
@@ -36,6 +37,8 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
     timed_out: bool = False
     cancelled: bool = False
     lost: bool = False
+    outgoing: tuple[Outgoing, ...] = ()
+    """What the step sends; only of one that did its work."""
 
 
 def returned(spec: AttemptSpec, value: object, classifier: Classifier, took_us: int) -> AttemptEnd:

@@ -5,6 +5,7 @@ module known, so annotations may name classes that stand further down.
 """
 
 import functools
+import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -93,7 +94,7 @@ class Automation:
         """
         if self._complete is None:
             schema = {} if self.signature is None else json_schema(self.signature)
-            triggers = {end: draft.complete(self.signature) for end, draft in named(self._triggers)}
+            triggers = {end: draft.complete(self.signature, self._folder) for end, draft in named(self._triggers)}
             complete = msgspec.structs.replace(self._draft, parameters=schema, triggers=triggers)
             complete.check_templates()
             self._refuse_what_never_starts()
@@ -114,6 +115,12 @@ class Automation:
         if self.fn is None or other.fn is None:
             return self._draft == other._draft  # noqa: SLF001 - the same class
         return self.where == other.where and self.fn.__qualname__ == other.fn.__qualname__
+
+    @property
+    def _folder(self) -> str:
+        """The folder of the file that declares it, from which relative paths count."""
+        file = self._draft.file
+        return os.path.dirname(os.path.abspath(file)) if file and not file.startswith("<") else os.getcwd()  # noqa: PTH100, PTH109, PTH120 - of text
 
     def filter_of(self, end: str) -> Filter | None:
         """Return the function that says whether an event counts for the trigger with this end of its name."""

@@ -29,6 +29,7 @@ from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failure import Failure
+from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.signature import signature_of
 from mainspring.domain.text import escape
 from mainspring.engine import attempt_end, frames
@@ -104,6 +105,10 @@ class _Link:
         if error is not None:
             raise MainspringError(f"the checkpoint was not saved: {error}")
         return SAVED
+
+    def record(self, outgoing: Outgoing) -> None:
+        """Hand over what is to be sent if the call succeeds."""
+        self.send(frames.Recorded(outgoing))
 
 
 class _Server:

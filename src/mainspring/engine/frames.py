@@ -12,6 +12,7 @@ import msgspec
 
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failure import Failure
+from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.verdict import Verdict
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -86,6 +87,12 @@ class Checkpointed(msgspec.Struct, tag="checkpointed"):
     data: msgspec.Raw
 
 
+class Recorded(msgspec.Struct, tag="recorded"):
+    """Send this if the attempt succeeds."""
+
+    outgoing: Outgoing
+
+
 class Ended(msgspec.Struct, tag="ended", kw_only=True):
     """The attempt ended; the fields are those of AttemptEnd. `is_spent`: this child should serve no other call."""
 
@@ -100,7 +107,7 @@ class Ended(msgspec.Struct, tag="ended", kw_only=True):
 
 
 ToChild = Hello | Call | Acked
-FromChild = Began | Logged | Progressed | Checkpointed | Ended
+FromChild = Began | Logged | Progressed | Checkpointed | Recorded | Ended
 
 
 def frame(message: ToChild | FromChild) -> bytes:

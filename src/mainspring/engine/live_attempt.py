@@ -15,6 +15,7 @@ from typing import Any
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.failure import Failure
+from mainspring.domain.outgoing import Outgoing
 from mainspring.engine import attempt_end
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
@@ -51,7 +52,18 @@ class Host:
 class LiveAttempt:
     """One attempt under way; also its own channel for signs, unless a child carries them."""
 
-    __slots__ = ("_began", "_on_end", "_saves", "_timers", "closed", "host", "is_late", "spec", "why_cancelled")
+    __slots__ = (
+        "_began",
+        "_on_end",
+        "_saves",
+        "_timers",
+        "closed",
+        "host",
+        "is_late",
+        "outgoing",
+        "spec",
+        "why_cancelled",
+    )
 
     def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd) -> None:
         self.host = host
@@ -63,6 +75,7 @@ class LiveAttempt:
         self._began = time.perf_counter_ns()
         self._timers: list[asyncio.TimerHandle] = []
         self._saves: set[_Save] = set()
+        self.outgoing: list[Outgoing] = []
         host.live.add(self)
 
     def begin(self) -> None:
@@ -111,6 +124,8 @@ class LiveAttempt:
         """Report the end; only the first one counts."""
         if not self.closed:
             self.close()
+            if self.outgoing and end.failure is None:
+                end.outgoing = tuple(self.outgoing)
             self._on_end(end)
 
     def close(self) -> None:
@@ -168,6 +183,12 @@ class LiveAttempt:
             return save
         save.wait()
         return SAVED
+
+    def record(self, outgoing: Outgoing) -> None:
+        """Keep what is to be sent with the end of this attempt; from any thread."""
+        if self.closed:
+            refuse_closed(self.spec.name)
+        self.outgoing.append(outgoing)
 
     def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
         """Call back in the loop, from any thread; a loop that is gone ends the attempt's code."""

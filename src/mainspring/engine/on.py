@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.schedule import Schedule, Span
+from mainspring.domain.verifier import Verifier
 from mainspring.engine.automation import Automation, Step
 from mainspring.engine.trigger_draft import Draft, Filter, draft_of
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 _WAITING = "_mainspring_starts"
 
 
-class Flow(TypedDict, total=False):
+class Pacing(TypedDict, total=False):
     """The options of flow control; see domain.pace.Pace. `within` belongs to `batch` and `debounce`."""
 
     by: str | None
@@ -73,14 +74,89 @@ def event(
     where: Mapping[str, Any] | None = None,
     filter: Filter | None = None,
     within: Span | None = None,
-    **flow: Unpack[Flow],
+    **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start for each published event of this name whose data has the values of `where` (dotted paths).
 
     Raises:
         OptionError: an option cannot be used.
     """
-    return _attach(draft_of("event", {"name": name, "where": where, "within": within, **flow}, filter))
+    return _attach(draft_of("event", {"name": name, "where": where, "within": within, **pacing}, filter))
+
+
+def webhook(
+    path: str,
+    *,
+    verify: Verifier | str | None = None,
+    key: str | None = None,
+    respond: str | None = None,
+    wait: Span | None = None,
+    max_body: str | int | None = None,
+    filter: Filter | None = None,  # noqa: A002 - the word for it
+    within: Span | None = None,
+    **pacing: Unpack[Pacing],
+) -> Callable[[T], T]:
+    """Start for each request to a path of the webhook listener that its verifier (`ms.verify.github("SECRET_NAME")` ...) lets pass.
+
+    A delivery counts once by `key` (template over {headers.NAME}, {data.NAME} and {name}; default: the id that its sender gives, else the
+    body's hash). `respond`: "run" (its id, as soon as it is stored), "result" (waits for it, `wait` at most) or "nothing".
+
+    Raises:
+        OptionError, UnknownNameError: an option cannot be used, or nothing says who may send.
+    """
+    options = {"path": path, "verify": verify, "key": key, "respond": respond, "wait": wait, "max_body": max_body}
+    return _attach(draft_of("webhook", {**options, "within": within, **pacing}, filter))
+
+
+def queue(
+    url: str,
+    *,
+    group: str | None = None,
+    prefetch: int | None = None,
+    ack_wait: Span | None = None,
+    max_deliveries: int | None = None,
+    key: str | None = None,
+    body: str | None = None,
+    filter: Filter | None = None,
+    within: Span | None = None,
+    **pacing: Unpack[Pacing],
+) -> Callable[[T], T]:
+    """Start for each message of a broker's queue: nats://, amqp://, redis://, sqs:// or postgresql://.
+
+    `key` and `partition` are templates over the message (id, subject, group, headers, body). A password stands in the address as `{secret:NAME}`.
+
+    Raises:
+        OptionError, UnknownNameError: the address or an option cannot be used.
+    """
+    options = {"url": url, "group": group, "prefetch": prefetch, "ack_wait": ack_wait, "max_deliveries": max_deliveries}
+    return _attach(draft_of("queue", {**options, "key": key, "body": body, "within": within, **pacing}, filter))
+
+
+def files(
+    folder: str,
+    *,
+    pattern: str | None = None,
+    recursive: bool | None = None,
+    settle: Span | None = None,
+    every: Span | None = None,
+    after_success: str | None = None,
+    after_failure: str | None = None,
+    max_size: str | int | None = None,
+    ignore: Iterable[str] | None = None,
+    filter: Filter | None = None,
+    within: Span | None = None,
+    **pacing: Unpack[Pacing],
+) -> Callable[[T], T]:
+    """Start for each file that appears in a folder (counted from the declaring file's) or changes there, once it has settled.
+
+    `after_success` and `after_failure`: "keep", a folder to move it to, or (success only) "delete".
+
+    Raises:
+        OptionError: an option cannot be used.
+    """
+    options = {"folder": folder, "pattern": pattern, "recursive": recursive, "settle": settle, "every": every}
+    ends = {"after_success": after_success, "after_failure": after_failure, "max_size": max_size, "ignore": ignore}
+    return _attach(draft_of("files", {**options, **ends, "within": within, **pacing}, filter))
 
 
 def run(
@@ -89,14 +165,14 @@ def run(
     state: str | Iterable[str] | None = None,
     filter: Filter | None = None,
     within: Span | None = None,
-    **flow: Unpack[Flow],
+    **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start when a run of another automation ends as `state` says: succeeded (default), failed, cancelled, several of them, or "any".
 
     Raises:
         OptionError: an option cannot be used.
     """
-    return _attach(draft_of("run", {"automation": automation, "state": state, "within": within, **flow}, filter))
+    return _attach(draft_of("run", {"automation": automation, "state": state, "within": within, **pacing}, filter))
 
 
 def runs(

@@ -81,6 +81,8 @@ class ProcessAttempt(LiveAttempt):
                 self.sign(ProgressSign(done, total))
             case frames.Checkpointed(number, data):
                 self.sign(CheckpointSign(bytes(data), self._ack_of(number)))
+            case frames.Recorded(outgoing):
+                self.outgoing.append(outgoing)
             case frames.Ended():
                 self._release(message)
                 self.finish(self._end_of(message))

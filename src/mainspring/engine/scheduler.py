@@ -2,36 +2,61 @@
 
 It needs nobody's code: definition and input are read from the store, as the last worker that could load them announced them.
 A slot's run, the slot's row and the next due time are one commit. What was missed while nobody scheduled is decided
-by the definition's `misfire`: `last` (default) runs the newest, `none` runs nothing that is late, `all` runs each;
-slots that are not run get a row that says so. `overlap` decides what a slot does while the last run goes on.
+by the definition's `misfire` (see domain/misfire.py); slots that are not run get a row that says so. `overlap` decides what a slot does while the last run goes on.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Container
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definition import Definition
+from mainspring.domain.duration import format_duration
 from mainspring.domain.ids import derived_id
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.misfire import LATE_MS, due_slots, runs_from
+from mainspring.domain.schedule import Schedule, jitter_of
 from mainspring.domain.sealing import Sealing
 from mainspring.engine.starting import StartOptions, start_command
-from mainspring.store.base import DueSchedule, EngineReads, Store
+from mainspring.store.base import DueSchedule, EngineReads, Pause, Store, Unfinished
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.runs import CancelRun, SlotLink
+from mainspring.store.commands.runs import CancelRun, SlotLink, StartRun
 
 _LOG = logging.getLogger("mainspring.scheduler")
-LATE_MS = 60_000
-"""A slot that is older than this was missed: nobody was there to make it."""
 MOST_AT_ONCE = 100
 """Slots of one schedule that are made or recorded in one pass; the rest follows in the next."""
 _LONGEST_SLEEP_S = 60.0
 
 OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What stands beside a due schedule: runs that are not over, and pauses since its slot."""
+
+    unfinished: list[Unfinished]
+    pauses: list[Pause]
+
+    def why_missed(self, slot_at: int) -> str:
+        """Return the note of a slot that nobody made and nobody makes up for."""
+        pause = next((one for one in self.pauses if one.covers(slot_at)), None)
+        if pause is None:
+            return "nobody scheduled when it was due"
+        return f"paused by {pause.by}{f': {pause.reason}' if pause.reason else ''}"
+
+    def lateness(self, slot_at: int, now: int) -> str | None:
+        """Return the note of a slot that is run although it was missed."""
+        if now - slot_at <= LATE_MS:
+            return None
+        return f"made up for {format_duration(timedelta(seconds=(now - slot_at) // 1000))} late: {self.why_missed(slot_at)}"
+
+
+def line_of(schedule: str) -> str:
+    """Return the partition in which runs of one schedule go one after the other."""
+    return f"schedule:{schedule}"
 
 
 class Scheduler:
@@ -80,9 +105,14 @@ class Scheduler:
             now, limit = self._clock.now(), MOST_AT_ONCE + len(self._passed)
             self._off_loop(lambda: self._read(now, limit), lambda found: self._serve(found, now))
 
-    def _read(self, now: int, limit: int) -> tuple[list[tuple[DueSchedule, list[str]]], int | None]:
+    def _read(self, now: int, limit: int) -> tuple[list[tuple[DueSchedule, Seen]], int | None]:
         due = self._reads.due_schedules(now, limit)
-        return [(d, self._reads.unfinished(d.automation)) for d in due], self._reads.next_slot_at()
+        return [(one, self._see(one, now)) for one in due], self._reads.next_slot_at()
+
+    def _see(self, due: DueSchedule, now: int) -> Seen:
+        is_late = now - due.slot_at > LATE_MS
+        pauses = self._reads.pauses(due.automation, due.slot_at) if is_late else []
+        return Seen(self._reads.unfinished(due.automation), pauses)
 
     def _serve(self, found: Any, now: int) -> None:
         self._looking = False
@@ -94,9 +124,9 @@ class Scheduler:
             return
         due, next_at = found
         told, self._passed = self._passed, {}
-        for schedule, unfinished in due:
+        for schedule, seen in due:
             try:
-                why = self._make(schedule, unfinished, now)
+                why = self._make(schedule, seen, now)
             except Exception as error:  # noqa: BLE001  one schedule must not stop the others
                 why = f"{type(error).__name__}: {error}"
             if why is not None:
@@ -112,7 +142,7 @@ class Scheduler:
         delay = _LONGEST_SLEEP_S if until_at is None else (until_at - self._clock.now()) / 1000
         self._timer = self._loop.call_later(min(max(delay, 0.001), _LONGEST_SLEEP_S), self.look)
 
-    def _make(self, due: DueSchedule, unfinished: list[str], now: int) -> str | None:
+    def _make(self, due: DueSchedule, seen: Seen, now: int) -> str | None:
         """Submit what a due schedule asks for; where that cannot be, return why ("" = it is not ours)."""
         if self._only is not None and due.automation not in self._only:
             return ""
@@ -120,47 +150,42 @@ class Scheduler:
             return "an older version announced it; a worker of this version has to load its automation once"
         definition = Definition.from_data(msgspec.json.decode(due.definition))
         schedule = Schedule.from_data(msgspec.json.decode(due.spec))
-        slots = [due.slot_at, *schedule.slots_between(due.slot_at, now + 1, MOST_AT_ONCE)]
-        chosen = chosen_slots(slots, now, definition.option("misfire"))
+        runs_from_at = runs_from(schedule, due.slot_at, now, definition.option("misfire"))
         overlap = definition.option("overlap")
-        for slot_at in slots:
-            verdict, note = "run", None
-            if slot_at not in chosen:
-                verdict, note = "missed", "nobody scheduled when it was due"
-            elif unfinished and overlap == "skip":
-                verdict, note = "skipped", f"run {unfinished[0]} still goes on"
-            elif unfinished and overlap == "replace":
-                for run in unfinished:
+        going = [one.run for one in seen.unfinished if not one.is_in_line]
+        for slot_at in due_slots(schedule, due.slot_at, now, MOST_AT_ONCE):
+            verdict, note = "run", seen.lateness(slot_at, now)
+            if slot_at < runs_from_at:
+                verdict, note = "missed", seen.why_missed(slot_at)
+            elif going and overlap == "skip":
+                verdict, note = "skipped", f"run {going[0]} still goes on"
+            elif going and overlap == "replace":
+                for run in going:
                     self._submit(CancelRun(run, f"replaced:{due.name}:{slot_at}", "a newer slot replaces it"))
-            self._submit(self._slot(definition, schedule, due, slot_at, verdict, note))
-            if verdict == "run":
-                unfinished = unfinished or [f"for slot {slot_at}"]
+            start = self._start(definition, due, slot_at, seen) if verdict == "run" else None
+            self._submit(MakeSlot(due.name, slot_at, schedule.next_after(slot_at), verdict, start, note))
+            if start is not None:
+                going = [start.id] if overlap == "replace" else going or [start.id]
         return None
 
-    def _slot(
-        self,
-        definition: Definition,
-        schedule: Schedule,
-        due: DueSchedule,
-        slot_at: int,
-        verdict: str,
-        note: str | None,
-    ) -> MakeSlot:
-        start = None
-        if verdict == "run":
-            start = start_command(
-                definition,
-                self._sealing.open(due.input or b""),
-                run=derived_id("r", slot_at, due.name, str(slot_at)),
-                now_at=self._clock.now(),
-                trigger=f"schedule {due.name}",
-                options=StartOptions(key=f"{due.name}@{slot_at}"),
-                slot=SlotLink(due.name, slot_at),
-                sealing=self._sealing,
-            )
-            if definition.option("overlap") in ("queue", "replace") and start.partition is None:
-                start = msgspec.structs.replace(start, partition=f"schedule:{due.name}")
-        return MakeSlot(due.name, slot_at, schedule.next_after(slot_at), verdict, start, note)
+    def _start(self, definition: Definition, due: DueSchedule, slot_at: int, seen: Seen) -> StartRun:
+        """Return the start of a slot's run. Jitter puts off the run alone: the slot, its key and its id stay what they are."""
+        put_off = jitter_of(due.name, slot_at, definition.span("jitter"))
+        start = start_command(
+            definition,
+            self._sealing.open(due.input or b""),
+            run=derived_id("r", slot_at, due.name, str(slot_at)),
+            now_at=self._clock.now(),
+            trigger=f"schedule {due.name}",
+            options=StartOptions(key=f"{due.name}@{slot_at}", due_at=slot_at + put_off if put_off else None),
+            slot=SlotLink(due.name, slot_at),
+            sealing=self._sealing,
+        )
+        overlap = definition.option("overlap")
+        has_line = any(one.is_in_line for one in seen.unfinished)
+        if start.partition is None and (overlap in ("queue", "replace") or (overlap == "skip" and has_line)):
+            start = msgspec.structs.replace(start, partition=line_of(due.name))
+        return start
 
     def _submit(self, command: Any) -> None:
         self._open += 1
@@ -180,14 +205,3 @@ class Scheduler:
             self._sleep(self._clock.now() + 1_000)
         else:
             self.look()
-
-
-def chosen_slots(slots: list[int], now: int, misfire: str) -> set[int]:
-    """Return the slots that are to be run: those on time, and of the late ones what `misfire` says."""
-    on_time = {slot for slot in slots if now - slot <= LATE_MS}
-    late = [slot for slot in slots if slot not in on_time]
-    if misfire == "all":
-        return set(slots)
-    if misfire == "last" and late and not on_time:
-        return {late[-1]}
-    return on_time

@@ -212,6 +212,7 @@ class Steps:
             marked=step.marked or step.attempt > 1,
             input=step.call.input,
             undo=step.undo_name,
+            outgoing=end.outgoing,
         )
 
     def _doubt(self, step: LiveStep, failure: Failure) -> None:

@@ -102,10 +102,11 @@ class OpenTransaction:
         with self.use() as connection:
             return connection.find(key)
 
-    def commit(self, effect: Effect) -> None:
-        """Write the effect's row and commit."""
+    def commit(self, *effects: Effect) -> None:
+        """Write the rows of the effect and commit."""
         with self.use() as connection:
-            connection.save(effect)
+            for effect in effects:
+                connection.save(effect)
             connection.commit()
 
 

@@ -8,9 +8,12 @@ commit (if it is too late to stop it, the row makes it the one effect that the n
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from mainspring.domain.call import decode_result, roundtrip_result
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import ConfigError, UnknownNameError
+from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.step_context import STEP, refuse_closed
@@ -18,6 +21,11 @@ from mainspring.engine.thread_attempt import call_to_end
 from mainspring.engine.transaction import OpenTransaction, Tx, database_name
 from mainspring.store import failpoints
 from mainspring.store.effects import Effect, EffectDatabase
+
+_SENDS = ".sends"
+"""Behind the key of an effect: the row that keeps what its step sends, in the same commit."""
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder(list[Outgoing]).decode
 
 
 class TransactionalCall:
@@ -47,16 +55,30 @@ class TransactionalCall:
         what = f"result of step {spec.name!r}"
         saved = transaction.find(spec.key)
         if saved is not None:
+            self._record_again()
             return decode_result(spec.signature, self._sealing.open(saved), what)
         value = call_to_end(self._function, (Tx(transaction), *args), kwargs)
         output, same = roundtrip_result(spec.signature, value, what, limit=spec.payload_max)
-        sealed = self._sealing.seal(output)
-        effect = Effect(key=spec.key, result=sealed, run=spec.run_id, step=spec.name, at=self._clock.now())
+        effects = [self._effect(spec.key, output)]
+        step = STEP.get()
+        if step is not None and step.recorded:
+            effects.append(self._effect(spec.key + _SENDS, _ENCODE(step.recorded)))
         failpoints.hit("effect_commit.before")
         self._refuse_closed()
-        transaction.commit(effect)
+        transaction.commit(*effects)
         failpoints.hit("effect_commit.after")
         return same
+
+    def _effect(self, key: str, data: bytes) -> Effect:
+        sealed = self._sealing.seal(data)
+        return Effect(key=key, result=sealed, run=self._spec.run_id, step=self._spec.name, at=self._clock.now())
+
+    def _record_again(self) -> None:
+        """Record what the function had recorded when it ran: it is not called again."""
+        saved, step = self._transaction.find(self._spec.key + _SENDS), STEP.get()
+        if saved is not None and step is not None:
+            for outgoing in _DECODE(self._sealing.open(saved)):
+                step.channel.record(outgoing)
 
     def _refuse_closed(self) -> None:
         """End a zombie whose `give_up` is still on its way; the channel of a thread's attempt says so first."""

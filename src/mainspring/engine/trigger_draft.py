@@ -7,9 +7,12 @@ from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.event import Event
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import FIELDS, Pace
+from mainspring.domain.queue_source import Queue
 from mainspring.domain.signature import Signature
 from mainspring.domain.template import check_template
 from mainspring.domain.trigger import Reading, Source, Trigger
+from mainspring.domain.watched_folder import Files
+from mainspring.domain.webhook import Webhook
 
 Filter = Callable[[Event], Any]
 PACE = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
@@ -18,11 +21,17 @@ PACE = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concu
 SOURCES: Mapping[str, tuple[Callable[..., Source], tuple[str, ...], tuple[str, ...]]] = {
     "event": (OnEvent.parse, ("name",), ("where",)),
     "run": (OnRun.parse, ("automation",), ("state",)),
+    "webhook": (Webhook.parse, ("path",), ("verify", "key", "respond", "wait", "max_body")),
+    "queue": (Queue.parse, ("url",), ("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition")),
+    "files": (
+        Files.parse,
+        ("folder",),
+        ("pattern", "recursive", "settle", "every", "after_success", "after_failure", "max_size", "ignore"),
+    ),
     "runs": (OnRuns.parse, ("automations",), ("state", "per", "within")),
 }
 """Kind -> what reads its options, those that must be given, and those that may be."""
 _OF_RUNS = "within"
-_DEFAULTS = {"per": "slot"}
 
 
 class Draft(NamedTuple):
@@ -38,10 +47,11 @@ class Draft(NamedTuple):
         """What it listens to."""
         return str(self.source.__struct_config__.tag)
 
-    def complete(self, signature: Signature | None) -> Trigger:
-        """Return the trigger of an automation with this signature (None for a command)."""
+    def complete(self, signature: Signature | None, base: str) -> Trigger:
+        """Return the trigger of an automation with this signature (None for a command); folders count from `base`."""
+        source = self.source
         return Trigger(
-            source=self.source,
+            source=source.counted_from(base) if isinstance(source, Files) else source,
             pace=self.pace,
             filtered=self.filter is not None,
             partition=self.partition,
@@ -66,8 +76,8 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
     for name in needed:
         if name not in given:
             raise OptionError(f"a trigger of kind {kind!r} needs {name}", hint=f"Write {name}=...")
-    source = parse(**{name: given.get(name, _DEFAULTS.get(name)) for name in (*needed, *optional)})
-    partition = given.get("partition")
+    source = parse(**{name: given[name] for name in (*needed, *optional) if name in given})
+    partition = None if "partition" in optional else given.get("partition")
     if partition is not None:
         check_template(partition, FIELDS)
     return Draft(source, Pace.parse(**{name: given[name] for name in paced if name in given}), filter, partition)

@@ -1,6 +1,6 @@
 """Which automations start which: the graph of dependencies, and what in it cannot be (a cycle, one path twice)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from mainspring.domain.listening import OnRun, OnRuns
@@ -70,7 +70,11 @@ def _paths_twice(automations: Iterable[Automation]) -> Iterator[Problem]:
                 what=f"two webhooks on one path: {path} is that of {first[path].name!r} at {first[path].where}",
                 how=f"Give the webhook of {one.name!r} another path.",
             )
-            one.drop_triggers(lambda source, path=path: getattr(source, "path", None) == path)
+            one.drop_triggers(_on(path))
+
+
+def _on(path: str) -> Callable[[Any], bool]:
+    return lambda source: getattr(source, "path", None) == path
 
 
 def _triggers(automation: Automation) -> list[Any]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.verifier import SECRET_NAME
 
 PREFIX = "MAINSPRING_SECRET_"
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _BY_OTHERS = 0o027
 _LARGEST = 64 * 1024
 _Stamp = tuple[int, int, int, int, int]
@@ -22,11 +22,6 @@ _Stamp = tuple[int, int, int, int, int]
 def variable_of(name: str) -> str:
     """Return the variable that holds a secret: `gh-hook` is in MAINSPRING_SECRET_GH_HOOK."""
     return PREFIX + re.sub(r"[.-]", "_", name).upper()
-
-
-def is_secret_name(name: str) -> bool:
-    """Tell whether a secret can be called this: a letter, then letters, digits and `_ . -`, at most 100 characters."""
-    return bool(_NAME.fullmatch(name))
 
 
 class Secrets:
@@ -46,7 +41,7 @@ class Secrets:
         Raises:
             ConfigError: it is not set, or it is in a file that cannot be read or that others can read; never with its value.
         """
-        if not is_secret_name(name):
+        if not SECRET_NAME.fullmatch(name):
             raise ConfigError(
                 f"{name[:100]!r} is no name of a secret",
                 hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.",

@@ -130,6 +130,27 @@ class DueSchedule(msgspec.Struct, frozen=True):
     input: bytes | None
 
 
+class Unfinished(msgspec.Struct, frozen=True):
+    """A run that is not over; `is_in_line` = a backfill made it and it has not begun, so that no slot needs to wait for it."""
+
+    run: str
+    is_in_line: bool
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """A time in which nothing of an automation was made: until it ended by itself or by somebody, whichever came first."""
+
+    paused_at: int
+    until_at: int | None
+    ended_at: int | None
+    by: str
+    reason: str | None
+
+    def covers(self, at: int) -> bool:
+        """Whether an instant lies in it."""
+        return self.paused_at <= at and all(end is None or at < end for end in (self.until_at, self.ended_at))
+
+
 Rows = list[tuple[Any, ...]]
 Snapshot = Callable[..., Rows]
 """A read(query, params=()) whose calls all see one commit."""
@@ -182,8 +203,12 @@ class EngineReads(Protocol):
         """Return the earliest next slot of all schedules."""
         ...
 
-    def unfinished(self, automation: str) -> list[str]:
+    def unfinished(self, automation: str) -> list[Unfinished]:
         """Return the unfinished runs of an automation, oldest first, at most 100."""
+        ...
+
+    def pauses(self, automation: str, since_at: int) -> list[Pause]:
+        """Return the pauses of an automation that did not end before an instant, oldest first."""
         ...
 
 

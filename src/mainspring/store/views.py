@@ -160,6 +160,30 @@ class ScheduleView(msgspec.Struct, frozen=True):
     retired_at: int | None
 
 
+class SchedulePlan(msgspec.Struct, frozen=True):
+    """A schedule that has not ended, with all that is needed to compute its slots and to make their runs. `input` is sealed."""
+
+    name: str
+    automation: str
+    spec: bytes
+    low_water_at: int
+    spec_at: int | None
+    next_slot_at: int | None
+    input: bytes | None
+    definition: bytes
+    paused_at: int | None
+    paused_until: int | None
+
+
+class SlotStart(msgspec.Struct, frozen=True):
+    """When the run of a slot began and ended; None = it has not, or is not kept any more."""
+
+    slot_at: int
+    verdict: str
+    started_at: int | None
+    finished_at: int | None
+
+
 class SlotView(msgspec.Struct, frozen=True):
     """One due time that was served."""
 

@@ -131,7 +131,7 @@ class Filtering:
                 verdict = asyncio.run(verdict)
         except MainspringError as error:
             return deciding.left(known.name, delivery, DeliveryState.FAILED, f"its filter raised: {error.message}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever a filter raises is its verdict
             said = escape(f"its filter raised {type(error).__name__}: {error}", _LONGEST_NOTE)
             return deciding.left(known.name, delivery, DeliveryState.FAILED, said)
         if not verdict:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import NoReturn, Protocol
+from urllib.parse import quote
 
 import msgspec
 
@@ -142,7 +143,7 @@ class QueueDesk:
                 await source.acknowledge(done)
             for message, why, outcome in settled:
                 if outcome is _Outcome.RETURNED:
-                    await source.give_back(message, self._pause(3 + self._refusals.get(message.id, 0)))
+                    await source.give_back(message, self._pause(2 + self._refusals.get(message.id, 0)))
                 elif outcome is _Outcome.ASIDE:
                     await source.set_aside(message, why)
         self._held = []
@@ -270,13 +271,15 @@ class QueueDesk:
         """Return an error in one line, without the secrets that a library may have put into it."""
         ours = isinstance(error, MainspringError)
         text = str(error).replace("\n", " ") if ours else f"{type(error).__name__}: {error}".partition("\n")[0]
+        if type(error) is TimeoutError:
+            text = "no answer in time"
         for value in self._hidden:
             text = text.replace(value, "***")
         return escape(text.strip(" :"), _LONGEST_TEXT)
 
     def _secret(self, name: str) -> str:
         value = self._secrets.get(name)
-        self._hidden.add(value)
+        self._hidden |= {value, quote(value, safe="")}
         return value
 
     @property

@@ -22,7 +22,7 @@ GROUP = "mainspring-orders"
 
 
 class Intake:
-    """Counts each key once, as a store does. `refuse` says what is refused; the first `away` calls commit and then tell that they failed."""
+    """Counts each key once, as a store does. `refuse` says what is refused; the first `away` calls commit and then fail."""
 
     def __init__(self) -> None:
         self.first: dict[str, Arrival] = {}
@@ -75,8 +75,13 @@ class Desk:
     async def until_taken_in(self, count: int) -> None:
         """Wait until so many keys were taken in, and the broker was told of every message."""
         await self.until(lambda: len(self.intake.first) >= count)
-        while self.desk.state.taken_in + self.desk.state.refused < count:
-            await asyncio.sleep(0.005)
+        await self.until_settled()
+
+    async def until_settled(self) -> None:
+        """Wait until the broker was told of everything that this desk holds."""
+        async with asyncio.timeout(WITHIN_S):
+            while self.desk._held:
+                await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
         self.task.cancel()
@@ -96,7 +101,6 @@ class Desks:
         self.broker = broker
         self.url = ""
         self._open: list[Desk] = []
-        self._publisher: QueueSource | None = None
 
     async def queue(self, *, ordered: bool = False, **options: Any) -> Queue:
         """Make a queue on the broker, with an `ack_wait` that a test can wait for."""

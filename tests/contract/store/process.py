@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.automations import Announce, Audited, AutomationRow, ScheduleRow
 from mainspring.store.commands.inbox import Deliver, OpenWait, Publish
 from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.outbox import Post, TakeQueues
+from mainspring.store.commands.outbox import TakeQueues
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete, Finish, Halt, StartRun, Suspend
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.handlers.table import HANDLERS
@@ -194,8 +195,8 @@ def event(
     return Publish(id or Process.name("ev"), name, data, keep_until, key)
 
 
-def post(queue: str = "orders/eu", *, id: str | None = None, body: bytes = b"1", **options: Any) -> Post:
-    return Post(id or Process.name("m"), queue, body, **options)
+def post(queue: str = "orders/eu", *, id: str | None = None, body: bytes = b"1", **options: Any) -> Message:
+    return Message(id or Process.name("m"), queue, body, **options)
 
 
 def take(*, queues: int = 10, messages: int = 10, lease_ms: int = 1_000) -> TakeQueues:

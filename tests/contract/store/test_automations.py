@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from mainspring.store.base import Unfinished
 from mainspring.store.commands.automations import (
     Announce,
     AutomationRow,
@@ -233,7 +234,7 @@ def test_unfinished_runs_of_an_automation(store):
     """Overlap policies see what is unfinished, oldest first."""
     done, first, second = store.begin(), store.start().run, store.start().run
     store.do(finish(done))
-    assert store.engine_reads.unfinished("a") == [first, second]
+    assert store.engine_reads.unfinished("a") == [Unfinished(first, False), Unfinished(second, False)]
 
 
 def test_slot_of_the_future_is_refused(store, clock):

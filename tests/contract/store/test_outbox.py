@@ -74,7 +74,8 @@ def test_outcome_that_is_sent_again_sends_once(store, save):
     assert queues(store.do(first)) == {"orders/eu": ["m1"]}
     (message,) = store.read("list_messages_of", run.id)
     store.do(settle(first, sent=(1,)))
-    assert message.id == "m1" and store.read("list_messages_of", run.id) == []
+    assert message.id == "m1"
+    assert store.read("list_messages_of", run.id) == []
     assert store.again(saved) == DONE
     assert store.read("list_messages_of", run.id) == []
 

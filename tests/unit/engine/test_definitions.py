@@ -236,7 +236,7 @@ def test_bad_schedule_is_refused_where_it_is_written():
         on.cron("0 0 30 2 *")
     with pytest.raises(OptionError, match="never fires"):
         task(cron="0 0 30 2 *")(refund)
-    with pytest.raises(DefinitionError, match="cannot have a schedule"):
+    with pytest.raises(DefinitionError, match="cannot start by itself"):
         on.every("1h")(step(refund))
     with pytest.raises(MainspringError, match="no time zone"):
         task(every="1h", tz="Europe/Berlin")(refund)

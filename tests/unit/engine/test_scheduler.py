@@ -1,4 +1,4 @@
-"""Which slots are run, and that a scheduler needs nobody's code; the rest is proven on a real store in tests/acceptance."""
+"""That a scheduler needs nobody's code; the rest is proven on a real store in tests/acceptance."""
 
 import asyncio
 import logging
@@ -7,51 +7,18 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import mainspring as ms
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.announcing import announcement
 from mainspring.engine.inbox_reader import in_executor
 from mainspring.engine.registry import Registry
-from mainspring.engine.scheduler import LATE_MS, MOST_AT_ONCE, Scheduler, chosen_slots
+from mainspring.engine.scheduler import MOST_AT_ONCE, Scheduler
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.reads.runs import list_runs
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.testing.clock import FakeClock
-
-NOW = 10_000_000
-LATE = [NOW - 9 * LATE_MS, NOW - 5 * LATE_MS, NOW - 2 * LATE_MS]
-ON_TIME = NOW - LATE_MS
-
-
-@pytest.mark.parametrize(
-    ("policy", "slots", "chosen"),
-    [
-        ("last", LATE, LATE[-1:]),
-        ("last", [*LATE, ON_TIME], [ON_TIME]),
-        ("none", LATE, []),
-        ("none", [*LATE, ON_TIME], [ON_TIME]),
-        ("all", LATE, LATE),
-        ("all", [*LATE, ON_TIME], [*LATE, ON_TIME]),
-        ("last", [], []),
-    ],
-)
-def test_policy_chooses_among_missed_slots(policy, slots, chosen):
-    """What is on time runs always; of the rest the newest, none or each."""
-    assert chosen_slots(slots, NOW, policy) == set(chosen)
-
-
-@given(st.lists(st.integers(0, NOW), unique=True).map(sorted), st.sampled_from(["last", "none", "all"]))
-def test_slot_on_time_is_never_left_out_and_none_is_made_up(slots, policy):
-    """Chosen slots are slots; the newest is run unless the policy says that late ones are not."""
-    chosen = chosen_slots(slots, NOW, policy)
-    assert chosen <= set(slots)
-    assert {slot for slot in slots if NOW - slot <= LATE_MS} <= chosen
-    if slots and policy != "none":
-        assert slots[-1] in chosen
 
 
 class Reversing:

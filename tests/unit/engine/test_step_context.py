@@ -2,6 +2,7 @@
 
 import pytest
 
+import mainspring.engine.sending as sending
 import mainspring.engine.step_context as ms
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.step_context import STEP, NotInStepError, StepContext
@@ -13,6 +14,8 @@ CALLS = {
     "last_checkpoint()": ms.last_checkpoint,
     "progress()": lambda: ms.progress(1),
     "log.info": lambda: ms.log.info("x"),
+    "publish()": lambda: sending.publish("paid"),
+    "send()": lambda: sending.send("orders/eu", 1),
 }
 
 

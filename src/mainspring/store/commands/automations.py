@@ -17,6 +17,8 @@ class ScheduleRow(msgspec.Struct, frozen=True):
     next_slot_at: int | None
     first_slot_at: int | None = None
     """The first slot if the store does not know the schedule yet: an interval begins at once, not after it has passed once."""
+    key: str = ""
+    """Equal while the schedule is the same one; `spec` may differ meanwhile by what is looked up (dates of holidays)."""
     input: bytes | None = None
     """What its runs are given, sealed: with it and the definition anybody can make a slot, without the code."""
 
@@ -78,6 +80,18 @@ class MakeSlot(msgspec.Struct, frozen=True):
     verdict: str
     start: StartRun | None = None
     note: str | None = None
+
+
+class BackfillSlot(msgspec.Struct, frozen=True):
+    """Make the run of a slot of the past that has none: below low water, missed or skipped. For people, as an act.
+
+    Answer: Started, Refused taken (it has its run) | not_past (its schedule will come to it) | not_found, or as StartRun.
+    """
+
+    schedule: str
+    slot_at: int
+    start: StartRun
+    note: str
 
 
 class SetQueue(msgspec.Struct, frozen=True):

@@ -3,19 +3,8 @@
 import msgspec
 
 
-class Post(msgspec.Struct, frozen=True):
-    """One message that an outcome sends. `body` and `headers` are JSON, sealed; `is_raw` = the body is bytes as JSON writes them."""
-
-    id: str
-    queue: str
-    body: bytes
-    is_raw: bool = False
-    key: str | None = None
-    headers: bytes | None = None
-
-
 class Unsent(msgspec.Struct, frozen=True):
-    """A message as its Sender gets it; `seq` is its place."""
+    """A message as its Sender gets it: the fields of domain.outgoing.Message, sealed; `seq` is its place."""
 
     seq: int
     id: str

@@ -4,10 +4,10 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, OutcomeKind
+from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.outbox import Post
 
 
 class RunKey(msgspec.Struct, frozen=True):
@@ -186,7 +186,7 @@ class Complete(msgspec.Struct, frozen=True):
     output: bytes | None
     parent: str | None = None
     events: tuple[Publish, ...] = ()
-    posts: tuple[Post, ...] = ()
+    posts: tuple[Message, ...] = ()
 
     def outcome(self) -> SaveOutcome:
         """Return what it appends: the first outcome, of the first attempt at what was asked for first."""

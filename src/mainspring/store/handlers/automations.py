@@ -22,6 +22,7 @@ _RENAMES = (
         "rename_topics",
         "rename_in_deliveries",
         "rename_in_triggers",
+        "rename_in_pauses",
     ),
     *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
 )
@@ -82,7 +83,11 @@ def _rename(tx: Transaction, was: str, name: str) -> None:
 def pause_automation(tx: Transaction, command: PauseAutomation) -> Done | Refused:
     """Start nothing of it for now."""
     c = command
-    return _done(tx.change("pause_automation", (tx.now, c.until_at, c.by, c.reason, c.name)), c.name)
+    changed = tx.change("pause_automation", (tx.now, c.until_at, c.by, c.reason, c.name))
+    if changed:
+        tx.change("end_pauses", (tx.now, c.name))
+        tx.change("insert_pause", (c.name, tx.now, c.until_at, c.by, c.reason))
+    return _done(changed, c.name)
 
 
 def resume_automation(tx: Transaction, command: ResumeAutomation) -> Done | Refused:
@@ -90,6 +95,7 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> Done | Refu
     if tx.change("resume_automation", (command.name,)):
         tx.change("resume_schedules", (command.name,))
         tx.change("resume_triggers", (command.name,))
+        tx.change("end_pauses", (tx.now, command.name))
         tx.cache.pop(("retired", command.name), None)
         tx.ready = True
         return DONE

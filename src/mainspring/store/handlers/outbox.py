@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 
+from mainspring.domain.outgoing import Message
 from mainspring.domain.states import MessageState
 from mainspring.store.commands.outbox import (
     DiscardMessage,
     Leased,
     LeasedQueue,
-    Post,
     SendAgain,
     SettleQueue,
     TakeQueues,
@@ -21,12 +21,13 @@ MOST_BYTES = 1024 * 1024
 """So much of one queue's messages is handed out at a time, but for a single larger one."""
 
 
-def row_of(tx: Transaction, run: str, ident: str, post: Post) -> tuple[object, ...]:
+def row_of(tx: Transaction, run: str, ident: str, message: Message) -> tuple[object, ...]:
     """Return a message as its row."""
-    return (post.id, post.queue, MessageState.UNSENT.value, post.key, post.body, int(post.is_raw), post.headers, run, ident, tx.now)  # fmt: skip
+    m = message
+    return (m.id, m.queue, MessageState.UNSENT.value, m.key, m.body, int(m.is_raw), m.headers, run, ident, tx.now)
 
 
-def post(tx: Transaction, run: str, ident: str, posts: Sequence[Post]) -> None:
+def post(tx: Transaction, run: str, ident: str, posts: Sequence[Message]) -> None:
     """Write down what a step sends. What has its id already is the same message, from a time before a person let the step run again."""
     for each in posts:
         tx.change("insert_message", row_of(tx, run, ident, each))

@@ -3,11 +3,13 @@
 import json
 
 from mainspring.domain.states import Move, target
-from mainspring.store.commands.automations import Announce, MakeSlot, ScheduleRow
+from mainspring.store.commands.automations import Announce, BackfillSlot, MakeSlot, ScheduleRow
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.transaction import Transaction
 
+RUN = "run"
+"""The verdict on a slot that has its run."""
 EARLY_MS = 1_000
 """So much may a scheduler's clock be ahead of the store's."""
 
@@ -18,23 +20,32 @@ def announce_schedules(tx: Transaction, command: Announce) -> None:
     for row in command.schedules:
         names.setdefault(row.automation, []).append(row.name)
         _write(tx, row)
-        tx.change("give_schedule", (row.input, row.name))
+        tx.change("give_schedule", (row.input, row.key or None, row.name))
     for automation, kept in names.items():
         tx.change("end_other_schedules", (tx.now, automation, json.dumps(kept)))
 
 
 def _write(tx: Transaction, row: ScheduleRow) -> None:
-    """Write one schedule. An unchanged one keeps where it is; a new or changed one makes no slot of the past."""
+    """Write one schedule. An unchanged one keeps where it is; a new or changed one makes no slot of the past.
+
+    One whose data alone were made anew keeps what is due, and computes what is not from the new ones.
+    """
     known = tx.one("read_schedule", (row.name,))
-    if known is not None and known[0] == row.spec and known[1] is None:
-        return
+    if known is not None and known[1] is None:
+        spec, _, key, next_slot_at = known
+        if spec == row.spec:
+            return
+        if row.key and key == row.key:
+            is_due = next_slot_at is not None and next_slot_at <= tx.now
+            tx.change("rewrite_schedule", (row.spec, next_slot_at if is_due else row.next_slot_at, tx.now, row.name))
+            return
     retired = tx.one("read_announced", (row.automation,))
     if retired is not None and retired[1] is not None:
         return
     first, low_water = row.next_slot_at, tx.now
     if known is None and row.first_slot_at is not None:
         first = low_water = row.first_slot_at
-    tx.change("write_schedule", (row.name, row.automation, row.spec, low_water, first))
+    tx.change("write_schedule", (row.name, row.automation, row.spec, low_water, first, tx.now))
 
 
 def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:
@@ -58,6 +69,28 @@ def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:
     run = answer.run if isinstance(answer, Started) else None
     tx.change("insert_slot", (c.schedule, c.slot_at, c.verdict, run, c.note, tx.now))
     tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
+    return answer
+
+
+def backfill_slot(tx: Transaction, command: BackfillSlot) -> Started | Refused:
+    """Make up for one due time of the past, once."""
+    c = command
+    tx.hold("schedule", c.schedule)
+    schedule = tx.one("read_schedule", (c.schedule,))
+    if schedule is None:
+        return Refused("not_found", f"there is no schedule {c.schedule!r}")
+    known = tx.one("find_slot", (c.schedule, c.slot_at))
+    if known is not None and known[0] == RUN:
+        return Refused("taken", f"slot {c.slot_at} of {c.schedule!r} has run {known[1]}")
+    if c.slot_at > tx.now or (known is None and schedule[3] is not None and c.slot_at >= schedule[3]):
+        return Refused("not_past", f"slot {c.slot_at} of {c.schedule!r} is still to come: its schedule makes it")
+    answer = start_run(tx, c.start)
+    if isinstance(answer, Refused):
+        return answer
+    if known is None:
+        tx.change("insert_slot", (c.schedule, c.slot_at, RUN, answer.run, c.note, tx.now))
+    else:
+        tx.change("change_slot", (RUN, answer.run, c.note, tx.now, c.schedule, c.slot_at))
     return answer
 
 

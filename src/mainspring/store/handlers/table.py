@@ -73,6 +73,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     acts.ResumeAutomation: automations.resume_automation,
     acts.RetireAutomation: automations.retire_automation,
     acts.MakeSlot: schedules.make_slot,
+    acts.BackfillSlot: schedules.backfill_slot,
     acts.TakeLock: locks.take_lock,
     acts.ReleaseLock: locks.release_lock,
     acts.BreakLock: locks.break_lock,

@@ -21,7 +21,7 @@ _STOPPED = (runs.Halt, runs.Reopen, runs.GiveResult)
 _LOCKED_BY_NOBODY = frozenset(
     {runs.Complete, runs.Annotate, journal.SaveOutcome, journal.SaveAttempt, journal.SaveCheckpoint, sessions.Beat}
 )
-"""What an owner writes down about its own run: nobody else decides upon that, so nothing is locked beforehand, but for events it publishes."""
+"""What an owner writes down about its own run: nobody else decides upon that, so nothing but its events is locked beforehand."""
 _OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
 
@@ -66,7 +66,7 @@ def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
 def _apart(commands: list[Any]) -> tuple[list[runs.Complete], list[Any]]:
     """Return the ends of runs of one step, of which there may be hundreds, and all others that name something to lock."""
     ends = [command for command in commands if type(command) is runs.Complete]
-    return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or getattr(c, "events", ())]
+    return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or bool(getattr(c, "events", ()))]
 
 
 def _touched_by(part: Any) -> set[str]:
@@ -128,7 +128,7 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("audit",)}
         case acts.Announce():
             return {("deployments",)}
-        case acts.MakeSlot(schedule=schedule):
+        case acts.MakeSlot(schedule=schedule) | acts.BackfillSlot(schedule=schedule):
             return {("schedule", schedule)}
         case acts.TakeLock(name=name):
             return {("lock", name)}

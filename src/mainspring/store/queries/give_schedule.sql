@@ -1,1 +1,1 @@
-update schedules set input = ? where name = ?
+update schedules set input = ?, key = ? where name = ?

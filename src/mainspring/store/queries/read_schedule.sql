@@ -1,1 +1,1 @@
-select spec, retired_at from schedules where name = ?
+select spec, retired_at, key, next_slot_at from schedules where name = ?

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mainspring.domain.journal import Fact, History
-from mainspring.store.base import HISTORY_BYTES, DueSchedule, Reader
+from mainspring.store.base import HISTORY_BYTES, DueSchedule, Pause, Reader, Unfinished
 from mainspring.store.reads import history as reads_history
 
 _RUNS_AT_ONCE = 100
@@ -33,6 +33,11 @@ class WorkerReads:
         rows = self._reader.read("next_slot")
         return rows[0][0] if rows else None
 
-    def unfinished(self, automation: str) -> list[str]:
+    def unfinished(self, automation: str) -> list[Unfinished]:
         """Return the unfinished runs of an automation, oldest first, at most 100."""
-        return [row[0] for row in self._reader.read("list_unfinished_of", (automation, _RUNS_AT_ONCE))]
+        rows = self._reader.read("list_unfinished_of", (automation, _RUNS_AT_ONCE))
+        return [Unfinished(run, bool(is_in_line)) for run, is_in_line in rows]
+
+    def pauses(self, automation: str, since_at: int) -> list[Pause]:
+        """Return the pauses of an automation that did not end before an instant, oldest first."""
+        return [Pause(*row) for row in self._reader.read("list_pauses", (automation, since_at))]

@@ -25,7 +25,9 @@ from mainspring.store.views import (
     EventView,
     LockView,
     QueueView,
+    SchedulePlan,
     ScheduleView,
+    SlotStart,
     SlotView,
     Sums,
 )
@@ -67,6 +69,21 @@ def next_slot_at(reader: Reader) -> int | None:
 def slots(reader: Reader, schedule: str, limit: int = 50) -> list[SlotView]:
     """Return the slots a schedule served, newest first."""
     return [SlotView(*row) for row in reader.read("list_slots", (schedule, limit))]
+
+
+def slots_between(reader: Reader, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
+    """Return the slots on record from one instant to another, both included, oldest first."""
+    return [SlotView(*row) for row in reader.read("list_slots_between", (schedule, first_at, last_at, limit))]
+
+
+def slot_starts(reader: Reader, schedule: str, limit: int) -> list[SlotStart]:
+    """Return when the runs of the newest slots began, newest first."""
+    return [SlotStart(*row) for row in reader.read("list_slot_starts", (schedule, limit))]
+
+
+def plans(reader: Reader, automation: str | None = None) -> list[SchedulePlan]:
+    """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
+    return [SchedulePlan(*row) for row in reader.read("list_plans", (automation,))]
 
 
 def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[SessionView]:

@@ -45,6 +45,8 @@ class NatsSource:
         await self._client.connect(
             [f"{server.scheme}://{f'[{host}]' if ':' in host else host}:{port or 4222}" for host, port in server.hosts],
             allow_reconnect=False,
+            max_reconnect_attempts=1,  # of the first connection too
+            reconnect_time_wait=0,
             connect_timeout=int(_ANSWER_S),
             ping_interval=5,
             max_outstanding_pings=2,

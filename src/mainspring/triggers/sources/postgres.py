@@ -60,7 +60,8 @@ class PostgresSource:
         found = await self._read(limit)
         if not found:
             assert self._connection is not None
-            async for _ in self._connection.notifies(timeout=_WAIT_S, stop_after=1):
+            soonest = min(self._resting.values(), default=float("inf")) - asyncio.get_running_loop().time()
+            async for _ in self._connection.notifies(timeout=max(min(soonest, _WAIT_S), 0.01), stop_after=1):
                 pass
             found = await self._read(limit)
         return found

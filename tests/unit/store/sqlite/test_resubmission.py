@@ -7,6 +7,7 @@ import pytest
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.outgoing import Message
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox, journal, outbox, runs, sessions, wrapped
@@ -27,8 +28,9 @@ OUTCOME = journal.SaveOutcome(
 )  # fmt: skip
 SENT: dict[str, Any] = {
     "events": (inbox.Publish("ev", "paid", b"{}", 2**50),),
-    "posts": (outbox.Post("m1", "orders/eu", b"1"),),
+    "posts": (Message("m1", "orders/eu", b"1"),),
 }
+POSTS = tuple(Message(name, queue, b"1") for name, queue in (("m7", "q/a"), ("m8", "q/b"), ("m9", "q/c")))
 ATTEMPT = journal.SaveAttempt(
     run="mine",
     claim=1,
@@ -91,11 +93,19 @@ COMMANDS: list[Any] = [
         schedule="a", slot_at=5, next_slot_at=10, verdict="run", start=starting("slot", slot=runs.SlotLink("a", 5))
     ),
     acts.MakeSlot(schedule="a", slot_at=5, next_slot_at=10, verdict="skipped"),
+    acts.Audited(
+        "cmd-back", "me", "backfill", "a", acts.BackfillSlot("a", 3, starting("back", slot=runs.SlotLink("a", 3)), "n")
+    ),
     acts.TakeLock(name="new", owner="mine"),
     acts.ReleaseLock(name="l", token=1),
     acts.Audited("cmd-break", "me", "break", "l", acts.BreakLock(name="l")),
     acts.SetMeta(key="k", value="v"),
     acts.SetMeta(key="k", value=None),
+    outbox.TakeQueues("new", 1_000, 9, 9),
+    outbox.SettleQueue("old", "q/a", sent=(1,)),
+    outbox.SettleQueue("old", "q/a", refused=(outbox.Refusal(1, "no"),), away="gone", retry_after_ms=5),
+    acts.Audited("cmd-again", "me", "send again", "m8", outbox.SendAgain("m8")),
+    acts.Audited("cmd-drop", "me", "discard", "m8", outbox.DiscardMessage("m8")),
     wrapped.DescribeWrapped(msgspec.structs.replace(ROW, name="w", kind="script")),
     wrapped.RecordRun(
         id="told",
@@ -140,9 +150,13 @@ def filled(open_one):
             claim(neighbour, "c-theirs", 1)
     do(
         database,
-        msgspec.structs.replace(OUTCOME, run="halted", state=OutcomeState.REFUSED, output=None, failure=BROKEN),
+        msgspec.structs.replace(
+            OUTCOME, run="halted", state=OutcomeState.REFUSED, output=None, failure=BROKEN, posts=POSTS
+        ),
     )
     do(database, HALT)
+    do(database, outbox.TakeQueues("old", 2**40, 2, 1))
+    do(database, outbox.SettleQueue("old", "q/b", refused=(outbox.Refusal(2, "no"),)))
     do(database, acts.PauseAutomation(name="b", until_at=None, by="me", reason=None))
     do(database, runs.Finish(run="failed", claim=1, state=RunState.FAILED, rank=0, failure=BROKEN, failed_ident="s"))
     do(database, runs.Finish(run="done", claim=1, state=RunState.SUCCEEDED, rank=0))

@@ -1,0 +1,1 @@
+update schedules set spec = ?, next_slot_at = ?, spec_at = ? where name = ?

@@ -1,0 +1,129 @@
+"""Slots that are made up for, pauses on record, and schedules whose data are made anew."""
+
+from mainspring.store.base import Unfinished
+from mainspring.store.commands.automations import (
+    BackfillSlot,
+    MakeSlot,
+    PauseAutomation,
+    ResumeAutomation,
+    RetireAutomation,
+    ScheduleRow,
+)
+from mainspring.store.commands.results import Refused, Started
+from mainspring.store.commands.runs import SlotLink
+from mainspring.store.reads.status import plans, slots_between
+from tests.contract.store.process import audited
+
+OLD, NEW = b'{"cron":"0 * * * *"}', b'{"cron":"0 * * * *","years":2}'
+BACKFILL = "backfill of a by cli:ann@host"
+
+
+def row(at, spec=OLD, key="k"):
+    return ScheduleRow("a", "a", spec, at, None, key)
+
+
+def back(store, at, name=None):
+    start = store.starting(id=name or f"back-{at}", slot=SlotLink("a", at), trigger=BACKFILL)
+    return BackfillSlot("a", at, start, "backfilled")
+
+
+def slots(store):
+    return [(one.slot_at, one.verdict, one.run) for one in slots_between(store.reader, "a", 0, 10**15, 100)]
+
+
+def test_slot_below_low_water_is_made_by_backfill_alone(store, clock):
+    """Each once, and what has its run already is refused."""
+    store.announce("a", schedules=(row(clock.now() + 5_000),))
+    answer = store.twice(audited(back(store, 1_000)))
+    assert isinstance(answer, Started)
+    refused = store.do(back(store, 1_000, "other"))
+    assert isinstance(refused, Refused)
+    assert refused.code == "taken"
+    assert slots(store) == [(1_000, "run", "back-1000")]
+
+
+def test_missed_slot_is_made_up_for_by_backfill(store, clock):
+    """Its row says from then on which run it has."""
+    now = clock.now()
+    store.announce("a", schedules=(row(now - 5_000),))
+    store.do(MakeSlot("a", now - 5_000, now + 5_000, "missed", None, "nobody scheduled"))
+    assert isinstance(store.do(back(store, now - 5_000)), Started)
+    assert slots(store) == [(now - 5_000, "run", f"back-{now - 5_000}")]
+
+
+def test_backfill_takes_nothing_from_the_scheduler(store, clock):
+    """What its schedule will come to, and what is not due, is refused; so is a schedule that nobody knows."""
+    now = clock.now()
+    assert store.do(back(store, now - 5_000)).code == "not_found"
+    store.announce("a", schedules=(row(now - 5_000),))
+    for at in (now - 5_000, now - 4_000, now + 60_000):
+        assert store.do(back(store, at)).code == "not_past"
+    assert slots(store) == []
+
+
+def test_backfill_of_a_retired_automation_is_refused(store):
+    """And leaves no row."""
+    store.announce("a", schedules=(row(10**14),))
+    store.do(RetireAutomation("a"))
+    assert store.do(back(store, 1_000)).code == "retired"
+    assert slots(store) == []
+
+
+def test_backfilled_run_that_has_not_begun_is_told_from_the_others(store):
+    """No slot has to wait for what stands in line behind it."""
+    begun = store.begin(trigger=BACKFILL)
+    waiting = store.start(trigger=BACKFILL).run
+    assert store.engine_reads.unfinished("a") == [Unfinished(begun.id, False), Unfinished(waiting, True)]
+
+
+def test_schedule_whose_data_are_made_anew_stays_where_it_is(store, clock):
+    """What is due stays due, what is to come is computed anew, and no slot of the past is forgotten."""
+    now = clock.now()
+    store.announce("a", schedules=(row(now - 5_000),))
+    (first,) = plans(store.reader)
+    store.announce("a", schedules=(row(now + 9_000, NEW),))
+    (second,) = plans(store.reader)
+    assert (second.spec, second.next_slot_at, second.low_water_at) == (NEW, now - 5_000, first.low_water_at)
+    store.do(MakeSlot("a", now - 5_000, now + 8_000, "run", store.starting()))
+    store.announce("a", schedules=(row(now + 9_000, OLD),))
+    assert plans(store.reader)[0].next_slot_at == now + 9_000
+
+
+def test_changed_schedule_makes_no_slot_of_the_past(store, clock):
+    """Another key is another schedule: it begins now."""
+    now = clock.now()
+    store.announce("a", schedules=(row(now - 5_000),))
+    store.announce("a", schedules=(row(now + 9_000, NEW, "other"),))
+    (plan,) = plans(store.reader)
+    assert plan.next_slot_at == now + 9_000
+    assert plan.low_water_at >= now
+
+
+def test_pauses_stay_on_record(store, clock):
+    """Whoever asks later why nothing was made is told: until it was resumed, ended by itself, or another one began."""
+    store.announce("a", schedules=(row(10**14),))
+    first = clock.now()
+    store.do(PauseAutomation("a", None, "ann", "maintenance"))
+    clock.forward(10_000)
+    second = clock.now()
+    store.do(PauseAutomation("a", second + 60_000, "bob", None))
+    clock.forward(10_000)
+    third = clock.now()
+    store.do(ResumeAutomation("a"))
+    one, two = store.engine_reads.pauses("a", 0)
+    assert (one.paused_at, one.ended_at, one.by, one.reason) == (first, second, "ann", "maintenance")
+    assert (two.paused_at, two.until_at, two.ended_at) == (second, second + 60_000, third)
+    assert one.covers(first)
+    assert not one.covers(second)
+    assert two.covers(third - 1)
+    assert not two.covers(third)
+    assert store.engine_reads.pauses("a", second) == [two]
+
+
+def test_pauses_follow_a_new_name(store, clock):
+    """Like all the rest of its history."""
+    store.announce("a", schedules=(row(10**14),))
+    store.do(PauseAutomation("a", None, "ann", None))
+    store.announce("b", was="a")
+    assert [pause.by for pause in store.engine_reads.pauses("b", 0)] == ["ann"]
+    assert store.engine_reads.pauses("a", 0) == []

@@ -1,0 +1,79 @@
+"""Which missed slots are made up for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.misfire import LATE_MS, due_slots, runs_from
+from mainspring.domain.schedule import Schedule
+
+MINUTE = 60_000
+NOW = 1_770_000_000_000 - 1_770_000_000_000 % (60 * MINUTE) + 30_000
+HOUR = NOW - 30_000
+"""The full hour, half a minute ago."""
+POLICIES = st.sampled_from(["none", "last", "all", "all:1", "all:3", "all:1000"])
+
+
+def chosen(schedule: Schedule, first_at: int, now: int, policy: str) -> list[int]:
+    slots = due_slots(schedule, first_at, now)
+    return [slot for slot in slots if slot >= runs_from(schedule, first_at, now, policy)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "minutes", "made_up"),
+    [
+        ("none", 5, []),
+        ("last", 5, [0]),
+        ("all", 5, [-180, -120, -60, 0]),
+        ("all:2", 5, [-60, 0]),
+        ("all:9", 5, [-180, -120, -60, 0]),
+        # the slot of this minute is on time
+        ("none", 0, [0]),
+        ("last", 0, [0]),
+        ("all", 0, [-180, -120, -60, 0]),
+        ("all:1", 0, [-60, 0]),
+    ],
+)
+def test_policy_chooses_among_missed_slots(policy, minutes, made_up):
+    """What is on time runs always; of the rest the newest, none, or each."""
+    now = NOW + minutes * MINUTE
+    found = chosen(Schedule.parse(every="1h"), HOUR - 3 * 60 * MINUTE, now, policy)
+    assert found == [HOUR + at * MINUTE for at in made_up]
+
+
+def test_last_is_one_however_many_were_missed():
+    """More than one pass can look at: only the newest of a thousand runs, not one of each hundred."""
+    schedule = Schedule.parse(cron="* * * * *")
+    now = NOW + 15_000
+    late = chosen(schedule, HOUR - 999 * MINUTE, now + 60 * MINUTE, "all:1")
+    assert len(due_slots(schedule, HOUR - 999 * MINUTE, now)) == 1_000
+    assert len(late) == 2  # the newest late one, and the one on time
+    assert len(due_slots(schedule, HOUR - 999 * MINUTE, now, 100)) == 101
+
+
+def test_slot_that_is_a_minute_old_is_on_time():
+    """To the millisecond."""
+    schedule = Schedule.parse(every="24h")
+    first = schedule.next_after(NOW)
+    assert chosen(schedule, first, first + LATE_MS, "none") == [first]
+    assert chosen(schedule, first, first + LATE_MS + 1, "none") == []
+
+
+@given(
+    spec=st.sampled_from([{"every": "7s"}, {"every": "1h"}, {"cron": "*/5 9-17 * * MON-FRI"}, {"cron": "0 0 1 * *"}]),
+    back=st.integers(0, 40 * 60),
+    policy=POLICIES,
+)
+def test_slots_on_time_always_run_and_of_the_late_ones_the_newest(spec, back, policy):
+    """Chosen slots are the end of what is due, as long as the policy says."""
+    schedule = Schedule.parse(**spec)
+    first = schedule.next_after(NOW - back * MINUTE)
+    slots = due_slots(schedule, first, NOW) if first <= NOW else []
+    found = [slot for slot in slots if slot >= runs_from(schedule, first, NOW, policy)]
+    assert found == slots[len(slots) - len(found) :]
+    late = [slot for slot in slots if NOW - slot > LATE_MS]
+    made_up = [slot for slot in found if slot in late]
+    assert [slot for slot in slots if slot not in late] == [slot for slot in found if slot not in made_up]
+    name, _, most = policy.partition(":")
+    wanted = {"none": 0, "last": int(len(late) == len(slots)), "all": int(most or len(late))}[name]
+    assert len(made_up) == min(wanted, len(late))
