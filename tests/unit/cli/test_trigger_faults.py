@@ -15,7 +15,7 @@ from mainspring.domain.trigger import Trigger
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.runs import Finish, SlotLink
-from mainspring.store.commands.triggers import Gather, RefuseArrival, ReportDesk, TriggerRow
+from mainspring.store.commands.triggers import Gather, RefuseArrival, ReportDesk
 from tests.unit.cli.test_triggers import BOT, DAY, EXTRACT, LOAD, REPORT, announce, start, take_in
 
 SLOT = 1_767_578_400_000
@@ -31,17 +31,6 @@ def shop(stage):
 def told(shop, later: int = 0) -> dict[str, bool]:
     """Each finding with whether it is urgent."""
     return {one.text: one.is_urgent for one in faults_of_triggers(shop.store.reader, shop.now + later)}
-
-
-def announce_queue(shop, problem_path: str | None = None) -> None:
-    queue = Definition(kind=Kind.TASK, name="orders")
-    announce(shop, queue)
-    trigger = msgspec.json.encode(Trigger(source=OnRun(automation="x")))
-    row = TriggerRow("orders/queue", "orders", "queue", trigger, problem_path)
-    from mainspring.store.commands.automations import Announce, AutomationRow
-
-    rows = (AutomationRow("orders", "task", 1, "f", msgspec.json.encode(queue.to_data())),)
-    shop.do(Announce("code", rows, (), (row,)))
 
 
 def end_of_extract(shop, state: RunState, slot_at: int | None = SLOT):
@@ -106,7 +95,8 @@ def test_what_did_not_fit_is_urgent(shop) -> None:
 
 def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     """At once by doctor, by status after a minute; not while its automation is paused."""
-    announce_queue(shop)
+    source = Queue.parse("nats://broker/orders?subject=orders.new")
+    announce(shop, Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
     shop.do(ReportDesk("orders/queue", None, shop.now - 5_000, "connection refused"))
     assert list(told(shop).values()) == [False]
     ((text, urgent),) = told(shop, 2 * MINUTE).items()
