@@ -34,11 +34,16 @@ _IN_THE_STORE = frozenset(
         "clock",
         "worker",
         "scheduler",
+        "slots",
+        "cadence",
+        "calendars",
         "loading",
         "owner",
         "runbook",
         "timeout",
         "success",
+        "triggers",
+        "deliveries",
     }
 )
 """Checks that cannot look where the store cannot be read: each would wait for it anew, and say once more what is wrong with it."""
@@ -66,7 +71,7 @@ def all_checks(invocation: Invocation) -> list[Check]:
 
 def lookers() -> dict[str, Looker]:
     """Return the checks by name."""
-    from mainspring.cli import checks_automations, checks_store, checks_workers
+    from mainspring.cli import checks_automations, checks_schedules, checks_store, checks_triggers, checks_workers
 
     return {
         "config": checks_store.config,
@@ -82,11 +87,16 @@ def lookers() -> dict[str, Looker]:
         "tzdata": checks_workers.time_zones,
         "worker": checks_workers.worker,
         "scheduler": checks_workers.scheduler,
+        "slots": checks_schedules.slots,
+        "cadence": checks_schedules.cadence,
+        "calendars": checks_schedules.calendars,
         "loading": checks_automations.loading,
         "owner": checks_automations.owner,
         "runbook": checks_automations.runbook,
         "timeout": checks_automations.timeout,
         "success": checks_automations.success,
+        "triggers": checks_triggers.triggers,
+        "deliveries": checks_triggers.deliveries,
     }
 
 
