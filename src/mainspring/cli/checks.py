@@ -34,6 +34,7 @@ _IN_THE_STORE = frozenset(
         "clock",
         "worker",
         "scheduler",
+        "outbox",
         "loading",
         "owner",
         "runbook",
@@ -66,7 +67,7 @@ def all_checks(invocation: Invocation) -> list[Check]:
 
 def lookers() -> dict[str, Looker]:
     """Return the checks by name."""
-    from mainspring.cli import checks_automations, checks_store, checks_workers
+    from mainspring.cli import checks_automations, checks_outbox, checks_store, checks_workers
 
     return {
         "config": checks_store.config,
@@ -82,6 +83,7 @@ def lookers() -> dict[str, Looker]:
         "tzdata": checks_workers.time_zones,
         "worker": checks_workers.worker,
         "scheduler": checks_workers.scheduler,
+        "outbox": checks_outbox.outbox,
         "loading": checks_automations.loading,
         "owner": checks_automations.owner,
         "runbook": checks_automations.runbook,

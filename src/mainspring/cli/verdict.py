@@ -41,6 +41,7 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     from mainspring.cli.checks_store import LITTLE
     from mainspring.engine.announcing import PROBLEMS, problems_of
     from mainspring.store.held import HELD
+    from mainspring.store.reads import outbox as reads_outbox
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
 
@@ -74,6 +75,8 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     problems += standstill.of_workers(sessions, now, needed=bool(served) or any(queue.backlog for queue in queues))
     problems += standstill.of_queues(queues, now)
     problems += standstill.of_runs(reads_status.ready_groups(reader, now), sessions, queues, paused, now)
+    refused = reads_outbox.list_refused_messages(reader, 1_000)
+    problems += standstill.of_outbox(reads_outbox.list_outbox_queues(reader), len(refused), now)
     problems += standstill.of_space(free, LITTLE)
     figures: dict[str, Any] = {
         "store": store,
