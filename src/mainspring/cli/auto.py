@@ -1,4 +1,4 @@
-"""`mainspring auto list|show|next`: definitions as the store knows them.
+"""`mainspring auto list|show`: definitions as the store knows them.
 
 With -m, or where no worker has announced any yet, the code is loaded and asked.
 """
@@ -40,7 +40,7 @@ def known_automations(invocation: Invocation, modules: tuple[str, ...] = (), *, 
 
     views: list[AutomationView] = [] if modules else invocation.rows(lambda reader: automations(reader, None))
     if views:
-        return [Known(view.name, _definition_of(view), view, view.problem) for view in views]
+        return [Known(view.name, definition_of(view), view, view.problem) for view in views]
     registry = invocation.registry(modules)
     if not quiet:
         _tell(invocation, registry.problems)
@@ -62,7 +62,8 @@ def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ..
     return invocation.registry(modules).problems
 
 
-def _definition_of(view: "AutomationView") -> "Definition | None":
+def definition_of(view: "AutomationView") -> "Definition | None":
+    """Return the definition that a worker announced; None if this version cannot read it."""
     from mainspring.domain.definition import Definition
 
     try:
@@ -100,7 +101,7 @@ def schedule_text(definition: "Definition | None") -> str:
     return "; ".join(schedule.describe() for schedule in definition.schedules)
 
 
-def _from(known: Known, now: int) -> int | None:
+def makes_from(known: Known, now: int) -> int | None:
     """Return from when on its schedules make runs again: now, the end of its pause, or None = not before somebody acts."""
     state = state_of(known, now)
     if state == "paused" and known.view is not None:
@@ -172,7 +173,7 @@ def row_data(known: Known, now: int) -> dict[str, Any]:
         "state": state,
         "version": definition.version if definition else 0,
         "schedule": schedule_text(definition) if definition and definition.schedules else None,
-        "next_at": next_at(definition, _from(known, now)),
+        "next_at": next_at(definition, makes_from(known, now)),
         "owner": definition.option("owner") if definition else None,
         "problem": known.problem,
     }
@@ -198,30 +199,3 @@ def show(invocation: Invocation, name: str, modules: tuple[str, ...]) -> None:
     from mainspring.cli.auto_show import print_automation
 
     print_automation(invocation, find_automation(invocation, name, modules))
-
-
-@command("next", "show when it starts next")
-@click.argument("name", type=params.AUTOMATION)
-@click.option("-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="how many due times")
-@modules_option
-@pass_invocation
-def next_command(invocation: Invocation, name: str, count: int, modules: tuple[str, ...]) -> None:
-    """Computed from its schedules, in their own time zones."""
-    known, now = find_automation(invocation, name, modules), invocation.clock.now()
-    schedules, start = known.definition.schedules if known.definition else (), _from(known, now)
-    slots = [
-        {"slot_at": slot, "local": one.local(slot).strftime("%Y-%m-%d %H:%M:%S %Z"), "schedule": one.describe()}
-        for one in schedules
-        if start is not None
-        for slot in one.slots_between(start, start + 100 * 366 * 86_400_000, limit=count)
-    ]
-    slots = sorted(slots, key=lambda slot: slot["slot_at"])[:count]
-    columns = [
-        Column("DUE", lambda row: row["local"]),
-        Column("IN", lambda row: words.ago(row["slot_at"], now)),
-        Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-", 40)),
-    ]
-    empty = f"{name} has no schedule: it starts when somebody starts it."
-    if start is None and schedules:
-        empty = f"{name} is {state_of(known, now)}: its schedule starts nothing. See: mainspring auto show {name}"
-    invocation.output.rows(slots, columns, empty=empty)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.cli import words
 from mainspring.cli.auto import Known, row_data
+from mainspring.cli.cadence import cadence_text, cadences
 from mainspring.domain.options import options_of
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from mainspring.store.views import RunRow
 
 _RUNS = 10
+CLOCKS = "change forward: the first instant after the gap; back: once, the first time; intervals count elapsed time"
+"""What changes of the clocks do to slots: the one policy there is."""
 
 
 def option_rows(definition: "Definition") -> list[dict[str, Any]]:
@@ -43,6 +46,7 @@ def print_automation(invocation: "Invocation", known: Known) -> None:
         "parameters": definition.parameters if definition else None,
         "options": {row["name"]: plain(row["value"]) for row in options},
         "set": [row["name"] for row in options if row["set"]],
+        "cadence": cadences(invocation, known, now),
         "runs": runs,
     }
     invocation.output.document(data, lambda: _print(invocation, known, data, options, now))
@@ -68,12 +72,14 @@ def _print(
         if definition.parameters.get("properties"):
             output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
     output.line(f"  starts    {words.one_line(data['schedule'] or '-', 200)}")
+    _print_times(invocation, known, data)
     slot = data["next_at"]
     if slot is not None:
         output.line(f"  next      {words.moment(slot, now, invocation.zone)}")
     if view is not None and view.paused_at is not None:
         because = f": {words.one_line(view.pause_reason)}" if view.pause_reason else ""
-        output.line(f"  paused    {words.ago(view.paused_at, now)} by {words.one_line(view.paused_by)}{because}")
+        until = "" if view.paused_until is None else f" until {words.moment(view.paused_until, now, invocation.zone)}"
+        output.line(f"  paused    {words.ago(view.paused_at, now)}{until} by {words.one_line(view.paused_by)}{because}")
     if known.problem:
         output.line(output.paint(f"  problem   {words.one_line(known.problem)}", "red"))
     group = None
@@ -85,6 +91,16 @@ def _print(
     for run in data["runs"]:
         state = output.paint(f"{words.state_word(run.state):<18}", words.COLOURS[run.state])
         output.line(f"  {state}{run.id}  {words.ago(run.created_at, now)}")
+
+
+def _print_times(invocation: "Invocation", known: Known, data: dict[str, Any]) -> None:
+    """Print how its schedules keep their times, and what clocks do to them."""
+    output, schedules = invocation.output, known.definition.schedules if known.definition is not None else ()
+    for line in data["cadence"]:
+        text = f"  cadence   {cadence_text(line)}"
+        output.line(output.paint(text, "yellow") if line["slips"] else text)
+    if any(schedule.has_time_of_day for schedule in schedules):
+        output.line(f"  clocks    {CLOCKS}")
 
 
 def _value(row: dict[str, Any]) -> str:

@@ -35,11 +35,16 @@ _IN_THE_STORE = frozenset(
         "worker",
         "scheduler",
         "outbox",
+        "slots",
+        "cadence",
+        "calendars",
         "loading",
         "owner",
         "runbook",
         "timeout",
         "success",
+        "triggers",
+        "deliveries",
     }
 )
 """Checks that cannot look where the store cannot be read: each would wait for it anew, and say once more what is wrong with it."""
@@ -67,7 +72,14 @@ def all_checks(invocation: Invocation) -> list[Check]:
 
 def lookers() -> dict[str, Looker]:
     """Return the checks by name."""
-    from mainspring.cli import checks_automations, checks_outbox, checks_store, checks_workers
+    from mainspring.cli import (
+        checks_automations,
+        checks_outbox,
+        checks_schedules,
+        checks_store,
+        checks_triggers,
+        checks_workers,
+    )
 
     return {
         "config": checks_store.config,
@@ -84,11 +96,16 @@ def lookers() -> dict[str, Looker]:
         "worker": checks_workers.worker,
         "scheduler": checks_workers.scheduler,
         "outbox": checks_outbox.outbox,
+        "slots": checks_schedules.slots,
+        "cadence": checks_schedules.cadence,
+        "calendars": checks_schedules.calendars,
         "loading": checks_automations.loading,
         "owner": checks_automations.owner,
         "runbook": checks_automations.runbook,
         "timeout": checks_automations.timeout,
         "success": checks_automations.success,
+        "triggers": checks_triggers.triggers,
+        "deliveries": checks_triggers.deliveries,
     }
 
 

@@ -24,7 +24,8 @@ _AUTO: Final = {
     "pause": Leaf(f"{_CLI}.auto_acts:pause", "start nothing of it for a while"),
     "resume": Leaf(f"{_CLI}.auto_acts:resume", "take a pause or a retirement back"),
     "retire": Leaf(f"{_CLI}.auto_acts:retire", "declare it gone for good, so that nobody misses it"),
-    "next": Leaf(f"{_CLI}.auto:next_command", "show when it starts next"),
+    "next": Leaf(f"{_CLI}.auto_next:next_command", "show when it starts next, or would between two times"),
+    "backfill": Leaf(f"{_CLI}.auto_backfill:backfill_command", "make the runs of due times of the past"),
     "graph": Leaf(f"{_CLI}.auto_graph:graph", "show what starts what"),
 }
 _FAILED: Final = {

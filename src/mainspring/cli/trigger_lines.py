@@ -6,8 +6,6 @@ import msgspec
 
 from mainspring.cli.curl import base_url, curl_line
 from mainspring.cli.source_words import source_words
-from mainspring.cli.verdict import DAY_MS
-from mainspring.cli.words import many
 from mainspring.domain.states import SessionState
 from mainspring.domain.webhook import Webhook
 from mainspring.store.base import Reader
@@ -16,7 +14,7 @@ from mainspring.store.reads.status import sessions
 from mainspring.store.trigger_views import Arrived, DeskView
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 
-STATES = ("listening", "away", "paused", "problem")
+DAY_MS = 86_400_000
 _FETCHED = ("queue", "files")
 _MOST_SESSIONS = 1_000
 
@@ -47,8 +45,8 @@ class Hooks(msgspec.Struct, frozen=True):
     bind: str
 
 
-def trigger_lines(reader: Reader, now: int, hooks: Hooks) -> list[TriggerLine]:
-    """Return all triggers that are declared, by name."""
+def trigger_lines(reader: Reader, now: int, hooks: Hooks, *, with_last: bool = True) -> list[TriggerLine]:
+    """Return all triggers that are declared, by name; `with_last` = also when the last delivery came, if that was before today."""
     known = KnownTriggers(reader)
     known.look()
     arrived = reads.arrived_since(reader, now - DAY_MS)
@@ -71,7 +69,7 @@ def trigger_lines(reader: Reader, now: int, hooks: Hooks) -> list[TriggerLine]:
                 arrived=of_day.states,
                 at_the_door=of_day.at_the_door,
                 capped=arrived.more,
-                last_at=of_day.last_at or reads.last_at(reader, one.name),
+                last_at=of_day.last_at or (reads.last_at(reader, one.name) if with_last else None),
                 curl=_curl(one, hooks),
                 **state,
             )
@@ -124,8 +122,3 @@ def _unreadable(name: str, why: str) -> TriggerLine:
     return TriggerLine(
         name=name, automation=automation, kind=end.partition("#")[0], state="problem", listens_to="?", why=said
     )
-
-
-def counted(number: int, verb: str) -> str:
-    """Return "1 delivery failed", "3 deliveries failed"."""
-    return f"{many(number, 'delivery', 'deliveries')} {verb}"

@@ -34,7 +34,7 @@ Bare = Callable[[int], int | None]
 
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Open and closed days. `weekdays`: 0 = Monday; `holidays`: what was asked for, `dates` what came of it up to the end of `known_until`."""
+    """Open and closed days. `weekdays`: 0 = Monday; `holidays`: what was asked for, `dates`: what came of it to the year `known_until`."""
 
     name: str
     weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)

@@ -57,7 +57,7 @@ def read_request(webhook: Webhook, body: bytes, headers: Mapping[str, str]) -> I
         key=key,
         body=body,
         data=None if is_body else msgspec.json.encode(data),
-        headers=_kept(webhook.verify, headers),
+        headers=kept_headers(webhook.verify, headers),
         name=name,
         redelivered=_redelivered(headers),
     )
@@ -132,7 +132,7 @@ def _text(data: Any, field: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _kept(verifier: Verifier, headers: Mapping[str, str]) -> dict[str, str]:
+def kept_headers(verifier: Verifier, headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers without those that are, or carry, a secret."""
     own = verifier.header if isinstance(verifier, Bearer) else None
     return {name: said for name, said in headers.items() if name not in _NEVER_KEPT and name != own}

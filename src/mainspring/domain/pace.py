@@ -91,6 +91,11 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return all(value is None for value in (self.debounce, self.throttle, self.batch, self.dedup, self.rate))
 
     @property
+    def remembers(self) -> int:
+        """How long (ms) after it changed the mark of a key still says something."""
+        return max(self.dedup or 0, self.throttle or 0, self.rate[1] if self.rate is not None else 0)
+
+    @property
     def takes_many(self) -> bool:
         """Whether a run is given a list of arrivals."""
         return self.batch is not None

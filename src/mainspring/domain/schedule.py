@@ -28,7 +28,7 @@ _LONG_AGO = 946_684_800_000
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One of `cron` (plain fields, in `tz`), `every` (milliseconds, shifted by `offset`) and `at` (a wall-clock time of `tz`, or an instant)."""
+    """One of `cron` (plain fields, in `tz`), `every` (milliseconds, shifted by `offset`), `at` (wall-clock time of `tz`, or an instant)."""
 
     cron: str | None = None
     every: int | None = None
@@ -110,7 +110,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"at {self.at} {self.tz}{days}" if self.at is not None else f"cron {self.cron} {self.tz}{days}"
 
     def next_after(self, at: int) -> int | None:
-        """Return the first slot strictly after the instant `at`; None only where none follows: after `at`, or at the end of the calendar."""
+        """Return the first slot strictly after the instant `at`; None where none follows."""
         if self.calendar is None:
             return self.bare_next_after(at)
         return self.calendar.next_after(at, self.bare_next_after, zone_of(self.tz), moves=self.has_time_of_day)

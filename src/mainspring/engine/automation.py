@@ -127,7 +127,7 @@ class Automation:
         return next((draft.filter for known, draft in named(self._triggers) if known == end), None)
 
     def add_trigger(self, draft: Draft) -> None:
-        """Let it start by one more trigger, of a decorator above: the lowest is applied first, and they are numbered as they are written."""
+        """Let it start by one more trigger, of a decorator above it: the lowest comes first, and they are numbered as they are written."""
         self._triggers.insert(0, draft)
         self._complete = None
 

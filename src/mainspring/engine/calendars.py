@@ -1,4 +1,4 @@
-"""Calendars by name while automations are loaded; their dates become part of each definition, so that whoever schedules needs no name of one.
+"""Calendars by name while automations are loaded. They become part of each definition, so that whoever schedules needs no name of one.
 
 Invariant: a name that is not known here never loses its meaning in silence. While a project is loaded it is an error; elsewhere (a child
 process that imports a step) the schedule stays without days, and is not announced.

@@ -1,8 +1,9 @@
 """The scheduler: makes the runs of due slots. Any number may run at once, for a slot is one row.
 
 It needs nobody's code: definition and input are read from the store, as the last worker that could load them announced them.
-A slot's run, the slot's row and the next due time are one commit. What was missed while nobody scheduled is decided
-by the definition's `misfire` (see domain/misfire.py); slots that are not run get a row that says so. `overlap` decides what a slot does while the last run goes on.
+A slot's run, the slot's row and the next due time are one commit. What was missed while nobody scheduled is decided by the definition's
+`misfire` (see domain/misfire.py); slots that are not run get a row that says so. `overlap` decides what a slot does while the last run
+goes on.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Result
-from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory
+from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 
 class Reads(Protocol):
@@ -24,6 +24,14 @@ class Reads(Protocol):
         cursor: int | None = None,
     ) -> RunPage:
         """Return a page of runs, newest first."""
+        ...
+
+    def plans(self, automation: str | None) -> list[SchedulePlan]:
+        """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
+        ...
+
+    def slots_between(self, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
+        """Return the slots on record from one instant to another, both included, oldest first."""
         ...
 
     def meta(self, key: str) -> str | None:

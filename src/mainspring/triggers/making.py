@@ -12,7 +12,7 @@ from mainspring.domain.codec import too_large
 from mainspring.domain.ids import derived_id
 from mainspring.domain.sealing import Sealing
 from mainspring.engine.starting import start_command
-from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.runs import SlotLink, StartRun
 from mainspring.triggers.known import KnownTrigger
 
 Event = dict[str, Any]
@@ -67,9 +67,13 @@ def start_of(
 ) -> StartRun:
     """Return the command that starts one run for these events, oldest first. `delivery` = the first one's, from which the run's id follows.
 
+    A run that follows another one serves the slot of that one, so that a whole chain is told apart by it.
+
     Raises:
         ArgumentError, OptionError, ValueRefusedError: the events do not fit the automation.
     """
+    if slot_at is None and known.trigger.kind == "run":
+        slot_at = events[-1]["data"]["slot_at"]
     arguments = known.trigger.reading.arguments(list(events))
     data = canonical_bytes(arguments, f"the event of {known.name}", None)
     if len(data) > sealing.limit:
@@ -78,8 +82,9 @@ def start_of(
         known.definition,
         data,
         run=derived_id("r", now, delivery),
-        now_at=now if slot_at is None else slot_at,
+        now_at=now,
         trigger=f"trigger {known.name}",
+        slot=None if slot_at is None else SlotLink(None, slot_at),
         sealing=sealing,
     )
     if start.partition is None:

@@ -55,20 +55,17 @@ def copy(name: str, source: int, into: int, sha256: str, part: str) -> None:
     try:
         size = os.fstat(old).st_size
         taken = _taken(names_like(name, sha256), into)
-        if any(holds(there, into, sha256, size) for there in taken):
-            return  # whoever was killed before it took the old name away
-        try:
+        if not any(holds(there, into, sha256, size) for there in taken):  # else it was done by one who was killed since
             read = _copy(old, part, into)
             failpoints.hit("files.copied")
             if read != sha256:
                 raise OSError(errno.EBUSY, "somebody still writes to it")
             put(part, into, into, names_like(name, sha256))
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(part, dir_fd=into)
-        os.fsync(into)
     finally:
         os.close(old)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part, dir_fd=into)
+    os.fsync(into)
 
 
 def names_like(name: str, sha256: str) -> Iterator[str]:

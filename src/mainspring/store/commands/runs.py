@@ -37,9 +37,9 @@ class ParentLink(msgspec.Struct, frozen=True):
 
 
 class SlotLink(msgspec.Struct, frozen=True):
-    """The due time of a schedule that this run serves."""
+    """The due time of a schedule that this run serves; `schedule` None = it follows a run that did, for the same slot."""
 
-    schedule: str
+    schedule: str | None
     slot_at: int
 
 

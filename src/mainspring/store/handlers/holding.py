@@ -37,13 +37,15 @@ def let_go(tx: Transaction, command: LetGo) -> Started | Done | Refused:
     run = c.start.id if ruling.state is DeliveryState.STARTED else None
     tx.change("start_deliveries", (ruling.state.value, ruling.note, run, tx.now, ids))
     if run is not None:
-        write_mark(tx, c.trigger, c.by, counted(c.pace, mark, tx.now, started=True))
+        write_mark(tx, c.trigger, c.by, c.pace, counted(c.pace, mark, tx.now, started=True))
     return answer if isinstance(answer, Started) else DONE
 
 
 def _let_go_before(tx: Transaction, command: LetGo) -> Started | Done | Refused:
     """Return what the first try of this command answered; refused if somebody else was first."""
     row = tx.one("read_delivery_state", (command.deliveries[0],))
+    if tx.again and row is not None and command.start is None and row[0] == DeliveryState.FAILED:
+        return DONE
     if tx.again and row is not None and command.start is not None and row[1] == command.start.id:
         found = tx.one("find_start", (command.start.id,))
         if found is not None:
@@ -66,40 +68,66 @@ def gather(tx: Transaction, command: Gather) -> Started | Done | Refused:
     if c.delivery is not None:
         row = tx.one("read_delivery_state", (c.delivery,))
         if row is None or row[0] != DeliveryState.RECEIVED:
-            return DONE if tx.again else Refused("changed", "another router was first")
+            return _gathered_before(tx, command) or (
+                DONE if tx.again else Refused("changed", "another router was first")
+            )
         tx.change("write_gathering", (c.trigger, c.per, c.wanted, c.deadline_at, tx.now))
     known = tx.one("read_gathering", (c.trigger, c.per))
     if known is None:
         return Refused("changed", "there is nothing to start")
     run = known[3]
     if c.delivery is not None:
-        # What ends once more after its run was started changes nothing: the start happens once for its slot or key.
-        note = f"run {run} was started before" if run is not None else None
-        state = DeliveryState.HELD if run is None else DeliveryState.DROPPED
-        tx.change("settle_delivery", (state.value, note, None, None, c.per, tx.now, c.delivery))
-        if run is None:
-            tx.change(
-                "write_gathered", (c.trigger, c.per, c.automation, c.run, c.state, int(c.counts), c.delivery, tx.now)
-            )
+        _put(tx, command, c.delivery, run)
     if run is not None:
-        return DONE
+        return _gathered_before(tx, command) or DONE
     tx.change("count_gathered", (None, tx.now, c.trigger, c.per))
     known = tx.one("read_gathering", (c.trigger, c.per))
-    if c.start is None or known is None or known[1] < known[0]:
-        tx.ready = True
+    if known is None or known[1] < known[0]:
         return DONE
-    return _start_gathered(tx, command, c.start.id)
+    if c.start is None and c.note is None:
+        tx.ready = (
+            True  # another router put one of the others here meanwhile: all are there, and whoever looks next starts it
+        )
+        return DONE
+    return _start_gathered(tx, command)
 
 
-def _start_gathered(tx: Transaction, c: Gather, run: str) -> Started | Done:
-    assert c.start is not None
-    answer = start_run(tx, c.start)
-    if isinstance(answer, Refused) and answer.code == "busy":
-        tx.ready = True
-        return DONE  # it is complete, so it is looked at again
-    ruling = _ruling(answer, run)
+def _put(tx: Transaction, c: Gather, delivery: str, run: str | None) -> None:
+    """Let an end stand for its automation. One that counts is not replaced by one that does not; what started already stays so."""
+    before = tx.one("read_gathered", (c.trigger, c.per, c.automation))
+    state, note = DeliveryState.HELD, None
+    if run is not None:
+        state, note = DeliveryState.DROPPED, f"run {run} was started before" if run else "it was decided before"
+    elif before is not None and before[1] and not c.counts:
+        state, note = DeliveryState.DROPPED, "another end of it counts already"
+    tx.change("settle_delivery", (state.value, note, None, None, c.per, tx.now, delivery))
+    if state is DeliveryState.HELD:
+        if before is not None:
+            tx.change("drop_delivery", ("a newer one counts", tx.now, before[0]))
+        row = (c.trigger, c.per, c.automation, c.run, c.state, int(c.counts), delivery, tx.now)
+        tx.change("write_gathered", row)
+
+
+def _gathered_before(tx: Transaction, c: Gather) -> Started | None:
+    """Return the run that the first try of this command started."""
+    known = tx.one("read_gathering", (c.trigger, c.per)) if tx.again else None
+    if known is None or c.start is None or known[3] != c.start.id:
+        return None
+    found = tx.one("find_start", (c.start.id,))
+    return None if found is None else Started(c.start.id, created=True, state=found[0])
+
+
+def _start_gathered(tx: Transaction, c: Gather) -> Started | Done | Refused:
+    answer: Started | Refused | None = None
+    ruling, run = Ruling(DeliveryState.FAILED, note=c.note), ""
+    if c.start is not None:
+        answer = start_run(tx, c.start)
+        if isinstance(answer, Refused) and answer.code == "busy":
+            return answer  # it is complete, so it is looked at again
+        ruling = _ruling(answer, c.start.id)
+        run = answer.run if isinstance(answer, Started) else ""
     ids = json.dumps([row[4] for row in tx.all("list_gathered", (c.trigger, c.per))])
-    started = answer.run if isinstance(answer, Started) else ""
-    tx.change("start_deliveries", (ruling.state.value, ruling.note, started or None, tx.now, ids))
-    tx.change("count_gathered", (started, tx.now, c.trigger, c.per))
+    started = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
+    tx.change("start_deliveries", (ruling.state.value, ruling.note, started, tx.now, ids))
+    tx.change("count_gathered", (run, tx.now, c.trigger, c.per))
     return answer if isinstance(answer, Started) else DONE

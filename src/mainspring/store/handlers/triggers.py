@@ -20,6 +20,7 @@ from mainspring.store.commands.triggers import (
     TakenIn,
     TriggerRow,
 )
+from mainspring.store.handlers import listening
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.transaction import Transaction
 
@@ -33,21 +34,39 @@ def announce_triggers(tx: Transaction, command: Announce) -> None:
     names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.problem is None}
     for automation in names:
         tx.change("forget_topics", (automation,))
+        tx.change("free_paths", (automation,))  # those of one announcement may have changed places
     for row in command.triggers:
         names.setdefault(row.automation, []).append(row.name)
         _write(tx, row)
     for automation, kept in names.items():
         tx.change("end_other_triggers", (tx.now, automation, json.dumps(kept)))
+    listening.forget_listeners(tx)
 
 
 def _write(tx: Transaction, row: TriggerRow) -> None:
-    path, problem = row.path, None
-    taken = None if path is None else tx.one("find_path", (path, row.name))
-    if taken is not None:
-        path, problem = None, f"{row.path} is the path of {taken[0]!r} already"
+    problem = None if row.path is None else _taken(tx, row.name, row.path)
+    path = None if problem is not None else row.path
     tx.change("write_trigger", (row.name, row.automation, row.kind, row.definition, path, problem, tx.now))
     for topic in row.topics:
         tx.change("insert_topic", (topic.kind, topic.name, row.name, topic.condition))
+    if row.topics:
+        tx.change("want_gatherings", (len(row.topics), row.name))
+
+
+def _taken(tx: Transaction, trigger: str, path: str) -> str | None:
+    """Return the problem that a path is another trigger's already; None if it is free."""
+    taken = tx.one("find_path", (path, trigger))
+    if taken is None:
+        return None
+    return f"{path} is the path of {taken[0]!r} already: give one of the two another, and start the worker again"
+
+
+def settle_paths(tx: Transaction, automation: str) -> None:
+    """Take the paths off an automation that somebody else was given while it was retired."""
+    for name, path in tx.all("list_paths_of", (automation,)):
+        problem = _taken(tx, name, path)
+        if problem is not None:
+            tx.change("lose_path", (problem, name))
 
 
 def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
@@ -115,7 +134,7 @@ def pass_on(tx: Transaction, trigger: str, by: str, pace: Pace, start: StartRun 
         if pace.batch is not None and ruling.due_at is not None:
             tx.change("hasten_held", (ruling.due_at, trigger, by))
     if ruling.state in (DeliveryState.HELD, DeliveryState.STARTED):
-        write_mark(tx, trigger, by, counted(pace, mark, tx.now, started=ruling.state is DeliveryState.STARTED))
+        write_mark(tx, trigger, by, pace, counted(pace, mark, tx.now, started=ruling.state is DeliveryState.STARTED))
     return ruling
 
 
@@ -136,9 +155,9 @@ def read_mark(tx: Transaction, trigger: str, by: str) -> Mark:
     return Mark() if row is None else Mark(counted_at=row[0], started_at=row[1], starts=row[2])
 
 
-def write_mark(tx: Transaction, trigger: str, by: str, mark: Mark) -> None:
-    """Remember it."""
-    tx.change("write_pace", (trigger, by, mark.counted_at, mark.started_at, mark.starts, tx.now))
+def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -> None:
+    """Remember it for as long as the pace asks for it."""
+    tx.change("write_pace", (trigger, by, mark.counted_at, mark.started_at, mark.starts, tx.now + pace.remembers))
 
 
 def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> None:
@@ -195,8 +214,10 @@ def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     row = tx.one("read_delivery_state", (c.delivery,))
     if row is None:
         return Refused("changed", f"there is no delivery {c.delivery}")
-    if row[0] != DeliveryState.RECEIVED:
-        return TakenIn(c.delivery, DeliveryState(row[0]), row[1], first=False)
+    state, run, note = row
+    if state != DeliveryState.RECEIVED:
+        first = tx.again and run == (None if run is None or c.start is None else c.start.id)
+        return TakenIn(c.delivery, DeliveryState(state), run, first, note)
     ruling: Ruling | Refused = Ruling(c.state, note=c.note)
     if c.state is DeliveryState.STARTED:
         ruling = pass_on(tx, c.trigger, c.by, c.pace, c.start)

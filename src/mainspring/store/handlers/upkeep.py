@@ -15,6 +15,9 @@ _HOUR_MS = 3_600_000
 FOLD_AFTER_MS = 48 * _HOUR_MS
 """Figures older than this are kept by the hour."""
 
+KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
+"""A key of what arrived counts once for so long at least, whatever the retention of events."""
+
 _OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "runs")
 
 
@@ -40,6 +43,7 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     if command.rollups_before is not None:
         tx.change("prune_rollups", (command.rollups_before,))
         tx.change("prune_rollup_details", (command.rollups_before,))
+    tx.change("prune_outlets", (tx.now,))
     _fold(tx)
     return Numbered(len(gone))
 
@@ -52,10 +56,13 @@ def _prune_events(tx: Transaction, before: int, limit: int) -> None:
 
 def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
     """Forget what arrived, and with it that its key counted; what is undecided stays."""
+    before = min(before, tx.now - KEYS_COUNT_FOR_MS)
     seqs = json.dumps([row[0] for row in tx.all("list_prunable_deliveries", (before, limit))])
     tx.change("prune_deliveries", (seqs,))
-    for query in ("prune_gathered", "prune_gatherings", "prune_paces"):
+    tx.change("give_up_gathered", ("the others did not come", tx.now, before))
+    for query in ("prune_gathered", "prune_gatherings"):
         tx.change(query, (before,))
+    tx.change("prune_paces", (tx.now,))
 
 
 def _fold(tx: Transaction) -> None:

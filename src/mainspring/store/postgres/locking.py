@@ -22,6 +22,7 @@ _LOCKED_BY_NOBODY = frozenset(
     {runs.Complete, runs.Annotate, journal.SaveOutcome, journal.SaveAttempt, journal.SaveCheckpoint, sessions.Beat}
 )
 """What an owner writes down about its own run: nobody else decides upon that, so nothing but its events is locked beforehand."""
+_TAKING_IN = (come.TakeIn, come.Decide, come.LetGo, come.Gather)
 _OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
 
@@ -83,7 +84,8 @@ def _touched_by(part: Any) -> set[str]:
 
 def _locks_alone(commands: list[Any]) -> bool:
     """Tell whether a group is one command whose handler asks for its locks in time, and holds nothing else yet."""
-    return len(commands) == 1 and not isinstance(commands[0], (acts.Audited, runs.Complete, *_ENDING, *_STOPPED))
+    several = (acts.Audited, runs.Complete, *_ENDING, *_STOPPED, *_TAKING_IN)
+    return len(commands) == 1 and not isinstance(commands[0], several)
 
 
 def _lines(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:

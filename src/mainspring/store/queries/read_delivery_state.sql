@@ -1,1 +1,1 @@
-select state, run, trigger, key, filtered from deliveries where id = ?
+select state, run, note from deliveries where id = ?

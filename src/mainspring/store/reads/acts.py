@@ -8,7 +8,7 @@ from mainspring.store.commands.results import Result
 from mainspring.store.held import RESTORED_AT, decision_key
 from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
-from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory
+from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 _RESULT = msgspec.json.Decoder[Result](Result)
 
@@ -36,6 +36,14 @@ class StoredActs:
         return reads_runs.list_runs(
             self._reader, states=states, name=name, since_at=since_at, limit=limit, cursor=cursor
         )
+
+    def plans(self, automation: str | None) -> list[SchedulePlan]:
+        """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
+        return reads_status.plans(self._reader, automation)
+
+    def slots_between(self, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
+        """Return the slots on record from one instant to another, both included, oldest first."""
+        return reads_status.slots_between(self._reader, schedule, first_at, last_at, limit)
 
     def meta(self, key: str) -> str | None:
         """Return one entry of `meta`."""

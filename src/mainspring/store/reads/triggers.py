@@ -116,7 +116,7 @@ def open_gatherings(reader: Reader, trigger: str | None = None, limit: int = 50)
     """Return starts that wait for runs of other automations, the first deadline first, each with the ends that are there."""
     with reader.snapshot() as read:
         return [
-            GatheringView(*row[:6], gathered=[_gathered(one) for one in read("list_gathered", row[:2])])
+            _gathering(row, [_gathered(one) for one in read("list_gathered", row[:2])])
             for row in read("list_open_gatherings", (trigger, limit))
         ]
 
@@ -142,6 +142,11 @@ def held_before(reader: Reader, trigger: str, by: str) -> tuple[tuple[Any, ...],
     """Return what a pace would look at for a key: the fields of domain.pace.Held, and those of its Mark, if there is one."""
     mark = reader.read("read_pace", (trigger, by))
     return reader.read("count_held", (trigger, by))[0], mark[0] if mark else None
+
+
+def _gathering(row: tuple[Any, ...], ends: list[GatheredView]) -> GatheringView:
+    trigger, per, wanted, here, deadline_at, changed_at = row
+    return GatheringView(trigger, per, wanted, here, deadline_at, changed_at, ends)
 
 
 def _gathered(row: tuple[Any, ...]) -> GatheredView:

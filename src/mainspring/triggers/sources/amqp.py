@@ -21,6 +21,8 @@ from mainspring.domain.text import decode_bytes
 _ANSWER_S = 5.0
 _WAIT_S = 5.0
 _HEARTBEAT_S = 10
+_GATHERS_S = 0.002
+"""What the broker sends together arrives one by one: so long is waited for the others."""
 _OF_BROKER = "x-"
 
 
@@ -94,6 +96,8 @@ class AmqpSource:
                 found.append(_message_of(await self._arrived.get()))
         except TimeoutError:
             return []
+        if self._arrived.qsize() + 1 < limit:
+            await asyncio.sleep(_GATHERS_S)
         while len(found) < limit and not self._arrived.empty():
             found.append(_message_of(self._arrived.get_nowait()))
         return [self._message(one) for one in found]

@@ -45,12 +45,13 @@ create table deliveries (
     changed_at  bigint not null
 );
 create unique index deliveries_key on deliveries (trigger, key);
-create index deliveries_received on deliveries (filtered, seq) where state = 'received';
+create index deliveries_received on deliveries (filtered, trigger, seq) where state = 'received';
 create index deliveries_due   on deliveries (due_at) where state = 'held' and due_at is not null;
 create index deliveries_held  on deliveries (trigger, by_key, seq) where state = 'held';
 create index deliveries_state on deliveries (state, seq) where state not in ('started', 'received', 'held');
+create index deliveries_source on deliveries (source) where state in ('held', 'received');
 create index deliveries_run   on deliveries (run) where run is not null;
-create index deliveries_old   on deliveries (changed_at) where state not in ('received', 'held');
+create index deliveries_old   on deliveries (changed_at) where state not in ('held', 'received');
 
 create table paces (                                -- what is remembered of a key of a trigger: domain.pace.Mark
     trigger    text collate "C" not null,
@@ -58,7 +59,7 @@ create table paces (                                -- what is remembered of a k
     counted_at bigint,
     started_at bigint,
     starts     text collate "C" not null default '[]',
-    changed_at bigint not null,
+    keep_until bigint not null,
     primary key (trigger, by_key)
 );
 
@@ -73,6 +74,7 @@ create table gatherings (                           -- runs of several automatio
     primary key (trigger, per)
 );
 create index gatherings_open on gatherings (trigger, deadline_at) where run is null;
+create index gatherings_complete on gatherings (deadline_at) where run is null and here >= wanted;
 
 create table gathered (
     trigger    text collate "C" not null,

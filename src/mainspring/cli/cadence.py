@@ -1,0 +1,69 @@
+"""How often an automation really starts, as far as it is on record, against how often its schedules say."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from mainspring.cli import words
+from mainspring.cli.auto import Known
+from mainspring.cli.auto_next import named_schedules
+
+if TYPE_CHECKING:
+    from mainspring.cli.context import Invocation
+    from mainspring.domain.punctuality import Punctuality
+    from mainspring.domain.schedule import Schedule
+
+_SLOTS = 50
+"""The newest that are looked at."""
+
+
+def cadences(invocation: "Invocation", known: Known, now: int) -> list[dict[str, Any]]:
+    """Return how each schedule of an automation keeps its times; none where too little is on record."""
+    found: list[dict[str, Any]] = []
+    for name, schedule in named_schedules(known):
+        jitter = known.definition.span("jitter") if known.definition is not None else None
+        kept = _kept(invocation, name, schedule, jitter, now)
+        if kept is not None:
+            found.append(
+                {
+                    "schedule": name,
+                    "slots": kept.slots,
+                    "skipped": kept.skipped,
+                    "declared_ms": kept.declared_ms,
+                    "effective_ms": kept.effective_ms,
+                    "lag_ms": kept.lag_ms,
+                    "slips": kept.slips,
+                }
+            )
+    return found
+
+
+def cadence_text(row: dict[str, Any]) -> str:
+    """Return one cadence in words: "every 1m in effect, every 20s as declared: 33 of 50 slots skipped"."""
+    if row["effective_ms"] is None:
+        return f"none of the last {row['slots']} slots was run, one each {words.span(row['declared_ms'])} as declared"
+    effect = f"one each {words.span(row['effective_ms'])} in effect, each {words.span(row['declared_ms'])} as declared"
+    skipped = f": {row['skipped']} of {row['slots']} slots skipped, since the run before was not over"
+    late = f", begun {words.span(row['lag_ms'])} late" if row["lag_ms"] >= 1_000 else ""
+    return f"{effect}{skipped if row['skipped'] else ''}{late}"
+
+
+def _kept(
+    invocation: "Invocation", name: str, schedule: "Schedule", jitter: timedelta | None, now: int
+) -> "Punctuality | None":
+    from mainspring.domain.punctuality import Served, punctuality_of
+    from mainspring.domain.schedule import jitter_of
+    from mainspring.store.reads.status import slot_starts
+
+    newest = invocation.rows(lambda reader: slot_starts(reader, name, _SLOTS))
+    served = [
+        Served(
+            one.slot_at,
+            one.slot_at + jitter_of(name, one.slot_at, jitter),
+            one.started_at,
+            one.verdict == "skipped",
+        )
+        for one in newest
+        if one.verdict != "missed"
+        and (one.verdict == "skipped" or one.started_at is not None or one.finished_at is None)
+    ]
+    return punctuality_of(served, now)

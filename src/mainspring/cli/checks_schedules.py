@@ -1,0 +1,63 @@
+"""Checks of schedules: that no slot is lost, that they keep their times, and that their calendars are known far enough ahead."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from mainspring.cli.checks import Check, ok
+from mainspring.cli.context import Invocation
+from mainspring.cli.words import many, moment
+
+_LOOKED_BACK_MS = 7 * 86_400_000
+_SHOWN = 5
+
+
+def slots(invocation: Invocation) -> Iterator[Check]:
+    """Each slot of the last week has a run, or a record of why not: computed anew from the definitions."""
+    from mainspring.service.slot_check import unaccounted
+    from mainspring.store.reads.acts import StoredActs
+
+    now = invocation.clock.now()
+    found = invocation.rows(lambda reader: unaccounted(StoredActs(reader), now - _LOOKED_BACK_MS, now, now))
+    for one in found[:_SHOWN]:
+        first, last = (moment(at, now, invocation.zone) for at in (one.slots[0], one.slots[-1]))
+        yield Check(
+            "slots",
+            "problem",
+            f"{one.schedule}: {many(len(one.slots), 'due time')} with neither run nor record, from {first} to {last}",
+            f"mainspring auto next {one.automation} --from 7d shows which; mainspring auto backfill makes up for them",
+        )
+    if not found:
+        yield ok("slots", "each due time of the last week has a run or a record of why not")
+
+
+def cadence(invocation: Invocation) -> Iterator[Check]:
+    """Schedules start as often as they say."""
+    from mainspring.cli.auto import known_automations, state_of
+    from mainspring.cli.cadence import cadence_text, cadences
+
+    now = invocation.clock.now()
+    ready = [one for one in known_automations(invocation, quiet=True) if one.view and state_of(one, now) == "ready"]
+    slipping = [row for one in ready for row in cadences(invocation, one, now) if row["slips"]]
+    for row in slipping[:_SHOWN]:
+        fix = "Make its runs shorter or its interval longer; overlap= says what a slot does while the last run goes on"
+        yield Check("cadence", "warning", f"{row['schedule']}: {cadence_text(row)}", fix)
+    if not slipping:
+        yield ok("cadence", "schedules start as often as they say")
+
+
+def calendars(invocation: Invocation) -> Iterator[Check]:
+    """The dates of holidays are known for a year ahead."""
+    from mainspring.cli.auto import known_automations
+
+    year = datetime.fromtimestamp(invocation.clock.now() / 1000, UTC).year
+    short: dict[str, int] = {}
+    for one in known_automations(invocation, quiet=True):
+        for schedule in one.definition.schedules if one.view and one.definition else ():
+            calendar = schedule.calendar
+            if calendar is not None and calendar.holidays and calendar.known_until <= year:
+                short[calendar.name] = calendar.known_until
+    for name, until in sorted(short.items()):
+        text = f"calendar {name}: the dates of its holidays are known up to the end of {until}"
+        yield Check("calendars", "warning", text, "Start the workers again: they look up the dates of ten more years")
+    if not short:
+        yield ok("calendars", "the holidays of all calendars are known for a year ahead")

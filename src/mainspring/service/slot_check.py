@@ -1,0 +1,52 @@
+"""The independent check of schedulers: slots are computed anew from the definitions, and each must have a run or a record of why not.
+
+What a schedule keeps for itself, when it is due next, is not believed: a schedule that stands still without an error, which nobody else
+would see, is found. Only where that is overdue, so that the check of the scheduler tells it, is the rest left to the scheduler.
+"""
+
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.misfire import LATE_MS
+from mainspring.domain.schedule import Schedule
+from mainspring.service.reads import Reads
+from mainspring.store.views import SchedulePlan
+
+MOST: Final = 20_000
+"""Slots of one schedule that are looked at, the newest of the range."""
+
+
+class Unaccounted(msgspec.Struct, frozen=True):
+    """Slots of a schedule that have neither run nor record."""
+
+    automation: str
+    schedule: str
+    slots: list[int]
+
+
+def unaccounted(reads: Reads, first_at: int, end_at: int, now_at: int) -> list[Unaccounted]:
+    """Return what is missing from `first_at` to before `end_at` (ms), by schedule; those of the last minute are on their way."""
+    found = []
+    for plan in reads.plans(None):
+        missing = _missing(reads, plan, first_at, min(end_at, now_at - LATE_MS))
+        if missing:
+            found.append(Unaccounted(plan.automation, plan.name, missing))
+    return found
+
+
+def _missing(reads: Reads, plan: SchedulePlan, first_at: int, end_at: int) -> list[int]:
+    spec = msgspec.json.decode(plan.spec)
+    if spec.get("expected"):  # somebody else starts it
+        return []
+    # What was due before its data became what they are, others have told. A pause makes its records when it is over.
+    first_at = max(first_at, plan.low_water_at + 1, (plan.spec_at or 0) + 1)
+    if plan.paused_at is not None and (plan.paused_until is None or plan.paused_until > end_at):
+        end_at = min(end_at, plan.paused_at)
+    if plan.next_slot_at is not None and plan.next_slot_at < end_at:  # late as it is, the scheduler will come to it
+        end_at = plan.next_slot_at
+    if first_at >= end_at:
+        return []
+    slots = Schedule.from_data(spec).newest_between(first_at - 1, end_at - 1, MOST)
+    known = {row.slot_at for row in reads.slots_between(plan.name, slots[0], slots[-1], 2 * MOST)} if slots else set()
+    return [slot for slot in slots if slot not in known]

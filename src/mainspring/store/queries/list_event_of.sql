@@ -1,1 +1,0 @@
-select id, name, key, data, at from events where id = ?

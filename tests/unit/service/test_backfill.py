@@ -1,0 +1,176 @@
+"""Backfill: each slot of the past once, as an act on record; and the check that finds slots without one."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.errors import NotFoundError, OptionError
+from mainspring.domain.rate import parse_rate
+from mainspring.engine.announcing import announcement
+from mainspring.engine.registry import Registry
+from mainspring.service import backfill as service
+from mainspring.service.bulk import Due
+from mainspring.service.slot_check import unaccounted
+from mainspring.store.commands.automations import MakeSlot, PauseAutomation, ResumeAutomation
+from mainspring.store.reads.runs import list_runs
+from mainspring.store.reads.status import slots
+
+HOUR = 3_600_000
+
+
+def declared(**options):
+    with Registry() as registry:
+
+        @ms.task(**({"cron": "0 * * * *", "title": "of {slot:%F %H}"} | options))
+        def work(account: str = "main") -> None: ...
+
+    return registry
+
+
+@pytest.fixture
+def announced(store, clock):
+    """Announce an hourly task; return the full hour before now."""
+
+    def announce(**options):
+        store.apply(announcement(declared(**options), clock.now()))
+        return clock.now() - clock.now() % HOUR
+
+    return announce
+
+
+def make(store, reads, clock, act, first, end, **how):
+    found = service.past_slots(reads, "work", first, end, clock.now())
+    return service.backfill(store, reads, clock, "work", found, act=act, **how)
+
+
+def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act, announced):
+    """From the first instant to before the last; below low water; a second one finds them all made."""
+    top = announced()
+    answer = make(store, reads, clock, act("b1"), top - 3 * HOUR, top)
+    assert (answer.made, answer.refused) == (3, {})
+    runs = list_runs(store.reader, name="work").runs
+    begin = datetime.fromtimestamp((top - 3 * HOUR) / 1000, UTC)
+    titles = [f"of {begin + timedelta(hours=n):%F %H}" for n in range(3)]
+    assert sorted(run.title for run in runs) == titles
+    assert [(one.slot_at, one.verdict) for one in slots(store.reader, "work")] == [
+        (top - n * HOUR, "run") for n in (1, 2, 3)
+    ]
+    again = make(store, reads, clock, act("b2"), top - 4 * HOUR, top)
+    assert (again.made, sum(slot.wants_run for slot in again.slots)) == (1, 1)
+
+
+def test_backfill_repeated_under_its_command_id_makes_no_more(store, reads, clock, act, announced):
+    """Whoever lost the answer asks again."""
+    top = announced()
+    found = service.past_slots(reads, "work", top - 3 * HOUR, top, clock.now())
+    for _ in range(2):
+        answer = service.backfill(store, reads, clock, "work", found, act=act("same"))
+        assert (answer.made, answer.refused) == (3, {})
+    assert len(list_runs(store.reader, name="work").runs) == 3
+    acts = [row for row in reads.audit_rows(limit=100) if row.verb == "backfill"]
+    assert len(acts) == 3
+    assert {row.actor for row in acts} == {"cli:ann@box"}
+
+
+def test_dry_run_changes_nothing(store, reads, clock, act, announced):
+    """It says what would be made."""
+    top = announced()
+    answer = make(store, reads, clock, act("b"), top - 3 * HOUR, top, dry_run=True)
+    assert (answer.made, len(answer.slots)) == (0, 3)
+    assert slots(store.reader, "work") == []
+
+
+def test_missed_slots_are_made_up_for_and_those_to_come_left(store, reads, clock, act, announced):
+    """What the scheduler has not come to is its own."""
+    top = announced()
+    clock.forward(3 * HOUR)
+    store.apply(MakeSlot("work", top + HOUR, top + 2 * HOUR, "missed", None, "nobody scheduled"))
+    found = service.past_slots(reads, "work", top, top + 3 * HOUR, clock.now())
+    assert [(one.slot_at - top, one.verdict, one.is_to_come) for one in found] == [
+        (0, None, False),
+        (HOUR, "missed", False),
+        (2 * HOUR, None, True),
+    ]
+    assert make(store, reads, clock, act("b"), top, top + 3 * HOUR).made == 2
+
+
+def test_backfilled_runs_go_behind_all_others_and_one_after_the_other(store, reads, clock, act, announced):
+    """Lowest priority and one partition, unless runs may overlap; with a rate each has its time."""
+    top = announced()
+    due = Due(clock.now(), parse_rate("1/m"))
+    make(store, reads, clock, act("b"), top - 3 * HOUR, top, due=due)
+    rows = store.reader.read_text(
+        "select priority, partition, due_at from runs where automation = 'work' order by due_at"
+    )
+    assert [(priority, partition) for priority, partition, _ in rows] == [(-1_000, "schedule:work")] * 3
+    assert [due_at - clock.now() for *_, due_at in rows if due_at > clock.now()] == [60_000, 120_000]
+
+
+def test_runs_that_may_overlap_have_no_line(store, reads, clock, act, announced):
+    """overlap="allow" says that they do not mind."""
+    top = announced(overlap="allow")
+    make(store, reads, clock, act("b"), top - 2 * HOUR, top)
+    assert store.reader.read_text("select distinct partition from runs where automation = 'work'") == [(None,)]
+
+
+def test_backfill_refuses_ranges_that_cannot_be(reads, clock, announced):
+    """Empty, of the future, or too long; and what has no schedule."""
+    top = announced()
+    for first, end in ((top, top), (top, clock.now() + HOUR), (top - 20_000 * HOUR, top)):
+        with pytest.raises(OptionError) as refused:
+            service.past_slots(reads, "work", first, end, clock.now())
+        assert refused.value.hint
+    with pytest.raises(NotFoundError, match="no schedule"):
+        service.past_slots(reads, "backup", top - HOUR, top, clock.now())
+
+
+# -- the independent check ---------------------------------------------------------------------------------------------
+
+
+def missing(reads, clock):
+    return [at for one in unaccounted(reads, 0, clock.now(), clock.now()) for at in one.slots]
+
+
+def test_check_finds_slots_with_neither_run_nor_record(store, reads, clock, announced):
+    """A schedule that jumped ahead without an error is found, whatever it says of itself."""
+    top = announced()
+    clock.forward(4 * HOUR)
+    store.apply(MakeSlot("work", top + HOUR, top + 4 * HOUR, "skipped", None, "a run goes on"))
+    assert missing(reads, clock) == [top + 2 * HOUR, top + 3 * HOUR]
+
+
+def test_check_finds_a_schedule_that_stands_still_for_ever(store, reads, clock, announced):
+    """Enabled, no error, and nothing due: windmill 10168."""
+    top = announced()
+    clock.forward(HOUR)
+    store.apply(MakeSlot("work", top + HOUR, None, "skipped"))
+    clock.forward(3 * HOUR + 60_001)
+    assert missing(reads, clock) == [top + 2 * HOUR, top + 3 * HOUR, top + 4 * HOUR]
+
+
+def test_check_leaves_what_is_late_to_the_scheduler(reads, clock, announced):
+    """Its own check says that it is late."""
+    announced()
+    clock.forward(4 * HOUR)
+    assert missing(reads, clock) == []
+
+
+def test_check_expects_nothing_of_a_pause_that_goes_on(store, reads, clock, announced):
+    """Its records are made when it is over; from then on they are expected."""
+    top = announced()
+    clock.forward(HOUR)
+    store.apply(MakeSlot("work", top + HOUR, None, "run", None))
+    store.apply(PauseAutomation("work", None, "ann", None))
+    clock.forward(4 * HOUR + 60_001)
+    assert missing(reads, clock) == []
+    store.apply(ResumeAutomation("work"))
+    assert len(missing(reads, clock)) == 4
+
+
+def test_check_expects_nothing_from_before_a_schedule_was(store, reads, clock, announced):
+    """What another schedule told is not judged by this one."""
+    announced()
+    clock.forward(4 * HOUR)
+    announced(cron="30 * * * *")
+    assert missing(reads, clock) == []
