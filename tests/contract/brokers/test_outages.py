@@ -109,3 +109,14 @@ async def test_a_desk_that_starts_without_its_broker_waits_for_it(desks: Desks):
     await desk.until_taken_in(1)
     assert desk.desk.state.connected
     await desk.stop()
+
+
+async def test_a_queue_that_is_taken_away_is_told(desks: Desks):
+    """A reader whose queue is deleted does not wait for messages that cannot come: it is away, with the reason."""
+    queue = await desks.queue()
+    desk = desks.open(queue)
+    await desk.until(lambda: desk.desk.state.connected)
+    await desks.broker.delete(queue)
+    await desk.until(lambda: not desk.desk.state.connected)
+    assert desk.desk.state.why
+    await desk.stop()
