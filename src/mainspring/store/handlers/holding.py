@@ -44,6 +44,8 @@ def let_go(tx: Transaction, command: LetGo) -> Started | Done | Refused:
 def _let_go_before(tx: Transaction, command: LetGo) -> Started | Done | Refused:
     """Return what the first try of this command answered; refused if somebody else was first."""
     row = tx.one("read_delivery_state", (command.deliveries[0],))
+    if tx.again and row is not None and command.start is None and row[0] == DeliveryState.FAILED:
+        return DONE
     if tx.again and row is not None and command.start is not None and row[1] == command.start.id:
         found = tx.one("find_start", (command.start.id,))
         if found is not None:
