@@ -68,7 +68,9 @@ def gather(tx: Transaction, command: Gather) -> Started | Done | Refused:
     if c.delivery is not None:
         row = tx.one("read_delivery_state", (c.delivery,))
         if row is None or row[0] != DeliveryState.RECEIVED:
-            return _gathered_before(tx, command) or (DONE if tx.again else Refused("changed", "another router was first"))
+            return _gathered_before(tx, command) or (
+                DONE if tx.again else Refused("changed", "another router was first")
+            )
         tx.change("write_gathering", (c.trigger, c.per, c.wanted, c.deadline_at, tx.now))
     known = tx.one("read_gathering", (c.trigger, c.per))
     if known is None:
@@ -83,7 +85,9 @@ def gather(tx: Transaction, command: Gather) -> Started | Done | Refused:
     if known is None or known[1] < known[0]:
         return DONE
     if c.start is None and c.note is None:
-        tx.ready = True  # another router put one of the others here meanwhile: all are there, and whoever looks next starts it
+        tx.ready = (
+            True  # another router put one of the others here meanwhile: all are there, and whoever looks next starts it
+        )
         return DONE
     return _start_gathered(tx, command)
 
