@@ -1,4 +1,4 @@
-"""Webhooks under load whose receivers are killed: exactly the distinct genuine ids run, each once, and every sender hears the same again."""
+"""Webhooks whose receivers are killed under load: exactly the distinct genuine ids run, each once, and a sender hears the same again."""
 
 import asyncio
 import os
@@ -8,7 +8,8 @@ import sqlite3
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,11 @@ class Site:
         more = f'[web]\nbind = "{web}"\n[hooks]\nbind = "{self.hooks}"\n'
         self.project = Project(folder, WORK, more)
         self.project.effects.unlink()
-        with sqlite3.connect(self.project.effects) as effects:
+        with closing(sqlite3.connect(self.project.effects)) as effects:
             effects.execute("create table effects (key text primary key, number int)")
         self.project.up("up")
         self.project.until(lambda: Path(self.project.store).exists())
-        self.store = SqliteStore(self.project.store, clock=SystemClock())
+        self.store = SqliteStore(Path(self.project.store), clock=SystemClock())
         self.store.open()
         self.project.until(lambda: self.rows("select 1 from triggers"))
         self.project.until(self.answers)
@@ -113,12 +114,11 @@ def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
     )
     assert rows == [(key, "succeeded") for key in sorted(genuine)]
     assert site.rows("select count(*) from runs") == [(COUNT,)]
-    with sqlite3.connect(site.project.effects) as effects:
+    with closing(sqlite3.connect(site.project.effects)) as effects:
         assert effects.execute("select count(*), count(distinct number) from effects").fetchall() == [(COUNT, COUNT)]
 
 
-def _until(what: object, sending: threading.Thread) -> None:
-    assert callable(what)
+def _until(what: Callable[[], bool], sending: threading.Thread) -> None:
     until = time.monotonic() + (600 if ALL else 60)
     while not what():
         assert time.monotonic() < until, "the senders do not get on"

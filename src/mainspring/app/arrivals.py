@@ -99,11 +99,11 @@ class Arrivals:
             self._desks[known.name] = known, task
 
     async def _run(self, name: str, desk: Desk) -> None:
-        """Run a desk; one that fails is opened anew, for a fault in it must not end the others."""
+        """Run a desk; one that fails is opened anew."""
         try:
             await desk.run()
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  a fault in one desk must not end the others
             _LOG.exception("the desk of trigger %s failed; it is opened again", name)
             await asyncio.sleep(_AGAIN_S)

@@ -92,7 +92,7 @@ def webhook(
     respond: str | None = None,
     wait: Span | None = None,
     max_body: str | int | None = None,
-    filter: Filter | None = None,  # noqa: A002 - the word for it
+    filter: Filter | None = None,
     within: Span | None = None,
     **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
@@ -123,7 +123,7 @@ def queue(
 ) -> Callable[[T], T]:
     """Start for each message of a broker's queue: nats://, amqp://, redis://, sqs:// or postgresql://.
 
-    `key` and `partition` are templates over the message (id, subject, group, headers, body). A password stands in the address as `{secret:NAME}`.
+    `key` and `partition` are templates over the message (id, subject, group, headers, body). The address names a password: `{secret:NAME}`.
 
     Raises:
         OptionError, UnknownNameError: the address or an option cannot be used.
