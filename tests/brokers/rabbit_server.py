@@ -27,6 +27,7 @@ def program() -> Path | None:
 
 class RabbitServer(BrokerServer):
     name = "rabbit"
+    password = "guest"
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,6 +90,9 @@ class RabbitServer(BrokerServer):
             self._settled_at = time.monotonic() + _SETTLES_S
         return f"amqp://127.0.0.1:{self.port}?queue={name}"
 
+    async def with_user(self, url: str) -> str:
+        return url.replace("://", "://guest:{secret:BROKER}@")
+
     async def send_raw(self, queue: Queue, *messages: Sent) -> None:
         connection = await self._connect()
         channel = await connection.channel()
@@ -96,6 +100,12 @@ class RabbitServer(BrokerServer):
             headers: Any = {**message.headers, "x-odd": bytearray(b"caf\xe9")}
             sent = aio_pika.Message(message.body, headers=headers, message_id=message.key, delivery_mode=2)
             await channel.default_exchange.publish(sent, queue.name)
+        await connection.close()
+
+    async def delete(self, queue: Queue) -> None:
+        connection = await self._connect()
+        channel = await connection.channel()
+        await channel.queue_delete(queue.name)
         await connection.close()
 
     async def left(self, queue: Queue, group: str) -> int:

@@ -15,6 +15,7 @@ from mainspring.domain.queue_source import Queue
 from mainspring.engine.parentage import set_death_signal
 from tests.postgres_server import free_port
 
+PASSWORD = "p@s/s:w%r{d}"
 STARTS_WITHIN_S = 60
 
 
@@ -30,6 +31,7 @@ class BrokerServer:
     """What the suite does with any broker. Subclasses say how it is started, and how its queues are made and counted."""
 
     name = ""
+    password = PASSWORD
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"mainspring-{self.name}-"))
@@ -89,8 +91,16 @@ class BrokerServer:
         """Make an empty queue and return its address; an `ordered` one keeps the order of what it holds, where there are two kinds."""
         raise NotImplementedError
 
+    async def with_user(self, url: str) -> str:
+        """Return the address as a user reaches it whose `password` is the secret BROKER."""
+        raise NotImplementedError
+
     async def send_raw(self, queue: Queue, *messages: Sent) -> None:
         """Send as a foreign program does, with a header `x-odd` that is no UTF-8 where the protocol can carry one."""
+        raise NotImplementedError
+
+    async def delete(self, queue: Queue) -> None:
+        """Delete the queue under whoever reads it."""
         raise NotImplementedError
 
     async def left(self, queue: Queue, group: str) -> int:

@@ -25,7 +25,7 @@ _LOG = logging.getLogger("mainspring.files")
 _SILENT_S = 60.0
 _SHORTEST_REST_S = 0.1
 _SHARE_OF_LOOKING = 4
-"""The desk rests four times as long as it looked, even if it gets hints."""
+"""The desk rests four times as long as it took to look through the folder, even if it gets hints."""
 _TOLD, _LOGGED = 3, 100
 
 
@@ -61,6 +61,7 @@ class FolderDesk:
         self._identity: tuple[int, int] | None = None
         self._hint: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
+        self._listed_for_ms = 0
         self._trouble: str | None = None
         """Why nothing can be moved aside."""
         self.state = DeskState(trigger, away_since=clock.now(), why="it has not looked yet")
@@ -89,7 +90,7 @@ class FolderDesk:
                 except Exception:  # noqa: BLE001  a fault of ours must not end the looks
                     _LOG.exception("trigger %s: a look failed", self._trigger)
                     look_at = self._clock.now() + self._files.every
-                await self._rest(look_at, self._clock.now() - began)
+                await self._rest(look_at)
         finally:
             if self._hint is not None:
                 self._hint.cancel()
@@ -113,7 +114,9 @@ class FolderDesk:
         began = self._clock.now()
         listing = await self._list()
         if listing is not None:
-            self._seen.compare(listing.files, self._clock.now())
+            now = self._clock.now()
+            self._listed_for_ms = now - began
+            self._seen.compare(listing.files, now)
             self._left_out = listing.left_out
             await self._intake.look(began)
             await self._move()
@@ -189,10 +192,12 @@ class FolderDesk:
         soonest = began + self._files.every
         return soonest if ripe_at is None else min(soonest, max(ripe_at, self._intake.held_until_at))
 
-    async def _rest(self, look_at: int, took_ms: int) -> None:
+    async def _rest(self, look_at: int) -> None:
         if self._intake.has_more:
             return
-        await self._sleep(max(_SHORTEST_REST_S, took_ms / 1000 * _SHARE_OF_LOOKING))
+        rest_ms = min(self._listed_for_ms * _SHARE_OF_LOOKING, self._files.every)
+        await self._sleep(max(_SHORTEST_REST_S, rest_ms / 1000))
+        self._listed_for_ms = 0
         asks_at = self._moves.next_at if self._identity is not None else None
         until_at = look_at if asks_at is None else min(look_at, asks_at)
         try:

@@ -37,7 +37,7 @@ class KnownTriggers:
         read: dict[tuple[bytes, bytes], tuple[Trigger, Definition]] = {}
         unreadable: dict[str, str] = {}
         for row in self._reader.read("list_triggers"):
-            name, _, _, written, path, problem, definition, paused_at, paused_until, _ = row
+            name, _, _, written, path, problem, definition, paused_at, paused_until = row
             try:
                 key = (written, definition)
                 pair = self._read.get(key) or (_TRIGGER.decode(written), _definition(definition))

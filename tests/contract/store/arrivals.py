@@ -66,7 +66,9 @@ def letting_go(store: Any, pace: Any, *deliveries: str, **options: Any) -> LetGo
     return LetGo(deliveries=deliveries, pace=pace, **(values | options))
 
 
-def gathering(store: Any, delivery: str | None, automation: str = "", *, start: StartRun | None = None, **options: Any) -> Gather:
+def gathering(
+    store: Any, delivery: str | None, automation: str = "", *, start: StartRun | None = None, **options: Any
+) -> Gather:
     """An end that is put to the others."""
     values: dict[str, Any] = {"trigger": "c/runs", "per": "p", "wanted": 2, "deadline_at": store.clock.now() + 1_000}
     values |= {"run": f"run of {automation}", "state": "succeeded", "counts": True}

@@ -114,7 +114,11 @@ def test_a_new_name_takes_along_what_arrived(store):
     pace = Pace.parse(throttle="1h")
     rows = (hook("a", "/in"), on_event("a"))
     store.do(announced(*rows))
-    store.do(*(taking_in(store, key, pace=pace) for key in ("one", "two")), event(id="e1"), ReportDesk("a/webhook", 1, None, None))
+    store.do(
+        *(taking_in(store, key, pace=pace) for key in ("one", "two")),
+        event(id="e1"),
+        ReportDesk("a/webhook", 1, None, None),
+    )
     new = (hook("new", "/in"), on_event("new"))
     store.do(announced(*new, names=("new", "b"), was={"new": "a"}))
     assert known(store) == {"new/event": (None, None), "new/webhook": ("/in", None)}

@@ -52,13 +52,11 @@ class Trial:
             for expected in [*self._known[key], None]:
                 found = cron.next_after(at)
                 self.decisions += 1
-                if expected is None:
-                    is_right = found is None or found >= last * 60_000
-                else:
-                    is_right = found == expected * 1_000
-                if not is_right or found is None:
-                    if not is_right:
-                        self.wrong.append(f"{zone.key}: {text!r} about {change!r}: {found} instead of {expected}")
+                after = found is None or found >= last * 60_000
+                if not (after if expected is None else found == expected * 1_000):
+                    self.wrong.append(f"{zone.key}: {text!r} about {change!r}: {found} instead of {expected}")
+                    break
+                if found is None:
                     break
                 at = found
 
