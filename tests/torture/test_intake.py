@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
     sending.start()
     for number in range(KILLS):
         share = (number + 1) * COUNT // (KILLS + 1)
-        _until(lambda share=share: len(answers.runs) >= share, sending)
+        _until_answered(share, answers, sending)
         site.kill(VICTIMS[number % len(VICTIMS)])
     sending.join(3_000)
     assert not sending.is_alive()
@@ -63,10 +63,9 @@ def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
         assert effects.execute("select count(*), count(distinct number) from effects").fetchall() == [(COUNT, COUNT)]
 
 
-def _until(what: Callable[[], bool], sending: threading.Thread) -> None:
+def _until_answered(share: int, answers: Answers, sending: threading.Thread) -> None:
+    """Wait until so many ids were answered."""
     until = time.monotonic() + (600 if ALL else 60)
-    while not what():
+    while len(answers.runs) < share and sending.is_alive():
         assert time.monotonic() < until, "the senders do not get on"
-        if not sending.is_alive():
-            return
         time.sleep(0.01)
