@@ -34,6 +34,7 @@ PUBLIC = [
     "checkpoint",
     "idempotency_key",
     "last_checkpoint",
+    "lock",
     "log",
     "on",
     "progress",

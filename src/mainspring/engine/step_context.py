@@ -14,7 +14,7 @@ from mainspring.domain.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.text import escape
 from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign
+from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign, UnlockSign
 
 T = TypeVar("T")
 _LONGEST_TEXT = 16 * 1024
@@ -42,15 +42,31 @@ class AttemptClosed(BaseException):
     """This attempt was given up: nothing it says or returns counts any more. Ends the zombie's code."""
 
 
+class Grant(Protocol):
+    """A lock on its way: its fencing token, for whoever waits."""
+
+    def wait(self) -> int:
+        """Block this thread for it; raises what kept it back."""
+        ...
+
+    def __await__(self) -> Generator[Any, None, int]:
+        """Wait for it in an event loop."""
+        ...
+
+
 class Channel(Protocol):
     """How the signs of one attempt reach the engine."""
 
-    def post(self, sign: LogSign | ProgressSign | ProcessSign) -> None:
+    def post(self, sign: LogSign | ProgressSign | ProcessSign | UnlockSign) -> None:
         """Hand a sign over; raises AttemptClosed if the attempt is closed."""
         ...
 
     def save(self, data: bytes) -> Awaitable[None]:
         """Hand a checkpoint over. Off the engine's loop this blocks until it is committed."""
+        ...
+
+    def lock(self, name: str, within_s: float) -> Grant:
+        """Ask for a lock."""
         ...
 
 
