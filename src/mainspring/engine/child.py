@@ -11,7 +11,6 @@ import contextvars
 import faulthandler
 import os
 import resource
-import signal
 import socket
 import sys
 import threading
@@ -19,7 +18,6 @@ import time
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import msgspec
@@ -35,17 +33,16 @@ from mainspring.domain.text import escape
 from mainspring.engine import attempt_end, frames
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.frames import FrameReader
+from mainspring.engine.child_link import Link
 from mainspring.engine.isolation import PROCESS, load_callable
-from mainspring.engine.parentage import die_with, kill_group
-from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign
-from mainspring.engine.step_context import SAVED, STEP, Saved, StepContext
+from mainspring.engine.parentage import die_with
+from mainspring.engine.step_context import STEP, StepContext
 from mainspring.engine.thread_attempt import call_to_end
 
-_CHUNK = 256 * 1024
 _LONGEST_REASON = 2000
 
 
+<<<<<<< HEAD
 class _Link:
     """The child's end of the channel; also the `Channel` of the call that runs."""
 
@@ -111,10 +108,12 @@ class _Link:
         self.send(frames.Recorded(outgoing))
 
 
+=======
+>>>>>>> part-rest
 class _Server:
     """Runs calls one after the other."""
 
-    def __init__(self, link: _Link, classifier: Classifier) -> None:
+    def __init__(self, link: Link, classifier: Classifier) -> None:
         self._link = link
         self._classifier = classifier
         self._clock = SystemClock()
@@ -240,7 +239,7 @@ def _prepare_output() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _greet(link: _Link) -> Classifier:
+def _greet(link: Link) -> Classifier:
     """Take the first message: become the process that the user's code expects."""
     messages: list[frames.ToChild] = []
     while not messages:
@@ -269,7 +268,7 @@ def main() -> None:
     sys.argv[1:] = []
     _prepare_output()
     faulthandler.enable()  # where a library written in C failed becomes log lines
-    link = _Link(socket.socket(fileno=descriptor))
+    link = Link(socket.socket(fileno=descriptor))
     server = _Server(link, _greet(link))
     threading.Thread(target=link.listen, name="mainspring-channel", daemon=True).start()
     while True:
