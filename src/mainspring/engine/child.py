@@ -27,7 +27,6 @@ from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failure import Failure
-from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.signature import signature_of
 from mainspring.domain.text import escape
 from mainspring.engine import attempt_end, frames
@@ -42,74 +41,6 @@ from mainspring.engine.thread_attempt import call_to_end
 _LONGEST_REASON = 2000
 
 
-<<<<<<< HEAD
-class _Link:
-    """The child's end of the channel; also the `Channel` of the call that runs."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-        self._reader: FrameReader[frames.ToChild] = FrameReader(frames.ToChild)
-        self._send_lock = threading.Lock()
-        self._count = 0
-        self._waiting: dict[int, SimpleQueue[str | None]] = {}
-        self.calls: SimpleQueue[frames.Call] = SimpleQueue()
-
-    def read(self) -> list[frames.ToChild]:
-        """Return the next messages; when the worker is gone, end with all that we started."""
-        data = self._socket.recv(_CHUNK)
-        if not data:
-            kill_group(os.getpid(), signal.SIGKILL)
-            os._exit(1)
-        return self._reader.feed(data)
-
-    def leave(self) -> None:
-        """Let go of the channel, in a process that the step forked: only the child itself speaks for the call."""
-        self._socket.close()
-
-    def listen(self) -> None:
-        """Hand on what comes, for ever."""
-        while True:
-            for message in self.read():
-                if isinstance(message, frames.Call):
-                    self.calls.put(message)
-                elif isinstance(message, frames.Acked) and (waiting := self._waiting.pop(message.n, None)):
-                    waiting.put(message.error)
-
-    def send(self, message: frames.FromChild) -> None:
-        """Send a message; from any thread."""
-        data = frames.frame(message)
-        with self._send_lock:
-            self._socket.sendall(data)
-
-    def post(self, sign: LogSign | ProgressSign | ProcessSign) -> None:
-        """Hand a sign over; of groups nothing need be said, for all we start dies with us."""
-        if isinstance(sign, ProcessSign) and sign.ack is not None:
-            sign.ack(None)
-        if isinstance(sign, LogSign):
-            self.send(frames.Logged(sign.level, sign.text, sign.fields))
-        elif isinstance(sign, ProgressSign):
-            self.send(frames.Progressed(sign.done, sign.total))
-
-    def save(self, data: bytes) -> Saved:
-        """Hand a checkpoint over and wait for its commit."""
-        waiting: SimpleQueue[str | None] = SimpleQueue()
-        with self._send_lock:
-            self._count += 1
-            number = self._count
-        self._waiting[number] = waiting
-        self.send(frames.Checkpointed(number, msgspec.Raw(data)))
-        error = waiting.get()
-        if error is not None:
-            raise MainspringError(f"the checkpoint was not saved: {error}")
-        return SAVED
-
-    def record(self, outgoing: Outgoing) -> None:
-        """Hand over what is to be sent if the call succeeds."""
-        self.send(frames.Recorded(outgoing))
-
-
-=======
->>>>>>> part-rest
 class _Server:
     """Runs calls one after the other."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.outgoing import Outgoing
 from mainspring.engine import frames
 from mainspring.engine.frames import FrameReader
 from mainspring.engine.parentage import kill_group
@@ -79,6 +80,10 @@ class Link:
         if error is not None:
             raise MainspringError(f"the checkpoint was not saved: {error}")
         return SAVED
+
+    def record(self, outgoing: Outgoing) -> None:
+        """Hand over what is to be sent if the call succeeds."""
+        self.send(frames.Recorded(outgoing))
 
     def lock(self, name: str, within_s: float) -> "Grant":
         """Ask for a lock."""

@@ -96,12 +96,12 @@ class Checkpointed(msgspec.Struct, tag="checkpointed"):
     data: msgspec.Raw
 
 
-<<<<<<< HEAD
 class Recorded(msgspec.Struct, tag="recorded"):
     """Send this if the attempt succeeds."""
 
     outgoing: Outgoing
-=======
+
+
 class LockAsked(msgspec.Struct, tag="lock_asked"):
     """Take this lock, waiting so many seconds at most, and answer with Locked."""
 
@@ -114,7 +114,6 @@ class Unlocked(msgspec.Struct, tag="unlocked"):
     """Let go of this lock."""
 
     name: str
->>>>>>> part-rest
 
 
 class Ended(msgspec.Struct, tag="ended", kw_only=True):
@@ -130,13 +129,8 @@ class Ended(msgspec.Struct, tag="ended", kw_only=True):
     is_spent: bool
 
 
-<<<<<<< HEAD
-ToChild = Hello | Call | Acked
-FromChild = Began | Logged | Progressed | Checkpointed | Recorded | Ended
-=======
 ToChild = Hello | Call | Acked | Locked
-FromChild = Began | Logged | Progressed | Checkpointed | LockAsked | Unlocked | Ended
->>>>>>> part-rest
+FromChild = Began | Logged | Progressed | Checkpointed | Recorded | LockAsked | Unlocked | Ended
 
 
 def frame(message: ToChild | FromChild) -> bytes:

@@ -58,15 +58,10 @@ class LiveAttempt:
         "_saves",
         "_timers",
         "closed",
-<<<<<<< HEAD
-        "host",
-        "is_late",
-        "outgoing",
-=======
         "has_locks",
         "host",
         "is_late",
->>>>>>> part-rest
+        "outgoing",
         "spec",
         "why_cancelled",
     )
@@ -194,13 +189,12 @@ class LiveAttempt:
         save.wait()
         return SAVED
 
-<<<<<<< HEAD
     def record(self, outgoing: Outgoing) -> None:
         """Keep what is to be sent with the end of this attempt; from any thread."""
         if self.closed:
             refuse_closed(self.spec.name)
         self.outgoing.append(outgoing)
-=======
+
     def lock(self, name: str, within_s: float) -> "_Grant":
         """Ask for a lock; from any thread."""
         if self.closed:
@@ -211,7 +205,6 @@ class LiveAttempt:
         self.has_locks = True
         self.post(LockSign(name, within_s, grant.answer))
         return grant
->>>>>>> part-rest
 
     def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
         """Call back in the loop, from any thread; a loop that is gone ends the attempt's code."""

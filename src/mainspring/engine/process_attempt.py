@@ -83,16 +83,13 @@ class ProcessAttempt(LiveAttempt):
                 self.sign(ProgressSign(done, total))
             case frames.Checkpointed(number, data):
                 self.sign(CheckpointSign(bytes(data), self._ack_of(number)))
-<<<<<<< HEAD
             case frames.Recorded(outgoing):
                 self.outgoing.append(outgoing)
-=======
             case frames.LockAsked(number, name, within_s):
                 self.has_locks = True
                 self.sign(LockSign(name, within_s, self._answer_of(number)))
             case frames.Unlocked(name):
                 self.sign(UnlockSign(name))
->>>>>>> part-rest
             case frames.Ended():
                 self._release(message)
                 self.finish(self._end_of(message))

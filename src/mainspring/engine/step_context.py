@@ -71,13 +71,11 @@ class Channel(Protocol):
         """Hand a checkpoint over. Off the engine's loop this blocks until it is committed."""
         ...
 
-<<<<<<< HEAD
     def record(self, outgoing: Outgoing) -> None:
         """Hand over what is to be sent if the attempt succeeds; raises AttemptClosed if it is closed."""
-=======
+
     def lock(self, name: str, within_s: float) -> Grant:
         """Ask for a lock."""
->>>>>>> part-rest
         ...
 
 
