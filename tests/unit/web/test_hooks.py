@@ -16,6 +16,7 @@ from mainspring.domain.sealing import PLAIN
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.results import Refused
+from mainspring.triggers.known import KnownTriggers
 from mainspring.web import hooks
 from mainspring.web.hook_ends import MOST_WAITING
 from tests.hook_samples import SECRET, Request, signed, signed_sample
@@ -248,6 +249,25 @@ def _renamed_path(w, old, new):
         for row in command.triggers
     ]
     return msgspec.structs.replace(command, triggers=tuple(rows))
+
+
+async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monkeypatch, caplog):
+    """Whatever a row holds; that is told once."""
+    async with world(tmp_path) as w:
+        looked = []
+
+        def look(known):
+            looked.append(known)
+            raise ValueError("a row of another form")
+
+        monkeypatch.setattr(KnownTriggers, "look", look)
+        async with asyncio.timeout(10):
+            while len(looked) < 3:
+                w.process.changed()
+                await asyncio.sleep(0.01)
+        assert not w.keeping.done()
+        assert caplog.text.count("those that are known go on") == 1
+        assert (await w.ask("/orders", ORDER)).status == 202
 
 
 async def test_store_that_is_away_is_told_and_tables_go_on(tmp_path, monkeypatch):
