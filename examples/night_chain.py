@@ -3,7 +3,7 @@
     mainspring auto graph -m examples/night_chain.py
     mainspring up -m examples/night_chain.py        # from two o'clock on; or now: mainspring auto backfill extract --from 1d -y
 
-Teaches: starting when another automation ended well, with what it gave; a whole chain told apart by the slot of its schedule; a failure in the
+Teaches: starting when another automation ended well, with what it gave; a chain told apart by the slot of its schedule; a failure in the
 middle that says what it holds up, and whose retry lets the rest go on.
 """
 

@@ -14,7 +14,7 @@ from mainspring.triggers.queue_access import open_source
 from tests.acceptance.one_project import ROOT, Project
 from tests.brokers.servers import start_broker
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 PAGE = (ROOT / "docs" / "how-to" / "outbox.md").read_text(encoding="utf-8")
 RUNS = 10
 

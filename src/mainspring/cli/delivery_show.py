@@ -63,8 +63,7 @@ def _readable(body: bytes) -> Any:
 
 def _told_of(invocation: "Invocation", view: "DeliveryView") -> Any:
     """Return the event of a delivery that stores none itself: it tells of one that was published, or of a run that ended."""
-    from mainspring.domain.sealing import SealedError
-    from mainspring.triggers.delivered import Delivered, event_in
+    from mainspring.triggers.delivered import Delivered, Unreadable, events_in
     from mainspring.triggers.known import KnownTriggers
 
     if view.source is None:
@@ -75,11 +74,11 @@ def _told_of(invocation: "Invocation", view: "DeliveryView") -> Any:
     if one is None:
         return view.source
     row = Delivered(*(getattr(view, name) for name in Delivered._fields))
-    try:
-        return event_in(one, row, invocation.reader, invocation.sealing) or f"{view.source} (gone)"
-    except SealedError as error:
-        invocation.output.warn(f"{error.message}\n{error.hint}")
+    (event,) = events_in(one, [row], invocation.reader, invocation.sealing)
+    if isinstance(event, Unreadable):
+        invocation.output.warn(event.why)
         return view.source
+    return event or f"{view.source} (gone)"
 
 
 def _print(invocation: "Invocation", view: "DeliveryView", shown: dict[str, Any]) -> None:

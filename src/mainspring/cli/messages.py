@@ -11,7 +11,6 @@ from mainspring.domain.states import MessageState
 
 if TYPE_CHECKING:
     from mainspring.cli.bulk import Which
-    from mainspring.store.reads.outbox import OutboxMessage
 
 option = click.option("--messages", is_flag=True, help="messages that their broker refused, in place of runs")
 _SHOWN = 5
@@ -24,7 +23,7 @@ def print_refused(invocation: Invocation, limit: int) -> None:
 
     now = invocation.clock.now()
     found = invocation.rows(lambda reader: list_refused_messages(reader, limit))
-    columns: list[Column[OutboxMessage]] = [
+    columns = [
         Column("MESSAGE", lambda one: one.id),
         Column("QUEUE", lambda one: words.one_line(one.queue, 40)),
         Column("RUN", lambda one: one.run),

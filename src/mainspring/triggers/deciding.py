@@ -7,6 +7,8 @@ from mainspring.store.commands.triggers import Decide
 from mainspring.triggers.known import KnownTrigger
 from mainspring.triggers.making import Event, start_of
 
+GONE = "what it tells of is gone"
+
 
 def started(known: KnownTrigger, event: Event, delivery: str, now: int, sealing: Sealing) -> Decide:
     """Return the command that lets the trigger's pace decide; FAILED where no run can be made of the event."""

@@ -59,6 +59,8 @@ class FolderDesk:
         self._left_out: dict[str, str] = {}
         self._told: set[tuple[str, str]] = set()
         self._identity: tuple[int, int] | None = None
+        """Which folder was looked at last, there or not."""
+        self._is_there = False
         self._hint: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._listed_for_ms = 0
@@ -82,7 +84,7 @@ class FolderDesk:
                         await self.look()
                         look_at = self._next_look_at(began)
                         self._follow()
-                    elif self._identity is not None:
+                    elif self._is_there:
                         await self._move()
                         self._tell()
                 except FencedError:
@@ -140,13 +142,16 @@ class FolderDesk:
         if listing.folder != self._identity:
             self._identity = listing.folder
             self._seen.forget_all()
-            self._moves.expect_leftovers()
+            self._is_there = False
             self._drop_hint()
+        if not self._is_there:
+            self._is_there = True
+            self._moves.expect_leftovers()
         return listing
 
     def _is_away(self, why: str) -> None:
         self._drop_hint()
-        self._identity = None
+        self._is_there = False
         if self.state.away_since is None:
             _LOG.warning("trigger %s: the folder %s is away: %s", self._trigger, shown(self._files.folder), why)
         since = self._clock.now() if self.state.away_since is None else self.state.away_since
@@ -198,7 +203,7 @@ class FolderDesk:
         rest_ms = min(self._listed_for_ms * _SHARE_OF_LOOKING, self._files.every)
         await self._sleep(max(_SHORTEST_REST_S, rest_ms / 1000))
         self._listed_for_ms = 0
-        asks_at = self._moves.next_at if self._identity is not None else None
+        asks_at = self._moves.next_at if self._is_there else None
         until_at = look_at if asks_at is None else min(look_at, asks_at)
         try:
             rest_ms = min(max(until_at - self._clock.now(), 0), self._files.every)
@@ -209,7 +214,7 @@ class FolderDesk:
 
     def _follow(self) -> None:
         """Have hints of the folder that was looked at."""
-        if self._hint is None and self._identity is not None:
+        if self._hint is None and self._is_there:
             asides = (self._files.after_success, self._files.after_failure, STAGING)
             self._hint = asyncio.create_task(
                 give_hints(

@@ -11,7 +11,7 @@ from mainspring.domain.canonical import canonical_bytes
 from mainspring.domain.codec import too_large
 from mainspring.domain.ids import derived_id
 from mainspring.domain.sealing import Sealing
-from mainspring.engine.starting import start_command
+from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.commands.runs import SlotLink, StartRun
 from mainspring.triggers.known import KnownTrigger
 
@@ -63,11 +63,12 @@ def start_of(
     *,
     partition: str | None = None,
     slot_at: int | None = None,
-    run_key: str | None = None,
+    key: str | None = None,
 ) -> StartRun:
     """Return the command that starts one run for these events, oldest first. `delivery` = the first one's, from which the run's id follows.
 
-    A run that follows another one serves the slot of that one, so that a whole chain is told apart by it.
+    A run that follows another one serves the slot of that one, so that a whole chain is told apart by it; one that follows several of one
+    key has that `key`, unless its definition says another.
 
     Raises:
         ArgumentError, OptionError, ValueRefusedError: the events do not fit the automation.
@@ -85,6 +86,7 @@ def start_of(
         now_at=now,
         trigger=f"trigger {known.name}",
         slot=None if slot_at is None else SlotLink(None, slot_at),
+        options=StartOptions(key=key if known.definition.option("key") is None else None),
         sealing=sealing,
     )
     if start.partition is None:

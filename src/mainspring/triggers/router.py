@@ -1,32 +1,39 @@
 """The router: starts the runs of events and ends that were heard, and of deliveries whose time has come. Any number may run at once.
 
-It needs nobody's code, and each move is guarded by the state it starts from, so whoever is second finds that it was done.
+It needs nobody's code, and each move is guarded by the state it starts from, so whoever is second finds that it was done. One look is
+under way at a time, and its commands are answered before the next. Nothing makes it look at once and for ever: what cannot be read is
+passed over, what was told to wait is left alone until then, and a store in trouble is asked again after a second.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.listening import OnRuns
 from mainspring.domain.pace import Pace
-from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader, Store
-from mainspring.store.commands.results import Started
+from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import LetGo, TakenIn
-from mainspring.triggers import deciding, gathering
-from mainspring.triggers.delivered import Delivered, event_in
+from mainspring.triggers import deciding
+from mainspring.triggers.delivered import Delivered, Unreadable, events_in
+from mainspring.triggers.gathering import Gathering
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.making import start_of
+from mainspring.triggers.waiting import Waiting
 
 _LOG = logging.getLogger("mainspring.router")
 AT_ONCE = 500
 """Deliveries that are decided on in one look; the rest follows in the next."""
 _GROUPS_AT_ONCE = 100
-_LONGEST_SLEEP_S = 5.0
-_AFTER_TROUBLE_S = 1.0
+_LONGEST_SLEEP_MS = 5_000
+_AFTER_TROUBLE_MS = 1_000
 
 OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 
@@ -59,12 +66,15 @@ class Router:
         self._clock = clock
         self._sealing = sealing
         self._off_loop = off_loop
+        self._waiting = Waiting(reader, filtered=False)
         self._timer: asyncio.TimerHandle | None = None
-        self._passed: dict[str, str] = {}
-        """Deliveries that cannot be read here, with the reason that was told; others go before them."""
+        self._passed: set[tuple[str, str]] = set()
+        """Groups (trigger, key of its pace) that are due and cannot be read here."""
+        self._busy: dict[str, int] = {}
+        """Triggers of which the store takes nothing on before an instant (ms)."""
         self._looking = self._again = False
         self._open = 0
-        self._next_at: int | None = None
+        self._rest_until = 0
         self.closed = False
 
     def close(self) -> None:
@@ -82,113 +92,124 @@ class Router:
             return
         self._looking, self._again = True, False
         now = self._clock.now()
-        self._off_loop(lambda: self._read(now), self._serve)
+        busy = self._busy = {trigger: until for trigger, until in self._busy.items() if until > now}
+        self._off_loop(lambda: self._read(now, busy), self._serve)
 
-    def _read(self, now: int) -> Look:
+    def _read(self, now: int, busy: dict[str, int]) -> Look:
         """Look; off the loop."""
-        self._known.look()
-        limit = AT_ONCE + len(self._passed)
-        rows = [Delivered(*row) for row in self._reader.read("list_received", (0, 0, limit))]
-        commands = [command for row in rows if (command := self._received(row, now)) is not None]
-        groups = self._reader.read("list_due_groups", (now, _GROUPS_AT_ONCE))
+        waiting = self._waiting.read(now, AT_ONCE, busy=busy)
+        skipped = json.dumps([*busy, *self._known.unreadable])
+        groups = self._reader.read("list_due_groups", (now, skipped, _GROUPS_AT_ONCE + len(self._passed)))
+        self._known.look()  # last: whatever was read above is of a trigger that was announced before
+        gathering = Gathering(self._reader, now, self._sealing)
+        commands: list[Any] = []
+        for trigger, rows in waiting.items():
+            commands += self._received(trigger, rows, gathering, now)
+        passed, self._passed = self._passed, set()
         for trigger, by, _ in groups:
             command = self._due(trigger, by, now)
             if command is not None:
                 commands.append(command)
-        commands += gathering.complete(self._reader, self._known, now, self._sealing)
-        rows_next = self._reader.read("next_held")
-        more = len(rows) >= limit or len(groups) >= _GROUPS_AT_ONCE
-        return Look(commands, rows_next[0][0] if rows_next else None, more)
+        commands += gathering.complete(self._known, busy)
+        ((next_at,),) = self._reader.read("next_held", (now,))
+        more = self._waiting.is_full or len(groups) >= _GROUPS_AT_ONCE + len(passed)
+        return Look(commands, next_at, more)
 
-    def _received(self, row: Delivered, now: int) -> Any:
-        """Return the command for a delivery that was received; None if it cannot be read here."""
-        known = self._known.get(row.trigger)
+    def _received(self, trigger: str, rows: list[Delivered], gathering: Gathering, now: int) -> list[Any]:
+        """Return the commands for deliveries of one trigger; none for what cannot be read here."""
+        known = self._known.get(trigger)
         if known is None:
-            if row.trigger in self._known.unreadable:
-                self._pass(row.id, f"trigger {row.trigger} is of another version")
-                return None
-            return deciding.left(row.trigger, row.id, DeliveryState.FAILED, "its trigger is gone")
-        try:
-            event = event_in(known, row, self._reader, self._sealing)
-        except SealedError as error:
-            self._pass(row.id, error.message)
-            return None
-        if event is None:
-            return deciding.left(row.trigger, row.id, DeliveryState.FAILED, "what it tells of is gone")
-        if known.trigger.kind == "runs":
-            return gathering.gathered(self._reader, known, row, now, self._sealing)
-        return deciding.started(known, event, row.id, now, self._sealing)
+            if trigger not in self._known.unreadable:
+                return [deciding.left(trigger, row.id, DeliveryState.FAILED, "its trigger is gone") for row in rows]
+            self._waiting.pass_over(rows[-1], f"its trigger is of another version: {self._known.unreadable[trigger]}")
+            return []
+        if isinstance(known.trigger.source, OnRuns):
+            return gathering.gathered(known, known.trigger.source, rows)
+        commands: list[Any] = []
+        for row, event in zip(rows, events_in(known, rows, self._reader, self._sealing), strict=True):
+            if isinstance(event, Unreadable):
+                self._waiting.pass_over(row, event.why)
+            elif event is None:
+                commands.append(deciding.left(trigger, row.id, DeliveryState.FAILED, deciding.GONE))
+            else:
+                commands.append(deciding.started(known, event, row.id, now, self._sealing))
+        return commands
 
     def _due(self, trigger: str, by: str, now: int) -> LetGo | None:
         """Return the command that lets a group of held deliveries go."""
         known = self._known.get(trigger)
+        if known is None and trigger in self._known.unreadable:
+            return None
         most = 1 if known is None else known.trigger.pace.batch or 1
         rows = [Delivered(*row) for row in self._reader.read("list_held", (trigger, by, most))]
         if not rows:
             return None
         ids = tuple(row.id for row in rows)
-        try:
-            start, note = self._start(known, rows, now)
-        except SealedError as error:
-            self._pass(ids[0], error.message)
-            return None
-        pace = known.trigger.pace if known is not None else Pace()
-        return LetGo(trigger=trigger, by=by, deliveries=ids, pace=pace, start=start, note=note)
-
-    def _start(self, known: KnownTrigger | None, rows: list[Delivered], now: int) -> tuple[Any, str | None]:
         if known is None:
-            return None, "its trigger is gone"
-        events = [event_in(known, row, self._reader, self._sealing) for row in rows]
-        there = [event for event in events if event is not None]
-        if not there:
-            return None, "what it tells of is gone"
+            return LetGo(trigger=trigger, by=by, deliveries=ids, pace=Pace(), start=None, note="its trigger is gone")
+        events = events_in(known, rows, self._reader, self._sealing)
+        unreadable = [event for event in events if isinstance(event, Unreadable)]
+        if unreadable:
+            self._passed.add((trigger, by))
+            self._waiting.pass_over(rows[0], unreadable[0].why)
+            return None
+        start, note = self._start(known, [event for event in events if isinstance(event, dict)], ids[0], now)
+        return LetGo(trigger=trigger, by=by, deliveries=ids, pace=known.trigger.pace, start=start, note=note)
+
+    def _start(
+        self, known: KnownTrigger, events: list[dict[str, Any]], delivery: str, now: int
+    ) -> tuple[Any, str | None]:
+        if not events:
+            return None, deciding.GONE
         try:
-            return start_of(known, there, rows[0].id, now, self._sealing), None
-        except SealedError:
-            raise
+            return start_of(known, events, delivery, now, self._sealing), None
         except MainspringError as error:
             return None, error.message
-
-    def _pass(self, delivery: str, why: str) -> None:
-        if self._passed.get(delivery) != why:
-            self._passed[delivery] = why
-            _LOG.error("delivery %s waits: %s", delivery, why)
 
     def _serve(self, found: Any) -> None:
         self._looking = False
         if self.closed:
             return
+        now = self._clock.now()
         if isinstance(found, Exception):
             _LOG.error("the deliveries cannot be read: %s", found)
-            self._sleep(_AFTER_TROUBLE_S)
+            self._sleep(_AFTER_TROUBLE_MS)
             return
-        for command in found.commands:
-            self._open += 1
-            self._store.submit(command, self._answered)
         self._again |= found.more
-        if not self._open:
-            self._rest(found.next_at)
-        else:
-            self._next_at = found.next_at
-
-    def _answered(self, result: Any) -> None:
-        self._open -= 1
-        if isinstance(result, Exception):
-            _LOG.error("a delivery was not decided: %s", result)
-        # What was just let go may have made the next of its group due; Done = nothing started, so there is nothing to hurry for.
-        self._again |= isinstance(result, TakenIn | Started)
-        if not self._open and not self.closed:
-            self._rest(self._next_at)
-
-    def _rest(self, next_at: int | None) -> None:
-        if self._again:
-            self._again = False
-            self.look()
+        self._rest_until = min(found.next_at or now + _LONGEST_SLEEP_MS, now + _LONGEST_SLEEP_MS, *self._busy.values())
+        if not found.commands:
+            self._rest()
             return
-        delay = _LONGEST_SLEEP_S if next_at is None else (next_at - self._clock.now()) / 1000
-        self._sleep(delay)
+        self._open = len(found.commands)
+        for command in found.commands:
+            self._store.submit(command, partial(self._answered, command.trigger))
 
-    def _sleep(self, delay: float) -> None:
+    def _answered(self, trigger: str, result: Any) -> None:
+        self._open -= 1
+        now = self._clock.now()
+        if isinstance(result, Exception):
+            _LOG.error("a delivery for %s was not decided: %s", trigger, result)
+            self._set_aside(trigger, now + _AFTER_TROUBLE_MS)
+        elif isinstance(result, Refused) and result.code == "busy":
+            self._set_aside(trigger, now + (result.retry_after_ms or _AFTER_TROUBLE_MS))
+        elif isinstance(result, TakenIn):
+            self._again |= result.state is DeliveryState.HELD  # when it is due is not known here
+        elif not isinstance(result, Refused):
+            self._again = True  # a group was let go, or put off: what is due next is another one
+        if not self._open and not self.closed:
+            self._rest()
+
+    def _set_aside(self, trigger: str, until: int) -> None:
+        self._busy[trigger] = max(until, self._busy.get(trigger, 0))
+        self._rest_until = min(self._rest_until, until)
+
+    def _rest(self) -> None:
+        if self._again:
+            self.look()
+        else:
+            self._sleep(self._rest_until - self._clock.now())
+
+    def _sleep(self, ms: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(min(max(delay, 0.001), _LONGEST_SLEEP_S), self.look)
+        self._timer = self._loop.call_later(min(max(ms, 1), _LONGEST_SLEEP_MS) / 1000, self.look)

@@ -74,8 +74,8 @@ def test_lines_are_sixty():
 
 
 @pytest.mark.timeout(0 if ALL else 120)
-def test_slots_about_each_change_of_clocks_are_those_of_the_rules(record_property):
-    """No difference, and enough decisions to say so."""
+def test_peer_temporal_8205_slots_about_each_change_of_clocks_are_those_of_the_rules(record_property):
+    """PEERS 14: "zero, one, or two times in a day" is decided by the rules alone. No difference, and enough decisions to say so."""
     trial, until, done, changes = Trial(), time.monotonic() + BUDGET_S, 0, 0
     for name in zones():
         zone = ZoneInfo(name)

@@ -92,10 +92,10 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gather(msgspec.Struct, frozen=True, kw_only=True):
-    """Put the end of a run to the others of its slot or key; when all are there, start `start`. Answer: Done, Started, Refused changed | busy.
+    """Put the end of a run to the others of its slot or key; when all are there, start `start`.
 
-    `delivery` None = nothing new came: start what is complete. `counts` = the run ended as is wanted. `note` = why none can be started.
-    Busy = the end is put there, and the start has to be tried again.
+    Answer: Done, Started, Refused changed | busy (the end is put there, and the start has to be tried again). `delivery` None = nothing new
+    came: start what is complete. `counts` = the run ended as is wanted. `note` = why none can be started.
     """
 
     trigger: str
