@@ -20,7 +20,7 @@ from mainspring.engine import attempt_end
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.signs import AbandonedSign, CheckpointSign, ProcessSign, Sign, SignKind
+from mainspring.engine.signs import AbandonedSign, CheckpointSign, LockSign, ProcessSign, Sign, SignKind, UnlockSign
 from mainspring.engine.step_context import SAVED, STEP, AttemptClosed, Saved, StepContext, refuse_closed
 
 OnEnd = Callable[[AttemptEnd], None]
@@ -58,6 +58,7 @@ class LiveAttempt:
         "_saves",
         "_timers",
         "closed",
+        "has_locks",
         "host",
         "is_late",
         "outgoing",
@@ -69,6 +70,8 @@ class LiveAttempt:
         self.host = host
         self.spec = spec
         self.closed = False
+        self.has_locks = False
+        """Whether it has asked for a lock: then it may hold one at its end."""
         self.is_late = False
         self.why_cancelled: str | None = None
         self._on_end = on_end
@@ -135,7 +138,9 @@ class LiveAttempt:
         if self._timers:
             self.stop_timers()
         for save in tuple(self._saves) if self._saves else ():
-            save.ack(AttemptClosed(f"step {self.spec.name!r} was given up before its checkpoint was committed"))
+            save.ack(AttemptClosed(f"step {self.spec.name!r} was given up before what it waits for was committed"))
+        if self.has_locks:
+            self.host.on_sign(self.spec, SignKind.UNLOCK, UnlockSign(None))
 
     @property
     def is_stopped(self) -> bool:
@@ -161,7 +166,7 @@ class LiveAttempt:
         if not self.closed:
             self.host.on_sign(self.spec, sign.kind, sign)
         elif isinstance(sign, CheckpointSign | ProcessSign) and sign.ack is not None:
-            sign.ack(AttemptClosed("too late"))
+            sign.ack(AttemptClosed("too late"))  # a lock that was asked for is answered by `close`
 
     def post(self, sign: Sign) -> None:
         """Hand a sign to the engine; from any thread."""
@@ -189,6 +194,17 @@ class LiveAttempt:
         if self.closed:
             refuse_closed(self.spec.name)
         self.outgoing.append(outgoing)
+
+    def lock(self, name: str, within_s: float) -> "_Grant":
+        """Ask for a lock; from any thread."""
+        if self.closed:
+            refuse_closed(self.spec.name)
+        save = _Save(self)
+        grant = _Grant(self.host, save)
+        self._saves.add(save)
+        self.has_locks = True
+        self.post(LockSign(name, within_s, grant.answer))
+        return grant
 
     def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
         """Call back in the loop, from any thread; a loop that is gone ends the attempt's code."""
@@ -254,3 +270,35 @@ class _Save:
         for future in self._awaited:
             if not future.done():
                 future.set_result(None)
+
+
+class _Grant:
+    """One lock on its way, waited for as a checkpoint is; in an event loop of the step's own without blocking that."""
+
+    __slots__ = ("_host", "_save", "_token")
+
+    def __init__(self, host: Host, save: _Save) -> None:
+        self._host = host
+        self._save = save
+        self._token = 0
+
+    def answer(self, result: int | BaseException) -> None:
+        """Settle it with the fencing token, or with what kept it back."""
+        if isinstance(result, int):
+            self._token = result
+            self._save.ack(None)
+        else:
+            self._save.ack(result)
+
+    def wait(self) -> int:
+        """Block this thread until it is settled."""
+        self._save.wait()
+        return self._token
+
+    def __await__(self) -> Generator[Any, None, int]:
+        """Wait in the loop that runs here until it is settled."""
+        if threading.get_ident() == self._host.thread:
+            yield from self._save.__await__()
+        else:
+            yield from asyncio.get_running_loop().run_in_executor(None, self._save.wait).__await__()
+        return self._token
