@@ -4,8 +4,8 @@
     mainspring triggers test build-bot @tests/data/hooks/github-workflow-run.json -m examples/build_bot.py
     mainspring up -m examples/build_bot.py           # `mainspring triggers list` shows its address and a curl line
 
-Teaches: a webhook that only its sender can use; a delivery that comes again starts nothing; a build that several hooks tell of counts once; a
-filter that runs after the delivery is safe; a message that is not sent twice after a crash.
+Teaches: a webhook that only its sender can use; a delivery that comes again starts nothing; a build that several hooks tell of counts once;
+a filter that runs after the delivery is safe; a message that is not sent twice after a crash.
 """
 
 import os

@@ -1,15 +1,11 @@
 """The inbox: each file once, the good and the bad to their folders, and what was mended starts anew."""
 
 import json
+import shutil
 from decimal import Decimal
-
-import pytest
 
 import mainspring as ms
 from tests.examples.lab import EXAMPLES, Lab, await_that
-
-if not hasattr(ms.on, "files"):
-    pytest.skip("ms.on.files is not there yet", allow_module_level=True)
 
 
 def test_files_are_booked_once_and_lie_where_their_runs_ended(lab: Lab) -> None:
@@ -19,7 +15,8 @@ def test_files_are_booked_once_and_lie_where_their_runs_ended(lab: Lab) -> None:
     (inbox / "good \n one.csv").write_text("name,amount\nAnn,12.50\nBob,7\n")
     (inbox / "bad.csv").write_text("name,amount\nAnn,much\n")
     (inbox / "half.csv.part").write_text("name,am")
-    up = lab.start("-m", "mainspring", "up", "-m", str(EXAMPLES / "inbox.py"))
+    program = shutil.copy(EXAMPLES / "inbox.py", lab.folder)
+    up = lab.start("-m", "mainspring", "up", "-m", program)
     await_that(lambda: (inbox / "done" / "good \n one.csv").exists(), "the good file")
     await_that(lambda: (inbox / "failed" / "bad.csv").exists(), "the bad file")
     mended = inbox / "failed" / "bad.csv"
