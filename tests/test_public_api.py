@@ -35,6 +35,7 @@ PUBLIC = [
     "checkpoint",
     "idempotency_key",
     "last_checkpoint",
+    "lock",
     "log",
     "on",
     "progress",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mainspring.engine.step_context import last_checkpoint as last_checkpoint
     from mainspring.engine.step_context import log as log
     from mainspring.engine.step_context import progress as progress
+    from mainspring.engine.step_lock import lock as lock
     from mainspring.engine.transaction import Tx as Tx
 
 __version__ = "0.1.0"
@@ -65,6 +66,7 @@ _PUBLIC: dict[str, str] = {
     "checkpoint": "mainspring.engine.step_context",
     "idempotency_key": "mainspring.engine.step_context",
     "last_checkpoint": "mainspring.engine.step_context",
+    "lock": "mainspring.engine.step_lock",
     "log": "mainspring.engine.step_context",
     "on": "mainspring.engine",
     "progress": "mainspring.engine.step_context",

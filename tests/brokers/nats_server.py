@@ -8,7 +8,7 @@ from typing import Any
 import nats
 
 from mainspring.domain.queue_source import Queue
-from tests.brokers.server import BrokerServer, Sent
+from tests.brokers.server import PASSWORD, BrokerServer, Sent
 
 ODD = b"caf\xe9"
 
@@ -27,6 +27,8 @@ class NatsServer(BrokerServer):
         config = self.folder / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\nmax_payload: 8MB\n'
+            f"accounts {{ A {{ jetstream: enabled, users: [{{user: open, password: open}},"
+            f' {{user: app, password: "{PASSWORD}"}}] }} }}\nno_auth_user: open\n'
             f'jetstream {{ store_dir: "{self.folder}/data", sync_interval: always }}\n'
         )
         return [found, "-c", config]
@@ -41,6 +43,9 @@ class NatsServer(BrokerServer):
         await client.close()
         return f"nats://127.0.0.1:{self.port}/{name}?subject={name}.in"
 
+    async def with_user(self, url: str) -> str:
+        return url.replace("://", "://app:{secret:BROKER}@")
+
     async def send_raw(self, queue: Queue, *messages: Sent) -> None:
         client = await self._client()
         for message in messages:
@@ -48,6 +53,11 @@ class NatsServer(BrokerServer):
             size = f"HPUB {queue.detail} {len(block)} {len(block) + len(message.body)}\r\n".encode()
             await client._send_command(size + block + message.body + b"\r\n")
         await client.flush()
+        await client.close()
+
+    async def delete(self, queue: Queue) -> None:
+        client = await self._client()
+        await client.jetstream().delete_stream(queue.name)
         await client.close()
 
     async def left(self, queue: Queue, group: str) -> int:

@@ -34,11 +34,20 @@ class PostgresTables(BrokerServer):
         self._server.execute(_TABLE.format(name))
         return f"{self._server.url('postgres')}?table={name}"
 
+    async def with_user(self, url: str) -> str:
+        self._server.execute(
+            "do $$ begin create role app login superuser; exception when duplicate_object then null; end $$"
+        )
+        return url.replace("://mainspring@", "://app:{secret:BROKER}@")
+
     async def send_raw(self, queue: Queue, *messages: Sent) -> None:
         with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
             for message in messages:
                 words = (message.key, '{"x-odd": [1, null]}', message.body)
                 connection.execute(f'insert into "{queue.name}" (key, headers, body) values (%s, %s, %s)', words)  # type: ignore[arg-type]
+
+    async def delete(self, queue: Queue) -> None:
+        self._server.execute(f'drop table "{queue.name}"')
 
     async def left(self, queue: Queue, group: str) -> int:
         return self._count(queue, "refused is null")

@@ -15,6 +15,7 @@ from mainspring.domain.queue_source import Queue
 from mainspring.engine.parentage import set_death_signal
 from tests.postgres_server import free_port
 
+PASSWORD = "p@s/s:w%r{d}"
 STARTS_WITHIN_S = 60
 
 
@@ -30,6 +31,7 @@ class BrokerServer:
     """What the suite does with any broker. Subclasses say how it is started, and how its queues are made and counted."""
 
     name = ""
+    password = PASSWORD
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"mainspring-{self.name}-"))
@@ -53,7 +55,7 @@ class BrokerServer:
                 cwd=self.folder,
                 env=self.environment(),
                 start_new_session=True,
-                preexec_fn=_end_with_us,  # noqa: PLW1509 - it only asks the kernel
+                preexec_fn=end_with_us,  # noqa: PLW1509 - it only asks the kernel
             )
         until = time.monotonic() + STARTS_WITHIN_S
         while not self.answers():
@@ -89,8 +91,16 @@ class BrokerServer:
         """Make an empty queue and return its address; an `ordered` one keeps the order of what it holds, where there are two kinds."""
         raise NotImplementedError
 
+    async def with_user(self, url: str) -> str:
+        """Return the address as a user reaches it whose `password` is the secret BROKER."""
+        raise NotImplementedError
+
     async def send_raw(self, queue: Queue, *messages: Sent) -> None:
         """Send as a foreign program does, with a header `x-odd` that is no UTF-8 where the protocol can carry one."""
+        raise NotImplementedError
+
+    async def delete(self, queue: Queue) -> None:
+        """Delete the queue under whoever reads it."""
         raise NotImplementedError
 
     async def left(self, queue: Queue, group: str) -> int:
@@ -102,6 +112,6 @@ class BrokerServer:
         raise NotImplementedError
 
 
-def _end_with_us() -> None:
-    """Have the broker end when the tests that started it are killed."""
+def end_with_us() -> None:
+    """Have a process end when the tests that started it are killed."""
     set_death_signal(signal.SIGKILL)

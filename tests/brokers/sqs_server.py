@@ -75,6 +75,9 @@ class SqsServer(BrokerServer):
         assert self._front is not None
         return f"sqs://{_REGION}/{name}?endpoint=http://127.0.0.1:{self._front.port}"
 
+    async def with_user(self, url: str) -> str:
+        return url.replace("://", "://app:{secret:BROKER}@", 1)
+
     async def send_raw(self, queue: Queue, *messages: Sent) -> None:
         def send(client: Any) -> None:
             url = client.get_queue_url(QueueName=queue.name)["QueueUrl"]
@@ -83,6 +86,11 @@ class SqsServer(BrokerServer):
                 client.send_message(QueueUrl=url, MessageBody=message.body.decode(), MessageAttributes=attributes)
 
         await self._ask(send)
+
+    async def delete(self, queue: Queue) -> None:
+        await self._ask(
+            lambda client: client.delete_queue(QueueUrl=client.get_queue_url(QueueName=queue.name)["QueueUrl"])
+        )
 
     async def left(self, queue: Queue, group: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from mainspring.domain.queue_source import Queue
-from tests.brokers.server import BrokerServer, Sent
+from tests.brokers.server import PASSWORD, BrokerServer, Sent
 
 
 def program() -> Path | None:
@@ -37,10 +37,21 @@ class ValkeyServer(BrokerServer):
     async def new_queue(self, *, ordered: bool = False) -> str:
         return f"redis://127.0.0.1:{self.port}/0?stream={self.new_name()}"
 
+    async def with_user(self, url: str) -> str:
+        client = self._client()
+        await client.execute_command("ACL", "SETUSER", "app", "on", f">{PASSWORD}", "~*", "&*", "+@all")
+        await client.aclose()
+        return url.replace("://", "://app:{secret:BROKER}@")
+
     async def send_raw(self, queue: Queue, *messages: Sent) -> None:
         client = self._client()
         for message in messages:
             await client.xadd(queue.name, {"body": message.body, "message_id": message.key, "x-odd": b"caf\xe9"})
+        await client.aclose()
+
+    async def delete(self, queue: Queue) -> None:
+        client = self._client()
+        await client.delete(queue.name)
         await client.aclose()
 
     async def left(self, queue: Queue, group: str) -> int:

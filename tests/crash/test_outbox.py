@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -91,7 +92,7 @@ class Lives:
         self.store = store
         self.broker = f"redis://127.0.0.1:{valkey.port}/0"
         self.queue = valkey.new_name()
-        self.client = Redis(port=valkey.port)
+        self.client: Any = Redis(port=valkey.port)
         self.killed = 0
 
     def live(self, order: str, first: int, end: int) -> None:
@@ -106,7 +107,7 @@ class Lives:
 
     def received(self) -> list[tuple[str, bytes]]:
         """What the broker has: (id, body), in its order."""
-        return [(fields[b"message_id"].decode(), fields[b"body"]) for _, fields in self.client.xrange(self.queue)]  # type: ignore[union-attr]
+        return [(fields[b"message_id"].decode(), fields[b"body"]) for _, fields in self.client.xrange(self.queue)]
 
 
 def check(received: list[tuple[str, bytes]], runs: int) -> None:

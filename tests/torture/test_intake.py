@@ -2,78 +2,23 @@
 
 import asyncio
 import os
-import signal
-import socket
 import sqlite3
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from mainspring.domain.clock import SystemClock
-from mainspring.store.sqlite.store import SqliteStore
-from tests.acceptance.one_project import Project
 from tests.torture.sending import Answers, letters, send_all
+from tests.torture.site import SECRET, Site
 
 ALL = bool(os.environ.get("MAINSPRING_CRASH_ALL"))
-COUNT, KILLS, SENDERS = (100_000, 20, 32) if ALL else (2_000, 4, 16)
-SECRET = "torture-torture-torture"
+COUNT, KILLS, SENDERS = (100_000, 20, 32) if ALL else (1_000, 4, 16)
 VICTIMS = ("web", "scheduler", "web", "worker")
-WORK = """
-import os, sqlite3
-import mainspring as ms
-
-@ms.on.webhook("/orders", verify=ms.verify.hmac("TORTURE", header="X-Signature"))
-@ms.task
-def order(number: int) -> int:
-    with sqlite3.connect(os.environ["EFFECTS"], timeout=30) as effects:
-        effects.execute("insert or ignore into effects values (?, ?)", (ms.idempotency_key(), number))
-    return number
-"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")]
-
-
-class Site:
-    """A project whose webhook listener, scheduler and worker are processes that may be killed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.hooks, web = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
-        more = f'[web]\nbind = "{web}"\n[hooks]\nbind = "{self.hooks}"\n'
-        self.project = Project(folder, WORK, more)
-        self.project.effects.unlink()
-        with closing(sqlite3.connect(self.project.effects)) as effects:
-            effects.execute("create table effects (key text primary key, number int)")
-        self.project.up("up")
-        self.project.until(lambda: Path(self.project.store).exists())
-        self.store = SqliteStore(Path(self.project.store), clock=SystemClock())
-        self.store.open()
-        self.project.until(lambda: self.rows("select 1 from triggers"))
-        self.project.until(self.answers)
-
-    def answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://{self.hooks}/healthz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def rows(self, text: str, *values: object) -> list[tuple[object, ...]]:
-        return list(self.store.reader.read_text(text, values))
-
-    def kill(self, role: str) -> None:
-        """End a process of this role without a word; its supervisor starts another one."""
-        pids = self.rows("select pid from sessions where state = 'alive' and role = ?", role)
-        for (pid,) in pids[:1]:
-            os.kill(int(str(pid)), signal.SIGKILL)
-
-    def close(self) -> None:
-        self.store.close()
-        self.project.stop()
 
 
 @pytest.fixture
@@ -96,7 +41,7 @@ def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
     sending.start()
     for number in range(KILLS):
         share = (number + 1) * COUNT // (KILLS + 1)
-        _until(lambda share=share: len(answers.runs) >= share, sending)
+        _until_answered(share, answers, sending)
         site.kill(VICTIMS[number % len(VICTIMS)])
     sending.join(3_000)
     assert not sending.is_alive()
@@ -118,16 +63,9 @@ def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
         assert effects.execute("select count(*), count(distinct number) from effects").fetchall() == [(COUNT, COUNT)]
 
 
-def _until(what: Callable[[], bool], sending: threading.Thread) -> None:
+def _until_answered(share: int, answers: Answers, sending: threading.Thread) -> None:
+    """Wait until so many ids were answered."""
     until = time.monotonic() + (600 if ALL else 60)
-    while not what():
+    while len(answers.runs) < share and sending.is_alive():
         assert time.monotonic() < until, "the senders do not get on"
-        if not sending.is_alive():
-            return
         time.sleep(0.01)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

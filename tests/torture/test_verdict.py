@@ -42,6 +42,12 @@ PLANTED = {
     "a journal with a gap": [run(), OUTCOME.format(rank=2, claim=0)],
     "an outcome of a later claim": [run(), OUTCOME.format(rank=1, claim=5)],
     "a lock whose holder is gone": ["insert into locks values ('l', 'r1', null, 1, 0, null)"],
+    "a lock of a run that has ended": [
+        run(),
+        "insert into sessions (id, uuid, role, state, host, hostname, pid, pid_started, lock_path, opened_at, beat_at)"
+        " values (7, 'u', 'worker', 'alive', 'h', 'h', 1, '', '', 0, 0)",
+        "insert into locks values ('l', 'r1/sale#1 (attempt 1)', 7, 1, 0, null)",
+    ],
     "a slot without its run": ["insert into slots values ('nightly', 1, 'run', 'r9', null, 0)"],
     "a run that is blamed for a death": [run(crashes=1)],
 }
@@ -87,3 +93,12 @@ def test_what_was_lost_or_done_twice_is_found(fleet: Fleet) -> None:
         "repeated though it must not be: bet 1",
     ]
     assert verdict.repeated(fleet) == 2
+
+
+def test_lock_that_two_held_is_found(fleet: Fleet) -> None:
+    """One token belongs to one attempt; that it writes twice, or another one later under a higher token, is no fault."""
+    till = Path(f"{fleet.effects}.till")
+    till.write_text("1 k1 1\n2 k2 1\n2 k2 1\n5 k1 2\n")
+    assert verdict.wrongs(fleet, []) == []
+    till.write_text("1 k1 1\n2 k2 1\n2 k3 1\n3 k1 2\n3 k1 3\n")
+    assert sorted(verdict.wrongs(fleet, [])) == [f"{verdict.SHARED}: 2", f"{verdict.SHARED}: 3"]

@@ -1,6 +1,7 @@
 """What must be true when the last fault is over: nothing lost, nothing done twice, nothing left behind."""
 
 from collections import Counter
+from pathlib import Path
 
 from tests.acceptance.fleet import Fleet
 from tests.torture import shop
@@ -24,6 +25,9 @@ LEFT_BEHIND = {
     "a lock whose holder is gone": (
         "select name from locks where coalesce((select state from sessions where id = locks.session), 'dead') not in ('alive', 'draining')"
     ),
+    "a lock of a run that has ended": (
+        "select name from locks join runs on runs.id = split_part(locks.owner, '/', 1) where runs.finished_at is not null"
+    ),
     "a slot of the future": "select schedule, slot_at from slots where slot_at > made_at + 1000",
     "a schedule that stands still": (
         "select name, next_slot_at from schedules where retired_at is null"
@@ -43,6 +47,17 @@ def unfinished(fleet: Fleet) -> list[tuple[str, str | None]]:
 LOST, DOUBLED = "acknowledged and lost", ("done under two keys", "repeated though it must not be", "paid twice")
 
 
+SHARED = "a lock that two attempts held under one token"
+
+
+def held_by_two(fleet: Fleet) -> list[int]:
+    """Return the fencing tokens under which more than one attempt wrote in the till."""
+    till = Path(f"{fleet.effects}.till")
+    lines = [line.split(" ", 1) for line in till.read_text("ascii").splitlines()] if till.exists() else []
+    holders = Counter(token for token, _ in {(token, holder) for token, holder in lines})
+    return [int(token) for token, count in holders.items() if count > 1]
+
+
 def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
     """Return what is wrong, in words."""
     there = {run for (run,) in fleet.rows("select id from runs")}
@@ -53,6 +68,7 @@ def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
     missing, doubled = shop.missing_and_doubled(fleet)
     wrong += [f"{LOST}: payment {number}" for number in missing]
     wrong += [f"{DOUBLED[2]}: payment {number}" for number in doubled]
+    wrong += [f"{SHARED}: {token}" for token in held_by_two(fleet)]
     wrong += [f"not ended: {row}" for row in unfinished(fleet)]
     wrong += [f"failed: {row}" for row in fleet.rows("select id, automation, reason from runs where state = 'failed'")]
     holding = fleet.rows("select 1 from runs where state = 'needs_attention'")

@@ -157,7 +157,7 @@ def list_command(
         Column("AUTOMATION", lambda row: words.one_line(row["name"])),
         Column("KIND", lambda row: row["kind"]),
         Column("STATE", lambda row: row["state"], lambda row: colours[row["state"]]),
-        Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-", 40)),
+        Column("STARTS", lambda row: words.one_line(starts_text(row) or "-", 40)),
         Column("NEXT", lambda row: words.ago(row["next_at"], now)),
     ]
     add = "No automations. Add one: mainspring add script NAME -- COMMAND"
@@ -173,10 +173,23 @@ def row_data(known: Known, now: int) -> dict[str, Any]:
         "state": state,
         "version": definition.version if definition else 0,
         "schedule": schedule_text(definition) if definition and definition.schedules else None,
+        "triggers": triggers_of(definition),
         "next_at": next_at(definition, makes_from(known, now)),
         "owner": definition.option("owner") if definition else None,
         "problem": known.problem,
     }
+
+
+def triggers_of(definition: "Definition | None") -> dict[str, str]:
+    """Return what its triggers listen to, in words, by the ends of their names."""
+    from mainspring.cli.source_words import source_words
+
+    return {} if definition is None else {end: source_words(one.source) for end, one in definition.triggers.items()}
+
+
+def starts_text(row: dict[str, Any]) -> str:
+    """Return what starts it: schedules and triggers."""
+    return "; ".join([*([row["schedule"]] if row["schedule"] else []), *row["triggers"].values()])
 
 
 def _announced_since(known: Known, since_at: int | None) -> bool:
@@ -186,7 +199,7 @@ def _announced_since(known: Known, since_at: int | None) -> bool:
 
 def _problem_row(problem: "Problem") -> dict[str, Any]:
     """Return the row of what did not load: it has no name but its place."""
-    nothing = {"kind": "?", "version": 0, "schedule": None, "next_at": None, "owner": None}
+    nothing = {"kind": "?", "version": 0, "schedule": None, "triggers": {}, "next_at": None, "owner": None}
     return {"name": problem.where, "state": "problem", **nothing, "problem": problem.what}
 
 

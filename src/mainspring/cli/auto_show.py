@@ -71,7 +71,11 @@ def _print(
             output.line(f"  command   {words.one_line(' '.join(definition.command), 200)}")
         if definition.parameters.get("properties"):
             output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
-    output.line(f"  starts    {words.one_line(data['schedule'] or '-', 200)}")
+    if data["schedule"] or not data["triggers"]:
+        output.line(f"  starts    {words.one_line(data['schedule'] or '-', 200)}")
+    for end, source in data["triggers"].items():
+        pace = ", ".join(definition.triggers[end].pace.words()) if definition is not None else ""
+        output.line(f"  starts    {words.one_line(source, 200)}{f' ({pace})' if pace else ''}")
     _print_times(invocation, known, data)
     slot = data["next_at"]
     if slot is not None:

@@ -42,7 +42,7 @@ def _proofs(verifier: Verifier) -> list[tuple[str, str]]:
         case Bearer(header=header):
             return [(header, secret)]
         case GitHub():
-            return [("x-hub-signature-256", f"sha256={_digest('{body}', secret)}")]
+            return [("x-github-event", "push"), ("x-hub-signature-256", f"sha256={_digest('{body}', secret)}")]
         case Stripe():
             return [("stripe-signature", f"t=$T,v1={_digest('{timestamp}.{body}', secret)}")]
         case Slack():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import messages, params, words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 
@@ -44,7 +44,9 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     if blocker is None:
         raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
     found = around(invocation.reader, graph_in_store(invocation.reader), story.run, invocation.zone)
-    return story, explain(story, blocker, invocation.clock.now(), invocation.zone, found)
+    explanation = explain(story, blocker, invocation.clock.now(), invocation.zone, found)
+    explanation.what.extend(messages.sentences(invocation, run))
+    return story, explanation
 
 
 def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:

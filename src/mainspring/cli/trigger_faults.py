@@ -108,9 +108,12 @@ def _late(reader: Reader, now: int) -> Iterator[Fault]:
 def _undecided(reader: Reader, now: int) -> Iterator[Fault]:
     """Tell of deliveries that nobody decides on: no router runs, or no worker has the filter."""
     for filtered, who, fix in (
-        (0, "no scheduler process decides on them", "mainspring up"),
-        (1, "no live worker has their filter", "See: mainspring doctor"),
+        (False, "no scheduler process decides on them", "mainspring up"),
+        (True, "no live worker has their filter", "See: mainspring doctor"),
     ):
-        rows = reader.read("list_received", (filtered, 0, 1))
-        if rows and now - rows[0][9] > _STUCK_MS:
-            yield Fault("deliveries", f"deliveries have waited {coarse(now - rows[0][9])} to be decided on: {who}", fix)
+        waiting = reads.waiting_since(reader, filtered=filtered)
+        late = {name: now - at for name, at in waiting.items() if now - at > _STUCK_MS}
+        if late:
+            names = ", ".join(list(late)[:_SHOWN])
+            longest = coarse(max(late.values()))
+            yield Fault("deliveries", f"deliveries of {names} have waited {longest} to be decided on: {who}", fix)

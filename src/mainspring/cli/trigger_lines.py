@@ -86,7 +86,7 @@ def arrived_text(line: TriggerLine) -> str:
 
 def pace_text(line: TriggerLine) -> str:
     """Return the pace in words."""
-    return ", ".join(line.pace) or "each at once"
+    return ", ".join(line.pace) or ("once for all of them" if line.kind == "runs" else "each at once")
 
 
 def _state(

@@ -8,12 +8,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from mainspring.domain.json_fault import depth_of
-
 DEEPEST = 64
 MOST_FIELDS = 1_000
 _COLON = re.compile(rb'"\s*:')
-_BRACKET = re.compile(rb"[\[{]")
 _FORM = "application/x-www-form-urlencoded"
 _JSON = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?json")
 
@@ -25,6 +22,9 @@ class Unfit(msgspec.Struct, frozen=True):
     code: str
     text: str
     at: str | None = None
+
+
+_TOO_DEEP = Unfit(400, "too_deep", f"the JSON is nested deeper than {DEEPEST} levels")
 
 
 def content_type(headers: Mapping[str, str]) -> tuple[str, str]:
@@ -54,13 +54,15 @@ def read_body(body: bytes, headers: Mapping[str, str], *, forms: bool) -> Any:
 
 def read_json(body: bytes) -> Any:
     """Return the value of a JSON text, or Unfit."""
-    if len(_BRACKET.findall(body)) > DEEPEST and depth_of(body) > DEEPEST:
-        return Unfit(400, "too_deep", f"the JSON is nested deeper than {DEEPEST} levels")
     try:
         value = msgspec.json.decode(body)
+        if _is_too_deep(value):
+            return _TOO_DEEP
         if _repeats_a_key(body, value):
             return Unfit(400, "doubled_key", "an object of the JSON has the same key twice")
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except RecursionError:
+        return _TOO_DEEP
+    except (msgspec.MsgspecError, ValueError) as error:
         why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         return Unfit(400, "bad_json", f"the body is no JSON: {why}")
     return value
@@ -89,6 +91,21 @@ def read_form(body: bytes) -> Any:
         else:
             fields[name] = [fields[name], value]
     return fields
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Tell whether a value has more levels than may be; level by level, so that a wide one takes no longer than a look at it."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for one in level
+            if isinstance(one, list | dict)
+            for item in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return any(isinstance(one, list | dict) for one in level)
 
 
 def _repeats_a_key(body: bytes, value: Any) -> bool:

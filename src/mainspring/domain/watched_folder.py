@@ -89,8 +89,9 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
 
     def matches(self, parts: Sequence[str]) -> bool:
         """Tell whether the pattern matches a file; `parts` = its path below the folder, undecodable bytes as surrogates."""
-        globs = _compiled(tuple(self.pattern.split("/")))
-        return _fits(globs, parts if len(globs) > 1 else parts[-1:])
+        if "/" not in self.pattern:
+            return _one_of((self.pattern,)).match(parts[-1]) is not None
+        return _fits(_compiled(tuple(self.pattern.split("/"))), parts)
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.text import escape
 from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign
+from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign, UnlockSign
 
 T = TypeVar("T")
 _LONGEST_TEXT = 16 * 1024
@@ -48,10 +48,22 @@ class AttemptClosed(BaseException):
     """This attempt was given up: nothing it says or returns counts any more. Ends the zombie's code."""
 
 
+class Grant(Protocol):
+    """A lock on its way: its fencing token, for whoever waits."""
+
+    def wait(self) -> int:
+        """Block this thread for it; raises what kept it back."""
+        ...
+
+    def __await__(self) -> Generator[Any, None, int]:
+        """Wait for it in an event loop."""
+        ...
+
+
 class Channel(Protocol):
     """How the signs of one attempt reach the engine."""
 
-    def post(self, sign: LogSign | ProgressSign | ProcessSign) -> None:
+    def post(self, sign: LogSign | ProgressSign | ProcessSign | UnlockSign) -> None:
         """Hand a sign over; raises AttemptClosed if the attempt is closed."""
         ...
 
@@ -61,6 +73,9 @@ class Channel(Protocol):
 
     def record(self, outgoing: Outgoing) -> None:
         """Hand over what is to be sent if the attempt succeeds; raises AttemptClosed if it is closed."""
+
+    def lock(self, name: str, within_s: float) -> Grant:
+        """Ask for a lock."""
         ...
 
 

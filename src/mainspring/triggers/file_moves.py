@@ -16,6 +16,8 @@ from mainspring.triggers.seen_files import AGAIN_MS, SeenFiles
 
 _ASKED_AT_ONCE = 500
 _MOVED_AT_ONCE = 50
+_MOST_MOVED = 1_000
+"""Files that are moved at one look; the rest follows at the next."""
 _EVERY_MS = 2_000
 _FOR_EACH_ASKED_MS = 100
 
@@ -89,9 +91,11 @@ class FileMoves:
                     self._thread.post(self._aside.unlock)
         if self._is_needed and not self._asked_at <= self._clock.now() < self._ask_at:
             wanted = await self._ended()
+            if len(wanted) > _MOST_MOVED:
+                self._ask_at = self._asked_at
             if wanted and await self._locked():
                 try:
-                    for first in range(0, len(wanted), _MOVED_AT_ONCE):
+                    for first in range(0, min(len(wanted), _MOST_MOVED), _MOVED_AT_ONCE):
                         await self._move(wanted[first : first + _MOVED_AT_ONCE])
                 finally:
                     self._thread.post(self._aside.unlock)

@@ -25,7 +25,7 @@ _LOG = logging.getLogger("mainspring.files")
 _SILENT_S = 60.0
 _SHORTEST_REST_S = 0.1
 _SHARE_OF_LOOKING = 4
-"""The desk rests four times as long as it looked, even if it gets hints."""
+"""The desk rests four times as long as it took to look through the folder, even if it gets hints."""
 _TOLD, _LOGGED = 3, 100
 
 
@@ -59,8 +59,11 @@ class FolderDesk:
         self._left_out: dict[str, str] = {}
         self._told: set[tuple[str, str]] = set()
         self._identity: tuple[int, int] | None = None
+        """Which folder was looked at last, there or not."""
+        self._is_there = False
         self._hint: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
+        self._listed_for_ms = 0
         self._trouble: str | None = None
         """Why nothing can be moved aside."""
         self.state = DeskState(trigger, away_since=clock.now(), why="it has not looked yet")
@@ -81,7 +84,7 @@ class FolderDesk:
                         await self.look()
                         look_at = self._next_look_at(began)
                         self._follow()
-                    elif self._identity is not None:
+                    elif self._is_there:
                         await self._move()
                         self._tell()
                 except FencedError:
@@ -89,7 +92,7 @@ class FolderDesk:
                 except Exception:  # noqa: BLE001  a fault of ours must not end the looks
                     _LOG.exception("trigger %s: a look failed", self._trigger)
                     look_at = self._clock.now() + self._files.every
-                await self._rest(look_at, self._clock.now() - began)
+                await self._rest(look_at)
         finally:
             if self._hint is not None:
                 self._hint.cancel()
@@ -113,7 +116,9 @@ class FolderDesk:
         began = self._clock.now()
         listing = await self._list()
         if listing is not None:
-            self._seen.compare(listing.files, self._clock.now())
+            now = self._clock.now()
+            self._listed_for_ms = now - began
+            self._seen.compare(listing.files, now)
             self._left_out = listing.left_out
             await self._intake.look(began)
             await self._move()
@@ -137,13 +142,16 @@ class FolderDesk:
         if listing.folder != self._identity:
             self._identity = listing.folder
             self._seen.forget_all()
-            self._moves.expect_leftovers()
+            self._is_there = False
             self._drop_hint()
+        if not self._is_there:
+            self._is_there = True
+            self._moves.expect_leftovers()
         return listing
 
     def _is_away(self, why: str) -> None:
         self._drop_hint()
-        self._identity = None
+        self._is_there = False
         if self.state.away_since is None:
             _LOG.warning("trigger %s: the folder %s is away: %s", self._trigger, shown(self._files.folder), why)
         since = self._clock.now() if self.state.away_since is None else self.state.away_since
@@ -189,11 +197,13 @@ class FolderDesk:
         soonest = began + self._files.every
         return soonest if ripe_at is None else min(soonest, max(ripe_at, self._intake.held_until_at))
 
-    async def _rest(self, look_at: int, took_ms: int) -> None:
+    async def _rest(self, look_at: int) -> None:
         if self._intake.has_more:
             return
-        await self._sleep(max(_SHORTEST_REST_S, took_ms / 1000 * _SHARE_OF_LOOKING))
-        asks_at = self._moves.next_at if self._identity is not None else None
+        rest_ms = min(self._listed_for_ms * _SHARE_OF_LOOKING, self._files.every)
+        await self._sleep(max(_SHORTEST_REST_S, rest_ms / 1000))
+        self._listed_for_ms = 0
+        asks_at = self._moves.next_at if self._is_there else None
         until_at = look_at if asks_at is None else min(look_at, asks_at)
         try:
             rest_ms = min(max(until_at - self._clock.now(), 0), self._files.every)
@@ -204,7 +214,7 @@ class FolderDesk:
 
     def _follow(self) -> None:
         """Have hints of the folder that was looked at."""
-        if self._hint is None and self._identity is not None:
+        if self._hint is None and self._is_there:
             asides = (self._files.after_success, self._files.after_failure, STAGING)
             self._hint = asyncio.create_task(
                 give_hints(

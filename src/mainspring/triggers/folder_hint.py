@@ -27,15 +27,14 @@ async def give_hints(
     except ImportError:
         _LOG.info("%s is looked through from time to time only: pip install 'mainspring[watch]'", folder)
         return
-    below = [str(Path(path)) for path in ignored]
-
-    def counts(_change: object, path: str) -> bool:
-        return not any(path == one or path.startswith(f"{one}/") for one in below)
-
+    own = [str(Path(path)) for path in ignored]
     pause = _FIRST_PAUSE_S
     while True:
         try:
-            async for _changes in awatch(folder, recursive=recursive, watch_filter=counts, debounce=50, step=10):
+            changes = awatch(
+                folder, recursive=recursive, watch_filter=lambda _, path: counts(path, own), debounce=50, step=10
+            )
+            async for _change in changes:
                 wake()
                 pause = _FIRST_PAUSE_S
         except Exception as error:  # noqa: BLE001  whatever it is, the look goes on without
@@ -43,3 +42,8 @@ async def give_hints(
         wake()
         await sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def counts(path: str, ignored: Sequence[str]) -> bool:
+    """Tell whether a change of `path` is a hint: it lies below none of the ignored paths."""
+    return not any(path == one or path.startswith(f"{one}/") for one in ignored)

@@ -52,10 +52,10 @@ class Intake:
 class Desk:
     """One running desk and what it reported."""
 
-    def __init__(self, queue: Queue, intake: Intake) -> None:
+    def __init__(self, queue: Queue, intake: Intake, secrets: dict[str, str]) -> None:
         self.intake = intake
         self.states: list[DeskState] = []
-        self.desk = QueueDesk(TRIGGER, queue, intake, _NoSecrets(), report=self._report, clock=SystemClock())
+        self.desk = QueueDesk(TRIGGER, queue, intake, _Secrets(secrets), report=self._report, clock=SystemClock())
         self.task = asyncio.create_task(self.desk.run())
 
     def _report(self, state: DeskState) -> None:
@@ -89,9 +89,12 @@ class Desk:
             await self.task
 
 
-class _NoSecrets:
+class _Secrets:
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
     def get(self, name: str) -> str:
-        raise AssertionError(name)
+        return self._values[name]
 
 
 class Desks:
@@ -100,6 +103,7 @@ class Desks:
     def __init__(self, broker: BrokerServer) -> None:
         self.broker = broker
         self.url = ""
+        self.secrets: dict[str, str] = {}
         self._open: list[Desk] = []
 
     async def queue(self, *, ordered: bool = False, **options: Any) -> Queue:
@@ -108,7 +112,7 @@ class Desks:
         return Queue.parse(self.url, **{"ack_wait": "2s", **options})
 
     def open(self, queue: Queue, intake: Intake | None = None) -> Desk:
-        desk = Desk(queue, intake or Intake())
+        desk = Desk(queue, intake or Intake(), self.secrets)
         self._open.append(desk)
         return desk
 

@@ -46,7 +46,7 @@ async def test_a_message_is_sent_again_where_the_answer_of_the_store_was_lost(de
 
 
 async def test_busy_store_stops_the_fetching(desks: Desks):
-    """While the store is busy no more than a batch is held, longer than the broker's patience; another desk gets the rest and none of it."""
+    """While the store is busy one batch is held, longer than the broker's patience; another desk gets the rest and none of it."""
     queue = await desks.queue(prefetch=4, ack_wait="1s")
     await desks.send(queue, *orders(12))
     intake = Intake()

@@ -93,3 +93,20 @@ async def test_two_desks_share_a_queue(desks: Desks):
     assert len(one.intake.first) == 40
     assert len(one.intake.all) == 40 or desks.broker.name == "postgresql"
     assert await desks.left(queue) == 0
+
+
+async def test_password_is_a_secret_that_only_the_broker_hears(desks: Desks):
+    """A wrong one is told without being repeated, and when the right one is there the queue is read."""
+    plain = await desks.queue()
+    await desks.send(plain, Sent("one", b"{}"))
+    queue = Queue.parse(await desks.broker.with_user(desks.url), ack_wait="2s")
+    desks.secrets["BROKER"] = "s3cr/t"
+    desk = desks.open(queue)
+    if desks.broker.name not in ("sqs", "postgresql"):  # these let everybody in here
+        await desk.until(lambda: bool(desk.states))
+        assert not desk.desk.state.connected
+        assert "s3cr" not in desk.desk.state.why
+    desks.secrets["BROKER"] = desks.broker.password
+    await desk.until_taken_in(1)
+    await desk.stop()
+    assert all("p@s" not in str(state) and "s3cr" not in str(state) for state in desk.states)

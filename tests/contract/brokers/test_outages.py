@@ -56,7 +56,8 @@ async def test_broker_killed_under_load_loses_and_doubles_nothing(desks: Desks):
     await desk.stop()
     assert set(desk.intake.first) == {f"m{n}" for n in range(300)}
     assert [state.connected for state in desk.states].count(False) >= len(_KILLED_AFTER)
-    _assert_in_order(desk)
+    if desks.broker.name != "sqs":  # moto mixes what becomes visible again
+        _assert_in_order(desk)
     assert await desks.left(queue) == 0
 
 
@@ -107,4 +108,15 @@ async def test_a_desk_that_starts_without_its_broker_waits_for_it(desks: Desks):
     desks.broker.start()  # here: a server ends with the thread that started it
     await desk.until_taken_in(1)
     assert desk.desk.state.connected
+    await desk.stop()
+
+
+async def test_a_queue_that_is_taken_away_is_told(desks: Desks):
+    """A reader whose queue is deleted does not wait for messages that cannot come: it is away, with the reason."""
+    queue = await desks.queue()
+    desk = desks.open(queue)
+    await desk.until(lambda: desk.desk.state.connected)
+    await desks.broker.delete(queue)
+    await desk.until(lambda: not desk.desk.state.connected)
+    assert desk.desk.state.why
     await desk.stop()

@@ -5,6 +5,7 @@ import pytest
 
 from mainspring.domain.journal import FactKind
 from mainspring.domain.states import MessageState, OutcomeState, RunState
+from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.outbox import DiscardMessage, Refusal, SendAgain, SettleQueue
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused
 from mainspring.store.commands.sessions import Bury
@@ -222,6 +223,32 @@ def test_large_messages_come_a_few_at_a_time(store):
     run = store.begin()
     store.do(outcome(run, 1, posts=tuple(post(id=f"m{n}", body=b"1" * 700_000) for n in range(3))))
     assert queues(store.do(take())) == {"orders/eu": ["m0", "m1"]}
+
+
+def test_restored_store_sends_nothing_before_it_is_released(store, clock):
+    """What lies in a backup may have been sent since: a person decides first, and may discard it."""
+    run = store.begin()
+    store.do(outcome(run, 1, posts=(post(id="m1"),)))
+    store.do(SetMeta("held", "1"))
+    assert not store.read("can_send", clock.now())
+    assert queues(store.do(take())) == {}
+    store.do(SetMeta("held", None))
+    assert store.read("can_send", clock.now())
+    assert queues(store.do(take())) == {"orders/eu": ["m1"]}
+
+
+def test_trouble_of_an_empty_queue_is_forgotten(store, clock):
+    """A queue whose messages were all discarded leaves no trace; one that still holds some keeps its trouble."""
+    run = store.begin()
+    store.do(outcome(run, 1, posts=(post(id="m1"), post("b/x", id="m2"))))
+    lease = take()
+    store.do(lease)
+    for name in ("orders/eu", "b/x"):
+        store.do(SettleQueue(lease.lease, name, away="no route", retry_after_ms=5))
+    store.do(DiscardMessage("m1"))
+    clock.forward(5)
+    store.do(Prune(None, None, None, None, None))
+    assert store.reader.read_text("select queue from outlets") == [("b/x",)]
 
 
 def test_end_that_publishes_to_its_own_run_ends_it(store):

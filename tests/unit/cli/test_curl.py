@@ -8,6 +8,7 @@ import pytest
 from mainspring.cli.curl import base_url, curl_line
 from mainspring.domain import verify
 from mainspring.domain.verification import verify_request
+from mainspring.domain.verifier import StandardWebhooks
 from mainspring.domain.webhook import Webhook
 from tests.hook_samples import STANDARD_SECRET
 
@@ -31,7 +32,7 @@ SIGNED = [
 def test_line_signs_what_the_verifier_takes(tmp_path: Path, verifier) -> None:
     """A shell that is given the line sends the file with headers that the verifier finds genuine, whatever is in the secret."""
     (tmp_path / "event.json").write_bytes(BODY)
-    secret = STANDARD_SECRET if isinstance(verifier, verify.StandardWebhooks) else PLAIN
+    secret = STANDARD_SECRET if isinstance(verifier, StandardWebhooks) else PLAIN
     line = curl_line(Webhook(path="/in", verify=verifier), "http://localhost:1")
     script = f'curl() {{ while [ $# -gt 0 ]; do if [ "$1" = -H ]; then printf "%s\\n" "$2"; fi; shift; done; }}\n{line}\ndate +%s'
     said = subprocess.run(

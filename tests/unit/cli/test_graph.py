@@ -78,7 +78,7 @@ NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
 @given(st.dictionaries(NAMES, st.lists(NAMES, max_size=3, unique=True), max_size=5))
 def test_any_graph_is_drawn_and_every_linked_name_is_in_it(upstream) -> None:
     """Cycles and names that nobody declared end, and nothing is left out."""
-    automations = {
+    automations: dict[str, tuple[dict[str, Trigger], list[str]]] = {
         name: ({f"run#{n}": Trigger(source=OnRun(automation=one)) for n, one in enumerate(several)}, [])
         for name, several in upstream.items()
     }

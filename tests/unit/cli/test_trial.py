@@ -12,16 +12,6 @@ from tests.hook_samples import FOLDER, SECRET, signed_sample
 CODE = """
 import msgspec
 import mainspring as ms
-from mainspring.domain.webhook import Webhook
-from mainspring.engine import on
-from mainspring.engine.trigger_draft import Draft
-from mainspring.domain.pace import Pace
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.watched_folder import Files
-
-
-def source(one, filter=None, **pace):
-    return on._attach(Draft(one, Pace.parse(**pace), filter))
 
 
 class Build(msgspec.Struct):
@@ -40,7 +30,7 @@ def wanted(event):
     return event.data["action"] == "completed"
 
 
-@source(Webhook.parse("/github", verify="github:HOOK", max_body="2KiB"), wanted)
+@ms.on.webhook("/github", verify="github:HOOK", max_body="2KiB", filter=wanted)
 @ms.task
 def hook(event: ms.Event): ...
 
@@ -56,12 +46,12 @@ def load(event: ms.Event): ...
 def report(): ...
 
 
-@source(Queue.parse("nats://broker/orders?subject=orders.new"), batch=3)
+@ms.on.queue("nats://broker/orders?subject=orders.new", batch=3)
 @ms.task
 def batch(builds: list[Build]): ...
 
 
-@source(Files.parse("in", pattern="*.csv", max_size="1KiB"))
+@ms.on.files("in", pattern="*.csv", max_size="1KiB")
 @ms.task
 def inbox(file: ms.File): ...
 

@@ -42,9 +42,7 @@ def end_of_extract(shop, state: RunState, slot_at: int | None = SLOT):
 
 
 def gather(shop, run: str, *, counts: bool, deadline_at: int) -> None:
-    (row,) = [
-        row for row in shop.store.reader.read("list_received", (0, 0, 99)) if row[2] == "report/runs" and row[8] == run
-    ]
+    (row,) = [row for row in shop.store.reader.read("list_received", (0, "report/runs", 0, 99)) if row[8] == run]
     state = "succeeded" if counts else "failed"
     shop.do(
         Gather(

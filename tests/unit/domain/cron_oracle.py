@@ -68,7 +68,7 @@ class Line:
 
 
 class Change:
-    """One change of a zone's clocks: `at` = the minute (since the epoch, UTC) from which on the offset is another one; offsets in minutes."""
+    """A change of a zone's clocks: from minute `at` (since the epoch, UTC) on the offset is another one; offsets in minutes."""
 
     def __init__(self, at: int, before: int, after: int) -> None:
         self.at, self.before, self.after = at, before, after
@@ -95,9 +95,9 @@ def slots_about(line: Line, change: Change, first: int, last: int) -> list[int]:
         if line.counts_elapsed or not is_second_time:
             found.update(minute * 60 + second for second in line.seconds)
     missing = range(change.at + change.before, change.at + change.after)
-    if not line.hour_is_star and first <= change.at < last:
-        if any(line.times[wall % 1440] and _for_day(line, wall // 1440) for wall in missing):
-            found.add(change.at * 60)
+    is_missed = any(line.times[wall % 1440] and _for_day(line, wall // 1440) for wall in missing)
+    if is_missed and not line.hour_is_star and first <= change.at < last:
+        found.add(change.at * 60)
     return sorted(found)
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import mainspring as ms
-from mainspring.domain.file import File
+from mainspring.domain.file import File, key_of
 
 NAMES = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"\0", b"0").replace(b"/", b"_"))
 
@@ -56,3 +56,32 @@ def test_modified_is_an_instant_that_crosses_json(nanoseconds, instant):
     file = File.at(b"/x", size=1, sha256="0" * 64, modified_ns=nanoseconds)
     assert file.modified == instant
     assert msgspec.json.decode(msgspec.json.encode(file), type=File) == file
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("a.csv", "a.csv"),
+        ("sub/ü b.csv", "sub/ü b.csv"),
+        ("50%.csv", "50%25.csv"),
+        ("line\nend", "line%0Aend"),
+        ("caf\udce9", "caf%E9"),
+        ("\u202e", "%E2%80%AE"),
+    ],
+)
+def test_key_shows_the_path_and_what_it_holds(path, key):
+    """What cannot be printed is written as the bytes it is."""
+    assert key_of(path, "f" * 64) == f"{key}@{'f' * 64}"
+
+
+PATHS = st.lists(NAMES, min_size=1, max_size=16).map(lambda parts: os.fsdecode(b"/".join(parts)))
+
+
+@given(PATHS, PATHS)
+@example("%0A", "\n")
+@example("x" * 4000, "x" * 4001)
+def test_keys_of_different_paths_differ_and_can_be_printed(one, other):
+    """A key is at most 1,000 printable characters, however long and odd the path is."""
+    keys = [key_of(path, "0" * 64) for path in (one, other)]
+    assert (keys[0] == keys[1]) == (one == other)
+    assert all(key.isprintable() and len(key) <= 1000 for key in keys)

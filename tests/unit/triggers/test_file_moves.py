@@ -377,3 +377,19 @@ def test_definition_that_changed_meanwhile_puts_back_what_was_on_its_way(opens: 
     assert inbox.tree() == {"a": b"1"}
     assert len(inbox.shop.runs) == 1
     assert inbox.shop.forgotten == []
+
+
+def test_many_files_are_moved_over_several_looks(opens: Opens, monkeypatch) -> None:
+    """What came meanwhile is taken in between; ends are asked for again at once."""
+    monkeypatch.setattr("mainspring.triggers.file_moves._MOST_MOVED", 100)
+    inbox = opens(after_success="delete")
+    for number in range(250):
+        inbox.write(f"{number}", b"%d" % number)
+    inbox.settle()
+    inbox.shop.end(RunState.SUCCEEDED)
+    left: list[int] = []
+    for _ in range(3):
+        inbox.pass_time(0 if left else 10)
+        inbox.look()
+        left.append(len(inbox.tree()))
+    assert left == [150, 50, 0]

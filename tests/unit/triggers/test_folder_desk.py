@@ -322,6 +322,7 @@ def test_missing_folder_is_told_with_its_time_and_outlived(opens: Opens) -> None
     inbox.write("b")
     inbox.settle()
     assert inbox.shop.names == ["a", "b"]
+    assert len(inbox.shop.asked) == 2, "the same folder is known again without reading its files"
     assert [(report.away_since is None) for report in inbox.reports] == [True, False, True]
 
 

@@ -15,6 +15,7 @@ from mainspring.store.commands.outbox import (
     Unsent,
 )
 from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.handlers.held import is_held
 from mainspring.store.transaction import Transaction
 
 MOST_BYTES = 1024 * 1024
@@ -35,8 +36,10 @@ def post(tx: Transaction, run: str, ident: str, posts: Sequence[Message]) -> Non
 
 
 def take_queues(tx: Transaction, command: TakeQueues) -> Leased:
-    """Take queues that can be sent to."""
+    """Take queues that can be sent to; none of a restored store that is held: a person may first say that they were sent."""
     c = command
+    if is_held(tx):
+        return Leased(())
     tx.hold("outlets")
     taken = tx.all("list_leased_queues", (c.lease,)) if tx.again else []
     if not taken:

@@ -43,6 +43,7 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     if command.rollups_before is not None:
         tx.change("prune_rollups", (command.rollups_before,))
         tx.change("prune_rollup_details", (command.rollups_before,))
+    tx.change("prune_outlets", (tx.now,))
     _fold(tx)
     return Numbered(len(gone))
 

@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.states import MessageState
 from mainspring.store.base import Reader, Rows
+from mainspring.store.held import HELD
 
 
 class OutboxQueue(msgspec.Struct, frozen=True):
@@ -34,7 +35,9 @@ class OutboxMessage(msgspec.Struct, frozen=True):
 
 def can_send(reader: Reader, now: int) -> bool:
     """Tell whether there is a queue that a Sender could take now."""
-    return bool(reader.read("list_sendable_queues", (now, 1)))
+    if reader.read("read_meta", (HELD,)):
+        return False
+    return bool(reader.read("find_sendable_queue", (now,)))
 
 
 def list_outbox_queues(reader: Reader, limit: int = 100) -> list[OutboxQueue]:

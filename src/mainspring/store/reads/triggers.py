@@ -96,6 +96,14 @@ def arrived_since(reader: Reader, since_at: int) -> ArrivedSince:
     return ArrivedSince(found, counted > CAP)
 
 
+def waiting_since(reader: Reader, *, filtered: bool) -> dict[str, int]:
+    """Return since when the oldest delivery of each trigger waits to be decided on: by a filter, or by the router."""
+    with reader.snapshot() as read:
+        names = [row[0] for row in read("list_waiting_triggers", (int(filtered),))]
+        oldest = {name: read("list_received", (int(filtered), name, 0, 1)) for name in names}
+    return {name: rows[0][9] for name, rows in oldest.items() if rows}
+
+
 def last_at(reader: Reader, trigger: str) -> int | None:
     """Return when the last delivery of a trigger came."""
     rows = reader.read("last_delivery_of", (trigger,))

@@ -52,8 +52,6 @@ class AmqpSource:
                 hint="Declare it there as a durable queue, best with x-queue-type=quorum, before its messages are waited for.",
             ) from None
         await self._channel.set_qos(prefetch_count=self._queue.prefetch)
-        underlay = await self._channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(self._cancelled)
         await found.consume(self._take, timeout=_ANSWER_S)
 
     @property
@@ -86,21 +84,27 @@ class AmqpSource:
     def _ended(self, _channel: object, why: BaseException | None) -> None:
         self._arrived.put_nowait(f"the broker closed the channel: {why}" if why else "the connection ended")
 
-    async def _cancelled(self, _frame: object) -> None:
-        self._arrived.put_nowait(f"the broker took the queue {self._queue.name!r} away from its reader")
-
     async def fetch(self, limit: int) -> list[QueueMessage]:
         found: list[AbstractIncomingMessage] = []
         try:
             async with asyncio.timeout(_WAIT_S):
                 found.append(_message_of(await self._arrived.get()))
         except TimeoutError:
+            await self._look_for_queue()
             return []
         if self._arrived.qsize() + 1 < limit:
             await asyncio.sleep(_GATHERS_S)
         while len(found) < limit and not self._arrived.empty():
             found.append(_message_of(self._arrived.get_nowait()))
         return [self._message(one) for one in found]
+
+    async def _look_for_queue(self) -> None:
+        """See that the queue and its reader are still there: not every broker tells that a queue was deleted."""
+        assert self._channel is not None
+        async with asyncio.timeout(_ANSWER_S):
+            found = await self._channel.get_queue(self._queue.name)
+        if not found.declaration_result.consumer_count:
+            raise ConnectionError(f"the broker took the queue {self._queue.name!r} away from its reader")
 
     def _message(self, one: AbstractIncomingMessage) -> QueueMessage:
         headers = {name: _plain(value) for name, value in one.headers.items()}

@@ -1,0 +1,147 @@
+"""PEERS 1: the scheduler is killed at every statement of its commits, and the schedule goes on: nothing doubled, lost, or standing still.
+
+On both databases. MAINSPRING_CRASH_ALL=1 kills at each point; without it at a share of them, the commits among them.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.clock import SystemClock
+from mainspring.engine.announcing import announcement
+from mainspring.engine.registry import Registry
+from mainspring.service.slot_check import unaccounted
+from mainspring.store.reads.acts import StoredActs
+from tests.crash.effects import ROOT
+from tests.crash.stores import open_store
+from tests.crash.trials import World
+
+ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+HOUR = 3_600_000
+
+
+def declared() -> Registry:
+    with Registry() as registry:
+
+        @ms.task(every="1h", misfire="all", overlap="allow", jitter="5m")
+        def each() -> None: ...
+
+        @ms.task(every="1h", misfire="all", overlap="replace")
+        def newest() -> None: ...
+
+        @ms.task(every="1h", misfire="last", overlap="queue")
+        def last() -> None: ...
+
+        @ms.task(every="1h", misfire="none")
+        def none() -> None: ...
+
+    return registry
+
+
+class Template:
+    """The process that schedulers are forked from."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.scheduling"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def schedule(self, url: str, die_at: int = 0) -> dict[str, Any]:
+        """Let a scheduler work until nothing is due, or until it is killed; return how it ended and what it passed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"url": url, "die_at": die_at}) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate(timeout=10)
+
+
+@pytest.fixture
+def template() -> Iterator[Template]:
+    made = Template()
+    yield made
+    made.close()
+
+
+class Place:
+    """A store of its own, on which four schedules are three hours behind."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.folder: Path = world.fresh()
+        self.url = world.urls[self.folder.name]
+        self.store = open_store(self.url, SystemClock())
+        self.store.open()
+        self.began = self.store.clock.now()
+        self.store.apply(announcement(declared(), self.began - 3 * HOUR))
+
+    def rows(self, text: str) -> list[tuple[Any, ...]]:
+        return self.store.reader.read_text(text)
+
+    def faults(self) -> list[str]:
+        """Return what is not as it must be once the scheduler is through."""
+        top = self.began - self.began % HOUR
+        wanted = [top - n * HOUR for n in (3, 2, 1, 0)]
+        wrong: list[str] = []
+        for name in ("each", "newest", "last", "none"):
+            slots = self.rows(f"select slot_at, verdict, run from slots where schedule = '{name}' order by slot_at")
+            # an interval begins at once, unless what is late is not made up for
+            if [at for at, *_ in slots] != wanted[name == "none" :]:
+                wrong.append(f"{name} has slots {slots}")
+            runs = {run for (run,) in self.rows(f"select id from runs where automation = '{name}'")}
+            if runs != {run for *_, run in slots if run is not None}:
+                wrong.append(f"{name} has runs {runs} and slots {slots}")
+            (next_at,) = self.rows(f"select next_slot_at from schedules where name = '{name}'")[0]
+            if next_at != top + HOUR:
+                wrong.append(f"{name} goes on at {next_at}")
+            made = {"each": 4, "newest": 4, "last": 1, "none": 0}[name]
+            if len(runs) != made and not (name == "none" and self.began - top <= 60_000):
+                wrong.append(f"{name} has {len(runs)} runs")
+        states = [state for (state,) in self.rows("select state from runs where automation = 'newest' order by seq")]
+        if states[:-1] != ["cancelled"] * 3:
+            wrong.append(f"runs that were replaced are {states}")
+        now = self.store.clock.now()
+        wrong += [f"not accounted for: {one}" for one in unaccounted(StoredActs(self.store.reader), 0, now, now)]
+        return wrong
+
+    def close(self) -> None:
+        self.store.close()
+        self._world.drop(self.folder)
+
+
+@pytest.mark.timeout(0 if ALL else 200)
+def test_peer_windmill_10168_schedule_goes_on_wherever_its_scheduler_is_killed(
+    world: World, template: Template
+) -> None:
+    """Killed before each statement and around each commit, the next one makes what is missing, once."""
+    undisturbed = Place(world)
+    points = template.schedule(undisturbed.url)["points"]
+    assert undisturbed.faults() == []
+    undisturbed.close()
+    assert points > 40, "so few statements prove too little"
+    killed, step = 0, 1 if ALL else 20 if world.stores.is_dear else 6
+    for die_at in range(1, points + 1, step):
+        place = Place(world)
+        first = template.schedule(place.url, die_at)
+        killed += first["code"] == -9
+        assert template.schedule(place.url)["code"] == 0
+        assert place.faults() == [], f"killed at point {die_at} of {points}"
+        place.close()
+    print(f"{points} points, {killed} kills")
+    assert killed >= (points // step) * 0.8
