@@ -61,9 +61,16 @@ def refused_triggers(automations: Iterable[Automation]) -> Iterator[Problem]:
 def _paths_twice(automations: Iterable[Automation]) -> Iterator[Problem]:
     first: dict[str, Automation] = {}
     for one in automations:
-        for trigger in _triggers(one):
-            path = getattr(trigger.source, "path", None)
-            if path is None or first.setdefault(path, one) is one:
+        paths = [path for trigger in _triggers(one) if (path := getattr(trigger.source, "path", None)) is not None]
+        for path in dict.fromkeys(paths):
+            if first.setdefault(path, one) is one:
+                if paths.count(path) > 1:
+                    yield Problem(
+                        where=one.where,
+                        what=f"two webhooks on one path: {one.name!r} has {path} twice",
+                        how="Take one of the two off; neither takes anything in now.",
+                    )
+                    one.drop_triggers(_on(path))
                 continue
             yield Problem(
                 where=one.where,
