@@ -236,17 +236,17 @@ async def test_filter_that_hangs_keeps_no_other_from_its_turn(world, registry, s
 async def test_each_pace_makes_its_runs(world, registry, seen):
     """Debounce starts the newest, throttle the first and the newest of the rest, a batch takes many, dedup drops what comes twice."""
 
-    @ms.on.event("e", debounce="0.3s", by="{data.key}")
+    @ms.on.event("e", debounce="0.5s", by="{data.key}")
     @ms.task
     def debounced(key: str, n: int) -> None:
         seen.append(("debounced", key, n))
 
-    @ms.on.event("e", throttle="0.5s")
+    @ms.on.event("e", throttle="1s")
     @ms.task
     def throttled(key: str, n: int) -> None:
         seen.append(("throttled", key, n))
 
-    @ms.on.event("e", batch=4, within="0.5s")
+    @ms.on.event("e", batch=4, within="1s")
     @ms.task
     def batched(events: list[ms.Event]) -> None:
         seen.append(("batched", *(event.n for event in events)))
@@ -257,8 +257,7 @@ async def test_each_pace_makes_its_runs(world, registry, seen):
         seen.append(("once", key, n))
 
     async with world.engine(registry) as engine:
-        for n, key in enumerate("ababa"):
-            await engine.app.publish("e", {"key": key, "n": n})
+        await asyncio.gather(*(engine.app.publish("e", {"key": key, "n": n}) for n, key in enumerate("ababa")))
         await settled(engine, 20)
         found = await seen.of(engine, 8)
     wanted = [("debounced", "a", 4), ("debounced", "b", 3), ("throttled", "a", 0), ("throttled", "a", 4)]
@@ -391,7 +390,8 @@ async def test_several_runs_of_one_key_start_once(world, registry, seen):
 async def died(engine: Engine) -> int:
     session = engine.working.store.session
     await engine.die()
-    return int(session)
+    assert session is not None
+    return session
 
 
 async def test_nothing_is_lost_between_any_two_commits(world, seen):

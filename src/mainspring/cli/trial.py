@@ -151,7 +151,9 @@ def _pace(bench: Bench, by: str) -> tuple[DeliveryState, str]:
         before, remembered = reads.held_before(bench.reader, bench.known.name, by)
         held = Held(*before)
         if remembered is not None:
-            mark = Mark(counted_at=remembered[0], started_at=remembered[1], starts=remembered[2])
+            mark = Mark(
+                counted_at=remembered[0], started_at=remembered[1], starts=remembered[2], since_at=remembered[3]
+            )
     ruling = rule(pace, mark, held, bench.now)
     of = f" of {one_line(by, 60)!r}" if by else ""
     beside = f"; {many(held.number, 'delivery is', 'deliveries are')} held already{of}" if held.number else ""

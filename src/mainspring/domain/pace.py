@@ -114,18 +114,21 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of one key: when one of it last counted and last started (ms), and the starts of the rate's span."""
+    """What is remembered of one key: when one of it last counted and last started (ms), and the starts of the rate's span.
+
+    `since_at` = when the first of those came of which the newest is held.
+    """
 
     counted_at: int | None = None
     started_at: int | None = None
     starts: str = "[]"
+    since_at: int | None = None
 
 
 class Held(NamedTuple):
-    """What is held of one key: how many, when the first of them came, and when the last of them is due."""
+    """What is held of one key: how many, and when the last of them is due."""
 
     number: int = 0
-    first_at: int | None = None
     last_due_at: int | None = None
 
 
@@ -146,7 +149,7 @@ def rule(pace: Pace, mark: Mark, held: Held, now: int) -> Ruling:
     if pace.debounce is not None:
         quiet_at = now + pace.debounce
         if pace.within is not None:
-            quiet_at = min(quiet_at, (held.first_at if held.first_at is not None else now) + pace.within)
+            quiet_at = min(quiet_at, _since(mark, held, now) + pace.within)
         return Ruling(DeliveryState.HELD, max(quiet_at, now), replaces=True)
     if pace.batch is not None:
         place = held.number % pace.batch  # those before are batches of their own that were not let go yet
@@ -169,12 +172,21 @@ def start_or_wait(pace: Pace, mark: Mark, now: int) -> Ruling:
     return Ruling(DeliveryState.STARTED) if free_at <= now else Ruling(DeliveryState.HELD, free_at)
 
 
-def counted(pace: Pace, mark: Mark, now: int, *, started: bool) -> Mark:
-    """Return the mark after an arrival counted, and perhaps started a run."""
-    starts = mark.starts
-    if started and pace.rate is not None:
-        starts = RateWindow.of(*pace.rate, starts).spend(1, now).write()
-    return Mark(counted_at=now, started_at=now if started else mark.started_at, starts=starts)
+def _since(mark: Mark, held: Held, now: int) -> int:
+    return mark.since_at if held.number and mark.since_at is not None else now
+
+
+def counted(pace: Pace, mark: Mark, held: Held, now: int, *, started: bool) -> Mark:
+    """Return the mark after an arrival counted, and perhaps started a run; `held` = what was held before it."""
+    if started:
+        return msgspec.structs.replace(let_go(pace, mark, now), counted_at=now)
+    return msgspec.structs.replace(mark, counted_at=now, since_at=_since(mark, held, now))
+
+
+def let_go(pace: Pace, mark: Mark, now: int) -> Mark:
+    """Return the mark after a run was started for what was held."""
+    starts = mark.starts if pace.rate is None else RateWindow.of(*pace.rate, mark.starts).spend(1, now).write()
+    return msgspec.structs.replace(mark, started_at=now, starts=starts, since_at=None)
 
 
 def is_full(held: Held) -> bool:

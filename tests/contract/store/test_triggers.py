@@ -226,6 +226,20 @@ def test_a_newer_one_that_came_meanwhile_is_not_passed_over(store):
     assert listed(store) == [("old", "dropped"), ("new", "started")]
 
 
+def test_a_debounce_that_never_rests_is_let_go_in_time(store, clock):
+    """Its `within` counts from the first, although only the newest is held."""
+    pace, begin = Pace.parse(debounce="10s", within="15s"), clock.now()
+    for n in range(3):
+        store.do(taking_in(store, f"k{n}", pace=pace))
+        clock.forward(7_000)
+    assert [tuple(row) for row in store.reader.read("list_due_groups", (begin + 15_000, "[]", 9))] == [
+        (HOOK, "", begin + 15_000)
+    ]
+    store.do(letting_go(store, pace, reads.deliveries(store.reader).deliveries[0].id))
+    assert store.do(taking_in(store, "next", pace=pace)).state is _D.HELD
+    assert store.reader.read("next_held", (clock.now(),)) == [(clock.now() + 10_000,)]
+
+
 def test_a_batch_becomes_one_run(store):
     """Each of it names the run, in the order in which they came."""
     pace = Pace.parse(batch=3, within="10s")

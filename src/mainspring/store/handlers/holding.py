@@ -2,7 +2,8 @@
 
 import json
 
-from mainspring.domain.pace import Ruling, counted, start_or_wait
+from mainspring.domain import pace
+from mainspring.domain.pace import Ruling, start_or_wait
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.commands.triggers import Gather, LetGo
@@ -37,7 +38,7 @@ def let_go(tx: Transaction, command: LetGo) -> Started | Done | Refused:
     run = c.start.id if ruling.state is DeliveryState.STARTED else None
     tx.change("start_deliveries", (ruling.state.value, ruling.note, run, tx.now, ids))
     if run is not None:
-        write_mark(tx, c.trigger, c.by, c.pace, counted(c.pace, mark, tx.now, started=True))
+        write_mark(tx, c.trigger, c.by, c.pace, pace.let_go(c.pace, mark, tx.now))
     return answer if isinstance(answer, Started) else DONE
 
 

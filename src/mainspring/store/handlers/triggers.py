@@ -137,7 +137,9 @@ def pass_on(tx: Transaction, trigger: str, by: str, pace: Pace, start: StartRun 
         if pace.batch is not None and ruling.due_at is not None:
             tx.change("hasten_held", (ruling.due_at, trigger, by))
     if ruling.state in (DeliveryState.HELD, DeliveryState.STARTED):
-        write_mark(tx, trigger, by, pace, counted(pace, mark, tx.now, started=ruling.state is DeliveryState.STARTED))
+        write_mark(
+            tx, trigger, by, pace, counted(pace, mark, held, tx.now, started=ruling.state is DeliveryState.STARTED)
+        )
     return ruling
 
 
@@ -155,12 +157,15 @@ def _start(tx: Transaction, start: StartRun | None, ruling: Ruling) -> Ruling | 
 def read_mark(tx: Transaction, trigger: str, by: str) -> Mark:
     """Return what is remembered of a key."""
     row = tx.one("read_pace", (trigger, by))
-    return Mark() if row is None else Mark(counted_at=row[0], started_at=row[1], starts=row[2])
+    return Mark() if row is None else Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
 
 
 def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -> None:
     """Remember it for as long as the pace asks for it."""
-    tx.change("write_pace", (trigger, by, mark.counted_at, mark.started_at, mark.starts, tx.now + pace.remembers))
+    tx.change(
+        "write_pace",
+        (trigger, by, mark.counted_at, mark.started_at, mark.starts, mark.since_at, tx.now + pace.remembers),
+    )
 
 
 def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> None:
@@ -200,9 +205,9 @@ def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
         None,
         c.headers,
     )
-    tx.change("insert_delivery", (*what, None, "", c.why, None, None, None, 0, tx.now))
-    _trim(tx, c.trigger)
-    tx.detail(c.trigger.partition("/")[0], f"refused:{c.why}")
+    if tx.change("insert_delivery", (*what, None, "", c.why, None, None, None, 0, tx.now)):
+        _trim(tx, c.trigger)
+        tx.detail(c.trigger.partition("/")[0], f"refused:{c.why}")
     return DONE
 
 

@@ -8,9 +8,11 @@ import pytest
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.outgoing import Message
-from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.domain.pace import Pace
+from mainspring.domain.states import AttemptState, DeliveryState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox, journal, outbox, runs, sessions, wrapped
+from mainspring.store.commands import triggers as come
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.handlers.table import HANDLERS
 from tests.unit.store.sqlite.stores import StandingClock, claim, do, open_database, opening, starting
@@ -20,6 +22,10 @@ ANNOUNCE = acts.Announce(
     fingerprint="f",
     automations=(ROW, acts.AutomationRow(name="b", kind="workflow", version=1, fingerprint="g", definition=b"{}")),
     schedules=(acts.ScheduleRow(name="a", automation="a", spec=b"{}", next_slot_at=5),),
+    triggers=(
+        come.TriggerRow("a/hook", "a", "webhook", b"{}", "/in"),
+        come.TriggerRow("b/runs", "b", "runs", b"{}", None, (come.Topic("run", "a", "[]"),)),
+    ),
 )
 BROKEN = Failure(type="ValueError", code="permanent", message="no")
 OUTCOME = journal.SaveOutcome(
@@ -120,6 +126,41 @@ COMMANDS: list[Any] = [
         started_at=1,
         finished_at=2,
     ),
+    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", start=starting("arrived")),
+    come.TakeIn(
+        id="d1",
+        trigger="a/hook",
+        key="k1",
+        body_hash="h",
+        body=b"x",
+        pace=Pace.parse(throttle="1m"),
+        start=starting("arrived"),
+    ),
+    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", pace=Pace.parse(batch=2)),
+    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", filtered=True),
+    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", refused="no such field"),
+    come.RefuseArrival(id="d1", trigger="a/hook", why="signature", note="it is wrong", body=b"x"),
+    come.Decide(trigger="a/hook", delivery="asked", state=DeliveryState.STARTED, start=starting("decided")),
+    come.Decide(trigger="a/hook", delivery="asked", state=DeliveryState.FILTERED, note="no"),
+    come.LetGo(trigger="a/hook", by="", deliveries=("kept",), pace=Pace.parse(debounce="1s"), start=starting("let-go")),
+    come.LetGo(trigger="a/hook", by="", deliveries=("kept",), pace=Pace.parse(debounce="1s"), start=None, note="gone"),
+    come.Gather(
+        trigger="b/runs", per="p", wanted=1, deadline_at=9, delivery="ended", automation="a", run="x", state="failed"
+    ),
+    come.Gather(
+        trigger="b/runs",
+        per="p",
+        wanted=1,
+        deadline_at=9,
+        delivery="ended",
+        automation="a",
+        run="x",
+        counts=True,
+        start=starting("gathered"),
+    ),
+    come.Replay(id="d1", delivery="kept"),
+    come.ForgetSource(trigger="a/hook", key="done"),
+    come.ReportDesk("a/hook", 5, None, None),
     acts.Prune(
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
     ),
@@ -166,6 +207,16 @@ def filled(open_one):
     do(database, starting("queued"))
     kid = msgspec.structs.replace(starting("kid"), automation="b", parent=runs.ParentLink("mine", "kid", 1))
     do(database, kid)
+    arrived = come.TakeIn(
+        id="kept", trigger="a/hook", key="kept", body_hash="h", body=b"x", pace=Pace.parse(debounce="1s")
+    )
+    do(database, arrived)
+    do(database, msgspec.structs.replace(arrived, id="asked", key="asked", pace=Pace(), filtered=True))
+    do(database, msgspec.structs.replace(arrived, id="done", key="done", pace=Pace()))
+    do(
+        database,
+        msgspec.structs.replace(arrived, id="ended", trigger="b/runs", key="ended", pace=Pace(), filtered=True),
+    )
     neighbour.close()
     clock.now_at += 1_000
     return database

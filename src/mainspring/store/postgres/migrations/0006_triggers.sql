@@ -59,6 +59,7 @@ create table paces (                                -- what is remembered of a k
     counted_at bigint,
     started_at bigint,
     starts     text collate "C" not null default '[]',
+    since_at   bigint,
     keep_until bigint not null,
     primary key (trigger, by_key)
 );

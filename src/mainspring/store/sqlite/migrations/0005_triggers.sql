@@ -59,6 +59,7 @@ create table paces (                                -- what is remembered of a k
     counted_at integer,
     started_at integer,
     starts     text not null default '[]',
+    since_at   integer,
     keep_until integer not null,
     primary key (trigger, by_key)
 ) strict, without rowid;
