@@ -40,67 +40,60 @@ class Order(msgspec.Struct):
     lines: list[Line] = []
 
 
-@ms.on.webhook("/orders", verify=ms.verify.bearer("S"), key="{data.id}")
-@ms.task
-def order(order: Order) -> int:
-    return sum(line.qty for line in order.lines)
+with Registry() as REGISTRY:
+
+    @ms.on.webhook("/orders", verify=ms.verify.bearer("S"), key="{data.id}")
+    @ms.task
+    def order(order: Order) -> int:
+        return sum(line.qty for line in order.lines)
+
+    @ms.on.webhook("/fields", verify=ms.verify.bearer("S"))
+    @ms.task
+    def fields(account: str, amount: int = 0) -> None: ...
+
+    @ms.on.webhook("/github", verify=ms.verify.github("S"))
+    @ms.task
+    def push(event: ms.Event) -> str:
+        return event.name
+
+    @ms.on.webhook("/stripe", verify=ms.verify.stripe("S"))
+    @ms.task
+    def payment(event: ms.Event) -> None: ...
+
+    @ms.on.webhook("/slack", verify=ms.verify.slack("S"))
+    @ms.task
+    def chat(event: ms.Event) -> None: ...
+
+    @ms.on.webhook("/standard", verify=ms.verify.standard("STD"), max_body="2kB")
+    @ms.task
+    def standard(event: ms.Event) -> None: ...
+
+    @ms.on.webhook("/open", verify=ms.verify.none())
+    @ms.task
+    def anybody(event: ms.Event) -> None: ...
+
+    @ms.on.webhook("/result", verify=ms.verify.bearer("S"), respond="result", wait="5s")
+    @ms.task(retry=1)
+    def double(n: int) -> int:
+        if n < 0:
+            raise ms.Permanent("a secret reason")
+        return 2 * n
+
+    @ms.on.webhook("/unset", verify=ms.verify.bearer("NOT_SET"))
+    @ms.task
+    def unset(event: ms.Event) -> None: ...
+
+    @ms.on.webhook("/sieved", verify=ms.verify.bearer("S"), filter=lambda event: True)
+    @ms.task
+    def sieved(order: Order) -> None: ...
+
+    @ms.on.webhook("/batched", verify=ms.verify.bearer("S"), batch=10, within="1h")
+    @ms.task
+    def batched(orders: list[Order]) -> None: ...
 
 
-@ms.on.webhook("/fields", verify=ms.verify.bearer("S"))
-@ms.task
-def fields(account: str, amount: int = 0) -> None: ...
-
-
-@ms.on.webhook("/github", verify=ms.verify.github("S"))
-@ms.task
-def push(event: ms.Event) -> str:
-    return event.name
-
-
-@ms.on.webhook("/stripe", verify=ms.verify.stripe("S"))
-@ms.task
-def payment(event: ms.Event) -> None: ...
-
-
-@ms.on.webhook("/slack", verify=ms.verify.slack("S"))
-@ms.task
-def chat(event: ms.Event) -> None: ...
-
-
-@ms.on.webhook("/standard", verify=ms.verify.standard("STD"), max_body="2kB")
-@ms.task
-def standard(event: ms.Event) -> None: ...
-
-
-@ms.on.webhook("/open", verify=ms.verify.none())
-@ms.task
-def anybody(event: ms.Event) -> None: ...
-
-
-@ms.on.webhook("/result", verify=ms.verify.bearer("S"), respond="result", wait="5s")
-@ms.task(retry=1)
-def double(n: int) -> int:
-    if n < 0:
-        raise ms.Permanent("a secret reason")
-    return 2 * n
-
-
-@ms.on.webhook("/unset", verify=ms.verify.bearer("NOT_SET"))
-@ms.task
-def unset(event: ms.Event) -> None: ...
-
-
-@ms.on.webhook("/sieved", verify=ms.verify.bearer("S"), filter=lambda event: True)
-@ms.task
-def sieved(order: Order) -> None: ...
-
-
-@ms.on.webhook("/batched", verify=ms.verify.bearer("S"), batch=10, within="1h")
-@ms.task
-def batched(orders: list[Order]) -> None: ...
-
-
-AUTOMATIONS = (order, fields, push, payment, chat, standard, anybody, double, unset, sieved, batched)
+REGISTRY.complete()
+assert REGISTRY.problems == []
 
 
 class Told(NamedTuple):
@@ -151,12 +144,7 @@ class World:
         """Let the store answer, with all automations announced in it."""
         self.store.open()
         self.store.open_session("worker")
-        registry = Registry()
-        for automation in AUTOMATIONS:
-            registry.add(automation)
-        registry.complete()
-        assert registry.problems == []
-        await asyncio.to_thread(self.store.apply, announcement(registry, self.clock.now()))
+        await asyncio.to_thread(self.store.apply, announcement(REGISTRY, self.clock.now()))
         self.process.is_open = True
         async with asyncio.timeout(10):
             while not self.door.table.is_read:

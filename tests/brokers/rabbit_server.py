@@ -3,8 +3,6 @@
 Ordered queues are quorum queues, the others classic ones: both kinds are in use. Each has a dead letter queue.
 """
 
-import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import aio_pika
 
 from mainspring.domain.queue_source import Queue
-from tests.brokers.server import BrokerServer, Sent
+from tests.brokers.server import BrokerServer, Sent, end_with_us
 from tests.postgres_server import free_port
 
 _SETTLES_S = 1.5
@@ -33,6 +31,7 @@ class RabbitServer(BrokerServer):
         super().__init__()
         self._dist_port, self._epmd_port = free_port(), free_port()
         self._settled_at = 0.0
+        self._epmd: subprocess.Popen[bytes] | None = None
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.default = 127.0.0.1:{self.port}\nvm_memory_high_watermark.absolute = 512MB\n"
         )
@@ -62,14 +61,23 @@ class RabbitServer(BrokerServer):
         time.sleep(max(self._settled_at - time.monotonic(), 0))
         super().kill()
 
+    def start(self) -> BrokerServer:
+        if self._epmd is None:  # the node would start one that outlives it
+            self._epmd = subprocess.Popen(
+                ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"],
+                env=self.environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                preexec_fn=end_with_us,  # noqa: PLW1509 - it only asks the kernel
+            )
+        return super().start()
+
     def remove(self) -> None:
         self._settled_at = 0.0
-        self.kill()
-        epmd = shutil.which("epmd")
-        if epmd is not None:
-            environment = {**os.environ, "ERL_EPMD_PORT": str(self._epmd_port)}
-            subprocess.run([epmd, "-kill"], env=environment, capture_output=True, check=False)
         super().remove()
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd.wait()
 
     async def _connect(self) -> Any:
         return await aio_pika.connect(port=self.port, timeout=5)

@@ -55,7 +55,7 @@ class BrokerServer:
                 cwd=self.folder,
                 env=self.environment(),
                 start_new_session=True,
-                preexec_fn=_end_with_us,  # noqa: PLW1509 - it only asks the kernel
+                preexec_fn=end_with_us,  # noqa: PLW1509 - it only asks the kernel
             )
         until = time.monotonic() + STARTS_WITHIN_S
         while not self.answers():
@@ -112,6 +112,6 @@ class BrokerServer:
         raise NotImplementedError
 
 
-def _end_with_us() -> None:
-    """Have the broker end when the tests that started it are killed."""
+def end_with_us() -> None:
+    """Have a process end when the tests that started it are killed."""
     set_death_signal(signal.SIGKILL)

@@ -57,7 +57,7 @@ class Points:
             finally:
                 self._makes_slots = False
 
-        Committer._until_known = until_known  # type: ignore[method-assign]
+        Committer._until_known = until_known  # type: ignore[method-assign, assignment]
 
     def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any) -> Any:

@@ -158,3 +158,9 @@ async def app() -> None:
         assert_type(handle, ms.Handle)
         assert_type(handle.id, str)
     await program.start(3)  # type: ignore[arg-type]
+
+
+def sends() -> None:
+    """What a step sends has an id."""
+    assert_type(ms.publish("paid", {"order": 1}, key="order-1"), str)
+    assert_type(ms.send("orders/created", b"raw", headers={"x-kind": "order"}), str)

@@ -116,6 +116,7 @@ def _silence_of(
         now_at=now_at,
         grace=None if grace is None else parse_duration(grace),
         silence=None if silence is None else parse_duration(silence),
+        jitter=definition.span("jitter"),
     )
     if late is None:
         return None

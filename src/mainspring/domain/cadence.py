@@ -27,14 +27,24 @@ class Expected(msgspec.Struct, frozen=True):
 
 def expected_after(schedule: Schedule, from_at: int, grace: timedelta | None = None) -> Expected | None:
     """Return the success that is expected next after `from_at` (the last success, or when expecting began); None = never."""
-    due_at = from_at + schedule.every if schedule.every is not None else schedule.next_after(from_at)
+    due_at = _next(schedule, from_at)
     if due_at is None:
         return None
     if grace is not None:
         return Expected(due_at, due_at + grace // _MILLISECOND)
-    following = due_at + schedule.every if schedule.every is not None else schedule.next_after(due_at)
+    following = _next(schedule, due_at)
     period = LONGEST_GRACE // _MILLISECOND if following is None else following - due_at
     return Expected(due_at, due_at + min(period, LONGEST_GRACE // _MILLISECOND))
+
+
+def _next(schedule: Schedule, at: int) -> int | None:
+    """Return when the next success is due after one: on an open day, where a calendar closes some."""
+    if schedule.every is None:
+        return schedule.next_after(at)
+    due_at = at + schedule.every
+    if schedule.calendar is None or schedule.calendar.is_open(schedule.local(due_at).date()):
+        return due_at
+    return schedule.next_after(due_at)
 
 
 def overdue(
@@ -45,8 +55,9 @@ def overdue(
     now_at: int,
     grace: timedelta | None = None,
     silence: timedelta | None = None,
+    jitter: timedelta | None = None,
 ) -> Expected | None:
-    """Return the success that is overdue at `now_at`, the one that should have come first; None if all is well.
+    """Return the success that is overdue at `now_at`, the one that should have come first; None if all is well. `jitter` delays starts.
 
     `since_at` = when it began to be expected. `silence` set takes the place of the schedules: so long without a success is too long.
     """
@@ -56,4 +67,6 @@ def overdue(
         late = [Expected(due_at, due_at)]
     else:
         late = [one for schedule in schedules if (one := expected_after(schedule, from_at, grace)) is not None]
+        put_off = (jitter or timedelta()) // _MILLISECOND
+        late = [Expected(one.due_at, one.late_at + put_off) for one in late]
     return min((one for one in late if one.late_at <= now_at), key=lambda one: one.late_at, default=None)

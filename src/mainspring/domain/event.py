@@ -26,3 +26,23 @@ class Event(msgspec.Struct, frozen=True):
         if isinstance(data, Mapping) and field in data:
             return data[field]
         raise AttributeError(f"event {self.name!r} has no field {field!r}")
+
+
+class Awaited(Event, frozen=True):
+    """An event that a run waited for. No trigger took it in, so `id`, `key`, `headers` and `trigger` are fields of its data, or nothing.
+
+    A field of the data that is called `at` hides the instant.
+    """
+
+    def __getattribute__(self, field: str) -> Any:
+        if field not in _MAY_BE_OF_THE_DATA:
+            return super().__getattribute__(field)
+        data = self.data
+        if isinstance(data, Mapping) and field in data:
+            return data[field]
+        if field == "at" and (at := super().__getattribute__("at")) is not None:
+            return at
+        raise AttributeError(f"event {self.name!r} has no field {field!r}")
+
+
+_MAY_BE_OF_THE_DATA = frozenset({"at", "id", "key", "headers", "trigger"})

@@ -104,9 +104,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def key(self) -> str:
         """Text that is equal for equal schedules only, stable over restarts. The known years of a calendar are no part of it."""
-        days = f" {self.tz} {self.calendar.key}" if self.calendar is not None else ""
+        days = f" {self.calendar.key}" if self.calendar is not None else ""
         if self.every is not None:
-            return f"every {self.every}+{self.offset}{days}"
+            return f"every {self.every}+{self.offset}{f' {self.tz}' if days else ''}{days}"
         return f"at {self.at} {self.tz}{days}" if self.at is not None else f"cron {self.cron} {self.tz}{days}"
 
     def next_after(self, at: int) -> int | None:

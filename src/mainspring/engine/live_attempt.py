@@ -5,11 +5,10 @@ closed: none of its signs gets through and a late result is dropped.
 """
 
 import asyncio
-import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 from mainspring.domain.classify import Classifier
@@ -20,6 +19,7 @@ from mainspring.engine import attempt_end
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.live_save import Grant, Save
 from mainspring.engine.signs import AbandonedSign, CheckpointSign, LockSign, ProcessSign, Sign, SignKind, UnlockSign
 from mainspring.engine.step_context import SAVED, STEP, AttemptClosed, Saved, StepContext, refuse_closed
 
@@ -77,7 +77,7 @@ class LiveAttempt:
         self._on_end = on_end
         self._began = time.perf_counter_ns()
         self._timers: list[asyncio.TimerHandle] = []
-        self._saves: set[_Save] = set()
+        self._saves: set[Save] = set()
         self.outgoing: list[Outgoing] = []
         host.live.add(self)
 
@@ -177,11 +177,11 @@ class LiveAttempt:
         else:
             self.call_soon(self.sign, sign)
 
-    def save(self, data: bytes) -> "Saved | _Save":
+    def save(self, data: bytes) -> Saved | Save:
         """Hand a checkpoint to the engine; off the loop's thread, wait for its commit."""
         if self.closed:
             refuse_closed(self.spec.name)
-        save = _Save(self)
+        save = Save(self.host, self.forget)
         self._saves.add(save)
         self.post(CheckpointSign(data, save.ack))
         if threading.get_ident() == self.host.thread:
@@ -195,12 +195,12 @@ class LiveAttempt:
             refuse_closed(self.spec.name)
         self.outgoing.append(outgoing)
 
-    def lock(self, name: str, within_s: float) -> "_Grant":
+    def lock(self, name: str, within_s: float) -> Grant:
         """Ask for a lock; from any thread."""
         if self.closed:
             refuse_closed(self.spec.name)
-        save = _Save(self)
-        grant = _Grant(self.host, save)
+        save = Save(self.host, self.forget)
+        grant = Grant(self.host, save)
         self._saves.add(save)
         self.has_locks = True
         self.post(LockSign(name, within_s, grant.answer))
@@ -213,92 +213,6 @@ class LiveAttempt:
         except RuntimeError:  # the loop is closed: nobody is left who could count what we say
             refuse_closed(self.spec.name)
 
-    def forget(self, save: "_Save") -> None:
+    def forget(self, save: Save) -> None:
         """Drop a checkpoint that is settled."""
         self._saves.discard(save)
-
-
-class _Save:
-    """One checkpoint on its way to the store; awaitable in the loop, waited for elsewhere."""
-
-    __slots__ = ("_attempt", "_awaited", "_error", "_event", "_lock", "_settled")
-
-    def __init__(self, attempt: LiveAttempt) -> None:
-        self._attempt = attempt
-        self._lock = threading.Lock()
-        self._settled = False
-        self._error: BaseException | None = None
-        self._event: threading.Event | None = None
-        self._awaited: list[asyncio.Future[None]] = []
-
-    def ack(self, error: BaseException | None) -> None:
-        """Settle it; the first call counts."""
-        with self._lock:
-            if self._settled:
-                return
-            self._settled, self._error = True, error
-        self._attempt.forget(self)
-        if self._event is not None:
-            self._event.set()
-        if threading.get_ident() == self._attempt.host.thread:
-            self._wake()
-        elif self._awaited:
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and with it whoever awaited
-                self._attempt.host.loop.call_soon_threadsafe(self._wake)
-
-    def wait(self) -> None:
-        """Block this thread until it is settled."""
-        with self._lock:
-            if not self._settled:
-                self._event = threading.Event()
-        if self._event is not None:
-            self._event.wait()
-        if self._error is not None:
-            raise self._error
-
-    def __await__(self) -> Generator[Any, None, None]:
-        """Wait in the loop until it is settled."""
-        if not self._settled:
-            future = self._attempt.host.loop.create_future()
-            self._awaited.append(future)
-            if not self._settled:
-                yield from future
-        if self._error is not None:
-            raise self._error
-
-    def _wake(self) -> None:
-        for future in self._awaited:
-            if not future.done():
-                future.set_result(None)
-
-
-class _Grant:
-    """One lock on its way, waited for as a checkpoint is; in an event loop of the step's own without blocking that."""
-
-    __slots__ = ("_host", "_save", "_token")
-
-    def __init__(self, host: Host, save: _Save) -> None:
-        self._host = host
-        self._save = save
-        self._token = 0
-
-    def answer(self, result: int | BaseException) -> None:
-        """Settle it with the fencing token, or with what kept it back."""
-        if isinstance(result, int):
-            self._token = result
-            self._save.ack(None)
-        else:
-            self._save.ack(result)
-
-    def wait(self) -> int:
-        """Block this thread until it is settled."""
-        self._save.wait()
-        return self._token
-
-    def __await__(self) -> Generator[Any, None, int]:
-        """Wait in the loop that runs here until it is settled."""
-        if threading.get_ident() == self._host.thread:
-            yield from self._save.__await__()
-        else:
-            yield from asyncio.get_running_loop().run_in_executor(None, self._save.wait).__await__()
-        return self._token

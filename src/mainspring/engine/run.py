@@ -16,7 +16,7 @@ from mainspring.domain.call import encode_call
 from mainspring.domain.codec import decode, encode
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
-from mainspring.domain.event import Event
+from mainspring.domain.event import Awaited
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.signature import Signature
@@ -130,7 +130,7 @@ class Run(Asker):
         since_at = int(since.timestamp() * 1000) if since is not None else int(self._facts["created_at"])
 
         def read(data: bytes) -> Any:
-            return Event(name, decode(data)) if type is None else decode(data, annotation=type, what=f"event {name}")
+            return Awaited(name, decode(data)) if type is None else decode(data, annotation=type, what=f"event {name}")
 
         call = EventCall(
             decode(encode(dict(where or {}), what=f"where of event {name}", limit=self._body.payload_max)),
@@ -203,10 +203,10 @@ class Run(Asker):
         timer = body.set_timer(f"{ident}!within", until_at, late)
         try:
             found = await future
-            if isinstance(found, Event):
+            if isinstance(found, Awaited):
                 outcome = request.outcome  # of a run from before events kept their time, that of their taking in
                 at = _instant(outcome.at if outcome.input is None else decode(outcome.input, int))
-                return Event(found.name, found.data, at)
+                return Awaited(found.name, found.data, at)
             return found
         finally:
             timer.cancel()

@@ -36,6 +36,7 @@ class HookDoor:
         self._ends: HookEnds | None = None
         self._changed = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
+        self._told = ""
         self.trouble: str | None = None
         """Why no webhooks are taken in, for people."""
 
@@ -62,9 +63,14 @@ class HookDoor:
     async def _look(self, known: KnownTriggers) -> None:
         try:
             await asyncio.to_thread(known.look)
+            self.table.take(known)
         except MainspringError:
             return  # the last good one is gone on from; that the store is away is told elsewhere
-        self.table.take(known)
+        except Exception as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                self._process.log.exception("the webhooks in the store cannot be read; those that are known go on")
+            return
         self.counts.forget_others({hook.trigger for hook in self.table})
 
     @property

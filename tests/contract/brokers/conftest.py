@@ -10,13 +10,20 @@ from tests.brokers.servers import BROKERS, start_broker
 from tests.contract.brokers.desks import Desks
 
 
-@pytest.fixture(
-    scope="session", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"broker-{name}")) for name in BROKERS]
-)
-def broker(request: pytest.FixtureRequest) -> Iterator[BrokerServer]:
-    server = start_broker(request.param)
-    yield server
-    server.remove()
+@pytest.fixture(scope="session")
+def brokers() -> Iterator[dict[str, BrokerServer]]:
+    """Those that were started; kept here, for tests come in any order."""
+    started: dict[str, BrokerServer] = {}
+    yield started
+    for server in started.values():
+        server.remove()
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(f"broker-{name}")) for name in BROKERS])
+def broker(request: pytest.FixtureRequest, brokers: dict[str, BrokerServer]) -> BrokerServer:
+    if request.param not in brokers:
+        brokers[request.param] = start_broker(request.param)
+    return brokers[request.param]
 
 
 @pytest_asyncio.fixture

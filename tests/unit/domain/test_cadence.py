@@ -1,12 +1,13 @@
 """When a success is overdue."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.cadence import LONGEST_GRACE, Expected, expected_after, overdue
+from mainspring.domain.calendar import Calendar
 from mainspring.domain.schedule import Schedule
 
 HOUR = 3_600_000
@@ -102,3 +103,23 @@ def test_overdue_begins_at_its_instant(schedule: Schedule, since: int, grace: ti
     at = expected.late_at
     assert overdue([schedule], since_at=since, succeeded_at=None, now_at=at - 1, grace=grace) is None
     assert overdue([schedule], since_at=since, succeeded_at=None, now_at=at, grace=grace) == expected
+
+
+def test_nothing_is_expected_on_closed_days():
+    """An interval over a weekend, and a time of day: the next success is due on Monday."""
+    friday, monday = (round(datetime(2026, 5, day, 12, tzinfo=UTC).timestamp() * 1000) for day in (1, 4))
+    for schedule in (Schedule.parse(every="1h"), Schedule.parse(cron="0 * * * *")):
+        kept = schedule.kept_to(Calendar(name="business-days"))
+        late_at = friday + 11 * 3_600_000 + 1
+        assert expected_after(kept, late_at).due_at == monday - 12 * 3_600_000
+        assert overdue([kept], since_at=friday, succeeded_at=late_at, now_at=monday - 12 * 3_600_000) is None
+
+
+def test_jitter_makes_a_success_late_later():
+    """A start that is put off is not overdue for that."""
+    hourly = Schedule.parse(every="1h")
+    late = expected_after(hourly, 0).late_at
+    assert overdue([hourly], since_at=0, succeeded_at=None, now_at=late) is not None
+    jitter = timedelta(minutes=10)
+    assert overdue([hourly], since_at=0, succeeded_at=None, now_at=late + 599_999, jitter=jitter) is None
+    assert overdue([hourly], since_at=0, succeeded_at=None, now_at=late + 600_000, jitter=jitter) is not None

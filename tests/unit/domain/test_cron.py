@@ -218,3 +218,22 @@ def test_next_slot_at_the_end_of_the_calendar_is_none():
 def test_next_slot_may_be_decades_away():
     """A fifth Monday in February comes once in 28 years, and is found."""
     assert slots("0 0 * 2 MON#5", "UTC", "2026-01-01T00:00Z", 1) == ["02-29 00:00+0000"]
+
+
+def test_six_fields_begin_with_the_second():
+    """The rule for clocks looks at minute and hour all the same; a second of 0 is the line without it."""
+    cron = expand_cron("*/20 30 2 * * *")
+    assert slots(cron, "Europe/Berlin", "2026-03-28T01:30:10Z", 3) == [
+        *("03-28 02:30+0100", "03-28 02:30+0100", "03-29 03:00+0200"),
+    ]
+    assert len(set(slots(cron, "Europe/Berlin", "2026-10-24T23:00Z", 3))) == 1
+    assert slots(cron, "Europe/Berlin", "2026-10-25T00:45Z", 1) == ["10-26 02:30+0100"]
+    assert expand_cron("0 30 2 * * *") == "30 2 * * *"
+    assert Cron(expand_cron("5 * * * * *"), ZoneInfo("UTC")).next_after(5_000) == 65_000
+
+
+def test_hashed_second_leaves_the_other_fields_as_they_were():
+    """What was spread before stays where it is."""
+    second, *rest = expand_cron("H H H * * *", "backup").split(" ")
+    assert " ".join(rest) == expand_cron("H H * * *", "backup")
+    assert 0 <= int(second) < 60

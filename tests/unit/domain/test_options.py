@@ -1,7 +1,7 @@
 """The table of options: canonical values from Python and TOML alike, and refusals that help."""
 
 import tomllib
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 import msgspec
 import pytest
@@ -142,3 +142,30 @@ def test_tag_that_cannot_be_printed_is_refused(bad):
     """No store could keep each of them, and no page show it."""
     with pytest.raises(OptionError, match="cannot be printed"):
         option_values.tags({"team": bad})
+
+
+@pytest.mark.parametrize("policy", ["none", "last", "all", "all:1", "all:50"])
+def test_misfire_may_name_how_many(policy):
+    """The newest n of what was missed."""
+    assert parse_options(Kind.TASK, {"misfire": policy}, "x") == {"misfire": policy}
+
+
+@pytest.mark.parametrize("policy", ["all:", "all:0", "all:-1", "all:many", "last:2", "every", 5, None, True])
+def test_misfire_refuses_other_words(policy):
+    """None is left out; the rest is told what to write."""
+    if policy is None:
+        assert parse_options(Kind.TASK, {"misfire": policy}, "x") == {}
+        return
+    with pytest.raises(OptionError, match="none of the choices"):
+        parse_options(Kind.TASK, {"misfire": policy}, "x")
+
+
+def test_at_takes_times_of_day_and_moments():
+    """Text, and the values that TOML has for them."""
+    at = ["3:00", time(4, 30), "2026-12-24T18:00", datetime(2026, 12, 31, 12), "2026-12-24T18:00:30+01:00"]  # noqa: DTZ001
+    assert parse_options(Kind.TASK, {"at": at}, "x")["at"] == [
+        *("03:00", "04:30", "2026-12-24T18:00", "2026-12-31T12:00", "2026-12-24T18:00:30+01:00"),
+    ]
+    for wrong in ("25:00", "2026-12-24", "2026-12-32T10:00"):
+        with pytest.raises(OptionError):
+            parse_options(Kind.TASK, {"at": wrong}, "x")

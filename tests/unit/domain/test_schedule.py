@@ -97,3 +97,54 @@ def test_schedule_survives_as_data():
     assert len({schedule.key for schedule in schedules}) == 3
     assert Schedule.parse(cron="@daily").key == Schedule.parse(cron="0  0 * * *").key
     assert schedules[0].written == "@daily"
+
+
+@pytest.mark.parametrize(
+    ("at", "tz", "instant"),
+    [
+        ("2026-12-24T18:00", "Europe/Berlin", "2026-12-24T17:00:00+00:00"),
+        ("2026-12-24 18:00:30", "UTC", "2026-12-24T18:00:30+00:00"),
+        ("2026-12-24T18:00+05:00", "Europe/Berlin", "2026-12-24T13:00:00+00:00"),
+        ("2026-03-29T02:30", "Europe/Berlin", "2026-03-29T01:00:00+00:00"),
+        ("2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30:00+00:00"),
+    ],
+)
+def test_one_shot_is_one_slot(at, tz, instant):
+    """At its instant by the wall clock of its zone, under the rule for gaps and folds; then nothing."""
+    schedule = Schedule.parse(at=at, tz=tz)
+    slot = round(datetime.fromisoformat(instant).timestamp() * 1000)
+    assert schedule.next_after(NOON) == slot
+    assert schedule.next_after(slot - 1) == slot
+    assert schedule.next_after(slot) is None
+    assert Schedule.from_data(schedule.to_data()) == schedule
+    assert schedule.describe().startswith("once at 2026-")
+
+
+@pytest.mark.parametrize(
+    "at", ["2026-12-24", "18:00", "soon", "2026-13-01T00:00", "0001-01-01T00:00", "2026-12-24T18:00:00.5", 5]
+)
+def test_one_shot_refuses_what_is_no_moment(at):
+    """It needs a date and a time, in years that clocks know."""
+    with pytest.raises(OptionError, match="not a date and time"):
+        Schedule.parse(at=at)
+
+
+@given(
+    spec=st.sampled_from(
+        [
+            {"every": "7m"},
+            {"cron": "* 3 * * *"},
+            {"cron": "0 0 1 1 *"},
+            {"at": "2026-01-04T00:00"},
+            {"cron": "*/5 9-17 * * 1-5"},
+        ]
+    ),
+    days=st.integers(1, 40),
+    count=st.integers(0, 70),
+)
+def test_newest_slots_are_the_end_of_all_of_them(spec, days, count):
+    """Without walking through all."""
+    schedule = Schedule.parse(**spec)
+    after = NOON - days * 86_400_000
+    slots = schedule.slots_between(after, NOON, 10**6)
+    assert schedule.newest_between(after, NOON, count) == (slots[-count:] if count else [])

@@ -14,12 +14,12 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.sealing import PLAIN
 from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
 from mainspring.store.commands.results import Refused
+from mainspring.triggers.known import KnownTriggers
 from mainspring.web import hooks
 from mainspring.web.hook_ends import MOST_WAITING
 from tests.hook_samples import SECRET, Request, signed, signed_sample
-from tests.hook_world import AUTOMATIONS, JSON, TOKEN, world
+from tests.hook_world import JSON, REGISTRY, TOKEN, world
 
 pytestmark = pytest.mark.asyncio
 ORDER = Request(b'{"id": "o-1", "lines": [{"sku": "a", "qty": 2}]}', TOKEN)
@@ -237,10 +237,7 @@ async def test_new_webhook_is_there_within_a_moment_and_one_that_ended_is_gone(t
 
 
 def _renamed_path(w, old, new):
-    registry = Registry()
-    for automation in AUTOMATIONS:
-        registry.add(automation)
-    command = announcement(registry, w.clock.now())
+    command = announcement(REGISTRY, w.clock.now())
     rows = [
         msgspec.structs.replace(row, path=new, definition=row.definition.replace(old.encode(), new.encode()))
         if row.path == old
@@ -248,6 +245,25 @@ def _renamed_path(w, old, new):
         for row in command.triggers
     ]
     return msgspec.structs.replace(command, triggers=tuple(rows))
+
+
+async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monkeypatch, caplog):
+    """Whatever a row holds; that is told once."""
+    async with world(tmp_path) as w:
+        looked = []
+
+        def look(known):
+            looked.append(known)
+            raise ValueError("a row of another form")
+
+        monkeypatch.setattr(KnownTriggers, "look", look)
+        async with asyncio.timeout(10):
+            while len(looked) < 3:
+                w.process.changed()
+                await asyncio.sleep(0.01)
+        assert not w.keeping.done()
+        assert caplog.text.count("those that are known go on") == 1
+        assert (await w.ask("/orders", ORDER)).status == 202
 
 
 async def test_store_that_is_away_is_told_and_tables_go_on(tmp_path, monkeypatch):
@@ -338,7 +354,7 @@ async def test_fault_of_ours_is_told_as_one_and_ends_nothing(tmp_path, monkeypat
 async def test_result_is_waited_for(tmp_path):
     """200 with it, and the same again; of a run that failed only that it did; 202 where it takes too long."""
     async with world(tmp_path, now_at=SystemClock().now()) as w:
-        app = ms.App(tmp_path / "state.db")
+        app = ms.App(tmp_path / "state.db", registry=REGISTRY)
         waiting = asyncio.create_task(w.ask("/result", Request(b'{"n": 21}', TOKEN)))
         async with app.running():
             told = await waiting

@@ -37,7 +37,7 @@ def can_send(reader: Reader, now: int) -> bool:
     """Tell whether there is a queue that a Sender could take now."""
     if reader.read("read_meta", (HELD,)):
         return False
-    return bool(reader.read("list_sendable_queues", (now, 1)))
+    return bool(reader.read("find_sendable_queue", (now,)))
 
 
 def list_outbox_queues(reader: Reader, limit: int = 100) -> list[OutboxQueue]:
