@@ -3,9 +3,9 @@
     mkdir examples/inbox && mainspring up -m examples/inbox.py
     printf 'name,amount\nAnn,12.50\nBob,7\n' > examples/inbox/payments.csv
 
-Teaches: a watched folder, which lies beside the code that names it; a file is taken in when it has settled, and never twice for one content,
-whatever is killed meanwhile; a file that failed is put right and moved back, which starts it anew; file names are bytes, and `file` finds its
-own whatever they are.
+Teaches: a watched folder, which lies beside the code that names it; a file is taken in when it has settled, and never twice for one
+content, whatever is killed meanwhile; a file that failed is put right and moved back, which starts it anew; names are bytes, and `file`
+finds its own whatever they are.
 """
 
 import csv

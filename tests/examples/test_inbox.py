@@ -15,7 +15,7 @@ def test_files_are_booked_once_and_lie_where_their_runs_ended(lab: Lab) -> None:
     (inbox / "good \n one.csv").write_text("name,amount\nAnn,12.50\nBob,7\n")
     (inbox / "bad.csv").write_text("name,amount\nAnn,much\n")
     (inbox / "half.csv.part").write_text("name,am")
-    program = shutil.copy(EXAMPLES / "inbox.py", lab.folder)
+    program = str(shutil.copy(EXAMPLES / "inbox.py", lab.folder))
     up = lab.start("-m", "mainspring", "up", "-m", program)
     await_that(lambda: (inbox / "done" / "good \n one.csv").exists(), "the good file")
     await_that(lambda: (inbox / "failed" / "bad.csv").exists(), "the bad file")

@@ -9,6 +9,7 @@ from mainspring.domain.watched_folder import Files
 from mainspring.resources.secret import Secrets
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.store.process_store import ProcessStore
+from mainspring.triggers.alone import Alone
 from mainspring.triggers.desk_state import DeskState as QueueState
 from mainspring.triggers.ends import Ends
 from mainspring.triggers.folder_state import DeskState as FolderState
@@ -34,7 +35,8 @@ class Desks:
             # Imported late: most projects have no broker.
             from mainspring.triggers.queue_desk import QueueDesk  # noqa: PLC0415
 
-            return QueueDesk(known.name, source, intake, self._secrets, report=self._report_queue, clock=self._clock)
+            desk = QueueDesk(known.name, source, intake, self._secrets, report=self._report_queue, clock=self._clock)
+            return desk if source.partition is None else Alone(desk, known.name, intake)
         if isinstance(source, Files):
             from mainspring.triggers.folder_desk import FolderDesk  # noqa: PLC0415
 

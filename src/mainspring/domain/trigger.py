@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from mainspring.domain.errors import ArgumentError, OptionError
+from mainspring.domain.json_schema import misfit
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import Pace
 from mainspring.domain.queue_source import Queue
@@ -87,6 +88,21 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 hint="Send a JSON object, or give the automation one parameter, which then gets all of the data.",
             )
         return {name: data[name] for name in self.names if name in data}
+
+    def check(self, arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+        """Do nothing if the arguments fit the automation; `schema` = its parameters, empty for a command.
+
+        Raises:
+            ArgumentError: names the place inside the event or its data.
+        """
+        fault = misfit(schema, arguments) if schema else None
+        if fault is None:
+            return
+        inside = f"$.{self.parameter}"
+        path = "$" + fault.path[len(inside) :] if self.parameter and fault.path.startswith(inside) else fault.path
+        raise ArgumentError(
+            f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME"
+        )
 
 
 def _refuse_needed(others: Iterable[Parameter], taken: str) -> None:

@@ -61,27 +61,23 @@ def refused_triggers(automations: Iterable[Automation]) -> Iterator[Problem]:
 def _paths_twice(automations: Iterable[Automation]) -> Iterator[Problem]:
     first: dict[str, Automation] = {}
     for one in automations:
-        paths = [path for trigger in _triggers(one) if (path := getattr(trigger.source, "path", None)) is not None]
-        for path in dict.fromkeys(paths):
-            if first.setdefault(path, one) is one:
-                if paths.count(path) > 1:
-                    yield Problem(
-                        where=one.where,
-                        what=f"two webhooks on one path: {one.name!r} has {path} twice",
-                        how="Take one of the two off; neither takes anything in now.",
-                    )
-                    one.drop_triggers(_on(path))
+        for trigger in _triggers(one):
+            path = getattr(trigger.source, "path", None)
+            if path is None:
+                continue
+            if path not in first:
+                first[path] = one
                 continue
             yield Problem(
                 where=one.where,
                 what=f"two webhooks on one path: {path} is that of {first[path].name!r} at {first[path].where}",
-                how=f"Give the webhook of {one.name!r} another path.",
+                how=f"Give this webhook of {one.name!r} another path.",
             )
-            one.drop_triggers(_on(path))
+            one.drop_triggers(_same(trigger.source))
 
 
-def _on(path: str) -> Callable[[Any], bool]:
-    return lambda source: getattr(source, "path", None) == path
+def _same(meant: Any) -> Callable[[Any], bool]:
+    return lambda source: source is meant
 
 
 def _triggers(automation: Automation) -> list[Any]:

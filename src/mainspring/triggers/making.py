@@ -76,6 +76,7 @@ def start_of(
     if slot_at is None and known.trigger.kind == "run":
         slot_at = events[-1]["data"]["slot_at"]
     arguments = known.trigger.reading.arguments(list(events))
+    known.trigger.reading.check(arguments, known.definition.parameters)
     data = canonical_bytes(arguments, f"the event of {known.name}", None)
     if len(data) > sealing.limit:
         raise too_large(data, f"the event of {known.name}", sealing.limit)

@@ -100,13 +100,13 @@ def test_path_belongs_to_the_first():
     assert {one.name: len(one.definition.triggers) for one in registry} == {"a": 1, "b": 0, "c": 1}
 
 
-def test_path_twice_in_one_automation_is_none():
-    """Which of the two was meant is not known."""
+def test_path_twice_in_one_automation_is_told():
+    """The first keeps it."""
     with Registry() as registry:
         ms.on.webhook("/in", verify="none")(ms.on.webhook("/in", verify="none")(ms.task(name="a")(lambda: None)))
     (problem,) = refused_triggers(registry)
-    assert "'a' has /in twice" in problem.what
-    assert registry.get("a").definition.triggers == {}
+    assert "/in is that of 'a'" in problem.what
+    assert list(registry.get("a").definition.triggers) == ["webhook"]
 
 
 def test_problems_are_found_when_a_project_is_loaded(tmp_path):

@@ -27,6 +27,7 @@ from mainspring.store.transaction import Transaction
 KEPT_REFUSED = 100
 """So many refused arrivals of a trigger are kept: whoever sends rubbish must not fill the store."""
 _FULL_MS = 1_000
+_TOUCH_AFTER_MS = 12 * 3_600_000
 
 
 def announce_triggers(tx: Transaction, command: Announce) -> None:
@@ -101,6 +102,8 @@ def _known(tx: Transaction, command: TakeIn, known: Sequence[object]) -> TakenIn
     if body_hash is not None and body_hash != command.body_hash:
         tx.detail(command.trigger.partition("/")[0], "refused:other_body")
         return Refused("other_body", f"delivery {delivery} came under this key with another body")
+    # What still comes is still remembered: a file that stays where it is arrives again each day.
+    tx.change("touch_delivery", (tx.now, delivery, tx.now - _TOUCH_AFTER_MS))
     first = tx.again and delivery == command.id
     return TakenIn(
         str(delivery),
