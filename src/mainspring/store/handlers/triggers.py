@@ -169,23 +169,27 @@ def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -
 
 
 def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> None:
+    tx.change("insert_delivery", row_of(tx, c, ruling, run))
+
+
+def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> tuple[object, ...]:
+    """Return the row of an arrival, as insert_delivery has it."""
     filtered = int(c.filtered and ruling.state is DeliveryState.RECEIVED)
-    what = (
-        c.id,
-        c.trigger,
-        c.key,
-        ruling.state.value,
-        ruling.note,
-        filtered,
-        c.name,
-        c.body_hash,
-        c.body,
-        c.data,
-        c.headers,
-    )
-    tx.change(
-        "insert_delivery",
-        (*what, None, c.by, c.verified, run, ruling.due_at, None, c.redelivered, tx.now),
+    return (
+        *(
+            c.id,
+            c.trigger,
+            c.key,
+            ruling.state.value,
+            ruling.note,
+            filtered,
+            c.name,
+            c.body_hash,
+            c.body,
+            c.data,
+            c.headers,
+        ),
+        *(None, c.by, c.verified, run, ruling.due_at, None, c.redelivered, tx.now),
     )
 
 
