@@ -73,7 +73,8 @@ def try_out(bench: Bench, door: AtTheDoor) -> Trial:
         start = _start(bench, event, door)
         by = known.trigger.by_of(event)
     except MainspringError as error:
-        return _ends(bench, facts, DeliveryState.REFUSED, f"no run can be made of it: {error.message}")
+        found = _ends(bench, facts, DeliveryState.REFUSED, f"no run can be made of it: {error.message}")
+        return msgspec.structs.replace(found, faults=_all_faults(bench, event))
     if known.trigger.filtered:
         state, said = _asked(bench, event)
         facts["filter"] = said
@@ -106,6 +107,17 @@ def _paced(bench: Bench, facts: dict[str, str], start: StartRun, by: str) -> Tri
         run_key=start.run_key.key if start.run_key else None,
         partition=start.partition,
     )
+
+
+def _all_faults(bench: Bench, event: EventData) -> list[str]:
+    """Return all that is wrong with the arguments, where the door tells the first of it only."""
+    if bench.automation.signature is None:
+        return []
+    try:
+        arguments = bench.known.trigger.reading.arguments([event])
+    except MainspringError:
+        return []
+    return faults_of(bench.automation.signature, arguments)
 
 
 def faults_of(signature: Signature, arguments: Any) -> list[str]:
