@@ -63,18 +63,21 @@ def _paths_twice(automations: Iterable[Automation]) -> Iterator[Problem]:
     for one in automations:
         for trigger in _triggers(one):
             path = getattr(trigger.source, "path", None)
-            if path is None or first.setdefault(path, one) is one:
+            if path is None:
+                continue
+            if path not in first:
+                first[path] = one
                 continue
             yield Problem(
                 where=one.where,
                 what=f"two webhooks on one path: {path} is that of {first[path].name!r} at {first[path].where}",
-                how=f"Give the webhook of {one.name!r} another path.",
+                how=f"Give this webhook of {one.name!r} another path.",
             )
-            one.drop_triggers(_on(path))
+            one.drop_triggers(_same(trigger.source))
 
 
-def _on(path: str) -> Callable[[Any], bool]:
-    return lambda source: getattr(source, "path", None) == path
+def _same(meant: Any) -> Callable[[Any], bool]:
+    return lambda source: source is meant
 
 
 def _triggers(automation: Automation) -> list[Any]:

@@ -118,13 +118,15 @@ class Intake:
     def _decided(self, known: KnownTrigger, command: TakeIn, event: Event, partition: str | None, now: int) -> TakeIn:
         """Return the command with its key of the pace and its run; one that no run can be made of says so."""
         trigger = known.trigger
+        if trigger.filtered:  # what the filter leaves out need not fit
+            return command
         try:
             # Also where it is not started at once: what can never be a run is told to whoever sent it.
             start = start_of(known, [event], command.id, now, self._sealing, partition=partition)
             by = trigger.by_of(event)
         except MainspringError as error:
-            return msgspec.structs.replace(command, refused=error.message, filtered=False)
-        waits = trigger.filtered or trigger.pace.batch is not None or trigger.pace.debounce is not None
+            return msgspec.structs.replace(command, refused=error.message)
+        waits = trigger.pace.batch is not None or trigger.pace.debounce is not None
         return msgspec.structs.replace(command, by=by, start=None if waits else start)
 
     def _sealed(self, headers: dict[str, str]) -> bytes | None:

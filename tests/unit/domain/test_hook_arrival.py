@@ -181,7 +181,8 @@ def test_secrets_are_not_kept_with_the_headers():
     headers=st.dictionaries(
         st.sampled_from(["content-type", "ce-specversion", "ce-id", "ce-source", "ce-type", "webhook-id", "x-github-event",
                          "x-github-delivery", "x-slack-retry-num", "idempotency-key", "content-encoding", "x-gitlab-event"]),
-        st.sampled_from(["application/json", "application/cloudevents+json", "application/x-www-form-urlencoded", "1.0", "ping", "", "٣", '"'])
+        st.sampled_from(["application/json", "application/cloudevents+json", "application/x-www-form-urlencoded"])
+        | st.sampled_from(["1.0", "ping", "", "٣", '"'])
         | st.text(st.characters(max_codepoint=255), max_size=10),
     ),
     kind=st.sampled_from(["none", "standard", "github", "stripe", "slack", "gitlab", "bearer"]),
