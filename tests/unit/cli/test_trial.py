@@ -59,6 +59,11 @@ def inbox(file: ms.File): ...
 @ms.on.event("typed")
 @ms.task
 def typed(build: Build): ...
+
+
+@ms.on.event("sorted", filter=lambda event: event.data["id"] != "none")
+@ms.task
+def fitted(build: Build): ...
 """
 
 
@@ -102,10 +107,18 @@ def test_event_that_where_does_not_want_ends_with_9(cli, project) -> None:
 
 
 def test_faults_are_told_with_their_path(cli, project) -> None:
-    """Wrong types inside the value, and what the template of the pace does not find."""
+    """Wrong types inside the value, and what is missing."""
     found = trial(cli, "typed", '{"id": "seven"}', code=9)
+    assert found["state"] == "failed"
     assert any("build.id" in fault for fault in found["faults"])
-    assert "{id} has no value here" in trial(cli, "bot", '{"branch": "main"}', code=9)["sentence"]
+    assert "$: 'id' is missing" in trial(cli, "bot", '{"branch": "main"}', code=9)["sentence"]
+
+
+def test_filter_is_asked_before_anything_has_to_fit(cli, project) -> None:
+    """As it is in a worker: what it does not want may look like anything."""
+    assert trial(cli, "fitted", '{"id": "none"}', code=9)["state"] == "filtered"
+    assert trial(cli, "fitted", '{"id": "seven"}', code=9)["state"] == "failed"
+    assert trial(cli, "fitted", '{"id": 7}')["state"] == "started"
 
 
 def test_signed_sample_is_checked_and_filtered(cli, project) -> None:
