@@ -166,12 +166,7 @@ def _pace(bench: Bench, by: str) -> tuple[DeliveryState, str]:
         return DeliveryState.STARTED, words or "each starts at once"
     held, mark = Held(), Mark()
     if bench.reader is not None:
-        before, remembered = reads.held_before(bench.reader, bench.known.name, by)
-        held = Held(*before)
-        if remembered is not None:
-            mark = Mark(
-                counted_at=remembered[0], started_at=remembered[1], starts=remembered[2], since_at=remembered[3]
-            )
+        held, mark = reads.held_before(bench.reader, bench.known.name, by)
     ruling = rule(pace, mark, held, bench.now)
     of = f" of {one_line(by, 60)!r}" if by else ""
     beside = f"; {many(held.number, 'delivery is', 'deliveries are')} held already{of}" if held.number else ""
