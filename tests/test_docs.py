@@ -15,6 +15,7 @@ from mainspring.config import Settings
 from mainspring.config.keys import VALUES
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.options import OPTIONS
+from mainspring.engine.trigger_draft import PACE, SOURCES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 ROW = re.compile(r"^\| `([a-z_]+\.[\w.]+)` \| (\S+|`\[[^`]+\]`) \| (.+) \|$", re.MULTILINE)
@@ -120,3 +121,16 @@ def subclasses(kind: type[MainspringError]) -> set[type[MainspringError]]:
 def test_doctor_page_explains_every_check():
     """In the order in which they are made."""
     assert re.findall(r"^## ([a-z-]+)$", page_of("doctor"), re.MULTILINE) == list(lookers())
+
+
+def test_trigger_page_lists_every_option_of_every_kind():
+    """In one section for each kind, and one for what all of them take; no other."""
+    page = page_of("triggers")
+    told = {
+        title: {
+            name for row in re.findall(r"^\| (`.+?) \|", body, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+        }
+        for title, body in re.findall(r"^## ([\w ]+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    }
+    wanted = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in SOURCES.items()}
+    assert told == wanted | {"Options of every kind": {"filter", "partition", *PACE}}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainspring.app.application import App as App
     from mainspring.app.handle import Handle as Handle
+    from mainspring.domain import verify as verify
     from mainspring.domain.classify import Classifier as Classifier
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import RunFailed as RunFailed
     from mainspring.domain.errors import StepFailed as StepFailed
     from mainspring.domain.errors import Transient as Transient
+    from mainspring.domain.event import Event as Event
+    from mainspring.domain.file import File as File
     from mainspring.domain.retry import Retry as Retry
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.verdict import Verdict as Verdict
@@ -26,14 +29,16 @@ if TYPE_CHECKING:
     from mainspring.engine.definitions import task as task
     from mainspring.engine.definitions import workflow as workflow
     from mainspring.engine.mapping import ItemFailed as ItemFailed
-    from mainspring.engine.run import Event as Event
     from mainspring.engine.run import Run as Run
+    from mainspring.engine.sending import publish as publish
+    from mainspring.engine.sending import send as send
     from mainspring.engine.step_context import attempt as attempt
     from mainspring.engine.step_context import checkpoint as checkpoint
     from mainspring.engine.step_context import idempotency_key as idempotency_key
     from mainspring.engine.step_context import last_checkpoint as last_checkpoint
     from mainspring.engine.step_context import log as log
     from mainspring.engine.step_context import progress as progress
+    from mainspring.engine.step_lock import lock as lock
     from mainspring.engine.transaction import Tx as Tx
 
 __version__ = "0.1.0"
@@ -42,7 +47,8 @@ __version__ = "0.1.0"
 _PUBLIC: dict[str, str] = {
     "App": "mainspring.app.application",
     "Classifier": "mainspring.domain.classify",
-    "Event": "mainspring.engine.run",
+    "Event": "mainspring.domain.event",
+    "File": "mainspring.domain.file",
     "Handle": "mainspring.app.handle",
     "ItemFailed": "mainspring.engine.mapping",
     "MainspringError": "mainspring.domain.errors",
@@ -60,14 +66,20 @@ _PUBLIC: dict[str, str] = {
     "checkpoint": "mainspring.engine.step_context",
     "idempotency_key": "mainspring.engine.step_context",
     "last_checkpoint": "mainspring.engine.step_context",
+    "lock": "mainspring.engine.step_lock",
     "log": "mainspring.engine.step_context",
     "on": "mainspring.engine",
     "progress": "mainspring.engine.step_context",
+    "publish": "mainspring.engine.sending",
     "script": "mainspring.engine.definitions",
+    "send": "mainspring.engine.sending",
     "step": "mainspring.engine.definitions",
     "task": "mainspring.engine.definitions",
+    "verify": "mainspring.domain",
     "workflow": "mainspring.engine.definitions",
 }
+
+_MODULES = ("on", "verify")
 
 __all__ = sorted([*_PUBLIC, "__version__"])  # noqa: PLE0605 - a list all the same
 
@@ -76,7 +88,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, and keep it."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'mainspring' has no attribute {name!r}")
-    value = import_module("mainspring.engine.on") if name == "on" else getattr(import_module(_PUBLIC[name]), name)
+    home = _PUBLIC[name]
+    value = import_module(f"{home}.{name}") if name in _MODULES else getattr(import_module(home), name)
     globals()[name] = value
     return value
 

@@ -35,3 +35,9 @@ def fill_checkpoint(size: int) -> int:
     """Save so many characters on the way."""
     ms.checkpoint("x" * size)
     return size
+
+
+def send_one(number: int) -> str:
+    """Send a message and publish an event."""
+    ms.publish("sent", {"number": number})
+    return ms.send("orders/eu", {"number": number})

@@ -75,12 +75,21 @@ class Engine:
         self.working.worker.want()
         if self.working._scheduler is not None:
             self.working._scheduler.look()
+        if self.working._arrivals is not None:
+            self.working._arrivals.changed()
         await asyncio.sleep(0)
 
     async def die(self) -> None:
         """Be gone as after kill -9: nothing more is written, and the session is found dead."""
         self.working.worker.stop()
-        for closing in (self.working._scheduler, self.working._stall, self.working._upkeep):
+        if self.working._arrivals is not None:
+            await self.working._arrivals.close()
+        for closing in (
+            self.working._scheduler,
+            self.working._stall,
+            self.working._upkeep,
+            self.working._filtering,
+        ):
             if closing is not None:
                 closing.close()
         await asyncio.to_thread(self.working.store.close, drain=False)

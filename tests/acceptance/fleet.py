@@ -135,12 +135,16 @@ class Fleet:
 
     def call(self, *words: str) -> str:
         """Run a command on a machine that does not work; return what it prints."""
-        command = [sys.executable, "-m", "mainspring", *words]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.env, capture_output=True, check=False, timeout=PATIENCE, text=True
-        )
+        done = self.tried(*words)
         assert done.returncode == 0, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def tried(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on a machine that does not work, however it ends."""
+        command = [sys.executable, "-m", "mainspring", *words]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.env, capture_output=True, check=False, timeout=PATIENCE, text=True
+        )
 
     def script(self, code: str, *words: str) -> None:
         """Run a program of a machine that does not work."""

@@ -34,6 +34,7 @@ class Project:
             "PYTHONPATH": str(ROOT / "src"),
             "EFFECTS": str(self.effects),
             "MAINSPRING_STORE_URL": self.store,
+            **{name: value for name, value in os.environ.items() if name.startswith("MAINSPRING_SECRET_")},
             **more,
         }
 

@@ -1,15 +1,18 @@
 """How often a step's effect takes place: at least once, at most once, and what a person can say when nobody knows."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import ConflictError
-from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.engine.registry import Registry
 from mainspring.service import mending
-from tests.acceptance.engine_world import World
+from mainspring.store.effects import EarlierAttemptError
+from mainspring.testing.clock import FakeClock
+from tests.acceptance.engine_world import AT_ONCE, World
 
 pytestmark = pytest.mark.asyncio
 
@@ -223,3 +226,70 @@ async def test_lost_attempt_is_on_record_and_does_not_count_against_the_policy(t
         await world.bury(engine, session)
         view = await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
     assert view.state is RunState.SUCCEEDED
+
+
+async def test_attempt_that_a_drain_stopped_is_lost_and_does_not_count(tmp_path):
+    """Whoever goes on finds it on record as what it is, and its one try is still there."""
+    world, target = World(tmp_path), Target()
+    target.hang = True
+
+    async def act() -> int:
+        ms.progress(1, 2)  # worth telling of, so it has its mark
+        return await target.act(5)
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def pay(run: ms.Run) -> int:
+            return await run.options(name="charge", retry={"attempts": 1}).step(act)
+
+    async with world.engine(registry) as engine:
+        run = await engine.start(pay)
+        await target.reached.wait()
+        await engine.when(lambda: engine.story(run).attempts, len)
+        await engine.working.close(drain=0.01)
+    target.hang = False
+    async with world.engine(registry) as engine:
+        assert await engine.until(run.id, RunState.SUCCEEDED, RunState.FAILED)
+        (lost,) = engine.story(run.id).attempts
+    assert (lost.attempt, lost.state, lost.next_at) == (1, AttemptState.LOST, None)
+    assert target.attempts == [1, 2]
+
+
+class Behind:
+    """Stands for a database where an earlier attempt is still being ended, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def __call__(self) -> str:
+        self.times -= 1
+        if self.times >= 0:
+            raise EarlierAttemptError("another attempt of this step is still being done")
+        return "done"
+
+    def give_up(self) -> None:
+        """Nothing is open."""
+
+
+async def test_attempt_that_an_earlier_one_is_in_the_way_of_does_not_count(tmp_path):
+    """It did nothing: it is lost, and comes again with a pause that grows, as often as it takes."""
+    clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
+    with Registry() as registry:
+
+        @ms.task(delivery="transactional", retry={"attempts": 1})
+        def pay(tx: ms.Tx) -> str:
+            return "never called"
+
+    async with World(tmp_path, clock).engine(registry, AT_ONCE) as engine:
+        behind = Behind(3)
+        engine.working.worker._transactional = lambda spec: behind
+        run = await engine.start(pay)
+        for pause in (1, 2, 4):
+            due_at = clock.now() + pause * 1000
+            await engine.when(
+                lambda: engine.view(run), lambda v, at=due_at: (v.state, v.due_at) == (RunState.RETRYING, at)
+            )
+            await engine.pass_time(timedelta(seconds=pause))
+        assert await run.result(5) == "done"
+        assert [a.state for a in engine.story(run).attempts] == [AttemptState.LOST] * 3

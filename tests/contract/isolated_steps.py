@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+import mainspring.engine.sending as outbox
 import mainspring.engine.step_context as ms
 from mainspring.domain.errors import Permanent, Transient, ValueRefusedError
 from mainspring.engine.ambient import IN_BODY
@@ -56,6 +57,35 @@ def late_order(order: Order, days: int = 0) -> Order:
 
 def nothing() -> None:
     return None
+
+
+def sends(how: str = "well") -> list[str]:
+    """Send two messages and an event; then fail, or return what cannot be saved, if told so."""
+    ids = [
+        outbox.send("orders/eu", {"n": 1}, key="k", headers={"a": "b"}),
+        outbox.publish("paid", {"n": 2}, key="p"),
+        outbox.send("orders/eu", b"\x00raw"),
+    ]
+    if how == "badly":
+        raise Permanent("no")
+    return ids if how == "well" else threading.Lock()  # type: ignore[return-value]
+
+
+def sends_too_many(count: int) -> int:
+    for n in range(count):
+        outbox.send("orders/eu", n)
+    return count
+
+
+def sends_too_much() -> None:
+    for _ in range(20):
+        outbox.send("orders/eu", "x" * 250_000)
+    outbox.send("orders/eu", "x" * 300_000)
+
+
+async def sends_from_threads() -> int:
+    await asyncio.gather(*(asyncio.to_thread(outbox.send, "orders/eu", n) for n in range(20)))
+    return 20
 
 
 def facts() -> list[object]:

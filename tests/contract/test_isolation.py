@@ -16,6 +16,7 @@ import pytest
 from mainspring.domain.call import encode_call
 from mainspring.domain.classify import Kind
 from mainspring.domain.errors import DefinitionError
+from mainspring.domain.outgoing import Message, Publication, outgoing_id
 from mainspring.domain.signature import signature_of
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt import Attempts, AttemptSpec
@@ -694,5 +695,62 @@ def test_process_that_a_step_forked_does_not_answer_for_it(isolate):
             assert (forked.ok, forked.value) == (True, 1), (forked, bench.signs)
             after = await bench.run(steps.add_one, 41)
             assert (after.ok, after.value) == (True, 42), (after, bench.signs)
+
+    using(isolate, scenario)
+
+
+def test_step_sends_with_its_end(isolate):
+    """What a step sends comes with its end, in order, under ids of its key and number, bytes as bytes."""
+    ids = [outgoing_id("key-1", number) for number in (1, 2, 3)]
+
+    async def scenario(bench):
+        for attempt in (1, 2):
+            end = await bench.run(steps.sends, attempt=attempt)
+            assert end.ok
+            assert end.outgoing == (
+                Message(ids[0], "orders/eu", b'{"n":1}', key="k", headers=b'{"a":"b"}'),
+                Publication(ids[1], "paid", b'{"n":2}', "p"),
+                Message(ids[2], "orders/eu", b'"AHJhdw=="', is_raw=True),
+            )
+            assert end.value == ids
+
+    using(isolate, scenario)
+
+
+def test_failed_attempt_sends_nothing(isolate):
+    """An attempt that raises sends nothing; one that is done but whose result cannot be saved did its work, and sends."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.sends, "badly")
+        assert (end.failure.message, end.outgoing) == ("no", ())
+        end = await bench.run(steps.sends, "oddly")
+        assert end.refused is not None
+        assert len(end.outgoing) == 3
+
+    using(isolate, scenario)
+
+
+def test_step_sends_within_bounds(isolate):
+    """A thousand messages may be sent, each as large as a value may be; more is an error that says so."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.sends_too_many, 1_000)
+        assert len({one.id for one in end.outgoing}) == 1_000
+        end = await bench.run(steps.sends_too_many, 1_001)
+        assert "sends more than 1,000 messages" in end.failure.message
+        end = await bench.run(steps.sends_too_much)
+        assert "the limit is 262,144" in end.failure.message
+        assert end.outgoing == ()
+
+    using(isolate, scenario)
+
+
+def test_threads_of_a_step_send(isolate):
+    """Threads that a step starts send for it; no id is given twice."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.sends_from_threads)
+        assert {one.id for one in end.outgoing} == {outgoing_id("key-1", number + 1) for number in range(20)}
+        assert sorted(int(one.body) for one in end.outgoing) == list(range(20))
 
     using(isolate, scenario)

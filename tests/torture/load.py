@@ -42,6 +42,10 @@ class Load:
                     self._start("ticket", number)
                 if number % 5 == 1:
                     self._start("stub", number)
+                if number % 6 == 5:
+                    self._start("sale", number)
+                if number % 3 == 1:
+                    self._start("payment", number)
                 time.sleep(self._pause)
         except BaseException as error:
             self.errors.append(error)

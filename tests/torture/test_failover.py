@@ -10,6 +10,7 @@ from tests.acceptance.fleet import Fleet, may_be_made
 from tests.postgres_server import PostgresServer
 from tests.torture import verdict
 from tests.torture.load import WORK, Load
+from tests.torture.shop import open_shop
 
 CONFIG = '[project]\nautomations = ["work.py"]\n[worker]\nlease = "3s"\n'
 COUNT, A_SECOND = 150, 15.0
@@ -53,7 +54,8 @@ def pair() -> Iterator[Pair]:
 
 def test_fail_over_to_a_synchronous_standby_loses_and_doubles_nothing(pair: Pair, tmp_path: Path) -> None:
     """What was acknowledged before the primary died is on its heir, once; two machines find it by themselves, and every run ends."""
-    fleet = Fleet(tmp_path, pair.url, code=WORK.read_text(), config=CONFIG)
+    config = CONFIG + open_shop(pair.primary, pair.url)
+    fleet = Fleet(tmp_path, pair.url, code=WORK.read_text(), config=config)
     load = None
     try:
         fleet.until(pair.follows)

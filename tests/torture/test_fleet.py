@@ -16,6 +16,7 @@ from tests.acceptance.fleet import Fleet, Machine, may_be_made
 from tests.postgres_server import PostgresServer
 from tests.torture import network, verdict
 from tests.torture.load import WORK, Load
+from tests.torture.shop import open_shop
 
 ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
 SEED = int(os.environ.get("SEED", "1"))
@@ -58,8 +59,10 @@ class Torture:
             rules.write("host all all 10.0.0.0/8 trust\n")
         self.server.start()
         self.url = self.server.new_store()
-        self.fleet = Fleet(folder, self.url, code=WORK.read_text(), config=CONFIG)
-        self.fleet.env["MAINSPRING_STORE_URL"] = self.url.replace("127.0.0.1", self.net.address)
+        seen_by_machines = self.url.replace("127.0.0.1", self.net.address)
+        config = CONFIG + open_shop(self.server, seen_by_machines)
+        self.fleet = Fleet(folder, self.url, code=WORK.read_text(), config=config)
+        self.fleet.env["MAINSPRING_STORE_URL"] = seen_by_machines
         self.clock = folder / "clock"
         self.clock.write_text("+0")
         self.lines = [self.net.line() for _ in range(MACHINES)]

@@ -7,16 +7,21 @@ import pytest
 
 from tests.acceptance.fleet import Fleet
 from tests.postgres_server import PostgresServer
-from tests.torture import verdict
+from tests.torture import shop, verdict
 
 RUN = (
     "insert into runs (id, automation, kind, version, state, queue, place, created_at, changed_at, finished_at, session, crashes,"
     " codec, input, trigger)"
-    " values ('r1', 'order', 'workflow', 1, '{state}', 'default', 0, 0, 0, {finished}, {session}, {crashes}, 'json', '', 'test')"
+    " values ('r1', 'order', 'workflow', 1, '{state}', 'default', 0, 0, 0, {finished}, {session}, {crashes}, 'json', '[]', 'test')"
 )
 OUTCOME = (
     "insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, started_at, at, took_us)"
     " values ('r1', {rank}, 'a', 'a', 'step', 'succeeded', 1, 1, 0, {claim}, 0, 0, 0)"
+)
+
+SESSION = (
+    "insert into sessions (id, uuid, role, state, host, hostname, pid, pid_started, lock_path, opened_at, beat_at)"
+    " values (7, 'u', 'worker', 'alive', 'h', 'h', 1, '', '', 0, 0)"
 )
 
 
@@ -42,6 +47,11 @@ PLANTED = {
     "a journal with a gap": [run(), OUTCOME.format(rank=2, claim=0)],
     "an outcome of a later claim": [run(), OUTCOME.format(rank=1, claim=5)],
     "a lock whose holder is gone": ["insert into locks values ('l', 'r1', null, 1, 0, null)"],
+    "a lock of a run that has ended": [
+        run(),
+        SESSION,
+        "insert into locks values ('l', 'r1/sale#1 (attempt 1)', 7, 1, 0, null)",
+    ],
     "a slot without its run": ["insert into slots values ('nightly', 1, 'run', 'r9', null, 0)"],
     "a run that is blamed for a death": [run(crashes=1)],
 }
@@ -65,6 +75,18 @@ def test_what_was_left_behind_is_found(fleet: Fleet) -> None:
             assert [found for found in verdict.wrongs(fleet, []) if found.startswith(wrong)], wrong
 
 
+def test_payments_that_are_missing_or_there_twice_are_found(fleet: Fleet) -> None:
+    """What is written in the users' own database is counted there, against the runs that have succeeded."""
+    fleet.database.execute(
+        run().replace("'order', 'workflow'", "'payment', 'task'").replace("'[]'", "'{\"number\":3}'")
+    )
+    with fleet.database.transaction(force_rollback=True):
+        fleet.database.execute(f"create schema {shop.SCHEMA}")
+        fleet.database.execute(f"create table {shop.SCHEMA}.payments (number int)")
+        fleet.database.execute(f"insert into {shop.SCHEMA}.payments values (4), (5), (5)")
+        assert verdict.wrongs(fleet, []) == ["acknowledged and lost: payment 3", "paid twice: payment 5"]
+
+
 def test_what_was_lost_or_done_twice_is_found(fleet: Fleet) -> None:
     """An acknowledged run that is not there, an effect under two keys, and one that must not be repeated at all."""
     fleet.database.execute(run())
@@ -75,3 +97,12 @@ def test_what_was_lost_or_done_twice_is_found(fleet: Fleet) -> None:
         "repeated though it must not be: bet 1",
     ]
     assert verdict.repeated(fleet) == 2
+
+
+def test_lock_that_two_held_is_found(fleet: Fleet) -> None:
+    """One token belongs to one attempt; that it writes twice, or another one later under a higher token, is no fault."""
+    till = Path(f"{fleet.effects}.till")
+    till.write_text("1 k1 1\n2 k2 1\n2 k2 1\n5 k1 2\n")
+    assert verdict.wrongs(fleet, []) == []
+    till.write_text("1 k1 1\n2 k2 1\n2 k3 1\n3 k1 2\n3 k1 3\n")
+    assert sorted(verdict.wrongs(fleet, [])) == [f"{verdict.SHARED}: 2", f"{verdict.SHARED}: 3"]

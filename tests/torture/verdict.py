@@ -1,8 +1,10 @@
 """What must be true when the last fault is over: nothing lost, nothing done twice, nothing left behind."""
 
 from collections import Counter
+from pathlib import Path
 
 from tests.acceptance.fleet import Fleet
+from tests.torture import shop
 
 LEFT_BEHIND = {
     "a run that has ended and has an owner": "select id from runs where finished_at is not null and session is not null",
@@ -23,6 +25,9 @@ LEFT_BEHIND = {
     "a lock whose holder is gone": (
         "select name from locks where coalesce((select state from sessions where id = locks.session), 'dead') not in ('alive', 'draining')"
     ),
+    "a lock of a run that has ended": (
+        "select name from locks join runs on runs.id = split_part(locks.owner, '/', 1) where runs.finished_at is not null"
+    ),
     "a slot of the future": "select schedule, slot_at from slots where slot_at > made_at + 1000",
     "a schedule that stands still": (
         "select name, next_slot_at from schedules where retired_at is null"
@@ -39,7 +44,18 @@ def unfinished(fleet: Fleet) -> list[tuple[str, str | None]]:
     return fleet.rows(f"select id, state, reason from runs where finished_at is null and not {asks}")
 
 
-LOST, DOUBLED = "acknowledged and lost", ("done under two keys", "repeated though it must not be")
+LOST, DOUBLED = "acknowledged and lost", ("done under two keys", "repeated though it must not be", "paid twice")
+
+
+SHARED = "a lock that two attempts held under one token"
+
+
+def held_by_two(fleet: Fleet) -> list[int]:
+    """Return the fencing tokens under which more than one attempt wrote in the till."""
+    till = Path(f"{fleet.effects}.till")
+    lines = [line.split(" ", 1) for line in till.read_text("ascii").splitlines()] if till.exists() else []
+    holders = Counter(token for token, _ in {(token, holder) for token, holder in lines})
+    return [int(token) for token, count in holders.items() if count > 1]
 
 
 def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
@@ -49,6 +65,10 @@ def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
     wrong += [f"{DOUBLED[0]}: {text}" for text in fleet.doubled()]
     calls = Counter(text for _, _, text in fleet.noted())
     wrong += [f"{DOUBLED[1]}: {text}" for text, n in calls.items() if n > 1 and text.startswith("bet ")]
+    missing, doubled = shop.missing_and_doubled(fleet)
+    wrong += [f"{LOST}: payment {number}" for number in missing]
+    wrong += [f"{DOUBLED[2]}: payment {number}" for number in doubled]
+    wrong += [f"{SHARED}: {token}" for token in held_by_two(fleet)]
     wrong += [f"not ended: {row}" for row in unfinished(fleet)]
     wrong += [f"failed: {row}" for row in fleet.rows("select id, automation, reason from runs where state = 'failed'")]
     holding = fleet.rows("select 1 from runs where state = 'needs_attention'")

@@ -1,8 +1,10 @@
 """What the fleets do: each effect is a line of a file outside the crash domain, on the disk before the step goes on."""
 
 import asyncio
+import fcntl
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import mainspring as ms
 
@@ -50,6 +52,36 @@ async def ticket(number: int) -> str:
 def stub(number: int) -> str:
     """The same in a thread; each third one is an ordinary run in the end."""
     return grudging(f"stub {number}") if number % 3 == 0 else note(f"stub {number}")
+
+
+@ms.task(
+    delivery="transactional", retry=ms.Retry(attempts=30, initial=timedelta(milliseconds=50), max=timedelta(seconds=2))
+)
+def payment(tx: ms.Tx, number: int) -> str:
+    """What is written in the users' own database, exactly once, though no key there would refuse a second one."""
+    tx.execute("insert into payments (number) values (%s)", (number,))
+    return note(f"payment {number}")
+
+
+@ms.task(retry=ms.Retry(attempts=30, initial=timedelta(milliseconds=50), max=timedelta(seconds=2)))
+def sale(number: int) -> str:
+    """What one only may do at a time, on all machines; the till itself takes nothing from a holder of before."""
+    with ms.lock("till") as lock:
+        return ring_up(lock.token, f"sale {number}")
+
+
+def ring_up(token: int, text: str) -> str:
+    """Write in the till, unless it has seen a higher token: then whoever writes slept through the end of his hold."""
+    with Path(f"{os.environ['EFFECTS']}.till").open("a+", encoding="ascii") as till:
+        fcntl.flock(till, fcntl.LOCK_EX)
+        till.seek(0)
+        last = max((int(line.split()[0]) for line in till), default=0)
+        if token < last:
+            raise ms.Transient(f"token {token} is of no use any more: {last} was here")
+        till.write(f"{token} {ms.idempotency_key()} {ms.attempt()}\n")
+        till.flush()
+        os.fsync(till.fileno())
+    return note(text)
 
 
 @ms.task(every="2s", overlap="allow")

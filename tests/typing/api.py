@@ -44,6 +44,12 @@ def sync(account: str = "main") -> int:
     return len(account)
 
 
+@ms.task(delivery="transactional")
+def task_in_database(tx: ms.Tx, amount: int) -> int:
+    """A task that is started without its tx."""
+    return amount
+
+
 @ms.task
 async def asynchronous(account: str) -> int:
     """An async task."""
@@ -100,10 +106,12 @@ async def children(run: ms.Run) -> None:
     assert_type(await run.child(order, 2, colour="blue"), list[str])
     assert_type(await run.child(bare), None)
     assert_type(await run.child(sync, "x"), int)
+    assert_type(await run.child(task_in_database, 2), int)
     assert_type(await run.options(run_key="k").child(order, 2), list[str])
 
     await run.child(order, "two")  # type: ignore[call-overload]
     await run.child(order)  # type: ignore[call-overload]
+    await run.child(task_in_database, "two")  # type: ignore[call-overload]
     await run.child(plain, 1)  # type: ignore[call-overload]
 
 
@@ -150,3 +158,9 @@ async def app() -> None:
         assert_type(handle, ms.Handle)
         assert_type(handle.id, str)
     await program.start(3)  # type: ignore[arg-type]
+
+
+def sends() -> None:
+    """What a step sends has an id."""
+    assert_type(ms.publish("paid", {"order": 1}, key="order-1"), str)
+    assert_type(ms.send("orders/created", b"raw", headers={"x-kind": "order"}), str)

@@ -58,6 +58,7 @@ class App:
         concurrency: int = 64,
         tags: Sequence[str] = (),
         databases: Mapping[str, str | Path] | None = None,
+        brokers: Mapping[str, str] | None = None,
         payload_max: int | str = DEFAULT_LIMIT,
     ) -> None:
         self.place = _place_of(store)
@@ -66,7 +67,7 @@ class App:
         self.clock = clock or SystemClock()
         self._classifier = classifier
         self._settings = WorkerSettings(concurrency=concurrency, tags=_tags_of(tags))
-        self._databases = databases
+        self._places: dict[str, Any] = {"databases": databases, "brokers": brokers}
         self._project: Project | None = None
         self._working: Working | None = None
         self._store: ProcessStore | None = None
@@ -129,7 +130,7 @@ class App:
             settings=replace(self._settings, one_run=role == "run"),
             role=role,
             schedules=schedules,
-            databases=self._databases,
+            **self._places,
             upkeep=Upkeep(),
         )
 
@@ -162,9 +163,9 @@ class App:
 
     def close(self) -> None:
         """Close what was opened for acts outside `running()`."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
 
     # -- acts ----------------------------------------------------------------------------------------------------------
 
@@ -181,13 +182,12 @@ class App:
         title: str | None = None,
     ) -> Starter:
         """Return a starter with these options for what it starts."""
-        due_at = None if at is None else round(at.timestamp() * 1000)
         return Starter(
             self,
             starting.StartOptions(
                 key=key,
                 key_policy=key_policy,
-                due_at=due_at,
+                due_at=None if at is None else round(at.timestamp() * 1000),
                 queue=queue,
                 priority=priority,
                 tag=tag,

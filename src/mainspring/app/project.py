@@ -23,6 +23,7 @@ from mainspring.engine.calendars import calendars
 from mainspring.engine.defaults import defaults
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.resources.secret import Secrets
 from mainspring.service.actor import Actor, user_name
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue
@@ -105,6 +106,16 @@ class Project:
         """
         return classifier_of(self.settings.project.classify, self.settings.folder)
 
+    @property
+    def secrets(self) -> Secrets:
+        """Where secrets are looked up."""
+        return Secrets(self.settings.secrets.dir, os.environ)
+
+    @property
+    def brokers(self) -> dict[str, str]:
+        """The addresses of the configured brokers, by name."""
+        return {name: broker.url for name, broker in self.settings.brokers.items()}
+
     def working(
         self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
     ) -> Working:
@@ -136,6 +147,8 @@ class Project:
             upkeep=None if probation else self.upkeep(),
             schedules=schedules and not probation,
             stall_limit=worker.stall_limit.total_seconds(),
+            secrets=self.secrets,
+            brokers=self.brokers,
             lease_ms=self.lease_ms,
         )
 

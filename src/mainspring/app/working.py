@@ -12,10 +12,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mainspring.app.arrivals import Arrivals
+from mainspring.app.desks import Desks
+from mainspring.app.sending import make_sender
 from mainspring.app.stores import effect_database, make_store
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.queue_name import check_broker
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
 from mainspring.engine.attempt_spec import AttemptSpec
@@ -28,9 +32,12 @@ from mainspring.engine.stall import StallWatch
 from mainspring.engine.transactional import TransactionalCall, database_of, transactional_call
 from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.resources.secret import Secrets
 from mainspring.store.base import Changes
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.reads.engine import WorkerReads
+from mainspring.triggers.filtering import Filtering
+from mainspring.triggers.sender import Sender
 
 _LOG = logging.getLogger("mainspring.worker")
 
@@ -59,6 +66,8 @@ class Working:
         schedules: bool = True,
         stall_limit: float = 300.0,
         lease_ms: int | None = None,
+        secrets: Secrets | None = None,
+        brokers: Mapping[str, str] | None = None,
     ) -> None:
         self.registry = registry
         self.sealing = sealing
@@ -71,6 +80,10 @@ class Working:
         self._upkeep = upkeep
         self._schedules = schedules
         self._stall_limit = stall_limit
+        self._secrets = secrets or Secrets(None, os.environ)
+        self._brokers = brokers or {}
+        for name, url in self._brokers.items():
+            check_broker(name, url)
         self.on_fatal: Callable[[BaseException], None] = lambda error: None
         self.changed = asyncio.Event()
         self.trouble: str | None = None
@@ -88,6 +101,9 @@ class Working:
         self.loop: asyncio.AbstractEventLoop
         self.worker: Worker
         self._scheduler: Scheduler | None = None
+        self._arrivals: Arrivals | None = None
+        self._sender: Sender | None = None
+        self._filtering: Filtering | None = None
         self._stall: StallWatch | None = None
         self._pool: Children | None = None
 
@@ -125,6 +141,15 @@ class Working:
             mine = self.registry.automations
             self._scheduler = Scheduler(self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=mine)
             self._scheduler.start()
+            desks = Desks(self.store, self.clock, self._secrets)
+            self._arrivals = Arrivals(self.loop, self.store, self.clock, self.sealing, off_loop, desks)
+            self._arrivals.start()
+            self._sender = make_sender(self.loop, self.store, self.clock, self.sealing, self._brokers, self._secrets)
+            self._sender.start()
+        if self._role != "run":
+            read, off_loop = self.store.reader, self.worker.off_loop
+            self._filtering = Filtering(self.loop, self.store, read, self.registry, self.clock, self.sealing, off_loop)
+            self._filtering.look()
 
     def _obey(self, order: tuple[str, str] | None) -> None:
         self.worker.crash_after = order
@@ -198,6 +223,12 @@ class Working:
             await self.drain(drain)
         if self._scheduler is not None:
             self._scheduler.close()
+        if self._arrivals is not None:
+            await self._arrivals.close()
+        if self._sender is not None:
+            await self._sender.close()
+        if self._filtering is not None:
+            self._filtering.close()
         self.worker.stop()
         await asyncio.get_running_loop().run_in_executor(None, self.store.close)
         if self._stall is not None:  # last: code that runs while the worker drains can block the loop too
@@ -223,6 +254,12 @@ class Working:
             self.worker.changed(changes)
         if self._scheduler is not None and changes.ready:
             self._scheduler.look()
+        if self._arrivals is not None and changes.ready:
+            self._arrivals.changed()
+        if self._sender is not None and changes.ready:
+            self._sender.changed()
+        if self._filtering is not None and changes.ready:
+            self._filtering.look()
 
     def _on_trouble(self, text: str | None) -> None:
         self.trouble = text

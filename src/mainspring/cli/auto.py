@@ -40,7 +40,7 @@ def known_automations(invocation: Invocation, modules: tuple[str, ...] = (), *, 
 
     views: list[AutomationView] = [] if modules else invocation.rows(lambda reader: automations(reader, None))
     if views:
-        return [Known(view.name, _definition_of(view), view, view.problem) for view in views]
+        return [Known(view.name, definition_of(view), view, view.problem) for view in views]
     registry = invocation.registry(modules)
     if not quiet:
         _tell(invocation, registry.problems)
@@ -62,7 +62,8 @@ def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ..
     return invocation.registry(modules).problems
 
 
-def _definition_of(view: "AutomationView") -> "Definition | None":
+def definition_of(view: "AutomationView") -> "Definition | None":
+    """Return the definition that a worker announced; None if this version cannot read it."""
     from mainspring.domain.definition import Definition
 
     try:
@@ -156,7 +157,7 @@ def list_command(
         Column("AUTOMATION", lambda row: words.one_line(row["name"])),
         Column("KIND", lambda row: row["kind"]),
         Column("STATE", lambda row: row["state"], lambda row: colours[row["state"]]),
-        Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-", 40)),
+        Column("STARTS", lambda row: words.one_line(starts_text(row) or "-", 40)),
         Column("NEXT", lambda row: words.ago(row["next_at"], now)),
     ]
     add = "No automations. Add one: mainspring add script NAME -- COMMAND"
@@ -172,10 +173,23 @@ def row_data(known: Known, now: int) -> dict[str, Any]:
         "state": state,
         "version": definition.version if definition else 0,
         "schedule": schedule_text(definition) if definition and definition.schedules else None,
+        "triggers": triggers_of(definition),
         "next_at": next_at(definition, makes_from(known, now)),
         "owner": definition.option("owner") if definition else None,
         "problem": known.problem,
     }
+
+
+def triggers_of(definition: "Definition | None") -> dict[str, str]:
+    """Return what its triggers listen to, in words, by the ends of their names."""
+    from mainspring.cli.source_words import source_words
+
+    return {} if definition is None else {end: source_words(one.source) for end, one in definition.triggers.items()}
+
+
+def starts_text(row: dict[str, Any]) -> str:
+    """Return what starts it: schedules and triggers."""
+    return "; ".join([*([row["schedule"]] if row["schedule"] else []), *row["triggers"].values()])
 
 
 def _announced_since(known: Known, since_at: int | None) -> bool:
@@ -185,7 +199,7 @@ def _announced_since(known: Known, since_at: int | None) -> bool:
 
 def _problem_row(problem: "Problem") -> dict[str, Any]:
     """Return the row of what did not load: it has no name but its place."""
-    nothing = {"kind": "?", "version": 0, "schedule": None, "next_at": None, "owner": None}
+    nothing = {"kind": "?", "version": 0, "schedule": None, "triggers": {}, "next_at": None, "owner": None}
     return {"name": problem.where, "state": "problem", **nothing, "problem": problem.what}
 
 

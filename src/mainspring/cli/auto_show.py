@@ -61,17 +61,9 @@ def _last_runs(reader: "Reader", name: str) -> "list[RunRow]":
 def _print(
     invocation: "Invocation", known: Known, data: dict[str, Any], options: list[dict[str, Any]], now: int
 ) -> None:
-    output, view, definition = invocation.output, known.view, known.definition
+    output, view = invocation.output, known.view
     output.line(f"{output.paint(words.one_line(known.name), None, bold=True)}  {data['kind']}  {data['state']}")
-    if definition is not None:
-        if definition.doc:
-            output.line(f"  {words.one_line(definition.doc, 200)}")
-        output.line(f"  declared  {words.one_line(definition.where)}")
-        if definition.command:
-            output.line(f"  command   {words.one_line(' '.join(definition.command), 200)}")
-        if definition.parameters.get("properties"):
-            output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
-    output.line(f"  starts    {words.one_line(data['schedule'] or '-', 200)}")
+    _print_definition(invocation, known, data)
     _print_times(invocation, known, data)
     slot = data["next_at"]
     if slot is not None:
@@ -91,6 +83,24 @@ def _print(
     for run in data["runs"]:
         state = output.paint(f"{words.state_word(run.state):<18}", words.COLOURS[run.state])
         output.line(f"  {state}{run.id}  {words.ago(run.created_at, now)}")
+
+
+def _print_definition(invocation: "Invocation", known: Known, data: dict[str, Any]) -> None:
+    """Print what it is, and what starts it."""
+    output, definition = invocation.output, known.definition
+    if definition is not None:
+        if definition.doc:
+            output.line(f"  {words.one_line(definition.doc, 200)}")
+        output.line(f"  declared  {words.one_line(definition.where)}")
+        if definition.command:
+            output.line(f"  command   {words.one_line(' '.join(definition.command), 200)}")
+        if definition.parameters.get("properties"):
+            output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
+    if data["schedule"] or not data["triggers"]:
+        output.line(f"  starts    {words.one_line(data['schedule'] or '-', 200)}")
+    for end, source in data["triggers"].items():
+        pace = ", ".join(definition.triggers[end].pace.words()) if definition is not None else ""
+        output.line(f"  starts    {words.one_line(source, 200)}{f' ({pace})' if pace else ''}")
 
 
 def _print_times(invocation: "Invocation", known: Known, data: dict[str, Any]) -> None:

@@ -130,7 +130,7 @@ def confirm_continuing(invocation: Invocation, runs: list[str], *, named: bool) 
         invocation.confirm(f"Continue {words.many(len(runs), 'run')}{told}")
 
 
-def print_bulk(invocation: Invocation, answer: "BulkAnswer", done: str) -> int:
+def print_bulk(invocation: Invocation, answer: "BulkAnswer", done: str, noun: str = "run") -> int:
     """Print what was done, or would be; return the exit code: 8 if any was refused."""
     from mainspring.cli.exits import CONFLICT, OK
 
@@ -140,9 +140,9 @@ def print_bulk(invocation: Invocation, answer: "BulkAnswer", done: str) -> int:
         if answer.dry_run:
             for run in answer.runs:
                 output.line(run)
-            output.hint(f"{words.many(len(answer.runs), 'run')} would be {done}; nothing was done.")
+            output.hint(f"{words.many(len(answer.runs), noun)} would be {done}; nothing was done.")
             return
-        output.line(f"{words.many(answer.done, 'run')} {done}.")
+        output.line(f"{words.many(answer.done, noun)} {done}.")
         for run, why in list(answer.refused.items())[:_SHOWN]:
             output.warn(f"{run}: {words.one_line(why)}")
         if len(answer.refused) > _SHOWN:

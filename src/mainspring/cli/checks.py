@@ -37,11 +37,14 @@ _IN_THE_STORE = frozenset(
         "slots",
         "cadence",
         "calendars",
+        "outbox",
         "loading",
         "owner",
         "runbook",
         "timeout",
         "success",
+        "triggers",
+        "deliveries",
     }
 )
 """Checks that cannot look where the store cannot be read: each would wait for it anew, and say once more what is wrong with it."""
@@ -69,7 +72,14 @@ def all_checks(invocation: Invocation) -> list[Check]:
 
 def lookers() -> dict[str, Looker]:
     """Return the checks by name."""
-    from mainspring.cli import checks_automations, checks_schedules, checks_store, checks_workers
+    from mainspring.cli import (
+        checks_automations,
+        checks_outbox,
+        checks_schedules,
+        checks_store,
+        checks_triggers,
+        checks_workers,
+    )
 
     return {
         "config": checks_store.config,
@@ -88,11 +98,14 @@ def lookers() -> dict[str, Looker]:
         "slots": checks_schedules.slots,
         "cadence": checks_schedules.cadence,
         "calendars": checks_schedules.calendars,
+        "outbox": checks_outbox.outbox,
         "loading": checks_automations.loading,
         "owner": checks_automations.owner,
         "runbook": checks_automations.runbook,
         "timeout": checks_automations.timeout,
         "success": checks_automations.success,
+        "triggers": checks_triggers.triggers,
+        "deliveries": checks_triggers.deliveries,
     }
 
 

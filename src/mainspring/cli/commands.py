@@ -26,11 +26,18 @@ _AUTO: Final = {
     "retire": Leaf(f"{_CLI}.auto_acts:retire", "declare it gone for good, so that nobody misses it"),
     "next": Leaf(f"{_CLI}.auto_next:next_command", "show when it starts next, or would between two times"),
     "backfill": Leaf(f"{_CLI}.auto_backfill:backfill_command", "make the runs of due times of the past"),
+    "graph": Leaf(f"{_CLI}.auto_graph:graph", "show what starts what"),
 }
 _FAILED: Final = {
     "list": Leaf(f"{_CLI}.failed:list_command", "list runs that failed or need a person"),
     "retry": Leaf(f"{_CLI}.failed:retry", "continue all of them that a filter means"),
     "discard": Leaf(f"{_CLI}.failed:discard", "give up those that need a person"),
+}
+_TRIGGERS: Final = {
+    "list": Leaf(f"{_CLI}.triggers:list_command", "list triggers: what they listen to, and what arrived"),
+    "show": Leaf(f"{_CLI}.triggers_show:show", "show a trigger with what it holds, or a delivery as it came"),
+    "test": Leaf(f"{_CLI}.triggers_try:test", "say what an event would do, without storing it"),
+    "replay": Leaf(f"{_CLI}.triggers:replay", "let a delivery arrive once more"),
 }
 _QUEUES: Final = {
     "list": Leaf(f"{_CLI}.queues:list_command", "list queues with their limits and load"),
@@ -81,6 +88,7 @@ TREE: Final[Tree] = {
     "runs": Noun("runs: list, look into, continue, stop", _RUNS),
     "auto": Noun("automations: list, look into, pause, retire", _AUTO),
     "failed": Noun("runs that failed or need a person", _FAILED),
+    "triggers": Noun("triggers: what is listened to, and what arrived", _TRIGGERS),
     "queues": Noun("queues: limits, load, pause", _QUEUES),
     "workers": Noun("processes that use the store", _WORKERS),
     "locks": Noun("locks that are held", _LOCKS),

@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.cli import waits
 from mainspring.cli.blockers import Block, blocks
+from mainspring.cli.origins import NOTHING, Around, HeldUp, holding_up, started_by
 from mainspring.cli.remedies import MENDING, Can, Facts, cancel, from_step, plain_mending, take_back, unsettled
 from mainspring.cli.steps import lines_of
 from mainspring.cli.words import ago, one_line, span
@@ -41,7 +42,7 @@ REASONS: Final[dict[str, str]] = {
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """The four answers; sentences are plain text, harmless to a terminal."""
+    """The four answers; sentences are plain text, harmless to a terminal. `deliveries` started it; `holds_up` waits for it."""
 
     run: str
     state: str
@@ -49,9 +50,11 @@ class Explanation(msgspec.Struct, frozen=True):
     why: list[str]
     next: list[str]
     can: list[Can]
+    deliveries: list[str] = []
+    holds_up: list[HeldUp] = []
 
 
-def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC") -> Explanation:
+def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", around: Around = NOTHING) -> Explanation:
     """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`."""
     facts = Facts(story, blocker, lines_of(story), now, zone)
     what, why, then, can = _BY_STATE[story.run.state](facts)
@@ -59,7 +62,10 @@ def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC") -> E
         what.insert(
             0, "It was cancelled where it had stopped: only what it did is taken back, newest first, then it is over."
         )
-    return Explanation(story.run.id, str(story.run.state), what, why, then, can)
+    what += started_by(around, now)
+    then += holding_up(around, facts.at)
+    deliveries = [one.id for one in around.deliveries]
+    return Explanation(story.run.id, str(story.run.state), what, why, then, can, deliveries, around.holds_up)
 
 
 _Answers = tuple[list[str], list[str], list[str], list[Can]]

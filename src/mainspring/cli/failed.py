@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mainspring.cli import messages as outbox
 from mainspring.cli import params, words
 from mainspring.cli.bulk import Which, at_option, chosen_runs, continue_runs, print_bulk, rate_option, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
@@ -24,11 +25,15 @@ _state = click.option("--state", "states", type=click.Choice(_STOPPED), multiple
 @params.name
 @params.since
 @params.limit
+@outbox.option
 @pass_invocation
 def list_command(
-    invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
+    invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, messages: bool
 ) -> None:
     """Newest first, each with its error. The next step for one of them: mainspring explain RUN."""
+    if messages:
+        outbox.print_refused(invocation, limit)
+        return
     since_at, now = params.since_at(invocation, since), invocation.clock.now()
     wanted = params.states_of(states or _STOPPED)
     views = invocation.rows(lambda reader: _views(reader, wanted, name, since_at, limit))
@@ -75,22 +80,28 @@ def _row(view: "RunView") -> dict[str, Any]:
 @which_runs(_STOPPED)
 @at_option
 @rate_option
+@outbox.option
 @pass_invocation
-def retry(invocation: Invocation, *, which: Which, at: str | None, rate: str | None) -> int:
+def retry(invocation: Invocation, *, which: Which, at: str | None, rate: str | None, messages: bool) -> int:
     """From where they failed; what is done stays done. A filter wants -y; --dry-run shows which runs it means.
 
     With --rate each gets a time of its own on record: this command does not stay.
     """
+    if messages:
+        return outbox.act_on(invocation, which, discard=False)
     return continue_runs(invocation, which, at=at, rate=rate)
 
 
 @command("discard", "give up those that need a person")
 @which_runs()
+@outbox.option
 @pass_invocation
-def discard(invocation: Invocation, *, which: Which) -> int:
+def discard(invocation: Invocation, *, which: Which, messages: bool) -> int:
     """They fail, with everything that follows from that: undo, what waits for them. Wants -y."""
     from mainspring.service import bulk
 
+    if messages:
+        return outbox.act_on(invocation, which, discard=True)
     found = chosen_runs(invocation, which, bulk.DISCARDABLE)
     if not which.dry_run:
         invocation.confirm(f"Give up {words.many(len(found), 'run')}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import messages, params, words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 
@@ -32,7 +32,9 @@ def show(invocation: Invocation, run: str) -> None:
 
 def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     """Return a run's story and its explanation. Raises NotFoundError."""
+    from mainspring.cli.auto_graph import graph_in_store
     from mainspring.cli.explaining import explain
+    from mainspring.cli.origins import around
     from mainspring.domain.errors import NotFoundError
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
@@ -41,7 +43,10 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     blocker = reads_status.blocker(invocation.reader, run)
     if blocker is None:
         raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
-    return story, explain(story, blocker, invocation.clock.now(), invocation.zone)
+    found = around(invocation.reader, graph_in_store(invocation.reader), story.run, invocation.zone)
+    explanation = explain(story, blocker, invocation.clock.now(), invocation.zone, found)
+    explanation.what.extend(messages.sentences(invocation, run))
+    return story, explanation
 
 
 def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
@@ -60,6 +65,8 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "why": explanation.why,
         "next": explanation.next,
         "can": plain(explanation.can),
+        "deliveries": explanation.deliveries,
+        "holds_up": plain(explanation.holds_up),
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mainspring.cli.words import ago, many, one_line, span
 from mainspring.domain.states import SessionState
+from mainspring.store.reads.outbox import OutboxQueue
 from mainspring.store.ready_group import ReadyGroup
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import QueueView
@@ -12,6 +13,8 @@ SILENT_MS = 30_000
 """A worker beats every two seconds, also while its code is busy: one without a beat for so long is stopped or blocked."""
 LONG_MS = 300_000
 """A run that no worker can take is told of after so long: a deployment may be under way."""
+LONG_UNSENT_MS = 60_000
+"""A broker that is restarted is back within this."""
 _GONE = (SessionState.DEAD, SessionState.CLOSED)
 
 
@@ -41,6 +44,18 @@ def of_queues(queues: Sequence[QueueView], now: int) -> Iterator[str]:
                 f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {one_line(queue.paused_by, 60)}, and {runs} in it."
                 f" Let it go on: mainspring queues resume {queue.name}"
             )
+
+
+def of_outbox(queues: Sequence[OutboxQueue], refused: int, now: int) -> Iterator[str]:
+    """Tell of messages that wait for long, and of those that wait for a person."""
+    for queue in queues[:5]:
+        if now - queue.oldest_at > LONG_UNSENT_MS:
+            why = (
+                f": {one_line(queue.fault, 200)}" if queue.fault else ", and nobody sends them. Start it: mainspring up"
+            )
+            yield f"Messages to {one_line(queue.name, 80)} wait, the oldest for {span(now - queue.oldest_at)}{why}"
+    if refused:
+        yield f"{many(refused, 'message was', 'messages were')} refused by the broker. See: mainspring failed list --messages"
 
 
 def of_runs(

@@ -39,8 +39,10 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     A failed run counts for a day, one that needs attention until it is decided.
     """
     from mainspring.cli.checks_store import LITTLE
+    from mainspring.cli.trigger_faults import faults_of_triggers
     from mainspring.engine.announcing import PROBLEMS, problems_of
     from mainspring.store.held import HELD
+    from mainspring.store.reads import outbox as reads_outbox
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
 
@@ -74,7 +76,10 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     problems += standstill.of_workers(sessions, now, needed=bool(served) or any(queue.backlog for queue in queues))
     problems += standstill.of_queues(queues, now)
     problems += standstill.of_runs(reads_status.ready_groups(reader, now), sessions, queues, paused, now)
+    refused = reads_outbox.list_refused_messages(reader, 1_000)
+    problems += standstill.of_outbox(reads_outbox.list_outbox_queues(reader), len(refused), now)
     problems += standstill.of_space(free, LITTLE)
+    problems += [f"{fault.text}. {fault.fix}" for fault in faults_of_triggers(reader, now) if fault.is_urgent]
     figures: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,

@@ -14,7 +14,11 @@ from mainspring.config.settings import SECTIONS
 KeyPath = tuple[str, ...]
 
 # A bare value in place of one of these tables sets this key of it: `mail = 2` is `mail = { concurrency = 2 }`.
-SHORT_FOR: dict[KeyPath, str] = {("worker", "queues", "*"): "concurrency", ("databases", "*"): "url"}
+SHORT_FOR: dict[KeyPath, str] = {
+    ("worker", "queues", "*"): "concurrency",
+    ("databases", "*"): "url",
+    ("brokers", "*"): "url",
+}
 
 
 def _collect(path: KeyPath, annotation: Any, tables: set[KeyPath], values: dict[KeyPath, Any]) -> None:

@@ -1,6 +1,6 @@
 """From layers to Settings: flags over variables over the file over the defaults, each value with its source.
 
-Invariant: no environment but production ever gets a place (store, spool, backups, databases) that was named for all of them.
+Invariant: no environment but production ever gets a place (store, spool, backups, databases, brokers) that was named for all of them.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,15 @@ from msgspec.structs import fields
 from mainspring.config import places
 from mainspring.config.keys import VALUES, known_form
 from mainspring.config.layers import ENVIRONMENT, FileLayers, Given, Layer, Layers
-from mainspring.config.settings import SECTIONS, DatabaseSettings, Settings
-from mainspring.domain.errors import ConfigError
+from mainspring.config.settings import SECTIONS, BrokerSettings, DatabaseSettings, Settings
+from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.queue_name import check_broker_name
 
 STORE_URL = ("store", "url")
 BACKUP_TO = ("store", "backup", "to")
 SPOOL = ("exec", "spool")
 DATABASES = "databases"
+BROKERS = "brokers"
 DEFAULT = "default"
 
 
@@ -51,13 +53,16 @@ def load(
     merged = _with_places({**shared, **own}, around, environment)
     sections = {name: _build(section, (name,), merged) for name, section in SECTIONS.items()}
     _check_databases(sections["databases"], sections["store"].url, merged)
+    _check_brokers(sections["brokers"], merged)
     sources = {".".join(path): given.source for path, given in merged.items() if known_form(path) in VALUES}
     return Settings(**sections, file=file, folder=file.parent if file else cwd, sources=sources)
 
 
 def _apart(base: Layer, environment: str) -> Layer:
     """Give `environment` its own names for the places that the file names for all."""
-    own = dict(base)
+    own = {
+        path: given for path, given in base.items() if path[0] != BROKERS
+    }  # what a broker is sent cannot be called back
     databases = (path for path in base if path[0] == DATABASES and path[-1] == "url" and len(path) == 3)
     for path in (STORE_URL, BACKUP_TO, SPOOL, *databases):
         if path in base:
@@ -91,6 +96,18 @@ def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, laye
         why = "this is the engine's own store" if database.url else "it names no database"
         hint = "Name one of your own: sqlite:///relative.db, sqlite:////absolute.db or postgresql://USER@HOST:PORT/DATABASE."
         raise ConfigError(f"`{DATABASES}.{name}.url`: {why}\nset by {given.source}", hint=hint)
+
+
+def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: Layer) -> None:
+    """Raise ConfigError for a broker that no message could name, or without an address."""
+    for name, broker in brokers.items():
+        try:
+            check_broker_name(name)
+            if not broker.url:
+                raise OptionError("it has no address", hint='Write url = "nats://HOST:4222/STREAM".')
+        except OptionError as error:
+            given = layer.get((BROKERS, name, "url")) or layer[BROKERS, name]
+            raise ConfigError(f"`{BROKERS}.{name}`: {error.message}\nset by {given.source}", hint=error.hint) from None
 
 
 def _build(kind: Any, path: tuple[str, ...], layer: Layer) -> Any:

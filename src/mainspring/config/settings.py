@@ -25,6 +25,7 @@ from mainspring.domain.size import format_size
 Count = Annotated[int, Meta(ge=1)]
 Hands = Annotated[int, Meta(ge=1, le=1_000)]
 """Threads or processes: more of them than any machine can feed is a slip of the pen."""
+Crowd = Annotated[int, Meta(ge=1, le=100_000)]
 Size = Annotated[int, Meta(title="size")]
 PayloadSize = Annotated[int, Meta(title="payload size")]
 CodecName = Annotated[str, Meta(title="codec")]
@@ -34,6 +35,8 @@ RoleName = Annotated[str, Meta(title="role")]
 Bind = Annotated[str, Meta(title="bind")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 Lease = Annotated[timedelta, Meta(title="lease")]
+PublicUrl = Annotated[str, Meta(title="public url")]
+BrokerUrl = Annotated[str, Meta(title="broker url")]
 StoreUrl = Annotated[str, Meta(title="store url")]
 AutomationSource = Annotated[str, Meta(title="automations")]
 Zone = Annotated[str, Meta(title="option tz")]
@@ -136,6 +139,24 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     metrics_token_file: Path | None = None
 
 
+class HooksSettings(Struct, frozen=True, kw_only=True):
+    """`[hooks]`: where webhooks are taken in (once loaded `host:port`), and how much of them at once.
+
+    `public_url` is what senders see of it, without a slash at its end.
+    """
+
+    bind: Bind = "127.0.0.1:7172"
+    public_url: PublicUrl | None = None
+    max_body: Size = MIB
+    at_once: Crowd = 256
+
+
+class SecretsSettings(Struct, frozen=True, kw_only=True):
+    """`[secrets]`: the folder with a file for each secret."""
+
+    dir: Path | None = None
+
+
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """One entry of `[databases]`; bare text there is `url`, which is `sqlite:////absolute/path` or `postgresql://...` once loaded."""
 
@@ -145,6 +166,12 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
     def path(self) -> Path:
         """The database's file. Raises ConfigError where it is on a server."""
         return store_path(self.url)
+
+
+class BrokerSettings(Struct, frozen=True, kw_only=True):
+    """One entry of `[brokers]`; bare text there is `url`: where the broker is, without a queue and without a password."""
+
+    url: BrokerUrl = ""
 
 
 class CalendarSettings(Struct, frozen=True, kw_only=True):
@@ -197,7 +224,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     up: UpSettings = UpSettings()
     web: WebSettings = WebSettings()
+    hooks: HooksSettings = HooksSettings()
+    secrets: SecretsSettings = SecretsSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
+    brokers: dict[str, BrokerSettings] = field(default_factory=dict)
     calendars: dict[str, CalendarSettings] = field(default_factory=dict)
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
@@ -223,7 +253,10 @@ SECTIONS: dict[str, Any] = {
     "worker": WorkerSettings,
     "up": UpSettings,
     "web": WebSettings,
+    "hooks": HooksSettings,
+    "secrets": SecretsSettings,
     "databases": dict[str, DatabaseSettings],
+    "brokers": dict[str, BrokerSettings],
     "calendars": dict[str, CalendarSettings],
     "defaults": DefaultSettings,
     "exec": ExecSettings,

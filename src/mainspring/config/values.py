@@ -19,6 +19,7 @@ from mainspring.domain.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Option
+from mainspring.domain.queue_name import check_broker_url
 from mainspring.domain.rate import Rate, parse_rate
 from mainspring.domain.roles import read_role
 from mainspring.domain.sealing import payload_limit
@@ -29,6 +30,9 @@ _SECRETISH = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _REFERENCE = "secret:"
 _SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=2), timedelta(minutes=10)
 _LARGEST_PORT = 65_535
+_PUBLIC_URL = re.compile(
+    r"https?://([A-Za-z0-9.-]{1,250}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
+)
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -50,6 +54,8 @@ class Reader:
             "holidays": lambda value, _: read_holidays(value),
             "days": lambda value, _: _days(value),
             "bind": lambda value, _: _bind(_text(value)),
+            "public url": lambda value, _: _public_url(_text(value)),
+            "broker url": lambda value, _: _broker_url(_text(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
         }
@@ -184,6 +190,21 @@ def _days(value: Any) -> str:
     """Return a date, or the first and the last of several in a row; TOML's own dates are taken too."""
     first, last = read_days(value)
     return first.isoformat() if first == last else f"{first.isoformat()}..{last.isoformat()}"
+
+
+def _public_url(text: str) -> str:
+    """Return `https://host[:port][/prefix]`, without a slash at its end."""
+    if not _PUBLIC_URL.fullmatch(text):
+        raise OptionError(
+            f"{text[:80]!r} is no address that senders could call",
+            hint='Write "https://hooks.example.com", with a path only where a proxy adds one.',
+        )
+    return text.rstrip("/")
+
+
+def _broker_url(text: str) -> str:
+    check_broker_url(text)
+    return text
 
 
 def _positive(span: timedelta) -> timedelta:

@@ -8,10 +8,10 @@ from mainspring.domain.ids import fingerprint
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """One message, request or file.
 
-    `key` = the id under which it counts once for its trigger (1 to 1,000 printable characters). `body` = the bytes as they came. `data` = JSON of
-    what a run is given of it, where that is not the body itself. `headers` have lower-case names. `name` = the kind of event that its
-    sender states ("push"), "" where there is none. `partition` = arrivals of one partition start runs that go one after the other.
-    `redelivered` = how often its broker says that it gave it out before.
+    `key` = the id under which it counts once for its trigger (1 to 1,000 printable characters). `body` = the bytes as they came.
+    `data` = JSON of what a run is given of it, where that is not the body itself. `headers` have lower-case names. `name` = the kind
+    of event that its sender states ("push"), "" where there is none. `partition` = arrivals of one partition start runs that go one
+    after the other. `redelivered` = how often its broker says that it gave it out before.
     """
 
     key: str

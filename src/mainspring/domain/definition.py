@@ -17,6 +17,7 @@ from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Kind
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.template import check_template, expand_template, fields_of
+from mainspring.domain.trigger import Trigger
 
 __all__ = ["Definition", "Kind", "schedules_of"]
 
@@ -35,6 +36,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     options: dict[str, Any] = {}
     schedules: tuple[Schedule, ...] = ()
+    triggers: dict[str, Trigger] = {}
+    """By the end of their names: "webhook", "webhook#2"."""
     parameters: dict[str, Any] = {}
     """JSON schema of the arguments; empty for commands."""
     fingerprint: str = ""

@@ -67,6 +67,15 @@ class AttemptState(StrEnum):
     """At-most-once and not proven unsent."""
 
 
+class MessageState(StrEnum):
+    """How a message of the outbox stands; one that was sent is gone."""
+
+    UNSENT = "unsent"
+    """It waits for a Sender, and for its broker."""
+    REFUSED = "refused"
+    """Its broker will not take it: a person sends it again or discards it."""
+
+
 class FailureReason(StrEnum):
     """Why a run failed or needs attention."""
 
@@ -111,6 +120,36 @@ class SessionState(StrEnum):
     """Declared dead by another process; whatever it still sends is refused."""
     QUARANTINED = "quarantined"
     """As dead, because a person said so: its supervisor starts no other in its place."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands: what arrived for a trigger, from the moment it was stored."""
+
+    RECEIVED = "received"
+    """Stored, not decided: its filter or the router has to look at it."""
+    HELD = "held"
+    """Kept until its pace, or the others of its kind, let it start."""
+    STARTED = "started"
+    """A run was started for it, alone or with others."""
+    FILTERED = "filtered"
+    """Its filter said no."""
+    DROPPED = "dropped"
+    """Another one counts in its place."""
+    REFUSED = "refused"
+    """It may not count: its signature, its value, or another body under its key."""
+    FAILED = "failed"
+    """Its filter raised, or no run can be started for it; a person may replay it."""
+
+
+UNDECIDED: Final = frozenset({DeliveryState.RECEIVED, DeliveryState.HELD})
+"""States in which something still becomes of a delivery by itself."""
+
+_D = DeliveryState
+DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
+    _D.RECEIVED: frozenset({_D.HELD, _D.STARTED, _D.FILTERED, _D.DROPPED, _D.REFUSED, _D.FAILED}),
+    _D.HELD: frozenset({_D.STARTED, _D.DROPPED, _D.FAILED}),
+}
+"""THE table of deliveries: state -> states that may follow. A state that is not in it is final."""
 
 
 class Move(StrEnum):

@@ -6,12 +6,15 @@ from mainspring.domain.call import encode_call
 from mainspring.domain.codec import encode
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import fingerprint
+from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.trigger import Trigger
 from mainspring.engine.automation import Automation
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.commands.triggers import Topic, TriggerRow
 
 PROBLEMS = "problems"
 """The entry of `meta` that holds what kept automations from loading, as JSON."""
@@ -30,6 +33,7 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
     """
     rows: list[AutomationRow] = []
     schedules: list[ScheduleRow] = []
+    triggers: list[TriggerRow] = []
     for automation in registry:
         definition = automation.definition
         _report_not_yet(automation, registry)
@@ -44,10 +48,26 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
                 names[0] if names else None,
             )
         )
+        triggers.extend(_trigger_row(definition.name, end, trigger) for end, trigger in definition.triggers.items())
         if definition.schedules:
             schedules.extend(_schedules_of(automation, registry, now_at, sealing))
     parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
-    return Announce(fingerprint(*parts), tuple(rows), tuple(schedules))
+    return Announce(fingerprint(*parts), tuple(rows), tuple(schedules), tuple(triggers))
+
+
+def _trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
+    source = trigger.source
+    topics: tuple[Topic, ...] = ()
+    match source:
+        case OnEvent(name=name, where=where):
+            topics = (Topic("event", name, msgspec.json.encode(where, order="deterministic").decode()),)
+        case OnRun(automation=other, states=states):
+            topics = (Topic("run", other, msgspec.json.encode(states).decode()),)
+        case OnRuns(automations=others):
+            topics = tuple(Topic("run", other, "[]") for other in others)
+    written = msgspec.json.encode(trigger, order="deterministic")
+    path = getattr(source, "path", None)
+    return TriggerRow(f"{automation}/{end}", automation, trigger.kind, written, path, topics)
 
 
 def _report_not_yet(automation: Automation, registry: Registry) -> None:

@@ -68,7 +68,7 @@ class Asker:
             read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo
         )
         plan = replace(plan, run_key=run_key, close=plan.close if close is None else close_policy(close))
-        return Asker(self._body, _merge(self._plan, plan))
+        return Asker(self._body, self._plan.but(plan))
 
     @overload
     def step(
@@ -90,7 +90,7 @@ class Asker:
         Raises (at the call): ArgumentError, ValueRefusedError. Raises (when awaited): StepFailed once the policy gives up.
         """
         live, signature, own = _step_of(fn)
-        plan = own if self._plan is _DEFAULT else _merge(own, self._plan)
+        plan = own if self._plan is _DEFAULT else own.but(self._plan)
         return self.step_with(live, signature, plan, args, kwargs)
 
     def step_with(
@@ -120,9 +120,13 @@ class Asker:
         )
 
     @overload
-    def child(self, automation: Workflow[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
+    def child(
+        self, automation: "Task[Concatenate[Tx, P], T]", *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
     @overload
-    def child(self, automation: Task[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
+    def child(
+        self, automation: Workflow[P, T] | Task[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
     @overload
     def child(self, automation: str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]: ...
     def child(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
@@ -211,7 +215,7 @@ class Asker:
         body = self._body
         body.refuse_if_stopped()
         live, signature, own = _step_of(fn)
-        plan = _merge(own, self._plan)
+        plan = own.but(self._plan)
         if plan.delivery == "transactional":
             signature = signature_of(live, 1)
         name = plan.name or live.__name__
@@ -255,16 +259,6 @@ def _settle(future: "asyncio.Future[Any]", name: str, value: Any, failure: Failu
             future.set_result(value)
         else:
             future.set_exception(StepFailed(name, failure))
-
-
-def _merge(base: StepPlan, over: StepPlan) -> StepPlan:
-    """Return `base` with whatever `over` says."""
-    said = {
-        f: value
-        for f in StepPlan.__slots__
-        if (value := getattr(over, f)) is not None and value != getattr(_DEFAULT, f)
-    }
-    return replace(base, **said) if said else base
 
 
 def _plan_of(read: Mapping[str, Any], retry: Retry | None, undo: Callable[..., Any] | None) -> StepPlan:

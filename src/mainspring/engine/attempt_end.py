@@ -15,14 +15,16 @@ from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import format_duration
 from mainspring.domain.failure import Failure
+from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.verdict import Verdict, permanent, transient, unknown
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.store.effects import EarlierAttemptError
 
 
 class AttemptEnd(msgspec.Struct, kw_only=True):
     """`value` is what decoding `output` gives, so that live and replay see the same. `took_us` counts from the call.
 
-    `lost` is set by who finds that the worker itself died; no attempt reports it of itself.
+    `lost` says that nothing was done, for an earlier attempt that was lost or given up has not ended where it works: it never counts.
     """
 
     ok: bool = False
@@ -35,6 +37,8 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
     timed_out: bool = False
     cancelled: bool = False
     lost: bool = False
+    outgoing: tuple[Outgoing, ...] = ()
+    """What the step sends; only of one that did its work."""
 
 
 def returned(spec: AttemptSpec, value: object, classifier: Classifier, took_us: int) -> AttemptEnd:
@@ -50,7 +54,8 @@ def raised(error: BaseException, classifier: Classifier, clock: Clock, took_us: 
     """Return the end of an attempt whose function raised `error`."""
     # Seconds are enough: the time is for a `Retry-After` that holds a date.
     verdict = classifier.classify(error, datetime.fromtimestamp(clock.now() // 1000, UTC))
-    return AttemptEnd(failure=Failure.of(error, verdict), verdict=verdict, took_us=took_us)
+    lost = issubclass(type(error), EarlierAttemptError)  # an error may lie about its class
+    return AttemptEnd(failure=Failure.of(error, verdict), verdict=verdict, took_us=took_us, lost=lost)
 
 
 def timed_out(spec: AttemptSpec, took_us: int, cause: Failure | None = None) -> AttemptEnd:

@@ -5,7 +5,8 @@ module known, so annotations may name classes that stand further down.
 """
 
 import functools
-from collections.abc import Callable, Coroutine, Mapping
+import os
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import msgspec
@@ -17,9 +18,12 @@ from mainspring.domain.errors import DefinitionError, OutsideStepError
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.signature import Signature, signature_of
+from mainspring.domain.trigger import Source
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.requests import StepPlan
+from mainspring.engine.transaction import database_name
+from mainspring.engine.trigger_draft import Draft, Filter, named
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,8 +35,15 @@ class Automation:
     skipped = 0
     """How many leading parameters the engine fills in itself."""
 
-    def __init__(self, draft: Definition, fn: Callable[..., Any] | None = None, retry: Retry | None = None) -> None:
+    def __init__(
+        self,
+        draft: Definition,
+        fn: Callable[..., Any] | None = None,
+        retry: Retry | None = None,
+        triggers: Iterable[Draft] = (),
+    ) -> None:
         self._draft = draft
+        self._triggers = list(triggers)
         self._complete: Definition | None = None
         self.fn = fn
         self.retry = retry
@@ -83,9 +94,11 @@ class Automation:
         """
         if self._complete is None:
             schema = {} if self.signature is None else json_schema(self.signature)
-            complete = msgspec.structs.replace(self._draft, parameters=schema)
+            triggers = {end: draft.complete(self.signature, self._folder) for end, draft in named(self._triggers)}
+            complete = msgspec.structs.replace(self._draft, parameters=schema, triggers=triggers)
             complete.check_templates()
             self._refuse_what_never_starts()
+            self._refuse_two_orders()
             self._complete = complete
         return self._complete
 
@@ -98,11 +111,40 @@ class Automation:
                 hint=f"A schedule gives no arguments: give {needed[0]!r} a default, or start it without a schedule.",
             )
 
+    def _refuse_two_orders(self) -> None:
+        """Refuse a trigger that orders runs which are ordered already."""
+        ordered = next((end for end, draft in named(self._triggers) if draft.partition or draft.pace.concurrency), None)
+        if ordered is not None and self._draft.option("partition") is not None:
+            raise DefinitionError(
+                f"{self.name!r} has a partition, and its trigger {ordered!r} a partition or concurrency of its own",
+                hint="Keep one of them: each says which runs go one after the other.",
+            )
+
     def is_again(self, other: "Automation") -> bool:
         """Whether `other` is this declaration read again, not a second one of the same name."""
         if self.fn is None or other.fn is None:
             return self._draft == other._draft  # noqa: SLF001 - the same class
         return self.where == other.where and self.fn.__qualname__ == other.fn.__qualname__
+
+    @property
+    def _folder(self) -> str:
+        """The folder of the file that declares it, from which relative paths count."""
+        file = self._draft.file
+        return os.path.dirname(os.path.abspath(file)) if file and not file.startswith("<") else os.getcwd()  # noqa: PTH100, PTH109, PTH120 - of text
+
+    def filter_of(self, end: str) -> Filter | None:
+        """Return the function that says whether an event counts for the trigger with this end of its name."""
+        return next((draft.filter for known, draft in named(self._triggers) if known == end), None)
+
+    def add_trigger(self, draft: Draft) -> None:
+        """Let it start by one more trigger, of a decorator above it: the lowest comes first, and they are numbered as they are written."""
+        self._triggers.insert(0, draft)
+        self._complete = None
+
+    def drop_triggers(self, is_meant: Callable[[Source], bool]) -> None:
+        """Take off the triggers whose source is meant: they cannot be."""
+        self._triggers = [draft for draft in self._triggers if not is_meant(draft.source)]
+        self._complete = None
 
     def add_schedule(self, schedule: Schedule) -> None:
         """Let it start by one more schedule."""
@@ -118,9 +160,19 @@ class Task(Automation, Generic[P, R]):
 
     fn: Callable[P, R]
 
-    def __init__(self, draft: Definition, fn: Callable[P, R], retry: Retry | None) -> None:
-        super().__init__(draft, fn, retry)
+    def __init__(
+        self, draft: Definition, fn: Callable[P, R], retry: Retry | None, triggers: Iterable[Draft] = ()
+    ) -> None:
+        super().__init__(draft, fn, retry, triggers)
         functools.update_wrapper(self, fn)
+        self.skipped = 1 if self.plan.delivery == "transactional" else 0
+
+    @property
+    def definition(self) -> Definition:
+        """All of it that is data. Raises as of any automation, and DefinitionError where the `tx` of a transactional task is missing."""
+        if self.skipped:
+            database_name(self.fn, f"task {self.name!r} at {self.where}")
+        return super().definition
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function.
@@ -140,9 +192,13 @@ class Workflow(Automation, Generic[P, R]):
     fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]
 
     def __init__(
-        self, draft: Definition, fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], retry: Retry | None
+        self,
+        draft: Definition,
+        fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
+        retry: Retry | None,
+        triggers: Iterable[Draft] = (),
     ) -> None:
-        super().__init__(draft, fn, retry)
+        super().__init__(draft, fn, retry, triggers)
         functools.update_wrapper(self, fn)
 
     def __call__(self, run: Any, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:

@@ -11,7 +11,6 @@ import contextvars
 import faulthandler
 import os
 import resource
-import signal
 import socket
 import sys
 import threading
@@ -19,7 +18,6 @@ import time
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import msgspec
@@ -34,82 +32,19 @@ from mainspring.domain.text import escape
 from mainspring.engine import attempt_end, frames
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.frames import FrameReader
+from mainspring.engine.child_link import Link
 from mainspring.engine.isolation import PROCESS, load_callable
-from mainspring.engine.parentage import die_with, kill_group
-from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign
-from mainspring.engine.step_context import SAVED, STEP, Saved, StepContext
+from mainspring.engine.parentage import die_with
+from mainspring.engine.step_context import STEP, StepContext
 from mainspring.engine.thread_attempt import call_to_end
 
-_CHUNK = 256 * 1024
 _LONGEST_REASON = 2000
-
-
-class _Link:
-    """The child's end of the channel; also the `Channel` of the call that runs."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-        self._reader: FrameReader[frames.ToChild] = FrameReader(frames.ToChild)
-        self._send_lock = threading.Lock()
-        self._count = 0
-        self._waiting: dict[int, SimpleQueue[str | None]] = {}
-        self.calls: SimpleQueue[frames.Call] = SimpleQueue()
-
-    def read(self) -> list[frames.ToChild]:
-        """Return the next messages; when the worker is gone, end with all that we started."""
-        data = self._socket.recv(_CHUNK)
-        if not data:
-            kill_group(os.getpid(), signal.SIGKILL)
-            os._exit(1)
-        return self._reader.feed(data)
-
-    def leave(self) -> None:
-        """Let go of the channel, in a process that the step forked: only the child itself speaks for the call."""
-        self._socket.close()
-
-    def listen(self) -> None:
-        """Hand on what comes, for ever."""
-        while True:
-            for message in self.read():
-                if isinstance(message, frames.Call):
-                    self.calls.put(message)
-                elif isinstance(message, frames.Acked) and (waiting := self._waiting.pop(message.n, None)):
-                    waiting.put(message.error)
-
-    def send(self, message: frames.FromChild) -> None:
-        """Send a message; from any thread."""
-        data = frames.frame(message)
-        with self._send_lock:
-            self._socket.sendall(data)
-
-    def post(self, sign: LogSign | ProgressSign | ProcessSign) -> None:
-        """Hand a sign over; of groups nothing need be said, for all we start dies with us."""
-        if isinstance(sign, ProcessSign) and sign.ack is not None:
-            sign.ack(None)
-        if isinstance(sign, LogSign):
-            self.send(frames.Logged(sign.level, sign.text, sign.fields))
-        elif isinstance(sign, ProgressSign):
-            self.send(frames.Progressed(sign.done, sign.total))
-
-    def save(self, data: bytes) -> Saved:
-        """Hand a checkpoint over and wait for its commit."""
-        waiting: SimpleQueue[str | None] = SimpleQueue()
-        with self._send_lock:
-            self._count += 1
-            number = self._count
-        self._waiting[number] = waiting
-        self.send(frames.Checkpointed(number, msgspec.Raw(data)))
-        error = waiting.get()
-        if error is not None:
-            raise MainspringError(f"the checkpoint was not saved: {error}")
-        return SAVED
 
 
 class _Server:
     """Runs calls one after the other."""
 
-    def __init__(self, link: _Link, classifier: Classifier) -> None:
+    def __init__(self, link: Link, classifier: Classifier) -> None:
         self._link = link
         self._classifier = classifier
         self._clock = SystemClock()
@@ -235,7 +170,7 @@ def _prepare_output() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _greet(link: _Link) -> Classifier:
+def _greet(link: Link) -> Classifier:
     """Take the first message: become the process that the user's code expects."""
     messages: list[frames.ToChild] = []
     while not messages:
@@ -264,7 +199,7 @@ def main() -> None:
     sys.argv[1:] = []
     _prepare_output()
     faulthandler.enable()  # where a library written in C failed becomes log lines
-    link = _Link(socket.socket(fileno=descriptor))
+    link = Link(socket.socket(fileno=descriptor))
     server = _Server(link, _greet(link))
     threading.Thread(target=link.listen, name="mainspring-channel", daemon=True).start()
     while True:

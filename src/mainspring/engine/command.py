@@ -25,7 +25,7 @@ class CommandFailed(MainspringError):
 class Command(msgspec.Struct, kw_only=True, frozen=True):
     """What to run. `env` is the whole environment (see `command_environment`); `kill_after` = seconds from TERM to KILL.
 
-    `has_stdin` lets the command read our stdin.
+    `has_stdin` lets the command read our stdin; `stdin` is what it reads instead.
     """
 
     words: list[str]
@@ -34,6 +34,7 @@ class Command(msgspec.Struct, kw_only=True, frozen=True):
     timeout: timedelta | None = None
     kill_after: float = 5.0
     has_stdin: bool = False
+    stdin: bytes | None = None
     pass_fds: tuple[int, ...] = ()
 
 

@@ -35,8 +35,9 @@ def run_command(
     env: dict[str, str] | None = None,
     timeout_s: float | None = None,
     produces: list[str] | None = None,
+    stdin: str | None = None,
 ) -> CommandResult:
-    """Run the command in this step.
+    """Run the command in this step; `stdin` is what it can read.
 
     Raises:
         CommandFailed: it ended with another exit code than 0, by a signal, or took longer than `timeout_s`.
@@ -49,7 +50,7 @@ def run_command(
     )
     timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
     running = RunningCommand(
-        Command(words=command, cwd=cwd, env=environ, timeout=timeout),
+        Command(words=command, cwd=cwd, env=environ, timeout=timeout, stdin=None if stdin is None else stdin.encode()),
         on_line=lambda stream, text: step.channel.post(LogSign(_LEVEL[stream], text, stream=stream)),
         on_group=lambda pgid, mark, ended: _tell_group(step.channel, pgid, mark, ended=ended),
     )

@@ -23,6 +23,7 @@ from mainspring.engine.loading import FILE_OF_MODULE
 from mainspring.engine.on import take_waiting
 from mainspring.engine.registry import current_registry
 from mainspring.engine.scripts import command_definition
+from mainspring.engine.trigger_draft import Draft
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,7 +56,8 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     def decorate(fn: Callable[..., Any]) -> Any:
         _require_function(fn, "task")
-        return current_registry().add(Task(_draft(Kind.TASK, fn, options), fn, _live_retry(options)))
+        draft, triggers = _draft(Kind.TASK, fn, options)
+        return current_registry().add(Task(draft, fn, _live_retry(options), triggers))
 
     return decorate if fn is None else decorate(fn)
 
@@ -77,7 +79,8 @@ def workflow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     def decorate(fn: Callable[..., Any]) -> Any:
         _require_function(fn, "workflow")
         _require_body(fn)
-        return current_registry().add(Workflow(_draft(Kind.WORKFLOW, fn, options), fn, _live_retry(options)))
+        draft, triggers = _draft(Kind.WORKFLOW, fn, options)
+        return current_registry().add(Workflow(draft, fn, _live_retry(options), triggers))
 
     return decorate if fn is None else decorate(fn)
 
@@ -102,16 +105,17 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     return decorate if fn is None else decorate(fn)
 
 
-def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> Definition:
-    """Return the definition of a function, but for its parameters."""
+def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tuple[Definition, list[Draft]]:
+    """Return the definition of a function, but for what its annotations say, and its triggers."""
     where = f"{kind} {fn.__name__!r} at {_place(fn)}"
     parsed = filled(kind, parse_options(kind, {"name": fn.__name__, **options}, where))
     name = parsed.pop("name")
     try:
-        schedules = schedules_of(parsed, name, take_waiting(fn, name), calendar_named(parsed.get("calendar")))
+        starts = take_waiting(fn, name)
+        schedules = schedules_of(parsed, name, starts.schedules, calendar_named(parsed.get("calendar")))
     except MainspringError as error:
         raise DefinitionError(f"{error.message}\nin {where}", hint=error.hint) from None
-    return Definition(
+    definition = Definition(
         kind=kind,
         name=name,
         module=_module_of(fn),
@@ -124,6 +128,7 @@ def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> De
         file=_real_file(fn.__code__.co_filename),
         line=fn.__code__.co_firstlineno,
     )
+    return definition, starts.triggers
 
 
 def _require_function(fn: Any, word: str) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failure import Failure
+from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.verdict import Verdict
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -60,6 +61,15 @@ class Acked(msgspec.Struct, tag="acked"):
     error: str | None
 
 
+class Locked(msgspec.Struct, tag="locked"):
+    """Lock request number `n` has this fencing token, or (`error`) was in vain; `is_held`: because somebody else holds the lock."""
+
+    n: int
+    token: int = 0
+    error: str | None = None
+    is_held: bool = False
+
+
 class Began(msgspec.Struct, tag="began"):
     """The function was imported and is being called now."""
 
@@ -86,6 +96,26 @@ class Checkpointed(msgspec.Struct, tag="checkpointed"):
     data: msgspec.Raw
 
 
+class Recorded(msgspec.Struct, tag="recorded"):
+    """Send this if the attempt succeeds."""
+
+    outgoing: Outgoing
+
+
+class LockAsked(msgspec.Struct, tag="lock_asked"):
+    """Take this lock, waiting so many seconds at most, and answer with Locked."""
+
+    n: int
+    name: str
+    within_s: float
+
+
+class Unlocked(msgspec.Struct, tag="unlocked"):
+    """Let go of this lock."""
+
+    name: str
+
+
 class Ended(msgspec.Struct, tag="ended", kw_only=True):
     """The attempt ended; the fields are those of AttemptEnd. `is_spent`: this child should serve no other call."""
 
@@ -99,8 +129,8 @@ class Ended(msgspec.Struct, tag="ended", kw_only=True):
     is_spent: bool
 
 
-ToChild = Hello | Call | Acked
-FromChild = Began | Logged | Progressed | Checkpointed | Ended
+ToChild = Hello | Call | Acked | Locked
+FromChild = Began | Logged | Progressed | Checkpointed | Recorded | LockAsked | Unlocked | Ended
 
 
 def frame(message: ToChild | FromChild) -> bytes:

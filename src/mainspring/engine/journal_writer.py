@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import History, Outcome, OutcomeKind
+from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.states import OutcomeState
+from mainspring.engine.posting import split
 from mainspring.engine.requests import Request
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import Refused
@@ -42,6 +44,7 @@ class JournalWriter:
         input: bytes | None = None,
         undo: str | None = None,
         at: int | None = None,
+        outgoing: tuple[Outgoing, ...] = (),
     ) -> None:
         """Submit the outcome of a request; once committed it is handed to the body."""
         now = self._driver.hosting.clock.now() if at is None else at
@@ -69,6 +72,7 @@ class JournalWriter:
             value=value,
             has_value=has_value,
             asked_after=request.asked_after,
+            outgoing=outgoing,
         )
 
     def append(
@@ -80,6 +84,7 @@ class JournalWriter:
         value: Any = None,
         has_value: bool = False,
         asked_after: int = 0,
+        outgoing: tuple[Outgoing, ...] = (),
     ) -> None:
         """Submit an outcome that carries the next rank."""
         driver = self._driver
@@ -110,6 +115,7 @@ class JournalWriter:
             inbox,
             marked,
             asked_after,
+            *split(driver.hosting, outgoing),
         )
 
         def saved(result: Any) -> None:

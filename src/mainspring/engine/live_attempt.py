@@ -5,21 +5,22 @@ closed: none of its signs gets through and a late result is dropped.
 """
 
 import asyncio
-import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.failure import Failure
+from mainspring.domain.outgoing import Outgoing
 from mainspring.engine import attempt_end
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.signs import AbandonedSign, CheckpointSign, ProcessSign, Sign, SignKind
+from mainspring.engine.live_save import Grant, Save
+from mainspring.engine.signs import AbandonedSign, CheckpointSign, LockSign, ProcessSign, Sign, SignKind, UnlockSign
 from mainspring.engine.step_context import SAVED, STEP, AttemptClosed, Saved, StepContext, refuse_closed
 
 OnEnd = Callable[[AttemptEnd], None]
@@ -51,18 +52,33 @@ class Host:
 class LiveAttempt:
     """One attempt under way; also its own channel for signs, unless a child carries them."""
 
-    __slots__ = ("_began", "_on_end", "_saves", "_timers", "closed", "host", "is_late", "spec", "why_cancelled")
+    __slots__ = (
+        "_began",
+        "_on_end",
+        "_saves",
+        "_timers",
+        "closed",
+        "has_locks",
+        "host",
+        "is_late",
+        "outgoing",
+        "spec",
+        "why_cancelled",
+    )
 
     def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd) -> None:
         self.host = host
         self.spec = spec
         self.closed = False
+        self.has_locks = False
+        """Whether it has asked for a lock: then it may hold one at its end."""
         self.is_late = False
         self.why_cancelled: str | None = None
         self._on_end = on_end
         self._began = time.perf_counter_ns()
         self._timers: list[asyncio.TimerHandle] = []
-        self._saves: set[_Save] = set()
+        self._saves: set[Save] = set()
+        self.outgoing: list[Outgoing] = []
         host.live.add(self)
 
     def begin(self) -> None:
@@ -111,6 +127,8 @@ class LiveAttempt:
         """Report the end; only the first one counts."""
         if not self.closed:
             self.close()
+            if self.outgoing and end.failure is None:
+                end.outgoing = tuple(self.outgoing)
             self._on_end(end)
 
     def close(self) -> None:
@@ -120,7 +138,9 @@ class LiveAttempt:
         if self._timers:
             self.stop_timers()
         for save in tuple(self._saves) if self._saves else ():
-            save.ack(AttemptClosed(f"step {self.spec.name!r} was given up before its checkpoint was committed"))
+            save.ack(AttemptClosed(f"step {self.spec.name!r} was given up before what it waits for was committed"))
+        if self.has_locks:
+            self.host.on_sign(self.spec, SignKind.UNLOCK, UnlockSign(None))
 
     @property
     def is_stopped(self) -> bool:
@@ -146,7 +166,7 @@ class LiveAttempt:
         if not self.closed:
             self.host.on_sign(self.spec, sign.kind, sign)
         elif isinstance(sign, CheckpointSign | ProcessSign) and sign.ack is not None:
-            sign.ack(AttemptClosed("too late"))
+            sign.ack(AttemptClosed("too late"))  # a lock that was asked for is answered by `close`
 
     def post(self, sign: Sign) -> None:
         """Hand a sign to the engine; from any thread."""
@@ -157,17 +177,34 @@ class LiveAttempt:
         else:
             self.call_soon(self.sign, sign)
 
-    def save(self, data: bytes) -> "Saved | _Save":
+    def save(self, data: bytes) -> Saved | Save:
         """Hand a checkpoint to the engine; off the loop's thread, wait for its commit."""
         if self.closed:
             refuse_closed(self.spec.name)
-        save = _Save(self)
+        save = Save(self.host, self.forget)
         self._saves.add(save)
         self.post(CheckpointSign(data, save.ack))
         if threading.get_ident() == self.host.thread:
             return save
         save.wait()
         return SAVED
+
+    def record(self, outgoing: Outgoing) -> None:
+        """Keep what is to be sent with the end of this attempt; from any thread."""
+        if self.closed:
+            refuse_closed(self.spec.name)
+        self.outgoing.append(outgoing)
+
+    def lock(self, name: str, within_s: float) -> Grant:
+        """Ask for a lock; from any thread."""
+        if self.closed:
+            refuse_closed(self.spec.name)
+        save = Save(self.host, self.forget)
+        grant = Grant(self.host, save)
+        self._saves.add(save)
+        self.has_locks = True
+        self.post(LockSign(name, within_s, grant.answer))
+        return grant
 
     def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
         """Call back in the loop, from any thread; a loop that is gone ends the attempt's code."""
@@ -176,60 +213,6 @@ class LiveAttempt:
         except RuntimeError:  # the loop is closed: nobody is left who could count what we say
             refuse_closed(self.spec.name)
 
-    def forget(self, save: "_Save") -> None:
+    def forget(self, save: Save) -> None:
         """Drop a checkpoint that is settled."""
         self._saves.discard(save)
-
-
-class _Save:
-    """One checkpoint on its way to the store; awaitable in the loop, waited for elsewhere."""
-
-    __slots__ = ("_attempt", "_awaited", "_error", "_event", "_lock", "_settled")
-
-    def __init__(self, attempt: LiveAttempt) -> None:
-        self._attempt = attempt
-        self._lock = threading.Lock()
-        self._settled = False
-        self._error: BaseException | None = None
-        self._event: threading.Event | None = None
-        self._awaited: list[asyncio.Future[None]] = []
-
-    def ack(self, error: BaseException | None) -> None:
-        """Settle it; the first call counts."""
-        with self._lock:
-            if self._settled:
-                return
-            self._settled, self._error = True, error
-        self._attempt.forget(self)
-        if self._event is not None:
-            self._event.set()
-        if threading.get_ident() == self._attempt.host.thread:
-            self._wake()
-        elif self._awaited:
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and with it whoever awaited
-                self._attempt.host.loop.call_soon_threadsafe(self._wake)
-
-    def wait(self) -> None:
-        """Block this thread until it is settled."""
-        with self._lock:
-            if not self._settled:
-                self._event = threading.Event()
-        if self._event is not None:
-            self._event.wait()
-        if self._error is not None:
-            raise self._error
-
-    def __await__(self) -> Generator[Any, None, None]:
-        """Wait in the loop until it is settled."""
-        if not self._settled:
-            future = self._attempt.host.loop.create_future()
-            self._awaited.append(future)
-            if not self._settled:
-                yield from future
-        if self._error is not None:
-            raise self._error
-
-    def _wake(self) -> None:
-        for future in self._awaited:
-            if not future.done():
-                future.set_result(None)

@@ -7,9 +7,9 @@ from typing import Any
 from mainspring.domain.call import decode_call
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord
+from mainspring.domain.journal import AttemptRecord, Checkpoint
 from mainspring.domain.states import AttemptState
-from mainspring.engine.attempt import AttemptHandle, choose_isolation
+from mainspring.engine.attempt import AttemptHandle, AttemptSpec, choose_isolation
 from mainspring.engine.hosting import Hosting
 from mainspring.engine.isolation import importable
 from mainspring.engine.requests import Request, StepCall
@@ -17,6 +17,7 @@ from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.runs import ClaimedRun
 
 _LOG = logging.getLogger("mainspring.worker")
+_LONGEST_WAIT_FOR_EARLIER_MS = 60_000
 
 
 class LiveStep:
@@ -65,6 +66,38 @@ class LiveStep:
         if self.attempt == 1:
             return call.args, call.kwargs
         return decode_call(call.signature, call.input, f"input of step {self.request.name!r}")
+
+    def spec(self, run: ClaimedRun, key: str, checkpoint: Checkpoint | None, payload_max: int) -> AttemptSpec:
+        """Return what this attempt is.
+
+        Raises:
+            DefinitionError: it cannot run where it was told to.
+        """
+        call, request = self.call, self.request
+        isolate = isolation_of(call)
+        args, kwargs = self.arguments()
+        return AttemptSpec(
+            run_id=run.id,
+            ident=request.ident,
+            name=request.name,
+            key=key,
+            attempt=self.attempt,
+            fn=call.fn,
+            signature=call.signature,
+            input=call.input,
+            args=args,
+            kwargs=kwargs,
+            isolate=isolate,
+            timeout=call.plan.timeout,
+            checkpoint=checkpoint.value if checkpoint is not None else None,
+            slot_at=run.slot_at,
+            automation=run.automation,
+            payload_max=payload_max,
+        )
+
+    def wait_for_earlier_ms(self) -> int:
+        """Return how long to leave an earlier attempt alone that is still being ended elsewhere: the longer, the oftener it was."""
+        return min(1000 << min(self.attempt - self.failures - 1, 10), _LONGEST_WAIT_FOR_EARLIER_MS)
 
     def stop(self, why: str) -> None:
         """Stop the attempt, and free what it holds in the user's database."""

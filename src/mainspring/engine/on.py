@@ -2,23 +2,49 @@
 
     @ms.on.cron("0 3 * * *", tz="Europe/Berlin")
     @ms.on.every("15m")
+    @ms.on.event("orders.paid", where={"country": "DE"})
     @ms.task
     def sync() -> None: ...
 
 Below the decorator that makes the automation, the function carries what was said until that decorator takes it;
-what nobody took is found after loading, so that no schedule is lost in silence.
+what nobody took is found after loading, so that no start is lost in silence.
+
+Every trigger but `runs` takes the options of flow control: `by` (template of the key), `debounce`, `throttle`, `batch` with `within`,
+`dedup`, `rate`, `concurrency`, and `partition`; and a `filter`, a function of the event that runs in a worker and says whether it counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.schedule import Schedule, Span
+from mainspring.domain.verifier import Verifier
 from mainspring.engine.automation import Automation, Step
+from mainspring.engine.trigger_draft import Draft, Filter, draft_of
 
 T = TypeVar("T")
-_WAITING = "_mainspring_schedules"
+_WAITING = "_mainspring_starts"
+
+
+class Pacing(TypedDict, total=False):
+    """The options of flow control; see domain.pace.Pace. `within` belongs to `batch` and `debounce`."""
+
+    by: str | None
+    debounce: Span | None
+    throttle: Span | None
+    batch: int | None
+    dedup: Span | None
+    rate: str | None
+    concurrency: int | None
+    partition: str | None
+
+
+class Starts(NamedTuple):
+    """What a function carries: schedules and triggers, in the order in which they are written."""
+
+    schedules: list[Schedule]
+    triggers: list[Draft]
 
 
 def cron(expr: str, *, tz: str | None = None) -> Callable[[T], T]:
@@ -42,26 +68,156 @@ def every(span: Span, *, offset: Span | None = None) -> Callable[[T], T]:
     return _attach({"every": span, "offset": offset})
 
 
-def take_waiting(fn: Any, name: str) -> list[Schedule]:
-    """Return the schedules that a function carries, in the order in which they are written, and take them off it."""
-    waiting = getattr(fn, "__dict__", {}).pop(_WAITING, [])
-    return [Schedule.parse(**spec, name=name) for spec in reversed(waiting)]
+def event(
+    name: str,
+    *,
+    where: Mapping[str, Any] | None = None,
+    filter: Filter | None = None,
+    within: Span | None = None,
+    **pacing: Unpack[Pacing],
+) -> Callable[[T], T]:
+    """Start for each published event of this name whose data has the values of `where` (dotted paths).
+
+    Raises:
+        OptionError: an option cannot be used.
+    """
+    return _attach(draft_of("event", {"name": name, "where": where, "within": within, **pacing}, filter))
+
+
+def webhook(
+    path: str,
+    *,
+    verify: Verifier | str | None = None,
+    key: str | None = None,
+    respond: str | None = None,
+    wait: Span | None = None,
+    max_body: str | int | None = None,
+    filter: Filter | None = None,
+    within: Span | None = None,
+    **pacing: Unpack[Pacing],
+) -> Callable[[T], T]:
+    """Start for each request to a path of the webhook listener that its verifier (`ms.verify.github("SECRET_NAME")` ...) lets pass.
+
+    A delivery counts once by `key` (template over {headers.NAME}, {data.NAME} and {name}; default: the id that its sender gives, else the
+    body's hash). `respond`: "run" (its id, as soon as it is stored), "result" (waits for it, `wait` at most) or "nothing".
+
+    Raises:
+        OptionError, UnknownNameError: an option cannot be used, or nothing says who may send.
+    """
+    options = {"path": path, "verify": verify, "key": key, "respond": respond, "wait": wait, "max_body": max_body}
+    return _attach(draft_of("webhook", {**options, "within": within, **pacing}, filter))
+
+
+def queue(
+    url: str,
+    *,
+    group: str | None = None,
+    prefetch: int | None = None,
+    ack_wait: Span | None = None,
+    max_deliveries: int | None = None,
+    key: str | None = None,
+    body: str | None = None,
+    filter: Filter | None = None,
+    within: Span | None = None,
+    **pacing: Unpack[Pacing],
+) -> Callable[[T], T]:
+    """Start for each message of a broker's queue: nats://, amqp://, redis://, sqs:// or postgresql://.
+
+    `key` and `partition` are templates over the message (id, subject, group, headers, body). The address names a password: `{secret:NAME}`.
+
+    Raises:
+        OptionError, UnknownNameError: the address or an option cannot be used.
+    """
+    options = {"url": url, "group": group, "prefetch": prefetch, "ack_wait": ack_wait, "max_deliveries": max_deliveries}
+    return _attach(draft_of("queue", {**options, "key": key, "body": body, "within": within, **pacing}, filter))
+
+
+def files(
+    folder: str,
+    *,
+    pattern: str | None = None,
+    recursive: bool | None = None,
+    settle: Span | None = None,
+    every: Span | None = None,
+    after_success: str | None = None,
+    after_failure: str | None = None,
+    max_size: str | int | None = None,
+    ignore: Iterable[str] | None = None,
+    filter: Filter | None = None,
+    within: Span | None = None,
+    **pacing: Unpack[Pacing],
+) -> Callable[[T], T]:
+    """Start for each file that appears in a folder (counted from the declaring file's) or changes there, once it has settled.
+
+    `after_success` and `after_failure`: "keep", a folder to move it to, or (success only) "delete".
+
+    Raises:
+        OptionError: an option cannot be used.
+    """
+    options = {"folder": folder, "pattern": pattern, "recursive": recursive, "settle": settle, "every": every}
+    ends = {"after_success": after_success, "after_failure": after_failure, "max_size": max_size, "ignore": ignore}
+    return _attach(draft_of("files", {**options, **ends, "within": within, **pacing}, filter))
+
+
+def run(
+    automation: str,
+    *,
+    state: str | Iterable[str] | None = None,
+    filter: Filter | None = None,
+    within: Span | None = None,
+    **pacing: Unpack[Pacing],
+) -> Callable[[T], T]:
+    """Start when a run of another automation ends as `state` says: succeeded (default), failed, cancelled, several of them, or "any".
+
+    Raises:
+        OptionError: an option cannot be used.
+    """
+    return _attach(draft_of("run", {"automation": automation, "state": state, "within": within, **pacing}, filter))
+
+
+def runs(
+    automations: Iterable[str],
+    *,
+    state: str | Iterable[str] | None = None,
+    per: str = "slot",
+    within: Span | None = None,
+) -> Callable[[T], T]:
+    """Start once when a run of each of these ended well for one slot, or under one run key (`per="key"`).
+
+    What is missing `within` so long after the first is shown as late; when it comes after all, the start follows.
+
+    Raises:
+        OptionError: an option cannot be used.
+    """
+    return _attach(draft_of("runs", {"automations": automations, "state": state, "per": per, "within": within}))
+
+
+def take_waiting(fn: Any, name: str) -> Starts:
+    """Return what a function carries, in the order in which it is written, and take it off the function."""
+    waiting = list(reversed(getattr(fn, "__dict__", {}).pop(_WAITING, [])))
+    specs = [spec for spec in waiting if not isinstance(spec, Draft)]
+    return Starts(
+        [Schedule.parse(**spec, name=name) for spec in specs], [spec for spec in waiting if isinstance(spec, Draft)]
+    )
 
 
 def is_waiting(value: Any) -> bool:
-    """Whether this is a function with schedules that no decorator took."""
+    """Whether this is a function with starts that no decorator took."""
     return type(value) is FunctionType and bool(value.__dict__.get(_WAITING))
 
 
-def _attach(spec: dict[str, Any]) -> Callable[[T], T]:
-    """Return the decorator that gives one schedule to an automation, or to a function that will become one."""
+def _attach(spec: dict[str, Any] | Draft) -> Callable[[T], T]:
+    """Return the decorator that gives one start to an automation, or to a function that will become one."""
 
     def decorate(target: T) -> T:
         if isinstance(target, Automation):
-            target.add_schedule(Schedule.parse(**spec, name=target.name))
+            if isinstance(spec, Draft):
+                target.add_trigger(spec)
+            else:
+                target.add_schedule(Schedule.parse(**spec, name=target.name))
         elif isinstance(target, Step) or not callable(target):
             raise DefinitionError(
-                f"{target!r} cannot have a schedule", hint="Only @task and @workflow can; a step is started by a run."
+                f"{target!r} cannot start by itself", hint="Only @task and @workflow can; a step is started by a run."
             )
         else:
             target.__dict__.setdefault(_WAITING, []).append(spec)

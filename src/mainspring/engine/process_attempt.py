@@ -5,6 +5,7 @@ The time-out counts from when the function is called; until then (a child is sta
 """
 
 import contextlib
+from collections.abc import Callable
 
 import msgspec
 
@@ -18,7 +19,8 @@ from mainspring.engine.child_process import ChildProcess
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
 from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd
-from mainspring.engine.signs import Ack, CheckpointSign, LogSign, ProgressSign
+from mainspring.engine.signs import Ack, CheckpointSign, LockSign, LogSign, ProgressSign, UnlockSign
+from mainspring.resources.locks import LockHeldError
 
 _START_AFTER = 60.0
 _LEVEL = {"stdout": "info", "stderr": "warning"}
@@ -81,6 +83,13 @@ class ProcessAttempt(LiveAttempt):
                 self.sign(ProgressSign(done, total))
             case frames.Checkpointed(number, data):
                 self.sign(CheckpointSign(bytes(data), self._ack_of(number)))
+            case frames.Recorded(outgoing):
+                self.outgoing.append(outgoing)
+            case frames.LockAsked(number, name, within_s):
+                self.has_locks = True
+                self.sign(LockSign(name, within_s, self._answer_of(number)))
+            case frames.Unlocked(name):
+                self.sign(UnlockSign(name))
             case frames.Ended():
                 self._release(message)
                 self.finish(self._end_of(message))
@@ -139,12 +148,31 @@ class ProcessAttempt(LiveAttempt):
 
     def _ack_of(self, number: int) -> Ack:
         """Return what answers this checkpoint; from any thread."""
-        child, loop = self._child, self.host.loop
+        send = self._send_to(self._child)
+        return lambda error: send(frames.Acked(number, None if error is None else _told(error)))
 
-        def ack(error: BaseException | None) -> None:
+    def _answer_of(self, number: int) -> Callable[[int | BaseException], None]:
+        """Return what answers this request for a lock; from any thread."""
+        send = self._send_to(self._child)
+
+        def answer(result: int | BaseException) -> None:
+            if isinstance(result, int):
+                send(frames.Locked(number, result))
+            else:
+                send(frames.Locked(number, error=_told(result), is_held=isinstance(result, LockHeldError)))
+
+        return answer
+
+    def _send_to(self, child: ChildProcess | None) -> Callable[[frames.ToChild], None]:
+        loop = self.host.loop
+
+        def send(message: frames.ToChild) -> None:
             if child is not None:
-                text = None if error is None else (str(error) or type(error).__name__)
                 with contextlib.suppress(RuntimeError):  # the loop is closed, and the child killed
-                    loop.call_soon_threadsafe(child.send, frames.Acked(number, text))
+                    loop.call_soon_threadsafe(child.send, message)
 
-        return ack
+        return send
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from mainspring.domain.call import decode_call, encode_result, roundtrip_call
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import parse_duration
@@ -15,6 +17,7 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.options import Kind
 from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature, signature_of
+from mainspring.domain.trigger import EVENT
 from mainspring.engine.automation import Automation
 from mainspring.engine.body import Body
 from mainspring.engine.child_runs import STEP_RUN, read_step_run
@@ -103,12 +106,9 @@ def _task_program(
     fn, signature = automation.fn, automation.signature
     assert fn is not None and signature is not None
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
-    plan = automation.plan
-    if plan.delivery == "transactional":
-        signature = signature_of(fn, 1)
     promised = promised_by(automation.definition, run, data)
     on_blocked = options.get("on_blocked", "hold")
-    return _single(run, fn, signature, args, kwargs, plan, automation, on_blocked, payload_max, promised)
+    return _single(run, fn, signature, args, kwargs, automation.plan, automation, on_blocked, payload_max, promised)
 
 
 def _script_program(
@@ -126,6 +126,9 @@ def _script_program(
     plan = StepPlan(
         retry=automation.retry, delivery=options.get("delivery", "at_least_once"), isolate="thread", name=run.automation
     )
+    event = msgspec.json.decode(data).get(EVENT) if definition.triggers else None
+    if event is not None:
+        kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"
     signature = signature_of(run_command)
     return _single(
         run, run_command, signature, (), kwargs, plan, automation, options.get("on_blocked", "hold"), payload_max

@@ -19,6 +19,7 @@ from mainspring.engine.loading import Target, find_targets, load_module, no_sile
 from mainspring.engine.on import is_waiting
 from mainspring.engine.problem import Problem
 from mainspring.engine.scripts import load_scripts
+from mainspring.engine.upstream import refused_triggers
 
 A = TypeVar("A", bound=Automation)
 
@@ -99,6 +100,7 @@ class Registry:
                     Problem(where=automation.where, what=error.message, how=error.hint or "Mend this declaration.")
                 )
         self.problems.extend(self._rename_problems())
+        self.problems.extend(refused_triggers(self))
 
     def _load_one(self, target: Target) -> None:
         """Load one file or module; if it fails, nothing of it stays."""
@@ -141,7 +143,7 @@ class Registry:
                 self.problems.append(
                     Problem(
                         where=f"{value.__code__.co_filename}:{value.__code__.co_firstlineno}",
-                        what=f"{name!r} has a schedule but is no automation",
+                        what=f"{name!r} has a schedule or trigger but is no automation",
                         how="Add @ms.task or @ms.workflow.",
                     )
                 )

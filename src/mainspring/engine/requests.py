@@ -5,7 +5,7 @@ Identity = branch + name + explicit key, or nth use of that name in that branch;
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -36,6 +36,18 @@ class StepPlan:
     tag: str | None = None
     run_key: str | None = None
     close: str = "cancel"
+
+    def but(self, over: "StepPlan") -> "StepPlan":
+        """Return this plan with whatever `over` says."""
+        said = {
+            name: value
+            for name in self.__slots__
+            if (value := getattr(over, name)) is not None and value != getattr(_UNSAID, name)
+        }
+        return replace(self, **said) if said else self
+
+
+_UNSAID = StepPlan()
 
 
 class StepCall(msgspec.Struct, frozen=True):  # made for each step: a frozen data class takes longer to make

@@ -16,6 +16,7 @@ from mainspring.domain.call import encode_call
 from mainspring.domain.codec import decode, encode
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
+from mainspring.domain.event import Awaited
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.signature import Signature
@@ -30,29 +31,6 @@ DEFAULT_WITHIN = timedelta(days=7)
 """How long a wait lasts that says nothing else."""
 
 _NO_DEFAULT: Any = object()
-
-
-class Event:
-    """A fact from outside, as the body sees it: attributes are the fields of its data, and `at`, when it was published.
-
-    A field of the data that is called `at` hides that instant.
-    """
-
-    def __init__(self, name: str, data: Any, at: datetime | None = None) -> None:
-        self.name = name
-        self.data = data
-        self._published = at
-
-    def __getattr__(self, field: str) -> Any:
-        data = self.__dict__.get("data")
-        if isinstance(data, Mapping) and field in data:
-            return data[field]
-        if field == "at" and self.__dict__.get("_published") is not None:
-            return self._published
-        raise AttributeError(f"event {self.__dict__.get('name')!r} has no field {field!r}")
-
-    def __repr__(self) -> str:
-        return f"Event({self.name!r}, {self.data!r})"
 
 
 class Shield:
@@ -152,7 +130,7 @@ class Run(Asker):
         since_at = int(since.timestamp() * 1000) if since is not None else int(self._facts["created_at"])
 
         def read(data: bytes) -> Any:
-            return Event(name, decode(data)) if type is None else decode(data, annotation=type, what=f"event {name}")
+            return Awaited(name, decode(data)) if type is None else decode(data, annotation=type, what=f"event {name}")
 
         call = EventCall(
             decode(encode(dict(where or {}), what=f"where of event {name}", limit=self._body.payload_max)),
@@ -225,10 +203,10 @@ class Run(Asker):
         timer = body.set_timer(f"{ident}!within", until_at, late)
         try:
             found = await future
-            if isinstance(found, Event):
+            if isinstance(found, Awaited):
                 outcome = request.outcome  # of a run from before events kept their time, that of their taking in
                 at = _instant(outcome.at if outcome.input is None else decode(outcome.input, int))
-                return Event(found.name, found.data, at)
+                return Awaited(found.name, found.data, at)
             return found
         finally:
             timer.cancel()

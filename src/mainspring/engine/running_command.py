@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -127,12 +128,13 @@ class RunningCommand:
         command = self._command
         locale = "given" if "LC_CTYPE" in (os.environ if command.env is None else command.env) else "none"
         word, self._word_write = os.pipe()
+        given = _given(command)
         try:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", BECOME, str(os.getpid()), locale, str(word), *command.words],
                 cwd=command.cwd,
                 env=command.env,
-                stdin=None if command.has_stdin else subprocess.DEVNULL,
+                stdin=given,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=(word, *command.pass_fds),
@@ -142,6 +144,8 @@ class RunningCommand:
             raise CommandFailed(f"cannot start {command.words[0]!r}: {error}", NOT_EXECUTABLE) from error
         finally:
             os.close(word)
+            if given is not None and given != subprocess.DEVNULL:
+                os.close(given)
 
     def _watch(self, process: subprocess.Popen[bytes], began: float) -> None:
         """Read and wait until the process itself has ended; what it left running may keep the pipes."""
@@ -271,3 +275,17 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     if process.returncode is not None:
         return True
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _given(command: Command) -> int | None:
+    """Return what the command has for its standard input: a descriptor to close afterwards, DEVNULL, or None for ours.
+
+    A file without a name, for a pipe would keep a command waiting that reads nothing.
+    """
+    if command.stdin is None:
+        return None if command.has_stdin else subprocess.DEVNULL
+    with tempfile.TemporaryFile() as file:
+        file.write(command.stdin)
+        file.flush()
+        file.seek(0)
+        return os.dup(file.fileno())

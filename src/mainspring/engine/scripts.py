@@ -24,6 +24,7 @@ from mainspring.engine.automation import Automation
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
 from mainspring.engine.problem import Problem
+from mainspring.engine.trigger_draft import SOURCES, drafts_in
 
 _OWN_KEYS = ("cwd", "env")
 
@@ -102,14 +103,14 @@ def _from_table(name: str, table: Any, path: Path, line: int) -> Automation:
     """Return the script that one table describes."""
     if not isinstance(table, dict) or "cmd" not in table:
         raise OptionError(f"script {name!r} has no cmd", hint='Add: cmd = "./backup.sh"')
-    options = {key: value for key, value in table.items() if key != "cmd"}
-    known = [option.name for option in options_of(Kind.SCRIPT)]
+    options = {key: value for key, value in table.items() if key != "cmd" and key not in SOURCES}
+    known = [*(option.name for option in options_of(Kind.SCRIPT)), *SOURCES]
     for key in options:
         if key not in known and key not in _OWN_KEYS:
             raise UnknownNameError("key", key, [*known, *_OWN_KEYS, "cmd"])
     draft = command_definition(Kind.SCRIPT, options.pop("name", name), table["cmd"], options, file=str(path), line=line)
     retry = options.get("retry")
-    return Automation(draft, retry=shared_retry() if retry is None else Retry.parse(retry))
+    return Automation(draft, None, shared_retry() if retry is None else Retry.parse(retry), drafts_in(table))
 
 
 def _cwd(value: Any, file: str) -> str | None:

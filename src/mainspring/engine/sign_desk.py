@@ -1,11 +1,15 @@
-"""Where the signs of running attempts arrive: log lines go to the log, child processes are recorded, the rest goes to the driver."""
+"""Where the signs of running attempts arrive.
+
+Lines go to the log, child processes are recorded, locks are asked for; the rest goes to the driver.
+"""
 
 import logging
 
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.hosting import Aboard
 from mainspring.engine.run_services import ignore
-from mainspring.engine.signs import CheckpointSign, LogSign, ProcessSign, Sign, SignKind
+from mainspring.engine.signs import CheckpointSign, LockSign, LogSign, ProcessSign, Sign, SignKind, UnlockSign
+from mainspring.resources.locks import LockDesk
 from mainspring.store.base import Store
 from mainspring.store.commands.journal import RecordProcess
 
@@ -16,9 +20,10 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 class SignDesk:
     """Used in the loop's thread."""
 
-    def __init__(self, store: Store, aboard: Aboard) -> None:
+    def __init__(self, store: Store, aboard: Aboard, locks: LockDesk) -> None:
         self._store = store
         self._aboard = aboard
+        self._locks = locks
 
     def take(self, spec: AttemptSpec | None, _kind: SignKind, sign: Sign) -> None:
         """Take a sign of life of an attempt (`spec`) or of a child process."""
@@ -26,6 +31,13 @@ class SignDesk:
             ack = sign.ack
             known = ignore if ack is None else lambda result: ack(result if isinstance(result, Exception) else None)
             self._store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), known)
+            return
+        if spec is not None and isinstance(sign, LockSign | UnlockSign):
+            owner = f"{spec.run_id}/{spec.ident} (attempt {spec.attempt})"
+            if isinstance(sign, LockSign):
+                self._locks.ask(owner, sign.name, sign.within_s, sign.answer)
+            else:
+                self._locks.let_go(owner, sign.name)
             return
         is_line = isinstance(sign, LogSign)
         find = self._aboard.drivers.get if is_line else self._aboard.driver_of  # a line of log changes nothing

@@ -21,6 +21,8 @@ class SignKind(StrEnum):
     LOG = "log"
     ABANDONED = "abandoned"
     PROCESS = "process"
+    LOCK = "lock"
+    UNLOCK = "unlock"
 
 
 class CheckpointSign(msgspec.Struct, frozen=True):
@@ -73,4 +75,23 @@ class ProcessSign(msgspec.Struct, frozen=True):
     kind = SignKind.PROCESS
 
 
-Sign = CheckpointSign | ProgressSign | LogSign | AbandonedSign | ProcessSign
+class LockSign(msgspec.Struct, frozen=True):
+    """The attempt wants a lock, and waits for it at most `within_s` seconds. `answer` is called with its fencing token, or with an error.
+
+    `answer` may be called more than once: the first call counts.
+    """
+
+    name: str
+    within_s: float
+    answer: Callable[[int | BaseException], None]
+    kind = SignKind.LOCK
+
+
+class UnlockSign(msgspec.Struct, frozen=True):
+    """The attempt lets go of a lock; `name` None = of all, for it has ended."""
+
+    name: str | None
+    kind = SignKind.UNLOCK
+
+
+Sign = CheckpointSign | ProgressSign | LogSign | AbandonedSign | ProcessSign | LockSign | UnlockSign

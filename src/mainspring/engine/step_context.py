@@ -12,9 +12,10 @@ from typing import Any, NoReturn, Protocol, TypeVar, overload
 
 from mainspring.domain.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.domain.errors import ArgumentError, MainspringError
+from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.text import escape
 from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign
+from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign, UnlockSign
 
 T = TypeVar("T")
 _LONGEST_TEXT = 16 * 1024
@@ -32,9 +33,14 @@ class NotInStepError(MainspringError):
         hint = "Call it in a function that `run.step` runs; test it through a run: ms.App(path).run(automation)."
         if IN_BODY.get() and name in _OF_RUN:
             hint = f"In a body, write run.{name.partition('.')[0]} in its place."
+        elif name in _SENDING:
+            hint = "Call it in a function that `run.step` runs, or in a task: what it sends is committed with the step's outcome."
+            if name == "publish()" and not IN_BODY.get():
+                hint += " Outside of a run, publish with `await app.publish(name, data)`."
         super().__init__(f"ms.{name} was called outside a step\nin {where}", hint=hint)
 
 
+_SENDING = ("publish()", "send()")
 _OF_RUN = ("progress", "log.debug", "log.info", "log.warning", "log.error")
 
 
@@ -42,15 +48,34 @@ class AttemptClosed(BaseException):
     """This attempt was given up: nothing it says or returns counts any more. Ends the zombie's code."""
 
 
+class Grant(Protocol):
+    """A lock on its way: its fencing token, for whoever waits."""
+
+    def wait(self) -> int:
+        """Block this thread for it; raises what kept it back."""
+        ...
+
+    def __await__(self) -> Generator[Any, None, int]:
+        """Wait for it in an event loop."""
+        ...
+
+
 class Channel(Protocol):
     """How the signs of one attempt reach the engine."""
 
-    def post(self, sign: LogSign | ProgressSign | ProcessSign) -> None:
+    def post(self, sign: LogSign | ProgressSign | ProcessSign | UnlockSign) -> None:
         """Hand a sign over; raises AttemptClosed if the attempt is closed."""
         ...
 
     def save(self, data: bytes) -> Awaitable[None]:
         """Hand a checkpoint over. Off the engine's loop this blocks until it is committed."""
+        ...
+
+    def record(self, outgoing: Outgoing) -> None:
+        """Hand over what is to be sent if the attempt succeeds; raises AttemptClosed if it is closed."""
+
+    def lock(self, name: str, within_s: float) -> Grant:
+        """Ask for a lock."""
         ...
 
 
@@ -64,6 +89,8 @@ class StepContext:
         "key",
         "name",
         "payload_max",
+        "recorded",
+        "recorded_bytes",
         "run_id",
         "saved",
         "slot_at",
@@ -92,6 +119,9 @@ class StepContext:
         self.slot_at = slot_at
         self.saved = saved
         self.payload_max = payload_max
+        self.recorded: list[Outgoing] = []
+        self.recorded_bytes = 0
+        """What this attempt has recorded to be sent, and its size."""
         self.stopper: Callable[[], None] | None = None
         """Set by code that can be told to end although its thread cannot be stopped; called from any thread."""
 

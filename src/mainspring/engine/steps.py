@@ -18,7 +18,7 @@ from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.verdict import permanent
 from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec
 from mainspring.engine.guard import guarded
-from mainspring.engine.live_step import LiveStep, attempt_command, in_doubt, isolation_of
+from mainspring.engine.live_step import LiveStep, attempt_command, in_doubt
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.signs import CheckpointSign, ProgressSign, Sign
 from mainspring.store.commands.journal import SaveCheckpoint
@@ -112,31 +112,11 @@ class Steps:
                 self._run(step)
 
     def _run(self, step: LiveStep) -> None:
-        driver, request, call = self._driver, step.request, step.call
-        plan = call.plan
-        checkpoint = driver.checkpoints.get(request.ident)
+        driver, request = self._driver, step.request
         try:
-            isolate = isolation_of(call)
-            args, kwargs = step.arguments()
-            spec = AttemptSpec(
-                run_id=driver.run.id,
-                ident=request.ident,
-                name=request.name,
-                key=idempotency_key(driver.run.id, request.ident, driver.generations.of(request.asked)),
-                attempt=step.attempt,
-                fn=call.fn,
-                signature=call.signature,
-                input=call.input,
-                args=args,
-                kwargs=kwargs,
-                isolate=isolate,
-                timeout=plan.timeout,
-                checkpoint=checkpoint.value if checkpoint is not None else None,
-                slot_at=driver.run.slot_at,
-                automation=driver.run.automation,
-                payload_max=driver.hosting.payload_max,
-            )
-            if plan.delivery == "transactional":
+            key = idempotency_key(driver.run.id, request.ident, driver.generations.of(request.asked))
+            spec = step.spec(driver.run, key, driver.checkpoints.get(request.ident), driver.hosting.payload_max)
+            if step.call.plan.delivery == "transactional":
                 spec.fn = step.transaction = driver.hosting.transactional(spec)
             step.handle = driver.hosting.attempts.start(spec, functools.partial(self._ended, step))
         except Exception as error:  # noqa: BLE001  what cannot be started is a permanent failure of that step
@@ -161,6 +141,9 @@ class Steps:
             self._save(step, OutcomeState.REFUSED, end)
         elif step.stopped or end.cancelled:
             self._stopped(step, end)
+        elif end.lost:
+            now = driver.hosting.clock.now()
+            self._try_again(step, AttemptState.LOST, end, now, now + step.wait_for_earlier_ms())
         else:
             self._failed(step, end)
         driver.advance()
@@ -182,8 +165,11 @@ class Steps:
         if delay is None:
             self._save(step, OutcomeState.FAILED, end)
             return
-        next_at = now + round(delay.total_seconds() * 1000)
-        record = step.record(driver.run.generation, AttemptState.FAILED, end.failure, now, next_at)
+        self._try_again(step, AttemptState.FAILED, end, now, now + round(delay.total_seconds() * 1000))
+
+    def _try_again(self, step: LiveStep, state: AttemptState, end: AttemptEnd, now: int, next_at: int) -> None:
+        driver = self._driver
+        record = step.record(driver.run.generation, state, end.failure, now, next_at)
         driver.attempts.setdefault(step.request.ident, []).append(record)
         driver.journal.saving += 1
         self._submit(record, functools.partial(self._retry_saved, step, next_at))
@@ -200,6 +186,10 @@ class Steps:
     def _stopped(self, step: LiveStep, end: AttemptEnd) -> None:
         """The attempt was stopped by us: because the body gave it up (kept for the record), or to drain."""
         if step.request.open:
+            if step.marked:  # else no row tells of it: whoever goes on begins it as the first
+                now = self._driver.hosting.clock.now()
+                lost = step.record(self._driver.run.generation, AttemptState.LOST, end.failure, now)
+                self._submit(lost, self._driver.accepts)
             return
         if step.call.plan.delivery == "at_most_once" and (end.verdict is None or not end.verdict.not_sent):
             # Should the body ask for it again after a person's retry, this tells that its effect may be in the world.
@@ -222,6 +212,7 @@ class Steps:
             marked=step.marked or step.attempt > 1,
             input=step.call.input,
             undo=step.undo_name,
+            outgoing=end.outgoing,
         )
 
     def _doubt(self, step: LiveStep, failure: Failure) -> None:

@@ -10,6 +10,7 @@ from mainspring.domain.ids import idempotency_key
 from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec
 from mainspring.engine.hosting import Hosting
 from mainspring.engine.live_step import isolation_of
+from mainspring.engine.posting import split
 from mainspring.engine.programs import Program
 from mainspring.engine.requests import StepCall
 from mainspring.store.commands.results import Refused
@@ -110,6 +111,7 @@ class Straight:
             hosting.seal(self.call.input),
             hosting.seal(end.output),
             run.parent,
+            *split(hosting, end.outgoing),
         )
 
     def _answered(self, result: Any) -> None:

@@ -5,12 +5,16 @@ giving up never waits, and frees the database's lock at once unless a statement 
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, overload
+from typing import Annotated, Any, get_args, get_origin, overload
 
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.signature import first_parameter
 from mainspring.engine.step_context import refuse_closed
 from mainspring.store.effects import Effect, EffectConnection, EffectDatabase, Parameters, Row, TransactionError
+
+DEFAULT_DATABASE = "default"
 
 
 class OpenTransaction:
@@ -98,10 +102,11 @@ class OpenTransaction:
         with self.use() as connection:
             return connection.find(key)
 
-    def commit(self, effect: Effect) -> None:
-        """Write the effect's row and commit."""
+    def commit(self, *effects: Effect) -> None:
+        """Write the rows of the effect and commit."""
         with self.use() as connection:
-            connection.save(effect)
+            for effect in effects:
+                connection.save(effect)
             connection.commit()
 
 
@@ -179,3 +184,23 @@ class Tx:
         """The library's own connection (an `apsw.Connection` for SQLite), as guarded as `execute`; closed when the step ends."""
         with self._transaction.use() as connection:
             return connection.raw
+
+
+def database_name(fn: Callable[..., Any], what: str) -> str:
+    """Return the name of the database that a transactional function writes to: "default", or that of `tx: Annotated[ms.Tx, "name"]`.
+
+    Raises:
+        DefinitionError: the first parameter is no `ms.Tx`; `what` is how the function is called there.
+    """
+    name, annotation = first_parameter(fn) or ("", None)
+    names = [DEFAULT_DATABASE]
+    if get_origin(annotation) is Annotated:
+        annotation, *notes = get_args(annotation)
+        names = [note for note in notes if isinstance(note, str)] or names
+    # An annotation that only checkers can resolve counts as Any: then the parameter's name has to tell.
+    if annotation is not Tx and not (annotation is Any and name == "tx"):
+        raise DefinitionError(
+            f"{what} is transactional, but its first parameter is no ms.Tx",
+            hint="Write def step(tx: ms.Tx, ...) and let it do all its writing through tx, or choose another delivery.",
+        )
+    return names[0]

@@ -6,21 +6,26 @@ commit (if it is too late to stop it, the row makes it the one effect that the n
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
+
+import msgspec
 
 from mainspring.domain.call import decode_result, roundtrip_result
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.errors import ConfigError, DefinitionError, UnknownNameError
+from mainspring.domain.errors import ConfigError, UnknownNameError
+from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.signature import first_parameter
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.step_context import STEP, refuse_closed
 from mainspring.engine.thread_attempt import call_to_end
-from mainspring.engine.transaction import OpenTransaction, Tx
+from mainspring.engine.transaction import OpenTransaction, Tx, database_name
 from mainspring.store import failpoints
 from mainspring.store.effects import Effect, EffectDatabase
 
-DEFAULT_DATABASE = "default"
+_SENDS = ".sends"
+"""Behind the key of an effect: the row that keeps what its step sends, in the same commit."""
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder(list[Outgoing]).decode
 
 
 class TransactionalCall:
@@ -50,16 +55,30 @@ class TransactionalCall:
         what = f"result of step {spec.name!r}"
         saved = transaction.find(spec.key)
         if saved is not None:
+            self._record_again()
             return decode_result(spec.signature, self._sealing.open(saved), what)
         value = call_to_end(self._function, (Tx(transaction), *args), kwargs)
         output, same = roundtrip_result(spec.signature, value, what, limit=spec.payload_max)
-        sealed = self._sealing.seal(output)
-        effect = Effect(key=spec.key, result=sealed, run=spec.run_id, step=spec.name, at=self._clock.now())
+        effects = [self._effect(spec.key, output)]
+        step = STEP.get()
+        if step is not None and step.recorded:
+            effects.append(self._effect(spec.key + _SENDS, _ENCODE(step.recorded)))
         failpoints.hit("effect_commit.before")
         self._refuse_closed()
-        transaction.commit(effect)
+        transaction.commit(*effects)
         failpoints.hit("effect_commit.after")
         return same
+
+    def _effect(self, key: str, data: bytes) -> Effect:
+        sealed = self._sealing.seal(data)
+        return Effect(key=key, result=sealed, run=self._spec.run_id, step=self._spec.name, at=self._clock.now())
+
+    def _record_again(self) -> None:
+        """Record what the function had recorded when it ran: it is not called again."""
+        saved, step = self._transaction.find(self._spec.key + _SENDS), STEP.get()
+        if saved is not None and step is not None:
+            for outgoing in _DECODE(self._sealing.open(saved)):
+                step.channel.record(outgoing)
 
     def _refuse_closed(self) -> None:
         """End a zombie whose `give_up` is still on its way; the channel of a thread's attempt says so first."""
@@ -86,7 +105,7 @@ def database_of(fn: Callable[..., Any], databases: Mapping[str, EffectDatabase])
         DefinitionError: the first parameter is no `ms.Tx`.
         ConfigError: no database has the name.
     """
-    name = _database_name(fn)
+    name = database_name(fn, f"step {getattr(fn, '__qualname__', type(fn).__qualname__)!r}")
     if name in databases:
         return databases[name]
     unknown = UnknownNameError("database", name, databases)
@@ -94,18 +113,3 @@ def database_of(fn: Callable[..., Any], databases: Mapping[str, EffectDatabase])
         unknown.message,
         hint=unknown.hint or f'Name its file in mainspring.toml: [databases], then {name} = "sqlite:///app.db".',
     )
-
-
-def _database_name(fn: Callable[..., Any]) -> str:
-    name, annotation = first_parameter(fn) or ("", None)
-    names = [DEFAULT_DATABASE]
-    if get_origin(annotation) is Annotated:
-        annotation, *notes = get_args(annotation)
-        names = [note for note in notes if isinstance(note, str)] or names
-    # An annotation that only checkers can resolve counts as Any: then the parameter's name has to tell.
-    if annotation is not Tx and not (annotation is Any and name == "tx"):
-        raise DefinitionError(
-            f"step {getattr(fn, '__qualname__', type(fn).__qualname__)!r} is transactional, but its first parameter is no ms.Tx",
-            hint="Write def step(tx: ms.Tx, ...) and let it do all its writing through tx, or choose another delivery.",
-        )
-    return names[0]

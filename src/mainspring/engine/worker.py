@@ -31,6 +31,7 @@ from mainspring.engine.straight import Straight
 from mainspring.engine.straights import Straights
 from mainspring.engine.taking_back import program_for
 from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.resources.locks import LockDesk
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.runs import ClaimedRun, Halt
 from mainspring.store.commands.sessions import Beat, ClearSuspect
@@ -66,7 +67,8 @@ class Worker(RunServices):
         self._registry = registry
         self.off_loop = off_loop or in_executor(loop)
         self.drivers: dict[str, Driver] = {}
-        on_sign = SignDesk(store, self).take
+        self._locks = LockDesk(store, loop)
+        on_sign = SignDesk(store, self, self._locks).take
         self.attempts = Attempts(
             loop,
             on_sign=on_sign,
@@ -125,6 +127,7 @@ class Worker(RunServices):
         for driver in list(self.drivers.values()):
             driver.let_go()
         self._parking.clear()
+        self._locks.close()
         self.attempts.close()
 
     @property

@@ -5,18 +5,16 @@ from typing import Any, NamedTuple
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.codec import encode
-from mainspring.domain.errors import ArgumentError
 from mainspring.domain.ids import derived_id
+from mainspring.domain.outgoing import KEPT_FOR_MS, check_event
 from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.text import escape, is_plain_line
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.results import Numbered
 
-_KEPT_FOR = timedelta(days=7)
-_LONGEST = 1_000
+_KEPT_FOR = timedelta(milliseconds=KEPT_FOR_MS)
 
 
 class Published(NamedTuple):
@@ -45,12 +43,7 @@ def publish(
         ValueRefusedError: the data cannot be saved.
         ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
     """
-    for what, text in (("name", name), ("key", key)):
-        if text is not None and not (0 < len(text) <= _LONGEST and is_plain_line(text)):
-            raise ArgumentError(
-                f"{escape(text, 80)!r} cannot be the {what} of an event",
-                hint=f"Use printable characters in one line, at most {_LONGEST}.",
-            )
+    check_event(name, key)
     event = derived_id("e", 0, act.command)
     keep_until = clock.now() + round(keep_for.total_seconds() * 1000)
     sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))

@@ -15,6 +15,7 @@ from mainspring.store.commands.results import Refused
 
 _MISSING = {
     "not_found": "List what there is; a name or id may be misspelt.",
+    "no_trigger": "It is not declared any more; `mainspring triggers list` shows what is.",
     "no_such_step": "`mainspring runs show RUN` lists the steps of the run.",
     "no_such_question": "`mainspring runs show RUN` lists the open questions of the run.",
 }

@@ -30,6 +30,12 @@ class UnknownCommitError(Transient):
     code = "unknown_commit"
 
 
+class EarlierAttemptError(Transient):
+    """Another attempt of the same effect holds its key; nothing was done. Who asks is either too early, or a zombie."""
+
+    code = "earlier_attempt"
+
+
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """One effect that was done: `result` is canonical JSON, `at` milliseconds UTC."""
 

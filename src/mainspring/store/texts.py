@@ -8,7 +8,7 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
     {{running}}          a state, reason or kind of domain.states and domain.journal, as a quoted literal
     {{sources.suspend}}  the states from which the move is legal, as a list in parentheses: every change of a run's state is guarded by it
     {{target.suspend}}   the state in which the move ends, as a quoted literal
-    {{terminal}} {{idle}} {{reopenable}}   the groups of domain.states, as lists in parentheses
+    {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
 """
 
 import re
@@ -20,8 +20,11 @@ from mainspring.domain.states import (
     IDLE,
     REOPENABLE,
     TERMINAL,
+    UNDECIDED,
     AttemptState,
+    DeliveryState,
     FailureReason,
+    MessageState,
     Move,
     OutcomeState,
     RunState,
@@ -81,9 +84,17 @@ def _listed(states: Iterable[str]) -> str:
 
 def _words() -> dict[str, str]:
     """Make the table of everything a placeholder may name."""
-    enums = (RunState, OutcomeState, AttemptState, FailureReason, SessionState, OutcomeKind, FactKind)
+    enums = (
+        *(RunState, OutcomeState, AttemptState, DeliveryState, MessageState, FailureReason, SessionState),
+        *(OutcomeKind, FactKind),
+    )
     table = {member.value: f"'{member.value}'" for enum in enums for member in enum}
-    table |= {"terminal": _listed(TERMINAL), "idle": _listed(IDLE), "reopenable": _listed(REOPENABLE)}
+    table |= {
+        "terminal": _listed(TERMINAL),
+        "idle": _listed(IDLE),
+        "reopenable": _listed(REOPENABLE),
+        "undecided": _listed(UNDECIDED),
+    }
     for move in Move:
         table[f"sources.{move.value}"] = _listed(sources(move))
         table[f"target.{move.value}"] = f"'{target(move).value}'"

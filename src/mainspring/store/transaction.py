@@ -11,7 +11,20 @@ from mainspring.domain.sealing import Sealing
 
 Params = Sequence[Any] | Mapping[str, Any]
 
-Thing = Literal["run", "partition", "key", "event", "lock", "schedule", "deployments", "audit", "queue"]
+Thing = Literal[
+    "run",
+    "partition",
+    "key",
+    "event",
+    "lock",
+    "schedule",
+    "deployments",
+    "audit",
+    "queue",
+    "delivery",
+    "pace",
+    "outlets",
+]
 """What is held: a run by its id, everything else by its names."""
 
 _MINUTE_MS = 60_000

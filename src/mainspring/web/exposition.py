@@ -4,7 +4,7 @@ Names and labels are public: docs/reference/metrics.md lists them, and a test co
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mainspring.store.load import QueueLoad
 from mainspring.store.session_view import SessionView
@@ -21,15 +21,22 @@ HELP = {
     "mainspring_queue_workers": "Live workers that take from this queue.",
     "mainspring_queue_capacity_runs": "How many runs they take at once, at most the limit of the queue.",
     "mainspring_sessions": "Processes that use the store.",
+    "mainspring_webhook_requests_total": "Requests to webhooks, by what their senders were told.",
 }
-"""Each metric, in the order in which they are told. All are gauges."""
+"""Each metric, in the order in which they are told. Those that end in _total only grow, all others are gauges."""
 
 Sample = tuple[dict[str, str], float]
 
 
-def exposition(loads: Sequence[QueueLoad], sessions: Sequence[SessionView]) -> str:
-    """Return all metrics."""
+def exposition(
+    loads: Sequence[QueueLoad], sessions: Sequence[SessionView], answers: Mapping[tuple[str, str], int]
+) -> str:
+    """Return all metrics. `answers` = how many requests to webhooks there were, by trigger and answer."""
     samples = dict(_of_queues(loads)) | {"mainspring_sessions": _of_sessions(sessions)}
+    # A copy at once: the loop counts on while this is written in a thread.
+    samples["mainspring_webhook_requests_total"] = [
+        ({"trigger": trigger, "answer": answer}, number) for (trigger, answer), number in sorted(dict(answers).items())
+    ]
     return "".join(line for name in HELP for line in _metric(name, samples[name]))
 
 
@@ -62,7 +69,8 @@ def _of_sessions(sessions: Iterable[SessionView]) -> list[Sample]:
 
 
 def _metric(name: str, samples: list[Sample]) -> Iterator[str]:
-    yield f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n"
+    kind = "counter" if name.endswith("_total") else "gauge"
+    yield f"# HELP {name} {HELP[name]}\n# TYPE {name} {kind}\n"
     for labels, value in samples:
         shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
         yield f"{name}{{{shown}}} {value:g}\n" if value < 1e6 else f"{name}{{{shown}}} {value:.0f}\n"

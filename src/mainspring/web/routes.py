@@ -12,6 +12,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.store.reads.load import queue_loads
 from mainspring.store.reads.status import sessions
 from mainspring.web.exposition import CONTENT_TYPE, exposition
+from mainspring.web.hook_door import HookDoor
 from mainspring.web.look import Look
 from mainspring.web.token import Token
 
@@ -22,11 +23,12 @@ _MOST_SESSIONS = 10_000
 class Routes:
     """The handlers of one web process. `is_open` = the figures may be told without a token: only loopback hears them."""
 
-    def __init__(self, process: PostProcess, look: Look, token: Token | None, *, is_open: bool) -> None:
+    def __init__(self, process: PostProcess, look: Look, token: Token | None, *, is_open: bool, door: HookDoor) -> None:
         self._process = process
         self._look = look
         self._token = token
         self._is_open = is_open
+        self._door = door
         self._reading = asyncio.Lock()
 
     def app(self) -> Starlette:
@@ -48,6 +50,8 @@ class Routes:
     async def readyz(self, request: Request) -> Response:
         """The store answers, and what `mainspring up` keeps on this host lives."""
         missing = self._look.missing()
+        if self._door.trouble is not None and len(self._door.table):
+            missing = [*missing, self._door.trouble]
         return JSONResponse(
             {"ready": not missing, "missing": missing}, status_code=503 if missing else 200, headers=_HEADERS
         )
@@ -68,4 +72,5 @@ class Routes:
 
     def _read(self) -> str:
         reader = self._process.store.reader
-        return exposition(queue_loads(reader, self._process.store.clock.now()), sessions(reader, limit=_MOST_SESSIONS))
+        loads = queue_loads(reader, self._process.store.clock.now())
+        return exposition(loads, sessions(reader, limit=_MOST_SESSIONS), self._door.counts.answers)

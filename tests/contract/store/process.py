@@ -6,10 +6,12 @@ from typing import Any, ClassVar
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.automations import Announce, Audited, AutomationRow, ScheduleRow
 from mainspring.store.commands.inbox import Deliver, OpenWait, Publish
 from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.outbox import TakeQueues
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete, Finish, Halt, StartRun, Suspend
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.handlers.table import HANDLERS
@@ -18,6 +20,7 @@ from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.reads import history as reads_history
+from mainspring.store.reads import outbox as reads_outbox
 from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
 from mainspring.store.reads.engine import WorkerReads
@@ -192,6 +195,14 @@ def event(
     return Publish(id or Process.name("ev"), name, data, keep_until, key)
 
 
+def post(queue: str = "orders/eu", *, id: str | None = None, body: bytes = b"1", **options: Any) -> Message:
+    return Message(id or Process.name("m"), queue, body, **options)
+
+
+def take(*, queues: int = 10, messages: int = 10, lease_ms: int = 1_000) -> TakeQueues:
+    return TakeQueues(Process.name("lease"), lease_ms, queues, messages)
+
+
 def audited(inner: Any, command: str | None = None, verb: str = "act", **options: Any) -> Audited:
     return Audited(command or Process.name("cmd"), "cli:ann@box", verb, "it", inner, **options)
 
@@ -216,7 +227,7 @@ class StoredProcess(Process):
 
     def read(self, name: str, *args: Any, **options: Any) -> Any:
         """Call a read by its name."""
-        for module in (reads_history, reads_runs, reads_status):
+        for module in (reads_history, reads_outbox, reads_runs, reads_status):
             if hasattr(module, name):
                 return getattr(module, name)(self.reader, *args, **options)
         raise AttributeError(name)

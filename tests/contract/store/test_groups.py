@@ -14,13 +14,25 @@ from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
 from mainspring.store.commands.runs import Annotate, CancelRun, Claim, Claimed, ParentLink, Release, RunKey
 from tests.contract.store.clock import FakeClock
-from tests.contract.store.process import BOOM, ask, complete, finish, halt, outcome, signal, suspend, wait_for
+from tests.contract.store.process import (
+    BOOM,
+    ask,
+    complete,
+    event,
+    finish,
+    halt,
+    outcome,
+    post,
+    signal,
+    suspend,
+    wait_for,
+)
 
 TABLES = (
     *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "holds", "facts_taken"),
-    *("queues", "rollups", "rollup_details"),
+    *("queues", "rollups", "rollup_details", "outbox", "events"),
 )
-NUMBERED = {"runs", "inbox"}
+NUMBERED = {"runs", "inbox", "outbox", "events"}
 RUNS = 5
 """The first is in a partition, the second has a key, the third watches it and is the fourth's parent; facts lie in the last's inbox."""
 
@@ -81,10 +93,14 @@ def command(draw, store, runs, number):
     step = draw(st.sampled_from([OutcomeState.SUCCEEDED, OutcomeState.FAILED]))
     due = draw(st.sampled_from([None, 1, 2**42]))
     flag = draw(st.booleans())
+    sent = {
+        "posts": tuple(post(f"q/{n}", id=f"m{number}-{n}") for n in range(draw(st.sampled_from([0, 0, 1, 2])))),
+        "events": tuple(event(id=f"e{number}") for _ in range(draw(st.sampled_from([0, 0, 0, 1])))),
+    }
     kinds = {
         "outcome": lambda: outcome(
             run, rank, ident, state=step, failure=BOOM if flag else None, marked=draw(st.booleans()),
-            inbox=draw(st.sampled_from([None, 1, 2])), kind=draw(st.sampled_from([OutcomeKind.STEP, OutcomeKind.TIMER])),
+            inbox=draw(st.sampled_from([None, 1, 2])), kind=draw(st.sampled_from([OutcomeKind.STEP, OutcomeKind.TIMER])), **sent,
         ),
         "attempt": lambda: SaveAttempt(
             run.id, run.claim, ident, ident, 0, rank, draw(st.sampled_from([AttemptState.STARTED, AttemptState.FAILED])), 1, 1,
@@ -94,7 +110,7 @@ def command(draw, store, runs, number):
         "annotate": lambda: Annotate(run.id, run.claim, tags=b"{}" if flag else None, progress=b"[1,2]"),
         "suspend": lambda: suspend(run, rank=rank, due_at=due, seen=draw(st.integers(0, 2))),
         "finish": lambda: finish(run, state, rank=rank, reason=FailureReason.DEADLINE if flag else None, result=b"1"),
-        "complete": lambda: complete(run, ident, output=b"1" if flag else None),
+        "complete": lambda: complete(run, ident, output=b"1" if flag else None, **sent),
         "go on": lambda: finish(run, rank=rank, then=store.starting("b", id=f"n{number}")),
         "start": lambda: store.starting(
             draw(st.sampled_from("ab")), id=f"n{draw(st.integers(0, number))}", due_at=due, title=draw(st.sampled_from([None, "née"])),

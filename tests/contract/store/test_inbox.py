@@ -19,6 +19,17 @@ def test_fact_before_suspend_wakes_at_once(store):
     assert (woken.id, [fact.name for fact in woken.facts]) == (run.id, ["go"])
 
 
+def test_fact_before_suspend_gives_a_place_of_now(store, clock):
+    """A run that a fact woke in the letting go is not put behind all others because it meant to sleep for a month."""
+    alone, together, later = store.begin(), store.begin(), store.begin()
+    store.do(signal(alone.id), signal(together.id))
+    store.do(suspend(alone, due_at=clock.now() + 2_592_000_000))
+    store.do(suspend(together, due_at=clock.now() + 2_592_000_000), suspend(later))
+    clock.forward(1)
+    store.do(signal(later.id))
+    assert store.ids() == [alone.id, together.id, later.id]
+
+
 def test_fact_after_suspend_wakes(store):
     """A fact that comes later makes the waiting run ready."""
     run = store.begin()

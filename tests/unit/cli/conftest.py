@@ -81,7 +81,8 @@ class Stage:
 
     def start(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> str:
         act = act_of(Actor.cli("ann", "box"), self.clock)
-        return start(self.store, self.clock, definition, data, act=act, options=StartOptions(**options)).run
+        slot = options.pop("slot", None)
+        return start(self.store, self.clock, definition, data, act=act, options=StartOptions(**options), slot=slot).run
 
     def claim(self) -> ClaimedRun:
         (run,) = self.do(Claim(f"claim{next(self._claims)}", 1)).runs

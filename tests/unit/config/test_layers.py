@@ -54,7 +54,7 @@ def test_unknown_key_of_a_file_names_line_and_nearest_key(refuse, text, key, lin
 def test_unknown_key_that_is_like_none_lists_the_sections(refuse):
     """Where nothing is near, the reader gets a place to start."""
     assert refuse("[xyzzy]\nq = 1").endswith(
-        "Sections: project, store, worker, up, web, databases, calendars, defaults, exec."
+        "Sections: project, store, worker, up, web, hooks, secrets, databases, brokers, calendars, defaults, exec."
     )
 
 
@@ -195,3 +195,21 @@ def test_unreadable_file_is_told(monkeypatch, refuse):
 
     monkeypatch.setattr(Path, "read_text", denied)
     assert refuse() == "the configuration file cannot be read: Permission denied\nFILE"
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [("https://hooks.example.com/", "https://hooks.example.com"), ("http://[::1]:7172/in", "http://[::1]:7172/in")],
+)
+def test_public_address_of_webhooks_has_no_slash_at_its_end(tmp_path, said, read):
+    """Paths begin with one."""
+    (tmp_path / "mainspring.toml").write_text(f'[hooks]\npublic_url = "{said}"')
+    assert load(env={"HOME": "/home/u"}, cwd=tmp_path, uid=1234).hooks.public_url == read
+
+
+@pytest.mark.parametrize(
+    "said", ["hooks.example.com", "ftp://h", "https://u:p@h", "https://h?x=1", "https://h/../x y", "https://"]
+)
+def test_address_that_senders_could_not_call_is_refused(refuse, said):
+    """Neither is one that holds a password."""
+    assert "no address that senders could call" in refuse(f'[hooks]\npublic_url = "{said}"')

@@ -16,6 +16,7 @@ from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.defaults import defaults
 from mainspring.engine.definitions import script, step, task, workflow
 from mainspring.engine.registry import Registry
+from mainspring.engine.transaction import Tx
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,31 @@ def test_task_is_plainly_callable_and_known(registry):
     assert len(definition.fingerprint) == 64
     assert double.retry is not None
     assert double.retry.attempts == 3
+
+
+def test_transactional_task_is_started_without_its_tx(registry):
+    """Whoever starts it gives what stands behind `tx`; the function itself still takes it."""
+
+    @task(delivery="transactional")
+    def pay(tx: Tx, invoice: int) -> int:
+        return invoice
+
+    assert list(pay.definition.parameters["properties"]) == ["invoice"]
+    assert [p.name for p in pay.signature.parameters] == ["invoice"]
+    assert pay(None, 5) == 5
+
+
+def test_transactional_task_without_a_tx_is_refused(registry):
+    """When it is loaded, not when it is due at night."""
+
+    @task(delivery="transactional")
+    def pay(invoice: int) -> int:
+        return invoice
+
+    with pytest.raises(
+        DefinitionError, match=r"task 'pay' at .*:\d+ is transactional, but its first parameter is no ms.Tx"
+    ):
+        _ = pay.definition
 
 
 def test_task_without_brackets_and_async_work_alike():
@@ -210,7 +236,7 @@ def test_bad_schedule_is_refused_where_it_is_written():
         on.cron("0 0 30 2 *")
     with pytest.raises(OptionError, match="never fires"):
         task(cron="0 0 30 2 *")(refund)
-    with pytest.raises(DefinitionError, match="cannot have a schedule"):
+    with pytest.raises(DefinitionError, match="cannot start by itself"):
         on.every("1h")(step(refund))
     with pytest.raises(MainspringError, match="no time zone"):
         task(every="1h", tz="Europe/Berlin")(refund)
@@ -265,7 +291,7 @@ def test_shared_defaults_stand_under_those_alone_that_can_obey_them(registry):
 
     async def order(run: Any) -> None: ...
 
-    def note() -> None: ...
+    def note(tx: Tx) -> None: ...
 
     with defaults({"timeout": "20m", "delivery": "transactional", "owner": "ann"}):
         workflow(order)

@@ -11,6 +11,7 @@ from mainspring.app.here import Here
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
 from mainspring.store.load import QueueLoad, TagLoad
 from mainspring.web.exposition import HELP, exposition
+from mainspring.web.hook_counts import HookCounts
 from mainspring.web.process import is_loopback
 from mainspring.web.routes import Routes
 from mainspring.web.token import VARIABLE, Token, find_token
@@ -53,7 +54,8 @@ async def ask(routes: Routes, path: str, *, method: str = "GET", **headers: str)
 def routes(
     look: Looked | None = None, token: Token | None = None, *, is_open: bool = True, store: Any = None
 ) -> Routes:
-    return Routes(SimpleNamespace(store=store), look or Looked(), token, is_open=is_open)  # type: ignore[arg-type]
+    door = SimpleNamespace(trouble=None, table=[], counts=HookCounts())
+    return Routes(SimpleNamespace(store=store), look or Looked(), token, is_open=is_open, door=door)  # type: ignore[arg-type]
 
 
 @pytest.mark.asyncio
@@ -158,12 +160,18 @@ def load(name: str, **more: Any) -> QueueLoad:
 
 def test_figures_are_escaped_and_idle_queues_say_nothing_waits():
     """A name of a queue cannot write lines of its own; a queue in which nothing waits is 0, not absent."""
-    text = exposition([load('a"b\\c\nd', tags={"gpu": TagLoad(3, 2.5)}), load("idle", concurrency=8)], [])
+    text = exposition(
+        [load('a"b\\c\nd', tags={"gpu": TagLoad(3, 2.5)}), load("idle", concurrency=8)],
+        [],
+        {("a/webhook", "accepted"): 3},
+    )
     name = r"a\"b\\c\nd"
     assert f'mainspring_queue_claimable_runs{{queue="{name}",tag="gpu"}} 3\n' in text
     assert f'mainspring_queue_oldest_seconds{{queue="{name}",tag="gpu"}} 2.5\n' in text
     assert 'mainspring_queue_claimable_runs{queue="idle",tag=""} 0\n' in text
     assert re.findall(r"mainspring_queue_limit_runs\{.*", text) == ['mainspring_queue_limit_runs{queue="idle"} 8']
+    assert "# TYPE mainspring_webhook_requests_total counter\n" in text
+    assert 'mainspring_webhook_requests_total{trigger="a/webhook",answer="accepted"} 3\n' in text
     for line in text.splitlines():
         assert re.fullmatch(
             r'(# (HELP|TYPE) [a-z_]+ .+)|([a-z_]+\{([a-z]+="[^"\\]*(\\.[^"\\]*)*",?)+\} [0-9.]+)', line

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.triggers import TriggerRow
 
 
 class ScheduleRow(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class Announce(msgspec.Struct, frozen=True):
     fingerprint: str
     automations: tuple[AutomationRow, ...]
     schedules: tuple[ScheduleRow, ...]
+    triggers: tuple[TriggerRow, ...] = ()
 
 
 class PauseAutomation(msgspec.Struct, frozen=True):

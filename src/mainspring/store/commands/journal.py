@@ -4,7 +4,9 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.outgoing import Message
 from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.store.commands.inbox import Publish
 
 
 class SaveOutcome(msgspec.Struct, frozen=True):
@@ -36,6 +38,9 @@ class SaveOutcome(msgspec.Struct, frozen=True):
     """True if the step has attempts, a checkpoint or a wait on record that this outcome closes."""
     asked_after: int = 0
     """The rank that had been handed to the body when it asked: what was asked for after a failure goes when the failure goes."""
+    events: tuple[Publish, ...] = ()
+    posts: tuple[Message, ...] = ()
+    """What the step sends: it is published and posted by the same commit, once."""
 
 
 class SaveAttempt(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from mainspring.domain.states import DeliveryState
+
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
     """It is so now (made by this command or by its first sending)."""
@@ -30,7 +32,17 @@ class Numbered(msgspec.Struct, frozen=True, tag="numbered"):
     number: int
 
 
+class TakenIn(msgspec.Struct, frozen=True, tag="taken_in"):
+    """The arrival is stored. `first` = by this command; else this is what became of the one that came before under its key."""
+
+    delivery: str
+    state: DeliveryState
+    run: str | None
+    first: bool
+    note: str | None = None
+
+
 DONE = Done()
 CLAIM_LOST = Refused("claim_lost", "another process owns this run now")
 
-Result = Done | Refused | Started | Numbered
+Result = Done | Refused | Started | Numbered | TakenIn

@@ -4,7 +4,9 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, OutcomeKind
+from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.journal import SaveOutcome
 
 
@@ -35,9 +37,9 @@ class ParentLink(msgspec.Struct, frozen=True):
 
 
 class SlotLink(msgspec.Struct, frozen=True):
-    """The due time of a schedule that this run serves."""
+    """The due time of a schedule that this run serves; `schedule` None = it follows a run that did, for the same slot."""
 
-    schedule: str
+    schedule: str | None
     slot_at: int
 
 
@@ -167,7 +169,8 @@ class Finish(msgspec.Struct, frozen=True):
 class Complete(msgspec.Struct, frozen=True):
     """Append the outcome of a run that is one step, at its first attempt, and end the run as succeeded with that value.
 
-    The run has asked for nothing else: nothing of it is open. `name` and `ident` are the step's; `parent` = who asked for the run.
+    The run has asked for nothing else: nothing of it is open. `name` and `ident` are the step's; `parent` = who asked for the run;
+    `events` and `posts` = what the step sends.
     Answer: Done, Refused.
     """
 
@@ -182,13 +185,15 @@ class Complete(msgspec.Struct, frozen=True):
     input: bytes | None
     output: bytes | None
     parent: str | None = None
+    events: tuple[Publish, ...] = ()
+    posts: tuple[Message, ...] = ()
 
     def outcome(self) -> SaveOutcome:
         """Return what it appends: the first outcome, of the first attempt at what was asked for first."""
         what = (OutcomeKind.STEP, OutcomeState.SUCCEEDED)
         return SaveOutcome(
             self.run, self.claim, 1, self.ident, self.name, *what, 1, 1, 0, self.started_at, self.at, self.took_us, self.automation,
-            self.input, self.output,
+            self.input, self.output, events=self.events, posts=self.posts,
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ Row = tuple[Any, ...]
 CARRIED_META: Final = "key <> 'schema' and key not like 'move.%'"
 """Which entries of `meta` belong to the store and not to its place."""
 
-COUNTED: Final = ("events", "inbox", "runs", "sessions")
+COUNTED: Final = ("deliveries", "events", "inbox", "outbox", "runs", "sessions")
 """Tables whose ids are never given twice."""
 
 LATE: Final = ("queue_backlogs",)

@@ -8,7 +8,7 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
 )
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
-from mainspring.store.handlers import schedules
+from mainspring.store.handlers import listening, schedules, triggers
 from mainspring.store.transaction import Transaction
 
 _RENAMES = (
@@ -21,6 +21,8 @@ _RENAMES = (
         "rename_run_schedules",
         "rename_in_pauses",
     ),
+    *("rename_topics", "rename_in_topics", "rename_in_deliveries", "rename_in_triggers", "rename_in_desks"),
+    *("rename_in_paces", "rename_in_gatherings", "rename_in_gathered", "rename_gathered"),
     *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
 )
 
@@ -42,6 +44,7 @@ def announce(tx: Transaction, command: Announce) -> Numbered:
             tx.change("insert_session_automation", (tx.session, row.name, row.version))
     if not overruled:
         schedules.announce_schedules(tx, command)
+        triggers.announce_triggers(tx, command)
     tx.ready = True
     return Numbered(number)
 
@@ -90,6 +93,8 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> Done | Refu
     """Undo a pause, or a retirement."""
     if tx.change("resume_automation", (command.name,)):
         tx.change("resume_schedules", (command.name,))
+        triggers.settle_paths(tx, command.name)
+        listening.forget_listeners(tx)
         tx.change("end_pauses", (tx.now, command.name))
         tx.cache.pop(("retired", command.name), None)
         tx.ready = True
@@ -100,9 +105,10 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> Done | Refu
 
 
 def retire_automation(tx: Transaction, command: RetireAutomation) -> Done | Refused:
-    """End its schedules and refuse new runs; what is unfinished goes on."""
+    """End its schedules, take nothing in for its triggers and refuse new runs; what is unfinished goes on."""
     changed = tx.change("retire_automation", (tx.now, command.name))
     tx.change("end_schedules", (tx.now, command.name))
+    listening.forget_listeners(tx)
     tx.cache.pop(("retired", command.name), None)
     return _done(changed, command.name)
 

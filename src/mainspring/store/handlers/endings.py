@@ -6,7 +6,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
-from mainspring.store.handlers import inbox, keys, partitions, queues, undoing
+from mainspring.store.handlers import inbox, keys, listening, partitions, queues, undoing
 from mainspring.store.handlers.journal import encode_failure, save_outcome
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.handlers.starts import start_run
@@ -129,7 +129,7 @@ def _hand_over(tx: Transaction, run: str, then: StartRun, row: tuple[object, ...
     # What was sent and not yet taken in is meant for who goes on.
     tx.change("carry_facts", {"heir": then.id, "run": run})
     tx.change("carry_watchers", {"heir": then.id, "run": run})
-    return (*row[:2], None, None, *row[4:])
+    return (*row[:2], None, None, *row[4:7], False)
 
 
 def end_idle(
@@ -189,7 +189,7 @@ def _tell(
     reason: FailureReason | None,
 ) -> None:
     """Let everybody know of an end who waits for it, and count it."""
-    automation, partition, parent, parent_ident, run_key, started_at, _ = row
+    automation, partition, parent, parent_ident, run_key, started_at, _, heard = row
     if partition is not None:
         partitions.free_holds(tx, run)
     if run_key is not None:
@@ -197,6 +197,8 @@ def _tell(
     if parent is not None:
         inbox.tell_parent(tx, run, str(automation), str(parent), str(parent_ident), state, result, failure)
     inbox.tell_watchers(tx, run, str(automation), state, result, failure)
+    if heard:
+        listening.tell_of_end(tx, run, str(automation), state)
     count_end(tx, str(automation), state, None if started_at is None else int(str(started_at)), reason)
 
 

@@ -7,7 +7,7 @@ from mainspring.domain.matching import event_hash, match_hash, shape_of
 from mainspring.domain.states import OutcomeState
 from mainspring.store.commands.inbox import CloseWait, OpenWait, Publish
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
-from mainspring.store.handlers import inbox
+from mainspring.store.handlers import inbox, listening
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.transaction import Transaction
 
@@ -25,6 +25,7 @@ def publish(tx: Transaction, command: Publish) -> Numbered:
         return Numbered(0)
     seq = row[0]
     data = _decode(tx.sealing.open(command.data))
+    listening.tell_of_event(tx, command.id, command.name, data)
     waits: list[tuple[str, str]] = []
     for (shape,) in tx.all("list_event_shapes", (command.name,)):
         hashed = event_hash(command.name, _decode(shape), data)

@@ -7,6 +7,7 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Refused
+from mainspring.store.handlers import events, outbox
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.transaction import Transaction
 
@@ -21,8 +22,10 @@ def encode_failure(failure: Failure | None) -> bytes | None:
 
 
 def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
-    """Append one outcome, take in its fact and close what stood open for it."""
+    """Append one outcome, take in its fact, close what stood open for it and send what it sends."""
     c = command
+    if c.events:
+        tx.hold_all("event", {(event.name,) for event in c.events})
     run, ident = c.run, c.ident
     failure = None if c.failure is None else _encode(c.failure)
     if not tx.change(
@@ -35,6 +38,9 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
         tx.change("take_in_fact", (c.inbox, run))
     if c.marked:
         _close(tx, run, ident, c.state)
+    for event in c.events:
+        events.publish(tx, event)
+    outbox.post(tx, run, ident, c.posts)
     if c.kind in STEPS:
         if c.state is OutcomeState.FAILED:
             tx.count(c.automation, steps=1, step_errors=1)

@@ -6,8 +6,10 @@ from typing import Any, Final
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import journal as saved
+from mainspring.store.commands import outbox as sent
 from mainspring.store.commands import runs
 from mainspring.store.commands import sessions as lives
+from mainspring.store.commands import triggers as come
 from mainspring.store.commands import wrapped as told
 from mainspring.store.handlers import (
     audit,
@@ -15,14 +17,17 @@ from mainspring.store.handlers import (
     claims,
     endings,
     events,
+    holding,
     inbox,
     journal,
     locks,
+    outbox,
     queues,
     reopening,
     schedules,
     sessions,
     starts,
+    triggers,
     upkeep,
     wrapped,
 )
@@ -50,6 +55,10 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     facts.Publish: events.publish,
     facts.OpenWait: events.open_wait,
     facts.CloseWait: events.close_wait,
+    sent.TakeQueues: outbox.take_queues,
+    sent.SettleQueue: outbox.settle_queue,
+    sent.SendAgain: outbox.send_again,
+    sent.DiscardMessage: outbox.discard_message,
     lives.OpenSession: sessions.open_session,
     lives.Beat: sessions.beat,
     lives.DrainSession: sessions.drain_session,
@@ -70,6 +79,14 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     acts.BreakLock: locks.break_lock,
     acts.SetMeta: locks.set_meta,
     acts.Prune: upkeep.prune,
+    come.TakeIn: triggers.take_in,
+    come.RefuseArrival: triggers.refuse_arrival,
+    come.Decide: triggers.decide,
+    come.LetGo: holding.let_go,
+    come.Gather: holding.gather,
+    come.Replay: triggers.replay,
+    come.ForgetSource: triggers.forget_source,
+    come.ReportDesk: triggers.report_desk,
     told.DescribeWrapped: wrapped.describe_wrapped,
     told.RecordRun: wrapped.record_run,
     acts.Audited: lambda tx, command: audit.audited(tx, command, HANDLERS),

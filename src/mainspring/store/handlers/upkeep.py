@@ -15,6 +15,9 @@ _HOUR_MS = 3_600_000
 FOLD_AFTER_MS = 48 * _HOUR_MS
 """Figures older than this are kept by the hour."""
 
+KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
+"""A key of what arrived counts once for so long at least, whatever the retention of events."""
+
 _OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "runs")
 
 
@@ -36,9 +39,11 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     tx.change("prune_run_keys", (tx.now,))
     if command.events_before is not None:
         _prune_events(tx, command.events_before, command.limit)
+        _prune_deliveries(tx, command.events_before, command.limit)
     if command.rollups_before is not None:
         tx.change("prune_rollups", (command.rollups_before,))
         tx.change("prune_rollup_details", (command.rollups_before,))
+    tx.change("prune_outlets", (tx.now,))
     _fold(tx)
     return Numbered(len(gone))
 
@@ -47,6 +52,17 @@ def _prune_events(tx: Transaction, before: int, limit: int) -> None:
     seqs = json.dumps([row[0] for row in tx.all("list_prunable_events", (tx.now, before, limit))])
     tx.change("prune_event_matches", (seqs,))
     tx.change("prune_events", (seqs,))
+
+
+def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
+    """Forget what arrived, and with it that its key counted; what is undecided stays."""
+    before = min(before, tx.now - KEYS_COUNT_FOR_MS)
+    seqs = json.dumps([row[0] for row in tx.all("list_prunable_deliveries", (before, limit))])
+    tx.change("prune_deliveries", (seqs,))
+    tx.change("give_up_gathered", ("the others did not come", tx.now, before))
+    for query in ("prune_gathered", "prune_gatherings"):
+        tx.change(query, (before,))
+    tx.change("prune_paces", (tx.now,))
 
 
 def _fold(tx: Transaction) -> None:

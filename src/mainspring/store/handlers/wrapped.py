@@ -4,7 +4,7 @@ from mainspring.domain.states import TERMINAL, FailureReason, RunState
 from mainspring.store.commands.automations import Announce
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
-from mainspring.store.handlers import endings, partitions, schedules
+from mainspring.store.handlers import endings, listening, partitions, schedules
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.transaction import Transaction
 
@@ -106,6 +106,7 @@ def _follow(tx: Transaction, command: RecordRun, *, started: int) -> None:
     tx.change("add_rollup", (tx.session or 0, c.automation, c.finished_at - c.finished_at % _MINUTE_MS, *figures))
     if c.reason is not None:
         tx.detail(c.automation, f"reason:{c.reason}")
+    listening.tell_of_end(tx, c.id, c.automation, c.state)
 
 
 def _bind(tx: Transaction, command: RecordRun) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import FencedError, MainspringError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import CommitReport
@@ -136,7 +136,7 @@ class PostgresDatabase(GroupingDatabase):
         asked = self.lease.ask() if renews else 0.0
         try:
             report = super().commit(commands, again=again)
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, StoreFullError) as error:
             if self.session is not None and self.gives_up and self.lease.is_over:
                 raise FencedError(
                     f"the lease of session {self.session} is over: its runs may belong to others now\n{error.message}",
@@ -151,11 +151,11 @@ class PostgresDatabase(GroupingDatabase):
         return report
 
     def _beat_meanwhile(self) -> None:
-        """Renew the lease where only this group does not get through: who waits for another one's lock is not silent."""
+        """Renew the lease where only this group does not get through: who waits for another one's lock, or for room, is not silent."""
         is_connected = self.connection is not None and not self.connection.closed
         if self.session is not None and self.lease.is_due and is_connected:
             asked = self.lease.ask()
-            with contextlib.suppress(StoreUnavailableError):
+            with contextlib.suppress(StoreUnavailableError, StoreFullError):
                 super().commit([Beat()])
                 self.lease.renew(asked)
 

@@ -18,7 +18,15 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mainspring.domain.errors import ConfigError, NotSent, Transient
 from mainspring.domain.server_url import SERVER_HINT, take_schema, unreadable
-from mainspring.store.effects import TABLE, Effect, Parameters, Row, TransactionError, UnknownCommitError
+from mainspring.store.effects import (
+    TABLE,
+    EarlierAttemptError,
+    Effect,
+    Parameters,
+    Row,
+    TransactionError,
+    UnknownCommitError,
+)
 from mainspring.store.postgres.address import CONNECTION_DEFAULTS
 
 CREATE = f"""create table if not exists {TABLE} (
@@ -33,7 +41,12 @@ select set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives
        set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on'
                                         else current_setting('synchronous_commit') end, false)
 """
+_NOTICE_DEATH = "set client_connection_check_interval = 2000"
+_NOTICES_DEATH_FROM = 140_000
 _LOOK = "select to_regclass(%s) is not null, to_regclass('audit_log') is not null and to_regclass('session_automations') is not null"
+# Not by to_regclass, which may still know from the look before that there was none.
+_WAS_MADE = """select 1 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+where relname = %s and nspname = current_schema()"""
 _CLAIM = f"""insert into {TABLE} (key, result, run, step, at, unfinished) values (%s, '', '', '', 0, 'a step that is being done')
 on conflict (key) do nothing"""  # noqa: S608 - a name of ours
 _FIND = f"select result from {TABLE} where key = %s"  # noqa: S608 - a name of ours
@@ -49,7 +62,7 @@ _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 class PostgresEffectDatabase:
-    """`url` as configured; `busy_for` is how long an attempt waits for another one with its key before it fails as one to be tried again.
+    """`url` as configured; `busy_for` is how long an attempt waits for another one with its key before it gives way to it.
 
     Raises (from the constructor):
         ConfigError: the address cannot be read.
@@ -100,6 +113,10 @@ class PostgresEffectDatabase:
     def _prepare(self, raw: "_Guarded") -> None:
         schema = None if self.schema is None else sql.Identifier(self.schema).as_string(raw)
         raw.execute(_OPENING, {"schema": schema})
+        if raw.info.server_version >= _NOTICES_DEATH_FROM:
+            # Else a statement of a client that died runs on to its end, and whoever goes on waits for it.
+            with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # the server's system cannot look
+                raw.execute(_NOTICE_DEATH)
         found = raw.execute(_LOOK, (TABLE,)).fetchone()
         assert found is not None
         is_there, is_store = found
@@ -113,7 +130,9 @@ class PostgresEffectDatabase:
         try:
             with raw.transaction():
                 raw.execute("select pg_advisory_xact_lock(hashtext(%s))", (TABLE,))
-                raw.execute(CREATE)
+                # An index "if not exists" would wait for all who write in the table before it finds that it is there.
+                if not raw.execute(_WAS_MADE, (TABLE,)).fetchone():
+                    raw.execute(CREATE)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as fault:
             raise ConfigError(
                 f"the table {TABLE} cannot be made in the database {self.name!r}\nat {self.shown}: {str(fault).splitlines()[0]}",
@@ -208,7 +227,7 @@ class PostgresEffectConnection:
         """Return the result of the effect with this key; if it was not done, hold the key until the end of the transaction.
 
         Raises:
-            Transient: another attempt with this key took too long.
+            EarlierAttemptError: another attempt with this key took too long.
         """
         with self.raw.as_ours():
             waiting = self.raw.execute(
@@ -219,7 +238,7 @@ class PostgresEffectConnection:
             try:
                 claimed = self.raw.execute(_CLAIM, (key,)).rowcount
             except psycopg.errors.LockNotAvailable as fault:
-                raise Transient(
+                raise EarlierAttemptError(
                     f"another attempt of this step is still being done in the database {self._database.name!r}\nat {self._database.shown}"
                 ) from fault
             self.raw.execute("select set_config('lock_timeout', %s, true)", (before[1],))

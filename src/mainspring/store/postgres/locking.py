@@ -11,7 +11,8 @@ from typing import Any
 
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
-from mainspring.store.commands import journal, runs, sessions
+from mainspring.store.commands import journal, outbox, runs, sessions
+from mainspring.store.commands import triggers as come
 from mainspring.store.postgres.arrays import Texts, texts
 from mainspring.store.postgres.transaction import PostgresTransaction
 
@@ -20,7 +21,8 @@ _STOPPED = (runs.Halt, runs.Reopen, runs.GiveResult)
 _LOCKED_BY_NOBODY = frozenset(
     {runs.Complete, runs.Annotate, journal.SaveOutcome, journal.SaveAttempt, journal.SaveCheckpoint, sessions.Beat}
 )
-"""What an owner writes down about its own run: nobody else decides upon that, so nothing is locked beforehand."""
+"""What an owner writes down about its own run: nobody else decides upon that, so nothing but its events is locked beforehand."""
+_TAKING_IN = (come.TakeIn, come.Decide, come.LetGo, come.Gather)
 _OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
 
@@ -65,7 +67,7 @@ def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
 def _apart(commands: list[Any]) -> tuple[list[runs.Complete], list[Any]]:
     """Return the ends of runs of one step, of which there may be hundreds, and all others that name something to lock."""
     ends = [command for command in commands if type(command) is runs.Complete]
-    return ends, [command for command in commands if type(command) not in _LOCKED_BY_NOBODY]
+    return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or bool(getattr(c, "events", ()))]
 
 
 def _touched_by(part: Any) -> set[str]:
@@ -82,7 +84,8 @@ def _touched_by(part: Any) -> set[str]:
 
 def _locks_alone(commands: list[Any]) -> bool:
     """Tell whether a group is one command whose handler asks for its locks in time, and holds nothing else yet."""
-    return len(commands) == 1 and not isinstance(commands[0], (acts.Audited, runs.Complete, *_ENDING, *_STOPPED))
+    several = (acts.Audited, runs.Complete, *_ENDING, *_STOPPED, *_TAKING_IN)
+    return len(commands) == 1 and not isinstance(commands[0], several)
 
 
 def _lines(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:
@@ -96,6 +99,7 @@ def _parts(command: Any) -> Iterator[Any]:
         inner = getattr(command, name, None)
         if inner is not None:
             yield from _parts(inner)
+    yield from getattr(command, "events", ())
 
 
 def _first_of(command: Any) -> set[tuple[str, ...]]:
@@ -105,6 +109,16 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
             return {("partition", queue, partition)}
         case facts.Publish(name=name) | facts.OpenWait(kind="event", name=name):
             return {("event", name)}
+        case come.TakeIn(trigger=trigger, key=key, by=by, pace=pace):
+            return {("delivery", trigger, key), *(() if pace.is_plain else [("pace", trigger, by)])}
+        case come.Decide(delivery=delivery, trigger=trigger, by=by, pace=pace):
+            return {("delivery", delivery), *(() if pace.is_plain else [("pace", trigger, by)])}
+        case come.LetGo(trigger=trigger, by=by):
+            return {("pace", trigger, by)}
+        case come.Gather(trigger=trigger, per=per):
+            return {("pace", trigger, per)}
+        case come.ForgetSource(trigger=trigger, key=key):
+            return {("delivery", trigger, key)}
     return set()
 
 
@@ -120,4 +134,6 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("schedule", schedule)}
         case acts.TakeLock(name=name):
             return {("lock", name)}
+        case outbox.TakeQueues():
+            return {("outlets",)}
     return set()

@@ -5,6 +5,7 @@ killed at any statement leaves either the old or the new form. An advisory lock 
 the others find it done. A role without the right to change tables opens a store that needs no change.
 """
 
+import functools
 import re
 from importlib import resources
 from math import inf
@@ -24,8 +25,9 @@ _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _PARTS = re.compile(r"\$\$.*?\$\$|--[^\n]*|'(?:[^']|'')*'|;", re.DOTALL)
 
 
+@functools.cache
 def migrations() -> list[Migration]:
-    """Return the migrations this version knows, in order."""
+    """Return the migrations this version knows, in order; read once a process."""
     folder = resources.files("mainspring.store.postgres") / "migrations"
     found = [
         (int(match[1]), match[2], entry.read_text(encoding="utf-8"))

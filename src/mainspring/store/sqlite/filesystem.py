@@ -37,15 +37,15 @@ def file_system_of(path: Path, mountinfo: str) -> tuple[str, str]:
 
     Of several mounts on one point the last one is in force. ("", "") if the text does not tell.
     """
-    found, best = ("", ""), -1
+    found, best, inside = ("", ""), -1, f"{path}/"  # texts: it is asked at each opening of a store, of each mount
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
-        fields = left.split()
+        fields = left.split(maxsplit=5)
         if len(fields) < 5 or not right:
             continue
-        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4])
-        if path.is_relative_to(point) and len(point) >= best:
-            found, best = (right.split()[0], point), len(point)
+        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4]) if "\\" in fields[4] else fields[4]
+        if len(point) >= best and inside.startswith(point if point.endswith("/") else f"{point}/"):
+            found, best = (right.split(maxsplit=1)[0], point), len(point)
     return found
 
 

@@ -5,6 +5,7 @@ at any statement leaves either the old or the new form. Must be called inside th
 migrates, the others find it done.
 """
 
+import functools
 import re
 from importlib import resources
 
@@ -21,8 +22,9 @@ APPLICATION_ID = 0x4D_53_50_47
 """Says in the file's header that it is a store of ours (MSPG)."""
 
 
+@functools.cache
 def migrations() -> list[Migration]:
-    """Return the migrations this version knows, in order."""
+    """Return the migrations this version knows, in order; read once a process."""
     folder = resources.files("mainspring.store.sqlite") / "migrations"
     found = [
         (int(match[1]), match[2], entry.read_text(encoding="utf-8"))

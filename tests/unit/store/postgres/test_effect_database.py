@@ -1,6 +1,8 @@
 """The user's database on a server: what is refused, what is guarded, what a cut commit means, and who waits for whom."""
 
 import contextlib
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,11 +12,11 @@ import psycopg
 import pytest
 
 from mainspring.domain.classify import Kind, classify
-from mainspring.domain.errors import ConfigError, NotSent, Transient
-from mainspring.store.effects import Effect, TransactionError, UnknownCommitError
+from mainspring.domain.errors import ConfigError, NotSent
+from mainspring.store.effects import EarlierAttemptError, Effect, TransactionError, UnknownCommitError
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect as connect_store
-from mainspring.store.postgres.effect_database import PostgresEffectConnection, PostgresEffectDatabase
+from mainspring.store.postgres.effect_database import CREATE, PostgresEffectConnection, PostgresEffectDatabase
 from mainspring.store.postgres.migrate import migrate
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
@@ -159,10 +161,10 @@ def test_second_attempt_waits_for_the_first_and_finds_its_effect(
     assert rows(url) == [(1,)]
 
 
-def test_attempt_that_waits_too_long_is_tried_again(url: str, connection: PostgresEffectConnection) -> None:
-    """The first one still stands after the patience: that is a passing failure, and nothing was done."""
+def test_attempt_that_waits_too_long_gives_way(url: str, connection: PostgresEffectConnection) -> None:
+    """The first one still stands after the patience: nothing was done, and that is no failure of the step."""
     connection.find("k")
-    with pytest.raises(Transient, match="another attempt"):
+    with pytest.raises(EarlierAttemptError, match="another attempt"):
         attempt(PostgresEffectDatabase("default", url, busy_for=timedelta(milliseconds=50)), 2)
     assert rows(url) == []
 
@@ -195,6 +197,42 @@ def test_commit_that_is_cut_is_unknown_and_found_out(url: str, postgres: Postgre
         assert cut != "after" or found == [b"1"]
     finally:
         proxy.close()
+
+
+def test_first_steps_of_a_database_do_not_wait_for_each_other(url: str) -> None:
+    """Who looked before the table of effects was there, and comes after it was made, is not held up by whoever writes in it."""
+    database, schema, opened = PostgresEffectDatabase("default", url), read_address(url).schema, threading.Event()
+
+    def open_late() -> None:
+        database.open().close()
+        opened.set()
+
+    with psycopg.connect(read_address(url).conninfo, autocommit=True, options=f"-csearch_path={schema}") as holder:
+        holder.execute("select pg_advisory_lock(hashtext('mainspring_effects'))")
+        late = threading.Thread(target=open_late)
+        late.start()
+        looking = "select 1 from pg_locks where locktype = 'advisory' and not granted and pid <> pg_backend_pid()"
+        while not holder.execute(looking).fetchone():
+            assert late.is_alive()
+        holder.execute(CREATE.encode())
+        with contextlib.closing(database.open()) as first:
+            first.begin()
+            first.find("k")
+            holder.execute("select pg_advisory_unlock_all()")
+            assert opened.wait(30)
+    late.join()
+
+
+def test_statement_of_a_client_that_died_ends_soon(url: str, database: PostgresEffectDatabase) -> None:
+    """Its server looks whether it is still there, so the next attempt need not wait for the end of what nobody wants."""
+    dead = database.open()
+    dead.begin()
+    dead.find("k")
+    dead.raw.pgconn.send_query(b"select pg_sleep(600)")
+    with socket.socket(fileno=os.dup(dead.raw.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)  # what the kernel does for a process that was killed
+    assert attempt(database, 2) == b"2"
+    dead.close()
 
 
 def test_conflicts_of_the_database_are_passing_failures() -> None:

@@ -10,6 +10,7 @@ from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import run
 from tests.contract.store.clock import FakeClock
+from tests.postgres_plans import plan_of
 
 HOT = (
     *("save_outcomes", "save_attempts", "save_checkpoints", "annotate_runs", "suspend_runs", "finish_runs", "complete_runs"),
@@ -38,9 +39,7 @@ def group(postgres):
     connection.execute("begin")
     run(connection.cursor(), TEXTS["open_group"], database._opening)
     connection.execute(HISTORY)
-    connection.execute(
-        "set local plan_cache_mode = force_generic_plan"
-    )  # `explain (generic_plan)`, also where 16 is still to come
+    connection.execute("set local plan_cache_mode = force_generic_plan")
     yield connection
     database.close()
 
@@ -48,18 +47,14 @@ def group(postgres):
 @pytest.mark.parametrize("name", HOT)
 def test_hot_statement_goes_by_an_index(group, name):
     """No plan reads a whole table."""
-    text = TEXTS[name]
-    count = max(map(int, re.findall(r"\$(\d+)", text)), default=0)
-    values = f"({', '.join(['null'] * count)})" if count else ""
-    group.execute(f"prepare {name} as {text}")
-    plan = [row[0] for row in group.execute(f"explain execute {name}{values}").fetchall()]
+    plan = plan_of(group, TEXTS[name])
     assert not [line for line in plan if "Seq Scan" in line], "\n".join(plan)
 
 
 @pytest.mark.parametrize("name", BY_ID)
 def test_statement_about_named_runs_reads_no_other_run(group, name):
     """Runs that are named are found one by one, however few seemed ready, running or unfinished when the plan was made."""
-    plan = [row[0] for row in group.execute(f"explain (generic_plan) {TEXTS[name]}").fetchall()]
+    plan = plan_of(group, TEXTS[name])
     looks = [
         (line, after)
         for line, after in zip(plan, [*plan[1:], ""], strict=True)
@@ -79,7 +74,7 @@ def test_statement_about_named_runs_could_go_by_no_partial_index(group, name):
     ).fetchall()
     group.execute("savepoint whole")
     group.execute("alter table runs drop constraint runs_id_key")
-    plan = [row[0] for row in group.execute(f"explain (generic_plan) {TEXTS[name]}").fetchall()]
+    plan = plan_of(group, TEXTS[name])
     group.execute("rollback to savepoint whole")
     used = {index for (index,) in partial for line in plan if re.search(rf"\b{index}\b", line)} - {"runs_parent"}
     assert not used, "\n".join(plan)

@@ -7,9 +7,12 @@ import pytest
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
-from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.domain.outgoing import Message
+from mainspring.domain.pace import Pace
+from mainspring.domain.states import AttemptState, DeliveryState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands import automations as acts
-from mainspring.store.commands import inbox, journal, runs, sessions, wrapped
+from mainspring.store.commands import inbox, journal, outbox, runs, sessions, wrapped
+from mainspring.store.commands import triggers as come
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.handlers.table import HANDLERS
 from tests.unit.store.sqlite.stores import StandingClock, claim, do, open_database, opening, starting
@@ -19,12 +22,21 @@ ANNOUNCE = acts.Announce(
     fingerprint="f",
     automations=(ROW, acts.AutomationRow(name="b", kind="workflow", version=1, fingerprint="g", definition=b"{}")),
     schedules=(acts.ScheduleRow(name="a", automation="a", spec=b"{}", next_slot_at=5),),
+    triggers=(
+        come.TriggerRow("a/hook", "a", "webhook", b"{}", "/in"),
+        come.TriggerRow("b/runs", "b", "runs", b"{}", None, (come.Topic("run", "a", "[]"),)),
+    ),
 )
 BROKEN = Failure(type="ValueError", code="permanent", message="no")
 OUTCOME = journal.SaveOutcome(
     run="mine", claim=1, rank=1, ident="s", name="s", kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, asked=1, attempt=1,
     generation=0, started_at=1, at=2, took_us=3, automation="a", output=b"1",
 )  # fmt: skip
+SENT: dict[str, Any] = {
+    "events": (inbox.Publish("ev", "paid", b"{}", 2**50),),
+    "posts": (Message("m1", "orders/eu", b"1"),),
+}
+POSTS = tuple(Message(name, queue, b"1") for name, queue in (("m7", "q/a"), ("m8", "q/b"), ("m9", "q/c")))
 ATTEMPT = journal.SaveAttempt(
     run="mine",
     claim=1,
@@ -49,6 +61,7 @@ COMMANDS: list[Any] = [
     runs.Release(run="mine", claim=1, rank=0),
     runs.Finish(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
     runs.Complete("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1"),
+    runs.Complete("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1", events=SENT["events"], posts=SENT["posts"]),
     runs.Halt(run="mine", claim=1, reason=FailureReason.DRIFT, rank=0),
     runs.Annotate(run="mine", claim=1, tags=b'{"a":"b"}', published=b"1"),
     acts.Audited("cmd-reopen", "me", "retry", "failed", runs.Reopen(run="failed")),
@@ -94,6 +107,11 @@ COMMANDS: list[Any] = [
     acts.Audited("cmd-break", "me", "break", "l", acts.BreakLock(name="l")),
     acts.SetMeta(key="k", value="v"),
     acts.SetMeta(key="k", value=None),
+    outbox.TakeQueues("new", 1_000, 9, 9),
+    outbox.SettleQueue("old", "q/a", sent=(1,)),
+    outbox.SettleQueue("old", "q/a", refused=(outbox.Refusal(1, "no"),), away="gone", retry_after_ms=5),
+    acts.Audited("cmd-again", "me", "send again", "m8", outbox.SendAgain("m8")),
+    acts.Audited("cmd-drop", "me", "discard", "m8", outbox.DiscardMessage("m8")),
     wrapped.DescribeWrapped(msgspec.structs.replace(ROW, name="w", kind="script")),
     wrapped.RecordRun(
         id="told",
@@ -108,6 +126,41 @@ COMMANDS: list[Any] = [
         started_at=1,
         finished_at=2,
     ),
+    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", start=starting("arrived")),
+    come.TakeIn(
+        id="d1",
+        trigger="a/hook",
+        key="k1",
+        body_hash="h",
+        body=b"x",
+        pace=Pace.parse(throttle="1m"),
+        start=starting("arrived"),
+    ),
+    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", pace=Pace.parse(batch=2)),
+    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", filtered=True),
+    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", refused="no such field"),
+    come.RefuseArrival(id="d1", trigger="a/hook", why="signature", note="it is wrong", body=b"x"),
+    come.Decide(trigger="a/hook", delivery="asked", state=DeliveryState.STARTED, start=starting("decided")),
+    come.Decide(trigger="a/hook", delivery="asked", state=DeliveryState.FILTERED, note="no"),
+    come.LetGo(trigger="a/hook", by="", deliveries=("kept",), pace=Pace.parse(debounce="1s"), start=starting("let-go")),
+    come.LetGo(trigger="a/hook", by="", deliveries=("kept",), pace=Pace.parse(debounce="1s"), start=None, note="gone"),
+    come.Gather(
+        trigger="b/runs", per="p", wanted=1, deadline_at=9, delivery="ended", automation="a", run="x", state="failed"
+    ),
+    come.Gather(
+        trigger="b/runs",
+        per="p",
+        wanted=1,
+        deadline_at=9,
+        delivery="ended",
+        automation="a",
+        run="x",
+        counts=True,
+        start=starting("gathered"),
+    ),
+    come.Replay(id="d1", delivery="kept"),
+    come.ForgetSource(trigger="a/hook", key="done"),
+    come.ReportDesk("a/hook", 5, None, None),
     acts.Prune(
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
     ),
@@ -138,9 +191,13 @@ def filled(open_one):
             claim(neighbour, "c-theirs", 1)
     do(
         database,
-        msgspec.structs.replace(OUTCOME, run="halted", state=OutcomeState.REFUSED, output=None, failure=BROKEN),
+        msgspec.structs.replace(
+            OUTCOME, run="halted", state=OutcomeState.REFUSED, output=None, failure=BROKEN, posts=POSTS
+        ),
     )
     do(database, HALT)
+    do(database, outbox.TakeQueues("old", 2**40, 2, 1))
+    do(database, outbox.SettleQueue("old", "q/b", refused=(outbox.Refusal(2, "no"),)))
     do(database, acts.PauseAutomation(name="b", until_at=None, by="me", reason=None))
     do(database, runs.Finish(run="failed", claim=1, state=RunState.FAILED, rank=0, failure=BROKEN, failed_ident="s"))
     do(database, runs.Finish(run="done", claim=1, state=RunState.SUCCEEDED, rank=0))
@@ -150,6 +207,16 @@ def filled(open_one):
     do(database, starting("queued"))
     kid = msgspec.structs.replace(starting("kid"), automation="b", parent=runs.ParentLink("mine", "kid", 1))
     do(database, kid)
+    arrived = come.TakeIn(
+        id="kept", trigger="a/hook", key="kept", body_hash="h", body=b"x", pace=Pace.parse(debounce="1s")
+    )
+    do(database, arrived)
+    do(database, msgspec.structs.replace(arrived, id="asked", key="asked", pace=Pace(), filtered=True))
+    do(database, msgspec.structs.replace(arrived, id="done", key="done", pace=Pace()))
+    do(
+        database,
+        msgspec.structs.replace(arrived, id="ended", trigger="b/runs", key="ended", pace=Pace(), filtered=True),
+    )
     neighbour.close()
     clock.now_at += 1_000
     return database

@@ -6,11 +6,12 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.commands.runs import Annotate, Complete, Finish, Suspend
-from mainspring.store.handlers import inbox
+from mainspring.store.handlers import inbox, listening
 from mainspring.store.handlers.endings import count_end, count_ends
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
-from mainspring.store.postgres.bulk.kind import Kind, run_of
+from mainspring.store.postgres.bulk.kind import Kind, publishes_nothing, run_of
+from mainspring.store.postgres.bulk.outbox import post_all
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 
@@ -41,8 +42,10 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
         tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
         _follow(tx, [(*ended[c.run][:2], c.run, c.state) for c in mine])
         for c in mine:
-            automation, _, started_at = ended[c.run]
+            automation, _, started_at, heard = ended[c.run]
             count_end(tx, automation, c.state, started_at, c.reason)
+            if heard:
+                listening.tell_of_end(tx, c.run, automation, c.state)
     return [DONE if c.run in ended else None for c in commands]
 
 
@@ -60,15 +63,18 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
     ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbb", rows), *said))}
     mine = [c for c in commands if c.run in ended]
     if mine:
+        post_all(tx, mine)
         _follow(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in mine])
         took: dict[str, list[int]] = {}
-        for automation, _, started_at in ended.values():
+        for automation, _, started_at, _ in ended.values():
             took.setdefault(automation, []).append(tx.now - started_at)
         for automation, spans in took.items():
             tx.count(automation, steps=len(spans))
             count_ends(tx, automation, RunState.SUCCEEDED, spans)
         watched = {row[0] for row in tx.all("list_watched", (texts([c.run for c in mine]),))}
         for c in mine:
+            if ended[c.run][3]:
+                listening.tell_of_end(tx, c.run, c.automation, RunState.SUCCEEDED)
             if c.run in watched:
                 inbox.tell_watchers(tx, c.run, c.automation, RunState.SUCCEEDED, c.output, None)
     return [DONE if c.run in ended else None for c in commands]
@@ -90,5 +96,5 @@ def _annotate(tx: PostgresTransaction, commands: list[Annotate]) -> list[Done | 
 
 SUSPENSIONS = Kind(_suspend, run_of)
 ENDS = Kind(_finish, run_of, plain=_alone)
-COMPLETIONS = Kind(_complete, run_of)
+COMPLETIONS = Kind(_complete, run_of, plain=publishes_nothing)
 ANNOTATIONS = Kind(_annotate, run_of)

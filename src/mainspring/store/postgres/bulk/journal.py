@@ -7,7 +7,8 @@ from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveO
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.handlers.journal import STEPS, encode_failure
 from mainspring.store.postgres.arrays import columns, numbers, texts
-from mainspring.store.postgres.bulk.kind import Kind
+from mainspring.store.postgres.bulk.kind import Kind, publishes_nothing
+from mainspring.store.postgres.bulk.outbox import post_all
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 
@@ -23,6 +24,7 @@ def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list
     taken = [c for c in mine if c.inbox is not None]
     if taken:
         tx.later("take_in_facts", (numbers([c.inbox for c in taken]), texts([c.run for c in taken])))
+    post_all(tx, mine)
     marked = [c for c in mine if c.marked]
     if marked:
         _close(tx, marked)
@@ -72,6 +74,6 @@ def _save_checkpoints(tx: PostgresTransaction, commands: list[SaveCheckpoint]) -
     return [DONE if (c.run, c.ident) in saved else None for c in commands]
 
 
-OUTCOMES = Kind(_save_outcomes, lambda c: (c.run, c.rank))
+OUTCOMES = Kind(_save_outcomes, lambda c: (c.run, c.rank), plain=publishes_nothing)
 ATTEMPTS = Kind(_save_attempts, _attempt_of)
 CHECKPOINTS = Kind(_save_checkpoints, lambda c: (c.run, c.ident))

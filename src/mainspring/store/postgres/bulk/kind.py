@@ -13,6 +13,11 @@ def run_of(command: Any) -> str:
     return str(command.run)
 
 
+def publishes_nothing(_tx: PostgresTransaction, commands: Sequence[Any]) -> list[bool]:
+    """Tell of each outcome whether it has no event for other runs: then it concerns its own alone."""
+    return [not command.events for command in commands]
+
+
 class Kind(msgspec.Struct, frozen=True):
     """One kind of command.
 

@@ -6,10 +6,11 @@ with ended as (
          as wanted(run, claim, ident, name, started_at, at, took_us, input, output)
     where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?12 and runs.state || '' in {{sources.succeed}}
       and runs.partition is null and runs.parent is null
-    returning wanted.*, runs.automation, runs.run_key, runs.started_at as begun_at
+    returning wanted.*, runs.automation, runs.run_key, runs.started_at as begun_at,
+              exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation) as heard
 ),
 saved as (
     insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, started_at, at, took_us, asked_after)
     select run, 1, ident, name, cast(?10 as text), cast(?11 as text), 1, 1, 0, claim, input, output, started_at, at, took_us, 0 from ended
 )
-select run, automation, run_key, begun_at from ended
+select run, automation, run_key, begun_at, heard from ended

@@ -5,4 +5,5 @@ from (select * from unnest(cast(?1 as text[]), cast(?2 as bigint[]), cast(?3 as 
             cast(?7 as text[]), cast(?8 as text[]), cast(?9 as bytea[])) limit cardinality(cast(?1 as text[])))
      as wanted(run, claim, state, rank, result, failure, reason, failed_ident, detail)
 where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?10 and runs.state || '' in {{sources.succeed}}
-returning runs.id, runs.automation, runs.run_key, runs.started_at
+returning runs.id, runs.automation, runs.run_key, runs.started_at,
+          exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation)

@@ -1,0 +1,31 @@
+"""An inbox of files: each CSV is taken in once, then lies in inbox/done or inbox/failed.
+
+    mkdir examples/inbox && mainspring up -m examples/inbox.py
+    printf 'name,amount\nAnn,12.50\nBob,7\n' > examples/inbox/payments.csv
+
+Teaches: a watched folder, which lies beside the code that names it; a file is taken in when it has settled, and never twice for one
+content, whatever is killed meanwhile; a file that failed is put right and moved back, which starts it anew; names are bytes, and `file`
+finds its own whatever they are.
+"""
+
+import csv
+from decimal import Decimal, InvalidOperation
+
+import mainspring as ms
+
+
+@ms.on.files("inbox", pattern="*.csv", settle="1s", after_success="done", after_failure="failed")
+@ms.task
+def book(file: ms.File) -> Decimal:
+    """Add up the amounts of one file."""
+    total = Decimal(0)
+    with file.as_path().open(encoding="utf-8", newline="") as opened:
+        for number, row in enumerate(csv.DictReader(opened), 2):
+            try:
+                total += Decimal(row["amount"])
+            except (KeyError, TypeError, InvalidOperation):
+                raise ms.Permanent(
+                    f"{file.name}, line {number}: there is no amount",
+                    hint="Mend the file and move it back to the inbox.",
+                ) from None
+    return total

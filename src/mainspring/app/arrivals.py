@@ -1,0 +1,109 @@
+"""What takes arrivals in beside the web process, and decides on them: the router, and a desk for each queue and folder.
+
+Hosted by the scheduler process, and by a program that is its own worker (`App.running()`).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.sealing import Sealing
+from mainspring.store.process_store import ProcessStore
+from mainspring.triggers.intake import Intake
+from mainspring.triggers.known import KnownTrigger, KnownTriggers
+from mainspring.triggers.router import OffLoop, Router
+
+_LOG = logging.getLogger("mainspring.arrivals")
+_SOON_S = 0.01
+"""Many changes make one look."""
+_LOOK_EVERY_S = 1.0
+_AGAIN_S = 5.0
+
+
+class Desk(Protocol):
+    """Fetches what arrives for one trigger until it is cancelled; a broker or folder that is away does not end it."""
+
+    def run(self) -> Coroutine[Any, Any, None]:
+        """Fetch, for ever."""
+        ...
+
+
+MakeDesk = Callable[[KnownTrigger, Intake], Desk | None]
+
+
+class Arrivals:
+    """Made and used in `loop`'s thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: ProcessStore,
+        clock: Clock,
+        sealing: Sealing,
+        off_loop: OffLoop,
+        make_desk: MakeDesk = lambda known, intake: None,
+    ) -> None:
+        self._loop = loop
+        self.known = KnownTriggers(store.reader)
+        self.intake = Intake(store, self.known, clock, sealing)
+        self._router = Router(loop, store, store.reader, self.known, clock, sealing, off_loop)
+        self._make_desk = make_desk
+        self._desks: dict[str, tuple[KnownTrigger, asyncio.Task[None]]] = {}
+        self._planned = False
+        self._keeping: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._router.look()
+        self._keeping = self._loop.create_task(self._keep())
+
+    def changed(self) -> None:
+        """Something may be new in the store."""
+        if not self._planned:
+            self._planned = True
+            self._loop.call_later(_SOON_S, self._look)
+
+    async def close(self) -> None:
+        """Take nothing in any more."""
+        self._router.close()
+        tasks = [task for _, task in self._desks.values()]
+        tasks += [self._keeping] if self._keeping is not None else []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _look(self) -> None:
+        self._planned = False
+        self._router.look()
+
+    async def _keep(self) -> None:
+        """Keep one desk for each trigger that has one, as it is announced now. The router reads the triggers."""
+        while True:
+            wanted = {known.name: known for known in self.known}
+            for name, (known, task) in list(self._desks.items()):
+                if wanted.get(name) != known or task.done():
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                    del self._desks[name]
+            for name, known in wanted.items():
+                if name not in self._desks:
+                    self._open_desk(known)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _open_desk(self, known: KnownTrigger) -> None:
+        desk = self._make_desk(known, self.intake)
+        if desk is not None:
+            task = self._loop.create_task(self._run(known.name, desk))
+            self._desks[known.name] = known, task
+
+    async def _run(self, name: str, desk: Desk) -> None:
+        """Run a desk; one that fails is opened anew."""
+        try:
+            await desk.run()
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001  a fault in one desk must not end the others
+            _LOG.exception("the desk of trigger %s failed; it is opened again", name)
+            await asyncio.sleep(_AGAIN_S)

@@ -1,0 +1,32 @@
+"""Checks of what starts automations from outside: do triggers listen, and did what arrived become runs."""
+
+from collections.abc import Iterator
+
+from mainspring.cli.checks import Check, ok
+from mainspring.cli.context import Invocation
+from mainspring.cli.trigger_faults import Fault, faults_of_triggers, undeclared
+from mainspring.cli.words import many
+
+
+def triggers(invocation: Invocation) -> Iterator[Check]:
+    """Every trigger listens, and what is waited for is declared."""
+    from mainspring.cli.auto_graph import graph_in_store
+
+    found = [one for one in _faults(invocation) if one.subject == "triggers"]
+    found += invocation.rows(lambda reader: list(undeclared(graph_in_store(reader))))
+    number = len(invocation.rows(lambda reader: list(reader.read("list_triggers"))))
+    yield from _checks("triggers", found) or [ok("triggers", f"{many(number, 'trigger')}")]
+
+
+def deliveries(invocation: Invocation) -> Iterator[Check]:
+    """What arrived within a day was taken in, and nothing waits for longer than it should."""
+    found = [one for one in _faults(invocation) if one.subject == "deliveries"]
+    yield from _checks("deliveries", found) or [ok("deliveries", "none failed or was refused within a day")]
+
+
+def _faults(invocation: Invocation) -> list[Fault]:
+    return invocation.rows(lambda reader: faults_of_triggers(reader, invocation.clock.now()))
+
+
+def _checks(name: str, faults: list[Fault]) -> list[Check]:
+    return [Check(name, "problem" if one.is_urgent else "warning", one.text, one.fix) for one in faults]

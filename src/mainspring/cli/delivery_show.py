@@ -1,0 +1,124 @@
+"""One delivery as it came: headers and body as they are on record, what became of it, and the run."""
+
+import base64
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.cli import words
+from mainspring.cli.plain import json_text
+
+if TYPE_CHECKING:
+    from mainspring.cli.context import Invocation
+    from mainspring.store.trigger_views import DeliveryView
+
+HIDDEN = "(not shown)"
+_PROOF = re.compile(r"signature|token|secret|authorization|cookie|passw|api-?key|credential", re.IGNORECASE)
+_WIDE = 4_000
+
+
+def harmless_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Return headers without what proves who sent them: that is for whoever checks it, and nobody else."""
+    return {name: HIDDEN if _PROOF.search(name) else value for name, value in headers.items()}
+
+
+def print_delivery(invocation: "Invocation", text: str) -> None:
+    """Print the delivery of this id, or whose id begins so. Raises NotFoundError, ConflictError."""
+    from mainspring.store.reads.triggers import delivery
+
+    view = delivery(invocation.reader, text)
+    body, data, headers = invocation.opened(
+        lambda opening: (opening.value(view.body), opening.value(view.data), opening.value(view.headers))
+    )
+    shown = {
+        **{name: getattr(view, name) for name in view.__struct_fields__},
+        "body": None if body is None else _readable(body),
+        "data": None if data is None else _readable(data),
+        "headers": _headers(headers),
+        "tells_of": _told_of(invocation, view),
+    }
+    invocation.output.document(shown, lambda: _print(invocation, view, shown))
+
+
+def _headers(data: bytes | None) -> dict[str, str]:
+    try:
+        return harmless_headers({} if data is None else msgspec.json.decode(data, type=dict[str, str]))
+    except msgspec.MsgspecError:  # sealed by a codec that is not at hand, which is told
+        return {}
+
+
+def _readable(body: bytes) -> Any:
+    """Return a body as JSON data, else as text, else as base64."""
+    from mainspring.cli.plain import decoded
+
+    found = decoded(body)
+    if isinstance(found, dict) and found.keys() == {"base64"}:
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            return {"base64": base64.b64encode(body).decode()}
+    return found
+
+
+def _told_of(invocation: "Invocation", view: "DeliveryView") -> Any:
+    """Return the event of a delivery that stores none itself: it tells of one that was published, or of a run that ended."""
+    from mainspring.triggers.delivered import Delivered, Unreadable, events_in
+    from mainspring.triggers.known import KnownTriggers
+
+    if view.source is None:
+        return None
+    known = KnownTriggers(invocation.reader)
+    known.look()
+    one = known.get(view.trigger)
+    if one is None:
+        return view.source
+    row = Delivered(*(getattr(view, name) for name in Delivered._fields))
+    (event,) = events_in(one, [row], invocation.reader, invocation.sealing)
+    if isinstance(event, Unreadable):
+        invocation.output.warn(event.why)
+        return view.source
+    return event or f"{view.source} (gone)"
+
+
+def _print(invocation: "Invocation", view: "DeliveryView", shown: dict[str, Any]) -> None:
+    from mainspring.cli.triggers_show import DELIVERY_COLOURS
+
+    output, now, zone = invocation.output, invocation.clock.now(), invocation.zone
+    state = output.paint(view.state.value, DELIVERY_COLOURS[view.state], bold=True)
+    output.line(f"{view.id}  {words.one_line(view.trigger)}  {state}")
+    told = {
+        "because": view.note,
+        "run": view.run,
+        "due": None if view.due_at is None else words.moment(view.due_at, now, zone),
+        "sender": view.verified,
+        "key": view.key,
+        "name": view.name,
+        "counts by": view.by_key,
+        "repeats": view.replay_of,
+        "again": f"its sender gave it out {view.redelivered} times before" if view.redelivered else None,
+        "received": words.moment(view.received_at, now, zone),
+        "changed": words.moment(view.changed_at, now, zone) if view.changed_at != view.received_at else None,
+    }
+    for name, value in told.items():
+        if value:
+            output.line(f"  {name:<10}{words.one_line(value)}")
+    for name, value in shown["headers"].items():
+        output.line(f"  {words.one_line(name)}: {words.one_line(value, 200)}")
+    for name in ("body", "data", "tells_of"):
+        if shown[name] is not None:
+            output.line(output.paint(name.replace("_", " "), None, bold=True))
+            _print_value(invocation, shown[name])
+    if view.run is not None:
+        output.hint(f"see: mainspring runs show {view.run}")
+    elif view.state in ("failed", "filtered", "dropped"):
+        output.hint(f"let it arrive once more: mainspring triggers replay {view.id}")
+
+
+def _print_value(invocation: "Invocation", value: Any) -> None:
+    text = value if isinstance(value, str) else json_text(value)
+    lines = words.shown(text[:_WIDE]).splitlines() or [""]
+    for line in lines:
+        invocation.output.line(f"  {line}")
+    if len(text) > _WIDE:
+        invocation.output.hint(f"  ... {len(text):,} characters; all of it: --json")

@@ -1,0 +1,77 @@
+"""Messages that steps sent and no broker has: what `failed list|retry|discard --messages` and `explain` say and do about them."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mainspring.cli import words
+from mainspring.cli.context import Invocation
+from mainspring.cli.output import Column
+from mainspring.domain.states import MessageState
+
+if TYPE_CHECKING:
+    from mainspring.cli.bulk import Which
+
+option = click.option("--messages", is_flag=True, help="messages that their broker refused, in place of runs")
+_SHOWN = 5
+_MOST = 10_000
+
+
+def print_refused(invocation: Invocation, limit: int) -> None:
+    """List the messages that wait for a person, oldest first."""
+    from mainspring.store.reads.outbox import list_refused_messages
+
+    now = invocation.clock.now()
+    found = invocation.rows(lambda reader: list_refused_messages(reader, limit))
+    columns = [
+        Column("MESSAGE", lambda one: one.id),
+        Column("QUEUE", lambda one: words.one_line(one.queue, 40)),
+        Column("RUN", lambda one: one.run),
+        Column("STEP", lambda one: words.one_line(one.step, 20)),
+        Column("WHEN", lambda one: words.ago(one.made_at, now)),
+        Column("ERROR", lambda one: words.one_line(one.fault or "-", 60)),
+    ]
+    invocation.output.rows(found, columns, empty="No broker refused a message.")
+
+
+def act_on(invocation: Invocation, which: "Which", *, discard: bool) -> int:
+    """Send refused messages again or discard them: the named ones, or all; all want a confirmation. Return the exit code."""
+    from mainspring.cli.bulk import print_bulk
+    from mainspring.service import outbox
+    from mainspring.store.reads.outbox import list_refused_messages
+
+    if which.is_filter:
+        raise click.UsageError("--messages takes names of messages, or none for all", ctx=click.get_current_context())
+    found = list(which.runs)
+    if not found:
+        found = [one.id for one in invocation.rows(lambda reader: list_refused_messages(reader, _MOST))]
+    if not which.dry_run and (discard or not which.runs):
+        what = words.many(len(found), "message")
+        invocation.confirm(f"Discard {what}" if discard else f"Send {what} again")
+    act = outbox.discard_each if discard else outbox.send_each_again
+    answer = act(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
+    return print_bulk(invocation, answer, "discarded" if discard else "to be sent again", noun="message")
+
+
+def sentences(invocation: Invocation, run: str) -> list[str]:
+    """Say what a run has sent that no broker has yet."""
+    from mainspring.store.reads.outbox import list_messages_of, list_outbox_queues
+
+    found = invocation.rows(lambda reader: list_messages_of(reader, run))
+    unsent = [one for one in found if one.state is MessageState.UNSENT]
+    told = [
+        f"Message {one.id} to {words.one_line(one.queue, 80)} was refused: {words.one_line(one.fault, 200)}."
+        f" Send it again: mainspring failed retry --messages {one.id}"
+        for one in found
+        if one.state is MessageState.REFUSED
+    ][:_SHOWN]
+    faults: dict[str, Any] = {}
+    if unsent:
+        faults = {one.name: one.fault for one in invocation.rows(list_outbox_queues)}
+    for queue in list(dict.fromkeys(one.queue for one in unsent))[:_SHOWN]:
+        number = sum(one.queue == queue for one in unsent)
+        why = f": {words.one_line(faults[queue], 200)}" if faults.get(queue) else ""
+        told.append(
+            f"{words.many(number, 'message waits', 'messages wait')} to be sent to {words.one_line(queue, 80)}{why}."
+        )
+    return told

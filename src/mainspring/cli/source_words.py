@@ -1,0 +1,41 @@
+"""What a trigger listens to, in words."""
+
+from mainspring.cli.words import one_line, span
+from mainspring.domain.canonical import canonical_bytes
+from mainspring.domain.listening import ENDS, OnEvent, OnRun, OnRuns
+from mainspring.domain.queue_source import Queue
+from mainspring.domain.states import RunState
+from mainspring.domain.watched_folder import Files
+from mainspring.domain.webhook import Webhook
+
+
+def source_words(source: object) -> str:
+    """Return it in one line, harmless to a terminal; it names secrets and holds none."""
+    match source:
+        case Webhook(path=path):
+            return one_line(f"webhook {path}")
+        case Queue():
+            return one_line(f"queue {source.shown}")
+        case Files(folder=folder, pattern=pattern):
+            return one_line(f"files {pattern} in {folder}")
+        case OnEvent(name=name, where=where):
+            return one_line(f"event {name}{_where(where)}")
+        case OnRun(automation=name, states=states):
+            return one_line(f"a run of {name} that {_ended(states)}")
+        case OnRuns(automations=names, states=states, per=per, within=within):
+            listed = f"{', '.join(names[:-1])} and {names[-1]}"
+            return one_line(f"runs of {listed} that {_ended(states)}, for one {per}, within {span(within)}")
+        case _:
+            return one_line(str(source))
+
+
+def _where(where: dict[str, object]) -> str:
+    parts = [f"{path} = {canonical_bytes(value, 'where', None).decode()}" for path, value in where.items()]
+    return f" where {' and '.join(parts)}" if parts else ""
+
+
+def _ended(states: tuple[str, ...]) -> str:
+    if states == ENDS:
+        return "ended"
+    words = ["ended well" if state == RunState.SUCCEEDED else f"ended {state}" for state in states]
+    return " or ".join(words)

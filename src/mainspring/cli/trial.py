@@ -1,0 +1,197 @@
+"""What an event would do, in sentences, by the code that would do it: filter, arguments, pace, run key. Nothing is stored or started."""
+
+import asyncio
+import inspect
+from typing import Any
+
+import msgspec
+
+from mainspring.cli.trial_doors import AtTheDoor
+from mainspring.cli.words import many, moment, one_line
+from mainspring.domain.arguments import bind_json
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.event import Event
+from mainspring.domain.pace import Held, Mark, rule
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.signature import Signature
+from mainspring.domain.states import DeliveryState
+from mainspring.engine.automation import Automation
+from mainspring.store.base import Reader
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.reads import triggers as reads
+from mainspring.triggers.known import KnownTrigger
+from mainspring.triggers.making import Event as EventData
+from mainspring.triggers.making import event_of, start_of
+
+GOES_ON = frozenset({DeliveryState.STARTED, DeliveryState.HELD})
+_DELIVERY = "d_test"
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """`state` = what the delivery would become; None = it is answered at the door and not stored. `facts` = sentences by subject."""
+
+    trigger: str
+    state: DeliveryState | None
+    sentence: str
+    facts: dict[str, str]
+    arguments: Any = None
+    faults: list[str] = []
+    run_key: str | None = None
+    partition: str | None = None
+
+
+class Bench(msgspec.Struct, frozen=True):
+    """What a trial is made with: trigger, automation's code, store (None: there is none yet), instant, zone of clocks, largest value."""
+
+    known: KnownTrigger
+    automation: Automation
+    reader: Reader | None
+    now: int
+    zone: str
+    limit: int
+
+
+def try_out(bench: Bench, door: AtTheDoor) -> Trial:
+    """Return what would become of an event that came through its door."""
+    known, facts = bench.known, {}
+    if door.sender is not None:
+        facts["sender"] = door.sender
+    if door.answered is not None:
+        return Trial(
+            trigger=known.name,
+            state=None,
+            sentence="nothing is stored and nothing starts",
+            facts=facts | {"answer": door.answered},
+        )
+    if door.turned_away is not None:
+        return _ends(bench, facts, DeliveryState.REFUSED, f"it is not taken in: {door.turned_away}")
+    facts["key"] = _key_fact(bench, door.key)
+    event = event_of(
+        known, id=_DELIVERY, key=door.key, name=door.name, data=door.data, at=bench.now, headers=door.headers
+    )
+    if known.trigger.filtered:
+        state, said = _asked(bench, event)
+        facts["filter"] = said
+        if state is not None:
+            return _ends(bench, facts, state, said)
+    try:
+        start = _start(bench, event, door)
+        by = known.trigger.by_of(event)
+    except MainspringError as error:
+        found = _ends(bench, facts, _misfit(known), f"no run can be made of it: {error.message}")
+        return msgspec.structs.replace(found, faults=_all_faults(bench, event))
+    return _paced(bench, facts, start, by)
+
+
+def _paced(bench: Bench, facts: dict[str, str], start: StartRun, by: str) -> Trial:
+    """Say what the pace decides, and what the run is given."""
+    arguments, faults = msgspec.json.decode(start.input), []
+    if bench.automation.signature is not None:
+        faults = faults_of(bench.automation.signature, arguments)
+    state, said = _pace(bench, by)
+    facts["pace"] = said
+    if start.run_key is not None:
+        facts["run key"] = _run_key_fact(bench, start.run_key.key)
+    if start.partition is not None:
+        facts["partition"] = f"{one_line(start.partition)}: its runs go one after the other"
+    if faults:
+        state, said = _misfit(bench.known), f"the arguments do not fit {bench.automation.name}"
+    sentence = said if state is not DeliveryState.STARTED else f"a run of {bench.automation.name} starts at once"
+    return Trial(
+        trigger=bench.known.name,
+        state=state,
+        sentence=sentence,
+        facts=facts,
+        arguments=arguments,
+        faults=faults,
+        run_key=start.run_key.key if start.run_key else None,
+        partition=start.partition,
+    )
+
+
+def _misfit(known: KnownTrigger) -> DeliveryState:
+    """Return what becomes of what no run can be made of: a door tells its sender, inside and behind a filter there is none to tell."""
+    at_a_door = known.trigger.kind in ("webhook", "queue", "files") and not known.trigger.filtered
+    return DeliveryState.REFUSED if at_a_door else DeliveryState.FAILED
+
+
+def _all_faults(bench: Bench, event: EventData) -> list[str]:
+    """Return all that is wrong with the arguments, where the door tells the first of it only."""
+    if bench.automation.signature is None:
+        return []
+    try:
+        arguments = bench.known.trigger.reading.arguments([event])
+    except MainspringError:
+        return []
+    return faults_of(bench.automation.signature, arguments)
+
+
+def faults_of(signature: Signature, arguments: Any) -> list[str]:
+    """Return what is wrong with arguments, each with the path inside the value."""
+    try:
+        bind_json(signature, arguments)
+    except MainspringError as error:
+        return [line.strip() for line in error.message.splitlines()[1:]] or [error.message]
+    return []
+
+
+def _ends(bench: Bench, facts: dict[str, str], state: DeliveryState, sentence: str) -> Trial:
+    return Trial(trigger=bench.known.name, state=state, sentence=sentence, facts=facts)
+
+
+def _start(bench: Bench, event: EventData, door: AtTheDoor) -> StartRun:
+    sealing = Sealing(None, bench.limit)
+    return start_of(bench.known, [event], _DELIVERY, bench.now, sealing, partition=door.partition)
+
+
+def _asked(bench: Bench, event: EventData) -> tuple[DeliveryState | None, str]:
+    """Ask the filter as a worker would; None = it goes on."""
+    fn = bench.automation.filter_of(bench.known.name.rpartition("/")[2])
+    if fn is None:
+        return DeliveryState.FAILED, "its filter is not in the code"
+    try:
+        verdict = fn(msgspec.convert(event, Event))
+        if inspect.iscoroutine(verdict):
+            verdict = asyncio.run(verdict)
+    except Exception as error:  # noqa: BLE001 - whatever a filter raises is what is asked for
+        return DeliveryState.FAILED, f"its filter raised {type(error).__name__}: {one_line(error, 300)}"
+    return (None, "its filter says yes") if verdict else (DeliveryState.FILTERED, "its filter says no")
+
+
+def _pace(bench: Bench, by: str) -> tuple[DeliveryState, str]:
+    """Return what the pace decides on what the store remembers of the key."""
+    pace = bench.known.trigger.pace
+    words = ", ".join(pace.words())
+    if pace.is_plain:
+        return DeliveryState.STARTED, words or "each starts at once"
+    held, mark = Held(), Mark()
+    if bench.reader is not None:
+        before, remembered = reads.held_before(bench.reader, bench.known.name, by)
+        held = Held(*before)
+        if remembered is not None:
+            mark = Mark(
+                counted_at=remembered[0], started_at=remembered[1], starts=remembered[2], since_at=remembered[3]
+            )
+    ruling = rule(pace, mark, held, bench.now)
+    of = f" of {one_line(by, 60)!r}" if by else ""
+    beside = f"; {many(held.number, 'delivery is', 'deliveries are')} held already{of}" if held.number else ""
+    if ruling.state is DeliveryState.HELD and ruling.due_at is not None:
+        return ruling.state, f"it is held until {moment(ruling.due_at, bench.now, bench.zone)} ({words}{beside})"
+    if ruling.state is DeliveryState.DROPPED:
+        return ruling.state, f"it is dropped: {ruling.note} ({words})"
+    return ruling.state, f"it starts at once ({words}{beside})"
+
+
+def _key_fact(bench: Bench, key: str) -> str:
+    shown = one_line(key, 200)
+    known = None if bench.reader is None else reads.seen(bench.reader, bench.known.name, key)
+    if known is None:
+        return f"{shown}: it counts once, and was not seen yet"
+    return f"{shown}: it came already, as {known}; the same once more gets the first answer and starts nothing"
+
+
+def _run_key_fact(bench: Bench, key: str) -> str:
+    shown = one_line(key, 200)
+    name = bench.automation.name
+    run = None if bench.reader is None else reads.run_of_key(bench.reader, name, key, bench.now)
+    return f"{shown}: no run has it yet" if run is None else f"{shown}: run {run} has it, so none is started"

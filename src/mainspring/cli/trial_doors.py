@@ -1,0 +1,164 @@
+"""What the door of each kind of source would make of an event, for `triggers test`: the same code as the doors', and nothing stored."""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mainspring.cli.sample_event import Sample
+from mainspring.cli.words import many, one_line
+from mainspring.domain.arrival import Arrival
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.file import File
+from mainspring.domain.hook_arrival import Incoming, Said, read_request
+from mainspring.domain.hook_body import Unfit
+from mainspring.domain.listening import OnEvent, OnRun, OnRuns
+from mainspring.domain.queue_message import QueueMessage, arrival_of
+from mainspring.domain.queue_source import Queue
+from mainspring.domain.verification import NO_SIGNATURE, verify_request
+from mainspring.domain.verifier import Unsigned, kind_of
+from mainspring.domain.watched_folder import Files
+from mainspring.domain.webhook import Webhook
+from mainspring.triggers.making import data_of
+
+Lines = Callable[[str], Sequence[str]]
+"""The values of a secret by its name; raises ConfigError."""
+
+
+class AtTheDoor(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an event at its door. `turned_away` = why it would not be taken in; `answered` = it is answered and nothing is stored.
+
+    `sender` = what is said of who sent it. `data` and what follows are those of the event.
+    """
+
+    sender: str | None = None
+    turned_away: str | None = None
+    answered: str | None = None
+    key: str = ""
+    name: str = ""
+    data: Any = None
+    headers: dict[str, str] = {}
+    partition: str | None = None
+
+
+def at_the_door(source: object, sample: Sample, lines: Lines, now: int) -> AtTheDoor:
+    """Return what the door of this source would make of it at the instant `now` (ms).
+
+    Raises:
+        ArgumentError: it is no event of this kind of source.
+    """
+    match source:
+        case Webhook():
+            return _request(source, sample, lines, now)
+        case Queue():
+            return _message(source, sample)
+        case Files():
+            return _file(source, sample)
+        case OnEvent(name=name):
+            data = sample.value("the event's data")
+            away = None if source.takes(data) else f"its data is not what where= wants: {source.where}"
+            return AtTheDoor(key="test", name=name, data=data, turned_away=away)
+        case OnRun(automation=automation, states=states):
+            end = _end(automation, states[0], sample)
+            away = None if end["state"] in states else f"a run that ended {end['state']} is not listened for"
+            return AtTheDoor(key=end["run"], name=f"{automation}.{end['state']}", data=end, turned_away=away)
+        case OnRuns(automations=names, per=per):
+            value = sample.value("the slot or key")
+            runs = {name: f"r_{name}" for name in names}
+            data = {per: now if per == "slot" else "test", "runs": runs} | (value if isinstance(value, dict) else {})
+            return AtTheDoor(key=str(data[per]), name="runs", data=data)
+        case _:
+            return AtTheDoor(key="test", data=sample.value("the event"))
+
+
+def _end(automation: str, state: str, sample: Sample) -> dict[str, Any]:
+    """Return the end of a run: what was given, if it looks like one; else what was given is the run's result."""
+    value = sample.value("the end of a run")
+    end = {"run": "r_test", "automation": automation, "state": state, "reason": None, "slot_at": None, "key": None}
+    if isinstance(value, dict) and "state" in value and value.keys() <= {*end, "result"}:
+        return end | {"result": None} | value
+    return end | {"result": value}
+
+
+def _request(webhook: Webhook, sample: Sample, lines: Lines, now: int) -> AtTheDoor:
+    sender, away = _sender(webhook, sample, lines, now)
+    if away is not None:
+        return AtTheDoor(sender=sender, turned_away=away)
+    if webhook.max_body is not None and len(sample.body) > webhook.max_body:
+        return AtTheDoor(sender=sender, turned_away=f"it has {len(sample.body):,} bytes, more than max_body (413)")
+    headers = {"content-type": "application/json"} | sample.headers
+    found = read_request(webhook, sample.body, headers)
+    match found:
+        case Unfit(status=status, text=text, at=at):
+            where = f", at {at}" if at else ""
+            return AtTheDoor(sender=sender, turned_away=f"{text}{where} ({status})")
+        case Said(body=body):
+            said = one_line(body.decode("utf-8", "replace"), 200)
+            return AtTheDoor(sender=sender, answered=f"it only asks whether somebody is there, and is answered: {said}")
+        case Incoming(arrival=arrival, data=data):
+            return _taken(arrival, data, sender)
+
+
+def _sender(webhook: Webhook, sample: Sample, lines: Lines, now: int) -> tuple[str, str | None]:
+    """Return what is known of the sender, and why it would be turned away."""
+    verifier = webhook.verify
+    if isinstance(verifier, Unsigned):
+        return "anybody may send to it", None
+    kind = kind_of(verifier)
+    try:
+        secrets = [value for name in verifier.secrets for value in lines(name)]
+        rejected = verify_request(verifier, sample.body, sample.headers, secrets, now)
+    except MainspringError as error:
+        return f"not checked: {error.message}. {error.hint or ''}".rstrip(), None
+    names = ", ".join(verifier.secrets)
+    if rejected is None:
+        return f"checked: genuine by {kind} with the secret {names}", None
+    if rejected.code == NO_SIGNATURE:
+        return f"not checked: this event is not signed ({rejected.text}); without it the sender gets 401", None
+    return f"checked by {kind} with the secret {names}: {rejected.text}", f"{rejected.text} (401)"
+
+
+def _message(queue: Queue, sample: Sample) -> AtTheDoor:
+    message = QueueMessage(
+        id=sample.headers.get("message-id", "test"),
+        body=sample.body,
+        headers=sample.headers,
+        subject=sample.headers.get("subject", queue.detail),
+        group=sample.headers.get("group", ""),
+    )
+    try:
+        arrival = arrival_of(queue, message)
+    except MainspringError as error:
+        return AtTheDoor(turned_away=error.message)
+    return _taken(arrival, data_of(arrival.json), None)
+
+
+def _file(files: Files, sample: Sample) -> AtTheDoor:
+    """Return what a file would be; without `@` the event is JSON of what a run is given."""
+    if sample.file is None:
+        return AtTheDoor(key="test", data=sample.value("the file"))
+    path = Path(sample.file).absolute()
+    found, digest = path.stat(), hashlib.sha256(sample.body).hexdigest()
+    file = File.at(os.fsencode(path), size=found.st_size, sha256=digest, modified_ns=found.st_mtime_ns)
+    away = None
+    if files.ignores(path.name):
+        away = f"files of this name are not looked at: {one_line(path.name, 80)}"
+    elif not files.matches(path.parts[-len(files.pattern.split("/")) :]):
+        away = f"its name is not what the pattern {files.pattern!r} wants"
+    elif files.max_size is not None and found.st_size > files.max_size:
+        away = f"it has {many(f'{found.st_size:,}', 'byte')}, more than max_size"
+    return AtTheDoor(key=f"{file.path} {digest}", data=msgspec.to_builtins(file), turned_away=away)
+
+
+def _taken(arrival: Arrival, data: Any, sender: str | None) -> AtTheDoor:
+    return AtTheDoor(
+        sender=sender,
+        key=arrival.key,
+        name=arrival.name,
+        data=data,
+        headers=arrival.headers,
+        partition=arrival.partition,
+    )

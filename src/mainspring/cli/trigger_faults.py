@@ -1,0 +1,119 @@
+"""What is wrong with triggers and with what arrived, as sentences with what to do; `status` tells the urgent ones, `doctor` all."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from mainspring.cli.dependencies import Graph
+from mainspring.cli.trigger_lines import Hooks, TriggerLine, trigger_lines
+from mainspring.cli.words import coarse, many, one_line
+from mainspring.domain.states import DeliveryState
+from mainspring.store.base import Reader
+from mainspring.store.reads import triggers as reads
+
+_NOWHERE = Hooks(None, ":0")
+_SHOWN = 5
+_LONG_AWAY_MS = 60_000
+"""A broker that restarts is back within seconds."""
+_STUCK_MS = 300_000
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One finding; `subject` = triggers or deliveries. An urgent one is lost work or work that stands still, and needs a person now."""
+
+    subject: Literal["triggers", "deliveries"]
+    text: str
+    fix: str
+    is_urgent: bool = True
+
+
+def faults_of_triggers(reader: Reader, now: int) -> list[Fault]:
+    """Return what is wrong at the instant `now` (ms)."""
+    lines = trigger_lines(reader, now, _NOWHERE, with_last=False)
+    return [*_of_states(lines, now), *_of_deliveries(lines), *_late(reader, now), *_undecided(reader, now)]
+
+
+def undeclared(graph: Graph) -> Iterator[Fault]:
+    """Tell of automations that are waited for and that nobody declares."""
+    for node in graph.nodes.values():
+        if node.is_known:
+            continue
+        waiting = ", ".join(edge.downstream for edge in graph.below(node.name))
+        yield Fault(
+            "triggers",
+            f"{waiting} waits for runs of {one_line(node.name)!r}, and no automation of this name is declared",
+            "Is the name right? See: mainspring auto graph",
+            is_urgent=False,
+        )
+
+
+def _of_states(lines: list[TriggerLine], now: int) -> Iterator[Fault]:
+    for line in lines:
+        if line.state == "problem":
+            yield Fault(
+                "triggers",
+                f"{line.name} does not listen: {one_line(line.why, 300)}",
+                f"See: mainspring triggers show {line.name}",
+            )
+        elif line.state == "away":
+            since = "" if line.since_at is None else f" for {coarse(now - line.since_at)}"
+            urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_AWAY_MS
+            yield Fault(
+                "triggers",
+                f"{line.name} ({line.listens_to}) hears nothing{since}: {one_line(line.why, 300)}",
+                f"It goes on by itself when that is over. See: mainspring triggers show {line.name}",
+                urgent,
+            )
+
+
+def _of_deliveries(lines: list[TriggerLine]) -> Iterator[Fault]:
+    for line in lines:
+        failed = line.arrived.get(DeliveryState.FAILED, 0)
+        refused = line.arrived.get(DeliveryState.REFUSED, 0)
+        see = f"See why: mainspring triggers show {line.name}"
+        if failed:
+            yield Fault(
+                "deliveries",
+                f"{many(failed, 'delivery', 'deliveries')} of {line.name} failed within a day",
+                f"{see}; then: mainspring triggers replay DELIVERY",
+            )
+        if refused > line.at_the_door:
+            number = many(refused - line.at_the_door, "delivery", "deliveries")
+            yield Fault("deliveries", f"{number} of {line.name} did not fit and started nothing within a day", see)
+        if line.at_the_door:
+            # Anybody can send rubbish to a public address. A sender that is never let in is another thing: its secret is wrong.
+            none_came = sum(line.arrived.values()) == refused
+            text = f"{many(line.at_the_door, 'request was', 'requests were')} turned away by {line.name} within a day"
+            if none_came:
+                text += ", and none was taken in: is its secret the sender's?"
+            yield Fault("deliveries", text, see, is_urgent=none_came)
+
+
+def _late(reader: Reader, now: int) -> Iterator[Fault]:
+    late = [one for one in reads.open_gatherings(reader, limit=1_000) if one.deadline_at < now]
+    for one in late[:_SHOWN]:
+        here = ", ".join(end.automation for end in one.gathered if end.counts) or "nothing"
+        yield Fault(
+            "deliveries",
+            f"{one.trigger} waits for runs that are late by {coarse(now - one.deadline_at)}: only {here} is there",
+            f"See what is missing: mainspring triggers show {one.trigger}",
+        )
+    if len(late) > _SHOWN:
+        yield Fault(
+            "deliveries", f"{len(late) - _SHOWN} more starts wait for runs that are late", "See: mainspring auto graph"
+        )
+
+
+def _undecided(reader: Reader, now: int) -> Iterator[Fault]:
+    """Tell of deliveries that nobody decides on: no router runs, or no worker has the filter."""
+    for filtered, who, fix in (
+        (False, "no scheduler process decides on them", "mainspring up"),
+        (True, "no live worker has their filter", "See: mainspring doctor"),
+    ):
+        waiting = reads.waiting_since(reader, filtered=filtered)
+        late = {name: now - at for name, at in waiting.items() if now - at > _STUCK_MS}
+        if late:
+            names = ", ".join(list(late)[:_SHOWN])
+            longest = coarse(max(late.values()))
+            yield Fault("deliveries", f"deliveries of {names} have waited {longest} to be decided on: {who}", fix)

@@ -1,0 +1,124 @@
+"""Each trigger as people see it: what it listens to, whether it does, and what arrived. Facts are read once for all of them."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.cli.curl import base_url, curl_line
+from mainspring.cli.source_words import source_words
+from mainspring.domain.states import SessionState
+from mainspring.domain.webhook import Webhook
+from mainspring.store.base import Reader
+from mainspring.store.reads import triggers as reads
+from mainspring.store.reads.status import sessions
+from mainspring.store.trigger_views import Arrived, DeskView
+from mainspring.triggers.known import KnownTrigger, KnownTriggers
+
+DAY_MS = 86_400_000
+_FETCHED = ("queue", "files")
+_MOST_SESSIONS = 1_000
+
+
+class TriggerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One trigger. `since_at` and `why` belong to the state. `arrived` = deliveries of 24 hours by state; `capped` = of the newest only."""
+
+    name: str
+    automation: str
+    kind: str
+    state: str
+    listens_to: str
+    pace: list[str] = []
+    filtered: bool = False
+    since_at: int | None = None
+    why: str | None = None
+    arrived: dict[str, int] = {}
+    at_the_door: int = 0
+    capped: bool = False
+    last_at: int | None = None
+    curl: str | None = None
+
+
+class Hooks(msgspec.Struct, frozen=True):
+    """Where webhooks are taken in, as the configuration has it."""
+
+    public_url: str | None
+    bind: str
+
+
+def trigger_lines(reader: Reader, now: int, hooks: Hooks, *, with_last: bool = True) -> list[TriggerLine]:
+    """Return all triggers that are declared, by name; `with_last` = also when the last delivery came, if that was before today."""
+    known = KnownTriggers(reader)
+    known.look()
+    arrived = reads.arrived_since(reader, now - DAY_MS)
+    desks: dict[str, list[DeskView]] = {}
+    for desk in reads.desks(reader):
+        desks.setdefault(desk.trigger, []).append(desk)
+    roles = {one.role for one in sessions(reader, limit=_MOST_SESSIONS) if one.state == SessionState.ALIVE}
+    lines = []
+    for one in known:
+        of_day = arrived.by_trigger.get(one.name, Arrived())
+        state = _state(one, known.unreadable.get(one.name), desks.get(one.name, []), roles, now)
+        lines.append(
+            TriggerLine(
+                name=one.name,
+                automation=one.definition.name,
+                kind=one.trigger.kind,
+                listens_to=source_words(one.trigger.source),
+                pace=one.trigger.pace.words(),
+                filtered=one.trigger.filtered,
+                arrived=of_day.states,
+                at_the_door=of_day.at_the_door,
+                capped=arrived.more,
+                last_at=of_day.last_at or (reads.last_at(reader, one.name) if with_last else None),
+                curl=_curl(one, hooks),
+                **state,
+            )
+        )
+    lines += [_unreadable(name, why) for name, why in known.unreadable.items() if known.get(name) is None]
+    return sorted(lines, key=lambda line: line.name)
+
+
+def arrived_text(line: TriggerLine) -> str:
+    """Return the verdicts of a day: "started 12, filtered 3"."""
+    shown = ", ".join(f"{state} {number}" for state, number in sorted(line.arrived.items(), key=lambda one: -one[1]))
+    return f"{shown} of the newest {reads.CAP:,}" if shown and line.capped else shown or "-"
+
+
+def pace_text(line: TriggerLine) -> str:
+    """Return the pace in words."""
+    return ", ".join(line.pace) or ("once for all of them" if line.kind == "runs" else "each at once")
+
+
+def _state(
+    one: KnownTrigger, unreadable: str | None, desks: list[DeskView], roles: set[str], now: int
+) -> dict[str, Any]:
+    if unreadable is not None:
+        return {"state": "problem", "why": f"a newer version of mainspring wrote it: {unreadable}"}
+    if one.problem is not None:
+        return {"state": "problem", "why": one.problem}
+    if one.paused_at is not None and (one.paused_until is None or one.paused_until > now):
+        return {"state": "paused", "since_at": one.paused_at, "why": f"{one.definition.name} is paused"}
+    if one.trigger.kind == "webhook" and "web" not in roles:
+        return {"state": "away", "why": "no web process runs: mainspring up"}
+    if one.trigger.kind not in _FETCHED:
+        return {"state": "listening"}
+    if not desks:
+        return {"state": "away", "why": "no process has begun to fetch from it: mainspring up"}
+    connected = [desk.connected_at for desk in desks if desk.away_since is None]
+    if connected:
+        return {"state": "listening", "since_at": min((at for at in connected if at is not None), default=None)}
+    longest = min(desks, key=lambda desk: desk.away_since or now)
+    return {"state": "away", "since_at": longest.away_since, "why": longest.why or "it cannot be reached"}
+
+
+def _curl(one: KnownTrigger, hooks: Hooks) -> str | None:
+    source: object = one.trigger.source
+    return curl_line(source, base_url(hooks.public_url, hooks.bind)) if isinstance(source, Webhook) else None
+
+
+def _unreadable(name: str, why: str) -> TriggerLine:
+    automation, _, end = name.rpartition("/")
+    said = f"a newer version of mainspring wrote it: {why}"
+    return TriggerLine(
+        name=name, automation=automation, kind=end.partition("#")[0], state="problem", listens_to="?", why=said
+    )

@@ -1,0 +1,188 @@
+"""`mainspring triggers show`: a trigger with all that it holds, or one delivery as it came."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from mainspring.cli import words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.triggers import COLOURS, TRIGGER, lines_of
+
+if TYPE_CHECKING:
+    from mainspring.cli.output import Output
+    from mainspring.cli.trigger_lines import TriggerLine
+    from mainspring.domain.trigger import Trigger
+    from mainspring.store.trigger_views import DeliveryRow, GatheringView, HeldGroup
+
+_LAST = 10
+_LONG = 200
+DELIVERY_COLOURS = {
+    "received": "white",
+    "held": "blue",
+    "started": "green",
+    "filtered": "white",
+    "dropped": "white",
+    "refused": "yellow",
+    "failed": "red",
+}
+
+
+class Gathering(msgspec.Struct, frozen=True):
+    """A start that waits. `per` = the slot's time or the run key, `is_late` = its deadline has passed."""
+
+    per: str
+    here: list[str]
+    missing: list[str]
+    runs: dict[str, str]
+    deadline_at: int
+    is_late: bool
+
+
+@command("show", "show a trigger with what it holds, or a delivery as it came")
+@click.argument("name", type=TRIGGER, metavar="NAME|DELIVERY")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=_LAST, show_default=True, help="so many deliveries")
+@pass_invocation
+def show(invocation: Invocation, name: str, limit: int) -> None:
+    """NAME is a trigger (build-bot/webhook), or an automation that has only one. Headers with a secret or a signature are not printed."""
+    if name.startswith("d_"):
+        from mainspring.cli.delivery_show import print_delivery
+
+        print_delivery(invocation, name)
+        return
+    line = find_line(invocation, name)
+    _print_trigger(invocation, line, limit)
+
+
+def find_line(invocation: Invocation, name: str) -> "TriggerLine":
+    """Return the trigger that is meant: its name, or its automation's. Raises UnknownNameError, ConflictError."""
+    from mainspring.domain.errors import ConflictError, UnknownNameError
+
+    lines = lines_of(invocation)
+    found = [line for line in lines if line.name == name] or [line for line in lines if line.automation == name]
+    if not found:
+        raise UnknownNameError("trigger", name, [line.name for line in lines])
+    if len(found) > 1:
+        listed = ", ".join(line.name for line in found)
+        raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {listed}")
+    return found[0]
+
+
+def gatherings_of(invocation: Invocation, name: str, automations: tuple[str, ...], per: str) -> list[Gathering]:
+    """Return the open gatherings of a trigger that waits for runs of these automations for one slot or key (`per`)."""
+    from mainspring.store.reads.triggers import open_gatherings
+
+    now = invocation.clock.now()
+    found = invocation.rows(lambda reader: open_gatherings(reader, name))
+    return [_gathering(one, automations, per, now, invocation.zone) for one in found]
+
+
+def _gathering(view: "GatheringView", automations: tuple[str, ...], per: str, now: int, zone: str) -> Gathering:
+    here = [one.automation for one in view.gathered if one.counts]
+    shown = words.instant(int(view.per), zone) if per == "slot" else view.per
+    return Gathering(
+        per=shown,
+        here=here,
+        missing=[name for name in automations if name not in here],
+        runs={one.automation: one.run for one in view.gathered},
+        deadline_at=view.deadline_at,
+        is_late=view.deadline_at < now,
+    )
+
+
+def gathering_text(one: Gathering, kind: str, now: int, zone: str) -> str:
+    """Return it in words: what is there, what is missing, until when."""
+    here = f"{', '.join(one.here)} there, " if one.here else ""
+    until = f"late since {words.moment(one.deadline_at, now, zone)}"
+    if not one.is_late:
+        until = f"until {words.moment(one.deadline_at, now, zone)}"
+    return f"{kind} {one.per}: {here}{', '.join(one.missing)} missing, {until}"
+
+
+def _print_trigger(invocation: Invocation, line: "TriggerLine", limit: int) -> None:
+    from mainspring.domain.listening import OnRuns
+    from mainspring.store.reads.triggers import deliveries, held_groups
+    from mainspring.triggers.known import KnownTriggers
+
+    known = KnownTriggers(invocation.reader)
+    known.look()
+    one = known.get(line.name)
+    trigger = one.trigger if one is not None else None
+    source: Any = trigger.source if trigger is not None else None
+    gatherings: list[Gathering] = []
+    if isinstance(source, OnRuns):
+        gatherings = gatherings_of(invocation, line.name, source.automations, source.per)
+    held = held_groups(invocation.reader, line.name)
+    rows = deliveries(invocation.reader, trigger=line.name, limit=limit).deliveries
+    data = {
+        **msgspec.structs.asdict(line),
+        "definition": None if trigger is None else msgspec.to_builtins(trigger),
+        "waits_for": gatherings,
+        "held": held,
+        "deliveries": rows,
+    }
+    per = source.per if isinstance(source, OnRuns) else ""
+    invocation.output.document(data, lambda: _print(invocation, line, trigger, (gatherings, per), held, rows))
+
+
+def _print(
+    invocation: Invocation,
+    line: "TriggerLine",
+    trigger: "Trigger | None",
+    waiting: tuple[list[Gathering], str],
+    held: "list[HeldGroup]",
+    rows: "list[DeliveryRow]",
+) -> None:
+    from mainspring.cli.trigger_lines import arrived_text, pace_text
+
+    output, now = invocation.output, invocation.clock.now()
+    name = output.paint(words.one_line(line.name), None, bold=True)
+    output.line(f"{name}  {output.paint(line.state, COLOURS[line.state])}")
+    if line.why is not None:
+        since = f" since {words.moment(line.since_at, now, invocation.zone)}" if line.since_at is not None else ""
+        output.line(f"  why       {words.one_line(line.why)}{since}")
+    output.line(f"  listens   {line.listens_to}")
+    output.line(f"  starts    {words.one_line(line.automation)}{_given(trigger)}")
+    output.line(f"  pace      {words.one_line(pace_text(line))}")
+    output.line(f"  filter    {'a function of the automation, asked in a worker' if line.filtered else '-'}")
+    if line.curl is not None:
+        output.line(f"  send      {line.curl}")
+    output.line(f"  24h       {arrived_text(line)}")
+    gatherings, per = waiting
+    for one in gatherings:
+        text = gathering_text(one, per, now, invocation.zone)
+        output.line(f"  waits     {output.paint(words.one_line(text), 'red' if one.is_late else None)}")
+    for group in held:
+        of = f" of {words.one_line(group.by_key, 60)!r}" if group.by_key else ""
+        due = words.moment(group.due_at, now, invocation.zone)
+        output.line(f"  holds     {words.many(group.number, 'delivery', 'deliveries')}{of}, due {due}")
+    _print_rows(output, rows, now)
+
+
+def _given(trigger: "Trigger | None") -> str:
+    """Return what a run is given of an event."""
+    if trigger is None:
+        return ""
+    many = " of each, as a list" if trigger.reading.many else ""
+    match trigger.reading.how:
+        case "nothing":
+            return ""
+        case "event":
+            return f" with the whole event{many} as {trigger.reading.parameter}"
+        case "stdin":
+            return f" with the whole event{many} as JSON on its standard input"
+        case "data":
+            return f" with the data{many} as {trigger.reading.parameter}"
+        case "fields":
+            return f" with the fields {', '.join(trigger.reading.names)} of the data"
+
+
+def _print_rows(output: "Output", rows: "list[DeliveryRow]", now: int) -> None:
+    if not rows:
+        output.line("  nothing has arrived yet")
+    for row in rows:
+        state = output.paint(f"{row.state.value:<9}", DELIVERY_COLOURS[row.state])
+        parts = [row.verified and f"sender {row.verified}", row.run, row.note]
+        more = "; ".join(words.one_line(part, _LONG) for part in parts if part)
+        output.line(f"  {state} {row.id}  {words.ago(row.received_at, now):<8}  {more}".rstrip())

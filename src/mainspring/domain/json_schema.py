@@ -1,0 +1,200 @@
+"""Does a JSON value fit a schema? For the part of JSON Schema that annotations become, and nothing else.
+
+Role: what a door takes in is checked before anybody's code is there to read it. Schemas come from `arguments.json_schema`; a keyword
+that is not known here refuses nothing, and neither does a reference that leads nowhere. `format` is left to whoever reads the value.
+Invariant: what the annotation itself would read is never refused; 1.0 is no integer here either.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mainspring.domain.canonical import step_into
+from mainspring.domain.text import escape
+
+Schema = Mapping[str, Any]
+_DEEPEST = 400
+_SHOWN = 60
+_REFERENCE = "#/$defs/"
+
+
+class Misfit(NamedTuple):
+    """Where a value does not fit (JSON path), and why."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}"
+
+
+def misfit(schema: Schema, value: Any, parts: Schema | None = None) -> Misfit | None:
+    """Return the first place where decoded JSON does not fit, None if all of it does. `parts` = the `$defs` (default: the schema's own)."""
+    return _Check(schema.get("$defs", {}) if parts is None else parts).look(schema, value, "$", 0)
+
+
+class _Check:
+    """One check; it knows what references lead to."""
+
+    def __init__(self, parts: Schema) -> None:
+        self._parts = parts
+
+    def look(self, schema: Any, value: Any, path: str, depth: int) -> Misfit | None:
+        """Return the first misfit at or below `path`."""
+        if schema is False:
+            return Misfit(path, f"nothing is expected here, got {_shown(value)}")
+        if schema is True or depth > _DEEPEST:
+            return None
+        if "$ref" in schema:
+            part = self._parts.get(str(schema["$ref"]).removeprefix(_REFERENCE))
+            found = None if part is None else self.look(part, value, path, depth + 1)
+            if found is not None:
+                return found
+        if "anyOf" in schema:
+            return self._one_of(schema, value, path, depth + 1)
+        wrong = _type_fault(schema, value) or _value_fault(schema, value)
+        if wrong is not None:
+            return Misfit(path, wrong)
+        return next((found for found in self._inside(schema, value, path, depth + 1) if found is not None), None)
+
+    def _inside(self, schema: Schema, value: Any, path: str, depth: int) -> Iterator[Misfit | None]:
+        if isinstance(value, dict):
+            fields, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+            for name in schema.get("required", ()):
+                if name not in value:
+                    yield Misfit(path, f"{name!r} is missing")
+            for name, item in value.items():
+                if name not in fields and others is False:
+                    yield Misfit(step_into(path, name), "no field of this name is known")
+                yield self.look(fields.get(name, others), item, step_into(path, name), depth)
+        elif isinstance(value, list):
+            first, rest = schema.get("prefixItems", ()), schema.get("items", True)
+            for place, item in enumerate(value):
+                wanted = first[place] if place < len(first) else rest
+                yield self.look(wanted, item, f"{path}[{place}]", depth)
+
+    def _one_of(self, schema: Schema, value: Any, path: str, depth: int) -> Misfit | None:
+        """Return None if one of the choices fits; else the misfit of the one that was meant, as far as that can be told."""
+        choices = schema["anyOf"]
+        tag = schema.get("discriminator", {})
+        if tag and isinstance(value, dict):
+            name, mapping = tag.get("propertyName", ""), tag.get("mapping", {})
+            if name not in value:
+                return Misfit(path, f"{name!r} is missing")
+            meant = mapping.get(value[name]) if isinstance(value[name], str) else None
+            if mapping and meant is None:
+                return Misfit(
+                    step_into(path, name), f"expected {_either(map(_shown, mapping))}, got {_shown(value[name])}"
+                )
+            if meant is not None:
+                return self.look({"$ref": meant}, value, path, depth)
+        found: list[Misfit] = []
+        for choice in choices:
+            wrong = self.look(choice, value, path, depth)
+            if wrong is None:
+                return None
+            found.append(wrong)
+        deeper = [one for one in found if one.path != path or one.why.endswith("is missing")]
+        if len(deeper) == 1:
+            return deeper[0]
+        kinds = list(dict.fromkeys(self._kind(choice) for choice in choices))
+        return Misfit(path, f"expected {_either(kinds)}, got {_shown(value)}")
+
+    def _kind(self, schema: Schema, depth: int = 0) -> str:
+        """Return in a word what a schema wants."""
+        if "$ref" in schema and depth < _DEEPEST:
+            return self._kind(self._parts.get(str(schema["$ref"]).removeprefix(_REFERENCE), {}), depth + 1)
+        if "const" in schema:
+            return _shown(schema["const"])
+        if "enum" in schema:
+            return _either(map(_shown, schema["enum"]))
+        return str(schema.get("title") or schema.get("type") or "something else")
+
+
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "null": lambda value: value is None,
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: not isinstance(value, bool) and isinstance(value, int),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "string": lambda value: isinstance(value, str),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+
+
+def _type_fault(schema: Schema, value: Any) -> str | None:
+    wanted = schema.get("type")
+    if wanted is None:
+        return None
+    kinds = wanted if isinstance(wanted, list) else [wanted]
+    if any(_TYPES.get(kind, lambda _: True)(value) for kind in kinds):
+        return None
+    return f"expected {_either(kinds)}, got {_shown(value)}"
+
+
+def _value_fault(schema: Schema, value: Any) -> str | None:
+    """Return what is wrong with a value of the right type."""
+    if "enum" in schema and not any(_is_same(one, value) for one in schema["enum"]):
+        return f"expected {_either(map(_shown, schema['enum']))}, got {_shown(value)}"
+    if "const" in schema and not _is_same(schema["const"], value):
+        return f"expected {_shown(schema['const'])}, got {_shown(value)}"
+    if isinstance(value, str):
+        return _text_fault(schema, value)
+    if isinstance(value, list | dict):
+        kind, fewest, most = (
+            ("items", "minItems", "maxItems")
+            if isinstance(value, list)
+            else ("fields", "minProperties", "maxProperties")
+        )
+        return _length_fault(schema, len(value), kind, fewest, most)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number_fault(schema, value)
+    return None
+
+
+def _text_fault(schema: Schema, text: str) -> str | None:
+    if "pattern" in schema and not re.search(schema["pattern"], text):
+        return f"expected text that matches {schema['pattern']!r}, got {_shown(text)}"
+    return _length_fault(schema, len(text), "characters", "minLength", "maxLength")
+
+
+def _length_fault(schema: Schema, length: int, what: str, fewest: str, most: str) -> str | None:
+    if length < schema.get(fewest, 0):
+        return f"expected at least {schema[fewest]} {what}, got {length}"
+    if most in schema and length > schema[most]:
+        return f"expected at most {schema[most]} {what}, got {length}"
+    return None
+
+
+def _number_fault(schema: Schema, number: int | float) -> str | None:
+    bounds: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+        ("minimum", lambda bound: number >= bound, "at least"),
+        ("maximum", lambda bound: number <= bound, "at most"),
+        ("exclusiveMinimum", lambda bound: number > bound, "more than"),
+        ("exclusiveMaximum", lambda bound: number < bound, "less than"),
+        ("multipleOf", lambda bound: number % bound == 0, "a multiple of"),
+    )
+    for name, holds, words in bounds:
+        if name in schema and not holds(schema[name]):
+            return f"expected {words} {schema[name]}, got {_shown(number)}"
+    return None
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Compare JSON values as readers of choices do: true is not 1, and neither is 1.0."""
+    return type(one) is type(other) and bool(one == other)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as short JSON."""
+    if isinstance(value, list | dict):
+        return "an array" if isinstance(value, list) else "an object"
+    text = msgspec.json.encode(value).decode()
+    return escape(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...", _SHOWN)
+
+
+def _either(words: Any) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else str(last)

@@ -1,0 +1,111 @@
+"""What is listened for inside: published events, and the ends of other automations' runs."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Self
+
+import msgspec
+
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import OptionError
+from mainspring.domain.matching import event_hash, match_hash, shape_of
+from mainspring.domain.schedule import Span
+from mainspring.domain.states import TERMINAL, RunState
+
+ENDS = tuple(sorted(state.value for state in TERMINAL))
+_WITHIN = "24h"
+
+
+class OnEvent(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_defaults=True):
+    """Every event of this name whose data has the values of `where` (dotted paths)."""
+
+    name: str
+    where: dict[str, Any] = {}
+
+    @classmethod
+    def parse(cls, name: str, where: Mapping[str, Any] | None = None) -> Self:
+        """Return what is listened for.
+
+        Raises:
+            OptionError: the name is empty.
+        """
+        return cls(name=_named(name, "event"), where=dict(where or {}))
+
+    def takes(self, data: Any) -> bool:
+        """Tell whether an event with this data is meant."""
+        return event_hash(self.name, shape_of(self.where), data) == match_hash(self.name, self.where)
+
+
+class OnRun(msgspec.Struct, frozen=True, kw_only=True, tag="run", omit_defaults=True):
+    """Each end of a run of `automation` in one of `states`."""
+
+    automation: str
+    states: tuple[str, ...] = (RunState.SUCCEEDED.value,)
+
+    @classmethod
+    def parse(cls, automation: str, state: str | Iterable[str] | None = None) -> Self:
+        """Return what is listened for; state None = succeeded, "any" = each end.
+
+        Raises:
+            OptionError: a state is none in which a run ends.
+        """
+        return cls(automation=_named(automation, "automation"), states=states_of(state))
+
+
+class OnRuns(msgspec.Struct, frozen=True, kw_only=True, tag="runs", omit_defaults=True):
+    """All of `automations` ended in one of `states` for one slot, or under one run key; `within` (ms) of the first."""
+
+    automations: tuple[str, ...]
+    states: tuple[str, ...] = (RunState.SUCCEEDED.value,)
+    per: Literal["slot", "key"] = "slot"
+    within: int = 86_400_000
+
+    @classmethod
+    def parse(
+        cls,
+        automations: Iterable[str],
+        state: str | Iterable[str] | None = None,
+        per: str = "slot",
+        within: Span | None = None,
+    ) -> Self:
+        """Return what is listened for.
+
+        Raises:
+            OptionError: fewer than two names, one of them twice, or a value that cannot be used.
+        """
+        names = (automations,) if isinstance(automations, str) else tuple(automations)
+        for name in names:
+            _named(name, "automation")
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise OptionError(
+                f"runs of {', '.join(map(repr, names)) or 'nothing'}: this waits for two or more different automations",
+                hint='Write ms.on.runs(["extract", "load"]); for one: ms.on.run("extract").',
+            )
+        if per not in ("slot", "key"):
+            raise OptionError(f"per={per!r} is neither slot nor key", hint='Write per="slot" or per="key".')
+        span = round(parse_duration(_WITHIN if within is None else within).total_seconds() * 1000)
+        if span <= 0:
+            raise OptionError(f"within={within!r} is no span above zero", hint='Write within="2h".')
+        return cls(automations=names, states=states_of(state), per="slot" if per == "slot" else "key", within=span)
+
+
+def states_of(state: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the ends that are meant.
+
+    Raises:
+        OptionError: one is none in which a run ends.
+    """
+    if state is None:
+        return (RunState.SUCCEEDED.value,)
+    if state == "any":
+        return ENDS
+    stated = (state,) if isinstance(state, str) else tuple(state)
+    for one in stated:
+        if one not in ENDS:
+            raise OptionError(f"no run ends as {one!r}", hint=f"Choose of: {', '.join(ENDS)}, any.")
+    return tuple(sorted({str(one) for one in stated})) or ENDS
+
+
+def _named(name: Any, what: str) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise OptionError(f"{name!r} is not the name of an {what}", hint='Write it as text: "orders.paid".')
+    return name

@@ -1,0 +1,94 @@
+"""A message as its broker gave it out, and the arrival that it is."""
+
+from base64 import b64encode
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.arrival import Arrival
+from mainspring.domain.errors import OptionError
+from mainspring.domain.ids import fingerprint
+from mainspring.domain.queue_source import Queue
+from mainspring.domain.template import expand_template, fields_of
+from mainspring.domain.text import escape, is_plain_line
+
+_LONGEST_KEY = 1_000
+
+
+class QueueMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One message. `id` = what its sender or its broker calls it, the same each time it is given out. `group` = the order that its broker
+    itself keeps ("" for none). `redelivered` = how often it was given out before. `receipt` = what its broker wants to see again.
+    """
+
+    id: str
+    body: bytes
+    headers: dict[str, str] = {}
+    subject: str = ""
+    group: str = ""
+    redelivered: int = 0
+    receipt: Any = None
+
+
+def arrival_of(queue: Queue, message: QueueMessage) -> Arrival:
+    """Return what is taken in for a message.
+
+    Raises:
+        OptionError: a template needs what this message does not have, or its body is not what `body` says.
+    """
+    values = _values(queue, message)
+    key = message.id if queue.key is None else expand_template(queue.key, values)
+    partition = message.group if queue.partition is None else expand_template(queue.partition, values)
+    if not key:
+        raise OptionError(
+            "the key of the message is empty", hint="Choose a key that every message has, or leave it out."
+        )
+    return Arrival(
+        key=plain_key(key),
+        body=message.body,
+        data=_data(queue, message.body),
+        headers={plain_key(name.lower()): escape(value) for name, value in message.headers.items() if name},
+        name=escape(message.subject, 200),
+        partition=plain_key(partition) if partition else None,
+        redelivered=message.redelivered,
+    )
+
+
+def plain_key(text: str) -> str:
+    """Return text as a key may be: printable and of at most 1,000 characters; what would not fit is told apart by its hash."""
+    plain = escape(text)
+    return (
+        plain
+        if len(plain) <= _LONGEST_KEY and is_plain_line(plain)
+        else "sha256:" + fingerprint(text.encode("utf-8", "surrogatepass"))
+    )
+
+
+def _data(queue: Queue, body: bytes) -> bytes | None:
+    """Return the JSON that a run is given, None where that is the body."""
+    if queue.body == "json":
+        return None
+    if queue.body == "bytes":
+        return msgspec.json.encode(b64encode(body).decode())
+    try:
+        return msgspec.json.encode(body.decode())
+    except UnicodeDecodeError:
+        raise OptionError(
+            "the body of the message is not text in UTF-8", hint='Take it in with body="bytes".'
+        ) from None
+
+
+def _values(queue: Queue, message: QueueMessage) -> dict[str, Any]:
+    """Return what templates may name; the body is only decoded where one does."""
+    values: dict[str, Any] = {
+        "id": message.id,
+        "subject": message.subject,
+        "group": message.group,
+        "headers": {name.lower().replace("-", "_"): value for name, value in message.headers.items()},
+    }
+    named = {name.split(".")[0] for text in (queue.key, queue.partition) if text for _, name, _ in fields_of(text)}
+    if "body" in named:
+        try:
+            values["body"] = msgspec.json.decode(message.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise OptionError(f"the body of the message is not JSON: {error}") from None
+    return values

@@ -1,0 +1,90 @@
+"""How a webhook knows its sender: verifiers as data, so that the store can hold them and any process can check by them.
+
+`secrets` are names, never values. With several of them, or several lines in one, any that fits counts: that is what a rotation needs.
+`tolerance` = how far the sender's clock, and the way, may be off.
+"""
+
+import re
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+
+FIVE_MINUTES = timedelta(minutes=5)
+Names = tuple[str, ...]
+SECRET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", re.ASCII)
+"""What a secret can be called: it is part of the name of a variable, and of a file."""
+
+
+class StandardWebhooks(msgspec.Struct, frozen=True, kw_only=True, tag="standard"):
+    """Standard Webhooks: HMAC-SHA256 over id, timestamp and body; secrets as `whsec_` and base 64."""
+
+    secrets: Names
+    tolerance: timedelta = FIVE_MINUTES
+
+
+class GitHub(msgspec.Struct, frozen=True, kw_only=True, tag="github"):
+    """X-Hub-Signature-256 over the body."""
+
+    secrets: Names
+
+
+class Stripe(msgspec.Struct, frozen=True, kw_only=True, tag="stripe"):
+    """Stripe-Signature over timestamp and body."""
+
+    secrets: Names
+    tolerance: timedelta = FIVE_MINUTES
+
+
+class Slack(msgspec.Struct, frozen=True, kw_only=True, tag="slack"):
+    """X-Slack-Signature over timestamp and body."""
+
+    secrets: Names
+    tolerance: timedelta = FIVE_MINUTES
+
+
+class GitLab(msgspec.Struct, frozen=True, kw_only=True, tag="gitlab"):
+    """X-Gitlab-Token is the secret itself."""
+
+    secrets: Names
+
+
+class Bearer(msgspec.Struct, frozen=True, kw_only=True, tag="bearer"):
+    """`Authorization: Bearer SECRET`, or the bare secret in a header of another name (lower case)."""
+
+    secrets: Names
+    header: str = "authorization"
+
+
+class Hmac(msgspec.Struct, frozen=True, kw_only=True, tag="hmac"):
+    """Any other HMAC: in which header it stands, after which prefix, how it is written, what it is made over.
+
+    `over` = `{body}`, `{timestamp}` and text, such as "{timestamp}.{body}"; the timestamp (seconds) is read from `timestamp_header`.
+    """
+
+    secrets: Names
+    header: str
+    algorithm: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = ""
+    over: str = "{body}"
+    timestamp_header: str | None = None
+    tolerance: timedelta = FIVE_MINUTES
+
+
+class Unsigned(msgspec.Struct, frozen=True, kw_only=True, tag="none"):
+    """Anybody may send: stated, never a default."""
+
+    secrets: Names = ()
+
+
+Verifier = StandardWebhooks | GitHub | Stripe | Slack | GitLab | Bearer | Hmac | Unsigned
+KINDS: dict[str, type[Any]] = {
+    str(kind.__struct_config__.tag): kind
+    for kind in (StandardWebhooks, GitHub, Stripe, Slack, GitLab, Bearer, Hmac, Unsigned)
+}
+
+
+def kind_of(verifier: Verifier) -> str:
+    """Return how the verifier is called: `github`."""
+    return str(type(verifier).__struct_config__.tag)

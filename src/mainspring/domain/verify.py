@@ -1,0 +1,136 @@
+"""`ms.verify`: who may send to a webhook. Each takes the names of one or more secrets, never their values.
+
+    @ms.on.webhook("/github", verify=ms.verify.github("GITHUB_HOOK"))
+
+The process that takes webhooks in finds the secret GITHUB_HOOK in the variable MAINSPRING_SECRET_GITHUB_HOOK or in the folder that
+`secrets.dir` names. Every function raises OptionError for what is no name, and for options that cannot work.
+"""
+
+import re
+from datetime import timedelta
+from typing import Literal, get_args, get_type_hints
+
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import OptionError
+from mainspring.domain.verifier import (
+    FIVE_MINUTES,
+    SECRET_NAME,
+    Bearer,
+    GitHub,
+    GitLab,
+    Hmac,
+    Names,
+    Slack,
+    StandardWebhooks,
+    Stripe,
+    Unsigned,
+)
+
+__all__ = ["bearer", "github", "gitlab", "hmac", "none", "slack", "standard", "stripe"]
+
+Span = str | int | float | timedelta
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,100}", re.ASCII)
+_PLACES = re.compile(r"\{(.*?)\}")
+_LONGEST_TOLERANCE = timedelta(days=7)
+_MOST = 10
+
+
+def standard(*secrets: str, tolerance: Span = FIVE_MINUTES) -> StandardWebhooks:
+    """Check by Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature)."""
+    return StandardWebhooks(secrets=_names(secrets), tolerance=_tolerance(tolerance))
+
+
+def github(*secrets: str) -> GitHub:
+    """Check as GitHub signs; a ping is answered without a run."""
+    return GitHub(secrets=_names(secrets))
+
+
+def stripe(*secrets: str, tolerance: Span = FIVE_MINUTES) -> Stripe:
+    """Check as Stripe signs."""
+    return Stripe(secrets=_names(secrets), tolerance=_tolerance(tolerance))
+
+
+def slack(*secrets: str, tolerance: Span = FIVE_MINUTES) -> Slack:
+    """Check as Slack signs; its question about the address is answered without a run."""
+    return Slack(secrets=_names(secrets), tolerance=_tolerance(tolerance))
+
+
+def gitlab(*secrets: str) -> GitLab:
+    """Compare GitLab's token."""
+    return GitLab(secrets=_names(secrets))
+
+
+def bearer(*secrets: str, header: str = "authorization") -> Bearer:
+    """Compare a token: `Authorization: Bearer TOKEN`, or the bare token in another header."""
+    return Bearer(secrets=_names(secrets), header=_header(header))
+
+
+def hmac(
+    *secrets: str,
+    header: str,
+    algorithm: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256",
+    encoding: Literal["hex", "base64"] = "hex",
+    prefix: str = "",
+    over: str = "{body}",
+    timestamp_header: str | None = None,
+    tolerance: Span = FIVE_MINUTES,
+) -> Hmac:
+    """Check an HMAC of any other sender; see `Hmac` for the options."""
+    for name, value in (("algorithm", algorithm), ("encoding", encoding)):
+        allowed = get_args(get_type_hints(Hmac)[name])
+        if value not in allowed:
+            raise OptionError(f"{name} {value!r} is not known", hint=f"Choose one of {', '.join(allowed)}.")
+    places = _PLACES.findall(over)
+    if places.count("body") != 1 or not set(places) <= {"body", "timestamp"} or places.count("timestamp") > 1:
+        raise OptionError(f"over={over!r} cannot be filled", hint='Write "{body}" or "{timestamp}.{body}".')
+    if ("timestamp" in places) != (timestamp_header is not None):
+        raise OptionError(
+            "a timestamp counts only where it is signed",
+            hint="Give timestamp_header= and {timestamp} in over=, or neither.",
+        )
+    return Hmac(
+        secrets=_names(secrets),
+        header=_header(header),
+        algorithm=algorithm,
+        encoding=encoding,
+        prefix=prefix,
+        over=over,
+        timestamp_header=None if timestamp_header is None else _header(timestamp_header),
+        tolerance=_tolerance(tolerance),
+    )
+
+
+def none() -> Unsigned:
+    """Let anybody send: only where the network lets nobody else."""
+    return Unsigned()
+
+
+def _names(secrets: tuple[str, ...]) -> Names:
+    names = tuple(dict.fromkeys(secrets))
+    if not names:
+        raise OptionError("a verifier needs the name of its secret", hint='Write ms.verify.github("GITHUB_HOOK").')
+    for name in names:
+        if not isinstance(name, str) or not SECRET_NAME.fullmatch(name):
+            # Not echoed: it may be the secret itself.
+            raise OptionError(
+                "this is no name of a secret: a letter, then letters, digits and _ . -, at most 100 characters",
+                hint='Pass the name, such as "GITHUB_HOOK", and set MAINSPRING_SECRET_GITHUB_HOOK to the value.',
+            )
+    if len(names) > _MOST:
+        raise OptionError(f"a verifier takes at most {_MOST} secrets", hint="Take off those that nobody uses any more.")
+    return names
+
+
+def _header(name: str) -> str:
+    if not isinstance(name, str) or not _HEADER.fullmatch(name):
+        raise OptionError(f"{repr(name)[:80]} is no name of a header", hint='Write it as "X-Signature".')
+    return name.lower()
+
+
+def _tolerance(span: Span) -> timedelta:
+    found = parse_duration(span)
+    if not timedelta(seconds=1) <= found <= _LONGEST_TOLERANCE:
+        raise OptionError(
+            f"the tolerance {span!r} cannot be used", hint='Write a span from "1s" to "7d"; five minutes is usual.'
+        )
+    return found

@@ -1,0 +1,27 @@
+"""What a step sends as the store takes it: sealed, events apart from messages."""
+
+from msgspec.structs import replace
+
+from mainspring.domain.outgoing import KEPT_FOR_MS, Message, Outgoing
+from mainspring.engine.hosting import Hosting
+from mainspring.store.commands.inbox import Publish
+
+
+def split(hosting: Hosting, outgoing: tuple[Outgoing, ...]) -> tuple[tuple[Publish, ...], tuple[Message, ...]]:
+    """Return the events and the messages, each in order.
+
+    Raises:
+        SealedError: the codec fails.
+    """
+    if not outgoing:
+        return (), ()
+    keep_until = hosting.clock.now() + KEPT_FOR_MS
+    events: list[Publish] = []
+    messages: list[Message] = []
+    for one in outgoing:
+        if isinstance(one, Message):
+            sealed = hosting.seal(one.body) or b""
+            messages.append(replace(one, body=sealed, headers=hosting.seal(one.headers)))
+        else:
+            events.append(Publish(one.id, one.name, hosting.seal(one.data) or b"", keep_until, one.key))
+    return tuple(events), tuple(messages)

@@ -1,0 +1,122 @@
+"""A trigger as it is declared, before the signature of its automation is known; from a decorator or from a table of TOML."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.event import Event
+from mainspring.domain.listening import OnEvent, OnRun, OnRuns
+from mainspring.domain.pace import FIELDS, Pace
+from mainspring.domain.queue_source import Queue
+from mainspring.domain.signature import Signature
+from mainspring.domain.template import check_template
+from mainspring.domain.trigger import Reading, Source, Trigger
+from mainspring.domain.watched_folder import Files
+from mainspring.domain.webhook import Webhook
+
+Filter = Callable[[Event], Any]
+PACE = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
+"""The options of flow control, which every kind of trigger takes but `runs`, which starts once by itself."""
+
+SOURCES: Mapping[str, tuple[Callable[..., Source], tuple[str, ...], tuple[str, ...]]] = {
+    "event": (OnEvent.parse, ("name",), ("where",)),
+    "run": (OnRun.parse, ("automation",), ("state",)),
+    "webhook": (Webhook.parse, ("path",), ("verify", "key", "respond", "wait", "max_body")),
+    "queue": (Queue.parse, ("url",), ("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition")),
+    "files": (
+        Files.parse,
+        ("folder",),
+        ("pattern", "recursive", "settle", "every", "after_success", "after_failure", "max_size", "ignore"),
+    ),
+    "runs": (OnRuns.parse, ("automations",), ("state", "per", "within")),
+}
+"""Kind -> what reads its options, those that must be given, and those that may be."""
+_UNPACED = "runs"
+
+
+class Draft(NamedTuple):
+    """A trigger without the way in which its automation reads an event."""
+
+    source: Source
+    pace: Pace
+    filter: Filter | None = None
+    partition: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it listens to."""
+        return str(self.source.__struct_config__.tag)
+
+    def complete(self, signature: Signature | None, base: str) -> Trigger:
+        """Return the trigger of an automation with this signature (None for a command); folders count from `base`."""
+        source = self.source
+        return Trigger(
+            source=source.counted_from(base) if isinstance(source, Files) else source,
+            pace=self.pace,
+            filtered=self.filter is not None,
+            partition=self.partition,
+            reading=Reading.of(signature, Event, many=self.pace.takes_many),
+        )
+
+
+def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None) -> Draft:
+    """Return the trigger that options of a kind describe; None = left out.
+
+    Raises:
+        UnknownNameError: an option is none of this kind; shows the nearest.
+        OptionError: one is missing, or its value cannot be used.
+    """
+    parse, needed, optional = SOURCES[kind]
+    paced = () if kind == _UNPACED else PACE
+    known = dict.fromkeys((*needed, *optional, *paced, *(() if kind == _UNPACED else ("partition",))))
+    for name in options:
+        if name not in known:
+            raise UnknownNameError(f"option of a trigger of kind {kind!r}:", name, known)
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in needed:
+        if name not in given:
+            raise OptionError(f"a trigger of kind {kind!r} needs {name}", hint=f"Write {name}=...")
+    source = parse(**{name: given[name] for name in (*needed, *optional) if name in given})
+    partition = None if "partition" in optional else given.get("partition")
+    if partition is not None:
+        check_template(partition, FIELDS)
+    if partition is not None and "concurrency" in given:
+        raise OptionError(
+            "partition and concurrency exclude each other: each says which runs go one after the other",
+            hint="Keep partition, or concurrency with by.",
+        )
+    return Draft(source, Pace.parse(**{name: given[name] for name in paced if name in given}), filter, partition)
+
+
+def drafts_in(table: Mapping[str, Any]) -> list[Draft]:
+    """Return the triggers of a script's table of TOML: each kind is one table, or several.
+
+    Raises:
+        OptionError, UnknownNameError: one cannot be used.
+    """
+    found: list[Draft] = []
+    for kind in SOURCES:
+        if kind not in table:
+            continue
+        several = table[kind] if isinstance(table[kind], list) else [table[kind]]
+        for options in several:
+            if not isinstance(options, Mapping):
+                raise OptionError(
+                    f"{kind} is not a table", hint=f"Write [script.NAME.{kind}] and its options below it."
+                )
+            found.append(draft_of(kind, _with_dashes(options)))
+    return found
+
+
+def _with_dashes(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name).replace("-", "_"): value for name, value in options.items()}
+
+
+def named(drafts: Iterable[Draft]) -> list[tuple[str, Draft]]:
+    """Return each draft with the end of its name: its kind, with #2 for the second of a kind."""
+    numbers: dict[str, int] = {}
+    pairs: list[tuple[str, Draft]] = []
+    for draft in drafts:
+        number = numbers[draft.kind] = numbers.get(draft.kind, 0) + 1
+        pairs.append((draft.kind if number == 1 else f"{draft.kind}#{number}", draft))
+    return pairs

@@ -1,0 +1,84 @@
+"""Which automations start which: the graph of dependencies, and what in it cannot be (a cycle, one path twice)."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from mainspring.domain.listening import OnRun, OnRuns
+from mainspring.domain.trigger import Trigger
+from mainspring.engine.automation import Automation
+from mainspring.engine.problem import Problem
+
+
+def upstream_of(triggers: Iterable[Trigger]) -> list[str]:
+    """Return the automations whose ends start the one with these triggers, in order, each once."""
+    names: dict[str, None] = {}
+    for trigger in triggers:
+        match trigger.source:
+            case OnRun(automation=name):
+                names[name] = None
+            case OnRuns(automations=several):
+                names |= dict.fromkeys(several)
+    return list(names)
+
+
+def cycle_in(upstream: Mapping[str, list[str]]) -> list[str] | None:
+    """Return one cycle of the graph as names from first to first; None if there is none."""
+    done: set[str] = set()
+    for first in sorted(upstream):
+        path: list[str] = []
+        stack: list[tuple[str, Iterator[str]]] = [] if first in done else [(first, iter(upstream[first]))]
+        path += [first] if stack else []
+        while stack:
+            name, rest = stack[-1]
+            following = next(rest, None)
+            if following is None:
+                done.add(name)
+                stack.pop()
+                path.pop()
+            elif following in path:
+                return [*path[path.index(following) :], following][::-1]
+            elif following not in done:
+                stack.append((following, iter(upstream.get(following, ()))))
+                path.append(following)
+    return None
+
+
+def refused_triggers(automations: Iterable[Automation]) -> Iterator[Problem]:
+    """Take the triggers off automations that cannot keep them, and yield why: they would start each other for ever, or share a path."""
+    known = {one.name: one for one in automations}
+    while (cycle := cycle_in({name: upstream_of(_triggers(one)) for name, one in known.items()})) is not None:
+        culprit = known[cycle[-1]]
+        yield Problem(
+            where=culprit.where,
+            what=f"these start each other for ever: {' -> '.join(cycle)}",
+            how="Take one of the @ms.on.run / @ms.on.runs off; none of them starts by a run's end now.",
+        )
+        for name in set(cycle):
+            known[name].drop_triggers(lambda source: isinstance(source, OnRun | OnRuns))
+    yield from _paths_twice(known.values())
+
+
+def _paths_twice(automations: Iterable[Automation]) -> Iterator[Problem]:
+    first: dict[str, Automation] = {}
+    for one in automations:
+        for trigger in _triggers(one):
+            path = getattr(trigger.source, "path", None)
+            if path is None:
+                continue
+            if path not in first:
+                first[path] = one
+                continue
+            yield Problem(
+                where=one.where,
+                what=f"two webhooks on one path: {path} is that of {first[path].name!r} at {first[path].where}",
+                how=f"Give this webhook of {one.name!r} another path.",
+            )
+            one.drop_triggers(_same(trigger.source))
+
+
+def _same(meant: Any) -> Callable[[Any], bool]:
+    return lambda source: source is meant
+
+
+def _triggers(automation: Automation) -> list[Any]:
+    return list(automation.definition.triggers.values())

@@ -1,0 +1,19 @@
+"""Acts on what arrived: let a delivery arrive once more."""
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.ids import derived_id
+from mainspring.service.actor import Act
+from mainspring.service.perform import perform
+from mainspring.store.base import Store
+from mainspring.store.commands.triggers import Replay, TakenIn
+
+
+def replay(store: Store, clock: Clock, delivery: str, *, act: Act) -> TakenIn:
+    """Let a delivery arrive once more, as a new one: its filter and its pace decide anew, and it starts a run of its own.
+
+    Raises:
+        NotFoundError: there is no such delivery, or nothing is triggered by it any more.
+    """
+    command = Replay(derived_id("d", clock.now(), act.command), delivery)
+    taken: TakenIn = perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})
+    return taken

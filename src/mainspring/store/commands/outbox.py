@@ -1,0 +1,73 @@
+"""The outbox: messages of steps on their way to brokers."""
+
+import msgspec
+
+
+class Unsent(msgspec.Struct, frozen=True):
+    """A message as its Sender gets it: the fields of domain.outgoing.Message, sealed; `seq` is its place."""
+
+    seq: int
+    id: str
+    body: bytes
+    is_raw: bool
+    key: str | None
+    headers: bytes | None
+
+
+class LeasedQueue(msgspec.Struct, frozen=True):
+    """A queue that a Sender may send to, with its oldest messages; `failures` = how often in a row nothing could be sent."""
+
+    name: str
+    failures: int
+    messages: tuple[Unsent, ...]
+
+
+class Leased(msgspec.Struct, frozen=True, tag="leased"):
+    """The queues that were taken."""
+
+    queues: tuple[LeasedQueue, ...]
+
+
+class TakeQueues(msgspec.Struct, frozen=True):
+    """Take queues of the outbox that hold messages and that nobody else has, for `lease_ms` from the commit on. Answer: Leased.
+
+    `lease` = an id of this take; `queues` and `messages` = the most of each. A lease ends with its session too.
+    """
+
+    lease: str
+    lease_ms: int
+    queues: int
+    messages: int
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A message that its broker will not take, and why."""
+
+    seq: int
+    fault: str
+
+
+class SettleQueue(msgspec.Struct, frozen=True):
+    """Say what became of a queue's messages, and give it back. Answer: Done.
+
+    `sent` = those that the broker has. `away` = why the rest could not be sent; the queue is left alone for `retry_after_ms` then.
+    """
+
+    lease: str
+    queue: str
+    sent: tuple[int, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    away: str | None = None
+    retry_after_ms: int = 0
+
+
+class SendAgain(msgspec.Struct, frozen=True):
+    """Let a refused message be sent again. Answer: Done, Refused not_found."""
+
+    id: str
+
+
+class DiscardMessage(msgspec.Struct, frozen=True):
+    """Forget a message that was not sent. Answer: Done, Refused not_found."""
+
+    id: str

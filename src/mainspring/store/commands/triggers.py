@@ -1,0 +1,134 @@
+"""Commands on triggers and what arrives for them."""
+
+import msgspec
+
+from mainspring.domain.pace import Pace
+from mainspring.domain.states import DeliveryState
+from mainspring.store.commands.results import TakenIn as TakenIn  # noqa: PLC0414 - an answer that belongs to these commands
+from mainspring.store.commands.runs import StartRun
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """What a trigger listens for inside. kind: event or run; `condition` = JSON: an event's values by path, or the states of an end."""
+
+    kind: str
+    name: str
+    condition: str
+
+
+class TriggerRow(msgspec.Struct, frozen=True):
+    """A trigger as data: domain.trigger.Trigger as JSON, its webhook's path, and what it listens for inside."""
+
+    name: str
+    automation: str
+    kind: str
+    definition: bytes
+    path: str | None = None
+    topics: tuple[Topic, ...] = ()
+
+
+class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Store what arrived and, without a filter, let its pace decide at once. Answer: TakenIn, Refused other_body | no_trigger | busy.
+
+    A key counts once for its trigger. `body`, `data` and `headers` are sealed. `start` = the run that it starts, if it may.
+    `refused` = why it may not count (it is kept all the same, for people to see).
+    """
+
+    id: str
+    trigger: str
+    key: str
+    body_hash: str
+    body: bytes
+    data: bytes | None = None
+    headers: bytes | None = None
+    name: str = ""
+    by: str = ""
+    pace: Pace = Pace()
+    filtered: bool = False
+    start: StartRun | None = None
+    refused: str | None = None
+    verified: str | None = None
+    redelivered: int = 0
+
+
+class RefuseArrival(msgspec.Struct, frozen=True, kw_only=True):
+    """Keep what was refused at the door, for people to see: the newest hundred of a trigger. Answer: Done."""
+
+    id: str
+    trigger: str
+    why: str
+    note: str
+    body: bytes
+    headers: bytes | None = None
+
+
+class Decide(msgspec.Struct, frozen=True, kw_only=True):
+    """Decide on a delivery that was received. Answer: TakenIn, Refused changed | busy.
+
+    `state` STARTED = let its pace decide, with the run `start`; else FILTERED, DROPPED, REFUSED or FAILED, with the reason in `note`.
+    """
+
+    trigger: str
+    delivery: str
+    state: DeliveryState
+    by: str = ""
+    pace: Pace = Pace()
+    start: StartRun | None = None
+    note: str | None = None
+
+
+class LetGo(msgspec.Struct, frozen=True, kw_only=True):
+    """Start one run for deliveries that were held for it. Answer: Started, Done (its rate lets it start later), Refused changed.
+
+    `start` None = none can be started (`note` says why): they failed.
+    """
+
+    trigger: str
+    by: str
+    deliveries: tuple[str, ...]
+    pace: Pace
+    start: StartRun | None
+    note: str | None = None
+
+
+class Gather(msgspec.Struct, frozen=True, kw_only=True):
+    """Put the end of a run to the others of its slot or key; when all are there, start `start`.
+
+    Answer: Done, Started, Refused changed | busy (the end is put there, and the start has to be tried again). `delivery` None = nothing new
+    came: start what is complete. `counts` = the run ended as is wanted. `note` = why none can be started.
+    """
+
+    trigger: str
+    per: str
+    wanted: int
+    deadline_at: int
+    delivery: str | None = None
+    automation: str = ""
+    run: str = ""
+    state: str = ""
+    counts: bool = False
+    start: StartRun | None = None
+    note: str | None = None
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """Let a delivery arrive once more, as a new one. Answer: TakenIn, Refused not_found | no_trigger."""
+
+    id: str
+    delivery: str
+
+
+class ForgetSource(msgspec.Struct, frozen=True):
+    """Let a key count anew: what arrived under it keeps its row, but not its key. Answer: Done, Refused not_found."""
+
+    trigger: str
+    key: str
+
+
+class ReportDesk(msgspec.Struct, frozen=True):
+    """Say since when this session's desk of a trigger can, or cannot, fetch. Answer: Done."""
+
+    trigger: str
+    connected_at: int | None
+    away_since: int | None
+    why: str | None

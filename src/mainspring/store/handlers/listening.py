@@ -1,0 +1,51 @@
+"""Who listens inside: a published event, or the end of a run, becomes a delivery of each trigger that listens, in the same commit."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.ids import derived_id
+from mainspring.domain.matching import event_hash, match_hash, shape_of
+from mainspring.domain.states import DeliveryState, RunState
+from mainspring.store.transaction import Transaction
+
+_CACHE = "listeners"
+_Listener = tuple[str, Any, int]
+
+
+def tell_of_event(tx: Transaction, event: str, name: str, data: Any) -> None:
+    """Let the triggers that listen for an event of this name have it, if its data is what they want."""
+    for trigger, where, filtered in _listeners(tx, "event", name):
+        if event_hash(name, shape_of(where), data) == match_hash(name, where):
+            _insert(tx, trigger, event, event, name, filtered)
+
+
+def tell_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> None:
+    """Let the triggers that listen for the end of a run of this automation have it. A run that was continued ends once more."""
+    for trigger, states, filtered in _listeners(tx, "run", automation):
+        if not states or state in states:
+            _insert(tx, trigger, run, f"{run}@{tx.now}", automation, filtered)
+
+
+def forget_listeners(tx: Transaction) -> None:
+    """Read anew who listens: it was changed in this group."""
+    tx.cache.pop(_CACHE, None)
+
+
+def _listeners(tx: Transaction, kind: str, name: str) -> list[_Listener]:
+    """Return trigger, condition and whether it has a filter of all that listen; asked once a group."""
+    known: dict[tuple[str, str], list[_Listener]] = tx.cache.setdefault(_CACHE, {})
+    found = known.get((kind, name))
+    if found is None:
+        found = known[kind, name] = [
+            (trigger, msgspec.json.decode(condition), int(bool(msgspec.json.decode(definition).get("filtered"))))
+            for trigger, condition, definition in tx.all("list_listeners", (kind, name))
+        ]
+    return found
+
+
+def _insert(tx: Transaction, trigger: str, source: str, key: str, name: str, filtered: int) -> None:
+    delivery = derived_id("d", tx.now, trigger, key)
+    what = (delivery, trigger, key, DeliveryState.RECEIVED.value, None, filtered, name, None, None, None, None)
+    if tx.change("insert_delivery", (*what, source, "", None, None, None, None, 0, tx.now)):
+        tx.ready = True

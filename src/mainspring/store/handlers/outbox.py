@@ -1,0 +1,85 @@
+"""The outbox: what steps send to brokers. A queue is one Sender's at a time; a message goes when its broker has acknowledged it."""
+
+import json
+from collections.abc import Sequence
+
+from mainspring.domain.outgoing import Message
+from mainspring.domain.states import MessageState
+from mainspring.store.commands.outbox import (
+    DiscardMessage,
+    Leased,
+    LeasedQueue,
+    SendAgain,
+    SettleQueue,
+    TakeQueues,
+    Unsent,
+)
+from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.handlers.held import is_held
+from mainspring.store.transaction import Transaction
+
+MOST_BYTES = 1024 * 1024
+"""So much of one queue's messages is handed out at a time, but for a single larger one."""
+
+
+def row_of(tx: Transaction, run: str, ident: str, message: Message) -> tuple[object, ...]:
+    """Return a message as its row."""
+    m = message
+    return (m.id, m.queue, MessageState.UNSENT.value, m.key, m.body, int(m.is_raw), m.headers, run, ident, tx.now)
+
+
+def post(tx: Transaction, run: str, ident: str, posts: Sequence[Message]) -> None:
+    """Write down what a step sends. What has its id already is the same message, from a time before a person let the step run again."""
+    for each in posts:
+        tx.change("insert_message", row_of(tx, run, ident, each))
+        tx.ready = True  # Senders are woken as workers are
+
+
+def take_queues(tx: Transaction, command: TakeQueues) -> Leased:
+    """Take queues that can be sent to; none of a restored store that is held: a person may first say that they were sent."""
+    c = command
+    if is_held(tx):
+        return Leased(())
+    tx.hold("outlets")
+    taken = tx.all("list_leased_queues", (c.lease,)) if tx.again else []
+    if not taken:
+        taken = tx.all("list_sendable_queues", (tx.now, c.queues))
+        for queue, _ in taken:
+            tx.change("lease_queue", (queue, c.lease, tx.session, tx.now + c.lease_ms))
+    return Leased(tuple(LeasedQueue(queue, failures, _messages(tx, queue, c.messages)) for queue, failures in taken))
+
+
+def _messages(tx: Transaction, queue: str, most: int) -> tuple[Unsent, ...]:
+    rows = tx.all("list_unsent", (queue, most, MOST_BYTES))
+    return tuple(Unsent(seq, name, body, bool(is_raw), key, headers) for seq, name, body, is_raw, key, headers in rows)
+
+
+def settle_queue(tx: Transaction, command: SettleQueue) -> Done:
+    """Forget what was sent, mark what was refused, give the queue back. What was sent was sent, whoever has the lease now."""
+    c = command
+    if c.sent:
+        tx.change("delete_sent", (c.queue, json.dumps(c.sent)))
+    for refusal in c.refused:
+        tx.change("refuse_message", (refusal.fault, refusal.seq, c.queue))
+    if c.away is None:
+        tx.change("free_queue", (c.queue, c.lease))
+    else:
+        tx.change("put_off_queue", (tx.now + c.retry_after_ms, int(bool(c.sent)), tx.now, c.away, c.queue, c.lease))
+    return DONE
+
+
+def send_again(tx: Transaction, command: SendAgain) -> Done | Refused:
+    """Let a refused message be sent again, in its old place."""
+    tx.change("unrefuse_message", (command.id,))
+    row = tx.one("find_message", (command.id,))
+    if row is None:
+        return Refused("not_found", f"no message {command.id} waits to be sent")
+    tx.ready = True
+    return DONE
+
+
+def discard_message(tx: Transaction, command: DiscardMessage) -> Done | Refused:
+    """Forget a message that was not sent."""
+    if tx.change("discard_message", (command.id,)) or tx.again:
+        return DONE
+    return Refused("not_found", f"no message {command.id} waits to be sent")

@@ -1,0 +1,282 @@
+"""Triggers as announced, and what arrives for them: a key counts once, and its pace decides in the commit that stores it."""
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.domain.pace import Held, Mark, Pace, Ruling, counted, is_full, rule
+from mainspring.domain.states import DELIVERY_MOVES, DeliveryState
+from mainspring.store.commands.automations import Announce
+from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.triggers import (
+    Decide,
+    ForgetSource,
+    RefuseArrival,
+    Replay,
+    ReportDesk,
+    TakeIn,
+    TakenIn,
+    TriggerRow,
+)
+from mainspring.store.handlers import listening
+from mainspring.store.handlers.starts import start_run
+from mainspring.store.transaction import Transaction
+
+KEPT_REFUSED = 100
+"""So many refused arrivals of a trigger are kept: whoever sends rubbish must not fill the store."""
+_FULL_MS = 1_000
+_TOUCH_AFTER_MS = 12 * 3_600_000
+
+
+def announce_triggers(tx: Transaction, command: Announce) -> None:
+    """Write the triggers of the announced automations; one that its automation no longer has, ends."""
+    names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.problem is None}
+    for automation in names:
+        tx.change("forget_topics", (automation,))
+        tx.change("free_paths", (automation,))  # those of one announcement may have changed places
+    for row in command.triggers:
+        names.setdefault(row.automation, []).append(row.name)
+        _write(tx, row)
+    for automation, kept in names.items():
+        tx.change("end_other_triggers", (tx.now, automation, json.dumps(kept)))
+    listening.forget_listeners(tx)
+
+
+def _write(tx: Transaction, row: TriggerRow) -> None:
+    problem = None if row.path is None else _taken(tx, row.name, row.path)
+    path = None if problem is not None else row.path
+    tx.change("write_trigger", (row.name, row.automation, row.kind, row.definition, path, problem, tx.now))
+    for topic in row.topics:
+        tx.change("insert_topic", (topic.kind, topic.name, row.name, topic.condition))
+    if row.topics:
+        tx.change("want_gatherings", (len(row.topics), row.name))
+
+
+def _taken(tx: Transaction, trigger: str, path: str) -> str | None:
+    """Return the problem that a path is another trigger's already; None if it is free."""
+    taken = tx.one("find_path", (path, trigger))
+    if taken is None:
+        return None
+    return f"{path} is the path of {taken[0]!r} already: give one of the two another, and start the worker again"
+
+
+def settle_paths(tx: Transaction, automation: str) -> None:
+    """Take the paths off an automation that somebody else was given while it was retired."""
+    for name, path in tx.all("list_paths_of", (automation,)):
+        problem = _taken(tx, name, path)
+        if problem is not None:
+            tx.change("lose_path", (problem, name))
+
+
+def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
+    """Store one arrival, once."""
+    c = command
+    tx.hold("delivery", c.trigger, c.key)
+    known = tx.one("find_delivery", (c.trigger, c.key))
+    if known is not None:
+        return _known(tx, command, known)
+    found = tx.one("find_trigger", (c.trigger,))
+    if found is None:
+        return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
+    if c.refused is not None:
+        _insert(tx, command, Ruling(DeliveryState.REFUSED, note=c.refused), None)
+        _trim(tx, c.trigger)
+        tx.detail(found[0], "refused:value")
+        return TakenIn(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
+    if c.filtered:
+        _insert(tx, command, Ruling(DeliveryState.RECEIVED), None)
+        tx.ready = True
+        return TakenIn(c.id, DeliveryState.RECEIVED, None, first=True)
+    ruling = pass_on(tx, c.trigger, c.by, c.pace, c.start)
+    if isinstance(ruling, Refused):
+        return ruling
+    run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
+    _insert(tx, command, ruling, run)
+    return TakenIn(c.id, ruling.state, run, first=True, note=ruling.note)
+
+
+def _known(tx: Transaction, command: TakeIn, known: Sequence[object]) -> TakenIn | Refused:
+    delivery, state, run, body_hash, note = known
+    if body_hash is not None and body_hash != command.body_hash:
+        tx.detail(command.trigger.partition("/")[0], "refused:other_body")
+        return Refused("other_body", f"delivery {delivery} came under this key with another body")
+    # What still comes is still remembered: a file that stays where it is arrives again each day.
+    tx.change("touch_delivery", (tx.now, delivery, tx.now - _TOUCH_AFTER_MS))
+    first = tx.again and delivery == command.id
+    return TakenIn(
+        str(delivery),
+        DeliveryState(str(state)),
+        None if run is None else str(run),
+        first,
+        None if note is None else str(note),
+    )
+
+
+def pass_on(tx: Transaction, trigger: str, by: str, pace: Pace, start: StartRun | None) -> Ruling | Refused:
+    """Let the pace rule on one arrival, and start its run if that says so. Refused busy = nothing was changed; it is to come again."""
+    if pace.is_plain:
+        return _start(tx, start, Ruling(DeliveryState.STARTED))
+    tx.hold("pace", trigger, by)
+    row = tx.one("count_held", (trigger, by))
+    held = Held(*row) if row is not None else Held()
+    if is_full(held):
+        return Refused("busy", f"{held.number} arrivals wait for their turn", retry_after_ms=_FULL_MS)
+    mark = read_mark(tx, trigger, by)
+    ruling = rule(pace, mark, held, tx.now)
+    if ruling.state is DeliveryState.STARTED:
+        answer = _start(tx, start, ruling)
+        if isinstance(answer, Refused):
+            return answer
+        ruling = answer
+    if ruling.replaces:
+        tx.change("drop_held", ("a newer one counts", tx.now, trigger, by))
+    if ruling.state is DeliveryState.HELD:
+        tx.ready = True
+        if pace.batch is not None and ruling.due_at is not None:
+            tx.change("hasten_held", (ruling.due_at, trigger, by))
+    if ruling.state in (DeliveryState.HELD, DeliveryState.STARTED):
+        write_mark(
+            tx, trigger, by, pace, counted(pace, mark, held, tx.now, started=ruling.state is DeliveryState.STARTED)
+        )
+    return ruling
+
+
+def _start(tx: Transaction, start: StartRun | None, ruling: Ruling) -> Ruling | Refused:
+    if start is None:
+        return Ruling(DeliveryState.FAILED, note="no run can be made of it")
+    answer = start_run(tx, start)
+    if isinstance(answer, Refused):
+        return answer if answer.code == "busy" else Ruling(DeliveryState.FAILED, note=answer.text)
+    if answer.by_key or answer.run != start.id:
+        return Ruling(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
+    return ruling
+
+
+def read_mark(tx: Transaction, trigger: str, by: str) -> Mark:
+    """Return what is remembered of a key."""
+    row = tx.one("read_pace", (trigger, by))
+    return Mark() if row is None else Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
+
+
+def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -> None:
+    """Remember it for as long as the pace asks for it."""
+    tx.change(
+        "write_pace",
+        (trigger, by, mark.counted_at, mark.started_at, mark.starts, mark.since_at, tx.now + pace.remembers),
+    )
+
+
+def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> None:
+    filtered = int(c.filtered and ruling.state is DeliveryState.RECEIVED)
+    what = (
+        c.id,
+        c.trigger,
+        c.key,
+        ruling.state.value,
+        ruling.note,
+        filtered,
+        c.name,
+        c.body_hash,
+        c.body,
+        c.data,
+        c.headers,
+    )
+    tx.change(
+        "insert_delivery",
+        (*what, None, c.by, c.verified, run, ruling.due_at, None, c.redelivered, tx.now),
+    )
+
+
+def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
+    """Keep what was refused at the door."""
+    c = command
+    what = (
+        c.id,
+        c.trigger,
+        f"refused:{c.id}",
+        DeliveryState.REFUSED.value,
+        c.note,
+        0,
+        "",
+        None,
+        c.body,
+        None,
+        c.headers,
+    )
+    if tx.change("insert_delivery", (*what, None, "", c.why, None, None, None, 0, tx.now)):
+        _trim(tx, c.trigger)
+        tx.detail(c.trigger.partition("/")[0], f"refused:{c.why}")
+    return DONE
+
+
+def _trim(tx: Transaction, trigger: str) -> None:
+    tx.change("trim_refused", (trigger, KEPT_REFUSED))
+
+
+def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
+    """Decide on a delivery that was received, if nobody else did meanwhile."""
+    c = command
+    tx.hold("delivery", c.delivery)
+    row = tx.one("read_delivery_state", (c.delivery,))
+    if row is None:
+        return Refused("changed", f"there is no delivery {c.delivery}")
+    state, run, note = row
+    if state != DeliveryState.RECEIVED:
+        first = tx.again and run == (None if run is None or c.start is None else c.start.id)
+        return TakenIn(c.delivery, DeliveryState(state), run, first, note)
+    ruling: Ruling | Refused = Ruling(c.state, note=c.note)
+    if c.state is DeliveryState.STARTED:
+        ruling = pass_on(tx, c.trigger, c.by, c.pace, c.start)
+    if isinstance(ruling, Refused):
+        return ruling
+    if ruling.state not in DELIVERY_MOVES[DeliveryState.RECEIVED]:
+        raise ValueError(f"a received delivery cannot become {ruling.state}")
+    run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
+    tx.change("settle_delivery", (ruling.state.value, ruling.note, run, ruling.due_at, c.by, tx.now, c.delivery))
+    return TakenIn(c.delivery, ruling.state, run, first=True, note=ruling.note)
+
+
+def replay(tx: Transaction, command: Replay) -> TakenIn | Refused:
+    """Let a delivery arrive once more."""
+    row = tx.one("read_delivery", (command.delivery,))
+    if row is None:
+        return Refused("not_found", f"there is no delivery {command.delivery}")
+    trigger, key, name, body_hash, body, data, headers, source, verified, _ = row
+    found = tx.one("find_trigger", (trigger,))
+    if found is None:
+        return Refused("no_trigger", f"nothing is triggered by {trigger!r} any more")
+    filtered = int(bool(msgspec.json.decode(found[1]).get("filtered")))
+    state = DeliveryState.RECEIVED
+    what = (
+        command.id,
+        trigger,
+        f"{key}#{command.id}",
+        state.value,
+        None,
+        filtered,
+        name,
+        body_hash,
+        body,
+        data,
+        headers,
+    )
+    tx.change("insert_delivery", (*what, source, "", verified, None, None, command.delivery, 0, tx.now))
+    tx.ready = True
+    return TakenIn(command.id, state, None, first=True)
+
+
+def forget_source(tx: Transaction, command: ForgetSource) -> Done | Refused:
+    """Let a key count anew."""
+    tx.hold("delivery", command.trigger, command.key)
+    if tx.change("forget_source", (command.trigger, command.key)) or tx.again:
+        return DONE
+    return Refused("not_found", f"nothing that is over arrived for {command.trigger!r} under this key")
+
+
+def report_desk(tx: Transaction, command: ReportDesk) -> Done:
+    """Keep since when a desk can fetch."""
+    c = command
+    tx.change("report_desk", (c.trigger, tx.session or 0, c.connected_at, c.away_since, c.why))
+    return DONE

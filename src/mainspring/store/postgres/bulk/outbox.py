@@ -1,0 +1,17 @@
+"""What outcomes send, many at a time: rows of the outbox, in the order of the outcomes."""
+
+from collections.abc import Sequence
+
+from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.runs import Complete
+from mainspring.store.handlers.outbox import row_of
+from mainspring.store.postgres.arrays import columns
+from mainspring.store.postgres.transaction import PostgresTransaction
+
+
+def post_all(tx: PostgresTransaction, saved: Sequence[SaveOutcome | Complete]) -> None:
+    """Write down what these outcomes send."""
+    rows = [row_of(tx, c.run, c.ident, each) for c in saved for each in c.posts]
+    if rows:
+        tx.later("insert_messages", columns("ttttbnbttn", rows))
+        tx.ready = True

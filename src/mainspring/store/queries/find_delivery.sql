@@ -1,0 +1,1 @@
+select id, state, run, body_hash, note from deliveries where trigger = ? and key = ?

@@ -1,0 +1,12 @@
+-- The first that is found: the walk ends there.
+with recursive head(queue) as (
+    select (select queue from outbox where state = {{unsent}} order by queue limit 1)
+    union all
+    select (select next.queue from outbox as next where next.state = {{unsent}} and next.queue > head.queue order by next.queue limit 1)
+    from head where head.queue is not null
+)
+select head.queue
+from head left join outlets on outlets.queue = head.queue left join sessions on sessions.id = outlets.session
+where head.queue is not null and coalesce(outlets.due_at, 0) <= ?1
+  and (outlets.lease is null or outlets.until_at <= ?1 or coalesce(sessions.state, '') not in ({{alive}}, {{draining}}))
+limit 1

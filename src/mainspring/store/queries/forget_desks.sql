@@ -1,0 +1,1 @@
+delete from desks where session = ?

@@ -1,0 +1,1 @@
+delete from topics where trigger in (select name from triggers where automation = ?)

@@ -1,0 +1,1 @@
+delete from outlets where queue = ? and lease = ?

@@ -1,0 +1,1 @@
+select id from deliveries where id >= ? and id < ? order by id limit ?

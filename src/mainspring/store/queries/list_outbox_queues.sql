@@ -1,0 +1,12 @@
+with recursive head(queue) as (
+    select (select queue from outbox where state = {{unsent}} order by queue limit 1)
+    union all
+    select (select next.queue from outbox as next where next.state = {{unsent}} and next.queue > head.queue order by next.queue limit 1)
+    from head where head.queue is not null
+)
+select head.queue,
+       (select first.made_at from outbox as first where first.state = {{unsent}} and first.queue = head.queue order by first.seq limit 1) as oldest_at,
+       coalesce(outlets.failures, 0), outlets.since_at, outlets.fault, coalesce(outlets.due_at, 0)
+from head left join outlets on outlets.queue = head.queue
+where head.queue is not null
+order by oldest_at limit ?

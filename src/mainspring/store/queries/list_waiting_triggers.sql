@@ -1,0 +1,8 @@
+-- The triggers that have something undecided, each found by one look into the index, however much waits for it.
+with recursive waiting(name) as (
+    select min(trigger) from deliveries where state = {{received}} and filtered = ?1
+    union all
+    select (select min(trigger) from deliveries where state = {{received}} and filtered = ?1 and trigger > waiting.name)
+    from waiting where waiting.name is not null
+)
+select name from waiting where name is not null

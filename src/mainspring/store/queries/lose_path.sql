@@ -1,0 +1,1 @@
+update triggers set path = null, problem = ? where name = ?

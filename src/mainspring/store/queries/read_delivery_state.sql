@@ -1,0 +1,1 @@
+select state, run, note from deliveries where id = ?

@@ -1,0 +1,1 @@
+select delivery, counts from gathered where trigger = ? and per = ? and automation = ?

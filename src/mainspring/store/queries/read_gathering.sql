@@ -1,0 +1,1 @@
+select wanted, here, deadline_at, run from gatherings where trigger = ? and per = ?

@@ -1,0 +1,1 @@
+update outbox set state = {{refused}}, fault = ? where seq = ? and queue = ? and state = {{unsent}}

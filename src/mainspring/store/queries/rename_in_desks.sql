@@ -1,0 +1,3 @@
+update desks set trigger = ?1 || substr(trigger, length(?2) + 1)
+where trigger >= ?2 || '/' and trigger < ?2 || '0'
+  and not exists (select 1 from desks as other where other.session = desks.session and other.trigger = ?1 || substr(desks.trigger, length(?2) + 1))

@@ -1,0 +1,1 @@
+update deliveries set changed_at = ? where id = ? and changed_at < ?

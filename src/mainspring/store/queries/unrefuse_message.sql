@@ -1,0 +1,1 @@
+update outbox set state = {{unsent}}, fault = null where id = ? and state = {{refused}}

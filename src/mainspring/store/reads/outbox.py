@@ -1,0 +1,59 @@
+"""What waits in the outbox: for the Sender, and for people."""
+
+import msgspec
+
+from mainspring.domain.states import MessageState
+from mainspring.store.base import Reader, Rows
+from mainspring.store.held import HELD
+
+
+class OutboxQueue(msgspec.Struct, frozen=True):
+    """A queue with messages that were not sent: since when the oldest waits, and what is in the way, since when.
+
+    `due_at` = when it is tried again; 0 = now.
+    """
+
+    name: str
+    oldest_at: int
+    failures: int
+    since_at: int | None
+    fault: str | None
+    due_at: int
+
+
+class OutboxMessage(msgspec.Struct, frozen=True):
+    """A message that was not sent. `fault` = why its broker refused it."""
+
+    id: str
+    queue: str
+    state: MessageState
+    run: str
+    step: str
+    made_at: int
+    fault: str | None
+
+
+def can_send(reader: Reader, now: int) -> bool:
+    """Tell whether there is a queue that a Sender could take now."""
+    if reader.read("read_meta", (HELD,)):
+        return False
+    return bool(reader.read("find_sendable_queue", (now,)))
+
+
+def list_outbox_queues(reader: Reader, limit: int = 100) -> list[OutboxQueue]:
+    """Return the queues that hold something unsent, the longest waiting first."""
+    return [OutboxQueue(*row) for row in reader.read("list_outbox_queues", (limit,))]
+
+
+def list_refused_messages(reader: Reader, limit: int = 100) -> list[OutboxMessage]:
+    """Return the messages that wait for a person, oldest first."""
+    return _messages(reader.read("list_refused_messages", (limit,)))
+
+
+def list_messages_of(reader: Reader, run: str, limit: int = 100) -> list[OutboxMessage]:
+    """Return what a run has sent and no broker has yet, in order."""
+    return _messages(reader.read("list_messages_of", (run, limit)))
+
+
+def _messages(rows: Rows) -> list[OutboxMessage]:
+    return [OutboxMessage(name, queue, MessageState(state), *rest) for name, queue, state, *rest in rows]

@@ -1,0 +1,168 @@
+"""Reads of triggers, of what arrived for them, and of what they hold. Counts are capped, lists are pages."""
+
+from typing import Any
+
+from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.ids import new_id
+from mainspring.domain.states import DeliveryState
+from mainspring.store.base import Reader
+from mainspring.store.trigger_views import (
+    Arrived,
+    ArrivedSince,
+    DeliveryPage,
+    DeliveryRow,
+    DeliveryView,
+    DeskView,
+    GatheredView,
+    GatheringView,
+    HeldGroup,
+)
+
+CAP = 10_000
+"""Where counting stops."""
+_NEWEST = 2**63 - 1
+_SKEW_MS = 3_600_000
+"""Ids are made by the clocks of many machines; commit order is looked for so much earlier."""
+_SHOWN = 5
+_LAST = "\uffff"
+_STATE = 4
+
+
+def deliveries(
+    reader: Reader,
+    *,
+    trigger: str | None = None,
+    state: DeliveryState | None = None,
+    since_at: int = 0,
+    limit: int = 50,
+    cursor: int | None = None,
+) -> DeliveryPage:
+    """Return a page of deliveries, newest first; `since_at` = received at or after."""
+    before = _NEWEST if cursor is None else cursor
+    rows = reader.read(
+        "list_deliveries", (before, trigger, None if state is None else state.value, since_at, limit + 1)
+    )
+    found = [DeliveryRow(*_with_state(row)) for row in rows]
+    return DeliveryPage(found[:limit], found[limit - 1].seq if len(found) > limit else None)
+
+
+def delivery(reader: Reader, text: str) -> DeliveryView:
+    """Return the delivery of this id, or whose id alone begins so.
+
+    Raises:
+        NotFoundError: nothing fits.
+        ConflictError: more than one does.
+    """
+    rows = reader.read("show_delivery", (text,))
+    if not rows:
+        found = [row[0] for row in reader.read("list_delivery_ids_from", (text, text + _LAST, _SHOWN + 1))]
+        if len(found) > 1:
+            listed = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+            raise ConflictError(f"{text} could be more than one delivery", hint=f"One of: {listed}")
+        rows = reader.read("show_delivery", (found[0],)) if found else []
+    if not rows:
+        raise NotFoundError(f"there is no delivery {text}", hint="See: mainspring triggers show NAME")
+    return DeliveryView(*_with_state(rows[0]))
+
+
+def delivered_for(reader: Reader, run: str, limit: int = 20) -> list[DeliveryRow]:
+    """Return the deliveries that started a run, oldest first."""
+    rows = [
+        row for one in reader.read("list_delivered_by", (run, limit)) for row in reader.read("show_delivery", one[:1])
+    ]
+    return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
+
+
+def seen(reader: Reader, trigger: str, key: str) -> str | None:
+    """Return the delivery that came for a trigger under this key."""
+    rows = reader.read("find_delivery", (trigger, key))
+    return str(rows[0][0]) if rows else None
+
+
+def arrived_since(reader: Reader, since_at: int) -> ArrivedSince:
+    """Return what arrived since an instant; of more than the cap, the newest."""
+    rows = reader.read("first_delivery_from", (new_id("d", max(0, since_at - _SKEW_MS), 0),))
+    first = rows[0][0] if rows else None
+    if first is None:
+        return ArrivedSince({}, more=False)
+    found: dict[str, Arrived] = {}
+    counted = 0
+    for trigger, state, at_the_door, number, last_at in reader.read("count_arrived", (first, since_at, CAP + 1)):
+        known = found.get(trigger, Arrived())
+        counted += number
+        found[trigger] = Arrived(
+            {**known.states, state: number}, known.at_the_door + int(at_the_door), max(known.last_at or 0, last_at)
+        )
+    return ArrivedSince(found, counted > CAP)
+
+
+def waiting_since(reader: Reader, *, filtered: bool) -> dict[str, int]:
+    """Return since when the oldest delivery of each trigger waits to be decided on: by a filter, or by the router."""
+    with reader.snapshot() as read:
+        names = [row[0] for row in read("list_waiting_triggers", (int(filtered),))]
+        oldest = {name: read("list_received", (int(filtered), name, 0, 1)) for name in names}
+    return {name: rows[0][9] for name, rows in oldest.items() if rows}
+
+
+def last_at(reader: Reader, trigger: str) -> int | None:
+    """Return when the last delivery of a trigger came."""
+    rows = reader.read("last_delivery_of", (trigger,))
+    return rows[0][0] if rows else None
+
+
+def desks(reader: Reader) -> list[DeskView]:
+    """Return what fetches from brokers and folders, by trigger."""
+    return [DeskView(*row) for row in reader.read("list_desks")]
+
+
+def held_groups(reader: Reader, trigger: str, limit: int = 50) -> list[HeldGroup]:
+    """Return what the pace of a trigger holds, by key, the first that is due first."""
+    return [HeldGroup(*row) for row in reader.read("list_held_groups", (trigger, limit))]
+
+
+def open_gatherings(reader: Reader, trigger: str | None = None, limit: int = 50) -> list[GatheringView]:
+    """Return starts that wait for runs of other automations, the first deadline first, each with the ends that are there."""
+    with reader.snapshot() as read:
+        return [
+            _gathering(row, [_gathered(one) for one in read("list_gathered", row[:2])])
+            for row in read("list_open_gatherings", (trigger, limit))
+        ]
+
+
+def gathering(reader: Reader, trigger: str, per: str) -> tuple[int, str | None] | None:
+    """Return the deadline of one gathering and the run that it started; None = nothing of it is there."""
+    rows = reader.read("read_gathering", (trigger, per))
+    return (rows[0][2], rows[0][3]) if rows else None
+
+
+def gathered(reader: Reader, trigger: str, per: str) -> list[GatheredView]:
+    """Return the ends that are there for one slot or key."""
+    return [_gathered(row) for row in reader.read("list_gathered", (trigger, per))]
+
+
+def run_of_key(reader: Reader, automation: str, key: str, now: int) -> str | None:
+    """Return the run that has a run key at the instant `now` (ms)."""
+    rows = reader.read("read_run_key", (automation, key, now))
+    return str(rows[0][0]) if rows else None
+
+
+def held_before(reader: Reader, trigger: str, by: str) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
+    """Return what a pace would look at for a key: the fields of domain.pace.Held, and those of its Mark, if there is one."""
+    mark = reader.read("read_pace", (trigger, by))
+    return reader.read("count_held", (trigger, by))[0], mark[0] if mark else None
+
+
+def _gathering(row: tuple[Any, ...], ends: list[GatheredView]) -> GatheringView:
+    trigger, per, wanted, here, deadline_at, changed_at = row
+    return GatheringView(trigger, per, wanted, here, deadline_at, changed_at, ends)
+
+
+def _gathered(row: tuple[Any, ...]) -> GatheredView:
+    automation, run, state, counts, delivery_id, at = row
+    return GatheredView(automation, run, state, bool(counts), delivery_id, at)
+
+
+def _with_state(row: tuple[Any, ...]) -> list[Any]:
+    values = list(row)
+    values[_STATE] = DeliveryState(values[_STATE])
+    return values

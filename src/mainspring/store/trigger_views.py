@@ -1,0 +1,103 @@
+"""What is shown of triggers and deliveries. Instants are ms UTC; bodies, data and headers are sealed."""
+
+import msgspec
+
+from mainspring.domain.states import DeliveryState
+
+
+class DeliveryRow(msgspec.Struct, frozen=True):
+    """A delivery in a list. `verified` = what its verifier said; `replay_of` = the delivery that it repeats."""
+
+    seq: int
+    id: str
+    trigger: str
+    key: str
+    state: DeliveryState
+    note: str | None
+    name: str
+    verified: str | None
+    run: str | None
+    due_at: int | None
+    replay_of: str | None
+    received_at: int
+    changed_at: int
+
+
+class DeliveryView(DeliveryRow, frozen=True):
+    """A delivery as it came. `data` = JSON of what a run is given, None where that is the body.
+
+    `source` = the event or run that it tells of.
+    """
+
+    body: bytes | None
+    data: bytes | None
+    headers: bytes | None
+    source: str | None
+    by_key: str
+    redelivered: int
+
+
+class DeliveryPage(msgspec.Struct, frozen=True):
+    """Deliveries, newest first; `cursor` continues the list where it ends (None = that was all)."""
+
+    deliveries: list[DeliveryRow]
+    cursor: int | None
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """What arrived for a trigger: how many in each state, when the last came; `at_the_door` = of those refused, turned away there."""
+
+    states: dict[str, int] = {}
+    at_the_door: int = 0
+    last_at: int | None = None
+
+
+class ArrivedSince(msgspec.Struct, frozen=True):
+    """What arrived since an instant, by trigger; `more` = counting stopped at its cap, so there was more than is told."""
+
+    by_trigger: dict[str, Arrived]
+    more: bool
+
+
+class DeskView(msgspec.Struct, frozen=True):
+    """What fetches for a trigger: since when it can, or cannot, and why."""
+
+    trigger: str
+    session: int
+    connected_at: int | None
+    away_since: int | None
+    why: str | None
+    hostname: str | None
+
+
+class GatheredView(msgspec.Struct, frozen=True):
+    """An end that was gathered; `counts` = it is one of those that are waited for."""
+
+    automation: str
+    run: str
+    state: str
+    counts: bool
+    delivery: str
+    at: int
+
+
+class GatheringView(msgspec.Struct, frozen=True):
+    """Runs of several automations that one start waits for. `per` = the slot (ms) or the run key."""
+
+    trigger: str
+    per: str
+    wanted: int
+    here: int
+    deadline_at: int
+    changed_at: int
+    gathered: list[GatheredView] = []
+
+
+class HeldGroup(msgspec.Struct, frozen=True):
+    """Deliveries of one key that a pace holds; `due_at` = when the first of them is looked at again."""
+
+    trigger: str
+    by_key: str
+    number: int
+    due_at: int
+    first_at: int

@@ -1,0 +1,1 @@
+"""Doors, desks and the router: what arrives becomes runs."""

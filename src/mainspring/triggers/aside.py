@@ -1,0 +1,205 @@
+"""Taking a file out of its folder after its run ended: into another folder, or away. Never over a file that is there.
+
+Everything here blocks. A file goes three steps, and whoever is killed between them finds it again by `leftovers`:
+
+    stage   renamed into `.mainspring/TRIGGER/VERB-SHA256/PATH` below the folder, which says all that is to be known of it; only then is it
+            sure that no other file took its name meanwhile: what is not the file that was taken in is put back
+    place   given its name in the other folder (hard link, copy to another file system, rename where there are no links)
+    clear   the staged name is taken away
+
+A file is whole under one of its names at each moment.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mainspring.domain.ids import fingerprint
+from mainspring.domain.watched_folder import DELETE, KEEP
+from mainspring.store import failpoints
+from mainspring.triggers.folder import STAGING, ChangedError, Folder, Mark, opened
+from mainspring.triggers.placing import copy, exists, holds, names_like, put
+
+SUCCESS, FAILURE = "success", "failure"
+_LOCK = "lock"
+
+
+class Staged(NamedTuple):
+    """A file on its way out: why (SUCCESS or FAILURE), what it holds, and its path below the watched folder."""
+
+    verb: str
+    sha256: str
+    path: str
+
+
+class Aside:
+    """Takes files of one trigger out of one folder; what changes anything is called while `lock` is held."""
+
+    def __init__(self, folder: Folder, trigger: str) -> None:
+        self._folder = folder
+        self._base = (STAGING, fingerprint(trigger.encode())[:16])
+        self.targets = {SUCCESS: folder.files.after_success, FAILURE: folder.files.after_failure}
+        self._lock: int | None = None
+
+    def lock(self) -> bool:
+        """Take the lock of the folder's moves, for all desks that see this folder; tell whether it is ours now."""
+        with opened(self._folder.path, (STAGING,), make=0o700) as staging:
+            descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=staging)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._lock = descriptor
+        return True
+
+    def unlock(self) -> None:
+        """Let other desks move files."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def has_leftovers(self) -> bool:
+        """Tell whether there may be files of this trigger that were left on their way, without making anything."""
+        try:
+            with opened(self._folder.path, self._base):
+                return True
+        except OSError:
+            return False
+
+    def leftovers(self) -> list[Staged]:
+        """Return the files that somebody who was killed left on their way; what changed on the way is put back."""
+        found = [*self._staged()]
+        return [staged for staged in found if self._is_sound(staged)]
+
+    def stage(self, staged: Staged, mark: Mark) -> None:
+        """Take the file away from where everybody sees it.
+
+        Raises:
+            ChangedError: it is not the file that has the mark; then it is where it was, or is gone.
+            OSError: it cannot be taken away.
+        """
+        try:
+            moved = self._stage(staged, mark)
+        except (FileNotFoundError, NotADirectoryError, ChangedError):
+            self._sweep(staged)
+            raise ChangedError from None
+        if moved._replace(changed_ns=mark.changed_ns) != mark:
+            self.put_back(staged)
+            raise ChangedError
+
+    def _stage(self, staged: Staged, mark: Mark) -> Mark:
+        """Rename it, and return the mark of what was renamed."""
+        *parts, name = staged.path.split("/")
+        with opened(self._folder.path, parts) as folder:
+            if Mark.of(os.stat(name, dir_fd=folder, follow_symlinks=False)) != mark:
+                raise ChangedError
+            with self._staging(staged, make=True) as staging:
+                if exists(name, staging):
+                    raise OSError(errno.EEXIST, "another one is still on its way")
+                failpoints.hit("files.stage")
+                os.rename(name, name, src_dir_fd=folder, dst_dir_fd=staging)
+                failpoints.hit("files.staged")
+                return Mark.of(os.stat(name, dir_fd=staging, follow_symlinks=False))
+
+    def place(self, staged: Staged) -> None:
+        """Give a staged file its new name; it may have it already.
+
+        Raises:
+            OSError: it cannot be put there; then it is staged as before.
+        """
+        target = self.targets[staged.verb]
+        if target == DELETE:
+            return
+        if target == KEEP:  # the definition was changed while the file was on its way
+            self.put_back(staged)
+            return
+        *parts, name = staged.path.split("/")
+        with self._staging(staged) as staging, self._target(target, parts) as into:
+            if not exists(name, staging):
+                return
+            try:
+                put(name, staging, into, names_like(name, staged.sha256))
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                part = fingerprint(os.fsencode(self._folder.path), self._base[1].encode(), os.fsencode(staged.path))
+                copy(name, staging, into, staged.sha256, f".mainspring-{part[:24]}.part")
+        failpoints.hit("files.placed")
+
+    def clear(self, staged: Staged) -> None:
+        """Take the staged name away, and the folders that are empty then."""
+        with contextlib.suppress(FileNotFoundError), self._staging(staged) as staging:
+            os.unlink(staged.path.rpartition("/")[2], dir_fd=staging)
+        failpoints.hit("files.cleared")
+        self._sweep(staged)
+
+    def put_back(self, staged: Staged) -> None:
+        """Put a staged file back to where it was; where a newer one is, beside it."""
+        *parts, name = staged.path.split("/")
+        with self._staging(staged) as staging, opened(self._folder.path, parts, make=0o777) as folder:
+            put(name, staging, folder, names_like(name, staged.sha256))
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=staging)
+        failpoints.hit("files.put_back")
+        self._sweep(staged)
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _staged(self) -> Iterator[Staged]:
+        """Yield all that is staged."""
+        waiting: list[tuple[str, ...]] = [()]
+        while waiting:
+            parts = waiting.pop()
+            with (
+                contextlib.suppress(FileNotFoundError),
+                opened(self._folder.path, (*self._base, *parts)) as folder,
+                os.scandir(folder) as entries,
+            ):
+                for entry in entries:
+                    verb, _, sha256 = (parts or (entry.name,))[0].partition("-")
+                    if verb not in self.targets or entry.is_symlink():
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append((*parts, entry.name))
+                    elif parts:
+                        yield Staged(verb, sha256, "/".join((*parts[1:], entry.name)))
+
+    def _is_sound(self, staged: Staged) -> bool:
+        """Tell whether a staged file holds what was taken in; else it is put back."""
+        with self._staging(staged) as staging:
+            if holds(staged.path.rpartition("/")[2], staging, staged.sha256):
+                return True
+        self.put_back(staged)
+        return False
+
+    def _staging(self, staged: Staged, *, make: bool = False) -> contextlib.AbstractContextManager[int]:
+        parts = (*self._base, f"{staged.verb}-{staged.sha256}", *staged.path.split("/")[:-1])
+        return opened(self._folder.path, parts, make=0o700 if make else None)
+
+    def _target(self, target: str, parts: list[str]) -> contextlib.AbstractContextManager[int]:
+        """Give the folder below the target.
+
+        A target below the watched folder may be no link: whoever may write there could lead us anywhere.
+        """
+        below = Path(target).parts
+        if Path(target).is_absolute() or ".." in below:
+            root = Path(self._folder.path, target)
+            root.mkdir(parents=True, exist_ok=True)
+            return opened(str(root), parts, make=0o777)
+        return opened(self._folder.path, [*below, *parts], make=0o777)
+
+    def _sweep(self, staged: Staged) -> None:
+        """Take away the folders that are empty now."""
+        parts = (*self._base, f"{staged.verb}-{staged.sha256}", *staged.path.split("/")[:-1])
+        with contextlib.suppress(OSError):
+            for depth in range(len(parts) - 1, 0, -1):
+                with opened(self._folder.path, parts[:depth]) as folder:
+                    os.rmdir(parts[depth], dir_fd=folder)

@@ -1,0 +1,72 @@
+"""The connections that messages are sent by: one for each queue, opened when it is needed, closed when it was idle or failed."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+
+from mainspring.domain.queue_address import Server, server_of
+from mainspring.domain.queue_name import address_of
+from mainspring.domain.queue_source import Queue
+from mainspring.triggers.queue_access import QueueSource, open_source
+
+CONNECTS_WITHIN_S = 10.0
+_ENDS_WITHIN_S = 2.0
+_MOST = 64
+_IDLE_S = 60.0
+
+Opens = Callable[[Queue, Server, str | None], QueueSource]
+
+
+class BrokerLinks:
+    """`brokers` = their addresses by name; `secret` returns the value of one. A link is used by one task at a time."""
+
+    def __init__(self, brokers: Mapping[str, str], secret: Callable[[str], str], *, opens: Opens = open_source) -> None:
+        self._brokers = brokers
+        self._secret = secret
+        self._opens = opens
+        self._links: dict[str, tuple[QueueSource, float]] = {}
+
+    async def take(self, queue: str) -> QueueSource:
+        """Return the link to a queue, connected; `give_back` or `drop` it.
+
+        Raises:
+            ConfigError: its broker is not configured here, a secret is not set, a library is not installed.
+            OptionError, UnknownNameError: the address leads nowhere. And whatever the broker's library raises.
+        """
+        known = self._links.pop(queue, None)
+        if known is not None:
+            return known[0]
+        where = Queue.parse(address_of(queue, self._brokers))
+        source = self._opens(where, server_of(where.server, self._secret), None)
+        try:
+            async with asyncio.timeout(CONNECTS_WITHIN_S):
+                await source.connect()
+        except BaseException:
+            await self.drop(source)
+            raise
+        return source
+
+    async def give_back(self, queue: str, source: QueueSource) -> None:
+        """Keep a link for the next time."""
+        self._links[queue] = source, time.monotonic()
+        await self.tidy()
+
+    async def drop(self, source: QueueSource) -> None:
+        """Close a link that failed; within a bound, for the broker may be away."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_ENDS_WITHIN_S):
+                await source.close()
+
+    async def tidy(self) -> None:
+        """Close what was idle, and the longest idle of too many."""
+        before = time.monotonic() - _IDLE_S
+        for queue, (source, since) in list(self._links.items()):
+            if since < before or len(self._links) > _MOST:
+                del self._links[queue]
+                await self.drop(source)
+
+    async def close(self) -> None:
+        """Close all."""
+        links, self._links = self._links, {}
+        await asyncio.gather(*(self.drop(source) for source, _ in links.values()))

@@ -1,0 +1,37 @@
+"""What went wrong with a broker, as one line for people, without the secrets that a library may have put into it."""
+
+from typing import Protocol
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.text import escape
+
+LONGEST = 400
+"""Characters of such a line."""
+
+
+class KnowsSecrets(Protocol):
+    """Returns the value of a secret; raises ConfigError where it is not set."""
+
+    def get(self, name: str) -> str: ...
+
+
+class FaultText:
+    """Also the secrets: it knows what to hide because it is asked for them."""
+
+    def __init__(self, secrets: KnowsSecrets) -> None:
+        self._secrets = secrets
+        self._hidden: set[str] = set()
+
+    def get(self, name: str) -> str:
+        """Return a secret; raises as what it asks."""
+        value = self._secrets.get(name)
+        self._hidden.add(value)
+        return value
+
+    def of(self, error: BaseException) -> str:
+        """Return an error in one line."""
+        ours = isinstance(error, MainspringError)
+        text = str(error).replace("\n", " ") if ours else f"{type(error).__name__}: {error}".partition("\n")[0]
+        for value in self._hidden:
+            text = text.replace(value, "***")
+        return escape(text.strip(" :"), LONGEST)

@@ -1,0 +1,143 @@
+"""Hashing files and giving them to the intake: the part of a folder's desk that begins when files have settled."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from mainspring.domain.arrival import Arrival
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import FencedError, MainspringError
+from mainspring.domain.file import File, key_of
+from mainspring.store import failpoints
+from mainspring.store.commands.results import Refused
+from mainspring.triggers.folder import ChangedError, Folder, Hashing, reason, shown
+from mainspring.triggers.own_thread import OwnThread
+from mainspring.triggers.seen_files import AGAIN_MS, Seen, SeenFiles
+
+_LOG = logging.getLogger("mainspring.files")
+_AT_ONCE = 100
+_MOST_FILES = 10_000
+_MOST_BYTES = 256 * 1024 * 1024
+"""Files that are taken in at once and at one look; bytes that are hashed at once. The rest follows at the next look."""
+_STORE_AWAY_MS, _BUSY_MS, _NO_TRIGGER_MS = 1_000, 1_000, 10_000
+
+
+class TakesIn(Protocol):
+    """Stores an arrival; returns after the commit."""
+
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        """Return what became of it, or Refused. Raises MainspringError when that is unknown: the same arrival again counts once."""
+        ...
+
+
+class FileIntake:
+    """Takes in the files of one desk.
+
+    `trouble` = why nothing is taken in, until `held_until_at`; `has_more` = not all that is ripe was taken in by the last look.
+    """
+
+    def __init__(
+        self, trigger: str, folder: Folder, seen: SeenFiles, intake: TakesIn, clock: Clock, thread: OwnThread
+    ) -> None:
+        self._trigger = trigger
+        self._folder = folder
+        self._seen = seen
+        self._intake = intake
+        self._clock = clock
+        self._thread = thread
+        self.trouble: str | None = None
+        self.held_until_at = 0
+        self.has_more = False
+
+    async def look(self, now: int) -> None:
+        """Hash and take in what is ripe; `now` = when the folder was looked at.
+
+        Raises:
+            FencedError: this process may write nothing more.
+        """
+        self.has_more = False
+        if self.held_until_at - AGAIN_MS <= now < self.held_until_at:  # unless the clock was set back
+            return
+        self.trouble = None
+        ripe = self._seen.ripe(now)
+        self.has_more = len(ripe) > _MOST_FILES
+        for first in range(0, min(len(ripe), _MOST_FILES), _AT_ONCE):
+            paths = ripe[first : first + _AT_ONCE]
+            hashed = await self._hash(paths)
+            failpoints.hit("files.hashed")
+            await asyncio.gather(*(self._take_in_one(path, self._seen[path]) for path in hashed))
+            if self.held_until_at > now:
+                return
+
+    async def _hash(self, paths: Sequence[str]) -> list[str]:
+        """Hash files, and return those that are ready to be taken in."""
+        files = [(path, self._seen[path]) for path in paths]
+        outcomes = await self._thread.do(lambda: self._hash_now(files))
+        ready = []
+        for (path, seen), outcome in zip(files, outcomes, strict=True):
+            match outcome:
+                case ChangedError():
+                    self._seen.forget(path)
+                case OSError():
+                    seen.put_off(f"it cannot be read: {reason(outcome)}", self._clock.now() + AGAIN_MS)
+                case None:
+                    self.has_more = True
+                case str():
+                    seen.key, seen.hashing, seen.why = outcome, None, None
+                    ready.append(path)
+        return ready
+
+    def _hash_now(self, files: Sequence[tuple[str, Seen]]) -> list[str | OSError | ChangedError | None]:
+        """Return for each file its key, what kept it from being read, or None: it is too much for once. In the thread."""
+        left, outcomes = _MOST_BYTES, list[str | OSError | ChangedError | None]()
+        for path, seen in files:
+            if seen.key is not None or left <= 0:
+                outcomes.append(seen.key)
+                continue
+            seen.hashing = seen.hashing or Hashing(seen.mark)
+            left += seen.hashing.at
+            try:
+                sha256 = self._folder.hash(path, seen.hashing, left - seen.hashing.at)
+                outcomes.append(None if sha256 is None else key_of(path, sha256))
+            except (OSError, ChangedError) as error:
+                outcomes.append(error)
+            left -= seen.hashing.at
+        return outcomes
+
+    async def _take_in_one(self, path: str, seen: Seen) -> None:
+        file = File.at(
+            os.fsencode(self._folder.absolute(path)),
+            size=seen.mark.size,
+            sha256=seen.sha256,
+            modified_ns=seen.mark.modified_ns,
+        )
+        arrival = Arrival(key=key_of(path, seen.sha256), body=seen.sha256.encode(), data=msgspec.json.encode(file))
+        try:
+            answer = await self._intake.take_in(self._trigger, arrival)
+        except FencedError:
+            raise
+        except MainspringError as error:
+            self._hold(f"the store: {error.message}", _STORE_AWAY_MS)
+            return
+        except Exception as error:  # noqa: BLE001  a fault of ours with one file must not keep the others out
+            _LOG.exception("trigger %s: %s was not taken in", self._trigger, shown(path))
+            seen.put_off(f"it cannot be taken in: {error}", self._clock.now() + AGAIN_MS)
+            return
+        failpoints.hit("files.taken")
+        if not isinstance(answer, Refused):
+            seen.taken_at = self._clock.now()
+        elif answer.code == "busy":
+            self._hold(answer.text or "the store takes in no more for now", answer.retry_after_ms or _BUSY_MS)
+        elif answer.code == "no_trigger":
+            self._hold(answer.text or f"no trigger is called {self._trigger}", _NO_TRIGGER_MS)
+        else:
+            seen.put_off(f"{answer.code}: {answer.text}", self._clock.now() + AGAIN_MS)
+
+    def _hold(self, why: str, for_ms: int) -> None:
+        """Take nothing in for a while."""
+        self.trouble = why
+        self.held_until_at = self._clock.now() + min(for_ms, AGAIN_MS)

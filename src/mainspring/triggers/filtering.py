@@ -1,0 +1,201 @@
+"""Filters of users run here, in a worker, on deliveries that are stored: never in the process that took them in.
+
+A filter is asked at least once for a delivery, and may be asked in several workers: it says yes or no and does nothing else. One that says
+nothing for too long fails its delivery, and its thread is made up for.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.event import Event
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.text import escape
+from mainspring.engine.registry import Registry
+from mainspring.engine.threads import Threads
+from mainspring.store.base import Reader, Store
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.triggers import Decide
+from mainspring.triggers import deciding
+from mainspring.triggers.delivered import Delivered, Unreadable, events_in
+from mainspring.triggers.known import KnownTrigger, KnownTriggers
+from mainspring.triggers.making import Event as EventData
+from mainspring.triggers.waiting import Waiting
+
+_LOG = logging.getLogger("mainspring.filters")
+_AT_ONCE = 100
+_THREADS = 4
+_AGAIN_S = 1.0
+_LONGEST_NOTE = 300
+
+OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
+_Found = list[tuple[KnownTrigger, Delivered, EventData | None]]
+
+
+class Filtering:
+    """Made and used in `loop`'s thread. It answers for the triggers of the automations that are loaded here, and no others."""
+
+    longest_s = 30.0
+    """How long a filter may take for its answer."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        reader: Reader,
+        registry: Registry,
+        clock: Clock,
+        sealing: Sealing,
+        off_loop: OffLoop,
+    ) -> None:
+        self._loop = loop
+        self._store = store
+        self._reader = reader
+        self._registry = registry
+        self._known = KnownTriggers(reader)
+        self._waiting = Waiting(reader, filtered=True)
+        self._clock = clock
+        self._sealing = sealing
+        self._off_loop = off_loop
+        self._threads = Threads(_THREADS)
+        self._asked: set[str] = set()
+        """Deliveries whose filter runs here, or whose verdict is on its way."""
+        self._hung: set[str] = set()
+        """Deliveries whose filter took too long."""
+        self._looking = self._again = self._planned = False
+        self.closed = False
+        self.wanted = any(trigger.filtered for one in registry for trigger in one.definition.triggers.values())
+        """Whether there is anything to do here at all."""
+
+    def close(self) -> None:
+        """Ask no more filters; one that runs is left alone."""
+        self.closed = True
+        self._threads.close()
+
+    def look(self) -> None:
+        """Look for deliveries that wait for a filter of ours."""
+        self._planned = False
+        if self.closed or not self.wanted:
+            return
+        if self._looking:
+            self._again = True
+            return
+        self._looking, self._again = True, False
+        now = self._clock.now()
+        self._off_loop(lambda: self._read(now), self._serve)
+
+    def _read(self, now: int) -> _Found:
+        """Read; off the loop."""
+        waiting = self._waiting.read(now, _AT_ONCE, self._is_mine)
+        if waiting:
+            self._known.look()
+        found: _Found = []
+        for trigger, rows in waiting.items():
+            known = self._known.get(trigger)
+            mine = [row for row in rows if row.id not in self._asked]
+            if known is None or not mine:
+                continue
+            for row, event in zip(mine, events_in(known, mine, self._reader, self._sealing), strict=True):
+                if isinstance(event, Unreadable):
+                    self._waiting.pass_over(row, event.why)
+                    self._again |= self._waiting.is_full
+                else:
+                    found.append((known, row, event))
+        return found
+
+    def _is_mine(self, trigger: str) -> bool:
+        return trigger.partition("/")[0] in self._registry.automations
+
+    def _serve(self, found: Any) -> None:
+        self._looking = False
+        if self.closed:
+            return
+        if isinstance(found, Exception):
+            _LOG.error("the deliveries cannot be read: %s", found)
+            self._look_later()
+            return
+        for known, row, event in found:
+            self._asked.add(row.id)
+            if event is None:
+                self._say(deciding.left(known.name, row.id, DeliveryState.FAILED, deciding.GONE))
+            else:
+                self._ask(known, row.id, event)
+        if self._again:
+            self.look()
+
+    def _ask(self, known: KnownTrigger, delivery: str, event: EventData) -> None:
+        """Run the filter in a thread, from which it tells its verdict."""
+        limit: list[asyncio.TimerHandle] = []
+
+        def begin() -> None:
+            limit.append(self._loop.call_later(self.longest_s, self._give_up, known, delivery))
+
+        def end(verdict: Decide) -> None:
+            for handle in limit:
+                handle.cancel()
+            if delivery not in self._hung:
+                self._say(verdict)
+
+        def work() -> bool:
+            with contextlib.suppress(RuntimeError):  # the loop is over, and with it the process's part in this
+                self._loop.call_soon_threadsafe(begin)
+                verdict = self._verdict(known, delivery, event)
+                self._loop.call_soon_threadsafe(end, verdict)
+            return delivery in self._hung
+
+        self._threads.submit(work)
+
+    def _give_up(self, known: KnownTrigger, delivery: str) -> None:
+        self._hung.add(delivery)
+        self._threads.give_up_one()
+        note = f"its filter did not answer within {self.longest_s:g} s"
+        _LOG.error("delivery %s for %s failed: %s", delivery, known.name, note)
+        self._say(deciding.left(known.name, delivery, DeliveryState.FAILED, note))
+
+    def _verdict(self, known: KnownTrigger, delivery: str, event: EventData) -> Decide:
+        """Ask the filter and return what its verdict means."""
+        fn = self._registry.get(known.definition.name).filter_of(known.name.partition("/")[2])
+        if fn is None:
+            return deciding.left(known.name, delivery, DeliveryState.FAILED, "its filter is not in the code any more")
+        try:
+            verdict = fn(msgspec.convert(event, Event))
+            if inspect.iscoroutine(verdict):
+                verdict = asyncio.run(verdict)
+            counts = bool(verdict)
+        except MainspringError as error:
+            return deciding.left(known.name, delivery, DeliveryState.FAILED, f"its filter raised: {error.message}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a filter raises is its verdict
+            said = escape(f"its filter raised {type(error).__name__}: {error}", _LONGEST_NOTE)
+            return deciding.left(known.name, delivery, DeliveryState.FAILED, said)
+        if not counts:
+            return deciding.left(known.name, delivery, DeliveryState.FILTERED, "its filter said no")
+        return deciding.started(known, event, delivery, self._clock.now(), self._sealing)
+
+    def _say(self, verdict: Decide) -> None:
+        if self.closed:
+            return
+
+        def answered(result: Any) -> None:
+            self._asked.discard(verdict.delivery)
+            if isinstance(result, Exception):
+                _LOG.error("the verdict on delivery %s is not kept, and asked for again: %s", verdict.delivery, result)
+                self._look_later()
+            elif isinstance(result, Refused) and result.code == "busy":
+                self._look_later((result.retry_after_ms or 0) / 1000)
+            elif self._waiting.is_full and len(self._asked) < _AT_ONCE // 2:
+                self.look()
+
+        self._store.submit(verdict, answered)
+
+    def _look_later(self, after_s: float = 0.0) -> None:
+        if not self._planned:
+            self._planned = True
+            self._loop.call_later(max(after_s, _AGAIN_S), self.look)

@@ -1,0 +1,232 @@
+"""The desk of one watched folder: takes in each content at each path once, and moves files aside when their runs have ended.
+
+Invariants: the look is the truth, hints only make it come sooner; a file counts when it was the same at two looks `settle` apart and
+while it was hashed; what is taken in comes under (path, hash), so the store tells what came before, whoever else looks, and whatever
+this desk forgot; a file is moved only while it is what was taken in. A desk that is killed anywhere goes on where it was.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import FencedError, MainspringError
+from mainspring.domain.watched_folder import Files
+from mainspring.triggers.file_intake import FileIntake, TakesIn
+from mainspring.triggers.file_moves import FileMoves, TellsEnds
+from mainspring.triggers.folder import STAGING, Folder, Listing, reason, shown
+from mainspring.triggers.folder_hint import give_hints
+from mainspring.triggers.folder_state import DeskState, Report
+from mainspring.triggers.own_thread import OwnThread
+from mainspring.triggers.seen_files import SeenFiles
+
+_LOG = logging.getLogger("mainspring.files")
+_SILENT_S = 60.0
+_SHORTEST_REST_S = 0.1
+_SHARE_OF_LOOKING = 4
+"""The desk rests four times as long as it took to look through the folder, even if it gets hints."""
+_TOLD, _LOGGED = 3, 100
+
+
+class FolderDesk:
+    """`run` it for as long as files are to be taken in; cancel it to stop. `files.folder` is absolute.
+
+    `look` is one look, for whoever has another clock.
+    """
+
+    def __init__(
+        self,
+        trigger: str,
+        files: Files,
+        intake: TakesIn,
+        ends: TellsEnds,
+        report: Report,
+        clock: Clock,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._trigger = trigger
+        self._files = files
+        self._report = report
+        self._clock = clock
+        self._sleep = sleep
+        self._folder = Folder(files)
+        self._thread = OwnThread()
+        self._seen = SeenFiles(files.settle)
+        self._intake = FileIntake(trigger, self._folder, self._seen, intake, clock, self._thread)
+        self._moves = FileMoves(trigger, self._folder, self._seen, ends, clock, self._thread)
+        self._left_out: dict[str, str] = {}
+        self._told: set[tuple[str, str]] = set()
+        self._identity: tuple[int, int] | None = None
+        """Which folder was looked at last, there or not."""
+        self._is_there = False
+        self._hint: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+        self._listed_for_ms = 0
+        self._trouble: str | None = None
+        """Why nothing can be moved aside."""
+        self.state = DeskState(trigger, away_since=clock.now(), why="it has not looked yet")
+
+    async def run(self) -> NoReturn:
+        """Look for ever.
+
+        Raises:
+            FencedError: this process may write nothing more.
+        """
+        look_at = self._clock.now()
+        try:
+            while True:
+                began = self._clock.now()
+                try:
+                    if not look_at - self._files.every <= began < look_at or self._woken.is_set():
+                        self._woken.clear()
+                        await self.look()
+                        look_at = self._next_look_at(began)
+                        self._follow()
+                    elif self._is_there:
+                        await self._move()
+                        self._tell()
+                except FencedError:
+                    raise
+                except Exception:  # noqa: BLE001  a fault of ours must not end the looks
+                    _LOG.exception("trigger %s: a look failed", self._trigger)
+                    look_at = self._clock.now() + self._files.every
+                await self._rest(look_at)
+        finally:
+            if self._hint is not None:
+                self._hint.cancel()
+            self.close()
+
+    def wake(self) -> None:
+        """Look soon."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """End the thread, after what is under way."""
+        self._moves.stop()
+        self._thread.close()
+
+    async def look(self) -> None:
+        """Look once: take in what is ripe, move what has ended, tell how it stands.
+
+        Raises:
+            FencedError: this process may write nothing more.
+        """
+        began = self._clock.now()
+        listing = await self._list()
+        if listing is not None:
+            now = self._clock.now()
+            self._listed_for_ms = now - began
+            self._seen.compare(listing.files, now)
+            self._left_out = listing.left_out
+            await self._intake.look(began)
+            await self._move()
+            self._tell()
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    async def _list(self) -> Listing | None:
+        """Look through the folder; None where it is away. One that hangs is waited for, and told."""
+        reading = asyncio.ensure_future(self._thread.do(self._folder.listing))
+        try:
+            done, _ = await asyncio.wait([reading], timeout=_SILENT_S)
+            if not done:
+                self._is_away("it does not answer")
+            listing = await reading
+        except OSError as error:
+            self._is_away(reason(error))
+            return None
+        finally:
+            reading.cancel()
+        if listing.folder != self._identity:
+            self._identity = listing.folder
+            self._seen.forget_all()
+            self._is_there = False
+            self._drop_hint()
+        if not self._is_there:
+            self._is_there = True
+            self._moves.expect_leftovers()
+        return listing
+
+    def _is_away(self, why: str) -> None:
+        self._drop_hint()
+        self._is_there = False
+        if self.state.away_since is None:
+            _LOG.warning("trigger %s: the folder %s is away: %s", self._trigger, shown(self._files.folder), why)
+        since = self._clock.now() if self.state.away_since is None else self.state.away_since
+        self._set(DeskState(self._trigger, away_since=since, why=f"{shown(self._files.folder)}: {why}"))
+
+    def _tell(self) -> None:
+        """Report how it stands, and log what is left out from now on."""
+        left_out = {**self._left_out, **dict(self._seen.left_out())}
+        new = left_out.items() - self._told
+        for path, why in sorted(new)[:_LOGGED]:
+            _LOG.warning("trigger %s: %s is left out: %s", self._trigger, shown(path), why)
+        self._told = set(left_out.items())
+        said = [trouble for trouble in (self._intake.trouble, self._trouble) if trouble]
+        said += [f"{shown(path)} is left out: {why}" for path, why in sorted(left_out.items())[:_TOLD]]
+        if len(left_out) > _TOLD:
+            said.append(f"{len(left_out) - _TOLD} more are left out")
+        since = self._clock.now() if self.state.connected_at is None else self.state.connected_at
+        self._set(DeskState(self._trigger, connected_at=since, why="; ".join(said) or None))
+
+    def _set(self, state: DeskState) -> None:
+        if state != self.state:
+            self.state = state
+            self._report(state)
+
+    # -- resting ------------------------------------------------------------------------------------------------------
+
+    async def _move(self) -> None:
+        self._trouble = None
+        try:
+            await self._moves.look()
+        except FencedError:
+            raise
+        except MainspringError as error:
+            self._trouble = f"the store: {error.message}"
+        except OSError as error:
+            self._trouble = f"no file can be moved aside: {reason(error)}"
+
+    def _next_look_at(self, began: int) -> int:
+        """Return when to look again without a hint."""
+        if self._intake.has_more:
+            return began
+        ripe_at = self._seen.next_at()
+        soonest = began + self._files.every
+        return soonest if ripe_at is None else min(soonest, max(ripe_at, self._intake.held_until_at))
+
+    async def _rest(self, look_at: int) -> None:
+        if self._intake.has_more:
+            return
+        rest_ms = min(self._listed_for_ms * _SHARE_OF_LOOKING, self._files.every)
+        await self._sleep(max(_SHORTEST_REST_S, rest_ms / 1000))
+        self._listed_for_ms = 0
+        asks_at = self._moves.next_at if self._is_there else None
+        until_at = look_at if asks_at is None else min(look_at, asks_at)
+        try:
+            rest_ms = min(max(until_at - self._clock.now(), 0), self._files.every)
+            async with asyncio.timeout(rest_ms / 1000):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    def _follow(self) -> None:
+        """Have hints of the folder that was looked at."""
+        if self._hint is None and self._is_there:
+            asides = (self._files.after_success, self._files.after_failure, STAGING)
+            self._hint = asyncio.create_task(
+                give_hints(
+                    self._files.folder,
+                    self.wake,
+                    recursive=self._files.recursive,
+                    ignored=[self._folder.absolute(path) for path in asides],
+                    sleep=self._sleep,
+                )
+            )
+
+    def _drop_hint(self) -> None:
+        if self._hint is not None:
+            self._hint.cancel()
+            self._hint = None

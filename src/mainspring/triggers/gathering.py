@@ -1,0 +1,93 @@
+"""Runs of several automations that one start waits for: which are there, which are missing, and the start when all are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.ids import derived_id
+from mainspring.domain.listening import OnRuns
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.states import DeliveryState
+from mainspring.store.base import Reader
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.triggers import Gather
+from mainspring.triggers import deciding
+from mainspring.triggers.delivered import Delivered, End, ends_of
+from mainspring.triggers.known import KnownTrigger, KnownTriggers
+from mainspring.triggers.making import event_of, start_of
+
+_AT_ONCE = 100
+
+
+class Gathering:
+    """Makes the commands of one look. What one of its ends adds to a slot or key counts for those that follow."""
+
+    def __init__(self, reader: Reader, now: int, sealing: Sealing) -> None:
+        self._reader = reader
+        self._now = now
+        self._sealing = sealing
+        self._here: dict[tuple[str, str], dict[str, str]] = {}
+        """(trigger, slot or key) -> automation -> run that ended as is wanted."""
+
+    def gathered(self, known: KnownTrigger, source: OnRuns, rows: Sequence[Delivered]) -> list[Any]:
+        """Return the commands for ends of some of the runs that a trigger waits for; with the start where all others are there."""
+        ends = ends_of(self._reader, rows)
+        return [self._one(known, source, row, ends.get(row.source or "")) for row in rows]
+
+    def complete(self, known: KnownTriggers, busy: Mapping[str, int]) -> list[Gather]:
+        """Return the starts of what is complete: each of two routers saw one end too few, or the queue was full."""
+        commands: list[Gather] = []
+        for name, per in self._reader.read("list_complete_gatherings", (_AT_ONCE + len(busy),)):
+            one = known.get(name)
+            if one is None or not isinstance(one.trigger.source, OnRuns) or name in busy or (name, per) in self._here:
+                continue
+            if set(one.trigger.source.automations) <= self._those_here(name, per).keys():
+                commands.append(self._command(one, one.trigger.source, per))
+        return commands
+
+    def _one(self, known: KnownTrigger, source: OnRuns, row: Delivered, end: End | None) -> Any:
+        if end is None:
+            return deciding.left(row.trigger, row.id, DeliveryState.FAILED, "the run that ended is gone")
+        per = end.key if source.per == "key" else None if end.slot_at is None else str(end.slot_at)
+        if per is None:
+            return deciding.left(row.trigger, row.id, DeliveryState.DROPPED, f"run {end.run} has no {source.per}")
+        counts = end.state in source.states
+        if counts:
+            self._those_here(known.name, per)[end.automation] = end.run
+        told = {"delivery": row.id, "automation": end.automation, "run": end.run, "state": end.state, "counts": counts}
+        return self._command(known, source, per, **told)
+
+    def _those_here(self, name: str, per: str) -> dict[str, str]:
+        here = self._here.get((name, per))
+        if here is None:
+            rows = self._reader.read("list_gathered", (name, per))
+            here = self._here[name, per] = {automation: run for automation, run, _, counts, _, _ in rows if counts}
+        return here
+
+    def _command(self, known: KnownTrigger, source: OnRuns, per: str, **told: Any) -> Gather:
+        here = self._those_here(known.name, per)
+        start, note = None, None
+        if set(source.automations) <= here.keys():
+            try:
+                start = self._start(known, source, per, here)
+            except MainspringError as error:
+                note = error.message
+        return Gather(
+            trigger=known.name,
+            per=per,
+            wanted=len(source.automations),
+            deadline_at=self._now + source.within,
+            start=start,
+            note=note,
+            **told,
+        )
+
+    def _start(self, known: KnownTrigger, source: OnRuns, per: str, here: Mapping[str, str]) -> StartRun:
+        """Return the start of a slot or key; it is made once, for the gathering says whether it was."""
+        slot_at = int(per) if source.per == "slot" else None
+        runs = {name: here[name] for name in source.automations}
+        data = {source.per: per if slot_at is None else slot_at, "runs": runs}
+        identity = derived_id("d", self._now, known.name, per)
+        event = event_of(known, id=identity, key=per, name="runs", data=data, at=self._now)
+        key = per if source.per == "key" else None
+        return start_of(known, [event], identity, self._now, self._sealing, slot_at=slot_at, key=key)

@@ -1,0 +1,98 @@
+"""How events become the command that stages a run; pure: no store, no clock."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.canonical import canonical_bytes
+from mainspring.domain.codec import too_large
+from mainspring.domain.ids import derived_id
+from mainspring.domain.sealing import Sealing
+from mainspring.engine.starting import StartOptions, start_command
+from mainspring.store.commands.runs import SlotLink, StartRun
+from mainspring.triggers.known import KnownTrigger
+
+Event = dict[str, Any]
+"""domain.event.Event as JSON data."""
+
+
+def event_of(
+    known: KnownTrigger,
+    *,
+    id: str,
+    key: str,
+    name: str,
+    data: Any,
+    at: int,
+    headers: Mapping[str, str] = {},
+) -> Event:
+    """Return what a run, a filter and the templates of a trigger get to see of an arrival; `at` in ms UTC."""
+    when = datetime.fromtimestamp(at / 1000, UTC).isoformat().replace("+00:00", "Z")
+    return {
+        "name": name or known.trigger.kind,
+        "data": data,
+        "at": when,
+        "id": id,
+        "key": key,
+        "headers": dict(headers),
+        "trigger": known.name,
+    }
+
+
+def data_of(body: bytes) -> Any:
+    """Return the JSON of a body; what is no JSON as text, what is no text as base64."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode()
+
+
+def start_of(
+    known: KnownTrigger,
+    events: Sequence[Event],
+    delivery: str,
+    now: int,
+    sealing: Sealing,
+    *,
+    partition: str | None = None,
+    slot_at: int | None = None,
+    key: str | None = None,
+) -> StartRun:
+    """Return the command that starts one run for these events, oldest first. `delivery` = the first one's, from which the run's id follows.
+
+    A run that follows another one serves the slot of that one, so that a whole chain is told apart by it; one that follows several of one
+    key has that `key`, unless its definition says another.
+
+    Raises:
+        ArgumentError, OptionError, ValueRefusedError: the events do not fit the automation.
+    """
+    if slot_at is None and known.trigger.kind == "run":
+        slot_at = events[-1]["data"]["slot_at"]
+    arguments = known.trigger.reading.arguments(list(events))
+    known.trigger.reading.check(arguments, known.definition.parameters)
+    data = canonical_bytes(arguments, f"the event of {known.name}", None)
+    if len(data) > sealing.limit:
+        raise too_large(data, f"the event of {known.name}", sealing.limit)
+    start = start_command(
+        known.definition,
+        data,
+        run=derived_id("r", now, delivery),
+        now_at=now,
+        trigger=f"trigger {known.name}",
+        slot=None if slot_at is None else SlotLink(None, slot_at),
+        options=StartOptions(key=key if known.definition.option("key") is None else None),
+        sealing=sealing,
+    )
+    if start.partition is None:
+        own = known.trigger.partition_of(events[-1], delivery)
+        chosen = partition if own is None else own
+        if chosen is not None:
+            start = msgspec.structs.replace(start, partition=f"{known.name}:{chosen}"[:1_000])
+    return start

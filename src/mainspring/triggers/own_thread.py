@@ -1,0 +1,45 @@
+"""One thread for what blocks: a file system that hangs keeps nobody else waiting, nor the end of the process."""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from typing import TypeVar
+
+from mainspring.engine.threads import Threads
+
+T = TypeVar("T")
+
+
+class OwnThread:
+    """Does one thing after the other, in the order in which they are given."""
+
+    def __init__(self) -> None:
+        self._threads = Threads(1)
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns or raise what it raises. What has begun goes on to its end even if nobody waits for it any more."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+        def run() -> bool:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work())
+                except BaseException as error:  # noqa: BLE001  it belongs to whoever asked
+                    future.set_exception(error)
+            return False
+
+        self._threads.submit(run)
+        return await asyncio.wrap_future(future)
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Do it after all that was given before; nobody waits for it. It must not raise."""
+
+        def run() -> bool:
+            work()
+            return False
+
+        self._threads.submit(run)
+
+    def close(self) -> None:
+        """End the thread after what it was given."""
+        self._threads.close()

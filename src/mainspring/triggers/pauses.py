@@ -1,0 +1,13 @@
+"""How long to wait for something that is away."""
+
+_FIRST_S = 0.1
+_LONGEST_S = 30.0
+
+
+def pause_s(failures: int, share: float) -> float:
+    """Return the seconds to wait after so many failures: doubled each time up to half a minute, with jitter over a floor.
+
+    `share` = a random number from 0 to 1, so that those who lost the same server do not come back together.
+    """
+    most = min(_FIRST_S * float(2 ** min(failures, 16)), _LONGEST_S)
+    return most / 4 + share * most * 3 / 4

@@ -1,0 +1,300 @@
+"""The desk of one queue: fetches a bounded batch, takes all of it in, acknowledges after the commit, and never gives up.
+
+What may come twice comes with the same key and counts once, so every doubt is answered by doing it again: a broker that is away by
+another connection, a store that is away by the same arrival. Nothing is fetched while something is held: that is the back-pressure.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import NoReturn, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from mainspring.domain.arrival import Arrival
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import FencedError, MainspringError, OptionError, StoreError
+from mainspring.domain.queue_address import Server, server_of
+from mainspring.domain.queue_message import QueueMessage, arrival_of
+from mainspring.domain.queue_source import Queue
+from mainspring.domain.text import escape
+from mainspring.store.commands.results import Refused
+from mainspring.triggers.desk_state import DeskState, Report
+from mainspring.triggers.pauses import pause_s
+from mainspring.triggers.queue_access import QueueSource, open_source
+
+_CONNECTS_WITHIN_S = 20.0
+_ANSWERS_WITHIN_S = 60.0
+_ENDS_WITHIN_S = 3.0
+_BUSY_MS = 1_000
+_REMEMBERED = 10_000
+_LONGEST_TEXT = 400
+
+
+class TakesIn(Protocol):
+    """Stores an arrival; returns after the commit."""
+
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        """Return what became of it, or Refused. Raises MainspringError when that is unknown: the same arrival again counts once."""
+        ...
+
+
+class KnowsSecrets(Protocol):
+    """Returns the value of a secret; raises ConfigError where it is not set."""
+
+    def get(self, name: str) -> str: ...
+
+
+class _Outcome(StrEnum):
+    """What the broker is told of a message."""
+
+    DONE = "done"
+    RETURNED = "returned"
+    ASIDE = "aside"
+
+
+_Opens = Callable[[Queue, Server, str | None], QueueSource]
+_Sleeps = Callable[[float], Awaitable[None]]
+
+
+class QueueDesk:
+    """`run` it for as long as messages are to be taken in; cancel it to stop: what was not taken in is given back.
+
+    Messages of one partition are taken in one after the other, in the order in which the broker gives them out; with a partition there
+    must be one desk at a time for the trigger.
+    """
+
+    def __init__(
+        self,
+        trigger: str,
+        queue: Queue,
+        intake: TakesIn,
+        secrets: KnowsSecrets,
+        *,
+        report: Report,
+        clock: Clock,
+        sleep: _Sleeps = asyncio.sleep,
+        opens: _Opens = open_source,
+    ) -> None:
+        self._trigger = trigger
+        self._queue = queue
+        self._intake = intake
+        self._secrets = secrets
+        self._report = report
+        self._clock = clock
+        self._sleep = sleep
+        self._opens = opens
+        self._hidden: set[str] = set()
+        self._failures = 0
+        self._refusals: dict[str, int] = {}
+        self._source: QueueSource | None = None
+        self._held: list[QueueMessage] = []
+        self.state = DeskState(
+            trigger=trigger, queue=queue.shown, connected=False, since_at=clock.now(), why="it has not connected yet"
+        )
+
+    async def run(self) -> NoReturn:
+        """Take in what comes, for ever.
+
+        Raises:
+            FencedError: this process may write nothing more.
+        """
+        while True:
+            try:
+                await self._serve()
+            except FencedError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a broker may raise anything, and this desk has to outlive it
+                _pass_on_cancel()
+                self._is_away(error)
+            finally:
+                await self._let_go()
+            await self._sleep(self._pause(self._failures))
+            self._failures += 1
+
+    async def _serve(self) -> NoReturn:
+        """Connect, and take in until something fails."""
+        server = server_of(self._queue.server, self._secret)
+        self._source = source = self._opens(self._queue, server, self._queue.group_of(self._automation))
+        async with asyncio.timeout(_CONNECTS_WITHIN_S):
+            await source.connect()
+        self._tell(connected=True, since_at=self._clock.now(), why="")
+        while True:
+            async with asyncio.timeout(_ANSWERS_WITHIN_S):
+                self._held = await source.fetch(self._queue.prefetch)
+            self._failures = 0
+            if self._held:
+                await self._take_in_all(source)
+
+    async def _take_in_all(self, source: QueueSource) -> None:
+        """Take in what is held, and tell the broker."""
+        keeping = asyncio.create_task(self._keep(source))
+        lanes = [asyncio.create_task(self._take_in_lane(lane)) for lane in self._lanes()]
+        try:
+            settled = [pair for lane in await asyncio.gather(*lanes) for pair in lane]
+        finally:
+            for task in (keeping, *lanes):
+                task.cancel()
+        self._waits("")
+        async with asyncio.timeout(_ANSWERS_WITHIN_S):
+            done = [message for message, _, outcome in settled if outcome is _Outcome.DONE]
+            if done:
+                await source.acknowledge(done)
+            for message, why, outcome in settled:
+                if outcome is _Outcome.RETURNED:
+                    await source.give_back(message, self._pause(2 + self._refusals.get(message.id, 0)))
+                elif outcome is _Outcome.ASIDE:
+                    await source.set_aside(message, why)
+        self._held = []
+        self.state = msgspec.structs.replace(self.state, taken_in=self.state.taken_in + len(done))
+
+    def _lanes(self) -> list[list[tuple[QueueMessage, Arrival | str]]]:
+        """Return what is held as lists that are taken in at once, each in order: one for each partition."""
+        lanes: dict[str, list[tuple[QueueMessage, Arrival | str]]] = {}
+        for number, message in enumerate(self._held):
+            arrival = self._arrival(message)
+            partition = arrival.partition if isinstance(arrival, Arrival) else None
+            lanes.setdefault(f"#{number}" if partition is None else f"={partition}", []).append((message, arrival))
+        return list(lanes.values())
+
+    def _arrival(self, message: QueueMessage) -> Arrival | str:
+        """Return what is taken in for a message, or why there is nothing."""
+        try:
+            return arrival_of(self._queue, message)
+        except OptionError as bad:
+            return bad.message
+
+    async def _take_in_lane(
+        self, lane: list[tuple[QueueMessage, Arrival | str]]
+    ) -> list[tuple[QueueMessage, str, _Outcome]]:
+        return [(message, *await self._take_in(message, arrival)) for message, arrival in lane]
+
+    async def _take_in(self, message: QueueMessage, arrival: Arrival | str) -> tuple[str, _Outcome]:
+        """Take one message in; wait as long as the store is away or busy. Returns why it could not be, and what the broker is told."""
+        if isinstance(arrival, str):
+            return self._refused(message, arrival)
+        tries = 0
+        while True:
+            try:
+                answer = await self._intake.take_in(self._trigger, arrival)
+            except FencedError:
+                raise
+            except StoreError as error:
+                self._waits(f"the store: {self._plain(error)}")
+                await self._sleep(self._pause(tries))
+            except Exception as error:  # noqa: BLE001 - a fault of ours: nothing is lost, and the others go on
+                self._tell(last_refusal=self._plain(error))
+                return "", _Outcome.RETURNED
+            else:
+                if not isinstance(answer, Refused):
+                    self._refusals.pop(message.id, None)
+                    return "", _Outcome.DONE
+                if answer.code != "busy":
+                    return self._answered(message, answer)
+                self._waits(answer.text or "the store takes in no more for now")
+                wait_s = (answer.retry_after_ms or _BUSY_MS) / 1000
+                await self._sleep(wait_s + self._share() * wait_s / 2)
+            tries += 1
+
+    def _answered(self, message: QueueMessage, answer: Refused) -> tuple[str, _Outcome]:
+        """Return what follows from a refusal that waiting does not change."""
+        why = f"{answer.code}: {answer.text}" if answer.text else answer.code
+        match answer.code:
+            case "other_body":
+                self._tell(refused=self.state.refused + 1, last_refusal=self._told(message, why))
+                return why, _Outcome.DONE
+            case "no_trigger":
+                self._tell(last_refusal=self._told(message, why))
+                return why, _Outcome.RETURNED
+            case _:
+                return self._refused(message, why)
+
+    def _refused(self, message: QueueMessage, why: str) -> tuple[str, _Outcome]:
+        """Count a message that cannot be taken in as it is; give it some more chances, for the code that reads it may be replaced."""
+        times = max(self._refusals.get(message.id, 0), message.redelivered) + 1
+        is_last = times >= self._queue.max_deliveries
+        self._refusals.pop(message.id, None)
+        if not is_last:
+            self._refusals[message.id] = times
+            if len(self._refusals) > _REMEMBERED:
+                del self._refusals[next(iter(self._refusals))]
+        self._tell(refused=self.state.refused + is_last, last_refusal=self._told(message, why))
+        return why, _Outcome.ASIDE if is_last else _Outcome.RETURNED
+
+    async def _keep(self, source: QueueSource) -> None:
+        """Keep the broker from giving what is held to somebody else. A broker that is away is found by what is told it next."""
+        while True:
+            await self._sleep(self._queue.ack_wait.total_seconds() / 3)
+            try:
+                async with asyncio.timeout(_ANSWERS_WITHIN_S):
+                    await source.keep(self._held)
+            except Exception:  # noqa: BLE001 - see above
+                _pass_on_cancel()
+                return
+
+    async def _let_go(self) -> None:
+        """Give back what was not taken in, and end the connection; within a bound, for the broker may be away."""
+        source, self._source = self._source, None
+        held, self._held = self._held, []
+        if source is None:
+            return
+        try:
+            async with asyncio.timeout(_ENDS_WITHIN_S):
+                try:
+                    for message in held:
+                        await source.give_back(message, 0.0)
+                finally:
+                    await source.close()
+        except Exception:  # noqa: BLE001 - what is not given back comes again by itself
+            _pass_on_cancel()
+
+    def _is_away(self, error: Exception) -> None:
+        why = self._plain(error)
+        if self.state.connected:
+            self._tell(connected=False, since_at=self._clock.now(), why=why, waits_for="")
+        elif why != self.state.why:
+            self._tell(why=why)
+
+    def _waits(self, what: str) -> None:
+        if what != self.state.waits_for:
+            self._tell(waits_for=what)
+
+    def _tell(self, **changes: object) -> None:
+        self.state = msgspec.structs.replace(self.state, **changes)
+        self._report(self.state)
+
+    def _told(self, message: QueueMessage, why: str) -> str:
+        return escape(f"{message.id[:100]}: {why}", _LONGEST_TEXT)
+
+    def _plain(self, error: Exception) -> str:
+        """Return an error in one line, without the secrets that a library may have put into it."""
+        ours = isinstance(error, MainspringError)
+        text = str(error).replace("\n", " ") if ours else f"{type(error).__name__}: {error}".partition("\n")[0]
+        if type(error) is TimeoutError:
+            text = "no answer in time"
+        for value in self._hidden:
+            text = text.replace(value, "***")
+        return escape(text.strip(" :"), _LONGEST_TEXT)
+
+    def _secret(self, name: str) -> str:
+        value = self._secrets.get(name)
+        self._hidden |= {value, quote(value, safe="")}
+        return value
+
+    @property
+    def _automation(self) -> str:
+        return self._trigger.rpartition("/")[0] or self._trigger
+
+    def _pause(self, failures: int) -> float:
+        return pause_s(failures, self._share())
+
+    def _share(self) -> float:
+        return self._clock.random_bits(32) / 2**32
+
+
+def _pass_on_cancel() -> None:
+    """Raise CancelledError where this task is being cancelled: a library may have turned it into an error of its own."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -1,0 +1,215 @@
+"""The router: starts the runs of events and ends that were heard, and of deliveries whose time has come. Any number may run at once.
+
+It needs nobody's code, and each move is guarded by the state it starts from, so whoever is second finds that it was done. One look is
+under way at a time, and its commands are answered before the next. Nothing makes it look at once and for ever: what cannot be read is
+passed over, what was told to wait is left alone until then, and a store in trouble is asked again after a second.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.listening import OnRuns
+from mainspring.domain.pace import Pace
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.states import DeliveryState
+from mainspring.store.base import Reader, Store
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.triggers import LetGo, TakenIn
+from mainspring.triggers import deciding
+from mainspring.triggers.delivered import Delivered, Unreadable, events_in
+from mainspring.triggers.gathering import Gathering
+from mainspring.triggers.known import KnownTrigger, KnownTriggers
+from mainspring.triggers.making import start_of
+from mainspring.triggers.waiting import Waiting
+
+_LOG = logging.getLogger("mainspring.router")
+AT_ONCE = 500
+"""Deliveries that are decided on in one look; the rest follows in the next."""
+_GROUPS_AT_ONCE = 100
+_LONGEST_SLEEP_MS = 5_000
+_AFTER_TROUBLE_MS = 1_000
+
+OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
+
+
+class Look(NamedTuple):
+    """What one look found to do, when the next held delivery is due, and whether there was more than one look takes."""
+
+    commands: list[Any]
+    next_at: int | None
+    more: bool
+
+
+class Router:
+    """Made and used in `loop`'s thread; reads off it. `known` is shared with the doors."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        reader: Reader,
+        known: KnownTriggers,
+        clock: Clock,
+        sealing: Sealing,
+        off_loop: OffLoop,
+    ) -> None:
+        self._loop = loop
+        self._store = store
+        self._reader = reader
+        self._known = known
+        self._clock = clock
+        self._sealing = sealing
+        self._off_loop = off_loop
+        self._waiting = Waiting(reader, filtered=False)
+        self._timer: asyncio.TimerHandle | None = None
+        self._passed: set[tuple[str, str]] = set()
+        """Groups (trigger, key of its pace) that are due and cannot be read here."""
+        self._busy: dict[str, int] = {}
+        """Triggers of which the store takes nothing on before an instant (ms)."""
+        self._looking = self._again = False
+        self._open = 0
+        self._rest_until = 0
+        self.closed = False
+
+    def close(self) -> None:
+        """Decide no more."""
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def look(self) -> None:
+        """Look for what is to be decided now; while a look is under way, once more after it."""
+        if self.closed:
+            return
+        if self._looking or self._open:
+            self._again = True
+            return
+        self._looking, self._again = True, False
+        now = self._clock.now()
+        busy = self._busy = {trigger: until for trigger, until in self._busy.items() if until > now}
+        self._off_loop(lambda: self._read(now, busy), self._serve)
+
+    def _read(self, now: int, busy: dict[str, int]) -> Look:
+        """Look; off the loop."""
+        waiting = self._waiting.read(now, AT_ONCE, busy=busy)
+        skipped = json.dumps([*busy, *self._known.unreadable])
+        groups = self._reader.read("list_due_groups", (now, skipped, _GROUPS_AT_ONCE + len(self._passed)))
+        self._known.look()  # last: whatever was read above is of a trigger that was announced before
+        gathering = Gathering(self._reader, now, self._sealing)
+        commands: list[Any] = []
+        for trigger, rows in waiting.items():
+            commands += self._received(trigger, rows, gathering, now)
+        passed, self._passed = self._passed, set()
+        for trigger, by, _ in groups:
+            command = self._due(trigger, by, now)
+            if command is not None:
+                commands.append(command)
+        commands += gathering.complete(self._known, busy)
+        ((next_at,),) = self._reader.read("next_held", (now,))
+        more = self._waiting.is_full or len(groups) >= _GROUPS_AT_ONCE + len(passed)
+        return Look(commands, next_at, more)
+
+    def _received(self, trigger: str, rows: list[Delivered], gathering: Gathering, now: int) -> list[Any]:
+        """Return the commands for deliveries of one trigger; none for what cannot be read here."""
+        known = self._known.get(trigger)
+        if known is None:
+            if trigger not in self._known.unreadable:
+                return [deciding.left(trigger, row.id, DeliveryState.FAILED, "its trigger is gone") for row in rows]
+            self._waiting.pass_over(rows[-1], f"its trigger is of another version: {self._known.unreadable[trigger]}")
+            return []
+        if isinstance(known.trigger.source, OnRuns):
+            return gathering.gathered(known, known.trigger.source, rows)
+        commands: list[Any] = []
+        for row, event in zip(rows, events_in(known, rows, self._reader, self._sealing), strict=True):
+            if isinstance(event, Unreadable):
+                self._waiting.pass_over(row, event.why)
+            elif event is None:
+                commands.append(deciding.left(trigger, row.id, DeliveryState.FAILED, deciding.GONE))
+            else:
+                commands.append(deciding.started(known, event, row.id, now, self._sealing))
+        return commands
+
+    def _due(self, trigger: str, by: str, now: int) -> LetGo | None:
+        """Return the command that lets a group of held deliveries go."""
+        known = self._known.get(trigger)
+        if known is None and trigger in self._known.unreadable:
+            return None
+        most = 1 if known is None else known.trigger.pace.batch or 1
+        rows = [Delivered(*row) for row in self._reader.read("list_held", (trigger, by, most))]
+        if not rows:
+            return None
+        ids = tuple(row.id for row in rows)
+        if known is None:
+            return LetGo(trigger=trigger, by=by, deliveries=ids, pace=Pace(), start=None, note="its trigger is gone")
+        events = events_in(known, rows, self._reader, self._sealing)
+        unreadable = [event for event in events if isinstance(event, Unreadable)]
+        if unreadable:
+            self._passed.add((trigger, by))
+            self._waiting.pass_over(rows[0], unreadable[0].why)
+            return None
+        start, note = self._start(known, [event for event in events if isinstance(event, dict)], ids[0], now)
+        return LetGo(trigger=trigger, by=by, deliveries=ids, pace=known.trigger.pace, start=start, note=note)
+
+    def _start(
+        self, known: KnownTrigger, events: list[dict[str, Any]], delivery: str, now: int
+    ) -> tuple[Any, str | None]:
+        if not events:
+            return None, deciding.GONE
+        try:
+            return start_of(known, events, delivery, now, self._sealing), None
+        except MainspringError as error:
+            return None, error.message
+
+    def _serve(self, found: Any) -> None:
+        self._looking = False
+        if self.closed:
+            return
+        now = self._clock.now()
+        if isinstance(found, Exception):
+            _LOG.error("the deliveries cannot be read: %s", found)
+            self._sleep(_AFTER_TROUBLE_MS)
+            return
+        self._again |= found.more
+        self._rest_until = min(found.next_at or now + _LONGEST_SLEEP_MS, now + _LONGEST_SLEEP_MS, *self._busy.values())
+        if not found.commands:
+            self._rest()
+            return
+        self._open = len(found.commands)
+        for command in found.commands:
+            self._store.submit(command, partial(self._answered, command.trigger))
+
+    def _answered(self, trigger: str, result: Any) -> None:
+        self._open -= 1
+        now = self._clock.now()
+        if isinstance(result, Exception):
+            _LOG.error("a delivery for %s was not decided: %s", trigger, result)
+            self._set_aside(trigger, now + _AFTER_TROUBLE_MS)
+        elif isinstance(result, Refused) and result.code == "busy":
+            self._set_aside(trigger, now + (result.retry_after_ms or _AFTER_TROUBLE_MS))
+        elif isinstance(result, TakenIn):
+            self._again |= result.state is DeliveryState.HELD  # when it is due is not known here
+        elif not isinstance(result, Refused):
+            self._again = True  # a group was let go, or put off: what is due next is another one
+        if not self._open and not self.closed:
+            self._rest()
+
+    def _set_aside(self, trigger: str, until: int) -> None:
+        self._busy[trigger] = max(until, self._busy.get(trigger, 0))
+        self._rest_until = min(self._rest_until, until)
+
+    def _rest(self) -> None:
+        if self._again:
+            self.look()
+        else:
+            self._sleep(self._rest_until - self._clock.now())
+
+    def _sleep(self, ms: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(min(max(ms, 1), _LONGEST_SLEEP_MS) / 1000, self.look)

@@ -1,0 +1,227 @@
+"""The Sender: hands the messages of the outbox to their brokers. Any number may run at once.
+
+A queue is leased with its oldest messages; they are sent one after the other; what the broker acknowledged is deleted, what it will not
+take is set aside for a person, and the lease given back, in one commit. Whatever is unknown is sent again under the same id: a connection
+that broke, a Sender that died. A broker that is away makes its own queues wait, for ever.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import FencedError, OptionError, UnknownNameError, ValueRefusedError
+from mainspring.domain.ids import new_id
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.text import escape
+from mainspring.store import failpoints
+from mainspring.store.base import Reader, Store
+from mainspring.store.commands.outbox import Leased, LeasedQueue, Refusal, SettleQueue, TakeQueues, Unsent
+from mainspring.store.reads.outbox import can_send
+from mainspring.triggers.broker_links import BrokerLinks
+from mainspring.triggers.fault_text import LONGEST, FaultText
+from mainspring.triggers.pauses import pause_s
+from mainspring.triggers.queue_access import QueueSource
+
+_LOG = logging.getLogger("mainspring.sender")
+_LEASE_S = 60.0
+_SENDS_FOR_S = 25.0
+"""So long a leased queue is sent to; with a connection before it and a message after it that take their time it ends within the lease."""
+_ACKNOWLEDGED_WITHIN_S = 10.0
+_AT_ONCE = 16
+_MESSAGES = 200
+_LOOK_EVERY_S = 1.0
+_SOON_S = 0.01
+"""Many changes make one look."""
+_ENDS_WITHIN_S = 3.0
+
+_HEADERS = msgspec.json.Decoder(dict[str, str]).decode
+_BYTES = msgspec.json.Decoder(bytes).decode
+
+
+class Sender:
+    """Made and used in `loop`'s thread. `faults` is also where `links` ask for secrets."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        reader: Reader,
+        clock: Clock,
+        sealing: Sealing,
+        links: BrokerLinks,
+        faults: FaultText,
+    ) -> None:
+        self._loop = loop
+        self._store = store
+        self._reader = reader
+        self._clock = clock
+        self._sealing = sealing
+        self._links = links
+        self._faults = faults
+        self._changed = asyncio.Event()
+        self._at_work: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, str] = {}
+        self._closing = False
+        self._keeping: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._keeping = self._loop.create_task(self._keep())
+
+    def changed(self) -> None:
+        """Something may be new in the store."""
+        self._changed.set()
+
+    async def close(self) -> None:
+        """End: what is being sent is waited for a moment, the rest is another Sender's."""
+        self._closing = True
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        if self._at_work:
+            await asyncio.wait(self._at_work.values(), timeout=_ENDS_WITHIN_S)
+        for task in self._at_work.values():
+            task.cancel()
+        await asyncio.gather(*self._at_work.values(), return_exceptions=True)
+        await self._links.close()
+
+    async def _keep(self) -> None:
+        """Take what can be sent, whenever there is something."""
+        while True:
+            self._changed.clear()
+            try:
+                await self._look()
+            except FencedError:
+                return
+            except Exception as error:  # noqa: BLE001  the store is away: what it holds waits
+                _LOG.warning("the outbox cannot be looked at: %s", self._faults.of(error))
+                await asyncio.sleep(_LOOK_EVERY_S)
+            try:
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self._links.tidy()
+            else:
+                await asyncio.sleep(_SOON_S)
+
+    async def _look(self) -> None:
+        while (room := _AT_ONCE - len(self._at_work)) > 0:
+            if not await asyncio.to_thread(can_send, self._reader, self._clock.now()):
+                return
+            since = time.monotonic()
+            lease = new_id("l", self._clock.now(), self._clock.random_bits(80))
+            taken = await self._apply(TakeQueues(lease, round(_LEASE_S * 1000), room, _MESSAGES))
+            if not isinstance(taken, Leased) or not taken.queues:
+                return
+            failpoints.hit("sender.taken")
+            for queue in taken.queues:
+                if queue.name in self._at_work:  # this process stood still for longer than its lease
+                    continue
+                task = self._loop.create_task(self._serve(lease, queue, since))
+                self._at_work[queue.name] = task
+                task.add_done_callback(lambda done, name=queue.name: self._served(name, done))  # type: ignore[misc]
+
+    def _served(self, name: str, task: "asyncio.Task[None]") -> None:
+        del self._at_work[name]
+        self._changed.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.warning("what became of messages to %s could not be saved: %s", name, self._faults.of(error))
+
+    async def _serve(self, lease: str, queue: LeasedQueue, since: float) -> None:
+        """Send what was leased, and say what became of it."""
+        batch = _Batch(queue, since + _SENDS_FOR_S)
+        source: QueueSource | None = None
+        away: str | None = None
+        try:
+            source = await self._links.take(queue.name)
+            await self._send_all(source, batch)
+        except (OptionError, UnknownNameError) as error:
+            batch.refuse_all(self._faults.of(error))
+        except Exception as error:  # noqa: BLE001  a broker's library may raise anything
+            _pass_on_cancel()
+            away = self._faults.of(error) or type(error).__name__
+        self._tell(queue.name, away)
+        retry_s = (
+            0.0 if away is None else pause_s(0 if batch.sent else queue.failures, self._clock.random_bits(32) / 2**32)
+        )
+        if source is not None:
+            await (self._links.give_back(queue.name, source) if away is None else self._links.drop(source))
+        failpoints.hit("sender.sent")
+        await self._apply(
+            SettleQueue(lease, queue.name, tuple(batch.sent), tuple(batch.refused), away, round(retry_s * 1000))
+        )
+        failpoints.hit("sender.settled")
+
+    async def _send_all(self, source: QueueSource, batch: "_Batch") -> None:
+        """Send in order; whatever is raised leaves the rest unsent."""
+        for message in batch.queue.messages:
+            if self._closing or time.monotonic() > batch.until:
+                return
+            try:
+                async with asyncio.timeout(_ACKNOWLEDGED_WITHIN_S):
+                    await source.publish(message.key or message.id, *self._opened(message))
+            except ValueRefusedError as error:
+                why = self._faults.of(error)
+                _LOG.error("message %s to %s is refused: %s", message.id, batch.queue.name, why)
+                batch.refused.append(Refusal(message.seq, why))
+            else:
+                batch.sent.append(message.seq)
+            failpoints.hit("sender.message")
+
+    def _opened(self, message: Unsent) -> tuple[bytes, dict[str, str]]:
+        """Return body and headers as the broker gets them. Raises SealedError where the codec is not at hand."""
+        body = self._sealing.open(message.body)
+        headers = self._sealing.open_if(message.headers)
+        return _BYTES(body) if message.is_raw else body, {} if headers is None else _HEADERS(headers)
+
+    def _tell(self, queue: str, away: str | None) -> None:
+        """Tell the log when a queue can no longer be sent to, or can again."""
+        if away is None:
+            if self._told.pop(queue, None) is not None:
+                _LOG.info("messages to %s are sent again", queue)
+        elif self._told.get(queue) != away:
+            self._told[queue] = away
+            _LOG.warning("messages to %s wait: %s", queue, away)
+
+    async def _apply(self, command: Any) -> Any:
+        """Commit a command without holding up the loop."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._store.submit(command, _settling(future))
+        return await future
+
+
+class _Batch:
+    """What became of the messages of a leased queue; `until` = when to stop, on the monotonic clock."""
+
+    def __init__(self, queue: LeasedQueue, until: float) -> None:
+        self.queue = queue
+        self.until = until
+        self.sent: list[int] = []
+        self.refused: list[Refusal] = []
+
+    def refuse_all(self, why: str) -> None:
+        """The queue's address leads nowhere, for none of its messages."""
+        self.refused = [Refusal(message.seq, escape(why, LONGEST)) for message in self.queue.messages]
+
+
+def _settling(future: "asyncio.Future[Any]") -> Callable[[Any], None]:
+    def done(result: Any) -> None:
+        if not future.done():
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    return done
+
+
+def _pass_on_cancel() -> None:
+    """Raise CancelledError where this task is being cancelled: a library may have turned it into an error of its own."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

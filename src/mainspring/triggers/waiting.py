@@ -1,0 +1,53 @@
+"""What nobody decided on yet, read trigger by trigger, so that nothing of one trigger keeps that of another from its turn."""
+
+import logging
+from collections.abc import Callable, Container
+
+from mainspring.store.base import Reader
+from mainspring.triggers.delivered import Delivered
+
+_LOG = logging.getLogger("mainspring.deliveries")
+_FEWEST = 20
+_AGAIN_MS = 5_000
+
+
+class Waiting:
+    """Used by one reader at a time. `filtered` = those that wait for a filter, else those that wait for the router.
+
+    What cannot be read here (another codec, another version) is passed over: what came after it goes first, until it is tried again after
+    some seconds.
+    """
+
+    def __init__(self, reader: Reader, *, filtered: bool) -> None:
+        self._reader = reader
+        self._filtered = int(filtered)
+        self._after: dict[str, int] = {}
+        self._from_the_start_at = 0
+        self._told: dict[str, str] = {}
+        self.is_full = False
+        """Whether there was more of something than was read."""
+
+    def read(
+        self, now: int, most: int, wanted: Callable[[str], bool] = lambda trigger: True, busy: Container[str] = ()
+    ) -> dict[str, list[Delivered]]:
+        """Return deliveries by trigger, each oldest first, at most about `most`; none of triggers that are not wanted, or busy."""
+        if now - self._from_the_start_at >= _AGAIN_MS or now < self._from_the_start_at:
+            self._from_the_start_at = now
+            self._after.clear()
+        names = [name for (name,) in self._reader.read("list_waiting_triggers", (self._filtered,))]
+        names = [name for name in names if name not in busy and wanted(name)]
+        share = max(most // max(len(names), 1), _FEWEST)
+        found: dict[str, list[Delivered]] = {}
+        self.is_full = False
+        for name in names:
+            rows = self._reader.read("list_received", (self._filtered, name, self._after.get(name, 0), share))
+            found[name] = [Delivered(*row) for row in rows]
+            self.is_full |= len(rows) >= share
+        return {name: rows for name, rows in found.items() if rows}
+
+    def pass_over(self, row: Delivered, why: str) -> None:
+        """Let what came after this one go before it, and say why, once."""
+        self._after[row.trigger] = max(row.seq, self._after.get(row.trigger, 0))
+        if self._told.get(row.trigger) != why:
+            self._told[row.trigger] = why
+            _LOG.error("delivery %s for %s waits: %s", row.id, row.trigger, why)

@@ -1,0 +1,193 @@
+"""The listener of webhooks as an application: what is answered to whom. Nothing but webhook paths and /healthz is there.
+
+A request goes through here in this order: path, method, headers, size, time, sender, body, schema; then it is stored, and only after that
+commit its sender hears 2xx. Whatever is refused before costs no place among those that are on their way to the store.
+"""
+
+import asyncio
+import logging
+
+import msgspec
+
+from mainspring.config.settings import HooksSettings
+from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.hook_arrival import Incoming, Said, kept_headers, read_request
+from mainspring.domain.hook_body import Unfit
+from mainspring.domain.states import RunState
+from mainspring.domain.verification import BAD_SIGNATURE, verify_request
+from mainspring.domain.verifier import Bearer, GitLab, kind_of
+from mainspring.domain.webhook import Respond
+from mainspring.resources.secret import Secrets
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.triggers import TakenIn
+from mainspring.web.admission import AT_LEAST_BYTES, Admission, Held
+from mainspring.web.hook_counts import OTHER
+from mainspring.web.hook_door import HookDoor
+from mainspring.web.hook_ends import RunEnd
+from mainspring.web.hook_reply import Message, Reply, Send, away, document, full, problem, refused, said, text, unfit
+from mainspring.web.hook_request import DisconnectedError, Receive, headers_of, read_body
+from mainspring.web.hook_table import Hook
+from mainspring.web.secret_values import SecretValues
+
+STORED_WITHIN_S = 10.0
+"""A sender is not kept waiting for longer than that for a store that does not answer."""
+_LARGE = 128 * 1024
+"""Bodies from this size on are checked in a thread, so that the others do not wait for them."""
+_LOG = logging.getLogger("mainspring.web.hooks")
+_BODIES_AT_LEAST = 4
+_BY_TOKEN = (Bearer, GitLab)
+_NOT_SET_UP = problem(503, "no_secret", "this webhook is not set up yet", retry_after=60, close=True)
+
+
+class Hooks:
+    """The ASGI application."""
+
+    def __init__(self, door: HookDoor, settings: HooksSettings, secrets: Secrets) -> None:
+        self._door = door
+        self._max_body = settings.max_body
+        self._values = SecretValues(secrets)
+        self.admission = Admission(settings.at_once, max(AT_LEAST_BYTES, _BODIES_AT_LEAST * settings.max_body))
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+        hook = self._door.table.find(path)
+        trigger = OTHER if hook is None else hook.trigger
+        try:
+            reply = (
+                _elsewhere(self._door, path, scope["method"])
+                if hook is None
+                else await self._answer(hook, scope, receive)
+            )
+        except DisconnectedError:
+            self._door.counts.count(trigger, "disconnected")
+            return
+        except Exception:  # noqa: BLE001 - one request that we cannot answer must not end the others
+            _LOG.exception("a request to %s could not be answered", trigger or "no webhook")
+            reply = problem(500, "fault", "this is a fault of ours; it is in our log", close=True)
+        self._door.counts.count(trigger, reply.code)
+        await reply.send(send, head=scope["method"] == "HEAD")
+
+    async def _answer(self, hook: Hook, scope: Message, receive: Receive) -> Reply:
+        if scope["method"] != "POST":
+            return _not_allowed("POST")
+        headers = headers_of(scope)
+        if isinstance(headers, Reply):
+            return headers
+        with self.admission.hold() as held:
+            found = await self._read(hook, headers, receive, held)
+            if isinstance(found, Reply):
+                return found
+            if not self.admission.enter():
+                return full()
+            storing = asyncio.ensure_future(self._store(hook, found, held.hand_over()))
+        return await self._stored(hook, headers, found, storing)
+
+    async def _read(self, hook: Hook, headers: dict[str, str], receive: Receive, held: Held) -> Reply | Incoming:
+        """Return what a genuine sender sent, or what to answer at once."""
+        secrets = self._values.of(hook.webhook.verify)
+        if secrets is None:
+            return _NOT_SET_UP
+        early = self._check_sender(hook, headers, b"", secrets)
+        if early is not None and (early.code != BAD_SIGNATURE or isinstance(hook.webhook.verify, _BY_TOKEN)):
+            return self._refuse(hook, headers, b"", early)
+        body = await read_body(receive, headers, min(self._max_body, hook.webhook.max_body or self._max_body), held)
+        if isinstance(body, Reply):
+            return body
+        if len(body) < _LARGE:
+            found = self._check(hook, headers, body, secrets)
+        else:
+            found = await asyncio.to_thread(self._check, hook, headers, body, secrets)
+        return self._refuse(hook, headers, body, found) if isinstance(found, Reply) else found
+
+    def _check(self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]) -> Reply | Incoming:
+        """Judge sender, body and value; any thread may."""
+        wrong = self._check_sender(hook, headers, body, secrets)
+        if wrong is not None:
+            return wrong
+        found = read_request(hook.webhook, body, headers)
+        if isinstance(found, Unfit):
+            return unfit(found)
+        if isinstance(found, Said):
+            return said(found)
+        misfit = hook.misfit(found.data)
+        if misfit is not None:
+            return unfit(Unfit(422, "misfit", str(misfit), misfit.path))
+        return found
+
+    def _check_sender(self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]) -> Reply | None:
+        verifier = hook.webhook.verify
+        try:
+            rejected = verify_request(verifier, body, headers, secrets, self._door.now())
+        except OptionError as error:
+            self._values.tell(hook.trigger, f"{error}\nof {hook.webhook.source}")
+            return _NOT_SET_UP
+        return None if rejected is None else problem(401, rejected.code, rejected.text, close=not body)
+
+    def _refuse(self, hook: Hook, headers: dict[str, str], body: bytes, reply: Reply) -> Reply:
+        """Let people see what was refused; questions of a set-up, and what is our own fault, are none of it."""
+        if 400 <= reply.status < 500:
+            kept = kept_headers(hook.webhook.verify, headers)
+            self._door.keep_refused(hook.trigger, reply.code, reply.detail, body, kept)
+        return reply
+
+    async def _store(self, hook: Hook, incoming: Incoming, held: Held) -> TakenIn | Refused:
+        """Take it in; its place is free again when the store has answered, however long its sender waits."""
+        try:
+            return await self._door.take_in(hook.trigger, incoming.arrival, kind_of(hook.webhook.verify))
+        finally:
+            self.admission.leave()
+            held.free()
+
+    async def _stored(
+        self, hook: Hook, headers: dict[str, str], incoming: Incoming, storing: asyncio.Future[TakenIn | Refused]
+    ) -> Reply:
+        try:
+            async with asyncio.timeout(STORED_WITHIN_S):
+                answer = await asyncio.shield(storing)
+        except TimeoutError:
+            storing.add_done_callback(
+                lambda done: done.exception()
+            )  # it may yet be stored: the sender's next try finds it
+            return away("the store does not answer in time: send the same again, it counts once")
+        except MainspringError as error:
+            _LOG.warning("a delivery for %s was not stored: %s", hook.trigger, error.message)
+            return away("the store is away: send the same again, it counts once")
+        if isinstance(answer, Refused):
+            reply = refused(answer)
+            return self._refuse(hook, headers, incoming.arrival.body, reply) if reply.status == 409 else reply
+        return await self._accepted(hook, answer)
+
+    async def _accepted(self, hook: Hook, taken: TakenIn) -> Reply:
+        code = "accepted" if taken.first else "again"
+        ids = {"run": taken.run, "delivery": taken.delivery}
+        if hook.webhook.respond is Respond.NOTHING:
+            return Reply(status=200, code=code)
+        if hook.webhook.respond is Respond.RESULT and taken.run is not None:
+            end = await self._door.ends.wait(taken.run, hook.webhook.wait)
+            if end is not None:
+                return _ended(code, ids, end)
+        return document(202, code, ids)
+
+
+def _ended(code: str, ids: dict[str, str | None], end: RunEnd) -> Reply:
+    """Return the result; of a run that did not succeed only how it ended, for its error may tell what is nobody's business outside."""
+    if end.state is RunState.SUCCEEDED:
+        return document(200, code, {**ids, "state": end.state, "result": end.result})
+    return problem(500, "run_failed", f"the run is {end.state}", more={**ids, "state": end.state})
+
+
+def _elsewhere(door: HookDoor, path: str, method: str) -> Reply:
+    """Return the answer at a path that is no webhook's."""
+    if path == "/healthz":
+        return text(200, "health", "ok\n") if method in ("GET", "HEAD") else _not_allowed("GET, HEAD")
+    if not door.table.is_read:
+        return away("the store has not answered yet")
+    return problem(404, "no_path", "nothing is at this path", close=True)
+
+
+def _not_allowed(methods: str) -> Reply:
+    reply = problem(405, "method", f"only {methods}", close=True)
+    return msgspec.structs.replace(reply, headers=(*reply.headers, ("allow", methods)))

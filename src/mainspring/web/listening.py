@@ -1,0 +1,56 @@
+"""A listening socket, and a server on it that leaves signals and logs to its process."""
+
+import errno
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+END_WITHIN_S = 3
+"""An open connection must not keep the process from ending."""
+_BACKLOG = 128
+_TAKEN = "another process listens there (another project, or another `mainspring up`?)"
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to its process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def server(app: Any, protocol: type[Any], **options: Any) -> Server:
+    """Return a server of this application; `options` as uvicorn's."""
+    return Server(
+        uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=END_WITHIN_S,
+            **options,
+        )
+    )
+
+
+def listen(bind: str, setting: str, log: logging.Logger) -> socket.socket | None:
+    """Return a socket that listens on `host:port`; None where it cannot be had, which is told with the setting that chooses another."""
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, int(port)), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        why = _TAKEN if error.errno == errno.EADDRINUSE else error.strerror
+    log.error("cannot listen on %s: %s. Choose another address: %s", bind, why, setting)
+    return None

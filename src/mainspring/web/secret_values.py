@@ -1,0 +1,38 @@
+"""The secrets of verifiers; one that is not set is told in the log, and not with every request."""
+
+import logging
+import time
+
+from mainspring.domain.errors import ConfigError
+from mainspring.domain.verifier import Unsigned, Verifier
+from mainspring.resources.secret import Secrets
+
+_AGAIN_S = 60.0
+_LOG = logging.getLogger("mainspring.web.hooks")
+
+
+class SecretValues:
+    """Looks them up when they are needed: a file that was replaced counts for the next request."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._told: dict[str, float] = {}
+
+    def of(self, verifier: Verifier) -> tuple[str, ...] | None:
+        """Return the values of all secrets that are set; None where none is, although one is needed."""
+        if isinstance(verifier, Unsigned):
+            return ()
+        found: list[str] = []
+        for name in verifier.secrets:
+            try:
+                found += self._secrets.lines(name)
+            except ConfigError as error:
+                self.tell(name, str(error))
+        return tuple(found) or None
+
+    def tell(self, name: str, why: str) -> None:
+        """Tell what is wrong with a secret, at most once a minute."""
+        now = time.monotonic()
+        if now - self._told.get(name, -_AGAIN_S) >= _AGAIN_S:
+            self._told[name] = now
+            _LOG.error("a webhook cannot check its senders: %s", why)

@@ -1,0 +1,36 @@
+"""A desk as a process of its own, to be killed: it tells each key that it took in, and stands still before the broker is told of any.
+
+python -m tests.contract.brokers.desk_process URL
+"""
+
+import asyncio
+import sys
+
+from mainspring.domain.arrival import Arrival
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.queue_source import Queue
+from mainspring.store.commands.results import DONE
+from mainspring.triggers.queue_desk import QueueDesk
+
+
+class Intake:
+    """Takes in, and never answers."""
+
+    def get(self, name: str) -> str:
+        raise LookupError(name)
+
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        print(arrival.key, flush=True)
+        await asyncio.Event().wait()
+        return DONE
+
+
+def main(url: str) -> None:
+    intake = Intake()
+    queue = Queue.parse(url, ack_wait="2s", prefetch=10)
+    desk = QueueDesk("orders/queue", queue, intake, intake, report=lambda _: None, clock=SystemClock())
+    asyncio.run(desk.run())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

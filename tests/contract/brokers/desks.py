@@ -1,0 +1,144 @@
+"""A store that remembers what it took in, and desks in front of it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from mainspring.domain.arrival import Arrival
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.queue_address import server_of
+from mainspring.domain.queue_source import Queue
+from mainspring.store.commands.results import DONE, Refused
+from mainspring.triggers.desk_state import DeskState
+from mainspring.triggers.queue_access import QueueSource, open_source
+from mainspring.triggers.queue_desk import QueueDesk
+from tests.brokers.server import BrokerServer, Sent
+
+WITHIN_S = 40
+TRIGGER = "orders/queue"
+GROUP = "mainspring-orders"
+
+
+class Intake:
+    """Counts each key once, as a store does. `refuse` says what is refused; the first `away` calls commit and then fail."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, Arrival] = {}
+        self.all: list[Arrival] = []
+        self.refuse: Callable[[Arrival], Refused | None] = lambda _: None
+        self.away = 0
+        self.refused: list[str] = []
+        self.changed = asyncio.Event()
+
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        assert trigger == TRIGGER
+        for _ in range(hash(arrival.key) % 5):  # arrivals of one batch overtake each other
+            await asyncio.sleep(0)
+        answer = self.refuse(arrival)
+        self.changed.set()
+        if answer is not None:
+            self.refused.append(arrival.key)
+            return answer
+        self.all.append(arrival)
+        self.first.setdefault(arrival.key, arrival)
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailableError("the answer to the commit was lost")
+        return DONE
+
+
+class Desk:
+    """One running desk and what it reported."""
+
+    def __init__(self, queue: Queue, intake: Intake, secrets: dict[str, str]) -> None:
+        self.intake = intake
+        self.states: list[DeskState] = []
+        self.desk = QueueDesk(TRIGGER, queue, intake, _Secrets(secrets), report=self._report, clock=SystemClock())
+        self.task = asyncio.create_task(self.desk.run())
+
+    def _report(self, state: DeskState) -> None:
+        self.states.append(state)
+        self.intake.changed.set()
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so; looked at after each arrival and each report."""
+        async with asyncio.timeout(WITHIN_S):
+            while not is_so():
+                assert not self.task.done(), self.task
+                self.intake.changed.clear()
+                waiting = asyncio.create_task(self.intake.changed.wait())
+                await asyncio.wait({waiting, self.task}, return_when=asyncio.FIRST_COMPLETED, timeout=WITHIN_S)
+                waiting.cancel()
+
+    async def until_taken_in(self, count: int) -> None:
+        """Wait until so many keys were taken in, and the broker was told of every message."""
+        await self.until(lambda: len(self.intake.first) >= count)
+        await self.until_settled()
+
+    async def until_settled(self) -> None:
+        """Wait until the broker was told of everything that this desk holds."""
+        async with asyncio.timeout(WITHIN_S):
+            while self.desk._held:
+                await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+
+class _Secrets:
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def get(self, name: str) -> str:
+        return self._values[name]
+
+
+class Desks:
+    """Makes queues on one broker, sends to them, and opens desks."""
+
+    def __init__(self, broker: BrokerServer) -> None:
+        self.broker = broker
+        self.url = ""
+        self.secrets: dict[str, str] = {}
+        self._open: list[Desk] = []
+
+    async def queue(self, *, ordered: bool = False, **options: Any) -> Queue:
+        """Make a queue on the broker, with an `ack_wait` that a test can wait for."""
+        self.url = await self.broker.new_queue(ordered=ordered)
+        return Queue.parse(self.url, **{"ack_wait": "2s", **options})
+
+    def open(self, queue: Queue, intake: Intake | None = None) -> Desk:
+        desk = Desk(queue, intake or Intake(), self.secrets)
+        self._open.append(desk)
+        return desk
+
+    async def publisher(self, queue: Queue) -> QueueSource:
+        """Connect to publish."""
+        source = open_source(queue, server_of(queue.server, lambda name: name), None)
+        await source.connect()
+        return source
+
+    async def send(self, queue: Queue, *messages: Sent) -> None:
+        """Publish each message once."""
+        source = await self.publisher(queue)
+        for message in messages:
+            await source.publish(message.key, message.body, message.headers)
+        await source.close()
+
+    async def left(self, queue: Queue, count: int = 0) -> int:
+        """Return how many messages the broker still has; it may need a moment to count what was let go."""
+        found = -1
+        for _ in range(100):
+            found = await self.broker.left(queue, GROUP)
+            if found == count:
+                break
+            await asyncio.sleep(0.05)
+        return found
+
+    async def close(self) -> None:
+        for desk in self._open:
+            await desk.stop()

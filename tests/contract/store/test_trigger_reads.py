@@ -1,0 +1,105 @@
+"""What people are shown of triggers: counted with a cap, page by page, by every database alike."""
+
+import pytest
+
+from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.ids import new_id
+from mainspring.domain.pace import Pace
+from mainspring.domain.states import DeliveryState
+from mainspring.store.commands.runs import RunKey
+from mainspring.store.commands.triggers import RefuseArrival
+from mainspring.store.reads import triggers as reads
+from tests.contract.store.arrivals import HOOK, announced, deciding, hook, letting_go, taking_in
+
+HOUR = 3_600_000
+
+
+@pytest.fixture
+def store(store):
+    """A worker whose automation a has a webhook."""
+    store.do(announced(hook()))
+    return store
+
+
+def come(store, key, **options):
+    """One arrival, whose id tells when it came, as doors make them."""
+    return store.do(taking_in(store, key, id=new_id("d", store.clock.now(), hash(key)), **options))
+
+
+def test_what_arrived_since_is_counted_by_verdict(store, clock, monkeypatch):
+    """Each state, those turned away at the door, the last one; what came before does not count, and counting stops at its cap."""
+    come(store, "old")
+    clock.forward(25 * HOUR)
+    since = clock.now()
+    assert reads.arrived_since(store.reader, since).by_trigger == {}
+    come(store, "new")
+    come(store, "held", pace=Pace(debounce=60_000))
+    clock.forward(HOUR)
+    store.do(RefuseArrival(id=new_id("d", clock.now(), 9), trigger=HOOK, why="bad_signature", note="no", body=b""))
+    found = reads.arrived_since(store.reader, since)
+    arrived = found.by_trigger[HOOK]
+    assert arrived.states == {"started": 1, "held": 1, "refused": 1}
+    assert (arrived.at_the_door, arrived.last_at, found.more) == (1, clock.now(), False)
+    assert reads.last_at(store.reader, HOOK) == clock.now()
+    assert reads.last_at(store.reader, "b/webhook") is None
+    monkeypatch.setattr(reads, "CAP", 2)
+    assert reads.arrived_since(store.reader, since).more
+
+
+def test_deliveries_are_paged_and_found_by_the_beginning_of_their_id(store, clock):
+    """Newest first; of one trigger, of one state, since an instant."""
+    for n in range(3):
+        come(store, f"k{n}")
+        clock.forward(HOUR)
+    page = reads.deliveries(store.reader, limit=2)
+    assert [row.key for row in page.deliveries] == ["k2", "k1"]
+    rest = reads.deliveries(store.reader, limit=2, cursor=page.cursor)
+    assert ([row.key for row in rest.deliveries], rest.cursor) == (["k0"], None)
+    assert reads.deliveries(store.reader, trigger="b/webhook").deliveries == []
+    assert reads.deliveries(store.reader, state=DeliveryState.HELD).deliveries == []
+    assert len(reads.deliveries(store.reader, since_at=clock.now() - HOUR).deliveries) == 1
+    wanted = page.deliveries[0].id
+    assert reads.delivery(store.reader, wanted[:-2]).id == wanted
+    with pytest.raises(NotFoundError):
+        reads.delivery(store.reader, "d_nothing")
+    with pytest.raises(ConflictError):
+        reads.delivery(store.reader, "d_")
+
+
+def test_what_is_held_and_remembered_is_told_by_key(store, clock):
+    """Groups with their number and due time, the first that is due first; what a pace would look at."""
+    pace = Pace(batch=10, within=60_000)
+    for key, by in (("k1", "x"), ("k2", "x"), ("k3", "y")):
+        come(store, key, pace=pace, by=by)
+        clock.forward(1_000)
+    groups = reads.held_groups(store.reader, HOOK)
+    assert [(group.by_key, group.number) for group in groups] == [("x", 2), ("y", 1)]
+    assert groups[0].due_at < groups[1].due_at
+    held, mark = reads.held_before(store.reader, HOOK, "x")
+    assert (held[0], mark is not None) == (2, True)
+    assert reads.held_before(store.reader, HOOK, "none") == ((0, None, None), None)
+
+
+def test_run_names_the_deliveries_that_started_it(store):
+    """All of a batch, oldest first; a key names its delivery, a run key its run."""
+    pace = Pace(batch=2, within=60_000)
+    ids = [come(store, key, pace=pace).delivery for key in ("k1", "k2")]
+    command = letting_go(store, pace, *ids, start=store.starting(run_key=RunKey("batch-7", "h")))
+    store.do(command)
+    assert [row.id for row in reads.delivered_for(store.reader, command.start.id)] == ids
+    assert reads.seen(store.reader, HOOK, "k2") == ids[1]
+    assert reads.seen(store.reader, HOOK, "k3") is None
+    assert reads.run_of_key(store.reader, "a", "batch-7", store.clock.now()) == command.start.id
+    assert reads.run_of_key(store.reader, "a", "batch-8", store.clock.now()) is None
+
+
+def test_what_waits_for_a_verdict_tells_since_when(store, clock):
+    """Of each trigger its oldest; what is decided does not wait."""
+    began = clock.now()
+    taken = come(store, "k1", filtered=True, start=None)
+    clock.forward(HOUR)
+    come(store, "k2", filtered=True, start=None)
+    assert reads.waiting_since(store.reader, filtered=True) == {HOOK: began}
+    assert reads.waiting_since(store.reader, filtered=False) == {}
+    store.do(deciding(store, taken.delivery))
+    assert reads.waiting_since(store.reader, filtered=True) == {HOOK: began + HOUR}

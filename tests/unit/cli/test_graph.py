@@ -1,0 +1,111 @@
+"""auto graph: what starts what, as a tree, as data and as DOT."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.cli.dependencies import dot, graph_of, roots_of, tree_lines
+from mainspring.domain.listening import OnEvent, OnRun, OnRuns
+from mainspring.domain.trigger import Trigger
+
+NIGHT = {
+    "extract": ({}, ["0 2 * * *"]),
+    "load": ({"run": Trigger(source=OnRun(automation="extract"))}, []),
+    "report": ({"runs": Trigger(source=OnRuns(automations=("extract", "load"), within=7_200_000))}, []),
+    "alarm": ({"run": Trigger(source=OnRun(automation="report", states=("failed",)))}, []),
+    "shop": ({"event": Trigger(source=OnEvent(name="paid"))}, []),
+}
+CODE = """
+import mainspring as ms
+
+@ms.on.cron("0 2 * * *")
+@ms.task
+def extract(): ...
+
+@ms.on.run("extract")
+@ms.task
+def load(): ...
+
+@ms.on.runs(["extract", "load"], within="2h")
+@ms.task
+def report(): ...
+
+@ms.on.run("elsewhere")
+@ms.task
+def other(): ...
+
+@ms.task
+def alone(): ...
+"""
+
+
+def drawn(automations, root: str) -> list[str]:
+    return list(tree_lines(graph_of(automations), root))
+
+
+def test_tree_names_each_below_what_starts_it() -> None:
+    """With the states, the others that are waited for, and what else starts it; a second place is not drawn out again."""
+    assert drawn(NIGHT, "extract") == [
+        "extract  (0 2 * * *)",
+        "├─ load",
+        "│  └─ report  (with extract, for one slot, within 2h)",
+        "│     └─ alarm  (failed)",
+        "└─ report  (with load, for one slot, within 2h)",
+        "   └─ ... as above",
+    ]
+    assert roots_of(graph_of(NIGHT)) == ["extract"]
+
+
+def test_part_around_a_name_leads_to_it_and_from_it() -> None:
+    """Upstream and downstream, nothing beside."""
+    around = graph_of(NIGHT).around("load")
+    assert list(around.nodes) == ["alarm", "extract", "load", "report"]
+    assert list(graph_of(NIGHT).around("shop").nodes) == ["shop"]
+    assert graph_of(NIGHT).after("extract") == ["load", "report", "alarm"]
+
+
+def test_dot_quotes_names() -> None:
+    """What stands in a name cannot leave its quotes; what is not declared is dashed."""
+    text = dot(graph_of({'a"b': ({"run": Trigger(source=OnRun(automation="gone\\"))}, [])}))
+    assert '"a\\"b";' in text
+    assert '"gone\\\\" [style=dashed];' in text
+    assert '"gone\\\\" -> "a\\"b"' in text
+
+
+NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
+
+
+@given(st.dictionaries(NAMES, st.lists(NAMES, max_size=3, unique=True), max_size=5))
+def test_any_graph_is_drawn_and_every_linked_name_is_in_it(upstream) -> None:
+    """Cycles and names that nobody declared end, and nothing is left out."""
+    automations: dict[str, tuple[dict[str, Trigger], list[str]]] = {
+        name: ({f"run#{n}": Trigger(source=OnRun(automation=one)) for n, one in enumerate(several)}, [])
+        for name, several in upstream.items()
+    }
+    graph = graph_of(automations)
+    lines = [line for root in roots_of(graph) for line in tree_lines(graph, root)]
+    linked = {name for edge in graph.edges for name in (edge.upstream, edge.downstream)}
+    assert {line.lstrip("│├└─ ").split("  ")[0] for line in lines} - {"... as above"} == linked
+    assert len(lines) <= len(linked) + 3 * len(graph.edges)
+
+
+@pytest.fixture
+def project(folder):
+    (folder / "night.py").write_text(CODE)
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["night.py"]\n')
+    return folder
+
+
+def test_graph_command_draws_what_the_code_declares(cli, project) -> None:
+    """The whole, the part of a name, data, DOT; a name that is not there."""
+    said = cli("auto", "graph")
+    assert "extract  (" in said.out
+    assert "├─ load" in said.out
+    assert "elsewhere  (not declared)" in said.out
+    assert "1 automation starts without" in said.err
+    data = cli("auto", "graph", "load", "--json").json
+    assert [node["name"] for node in data["nodes"]] == ["extract", "load", "report"]
+    assert {edge["trigger"] for edge in data["edges"]} == {"load/run", "report/runs"}
+    assert cli("auto", "graph", "--dot").out.startswith("digraph mainspring {")
+    assert "none starts it" in cli("auto", "graph", "alone").out
+    assert "'load'" in cli("auto", "graph", "loda").err

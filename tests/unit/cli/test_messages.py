@@ -1,0 +1,84 @@
+"""Messages that no broker has: told by status, doctor and explain, listed, sent again and discarded by hand."""
+
+import pytest
+
+from mainspring.store.commands.outbox import Refusal, SettleQueue, TakeQueues
+from tests.contract.store.process import complete, post
+
+MINUTE = 60_000
+
+
+@pytest.fixture
+def sent(stage):
+    """A run that sent two messages to one queue and one to another: the first is refused, the second queue's broker is away."""
+    run = stage.begin()
+    stage.do(complete(run, posts=(post("mail/out", id="m1"), post("mail/out", id="m2"), post("orders/eu", id="m3"))))
+    taken = stage.do(TakeQueues("lease", MINUTE, 9, 9))
+    first = next(queue for queue in taken.queues if queue.name == "mail/out").messages[0]
+    stage.do(SettleQueue("lease", "mail/out", refused=(Refusal(first.seq, "it is too large"),)))
+    stage.do(SettleQueue("lease", "orders/eu", away="ConnectionError: nobody there", retry_after_ms=10**6))
+    return run.id
+
+
+def test_explain_says_what_was_not_sent(cli, sent):
+    """A run that is over may have sent what no broker has: refused with the reason and the remedy, waiting with what is in the way."""
+    said = cli("explain", sent)
+    assert "Message m1 to mail/out was refused: it is too large." in said.out
+    assert "failed retry --messages m1" in said.out
+    assert "1 message waits to be sent to mail/out." in said.out
+    assert "1 message waits to be sent to orders/eu: ConnectionError: nobody there." in said.out
+
+
+def test_status_and_doctor_tell_of_what_waits(cli, stage, sent, monkeypatch):
+    """At once of what was refused; after a minute of what waits, and why."""
+    said = cli("status")
+    assert said.code == 9
+    assert "1 message was refused by the broker. See: mainspring failed list --messages" in said.out
+    assert "orders/eu" not in said.out
+    later = stage.now + 2 * MINUTE
+    monkeypatch.setattr("mainspring.domain.clock.SystemClock.now", lambda self: later)
+    said = cli("status")
+    assert "Messages to orders/eu wait, the oldest for 2m" in said.out
+    assert "ConnectionError: nobody there" in said.out
+    assert "Messages to mail/out wait, the oldest for 2m" in said.out
+    assert "nobody sends them" in said.out
+    found = [one for one in cli("doctor", "--json").json if one["name"] == "outbox"]
+    assert [(one["state"], one["fix"]) for one in found] == [
+        ("problem", "mainspring up"),
+        ("problem", "They go as soon as that is mended."),
+        ("problem", "mainspring failed list --messages"),
+    ]
+
+
+def test_doctor_is_content_where_nothing_waits(cli, stage):
+    """Without a message the check is green."""
+    assert [one["state"] for one in cli("doctor", "--json").json if one["name"] == "outbox"] == ["ok"]
+
+
+def test_refused_message_is_listed_and_sent_again(cli, stage, sent):
+    """By its name, or all of them with a confirmation; on record as an act of a person."""
+    rows = cli("failed", "list", "--messages", "--json").json
+    assert [(row["id"], row["queue"], row["run"], row["fault"]) for row in rows] == [
+        ("m1", "mail/out", sent, "it is too large")
+    ]
+    assert "it is too large" in cli("failed", "list", "--messages").out
+    assert cli("failed", "retry", "--messages", "--dry-run").out.startswith("m1\n")
+    assert cli("failed", "retry", "--messages", "m1").code == 0
+    assert cli("failed", "list", "--messages", "--json").json == []
+    assert "send again" in cli("audit-log", "list").out
+    said = cli("failed", "retry", "--messages", "m9")
+    assert (said.code, "no message m9 waits" in said.out + said.err) == (8, True)
+
+
+def test_message_is_discarded(cli, stage, sent):
+    """Only with a yes; also one that is not refused, by its name."""
+    assert cli("failed", "discard", "--messages").code != 0
+    assert cli("failed", "discard", "--messages", "-y").code == 0
+    assert cli("failed", "discard", "--messages", "m3", "-y").code == 0
+    assert "m1" not in cli("explain", sent).out
+    assert "orders/eu" not in cli("explain", sent).out
+
+
+def test_filter_of_runs_means_no_messages(cli, sent):
+    """What selects runs does not select messages: that is a mistake, not a wide act."""
+    assert cli("failed", "retry", "--messages", "--name", "backup").code == 2

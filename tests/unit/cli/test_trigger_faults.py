@@ -1,0 +1,171 @@
+"""What status and doctor say of triggers, and what explain says of upstream runs."""
+
+import msgspec
+import pytest
+
+from mainspring.cli.dependencies import graph_of
+from mainspring.cli.trigger_faults import faults_of_triggers, undeclared
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.failure import Failure
+from mainspring.domain.ids import new_id
+from mainspring.domain.listening import OnRun
+from mainspring.domain.queue_source import Queue
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.domain.trigger import Trigger
+from mainspring.store.commands.automations import PauseAutomation
+from mainspring.store.commands.inbox import Publish
+from mainspring.store.commands.runs import Finish, SlotLink
+from mainspring.store.commands.triggers import Gather, RefuseArrival, ReportDesk
+from tests.unit.cli.test_triggers import BOT, DAY, EXTRACT, LOAD, REPORT, announce, start, take_in
+
+SLOT = 1_767_578_400_000
+MINUTE = 60_000
+
+
+@pytest.fixture
+def shop(stage):
+    announce(stage, BOT, EXTRACT, LOAD, REPORT)
+    return stage
+
+
+def told(shop, later: int = 0) -> dict[str, bool]:
+    """Each finding with whether it is urgent."""
+    return {one.text: one.is_urgent for one in faults_of_triggers(shop.store.reader, shop.now + later)}
+
+
+def end_of_extract(shop, state: RunState, slot_at: int | None = SLOT):
+    run = shop.begin(EXTRACT, slot=SlotLink("extract", slot_at)) if slot_at else shop.begin(EXTRACT)
+    failure = None if state is RunState.SUCCEEDED else Failure("ValueError", "boom", "it broke")
+    reason = None if failure is None else FailureReason.PERMANENT_ERROR
+    shop.do(Finish(run.id, run.claim, state, 0, failure=failure, reason=reason))
+    return run.id
+
+
+def gather(shop, run: str, *, counts: bool, deadline_at: int) -> None:
+    (row,) = [row for row in shop.store.reader.read("list_received", (0, "report/runs", 0, 99)) if row[8] == run]
+    state = "succeeded" if counts else "failed"
+    shop.do(
+        Gather(
+            trigger="report/runs",
+            per=str(SLOT),
+            wanted=2,
+            deadline_at=deadline_at,
+            delivery=row[1],
+            automation="extract",
+            run=run,
+            state=state,
+            counts=counts,
+        )
+    )
+
+
+def test_nothing_is_said_where_all_is_well(cli, shop) -> None:
+    """A fresh store with triggers has no finding."""
+    assert told(shop) == {}
+    checks = {one["name"]: one["state"] for one in cli("doctor", "--json").json}
+    assert (checks["triggers"], checks["deliveries"]) == ("ok", "ok")
+
+
+def test_failed_deliveries_are_urgent_for_a_day(cli, shop) -> None:
+    """status names them with the command that shows why; tomorrow they are history."""
+    take_in(shop)
+    assert told(shop) == {"1 delivery of bot/event failed within a day": True}
+    assert told(shop, DAY + 2 * MINUTE) == {}
+    assert any("triggers show bot/event" in problem for problem in cli("status", "--json").json["problems"])
+    assert "replay DELIVERY" in cli("doctor").out
+
+
+def test_requests_turned_away_are_urgent_only_if_nobody_is_let_in(shop) -> None:
+    """Rubbish to a public address is no alarm; a secret that fits nobody is."""
+    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    (text,) = told(shop)
+    assert "is its secret the sender's?" in text
+    assert told(shop)[text]
+    take_in(shop, start=start(shop, "bot", "r_1"))
+    assert told(shop) == {"1 request was turned away by bot/event within a day": False}
+
+
+def test_what_did_not_fit_is_urgent(shop) -> None:
+    """A sender that is known sends what no run can be made of."""
+    take_in(shop, refused="no field id")
+    assert told(shop) == {"1 delivery of bot/event did not fit and started nothing within a day": True}
+
+
+def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
+    """At once by doctor, by status after a minute; not while its automation is paused."""
+    source = Queue.parse("nats://broker/orders?subject=orders.new")
+    announce(shop, Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
+    shop.do(ReportDesk("orders/queue", None, shop.now - 5_000, "connection refused"))
+    assert list(told(shop).values()) == [False]
+    ((text, urgent),) = told(shop, 2 * MINUTE).items()
+    assert urgent
+    assert "hears nothing for 2m: connection refused" in text
+    row = cli("triggers", "list", "--state", "away", "--json").json[0]
+    assert (row["name"], row["why"]) == ("orders/queue", "connection refused")
+    assert "is away since" in cli("triggers", "list").err
+    shop.do(PauseAutomation("orders", None, "ann", None))
+    assert told(shop, 2 * MINUTE) == {}
+    shop.do(ReportDesk("orders/queue", shop.now, None, None))
+    assert cli("triggers", "list", "--state", "away", "--json").json == []
+
+
+def test_late_gathering_names_what_is_there(shop) -> None:
+    """Once its deadline has passed."""
+    gather(shop, end_of_extract(shop, RunState.SUCCEEDED), counts=True, deadline_at=shop.now + MINUTE)
+    assert told(shop) == {}
+    ((text, urgent),) = [one for one in told(shop, 2 * MINUTE).items() if "late" in one[0]]
+    assert urgent
+    assert text == "report/runs waits for runs that are late by 1m: only extract is there"
+
+
+def test_deliveries_that_nobody_decides_on_are_told(shop) -> None:
+    """After five minutes: without a filter it is the scheduler that is missing, with one a worker that has it."""
+    shop.do(Publish("e_1", "built", b'{"branch":"main"}', shop.now + DAY))
+    assert told(shop) == {}
+    assert "no scheduler process decides on them" in str(told(shop, 6 * MINUTE))
+    take_in(shop, filtered=True)
+    assert "no live worker has their filter" in str(told(shop, 6 * MINUTE))
+
+
+def test_upstream_that_nobody_declares_is_a_warning(cli, shop) -> None:
+    """A name that is misspelt would be waited for in silence."""
+    (fault,) = undeclared(graph_of({"load": ({"run": Trigger(source=OnRun(automation="extrct"))}, [])}))
+    assert "'extrct'" in fault.text
+    announce(shop, msgspec.structs.replace(LOAD, triggers={"run": Trigger(source=OnRun(automation="extrct"))}))
+    assert any("extrct" in one["text"] for one in cli("doctor", "--json").json if one["name"] == "triggers")
+
+
+def test_explain_says_what_a_failed_upstream_holds_up(cli, shop) -> None:
+    """By name, with its slot and deadline, and what follows; a run that is continued and goes well holds up nothing."""
+    run = end_of_extract(shop, RunState.FAILED)
+    gather(shop, run, counts=False, deadline_at=shop.now + 2 * 60 * MINUTE)
+    out = cli("explain", run).out
+    assert "It holds up load, and after it report." in out
+    assert "It holds up report (slot 2026-01-05 02:00:00, until" in out
+    data = cli("explain", run, "--json").json
+    assert [one["automation"] for one in data["holds_up"]] == ["load", "report"]
+    good = end_of_extract(shop, RunState.SUCCEEDED, SLOT + DAY)
+    assert cli("explain", good, "--json").json["holds_up"] == []
+    assert [one["automation"] for one in cli("explain", run, "--json").json["holds_up"]] == ["report"]
+
+
+def test_explain_says_what_an_unfinished_upstream_holds_up(cli, shop) -> None:
+    """As soon as it is started: who waits need not have begun to wait."""
+    run = shop.start(EXTRACT, slot=SlotLink("extract", SLOT))
+    assert "It holds up report (slot 2026-01-05 02:00:00)." in cli("explain", run).out
+
+
+def test_explain_says_which_delivery_started_a_run(cli, shop) -> None:
+    """With its trigger and key."""
+    taken = take_in(shop, start=start(shop, "bot", "r_01kb00000000000000000000aa"))
+    out = cli("explain", "r_01kb00000000000000000000aa").out
+    assert f"It was started by delivery {taken.delivery} of bot/event (key k)" in out
+    assert cli("runs", "show", "r_01kb00000000000000000000aa", "--json").json["deliveries"] == [taken.delivery]
+
+
+def test_queue_source_reads_in_words() -> None:
+    """Where it is, without a secret."""
+    from mainspring.cli.source_words import source_words
+
+    queue = Queue.parse("nats://broker/orders?subject=orders.new")
+    assert source_words(queue) == "queue orders orders.new at nats://broker"

@@ -1,0 +1,189 @@
+"""triggers list, show, replay: on a store to which a worker announced triggers, and to which deliveries came."""
+
+import msgspec
+import pytest
+
+from mainspring.cli.delivery_show import harmless_headers
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.ids import new_id
+from mainspring.domain.listening import OnEvent, OnRun, OnRuns
+from mainspring.domain.pace import Pace
+from mainspring.domain.states import DeliveryState, RunState
+from mainspring.domain.trigger import Reading, Trigger
+from mainspring.engine.announcing import _trigger_row
+from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.inbox import Publish
+from mainspring.store.commands.runs import Finish, StartRun
+from mainspring.store.commands.triggers import Gather, RefuseArrival, TakeIn
+
+BOT = Definition(
+    kind=Kind.WORKFLOW,
+    name="bot",
+    triggers={
+        "event": Trigger(
+            source=OnEvent(name="built", where={"branch": "main"}),
+            pace=Pace(debounce=60_000, by="{data.id}"),
+            reading=Reading(how="data", parameter="build"),
+        )
+    },
+)
+LOAD = Definition(kind=Kind.TASK, name="load", triggers={"run": Trigger(source=OnRun(automation="extract"))})
+REPORT = Definition(
+    kind=Kind.TASK,
+    name="report",
+    triggers={"runs": Trigger(source=OnRuns(automations=("extract", "load"), within=7_200_000))},
+)
+EXTRACT = Definition(kind=Kind.TASK, name="extract")
+DAY = 86_400_000
+
+
+def announce(stage, *definitions: Definition) -> None:
+    rows = tuple(AutomationRow(d.name, str(d.kind), 1, "f", msgspec.json.encode(d.to_data())) for d in definitions)
+    triggers = tuple(_trigger_row(d.name, end, one) for d in definitions for end, one in d.triggers.items())
+    stage.do(Announce("code", rows, (), triggers))
+
+
+@pytest.fixture
+def shop(stage):
+    announce(stage, BOT, EXTRACT, LOAD, REPORT)
+    return stage
+
+
+def start(stage, automation: str, run: str) -> StartRun:
+    return StartRun(
+        id=run, automation=automation, kind="task", version=1, input=b"{}", codec="json", trigger="trigger x"
+    )
+
+
+def take_in(stage, trigger: str = "bot/event", key: str = "k", **options):
+    values = {"body_hash": "h", "body": b'{"id":7}', "headers": b'{"x-sign-signature":"s3cret","x-id":"7"}'}
+    return stage.do(TakeIn(id=new_id("d", stage.now, hash(key)), trigger=trigger, key=key, **(values | options)))
+
+
+def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
+    """Source and pace in words, state, verdicts of a day, the last delivery."""
+    run = start(shop, "bot", "r_1")
+    taken = take_in(shop, start=run)
+    take_in(shop, key="k2", pace=Pace(debounce=60_000))
+    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    rows = {row["name"]: row for row in cli("triggers", "list", "--json").json}
+    assert list(rows) == ["bot/event", "load/run", "report/runs"]
+    bot = rows["bot/event"]
+    assert taken.state is DeliveryState.STARTED
+    assert bot["arrived"] == {"started": 1, "held": 1, "refused": 1}
+    assert (bot["at_the_door"], bot["state"], bot["pace"]) == (1, "listening", ["debounce 1m", "by {data.id}"])
+    out = cli("triggers", "list").out
+    assert 'event built where branch = "main"' in out
+    assert "a run of extract that ended well" in out
+    assert "runs of extract and load that ended well, for one slot, within 2h" in out
+    assert "nothing" not in cli("triggers", "list", "--name", "report").out
+    assert [row["name"] for row in cli("triggers", "list", "--since", "1h", "--json").json] == ["bot/event"]
+    assert cli("triggers", "list", "--state", "problem", "--json").json == []
+
+
+def test_list_without_a_store_is_empty(cli) -> None:
+    """No error, a hint how to make one."""
+    assert cli("triggers", "list", "--json").json == []
+    assert "No triggers" in cli("triggers", "list").err
+
+
+def test_show_trigger_names_what_is_held_and_what_arrived(cli, shop) -> None:
+    """What it holds with its due time, what it gives a run, the last deliveries with their reasons."""
+    take_in(shop, pace=Pace(debounce=60_000), by="7")
+    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    said = cli("triggers", "show", "bot")
+    assert said.code == 0
+    assert "with the data as build" in said.out
+    assert "holds     1 delivery of '7', due" in said.out
+    assert "sender bad_signature; no" in said.out
+    data = cli("triggers", "show", "bot/event", "--json").json
+    assert data["held"][0]["number"] == 1
+    assert [row["state"] for row in data["deliveries"]] == ["refused", "held"]
+    assert "'bot/event'" in cli("triggers", "show", "bot/evnt").err
+
+
+def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
+    """The ends that are there, the name that is missing, and until when; late once that has passed."""
+    shop.do(Publish("e_1", "none", b"{}", shop.now + DAY))
+    run = shop.begin(EXTRACT)
+    shop.do(Finish(run.id, run.claim, RunState.SUCCEEDED, 0, result=b"1"))
+    (row,) = shop.store.reader.read("list_received", (0, "report/runs", 0, 10))
+    gather = Gather(
+        trigger="report/runs",
+        per="1767578400000",
+        wanted=2,
+        deadline_at=shop.now + 3_600_000,
+        delivery=row[1],
+        automation="extract",
+        run=run.id,
+        state="succeeded",
+        counts=True,
+    )
+    shop.do(gather)
+    out = cli("triggers", "show", "report").out
+    assert "waits     slot 2026-01-05 02:00:00: extract there, load missing, until" in out
+    (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
+    assert (one["here"], one["missing"], one["runs"]) == (["extract"], ["load"], {"extract": run.id})
+
+
+def test_show_delivery_prints_it_as_it_came_without_what_proves_its_sender(cli, shop) -> None:
+    """Headers and body are those on record; a signature is not printed, in text or JSON."""
+    taken = take_in(shop, verified="genuine", start=start(shop, "bot", "r_1"))
+    said = cli("triggers", "show", taken.delivery)
+    assert "x-id: 7" in said.out
+    assert '"id": 7' in said.out
+    assert "genuine" in said.out
+    assert "r_1" in said.out
+    data = cli("triggers", "show", taken.delivery, "--json").json
+    assert (data["body"], data["run"], data["state"]) == ({"id": 7}, "r_1", "started")
+    assert "s3cret" not in said.out + cli("triggers", "show", taken.delivery, "--json").out
+    assert cli("triggers", "show", taken.delivery[:-3], "--json").json["id"] == taken.delivery
+    assert cli("triggers", "show", "d_nothing").code == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x-hub-signature-256", "stripe-signature", "authorization", "cookie", "x-gitlab-token", "x-api-key", "X-Secret"],
+)
+def test_headers_that_prove_a_sender_are_hidden(name) -> None:
+    """Whatever its letters' case."""
+    assert harmless_headers({name: "v", "x-id": "v"}) == {name: "(not shown)", "x-id": "v"}
+
+
+@pytest.mark.parametrize(("body", "shown"), [(b"plain text", "plain text"), (b"\xff\xfe", {"base64": "//4="})])
+def test_body_that_is_no_json_is_shown_as_it_can_be(cli, shop, body, shown) -> None:
+    """Text as text, bytes as base64."""
+    taken = take_in(shop, body=body)
+    assert cli("triggers", "show", taken.delivery, "--json").json["body"] == shown
+
+
+def test_delivery_of_an_event_shows_what_it_tells_of(cli, shop) -> None:
+    """A published event is not stored again: it is read where it is."""
+    shop.do(Publish("e_1", "built", b'{"branch":"main","id":3}', shop.now + DAY))
+    ((delivery, *_),) = [row[1:2] for row in shop.store.reader.read("list_received", (0, "bot/event", 0, 10))]
+    data = cli("triggers", "show", delivery, "--json").json
+    assert data["tells_of"]["data"] == {"branch": "main", "id": 3}
+    assert "tells of" in cli("triggers", "show", delivery).out
+
+
+def test_replay_is_one_delivery_however_often_it_is_asked_for(cli, shop) -> None:
+    """The same command id acts once; the new delivery names the old one, and the act is on record."""
+    taken = take_in(shop)
+    assert taken.state is DeliveryState.FAILED
+    first = cli("triggers", "replay", taken.delivery, "--command-id", "again-1", "--reason", "mended", "--json").json
+    second = cli("triggers", "replay", taken.delivery, "--command-id", "again-1", "--json").json
+    assert first == second
+    assert (first["replay_of"], first["state"]) == (taken.delivery, "received")
+    assert len(cli("triggers", "show", "bot", "--json").json["deliveries"]) == 2
+    (row,) = [row for row in cli("audit-log", "list", "--json").json if row["verb"] == "replay"]
+    assert (row["subject"], row["reason"]) == (f"delivery:{taken.delivery}", "mended")
+    assert cli("triggers", "replay", "d_nothing").code == 3
+
+
+def test_replay_of_what_nothing_listens_to_any_more_is_refused(cli, shop) -> None:
+    """It says that the trigger is gone."""
+    taken = take_in(shop)
+    announce(shop, msgspec.structs.replace(BOT, triggers={}))
+    said = cli("triggers", "replay", taken.delivery)
+    assert said.code == 3
+    assert "triggers list" in said.err

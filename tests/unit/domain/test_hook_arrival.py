@@ -1,0 +1,199 @@
+"""What becomes of a genuine request: its value, its key, its name."""
+
+import base64
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain import verify
+from mainspring.domain.hook_arrival import Incoming, Said, read_request
+from mainspring.domain.hook_body import Unfit
+from mainspring.domain.ids import fingerprint
+from mainspring.domain.verification import verify_request
+from mainspring.domain.webhook import Webhook
+from tests.hook_samples import NOW_AT, SAMPLES, SECRET, Request, sample, signed_sample
+
+JSON = {"content-type": "application/json"}
+
+
+def hook(kind="bearer", **options):
+    made = verify.none() if kind == "none" else getattr(verify, kind)("S")
+    return Webhook.parse("/x", verify=made, **options)
+
+
+def read(request, kind="bearer", **options):
+    return read_request(hook(kind, **options), request.body, request.headers)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_each_sample_is_let_in_and_read(name):
+    """As its sender signs it; what is asked for at the set-up of a webhook is answered."""
+    kind = name.partition("-")[0]
+    request = signed_sample(name)
+    assert verify_request(hook(kind).verify, request.body, request.headers, [SECRET], NOW_AT) is None
+    found = read(request, kind)
+    assert isinstance(found, Said if name in ("github-ping", "slack-url-verification") else Incoming)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "event"),
+    [
+        ("github-push", "5f0c2a4e-0000-11f0-8000-00000000a001", "push"),
+        ("github-workflow-run", "5f0c2a4e-0000-11f0-8000-00000000a003", "workflow_run"),
+        ("stripe-payment", "evt_0000000000000001", "payment_intent.succeeded"),
+        ("slack-message", "Ev00000001", "app_mention"),
+        ("slack-button", "1.2.button", "block_actions"),
+        ("slack-command", "1.2.command", "/deploy"),
+    ],
+)
+def test_known_senders_say_under_which_id_a_delivery_comes_again(name, key, event):
+    """And what kind of event it is."""
+    found = read(sample(name), name.partition("-")[0])
+    assert (found.arrival.key, found.arrival.name) == (key, event)
+
+
+def test_questions_of_a_set_up_are_answered_at_once():
+    """The challenge of Slack as plain text; a body that only looks like one, from another sender, is a delivery."""
+    assert read(sample("slack-url-verification"), "slack").body == b"a-word-that-slack-made-up"
+    assert isinstance(read(sample("slack-url-verification"), "bearer"), Incoming)
+    assert isinstance(read(sample("github-ping"), "gitlab"), Incoming)
+    odd = Request(b'{"type": "url_verification", "challenge": 7}', JSON)
+    assert isinstance(read(odd, "slack"), Incoming)
+
+
+@pytest.mark.parametrize("name", ["slack-button", "slack-command"])
+def test_run_is_given_the_fields_of_a_form(name):
+    """The body itself is kept as it came."""
+    request = sample(name)
+    found = read(request, "slack")
+    assert found.arrival.body == request.body
+    assert msgspec.json.decode(found.arrival.json) == found.data
+    assert found.data["trigger_id"]
+
+
+def test_same_request_again_has_the_same_key():
+    """By the id that a sender gives, or by the body."""
+    assert read(Request(b'{"a":1}', JSON | {"idempotency-key": '"k-1"'})).arrival.key == "k-1"
+    assert read(Request(b'{"a":1}', JSON | {"webhook-id": "m", "idempotency-key": "k"}), "standard").arrival.key == "m"
+    assert read(Request(b'{"a":1}', JSON)).arrival.key == fingerprint(b'{"a":1}')
+    assert read(Request(b'{"a":1}', JSON), "github").arrival.key == fingerprint(b'{"a":1}')
+    assert read(Request(b'{"a":2}', JSON), "stripe").arrival.key == fingerprint(b'{"a":2}')
+
+
+def test_empty_body_needs_an_id():
+    """Nothing else would tell the second request from the first."""
+    assert read(Request(b"", {})).code == "no_key"
+    found = read(Request(b"", {"idempotency-key": "1"}))
+    assert (found.data, found.arrival.json) == (None, b"null")
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "headers", "made"),
+    [
+        ("{headers.X-Id}", b"{}", {"x-id": "7"}, "7"),
+        ("{data.order.id}/{data.n}", b'{"order": {"id": "o"}, "n": 3}', {}, "o/3"),
+        ("{name}:{data.id}", b'{"type": "paid", "id": 1}', {}, "paid:1"),
+        ("{data}", b'"text"', {}, "text"),
+        ("{headers.X-Id}", b"{}", {}, None),
+        ("{data.id}", b"[]", {}, None),
+        ("{data.id}", b'{"id": null}', {}, None),
+        ("{data.id}", b'{"id": "a\\nb"}', {}, None),
+        ("{data.id}", b'{"id": [1]}', {}, None),
+        ("{data.id}", json.dumps({"id": "x" * 1001}).encode(), {}, None),
+    ],
+)
+def test_key_of_ones_own_is_filled_in_or_the_delivery_is_refused(key, body, headers, made):
+    """A delivery without its key could not be told from others: 422."""
+    found = read(Request(body, JSON | headers), key=key)
+    assert (found.arrival.key if made else (found.status, found.code)) == (made or (422, "no_key"))
+
+
+def test_id_that_is_too_long_is_shortened_the_same_way_each_time():
+    """A sender's own ids are never the reason to refuse."""
+    keys = {read(Request(b"{}", JSON | {"webhook-id": "x" * 2_000})).arrival.key for _ in range(2)}
+    assert len(keys) == 1
+    assert len(keys.pop()) == 64
+
+
+CE = {"ce-specversion": "1.0", "ce-id": "A-1", "ce-source": "/shop", "ce-type": "order%20paid"}
+
+
+def test_binary_cloud_event_is_read():
+    """Key = source and id, name = type, data = the body."""
+    found = read(Request(b'{"n": 1}', JSON | CE))
+    assert (found.arrival.key, found.arrival.name, found.data) == ("/shop A-1", "order paid", {"n": 1})
+    assert found.arrival.json == b'{"n": 1}'
+
+
+@pytest.mark.parametrize(
+    ("more", "data"),
+    [
+        ({"data": {"n": 1}}, {"n": 1}),
+        ({}, None),
+        ({"data_base64": base64.b64encode(b'{"n": 1}').decode()}, {"n": 1}),
+        ({"data_base64": "AAE=", "datacontenttype": "image/png"}, "AAE="),
+    ],
+)
+def test_structured_cloud_event_is_read(more, data):
+    """What a run is given is the data; what came is kept whole."""
+    body = json.dumps({"specversion": "1.0", "id": "A-1", "source": "/shop", "type": "paid", **more}).encode()
+    found = read(Request(body, {"content-type": "application/cloudevents+json; charset=utf-8"}))
+    assert (found.arrival.key, found.arrival.name, found.data, found.arrival.body) == ("/shop A-1", "paid", data, body)
+    assert msgspec.json.decode(found.arrival.json) == data
+
+
+@pytest.mark.parametrize(
+    ("envelope", "at"),
+    [
+        ([], "$"),
+        ({"specversion": "1.0", "id": "", "source": "s", "type": "t"}, "$.id"),
+        ({"specversion": "1.0", "id": 7, "source": "s", "type": "t"}, "$.id"),
+        ({"specversion": "1.0", "id": "1", "type": "t"}, "$.source"),
+        ({"specversion": "0.3", "id": "1", "source": "s", "type": "t"}, "$.specversion"),
+        ({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data_base64": "!"}, "$.data_base64"),
+        ({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data_base64": 1}, "$.data_base64"),
+        ({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": 1, "data_base64": ""}, "$.data_base64"),
+    ],
+)
+def test_cloud_event_that_is_none_is_refused_with_the_place(envelope, at):
+    """422, and a batch 415."""
+    request = Request(json.dumps(envelope).encode(), {"content-type": "application/cloudevents+json"})
+    found = read(request)
+    assert (found.status, found.at) == (422, at)
+    batch = Request(b"[]", {"content-type": "application/cloudevents-batch+json"})
+    assert read(batch).status == 415
+
+
+def test_secrets_are_not_kept_with_the_headers():
+    """Tokens, cookies, and the header that a webhook of its own names."""
+    secret = {"authorization": "Bearer s", "cookie": "s", "x-gitlab-token": "s", "proxy-authorization": "s"}
+    found = read(Request(b"{}", JSON | secret | {"x-kept": "1"}))
+    assert found.arrival.headers == JSON | {"x-kept": "1"}
+    own = Webhook.parse("/x", verify=verify.bearer("S", header="X-Api-Key"))
+    assert read_request(own, b"{}", JSON | {"x-api-key": "s"}).arrival.headers == JSON
+
+
+@given(
+    body=st.binary(max_size=60) | st.sampled_from([sample(name).body for name in SAMPLES]),
+    headers=st.dictionaries(
+        st.sampled_from(["content-type", "ce-specversion", "ce-id", "ce-source", "ce-type", "webhook-id", "x-github-event",
+                         "x-github-delivery", "x-slack-retry-num", "idempotency-key", "content-encoding", "x-gitlab-event"]),
+        st.sampled_from(["application/json", "application/cloudevents+json", "application/x-www-form-urlencoded"])
+        | st.sampled_from(["1.0", "ping", "", "٣", '"'])
+        | st.text(st.characters(max_codepoint=255), max_size=10),
+    ),
+    kind=st.sampled_from(["none", "standard", "github", "stripe", "slack", "gitlab", "bearer"]),
+    key=st.sampled_from([None, "{data.id}", "{headers.webhook-id}", "{name}{data.type}"]),
+)  # fmt: skip
+def test_whatever_comes_is_read_or_refused(body, headers, kind, key):
+    """Nothing of it raises, and each key can be kept."""
+    found = read(Request(body, headers), kind, key=key)
+    if isinstance(found, Incoming):
+        assert 1 <= len(found.arrival.key) <= 1_000
+        assert found.arrival.key.isprintable()
+        assert msgspec.json.decode(found.arrival.json) == found.data
+    else:
+        assert isinstance(found, Said | Unfit)

@@ -1,0 +1,226 @@
+"""How many arrivals become how many runs, against the words of each pace, on any arrivals."""
+
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mainspring.domain import pace as paces
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.pace import Held, Mark, Pace, counted, is_full, let_go, rule, start_or_wait
+from mainspring.domain.states import DeliveryState
+
+_D = DeliveryState
+
+
+class Run(NamedTuple):
+    """When it started, and the arrivals (by number) that it is for."""
+
+    at: int
+    of: list[int]
+
+
+class Key:
+    """What a store keeps of one key of a trigger, and a router that looks exactly when something is due."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self.mark = Mark()
+        self.held: list[tuple[int, int, int]] = []
+        self.runs: list[Run] = []
+        self.dropped: list[int] = []
+
+    def arrive(self, number: int, at: int) -> None:
+        last_due = self.held[-1][2] if self.held else None
+        before = Held(len(self.held), last_due)
+        ruling = rule(self.pace, self.mark, before, at)
+        if ruling.replaces:
+            self.dropped += [one for one, _, _ in self.held]
+            self.held = []
+        if ruling.state is _D.STARTED:
+            self.runs.append(Run(at, [number]))
+        elif ruling.state is _D.DROPPED:
+            self.dropped.append(number)
+        else:
+            assert ruling.due_at is not None, "nothing is held without an instant at which it is looked at"
+            assert ruling.due_at >= at
+            self.held.append((number, at, ruling.due_at))
+            if self.pace.batch is not None:
+                self.held = [(one, came, min(due, ruling.due_at)) for one, came, due in self.held]
+        if ruling.state is not _D.DROPPED:
+            self.mark = counted(self.pace, self.mark, before, at, started=ruling.state is _D.STARTED)
+
+    def due_at(self) -> int | None:
+        return min((due for _, _, due in self.held), default=None)
+
+    def let_go(self, at: int) -> None:
+        """What the router does with a key of which something is due."""
+        ruling = start_or_wait(self.pace, self.mark, at)
+        if ruling.state is _D.HELD:
+            assert ruling.due_at is not None
+            assert ruling.due_at > at, "what is put off is due later, so that no router looks for ever"
+            self.held = [(one, came, max(due, ruling.due_at)) for one, came, due in self.held]
+            return
+        most = self.pace.batch or 1
+        self.runs.append(Run(at, [one for one, _, _ in self.held[:most]]))
+        self.held = self.held[most:]
+        self.mark = let_go(self.pace, self.mark, at)
+
+
+def played(pace: Pace, arrivals: list[int]) -> Key:
+    """Let arrivals (instants, in order) come, and all that was held be let go."""
+    key = Key(pace)
+    for number, at in enumerate([*arrivals, 2**40]):
+        while (due := key.due_at()) is not None and due <= at:
+            key.let_go(due)
+        if at < 2**40:
+            key.arrive(number, at)
+    assert not key.held
+    return key
+
+
+def instants(most_apart: int) -> st.SearchStrategy[list[int]]:
+    """Instants of arrivals, in order, some of them the same."""
+    gaps = st.lists(st.integers(0, most_apart), min_size=1, max_size=40)
+    return gaps.map(lambda found: [1_000 + sum(found[: n + 1]) for n in range(len(found))])
+
+
+@given(instants(30), st.integers(1, 20))
+def test_debounce_starts_the_last_of_each_quiet_group(arrivals, quiet):
+    """Exactly that, exactly so long after it."""
+    key = played(Pace(debounce=quiet), arrivals)
+    followed = [*arrivals[1:], 2**40]
+    lasts = [n for n, at in enumerate(arrivals) if followed[n] - at >= quiet]
+    assert key.runs == [Run(arrivals[n] + quiet, [n]) for n in lasts]
+    assert sorted(key.dropped + lasts) == list(range(len(arrivals)))
+
+
+@given(instants(30), st.integers(1, 20), st.integers(1, 60))
+def test_debounce_waits_no_longer_than_within(arrivals, quiet, within):
+    """A sender that never rests still starts runs; each with the newest."""
+    key = played(Pace(debounce=quiet, within=within), arrivals)
+    ends = [run.of[-1] for run in key.runs]
+    for run, (first, last) in zip(key.runs, zip([0, *(n + 1 for n in ends)], ends, strict=False), strict=True):
+        assert run.at == min(arrivals[last] + quiet, max(arrivals[first] + within, arrivals[last]))
+    assert ends[-1] == len(arrivals) - 1
+
+
+@given(instants(30), st.integers(1, 20))
+def test_throttle_starts_once_a_span_and_never_loses_the_last(arrivals, span):
+    """The first at once, then the newest of those that came meanwhile, when the span is over."""
+    key = played(Pace(throttle=span), arrivals)
+    assert key.runs[0] == Run(arrivals[0], [0])
+    assert all(later.at - earlier.at >= span for earlier, later in zip(key.runs, key.runs[1:], strict=False))
+    assert key.runs[-1].of == [len(arrivals) - 1]
+    for run in key.runs:
+        (number,) = run.of
+        assert 0 <= run.at - arrivals[number] <= span
+        assert all(at >= run.at for at in arrivals[number + 1 :]), "the newest counts"
+
+
+@given(instants(30), st.integers(1, 6), st.integers(1, 60))
+def test_batch_takes_each_once_in_time(arrivals, most, within):
+    """Never more than so many in one, in their order, and none waits longer than `within`."""
+    key = played(Pace(batch=most, within=within), arrivals)
+    assert [number for run in key.runs for number in run.of] == list(range(len(arrivals)))
+    assert all(1 <= len(run.of) <= most for run in key.runs)
+    for run in key.runs:
+        first, last = arrivals[run.of[0]], arrivals[run.of[-1]]
+        assert run.at == (last if len(run.of) == most and last - first < within else first + within)
+
+
+@given(instants(30), st.integers(1, 40))
+def test_dedup_drops_what_comes_too_soon_after_one_that_counted(arrivals, span):
+    """Counted from the one that counted, not from those that were dropped, nor from when it was let go."""
+    expected: list[int] = []
+    for number, at in enumerate(arrivals):
+        if not expected or at - arrivals[expected[-1]] >= span:
+            expected.append(number)
+    key = played(Pace(dedup=span), arrivals)
+    assert key.runs == [Run(arrivals[number], [number]) for number in expected]
+    assert sorted(key.dropped + expected) == list(range(len(arrivals)))
+    slow = played(Pace(dedup=span, rate=(1, 50)), arrivals)
+    assert [number for run in slow.runs for number in run.of] == expected
+
+
+def most_in_any(runs: list[Run], span: int) -> int:
+    return max(sum(run.at <= other.at < run.at + span for other in runs) for run in runs)
+
+
+@given(instants(20), st.integers(1, 5), st.integers(1, 60))
+def test_rate_holds_in_any_span_and_loses_nothing(arrivals, count, span):
+    """In the order in which they came, each as soon as it may."""
+    key = played(Pace(rate=(count, span)), arrivals)
+    assert [run.of for run in key.runs] == [[number] for number in range(len(arrivals))]
+    assert most_in_any(key.runs, span) <= count
+    for number, run in enumerate(key.runs):
+        free = key.runs[number - count].at + span if number >= count else 0
+        before = key.runs[number - 1].at if number else 0
+        assert run.at == max(arrivals[number], free, before)
+
+
+@settings(max_examples=300)
+@given(
+    instants(20),
+    st.sampled_from([{}, {"debounce": 7}, {"debounce": 7, "within": 15}, {"throttle": 9}, {"batch": 3, "within": 11}]),
+    st.sampled_from([None, 5, 25]),
+    st.sampled_from([None, (1, 13), (3, 40)]),
+)
+def test_paces_together_hold_each_to_its_word(arrivals, shape, dedup, rate):
+    """Each arrival is dropped, or in exactly one run; a rate holds whatever stands beside it; nothing waits for ever."""
+    key = played(Pace(dedup=dedup, rate=rate, **shape), arrivals)
+    started = [number for run in key.runs for number in run.of]
+    assert sorted(started + key.dropped) == list(range(len(arrivals)))
+    assert started == sorted(started)
+    if rate is not None:
+        assert most_in_any(key.runs, rate[1]) <= rate[0]
+    if "throttle" in shape:
+        assert all(later.at - earlier.at >= 9 for earlier, later in zip(key.runs, key.runs[1:], strict=False))
+
+
+def test_pace_that_says_nothing_starts_each_at_once():
+    """The plain one."""
+    assert Pace.parse().is_plain
+    assert rule(Pace(), Mark(), Held(), 5).state is _D.STARTED
+    assert Pace.parse(by="{key}", concurrency=2).is_plain
+    assert not Pace.parse(rate="1/s").is_plain
+
+
+def test_pace_is_read_from_words():
+    """Spans and rates as everywhere else; a batch without a span takes five seconds."""
+    assert Pace.parse(debounce="2m", within="10m") == Pace(debounce=120_000, within=600_000)
+    assert Pace.parse(batch=3) == Pace(batch=3, within=5_000)
+    assert Pace.parse(rate="10/m", dedup=1.5) == Pace(rate=(10, 60_000), dedup=1_500)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"debounce": "1s", "batch": 2}, "debounce and batch exclude each other"),
+        ({"throttle": "1s", "within": "1s"}, "within= belongs to batch= or debounce="),
+        ({"batch": 0}, "batch=0 is not a whole number from 1"),
+        ({"batch": True}, "batch=True is not a whole number"),
+        ({"concurrency": 1_001}, "from 1 to 1000"),
+        ({"dedup": "0s"}, "is no span above zero"),
+        ({"by": "{other}"}, "other"),
+        ({"rate": "many"}, "many"),
+    ],
+)
+def test_pace_that_cannot_be_is_refused(options, said):
+    """With what is wrong and what to write."""
+    with pytest.raises(MainspringError, match=said.replace("(", r"\(")) as refused:
+        Pace.parse(**options)
+    assert refused.value.hint
+
+
+def test_mark_is_remembered_for_as_long_as_its_pace_asks_for_it():
+    """Longer it says nothing."""
+    assert Pace().remembers == 0
+    assert Pace(dedup=5, throttle=9, rate=(1, 7)).remembers == 9
+
+
+def test_key_that_holds_too_many_takes_no_more(monkeypatch):
+    """Whoever sends is told to wait."""
+    monkeypatch.setattr(paces, "_MOST_HELD", 3)
+    assert [is_full(Held(number)) for number in (2, 3)] == [False, True]

@@ -1,0 +1,78 @@
+"""Messages as arrivals: their key, partition, headers and what a run is given."""
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mainspring.domain.errors import OptionError
+from mainspring.domain.queue_message import QueueMessage, arrival_of, plain_key
+from mainspring.domain.queue_source import Queue
+from mainspring.domain.text import is_plain_line
+
+_URL = "nats://h/ORDERS"
+
+
+def message(**parts: object) -> QueueMessage:
+    return QueueMessage(**{"id": "m1", "body": b'{"user": {"id": 7}}', **parts})  # type: ignore[arg-type]
+
+
+def test_message_counts_under_its_own_id():
+    """Without a template the key is the message's id, and its body is what a run is given."""
+    arrival = arrival_of(Queue.parse(_URL), message(headers={"X-Kind": "new"}, subject="orders.created", redelivered=2))
+    assert (arrival.key, arrival.json, arrival.partition) == ("m1", b'{"user": {"id": 7}}', None)
+    assert (arrival.headers, arrival.name, arrival.redelivered) == ({"x-kind": "new"}, "orders.created", 2)
+
+
+def test_templates_reach_headers_and_body():
+    """Header names are written with underscores; the body is reached by dots."""
+    queue = Queue.parse(_URL, key="{headers.nats_msg_id}:{subject}", partition="user-{body.user.id}")
+    arrival = arrival_of(queue, message(headers={"Nats-Msg-Id": "a"}, subject="s"))
+    assert (arrival.key, arrival.partition) == ("a:s", "user-7")
+
+
+def test_group_of_the_broker_is_the_partition():
+    """An order that the broker keeps is kept by the runs, unless a template says otherwise."""
+    assert arrival_of(Queue.parse(_URL), message(group="g")).partition == "g"
+    assert arrival_of(Queue.parse(_URL, partition="{id}"), message(group="g")).partition == "m1"
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"key": "{body.nothing}"}, {}),
+        ({"key": "{body.user}"}, {}),
+        ({"key": "{body.x}"}, {"body": b"\xff"}),
+        ({"key": "{body.x}"}, {"body": b"[" * 100_000}),
+        ({"key": "{headers.no}"}, {}),
+        ({"key": "{group}"}, {}),
+        ({"body": "text"}, {"body": b"\xff"}),
+    ],
+)
+def test_message_without_what_a_template_needs_is_no_arrival(options, parts):
+    """What is missing is told, for the desk to count."""
+    with pytest.raises(OptionError):
+        arrival_of(Queue.parse(_URL, **options), message(**parts))
+
+
+@given(st.binary(max_size=200))
+def test_bytes_and_text_come_back_as_they_were(body):
+    """A run that takes bytes is given each byte; one that takes text gets the text."""
+    arrival = arrival_of(Queue.parse(_URL, body="bytes"), message(body=body))
+    assert msgspec.json.decode(arrival.json, type=bytes) == body
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return
+    assert msgspec.json.decode(arrival_of(Queue.parse(_URL, body="text"), message(body=body)).json) == text
+
+
+@given(st.text(max_size=2_000), st.text(max_size=2_000))
+@example("a\nb", "a\\nb")
+@example("x" * 2_000, "x" * 1_999)
+def test_keys_are_printable_bounded_and_told_apart(one, other):
+    """Whatever a sender calls its messages, two names stay two keys that every store takes."""
+    for text in (one, other):
+        assert len(plain_key(text)) <= 1_000
+        assert is_plain_line(plain_key(text))
+    assert (plain_key(one) == plain_key(other)) == (one == other)

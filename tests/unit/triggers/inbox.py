@@ -1,0 +1,128 @@
+"""A folder, a desk at it, and a store that lives in memory: what the tests of desks share."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.arrival import Arrival
+from mainspring.domain.file import File
+from mainspring.domain.states import RunState
+from mainspring.domain.watched_folder import Files
+from mainspring.store.commands.results import Refused
+from mainspring.testing.clock import FakeClock
+from mainspring.triggers.folder_desk import FolderDesk
+from mainspring.triggers.folder_state import DeskState
+
+
+class Shop:
+    """Takes in and tells ends. `runs` = what counted, in order; `asked` = all that was sent, repeats included."""
+
+    def __init__(self) -> None:
+        self.runs: list[Arrival] = []
+        self.asked: list[str] = []
+        self.known: dict[str, RunState] = {}
+        self.forgotten: list[str] = []
+        self.faults: list[Exception | Refused] = []
+        self.taken = asyncio.Event()
+
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        self.asked.append(arrival.key)
+        if self.faults:
+            fault = self.faults.pop(0)
+            if isinstance(fault, Exception):
+                raise fault
+            return fault
+        if arrival.key not in self.known:
+            self.known[arrival.key] = RunState.QUEUED
+            self.runs.append(arrival)
+        self.taken.set()
+        return "taken in"
+
+    async def ended(self, trigger: str, keys: Sequence[str]) -> dict[str, RunState]:
+        return {key: self.known[key] for key in keys if self.known.get(key, RunState.QUEUED) is not RunState.QUEUED}
+
+    async def forget(self, trigger: str, key: str) -> None:
+        self.forgotten.append(key)
+        self.known.pop(key, None)
+
+    @property
+    def files(self) -> list[File]:
+        """What the runs were given."""
+        return [msgspec.json.decode(arrival.json, type=File) for arrival in self.runs]
+
+    @property
+    def names(self) -> list[str]:
+        return [file.name for file in self.files]
+
+    def end(self, state: RunState, name: str | None = None) -> None:
+        """Let the runs that go on end: all, or those of the files of one name."""
+        for key, run in zip([arrival.key for arrival in self.runs], self.files, strict=True):
+            if name in (None, run.name) and self.known.get(key) is RunState.QUEUED:
+                self.known[key] = state
+
+
+class Inbox:
+    """One watched folder with its desk, on a clock that a test moves."""
+
+    def __init__(self, folder: Path, shop: Shop | None = None, **options: Any) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.clock = FakeClock()
+        self.shop = shop or Shop()
+        self.files = Files.parse(str(folder), **options)
+        self.reports: list[DeskState] = []
+        self.runner = asyncio.Runner()
+        self.desk = self.other_desk()
+
+    def other_desk(self) -> FolderDesk:
+        """Return one more desk at the same folder and store: another scheduler, or the same one after a restart."""
+        return FolderDesk("in/files", self.files, self.shop, self.shop, self.reports.append, self.clock)
+
+    def restart(self) -> None:
+        """Forget all that the desk has in memory."""
+        self.desk.close()
+        self.desk = self.other_desk()
+
+    def look(self, *desks: FolderDesk) -> None:
+        """Let the desk look once."""
+        for desk in desks or (self.desk,):
+            self.runner.run(desk.look())
+
+    def pass_time(self, seconds: float = 10) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
+    def settle(self) -> None:
+        """Look, let everything settle, and look again."""
+        self.look()
+        self.pass_time()
+        self.look()
+
+    def write(self, path: str, content: bytes = b"content") -> Path:
+        """Write a file, all at once."""
+        full = self.folder / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        full.write_bytes(content)
+        return full
+
+    def tree(self) -> dict[str, bytes]:
+        """Return path -> content of all there is, but what the desk keeps for itself."""
+        found = {}
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                path = Path(folder, name)
+                relative = str(path.relative_to(self.folder))
+                if not relative.startswith(".mainspring/lock"):
+                    found[relative] = path.read_bytes()
+        return found
+
+    def close(self) -> None:
+        self.desk.close()
+        self.runner.close()
+
+
+Opens = Callable[..., Inbox]

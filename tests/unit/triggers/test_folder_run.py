@@ -1,0 +1,213 @@
+"""The desk as a task: it looks by itself, sooner on a hint, and ends when it is told to."""
+
+import asyncio
+import builtins
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import FencedError
+from mainspring.domain.states import RunState
+from mainspring.domain.watched_folder import Files
+from mainspring.triggers.folder_desk import FolderDesk
+from mainspring.triggers.folder_hint import counts
+from mainspring.triggers.folder_state import DeskState
+from tests.unit.triggers.inbox import Shop
+
+PATIENCE = 30
+
+
+class Running:
+    """A desk that runs on the real clock."""
+
+    def __init__(self, folder: Path, every: str, **options: object) -> None:
+        self.shop = Shop()
+        self.reports: list[DeskState] = []
+        self.reported = asyncio.Event()
+        files = Files.parse(str(folder), settle="0s", every=every, **options)  # type: ignore[arg-type]
+        self.desk = FolderDesk("in/files", files, self.shop, self.shop, self._report, SystemClock())
+
+    def _report(self, state: DeskState) -> None:
+        self.reports.append(state)
+        self.reported.set()
+
+    async def until(self, event: asyncio.Event) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await event.wait()
+        event.clear()
+
+    async def do(self, act: Callable[["Running"], Awaitable[None]]) -> None:
+        task = asyncio.create_task(self.desk.run())
+        try:
+            await act(self)
+        finally:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+
+def run(folder: Path, act: Callable[[Running], Awaitable[None]], every: str = "1h", **options: object) -> None:
+    async def main() -> None:
+        await Running(folder, every, **options).do(act)
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def without_watchfiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = builtins.__import__
+
+    def absent(name: str, *arguments: object) -> object:
+        if name == "watchfiles":
+            raise ImportError(name)
+        return whole(name, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+
+
+def test_desk_without_hints_looks_from_time_to_time(tmp_path: Path, without_watchfiles: None) -> None:
+    """Without the extra the periodic look is all there is, and enough."""
+
+    async def act(running: Running) -> None:
+        await running.until(running.reported)
+        (tmp_path / "a").write_bytes(b"1")
+        await running.until(running.shop.taken)
+
+    run(tmp_path, act, every="100ms")
+
+
+def test_hint_makes_the_look_come_sooner(tmp_path: Path) -> None:
+    """With the extra an hour between looks is no hour of waiting, whatever bytes the names are made of."""
+    pytest.importorskip("watchfiles")
+
+    async def act(running: Running) -> None:
+        await running.until(running.reported)
+        for name in (b"a", b"caf\xe9", b"b"):
+            path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+            async with asyncio.timeout(PATIENCE):
+                while path.name.encode(errors="surrogateescape").decode(errors="replace") not in running.shop.names:
+                    path.write_bytes(name)  # the watcher may not have begun
+                    await asyncio.wait([asyncio.create_task(running.shop.taken.wait())], timeout=0.3)
+                    running.shop.taken.clear()
+
+    run(tmp_path, act)
+
+
+def test_woken_desk_looks(tmp_path: Path, without_watchfiles: None) -> None:
+    """Whoever knows more may say so."""
+
+    async def act(running: Running) -> None:
+        await running.until(running.reported)
+        (tmp_path / "a").write_bytes(b"1")
+        running.desk.wake()
+        await running.until(running.shop.taken)
+
+    run(tmp_path, act)
+
+
+def test_ends_are_asked_for_between_looks(tmp_path: Path, without_watchfiles: None, monkeypatch) -> None:
+    """A file does not wait for the next look to be moved when its run has ended."""
+    monkeypatch.setattr("mainspring.triggers.file_moves._EVERY_MS", 50)
+    (tmp_path / "a").write_bytes(b"1")
+
+    async def act(running: Running) -> None:
+        await running.until(running.shop.taken)
+        running.shop.end(RunState.FAILED)
+        async with asyncio.timeout(PATIENCE):
+            while not running.shop.forgotten:
+                await asyncio.wait([asyncio.create_task(running.reported.wait())], timeout=0.05)
+
+    run(tmp_path, act, after_failure="failed")
+
+
+def test_desk_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
+    """The task goes on, tells, and takes in again."""
+    folder = tmp_path / "in"
+
+    async def act(running: Running) -> None:
+        await running.until(running.reported)
+        assert running.reports[-1].away_since is not None
+        folder.mkdir()
+        await running.until(running.reported)
+        assert running.reports[-1].connected_at is not None
+        (folder / "a").write_bytes(b"1")
+        await running.until(running.shop.taken)
+
+    run(folder, act, every="100ms")
+
+
+def test_fault_in_a_look_does_not_end_the_desk(tmp_path: Path, without_watchfiles: None, caplog) -> None:
+    """What nobody foresaw is logged, and the next look comes."""
+    (tmp_path / "a").write_bytes(b"1")
+
+    async def main() -> None:
+        running = Running(tmp_path, "100ms")
+        look, faults = running.desk.look, [RuntimeError("oops")]
+
+        async def faulty() -> None:
+            if faults:
+                raise faults.pop()
+            await look()
+
+        running.desk.look = faulty  # type: ignore[method-assign]
+        await running.do(lambda running: running.until(running.shop.taken))
+
+    asyncio.run(main())
+    assert "a look failed" in caplog.text
+
+
+def test_fenced_desk_ends(tmp_path: Path, without_watchfiles: None) -> None:
+    """Who was declared dead leaves the folder to others."""
+    (tmp_path / "a").write_bytes(b"1")
+
+    async def main() -> None:
+        running = Running(tmp_path, "100ms")
+        running.shop.faults = [FencedError("declared dead")]
+        async with asyncio.timeout(PATIENCE):
+            await running.desk.run()
+
+    with pytest.raises(FencedError):
+        asyncio.run(main())
+
+
+def test_folder_that_hangs_is_told_and_holds_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mount that does not answer is away since then; the loop goes on, the end of the process does not wait for it."""
+    monkeypatch.setattr("mainspring.triggers.folder_desk._SILENT_S", 0.01)
+
+    async def main() -> None:
+        import threading
+
+        answers = threading.Event()
+        running = Running(tmp_path, "100ms")
+        listing = running.desk._folder.listing
+        running.desk._folder.listing = lambda: (answers.wait(), listing())[1]  # type: ignore[method-assign]
+
+        async def act(running: Running) -> None:
+            await running.until(running.reported)
+            assert running.reports[-1].away_since is not None
+            assert "does not answer" in (running.reports[-1].why or "")
+            answers.set()
+            await running.until(running.reported)
+            assert running.reports[-1].connected_at is not None
+
+        await running.do(act)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("path", "is_hint"),
+    [
+        ("/in/a", True),
+        ("/in/done", False),
+        ("/in/done/a", False),
+        ("/in/done.csv", True),
+        ("/in/.mainspring/x/y", False),
+    ],
+)
+def test_desk_does_not_wake_itself_by_its_own_moves(path: str, is_hint: bool) -> None:
+    """What happens below the folders of what was moved is no hint."""
+    assert counts(path, ["/in/done", "/in/.mainspring"]) is is_hint

@@ -1,0 +1,32 @@
+"""Which library speaks to which broker, and what is said where it is missing."""
+
+import sys
+
+import pytest
+
+from mainspring.domain.errors import ConfigError
+from mainspring.domain.queue_address import server_of
+from mainspring.domain.queue_source import Queue
+from mainspring.triggers.queue_access import open_source
+
+
+@pytest.mark.parametrize(
+    ("url", "library", "extra"),
+    [
+        ("nats://h/S", "nats", "nats"),
+        ("amqp://h?queue=q", "aio_pika", "amqp"),
+        ("redis://h/0?stream=s", "redis", "redis"),
+        ("sqs://eu-west-1/q", "boto3", "aws"),
+        ("postgresql://h/db?table=t", "psycopg", "postgres"),
+    ],
+)
+def test_missing_library_is_told_with_the_line_that_installs_it(url, library, extra, monkeypatch):
+    """Nothing is imported before a queue names its broker, and then the extra is named."""
+    for name in list(sys.modules):
+        if name.split(".")[0] == library or name.startswith("mainspring.triggers.sources."):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    queue = Queue.parse(url)
+    with pytest.raises(ConfigError, match=library) as refused:
+        open_source(queue, server_of(queue.server, str), "g")
+    assert refused.value.hint == f"pip install 'mainspring[{extra}]'"

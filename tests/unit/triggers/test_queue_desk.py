@@ -1,0 +1,358 @@
+"""The desk of a queue against a broker and a store of the test: what it does when either misbehaves."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from mainspring.domain.arrival import Arrival
+from mainspring.domain.errors import ConfigError, FencedError, StoreUnavailableError
+from mainspring.domain.queue_message import QueueMessage
+from mainspring.domain.queue_source import Queue
+from mainspring.store.commands.results import DONE, Refused
+from mainspring.triggers.desk_state import DeskState
+from mainspring.triggers.queue_desk import QueueDesk
+
+pytestmark = pytest.mark.asyncio
+_URL = "redis://:{secret:CACHE}@h/0?stream=orders"
+
+
+class Clock:
+    """Stands still, and throws the highest number."""
+
+    def now(self) -> int:
+        return 1_000
+
+    def random_bits(self, bits: int) -> int:
+        return (1 << bits) - 1
+
+
+class Source:
+    """A broker that gives out batches, then nothing; what it was told is written down."""
+
+    def __init__(self, *batches: list[QueueMessage]) -> None:
+        self.batches = list(batches)
+        self.told: list[tuple[str, str]] = []
+        self.limits: list[int] = []
+        self.breaks: Callable[[str], None] = lambda _: None
+        self.idle = asyncio.Event()
+
+    async def connect(self) -> None:
+        self.breaks("connect")
+
+    async def fetch(self, limit: int) -> list[QueueMessage]:
+        self.limits.append(limit)
+        self.breaks("fetch")
+        if self.batches:
+            return self.batches.pop(0)
+        self.idle.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def keep(self, messages: Sequence[QueueMessage]) -> None:
+        self._tell("keep", *messages)
+
+    async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
+        self.breaks("acknowledge")
+        self._tell("acknowledge", *messages)
+
+    async def give_back(self, message: QueueMessage, after_s: float) -> None:
+        self._tell("give_back", message)
+
+    async def set_aside(self, message: QueueMessage, why: str) -> None:
+        self._tell("set_aside", message)
+
+    async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
+        raise AssertionError
+
+    async def close(self) -> None:
+        self.breaks("close")
+        self._tell("close", QueueMessage(id="", body=b""))
+
+    def _tell(self, word: str, *messages: QueueMessage) -> None:
+        self.told += [(word, message.id) for message in messages]
+
+    def told_of(self, word: str) -> list[str]:
+        return [name for said, name in self.told if said == word]
+
+
+class World:
+    """One desk, its broker, its store, and what it reported."""
+
+    def __init__(self) -> None:
+        self.source = Source()
+        self.answers: Callable[[Arrival], object] = lambda _: DONE
+        self.taken: list[Arrival] = []
+        self.states: list[DeskState] = []
+        self.slept: list[float] = []
+        self.secrets = {"CACHE": "s3cr/t"}
+        self.desk: QueueDesk = None  # type: ignore[assignment]
+        self.task: asyncio.Task[Any] = None  # type: ignore[assignment]
+
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        self.taken.append(arrival)
+        await asyncio.sleep(0)
+        answer = self.answers(arrival)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def get(self, name: str) -> str:
+        if name not in self.secrets:
+            raise ConfigError(f"the secret {name!r} is not set", hint="Set it.")
+        return self.secrets[name]
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+    def start(self, *batches: list[str], **options: Any) -> None:
+        self.source.batches = [[QueueMessage(id=name, body=b'{"p": 1}') for name in batch] for batch in batches]
+        self.desk = QueueDesk(
+            "orders/queue",
+            Queue.parse(_URL, **options),
+            self,
+            self,
+            report=self.states.append,
+            clock=Clock(),
+            sleep=self._sleep,
+            opens=lambda queue, server, group: self.source,
+        )
+        self.task = asyncio.create_task(self.desk.run())
+
+    async def until_idle(self) -> None:
+        """Wait until the broker has nothing more."""
+        async with asyncio.timeout(10):
+            done = asyncio.create_task(self.source.idle.wait())
+            await asyncio.wait({done, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        assert not self.task.done(), self.task
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    yield made
+    if made.task is not None and not made.task.done():
+        await made.stop()
+
+
+def fails(times: int, error: Exception) -> Callable[..., None]:
+    """Return what raises so many times, where it is asked for a connection."""
+    left = [times]
+
+    def breaks(act: str) -> None:
+        if act == "connect" and left[0]:
+            left[0] -= 1
+            raise error
+
+    return breaks
+
+
+async def test_acknowledges_after_the_commit_only(world: World):
+    """A message is told to be done when the store has answered, never before."""
+    answered = asyncio.Event()
+    seen: list[list[str]] = []
+
+    def answer(arrival: Arrival) -> object:
+        seen.append(world.source.told_of("acknowledge"))
+        answered.set()
+        return DONE
+
+    world.answers = answer
+    world.start(["a", "b"])
+    await world.until_idle()
+    assert seen == [[], []]
+    assert world.source.told_of("acknowledge") == ["a", "b"]
+    assert world.source.limits[0] == 100
+    assert world.desk.state.taken_in == 2
+
+
+async def test_same_arrival_is_sent_until_the_store_is_back(world: World):
+    """A store that is away holds the batch; the pauses grow, the desk says what it waits for, and stops saying so."""
+    left = [5]
+
+    def answer(arrival: Arrival) -> object:
+        left[0] -= 1
+        return StoreUnavailableError("the server is gone") if left[0] >= 0 else DONE
+
+    world.answers = answer
+    world.start(["a"])
+    await world.until_idle()
+    assert [arrival.key for arrival in world.taken] == ["a"] * 6
+    assert world.source.told_of("acknowledge") == ["a"]
+    assert "the store: the server is gone" in [state.waits_for for state in world.states]
+    assert world.desk.state.waits_for == ""
+    assert all(state.connected for state in world.states)
+
+
+async def test_busy_waits_as_long_as_it_is_told(world: World):
+    """The answer's own span is waited, with some chance above it, while the messages are kept from others."""
+    left = [3]
+
+    def answer(arrival: Arrival) -> object:
+        left[0] -= 1
+        return Refused("busy", "full", 4_000) if left[0] >= 0 else DONE
+
+    world.answers = answer
+    world.start(["a"])
+    await world.until_idle()
+    assert len([seconds for seconds in world.slept if 4 <= seconds <= 6]) == 3
+    assert world.source.told_of("keep")
+    assert world.source.told_of("acknowledge") == ["a"]
+
+
+async def test_a_fenced_process_stops(world: World):
+    """Who may write nothing more ends, and gives back what it holds."""
+    world.answers = lambda arrival: FencedError("declared dead")
+    world.start(["a", "b"])
+    with pytest.raises(FencedError):
+        await world.task
+    assert world.source.told_of("acknowledge") == []
+    assert world.source.told_of("give_back") == ["a", "b"]
+
+
+async def test_a_fault_of_ours_holds_up_only_its_own_message(world: World):
+    """What raises something unforeseen is given back, told, and never acknowledged; the others are."""
+    world.answers = lambda arrival: TypeError("oops") if arrival.key == "b" else DONE
+    world.start(["a", "b", "c"])
+    await world.until_idle()
+    assert world.source.told_of("acknowledge") == ["a", "c"]
+    assert world.source.told_of("give_back") == ["b"]
+    assert "TypeError: oops" in world.desk.state.last_refusal
+
+
+async def test_a_trigger_that_is_gone_gives_its_messages_back(world: World):
+    """Nothing is lost by a definition that is about to be there again."""
+    world.answers = lambda arrival: Refused("no_trigger", "no trigger orders/queue")
+    world.start(["a"])
+    await world.until_idle()
+    assert world.source.told_of("give_back") == ["a"]
+    assert world.source.told_of("acknowledge") == []
+
+
+async def test_a_message_without_its_key_has_its_chances_too(world: World):
+    """It never reaches the store under another key; after `max_deliveries` it is set aside."""
+    world.start(["a"], ["a"], ["a"], key="{body.missing}", max_deliveries=3)
+    await world.until_idle()
+    assert world.taken == []
+    assert world.source.told_of("give_back") == ["a", "a"]
+    assert world.source.told_of("set_aside") == ["a"]
+    assert "missing" in world.desk.state.last_refusal
+    assert world.desk.state.refused == 1
+
+
+async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):
+    """Within a partition the next is sent when the one before is stored, over every doubt; another partition goes on."""
+    failing = [4]
+    done: list[str] = []
+
+    def answer(arrival: Arrival) -> object:
+        if arrival.key == "a1" and failing[0]:
+            failing[0] -= 1
+            return StoreUnavailableError("away")
+        done.append(arrival.key)
+        return DONE
+
+    world.answers = answer
+    world.start(["a1", "b1", "a2", "b2"], partition="{headers.p}")
+    for message in world.source.batches[0]:
+        message.headers["p"] = message.id[0]
+    await world.until_idle()
+    assert done.index("a1") < done.index("a2")
+    assert done.index("b1") < done.index("b2") < done.index("a1")
+
+
+async def test_broker_that_is_away_is_asked_for_ever(world: World):
+    """Why and since when it is away is told once; the pauses grow up to half a minute and begin anew after it answered."""
+    world.source.breaks = fails(12, ConnectionRefusedError("no"))
+    world.start(["a"])
+    await world.until_idle()
+    assert world.slept[:3] == pytest.approx([0.1, 0.2, 0.4])
+    assert max(world.slept) == pytest.approx(30)
+    assert [state.connected for state in world.states] == [False, True]
+    assert "ConnectionRefusedError" in world.states[0].why
+    assert world.states[1].why == ""
+    assert world.source.told_of("acknowledge") == ["a"]
+
+
+async def test_acknowledgement_that_fails_is_no_loss(world: World):
+    """The message comes again on the next connection and is taken in under the same key; nothing is given up."""
+    broken = [1]
+
+    def breaks(act: str) -> None:
+        if act == "acknowledge" and broken[0]:
+            broken[0] -= 1
+            raise ConnectionResetError
+
+    world.source.breaks = breaks
+    world.start(["a"], ["a"])
+    await world.until_idle()
+    assert [arrival.key for arrival in world.taken] == ["a", "a"]
+    assert world.source.told_of("acknowledge") == ["a"]
+    assert [state.connected for state in world.states] == [True, False, True]
+
+
+async def test_no_secret_is_told(world: World):
+    """A library that puts the password into its error does not put it into the state."""
+    world.source.breaks = fails(1, OSError("redis://:s3cr/t@h and redis://:s3cr%2Ft@h refused"))
+    world.start()
+    await world.until_idle()
+    assert "refused" in world.states[0].why
+    assert "s3cr" not in world.states[0].why
+
+
+async def test_a_secret_that_is_not_set_is_told_and_waited_for(world: World):
+    """The desk names it with the way to set it, and connects when it is there."""
+    secrets, world.secrets = world.secrets, {}
+    world.start()
+    async with asyncio.timeout(10):
+        while not world.states:
+            await asyncio.sleep(0)
+    assert "'CACHE' is not set Set it." in world.states[0].why
+    world.secrets = secrets
+    await world.until_idle()
+    assert world.desk.state.connected
+
+
+async def test_cancelling_ends_it_although_a_library_swallows_that(world: World):
+    """Some clients turn a cancellation into an error of theirs: the desk ends all the same, and closes."""
+
+    async def fetch(limit: int) -> list[QueueMessage]:
+        try:
+            world.source.idle.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionError("closed") from None
+        raise AssertionError
+
+    world.source.fetch = fetch  # type: ignore[method-assign]
+    world.start()
+    await world.until_idle()
+    world.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            await world.task
+    assert world.source.told_of("close") == [""]
+
+
+async def test_a_broker_that_cannot_be_closed_does_not_stop_the_desk(world: World):
+    """Ending a connection that is broken may fail in any way."""
+    broken = [1]
+
+    def breaks(act: str) -> None:
+        if broken[0] and act in ("fetch", "close"):
+            broken[0] -= act == "close"
+            raise RuntimeError(act)
+
+    world.source.breaks = breaks
+    world.start(["a"])
+    await world.until_idle()
+    assert world.source.told_of("acknowledge") == ["a"]

@@ -1,0 +1,295 @@
+"""The Sender before brokers that take, refuse, hang and go away as a test tells them."""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+
+import pytest
+
+from mainspring.app.stores import make_store
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.codec import encode
+from mainspring.domain.errors import ConfigError, ValueRefusedError
+from mainspring.domain.outgoing import Message
+from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.outbox import SendAgain
+from mainspring.store.commands.runs import Claim, Complete, StartRun
+from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
+from mainspring.triggers import sender as sending
+from mainspring.triggers.broker_links import BrokerLinks
+from mainspring.triggers.fault_text import FaultText
+from mainspring.triggers.sender import Sender
+from tests.acceptance.sealing_codec import Keystream
+
+pytestmark = pytest.mark.asyncio
+BROKERS = {"b": "redis://u:{secret:PASS}@h/0"}
+
+
+class NoSecrets:
+    def get(self, name):
+        return "hush"
+
+
+class Source:
+    """A link of the fake broker."""
+
+    def __init__(self, broker, queue):
+        self.broker = broker
+        self.queue = queue
+
+    async def connect(self):
+        self.broker.connects += 1
+        if self.broker.away:
+            raise ConnectionError(self.broker.away)
+
+    async def publish(self, key, body, headers):
+        self.broker.tried[self.queue.name] += 1
+        if self.broker.away:
+            raise ConnectionError(self.broker.away)
+        if b"big" in body:
+            raise ValueRefusedError("a message", "$", "it is too large")
+        if self.broker.hangs:
+            await asyncio.sleep(3600)
+        self.broker.taken[self.queue.name].append((key, body, headers))
+
+    async def close(self):
+        self.broker.closed += 1
+
+
+class FakeBroker:
+    def __init__(self):
+        self.taken = defaultdict(list)
+        self.tried = defaultdict(int)
+        self.away = ""
+        self.hangs = False
+        self.connects = self.closed = 0
+
+    def opens(self, queue, server, group):
+        assert group is None
+        assert server.password == "hush"
+        return Source(self, queue)
+
+
+class Outbox:
+    """A store into which steps have put messages, and Senders before one fake broker."""
+
+    def __init__(self, folder, sealing=PLAIN):
+        self.sealing = sealing
+        self.broker = FakeBroker()
+        self.clock = SystemClock()
+        self.store = make_store(folder / "state.db", clock=self.clock)
+        self.store.open()
+        self.store.open_session("worker")
+        self.store.apply(Announce("f", (AutomationRow("a", "task", 1, "f", b"{}"),), ()))
+        self._senders = []
+        self._count = 0
+
+    def post(self, *sent):
+        """Let a step send: (id, queue, value)."""
+        self._count += 1
+        run = f"r{self._count}"
+        self.store.apply(
+            StartRun(id=run, automation="a", kind="task", version=1, input=b"[]", codec="json", trigger="t")
+        )
+        (claimed,) = self.store.apply(Claim(f"c{self._count}", 1)).runs
+        seal = self.sealing.seal
+        messages = tuple(
+            Message(id, queue, seal(encode(value)), isinstance(value, bytes), headers=seal(b'{"h":"v"}'))
+            for id, queue, value in sent
+        )
+        self.store.apply(Complete(run, claimed.claim, "a", "s", "s", 1, 2, 3, b"[]", b"1", posts=messages))
+
+    def sender(self, brokers=BROKERS, sealing=None):
+        faults = FaultText(NoSecrets())
+        links = BrokerLinks(brokers, faults.get, opens=self.broker.opens)
+        loop = asyncio.get_running_loop()
+        found = Sender(loop, self.store, self.store.reader, self.clock, sealing or self.sealing, links, faults)
+        self._senders.append(found)
+        found.start()
+        return found
+
+    async def until(self, is_so):
+        async with asyncio.timeout(20):
+            while not is_so():
+                await asyncio.sleep(0.005)
+
+    async def until_empty(self):
+        await self.until(lambda: not list_outbox_queues(self.store.reader))
+
+    @property
+    def queues(self):
+        return {one.name: one for one in list_outbox_queues(self.store.reader)}
+
+    async def close(self):
+        for one in self._senders:
+            await one.close()
+        await asyncio.to_thread(self.store.close)
+
+
+@contextlib.asynccontextmanager
+async def outbox(folder, **how):
+    found = Outbox(folder, **how)
+    try:
+        yield found
+    finally:
+        await found.close()
+
+
+async def test_messages_are_sent_in_order_and_forgotten(tmp_path):
+    """Each queue gets its own in the order of the commits: values as JSON, bytes as they are, with id and headers."""
+    async with outbox(tmp_path) as box:
+        box.post(("m1", "b/q", {"n": 1}), ("m2", "b/p", b"\x00raw"))
+        box.post(("m3", "b/q", 3))
+        box.sender()
+        await box.until_empty()
+        assert box.broker.taken == {
+            "q": [("m1", b'{"n":1}', {"h": "v"}), ("m3", b"3", {"h": "v"})],
+            "p": [("m2", b"\x00raw", {"h": "v"})],
+        }
+
+
+async def test_later_messages_use_the_same_link(tmp_path):
+    """A link that did well is kept for what comes next; what comes is sent soon after it was told of."""
+    async with outbox(tmp_path) as box:
+        sender = box.sender()
+        for n in range(3):
+            box.post((f"m{n}", "b/q", n))
+            sender.changed()
+            await box.until(lambda n=n: len(box.broker.taken["q"]) == n + 1)
+        await box.until_empty()
+        assert box.broker.connects == 1
+        await sender.close()
+        assert box.broker.closed == 1
+
+
+async def test_several_senders_send_each_message_once(tmp_path):
+    """Senders at once share the queues; undisturbed, none sends what another one sends."""
+    async with outbox(tmp_path) as box:
+        for n in range(40):
+            box.post(*((f"m{n}-{q}", f"b/q{q}", n) for q in range(5)))
+        for _ in range(3):
+            box.sender()
+        await box.until_empty()
+        for q in range(5):
+            assert [key for key, _, _ in box.broker.taken[f"q{q}"]] == [f"m{n}-{q}" for n in range(40)]
+
+
+async def test_refused_message_stands_aside(tmp_path):
+    """What the broker will not take waits for a person and holds nobody up; sent again by hand it goes, if it may then."""
+    async with outbox(tmp_path) as box:
+        box.post(("m1", "b/q", 1), ("m2", "b/q", "big"), ("m3", "b/q", 3))
+        sender = box.sender()
+        await box.until_empty()
+        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1", "m3"]
+        (refused,) = list_refused_messages(box.store.reader)
+        assert refused.id == "m2"
+        assert "it is too large" in refused.fault
+        box.store.apply(SendAgain("m2"))
+        sender.changed()
+        await box.until(lambda: box.broker.tried["q"] == 4)
+        await box.until_empty()
+        assert [message.id for message in list_refused_messages(box.store.reader)] == ["m2"]
+
+
+async def test_broker_that_is_away_is_tried_for_ever(tmp_path, monkeypatch):
+    """Nothing is lost while a broker is away; since when and why is told, without its secrets; other queues go on."""
+    monkeypatch.setattr(sending, "_LOOK_EVERY_S", 0.02)
+    async with outbox(tmp_path) as box:
+        box.broker.away = "nobody at redis://u:hush@h"
+        box.post(("m1", "b/q", 1), ("m2", "b/q", 2))
+        before = box.clock.now()
+        box.sender()
+        await box.until(lambda: box.queues["b/q"].failures >= 3)
+        shown = box.queues["b/q"]
+        assert shown.fault == "ConnectionError: nobody at redis://u:***@h"
+        assert before <= shown.since_at <= box.clock.now()
+        box.broker.away = ""
+        await box.until_empty()
+        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1", "m2"]
+        assert box.broker.closed >= 3
+
+
+async def test_unknown_broker_waits_for_its_configuration(tmp_path):
+    """A queue whose broker is not configured here is kept, and says how to configure it; a Sender that knows it sends."""
+    async with outbox(tmp_path) as box:
+        box.post(("m1", "b/q", 1))
+        first = box.sender(brokers={})
+        await box.until(lambda: box.queues["b/q"].failures >= 1)
+        assert "[brokers]" in box.queues["b/q"].fault
+        await first.close()
+        box.sender()
+        await box.until_empty()
+
+
+async def test_address_that_leads_nowhere_is_refused(tmp_path):
+    """Messages to what is no queue on its broker wait for a person."""
+    async with outbox(tmp_path) as box:
+        box.post(("m1", "n/a.*", 1))
+        box.sender(brokers={"n": "nats://h/S d"})
+        await box.until(lambda: list_refused_messages(box.store.reader))
+        assert box.queues == {}
+
+
+async def test_broker_that_hangs_is_left(tmp_path, monkeypatch):
+    """A broker that acknowledges nothing is given up after a while, and the message sent again by another link."""
+    monkeypatch.setattr(sending, "_ACKNOWLEDGED_WITHIN_S", 0.05)
+    monkeypatch.setattr(sending, "_LOOK_EVERY_S", 0.02)
+    async with outbox(tmp_path) as box:
+        box.broker.hangs = True
+        box.post(("m1", "b/q", 1))
+        box.sender()
+        await box.until(lambda: box.broker.tried["q"] >= 2)
+        box.broker.hangs = False
+        await box.until_empty()
+        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1"]
+
+
+async def test_sealed_messages_are_opened_when_they_are_sent(tmp_path):
+    """What lies sealed in the store goes out open; a Sender without the codec lets it wait and sends nothing sealed."""
+    sealing = Sealing(Keystream())
+    async with outbox(tmp_path, sealing=sealing) as box:
+        box.post(("m1", "b/q", {"n": 1}), ("m2", "b/q", b"raw"))
+        blind = box.sender(sealing=PLAIN)
+        await box.until(lambda: box.queues["b/q"].failures >= 1)
+        assert "keystream" in box.queues["b/q"].fault
+        assert box.broker.taken == {}
+        await blind.close()
+        box.sender()
+        await box.until_empty()
+        assert [body for _, body, _ in box.broker.taken["q"]] == [b'{"n":1}', b"raw"]
+
+
+async def test_closing_waits_for_no_broker(tmp_path, monkeypatch):
+    """A Sender that ends while its broker hangs ends within its bound; the message stays."""
+    monkeypatch.setattr(sending, "_ENDS_WITHIN_S", 0.1)
+    async with outbox(tmp_path) as box:
+        box.broker.hangs = True
+        box.post(("m1", "b/q", 1))
+        sender = box.sender()
+        await box.until(lambda: box.broker.tried["q"] == 1)
+        began = time.monotonic()
+        await sender.close()
+        assert time.monotonic() - began < 2
+        assert list(box.queues) == ["b/q"]
+
+
+async def test_secret_that_is_not_set_makes_its_queue_wait(tmp_path):
+    """A secret that is missing is told by its name, and the queue tried again until it is there."""
+    async with outbox(tmp_path) as box:
+        box.post(("m1", "b/q", 1))
+
+        def nobody(name):
+            raise ConfigError(f"the secret {name!r} is not set")
+
+        faults = FaultText(NoSecrets())
+        links = BrokerLinks(BROKERS, nobody, opens=box.broker.opens)
+        loop = asyncio.get_running_loop()
+        sender = Sender(loop, box.store, box.store.reader, box.clock, PLAIN, links, faults)
+        sender.start()
+        await box.until(lambda: box.queues["b/q"].failures >= 1)
+        assert box.queues["b/q"].fault == "the secret 'PASS' is not set"
+        await sender.close()
+        box.sender()
+        await box.until_empty()

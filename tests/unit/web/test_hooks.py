@@ -1,0 +1,409 @@
+"""The listener of webhooks: what senders are told, and what is in the store when they hear it."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+import mainspring as ms
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.sealing import PLAIN
+from mainspring.engine.announcing import announcement
+from mainspring.store.commands.results import Refused
+from mainspring.triggers.known import KnownTriggers
+from mainspring.web import hooks
+from mainspring.web.hook_ends import MOST_WAITING
+from tests.hook_samples import SECRET, Request, signed, signed_sample
+from tests.hook_world import JSON, REGISTRY, TOKEN, world
+
+pytestmark = pytest.mark.asyncio
+ORDER = Request(b'{"id": "o-1", "lines": [{"sku": "a", "qty": 2}]}', TOKEN)
+
+
+async def test_delivery_is_stored_before_its_sender_hears_of_it(tmp_path):
+    """202 with the ids of run and delivery, which are both in the store; the same again gets the same answer, and no second run."""
+    async with world(tmp_path) as w:
+        told = await w.ask("/orders", ORDER)
+        assert (told.status, sorted(told.json)) == (202, ["delivery", "run"])
+        rows = w.rows("select id, run, state, key, verified from deliveries")
+        assert rows == [(told.json["delivery"], told.json["run"], "started", "o-1", "bearer")]
+        again = [await w.ask("/orders", ORDER, parts=5) for _ in range(3)]
+        assert {one.body for one in again} == {told.body}
+        assert w.rows("select count(*) from runs") == [(1,)]
+        assert w.answers == {("order/webhook", "accepted"): 1, ("order/webhook", "again"): 3}
+
+
+async def test_same_delivery_from_many_connections_starts_one_run(tmp_path):
+    """All of them hear the same."""
+    async with world(tmp_path) as w:
+        told = await asyncio.gather(*[w.ask("/orders", ORDER) for _ in range(50)])
+        assert len({one.body for one in told}) == 1
+        assert w.rows("select count(*) from runs") == [(1,)]
+
+
+async def test_same_id_with_another_body_is_refused_and_shown(tmp_path):
+    """409; the first one stays as it is."""
+    async with world(tmp_path) as w:
+        await w.ask("/orders", ORDER)
+        told = await w.ask("/orders", Request(b'{"id": "o-1"}', TOKEN))
+        assert (told.status, told.json["code"]) == (409, "other_body")
+        await until(
+            w, "select state, verified from deliveries order by seq", [("started", "bearer"), ("refused", "other_body")]
+        )
+
+
+async def until(w, query, wanted):
+    """Wait until the store holds this: refusals are written down beside the answer."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(10):
+            while w.rows(query) != wanted:
+                await asyncio.sleep(0.005)
+    assert w.rows(query) == wanted
+
+
+BAD = [
+    ("/orders", b"{}", JSON, 401, "no_signature", None),
+    ("/orders", b"{}", TOKEN | {"authorization": "Bearer wrong"}, 401, "bad_signature", None),
+    ("/orders", b"{}", TOKEN | {"authorization": f"Basic {SECRET}"}, 401, "no_signature", None),
+    ("/github", b"{}", JSON, 401, "no_signature", None),
+    ("/github", b"{}", JSON | {"x-hub-signature-256": "sha256=00"}, 401, "bad_signature", None),
+    ("/orders", b"{", TOKEN, 400, "bad_json", None),
+    ("/orders", b"", TOKEN, 422, "no_key", None),
+    ("/orders", b'{"id": NaN}', TOKEN, 400, "bad_json", None),
+    ("/orders", b'{"id": "\xff"}', TOKEN, 400, "bad_json", None),
+    ("/orders", b'{"id": "1", "id": "2"}', TOKEN, 400, "doubled_key", None),
+    ("/orders", b"[" * 100_000 + b"]" * 100_000, TOKEN, 400, "too_deep", None),
+    ("/orders", b'{"id": "1", "lines": [{"sku": "a", "qty": "x"}]}', TOKEN, 422, "misfit", "$.lines[0].qty"),
+    ("/orders", b'{"id": "1", "lines": 7}', TOKEN, 422, "misfit", "$.lines"),
+    ("/orders", b'{"lines": []}', TOKEN, 422, "no_key", None),
+    ("/fields", b'{"amount": 1}', TOKEN, 422, "misfit", "$"),
+    ("/fields", b"[]", TOKEN, 422, "misfit", "$"),
+    ("/batched", b'{"lines": []}', TOKEN, 422, "misfit", "$"),
+    ("/orders", b"{}", TOKEN | {"content-type": "text/plain"}, 415, "content_type", None),
+    ("/orders", b"{}", TOKEN | {"content-encoding": "gzip"}, 415, "compressed", None),
+    ("/open", b"a=1", {"content-type": "application/x-www-form-urlencoded"}, 415, "content_type", None),
+    ("/open", b"{}", {}, 415, "content_type", None),
+    ("/standard", b"x" * 2_001, JSON, 401, "no_signature", None),
+    ("/unset", b"{}", TOKEN, 503, "no_secret", None),
+]  # fmt: skip
+
+
+async def test_bad_request_is_told_what_is_wrong_with_it(tmp_path):
+    """As a problem document with a code, and nothing of it starts."""
+    async with world(tmp_path) as w:
+        for path, body, headers, status, code, at in BAD:
+            told = await w.ask(path, Request(body, headers))
+            assert (told.status, told.json["code"], told.json.get("at")) == (status, code, at), (path, body[:100])
+            assert told.headers["content-type"] == "application/problem+json"
+            assert told.json["status"] == status
+            assert SECRET not in told.body.decode()
+        assert w.rows("select count(*) from runs") == [(0,)]
+        assert w.app.admission.bytes == w.app.admission.inside == 0
+
+
+async def test_refused_request_is_kept_for_people_without_its_secrets(tmp_path):
+    """With why, and with what was sent, as far as it was read."""
+    async with world(tmp_path) as w:
+        await w.ask("/orders", Request(b"{}", TOKEN | {"authorization": "Bearer wrong-word"}))
+        await w.ask("/github", Request(b'{"forged": 1}', JSON | {"x-hub-signature-256": "sha256=00"}))
+        await w.ask("/orders", Request(b'{"id": 1}', TOKEN))
+        kept = [
+            ("order/webhook", "refused", "bad_signature", b""),
+            ("push/webhook", "refused", "bad_signature", b'{"forged": 1}'),
+            ("order/webhook", "refused", "misfit", b'{"id": 1}'),
+        ]
+        await until(
+            w,
+            "select trigger, state, verified, body from deliveries order by seq",
+            [(*one[:3], PLAIN.seal(one[3])) for one in kept],
+        )
+        headers = b"".join(row[0] for row in w.rows("select headers from deliveries"))
+        assert b"wrong-word" not in headers
+        assert SECRET.encode() not in headers
+
+
+ELSEWHERE = [
+    ("GET", "/healthz", 200), ("HEAD", "/healthz", 200), ("POST", "/healthz", 405), ("GET", "/readyz", 404), ("GET", "/metrics", 404),
+    ("GET", "/", 404), ("POST", "/nothing", 404), ("POST", "/orders/", 404), ("POST", "//orders", 404), ("POST", "/ORDERS", 404),
+    ("POST", "/x/../orders", 404), ("POST", "/%6frders", 404), ("POST", "/orders%00", 404), ("POST", "http://h/orders", 404),
+    ("POST", "/openapi.json", 404), ("GET", "/orders", 405), ("PUT", "/orders", 405), ("OPTIONS", "/orders", 405), ("BREW", "/orders", 405),
+]  # fmt: skip
+
+
+async def test_nothing_but_webhooks_and_health_is_there(tmp_path):
+    """Paths are exact, and webhooks are posted to."""
+    async with world(tmp_path) as w:
+        for method, path, status in ELSEWHERE:
+            told = await w.ask(path, ORDER, method=method)
+            assert told.status == status, path
+            assert (told.headers.get("allow") is not None) == (status == 405)
+            assert (told.body == b"") == (method == "HEAD")
+        assert w.rows("select count(*) from runs") == [(0,)]
+
+
+async def test_senders_that_are_known_are_taken_in_as_they_send(tmp_path):
+    """Each sample once, by its own id and name; the questions of a set-up are answered and start nothing."""
+    async with world(tmp_path) as w:
+        for name in ("github-push", "stripe-payment", "slack-message", "slack-command"):
+            told = await w.ask(f"/{name.partition('-')[0]}", signed_sample(name))
+            assert told.status == (200 if name.startswith("slack") else 202)
+            assert (told.body == b"") == name.startswith("slack")
+        rows = w.rows("select trigger, name, verified from deliveries order by seq")
+        assert rows == [
+            ("push/webhook", "push", "github"), ("payment/webhook", "payment_intent.succeeded", "stripe"),
+            ("chat/webhook", "app_mention", "slack"), ("chat/webhook", "/deploy", "slack"),
+        ]  # fmt: skip
+        told = await w.ask("/slack", signed_sample("slack-url-verification"))
+        assert (told.status, told.body, told.headers["content-type"]) == (
+            200,
+            b"a-word-that-slack-made-up",
+            "text/plain; charset=utf-8",
+        )
+        assert (await w.ask("/github", signed_sample("github-ping"))).status == 200
+        assert w.rows("select count(*) from deliveries") == [(4,)]
+        forged = await w.ask("/slack", signed_sample("slack-url-verification", secret="another"))
+        assert forged.status == 401
+
+
+async def test_signed_request_that_is_played_back_starts_nothing(tmp_path):
+    """In time it is the same delivery again; later its timestamp is too old."""
+    async with world(tmp_path) as w:
+        request = signed("standard", Request(b'{"type": "paid"}', JSON))
+        told = await w.ask("/standard", request)
+        assert (await w.ask("/standard", request)).body == told.body
+        w.clock.ahead = 301_000
+        late = await w.ask("/standard", request)
+        assert (late.status, late.json["code"]) == (401, "old_timestamp")
+        assert w.rows("select count(*) from runs") == [(1,)]
+
+
+async def test_body_has_a_limit_of_the_listener_and_one_of_its_webhook(tmp_path):
+    """What is announced as too large is not read; what turns out to be is not read to its end."""
+    async with world(tmp_path, max_body=10_000) as w:
+        body = b'{"id": "1", "x": "' + b"x" * 10_000 + b'"}'
+        for request in (Request(body, TOKEN), Request(body, TOKEN | {"content-length": str(len(body))})):
+            told = await w.ask("/orders", request, parts=50)
+            assert (told.status, told.headers["connection"]) == (413, "close")
+        fits = b'{"id": "1", "x": "' + b"x" * 9_900 + b'"}'
+        assert (await w.ask("/orders", Request(fits, TOKEN))).status == 202
+        small = signed("standard", Request(b'{"x": "' + b"x" * 2_000 + b'"}', JSON))
+        assert (await w.ask("/standard", small)).status == 413
+        assert w.app.admission.bytes == 0
+
+
+async def test_large_body_is_checked_beside_the_others(tmp_path):
+    """In a thread, with the same verdict."""
+    async with world(tmp_path) as w:
+        lines = [{"sku": "a" * 20, "qty": n} for n in range(4_000)]
+        told = await w.ask("/orders", Request(json.dumps({"id": "1", "lines": lines[:3_000]}).encode(), TOKEN))
+        assert told.status == 202
+        lines[-1]["qty"] = "x"
+        told = await w.ask("/orders", Request(json.dumps({"id": "2", "lines": lines}).encode(), TOKEN))
+        assert told.json["at"] == "$.lines[3999].qty"
+
+
+async def test_filtered_delivery_waits_for_its_filter(tmp_path):
+    """It is stored and has no run yet; its value need not fit, for the filter may leave it out."""
+    async with world(tmp_path) as w:
+        told = await w.ask("/sieved", Request(b'{"anything": 1}', TOKEN))
+        assert (told.status, told.json["run"]) == (202, None)
+        assert w.rows("select state, filtered from deliveries") == [("received", 1)]
+
+
+async def test_before_the_store_has_answered_nobody_knows_which_paths_there_are(tmp_path):
+    """503, never 404; once it has, and for as long as it is away afterwards, the last good table counts."""
+    async with world(tmp_path, is_open=False) as w:
+        told = await w.ask("/orders", ORDER)
+        assert (told.status, told.headers["retry-after"]) == (503, "5")
+        assert (await w.ask("/healthz", method="GET")).status == 200
+        await w.open()
+        assert (await w.ask("/orders", ORDER)).status == 202
+
+
+async def test_new_webhook_is_there_within_a_moment_and_one_that_ended_is_gone(tmp_path):
+    """As soon as its worker announced it."""
+    async with world(tmp_path) as w:
+        await asyncio.to_thread(w.store.apply, _renamed_path(w, "/orders", "/moved"))
+        w.process.changed()
+        async with asyncio.timeout(10):
+            while (await w.ask("/moved", ORDER)).status == 404:
+                await asyncio.sleep(0.01)
+        assert (await w.ask("/orders", ORDER)).status == 404
+
+
+def _renamed_path(w, old, new):
+    command = announcement(REGISTRY, w.clock.now())
+    rows = [
+        msgspec.structs.replace(row, path=new, definition=row.definition.replace(old.encode(), new.encode()))
+        if row.path == old
+        else row
+        for row in command.triggers
+    ]
+    return msgspec.structs.replace(command, triggers=tuple(rows))
+
+
+async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monkeypatch, caplog):
+    """Whatever a row holds; that is told once."""
+    async with world(tmp_path) as w:
+        looked = []
+
+        def look(known):
+            looked.append(known)
+            raise ValueError("a row of another form")
+
+        monkeypatch.setattr(KnownTriggers, "look", look)
+        async with asyncio.timeout(10):
+            while len(looked) < 3:
+                w.process.changed()
+                await asyncio.sleep(0.01)
+        assert not w.keeping.done()
+        assert caplog.text.count("those that are known go on") == 1
+        assert (await w.ask("/orders", ORDER)).status == 202
+
+
+async def test_store_that_is_away_is_told_and_tables_go_on(tmp_path, monkeypatch):
+    """503 with a time to come again; what was sent then and comes again counts once."""
+    async with world(tmp_path) as w:
+        real = w.door.take_in
+
+        async def away(trigger, arrival, verified):
+            await real(trigger, arrival, verified)
+            raise StoreUnavailableError("the answer was lost\nat a secret place")
+
+        monkeypatch.setattr(w.door, "take_in", away)
+        told = await w.ask("/orders", ORDER)
+        assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "store_away", "5")
+        assert "secret place" not in told.body.decode()
+        monkeypatch.setattr(w.door, "take_in", real)
+        assert (await w.ask("/orders", ORDER)).status == 202
+        assert w.rows("select count(*) from runs") == [(1,)]
+
+
+async def test_sender_is_not_kept_waiting_for_a_store_that_stands_still(tmp_path, monkeypatch):
+    """Its place stays taken until the store has answered, so that memory is bounded; others are told to come back."""
+    async with world(tmp_path, at_once=3) as w:
+        goes_on = asyncio.Event()
+        real = w.door.take_in
+
+        async def slow(trigger, arrival, verified):
+            await goes_on.wait()
+            return await real(trigger, arrival, verified)
+
+        monkeypatch.setattr(w.door, "take_in", slow)
+        monkeypatch.setattr(hooks, "STORED_WITHIN_S", 0.05)
+        orders = [Request(b'{"id": "%d"}' % n, TOKEN) for n in range(5)]
+        told = await asyncio.gather(*[w.ask("/orders", one) for one in orders])
+        assert [one.status for one in told] == [503] * 5
+        assert sorted(one.json["code"] for one in told) == ["full", "full", "store_away", "store_away", "store_away"]
+        assert w.app.admission.inside == 3
+        assert w.app.admission.bytes == sum(len(one.body) for one in orders[:3])
+        goes_on.set()
+        async with asyncio.timeout(10):
+            while w.app.admission.inside:
+                await asyncio.sleep(0.005)
+        assert w.app.admission.bytes == 0
+        assert w.rows("select count(*) from runs") == [(3,)]
+        monkeypatch.setattr(hooks, "STORED_WITHIN_S", 10)
+        assert [(await w.ask("/orders", one)).status for one in orders] == [202] * 5
+        assert w.rows("select count(*) from runs") == [(5,)]
+
+
+REFUSALS = [
+    (Refused("busy", "12 wait", 1_500), 429, "2"),
+    (Refused("busy", "12 wait"), 429, "1"),
+    (Refused("no_trigger", "gone"), 404, None),
+    (Refused("bad_value", "$.x: no"), 422, None),
+    (Refused("other_body", "other"), 409, None),
+    (Refused("whatever", "later"), 503, "1"),
+]
+
+
+async def test_refusal_of_the_store_becomes_a_status(tmp_path, monkeypatch):
+    """With a time to come again where waiting helps."""
+    async with world(tmp_path) as w:
+        for answer, status, wait in REFUSALS:
+
+            async def take_in(trigger, arrival, verified, answer=answer):
+                return answer
+
+            monkeypatch.setattr(w.door, "take_in", take_in)
+            told = await w.ask("/orders", ORDER)
+            assert (told.status, told.headers.get("retry-after")) == (status, wait)
+
+
+async def test_fault_of_ours_is_told_as_one_and_ends_nothing(tmp_path, monkeypatch, caplog):
+    """500 without a word of what it was; the log has it."""
+    async with world(tmp_path) as w:
+
+        async def broken(trigger, arrival, verified):
+            raise RuntimeError("inner matters")
+
+        monkeypatch.setattr(w.door, "take_in", broken)
+        told = await w.ask("/orders", ORDER)
+        assert (told.status, told.json["code"]) == (500, "fault")
+        assert "inner" not in told.body.decode()
+        assert "inner matters" in caplog.text
+        assert w.app.admission.inside == w.app.admission.bytes == 0
+
+
+async def test_result_is_waited_for(tmp_path):
+    """200 with it, and the same again; of a run that failed only that it did; 202 where it takes too long."""
+    async with world(tmp_path, now_at=SystemClock().now()) as w:
+        app = ms.App(tmp_path / "state.db", registry=REGISTRY)
+        waiting = asyncio.create_task(w.ask("/result", Request(b'{"n": 21}', TOKEN)))
+        async with app.running():
+            told = await waiting
+            assert (told.status, told.json["result"], told.json["state"]) == (200, 42, "succeeded")
+            assert (await w.ask("/result", Request(b'{"n": 21}', TOKEN))).body == told.body
+            failed = await w.ask("/result", Request(b'{"n": -1}', TOKEN))
+            assert (failed.status, failed.json["code"], failed.json["state"]) == (500, "run_failed", "failed")
+            assert "secret reason" not in failed.body.decode()
+            many = await asyncio.gather(*[w.ask("/result", Request(b'{"n": %d}' % n, TOKEN)) for n in range(40)])
+            assert [one.json["result"] for one in many] == [2 * n for n in range(40)]
+        assert w.door.ends._waiting == {}
+
+
+async def test_result_that_does_not_come_in_time_is_not_waited_for(tmp_path, monkeypatch):
+    """Without a worker the sender hears that the run is there; where too many wait it does not wait at all."""
+    async with world(tmp_path) as w:
+        hook = w.door.table.find("/result")
+        shorter = msgspec.structs.replace(hook.webhook, wait=timedelta(milliseconds=50))
+        w.door.table._by_path["/result"] = hook._replace(webhook=shorter)
+        assert (await w.ask("/result", Request(b'{"n": 1}', TOKEN))).status == 202
+        w.door.table._by_path["/result"] = hook
+        w.door.ends._waiting["r_x"] = [asyncio.get_running_loop().create_future() for _ in range(MOST_WAITING)]
+        async with asyncio.timeout(4):
+            assert (await w.ask("/result", Request(b'{"n": 2}', TOKEN))).status == 202
+
+
+async def test_secret_that_is_not_set_is_told_in_the_log_once(tmp_path, caplog):
+    """By how to set it; the sender hears 503, for it is not to blame."""
+    async with world(tmp_path) as w:
+        with caplog.at_level(logging.ERROR):
+            for _ in range(5):
+                assert (await w.ask("/unset", Request(b"{}", TOKEN))).headers["retry-after"] == "60"
+        assert caplog.text.count("MAINSPRING_SECRET_NOT_SET") == 1
+
+
+async def test_sender_that_goes_away_is_not_answered(tmp_path):
+    """And what it sent is forgotten."""
+    async with world(tmp_path) as w:
+        sent = []
+
+        async def receive():
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            sent.append(message)
+
+        headers = [(name.encode(), said.encode()) for name, said in TOKEN.items()]
+        scope = {"type": "http", "method": "POST", "path": "/orders", "raw_path": b"/orders", "headers": headers}
+        await w.app(scope, receive, send)
+        assert sent == []
+        assert w.answers == {("order/webhook", "disconnected"): 1}
+        assert w.app.admission.bytes == 0
