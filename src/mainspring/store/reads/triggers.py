@@ -76,9 +76,9 @@ def delivered_for(reader: Reader, run: str, limit: int = 20) -> list[DeliveryRow
 
 
 def seen(reader: Reader, trigger: str, key: str) -> str | None:
-    """Return the delivery that came for a trigger under this key."""
+    """Return the delivery that counts for a trigger under this key; one that was refused does not."""
     rows = reader.read("find_delivery", (trigger, key))
-    return str(rows[0][0]) if rows else None
+    return str(rows[0][0]) if rows and rows[0][1] != DeliveryState.REFUSED else None
 
 
 def arrived_since(reader: Reader, since_at: int) -> ArrivedSince:
