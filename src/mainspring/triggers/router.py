@@ -100,6 +100,7 @@ class Router:
         waiting = self._waiting.read(now, AT_ONCE, busy=busy)
         skipped = json.dumps([*busy, *self._known.unreadable])
         groups = self._reader.read("list_due_groups", (now, skipped, _GROUPS_AT_ONCE + len(self._passed)))
+        unreadable = set(self._known.unreadable)
         self._known.look()  # last: whatever was read above is of a trigger that was announced before
         gathering = Gathering(self._reader, now, self._sealing)
         commands: list[Any] = []
@@ -112,7 +113,8 @@ class Router:
                 commands.append(command)
         commands += gathering.complete(self._known, busy)
         ((next_at,),) = self._reader.read("next_held", (now,))
-        more = self._waiting.is_full or len(groups) >= _GROUPS_AT_ONCE + len(passed)
+        more = not unreadable <= self._known.unreadable.keys() or self._waiting.is_full
+        more |= len(groups) >= _GROUPS_AT_ONCE + len(passed)
         return Look(commands, next_at, more)
 
     def _received(self, trigger: str, rows: list[Delivered], gathering: Gathering, now: int) -> list[Any]:

@@ -1,0 +1,228 @@
+"""The router neither looks for ever nor lets anything starve: on a clock that only the test moves."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.errors import StoreError
+from mainspring.domain.listening import OnRuns
+from mainspring.domain.pace import Pace
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.trigger import Reading, Trigger
+from mainspring.store.commands.automations import RetireAutomation, SetQueue
+from mainspring.store.commands.runs import RunKey, StartRun
+from mainspring.store.reads import triggers as reads
+from tests.contract.store.process import finish
+from tests.unit.triggers.routing import Bench, on_event
+
+_D = DeliveryState
+LATER = b'{"source": {"type": "comet", "name": "e"}}'
+"""A trigger of a kind that only a later version knows."""
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def test_router_with_nothing_to_do_rests(bench):
+    """It looks again after a few seconds, whatever it was told or not."""
+    bench.announce(("a/event", on_event()))
+    bench.look()
+    bench.loop.pass_time(60_000)
+    assert bench.looks <= 15
+
+
+def test_everything_is_decided_in_a_few_looks(bench):
+    """More than one look takes, and no look more than is needed."""
+    bench.announce(("a/event", on_event()))
+    bench.publish(1_200)
+    bench.look()
+    assert bench.in_state(_D.STARTED) == 1_200
+    assert bench.looks <= 4
+
+
+def test_held_ones_are_let_go_when_they_are_due(bench):
+    """Not before, and at once."""
+    bench.announce(("a/event", on_event(pace=Pace.parse(debounce="2s"))))
+    bench.publish(3)
+    bench.look()
+    assert bench.states() == ["dropped", "dropped", "held"]
+    bench.loop.pass_time(1_999)
+    assert bench.in_state(_D.STARTED) == 0
+    bench.loop.pass_time(2)
+    assert bench.in_state(_D.STARTED) == 1
+    assert bench.looks < 10
+
+
+def test_rate_wakes_it_once_a_start(bench):
+    """Ten that start one a second need some looks a second, not thousands."""
+    bench.announce(("a/event", on_event(pace=Pace.parse(rate="1/s"))))
+    bench.publish(10)
+    bench.look()
+    bench.loop.pass_time(9_500)
+    assert bench.in_state(_D.STARTED) == 10
+    assert bench.looks < 50
+
+
+def test_full_queue_is_asked_once_a_while(bench):
+    """However often the store changes; what is of another trigger goes on, and what waited starts in the end."""
+    bench.announce(("a/event", on_event()), queue="few")
+    bench.process.do(SetQueue("few", max_backlog=1))
+    bench.process.do(started("x", queue="few"))
+    bench.publish(30)
+    bench.look()
+    submitted = len(bench.states())
+    before = bench.looks
+    bench.loop.pass_time(900)
+    assert bench.looks - before <= 2
+    for _ in range(50):
+        bench.look()
+    assert (bench.in_state(_D.RECEIVED), submitted) == (30, 30)
+    bench.process.do(SetQueue("few", max_backlog=None))
+    bench.loop.pass_time(6_000)
+    assert bench.in_state(_D.STARTED) == 30
+
+
+def started(run, **options):
+    values = {"kind": "task", "version": 1, "input": b"[]", "codec": "json", "trigger": "test", "automation": "a"}
+    return StartRun(id=run, **(values | options))
+
+
+def test_trigger_of_another_version_starves_nobody(bench):
+    """A thousand that came before wait, undecided, without a look that is not needed; what can be read starts."""
+    bench.announce(("a/event", LATER), ("b/event", on_event()))
+    bench.publish(1_000)
+    bench.look()
+    assert bench.in_state(_D.RECEIVED, "a/event") == 1_000
+    assert bench.in_state(_D.STARTED, "b/event") == 1_000
+    before = bench.looks
+    bench.loop.pass_time(10_000)
+    assert bench.looks - before <= 40
+    bench.announce(("a/event", on_event()), ("b/event", on_event()))
+    bench.loop.pass_time(6_000)
+    assert bench.in_state(_D.STARTED, "a/event") == 1_000
+
+
+def test_held_ones_of_another_version_are_not_lost(bench):
+    """They are due, and wait for somebody who knows what they are."""
+    held = on_event(pace=Pace.parse(debounce="1s"))
+    bench.announce(("a/event", held))
+    bench.publish()
+    bench.look()
+    bench.known._by_name.clear()
+    bench.announce(("a/event", LATER))
+    before = bench.looks
+    bench.loop.pass_time(8_000)
+    assert bench.states() == ["held"]
+    assert bench.looks - before <= 6
+    bench.announce(("a/event", held))
+    bench.loop.pass_time(6_000)
+    assert bench.states() == ["started"]
+
+
+def test_what_cannot_be_opened_is_passed_over(bench, caplog):
+    """Of one trigger, too: what came after it is decided, and it is tried again."""
+    bench.announce(("a/event", on_event(reading=Reading(how="data", parameter="order"))))
+    bench.publish(60)
+    bench.process.tamper("update events set data = x'ff00'")
+    bench.publish(5)
+    bench.look()
+    assert (bench.in_state(_D.RECEIVED), bench.in_state(_D.STARTED)) == (60, 5)
+    before = bench.looks
+    bench.loop.pass_time(4_000)
+    assert bench.looks - before <= 3
+    assert caplog.text.count("waits") == 1
+
+
+def test_store_in_trouble_is_asked_once_a_second(bench):
+    """And what was to be decided is, once it is well."""
+    bench.announce(("a/event", on_event()))
+    bench.publish(20)
+    bench.trouble = StoreError("the disk is full")
+    bench.look()
+    before = bench.looks
+    bench.loop.pass_time(5_000)
+    assert bench.looks - before <= 12
+    assert bench.in_state(_D.RECEIVED) == 20
+    bench.trouble = None
+    bench.loop.pass_time(2_000)
+    assert bench.in_state(_D.STARTED) == 20
+
+
+def test_trigger_that_is_gone_fails_what_waits_for_it(bench):
+    """Received and held ones, with the reason."""
+    bench.announce(("a/event", on_event()), ("b/event", on_event(pace=Pace.parse(debounce="1s"))))
+    bench.publish()
+    bench.process.do(RetireAutomation("a"))
+    bench.look()
+    bench.process.do(RetireAutomation("b"))
+    bench.loop.pass_time(2_000)
+    assert bench.states() == ["failed", "failed"]
+    assert {row.note for row in reads.deliveries(bench.reader).deliveries} == {"its trigger is gone"}
+
+
+def test_trigger_that_is_announced_while_it_looks_is_known(bench, monkeypatch):
+    """What it reads is of triggers that were announced before, so these are read afterwards."""
+    original = bench.reader.read
+
+    def read(query, params=()):
+        if query == "list_waiting_triggers" and not bench.states():
+            bench.announce(("a/event", on_event()))
+            bench.publish()
+        return original(query, params)
+
+    monkeypatch.setattr(bench.reader, "read", read)
+    bench.look()
+    assert bench.states() == ["started"]
+
+
+def gathered(bench, **options):
+    """A trigger that waits for a and b, of which both ended for one key."""
+    runs = Trigger(source=OnRuns(automations=("a", "b"), per="key"), **options)
+    bench.announce(("c/runs", runs), ("a/event", on_event()), ("b/event", on_event()), queue="few")
+    for automation in "ab":
+        bench.process.do(finish(bench.process.begin(automation=automation, run_key=RunKey("mon", "h"))))
+
+
+def test_ends_of_one_look_start_once(bench):
+    """The second knows of the first although neither was there when they were read."""
+    gathered(bench)
+    bench.look()
+    assert bench.states("c/runs") == ["started", "started"]
+    assert bench.looks <= 3
+    (run,) = {row.run for row in reads.deliveries(bench.reader, trigger="c/runs").deliveries}
+    assert bench.process.run(run).run_key == "mon"
+
+
+def test_complete_ones_wait_for_a_full_queue(bench):
+    """Without being asked for ever."""
+    bench.process.do(SetQueue("few", max_backlog=1))
+    gathered(bench)
+    bench.process.do(started("x", queue="few"))
+    bench.look()
+    assert bench.states("c/runs") == ["held", "held"]
+    before = bench.looks
+    bench.loop.pass_time(900)
+    assert bench.looks - before <= 2
+    bench.process.do(SetQueue("few", max_backlog=None))
+    bench.loop.pass_time(6_000)
+    assert bench.states("c/runs") == ["started", "started"]
+
+
+def test_start_that_cannot_be_made_keeps_nothing_else_from_its_turn(bench):
+    """It fails with the reason."""
+    gathered(bench, partition="{data.none}")
+    bench.publish()
+    bench.look()
+    assert bench.states("c/runs") == ["failed", "failed"]
+    assert bench.in_state(_D.STARTED) == 2
+
+
+def test_commands_are_values(bench):
+    """What a look finds can be written down."""
+    bench.announce(("a/event", on_event()))
+    bench.publish()
+    (command,) = bench.router._read(bench.clock.now(), {}).commands
+    assert msgspec.json.decode(msgspec.json.encode(command), type=type(command)) == command
