@@ -9,6 +9,7 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
     {{sources.suspend}}  the states from which the move is legal, as a list in parentheses: every change of a run's state is guarded by it
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}}   the groups of domain.states, as lists in parentheses
+    {{for_ever}}         the last instant there is
 """
 
 import re
@@ -30,6 +31,8 @@ from mainspring.domain.states import (
     target,
 )
 
+FOR_EVER = 2**63 - 1
+"""Stands in a column of instants for one that never comes."""
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z_.]+)\s*\}\}")
 _SHARED = "mainspring.store"
 
@@ -84,6 +87,7 @@ def _words() -> dict[str, str]:
     enums = (RunState, OutcomeState, AttemptState, FailureReason, SessionState, OutcomeKind, FactKind)
     table = {member.value: f"'{member.value}'" for enum in enums for member in enum}
     table |= {"terminal": _listed(TERMINAL), "idle": _listed(IDLE), "reopenable": _listed(REOPENABLE)}
+    table["for_ever"] = str(FOR_EVER)
     for move in Move:
         table[f"sources.{move.value}"] = _listed(sources(move))
         table[f"target.{move.value}"] = f"'{target(move).value}'"
