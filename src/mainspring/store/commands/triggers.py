@@ -31,8 +31,7 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     """Store what arrived and, without a filter, let its pace decide at once. Answer: TakenIn, Refused other_body | no_trigger | busy.
 
     A key counts once for its trigger; one whose value was refused counts when it fits. `body`, `data` and `headers` are sealed.
-    `start` = the run that it starts, if it may.
-    `refused` = why it may not count (it is kept all the same, for people to see).
+    `start` = the run that it starts, if it may. `refused` = why it may not count (it is kept all the same, for people to see).
     """
 
     id: str

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -158,7 +159,12 @@ def _start(tx: Transaction, start: StartRun | None, ruling: Ruling) -> Ruling | 
 def read_mark(tx: Transaction, trigger: str, by: str) -> Mark:
     """Return what is remembered of a key."""
     row = tx.one("read_pace", (trigger, by))
-    return Mark() if row is None else Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
+    return Mark() if row is None else mark_of(row)
+
+
+def mark_of(row: Sequence[Any]) -> Mark:
+    """Return the mark of a row of `read_pace`."""
+    return Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
 
 
 def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -> None:
