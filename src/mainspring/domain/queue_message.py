@@ -46,9 +46,21 @@ def arrival_of(queue: Queue, message: QueueMessage) -> Arrival:
         key=plain_key(key),
         body=message.body,
         data=_data(queue, message.body),
-        headers={plain_key(name.lower()): escape(value) for name, value in message.headers.items() if name},
+        headers=_headers(message),
         name=escape(message.subject, 200),
         partition=plain_key(partition) if partition else None,
+        redelivered=message.redelivered,
+    )
+
+
+def shown_as(message: QueueMessage) -> Arrival:
+    """Return what people are shown of a message that cannot be taken in."""
+    headers = {**_headers(message), "message-id": escape(message.id, _LONGEST_KEY)}
+    return Arrival(
+        key="-",
+        body=message.body,
+        headers=headers,
+        name=escape(message.subject, 200),
         redelivered=message.redelivered,
     )
 
@@ -61,6 +73,10 @@ def plain_key(text: str) -> str:
         if len(plain) <= _LONGEST_KEY and is_plain_line(plain)
         else "sha256:" + fingerprint(text.encode("utf-8", "surrogatepass"))
     )
+
+
+def _headers(message: QueueMessage) -> dict[str, str]:
+    return {plain_key(name.lower()): escape(value) for name, value in message.headers.items() if name}
 
 
 def _data(queue: Queue, body: bytes) -> bytes | None:
