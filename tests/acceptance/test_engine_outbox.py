@@ -288,3 +288,26 @@ async def test_lost_attempt_sends_once(place):
         await second.until(run, RunState.SUCCEEDED)
         assert ids == [id_of(run, "sends#1")] * 2
         assert sent(second, run) == ids[:1]
+
+
+async def test_event_of_a_step_starts_what_listens(place):
+    """An event published by a step starts the automations that listen to it, once; one of a step that failed starts none."""
+    heard: list[int] = []
+    with Registry() as registry:
+
+        @ms.on.event("order.placed")
+        @ms.task
+        async def listens(event: ms.Event) -> None:
+            heard.append(event.order)
+
+        @ms.task(retry=ms.Retry(attempts=1))
+        async def places(order: int) -> None:
+            ms.publish("order.placed", {"order": order})
+            if order < 0:
+                raise ms.Permanent("no such order")
+
+    async with World(place).engine(registry) as engine:
+        await engine.until(await engine.start(places, -1), RunState.FAILED)
+        for order in (1, 2):
+            await (await engine.start(places, order)).result()
+        await engine.when(lambda: sorted(heard), lambda found: found == [1, 2])

@@ -9,6 +9,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
+from mainspring.domain.verdict import Kind
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import BreakLock, TakeLock
 from mainspring.store.commands.results import Numbered
@@ -37,6 +38,14 @@ def working(isolate: str, **options: Any) -> tuple[Registry, Any]:
             return await asker.step(fn, *args)
 
     return registry, work
+
+
+OWN = {"loop": "leave_async", "thread": "leave", "process": "leave"}
+
+
+async def failure_of(engine: Engine, run: ms.Handle) -> Any:
+    """Return why a run failed."""
+    return (await engine.until(run, RunState.FAILED)).failure
 
 
 def held(engine: Engine) -> list[tuple[str, str, int]]:
@@ -77,8 +86,9 @@ async def test_lock_is_let_go_when_the_attempt_is_given_up(tmp_path: Path, isola
     """A step that takes too long ends as its place has it, and the next one has the lock at once."""
     registry, work = working(isolate, timeout="300ms")
     async with World(tmp_path).engine(registry) as engine:
-        run = await holding(engine, work, tmp_path / "notes")
-        assert held(engine) == [(steps.NAME, f"{run.id}/{held(engine)[0][1].partition('/')[2]}", 1)]
+        run = await engine.start(work, "leave", [str(tmp_path / "notes"), "hangs"])
+        ((name, owner, token),) = await engine.when(lambda: held(engine), bool)
+        assert (name, owner, token) == (steps.NAME, f"{run.id}/{OWN[isolate]}#1 (attempt 1)", 1)
         await engine.until(run, RunState.FAILED)
         next_one = await engine.start(work, "print_page", [str(tmp_path / "notes")])
         assert await next_one.result(30) == 2
@@ -89,18 +99,17 @@ async def test_wait_has_an_end(tmp_path: Path, isolate: str) -> None:
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
         await engine.working.apply(TakeLock(steps.NAME, "a person"))
-        view = await engine.until(await engine.start(work, "give_up", []), RunState.FAILED)
-        assert view.failure.code == "lock_held"
-        assert "is held by a person" in view.failure.message
-        assert view.reason == "retries_exhausted"
+        failure = await failure_of(engine, await engine.start(work, "give_up", []))
+        assert (failure.code, failure.kind) == ("lock_held", Kind.TRANSIENT)
+        assert "is held by a person" in failure.message
 
 
 async def test_lock_is_taken_once_by_an_attempt(tmp_path: Path, isolate: str) -> None:
     """To take it again inside would wait for oneself: that is an error, and what was taken is let go."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
-        view = await engine.until(await engine.start(work, "take_twice", []), RunState.FAILED)
-        assert "holds lock 'the printer' already" in view.failure.message
+        failure = await failure_of(engine, await engine.start(work, "take_twice", []))
+        assert "holds lock 'the printer' already" in failure.message
         await engine.when(lambda: held(engine), lambda found: not found)
 
 
@@ -123,13 +132,14 @@ async def test_lock_of_a_dead_worker_is_taken_over_with_its_burial(tmp_path: Pat
 async def test_lock_that_was_broken_goes_to_who_waits(tmp_path: Path) -> None:
     """The old holder keeps a token that is lower than the new one's, and its end lets nothing of the new one go."""
     file = tmp_path / "notes"
-    registry, work = working("loop", timeout="2s")
+    registry, work = working("loop")
     async with World(tmp_path).engine(registry) as engine:
         first = await holding(engine, work, file)
         second = await engine.start(work, "leave", [str(file), "hangs"])
         await engine.working.apply(BreakLock(steps.NAME))
         await engine.when(lambda: held(engine), lambda found: [token for _, _, token in found] == [2])
-        await engine.until(first, RunState.FAILED)
+        await engine.app.cancel(first.id)
+        await engine.until(first, RunState.CANCELLED)
         assert held(engine)[0][1].startswith(f"{second.id}/")
 
 
@@ -159,6 +169,6 @@ async def test_lock_that_would_block_the_loop_is_refused(tmp_path: Path) -> None
             await run.step(steps.block_the_loop)
 
     async with World(tmp_path).engine(registry) as engine:
-        view = await engine.until(await engine.start(work), RunState.FAILED)
-        assert "would block the event loop" in view.failure.message
-        assert "async with" in (view.failure.hint or "")
+        failure = await failure_of(engine, await engine.start(work))
+        assert "would block the event loop" in failure.message
+        assert "async with" in failure.hint

@@ -19,6 +19,11 @@ OUTCOME = (
     " values ('r1', {rank}, 'a', 'a', 'step', 'succeeded', 1, 1, 0, {claim}, 0, 0, 0)"
 )
 
+SESSION = (
+    "insert into sessions (id, uuid, role, state, host, hostname, pid, pid_started, lock_path, opened_at, beat_at)"
+    " values (7, 'u', 'worker', 'alive', 'h', 'h', 1, '', '', 0, 0)"
+)
+
 
 def run(state: str = "succeeded", finished: str = "1", session: str = "null", crashes: int = 0) -> str:
     """Return a run as a row."""
@@ -44,8 +49,7 @@ PLANTED = {
     "a lock whose holder is gone": ["insert into locks values ('l', 'r1', null, 1, 0, null)"],
     "a lock of a run that has ended": [
         run(),
-        "insert into sessions (id, uuid, role, state, host, hostname, pid, pid_started, lock_path, opened_at, beat_at)"
-        " values (7, 'u', 'worker', 'alive', 'h', 'h', 1, '', '', 0, 0)",
+        SESSION,
         "insert into locks values ('l', 'r1/sale#1 (attempt 1)', 7, 1, 0, null)",
     ],
     "a slot without its run": ["insert into slots values ('nightly', 1, 'run', 'r9', null, 0)"],

@@ -69,16 +69,17 @@ def try_out(bench: Bench, door: AtTheDoor) -> Trial:
     event = event_of(
         known, id=_DELIVERY, key=door.key, name=door.name, data=door.data, at=bench.now, headers=door.headers
     )
-    try:
-        start = _start(bench, event, door)
-        by = known.trigger.by_of(event)
-    except MainspringError as error:
-        return _ends(bench, facts, DeliveryState.REFUSED, f"no run can be made of it: {error.message}")
     if known.trigger.filtered:
         state, said = _asked(bench, event)
         facts["filter"] = said
         if state is not None:
             return _ends(bench, facts, state, said)
+    try:
+        start = _start(bench, event, door)
+        by = known.trigger.by_of(event)
+    except MainspringError as error:
+        found = _ends(bench, facts, _misfit(known), f"no run can be made of it: {error.message}")
+        return msgspec.structs.replace(found, faults=_all_faults(bench, event))
     return _paced(bench, facts, start, by)
 
 
@@ -94,7 +95,7 @@ def _paced(bench: Bench, facts: dict[str, str], start: StartRun, by: str) -> Tri
     if start.partition is not None:
         facts["partition"] = f"{one_line(start.partition)}: its runs go one after the other"
     if faults:
-        state, said = DeliveryState.REFUSED, f"the arguments do not fit {bench.automation.name}"
+        state, said = _misfit(bench.known), f"the arguments do not fit {bench.automation.name}"
     sentence = said if state is not DeliveryState.STARTED else f"a run of {bench.automation.name} starts at once"
     return Trial(
         trigger=bench.known.name,
@@ -106,6 +107,23 @@ def _paced(bench: Bench, facts: dict[str, str], start: StartRun, by: str) -> Tri
         run_key=start.run_key.key if start.run_key else None,
         partition=start.partition,
     )
+
+
+def _misfit(known: KnownTrigger) -> DeliveryState:
+    """Return what becomes of what no run can be made of: a door tells its sender, inside and behind a filter there is none to tell."""
+    at_a_door = known.trigger.kind in ("webhook", "queue", "files") and not known.trigger.filtered
+    return DeliveryState.REFUSED if at_a_door else DeliveryState.FAILED
+
+
+def _all_faults(bench: Bench, event: EventData) -> list[str]:
+    """Return all that is wrong with the arguments, where the door tells the first of it only."""
+    if bench.automation.signature is None:
+        return []
+    try:
+        arguments = bench.known.trigger.reading.arguments([event])
+    except MainspringError:
+        return []
+    return faults_of(bench.automation.signature, arguments)
 
 
 def faults_of(signature: Signature, arguments: Any) -> list[str]:
@@ -148,12 +166,7 @@ def _pace(bench: Bench, by: str) -> tuple[DeliveryState, str]:
         return DeliveryState.STARTED, words or "each starts at once"
     held, mark = Held(), Mark()
     if bench.reader is not None:
-        before, remembered = reads.held_before(bench.reader, bench.known.name, by)
-        held = Held(*before)
-        if remembered is not None:
-            mark = Mark(
-                counted_at=remembered[0], started_at=remembered[1], starts=remembered[2], since_at=remembered[3]
-            )
+        held, mark = reads.held_before(bench.reader, bench.known.name, by)
     ruling = rule(pace, mark, held, bench.now)
     of = f" of {one_line(by, 60)!r}" if by else ""
     beside = f"; {many(held.number, 'delivery is', 'deliveries are')} held already{of}" if held.number else ""

@@ -3,18 +3,18 @@
 Workers announce it; web, scheduler and everybody else read it from the store, without anybody's code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
 
 import msgspec
 
-from mainspring.domain.errors import ArgumentError
+from mainspring.domain.errors import ArgumentError, OptionError
 from mainspring.domain.json_schema import misfit
 from mainspring.domain.key import plain_key
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import Pace
 from mainspring.domain.queue_source import Queue
-from mainspring.domain.signature import Signature
+from mainspring.domain.signature import Parameter, Signature
 from mainspring.domain.template import expand_template
 from mainspring.domain.watched_folder import Files
 from mainspring.domain.webhook import Webhook
@@ -39,18 +39,33 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return how a function reads an event: by a parameter annotated with `event_type`, by its only one, or field by field.
 
         A command (no signature) reads it as JSON from its standard input.
+
+        Raises:
+            OptionError: a batch is taken field by field or as one event, or a parameter is needed that no event gives.
         """
         if signature is None:
             return cls(how="stdin", parameter=EVENT, many=many)
         parameters = signature.parameters
+        several = list[event_type]  # type: ignore[valid-type]
         for p in parameters:
-            if p.annotation in (event_type, list[event_type]):  # type: ignore[valid-type]
-                return cls(how="event", parameter=p.name, many=many)
+            if p.annotation in (event_type, several):
+                if many and p.annotation != several:
+                    raise OptionError(
+                        f"parameter {p.name!r} is one event, but batch= gives several",
+                        hint=f"Annotate it as a list: {p.name}: list[ms.Event].",
+                    )
+                _refuse_needed([one for one in parameters if one is not p], p.name)
+                return cls(how="event", parameter=p.name, many=p.annotation == several)
         if len(parameters) == 1 and (many or parameters[0].annotation not in _SHORT):
             return cls(how="data", parameter=parameters[0].name, many=many)
         if not parameters:
             return cls(many=many)
-        return cls(how="fields", names=tuple(p.name for p in parameters), many=many)
+        if many:
+            raise OptionError(
+                f"batch= gives several events, and there are {len(parameters)} parameters for the fields of one",
+                hint="Take them by one parameter: events: list[ms.Event].",
+            )
+        return cls(how="fields", names=tuple(p.name for p in parameters))
 
     def arguments(self, events: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the arguments of a run that was started by these events, oldest first (one, but for a batch).
@@ -89,6 +104,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         raise ArgumentError(
             f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME"
         )
+
+
+def _refuse_needed(others: Iterable[Parameter], taken: str) -> None:
+    for other in others:
+        if other.is_required:
+            raise OptionError(
+                f"parameter {other.name!r} has no default, and a trigger gives the event to {taken!r} alone",
+                hint=f"Give {other.name!r} a default, or read it from the event.",
+            )
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -98,6 +98,7 @@ class Automation:
             complete = msgspec.structs.replace(self._draft, parameters=schema, triggers=triggers)
             complete.check_templates()
             self._refuse_what_never_starts()
+            self._refuse_two_orders()
             self._complete = complete
         return self._complete
 
@@ -108,6 +109,15 @@ class Automation:
             raise DefinitionError(
                 f"{self.name!r} has a schedule, but its parameter {needed[0]!r} has no default",
                 hint=f"A schedule gives no arguments: give {needed[0]!r} a default, or start it without a schedule.",
+            )
+
+    def _refuse_two_orders(self) -> None:
+        """Refuse a trigger that orders runs which are ordered already."""
+        ordered = next((end for end, draft in named(self._triggers) if draft.partition or draft.pace.concurrency), None)
+        if ordered is not None and self._draft.option("partition") is not None:
+            raise DefinitionError(
+                f"{self.name!r} has a partition, and its trigger {ordered!r} a partition or concurrency of its own",
+                hint="Keep one of them: each says which runs go one after the other.",
             )
 
     def is_again(self, other: "Automation") -> bool:

@@ -9,8 +9,8 @@
 Below the decorator that makes the automation, the function carries what was said until that decorator takes it;
 what nobody took is found after loading, so that no start is lost in silence.
 
-Every trigger takes the options of flow control: `by` (template of the key), `debounce`, `throttle`, `batch` with `within`, `dedup`, `rate`,
-`concurrency`, and `partition`; and a `filter`, a function of the event that runs in a worker and says whether it counts.
+Every trigger but `runs` takes the options of flow control: `by` (template of the key), `debounce`, `throttle`, `batch` with `within`,
+`dedup`, `rate`, `concurrency`, and `partition`; and a `filter`, a function of the event that runs in a worker and says whether it counts.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -16,7 +16,7 @@ from mainspring.domain.webhook import Webhook
 
 Filter = Callable[[Event], Any]
 PACE = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
-"""The options of flow control, which every kind of trigger takes."""
+"""The options of flow control, which every kind of trigger takes but `runs`, which starts once by itself."""
 
 SOURCES: Mapping[str, tuple[Callable[..., Source], tuple[str, ...], tuple[str, ...]]] = {
     "event": (OnEvent.parse, ("name",), ("where",)),
@@ -31,7 +31,7 @@ SOURCES: Mapping[str, tuple[Callable[..., Source], tuple[str, ...], tuple[str, .
     "runs": (OnRuns.parse, ("automations",), ("state", "per", "within")),
 }
 """Kind -> what reads its options, those that must be given, and those that may be."""
-_OF_RUNS = "within"
+_UNPACED = "runs"
 
 
 class Draft(NamedTuple):
@@ -67,8 +67,8 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
         OptionError: one is missing, or its value cannot be used.
     """
     parse, needed, optional = SOURCES[kind]
-    paced = tuple(name for name in PACE if not (kind == "runs" and name == _OF_RUNS))
-    known = (*needed, *optional, *paced, "partition")
+    paced = () if kind == _UNPACED else PACE
+    known = dict.fromkeys((*needed, *optional, *paced, *(() if kind == _UNPACED else ("partition",))))
     for name in options:
         if name not in known:
             raise UnknownNameError(f"option of a trigger of kind {kind!r}:", name, known)
@@ -80,6 +80,11 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
     partition = None if "partition" in optional else given.get("partition")
     if partition is not None:
         check_template(partition, FIELDS)
+    if partition is not None and "concurrency" in given:
+        raise OptionError(
+            "partition and concurrency exclude each other: each says which runs go one after the other",
+            hint="Keep partition, or concurrency with by.",
+        )
     return Draft(source, Pace.parse(**{name: given[name] for name in paced if name in given}), filter, partition)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.ids import new_id
-from mainspring.domain.pace import Pace
+from mainspring.domain.pace import Held, Mark, Pace
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.triggers import RefuseArrival
@@ -76,8 +76,8 @@ def test_what_is_held_and_remembered_is_told_by_key(store, clock):
     assert [(group.by_key, group.number) for group in groups] == [("x", 2), ("y", 1)]
     assert groups[0].due_at < groups[1].due_at
     held, mark = reads.held_before(store.reader, HOOK, "x")
-    assert (held[0], mark is not None) == (2, True)
-    assert reads.held_before(store.reader, HOOK, "none") == ((0, None, None), None)
+    assert (held.number, mark.counted_at) == (2, clock.now() - 2_000)
+    assert reads.held_before(store.reader, HOOK, "none") == (Held(), Mark())
 
 
 def test_run_names_the_deliveries_that_started_it(store):

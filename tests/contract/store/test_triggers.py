@@ -101,8 +101,34 @@ def test_a_value_that_is_refused_is_kept_and_starts_nothing(store):
     command = taking_in(store, "k", refused="no such field", start=None)
     answer = store.twice(command)
     assert answer == TakenIn(command.id, _D.REFUSED, None, first=True, note="no such field")
-    assert store.do(taking_in(store, "k")).state is _D.REFUSED
+    again = taking_in(store, "k", refused="no such field", start=None)
+    assert store.do(again) == TakenIn(command.id, _D.REFUSED, None, first=False, note="no such field")
     assert store.ids() == []
+
+
+@pytest.mark.parametrize("body_hash", ["h", "corrected"])
+def test_what_was_refused_for_its_value_counts_once_it_fits(store, body_hash):
+    """New code or a corrected body: the same key starts its run, once, and what was refused stays to be seen."""
+    bad = taking_in(store, "k", refused="no such field", start=None)
+    store.do(bad)
+    good, late = taking_in(store, "k", body_hash=body_hash), taking_in(store, "k", body_hash=body_hash)
+    assert store.twice(good) == TakenIn(good.id, _D.STARTED, good.start.id, first=True)
+    assert store.do(late) == TakenIn(good.id, _D.STARTED, good.start.id, first=False)
+    assert listed(store) == [(f"k#{bad.id}", "refused"), ("k", "started")]
+    assert reads.seen(store.reader, HOOK, "k") == good.id
+    filtered = taking_in(store, "f", refused="no such field", start=None)
+    store.do(filtered)
+    assert reads.seen(store.reader, HOOK, "f") is None
+    assert state_of(store.do(taking_in(store, "f", filtered=True))) is _D.RECEIVED
+
+
+def test_a_full_queue_leaves_what_was_refused_as_it_was(store):
+    """Busy changes nothing: the key is still there when it comes again."""
+    store.do(taking_in(store, "k", refused="no such field", start=None))
+    store.do(SetQueue("default", max_backlog=1))
+    store.do(taking_in(store, "first"))
+    assert store.do(taking_in(store, "k")).code == "busy"
+    assert listed(store) == [("k", "refused"), ("first", "started")]
 
 
 def refused(delivery, **options):

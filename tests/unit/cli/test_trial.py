@@ -2,11 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from mainspring.cli.sample_event import read_sample
 from mainspring.domain.errors import OptionError
+from mainspring.domain.pace import Pace
+from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.triggers import TakeIn, TriggerRow
 from tests.hook_samples import FOLDER, SECRET, signed_sample
 
 CODE = """
@@ -59,6 +65,11 @@ def inbox(file: ms.File): ...
 @ms.on.event("typed")
 @ms.task
 def typed(build: Build): ...
+
+
+@ms.on.event("sorted", filter=lambda event: event.data["id"] != "none")
+@ms.task
+def fitted(build: Build): ...
 """
 
 
@@ -102,10 +113,18 @@ def test_event_that_where_does_not_want_ends_with_9(cli, project) -> None:
 
 
 def test_faults_are_told_with_their_path(cli, project) -> None:
-    """Wrong types inside the value, and what the template of the pace does not find."""
+    """Wrong types inside the value, and what is missing."""
     found = trial(cli, "typed", '{"id": "seven"}', code=9)
+    assert found["state"] == "failed"
     assert any("build.id" in fault for fault in found["faults"])
-    assert "{id} has no value here" in trial(cli, "bot", '{"branch": "main"}', code=9)["sentence"]
+    assert "$: 'id' is missing" in trial(cli, "bot", '{"branch": "main"}', code=9)["sentence"]
+
+
+def test_filter_is_asked_before_anything_has_to_fit(cli, project) -> None:
+    """As it is in a worker: what it does not want may look like anything."""
+    assert trial(cli, "fitted", '{"id": "none"}', code=9)["state"] == "filtered"
+    assert trial(cli, "fitted", '{"id": "seven"}', code=9)["state"] == "failed"
+    assert trial(cli, "fitted", '{"id": 7}')["state"] == "started"
 
 
 def test_signed_sample_is_checked_and_filtered(cli, project) -> None:
@@ -200,3 +219,22 @@ def test_triggers_are_numbered_as_they_are_written(cli, project) -> None:
     assert trial(cli, "bot/event#4", "{}")["state"] == "started"
     starts = cli("auto", "graph", "--json").json["nodes"][0]["starts"]
     assert starts == ["event a", "event b", "event c", "event d"]
+
+
+def test_pace_is_judged_on_what_the_store_remembers(cli, project, stage) -> None:
+    """A key that counted just now is dropped, one that is held is told; the trial itself changes nothing of it."""
+    (project / "code.py").write_text(
+        "import mainspring as ms\n"
+        '@ms.on.event("a", dedup="1h", by="{data.id}")\n@ms.on.event("b", debounce="1h")\n@ms.task\ndef bot(id: int): ...\n'
+    )
+    trigger = msgspec.json.encode({"source": {"type": "event", "name": "a"}})
+    rows = tuple(TriggerRow(f"bot/{end}", "bot", "event", trigger) for end in ("event", "event#2"))
+    stage.do(Announce("code", (AutomationRow("bot", "task", 1, "f", b"{}"),), (), rows))
+    run = StartRun(id="r_1", automation="bot", kind="task", version=1, input=b"{}", codec="json", trigger="t")
+    came: dict[str, Any] = {"body_hash": "h", "body": b"{}"}
+    stage.do(TakeIn(id="d_1", trigger="bot/event", key="k", by="7", pace=Pace(dedup=3_600_000), start=run, **came))
+    stage.do(TakeIn(id="d_2", trigger="bot/event#2", key="k", pace=Pace(debounce=3_600_000), **came))
+    for _ in range(2):
+        assert trial(cli, "bot/event", '{"id": 7}', code=9)["state"] == "dropped"
+        assert trial(cli, "bot/event", '{"id": 8}')["state"] == "started"
+        assert "1 delivery is held already" in trial(cli, "bot/event#2", '{"id": 7}')["facts"]["pace"]

@@ -6,6 +6,7 @@ import mainspring.engine.sending as sending
 import mainspring.engine.step_context as ms
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.step_context import STEP, NotInStepError, StepContext
+from mainspring.engine.step_lock import lock
 
 CALLS = {
     "idempotency_key()": ms.idempotency_key,
@@ -13,6 +14,7 @@ CALLS = {
     "checkpoint()": lambda: ms.checkpoint(1),
     "last_checkpoint()": ms.last_checkpoint,
     "progress()": lambda: ms.progress(1),
+    "lock()": lambda: lock("l"),
     "log.info": lambda: ms.log.info("x"),
     "publish()": lambda: sending.publish("paid"),
     "send()": lambda: sending.send("orders/eu", 1),

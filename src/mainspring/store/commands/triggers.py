@@ -30,8 +30,8 @@ class TriggerRow(msgspec.Struct, frozen=True):
 class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     """Store what arrived and, without a filter, let its pace decide at once. Answer: TakenIn, Refused other_body | no_trigger | busy.
 
-    A key counts once for its trigger. `body`, `data` and `headers` are sealed. `start` = the run that it starts, if it may.
-    `refused` = why it may not count (it is kept all the same, for people to see).
+    A key counts once for its trigger; one whose value was refused counts when it fits. `body`, `data` and `headers` are sealed.
+    `start` = the run that it starts, if it may. `refused` = why it may not count (it is kept all the same, for people to see).
     """
 
     id: str

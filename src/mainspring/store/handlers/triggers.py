@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -75,7 +76,8 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
     c = command
     tx.hold("delivery", c.trigger, c.key)
     known = tx.one("find_delivery", (c.trigger, c.key))
-    if known is not None:
+    # What was refused for its value started nothing: it counts once it fits, as after new code or a corrected body.
+    if known is not None and (known[1] != DeliveryState.REFUSED or c.refused is not None):
         return _known(tx, command, known)
     found = tx.one("find_trigger", (c.trigger,))
     if found is None:
@@ -86,14 +88,14 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
         tx.detail(found[0], "refused:value")
         return TakenIn(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
     if c.filtered:
-        _insert(tx, command, Ruling(DeliveryState.RECEIVED), None)
+        _insert(tx, command, Ruling(DeliveryState.RECEIVED), None, is_again=known is not None)
         tx.ready = True
         return TakenIn(c.id, DeliveryState.RECEIVED, None, first=True)
     ruling = pass_on(tx, c.trigger, c.by, c.pace, c.start)
     if isinstance(ruling, Refused):
         return ruling
     run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
-    _insert(tx, command, ruling, run)
+    _insert(tx, command, ruling, run, is_again=known is not None)
     return TakenIn(c.id, ruling.state, run, first=True, note=ruling.note)
 
 
@@ -157,7 +159,12 @@ def _start(tx: Transaction, start: StartRun | None, ruling: Ruling) -> Ruling | 
 def read_mark(tx: Transaction, trigger: str, by: str) -> Mark:
     """Return what is remembered of a key."""
     row = tx.one("read_pace", (trigger, by))
-    return Mark() if row is None else Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
+    return Mark() if row is None else mark_of(row)
+
+
+def mark_of(row: Sequence[Any]) -> Mark:
+    """Return the mark of a row of `read_pace`."""
+    return Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
 
 
 def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -> None:
@@ -168,8 +175,10 @@ def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -
     )
 
 
-def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> None:
+def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None, *, is_again: bool = False) -> None:
     filtered = int(c.filtered and ruling.state is DeliveryState.RECEIVED)
+    if is_again:
+        tx.change("forget_source", (c.trigger, c.key))
     what = (
         c.id,
         c.trigger,

@@ -4,8 +4,10 @@ from typing import Any
 
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.ids import new_id
+from mainspring.domain.pace import Held, Mark
 from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader
+from mainspring.store.handlers.triggers import mark_of
 from mainspring.store.trigger_views import (
     Arrived,
     ArrivedSince,
@@ -74,9 +76,9 @@ def delivered_for(reader: Reader, run: str, limit: int = 20) -> list[DeliveryRow
 
 
 def seen(reader: Reader, trigger: str, key: str) -> str | None:
-    """Return the delivery that came for a trigger under this key."""
+    """Return the delivery that counts for a trigger under this key; one that was refused does not."""
     rows = reader.read("find_delivery", (trigger, key))
-    return str(rows[0][0]) if rows else None
+    return str(rows[0][0]) if rows and rows[0][1] != DeliveryState.REFUSED else None
 
 
 def arrived_since(reader: Reader, since_at: int) -> ArrivedSince:
@@ -146,10 +148,10 @@ def run_of_key(reader: Reader, automation: str, key: str, now: int) -> str | Non
     return str(rows[0][0]) if rows else None
 
 
-def held_before(reader: Reader, trigger: str, by: str) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
-    """Return what a pace would look at for a key: the fields of domain.pace.Held, and those of its Mark, if there is one."""
-    mark = reader.read("read_pace", (trigger, by))
-    return reader.read("count_held", (trigger, by))[0], mark[0] if mark else None
+def held_before(reader: Reader, trigger: str, by: str) -> tuple[Held, Mark]:
+    """Return what a pace would look at for a key: what it holds of it, and what it remembers."""
+    held, marks = reader.read("count_held", (trigger, by)), reader.read("read_pace", (trigger, by))
+    return Held(*held[0]), mark_of(marks[0]) if marks else Mark()
 
 
 def _gathering(row: tuple[Any, ...], ends: list[GatheredView]) -> GatheringView:

@@ -1,0 +1,149 @@
+"""Triggers as they are declared: by decorators and in tables of TOML, with what is refused and where."""
+
+from typing import Any
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.errors import DefinitionError, MainspringError, OptionError, UnknownNameError
+from mainspring.domain.listening import OnEvent, OnRun, OnRuns
+from mainspring.domain.pace import Pace
+from mainspring.engine.registry import Registry
+from mainspring.engine.scripts import load_scripts
+from mainspring.engine.trigger_draft import SOURCES, draft_of, drafts_in, named
+
+
+@pytest.fixture
+def registry():
+    with Registry() as made:
+        yield made
+
+
+def test_decorators_are_stacked_above_and_below(registry):
+    """Each is one trigger, in the order in which they are written; the second of a kind is numbered."""
+
+    def yes(event: ms.Event) -> bool:
+        return True
+
+    @ms.on.run("load", state=["failed", "cancelled"])
+    @ms.task
+    @ms.on.event("paid", where={"a": 1}, filter=yes, rate="1/s", partition="{key}")
+    @ms.on.event("sent", debounce="5s", within="1m", by="{data.id}")
+    def work(event: ms.Event) -> None: ...
+
+    triggers = work.definition.triggers
+    assert list(triggers) == ["run", "event", "event#2"]
+    assert triggers["event"].source == OnEvent(name="paid", where={"a": 1})
+    assert (triggers["event"].filtered, triggers["event"].partition) == (True, "{key}")
+    assert triggers["event#2"].pace == Pace(by="{data.id}", debounce=5_000, within=60_000)
+    assert triggers["run"].source == OnRun(automation="load", states=("cancelled", "failed"))
+    assert (work.filter_of("event"), work.filter_of("event#2"), work.filter_of("none")) == (yes, None, None)
+
+
+def test_runs_are_gathered_without_a_pace(registry):
+    """They start once by themselves."""
+
+    @ms.on.runs(["a", "b"], per="key", within="2h")
+    @ms.workflow
+    async def report(run: ms.Run) -> None: ...
+
+    assert report.definition.triggers["runs"].source == OnRuns(automations=("a", "b"), per="key", within=7_200_000)
+    with pytest.raises(UnknownNameError, match="'debounce'"):
+        draft_of("runs", {"automations": ["a", "b"], "debounce": "1s"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        ("event", {}, "a trigger of kind 'event' needs name"),
+        ("event", {"name": "e", "were": {}}, "Did you mean 'where'"),
+        ("event", {"name": "e", "debonce": "1s"}, "Did you mean 'debounce'"),
+        ("event", {"name": "e", "partition": "{other}"}, "other"),
+        ("event", {"name": "e", "by": "{data.id"}, "data.id"),
+        (
+            "event",
+            {"name": "e", "partition": "{key}", "concurrency": 2},
+            "partition and concurrency exclude each other",
+        ),
+        ("run", {"automation": "a", "state": "done"}, "no run ends as 'done'"),
+        ("runs", {"automations": ["a"]}, "two or more"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(kind, options, said):
+    """An option that is none shows the nearest."""
+    with pytest.raises(MainspringError, match=said.replace("(", r"\(")) as refused:
+        draft_of(kind, options)
+    assert refused.value.hint or "Did you mean" in str(refused.value)
+
+
+def test_two_ways_to_order_runs_exclude_each_other(registry):
+    """A partition of the definition would win in silence."""
+
+    @ms.on.event("e", concurrency=1)
+    @ms.task(partition="{id}")
+    def work(id: str) -> None: ...
+
+    with pytest.raises(DefinitionError, match="'work' has a partition, and its trigger 'event'"):
+        _ = work.definition
+
+
+def test_step_takes_no_trigger():
+    """Only what can start does."""
+    with pytest.raises(DefinitionError, match="cannot start by itself"):
+        ms.on.event("e")(ms.step(lambda: None))
+
+
+def test_tables_of_toml_are_the_same_triggers():
+    """One table, or several of a kind; dashes stand for underscores; none and off are left out."""
+    found = drafts_in(
+        {
+            "event": {"name": "paid", "where": {"a": 1}, "rate": "5/m"},
+            "run": [{"automation": "a"}, {"automation": "b", "state": "any"}],
+            "runs": {"automations": ["a", "b"], "within": "2h"},
+        }
+    )
+    assert [end for end, _ in named(found)] == ["event", "run", "run#2", "runs"]
+    assert found[0] == draft_of("event", {"name": "paid", "where": {"a": 1}, "rate": "5/m"})
+    with pytest.raises(OptionError, match="event is not a table"):
+        drafts_in({"event": "paid"})
+
+
+def test_every_kind_is_a_decorator_and_a_table():
+    """The same words in both."""
+    assert set(SOURCES) <= set(dir(ms.on))
+
+
+def loaded(tmp_path, text: str) -> Any:
+    (tmp_path / "scripts.toml").write_text(text)
+    return load_scripts(tmp_path / "scripts.toml")
+
+
+def test_script_has_triggers(tmp_path):
+    """It reads the event from its standard input."""
+    scripts, problems = loaded(
+        tmp_path,
+        '[script.keep]\ncmd = ["cat"]\n[script.keep.event]\nname = "paid"\n'
+        '[[script.keep.run]]\nautomation = "a"\n[[script.keep.run]]\nautomation = "b"\n',
+    )
+    assert problems == []
+    triggers = scripts[0].definition.triggers
+    assert list(triggers) == ["event", "run", "run#2"]
+    assert {trigger.reading.how for trigger in triggers.values()} == {"stdin"}
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('[script.keep.event]\nname = "e"\nwere = 1\n', "Did you mean 'where'"),
+        ("[script.keep.event]\n", "needs name"),
+        ('[script.keep.evnt]\nname = "e"\n', "Did you mean 'event'"),
+        ('[script.keep.event]\nname = "e"\nbatch = 0\n', "batch=0"),
+    ],
+)
+def test_wrong_table_of_a_script_is_a_problem_with_its_place(tmp_path, table, said):
+    """The other scripts of the file are loaded."""
+    scripts, problems = loaded(tmp_path, f'[script.keep]\ncmd = "cat"\n{table}[script.other]\ncmd = "true"\n')
+    assert [script.name for script in scripts] == ["other"]
+    (problem,) = problems
+    assert said in f"{problem.what}\n{problem.how}"
+    assert "scripts.toml" in problem.where

@@ -1,0 +1,130 @@
+"""Which automations start which: cycles are found and taken apart, and a path belongs to one webhook."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mainspring as ms
+from mainspring.domain.listening import OnRun, OnRuns
+from mainspring.domain.trigger import Trigger
+from mainspring.engine.registry import Registry
+from mainspring.engine.upstream import cycle_in, refused_triggers, upstream_of
+
+NAMES = "abcdef"
+
+
+@st.composite
+def graphs(draw: Any) -> dict[str, list[str]]:
+    """Any graph of up to six automations; some of what they listen to is not known here."""
+    known = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))
+    return {name: draw(st.lists(st.sampled_from([*NAMES, "elsewhere"]), unique=True, max_size=3)) for name in known}
+
+
+def reaches_itself(graph: dict[str, list[str]], name: str) -> bool:
+    """By trying every way."""
+    seen: set[str] = set()
+    found = list(graph[name])
+    while found:
+        one = found.pop()
+        if one == name:
+            return True
+        if one not in seen:
+            seen.add(one)
+            found += graph.get(one, [])
+    return False
+
+
+@given(graphs())
+def test_cycle_is_found_if_there_is_one(graph):
+    """And what is found is one: each starts the next, from the first to the first."""
+    cycle = cycle_in(graph)
+    assert (cycle is not None) == any(reaches_itself(graph, name) for name in graph)
+    if cycle is not None:
+        assert cycle[0] == cycle[-1]
+        assert len(set(cycle)) == len(cycle) - 1
+        for starter, started in itertools.pairwise(cycle):
+            assert starter in graph[started], "written from who ends to who is started"
+
+
+def test_upstream_is_each_once_in_its_order():
+    """Of single runs and of several."""
+    sources = [OnRun(automation="b"), OnRuns(automations=("a", "b", "c")), OnRun(automation="d")]
+    assert upstream_of(Trigger(source=source) for source in sources) == ["b", "a", "c", "d"]
+
+
+def chained(graph: dict[str, list[str]]) -> Registry:
+    """Automations that listen to each other's ends."""
+    with Registry() as registry:
+        for name, others in graph.items():
+            made: Any = ms.task(name=name)(lambda: None)
+            for other in others:
+                made = ms.on.run(other)(made)
+            if len(others) > 1:
+                ms.on.runs(others)(made)
+    return registry
+
+
+@given(graphs())
+def test_what_is_left_has_no_cycle(graph):
+    """Who is in one starts by no run's end any more; everybody else keeps what he had."""
+    registry = chained(graph)
+    problems = list(refused_triggers(registry))
+    left = {one.name: upstream_of(one.definition.triggers.values()) for one in registry}
+    assert cycle_in(left) is None
+    in_cycles = {name for name in graph if reaches_itself(graph, name)}
+    assert bool(problems) == bool(in_cycles)
+    for name, others in graph.items():
+        assert left[name] in ([], others)
+        assert name in in_cycles or left[name] == others
+
+
+def test_cycle_is_told_with_its_place():
+    """All of its names, and the place of one of them."""
+    (problem,) = refused_triggers(chained({"a": ["b"], "b": ["a"]}))
+    assert problem.what == "these start each other for ever: a -> b -> a"
+    assert "test_upstream.py" in problem.where
+    (own,) = refused_triggers(chained({"a": ["a"]}))
+    assert own.what.endswith("a -> a")
+
+
+def test_path_belongs_to_the_first():
+    """The second webhook on it is taken off and told where the first is."""
+    with Registry() as registry:
+        for name, path in (("a", "/in"), ("b", "/in"), ("c", "/other")):
+            ms.on.webhook(path, verify="none")(ms.task(name=name)(lambda: None))
+    (problem,) = refused_triggers(registry)
+    assert "/in is that of 'a'" in problem.what
+    assert {one.name: len(one.definition.triggers) for one in registry} == {"a": 1, "b": 0, "c": 1}
+
+
+def test_path_twice_in_one_automation_is_told():
+    """The first keeps it."""
+    with Registry() as registry:
+        ms.on.webhook("/in", verify="none")(ms.on.webhook("/in", verify="none")(ms.task(name="a")(lambda: None)))
+    (problem,) = refused_triggers(registry)
+    assert "/in is that of 'a'" in problem.what
+    assert list(registry.get("a").definition.triggers) == ["webhook"]
+
+
+def test_problems_are_found_when_a_project_is_loaded(tmp_path):
+    """Everything else is loaded."""
+    (tmp_path / "work.py").write_text(
+        "import mainspring as ms\n"
+        "@ms.on.run('b')\n@ms.task\ndef a() -> None: ...\n"
+        "@ms.on.run('a')\n@ms.task\ndef b() -> None: ...\n"
+        "@ms.on.run('b')\n@ms.task\ndef c() -> None: ...\n"
+    )
+    registry = Registry.load([tmp_path / "work.py"])
+    (problem,) = registry.problems
+    assert "for ever" in problem.what
+    assert "work.py" in problem.where
+    assert [len(registry.get(name).definition.triggers) for name in "abc"] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("graph", [{}, {"a": []}, {"a": ["elsewhere"]}])
+def test_no_dependencies_are_no_problem(graph):
+    """What is not known here may be announced by another worker."""
+    assert list(refused_triggers(chained(graph))) == []

@@ -1,0 +1,139 @@
+"""The desk at which attempts get their locks: who is next, and what becomes of a lock that nobody waits for any more."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mainspring.domain.errors import ConflictError, StoreUnavailableError
+from mainspring.resources.locks import LockDesk, LockHeldError
+from mainspring.store.commands.automations import ReleaseLock, TakeLock
+from mainspring.store.commands.results import DONE, Numbered, Refused
+from mainspring.testing import FakeClock, VirtualLoop
+
+HELD = Refused("held", "lock 'l' is held by somebody since 1")
+
+
+class Store:
+    """Keeps what it is told; the test answers."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Any, Any]] = []
+
+    def submit(self, command: Any, on_done: Any) -> None:
+        self.sent.append((command, on_done))
+
+    def answer(self, result: Any) -> Any:
+        """Answer the oldest command, and return it."""
+        command, on_done = self.sent.pop(0)
+        on_done(result)
+        return command
+
+
+class Scene:
+    """A desk, its store, and what each attempt was told."""
+
+    def __init__(self) -> None:
+        self.loop = VirtualLoop(FakeClock())
+        self.store = Store()
+        self.desk = LockDesk(self.store, self.loop)  # type: ignore[arg-type]
+        self.told: list[tuple[str, int | BaseException]] = []
+
+    def ask(self, owner: str, within_s: float = 60.0, name: str = "l") -> None:
+        self.desk.ask(owner, name, within_s, lambda result: self.told.append((owner, result)))
+
+    def pass_time(self, seconds: float) -> None:
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene()
+    yield made
+    made.loop.close()
+
+
+def test_lock_is_asked_for_until_it_is_had(scene: Scene) -> None:
+    """While it is held the desk asks again with pauses that grow, but not beyond half a second."""
+    scene.ask("a")
+    for _ in range(8):
+        assert isinstance(scene.store.answer(HELD), TakeLock)
+        scene.pass_time(0.5)
+    assert scene.told == []
+    scene.store.answer(Numbered(7))
+    assert scene.told == [("a", 7)]
+
+
+def test_patience_has_an_end(scene: Scene) -> None:
+    """The last question comes when the time is over; then it is told who holds the lock."""
+    scene.ask("a", within_s=0.2)
+    while not scene.told:
+        scene.store.answer(HELD)
+        scene.pass_time(0.1)
+    ((_, error),) = scene.told
+    assert isinstance(error, LockHeldError)
+    assert "held by somebody" in str(error)
+    scene.ask("a")
+    assert len(scene.store.sent) == 1, "it may ask again"
+
+
+def test_lock_that_is_granted_too_late_is_let_go(scene: Scene) -> None:
+    """The attempt ended while the store was asked: nobody is told, and the lock is free again."""
+    scene.ask("a")
+    scene.desk.let_go("a")
+    scene.store.answer(Numbered(3))
+    assert scene.store.answer(DONE) == ReleaseLock("l", 3)
+    assert scene.told == []
+
+
+def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -> None:
+    """Those it has and those it waits for; another attempt's stay."""
+    for owner, name, token in (("a", "l", 1), ("a", "m", 2), ("b", "n", 3)):
+        scene.ask(owner, name=name)
+        scene.store.answer(Numbered(token))
+    scene.ask("a", name="o")
+    scene.store.answer(HELD)
+    scene.desk.let_go("a")
+    scene.pass_time(5)
+    assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), ReleaseLock("m", 2)]
+
+
+def test_who_waits_longest_here_is_next(scene: Scene) -> None:
+    """The lock is asked for in the same breath in which it is let go: no pause is waited out."""
+    scene.ask("a")
+    scene.store.answer(Numbered(1))
+    for owner in ("b", "c"):
+        scene.ask(owner)
+        scene.store.answer(HELD)
+    scene.desk.let_go("a", "l")
+    assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), TakeLock("l", "b")]
+
+
+def test_error_of_the_store_is_told(scene: Scene) -> None:
+    """It is not asked again: the store tries by itself as long as that helps."""
+    scene.ask("a")
+    fault = StoreUnavailableError("closed")
+    scene.store.answer(fault)
+    assert scene.told == [("a", fault)]
+    assert scene.store.sent == []
+
+
+def test_second_wish_of_one_attempt_is_refused(scene: Scene) -> None:
+    """It would wait for itself."""
+    scene.ask("a")
+    scene.ask("a")
+    assert isinstance(scene.told[0][1], ConflictError)
+
+
+def test_closed_desk_says_and_sends_nothing(scene: Scene) -> None:
+    """The process ends: its session's end frees what is held."""
+    scene.ask("a")
+    scene.store.answer(Numbered(1))
+    scene.ask("b")
+    scene.store.answer(HELD)
+    scene.desk.close()
+    scene.desk.let_go("a")
+    scene.ask("c")
+    scene.pass_time(5)
+    assert scene.store.sent == []
