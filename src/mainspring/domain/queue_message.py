@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import OptionError
-from mainspring.domain.key import plain_key
+from mainspring.domain.key import LONGEST_KEY, plain_key
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.template import expand_template, fields_of
 from mainspring.domain.text import escape
@@ -53,7 +53,7 @@ def arrival_of(queue: Queue, message: QueueMessage) -> Arrival:
 
 def shown_as(message: QueueMessage) -> Arrival:
     """Return what people are shown of a message that cannot be taken in."""
-    headers = {**_headers(message), "message-id": escape(message.id, _LONGEST_KEY)}
+    headers = {**_headers(message), "message-id": escape(message.id, LONGEST_KEY)}
     return Arrival(
         key="-",
         body=message.body,
