@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.acceptance.engine_world import Engine, World
 from tests.acceptance.sealing_codec import Keystream, codec
 
 pytestmark = pytest.mark.asyncio
+_WIDE = "".join(chr(0x20000 + random.Random(place).randrange(40_000)) for place in range(1_000))
+"""More bytes than PostgreSQL finds a row by, and no compression makes them fewer."""
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -108,6 +111,25 @@ async def test_event_starts_whom_it_concerns(world, registry, seen):
         ],
         key=repr,
     )
+
+
+@pytest.mark.parametrize("value", ["n\0ul", _WIDE, "\x1b[31m" * 300], ids=["nul", "wide", "escapes"])
+async def test_no_value_in_a_template_keeps_an_event_from_its_run(world, registry, seen, value):
+    """Keys of paces and partitions are filled from data, whatever that holds; both stores find what they are given again."""
+
+    @ms.on.event("paid", by="{data.shop}", throttle="1ms")
+    @ms.task
+    def by_key(event: ms.Event) -> None:
+        seen.append(("by", event.data["shop"]))
+
+    @ms.on.event("paid", partition="{data.shop}")
+    @ms.task
+    def in_turn(event: ms.Event) -> None:
+        seen.append(("partition", event.data["shop"]))
+
+    async with world.engine(registry) as engine:
+        await engine.app.publish("paid", {"shop": value})
+        assert sorted(await seen.of(engine, 2)) == [("by", value), ("partition", value)]
 
 
 async def test_events_still_wake_the_runs_that_wait(world, registry, seen):

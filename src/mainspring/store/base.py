@@ -204,7 +204,7 @@ class EngineReads(Protocol):
         ...
 
     def unfinished(self, automation: str) -> list[Unfinished]:
-        """Return the unfinished runs of an automation, oldest first, at most 100."""
+        """Return the unfinished runs of an automation, oldest first, those in line behind all others; at most 100."""
         ...
 
     def pauses(self, automation: str, since_at: int) -> list[Pause]:

@@ -129,7 +129,7 @@ def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
 def test_show_tells_a_failed_run_of_a_gathering_from_one_that_has_not_come(cli, shop) -> None:
     """By how it ended and its id, with which it can be continued."""
     run = shop.begin(EXTRACT)
-    shop.do(Finish(run.id, run.claim, RunState.FAILED, 0, failure=b"{}"))
+    shop.do(Finish(run.id, run.claim, RunState.FAILED, 0))
     (row,) = shop.store.reader.read("list_received", (0, "report/runs", 0, 10))
     gather = Gather(
         trigger="report/runs",

@@ -176,25 +176,29 @@ def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -
 
 
 def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None, *, is_again: bool = False) -> None:
-    filtered = int(c.filtered and ruling.state is DeliveryState.RECEIVED)
     if is_again:
         tx.change("forget_source", (c.trigger, c.key))
-    what = (
-        c.id,
-        c.trigger,
-        c.key,
-        ruling.state.value,
-        ruling.note,
-        filtered,
-        c.name,
-        c.body_hash,
-        c.body,
-        c.data,
-        c.headers,
-    )
-    tx.change(
-        "insert_delivery",
-        (*what, None, c.by, c.verified, run, ruling.due_at, None, c.redelivered, tx.now),
+    tx.change("insert_delivery", row_of(tx, c, ruling, run))
+
+
+def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> tuple[object, ...]:
+    """Return the row of an arrival, as insert_delivery has it."""
+    filtered = int(c.filtered and ruling.state is DeliveryState.RECEIVED)
+    return (
+        *(
+            c.id,
+            c.trigger,
+            c.key,
+            ruling.state.value,
+            ruling.note,
+            filtered,
+            c.name,
+            c.body_hash,
+            c.body,
+            c.data,
+            c.headers,
+        ),
+        *(None, c.by, c.verified, run, ruling.due_at, None, c.redelivered, tx.now),
     )
 
 
