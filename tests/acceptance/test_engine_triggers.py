@@ -229,6 +229,32 @@ async def test_filter_decides_in_the_worker(world, registry, seen):
     assert "ValueError: no amount" in (failed.note or "")
 
 
+class _Mute(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+async def test_whatever_a_filter_raises_its_thread_goes_on(world, registry, seen):
+    """Errors that are no Exception, or cannot be shown, fail their delivery; more of them than there are threads keep nobody waiting."""
+    raised = [KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), SystemExit(3), _Mute(), BaseException()]
+
+    def raises(event: ms.Event) -> bool:
+        if event.n < len(raised):
+            raise raised[event.n]
+        return True
+
+    @ms.on.event("paid", filter=raises)
+    @ms.task
+    def task(n: int, m: int = 0) -> None:
+        seen.append(n)
+
+    async with world.engine(registry) as engine:
+        for n in range(len(raised) + 1):
+            await engine.app.publish("paid", {"n": n})
+        assert await settled(engine, len(raised) + 1) == ["failed"] * len(raised) + ["started"]
+        assert await seen.of(engine, 1) == [len(raised)]
+
+
 async def test_filter_that_hangs_keeps_no_other_from_its_turn(world, registry, seen, monkeypatch):
     """Its delivery fails after a while, its threads are made up for, and the engine ends without waiting for it."""
     monkeypatch.setattr(Filtering, "longest_s", 0.2)

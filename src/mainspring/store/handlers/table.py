@@ -82,6 +82,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     come.TakeIn: triggers.take_in,
     come.RefuseArrival: triggers.refuse_arrival,
     come.Decide: triggers.decide,
+    come.NoteAsked: triggers.note_asked,
     come.LetGo: holding.let_go,
     come.Gather: holding.gather,
     come.Replay: triggers.replay,

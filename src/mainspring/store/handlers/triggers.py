@@ -14,6 +14,7 @@ from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import (
     Decide,
     ForgetSource,
+    NoteAsked,
     RefuseArrival,
     Replay,
     ReportDesk,
@@ -245,6 +246,12 @@ def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
     tx.change("settle_delivery", (ruling.state.value, ruling.note, run, ruling.due_at, c.by, tx.now, c.delivery))
     return TakenIn(c.delivery, ruling.state, run, first=True, note=ruling.note)
+
+
+def note_asked(tx: Transaction, command: NoteAsked) -> Done:
+    """Keep who begins to ask these filters."""
+    tx.change("note_asked", (tx.session or 0, json.dumps(command.deliveries)))
+    return DONE
 
 
 def replay(tx: Transaction, command: Replay) -> TakenIn | Refused:
