@@ -9,7 +9,7 @@ from tests.acceptance.one_project import Project
 
 pytestmark = pytest.mark.timeout(120)
 
-_CODE = '''
+_CODE = """
 import os
 import mainspring as ms
 
@@ -25,7 +25,7 @@ def heard(event: ms.Event) -> None: ...
 @ms.task
 def post(how: str) -> None:
     ms.publish("come", {"how": how})
-'''
+"""
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import mainspring as ms
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.triggers import Replay
+from mainspring.store.handlers import triggers
 from mainspring.store.reads import triggers as reads
 from mainspring.triggers.filtering import Filtering
 from tests.acceptance.engine_world import Engine, World
@@ -227,6 +228,32 @@ async def test_filter_decides_in_the_worker(world, registry, seen):
         failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
     assert sorted(found) == [("large", "b"), ("uneven", "e")]
     assert "ValueError: no amount" in (failed.note or "")
+
+
+@pytest.mark.parametrize("filtered", [False, True], ids=["router", "filter"])
+async def test_a_start_that_the_store_cannot_write_fails_its_delivery(world, registry, seen, monkeypatch, filtered):
+    """It does not come back for ever, and what came with it goes on."""
+    pass_on = triggers.pass_on
+
+    def breaks(tx, trigger, by, pace, start):
+        if start is not None and b"poison" in start.input:
+            raise ValueError("no database takes this")
+        return pass_on(tx, trigger, by, pace, start)
+
+    monkeypatch.setattr(triggers, "pass_on", breaks)
+
+    @ms.on.event("paid", filter=(lambda event: True) if filtered else None)
+    @ms.task
+    def task(id: str) -> None:
+        seen.append(id)
+
+    async with world.engine(registry) as engine:
+        await engine.app.publish("paid", {"id": "poison"})
+        await engine.app.publish("paid", {"id": "a"})
+        assert await settled(engine, 2) == ["failed", "started"]
+        assert await seen.of(engine, 1) == ["a"]
+        failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
+    assert "no database takes this" in (failed.note or "")
 
 
 class _Mute(Exception):

@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import FencedError, MainspringError
+from mainspring.domain.errors import FencedError, MainspringError, NotWrittenError
 from mainspring.domain.file import File, key_of
 from mainspring.store import failpoints
 from mainspring.store.commands.results import Refused
@@ -120,6 +120,9 @@ class FileIntake:
             answer = await self._intake.take_in(self._trigger, arrival)
         except FencedError:
             raise
+        except NotWrittenError as error:
+            seen.put_off(f"it cannot be taken in: {error.message}", self._clock.now() + AGAIN_MS)
+            return
         except MainspringError as error:
             self._hold(f"the store: {error.message}", _STORE_AWAY_MS)
             return

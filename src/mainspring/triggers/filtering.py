@@ -231,6 +231,10 @@ class Filtering:
             return
 
         def answered(result: Any) -> None:
+            failed = deciding.not_written(verdict, result)
+            if failed is not None:
+                self._say(failed)
+                return
             self._done_with(verdict.delivery)
             if isinstance(result, Exception):
                 _LOG.error("the verdict on delivery %s is not kept, and asked for again: %s", verdict.delivery, result)

@@ -14,7 +14,7 @@ import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import FencedError, MainspringError, OptionError, StoreError
+from mainspring.domain.errors import FencedError, MainspringError, NotWrittenError, OptionError, StoreError
 from mainspring.domain.queue_address import Server, server_of
 from mainspring.domain.queue_message import QueueMessage, arrival_of
 from mainspring.domain.queue_source import Queue
@@ -180,6 +180,8 @@ class QueueDesk:
                 answer = await self._intake.take_in(self._trigger, arrival)
             except FencedError:
                 raise
+            except NotWrittenError as error:
+                return self._refused(message, self._plain(error))
             except StoreError as error:
                 self._waits(f"the store: {self._plain(error)}")
                 await self._sleep(self._pause(tries))
