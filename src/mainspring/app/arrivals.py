@@ -16,7 +16,7 @@ from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.router import OffLoop, Router
 
 _LOG = logging.getLogger("mainspring.arrivals")
-_SOON_S = 0.01
+_LOOK_AT_MOST_EVERY_S = 0.01
 """Many changes make one look."""
 _LOOK_EVERY_S = 1.0
 _AGAIN_S = 5.0
@@ -52,6 +52,7 @@ class Arrivals:
         self._make_desk = make_desk
         self._desks: dict[str, tuple[KnownTrigger, asyncio.Task[None]]] = {}
         self._planned = False
+        self._next_at = 0.0
         self._keeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -60,10 +61,10 @@ class Arrivals:
         self._keeping = self._loop.create_task(self._keep())
 
     def changed(self) -> None:
-        """Something may be new in the store."""
+        """Something may be new in the store: looked at now, but not as often as a busy store changes."""
         if not self._planned:
             self._planned = True
-            self._loop.call_later(_SOON_S, self._look)
+            self._loop.call_later(max(self._next_at - self._loop.time(), 0), self._look)
 
     async def close(self) -> None:
         """Take nothing in any more."""
@@ -76,6 +77,7 @@ class Arrivals:
 
     def _look(self) -> None:
         self._planned = False
+        self._next_at = self._loop.time() + _LOOK_AT_MOST_EVERY_S
         self._router.look()
 
     async def _keep(self) -> None:

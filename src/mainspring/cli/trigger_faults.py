@@ -81,7 +81,10 @@ def _of_deliveries(lines: list[TriggerLine]) -> Iterator[Fault]:
         if refused > line.at_the_door:
             number = many(refused - line.at_the_door, "delivery", "deliveries")
             yield Fault("deliveries", f"{number} of {line.name} did not fit and started nothing within a day", see)
-        if line.at_the_door:
+        if line.at_the_door and line.kind == "queue":
+            text = f"{many(line.at_the_door, 'message', 'messages')} of {line.name} left the queue within a day and started nothing"
+            yield Fault("deliveries", text, see)
+        elif line.at_the_door:
             # Anybody can send rubbish to a public address. A sender that is never let in is another thing: its secret is wrong.
             none_came = sum(line.arrived.values()) == refused
             text = f"{many(line.at_the_door, 'request was', 'requests were')} turned away by {line.name} within a day"

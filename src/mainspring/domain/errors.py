@@ -220,12 +220,6 @@ class StoreUnavailableError(StoreError):
     code = "store_unavailable"
 
 
-class NotWrittenError(StoreError):
-    """What was asked cannot be written as it is, while everything else can: trying again does not help."""
-
-    code = "not_written"
-
-
 class StoreTooNewError(StoreError):
     """The store was written by a newer version of this program."""
 

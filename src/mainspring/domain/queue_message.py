@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import OptionError
-from mainspring.domain.key import plain_key
+from mainspring.domain.key import LONGEST_KEY, plain_key
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.template import expand_template, fields_of
 from mainspring.domain.text import escape
@@ -44,11 +44,27 @@ def arrival_of(queue: Queue, message: QueueMessage) -> Arrival:
         key=plain_key(key),
         body=message.body,
         data=_data(queue, message.body),
-        headers={plain_key(name.lower()): escape(value) for name, value in message.headers.items() if name},
+        headers=_headers(message),
         name=escape(message.subject, 200),
         partition=plain_key(partition) if partition else None,
         redelivered=message.redelivered,
     )
+
+
+def shown_as(message: QueueMessage) -> Arrival:
+    """Return what people are shown of a message that cannot be taken in."""
+    headers = {**_headers(message), "message-id": escape(message.id, LONGEST_KEY)}
+    return Arrival(
+        key="-",
+        body=message.body,
+        headers=headers,
+        name=escape(message.subject, 200),
+        redelivered=message.redelivered,
+    )
+
+
+def _headers(message: QueueMessage) -> dict[str, str]:
+    return {plain_key(name.lower()): escape(value) for name, value in message.headers.items() if name}
 
 
 def _data(queue: Queue, body: bytes) -> bytes | None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-from mainspring.domain.errors import FencedError, MainspringError, NotWrittenError
+from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.states import SessionState
-from mainspring.store.base import Changes, CommitReport
+from mainspring.store.base import Changes, CommitReport, NotWrittenError
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.transaction import Transaction
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from mainspring.domain.errors import MainspringError, NotWrittenError
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.text import escape
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.triggers import Decide
 from mainspring.triggers.known import KnownTrigger
 from mainspring.triggers.making import Event, start_of

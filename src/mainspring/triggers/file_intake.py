@@ -10,9 +10,10 @@ import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import FencedError, MainspringError, NotWrittenError
+from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.file import File, key_of
 from mainspring.store import failpoints
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.folder import ChangedError, Folder, Hashing, reason, shown
 from mainspring.triggers.own_thread import OwnThread

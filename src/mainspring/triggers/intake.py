@@ -35,8 +35,20 @@ class TakesIn(Protocol):
         ...
 
 
+class Door(Protocol):
+    """What a door is given that decides itself what it cannot take in."""
+
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        """Return what became of it, or Refused; see TakesIn."""
+        ...
+
+    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+        """Keep what is not taken in, for people to see. Raises as take_in does."""
+        ...
+
+
 class Intake:
-    """A TakesIn over a store; used in `loop`'s thread. `known` is kept up by its owner."""
+    """A Door over a store; used in `loop`'s thread. `known` is kept up by its owner."""
 
     def __init__(self, store: Store, known: KnownTriggers, clock: Clock, sealing: Sealing) -> None:
         self._store = store

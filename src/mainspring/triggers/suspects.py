@@ -36,7 +36,9 @@ class Suspects:
         found = self._reader.read("list_askers", (json.dumps(older),))
         askers = {id: {int(session) for session in asked.split(",")} for id, asked in found}
         everyone = sorted(set().union(*askers.values()))
-        states: dict[int, str] = dict(self._reader.read("list_session_states", (json.dumps(everyone),))) if everyone else {}
+        states: dict[int, str] = (
+            dict(self._reader.read("list_session_states", (json.dumps(everyone),))) if everyone else {}
+        )
         return {id: _deaths([states.get(one) for one in askers.get(id, ())]) for id in older}
 
     def note(self, deliveries: Sequence[str]) -> None:

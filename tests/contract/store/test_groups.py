@@ -7,12 +7,15 @@ from hypothesis import strategies as st
 
 from mainspring.domain.errors import StoreError
 from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.store.commands.automations import SetQueue
+from mainspring.domain.pace import Pace
+from mainspring.domain.states import AttemptState, DeliveryState, FailureReason, OutcomeState, RunState
+from mainspring.store.commands.automations import RetireAutomation, SetQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
 from mainspring.store.commands.runs import Annotate, CancelRun, Claim, Claimed, ParentLink, Release, RunKey
+from mainspring.store.commands.triggers import ForgetSource
+from tests.contract.store.arrivals import announced, deciding, gathering, hook, letting_go, on_run, on_runs, taking_in
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import (
     BOOM,
@@ -32,7 +35,19 @@ TABLES = (
     *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "holds", "facts_taken"),
     *("queues", "rollups", "rollup_details", "outbox", "events"),
 )
-NUMBERED = {"runs", "inbox", "outbox", "events"}
+ARRIVED = ("triggers", "topics", "deliveries", "paces", "gatherings", "gathered")
+NUMBERED = {"runs", "inbox", "outbox", "events", "deliveries"}
+PACES = [
+    Pace(),
+    Pace(),
+    Pace(),
+    Pace(debounce=5),
+    Pace(throttle=5),
+    Pace(batch=2, within=5),
+    Pace(dedup=5),
+    Pace(rate=(1, 5)),
+]
+LEFT = [DeliveryState.FILTERED, DeliveryState.FAILED, DeliveryState.DROPPED, DeliveryState.REFUSED]
 RUNS = 5
 """The first is in a partition, the second has a key, the third watches it and is the fourth's parent; facts lie in the last's inbox."""
 
@@ -40,8 +55,10 @@ RUNS = 5
 def prepared(opener):
     """A worker that owns five runs, always the same ones."""
     store = opener(FakeClock()).open()
-    store.announce("a", "b")
+    store.do(announced(hook("a"), on_run("a", "b", "[]"), on_runs("b", "a", "b")))
     store.do(SetQueue("narrow", max_backlog=1))
+    asked = taking_in(store, "asked", filtered=True, start=None)
+    store.do(*(msgspec.structs.replace(asked, id=f"d{n}", key=f"asked{n}") for n in range(3)))
     first = store.starting(id="r0", partition="p")
     keyed = store.starting(id="r1", run_key=RunKey("k", "h"))
     store.do(first, keyed, *(store.starting("b", id=f"r{n}") for n in (2, 4)))
@@ -63,7 +80,7 @@ def prepared(opener):
 def tables(store):
     """All that is written, with numbers told by their order."""
     found = {}
-    for table in TABLES:
+    for table in (*TABLES, *ARRIVED):
         rows = store.reader.read_text(f"select * from {table}")
         found[table] = [row[1:] for row in sorted(rows)] if table in NUMBERED else sorted(rows, key=repr)
     return found
@@ -80,6 +97,14 @@ def comparable(answer):
 
 def unnumbered(run):
     return msgspec.structs.replace(run, facts=tuple(msgspec.structs.replace(fact, seq=0) for fact in run.facts))
+
+
+def start_of(draw, store, number):
+    """The start that something arrived for."""
+    return store.starting(
+        draw(st.sampled_from("aab")), id=f"n{number}", queue=draw(st.sampled_from(["default", "default", "narrow"])),
+        partition=draw(st.sampled_from([None, None, "p"])), run_key=draw(st.sampled_from([None, None, RunKey("k", "h")])),
+    )  # fmt: skip
 
 
 def command(draw, store, runs, number):
@@ -129,6 +154,23 @@ def command(draw, store, runs, number):
         "halt": lambda: halt(run, rank=rank),
         "release": lambda: Release(run.id, run.claim, rank),
         "cancel": lambda: CancelRun(run.id, f"cmd{number}"),
+        "take in": lambda: taking_in(
+            store, f"k{draw(st.integers(0, 3))}", id=f"t{number}", body_hash=draw(st.sampled_from("hhg")), filtered=flag,
+            pace=draw(st.sampled_from(PACES)), by=draw(st.sampled_from("xy")), start=None if flag else start_of(draw, store, number),
+        ),
+        "decide": lambda: deciding(
+            store, f"d{draw(st.integers(0, 2))}", pace=draw(st.sampled_from(PACES)), start=start_of(draw, store, number)
+        ),
+        "decide not": lambda: deciding(store, f"d{draw(st.integers(0, 2))}", draw(st.sampled_from(LEFT)), note="no"),
+        "let go": lambda: letting_go(
+            store, Pace(debounce=5), f"t{draw(st.integers(0, number))}", by="x", start=store.starting(id=f"n{number}")
+        ),
+        "gather": lambda: gathering(
+            store, f"d{draw(st.integers(0, 2))}", draw(st.sampled_from("ab")), trigger="b/runs", counts=flag, run=run.id,
+            start=store.starting("b", id=f"n{number}"),
+        ),
+        "forget": lambda: ForgetSource("a/webhook", f"k{draw(st.integers(0, 3))}"),
+        "retire": lambda: RetireAutomation("a"),
     }  # fmt: skip
     usual = [
         "outcome",
@@ -143,6 +185,10 @@ def command(draw, store, runs, number):
         "complete",
         "start",
         "start",
+        "take in",
+        "take in",
+        "decide",
+        "decide not",
     ]
     return kinds[draw(st.sampled_from([*usual, *usual, *kinds]))]()
 

@@ -109,6 +109,15 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     assert cli("triggers", "list", "--state", "away", "--json").json == []
 
 
+def test_message_that_left_its_queue_unread_is_urgent(shop) -> None:
+    """No secret is in question there, and nobody sends it again."""
+    source = Queue.parse("nats://broker/orders?subject=orders.new")
+    announce(shop, Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
+    shop.do(ReportDesk("orders/queue", shop.now, None, None))
+    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="orders/queue", why="misfit", note="no key", body=b"x"))
+    assert told(shop) == {"1 message of orders/queue left the queue within a day and started nothing": True}
+
+
 def test_late_gathering_names_what_is_there(shop) -> None:
     """Once its deadline has passed."""
     gather(shop, end_of_extract(shop, RunState.SUCCEEDED), counts=True, deadline_at=shop.now + MINUTE)

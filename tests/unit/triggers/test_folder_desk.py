@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain.errors import FencedError, NotWrittenError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.states import RunState
 from mainspring.store import failpoints
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers import file_intake
 from mainspring.triggers.folder import Listing

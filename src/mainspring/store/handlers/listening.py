@@ -11,20 +11,31 @@ from mainspring.store.transaction import Transaction
 
 _CACHE = "listeners"
 _Listener = tuple[str, Any, int]
+Row = tuple[Any, ...]
 
 
 def tell_of_event(tx: Transaction, event: str, name: str, data: Any) -> None:
     """Let the triggers that listen for an event of this name have it, if its data is what they want."""
-    for trigger, where, filtered in _listeners(tx, "event", name):
-        if event_hash(name, shape_of(where), data) == match_hash(name, where):
-            _insert(tx, trigger, event, event, name, filtered)
+    rows = [
+        _row(tx, trigger, event, event, name, filtered)
+        for trigger, where, filtered in _listeners(tx, "event", name)
+        if event_hash(name, shape_of(where), data) == match_hash(name, where)
+    ]
+    _insert(tx, rows)
 
 
 def tell_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> None:
     """Let the triggers that listen for the end of a run of this automation have it. A run that was continued ends once more."""
-    for trigger, states, filtered in _listeners(tx, "run", automation):
-        if not states or state in states:
-            _insert(tx, trigger, run, f"{run}@{tx.now}", automation, filtered)
+    _insert(tx, rows_of_end(tx, run, automation, state))
+
+
+def rows_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> list[Row]:
+    """Return the deliveries that an end makes, as insert_delivery has them."""
+    return [
+        _row(tx, trigger, run, f"{run}@{tx.now}", automation, filtered)
+        for trigger, states, filtered in _listeners(tx, "run", automation)
+        if not states or state in states
+    ]
 
 
 def forget_listeners(tx: Transaction) -> None:
@@ -44,8 +55,13 @@ def _listeners(tx: Transaction, kind: str, name: str) -> list[_Listener]:
     return found
 
 
-def _insert(tx: Transaction, trigger: str, source: str, key: str, name: str, filtered: int) -> None:
+def _row(tx: Transaction, trigger: str, source: str, key: str, name: str, filtered: int) -> Row:
     delivery = derived_id("d", tx.now, trigger, key)
     what = (delivery, trigger, key, DeliveryState.RECEIVED.value, None, filtered, name, None, None, None, None)
-    if tx.change("insert_delivery", (*what, source, "", None, None, None, None, 0, tx.now)):
-        tx.ready = True
+    return (*what, source, "", None, None, None, None, 0, tx.now)
+
+
+def _insert(tx: Transaction, rows: list[Row]) -> None:
+    for row in rows:
+        if tx.change("insert_delivery", row):
+            tx.ready = True

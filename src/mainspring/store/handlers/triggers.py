@@ -14,7 +14,6 @@ from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import (
     Decide,
     ForgetSource,
-    NoteAsked,
     RefuseArrival,
     Replay,
     ReportDesk,
@@ -177,25 +176,29 @@ def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -
 
 
 def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None, *, is_again: bool = False) -> None:
-    filtered = int(c.filtered and ruling.state is DeliveryState.RECEIVED)
     if is_again:
         tx.change("forget_source", (c.trigger, c.key))
-    what = (
-        c.id,
-        c.trigger,
-        c.key,
-        ruling.state.value,
-        ruling.note,
-        filtered,
-        c.name,
-        c.body_hash,
-        c.body,
-        c.data,
-        c.headers,
-    )
-    tx.change(
-        "insert_delivery",
-        (*what, None, c.by, c.verified, run, ruling.due_at, None, c.redelivered, tx.now),
+    tx.change("insert_delivery", row_of(tx, c, ruling, run))
+
+
+def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> tuple[object, ...]:
+    """Return the row of an arrival, as insert_delivery has it."""
+    filtered = int(c.filtered and ruling.state is DeliveryState.RECEIVED)
+    return (
+        *(
+            c.id,
+            c.trigger,
+            c.key,
+            ruling.state.value,
+            ruling.note,
+            filtered,
+            c.name,
+            c.body_hash,
+            c.body,
+            c.data,
+            c.headers,
+        ),
+        *(None, c.by, c.verified, run, ruling.due_at, None, c.redelivered, tx.now),
     )
 
 
@@ -246,12 +249,6 @@ def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
     tx.change("settle_delivery", (ruling.state.value, ruling.note, run, ruling.due_at, c.by, tx.now, c.delivery))
     return TakenIn(c.delivery, ruling.state, run, first=True, note=ruling.note)
-
-
-def note_asked(tx: Transaction, command: NoteAsked) -> Done:
-    """Keep who begins to ask these filters."""
-    tx.change("note_asked", (tx.session or 0, json.dumps(command.deliveries)))
-    return DONE
 
 
 def replay(tx: Transaction, command: Replay) -> TakenIn | Refused:

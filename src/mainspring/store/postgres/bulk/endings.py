@@ -10,6 +10,7 @@ from mainspring.store.handlers import inbox, listening
 from mainspring.store.handlers.endings import count_end, count_ends
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
+from mainspring.store.postgres.bulk.arrivals import tell
 from mainspring.store.postgres.bulk.kind import Kind, publishes_nothing, run_of
 from mainspring.store.postgres.bulk.outbox import post_all
 from mainspring.store.postgres.transaction import PostgresTransaction
@@ -42,10 +43,17 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
         tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
         _follow(tx, [(*ended[c.run][:2], c.run, c.state) for c in mine])
         for c in mine:
-            automation, _, started_at, heard = ended[c.run]
+            automation, _, started_at, _ = ended[c.run]
             count_end(tx, automation, c.state, started_at, c.reason)
-            if heard:
-                listening.tell_of_end(tx, c.run, automation, c.state)
+        tell(
+            tx,
+            [
+                row
+                for c in mine
+                if ended[c.run][3]
+                for row in listening.rows_of_end(tx, c.run, ended[c.run][0], c.state)
+            ],
+        )
     return [DONE if c.run in ended else None for c in commands]
 
 
@@ -72,9 +80,11 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
             tx.count(automation, steps=len(spans))
             count_ends(tx, automation, RunState.SUCCEEDED, spans)
         watched = {row[0] for row in tx.all("list_watched", (texts([c.run for c in mine]),))}
+        state = RunState.SUCCEEDED
+        tell(
+            tx, [row for c in mine if ended[c.run][3] for row in listening.rows_of_end(tx, c.run, c.automation, state)]
+        )
         for c in mine:
-            if ended[c.run][3]:
-                listening.tell_of_end(tx, c.run, c.automation, RunState.SUCCEEDED)
             if c.run in watched:
                 inbox.tell_watchers(tx, c.run, c.automation, RunState.SUCCEEDED, c.output, None)
     return [DONE if c.run in ended else None for c in commands]

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
 from mainspring.store.commands.runs import Annotate, Complete, Finish, StartRun, Suspend
-from mainspring.store.postgres.bulk import endings, journal, starts
+from mainspring.store.commands.triggers import Decide, TakeIn
+from mainspring.store.postgres.bulk import arrivals, endings, journal, starts
 from mainspring.store.postgres.bulk.kind import Kind
 from mainspring.store.postgres.transaction import PostgresTransaction
 
@@ -20,6 +21,8 @@ FEWEST = 2
 
 KINDS: Final[dict[type, Kind]] = {
     StartRun: starts.STARTS,
+    TakeIn: arrivals.ARRIVALS,
+    Decide: arrivals.DECISIONS,
     SaveAttempt: journal.ATTEMPTS,
     SaveOutcome: journal.OUTCOMES,
     SaveCheckpoint: journal.CHECKPOINTS,
@@ -29,6 +32,8 @@ KINDS: Final[dict[type, Kind]] = {
     Complete: endings.COMPLETIONS,
 }
 """In the order in which one turn answers them."""
+STARTING: Final = frozenset({StartRun, TakeIn, Decide})
+"""What stages runs: their order is kept, so one turn has starts of one kind alone."""
 _PLACES = {kind: place for place, kind in enumerate(KINDS)}
 
 
@@ -109,6 +114,8 @@ def _turns(commands: list[Any], places: list[int]) -> Iterator[list[tuple[type, 
     while places:
         turn: dict[type, list[int]] = {}
         left: list[int] = []
+        starting: type | None = None
+        others_start = False
         last: dict[str, int] = {}
         seen: set[Any] = set()
         for index in places:
@@ -118,7 +125,10 @@ def _turns(commands: list[Any], places: list[int]) -> Iterator[list[tuple[type, 
             run = what.run(command)
             place = _PLACES[kind]
             key = (place, what.key(command))
-            if place < last.get(run, 0) or key in seen:
+            if kind in STARTING:
+                starting = starting or kind
+                others_start |= kind is not starting
+            if place < last.get(run, 0) or key in seen or (others_start and kind in STARTING):
                 last[run] = len(KINDS)  # all that this run has after it waits too
                 left.append(index)
                 continue

@@ -15,20 +15,20 @@ from mainspring.store.postgres.transaction import PostgresTransaction
 _COLUMNS = "tttnttt" + "nttnnt" + "n" + "nnnnn" + "nntb" + "b" + "t" + "ttnt" + "tn" + "t"
 
 
-def _plain(tx: PostgresTransaction, commands: Sequence[StartRun]) -> list[bool]:
-    return [
+def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
+    """Tell whether nothing but its own row comes of a start, and nobody can refuse it."""
+    return (
         not c.here
         and c.parent is None
         and c.run_key is None
         and c.partition is None
         and not is_retired(tx, c.automation)
         and queues.takes_all(tx, c.queue)
-        for c in commands
-    ]
+    )
 
 
-def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[Started | None]:
-    """Stage runs in their order."""
+def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:
+    """Stage plain runs in their order; return the ids of those that were not there before."""
     state = target(Move.STAGE)
     rows = [row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None) for c in commands]
     made = {row[0] for row in tx.all("insert_runs", columns(_COLUMNS, rows))}
@@ -36,6 +36,17 @@ def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[Started | 
         queues.make(tx, queue)
         queues.change_backlog(tx, queue, count)
     tx.ready |= bool(made)
+    return made
+
+
+def _plain(tx: PostgresTransaction, commands: Sequence[StartRun]) -> list[bool]:
+    return [is_plain(tx, c) for c in commands]
+
+
+def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[Started | None]:
+    """Stage runs in their order."""
+    made = stage(tx, commands)
+    state = target(Move.STAGE)
     return [Started(c.id, created=True, state=state) if c.id in made else None for c in commands]
 
 

@@ -1,0 +1,89 @@
+"""What arrives and what is decided, many at a time: where no pace and no key of a run has a say in it."""
+
+from collections.abc import Sequence
+
+from mainspring.domain.pace import Ruling
+from mainspring.domain.states import DeliveryState
+from mainspring.store.commands.triggers import Decide, TakeIn, TakenIn
+from mainspring.store.handlers import listening, triggers
+from mainspring.store.postgres.arrays import columns
+from mainspring.store.postgres.bulk import starts
+from mainspring.store.postgres.bulk.kind import Kind
+from mainspring.store.postgres.transaction import PostgresTransaction
+
+_COLUMNS = "ttttt" + "ntt" + "bbb" + "tttt" + "nt" + "nn"
+_LEFT = frozenset({DeliveryState.FILTERED, DeliveryState.DROPPED, DeliveryState.REFUSED, DeliveryState.FAILED})
+
+
+def _arrive_plainly(tx: PostgresTransaction, commands: Sequence[TakeIn]) -> list[bool]:
+    known = {name: tx.one("find_trigger", (name,)) is not None for name in sorted({c.trigger for c in commands})}
+    return [
+        known[c.trigger]
+        and c.refused is None
+        and (c.filtered or (c.pace.is_plain and c.start is not None and starts.is_plain(tx, c.start)))
+        for c in commands
+    ]
+
+
+def _take_in(tx: PostgresTransaction, commands: list[TakeIn]) -> list[TakenIn | None]:
+    """Store what arrived and start what it starts; a key that is known is left to the handler."""
+    rows = [
+        triggers.row_of(tx, c, Ruling(_state(c)), None if c.filtered or c.start is None else c.start.id)
+        for c in commands
+    ]
+    new = {row[0] for row in tx.all("insert_deliveries", columns(_COLUMNS, rows))}
+    began = [c.start for c in commands if c.id in new and c.start is not None and not c.filtered]
+    if began:
+        starts.stage(tx, began)
+    tx.ready |= bool(new)
+    return [_answer(c) if c.id in new else None for c in commands]
+
+
+def _state(c: TakeIn) -> DeliveryState:
+    return DeliveryState.RECEIVED if c.filtered else DeliveryState.STARTED
+
+
+def _answer(c: TakeIn) -> TakenIn:
+    run = None if c.filtered or c.start is None else c.start.id
+    return TakenIn(c.id, _state(c), run, first=True)
+
+
+def _decide_plainly(tx: PostgresTransaction, commands: Sequence[Decide]) -> list[bool]:
+    return [
+        c.state in _LEFT
+        or (
+            c.state is DeliveryState.STARTED
+            and c.pace.is_plain
+            and c.start is not None
+            and starts.is_plain(tx, c.start)
+        )
+        for c in commands
+    ]
+
+
+def _decide(tx: PostgresTransaction, commands: list[Decide]) -> list[TakenIn | None]:
+    """Move on what was received and start what it starts; what somebody else decided on is left to the handler."""
+    runs = [c.start.id if c.start is not None and c.state is DeliveryState.STARTED else None for c in commands]
+    notes = [None if c.state is DeliveryState.STARTED else c.note for c in commands]
+    rows = [(c.delivery, c.state.value, note, run, c.by) for c, note, run in zip(commands, notes, runs, strict=True)]
+    moved = {row[0] for row in tx.all("settle_deliveries", (*columns("ttttt", rows), tx.now))}
+    began = [
+        c.start for c, run in zip(commands, runs, strict=True) if c.delivery in moved and run and c.start is not None
+    ]
+    if began:
+        starts.stage(tx, began)
+    return [
+        TakenIn(c.delivery, c.state, run, first=True, note=note) if c.delivery in moved else None
+        for c, run, note in zip(commands, runs, notes, strict=True)
+    ]
+
+
+def tell(tx: PostgresTransaction, rows: Sequence[listening.Row]) -> None:
+    """Let those who listen have what they heard, with what is sent next."""
+    if rows:
+        tx.later("insert_deliveries", columns(_COLUMNS, rows))
+        tx.ready = True
+
+
+ARRIVALS = Kind(_take_in, lambda c: (c.trigger, c.key), run=lambda c: str(c.id), plain=_arrive_plainly)
+DECISIONS = Kind(_decide, lambda c: c.delivery, run=lambda c: str(c.delivery), plain=_decide_plainly)
