@@ -79,6 +79,22 @@ with Registry() as REGISTRY:
             raise ms.Permanent("a secret reason")
         return 2 * n
 
+    @ms.on.webhook(
+        "/judged",
+        verify=ms.verify.bearer("S"),
+        respond="result",
+        wait="20s",
+        filter=lambda event: 6 / event.data["n"] > 2,
+    )
+    @ms.task
+    def judged(n: int) -> int:
+        return 2 * n
+
+    @ms.on.webhook("/paced", verify=ms.verify.bearer("S"), respond="result", wait="20s", batch=2, within="1h")
+    @ms.task
+    def paced(events: list[ms.Event]) -> int:
+        return len(events)
+
     @ms.on.webhook("/unset", verify=ms.verify.bearer("NOT_SET"))
     @ms.task
     def unset(event: ms.Event) -> None: ...

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,15 @@ import mainspring as ms
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.triggers import Replay
+from mainspring.store.handlers import triggers
 from mainspring.store.reads import triggers as reads
 from mainspring.triggers.filtering import Filtering
 from tests.acceptance.engine_world import Engine, World
 from tests.acceptance.sealing_codec import Keystream, codec
 
 pytestmark = pytest.mark.asyncio
+_WIDE = "".join(chr(0x20000 + random.Random(place).randrange(40_000)) for place in range(1_000))
+"""More bytes than PostgreSQL finds a row by, and no compression makes them fewer."""
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -108,6 +112,25 @@ async def test_event_starts_whom_it_concerns(world, registry, seen):
         ],
         key=repr,
     )
+
+
+@pytest.mark.parametrize("value", ["n\0ul", _WIDE, "\x1b[31m" * 300], ids=["nul", "wide", "escapes"])
+async def test_no_value_in_a_template_keeps_an_event_from_its_run(world, registry, seen, value):
+    """Keys of paces and partitions are filled from data, whatever that holds; both stores find what they are given again."""
+
+    @ms.on.event("paid", by="{data.shop}", throttle="1ms")
+    @ms.task
+    def by_key(event: ms.Event) -> None:
+        seen.append(("by", event.data["shop"]))
+
+    @ms.on.event("paid", partition="{data.shop}")
+    @ms.task
+    def in_turn(event: ms.Event) -> None:
+        seen.append(("partition", event.data["shop"]))
+
+    async with world.engine(registry) as engine:
+        await engine.app.publish("paid", {"shop": value})
+        assert sorted(await seen.of(engine, 2)) == [("by", value), ("partition", value)]
 
 
 async def test_events_still_wake_the_runs_that_wait(world, registry, seen):
@@ -205,6 +228,58 @@ async def test_filter_decides_in_the_worker(world, registry, seen):
         failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
     assert sorted(found) == [("large", "b"), ("uneven", "e")]
     assert "ValueError: no amount" in (failed.note or "")
+
+
+@pytest.mark.parametrize("filtered", [False, True], ids=["router", "filter"])
+async def test_a_start_that_the_store_cannot_write_fails_its_delivery(world, registry, seen, monkeypatch, filtered):
+    """It does not come back for ever, and what came with it goes on."""
+    pass_on = triggers.pass_on
+
+    def breaks(tx, trigger, by, pace, start):
+        if start is not None and b"poison" in start.input:
+            raise ValueError("no database takes this")
+        return pass_on(tx, trigger, by, pace, start)
+
+    monkeypatch.setattr(triggers, "pass_on", breaks)
+
+    @ms.on.event("paid", filter=(lambda event: True) if filtered else None)
+    @ms.task
+    def task(id: str) -> None:
+        seen.append(id)
+
+    async with world.engine(registry) as engine:
+        await engine.app.publish("paid", {"id": "poison"})
+        await engine.app.publish("paid", {"id": "a"})
+        assert await settled(engine, 2) == ["failed", "started"]
+        assert await seen.of(engine, 1) == ["a"]
+        failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
+    assert "no database takes this" in (failed.note or "")
+
+
+class _Mute(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+async def test_whatever_a_filter_raises_its_thread_goes_on(world, registry, seen):
+    """Errors that are no Exception, or cannot be shown, fail their delivery; more of them than there are threads keep nobody waiting."""
+    raised = [KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), SystemExit(3), _Mute(), BaseException()]
+
+    def raises(event: ms.Event) -> bool:
+        if event.n < len(raised):
+            raise raised[event.n]
+        return True
+
+    @ms.on.event("paid", filter=raises)
+    @ms.task
+    def task(n: int, m: int = 0) -> None:
+        seen.append(n)
+
+    async with world.engine(registry) as engine:
+        for n in range(len(raised) + 1):
+            await engine.app.publish("paid", {"n": n})
+        assert await settled(engine, len(raised) + 1) == ["failed"] * len(raised) + ["started"]
+        assert await seen.of(engine, 1) == [len(raised)]
 
 
 async def test_filter_that_hangs_keeps_no_other_from_its_turn(world, registry, seen, monkeypatch):

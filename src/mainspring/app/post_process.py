@@ -140,6 +140,7 @@ def run_post(serve: Callable[[PostProcess], Awaitable[int]]) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of each change of each file
     set_death_signal(signal.SIGTERM)
     if os.getppid() != handover.parent:  # it died before we asked
         return GONE

@@ -22,6 +22,9 @@ __pycache__/
 
 _SCRIPTS: Final = """\
 # Scripts that are run and watched. Add one: mainspring add script NAME --every 1h -- ./command.sh
+# One that starts by what arrives, and reads it as JSON on its standard input, has a table below its own:
+#   [script.NAME.files]      or .webhook, .queue, .event, .run, .runs: docs/reference/triggers.md
+#   folder = "inbox"
 """
 
 _HELLO_SCRIPT: Final = """

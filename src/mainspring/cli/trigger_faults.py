@@ -11,6 +11,7 @@ from mainspring.cli.words import coarse, many, one_line
 from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
+from mainspring.store.trigger_views import GatheringView
 
 _NOWHERE = Hooks(None, ":0")
 _SHOWN = 5
@@ -81,7 +82,10 @@ def _of_deliveries(lines: list[TriggerLine]) -> Iterator[Fault]:
         if refused > line.at_the_door:
             number = many(refused - line.at_the_door, "delivery", "deliveries")
             yield Fault("deliveries", f"{number} of {line.name} did not fit and started nothing within a day", see)
-        if line.at_the_door:
+        if line.at_the_door and line.kind == "queue":
+            text = f"{many(line.at_the_door, 'message', 'messages')} of {line.name} left the queue within a day and started nothing"
+            yield Fault("deliveries", text, see)
+        elif line.at_the_door:
             # Anybody can send rubbish to a public address. A sender that is never let in is another thing: its secret is wrong.
             none_came = sum(line.arrived.values()) == refused
             text = f"{many(line.at_the_door, 'request was', 'requests were')} turned away by {line.name} within a day"
@@ -91,17 +95,26 @@ def _of_deliveries(lines: list[TriggerLine]) -> Iterator[Fault]:
 
 
 def _late(reader: Reader, now: int) -> Iterator[Fault]:
-    late = [one for one in reads.open_gatherings(reader, limit=1_000) if one.deadline_at < now]
-    for one in late[:_SHOWN]:
-        here = ", ".join(end.automation for end in one.gathered if end.counts) or "nothing"
+    late: dict[str, list[GatheringView]] = {}
+    for one in reads.open_gatherings(reader, limit=1_000):
+        if one.deadline_at < now:
+            late.setdefault(one.trigger, []).append(one)
+    for trigger, found in list(late.items())[:_SHOWN]:
+        first = found[0]
+        names = ", ".join(end.automation for end in first.gathered if end.counts)
+        here = f"only {names} is there" if names else "none of them is there"
+        ended = "".join(f", {end.automation} {end.state}" for end in first.gathered if not end.counts)
+        starts = "" if len(found) == 1 else f" for {len(found)} starts, the first"
         yield Fault(
             "deliveries",
-            f"{one.trigger} waits for runs that are late by {coarse(now - one.deadline_at)}: only {here} is there",
-            f"See what is missing: mainspring triggers show {one.trigger}",
+            f"{trigger} waits for runs that are late{starts} by {coarse(now - first.deadline_at)}: {here}{ended}",
+            f"See what is missing: mainspring triggers show {trigger}",
         )
     if len(late) > _SHOWN:
         yield Fault(
-            "deliveries", f"{len(late) - _SHOWN} more starts wait for runs that are late", "See: mainspring auto graph"
+            "deliveries",
+            f"{len(late) - _SHOWN} more triggers wait for runs that are late",
+            "See: mainspring auto graph",
         )
 
 

@@ -30,11 +30,15 @@ DELIVERY_COLOURS = {
 
 
 class Gathering(msgspec.Struct, frozen=True):
-    """A start that waits. `per` = the slot's time or the run key, `is_late` = its deadline has passed."""
+    """A start that waits. `per` = the slot's time or the run key, `is_late` = its deadline has passed.
+
+    `ended` = how those ended that are missing because they ended otherwise than is waited for.
+    """
 
     per: str
     here: list[str]
     missing: list[str]
+    ended: dict[str, str]
     runs: dict[str, str]
     deadline_at: int
     is_late: bool
@@ -85,6 +89,7 @@ def _gathering(view: "GatheringView", automations: tuple[str, ...], per: str, no
         per=shown,
         here=here,
         missing=[name for name in automations if name not in here],
+        ended={one.automation: one.state for one in view.gathered if not one.counts},
         runs={one.automation: one.run for one in view.gathered},
         deadline_at=view.deadline_at,
         is_late=view.deadline_at < now,
@@ -97,7 +102,10 @@ def gathering_text(one: Gathering, kind: str, now: int, zone: str) -> str:
     until = f"late since {words.moment(one.deadline_at, now, zone)}"
     if not one.is_late:
         until = f"until {words.moment(one.deadline_at, now, zone)}"
-    return f"{kind} {one.per}: {here}{', '.join(one.missing)} missing, {until}"
+    # One that ended otherwise needs a person; one that has not come yet may only need time.
+    ended = "".join(f"{name} {state} ({one.runs[name]}), " for name, state in one.ended.items())
+    awaited = ", ".join(name for name in one.missing if name not in one.ended)
+    return f"{kind} {one.per}: {here}{ended}{f'{awaited} missing, ' if awaited else ''}{until}"
 
 
 def _print_trigger(invocation: Invocation, line: "TriggerLine", limit: int) -> None:

@@ -13,11 +13,11 @@ from mainspring.domain.cloud_event import STRUCTURED, CloudEvent, cloud_event
 from mainspring.domain.errors import OptionError
 from mainspring.domain.hook_body import Unfit, content_type, read_body
 from mainspring.domain.ids import fingerprint
+from mainspring.domain.key import LONGEST_KEY, fits_key, is_key_size
 from mainspring.domain.template import expand_template
 from mainspring.domain.verifier import Bearer, GitHub, GitLab, Slack, Stripe, Unsigned, Verifier
 from mainspring.domain.webhook import Webhook
 
-LONGEST_KEY = 1_000
 _KNOWN_IDS = ("webhook-id", "idempotency-key")
 _NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "x-gitlab-token"})
 
@@ -90,10 +90,10 @@ def _key(
         if not key and not body:
             return Unfit(422, "no_key", "nothing tells this delivery from the next one: send a header Idempotency-Key")
         key = key or fingerprint(body)
-    if len(key) > LONGEST_KEY and webhook.key is None:
+    if not is_key_size(key) and webhook.key is None:
         return fingerprint(key.encode("utf-8", "replace"))
-    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable() or not key.strip():
-        return Unfit(422, "no_key", f"the key of a delivery has 1 to {LONGEST_KEY:,} printable characters")
+    if not fits_key(key) or not key.isprintable() or not key.strip():
+        return Unfit(422, "no_key", f"the key of a delivery has 1 to {LONGEST_KEY:,} printable characters, 2,000 bytes")
     return key
 
 
@@ -124,7 +124,7 @@ def _name(verifier: Verifier, headers: Mapping[str, str], data: Any) -> str:
             name = name or _text(data, "type") or _text(data, "command")
         case _:
             name = _text(data, "type")
-    return name if name.isprintable() and len(name) <= LONGEST_KEY else ""
+    return name if name.isprintable() and is_key_size(name) else ""
 
 
 def _text(data: Any, field: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.ids import derived_id
+from mainspring.domain.key import fits_key
 from mainspring.domain.queue_name import check_queue_name
 from mainspring.domain.sealing import LARGEST_LIMIT
 from mainspring.domain.text import escape, is_plain_line
@@ -97,8 +98,8 @@ def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -
 
 
 def _check(text: str, what: str) -> None:
-    if not isinstance(text, str) or not (0 < len(text) <= LONGEST and is_plain_line(text)):
+    if not isinstance(text, str) or not fits_key(text):
         raise ArgumentError(
             f"{escape(repr(text), 80)} cannot be {what}",
-            hint=f"Use printable characters in one line, at most {LONGEST}.",
+            hint=f"Use printable characters in one line, at most {LONGEST} and 2,000 bytes.",
         )

@@ -7,12 +7,10 @@ import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import OptionError
-from mainspring.domain.ids import fingerprint
+from mainspring.domain.key import LONGEST_KEY, plain_key
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.template import expand_template, fields_of
-from mainspring.domain.text import escape, is_plain_line
-
-_LONGEST_KEY = 1_000
+from mainspring.domain.text import escape
 
 
 class QueueMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -46,21 +44,27 @@ def arrival_of(queue: Queue, message: QueueMessage) -> Arrival:
         key=plain_key(key),
         body=message.body,
         data=_data(queue, message.body),
-        headers={plain_key(name.lower()): escape(value) for name, value in message.headers.items() if name},
+        headers=_headers(message),
         name=escape(message.subject, 200),
         partition=plain_key(partition) if partition else None,
         redelivered=message.redelivered,
     )
 
 
-def plain_key(text: str) -> str:
-    """Return text as a key may be: printable and of at most 1,000 characters; what would not fit is told apart by its hash."""
-    plain = escape(text)
-    return (
-        plain
-        if len(plain) <= _LONGEST_KEY and is_plain_line(plain)
-        else "sha256:" + fingerprint(text.encode("utf-8", "surrogatepass"))
+def shown_as(message: QueueMessage) -> Arrival:
+    """Return what people are shown of a message that cannot be taken in."""
+    headers = {**_headers(message), "message-id": escape(message.id, LONGEST_KEY)}
+    return Arrival(
+        key="-",
+        body=message.body,
+        headers=headers,
+        name=escape(message.subject, 200),
+        redelivered=message.redelivered,
     )
+
+
+def _headers(message: QueueMessage) -> dict[str, str]:
+    return {plain_key(name.lower()): escape(value) for name, value in message.headers.items() if name}
 
 
 def _data(queue: Queue, body: bytes) -> bytes | None:

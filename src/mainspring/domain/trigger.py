@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.domain.errors import ArgumentError, OptionError
 from mainspring.domain.json_schema import misfit
+from mainspring.domain.key import plain_key
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import Pace
 from mainspring.domain.queue_source import Queue
@@ -137,7 +138,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Raises:
             OptionError: the template has no value for a name.
         """
-        return "" if self.pace.by is None else expand_template(self.pace.by, event)[:1_000]
+        return "" if self.pace.by is None else plain_key(expand_template(self.pace.by, event))
 
     def partition_of(self, event: Mapping[str, Any], delivery: str) -> str | None:
         """Return the partition of a run that an event starts, beside that of its definition; None = none.
@@ -148,7 +149,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             OptionError: a template has no value for a name.
         """
         if self.partition is not None:
-            return expand_template(self.partition, event)[:900]
+            return expand_template(self.partition, event)
         if self.pace.concurrency is None:
             return None
         lane = int.from_bytes(delivery.encode()[-4:], "big") % self.pace.concurrency

@@ -13,6 +13,7 @@ import msgspec
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.ids import fingerprint
+from mainspring.domain.key import LONGEST_KEY, is_key_size
 from mainspring.domain.options import parse_options
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.text import escape, is_plain_line
@@ -22,7 +23,6 @@ KeyPolicy = Literal["reuse", "restart", "replace"]
 _POLICIES = get_args(KeyPolicy)
 
 _LONGEST_TITLE = 500
-_LONGEST_KEY = 1_000
 
 
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,8 +153,8 @@ def _given_key(options: StartOptions) -> str:
 def _checked_key(key: str, what: str = "key") -> str:
     """Return a key that can be compared and shown; bad text in it is escaped, so that two keys stay two."""
     shown = escape(key)
-    if not shown or len(shown) > _LONGEST_KEY:
-        hint = f"Use a text of 1 to {_LONGEST_KEY} characters, for example a hash of the longer one."
+    if not is_key_size(shown):
+        hint = f"Use a text of 1 to {LONGEST_KEY} characters and 2,000 bytes, for example a hash of the longer one."
         raise OptionError(f"{what} {escape(key, 80)!r} has {len(shown)} characters", hint=hint)
     return shown
 

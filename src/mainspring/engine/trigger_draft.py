@@ -80,7 +80,7 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
     partition = None if "partition" in optional else given.get("partition")
     if partition is not None:
         check_template(partition, FIELDS)
-    if partition is not None and "concurrency" in given:
+    if "partition" in given and "concurrency" in given:
         raise OptionError(
             "partition and concurrency exclude each other: each says which runs go one after the other",
             hint="Keep partition, or concurrency with by.",

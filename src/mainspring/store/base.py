@@ -27,6 +27,12 @@ class NotAStoreError(StoreError):
     code = "not_a_store"
 
 
+class NotWrittenError(StoreError):
+    """What was asked cannot be written as it is, while everything else can: trying again does not help."""
+
+    code = "not_written"
+
+
 class IndexFullError(StoreFullError):
     """The disk is full for what lies beside the file: what was being written may be in it already."""
 
@@ -204,7 +210,7 @@ class EngineReads(Protocol):
         ...
 
     def unfinished(self, automation: str) -> list[Unfinished]:
-        """Return the unfinished runs of an automation, oldest first, at most 100."""
+        """Return the unfinished runs of an automation, oldest first, those in line behind all others; at most 100."""
         ...
 
     def pauses(self, automation: str, since_at: int) -> list[Pause]:

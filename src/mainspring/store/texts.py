@@ -9,6 +9,7 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
     {{sources.suspend}}  the states from which the move is legal, as a list in parentheses: every change of a run's state is guarded by it
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
+    {{for_ever}}         the last instant there is
 """
 
 import re
@@ -33,6 +34,8 @@ from mainspring.domain.states import (
     target,
 )
 
+FOR_EVER = 2**63 - 1
+"""Stands in a column of instants for one that never comes."""
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z_.]+)\s*\}\}")
 _SHARED = "mainspring.store"
 
@@ -95,6 +98,7 @@ def _words() -> dict[str, str]:
         "reopenable": _listed(REOPENABLE),
         "undecided": _listed(UNDECIDED),
     }
+    table["for_ever"] = str(FOR_EVER)
     for move in Move:
         table[f"sources.{move.value}"] = _listed(sources(move))
         table[f"target.{move.value}"] = f"'{target(move).value}'"

@@ -1,6 +1,7 @@
 """What went wrong with a broker, as one line for people, without the secrets that a library may have put into it."""
 
 from typing import Protocol
+from urllib.parse import quote
 
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.text import escape
@@ -25,11 +26,13 @@ class FaultText:
     def get(self, name: str) -> str:
         """Return a secret; raises as what it asks."""
         value = self._secrets.get(name)
-        self._hidden.add(value)
+        self._hidden |= {value, quote(value, safe="")}
         return value
 
     def of(self, error: BaseException) -> str:
         """Return an error in one line."""
+        if type(error) is TimeoutError:
+            return "no answer in time"
         ours = isinstance(error, MainspringError)
         text = str(error).replace("\n", " ") if ours else f"{type(error).__name__}: {error}".partition("\n")[0]
         for value in self._hidden:

@@ -10,6 +10,7 @@ from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import new_id
+from mainspring.domain.key import LONGEST_KEY, fits_key
 from mainspring.domain.sealing import Sealing
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
@@ -17,7 +18,6 @@ from mainspring.store.commands.triggers import RefuseArrival, TakeIn, TakenIn
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.making import Event, data_of, event_of, start_of
 
-_LONGEST_KEY = 1_000
 _KEPT_OF_REFUSED = 4_096
 
 
@@ -35,8 +35,20 @@ class TakesIn(Protocol):
         ...
 
 
+class Door(Protocol):
+    """What a door is given that decides itself what it cannot take in."""
+
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        """Return what became of it, or Refused; see TakesIn."""
+        ...
+
+    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+        """Keep what is not taken in, for people to see. Raises as take_in does."""
+        ...
+
+
 class Intake:
-    """A TakesIn over a store; used in `loop`'s thread. `known` is kept up by its owner."""
+    """A Door over a store; used in `loop`'s thread. `known` is kept up by its owner."""
 
     def __init__(self, store: Store, known: KnownTriggers, clock: Clock, sealing: Sealing) -> None:
         self._store = store
@@ -49,8 +61,9 @@ class Intake:
         known = self._known.get(trigger)
         if known is None:
             return Refused("no_trigger", f"nothing is triggered by {trigger!r}")
-        if not 1 <= len(arrival.key) <= _LONGEST_KEY:
-            return Refused("bad_value", f"its key has {len(arrival.key)} characters; 1 to {_LONGEST_KEY} can be kept")
+        if not fits_key(arrival.key):
+            said = f"its key has {len(arrival.key)} characters; 1 to {LONGEST_KEY} can be kept, in one line"
+            return Refused("bad_value", said)
         command = self._command(known, arrival, verified)
         answer: TakenIn | Refused = await self.submit(command)
         if isinstance(answer, TakenIn) and command.refused is not None:

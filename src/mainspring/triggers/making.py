@@ -10,6 +10,7 @@ import msgspec
 from mainspring.domain.canonical import canonical_bytes
 from mainspring.domain.codec import too_large
 from mainspring.domain.ids import derived_id
+from mainspring.domain.key import plain_key
 from mainspring.domain.sealing import Sealing
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.commands.runs import SlotLink, StartRun
@@ -94,5 +95,5 @@ def start_of(
         own = known.trigger.partition_of(events[-1], delivery)
         chosen = partition if own is None else own
         if chosen is not None:
-            start = msgspec.structs.replace(start, partition=f"{known.name}:{chosen}"[:1_000])
+            start = msgspec.structs.replace(start, partition=plain_key(f"{known.name}:{chosen}"))
     return start

@@ -5,22 +5,26 @@ another connection, a store that is away by the same arrival. Nothing is fetched
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import NoReturn, Protocol
-from urllib.parse import quote
+from typing import NoReturn
 
 import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import FencedError, MainspringError, OptionError, StoreError
+from mainspring.domain.errors import FencedError, OptionError, StoreError
 from mainspring.domain.queue_address import Server, server_of
-from mainspring.domain.queue_message import QueueMessage, arrival_of
+from mainspring.domain.queue_message import QueueMessage, arrival_of, shown_as
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.text import escape
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
+from mainspring.triggers.chances import Chances
 from mainspring.triggers.desk_state import DeskState, Report
+from mainspring.triggers.fault_text import LONGEST, FaultText, KnowsSecrets
+from mainspring.triggers.intake import Door
 from mainspring.triggers.pauses import pause_s
 from mainspring.triggers.queue_access import QueueSource, open_source
 
@@ -28,22 +32,6 @@ _CONNECTS_WITHIN_S = 20.0
 _ANSWERS_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 3.0
 _BUSY_MS = 1_000
-_REMEMBERED = 10_000
-_LONGEST_TEXT = 400
-
-
-class TakesIn(Protocol):
-    """Stores an arrival; returns after the commit."""
-
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
-        """Return what became of it, or Refused. Raises MainspringError when that is unknown: the same arrival again counts once."""
-        ...
-
-
-class KnowsSecrets(Protocol):
-    """Returns the value of a secret; raises ConfigError where it is not set."""
-
-    def get(self, name: str) -> str: ...
 
 
 class _Outcome(StrEnum):
@@ -69,7 +57,7 @@ class QueueDesk:
         self,
         trigger: str,
         queue: Queue,
-        intake: TakesIn,
+        intake: Door,
         secrets: KnowsSecrets,
         *,
         report: Report,
@@ -80,14 +68,13 @@ class QueueDesk:
         self._trigger = trigger
         self._queue = queue
         self._intake = intake
-        self._secrets = secrets
+        self._text = FaultText(secrets)
         self._report = report
         self._clock = clock
         self._sleep = sleep
         self._opens = opens
-        self._hidden: set[str] = set()
         self._failures = 0
-        self._refusals: dict[str, int] = {}
+        self._chances = Chances(queue.max_deliveries)
         self._source: QueueSource | None = None
         self._held: list[QueueMessage] = []
         self.state = DeskState(
@@ -115,7 +102,7 @@ class QueueDesk:
 
     async def _serve(self) -> NoReturn:
         """Connect, and take in until something fails."""
-        server = server_of(self._queue.server, self._secret)
+        server = server_of(self._queue.server, self._text.get)
         self._source = source = self._opens(self._queue, server, self._queue.group_of(self._automation))
         async with asyncio.timeout(_CONNECTS_WITHIN_S):
             await source.connect()
@@ -143,7 +130,7 @@ class QueueDesk:
                 await source.acknowledge(done)
             for message, why, outcome in settled:
                 if outcome is _Outcome.RETURNED:
-                    await source.give_back(message, self._pause(2 + self._refusals.get(message.id, 0)))
+                    await source.give_back(message, self._pause(2 + self._chances.used(message)))
                 elif outcome is _Outcome.ASIDE:
                     await source.set_aside(message, why)
         self._held = []
@@ -173,29 +160,48 @@ class QueueDesk:
     async def _take_in(self, message: QueueMessage, arrival: Arrival | str) -> tuple[str, _Outcome]:
         """Take one message in; wait as long as the store is away or busy. Returns why it could not be, and what the broker is told."""
         if isinstance(arrival, str):
-            return self._refused(message, arrival)
+            why, outcome = self._refused(message, arrival)
+            if outcome is _Outcome.ASIDE:
+                await self._show(message, "misfit", arrival)
+            return why, outcome
         tries = 0
         while True:
             try:
                 answer = await self._intake.take_in(self._trigger, arrival)
             except FencedError:
                 raise
+            except NotWrittenError as error:
+                return self._refused(message, self._text.of(error))
             except StoreError as error:
-                self._waits(f"the store: {self._plain(error)}")
+                self._waits(f"the store: {self._text.of(error)}")
                 await self._sleep(self._pause(tries))
             except Exception as error:  # noqa: BLE001 - a fault of ours: nothing is lost, and the others go on
-                self._tell(last_refusal=self._plain(error))
+                self._tell(last_refusal=self._text.of(error))
                 return "", _Outcome.RETURNED
             else:
                 if not isinstance(answer, Refused):
-                    self._refusals.pop(message.id, None)
+                    self._chances.forget(message)
                     return "", _Outcome.DONE
+                if answer.code == "other_body":
+                    await self._show(message, answer.code, answer.text)
                 if answer.code != "busy":
                     return self._answered(message, answer)
                 self._waits(answer.text or "the store takes in no more for now")
                 wait_s = (answer.retry_after_ms or _BUSY_MS) / 1000
                 await self._sleep(wait_s + self._share() * wait_s / 2)
             tries += 1
+
+    async def _show(self, message: QueueMessage, code: str, why: str) -> None:
+        """Keep a message that is about to leave the queue where people see it; a store that is away is waited for."""
+        for tries in itertools.count():
+            try:
+                await self._intake.refuse(self._trigger, code, why, shown_as(message))
+                break
+            except FencedError:
+                raise
+            except StoreError as error:
+                self._waits(f"the store: {self._text.of(error)}")
+            await self._sleep(self._pause(tries))
 
     def _answered(self, message: QueueMessage, answer: Refused) -> tuple[str, _Outcome]:
         """Return what follows from a refusal that waiting does not change."""
@@ -211,14 +217,8 @@ class QueueDesk:
                 return self._refused(message, why)
 
     def _refused(self, message: QueueMessage, why: str) -> tuple[str, _Outcome]:
-        """Count a message that cannot be taken in as it is; give it some more chances, for the code that reads it may be replaced."""
-        times = max(self._refusals.get(message.id, 0), message.redelivered) + 1
-        is_last = times >= self._queue.max_deliveries
-        self._refusals.pop(message.id, None)
-        if not is_last:
-            self._refusals[message.id] = times
-            if len(self._refusals) > _REMEMBERED:
-                del self._refusals[next(iter(self._refusals))]
+        """Count a message that cannot be taken in as it is; it leaves the queue with its last chance."""
+        is_last = self._chances.use(message)
         self._tell(refused=self.state.refused + is_last, last_refusal=self._told(message, why))
         return why, _Outcome.ASIDE if is_last else _Outcome.RETURNED
 
@@ -250,7 +250,7 @@ class QueueDesk:
             _pass_on_cancel()
 
     def _is_away(self, error: Exception) -> None:
-        why = self._plain(error)
+        why = self._text.of(error)
         if self.state.connected:
             self._tell(connected=False, since_at=self._clock.now(), why=why, waits_for="")
         elif why != self.state.why:
@@ -265,22 +265,7 @@ class QueueDesk:
         self._report(self.state)
 
     def _told(self, message: QueueMessage, why: str) -> str:
-        return escape(f"{message.id[:100]}: {why}", _LONGEST_TEXT)
-
-    def _plain(self, error: Exception) -> str:
-        """Return an error in one line, without the secrets that a library may have put into it."""
-        ours = isinstance(error, MainspringError)
-        text = str(error).replace("\n", " ") if ours else f"{type(error).__name__}: {error}".partition("\n")[0]
-        if type(error) is TimeoutError:
-            text = "no answer in time"
-        for value in self._hidden:
-            text = text.replace(value, "***")
-        return escape(text.strip(" :"), _LONGEST_TEXT)
-
-    def _secret(self, name: str) -> str:
-        value = self._secrets.get(name)
-        self._hidden |= {value, quote(value, safe="")}
-        return value
+        return escape(f"{message.id[:100]}: {why}", LONGEST)
 
     @property
     def _automation(self) -> str:

@@ -10,9 +10,10 @@ import msgspec
 from mainspring.app.handle import heir_of
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.sealing import Sealing
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.states import TERMINAL, UNDECIDED, DeliveryState, RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.runs import run_view
+from mainspring.store.reads.triggers import standing
 
 _EVERY_S = 0.25
 MOST_WAITING = 128
@@ -20,9 +21,10 @@ MOST_WAITING = 128
 
 
 class RunEnd(msgspec.Struct, frozen=True):
-    """How a run ended; `result` is JSON data, of one that succeeded."""
+    """How a run ended, or what became of a delivery that starts none; `result` is JSON data, of one that succeeded."""
 
-    state: RunState
+    state: RunState | DeliveryState
+    run: str | None = None
     result: Any = None
 
 
@@ -40,12 +42,16 @@ class HookEnds:
         """A run may have ended."""
         self._soon.set()
 
-    async def wait(self, run: str, within: timedelta) -> RunEnd | None:
-        """Return how the run ended; None if it has not within that time, or if too many wait already."""
+    async def wait(self, delivery: str, run: str | None, within: timedelta) -> RunEnd | None:
+        """Return how the run of a delivery ended (`run` None = its filter or its pace still decides whether there is one).
+
+        None if it has not within that time, or if too many wait already.
+        """
+        waited = run or delivery
         if sum(map(len, self._waiting.values())) >= MOST_WAITING:
             return None
         future: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(run, []).append(future)
+        self._waiting.setdefault(waited, []).append(future)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
         try:
@@ -54,29 +60,38 @@ class HookEnds:
         except TimeoutError:
             return None
         finally:
-            others = [one for one in self._waiting.get(run, []) if one is not future]
+            others = [one for one in self._waiting.get(waited, []) if one is not future]
             if others:
-                self._waiting[run] = others
+                self._waiting[waited] = others
             else:
-                self._waiting.pop(run, None)
+                self._waiting.pop(waited, None)
 
     async def _look(self) -> None:
         """Look until nobody waits any more."""
         while self._waiting:
             self._soon.clear()
-            for run in list(self._waiting):
+            for waited in list(self._waiting):
                 with contextlib.suppress(
                     MainspringError
                 ):  # away, or already pruned: it is looked for again until the wait is over
-                    self._tell(run, await asyncio.to_thread(self._end_of, run))
+                    self._tell(waited, await asyncio.to_thread(self._look_at, waited))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY_S):
                     await self._soon.wait()
 
-    def _tell(self, run: str, end: RunEnd | None) -> None:
-        for future in self._waiting.get(run, []) if end is not None else []:
+    def _tell(self, waited: str, end: RunEnd | None) -> None:
+        for future in self._waiting.get(waited, []) if end is not None else []:
             if not future.done():
                 future.set_result(end)  # type: ignore[arg-type]
+
+    def _look_at(self, waited: str) -> RunEnd | None:
+        """Return how a run ended, or that of a delivery; None while there is more to wait for."""
+        if not waited.startswith("d_"):
+            return self._end_of(waited)
+        state, run = standing(self._reader, waited)
+        if run is not None:
+            return self._end_of(run)
+        return None if state in UNDECIDED else RunEnd(state)
 
     def _end_of(self, run: str) -> RunEnd | None:
         """Return how a run ended, or the one that it began anew as; None while it goes on, or waits for a person."""
@@ -86,5 +101,5 @@ class HookEnds:
         if view.state not in TERMINAL:
             return None
         if view.state is not RunState.SUCCEEDED or view.result is None:
-            return RunEnd(view.state)
-        return RunEnd(view.state, msgspec.json.decode(self._sealing.open(view.result)))
+            return RunEnd(view.state, run)
+        return RunEnd(view.state, run, msgspec.json.decode(self._sealing.open(view.result)))

@@ -13,7 +13,7 @@ from mainspring.config.settings import HooksSettings
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.hook_arrival import Incoming, Said, kept_headers, read_request
 from mainspring.domain.hook_body import Unfit
-from mainspring.domain.states import RunState
+from mainspring.domain.states import DeliveryState, RunState
 from mainspring.domain.verification import BAD_SIGNATURE, verify_request
 from mainspring.domain.verifier import Bearer, GitLab, kind_of
 from mainspring.domain.webhook import Respond
@@ -35,6 +35,7 @@ _LARGE = 128 * 1024
 """Bodies from this size on are checked in a thread, so that the others do not wait for them."""
 _LOG = logging.getLogger("mainspring.web.hooks")
 _BODIES_AT_LEAST = 4
+_NO_FAULT = (RunState.SUCCEEDED, DeliveryState.FILTERED, DeliveryState.DROPPED)
 _BY_TOKEN = (Bearer, GitLab)
 _NOT_SET_UP = problem(503, "no_secret", "this webhook is not set up yet", retry_after=60, close=True)
 
@@ -165,18 +166,19 @@ class Hooks:
         ids = {"run": taken.run, "delivery": taken.delivery}
         if hook.webhook.respond is Respond.NOTHING:
             return Reply(status=200, code=code)
-        if hook.webhook.respond is Respond.RESULT and taken.run is not None:
-            end = await self._door.ends.wait(taken.run, hook.webhook.wait)
+        if hook.webhook.respond is Respond.RESULT:
+            end = await self._door.ends.wait(taken.delivery, taken.run, hook.webhook.wait)
             if end is not None:
-                return _ended(code, ids, end)
+                return _ended(code, {**ids, "run": taken.run or end.run}, end)
         return document(202, code, ids)
 
 
 def _ended(code: str, ids: dict[str, str | None], end: RunEnd) -> Reply:
     """Return the result; of a run that did not succeed only how it ended, for its error may tell what is nobody's business outside."""
-    if end.state is RunState.SUCCEEDED:
+    if end.state in _NO_FAULT:
         return document(200, code, {**ids, "state": end.state, "result": end.result})
-    return problem(500, "run_failed", f"the run is {end.state}", more={**ids, "state": end.state})
+    what = "delivery" if end.run is None else "run"
+    return problem(500, "run_failed", f"the {what} is {end.state}", more={**ids, "state": end.state})
 
 
 def _elsewhere(door: HookDoor, path: str, method: str) -> Reply:

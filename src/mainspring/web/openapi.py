@@ -18,9 +18,9 @@ _IDS = {
 _RESULT = {
     "type": "object",
     "properties": {
-        "run": {"type": "string"},
+        "run": {"type": ["string", "null"]},
         "delivery": {"type": "string"},
-        "state": {"const": "succeeded"},
+        "state": {"enum": ["succeeded", "filtered", "dropped"]},
         "result": {},
     },
     "required": ["run", "delivery", "state", "result"],
@@ -85,7 +85,10 @@ def _operation(hook: Hook, parts: dict[str, Any]) -> dict[str, Any]:
         case Respond.NOTHING:
             responses["200"] = {"description": "it is stored"}
         case Respond.RESULT:
-            responses["200"] = {"description": "the run succeeded", "content": _content("application/json", _RESULT)}
+            responses["200"] = {
+                "description": "the run succeeded, or none is started",
+                "content": _content("application/json", _RESULT),
+            }
             responses["202"] = {
                 "description": "it is stored, the run goes on",
                 "content": _content("application/json", ids),

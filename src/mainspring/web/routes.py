@@ -11,7 +11,8 @@ from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import MainspringError
 from mainspring.store.reads.load import queue_loads
 from mainspring.store.reads.status import sessions
-from mainspring.web.exposition import CONTENT_TYPE, exposition
+from mainspring.store.reads.triggers import desks, waiting_since
+from mainspring.web.exposition import CONTENT_TYPE, TriggerFigures, exposition
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.look import Look
 from mainspring.web.token import Token
@@ -72,5 +73,11 @@ class Routes:
 
     def _read(self) -> str:
         reader = self._process.store.reader
-        loads = queue_loads(reader, self._process.store.clock.now())
-        return exposition(loads, sessions(reader, limit=_MOST_SESSIONS), self._door.counts.answers)
+        now = self._process.store.clock.now()
+        waiting = waiting_since(reader, filtered=True) | waiting_since(reader, filtered=False)
+        return exposition(
+            queue_loads(reader, now),
+            sessions(reader, limit=_MOST_SESSIONS),
+            TriggerFigures(now, desks(reader), waiting),
+            self._door.counts.answers,
+        )

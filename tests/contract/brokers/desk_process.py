@@ -24,6 +24,9 @@ class Intake:
         await asyncio.Event().wait()
         return DONE
 
+    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+        raise NotImplementedError
+
 
 def main(url: str) -> None:
     intake = Intake()

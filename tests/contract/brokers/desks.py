@@ -22,21 +22,22 @@ GROUP = "mainspring-orders"
 
 
 class Intake:
-    """Counts each key once, as a store does. `refuse` says what is refused; the first `away` calls commit and then fail."""
+    """Counts each key once, as a store does. `refuses` says what is refused; the first `away` calls commit and then fail."""
 
     def __init__(self) -> None:
         self.first: dict[str, Arrival] = {}
         self.all: list[Arrival] = []
-        self.refuse: Callable[[Arrival], Refused | None] = lambda _: None
+        self.refuses: Callable[[Arrival], Refused | None] = lambda _: None
         self.away = 0
         self.refused: list[str] = []
+        self.shown: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
 
     async def take_in(self, trigger: str, arrival: Arrival) -> object:
         assert trigger == TRIGGER
         for _ in range(hash(arrival.key) % 5):  # arrivals of one batch overtake each other
             await asyncio.sleep(0)
-        answer = self.refuse(arrival)
+        answer = self.refuses(arrival)
         self.changed.set()
         if answer is not None:
             self.refused.append(arrival.key)
@@ -47,6 +48,9 @@ class Intake:
             self.away -= 1
             raise StoreUnavailableError("the answer to the commit was lost")
         return DONE
+
+    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+        self.shown.append((why, arrival.headers["message-id"]))
 
 
 class Desk:

@@ -50,7 +50,7 @@ async def test_busy_store_stops_the_fetching(desks: Desks):
     queue = await desks.queue(prefetch=4, ack_wait="1s")
     await desks.send(queue, *orders(12))
     intake = Intake()
-    intake.refuse = lambda _: Refused("busy", "the backlog is full", 150)
+    intake.refuses = lambda _: Refused("busy", "the backlog is full", 150)
     desk = desks.open(queue, intake)
     await desk.until(lambda: len(intake.refused) >= 1)
     other = desks.open(queue)
@@ -61,7 +61,7 @@ async def test_busy_store_stops_the_fetching(desks: Desks):
         assert not set(intake.refused) & set(other.intake.first)
     assert desk.desk.state.waits_for == "the backlog is full"
     assert desk.desk.state.connected
-    intake.refuse = lambda _: None
+    intake.refuses = lambda _: None
     await desk.until(lambda: len(set(intake.first) | set(other.intake.first)) == 12)
     await desk.until_settled()
     await desk.stop()
@@ -80,7 +80,7 @@ async def test_a_value_that_cannot_be_taken_in_is_set_aside_after_its_chances(de
         return Refused("bad_value", "n is no number") if arrival.key == "bad" else None
 
     intake = Intake()
-    intake.refuse = refuse
+    intake.refuses = refuse
     desk = desks.open(queue, intake)
     await desk.until(lambda: desk.desk.state.refused == 1)
     await desk.until_taken_in(2)
@@ -98,12 +98,13 @@ async def test_a_key_with_another_body_is_reported_and_done_with(desks: Desks):
     queue = await desks.queue()
     await desks.send(queue, Sent("one", b"1"))
     intake = Intake()
-    intake.refuse = lambda _: Refused("other_body", "it came before with another body")
+    intake.refuses = lambda _: Refused("other_body", "it came before with another body")
     desk = desks.open(queue, intake)
     await desk.until(lambda: desk.desk.state.refused == 1)
     await desk.until_settled()
     await desk.stop()
     assert "other_body" in desk.desk.state.last_refusal
+    assert intake.shown == [("other_body", "one")]
     assert await desks.left(queue) == 0
 
 
@@ -112,7 +113,7 @@ async def test_a_desk_that_is_stopped_gives_back_what_it_holds(desks: Desks):
     queue = await desks.queue(ack_wait="1h")
     await desks.send(queue, *orders(3))
     intake = Intake()
-    intake.refuse = lambda _: Refused("busy", "", 60_000)
+    intake.refuses = lambda _: Refused("busy", "", 60_000)
     desk = desks.open(queue, intake)
     await desk.until(lambda: len(intake.refused) == 3)
     await desk.stop()

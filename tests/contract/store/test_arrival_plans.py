@@ -18,7 +18,15 @@ from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
 from tests.postgres_plans import plan_of
 
 HOT = (
-    *("find_delivery", "read_delivery_state", "settle_delivery", "count_held", "drop_held", "hasten_held", "postpone_held"),
+    *(
+        "find_delivery",
+        "read_delivery_state",
+        "settle_delivery",
+        "count_held",
+        "drop_held",
+        "hasten_held",
+        "postpone_held",
+    ),
     *("list_waiting_triggers", "list_received", "list_due_groups", "next_held", "list_held", "start_deliveries"),
     *("list_complete_gatherings", "list_gathered", "read_gathering", "list_listeners", "read_pace"),
     *("list_events_of", "list_ends_of", "list_prunable_deliveries", "list_prunable_events"),
@@ -44,7 +52,9 @@ def test_what_is_undecided_is_found_by_an_index_on_a_file(tmp_path, counted):
     if counted:
         numbers = f"with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < {MANY}) "
         for statement in _ROWS.replace("'{}'", "x'7b7d'").split(";"):
-            connection.execute(re.sub(r"(?s)(insert into .*?\))\s*(select)", rf"\1 {numbers} \2", statement.strip(), count=1))
+            connection.execute(
+                re.sub(r"(?s)(insert into .*?\))\s*(select)", rf"\1 {numbers} \2", statement.strip(), count=1)
+            )
         connection.execute("analyze")
     for name in HOT:
         text = SQLITE_TEXTS[name]

@@ -7,6 +7,8 @@ from mainspring.store.commands.automations import PauseAutomation, PauseQueue, R
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.runs import Claim, ParentLink, Release, RunKey
 from mainspring.store.commands.sessions import Bury, ClearSuspect, DrainSession
+from mainspring.store.postgres.transaction import PostgresTransaction
+from mainspring.store.sqlite.transaction import SqliteTransaction
 from tests.contract.store.process import finish, outcome, signal, suspend
 
 
@@ -164,6 +166,26 @@ def test_a_long_blocked_backlog_costs_nothing(store):
     store.do(PauseAutomation("b", None, "ann", None), *[store.starting("b", id=f"p{i}") for i in range(800)])
     mine = store.start("a").run
     assert store.ids(1) == [mine]
+
+
+@pytest.mark.parametrize("found", [0, 1])
+def test_claim_reads_no_more_where_there_are_many_automations(store, monkeypatch, found):
+    """It asks about those that have ready runs, not about all that its session could work on."""
+    store.announce(*(f"many{i:03}" for i in range(300)))
+    for _ in range(found):
+        store.start("many007")
+    read = []
+    for kind in (SqliteTransaction, PostgresTransaction):
+
+        def counted(tx, *args, original=kind.all, **options):
+            rows = original(tx, *args, **options)
+            read.append(len(rows))
+            return rows
+
+        monkeypatch.setattr(kind, "all", counted)
+    assert len(store.claim().runs) == found
+    assert read
+    assert max(read) <= 2
 
 
 def test_paused_queue_gives_nothing(store):

@@ -76,6 +76,16 @@ def test_backfilled_run_that_has_not_begun_is_told_from_the_others(store):
     assert store.engine_reads.unfinished("a") == [Unfinished(begun.id, False), Unfinished(waiting, True)]
 
 
+def test_long_line_does_not_hide_what_goes_on(store):
+    """Whatever goes on is among the first hundred, however many stand in line before it."""
+    store.do(*(store.starting(trigger=BACKFILL) for _ in range(120)))
+    live = store.start(trigger="schedule a").run
+    found = store.engine_reads.unfinished("a")
+    assert len(found) == 100
+    assert found[0] == Unfinished(live, False)
+    assert found[1].is_in_line
+
+
 def test_schedule_whose_data_are_made_anew_stays_where_it_is(store, clock):
     """What is due stays due, what is to come is computed anew, and no slot of the past is forgotten."""
     now = clock.now()

@@ -10,6 +10,7 @@ import pytest
 
 import mainspring
 from mainspring.engine.registry import Registry
+from mainspring.engine.scripts import load_scripts
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,20 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monke
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_trigger_that_the_scripts_file_shows_can_be_used(cli, folder):
+    """Without its #, below a script."""
+    cli("init")
+    shown = [
+        line[4:].partition("  ")[0]
+        for line in (folder / "scripts.toml").read_text().splitlines()
+        if line.startswith("#   ")
+    ]
+    (folder / "scripts.toml").write_text("\n".join(["[script.NAME]", 'cmd = "true"', *shown]))
+    scripts, problems = load_scripts(folder / "scripts.toml")
+    assert problems == []
+    assert list(scripts[0].definition.triggers) == ["files"]
 
 
 def test_init_overwrites_nothing(cli, folder):

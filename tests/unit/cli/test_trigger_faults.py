@@ -41,13 +41,13 @@ def end_of_extract(shop, state: RunState, slot_at: int | None = SLOT):
     return run.id
 
 
-def gather(shop, run: str, *, counts: bool, deadline_at: int) -> None:
+def gather(shop, run: str, *, counts: bool, deadline_at: int, per: int = SLOT) -> None:
     (row,) = [row for row in shop.store.reader.read("list_received", (0, "report/runs", 0, 99)) if row[8] == run]
     state = "succeeded" if counts else "failed"
     shop.do(
         Gather(
             trigger="report/runs",
-            per=str(SLOT),
+            per=str(per),
             wanted=2,
             deadline_at=deadline_at,
             delivery=row[1],
@@ -109,6 +109,15 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     assert cli("triggers", "list", "--state", "away", "--json").json == []
 
 
+def test_message_that_left_its_queue_unread_is_urgent(shop) -> None:
+    """No secret is in question there, and nobody sends it again."""
+    source = Queue.parse("nats://broker/orders?subject=orders.new")
+    announce(shop, Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
+    shop.do(ReportDesk("orders/queue", shop.now, None, None))
+    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="orders/queue", why="misfit", note="no key", body=b"x"))
+    assert told(shop) == {"1 message of orders/queue left the queue within a day and started nothing": True}
+
+
 def test_late_gathering_names_what_is_there(shop) -> None:
     """Once its deadline has passed."""
     gather(shop, end_of_extract(shop, RunState.SUCCEEDED), counts=True, deadline_at=shop.now + MINUTE)
@@ -116,6 +125,23 @@ def test_late_gathering_names_what_is_there(shop) -> None:
     ((text, urgent),) = [one for one in told(shop, 2 * MINUTE).items() if "late" in one[0]]
     assert urgent
     assert text == "report/runs waits for runs that are late by 1m: only extract is there"
+
+
+def test_late_gatherings_of_one_trigger_are_one_finding(shop) -> None:
+    """However many slots are late: one line, with how many, and how the first of them ended that do not count."""
+    run = end_of_extract(shop, RunState.FAILED)
+    gather(shop, run, counts=False, deadline_at=shop.now + MINUTE)
+    gather(
+        shop,
+        end_of_extract(shop, RunState.SUCCEEDED, SLOT + DAY),
+        counts=True,
+        deadline_at=shop.now + MINUTE,
+        per=SLOT + DAY,
+    )
+    found = [text for text in told(shop, 2 * MINUTE) if "late" in text]
+    assert found == [
+        "report/runs waits for runs that are late for 2 starts, the first by 1m: none of them is there, extract failed"
+    ]
 
 
 def test_deliveries_that_nobody_decides_on_are_told(shop) -> None:

@@ -126,6 +126,28 @@ def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
     assert (one["here"], one["missing"], one["runs"]) == (["extract"], ["load"], {"extract": run.id})
 
 
+def test_show_tells_a_failed_run_of_a_gathering_from_one_that_has_not_come(cli, shop) -> None:
+    """By how it ended and its id, with which it can be continued."""
+    run = shop.begin(EXTRACT)
+    shop.do(Finish(run.id, run.claim, RunState.FAILED, 0))
+    (row,) = shop.store.reader.read("list_received", (0, "report/runs", 0, 10))
+    gather = Gather(
+        trigger="report/runs",
+        per="1767578400000",
+        wanted=2,
+        deadline_at=shop.now + 3_600_000,
+        delivery=row[1],
+        automation="extract",
+        run=run.id,
+        state="failed",
+    )
+    shop.do(gather)
+    out = cli("triggers", "show", "report").out
+    assert f"waits     slot 2026-01-05 02:00:00: extract failed ({run.id}), load missing, until" in out
+    (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
+    assert (one["missing"], one["ended"]) == (["extract", "load"], {"extract": "failed"})
+
+
 def test_show_delivery_prints_it_as_it_came_without_what_proves_its_sender(cli, shop) -> None:
     """Headers and body are those on record; a signature is not printed, in text or JSON."""
     taken = take_in(shop, verified="genuine", start=start(shop, "bot", "r_1"))

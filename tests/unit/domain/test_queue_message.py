@@ -2,13 +2,12 @@
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.queue_message import QueueMessage, arrival_of, plain_key
+from mainspring.domain.queue_message import QueueMessage, arrival_of
 from mainspring.domain.queue_source import Queue
-from mainspring.domain.text import is_plain_line
 
 _URL = "nats://h/ORDERS"
 
@@ -65,14 +64,3 @@ def test_bytes_and_text_come_back_as_they_were(body):
     except UnicodeDecodeError:
         return
     assert msgspec.json.decode(arrival_of(Queue.parse(_URL, body="text"), message(body=body)).json) == text
-
-
-@given(st.text(max_size=2_000), st.text(max_size=2_000))
-@example("a\nb", "a\\nb")
-@example("x" * 2_000, "x" * 1_999)
-def test_keys_are_printable_bounded_and_told_apart(one, other):
-    """Whatever a sender calls its messages, two names stay two keys that every store takes."""
-    for text in (one, other):
-        assert len(plain_key(text)) <= 1_000
-        assert is_plain_line(plain_key(text))
-    assert (plain_key(one) == plain_key(other)) == (one == other)

@@ -65,6 +65,11 @@ def test_runs_are_gathered_without_a_pace(registry):
             {"name": "e", "partition": "{key}", "concurrency": 2},
             "partition and concurrency exclude each other",
         ),
+        (
+            "queue",
+            {"url": "nats://h/S?subject=a", "partition": "{id}", "concurrency": 2},
+            "partition and concurrency exclude each other",
+        ),
         ("run", {"automation": "a", "state": "done"}, "no run ends as 'done'"),
         ("runs", {"automations": ["a"]}, "two or more"),
     ],

@@ -12,6 +12,7 @@ from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import ConfigError, FencedError, StoreUnavailableError
 from mainspring.domain.queue_message import QueueMessage
 from mainspring.domain.queue_source import Queue
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.triggers.desk_state import DeskState
 from mainspring.triggers.queue_desk import QueueDesk
@@ -86,6 +87,8 @@ class World:
         self.source = Source()
         self.answers: Callable[[Arrival], object] = lambda _: DONE
         self.taken: list[Arrival] = []
+        self.shown: list[tuple[str, str, Arrival]] = []
+        self.shows: Callable[[], None] = lambda: None
         self.states: list[DeskState] = []
         self.slept: list[float] = []
         self.secrets = {"CACHE": "s3cr/t"}
@@ -99,6 +102,11 @@ class World:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+        assert trigger == "orders/queue"
+        self.shows()
+        self.shown.append((why, note, arrival))
 
     def get(self, name: str) -> str:
         if name not in self.secrets:
@@ -209,6 +217,16 @@ async def test_busy_waits_as_long_as_it_is_told(world: World):
     assert world.source.told_of("acknowledge") == ["a"]
 
 
+async def test_a_message_that_the_store_cannot_write_keeps_no_other(world: World):
+    """It gets its chances and is set aside; the rest is acknowledged."""
+    world.answers = lambda arrival: NotWrittenError("no index takes it") if arrival.key == "a" else DONE
+    world.start(["a", "b"])
+    await world.until_idle()
+    assert "b" in world.source.told_of("acknowledge")
+    assert "a" not in world.source.told_of("acknowledge")
+    assert world.source.told_of("set_aside") or world.source.told_of("give_back")
+
+
 async def test_a_fenced_process_stops(world: World):
     """Who may write nothing more ends, and gives back what it holds."""
     world.answers = lambda arrival: FencedError("declared dead")
@@ -247,6 +265,30 @@ async def test_a_message_without_its_key_has_its_chances_too(world: World):
     assert world.source.told_of("set_aside") == ["a"]
     assert "missing" in world.desk.state.last_refusal
     assert world.desk.state.refused == 1
+    [(why, note, arrival)] = world.shown
+    assert why == "misfit"
+    assert "missing" in note
+    assert (arrival.body, arrival.headers) == (b'{"p": 1}', {"message-id": "a"})
+
+
+async def test_what_leaves_the_queue_is_shown_before_it_does(world: World):
+    """A store that is away is waited for; the key that came with another body is shown as well, and one that may come again is not."""
+    left = [2]
+
+    def shows() -> None:
+        assert world.source.told_of("acknowledge") == world.source.told_of("set_aside") == []
+        left[0] -= 1
+        if left[0] >= 0:
+            raise StoreUnavailableError("away")
+
+    world.shows = shows
+    world.answers = lambda arrival: Refused("other_body", "d_1 came before") if arrival.key == "b" else DONE
+    world.start(["b"])
+    await world.until_idle()
+    assert [(why, note, arrival.body) for why, note, arrival in world.shown] == [
+        ("other_body", "d_1 came before", b'{"p": 1}')
+    ]
+    assert world.source.told_of("acknowledge") == ["b"]
 
 
 async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):

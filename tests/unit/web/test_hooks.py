@@ -368,6 +368,29 @@ async def test_result_is_waited_for(tmp_path):
         assert w.door.ends._waiting == {}
 
 
+async def test_result_is_waited_for_beyond_the_decision(tmp_path):
+    """A filter or a pace that decides later is waited for as well: the result, or 200 with what became of it; 500 where it raised."""
+    async with world(tmp_path, now_at=SystemClock().now()) as w:
+        app = ms.App(tmp_path / "state.db", registry=REGISTRY)
+        async with app.running():
+            told = await w.ask("/judged", Request(b'{"n": 2}', TOKEN))
+            assert (told.status, told.json["result"], told.json["state"]) == (200, 4, "succeeded")
+            assert told.json["run"].startswith("r_")
+            left = await w.ask("/judged", Request(b'{"n": 3}', TOKEN))
+            assert (left.status, left.json["run"], left.json["state"], left.json["result"]) == (
+                200,
+                None,
+                "filtered",
+                None,
+            )
+            raised = await w.ask("/judged", Request(b'{"n": 0}', TOKEN))
+            assert (raised.status, raised.json["state"]) == (500, "failed")
+            assert "division" not in raised.body.decode()
+            two = await asyncio.gather(*[w.ask("/paced", Request(b'{"n": %d}' % n, TOKEN)) for n in range(2)])
+            assert [one.json["result"] for one in two] == [2, 2]
+        assert w.door.ends._waiting == {}
+
+
 async def test_result_that_does_not_come_in_time_is_not_waited_for(tmp_path, monkeypatch):
     """Without a worker the sender hears that the run is there; where too many wait it does not wait at all."""
     async with world(tmp_path) as w:

@@ -10,7 +10,8 @@ import pytest
 from mainspring.app.here import Here
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
 from mainspring.store.load import QueueLoad, TagLoad
-from mainspring.web.exposition import HELP, exposition
+from mainspring.store.trigger_views import DeskView
+from mainspring.web.exposition import HELP, TriggerFigures, exposition
 from mainspring.web.hook_counts import HookCounts
 from mainspring.web.process import is_loopback
 from mainspring.web.routes import Routes
@@ -158,11 +159,20 @@ def load(name: str, **more: Any) -> QueueLoad:
     return QueueLoad(name=name, **(values | more))
 
 
+def desk(trigger: str, connected_at: int | None, away_since: int | None) -> DeskView:
+    return DeskView(trigger, 1, connected_at, away_since, None, None)
+
+
 def test_figures_are_escaped_and_idle_queues_say_nothing_waits():
     """A name of a queue cannot write lines of its own; a queue in which nothing waits is 0, not absent."""
     text = exposition(
         [load('a"b\\c\nd', tags={"gpu": TagLoad(3, 2.5)}), load("idle", concurrency=8)],
         [],
+        TriggerFigures(
+            10_000,
+            [desk("a/queue", None, 2_500), desk("b/queue", 1, None), desk("b/queue", None, 1)],
+            {"a/webhook": 9_000},
+        ),
         {("a/webhook", "accepted"): 3},
     )
     name = r"a\"b\\c\nd"
@@ -170,6 +180,9 @@ def test_figures_are_escaped_and_idle_queues_say_nothing_waits():
     assert f'mainspring_queue_oldest_seconds{{queue="{name}",tag="gpu"}} 2.5\n' in text
     assert 'mainspring_queue_claimable_runs{queue="idle",tag=""} 0\n' in text
     assert re.findall(r"mainspring_queue_limit_runs\{.*", text) == ['mainspring_queue_limit_runs{queue="idle"} 8']
+    assert 'mainspring_trigger_away_seconds{trigger="a/queue"} 7.5\n' in text
+    assert 'mainspring_trigger_away_seconds{trigger="b/queue"} 0\n' in text, "another scheduler fetches from it"
+    assert 'mainspring_trigger_undecided_seconds{trigger="a/webhook"} 1\n' in text
     assert "# TYPE mainspring_webhook_requests_total counter\n" in text
     assert 'mainspring_webhook_requests_total{trigger="a/webhook",answer="accepted"} 3\n' in text
     for line in text.splitlines():

@@ -18,10 +18,10 @@ from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun
 from mainspring.store.handlers import partitions, queues
 from mainspring.store.handlers.held import is_held
 from mainspring.store.reads.history import fact_of
+from mainspring.store.texts import FOR_EVER
 from mainspring.store.transaction import Transaction
 
 _DUE_AT_ONCE = 500
-_FOR_EVER = 2**63 - 1
 
 
 class _Group(msgspec.Struct, frozen=True):
@@ -51,25 +51,17 @@ class _Scan:
         """Return the groups of ready runs that this session may take, by queue."""
         tags = {"", *self.command.tags}
         found: dict[str, list[_Group]] = {}
-        ready = self.tx.all("list_ready_groups", {"suspect": int(self.command.suspects)})
-        mine = self._mine() if ready else {}
-        for queue, automation, version, tag in ready:
-            if queue in self.limits and tag in tags and mine.get(automation) == version:
+        asked = {"suspect": int(self.command.suspects), "session": self.tx.session}
+        for queue, automation, version, tag, mine, paused_until in self.tx.all("list_ready_groups", asked):
+            if mine != version:
+                continue
+            if paused_until is not None and paused_until > self.tx.now:
+                self.later.append(paused_until)
+            elif queue in self.limits and tag in tags:
                 newest = self._newest(automation, version)
-                oldest = self.deploy if newest > self.deploy else _FOR_EVER
+                oldest = self.deploy if newest > self.deploy else FOR_EVER
                 found.setdefault(queue, []).append(_Group(queue, automation, version, tag, oldest, newest))
         return found
-
-    def _mine(self) -> dict[str, int]:
-        mine: dict[str, int] = {}
-        for name, version, paused, until in self.tx.all(
-            "list_claimable", {"session": self.tx.session, "now": self.tx.now}
-        ):
-            if not paused:
-                mine[name] = version
-            elif until is not None:
-                self.later.append(until)
-        return mine
 
     def _newest(self, automation: str, version: int) -> int:
         row = self.tx.one("newest_deploy", (automation, version))
@@ -134,7 +126,7 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
     next_due = _next_due(tx)
     seqs = _choose(scan)
     runs = _take(tx, command, session[0], seqs, scan.limits) if seqs else ()
-    instants = (*next_due, *scan.later)
+    instants = (*next_due, *(at for at in scan.later if at < FOR_EVER))
     return Claimed(runs, min(instants, default=None), more=scan.more or len(seqs) >= command.limit)
 
 
@@ -148,8 +140,7 @@ def _make_due(tx: Transaction, command: Claim) -> bool:
             ("list_queue_limits", ()),
             ("next_due", ()),
             ("next_late", ()),
-            ("list_ready_groups", {"suspect": int(command.suspects)}),
-            ("list_claimable", {"session": tx.session, "now": tx.now}),
+            ("list_ready_groups", {"suspect": int(command.suspects), "session": tx.session}),
         )
     )
     rows = tx.all("list_due", (tx.now,))

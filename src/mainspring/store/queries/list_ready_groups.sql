@@ -1,3 +1,4 @@
+-- Of each group also the version that the session works on, and until when its automation is paused.
 -- Steps from group to group: the next tag, else version, else automation, else queue; each step is one look into the index.
 with recursive head(seq) as (
     select (select seq from runs where ready = 1 and suspect = :suspect order by queue, automation, version, tag limit 1)
@@ -15,4 +16,7 @@ with recursive head(seq) as (
     from head join runs as here on here.seq = head.seq
     where head.seq is not null
 )
-select runs.queue, runs.automation, runs.version, runs.tag from head join runs on runs.seq = head.seq
+select runs.queue, runs.automation, runs.version, runs.tag,
+       (select version from session_automations where session = :session and automation = runs.automation),
+       (select coalesce(paused_until, {{for_ever}}) from automations where name = runs.automation and paused_at is not null)
+from head join runs on runs.seq = head.seq

@@ -34,7 +34,7 @@ class WorkerReads:
         return rows[0][0] if rows else None
 
     def unfinished(self, automation: str) -> list[Unfinished]:
-        """Return the unfinished runs of an automation, oldest first, at most 100."""
+        """Return the unfinished runs of an automation, oldest first, those in line behind all others; at most 100."""
         rows = self._reader.read("list_unfinished_of", (automation, _RUNS_AT_ONCE))
         return [Unfinished(run, bool(is_in_line)) for run, is_in_line in rows]
 

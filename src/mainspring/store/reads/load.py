@@ -8,7 +8,7 @@ from mainspring.domain.states import SessionState
 from mainspring.store.base import Reader
 from mainspring.store.held import HELD
 from mainspring.store.load import MOST_COUNTED, QueueLoad, TagLoad
-from mainspring.store.reads.status import automations, meta, queue_views, sessions
+from mainspring.store.reads.status import meta, queue_views, sessions
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import QueueView
 
@@ -27,13 +27,12 @@ def _claimable(reader: Reader, now_at: int) -> dict[str, dict[str, TagLoad]]:
     """Return what can be claimed of each queue, by tag; nothing in a store that is held."""
     if meta(reader, HELD) is not None:
         return {}
-    paused = {
-        one.name for one in automations(reader) if one.paused_at is not None and _is_paused(one.paused_until, now_at)
-    }
     found: dict[str, dict[str, TagLoad]] = {}
     with reader.snapshot() as read:
-        for queue, automation, version, tag in read("list_ready_groups", {"suspect": 0}):
-            if automation in paused:
+        for queue, automation, version, tag, _, paused_until in read(
+            "list_ready_groups", {"suspect": 0, "session": None}
+        ):
+            if paused_until is not None and paused_until > now_at:
                 continue
             number, since = read("measure_ready_group", (now_at, queue, automation, version, tag, MOST_COUNTED))[0]
             if number:
@@ -41,10 +40,6 @@ def _claimable(reader: Reader, now_at: int) -> dict[str, dict[str, TagLoad]]:
                 known = tags.get(tag, TagLoad(0, 0.0))
                 tags[tag] = TagLoad(known.claimable + number, max(known.oldest_s, max(0, now_at - since) / 1000))
     return found
-
-
-def _is_paused(until: int | None, now_at: int) -> bool:
-    return until is None or until > now_at
 
 
 def _load_of(view: QueueView, live: Sequence[SessionView], tags: dict[str, TagLoad]) -> QueueLoad:

@@ -67,6 +67,18 @@ def delivery(reader: Reader, text: str) -> DeliveryView:
     return DeliveryView(*_with_state(rows[0]))
 
 
+def standing(reader: Reader, delivery: str) -> tuple[DeliveryState, str | None]:
+    """Return where the delivery of this id stands, and the run that it started.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    rows = reader.read("read_delivery_state", (delivery,))
+    if not rows:
+        raise NotFoundError(f"there is no delivery {delivery}")
+    return DeliveryState(rows[0][0]), rows[0][1]
+
+
 def delivered_for(reader: Reader, run: str, limit: int = 20) -> list[DeliveryRow]:
     """Return the deliveries that started a run, oldest first."""
     rows = [

@@ -1,0 +1,70 @@
+"""`mainspring up` on a real NATS: a message whose run kills its worker, and messages of which no run can be made, are each seen."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mainspring.domain.queue_source import Queue
+from tests.acceptance.one_project import Project
+from tests.brokers.server import BrokerServer, Sent
+from tests.brokers.servers import start_broker
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+WORK = """
+import os, signal
+import mainspring as ms
+
+@ms.on.queue("{url}", key="{{body.id}}", max_deliveries=2)
+@ms.task
+def book(id: str, amount: int = 0) -> int:
+    if amount < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return amount
+"""
+
+
+def send(nats: BrokerServer, url: str, **bodies: str) -> None:
+    asyncio.run(nats.send_raw(Queue.parse(url), *(Sent(key, body.encode()) for key, body in bodies.items())))
+
+
+def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
+    """Poison needs a person after its third crash, what cannot be read is kept as refused, and all others are booked, each once."""
+    nats = start_broker("nats")
+    url = asyncio.run(nats.new_queue())
+    project = Project(tmp_path, WORK.format(url=url))
+
+    def stand() -> dict[str, str]:
+        return {one["id"]: one["state"] for one in project.json("runs", "list", "--name", "book", "--limit", "100")}
+
+    def refused() -> list[dict[str, str]]:
+        found = project.json("triggers", "show", "book", "--limit", "100")["deliveries"]
+        return [one for one in found if one["state"] == "refused"]
+
+    try:
+        project.up("up", "--processes", "1")
+        good = {f"g{n}": f'{{"id": "g{n}", "amount": {n}}}' for n in range(10)}
+        send(
+            nats,
+            url,
+            **good,
+            poison='{"id": "p", "amount": -1}',
+            keyless='{"amount": 1}',
+            odd='{"id": "o", "amount": "x"}',
+        )
+        send(nats, url, again='{"id": "g1", "amount": 1}', other='{"id": "g1", "amount": 2}')
+        project.until(lambda: sorted(set(stand().values())) == ["needs_attention", "succeeded"] and len(stand()) == 11)
+        assert sorted(stand().values()) == ["needs_attention", *["succeeded"] * 10]
+        (poison,) = [run for run, state in stand().items() if state == "needs_attention"]
+        assert "took its worker process down three times" in project.call("explain", poison).stdout
+        project.until(lambda: len(refused()) == 3)
+        assert sorted(one["verified"] or "-" for one in refused()) == ["-", "misfit", "other_body"]
+        (keyless,) = [one for one in refused() if one["verified"] == "misfit"]
+        shown = project.json("triggers", "show", keyless["id"])
+        assert (shown["body"], shown["headers"]["message-id"]) == ({"amount": 1}, "keyless")
+        assert "2 messages of book/queue left the queue" in project.call("status", code=9).stdout
+        assert asyncio.run(nats.left(Queue.parse(url), "mainspring-book")) == 0
+    finally:
+        project.stop()
+        project.kill_all()
+        nats.remove()

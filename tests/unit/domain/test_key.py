@@ -1,0 +1,34 @@
+"""Keys that every store can find again."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mainspring.domain.key import fits_key, plain_key
+
+_WIDE = "\U00020000" * 600
+
+
+@given(st.text(min_size=1, max_size=2_000), st.text(min_size=1, max_size=2_000))
+@example("a\nb", "a\\nb")
+@example("x" * 2_000, "x" * 1_999)
+@example(_WIDE, _WIDE[1:])
+@example("\0", "\ud800")
+def test_keys_are_printable_bounded_and_told_apart(one, other):
+    """Whatever a sender calls its messages, two names stay two keys that every store takes."""
+    for text in (one, other):
+        assert fits_key(plain_key(text))
+        assert len(plain_key(text).encode()) <= 2_000
+    assert (plain_key(one) == plain_key(other)) == (one == other)
+
+
+def test_no_key_stays_none():
+    """What has no key shares one."""
+    assert plain_key("") == ""
+    assert not fits_key("")
+
+
+def test_a_key_that_no_index_takes_does_not_fit():
+    """A thousand characters may be more bytes than PostgreSQL finds a row by."""
+    assert not fits_key(_WIDE)
+    assert fits_key(_WIDE[:500])
+    assert fits_key("x" * 1_000)
