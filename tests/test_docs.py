@@ -14,7 +14,9 @@ from mainspring.cli.main import root
 from mainspring.config import Settings
 from mainspring.config.keys import VALUES
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.event import Event
 from mainspring.domain.options import OPTIONS
+from mainspring.domain.states import DeliveryState
 from mainspring.engine.trigger_draft import PACE, SOURCES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -133,4 +135,14 @@ def test_trigger_page_lists_every_option_of_every_kind():
         for title, body in re.findall(r"^## ([\w ]+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     }
     wanted = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in SOURCES.items()}
+    assert told.pop("States of a delivery") == {state.value for state in DeliveryState}
+    assert not told.pop("What a run is given") - {
+        "data",
+        "name",
+        "str",
+        "int",
+        "float",
+        "bool",
+        *Event.__struct_fields__,
+    }
     assert told == wanted | {"Options of every kind": {"filter", "partition", *PACE}}

@@ -115,6 +115,11 @@ def _refuse_needed(others: Iterable[Parameter], taken: str) -> None:
             )
 
 
+def _with_names(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event whose headers a template can name: {headers.x_tenant} is x-tenant."""
+    return {**event, "headers": {name.replace("-", "_"): value for name, value in event.get("headers", {}).items()}}
+
+
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One trigger of one automation. `filtered` = a function of the user's decides in a worker.
 
@@ -138,7 +143,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Raises:
             OptionError: the template has no value for a name.
         """
-        return "" if self.pace.by is None else plain_key(expand_template(self.pace.by, event))
+        return "" if self.pace.by is None else plain_key(expand_template(self.pace.by, _with_names(event)))
 
     def partition_of(self, event: Mapping[str, Any], delivery: str) -> str | None:
         """Return the partition of a run that an event starts, beside that of its definition; None = none.
@@ -149,7 +154,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             OptionError: a template has no value for a name.
         """
         if self.partition is not None:
-            return expand_template(self.partition, event)
+            return expand_template(self.partition, _with_names(event))
         if self.pace.concurrency is None:
             return None
         lane = int.from_bytes(delivery.encode()[-4:], "big") % self.pace.concurrency

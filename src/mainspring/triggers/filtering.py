@@ -171,9 +171,11 @@ class Filtering:
 
         self._store.submit(NoteAsked(ids), answered)
 
-    def _done_with(self, delivery: str) -> None:
+    def _done_with(self, delivery: str, *, is_kept: bool = True) -> None:
+        """Let go of a delivery. One whose verdict is not kept stays noted as asked by us, or we would wait for ourselves."""
         self._asked.discard(delivery)
-        self._suspects.forget(delivery)
+        if is_kept:
+            self._suspects.forget(delivery)
         if self._alone and self._alone[0][1] == delivery:
             self._alone.popleft()
             if self._alone and not self.closed:
@@ -235,11 +237,12 @@ class Filtering:
             if failed is not None:
                 self._say(failed)
                 return
-            self._done_with(verdict.delivery)
+            is_busy = isinstance(result, Refused) and result.code == "busy"
+            self._done_with(verdict.delivery, is_kept=not is_busy and not isinstance(result, Exception))
             if isinstance(result, Exception):
                 _LOG.error("the verdict on delivery %s is not kept, and asked for again: %s", verdict.delivery, result)
                 self._look_later()
-            elif isinstance(result, Refused) and result.code == "busy":
+            elif is_busy:
                 self._look_later((result.retry_after_ms or 0) / 1000)
             elif self._waiting.is_full and len(self._asked) < _AT_ONCE // 2:
                 self.look()

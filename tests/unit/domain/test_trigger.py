@@ -137,8 +137,8 @@ def made(**options: Any) -> Trigger:
 def test_key_of_the_pace_is_filled_from_the_event():
     """One key for all where none is said; what has no value is an error that names it."""
     assert made().by_of(event(1)) == ""
-    trigger = made(pace=Pace.parse(by="{data.id} {headers.tenant} {name} {key} {trigger}"))
-    assert trigger.by_of(event({"id": "a"}, headers={"tenant": "x"})) == "a x paid k a/event"
+    trigger = made(pace=Pace.parse(by="{data.id} {headers.x_tenant} {name} {key} {trigger}"))
+    assert trigger.by_of(event({"id": "a"}, headers={"x-tenant": "x"})) == "a x paid k a/event"
     with pytest.raises(OptionError, match=r"data\.id"):
         trigger.by_of(event({}))
 

@@ -64,7 +64,8 @@ class Bench:
     def __init__(self, folder: Path, sealing: Sealing = PLAIN) -> None:
         self.clock = FakeClock()
         self.loop = Loop(self.clock)
-        self.process: Any = SqliteProcess(folder / "s.db", self.clock).open()
+        self.process = SqliteProcess(folder / "s.db", self.clock)
+        self.process.open()
         self.reader = self.process.reader
         self.looks = 0
         self.trouble: Exception | None = None

@@ -1,0 +1,104 @@
+"""Filters in a worker: asked again when their verdict was not kept, and never twice at once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.sealing import PLAIN
+from mainspring.engine.inbox_reader import in_executor
+from mainspring.engine.registry import Registry
+from mainspring.store.commands.automations import SetQueue
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.triggers import Decide
+from mainspring.triggers import filtering
+from mainspring.triggers.filtering import Filtering
+from tests.unit.triggers.routing import Bench, on_event
+
+pytestmark = pytest.mark.asyncio
+
+
+class Worker:
+    """A worker with one automation whose trigger has a filter, on a store that answers as the test says."""
+
+    def __init__(self, bench: Bench, answers: list[Any]) -> None:
+        self.bench = bench
+        self.asked: list[int] = []
+        self.said: list[Any] = []
+        self.enough = asyncio.Event()
+        self._answers = answers
+        with Registry() as registry:
+
+            @ms.on.event("e", filter=self._ask)
+            @ms.task
+            def a(n: int, m: int = 0) -> None: ...
+
+        bench.announce(("a/event", on_event(filtered=True)))
+        loop = asyncio.get_running_loop()
+        self.filtering = Filtering(loop, self, bench.reader, registry, bench.clock, PLAIN, in_executor(loop))  # type: ignore[arg-type]
+
+    def _ask(self, event: ms.Event) -> bool:
+        self.asked.append(event.n)
+        return True
+
+    def submit(self, command: Any, answered: Any) -> None:
+        if self._answers and isinstance(command, Decide):
+            result = self._answers.pop(0)
+        else:
+            (result,) = self.bench.process.database.commit([command]).results
+        if isinstance(command, Decide):
+            self.said.append(result)
+        answered(result)
+        if not self._answers and not self.bench.states().count("received"):
+            self.enough.set()
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.setattr(filtering, "_AGAIN_S", 0.01)
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [StoreUnavailableError("the server is away"), Refused("busy", "the queue is full", retry_after_ms=10)],
+    ids=["trouble", "busy"],
+)
+async def test_verdict_that_was_not_kept_is_asked_for_again(bench, answer):
+    """Whatever kept it, without anybody changing the store."""
+    worker = Worker(bench, [answer])
+    bench.publish()
+    worker.filtering.look()
+    await asyncio.wait_for(worker.enough.wait(), 10)
+    assert worker.asked == [1, 1]
+    assert bench.states() == ["started"]
+    worker.filtering.close()
+
+
+async def test_more_than_one_look_takes_is_all_decided(bench):
+    """Each is asked once."""
+    bench.process.do(SetQueue("default"))
+    worker = Worker(bench, [])
+    bench.publish(350)
+    worker.filtering.look()
+    await asyncio.wait_for(worker.enough.wait(), 20)
+    assert len(worker.asked) == 350
+    assert bench.states() == ["started"] * 350
+    worker.filtering.close()
+
+
+async def test_trigger_of_somebody_else_is_left_alone(bench):
+    """A worker answers for its own automations."""
+    worker = Worker(bench, [])
+    bench.announce(("b/event", on_event(filtered=True)), ("a/event", on_event(filtered=True)))
+    bench.publish()
+    worker.filtering.look()
+    while not worker.said:
+        await asyncio.sleep(0)
+    assert bench.states("a/event") == ["started"]
+    assert bench.states("b/event") == ["received"]
+    worker.filtering.close()
