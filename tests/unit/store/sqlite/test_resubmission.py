@@ -158,6 +158,7 @@ COMMANDS: list[Any] = [
         counts=True,
         start=starting("gathered"),
     ),
+    come.NoteAsked(("asked",)),
     come.Replay(id="d1", delivery="kept"),
     come.ForgetSource(trigger="a/hook", key="done"),
     come.ReportDesk("a/hook", 5, None, None),
