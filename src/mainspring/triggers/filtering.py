@@ -1,7 +1,7 @@
 """Filters of users run here, in a worker, on deliveries that are stored: never in the process that took them in.
 
 A filter is asked at least once for a delivery, and may be asked in several workers: it says yes or no and does nothing else. One that says
-nothing for too long fails its delivery, and its thread is made up for.
+nothing for too long fails its delivery, and its thread is made up for. One that takes its worker down does so three times.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from mainspring.triggers import deciding
 from mainspring.triggers.delivered import Delivered, Unreadable, events_in
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.making import Event as EventData
+from mainspring.triggers.suspects import MOST_CRASHES, Suspects
 from mainspring.triggers.waiting import Waiting
 
 _LOG = logging.getLogger("mainspring.filters")
@@ -62,6 +64,7 @@ class Filtering:
         self._registry = registry
         self._known = KnownTriggers(reader)
         self._waiting = Waiting(reader, filtered=True)
+        self._suspects = Suspects(store, reader, clock)
         self._clock = clock
         self._sealing = sealing
         self._off_loop = off_loop
@@ -97,6 +100,7 @@ class Filtering:
         waiting = self._waiting.read(now, _AT_ONCE, self._is_mine)
         if waiting:
             self._known.look()
+            self._suspects.look()
         found: _Found = []
         for trigger, rows in waiting.items():
             known = self._known.get(trigger)
@@ -126,6 +130,13 @@ class Filtering:
             self._asked.add(row.id)
             if event is None:
                 self._say(deciding.left(known.name, row.id, DeliveryState.FAILED, deciding.GONE))
+            elif self._suspects.has(row.received_at):
+                self._suspects.add(
+                    row.id,
+                    partial(self._ask, known, row.id, event),
+                    partial(self._blame, known, row.id),
+                    partial(self._leave, row.id),
+                )
             else:
                 self._ask(known, row.id, event)
         if self._again:
@@ -160,6 +171,15 @@ class Filtering:
         _LOG.error("delivery %s for %s failed: %s", delivery, known.name, note)
         self._say(deciding.left(known.name, delivery, DeliveryState.FAILED, note))
 
+    def _blame(self, known: KnownTrigger, delivery: str) -> None:
+        note = f"its filter took its worker process down {MOST_CRASHES} times"
+        _LOG.error("delivery %s for %s failed: %s", delivery, known.name, note)
+        self._say(deciding.left(known.name, delivery, DeliveryState.FAILED, note))
+
+    def _leave(self, delivery: str) -> None:
+        self._asked.discard(delivery)
+        self._look_later()
+
     def _verdict(self, known: KnownTrigger, delivery: str, event: EventData) -> Decide:
         """Ask the filter and return what its verdict means."""
         fn = self._registry.get(known.definition.name).filter_of(known.name.partition("/")[2])
@@ -185,6 +205,7 @@ class Filtering:
 
         def answered(result: Any) -> None:
             self._asked.discard(verdict.delivery)
+            self._suspects.done(verdict.delivery)
             if isinstance(result, Exception):
                 _LOG.error("the verdict on delivery %s is not kept, and asked for again: %s", verdict.delivery, result)
                 self._look_later()
