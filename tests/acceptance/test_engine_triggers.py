@@ -14,6 +14,7 @@ import mainspring as ms
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.triggers import Replay
+from mainspring.store.handlers import triggers
 from mainspring.store.reads import triggers as reads
 from mainspring.triggers.filtering import Filtering
 from tests.acceptance.engine_world import Engine, World
@@ -227,6 +228,58 @@ async def test_filter_decides_in_the_worker(world, registry, seen):
         failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
     assert sorted(found) == [("large", "b"), ("uneven", "e")]
     assert "ValueError: no amount" in (failed.note or "")
+
+
+@pytest.mark.parametrize("filtered", [False, True], ids=["router", "filter"])
+async def test_a_start_that_the_store_cannot_write_fails_its_delivery(world, registry, seen, monkeypatch, filtered):
+    """It does not come back for ever, and what came with it goes on."""
+    pass_on = triggers.pass_on
+
+    def breaks(tx, trigger, by, pace, start):
+        if start is not None and b"poison" in start.input:
+            raise ValueError("no database takes this")
+        return pass_on(tx, trigger, by, pace, start)
+
+    monkeypatch.setattr(triggers, "pass_on", breaks)
+
+    @ms.on.event("paid", filter=(lambda event: True) if filtered else None)
+    @ms.task
+    def task(id: str) -> None:
+        seen.append(id)
+
+    async with world.engine(registry) as engine:
+        await engine.app.publish("paid", {"id": "poison"})
+        await engine.app.publish("paid", {"id": "a"})
+        assert await settled(engine, 2) == ["failed", "started"]
+        assert await seen.of(engine, 1) == ["a"]
+        failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
+    assert "no database takes this" in (failed.note or "")
+
+
+class _Mute(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+async def test_whatever_a_filter_raises_its_thread_goes_on(world, registry, seen):
+    """Errors that are no Exception, or cannot be shown, fail their delivery; more of them than there are threads keep nobody waiting."""
+    raised = [KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), SystemExit(3), _Mute(), BaseException()]
+
+    def raises(event: ms.Event) -> bool:
+        if event.n < len(raised):
+            raise raised[event.n]
+        return True
+
+    @ms.on.event("paid", filter=raises)
+    @ms.task
+    def task(n: int, m: int = 0) -> None:
+        seen.append(n)
+
+    async with world.engine(registry) as engine:
+        for n in range(len(raised) + 1):
+            await engine.app.publish("paid", {"n": n})
+        assert await settled(engine, len(raised) + 1) == ["failed"] * len(raised) + ["started"]
+        assert await seen.of(engine, 1) == [len(raised)]
 
 
 async def test_filter_that_hangs_keeps_no_other_from_its_turn(world, registry, seen, monkeypatch):

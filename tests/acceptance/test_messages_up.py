@@ -105,9 +105,8 @@ def test_filter_that_kills_its_worker_fails_its_delivery_alone(tmp_path: Path) -
         project.until(lambda: project.json("triggers", "list"))
         asyncio.run(publish())
         project.until(lambda: verdicts() == ["failed", *["filtered"] * 3, *["started"] * 4])
-        assert "took its worker process down 3 times" in project.call("triggers", "show", "note").stdout
+        assert "each time the process ended" in project.call("triggers", "show", "note").stdout
         project.until(lambda: sorted(project.states().values()) == ["succeeded"] * 4)
-        assert project.json("locks", "list") == []
     finally:
         project.stop()
         project.kill_all()

@@ -27,6 +27,12 @@ class NotAStoreError(StoreError):
     code = "not_a_store"
 
 
+class NotWrittenError(StoreError):
+    """What was asked cannot be written as it is, while everything else can: trying again does not help."""
+
+    code = "not_written"
+
+
 class IndexFullError(StoreFullError):
     """The disk is full for what lies beside the file: what was being written may be in it already."""
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-from mainspring.domain.errors import FencedError, MainspringError, StoreError
+from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.states import SessionState
-from mainspring.store.base import Changes, CommitReport
+from mainspring.store.base import Changes, CommitReport, NotWrittenError
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.transaction import Transaction
 
@@ -123,6 +123,6 @@ def _as_result(command: Any, cause: Exception) -> Exception:
     """Return the error that a command gets for an answer."""
     if isinstance(cause, MainspringError):
         return cause
-    error = StoreError(f"{type(command).__name__} cannot be written: {type(cause).__name__}: {cause}")
+    error = NotWrittenError(f"{type(command).__name__} cannot be written: {type(cause).__name__}: {cause}")
     error.__cause__ = cause
     return error

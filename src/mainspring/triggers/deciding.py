@@ -1,12 +1,17 @@
 """What the router and the filters say of a delivery that was received: the command that moves it on."""
 
+from typing import Any
+
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.text import escape
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.triggers import Decide
 from mainspring.triggers.known import KnownTrigger
 from mainspring.triggers.making import Event, start_of
 
+_LONGEST_NOTE = 300
 GONE = "what it tells of is gone"
 
 
@@ -21,6 +26,13 @@ def started(known: KnownTrigger, event: Event, delivery: str, now: int, sealing:
     return Decide(
         trigger=known.name, delivery=delivery, state=DeliveryState.STARTED, by=by, pace=trigger.pace, start=start
     )
+
+
+def not_written(command: Any, result: Any) -> Decide | None:
+    """Return the command that fails a delivery whose start the store cannot write, so that it does not come back for ever; else None."""
+    if not isinstance(result, NotWrittenError) or not isinstance(command, Decide) or command.start is None:
+        return None
+    return left(command.trigger, command.delivery, DeliveryState.FAILED, escape(result.message, _LONGEST_NOTE))
 
 
 def left(trigger: str, delivery: str, state: DeliveryState, note: str) -> Decide:

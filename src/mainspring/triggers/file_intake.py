@@ -13,6 +13,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.file import File, key_of
 from mainspring.store import failpoints
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.folder import ChangedError, Folder, Hashing, reason, shown
 from mainspring.triggers.own_thread import OwnThread
@@ -120,6 +121,9 @@ class FileIntake:
             answer = await self._intake.take_in(self._trigger, arrival)
         except FencedError:
             raise
+        except NotWrittenError as error:
+            seen.put_off(f"it cannot be taken in: {error.message}", self._clock.now() + AGAIN_MS)
+            return
         except MainspringError as error:
             self._hold(f"the store: {error.message}", _STORE_AWAY_MS)
             return

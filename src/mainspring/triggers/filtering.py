@@ -1,15 +1,15 @@
 """Filters of users run here, in a worker, on deliveries that are stored: never in the process that took them in.
 
 A filter is asked at least once for a delivery, and may be asked in several workers: it says yes or no and does nothing else. One that says
-nothing for too long fails its delivery, and its thread is made up for. One that takes its worker down does so three times.
+nothing for too long fails its delivery, and its thread is made up for; so does one that ended several processes (see suspects.py).
 """
 
 import asyncio
 import contextlib
 import inspect
 import logging
-from collections.abc import Callable
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,12 +24,12 @@ from mainspring.engine.registry import Registry
 from mainspring.engine.threads import Threads
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import Decide
+from mainspring.store.commands.triggers import Decide, NoteAsked
 from mainspring.triggers import deciding
 from mainspring.triggers.delivered import Delivered, Unreadable, events_in
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.making import Event as EventData
-from mainspring.triggers.suspects import MOST_CRASHES, Suspects
+from mainspring.triggers.suspects import BUSY, MOST_DEATHS, Suspects
 from mainspring.triggers.waiting import Waiting
 
 _LOG = logging.getLogger("mainspring.filters")
@@ -39,7 +39,9 @@ _AGAIN_S = 1.0
 _LONGEST_NOTE = 300
 
 OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
-_Found = list[tuple[KnownTrigger, Delivered, EventData | None]]
+_Asking = tuple[KnownTrigger, str, EventData]
+_Found = list[tuple[KnownTrigger, Delivered, EventData | None, int | None]]
+"""The last: how many processes ended while they asked, of a delivery that was there before this process."""
 
 
 class Filtering:
@@ -64,13 +66,15 @@ class Filtering:
         self._registry = registry
         self._known = KnownTriggers(reader)
         self._waiting = Waiting(reader, filtered=True)
-        self._suspects = Suspects(store, reader, clock)
         self._clock = clock
         self._sealing = sealing
         self._off_loop = off_loop
         self._threads = Threads(_THREADS)
         self._asked: set[str] = set()
         """Deliveries whose filter runs here, or whose verdict is on its way."""
+        self._suspects = Suspects(reader)
+        self._alone: deque[_Asking] = deque()
+        """Those that are asked one at a time; the first one now."""
         self._hung: set[str] = set()
         """Deliveries whose filter took too long."""
         self._looking = self._again = self._planned = False
@@ -100,19 +104,19 @@ class Filtering:
         waiting = self._waiting.read(now, _AT_ONCE, self._is_mine)
         if waiting:
             self._known.look()
-            self._suspects.look()
         found: _Found = []
         for trigger, rows in waiting.items():
             known = self._known.get(trigger)
             mine = [row for row in rows if row.id not in self._asked]
             if known is None or not mine:
                 continue
+            deaths = self._suspects.deaths(mine)
             for row, event in zip(mine, events_in(known, mine, self._reader, self._sealing), strict=True):
                 if isinstance(event, Unreadable):
                     self._waiting.pass_over(row, event.why)
                     self._again |= self._waiting.is_full
                 else:
-                    found.append((known, row, event))
+                    found.append((known, row, event, deaths.get(row.id)))
         return found
 
     def _is_mine(self, trigger: str) -> bool:
@@ -126,21 +130,54 @@ class Filtering:
             _LOG.error("the deliveries cannot be read: %s", found)
             self._look_later()
             return
-        for known, row, event in found:
+        together: list[_Asking] = []
+        for known, row, event, deaths in found:
+            if deaths == BUSY:
+                self._look_later()
+                continue
             self._asked.add(row.id)
             if event is None:
                 self._say(deciding.left(known.name, row.id, DeliveryState.FAILED, deciding.GONE))
-            elif self._suspects.has(row.received_at):
-                self._suspects.add(
-                    row.id,
-                    partial(self._ask, known, row.id, event),
-                    partial(self._blame, known, row.id),
-                    partial(self._leave, row.id),
-                )
-            else:
+            elif deaths is None:
                 self._ask(known, row.id, event)
+            elif deaths >= MOST_DEATHS:
+                note = f"its filter was asked {deaths} times, and each time the process ended"
+                self._say(deciding.left(known.name, row.id, DeliveryState.FAILED, note))
+            elif deaths:
+                self._alone.append((known, row.id, event))
+                if len(self._alone) == 1:
+                    self._ask_noted(list(self._alone))
+            else:
+                together.append((known, row.id, event))
+        if together:
+            self._ask_noted(together)
         if self._again:
             self.look()
+
+    def _ask_noted(self, asking: Sequence[_Asking]) -> None:
+        """Ask once it is written down that we do."""
+        ids = tuple(delivery for _, delivery, _ in asking)
+
+        def answered(result: Any) -> None:
+            if isinstance(result, Exception):
+                _LOG.error("that filters are asked cannot be written down; they are asked later: %s", result)
+                for delivery in ids:
+                    self._done_with(delivery)
+                self._look_later()
+            elif not self.closed:
+                self._suspects.note(ids)
+                for one in asking:
+                    self._ask(*one)
+
+        self._store.submit(NoteAsked(ids), answered)
+
+    def _done_with(self, delivery: str) -> None:
+        self._asked.discard(delivery)
+        self._suspects.forget(delivery)
+        if self._alone and self._alone[0][1] == delivery:
+            self._alone.popleft()
+            if self._alone and not self.closed:
+                self._ask_noted([self._alone[0]])
 
     def _ask(self, known: KnownTrigger, delivery: str, event: EventData) -> None:
         """Run the filter in a thread, from which it tells its verdict."""
@@ -171,15 +208,6 @@ class Filtering:
         _LOG.error("delivery %s for %s failed: %s", delivery, known.name, note)
         self._say(deciding.left(known.name, delivery, DeliveryState.FAILED, note))
 
-    def _blame(self, known: KnownTrigger, delivery: str) -> None:
-        note = f"its filter took its worker process down {MOST_CRASHES} times"
-        _LOG.error("delivery %s for %s failed: %s", delivery, known.name, note)
-        self._say(deciding.left(known.name, delivery, DeliveryState.FAILED, note))
-
-    def _leave(self, delivery: str) -> None:
-        self._asked.discard(delivery)
-        self._look_later()
-
     def _verdict(self, known: KnownTrigger, delivery: str, event: EventData) -> Decide:
         """Ask the filter and return what its verdict means."""
         fn = self._registry.get(known.definition.name).filter_of(known.name.partition("/")[2])
@@ -189,23 +217,25 @@ class Filtering:
             verdict = fn(msgspec.convert(event, Event))
             if inspect.iscoroutine(verdict):
                 verdict = asyncio.run(verdict)
-            counts = bool(verdict)
+            if not verdict:
+                return deciding.left(known.name, delivery, DeliveryState.FILTERED, "its filter said no")
+            return deciding.started(known, event, delivery, self._clock.now(), self._sealing)
         except MainspringError as error:
             return deciding.left(known.name, delivery, DeliveryState.FAILED, f"its filter raised: {error.message}")
-        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a filter raises is its verdict
-            said = escape(f"its filter raised {type(error).__name__}: {error}", _LONGEST_NOTE)
+        except BaseException as error:  # noqa: BLE001  whatever a filter raises is its verdict, and its thread goes on
+            said = escape(f"its filter raised {type(error).__name__}: {_text_of(error)}", _LONGEST_NOTE)
             return deciding.left(known.name, delivery, DeliveryState.FAILED, said)
-        if not counts:
-            return deciding.left(known.name, delivery, DeliveryState.FILTERED, "its filter said no")
-        return deciding.started(known, event, delivery, self._clock.now(), self._sealing)
 
     def _say(self, verdict: Decide) -> None:
         if self.closed:
             return
 
         def answered(result: Any) -> None:
-            self._asked.discard(verdict.delivery)
-            self._suspects.done(verdict.delivery)
+            failed = deciding.not_written(verdict, result)
+            if failed is not None:
+                self._say(failed)
+                return
+            self._done_with(verdict.delivery)
             if isinstance(result, Exception):
                 _LOG.error("the verdict on delivery %s is not kept, and asked for again: %s", verdict.delivery, result)
                 self._look_later()
@@ -220,3 +250,10 @@ class Filtering:
         if not self._planned:
             self._planned = True
             self._loop.call_later(max(after_s, _AGAIN_S), self.look)
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001  an error of the user's that cannot even be shown
+        return "its text cannot be read"

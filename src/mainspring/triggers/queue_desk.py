@@ -19,6 +19,7 @@ from mainspring.domain.queue_address import Server, server_of
 from mainspring.domain.queue_message import QueueMessage, arrival_of, shown_as
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.text import escape
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.chances import Chances
 from mainspring.triggers.desk_state import DeskState, Report
@@ -169,6 +170,8 @@ class QueueDesk:
                 answer = await self._intake.take_in(self._trigger, arrival)
             except FencedError:
                 raise
+            except NotWrittenError as error:
+                return self._refused(message, self._text.of(error))
             except StoreError as error:
                 self._waits(f"the store: {self._text.of(error)}")
                 await self._sleep(self._pause(tries))

@@ -182,11 +182,16 @@ class Router:
             return
         self._open = len(found.commands)
         for command in found.commands:
-            self._store.submit(command, partial(self._answered, command.trigger))
+            self._store.submit(command, partial(self._answered, command))
 
-    def _answered(self, trigger: str, result: Any) -> None:
+    def _answered(self, command: Any, result: Any) -> None:
+        left = deciding.not_written(command, result)
+        if left is not None:
+            _LOG.error("delivery %s for %s fails: %s", left.delivery, left.trigger, result)
+            self._store.submit(left, partial(self._answered, left))
+            return
         self._open -= 1
-        now = self._clock.now()
+        trigger, now = command.trigger, self._clock.now()
         if isinstance(result, Exception):
             _LOG.error("a delivery for %s was not decided: %s", trigger, result)
             self._set_aside(trigger, now + _AFTER_TROUBLE_MS)

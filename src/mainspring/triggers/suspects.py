@@ -1,82 +1,56 @@
-"""Deliveries whose filter may have taken its worker down: asked one at a time, with the crashes of each counted.
+"""Deliveries that an earlier process may have asked a filter for, and that may have ended it.
 
-A delivery that came before this process began is a suspect if a worker died shortly before that. The count is the fencing token of a lock
-named after the delivery: a dead worker's lock is free, and the next one to take it gets the next number.
+What arrived while this process lives is asked at once, without a word to the store. What was there before it is written down first: whose
+askers died is asked alone, so that no other delivery is blamed, and after a few of them it is asked no more.
 """
 
-from collections import deque
-from collections.abc import Callable
-from typing import Any
+import json
+from collections.abc import Sequence
 
-from mainspring.domain.clock import Clock
 from mainspring.domain.states import SessionState
-from mainspring.store.base import Reader, Store
-from mainspring.store.commands.automations import ReleaseLock, TakeLock
-from mainspring.store.commands.results import Numbered
-from mainspring.store.reads.status import sessions
+from mainspring.store.base import Reader
+from mainspring.triggers.delivered import Delivered
 
-MOST_CRASHES = 3
-"""As for runs: the third one is the last."""
-_DIED_LATELY_MS = 600_000
-_SESSIONS = 200
-_WORKERS = ("worker", "probation")
+MOST_DEATHS = 3
+"""So many processes may end while they ask one filter for one delivery."""
+BUSY = -1
+"""A process that lives is asking."""
+_LIVE = (SessionState.ALIVE, SessionState.DRAINING)
 
 
 class Suspects:
-    """Used in the loop's thread, `look` beside it."""
+    """Used by one reader at a time."""
 
-    def __init__(self, store: Store, reader: Reader, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._clock = clock
-        self._began_at = clock.now()
         self._before: int | None = None
-        self._waiting: deque[tuple[str, Callable[[], None], Callable[[], None], Callable[[], None]]] = deque()
-        self._lock: tuple[str, int] | None = None
-        self._now: str | None = None
+        self._noted: set[str] = set()
 
-    def look(self) -> None:
-        """Learn, once, whether a worker died lately. Blocking; raises StoreError."""
+    def deaths(self, rows: Sequence[Delivered]) -> dict[str, int]:
+        """Return, by delivery, how many processes ended while they asked, or BUSY; nothing of those that came since this process looks."""
         if self._before is None:
-            found = sessions(self._reader, live=False, limit=_SESSIONS)
-            died = [
-                one.ended_at or self._began_at
-                for one in found
-                if one.role in _WORKERS and one.state == SessionState.DEAD
-            ]
-            lately = any(at >= self._began_at - _DIED_LATELY_MS for at in died)
-            self._before = self._began_at if lately else 0
+            ((self._before,),) = self._reader.read("newest_delivery")
+        older = [row.id for row in rows if row.seq <= self._before and row.id not in self._noted]
+        if not older:
+            return {}
+        found = self._reader.read("list_askers", (json.dumps(older),))
+        askers = {id: {int(session) for session in asked.split(",")} for id, asked in found}
+        everyone = sorted(set().union(*askers.values()))
+        states: dict[int, str] = (
+            dict(self._reader.read("list_session_states", (json.dumps(everyone),))) if everyone else {}
+        )
+        return {id: _deaths([states.get(one) for one in askers.get(id, ())]) for id in older}
 
-    def has(self, received_at: int) -> bool:
-        """Whether a delivery that came at this instant (ms) is a suspect."""
-        return received_at < (self._before or 0)
+    def note(self, deliveries: Sequence[str]) -> None:
+        """These were written down for this process."""
+        self._noted.update(deliveries)
 
-    def add(self, delivery: str, ask: Callable[[], None], blame: Callable[[], None], later: Callable[[], None]) -> None:
-        """Let it have its turn: `ask` begins to ask its filter, `blame` fails it, `later` leaves it to another look."""
-        self._waiting.append((delivery, ask, blame, later))
-        self._next()
+    def forget(self, delivery: str) -> None:
+        """It was answered."""
+        self._noted.discard(delivery)
 
-    def done(self, delivery: str) -> None:
-        """There is a verdict, or nobody asks any more: the next one has its turn."""
-        if self._now == delivery:
-            if self._lock is not None:
-                self._store.submit(ReleaseLock(*self._lock), lambda _: None)
-            self._now = self._lock = None
-            self._next()
 
-    def _next(self) -> None:
-        if self._now is not None or not self._waiting:
-            return
-        delivery, ask, blame, later = self._waiting.popleft()
-        self._now = delivery
-        name = f"filter:{delivery}"
-
-        def taken(answer: Any) -> None:
-            if not isinstance(answer, Numbered):  # another worker asks, or the store is away
-                later()
-                self.done(delivery)
-                return
-            self._lock = name, answer.number
-            (ask if answer.number <= MOST_CRASHES else blame)()
-
-        self._store.submit(TakeLock(name, delivery, "its filter is asked, after a worker died"), taken)
+def _deaths(states: Sequence[str | None]) -> int:
+    if any(state in _LIVE for state in states):
+        return BUSY
+    return sum(state != SessionState.CLOSED for state in states)

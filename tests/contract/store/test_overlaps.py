@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mainspring.domain.errors import FencedError
+from mainspring.domain.pace import Pace
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import (
     Announce,
@@ -21,6 +22,17 @@ from mainspring.store.commands.results import DONE, Numbered, Refused, Started
 from mainspring.store.commands.runs import CancelRun, Claim, ParentLink, Reopen, RunKey
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.commands.wrapped import RecordRun
+from tests.contract.store.arrivals import (
+    announced,
+    deciding,
+    gathering,
+    hook,
+    letting_go,
+    listed,
+    on_runs,
+    taking_in,
+    waiting,
+)
 from tests.contract.store.clock import START_AT
 from tests.contract.store.overlap import overlap
 from tests.contract.store.process import (
@@ -358,3 +370,97 @@ def test_two_deployments_have_two_numbers(store, second, reverse):
     rows = [Announce(f"code-{n}", (AutomationRow("a", "task", 1, f"code-{n}", b"{}"),), ()) for n in (8, 9)]
     one, two = meet((store, rows[0]), (second, rows[1]), reverse=reverse)
     assert {one, two} == {Numbered(2), Numbered(3)}
+
+
+@pytest.fixture
+def hooked(store, second):
+    """Automation a has a webhook, and b waits for runs of a and b."""
+    store.do(announced(hook(), on_runs("b", "a", "b")))
+
+
+PACES = [Pace(), Pace.parse(debounce="1m"), Pace.parse(throttle="1m"), Pace.parse(batch=2), Pace.parse(rate="1/m")]
+
+
+@pytest.mark.usefixtures("hooked")
+@pytest.mark.parametrize("pace", PACES, ids=["plain", "debounce", "throttle", "batch", "rate"])
+def test_a_key_arrives_once(store, second, reverse, pace):
+    """Two doors take the same arrival in at once: one run at most, and both hear of the same delivery."""
+    commands = [taking_in(process, "k", pace=pace) for process in (store, second)]
+    one, two = meet((store, commands[0]), (second, commands[1]), reverse=reverse)
+    assert one.delivery == two.delivery
+    assert sorted([one.first, two.first]) == [False, True]
+    assert len(store.ids()) == (one.run is not None)
+
+
+@pytest.mark.usefixtures("hooked")
+def test_groups_of_arrivals_in_other_orders_make_no_ring(store, second, reverse):
+    """Each door has the keys of the other one in its group, the other way round; each starts one run."""
+    groups = [tuple(taking_in(process, f"k{n}") for n in range(6)) for process in (store, second)]
+    one, two = meet((store, groups[0]), (second, groups[1][::-1]), reverse=reverse)
+    assert [answer.delivery for answer in one] == [answer.delivery for answer in two][::-1]
+    assert len(store.ids()) == 6
+
+
+@pytest.mark.usefixtures("hooked")
+@pytest.mark.parametrize("pace", PACES[1:], ids=["debounce", "throttle", "batch", "rate"])
+def test_two_arrivals_of_a_paces_key_are_ruled_one_after_the_other(store, second, reverse, pace):
+    """Neither sees what was there before the other: one is newer, or both are one batch."""
+    commands = [taking_in(process, name, pace=pace) for process, name in ((store, "one"), (second, "two"))]
+    meet((store, commands[0]), (second, commands[1]), reverse=reverse)
+    states = sorted(state for _, state in listed(store))
+    expected = {"debounce": ["dropped", "held"], "batch": ["held", "held"]}
+    name = next((name for name in expected if getattr(pace, name) is not None), None)
+    assert states == (expected[name] if name is not None else ["held", "started"])
+
+
+@pytest.mark.usefixtures("hooked")
+def test_two_routers_decide_once(store, second, reverse):
+    """One run for one delivery."""
+    store.do(taking_in(store, "k", filtered=True, start=None, id="d1"))
+    commands = [deciding(process, "d1") for process in (store, second)]
+    one, two = meet((store, commands[0]), (second, commands[1]), reverse=reverse)
+    assert one.run == two.run
+    assert len(store.ids()) == 1
+
+
+@pytest.mark.usefixtures("hooked")
+def test_groups_of_two_routers_decide_once(store, second, reverse):
+    """Each has the same deliveries, in other orders."""
+    asked = [taking_in(store, f"k{n}", filtered=True, start=None, id=f"d{n}") for n in range(6)]
+    store.do(*asked)
+    groups = [tuple(deciding(process, one.id) for one in asked) for process in (store, second)]
+    one, two = meet((store, groups[0]), (second, groups[1][::-1]), reverse=reverse)
+    assert [answer.run for answer in one] == [answer.run for answer in two][::-1]
+    assert len(store.ids()) == 6
+
+
+@pytest.mark.usefixtures("hooked")
+def test_a_group_that_is_let_go_meets_a_newer_arrival(store, second, reverse):
+    """The held one starts and the newer one is held, or the newer one takes its place."""
+    pace = Pace.parse(debounce="1m")
+    old = taking_in(store, "old", pace=pace)
+    store.do(old)
+    going, new = letting_go(store, pace, old.id), taking_in(second, "new", pace=pace)
+    went, _ = meet((store, going), (second, new), reverse=reverse)
+    states = dict(listed(store))
+    if isinstance(went, Started):
+        assert states == {"old": "started", "new": "held"}
+    else:
+        assert (went.code, states) == ("changed", {"old": "dropped", "new": "held"})
+
+
+@pytest.mark.usefixtures("hooked")
+def test_two_ends_are_gathered_into_one_start(store, second, reverse):
+    """Two routers bring the two ends that were missing: whoever is second sees the first's."""
+    ids = []
+    for automation in "ab":
+        store.do(finish(store.begin(automation=automation)))
+        (delivery,) = [one for one in waiting(store, "b/runs") if one not in ids]
+        ids.append(delivery)
+    commands = [
+        gathering(process, delivery, automation, trigger="b/runs", start=process.starting("b"))
+        for process, delivery, automation in zip((store, second), ids, "ab", strict=True)
+    ]
+    answers = meet((store, commands[0]), (second, commands[1]), reverse=reverse)
+    assert sum(isinstance(answer, Started) for answer in answers) == 1
+    assert len(store.ids()) == 1

@@ -11,6 +11,7 @@ import pytest
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.states import RunState
 from mainspring.store import failpoints
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers import file_intake
 from mainspring.triggers.folder import Listing
@@ -403,10 +404,11 @@ def test_refused_file_is_told_and_keeps_no_other_out(opens: Opens) -> None:
     assert inbox.desk.state.why == "a is left out: bad_value: no"
 
 
-def test_fault_of_the_intake_is_told_and_keeps_no_other_out(opens: Opens) -> None:
+@pytest.mark.parametrize("fault", [RuntimeError("oops"), NotWrittenError("no index takes it")])
+def test_fault_of_the_intake_is_told_and_keeps_no_other_out(opens: Opens, fault: Exception) -> None:
     """An error that nobody foresaw concerns one file."""
     inbox = opens()
-    inbox.shop.faults = [RuntimeError("oops")]
+    inbox.shop.faults = [fault]
     os.utime(inbox.write("a"), ns=(0, 0))
     inbox.write("b")
     inbox.settle()

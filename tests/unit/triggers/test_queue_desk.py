@@ -12,6 +12,7 @@ from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import ConfigError, FencedError, StoreUnavailableError
 from mainspring.domain.queue_message import QueueMessage
 from mainspring.domain.queue_source import Queue
+from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.triggers.desk_state import DeskState
 from mainspring.triggers.queue_desk import QueueDesk
@@ -214,6 +215,16 @@ async def test_busy_waits_as_long_as_it_is_told(world: World):
     assert len([seconds for seconds in world.slept if 4 <= seconds <= 6]) == 3
     assert world.source.told_of("keep")
     assert world.source.told_of("acknowledge") == ["a"]
+
+
+async def test_a_message_that_the_store_cannot_write_keeps_no_other(world: World):
+    """It gets its chances and is set aside; the rest is acknowledged."""
+    world.answers = lambda arrival: NotWrittenError("no index takes it") if arrival.key == "a" else DONE
+    world.start(["a", "b"])
+    await world.until_idle()
+    assert "b" in world.source.told_of("acknowledge")
+    assert "a" not in world.source.told_of("acknowledge")
+    assert world.source.told_of("set_aside") or world.source.told_of("give_back")
 
 
 async def test_a_fenced_process_stops(world: World):

@@ -77,6 +77,15 @@ class Decide(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
+class NoteAsked(msgspec.Struct, frozen=True):
+    """Remember that this session begins to ask the filters of these deliveries, lest one that ends the process does so for ever.
+
+    Answer: Done.
+    """
+
+    deliveries: tuple[str, ...]
+
+
 class LetGo(msgspec.Struct, frozen=True, kw_only=True):
     """Start one run for deliveries that were held for it. Answer: Started, Done (its rate lets it start later), Refused changed.
 

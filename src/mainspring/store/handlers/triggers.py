@@ -184,21 +184,10 @@ def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None, *, is_a
 def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> tuple[object, ...]:
     """Return the row of an arrival, as insert_delivery has it."""
     filtered = int(c.filtered and ruling.state is DeliveryState.RECEIVED)
+    what = (c.id, c.trigger, c.key, ruling.state.value, ruling.note, filtered, c.name, c.body_hash)
     return (
-        *(
-            c.id,
-            c.trigger,
-            c.key,
-            ruling.state.value,
-            ruling.note,
-            filtered,
-            c.name,
-            c.body_hash,
-            c.body,
-            c.data,
-            c.headers,
-        ),
-        *(None, c.by, c.verified, run, ruling.due_at, None, c.redelivered, tx.now),
+        *(*what, c.body, c.data, c.headers, None, c.by, c.verified, run, ruling.due_at, None, c.redelivered),
+        tx.now,
     )
 
 

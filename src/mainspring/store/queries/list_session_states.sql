@@ -1,0 +1,1 @@
+select id, state from sessions where id in (select value from json_each(?))

@@ -1,0 +1,2 @@
+update deliveries set asked = coalesce(asked || ',', '') || cast(?1 as text)
+where id in (select value from json_each(?2)) and state = {{received}}
