@@ -1,10 +1,11 @@
-"""`mainspring up` on a real NATS: a message whose run kills its worker, and messages of which no run can be made, are each seen."""
+"""`mainspring up`: what arrives and kills its worker, in its run or its filter, and what no run can be made of, are each seen, alone."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
 
+import mainspring as ms
 from mainspring.domain.queue_source import Queue
 from tests.acceptance.one_project import Project
 from tests.brokers.server import BrokerServer, Sent
@@ -21,6 +22,22 @@ def book(id: str, amount: int = 0) -> int:
     if amount < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return amount
+"""
+
+
+FILTERS = """
+import os, signal
+import mainspring as ms
+
+def judge(event):
+    if event.data["n"] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return event.data["n"] % 2 == 0
+
+@ms.on.event("seen", filter=judge)
+@ms.task
+def note(n: int) -> int:
+    return n
 """
 
 
@@ -68,3 +85,28 @@ def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
         project.stop()
         project.kill_all()
         nats.remove()
+
+
+def test_filter_that_kills_its_worker_fails_its_delivery_alone(tmp_path: Path) -> None:
+    """After the third crash; every other delivery gets its verdict, and the worker stays."""
+    project = Project(tmp_path, FILTERS)
+
+    def verdicts() -> list[str]:
+        found = project.json("triggers", "show", "note", "--limit", "100")["deliveries"]
+        return sorted(one["state"] for one in found)
+
+    async def publish() -> None:
+        app = ms.App(project.store)
+        for n in range(8):
+            await app.publish("seen", {"n": n})
+
+    try:
+        project.up("up", "--processes", "1")
+        project.until(lambda: project.json("triggers", "list"))
+        asyncio.run(publish())
+        project.until(lambda: verdicts() == ["failed", *["filtered"] * 3, *["started"] * 4])
+        assert "each time the process ended" in project.call("triggers", "show", "note").stdout
+        project.until(lambda: sorted(project.states().values()) == ["succeeded"] * 4)
+    finally:
+        project.stop()
+        project.kill_all()

@@ -143,8 +143,8 @@ class Ruling(NamedTuple):
 
 def rule(pace: Pace, mark: Mark, held: Held, now: int) -> Ruling:
     """Return what becomes of an arrival of a key at the instant `now` (ms)."""
-    if pace.dedup is not None and mark.counted_at is not None and now - mark.counted_at < pace.dedup:
-        ago = _shown(now - mark.counted_at)
+    if pace.dedup is not None and mark.counted_at is not None and _is_within(pace.dedup, mark.counted_at, now):
+        ago = _shown(max(now - mark.counted_at, 0))
         return Ruling(DeliveryState.DROPPED, note=f"one of its key counted {ago} before; dedup is {_shown(pace.dedup)}")
     if pace.debounce is not None:
         quiet_at = now + pace.debounce
@@ -155,10 +155,14 @@ def rule(pace: Pace, mark: Mark, held: Held, now: int) -> Ruling:
         place = held.number % pace.batch  # those before are batches of their own that were not let go yet
         if place + 1 == pace.batch:
             return Ruling(DeliveryState.HELD, now)
-        due_at = held.last_due_at if place and held.last_due_at is not None else now + (pace.within or 0)
+        due_at = now + (pace.within or 0)
+        if place and held.last_due_at is not None:
+            due_at = min(due_at, held.last_due_at)
         return Ruling(DeliveryState.HELD, due_at)
     if pace.throttle is not None:
-        free_at = now if mark.started_at is None else mark.started_at + pace.throttle
+        free_at = now
+        if mark.started_at is not None and _is_within(pace.throttle, mark.started_at, now):
+            free_at = mark.started_at + pace.throttle
         if free_at > now or held.number:
             return Ruling(DeliveryState.HELD, max(free_at, now), replaces=True)
     return Ruling(DeliveryState.HELD, now) if held.number else start_or_wait(pace, mark, now)
@@ -173,7 +177,12 @@ def start_or_wait(pace: Pace, mark: Mark, now: int) -> Ruling:
 
 
 def _since(mark: Mark, held: Held, now: int) -> int:
-    return mark.since_at if held.number and mark.since_at is not None else now
+    return min(mark.since_at, now) if held.number and mark.since_at is not None else now
+
+
+def _is_within(span: int, at: int, now: int) -> bool:
+    """Tell whether an instant is less than a span ago. One that is further ahead is of a clock that was set back, and says nothing."""
+    return -span <= now - at < span
 
 
 def counted(pace: Pace, mark: Mark, held: Held, now: int, *, started: bool) -> Mark:

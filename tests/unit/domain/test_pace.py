@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain import pace as paces
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.pace import Held, Mark, Pace, counted, is_full, let_go, rule, start_or_wait
+from mainspring.domain.pace import Held, Mark, Pace, Ruling, counted, is_full, let_go, rule, start_or_wait
 from mainspring.domain.states import DeliveryState
 
 _D = DeliveryState
@@ -177,6 +177,32 @@ def test_paces_together_hold_each_to_its_word(arrivals, shape, dedup, rate):
         assert most_in_any(key.runs, rate[1]) <= rate[0]
     if "throttle" in shape:
         assert all(later.at - earlier.at >= 9 for earlier, later in zip(key.runs, key.runs[1:], strict=False))
+
+
+_LATER = 100_000_000
+
+
+@pytest.mark.parametrize(
+    ("pace", "wanted"),
+    [
+        (Pace.parse(dedup="5s"), Ruling(DeliveryState.STARTED)),
+        (Pace.parse(throttle="5s"), Ruling(DeliveryState.STARTED)),
+        (Pace.parse(debounce="5s", within="20s"), Ruling(DeliveryState.HELD, 6_000, replaces=True)),
+        (Pace.parse(batch=9, within="5s"), Ruling(DeliveryState.HELD, 6_000)),
+    ],
+    ids=["dedup", "throttle", "debounce", "batch"],
+)
+def test_clock_that_was_set_back_holds_nothing_up(pace, wanted):
+    """Whatever was remembered of a time that is yet to come says nothing any more: no arrival waits for it, or is dropped for it."""
+    held = Held(1, _LATER) if wanted.due_at else Held()
+    mark = Mark(counted_at=_LATER, started_at=_LATER, since_at=_LATER)
+    assert rule(pace, mark, held, 1_000) == wanted
+
+
+@pytest.mark.parametrize("pace", [Pace.parse(dedup="5s"), Pace.parse(throttle="5s")], ids=["dedup", "throttle"])
+def test_instants_a_moment_ahead_count_as_now(pace):
+    """Of two commits the later one may have the earlier instant: it does not count as a clock that was set back."""
+    assert rule(pace, Mark(counted_at=1_050, started_at=1_050), Held(), 1_000).state is not DeliveryState.STARTED
 
 
 def test_pace_that_says_nothing_starts_each_at_once():

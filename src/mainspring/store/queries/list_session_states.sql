@@ -1,1 +1,1 @@
-select id, state from sessions where id in (select value from json_each(?))
+select id, state from sessions where id in (select cast(value as bigint) from json_each(?))

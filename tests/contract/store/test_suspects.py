@@ -1,0 +1,45 @@
+"""Deliveries whose filter may end whoever asks it, on both databases."""
+
+import pytest
+
+from mainspring.store.commands.sessions import Bury, CloseSession
+from mainspring.store.commands.triggers import NoteAsked
+from mainspring.triggers.delivered import Delivered
+from mainspring.triggers.suspects import BUSY, Suspects
+from tests.contract.store.arrivals import HOOK, announced, hook, taking_in
+
+
+@pytest.fixture
+def store(store):
+    store.do(announced(hook()))
+    store.do(taking_in(store, "k", filtered=True, start=None, id="d1"))
+    return store
+
+
+def deaths(store, suspects=None):
+    """What a process that starts now is told, by delivery."""
+    rows = [Delivered(*row) for row in store.reader.read("list_received", (1, HOOK, 0, 100))]
+    return (suspects or Suspects(store.reader)).deaths(rows)
+
+
+@pytest.mark.parametrize(("end", "count"), [("dies", 1), ("closes", 0), ("lives", BUSY)])
+def test_whoever_died_while_it_asked_is_counted(store, second, end, count):
+    """One that ended in order is not, and what one that lives asks is left to it."""
+    assert deaths(second) == {"d1": 0}
+    assert store.twice(NoteAsked(("d1",)))
+    if end == "dies":
+        second.do(Bury(store.session))
+    elif end == "closes":
+        store.do(CloseSession())
+    assert deaths(second) == {"d1": count}
+
+
+def test_what_came_since_is_asked_without_a_word(store):
+    """Only what was there before a process, and what it has not written down itself, is looked at with care."""
+    suspects = Suspects(store.reader)
+    assert deaths(store, suspects) == {"d1": 0}
+    suspects.note(["d1"])
+    store.do(taking_in(store, "later", filtered=True, start=None, id="d2"))
+    assert deaths(store, suspects) == {}
+    suspects.forget("d1")
+    assert deaths(store, suspects) == {"d1": 0}
