@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.looking import PAUSE_S, states_of
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 
@@ -66,10 +68,11 @@ class Project:
         while time.monotonic() < until:
             if found := what():
                 return found
+            time.sleep(PAUSE_S)
         raise AssertionError("it did not come\n" + "\n".join(p.read_text() for p in sorted(self.folder.glob("log*"))))
 
     def states(self) -> dict[str, str]:
-        return {run["id"]: run["state"] for run in self.json("runs", "list", "--limit", "100")}
+        return states_of(self.store)
 
     def kill_all(self) -> None:
         """End supervisors and their workers without a word."""

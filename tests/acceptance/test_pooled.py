@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -48,11 +47,6 @@ def team(tmp_path: Path, postgres: PostgresServer) -> Iterator[Team]:
     made.close()
 
 
-def begin(team: Team, count: int) -> None:
-    for number in range(count):
-        team.call("run", "order", f"number={number}", "--detach")
-
-
 def workers(team: Team) -> list[int]:
     return [session["pid"] for session in team.call("workers", "list") if session["role"] == "worker"]
 
@@ -61,10 +55,12 @@ def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, post
     """Workers and commands go on through it over a kill, nothing of ours stays in its sessions, and each place tells once what it means."""
     team.env["MAINSPRING_STORE_URL"] = pooler.url(team.env["MAINSPRING_STORE_URL"])
     supervisor = team.up()
-    team.until(lambda: len(workers(team)) == 1)
-    begin(team, 12)
+    (worker,) = team.until(lambda: workers(team))
+    begun = team.begin(12)
     team.until(lambda: len(team.effects.read_text().splitlines()) >= 6)
-    os.kill(workers(team)[0], signal.SIGKILL)
+    assert team.states().count("succeeded") < 12
+    os.kill(worker, signal.SIGKILL)
+    assert begun.wait(PATIENCE) == 0
     team.until(lambda: team.states().count("succeeded") == 12)
     lines = {line.split(" ", 1)[1] for line in team.effects.read_text().splitlines()}
     assert len(lines) == 24  # each effect under one key, whatever was lost
@@ -119,11 +115,10 @@ def test_a_worker_takes_at_most_four_connections(team: Team, postgres: PostgresS
     supervisor = team.up()
     team.until(lambda: len(workers(team)) == 1)
     most: Counter[int] = Counter()
-    begun = threading.Thread(target=begin, args=(team, 12))
-    begun.start()
+    begun = team.begin(12)
     until = time.monotonic() + PATIENCE
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as watch:
-        while (begun.is_alive() or team.effects.read_text().count("send") < 12) and time.monotonic() < until:
+        while (begun.poll() is None or team.effects.read_text().count("send") < 12) and time.monotonic() < until:
             ours = connections(supervisor, postgres.port)
             for pid, count in ours.items():
                 most[pid] = max(most[pid], count)
@@ -133,7 +128,7 @@ def test_a_worker_takes_at_most_four_connections(team: Team, postgres: PostgresS
             ).fetchone()  # other tests on this server may still have some
             assert row is not None
             assert row[0] <= MOST * (len(family(supervisor)) + 1)  # and a command, if there is one
-    begun.join()
+    assert begun.wait(PATIENCE) == 0
     assert set(workers(team)) <= set(most)
     assert max(most.values()) <= MOST, most
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.looking import PAUSE_S, states_of
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
 
@@ -38,12 +39,26 @@ async def wait(seconds: float) -> float:
     return seconds
 """
 
+BEGIN = """
+import asyncio, sys
+import mainspring as ms
+from work import order
+
+async def main() -> None:
+    app = ms.App(sys.argv[1])
+    for number in range(int(sys.argv[2])):
+        await app.start(order, number)
+
+asyncio.run(main())
+"""
+
 
 class Team:
     """A project whose store is on a server, and the processes of several machines that work on it."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
+        self._url = url
         self.effects = folder / "effects"
         self.effects.touch()
         (folder / "work.py").write_text(AUTOMATIONS)
@@ -90,12 +105,19 @@ class Team:
         while time.monotonic() < until:
             if found := what():
                 return found
+            time.sleep(PAUSE_S)
         logs = "\n".join(path.read_text() for path in sorted(self.folder.glob("log*")))
         raise AssertionError(f"it did not come\n{logs}")
 
     def states(self) -> list[str]:
         """Return the states of all runs."""
-        return [run["state"] for run in self.call("runs", "list", "--limit", "100")]
+        return list(states_of(self._url).values())
+
+    def begin(self, count: int) -> "subprocess.Popen[bytes]":
+        """Let a program of its own start so many orders; it ends with 0."""
+        words = [sys.executable, "-c", BEGIN, self.env["MAINSPRING_STORE_URL"], str(count)]
+        with (self.folder / "log-begin").open("wb") as log:
+            return subprocess.Popen(words, cwd=self.folder, env=self.env, stdout=log, stderr=log)
 
     def close(self) -> None:
         """End what is left."""
@@ -115,12 +137,12 @@ def team(tmp_path: Path, postgres: PostgresServer) -> Iterator[Team]:
 def test_runs_of_a_killed_worker_go_on(team: Team) -> None:
     """After kill -9 of a worker under load each run ends, and each step has its effect under one key."""
     supervisor = team.up()
-    team.until(lambda: [w for w in team.call("workers", "list") if w["role"] == "worker"])
-    for number in range(12):
-        team.call("run", "order", f"number={number}", "--detach")
+    (worker,) = team.until(lambda: [w["pid"] for w in team.call("workers", "list") if w["role"] == "worker"])
+    begun = team.begin(12)
     team.until(lambda: len(team.effects.read_text().splitlines()) >= 6)
-    (worker,) = [w["pid"] for w in team.call("workers", "list") if w["role"] == "worker"]
+    assert team.states().count("succeeded") < 12
     os.kill(worker, signal.SIGKILL)
+    assert begun.wait(PATIENCE) == 0
     team.until(lambda: team.states().count("succeeded") == 12)
     lines = [line.split(" ", 2) for line in team.effects.read_text().splitlines()]
     assert {text for _, _, text in lines} == {f"{what} {n}" for what in ("charge", "send") for n in range(12)}
@@ -188,8 +210,7 @@ def test_machine_goes_on_after_its_server_was_away(tmp_path: Path) -> None:
     try:
         supervisor = team.up()
         team.until(lambda: [w for w in team.call("workers", "list") if w["role"] == "worker"])
-        for number in range(6):
-            team.call("run", "order", f"number={number}", "--detach")
+        assert team.begin(6).wait(PATIENCE) == 0
         for _ in range(2):
             server.kill()
             server.start()

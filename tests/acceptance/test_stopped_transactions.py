@@ -87,12 +87,6 @@ def project(tmp_path: Path, user: tuple[str, Callable[[str], Any]]) -> Iterator[
     made.kill_all()
 
 
-def runs(project: Project) -> list[Any]:
-    """Return state and end of each run."""
-    with contextlib.closing(apsw.Connection(project.store, flags=apsw.SQLITE_OPEN_READONLY)) as raw:
-        return raw.execute("select state, finished_at from runs").fetchall()
-
-
 @pytest.mark.parametrize(("place", "how"), [("file", "drained"), ("server", "drained"), ("server", "killed")])
 def test_stopped_attempt_uses_up_no_try(
     project: Project, user: tuple[str, Callable[[str], Any]], place: str, how: str
@@ -110,7 +104,7 @@ def test_stopped_attempt_uses_up_no_try(
     else:
         project.kill_all()
     project.up("up", "--role", "worker")
-    project.until(lambda: None not in [ended for _, ended in runs(project)])
-    assert [state for state, _ in runs(project)] == ["succeeded"] * len(payments)
+    project.until(lambda: not {"queued", "running", "retrying", "waiting"} & set(project.states().values()))
+    assert list(project.states().values()) == ["succeeded"] * len(payments)
     assert sorted(row[0] for row in user[1]("select payment from payments")) == payments
     project.stop()
