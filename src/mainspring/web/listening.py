@@ -33,7 +33,7 @@ def server(app: Any, protocol: type[Any], **options: Any) -> Server:
             ws="none",
             lifespan="off",
             log_config=None,
-            log_level="warning",
+            log_level="error",
             access_log=False,
             server_header=False,
             proxy_headers=False,
