@@ -88,7 +88,7 @@ def test_removed_store_is_not_made_anew_in_silence(works: Works) -> None:
     works.up(STEPS)
     store = works.place.store
     store.unlink()
-    assert works.supervisor.wait(10) == 1
+    assert works.supervisor.wait(30) == 1
     for words in (("up",), ("run", "quick", "--detach"), ("run", "quick"), ("down",), ("status",), ("runs", "list")):
         done = works.place.call(*words)
         assert (done.returncode, b"the store's file is gone" in done.stderr) == (1, True), (words, done)
@@ -106,7 +106,7 @@ def test_store_begins_anew_by_word(works: Works) -> None:
     works.up(STEPS)
     store = works.place.store
     store.unlink()
-    works.supervisor.wait(10)
+    works.supervisor.wait(30)
     (hint,) = [
         line for line in works.place.call("status").stderr.decode().splitlines() if "mainspring db migrate" in line
     ]
