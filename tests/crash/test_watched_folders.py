@@ -141,7 +141,7 @@ def test_killed_desk_loses_and_doubles_no_file(desks: Desks, places: tuple[Path,
     wanted = {f"files.{step}" for step in ("hashed", "taken", "stage", "staged", "placed", "forgotten", "cleared")}
     assert wanted | ({"files.copied"} if way == "copies" else set()) <= set(passed)
     killed = 0
-    for kill_at in range(1, len(passed) + 1, 1 if ALL else 2):
+    for kill_at in range(1, len(passed) + 1, 1 if ALL else 5):
         for again_at in range(1 + kill_at % 5, len(passed) + 1, 5) if ALL else [1 + kill_at * 7 % 23]:
             trial = Trial(home, other, way)
             assert desks.live(trial.life(kill_at))[0] == -9, "it was not killed there"
