@@ -121,7 +121,7 @@ def test_held_store_takes_the_end_but_starts_nothing(place: Place) -> None:
 def test_command_runs_on_a_full_or_read_only_disk(place: Place, how: str) -> None:
     """A full or read-only disk of the store keeps no command from running."""
     place.store.parent.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place.store.parent], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place.store.parent], check=False)
     if mounted.returncode != 0:
         pytest.skip("tmpfs cannot be mounted here")
     try:
