@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +69,7 @@ def project(schedules: str | None = None, *, concurrency: int = 64) -> Iterator[
             store.open()
             found = Project(folder, f"127.0.0.1:{hooks}", store)
             found.wait("select 1 from automations where name = 'hear'", within=_STARTS_WITHIN_S)
+            _until_open(hooks)
             yield found
             store.close()
         finally:
@@ -78,6 +79,16 @@ def project(schedules: str | None = None, *, concurrency: int = 64) -> Iterator[
             except subprocess.TimeoutExpired:
                 os.killpg(up.pid, signal.SIGKILL)
                 up.wait()
+
+
+def _until_open(port: int) -> None:
+    until = time.perf_counter() + _STARTS_WITHIN_S
+    while time.perf_counter() < until:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            time.sleep(1.5)  # it reads once a second which paths there are
+            return
+        time.sleep(0.05)
+    raise Failed("the webhook listener does not listen")
 
 
 def _free_port() -> int:
