@@ -3,7 +3,7 @@
 from typing import Any
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.text import escape
 from mainspring.store.base import NotWrittenError
@@ -16,11 +16,17 @@ GONE = "what it tells of is gone"
 
 
 def started(known: KnownTrigger, event: Event, delivery: str, now: int, sealing: Sealing) -> Decide:
-    """Return the command that lets the trigger's pace decide; FAILED where no run can be made of the event."""
+    """Return the command that lets the trigger's pace decide; FAILED where no run can be made of the event.
+
+    Raises:
+        SealedError: the codec failed, which says nothing of the event: it waits for a codec that works.
+    """
     trigger = known.trigger
     try:
         start = start_of(known, [event], delivery, now, sealing)
         by = trigger.by_of(event)
+    except SealedError:
+        raise
     except MainspringError as error:
         return left(known.name, delivery, DeliveryState.FAILED, error.message)
     return Decide(

@@ -17,7 +17,7 @@ import msgspec
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.event import Event
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.text import escape
 from mainspring.engine.registry import Registry
@@ -188,10 +188,14 @@ class Filtering:
         def begin() -> None:
             limit.append(self._loop.call_later(self.longest_s, self._give_up, known, delivery))
 
-        def end(verdict: Decide) -> None:
+        def end(verdict: Decide | Unreadable) -> None:
             for handle in limit:
                 handle.cancel()
-            if delivery not in self._hung:
+            if isinstance(verdict, Unreadable):
+                _LOG.error("delivery %s for %s waits: %s", delivery, known.name, verdict.why)
+                self._done_with(delivery, is_kept=False)
+                self._look_later()
+            elif delivery not in self._hung:
                 self._say(verdict)
 
         def work() -> bool:
@@ -210,8 +214,8 @@ class Filtering:
         _LOG.error("delivery %s for %s failed: %s", delivery, known.name, note)
         self._say(deciding.left(known.name, delivery, DeliveryState.FAILED, note))
 
-    def _verdict(self, known: KnownTrigger, delivery: str, event: EventData) -> Decide:
-        """Ask the filter and return what its verdict means."""
+    def _verdict(self, known: KnownTrigger, delivery: str, event: EventData) -> Decide | Unreadable:
+        """Ask the filter and return what its verdict means; Unreadable = its run cannot be sealed at present."""
         fn = self._registry.get(known.definition.name).filter_of(known.name.partition("/")[2])
         if fn is None:
             return deciding.left(known.name, delivery, DeliveryState.FAILED, "its filter is not in the code any more")
@@ -222,6 +226,8 @@ class Filtering:
             if not verdict:
                 return deciding.left(known.name, delivery, DeliveryState.FILTERED, "its filter said no")
             return deciding.started(known, event, delivery, self._clock.now(), self._sealing)
+        except SealedError as error:
+            return Unreadable(error.message)
         except MainspringError as error:
             return deciding.left(known.name, delivery, DeliveryState.FAILED, f"its filter raised: {error.message}")
         except BaseException as error:  # noqa: BLE001  whatever a filter raises is its verdict, and its thread goes on

@@ -1,12 +1,13 @@
 """Runs of several automations that one start waits for: which are there, which are missing, and the start when all are."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import derived_id
 from mainspring.domain.listening import OnRuns
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun
@@ -16,6 +17,7 @@ from mainspring.triggers.delivered import Delivered, End, ends_of
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.making import event_of, start_of
 
+_LOG = logging.getLogger("mainspring.router")
 _AT_ONCE = 100
 
 
@@ -42,7 +44,9 @@ class Gathering:
             if one is None or not isinstance(one.trigger.source, OnRuns) or name in busy or (name, per) in self._here:
                 continue
             if set(one.trigger.source.automations) <= self._those_here(name, per).keys():
-                commands.append(self._command(one, one.trigger.source, per))
+                command = self._command(one, one.trigger.source, per)
+                if command.start is not None or command.note is not None:
+                    commands.append(command)
         return commands
 
     def _one(self, known: KnownTrigger, source: OnRuns, row: Delivered, end: End | None) -> Any:
@@ -70,6 +74,8 @@ class Gathering:
         if set(source.automations) <= here.keys():
             try:
                 start = self._start(known, source, per, here)
+            except SealedError as error:  # it stays complete, and is started once the codec works
+                _LOG.error("the start of %s for %s waits: %s", known.name, per, error.message)
             except MainspringError as error:
                 note = error.message
         return Gather(

@@ -11,7 +11,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import new_id
 from mainspring.domain.key import LONGEST_KEY, fits_key
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import RefuseArrival, TakeIn, TakenIn
@@ -137,6 +137,8 @@ class Intake:
             # Also where it is not started at once: what can never be a run is told to whoever sent it.
             start = start_of(known, [event], command.id, now, self._sealing, partition=partition)
             by = trigger.by_of(event)
+        except SealedError:  # the codec failed, which says nothing of what arrived
+            raise
         except MainspringError as error:
             return msgspec.structs.replace(command, refused=error.message)
         waits = trigger.pace.batch is not None or trigger.pace.debounce is not None

@@ -16,7 +16,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.listening import OnRuns
 from mainspring.domain.pace import Pace
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.results import Refused
@@ -134,7 +134,10 @@ class Router:
             elif event is None:
                 commands.append(deciding.left(trigger, row.id, DeliveryState.FAILED, deciding.GONE))
             else:
-                commands.append(deciding.started(known, event, row.id, now, self._sealing))
+                try:
+                    commands.append(deciding.started(known, event, row.id, now, self._sealing))
+                except SealedError as error:
+                    self._waiting.pass_over(row, error.message)
         return commands
 
     def _due(self, trigger: str, by: str, now: int) -> LetGo | None:
@@ -155,7 +158,12 @@ class Router:
             self._passed.add((trigger, by))
             self._waiting.pass_over(rows[0], unreadable[0].why)
             return None
-        start, note = self._start(known, [event for event in events if isinstance(event, dict)], ids[0], now)
+        try:
+            start, note = self._start(known, [event for event in events if isinstance(event, dict)], ids[0], now)
+        except SealedError as error:
+            self._passed.add((trigger, by))
+            self._waiting.pass_over(rows[0], error.message)
+            return None
         return LetGo(trigger=trigger, by=by, deliveries=ids, pace=known.trigger.pace, start=start, note=note)
 
     def _start(
@@ -165,6 +173,8 @@ class Router:
             return None, deciding.GONE
         try:
             return start_of(known, events, delivery, now, self._sealing), None
+        except SealedError:
+            raise
         except MainspringError as error:
             return None, error.message
 

@@ -6,6 +6,7 @@ import pytest
 from mainspring.domain.errors import StoreError
 from mainspring.domain.listening import OnRuns
 from mainspring.domain.pace import Pace
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.trigger import Reading, Trigger
 from mainspring.store.commands.automations import RetireAutomation, SetQueue
@@ -226,3 +227,65 @@ def test_commands_are_values(bench):
     bench.publish()
     (command,) = bench.router._read(bench.clock.now(), {}).commands
     assert msgspec.json.decode(msgspec.json.encode(command), type=type(command)) == command
+
+
+class Moody:
+    """A codec that fails for as long as it is told to: the service that has its key is away."""
+
+    id = "moody"
+    is_away = True
+
+    def encode(self, data: bytes) -> bytes:
+        if self.is_away:
+            raise ConnectionError("the key service is away")
+        return data
+
+    def decode(self, data: bytes) -> bytes:
+        return data
+
+
+@pytest.fixture
+def sealed(tmp_path):
+    codec = Moody()
+    made = Bench(tmp_path, Sealing(codec))
+    yield made, codec
+    made.close()
+
+
+def test_codec_that_fails_for_a_while_costs_no_delivery(sealed):
+    """What arrived, what is held and what was gathered wait for it, and start then; nobody is to blame for a key service."""
+    bench, codec = sealed
+    bench.announce(
+        ("now/event", on_event()),
+        ("later/event", on_event(pace=Pace(debounce=1_000))),
+    )
+    gathered(bench)
+    bench.publish()
+    bench.look()
+    bench.loop.pass_time(3_000)
+    assert bench.states("now/event") == ["received"]
+    assert set(bench.states("later/event")) == {"received"}
+    assert bench.states("c/runs") == ["held", "held"]
+    codec.is_away = False
+    bench.loop.pass_time(12_000)
+    assert bench.states("now/event") == ["started"]
+    assert bench.states("later/event") == ["started"]
+    assert bench.states("c/runs") == ["started", "started"]
+
+
+def test_codec_that_fails_when_a_held_one_is_due_leaves_it_held(sealed):
+    """It was held while the codec worked; its time comes while it does not."""
+    bench, codec = sealed
+    codec.is_away = False
+    bench.announce(("later/event", on_event(pace=Pace(debounce=1_000))))
+    bench.publish()
+    bench.look()
+    assert bench.states() == ["held"]
+    codec.is_away = True
+    before = bench.looks
+    bench.loop.pass_time(4_000)
+    assert bench.states() == ["held"]
+    assert bench.looks - before <= 8
+    codec.is_away = False
+    bench.loop.pass_time(12_000)
+    assert bench.states() == ["started"]
