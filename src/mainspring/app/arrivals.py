@@ -30,7 +30,9 @@ class Desk(Protocol):
         ...
 
 
-MakeDesk = Callable[[KnownTrigger, Intake], Desk | None]
+MakeDesk = Callable[[KnownTrigger, Intake], Desk]
+FETCHED = ("queue", "files")
+"""The kinds of triggers that have a desk; what the others listen to comes by itself."""
 
 
 class Arrivals:
@@ -43,7 +45,7 @@ class Arrivals:
         clock: Clock,
         sealing: Sealing,
         off_loop: OffLoop,
-        make_desk: MakeDesk = lambda known, intake: None,
+        make_desk: MakeDesk,
     ) -> None:
         self._loop = loop
         self.known = KnownTriggers(store.reader)
@@ -90,22 +92,14 @@ class Arrivals:
                     await asyncio.gather(task, return_exceptions=True)
                     del self._desks[name]
             for name, known in wanted.items():
-                if name not in self._desks:
-                    self._open_desk(known)
+                if known.trigger.kind in FETCHED and name not in self._desks:
+                    self._desks[name] = known, self._loop.create_task(self._run(known))
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    def _open_desk(self, known: KnownTrigger) -> None:
-        desk = self._make_desk(known, self.intake)
-        if desk is not None:
-            task = self._loop.create_task(self._run(known.name, desk))
-            self._desks[known.name] = known, task
-
-    async def _run(self, name: str, desk: Desk) -> None:
-        """Run a desk; one that fails is opened anew."""
+    async def _run(self, known: KnownTrigger) -> None:
+        """Open the desk of a trigger and run it; one that fails is opened anew."""
         try:
-            await desk.run()
-        except asyncio.CancelledError:
-            raise
+            await self._make_desk(known, self.intake).run()
         except Exception:  # noqa: BLE001  a fault in one desk must not end the others
-            _LOG.exception("the desk of trigger %s failed; it is opened again", name)
+            _LOG.exception("the desk of trigger %s failed; it is opened again in %g s", known.name, _AGAIN_S)
             await asyncio.sleep(_AGAIN_S)

@@ -28,8 +28,8 @@ class Desks:
         self._secrets = secrets
         self._told: dict[str, ReportDesk] = {}
 
-    def __call__(self, known: KnownTrigger, intake: Intake) -> Desk | None:
-        """Return the desk of a trigger; None if nothing is fetched for it."""
+    def __call__(self, known: KnownTrigger, intake: Intake) -> Desk:
+        """Return the desk of a trigger of a kind in FETCHED."""
         source = known.trigger.source
         if isinstance(source, Queue):
             # Imported late: most projects have no broker.
@@ -37,12 +37,11 @@ class Desks:
 
             desk = QueueDesk(known.name, source, intake, self._secrets, report=self._report_queue, clock=self._clock)
             return desk if source.partition is None else Alone(desk, known.name, intake)
-        if isinstance(source, Files):
-            from mainspring.triggers.folder_desk import FolderDesk  # noqa: PLC0415
+        from mainspring.triggers.folder_desk import FolderDesk  # noqa: PLC0415
 
-            ends = Ends(self._store.reader, intake)
-            return FolderDesk(known.name, source, intake, ends, self._report_folder, self._clock)
-        return None
+        assert isinstance(source, Files)
+        ends = Ends(self._store.reader, intake)
+        return FolderDesk(known.name, source, intake, ends, self._report_folder, self._clock)
 
     def _report_queue(self, state: QueueState) -> None:
         since_at = state.since_at

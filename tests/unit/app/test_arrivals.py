@@ -1,0 +1,63 @@
+"""What hosts the desks outlives each of them."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from mainspring.app import arrivals
+from mainspring.app.arrivals import Arrivals
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.definition import Definition
+from mainspring.domain.options import Kind
+from mainspring.domain.sealing import PLAIN
+from mainspring.domain.trigger import Trigger
+from mainspring.domain.watched_folder import Files
+from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.triggers import TriggerRow
+from mainspring.store.sqlite.store import SqliteStore
+
+
+class Desk:
+    """Says that it runs, and goes on until it is cancelled."""
+
+    def __init__(self, running):
+        self._running = running
+
+    async def run(self):
+        self._running.set()
+        await asyncio.Event().wait()
+
+
+@pytest.mark.asyncio
+async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_path, monkeypatch, caplog):
+    """One fails once as it is made, the other is open meanwhile; both run in the end."""
+    monkeypatch.setattr(arrivals, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(arrivals, "_LOOK_EVERY_S", 0.01)
+    store = SqliteStore(tmp_path / "s.db", clock=SystemClock())
+    store.open()
+    trigger = msgspec.json.encode(Trigger(source=Files.parse(str(tmp_path))))
+    for name in ("good", "poor"):
+        definition = msgspec.json.encode(Definition(kind=Kind.TASK, name=name).to_data())
+        row = TriggerRow(f"{name}/files", name, "files", trigger)
+        store.apply(Announce(name, (AutomationRow(name, "task", 1, "f", definition),), (), (row,)))
+    running = {"good/files": asyncio.Event(), "poor/files": asyncio.Event()}
+    tries = []
+
+    def make(known, intake):
+        tries.append(known.name)
+        if tries.count("poor/files") == 1 and known.name == "poor/files":
+            raise RuntimeError("no such library")
+        return Desk(running[known.name])
+
+    hosting = Arrivals(
+        asyncio.get_running_loop(), store, store.clock, PLAIN, lambda read, then: then(read()), make_desk=make
+    )
+    hosting.start()
+    async with asyncio.timeout(20):
+        for event in running.values():
+            await event.wait()
+    await hosting.close()
+    store.close()
+    assert sorted(tries) == ["good/files", "poor/files", "poor/files"]
+    assert "no such library" in caplog.text
