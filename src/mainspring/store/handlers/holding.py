@@ -86,9 +86,8 @@ def gather(tx: Transaction, command: Gather) -> Started | Done | Refused:
     if known is None or known[1] < known[0]:
         return DONE
     if c.start is None and c.note is None:
-        tx.ready = (
-            True  # another router put one of the others here meanwhile: all are there, and whoever looks next starts it
-        )
+        # Another router put one of the others here meanwhile: all are there, and whoever looks next starts it.
+        tx.ready = True
         return DONE
     return _start_gathered(tx, command)
 

@@ -7,11 +7,11 @@ import msgspec
 from mainspring.domain.ids import derived_id
 from mainspring.domain.matching import event_hash, match_hash, shape_of
 from mainspring.domain.states import DeliveryState, RunState
+from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.transaction import Transaction
 
 _CACHE = "listeners"
 _Listener = tuple[str, Any, int]
-Row = tuple[Any, ...]
 
 
 def tell_of_event(tx: Transaction, event: str, name: str, data: Any) -> None:
@@ -29,8 +29,8 @@ def tell_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> 
     _insert(tx, rows_of_end(tx, run, automation, state))
 
 
-def rows_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> list[Row]:
-    """Return the deliveries that an end makes, as insert_delivery has them."""
+def rows_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> list[DeliveryRow]:
+    """Return the deliveries that an end makes."""
     return [
         _row(tx, trigger, run, f"{run}@{tx.now}", automation, filtered)
         for trigger, states, filtered in _listeners(tx, "run", automation)
@@ -55,13 +55,12 @@ def _listeners(tx: Transaction, kind: str, name: str) -> list[_Listener]:
     return found
 
 
-def _row(tx: Transaction, trigger: str, source: str, key: str, name: str, filtered: int) -> Row:
-    delivery = derived_id("d", tx.now, trigger, key)
-    what = (delivery, trigger, key, DeliveryState.RECEIVED.value, None, filtered, name, None, None, None, None)
-    return (*what, source, "", None, None, None, None, 0, tx.now)
+def _row(tx: Transaction, trigger: str, source: str, key: str, name: str, filtered: int) -> DeliveryRow:
+    delivery, state = derived_id("d", tx.now, trigger, key), DeliveryState.RECEIVED.value
+    return DeliveryRow(delivery, trigger, key, state, filtered=filtered, name=name, source=source, at=tx.now)
 
 
-def _insert(tx: Transaction, rows: list[Row]) -> None:
+def _insert(tx: Transaction, rows: list[DeliveryRow]) -> None:
     for row in rows:
         if tx.change("insert_delivery", row):
             tx.ready = True

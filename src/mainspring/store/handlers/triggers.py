@@ -22,6 +22,7 @@ from mainspring.store.commands.triggers import (
     TriggerRow,
 )
 from mainspring.store.handlers import listening
+from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.transaction import Transaction
 
@@ -181,33 +182,44 @@ def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None, *, is_a
     tx.change("insert_delivery", row_of(tx, c, ruling, run))
 
 
-def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> tuple[object, ...]:
-    """Return the row of an arrival, as insert_delivery has it."""
-    filtered = int(c.filtered and ruling.state is DeliveryState.RECEIVED)
-    what = (c.id, c.trigger, c.key, ruling.state.value, ruling.note, filtered, c.name, c.body_hash)
-    return (
-        *(*what, c.body, c.data, c.headers, None, c.by, c.verified, run, ruling.due_at, None, c.redelivered),
-        tx.now,
+def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> DeliveryRow:
+    """Return the row of an arrival."""
+    return DeliveryRow(
+        c.id,
+        c.trigger,
+        c.key,
+        ruling.state.value,
+        ruling.note,
+        filtered=int(c.filtered and ruling.state is DeliveryState.RECEIVED),
+        name=c.name,
+        body_hash=c.body_hash,
+        body=c.body,
+        data=c.data,
+        headers=c.headers,
+        by_key=c.by,
+        verified=c.verified,
+        run=run,
+        due_at=ruling.due_at,
+        redelivered=c.redelivered,
+        at=tx.now,
     )
 
 
 def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
     """Keep what was refused at the door."""
     c = command
-    what = (
+    row = DeliveryRow(
         c.id,
         c.trigger,
         f"refused:{c.id}",
         DeliveryState.REFUSED.value,
         c.note,
-        0,
-        "",
-        None,
-        c.body,
-        None,
-        c.headers,
+        body=c.body,
+        headers=c.headers,
+        verified=c.why,
+        at=tx.now,
     )
-    if tx.change("insert_delivery", (*what, None, "", c.why, None, None, None, 0, tx.now)):
+    if tx.change("insert_delivery", row):
         _trim(tx, c.trigger)
         tx.detail(c.trigger.partition("/")[0], f"refused:{c.why}")
     return DONE
@@ -249,24 +261,25 @@ def replay(tx: Transaction, command: Replay) -> TakenIn | Refused:
     found = tx.one("find_trigger", (trigger,))
     if found is None:
         return Refused("no_trigger", f"nothing is triggered by {trigger!r} any more")
-    filtered = int(bool(msgspec.json.decode(found[1]).get("filtered")))
-    state = DeliveryState.RECEIVED
-    what = (
+    again = DeliveryRow(
         command.id,
         trigger,
         f"{key}#{command.id}",
-        state.value,
-        None,
-        filtered,
-        name,
-        body_hash,
-        body,
-        data,
-        headers,
+        DeliveryState.RECEIVED.value,
+        filtered=int(bool(msgspec.json.decode(found[1]).get("filtered"))),
+        name=name,
+        body_hash=body_hash,
+        body=body,
+        data=data,
+        headers=headers,
+        source=source,
+        verified=verified,
+        replay_of=command.delivery,
+        at=tx.now,
     )
-    tx.change("insert_delivery", (*what, source, "", verified, None, None, command.delivery, 0, tx.now))
+    tx.change("insert_delivery", again)
     tx.ready = True
-    return TakenIn(command.id, state, None, first=True)
+    return TakenIn(command.id, DeliveryState.RECEIVED, None, first=True)
 
 
 def forget_source(tx: Transaction, command: ForgetSource) -> Done | Refused:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from mainspring.domain.pace import Ruling
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.triggers import Decide, TakeIn, TakenIn
-from mainspring.store.handlers import listening, triggers
+from mainspring.store.handlers import triggers
+from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.postgres.arrays import columns
 from mainspring.store.postgres.bulk import starts
 from mainspring.store.postgres.bulk.kind import Kind
@@ -78,7 +79,7 @@ def _decide(tx: PostgresTransaction, commands: list[Decide]) -> list[TakenIn | N
     ]
 
 
-def tell(tx: PostgresTransaction, rows: Sequence[listening.Row]) -> None:
+def tell(tx: PostgresTransaction, rows: Sequence[DeliveryRow]) -> None:
     """Let those who listen have what they heard, with what is sent next."""
     if rows:
         tx.later("insert_deliveries", columns(_COLUMNS, rows))
