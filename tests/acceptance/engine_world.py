@@ -75,15 +75,15 @@ class Engine:
         self.working.worker.want()
         if self.working._scheduler is not None:
             self.working._scheduler.look()
-        if self.working._arrivals is not None:
-            self.working._arrivals.changed()
+        if self.working._traffic is not None:
+            self.working._traffic.changed()
         await asyncio.sleep(0)
 
     async def die(self) -> None:
         """Be gone as after kill -9: nothing more is written, and the session is found dead."""
         self.working.worker.stop()
-        if self.working._arrivals is not None:
-            await self.working._arrivals.close()
+        if self.working._traffic is not None:
+            await self.working._traffic.close()
         for closing in (
             self.working._scheduler,
             self.working._stall,

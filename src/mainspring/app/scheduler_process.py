@@ -7,14 +7,11 @@ It imports nobody's code (but the codec, where one is configured), so it goes on
 import asyncio
 import sys
 
-from mainspring.app.arrivals import Arrivals
-from mainspring.app.desks import Desks
 from mainspring.app.post_process import PostProcess, run_post
-from mainspring.app.sending import make_sender
+from mainspring.app.traffic import Traffic
 from mainspring.engine.inbox_reader import in_executor
 from mainspring.engine.scheduler import Scheduler
 from mainspring.store.reads.engine import WorkerReads
-from mainspring.triggers.sender import Sender
 
 _LOOK_AT_MOST_EVERY_S = 0.25
 
@@ -26,19 +23,14 @@ async def serve(process: PostProcess) -> int:
     if process.is_open:
         reads, off_loop = WorkerReads(process.store.reader), in_executor(process.loop)
         scheduler = Scheduler(process.loop, process.store, reads, process.store.clock, sealing, off_loop)
-        store, clock = process.store, process.store.clock
-        desks = Desks(store, clock, process.project.secrets)
-        arrivals = Arrivals(process.loop, store, clock, sealing, off_loop, desks)
-        project = process.project
-        sender = make_sender(process.loop, store, clock, sealing, project.brokers, project.secrets)
-        process.changed = Hints(process.loop, scheduler, arrivals, sender).take
+        store, project = process.store, process.project
+        traffic = Traffic(process.loop, store, store.clock, sealing, off_loop, project.brokers, project.secrets)
+        process.changed = Hints(process.loop, scheduler, traffic).take
         scheduler.start()
-        arrivals.start()
-        sender.start()
+        traffic.start()
         await process.stopped.wait()
         scheduler.close()
-        await arrivals.close()
-        await sender.close()
+        await traffic.close()
     await process.close()
     return 0
 
@@ -46,19 +38,15 @@ async def serve(process: PostProcess) -> int:
 class Hints:
     """Lets the scheduler look when the store changed, but not as often as a busy store changes."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, scheduler: Scheduler, arrivals: Arrivals, sender: Sender
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, scheduler: Scheduler, traffic: Traffic) -> None:
         self._loop = loop
         self._scheduler = scheduler
-        self._arrivals = arrivals
-        self._sender = sender
+        self._traffic = traffic
         self._planned = False
 
     def take(self) -> None:
         """Something may be new: a schedule that was announced, a pause that ended."""
-        self._arrivals.changed()
-        self._sender.changed()
+        self._traffic.changed()
         if not self._planned:
             self._planned = True
             self._loop.call_later(_LOOK_AT_MOST_EVERY_S, self._look)

@@ -12,10 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mainspring.app.arrivals import Arrivals
-from mainspring.app.desks import Desks
-from mainspring.app.sending import make_sender
 from mainspring.app.stores import effect_database, make_store
+from mainspring.app.traffic import Traffic
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
@@ -37,7 +35,6 @@ from mainspring.store.base import Changes
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
-from mainspring.triggers.sender import Sender
 
 _LOG = logging.getLogger("mainspring.worker")
 
@@ -101,8 +98,7 @@ class Working:
         self.loop: asyncio.AbstractEventLoop
         self.worker: Worker
         self._scheduler: Scheduler | None = None
-        self._arrivals: Arrivals | None = None
-        self._sender: Sender | None = None
+        self._traffic: Traffic | None = None
         self._filtering: Filtering | None = None
         self._stall: StallWatch | None = None
         self._pool: Children | None = None
@@ -141,11 +137,9 @@ class Working:
             mine = self.registry.automations
             self._scheduler = Scheduler(self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=mine)
             self._scheduler.start()
-            desks = Desks(self.store, self.clock, self._secrets)
-            self._arrivals = Arrivals(self.loop, self.store, self.clock, self.sealing, off_loop, desks)
-            self._arrivals.start()
-            self._sender = make_sender(self.loop, self.store, self.clock, self.sealing, self._brokers, self._secrets)
-            self._sender.start()
+            parts = (self.store, self.clock, self.sealing, off_loop, self._brokers, self._secrets)
+            self._traffic = Traffic(self.loop, *parts)
+            self._traffic.start()
         if self._role != "run":
             read, off_loop = self.store.reader, self.worker.off_loop
             self._filtering = Filtering(self.loop, self.store, read, self.registry, self.clock, self.sealing, off_loop)
@@ -223,10 +217,8 @@ class Working:
             await self.drain(drain)
         if self._scheduler is not None:
             self._scheduler.close()
-        if self._arrivals is not None:
-            await self._arrivals.close()
-        if self._sender is not None:
-            await self._sender.close()
+        if self._traffic is not None:
+            await self._traffic.close()
         if self._filtering is not None:
             self._filtering.close()
         self.worker.stop()
@@ -254,10 +246,8 @@ class Working:
             self.worker.changed(changes)
         if self._scheduler is not None and changes.ready:
             self._scheduler.look()
-        if self._arrivals is not None and changes.ready:
-            self._arrivals.changed()
-        if self._sender is not None and changes.ready:
-            self._sender.changed()
+        if self._traffic is not None and changes.ready:
+            self._traffic.changed()
         if self._filtering is not None and changes.ready:
             self._filtering.look()
 

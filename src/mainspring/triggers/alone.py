@@ -11,6 +11,7 @@ from mainspring.store.commands.results import Numbered
 from mainspring.triggers.intake import Intake
 
 _AGAIN_S = 2.0
+_LET_GO_WITHIN_S = 3.0
 
 
 class _Desk(Protocol):
@@ -32,8 +33,10 @@ class Alone:
         try:
             await self._desk.run()
         finally:
-            with contextlib.suppress(MainspringError):  # the session's end lets go of it too
-                await self._intake.submit(ReleaseLock(self._name, token))
+            # Within a bound, for the store may be away; the session's end lets go of it too.
+            with contextlib.suppress(MainspringError, TimeoutError):
+                async with asyncio.timeout(_LET_GO_WITHIN_S):
+                    await self._intake.submit(ReleaseLock(self._name, token))
 
     async def _take(self) -> int:
         while True:

@@ -1,0 +1,48 @@
+"""What comes in and what goes out of one process, made of the project's parts: arrivals with their router and desks, and the Sender."""
+
+import asyncio
+from collections.abc import Mapping
+
+from mainspring.app.arrivals import Arrivals
+from mainspring.app.desks import Desks
+from mainspring.domain.clock import Clock
+from mainspring.domain.sealing import Sealing
+from mainspring.resources.secret import Secrets
+from mainspring.store.process_store import ProcessStore
+from mainspring.triggers.broker_links import BrokerLinks
+from mainspring.triggers.fault_text import FaultText
+from mainspring.triggers.router import OffLoop
+from mainspring.triggers.sender import Sender
+
+
+class Traffic:
+    """Made and used in `loop`'s thread, by the scheduler process and by `App.running()`. `brokers` = addresses by name."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: ProcessStore,
+        clock: Clock,
+        sealing: Sealing,
+        off_loop: OffLoop,
+        brokers: Mapping[str, str],
+        secrets: Secrets,
+    ) -> None:
+        faults = FaultText(secrets)
+        self._arrivals = Arrivals(loop, store, clock, sealing, off_loop, Desks(store, clock, secrets))
+        self._sender = Sender(loop, store, store.reader, clock, sealing, BrokerLinks(brokers, faults.get), faults)
+
+    def start(self) -> None:
+        """Begin."""
+        self._arrivals.start()
+        self._sender.start()
+
+    def changed(self) -> None:
+        """Something may be new in the store."""
+        self._arrivals.changed()
+        self._sender.changed()
+
+    async def close(self) -> None:
+        """Take nothing in and send nothing any more."""
+        await self._arrivals.close()
+        await self._sender.close()

@@ -1,0 +1,63 @@
+"""A desk that must be the only one: it runs while it has the lock, and ends although the store does not answer."""
+
+import asyncio
+
+import pytest
+
+from mainspring.store.commands.automations import ReleaseLock, TakeLock
+from mainspring.store.commands.results import DONE, Numbered, Refused
+from mainspring.triggers import alone
+from mainspring.triggers.alone import Alone
+
+
+class Store:
+    """Answers as it is told to; what was sent is kept."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.sent = []
+
+    async def submit(self, command):
+        self.sent.append(type(command))
+        answer = self.answers.pop(0)
+        if answer is None:
+            await asyncio.Event().wait()
+        return answer
+
+
+class Desk:
+    """Runs until it is cancelled."""
+
+    def __init__(self):
+        self.runs = asyncio.Event()
+
+    async def run(self):
+        self.runs.set()
+        await asyncio.Event().wait()
+
+
+async def ended(store, desk):
+    task = asyncio.create_task(Alone(desk, "a/queue", store).run())
+    async with asyncio.timeout(20):
+        await desk.runs.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.asyncio
+async def test_desk_waits_for_its_turn_and_gives_it_back(monkeypatch):
+    """Another scheduler has it first."""
+    monkeypatch.setattr(alone, "_AGAIN_S", 0.0)
+    store = Store(Refused("held"), Numbered(7), DONE)
+    await ended(store, Desk())
+    assert store.sent == [TakeLock, TakeLock, ReleaseLock]
+
+
+@pytest.mark.asyncio
+async def test_desk_ends_although_the_store_is_away(monkeypatch):
+    """Nobody waits for an answer that does not come: the end of the session frees the lock."""
+    monkeypatch.setattr(alone, "_LET_GO_WITHIN_S", 0.01)
+    store = Store(Numbered(7), None)
+    await ended(store, Desk())
+    assert store.sent == [TakeLock, ReleaseLock]
