@@ -152,6 +152,56 @@ DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
 """THE table of deliveries: state -> states that may follow. A state that is not in it is final."""
 
 
+class IncidentState(StrEnum):
+    """Where an incident stands."""
+
+    OPEN = "open"
+    """It is wrong, and nobody said that they look after it."""
+    ACKNOWLEDGED = "acknowledged"
+    """It is wrong, and somebody looks after it."""
+    SNOOZED = "snoozed"
+    """It is wrong, and somebody said when to be told again."""
+    RESOLVED = "resolved"
+    """It is well again, or somebody said so."""
+
+
+class IncidentMove(StrEnum):
+    """The verbs that change an incident."""
+
+    OPEN = "open"
+    REOPEN = "reopen"
+    ACKNOWLEDGE = "acknowledge"
+    SNOOZE = "snooze"
+    WAKE = "wake"
+    RESOLVE = "resolve"
+
+
+_I = IncidentState
+_WRONG = frozenset({_I.OPEN, _I.ACKNOWLEDGED, _I.SNOOZED})
+INCIDENT_MOVES: Final[dict[IncidentMove, tuple[frozenset[IncidentState], IncidentState]]] = {
+    IncidentMove.OPEN: (frozenset(), _I.OPEN),
+    IncidentMove.REOPEN: (frozenset({_I.RESOLVED}), _I.OPEN),
+    IncidentMove.ACKNOWLEDGE: (frozenset({_I.OPEN, _I.SNOOZED}), _I.ACKNOWLEDGED),
+    IncidentMove.SNOOZE: (_WRONG, _I.SNOOZED),
+    IncidentMove.WAKE: (frozenset({_I.SNOOZED}), _I.OPEN),
+    IncidentMove.RESOLVE: (_WRONG, _I.RESOLVED),
+}
+"""THE table of incidents: verb -> (states it may start from, state it ends in)."""
+
+
+class AlertState(StrEnum):
+    """How one thing to be told to one channel stands."""
+
+    UNSENT = "unsent"
+    """It waits for its time, or for its channel."""
+    SENT = "sent"
+    """The channel took it."""
+    REFUSED = "refused"
+    """The channel will never take it."""
+    DROPPED = "dropped"
+    """What it was to tell was over, or told by another, before its time."""
+
+
 class Move(StrEnum):
     """The verbs that change a run's state."""
 
