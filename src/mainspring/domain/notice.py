@@ -1,6 +1,6 @@
 """What a channel is given: finished text about one incident, the same fields on every channel.
 
-The first line is made for a lock screen. Invariant: all text was redacted and made printable before it came here; a channel adds its form only.
+The first line is made for a lock screen. Invariant: all text was redacted and made printable before; a channel adds its form only.
 """
 
 from enum import StrEnum
