@@ -7,6 +7,7 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
 
     {{running}}          a state, reason or kind of domain.states and domain.journal, as a quoted literal
     {{sources.suspend}}  the states from which the move is legal, as a list in parentheses: every change of a run's state is guarded by it
+    {{incident.resolve}} the state in which a move of an incident ends
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
     {{for_ever}}         the last instant there is
@@ -19,12 +20,15 @@ from importlib import resources
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.states import (
     IDLE,
+    INCIDENT_MOVES,
     REOPENABLE,
     TERMINAL,
     UNDECIDED,
+    AlertState,
     AttemptState,
     DeliveryState,
     FailureReason,
+    IncidentState,
     MessageState,
     Move,
     OutcomeState,
@@ -89,6 +93,7 @@ def _words() -> dict[str, str]:
     """Make the table of everything a placeholder may name."""
     enums = (
         *(RunState, OutcomeState, AttemptState, DeliveryState, MessageState, FailureReason, SessionState),
+        *(IncidentState, AlertState),
         *(OutcomeKind, FactKind),
     )
     table = {member.value: f"'{member.value}'" for enum in enums for member in enum}
@@ -102,6 +107,8 @@ def _words() -> dict[str, str]:
     for move in Move:
         table[f"sources.{move.value}"] = _listed(sources(move))
         table[f"target.{move.value}"] = f"'{target(move).value}'"
+    for each, (_, state) in INCIDENT_MOVES.items():
+        table[f"incident.{each.value}"] = f"'{state.value}'"
     return table
 
 

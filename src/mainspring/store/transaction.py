@@ -24,6 +24,8 @@ Thing = Literal[
     "delivery",
     "pace",
     "outlets",
+    "incidents",
+    "channels",
 ]
 """What is held: a run by its id, everything else by its names."""
 

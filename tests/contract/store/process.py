@@ -8,6 +8,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.store.commands.alerts import SettleAlerts, TakeAlerts, ToldAlert
 from mainspring.store.commands.automations import Announce, Audited, AutomationRow, ScheduleRow
 from mainspring.store.commands.inbox import Deliver, OpenWait, Publish
 from mainspring.store.commands.journal import SaveOutcome
@@ -20,6 +21,7 @@ from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.reads import history as reads_history
+from mainspring.store.reads import incidents as reads_incidents
 from mainspring.store.reads import outbox as reads_outbox
 from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
@@ -127,6 +129,14 @@ class Process:
     def ids(self, limit: int = 10, **options: Any) -> list[str]:
         return [run.id for run in self.claim(limit, **options).runs]
 
+    def deliver_all(self) -> None:
+        """Let every channel take what is due for it."""
+        channels = tuple(sorted({alert.channel for alert in self.read("alerts")}))
+        take = take_alerts(*channels)
+        for taken in self.do(take).channels:
+            told = tuple(ToldAlert(alert.seq, f"ref:{alert.incident}") for alert in taken.alerts)
+            self.do(SettleAlerts(lease=take.lease, channel=taken.name, told=told))
+
     def state(self, run: str) -> RunState:
         return self.run(run).state
 
@@ -203,6 +213,10 @@ def take(*, queues: int = 10, messages: int = 10, lease_ms: int = 1_000) -> Take
     return TakeQueues(Process.name("lease"), lease_ms, queues, messages)
 
 
+def take_alerts(*channels: str, lease_ms: int = 1_000, most: int = 10) -> TakeAlerts:
+    return TakeAlerts(Process.name("lease"), lease_ms, channels, most)
+
+
 def audited(inner: Any, command: str | None = None, verb: str = "act", **options: Any) -> Audited:
     return Audited(command or Process.name("cmd"), "cli:ann@box", verb, "it", inner, **options)
 
@@ -227,7 +241,7 @@ class StoredProcess(Process):
 
     def read(self, name: str, *args: Any, **options: Any) -> Any:
         """Call a read by its name."""
-        for module in (reads_history, reads_outbox, reads_runs, reads_status):
+        for module in (reads_history, reads_incidents, reads_outbox, reads_runs, reads_status):
             if hasattr(module, name):
                 return getattr(module, name)(self.reader, *args, **options)
         raise AttributeError(name)

@@ -15,7 +15,18 @@ Row = tuple[Any, ...]
 CARRIED_META: Final = "key <> 'schema' and key not like 'move.%'"
 """Which entries of `meta` belong to the store and not to its place."""
 
-COUNTED: Final = ("deliveries", "events", "inbox", "outbox", "runs", "sessions")
+COUNTED: Final = (
+    "alerts",
+    "deliveries",
+    "events",
+    "faults",
+    "inbox",
+    "incident_moves",
+    "incidents",
+    "outbox",
+    "runs",
+    "sessions",
+)
 """Tables whose ids are never given twice."""
 
 LATE: Final = ("queue_backlogs",)

@@ -24,6 +24,7 @@ _RENAMES = (
     *("rename_topics", "rename_in_topics", "rename_in_deliveries", "rename_in_triggers", "rename_in_desks"),
     *("rename_in_paces", "rename_in_gatherings", "rename_in_gathered", "rename_gathered"),
     *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
+    *("rename_in_faults", "rename_in_error_groups", "rename_in_incidents"),
 )
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from mainspring.store.commands import alerts as heard
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
+from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import journal as saved
 from mainspring.store.commands import outbox as sent
 from mainspring.store.commands import runs
@@ -12,6 +14,7 @@ from mainspring.store.commands import sessions as lives
 from mainspring.store.commands import triggers as come
 from mainspring.store.commands import wrapped as told
 from mainspring.store.handlers import (
+    alerts,
     audit,
     automations,
     claims,
@@ -20,6 +23,7 @@ from mainspring.store.handlers import (
     filters,
     holding,
     inbox,
+    incidents,
     journal,
     locks,
     outbox,
@@ -91,5 +95,11 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     come.ReportDesk: triggers.report_desk,
     told.DescribeWrapped: wrapped.describe_wrapped,
     told.RecordRun: wrapped.record_run,
+    heard.TakeAlerts: alerts.take_alerts,
+    heard.SettleAlerts: alerts.settle_alerts,
+    seen.Observe: incidents.observe,
+    seen.Acknowledge: incidents.acknowledge,
+    seen.Snooze: incidents.snooze,
+    seen.Resolve: incidents.resolve,
     acts.Audited: lambda tx, command: audit.audited(tx, command, HANDLERS),
 }

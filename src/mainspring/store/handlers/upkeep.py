@@ -18,7 +18,9 @@ FOLD_AFTER_MS = 48 * _HOUR_MS
 KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
 """A key of what arrived counts once for so long at least, whatever the retention of events."""
 
-_OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "runs")
+_OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "faults", "runs")
+
+_OF_INCIDENTS = ("error_groups", "incidents", "incident_moves", "alerts")
 
 
 def prune(tx: Transaction, command: Prune) -> Numbered:
@@ -43,6 +45,9 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     if command.rollups_before is not None:
         tx.change("prune_rollups", (command.rollups_before,))
         tx.change("prune_rollup_details", (command.rollups_before,))
+        for table in _OF_INCIDENTS:
+            tx.change(f"prune_{table}", (command.rollups_before,))
+        tx.change("prune_channel_refs")
     tx.change("prune_outlets", (tx.now,))
     _fold(tx)
     return Numbered(len(gone))

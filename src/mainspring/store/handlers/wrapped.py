@@ -40,6 +40,9 @@ def record_run(tx: Transaction, command: RecordRun) -> Started | Refused:
     known = tx.one("read_recorded", (c.id,))
     if known is None:
         tx.change("insert_recorded", {**_row(command), "now": tx.now})
+        if c.state is RunState.FAILED:  # a run that was there before has its fault by the change of its state
+            ident = c.outcome.ident if c.outcome is not None else None
+            tx.change("insert_fault", (c.id, c.automation, c.state, c.reason, ident, encode_failure(c.failure), tx.now))
         _follow(tx, command, started=1)
         return Started(c.id, created=True, state=c.state)
     state, reason = known

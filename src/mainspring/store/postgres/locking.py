@@ -9,8 +9,10 @@ the group is sent again.
 from collections.abc import Iterator
 from typing import Any
 
+from mainspring.store.commands import alerts as heard
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
+from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import journal, outbox, runs, sessions
 from mainspring.store.commands import triggers as come
 from mainspring.store.postgres.arrays import Texts, texts
@@ -136,4 +138,8 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("lock", name)}
         case outbox.TakeQueues():
             return {("outlets",)}
+        case heard.TakeAlerts():
+            return {("channels",)}
+        case seen.Observe() | seen.Acknowledge() | seen.Snooze() | seen.Resolve():
+            return {("incidents",)}
     return set()

@@ -1,0 +1,95 @@
+"""Commands on incidents: what a watcher saw in one look, and what people say about one."""
+
+import msgspec
+
+from mainspring.domain.incident import Finding, Subject
+from mainspring.domain.notice import About
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A channel that is to be told, and when (ms UTC)."""
+
+    channel: str
+    due_at: int
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One row of `faults` that this look groups."""
+
+    seq: int
+    run: str
+    at: int
+
+
+class ErrorGroup(msgspec.Struct, frozen=True):
+    """Failures of one cause, and those of them that this look adds. All text is redacted."""
+
+    automation: str
+    fingerprint: str
+    type: str
+    code: str
+    place: str
+    message: str
+    told: tuple[Told, ...]
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding, with the id of its incident if it opens one, and who is told if it does.
+
+    `faults` = the rows of `faults` that it is made of; it counts for nothing where another watcher has grouped them all. `parent` = the id
+    of the storm it is folded into: it is then told to nobody.
+    """
+
+    id: str
+    finding: Finding
+    to: tuple[Target, ...] = ()
+    faults: tuple[int, ...] = ()
+    parent: str | None = None
+
+
+class Reminder(msgspec.Struct, frozen=True):
+    """Tell once more of an incident that is still open (its `number`th time), or wake one whose snooze is over."""
+
+    incident: str
+    opened: int
+    about: About
+    number: int
+    to: tuple[Target, ...]
+
+
+class Observe(msgspec.Struct, frozen=True, kw_only=True):
+    """Write down one look, begun at `looked_at` (the store's clock): open, reopen, refresh, resolve, remind. Answer: Numbered(changes).
+
+    `well` = subjects that were judged, or whose automation is gone, and of which nothing was found. Storms stand before what they hold.
+    """
+
+    looked_at: int
+    groups: tuple[ErrorGroup, ...] = ()
+    found: tuple[Found, ...] = ()
+    well: tuple[Subject, ...] = ()
+    reminders: tuple[Reminder, ...] = ()
+
+
+class Acknowledge(msgspec.Struct, frozen=True):
+    """Somebody looks after it. Answer: Done, Refused not_found | wrong_state."""
+
+    incident: str
+    by: str
+    note: str | None = None
+
+
+class Snooze(msgspec.Struct, frozen=True):
+    """Say no more of it until an instant, unless it is resolved before. Answer: Done, Refused not_found | wrong_state."""
+
+    incident: str
+    until_at: int
+    by: str
+    note: str | None = None
+
+
+class Resolve(msgspec.Struct, frozen=True):
+    """It is over; the next look that finds it again reopens it. Answer: Done, Refused not_found | wrong_state."""
+
+    incident: str
+    by: str
+    note: str | None = None

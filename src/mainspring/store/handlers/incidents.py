@@ -1,0 +1,233 @@
+"""Incidents: one row for each thing that is wrong, what became of it and what is to be told, all in the commit of the look that saw it.
+
+A look may be written twice, or by two watchers at once: rows of `faults` count for the first, an alert has a unique key, and what was
+resolved after a look began is not reopened by it.
+"""
+
+import json
+
+import msgspec
+
+from mainspring.domain.incident import Severity, Subject
+from mainspring.domain.notice import About
+from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
+from mainspring.store.commands.incidents import (
+    Acknowledge,
+    ErrorGroup,
+    Found,
+    Observe,
+    Reminder,
+    Resolve,
+    Snooze,
+    Target,
+)
+from mainspring.store.commands.results import DONE, Done, Numbered, Refused
+from mainspring.store.transaction import Transaction
+
+GROUPED_WITHIN_MS = 5 * 60_000
+"""What was to be told so soon after it was made, and is over before, is told to nobody."""
+_SEEN_EVERY_MS = 60_000
+"""So often is it written down that an incident was seen again, if nothing else of it changed."""
+
+_M, _S = IncidentMove, IncidentState
+
+
+class _Row(msgspec.Struct):
+    """An incident as far as a look decides upon it."""
+
+    id: str
+    state: str
+    severity: str
+    text: str
+    hint: str | None
+    facts: bytes
+    seen_at: int
+    resolved_at: int | None
+    snoozed_until: int | None
+    opened: int
+    number: int
+    parent: str | None
+
+    def may(self, move: IncidentMove) -> bool:
+        return self.state in INCIDENT_MOVES[move][0]
+
+
+def observe(tx: Transaction, command: Observe) -> Numbered:
+    """Write one look down."""
+    tx.hold("incidents")
+    fresh: set[int] = set()
+    for group in command.groups:
+        fresh |= _group(tx, group)
+    changes = sum(_find(tx, found, fresh, command.looked_at) for found in command.found)
+    changes += sum(_well(tx, subject, command.looked_at) for subject in command.well)
+    changes += sum(_remind(tx, reminder) for reminder in command.reminders)
+    return Numbered(changes)
+
+
+def _group(tx: Transaction, group: ErrorGroup) -> set[int]:
+    """Add failures to their group; return those that no other watcher had added before."""
+    seqs = json.dumps([told.seq for told in group.told])
+    fresh = {row[0] for row in tx.all("group_faults", (group.fingerprint, seqs))}
+    told = sorted((one for one in group.told if one.seq in fresh), key=lambda one: one.seq)
+    if told:
+        g, first, last = group, told[0], told[-1]
+        shown = (g.automation, g.fingerprint, g.type, g.code, g.place, g.message)
+        tx.change("add_to_error_group", (*shown, first.at, last.at, len(told), first.run, last.run))
+    return fresh
+
+
+def _find(tx: Transaction, found: Found, fresh: set[int], looked_at: int) -> bool:
+    finding = found.finding
+    number = len(fresh.intersection(found.faults)) if found.faults else finding.number
+    if not number:
+        return False
+    row = _of(tx, finding.subject)
+    if row is None:
+        _open(tx, found, number)
+        return True
+    if row.may(_M.REOPEN):
+        if not found.faults and row.resolved_at is not None and row.resolved_at > looked_at:
+            return False
+        _reopen(tx, row, found, number)
+        return True
+    return _refresh(tx, row, found, number if found.faults else 0)
+
+
+def _open(tx: Transaction, found: Found, number: int) -> None:
+    f, s = found.finding, found.finding.subject
+    values = (
+        *(found.id, s.automation, s.kind.value, s.fingerprint, _S.OPEN.value, f.severity.value, f.text, f.hint),
+        *(msgspec.json.encode(f.facts), f.since_at, tx.now, number, found.parent),
+    )
+    tx.change("insert_incident", values)
+    _note(tx, found.id, _M.OPEN, None, None)
+    _tell(tx, found.id, 1, About.OPENED, f.severity, found.to)
+
+
+def _reopen(tx: Transaction, row: _Row, found: Found, number: int) -> None:
+    f = found.finding
+    facts = msgspec.json.encode(f.facts)
+    values = (f.severity.value, f.text, f.hint, facts, f.since_at, tx.now, number, found.parent, row.id)
+    tx.change("reopen_incident", values)
+    _note(tx, row.id, _M.REOPEN, None, None)
+    _tell(tx, row.id, row.opened + 1, About.REOPENED, f.severity, found.to)
+
+
+def _refresh(tx: Transaction, row: _Row, found: Found, more: int) -> bool:
+    """Keep what was seen of an incident that is open; one that has become louder is told again."""
+    f = found.finding
+    severity = min(Severity(row.severity), f.severity, key=lambda one: one.rank)
+    facts = msgspec.json.encode(f.facts)
+    is_new = more or (severity.value, f.text, f.hint, facts) != (row.severity, row.text, row.hint, row.facts)
+    if is_new or row.seen_at + _SEEN_EVERY_MS <= tx.now:
+        tx.change("refresh_incident", (severity.value, f.text, f.hint, facts, tx.now, more, row.id))
+    if severity.value != row.severity and row.parent is None and row.state == _S.OPEN:
+        _tell(tx, row.id, row.opened, About.REPEATED, severity, found.to, severity.value)
+    return bool(is_new)
+
+
+def _well(tx: Transaction, subject: Subject, looked_at: int) -> bool:
+    row = _of(tx, subject)
+    if row is None or not row.may(_M.RESOLVE) or row.seen_at > looked_at:
+        return False
+    _resolve(tx, row, None, None)
+    return True
+
+
+def _resolve(tx: Transaction, row: _Row, by: str | None, note: str | None) -> None:
+    tx.change("resolve_incident", (tx.now, by, note, row.id))
+    _note(tx, row.id, _M.RESOLVE, by, note)
+    tx.change("drop_alerts", (row.id, row.opened, tx.now, GROUPED_WITHIN_MS))
+    _tell_again(tx, row, About.RESOLVED)
+
+
+def _remind(tx: Transaction, reminder: Reminder) -> bool:
+    found = tx.one("find_incident", (reminder.incident,))
+    row = None if found is None else _Row(*found)
+    if row is None or row.opened != reminder.opened:
+        return False
+    if row.may(_M.WAKE) and row.snoozed_until is not None and row.snoozed_until <= tx.now:
+        tx.change("wake_incident", (tx.now, row.id))
+        _note(tx, row.id, _M.WAKE, None, None)
+    elif row.state != _S.OPEN:
+        return False
+    return _tell(tx, row.id, row.opened, reminder.about, Severity(row.severity), reminder.to, str(reminder.number))
+
+
+def acknowledge(tx: Transaction, command: Acknowledge) -> Done | Refused:
+    """Note who looks after it, and let everybody know who was told of it."""
+    row = _person(tx, command.incident, _M.ACKNOWLEDGE)
+    if isinstance(row, _Row):
+        tx.change("acknowledge_incident", (tx.now, command.by, command.note, row.id))
+        _note(tx, row.id, _M.ACKNOWLEDGE, command.by, command.note)
+        _tell_again(tx, row, About.ACKNOWLEDGED, str(tx.now))
+        return DONE
+    return row
+
+
+def snooze(tx: Transaction, command: Snooze) -> Done | Refused:
+    """Say no more of it for a while."""
+    row = _person(tx, command.incident, _M.SNOOZE)
+    if isinstance(row, _Row):
+        tx.change("snooze_incident", (tx.now, command.until_at, command.by, command.note, row.id))
+        _note(tx, row.id, _M.SNOOZE, command.by, command.note)
+        _tell_again(tx, row, About.SNOOZED, str(tx.now))
+        return DONE
+    return row
+
+
+def resolve(tx: Transaction, command: Resolve) -> Done | Refused:
+    """Take a person's word that it is over."""
+    row = _person(tx, command.incident, _M.RESOLVE)
+    if isinstance(row, _Row):
+        _resolve(tx, row, command.by, command.note)
+        return DONE
+    return row
+
+
+def _person(tx: Transaction, incident: str, move: IncidentMove) -> _Row | Done | Refused:
+    """Return the incident if a person may make this move of it, or what he is answered."""
+    tx.hold("incidents")
+    found = tx.one("find_incident", (incident,))
+    if found is None:
+        return Refused("not_found", f"there is no incident {incident}")
+    row = _Row(*found)
+    if row.may(move):
+        return row
+    if tx.again and row.state == INCIDENT_MOVES[move][1]:
+        return DONE
+    return Refused("wrong_state", f"incident {incident} is {row.state}")
+
+
+def _of(tx: Transaction, subject: Subject) -> _Row | None:
+    found = tx.one("find_incident_of", (subject.automation, subject.kind.value, subject.fingerprint))
+    return None if found is None else _Row(*found)
+
+
+def _note(tx: Transaction, incident: str, move: IncidentMove, by: str | None, note: str | None) -> None:
+    tx.change("insert_incident_move", (incident, move.value, tx.now, by, note))
+
+
+def _tell_again(tx: Transaction, row: _Row, about: About, part: str = "") -> None:
+    """Tell all channels that have heard of this opening."""
+    heard = [channel for (channel,) in tx.all("list_told_channels", (row.id, row.opened))]
+    to = tuple(Target(channel, tx.now) for channel in heard)
+    _tell(tx, row.id, row.opened, about, Severity(row.severity), to, part)
+
+
+def _tell(
+    tx: Transaction,
+    incident: str,
+    opened: int,
+    about: About,
+    severity: Severity,
+    to: tuple[Target, ...],
+    part: str = "",
+) -> bool:
+    """Write down what is to be told; what was written before under its key stays as it is."""
+    made = 0
+    for target in to:
+        key = ":".join((incident, str(opened), about.value, part, target.channel))
+        values = (key, incident, opened, about.value, target.channel, severity.value, AlertState.UNSENT.value)
+        made += tx.change("insert_alert", (*values, tx.now, target.due_at))
+    return bool(made)

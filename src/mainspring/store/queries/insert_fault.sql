@@ -1,0 +1,1 @@
+insert into faults (run, automation, state, reason, ident, failure, at) values (?, ?, ?, ?, ?, ?, ?)

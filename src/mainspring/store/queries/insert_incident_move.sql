@@ -1,0 +1,1 @@
+insert into incident_moves (incident, move, at, by, note) values (?, ?, ?, ?, ?)

@@ -1,0 +1,2 @@
+insert into channels (name, lease, session, until_at, due_at, failures) values (?, ?, ?, ?, 0, 0)
+on conflict (name) do update set lease = excluded.lease, session = excluded.session, until_at = excluded.until_at

@@ -1,0 +1,1 @@
+select name, failures from channels where lease = ? order by name

@@ -1,0 +1,1 @@
+delete from alerts where ended_at < ?1

@@ -1,0 +1,1 @@
+delete from incidents where state = {{resolved}} and changed_at < ?1

@@ -1,0 +1,1 @@
+update faults set automation = ?1 where automation = ?2

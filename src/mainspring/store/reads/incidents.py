@@ -1,0 +1,163 @@
+"""Reads of what is wrong: untold failures, groups of errors, incidents with what became of them and what was told."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.notice import About
+from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
+from mainspring.store.base import Reader
+
+MOST = 1_000
+"""So many failures are grouped in one look."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """The end of a run that nobody has told of yet; `failure` None = nothing is known but the reason."""
+
+    seq: int
+    run: str
+    automation: str
+    state: RunState
+    reason: FailureReason | None
+    ident: str | None
+    failure: Failure | None
+    at: int
+
+
+class ErrorView(msgspec.Struct, frozen=True):
+    """Failures of one cause: what they say (the newest), since when, how many, an example."""
+
+    automation: str
+    fingerprint: str
+    type: str
+    code: str
+    place: str
+    message: str
+    first_at: int
+    last_at: int
+    number: int
+    first_run: str
+    last_run: str
+
+
+class MoveView(msgspec.Struct, frozen=True):
+    """What became of an incident; `by` None = a watcher found it so."""
+
+    incident: str
+    move: IncidentMove
+    at: int
+    by: str | None
+    note: str | None
+
+
+class AlertView(msgspec.Struct, frozen=True):
+    """What is or was to be told to one channel."""
+
+    incident: str
+    about: About
+    channel: str
+    state: AlertState
+    made_at: int
+    due_at: int
+    ended_at: int | None
+    fault: str | None
+
+
+class ChannelView(msgspec.Struct, frozen=True):
+    """A channel that was told something, or could not be: since when and why, when it is tried again, and the oldest alert that waits."""
+
+    name: str
+    failures: int
+    since_at: int | None
+    fault: str | None
+    due_at: int
+    told_at: int | None
+    oldest_at: int | None
+
+
+def untold_faults(reader: Reader, limit: int = MOST) -> list[Fault]:
+    """Return failures that no watcher has grouped, oldest first."""
+    return [
+        Fault(
+            seq,
+            run,
+            automation,
+            RunState(state),
+            None if reason is None else FailureReason(reason),
+            ident,
+            msgspec.json.decode(failure, type=Failure) if failure else None,
+            at,
+        )
+        for seq, run, automation, state, reason, ident, failure, at in reader.read("list_untold_faults", (limit,))
+    ]
+
+
+def incidents(
+    reader: Reader,
+    *,
+    automation: str | None = None,
+    wrong: bool = True,
+    since_at: int | None = None,
+    limit: int = 100,
+) -> list[Incident]:
+    """Return incidents, the newest change first: those that are not resolved, or all that changed since an instant."""
+    rows = reader.read("list_incidents", (automation, int(wrong), since_at or 0, limit))
+    return [_incident(row) for row in rows]
+
+
+def incident(reader: Reader, id: str) -> Incident | None:
+    """Return one incident."""
+    rows = reader.read("read_incident", (id,))
+    return _incident(rows[0]) if rows else None
+
+
+def moves(reader: Reader, incident: str, limit: int = 100) -> list[MoveView]:
+    """Return what became of an incident, oldest first."""
+    rows = reader.read("list_incident_moves", (incident, limit))
+    return [MoveView(name, IncidentMove(move), *rest) for name, move, *rest in rows]
+
+
+def alerts(reader: Reader, incident: str | None = None, *, limit: int = 100) -> list[AlertView]:
+    """Return what was or is to be told, of one incident or of all, newest first."""
+    rows = reader.read("list_alerts", (incident, limit))
+    return [
+        AlertView(name, About(about), channel, AlertState(state), *rest) for name, about, channel, state, *rest in rows
+    ]
+
+
+def channels(reader: Reader) -> list[ChannelView]:
+    """Return the channels that were ever taken by a Notifier, by name."""
+    return [ChannelView(*row) for row in reader.read("list_channels")]
+
+
+def errors(reader: Reader, automation: str | None = None, *, limit: int = 100) -> list[ErrorView]:
+    """Return groups of failures, the newest first."""
+    return [ErrorView(*row) for row in reader.read("list_error_groups", (automation, limit))]
+
+
+def _incident(row: tuple[Any, ...]) -> Incident:
+    (id, automation, kind, fingerprint, state, severity, text, hint, facts, *rest) = row
+    since_at, opened_at, changed_at, seen_at, resolved_at, snoozed_until, opened, number, by, note, parent = rest
+    return Incident(
+        id=id,
+        subject=Subject(automation, IncidentKind(kind), fingerprint),
+        state=IncidentState(state),
+        severity=Severity(severity),
+        text=text,
+        hint=hint,
+        facts=msgspec.json.decode(facts),
+        since_at=since_at,
+        opened_at=opened_at,
+        changed_at=changed_at,
+        seen_at=seen_at,
+        resolved_at=resolved_at,
+        snoozed_until=snoozed_until,
+        opened=opened,
+        number=number,
+        by=by,
+        note=note,
+        parent=parent,
+    )

@@ -1,0 +1,268 @@
+"""Incidents: one row for each thing that is wrong, whoever looks and however often; alerts once each; failures told once."""
+
+import pytest
+
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notice import About
+from mainspring.domain.states import FailureReason, IncidentMove, IncidentState, RunState
+from mainspring.store.commands.automations import Announce, AutomationRow, Prune
+from mainspring.store.commands.incidents import (
+    Acknowledge,
+    ErrorGroup,
+    Found,
+    Observe,
+    Reminder,
+    Resolve,
+    Snooze,
+    Target,
+    Told,
+)
+from mainspring.store.commands.results import DONE, Refused
+from mainspring.store.commands.runs import CancelRun, Discard, ParentLink, Reopen
+from tests.contract.store.process import BOOM, audited, fail, finish, halt
+
+SILENT = Subject("a", IncidentKind.SILENCE)
+TO = (Target("ops", 0),)
+
+
+def finding(subject=SILENT, *, severity=Severity.NOTIFY, text="no success for 2 h", **options):
+    return Finding(subject=subject, severity=severity, text=text, since_at=1, **options)
+
+
+def found(subject=SILENT, *, id="i1", to=TO, faults=(), parent=None, **options):
+    return Found(id=id, finding=finding(subject, **options), to=to, faults=faults, parent=parent)
+
+
+def look(store, *all_found, **options):
+    return store.do(Observe(looked_at=store.clock.now(), found=all_found, **options))
+
+
+def told(store):
+    return [(one.about, one.channel, one.state) for one in reversed(store.read("alerts"))]
+
+
+def state(store, id="i1"):
+    return store.read("incident", id).state
+
+
+def fail_run(store, reason=FailureReason.PERMANENT_ERROR, **options):
+    run = store.begin(**options)
+    store.do(fail(run, "s1", reason))
+    return run
+
+
+def group(faults, fingerprint="f1"):
+    return ErrorGroup(
+        "a",
+        fingerprint,
+        "ValueError",
+        "boom",
+        "app.py work",
+        "it broke",
+        tuple(Told(f.seq, f.run, f.at) for f in faults),
+    )
+
+
+def test_finding_opens_one_incident(store):
+    """The same finding again keeps the incident open and tells nothing more; what it says is kept up to date."""
+    look(store, found(facts={"x": 1}))
+    store.clock.forward(120_000)
+    look(store, found(id="i2", text="no success for 4 h", facts={"x": 2}))
+    (one,) = store.read("incidents")
+    assert (one.id, one.subject, one.state, one.text, one.facts, one.opened) == (
+        "i1", SILENT, IncidentState.OPEN, "no success for 4 h", {"x": 2}, 1,
+    )  # fmt: skip
+    assert one.seen_at == store.clock.now()
+    assert told(store) == [(About.OPENED, "ops", "unsent")]
+
+
+def test_look_that_is_written_twice_changes_nothing(store):
+    """A commit whose answer was lost is sent again: one incident, one alert, one move."""
+    command = Observe(looked_at=store.clock.now(), found=(found(),))
+    store.do(command)
+    store.again(command)
+    assert len(store.read("incidents")) == len(store.read("alerts")) == len(store.read("moves", "i1")) == 1
+
+
+def test_what_is_well_again_resolves_and_comes_back_as_the_same(store):
+    """A resolved incident is reopened and counts it; who was told of it hears of both."""
+    look(store, found())
+    store.deliver_all()
+    store.clock.forward(1_000)
+    look(store, well=(SILENT,))
+    assert state(store) is IncidentState.RESOLVED
+    store.deliver_all()
+    store.clock.forward(1_000)
+    look(store, found(id="i9", text="again"))
+    one = store.read("incident", "i1")
+    assert (one.state, one.opened, one.text, one.resolved_at) == (IncidentState.OPEN, 2, "again", None)
+    assert [about for about, *_ in told(store)] == [About.OPENED, About.RESOLVED, About.REOPENED]
+    assert [one.move for one in store.read("moves", "i1")] == [
+        IncidentMove.OPEN, IncidentMove.RESOLVE, IncidentMove.REOPEN,
+    ]  # fmt: skip
+
+
+def test_old_look_reopens_and_resolves_nothing(store):
+    """Of two watchers the slower one judges by what was so before the other wrote."""
+    began = store.clock.now()
+    store.clock.forward(10)
+    look(store, found())
+    store.do(Observe(looked_at=began, well=(SILENT,)))
+    assert state(store) is IncidentState.OPEN
+    store.clock.forward(10)
+    before = store.clock.now()
+    store.clock.forward(10)
+    look(store, well=(SILENT,))
+    store.do(Observe(looked_at=before, found=(found(),)))
+    assert state(store) is IncidentState.RESOLVED
+
+
+def test_what_is_over_before_it_was_to_be_told_is_told_to_nobody(store):
+    """A group that waits half a minute swallows what heals meanwhile; what a quiet hour holds back is told all the same."""
+    now = store.clock.now()
+    look(store, found(to=(Target("ops", now + 30_000), Target("night", now + 8 * 3_600_000))))
+    store.clock.forward(1_000)
+    look(store, well=(SILENT,))
+    assert told(store) == [(About.OPENED, "ops", "dropped"), (About.OPENED, "night", "unsent")]
+
+
+def test_failure_is_a_fact_in_the_commit_of_its_end(store):
+    """Failed and halted runs are told of, by their reason; what a person gave up, cancelled, or a parent can tell, is not."""
+    failed = fail_run(store)
+    halted = store.begin()
+    store.do(halt(halted, "s1"))
+    store.do(Discard(halted.id))
+    ended = store.begin()
+    store.do(finish(ended))
+    parent = store.begin()
+    child = store.starting("b", parent=ParentLink(parent.id, "c1", parent.claim), input=b"[1]")
+    store.do(child)
+    (claimed,) = store.claim().runs
+    store.do(fail(claimed))
+    (cancelled,) = [store.start()]
+    store.do(audited(CancelRun("cmd-9", cancelled.run)))
+    assert [(one.run, one.state, one.reason, one.ident) for one in store.read("untold_faults")] == [
+        (failed.id, RunState.FAILED, FailureReason.PERMANENT_ERROR, "s1"),
+        (halted.id, RunState.NEEDS_ATTENTION, FailureReason.IN_DOUBT, "s1"),
+    ]
+    assert store.read("untold_faults")[0].failure == BOOM
+
+
+def test_failures_are_told_once(store):
+    """Two watchers that saw the same failures count them once, and the second opens nothing."""
+    fail_run(store)
+    fail_run(store)
+    faults = store.read("untold_faults")
+    subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
+    seqs = tuple(one.seq for one in faults)
+    for id in ("i1", "i2"):
+        look(store, found(subject, id=id, faults=seqs), groups=(group(faults),))
+    assert store.read("untold_faults") == []
+    (one,) = store.read("incidents")
+    assert (one.id, one.number) == ("i1", 2)
+    (error,) = store.read("errors")
+    assert (error.fingerprint, error.number, error.first_run, error.last_run) == ("f1", 2, faults[0].run, faults[1].run)
+
+
+def test_later_failures_are_added(store):
+    """Of an open incident more failures are counted, and nothing more is told; after its end they open it again."""
+    subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
+    for _ in range(2):
+        fail_run(store)
+        faults = store.read("untold_faults")
+        look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
+    assert (store.read("incident", "i1").number, len(told(store))) == (2, 1)
+    store.clock.forward(10)
+    store.do(audited(Resolve("i1", "ann")))
+    fail_run(store)
+    faults = store.read("untold_faults")
+    look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
+    one = store.read("incident", "i1")
+    assert (one.state, one.opened, one.number) == (IncidentState.OPEN, 2, 1)
+
+
+def test_run_that_fails_again_after_a_person_continued_it_is_told_again(store):
+    """Each end is a fact of its own."""
+    run = fail_run(store)
+    store.do(audited(Reopen(run.id)))
+    store.do(fail(store.claim_one()))
+    assert [one.run for one in store.read("untold_faults")] == [run.id, run.id]
+
+
+def test_person_looks_after_it(store):
+    """Who acknowledges is known to all who were told, and the incident still resolves by itself."""
+    look(store, found())
+    store.deliver_all()
+    assert store.do(audited(Acknowledge("i1", "ann", "on it"))) == DONE
+    one = store.read("incident", "i1")
+    assert (one.state, one.by, one.note) == (IncidentState.ACKNOWLEDGED, "ann", "on it")
+    assert told(store)[-1] == (About.ACKNOWLEDGED, "ops", "unsent")
+    store.clock.forward(1_000)
+    look(store, well=(SILENT,))
+    assert state(store) is IncidentState.RESOLVED
+
+
+def test_snooze_ends(store):
+    """What is snoozed wakes with a reminder once its time is over, not before."""
+    look(store, found())
+    until = store.clock.now() + 60_000
+    assert store.do(audited(Snooze("i1", until, "ann"))) == DONE
+    wake = Reminder("i1", 1, About.REPEATED, 1, TO)
+    look(store, reminders=(wake,))
+    assert state(store) is IncidentState.SNOOZED
+    store.clock.forward(60_000)
+    look(store, reminders=(wake,))
+    assert state(store) is IncidentState.OPEN
+    assert told(store)[-1] == (About.REPEATED, "ops", "unsent")
+
+
+@pytest.mark.parametrize("act", [Acknowledge("i1", "ann"), Snooze("i1", 2**40, "ann"), Resolve("i1", "ann")])
+def test_act_on_what_is_over_is_refused(store, act):
+    """A person who comes late learns how it stands."""
+    assert store.do(act) == Refused("not_found", "there is no incident i1")
+    look(store, found())
+    store.clock.forward(1_000)
+    look(store, well=(SILENT,))
+    assert store.do(act) == Refused("wrong_state", "incident i1 is resolved")
+
+
+def test_reminder_is_told_once_and_only_while_open(store):
+    """Each number of a reminder is one alert; acknowledged incidents are not repeated."""
+    look(store, found())
+    reminder = Reminder("i1", 1, About.ESCALATED, 1, (Target("boss", 0),))
+    look(store, reminders=(reminder, reminder))
+    assert told(store)[1:] == [(About.ESCALATED, "boss", "unsent")]
+    store.do(audited(Acknowledge("i1", "ann")))
+    look(store, reminders=(Reminder("i1", 1, About.REPEATED, 2, TO),))
+    assert len(told(store)) == 2
+
+
+def test_louder_incident_is_told_again(store):
+    """One that became a page is told as that, once."""
+    look(store, found())
+    for _ in range(2):
+        look(store, found(severity=Severity.PAGE))
+    assert store.read("incident", "i1").severity is Severity.PAGE
+    assert [about for about, *_ in told(store)] == [About.OPENED, About.REPEATED]
+
+
+def test_rename_takes_incidents_along(store):
+    """What was wrong with an automation is wrong with it under its new name."""
+    look(store, found())
+    fail_run(store)
+    store.do(Announce("code-2", (AutomationRow("new", "task", 1, "code-2", b"{}", was="a"),), ()))
+    assert store.read("incident", "i1").subject.automation == "new"
+    assert store.read("untold_faults")[0].automation == "new"
+
+
+def test_old_incidents_are_pruned(store):
+    """What was resolved before its retention goes with all that was told of it; what is wrong stays."""
+    look(store, found(), found(Subject("b", IncidentKind.SILENCE), id="i2"))
+    store.deliver_all()
+    store.clock.forward(10)
+    look(store, well=(SILENT,))
+    store.deliver_all()
+    store.clock.forward(10)
+    store.do(Prune(None, None, None, None, store.clock.now()))
+    assert [one.id for one in store.read("incidents", wrong=False)] == ["i2"]
+    assert {one.incident for one in store.read("moves", "i1")} == set()
