@@ -8,7 +8,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.store.commands.alerts import SettleAlerts, TakeAlerts, ToldAlert
+from mainspring.store.commands.alerts import SentAlert, SettleAlerts, TakeAlerts
 from mainspring.store.commands.automations import Announce, Audited, AutomationRow, ScheduleRow
 from mainspring.store.commands.inbox import Deliver, OpenWait, Publish
 from mainspring.store.commands.journal import SaveOutcome
@@ -134,8 +134,8 @@ class Process:
         channels = tuple(sorted({alert.channel for alert in self.read("alerts")}))
         take = take_alerts(*channels)
         for taken in self.do(take).channels:
-            told = tuple(ToldAlert(alert.seq, f"ref:{alert.incident}") for alert in taken.alerts)
-            self.do(SettleAlerts(lease=take.lease, channel=taken.name, told=told))
+            told = tuple(SentAlert(alert.seq, f"ref:{alert.incident}") for alert in taken.alerts)
+            self.do(SettleAlerts(lease=take.lease, channel=taken.name, sent=told))
 
     def state(self, run: str) -> RunState:
         return self.run(run).state

@@ -1,71 +1,84 @@
-"""Commands of a Notifier: take channels with what they are to be told, and settle what became of it."""
+"""Alerts on their way to channels: a Notifier leases a channel with what is due on it, tells, and settles."""
 
 import msgspec
 
-
-class TakeAlerts(msgspec.Struct, frozen=True):
-    """Take channels that have something due, each with its oldest alerts, for `lease_ms`. Answer: Taken.
-
-    `lease` is the id of this take: the same one sent again gets what it got. `channels` = those that the sender can reach.
-    """
-
-    lease: str
-    lease_ms: int
-    channels: tuple[str, ...]
-    most: int = 20
+from mainspring.domain.incident import Incident
+from mainspring.domain.notice import About
 
 
-class DueAlert(msgspec.Struct, frozen=True):
-    """One thing to be told of an incident: of its `opened`th opening. `ref` = by what the channel finds what it showed of it before."""
+class DueAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to be told; `seq` is its place, `id` the same in every try and of this alert alone."""
 
     seq: int
-    key: str
-    incident: str
+    id: str
+    about: About
     opened: int
-    about: str
-    severity: str
-    made_at: int
-    ref: str | None
+    """Of which opening of its incident it tells."""
+    at: int
+    """When what it tells of happened (ms UTC)."""
+    incident: Incident
+    """As it stands at the take."""
+    ref: str | None = None
+    """By what the channel finds again what it showed of this opening."""
+    is_told: bool = False
+    """Whether the channel took anything about this opening before."""
+    is_again: bool = False
+    """Whether it was taken before and nobody said what became of it: it may have been shown."""
 
 
-class TakenChannel(msgspec.Struct, frozen=True):
-    """A channel that is this Notifier's until its lease ends; `failures` = how often in a row it took nothing."""
+class LeasedChannel(msgspec.Struct, frozen=True):
+    """A channel that a Notifier may tell, with its oldest due alerts; `failures` = how often in a row nothing could be told."""
 
     name: str
     failures: int
     alerts: tuple[DueAlert, ...]
 
 
-class Taken(msgspec.Struct, frozen=True, tag="taken"):
-    """The channels that were taken; none = nothing is due, or others have them."""
+class AlertsTaken(msgspec.Struct, frozen=True, tag="alerts_taken"):
+    """The channels that were taken."""
 
-    channels: tuple[TakenChannel, ...]
+    channels: tuple[LeasedChannel, ...]
 
 
-class ToldAlert(msgspec.Struct, frozen=True):
-    """The channel took it; `ref` = by what it finds it again, if it can."""
+class TakeAlerts(msgspec.Struct, frozen=True):
+    """Take those of `channels` that have due alerts and that nobody else has, for `lease_ms` from the commit on. Answer: AlertsTaken.
+
+    `lease` = an id of this take; `most` = alerts of each, in the order of their `seq`. A lease ends with its session too. What is taken is
+    marked as tried in this commit, and the mark is taken off by a SettleAlerts that leaves it unsent without doubt.
+    """
+
+    lease: str
+    lease_ms: int
+    channels: tuple[str, ...]
+    most: int
+
+
+class SentAlert(msgspec.Struct, frozen=True):
+    """An alert that the channel took, and by what it finds it again (None = it keeps what it had)."""
 
     seq: int
     ref: str | None = None
 
 
 class RefusedAlert(msgspec.Struct, frozen=True):
-    """The channel will never take it."""
+    """An alert that the channel will never take, and why."""
 
     seq: int
     fault: str
 
 
 class SettleAlerts(msgspec.Struct, frozen=True, kw_only=True):
-    """Write down what became of the alerts of a take and give the channel back. Answer: Done.
+    """Say what became of a channel's alerts, and give it back. Answer: Done. What was sent was sent, whoever has the lease now.
 
-    `away` = why the channel took no more: it is left alone for `retry_after_ms`. What was told was told, whoever has the lease now.
+    `dropped` = what need not be told any more. `untried` = what was taken and certainly not shown; the others may have
+    been. `away` = why the rest could not be told; the channel is left alone for `retry_after_ms` then.
     """
 
     lease: str
     channel: str
-    told: tuple[ToldAlert, ...] = ()
+    sent: tuple[SentAlert, ...] = ()
     refused: tuple[RefusedAlert, ...] = ()
     dropped: tuple[int, ...] = ()
+    untried: tuple[int, ...] = ()
     away: str | None = None
     retry_after_ms: int = 0

@@ -2,32 +2,54 @@
 
 import json
 
+from mainspring.domain.notice import About
 from mainspring.domain.states import AlertState
-from mainspring.store.commands.alerts import DueAlert, SettleAlerts, TakeAlerts, Taken, TakenChannel
+from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChannel, SettleAlerts, TakeAlerts
 from mainspring.store.commands.results import DONE, Done
+from mainspring.store.reads.incidents import incident_of
 from mainspring.store.transaction import Transaction
 
 
-def take_alerts(tx: Transaction, command: TakeAlerts) -> Taken:
+def take_alerts(tx: Transaction, command: TakeAlerts) -> AlertsTaken:
     """Take the channels that have something due and that nobody has."""
     c = command
     tx.hold("channels")
     taken = tx.all("list_leased_channels", (c.lease,)) if tx.again else []
+    is_again = bool(taken)
     if not taken:
         taken = tx.all("list_due_channels", (tx.now, json.dumps(c.channels)))
         for channel, _ in taken:
             tx.change("lease_channel", (channel, c.lease, tx.session, tx.now + c.lease_ms))
-    return Taken(tuple(TakenChannel(name, failures, _due(tx, name, c.most)) for name, failures in taken))
+    return AlertsTaken(
+        tuple(LeasedChannel(name, failures, _take(tx, name, c, is_again=is_again)) for name, failures in taken)
+    )
 
 
-def _due(tx: Transaction, channel: str, most: int) -> tuple[DueAlert, ...]:
-    return tuple(DueAlert(*row) for row in tx.all("list_due_alerts", (channel, tx.now, most)))
+def _take(tx: Transaction, channel: str, command: TakeAlerts, *, is_again: bool) -> tuple[DueAlert, ...]:
+    """Return what is due on a channel, and mark it as tried; the answer that was lost said that it was not."""
+    rows = tx.all("list_due_alerts", (channel, tx.now, command.most))
+    due = tuple(
+        DueAlert(
+            seq=seq,
+            id=key,
+            about=About(about),
+            opened=opened,
+            at=made_at,
+            incident=incident_of(tuple(incident)),
+            ref=ref,
+            is_told=bool(is_told),
+            is_again=bool(tried) and not is_again,
+        )
+        for seq, key, about, opened, made_at, tried, ref, is_told, *incident in rows
+    )
+    tx.change("try_alerts", (1, json.dumps([one.seq for one in due])))
+    return due
 
 
 def settle_alerts(tx: Transaction, command: SettleAlerts) -> Done:
     """Mark what was told, what never will be, and give the channel back."""
     c = command
-    for told in c.told:
+    for told in c.sent:
         tx.change("end_alert", (AlertState.SENT.value, tx.now, None, told.seq, c.channel))
         if told.ref is not None:
             tx.change("keep_channel_ref", (told.ref, told.seq))
@@ -35,10 +57,12 @@ def settle_alerts(tx: Transaction, command: SettleAlerts) -> Done:
         tx.change("end_alert", (AlertState.REFUSED.value, tx.now, refused.fault, refused.seq, c.channel))
     for seq in c.dropped:
         tx.change("end_alert", (AlertState.DROPPED.value, tx.now, None, seq, c.channel))
-    told_at = tx.now if c.told else None
+    if c.untried:
+        tx.change("try_alerts", (0, json.dumps(c.untried)))
+    told_at = tx.now if c.sent else None
     if c.away is None:
         tx.change("free_channel", (told_at, c.channel, c.lease))
     else:
-        values = (tx.now + c.retry_after_ms, int(bool(c.told)), tx.now, c.away, told_at, c.channel, c.lease)
+        values = (tx.now + c.retry_after_ms, int(bool(c.sent)), tx.now, c.away, told_at, c.channel, c.lease)
         tx.change("put_off_channel", values)
     return DONE

@@ -1,5 +1,11 @@
-select alerts.seq, alerts.key, alerts.incident, alerts.opened, alerts.about, alerts.severity, alerts.made_at, channel_refs.ref
-from alerts left join channel_refs
+select alerts.seq, alerts.key, alerts.about, alerts.opened, alerts.made_at, alerts.tried, channel_refs.ref,
+       exists (select 1 from alerts as told where told.incident = alerts.incident and told.opened = alerts.opened
+               and told.channel = alerts.channel and told.state = {{sent}}),
+       i.id, i.automation, i.kind, i.fingerprint, i.state, i.severity, i.text, i.hint, i.facts, i.since_at, i.opened_at, i.changed_at, i.seen_at,
+       i.resolved_at, i.snoozed_until, i.opened, i.number, i.by, i.note, i.parent
+from alerts
+join incidents as i on i.id = alerts.incident
+left join channel_refs
   on channel_refs.incident = alerts.incident and channel_refs.opened = alerts.opened and channel_refs.channel = alerts.channel
 where alerts.state = {{unsent}} and alerts.channel = ?1 and alerts.due_at <= ?2
-order by alerts.due_at, alerts.seq limit ?3
+order by alerts.seq limit ?3

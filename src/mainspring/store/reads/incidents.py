@@ -105,13 +105,13 @@ def incidents(
 ) -> list[Incident]:
     """Return incidents, the newest change first: those that are not resolved, or all that changed since an instant."""
     rows = reader.read("list_incidents", (automation, int(wrong), since_at or 0, limit))
-    return [_incident(row) for row in rows]
+    return [incident_of(row) for row in rows]
 
 
 def incident(reader: Reader, id: str) -> Incident | None:
     """Return one incident."""
     rows = reader.read("read_incident", (id,))
-    return _incident(rows[0]) if rows else None
+    return incident_of(rows[0]) if rows else None
 
 
 def moves(reader: Reader, incident: str, limit: int = 100) -> list[MoveView]:
@@ -138,7 +138,8 @@ def errors(reader: Reader, automation: str | None = None, *, limit: int = 100) -
     return [ErrorView(*row) for row in reader.read("list_error_groups", (automation, limit))]
 
 
-def _incident(row: tuple[Any, ...]) -> Incident:
+def incident_of(row: tuple[Any, ...]) -> Incident:
+    """Return an incident from the columns that `read_incident` names."""
     (id, automation, kind, fingerprint, state, severity, text, hint, facts, *rest) = row
     since_at, opened_at, changed_at, seen_at, resolved_at, snoozed_until, opened, number, by, note, parent = rest
     return Incident(

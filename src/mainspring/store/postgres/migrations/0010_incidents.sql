@@ -89,6 +89,7 @@ create table alerts (                              -- one thing to be told to on
     state    text collate "C" not null,                        -- states.AlertState
     made_at  bigint not null,
     due_at   bigint not null,
+    tried    bigint not null default 0,          -- 1 = a Notifier took it and has not said what became of it
     ended_at bigint,
     fault    text collate "C"                                  -- why it was refused
 );

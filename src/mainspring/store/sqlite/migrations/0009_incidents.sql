@@ -86,6 +86,7 @@ create table alerts (                              -- one thing to be told to on
     state    text not null,                        -- states.AlertState
     made_at  integer not null,
     due_at   integer not null,
+    tried    integer not null default 0,          -- 1 = a Notifier took it and has not said what became of it
     ended_at integer,
     fault    text                                  -- why it was refused
 ) strict;

@@ -1,0 +1,122 @@
+"""Alerts on their way: a channel is one Notifier's at a time, in order, and what it took is told once."""
+
+from mainspring.domain.incident import IncidentKind, Subject
+from mainspring.domain.states import AlertState
+from mainspring.store.commands.alerts import RefusedAlert, SentAlert, SettleAlerts
+from mainspring.store.commands.incidents import Observe, Target
+from mainspring.store.commands.results import DONE
+from mainspring.store.commands.sessions import Bury
+from tests.contract.store.process import take_alerts
+from tests.contract.store.test_incidents import found
+
+
+def open_incidents(store, *names, to=None):
+    to = to or (Target("ops", 0),)
+    every = tuple(found(Subject("a", IncidentKind.PERMANENT_ERROR, name), id=name, to=to) for name in names)
+    store.do(Observe(looked_at=store.clock.now(), found=every))
+
+
+def taken(answer):
+    return {channel.name: [alert.incident.id for alert in channel.alerts] for channel in answer.channels}
+
+
+def settle(take, channel="ops", **what):
+    return SettleAlerts(lease=take.lease, channel=channel, **what)
+
+
+def states(store):
+    return {one.incident: one.state for one in store.read("alerts")}
+
+
+def test_channel_is_one_notifiers_at_a_time(store, new_process):
+    """While a lease lasts nobody else gets the channel; when it ends they do, and are told that it may have been shown."""
+    open_incidents(store, "i1", "i2")
+    other = new_process().open()
+    first = store.do(take_alerts("ops"))
+    assert taken(first) == {"ops": ["i1", "i2"]}
+    assert not first.channels[0].alerts[0].is_again
+    assert taken(other.do(take_alerts("ops"))) == {}
+    store.clock.forward(1_000)
+    again = other.do(take_alerts("ops"))
+    assert [alert.is_again for alert in again.channels[0].alerts] == [True, True]
+
+
+def test_lease_ends_with_its_session(store, new_process):
+    """What a dead process took is taken over at once."""
+    other = new_process().open()
+    open_incidents(store, "i1")
+    other.do(take_alerts("ops", lease_ms=10**9))
+    store.do(Bury(other.session))
+    assert taken(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
+
+
+def test_take_whose_answer_was_lost_is_the_same(store):
+    """The same take sent again gets what it got."""
+    open_incidents(store, "i1")
+    store.twice(take_alerts("ops"))
+
+
+def test_what_was_told_is_over(store):
+    """It is never handed out again; by its reference later alerts of the opening find what was shown."""
+    open_incidents(store, "i1")
+    take = take_alerts("ops")
+    (channel,) = store.do(take).channels
+    assert store.do(settle(take, sent=(SentAlert(channel.alerts[0].seq, "ts-1"),))) == DONE
+    assert taken(store.do(take_alerts("ops"))) == {}
+    assert states(store) == {"i1": AlertState.SENT}
+    store.clock.forward(10)
+    store.do(Observe(looked_at=store.clock.now(), well=(Subject("a", IncidentKind.PERMANENT_ERROR, "i1"),)))
+    (channel,) = store.do(take_alerts("ops")).channels
+    assert [(one.ref, one.is_told) for one in channel.alerts] == [("ts-1", True)]
+    (view,) = store.read("channels")
+    assert (view.name, view.fault, view.told_at) == ("ops", None, store.clock.now() - 10)
+
+
+def test_what_was_told_under_a_lease_that_is_over_was_told(store, new_process):
+    """A Notifier that slept past its lease says what it told, and takes nothing from whoever has the channel now."""
+    open_incidents(store, "i1")
+    slow, other = take_alerts("ops"), new_process().open()
+    (channel,) = store.do(slow).channels
+    store.clock.forward(1_000)
+    other.do(take_alerts("ops", lease_ms=60_000))
+    store.do(settle(slow, sent=(SentAlert(channel.alerts[0].seq),)))
+    assert states(store) == {"i1": AlertState.SENT}
+    open_incidents(store, "i2")
+    assert taken(store.do(take_alerts("ops"))) == {}
+
+
+def test_channel_that_is_away_keeps_its_alerts_in_order(store):
+    """It is left alone for a while; then all that waits comes, oldest first, and its failures were counted."""
+    open_incidents(store, "i1")
+    for number in range(2):
+        take = take_alerts("ops")
+        (channel,) = store.do(take).channels
+        assert channel.failures == number
+        open_incidents(store, f"j{number}")
+        untried = tuple(one.seq for one in channel.alerts)
+        store.do(settle(take, untried=untried, away="it answers 503", retry_after_ms=5_000))
+        assert taken(store.do(take_alerts("ops"))) == {}
+        store.clock.forward(5_000)
+    (view,) = store.read("channels")
+    assert (view.failures, view.fault, view.since_at) == (2, "it answers 503", store.clock.now() - 10_000)
+    (channel,) = store.do(take_alerts("ops")).channels
+    assert [(one.incident.id, one.is_again) for one in channel.alerts] == [("i1", False), ("j0", False), ("j1", False)]
+
+
+def test_refused_and_dropped_alerts_are_over(store):
+    """Neither holds up the others of its channel."""
+    open_incidents(store, "i1", "i2", "i3")
+    take = take_alerts("ops")
+    seqs = [alert.seq for alert in store.do(take).channels[0].alerts]
+    store.do(settle(take, refused=(RefusedAlert(seqs[0], "no such channel"),), dropped=(seqs[1],)))
+    assert states(store) == {"i1": AlertState.REFUSED, "i2": AlertState.DROPPED, "i3": AlertState.UNSENT}
+    assert taken(store.do(take_alerts("ops"))) == {"ops": ["i3"]}
+
+
+def test_alert_waits_for_its_time(store):
+    """What a quiet hour holds back is not due, and channels that nobody can reach are left alone."""
+    now = store.clock.now()
+    open_incidents(store, "i1", to=(Target("ops", now + 1_000), Target("other", now)))
+    assert taken(store.do(take_alerts("ops"))) == {}
+    store.clock.forward(1_000)
+    assert taken(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
