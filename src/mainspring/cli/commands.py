@@ -50,6 +50,13 @@ _WORKERS: Final = {
     "drain": Leaf(f"{_CLI}.workers:drain", "let a worker finish and take nothing new"),
     "quarantine": Leaf(f"{_CLI}.workers:quarantine", "take everything away from a worker at once"),
 }
+_INCIDENTS: Final = {
+    "list": Leaf(f"{_CLI}.incidents:list_command", "list what is wrong now"),
+    "show": Leaf(f"{_CLI}.incidents_show:show", "show an incident: what, since when, what was done, who was told"),
+    "ack": Leaf(f"{_CLI}.incidents:ack", "say that you look after it"),
+    "snooze": Leaf(f"{_CLI}.incidents:snooze", "say no more of it for a while"),
+    "resolve": Leaf(f"{_CLI}.incidents:resolve", "say that it is over"),
+}
 _LOCKS: Final = {
     "list": Leaf(f"{_CLI}.locks:list_command", "list locks that are held"),
     "break": Leaf(f"{_CLI}.locks:break_command", "take a lock away from its holder"),
@@ -88,6 +95,7 @@ TREE: Final[Tree] = {
     "runs": Noun("runs: list, look into, continue, stop", _RUNS),
     "auto": Noun("automations: list, look into, pause, retire", _AUTO),
     "failed": Noun("runs that failed or need a person", _FAILED),
+    "incidents": Noun("what is wrong, and who looks after it", _INCIDENTS),
     "triggers": Noun("triggers: what is listened to, and what arrived", _TRIGGERS),
     "queues": Noun("queues: limits, load, pause", _QUEUES),
     "workers": Noun("processes that use the store", _WORKERS),

@@ -1,0 +1,145 @@
+"""`mainspring incidents list|ack|snooze|resolve`: incidents are named by their id, a unique beginning of it, or @last."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import lists, params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.incident import Incident, Severity
+from mainspring.domain.states import IncidentState
+
+if TYPE_CHECKING:
+    from mainspring.store.base import Reader
+
+COLOURS = {
+    IncidentState.OPEN: "red",
+    IncidentState.ACKNOWLEDGED: "yellow",
+    IncidentState.SNOOZED: "blue",
+    IncidentState.RESOLVED: "green",
+}
+_LOUD = {Severity.PAGE: "red", Severity.NOTIFY: "yellow", Severity.DIGEST: None}
+_MOST = 10_000
+
+
+def _ids(reader: "Reader") -> list[str]:
+    from mainspring.store.reads.incidents import incidents
+
+    return [one.id for one in incidents(reader, limit=50)]
+
+
+INCIDENT = params.Name(_ids, "incident")
+
+
+def find(reader: "Reader", word: str) -> Incident:
+    """Return the incident that a person means.
+
+    Raises:
+        NotFoundError: none, or several, have an id that begins so.
+    """
+    from mainspring.store.reads.incidents import incidents
+
+    every = incidents(reader, wrong=False, limit=_MOST)
+    found = every[:1] if word == "@last" else [one for one in every if one.id == word]
+    found = found or [one for one in every if one.id.startswith((word, f"i_{word}"))]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} incidents begin with {word!r}" if found else f"there is no incident {word!r}"
+    raise NotFoundError(what, hint="See those that are open: mainspring incidents list")
+
+
+def whose(incident: Incident) -> str:
+    """Return what an incident is of, for people."""
+    return incident.subject.automation or "mainspring"
+
+
+@command("list", "list what is wrong now")
+@lists.options(*(state.value for state in IncidentState))
+@click.option("--all", "ended", is_flag=True, help="what is resolved too")
+@pass_invocation
+def list_command(
+    invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
+) -> None:
+    """--name looks at the automation and the kind, --since at the last change. What is folded into a storm is shown with --all."""
+    from mainspring.store.reads.incidents import incidents
+
+    wrong = not ended and IncidentState.RESOLVED not in states
+    found: list[Incident] = invocation.rows(lambda reader: incidents(reader, wrong=wrong, limit=_MOST))
+    rows = lists.narrow(
+        invocation,
+        [one for one in found if ended or one.parent is None],
+        named=lambda one: f"{whose(one)} {one.subject.kind}",
+        state=lambda one: one.state,
+        at=lambda one: one.changed_at,
+        states=states,
+        name=name,
+        since=since,
+        limit=limit,
+    )
+    now = invocation.clock.now()
+    columns = [
+        Column("INCIDENT", lambda one: one.id),
+        Column("STATE", lambda one: one.state, lambda one: COLOURS[one.state]),
+        Column("SEVERITY", lambda one: one.severity, lambda one: _LOUD[one.severity]),
+        Column("AUTOMATION", lambda one: words.one_line(whose(one), 30)),
+        Column("KIND", lambda one: one.subject.kind),
+        Column("SINCE", lambda one: words.ago(one.since_at, now)),
+        Column("WHAT", lambda one: words.one_line(one.text, 60)),
+    ]
+    invocation.output.rows(rows, columns, empty="Nothing is wrong.")
+
+
+@command("ack", "say that you look after it")
+@click.argument("incident", type=INCIDENT)
+@pass_invocation
+def ack(invocation: Invocation, incident: str) -> None:
+    """It is repeated and escalated no more, and resolves by itself when all is well again. Say more with --reason."""
+    from mainspring.service.incident import acknowledge
+
+    found = find(invocation.reader, incident)
+    acknowledge(invocation.store, found.id, act=invocation.act)
+    invocation.output.document(
+        {"id": found.id, "state": IncidentState.ACKNOWLEDGED.value}, f"You look after {found.id}: {_told(found)}"
+    )
+
+
+@command("snooze", "say no more of it for a while")
+@click.argument("incident", type=INCIDENT)
+@click.option(
+    "--for", "span", metavar="TIME", required=True, help="so long, or until then: 4h, 2026-01-05T08:00; 30 days at most"
+)
+@pass_invocation
+def snooze(invocation: Invocation, incident: str, span: str) -> None:
+    """That it is resolved is told all the same."""
+    from mainspring.service.incident import snooze as act
+
+    now = invocation.clock.now()
+    until_at = params.instant_at(span, now, invocation.zone, back=False)
+    found = find(invocation.reader, incident)
+    act(invocation.store, found.id, until_at, now=now, act=invocation.act)
+    until = words.moment(until_at, now, invocation.zone)
+    invocation.output.document(
+        {"id": found.id, "state": IncidentState.SNOOZED.value, "until_at": until_at},
+        f"Nothing more is said of {found.id} until {until}.",
+    )
+
+
+@command("resolve", "say that it is over")
+@click.argument("incident", type=INCIDENT)
+@pass_invocation
+def resolve(invocation: Invocation, incident: str) -> None:
+    """A watcher that finds it again reopens it."""
+    from mainspring.service.incident import resolve as act
+
+    found = find(invocation.reader, incident)
+    act(invocation.store, found.id, act=invocation.act)
+    invocation.output.document(
+        {"id": found.id, "state": IncidentState.RESOLVED.value}, f"{found.id} is over: {_told(found)}"
+    )
+
+
+def _told(incident: Incident) -> str:
+    return words.one_line(f"{whose(incident)}: {incident.text}", 200)

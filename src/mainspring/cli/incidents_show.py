@@ -1,0 +1,95 @@
+"""`mainspring incidents show`: what is wrong, what it was judged by, what became of it, and who was told."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mainspring.cli import words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.incidents import INCIDENT, find, whose
+from mainspring.cli.lazy import command
+from mainspring.domain.incident import Incident
+from mainspring.domain.states import IncidentState
+
+if TYPE_CHECKING:
+    from mainspring.store.reads.incidents import AlertView, MoveView
+
+_SHOWN = 20
+
+
+@command("show", "show an incident: what, since when, what was done, who was told")
+@click.argument("incident", type=INCIDENT)
+@pass_invocation
+def show(invocation: Invocation, incident: str) -> None:
+    """INCIDENT is an id, a unique beginning of one, or @last."""
+    import msgspec
+
+    from mainspring.store.reads.incidents import alerts, incidents, moves
+
+    reader = invocation.reader
+    found = find(reader, incident)
+    became, told = moves(reader, found.id), alerts(reader, found.id)
+    held = [one for one in incidents(reader, wrong=False, limit=1_000) if one.parent == found.id]
+    document: dict[str, Any] = {
+        **msgspec.to_builtins(found),
+        "moves": [msgspec.to_builtins(one) for one in became],
+        "alerts": [msgspec.to_builtins(one) for one in told],
+        "holds": [one.id for one in held],
+    }
+    now, zone = invocation.clock.now(), invocation.zone
+    lines = [
+        f"{found.id}  {found.state}  [{found.severity}]",
+        words.one_line(f"{whose(found)}: {found.text}", 300),
+        "",
+        *_facts(found, now, zone),
+        *_next(found),
+        *_history(became, now, zone),
+        *_alerts(told, now),
+        *(f"  holds   {one.id}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
+    ]
+    invocation.output.document(document, "\n".join(lines))
+
+
+def _facts(one: Incident, now: int, zone: str) -> list[str]:
+    subject = one.subject
+    rows = [
+        ("kind", f"{subject.kind}" + (f" ({subject.fingerprint})" if subject.fingerprint else "")),
+        ("since", words.moment(one.since_at, now, zone)),
+        ("opened", f"{words.many(one.opened, 'time')}, last {words.moment(one.opened_at, now, zone)}"),
+    ]
+    if one.number > 1:
+        rows.append(("failures", str(one.number)))
+    if one.by is not None:
+        rows.append(("by", one.by + (f": {one.note}" if one.note else "")))
+    if one.parent is not None:
+        rows.append(("part of", one.parent))
+    rows += [(name, str(value)) for name, value in one.facts.items()]
+    return [f"  {words.one_line(name, 20):<8} {words.one_line(value, 200)}" for name, value in rows]
+
+
+def _next(one: Incident) -> list[str]:
+    lines = ["", f"Do: {words.one_line(one.hint, 300)}"] if one.hint else [""]
+    if one.state is IncidentState.OPEN:
+        lines.append(f"Take it: mainspring incidents ack {one.id}")
+    return lines
+
+
+def _history(became: "Sequence[MoveView]", now: int, zone: str) -> list[str]:
+    def line(move: "MoveView") -> str:
+        who = f" by {move.by}" if move.by else ""
+        said = f"{move.move}{who}" + (f": {move.note}" if move.note else "")
+        return f"  {words.moment(move.at, now, zone)}  {words.one_line(said, 200)}"
+
+    return ["", "What became of it:", *(line(move) for move in became[-_SHOWN:])]
+
+
+def _alerts(told: "Sequence[AlertView]", now: int) -> list[str]:
+    if not told:
+        return ["", "Nobody was told: it is told to no channel. See: mainspring notify routes"]
+
+    def line(one: "AlertView") -> str:
+        said = f"{one.channel}: {one.about}, {one.state} {words.ago(one.ended_at or one.due_at, now)}"
+        return "  " + words.one_line(said + (f": {one.fault}" if one.fault else ""), 200)
+
+    return ["", "Told:", *(line(one) for one in reversed(told[:_SHOWN]))]

@@ -1,0 +1,90 @@
+"""incidents list, show, ack, snooze, resolve."""
+
+import pytest
+
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.store.commands.incidents import Found, Observe, Target
+
+TO = (Target("ops", 0),)
+SILENT = Subject("backup", IncidentKind.SILENCE)
+
+
+@pytest.fixture
+def wrong(stage):
+    """One incident that is open, with a channel that is to be told."""
+
+    def look(id="i_1", subject=SILENT, text="no success for 26 h", to=TO, **options):
+        finding = Finding(
+            subject=subject,
+            severity=Severity.PAGE,
+            text=text,
+            since_at=stage.now,
+            hint="See the runbook",
+            facts={"window": "26h"},
+        )
+        stage.do(Observe(looked_at=stage.now, found=(Found(id=id, finding=finding, to=to, **options),)))
+
+    look()
+    return look
+
+
+def test_list_says_what_is_wrong(cli, wrong):
+    """Newest first, by automation and kind; what is folded into another and what is over are shown on demand."""
+    wrong("i_2", Subject("", IncidentKind.STORE_LOST), "the disk\x1b[31m is full")
+    wrong("i_3", Subject("order", IncidentKind.SILENCE), parent="i_2")
+    out = cli("incidents", "list").out
+    assert "backup" in out
+    assert "mainspring" in out
+    assert "\x1b[31m" not in out
+    assert [row["id"] for row in cli("incidents", "list", "--json").json] == ["i_2", "i_1"]
+    assert cli("incidents", "resolve", "i_1", "--reason", "mended").code == 0
+    assert [row["id"] for row in cli("incidents", "list", "--json").json] == ["i_2"]
+    assert {row["id"] for row in cli("incidents", "list", "--all", "--json").json} == {"i_1", "i_2", "i_3"}
+    assert [row["id"] for row in cli("incidents", "list", "--state", "resolved", "--json").json] == ["i_1"]
+    assert [row["id"] for row in cli("incidents", "list", "--name", "store_lost", "--json").json] == ["i_2"]
+
+
+def test_show_tells_all_of_one(cli, wrong):
+    """What, since when, by what it was judged, what to do, what became of it, who is told."""
+    cli("incidents", "ack", "1", "--reason", "on it", "--actor", "ann")
+    said = cli("incidents", "show", "@last")
+    for part in (
+        "i_1  acknowledged  [page]",
+        "backup: no success for 26 h",
+        "window",
+        "Do: See the runbook",
+        "ann: on it",
+        "ops: opened, unsent",
+    ):
+        assert part in said.out, part
+    document = cli("incidents", "show", "i_1", "--json").json
+    assert [move["move"] for move in document["moves"]] == ["open", "acknowledge"]
+    assert document["alerts"][0]["channel"] == "ops"
+
+
+def test_acts_end_in_the_audit_log(cli, wrong):
+    """Who did it and why is on record; one that comes late hears how it stands."""
+    assert cli("incidents", "ack", "i_1", "--reason", "mine").code == 0
+    assert cli("incidents", "snooze", "i_1", "--for", "4h").code == 0
+    assert cli("incidents", "resolve", "i_1").code == 0
+    late = cli("incidents", "ack", "i_1")
+    assert late.code == 8
+    assert "incident i_1 is resolved" in late.err
+    verbs = [row["verb"] for row in cli("audit-log", "list", "--json").json]
+    assert verbs[:4] == ["acknowledge", "resolve", "snooze", "acknowledge"]
+
+
+@pytest.mark.parametrize(("span", "why"), [("60d", "30 days"), ("2020-01-05", "passed")])
+def test_snooze_has_bounds(cli, wrong, span, why):
+    """Neither for ever nor back in time."""
+    said = cli("incidents", "snooze", "i_1", "--for", span)
+    assert said.code == 2
+    assert why in said.err
+
+
+def test_unknown_incident_is_not_found(cli, wrong):
+    """So is a beginning that several have."""
+    wrong("i_12", Subject("order", IncidentKind.SILENCE))
+    assert cli("incidents", "show", "nope").code == 3
+    assert "2 incidents begin with 'i_'" in cli("incidents", "ack", "i_").err
+    assert cli("incidents", "show", "i_1", "--json").json["id"] == "i_1"
