@@ -246,6 +246,27 @@ def test_louder_incident_is_told_again(store):
     assert [about for about, *_ in told(store)] == [About.OPENED, About.REPEATED]
 
 
+def test_what_is_folded_is_told_by_what_it_is_part_of(store):
+    """Only the cause is told; when that is over and the rest stays, the rest is told."""
+    lost = Subject("", IncidentKind.WORKER_LOST)
+    look(store, found(lost, id="w"), found(parent=lost))
+    assert (store.read("incident", "i1").parent, [one.incident for one in store.read("alerts")]) == ("w", ["w"])
+    store.clock.forward(10)
+    look(store, found(parent=lost), well=(lost,))
+    store.clock.forward(10)
+    look(store, found())
+    assert store.read("incident", "i1").parent is None
+    assert [(one.incident, one.about) for one in store.read("alerts")] == [("i1", About.OPENED), ("w", About.OPENED)]
+
+
+def test_what_was_told_by_itself_stays_by_itself(store):
+    """An explanation that comes later takes nothing back that was told."""
+    lost = Subject("", IncidentKind.WORKER_LOST)
+    look(store, found())
+    look(store, found(lost, id="w"), found(parent=lost))
+    assert store.read("incident", "i1").parent is None
+
+
 def test_rename_takes_incidents_along(store):
     """What was wrong with an automation is wrong with it under its new name."""
     look(store, found())

@@ -31,7 +31,7 @@ def wrong(stage):
 def test_list_says_what_is_wrong(cli, wrong):
     """Newest first, by automation and kind; what is folded into another and what is over are shown on demand."""
     wrong("i_2", Subject("", IncidentKind.STORE_LOST), "the disk\x1b[31m is full")
-    wrong("i_3", Subject("order", IncidentKind.SILENCE), parent="i_2")
+    wrong("i_3", Subject("order", IncidentKind.SILENCE), parent=Subject("", IncidentKind.STORE_LOST))
     out = cli("incidents", "list").out
     assert "backup" in out
     assert "mainspring" in out

@@ -36,15 +36,15 @@ class ErrorGroup(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A finding, with the id of its incident if it opens one, and who is told if it does.
 
-    `faults` = the rows of `faults` that it is made of; it counts for nothing where another watcher has grouped them all. `parent` = the id
-    of the storm it is folded into: it is then told to nobody.
+    `faults` = the rows of `faults` that it is made of; it counts for nothing where another watcher has grouped them all. `parent` = what it
+    is folded into, which stands before it or is open: it is then told to nobody.
     """
 
     id: str
     finding: Finding
     to: tuple[Target, ...] = ()
     faults: tuple[int, ...] = ()
-    parent: str | None = None
+    parent: Subject | None = None
 
 
 class Reminder(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class Reminder(msgspec.Struct, frozen=True):
 class Observe(msgspec.Struct, frozen=True, kw_only=True):
     """Write down one look, begun at `looked_at` (the store's clock): open, reopen, refresh, resolve, remind. Answer: Numbered(changes).
 
-    `well` = subjects that were judged, or whose automation is gone, and of which nothing was found. Storms stand before what they hold.
+    `well` = subjects that were judged, or whose automation is gone, and of which nothing was found.
     """
 
     looked_at: int

@@ -82,46 +82,63 @@ def _find(tx: Transaction, found: Found, fresh: set[int], looked_at: int) -> boo
     if not number:
         return False
     row = _of(tx, finding.subject)
+    above = None if found.parent is None else _of(tx, found.parent)
+    parent = None if above is None or above.state == _S.RESOLVED else above.id
     if row is None:
-        _open(tx, found, number)
+        _open(tx, found, number, parent)
         return True
     if row.may(_M.REOPEN):
         if not found.faults and row.resolved_at is not None and row.resolved_at > looked_at:
             return False
-        _reopen(tx, row, found, number)
+        _reopen(tx, row, found, number, parent)
         return True
-    return _refresh(tx, row, found, number if found.faults else 0)
+    return _refresh(tx, row, found, number if found.faults else 0, parent)
 
 
-def _open(tx: Transaction, found: Found, number: int) -> None:
+def _open(tx: Transaction, found: Found, number: int, parent: str | None) -> None:
     f, s = found.finding, found.finding.subject
     values = (
         *(found.id, s.automation, s.kind.value, s.fingerprint, _S.OPEN.value, f.severity.value, f.text, f.hint),
-        *(msgspec.json.encode(f.facts), f.since_at, tx.now, number, found.parent),
+        *(msgspec.json.encode(f.facts), f.since_at, tx.now, number, parent),
     )
     tx.change("insert_incident", values)
     _note(tx, found.id, _M.OPEN, None, None)
-    _tell(tx, found.id, 1, About.OPENED, f.severity, found.to)
+    if parent is None:
+        _tell(tx, found.id, 1, About.OPENED, f.severity, found.to)
 
 
-def _reopen(tx: Transaction, row: _Row, found: Found, number: int) -> None:
+def _reopen(tx: Transaction, row: _Row, found: Found, number: int, parent: str | None) -> None:
     f = found.finding
     facts = msgspec.json.encode(f.facts)
-    values = (f.severity.value, f.text, f.hint, facts, f.since_at, tx.now, number, found.parent, row.id)
+    values = (f.severity.value, f.text, f.hint, facts, f.since_at, tx.now, number, parent, row.id)
     tx.change("reopen_incident", values)
     _note(tx, row.id, _M.REOPEN, None, None)
-    _tell(tx, row.id, row.opened + 1, About.REOPENED, f.severity, found.to)
+    if parent is None:
+        _tell(tx, row.id, row.opened + 1, About.REOPENED, f.severity, found.to)
 
 
-def _refresh(tx: Transaction, row: _Row, found: Found, more: int) -> bool:
-    """Keep what was seen of an incident that is open; one that has become louder is told again."""
+def _refresh(tx: Transaction, row: _Row, found: Found, more: int, parent: str | None) -> bool:
+    """Keep what was seen of an incident that is open; tell of one that is folded no more, or has become louder.
+
+    What was told by itself stays by itself, whatever would explain it now.
+    """
     f = found.finding
     severity = min(Severity(row.severity), f.severity, key=lambda one: one.rank)
     facts = msgspec.json.encode(f.facts)
-    is_new = more or (severity.value, f.text, f.hint, facts) != (row.severity, row.text, row.hint, row.facts)
+    kept = parent if row.parent is not None else None
+    is_new = more or (severity.value, f.text, f.hint, facts, kept) != (
+        row.severity,
+        row.text,
+        row.hint,
+        row.facts,
+        row.parent,
+    )
     if is_new or row.seen_at + _SEEN_EVERY_MS <= tx.now:
-        tx.change("refresh_incident", (severity.value, f.text, f.hint, facts, tx.now, more, row.id))
-    if severity.value != row.severity and row.parent is None and row.state == _S.OPEN:
+        tx.change("refresh_incident", (severity.value, f.text, f.hint, facts, tx.now, more, kept, row.id))
+    if kept is None and row.parent is not None:
+        about = About.OPENED if row.opened == 1 else About.REOPENED
+        _tell(tx, row.id, row.opened, about, severity, found.to)
+    elif severity.value != row.severity and kept is None and row.state == _S.OPEN:
         _tell(tx, row.id, row.opened, About.REPEATED, severity, found.to, severity.value)
     return bool(is_new)
 

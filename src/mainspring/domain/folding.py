@@ -1,0 +1,112 @@
+"""What is told once although much is wrong: a finding that another incident explains is folded into it, and so are many with one cause.
+
+Pure: from the findings of one look and the incidents that are open to the one that each is part of. What is folded is kept, shown and
+resolved like any other; only what it is part of is told. When that is over and the finding stays, it is told itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity, Subject
+
+STORM_OF = 11
+"""So many new findings of one cause make a storm."""
+_NAMED = 5
+
+_K = IncidentKind
+_OVERDUE = frozenset({_K.SILENCE, _K.LATE_START, _K.BACKLOG, _K.BACKLOG_GROWING})
+EXPLAINS_ALL: Final = {_K.STORE_LOST: _OVERDUE | {_K.WORKER_LOST}, _K.WORKER_LOST: _OVERDUE | {_K.DEFINITION_LOST}}
+"""What is Mainspring's own -> what follows from it for every automation."""
+EXPLAINS_ONE: Final = {
+    _K.DEFINITION_LOST: _OVERDUE | {_K.SOURCE_AWAY},
+    _K.SOURCE_AWAY: frozenset({_K.SILENCE}),
+    _K.LOCK_HELD: _OVERDUE,
+    _K.STALLED: _OVERDUE | {_K.TOO_SLOW},
+    _K.NEEDS_ATTENTION: _OVERDUE,
+    _K.PERMANENT_ERROR: frozenset({_K.SILENCE, _K.FAIL_RATE, _K.DID_NOTHING}),
+    _K.RETRIES_EXHAUSTED: frozenset({_K.SILENCE, _K.FAIL_RATE}),
+    _K.DID_NOTHING: frozenset({_K.SILENCE}),
+    _K.TOO_SLOW: frozenset({_K.LATE_START}),
+    _K.HUMAN_WAIT: frozenset({_K.SILENCE}),
+    _K.LATE_START: frozenset({_K.SILENCE}),
+    _K.BACKLOG: frozenset({_K.SILENCE, _K.LATE_START}),
+}
+"""What is wrong with an automation -> what follows from it for the same one."""
+
+
+def fold(findings: Sequence[Finding], wrong: Iterable[Incident]) -> tuple[list[Finding], dict[Subject, Subject]]:
+    """Return the findings with the storms that they make, and what each that is folded is part of: never itself folded, and before it."""
+    open_now = {incident.subject: incident for incident in wrong}
+    every = {finding.subject: finding for finding in findings}
+    parents: dict[Subject, Subject] = {}
+    for subject in every:
+        found = _explanation(subject, {**open_now, **every})
+        if found is not None:
+            parents[subject] = found
+    storms = _storms([one for one in findings if one.subject not in parents], open_now, parents)
+    told = [one for one in findings if one.subject not in parents]
+    folded = [one for one in findings if one.subject in parents]
+    return [*storms, *told, *folded], {one.subject: _root(one.subject, parents) for one in folded}
+
+
+def _root(subject: Subject, parents: Mapping[Subject, Subject]) -> Subject:
+    while subject in parents:
+        subject = parents[subject]
+    return subject
+
+
+def _explanation(subject: Subject, wrong: Mapping[Subject, object]) -> Subject | None:
+    """Return what explains a finding: Mainspring's own first, then the one that explains most."""
+    all_of_them = [one for one in wrong if not one.automation and subject.kind in EXPLAINS_ALL.get(one.kind, ())]
+    if all_of_them:
+        return min(one for one in all_of_them)
+    own = [
+        one
+        for one in wrong
+        if one.automation == subject.automation and one != subject and subject.kind in EXPLAINS_ONE.get(one.kind, ())
+    ]
+    return min(own, key=lambda one: (-len(EXPLAINS_ONE[one.kind]), one), default=None)
+
+
+def _storms(
+    findings: Sequence[Finding], open_now: Mapping[Subject, Incident], parents: dict[Subject, Subject]
+) -> list[Finding]:
+    """Fold findings of one cause, and return the storms; what is open by itself already stays so."""
+    by_cause: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        incident = open_now.get(finding.subject)
+        if incident is None or incident.parent is not None:
+            by_cause[_cause(finding)].append(finding)
+    storms = []
+    for cause, found in sorted(by_cause.items()):
+        subject = Subject("", _K.STORM, cause)
+        if len(found) < STORM_OF and subject not in open_now:
+            continue
+        storms.append(_storm(subject, found, open_now.get(subject)))
+        parents.update((finding.subject, subject) for finding in found)
+    return storms
+
+
+def _cause(finding: Finding) -> str:
+    """Return what findings that went wrong together share: their cause if it is known, else the error, else the kind."""
+    subject = finding.subject
+    return finding.cause or (f"error:{subject.fingerprint}" if subject.fingerprint else f"kind:{subject.kind}")
+
+
+def _storm(subject: Subject, found: Sequence[Finding], before: Incident | None) -> Finding:
+    names = sorted({finding.subject.automation or "mainspring" for finding in found})
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    loudest = min(found, key=lambda one: one.severity.rank)
+    return Finding(
+        subject=subject,
+        severity=loudest.severity if before is None else _louder(loudest.severity, before.severity),
+        text=f"{len(found)} incidents with one cause ({subject.fingerprint}): {shown}: {loudest.text}",
+        since_at=min(finding.since_at for finding in found),
+        hint=loudest.hint,
+        facts={"cause": subject.fingerprint, "automations": names[:100], "number": len(found)},
+    )
+
+
+def _louder(one: Severity, other: Severity) -> Severity:
+    return min(one, other, key=lambda each: each.rank)

@@ -1,0 +1,110 @@
+"""Folding: what another incident explains, and many of one cause, are part of one that is told."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.folding import EXPLAINS_ALL, EXPLAINS_ONE, STORM_OF, fold
+from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity, Subject
+from mainspring.domain.states import IncidentState
+
+K = IncidentKind
+
+
+def finding(automation="a", kind=K.SILENCE, fingerprint="", *, severity=Severity.NOTIFY, cause=None):
+    return Finding(
+        subject=Subject(automation, kind, fingerprint), severity=severity, text="it is wrong", since_at=1, cause=cause
+    )
+
+
+def incident(of, *, parent=None):
+    return Incident(
+        id="i1", subject=of.subject, state=IncidentState.OPEN, severity=of.severity, text=of.text, hint=None, facts={},
+        since_at=1, opened_at=1, changed_at=1, seen_at=1, parent=parent,
+    )  # fmt: skip
+
+
+def test_silence_that_is_explained_is_part_of_what_explains_it():
+    """A dead worker explains every silence, an error only that of its own automation."""
+    failing, silent, other = finding(kind=K.PERMANENT_ERROR, fingerprint="f"), finding(), finding("b")
+    order, parents = fold([silent, other, failing], [])
+    assert parents == {silent.subject: failing.subject}
+    assert order.index(failing) < order.index(silent)
+    lost = finding("", K.WORKER_LOST)
+    _, parents = fold([silent, other, failing, lost], [])
+    assert parents == {silent.subject: lost.subject, other.subject: lost.subject}
+
+
+def test_incident_that_is_open_explains_what_is_found_later():
+    """The silence comes an hour after the worker died."""
+    lost, silent = finding("", K.WORKER_LOST), finding()
+    _, parents = fold([silent], [incident(lost)])
+    assert parents == {silent.subject: lost.subject}
+    _, parents = fold([silent], [])
+    assert parents == {}, "it is told itself once what explained it is over"
+
+
+def many(number, **options):
+    return [finding(f"a{place:02}", **options) for place in range(number)]
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"cause": "host:box"}, "host:box"),
+        ({"kind": K.PERMANENT_ERROR, "fingerprint": "f1"}, "error:f1"),
+        ({}, "kind:silence"),
+    ],
+)
+def test_many_of_one_cause_are_one_storm(options, cause):
+    """Eleven at once are one incident that names them; ten are ten."""
+    found = [*many(STORM_OF, **options), finding("z", K.TOO_SLOW)]
+    order, parents = fold(found, [])
+    storm = order[0]
+    assert storm.subject == Subject("", K.STORM, cause)
+    assert "11 incidents" in storm.text
+    assert "a00, a01" in storm.text
+    assert set(parents.values()) == {storm.subject}
+    assert len(parents) == STORM_OF
+    assert fold(many(STORM_OF - 1, **options), []) == (many(STORM_OF - 1, **options), {})
+
+
+def test_storm_that_is_open_takes_more_in():
+    """What joins later is not told by itself; what was open by itself before stays."""
+    storm = fold(many(STORM_OF), [])[0][0]
+    alone = finding("b")
+    late, told = finding("c"), incident(alone)
+    order, parents = fold([late, alone], [incident(storm), told])
+    assert parents == {late.subject: storm.subject}
+    assert [one.subject.kind for one in order] == [K.STORM, K.SILENCE, K.SILENCE]
+
+
+def test_storm_is_as_loud_as_its_loudest():
+    """One page among them makes it a page, and it never becomes quieter."""
+    found = [*many(STORM_OF - 1), finding("z", severity=Severity.PAGE)]
+    storm = fold(found, [])[0][0]
+    assert storm.severity is Severity.PAGE
+    again = fold(many(2), [incident(storm)])[0][0]
+    assert again.severity is Severity.PAGE
+
+
+def test_nothing_explains_itself():
+    """The tables have no ring: whatever is folded ends at something that is told."""
+    for table in (EXPLAINS_ALL, EXPLAINS_ONE):
+        for start in table:
+            seen, reached = set(), {start}
+            while reached:
+                seen |= reached
+                reached = {kind for each in reached for kind in table.get(each, ())} - {None}
+                assert start not in reached, start
+
+
+@given(st.lists(st.builds(finding, st.sampled_from("ab"), st.sampled_from(list(K))), unique_by=lambda one: one.subject))
+def test_every_finding_stays_and_ends_at_one_that_is_told(found):
+    """Nothing is lost by folding, and following what each is part of never goes round."""
+    order, parents = fold(found, [])
+    assert {one.subject for one in found} <= {one.subject for one in order}
+    place = {one.subject: number for number, one in enumerate(order)}
+    for child, root in parents.items():
+        assert root not in parents
+        assert place[root] < place[child]
