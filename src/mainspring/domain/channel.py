@@ -24,7 +24,9 @@ TERMINAL = "terminal"
 """The address of the terminal, and the name of the channel that is there when none is configured."""
 _LONGEST = 1_000
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}", re.ASCII)
-_URL = re.compile(r"(?P<scheme>[a-z+]+)://(?:(?P<user>[^/?@]*)@)?(?P<host>[^/?@]*)(?:/(?P<path>[^?]*))?(?:\?(?P<query>.*))?")
+_URL = re.compile(
+    r"(?P<scheme>[a-z+]+)://(?:(?P<user>[^/?@]*)@)?(?P<host>[^/?@]*)(?:/(?P<path>[^?]*))?(?:\?(?P<query>.*))?"
+)
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _SLACK_CHANNEL = re.compile(r"#[^\s,/#@]{1,80}|[CGD][A-Z0-9]{5,30}")
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
@@ -32,6 +34,7 @@ _API = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~-]+)*", re.ASCI
 _IN_PATH = re.compile(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
 _KEY = re.compile(r"(?=[^/]*[0-9])(?=[^/]*[A-Za-z])[A-Za-z0-9_.~+=-]{20,}")
 _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
+_PARAMETER = re.compile(r"[a-z_]{1,20}")
 _LARGEST_PORT = 65_535
 
 
@@ -173,7 +176,13 @@ def _mail(parts: "re.Match[str]") -> Channel:
     if not all(_MAIL.fullmatch(one) for one in (*to, sender)):
         raise _bad(kind, "the address does not say who gets the mail, or whom it is from")
     return Channel(
-        kind=kind, secret=secret, to=to, host=host.strip("[]"), port=port or _PORTS[security], security=security, sender=sender
+        kind=kind,
+        secret=secret,
+        to=to,
+        host=host.strip("[]"),
+        port=port or _PORTS[security],
+        security=security,
+        sender=sender,
     )
 
 
@@ -194,7 +203,9 @@ def _webhook(parts: "re.Match[str]") -> Channel:
         )
     query = "&".join(f"{quote(key)}={quote(value, safe='{}:')}" for key, value in others)
     path = f"/{parts['path'] or ''}{'?' if query else ''}{query}"
-    return Channel(kind=kind, secret=names[0], url=f"{parts['scheme'].removeprefix('webhook+')}://{parts['host']}{path}")
+    return Channel(
+        kind=kind, secret=names[0], url=f"{parts['scheme'].removeprefix('webhook+')}://{parts['host']}{path}"
+    )
 
 
 def _secret(kind: ChannelKind, text: str) -> str:
@@ -228,7 +239,8 @@ def _parameters(kind: ChannelKind, query: str | None, known: tuple[str, ...]) ->
     said: dict[str, str] = {}
     for key, value in parse_qsl(query or "", keep_blank_values=True):
         if key not in known:
-            raise UnknownNameError("parameter in the address of a channel", escape(key, 40), known)
+            shown = key if _PARAMETER.fullmatch(key) else "..."  # anything else may be a secret in the wrong place
+            raise UnknownNameError("parameter in the address of a channel", shown, known)
         if key in said or not value:
             raise _bad(kind, f"the address of the channel says {key}= {'twice' if key in said else 'without a value'}")
         said[key] = value

@@ -70,7 +70,7 @@ class RefusedAlert(msgspec.Struct, frozen=True):
 class SettleAlerts(msgspec.Struct, frozen=True, kw_only=True):
     """Say what became of a channel's alerts, and give it back. Answer: Done; it changes nothing under a lease that is over.
 
-    `dropped` = what need not be told any more. `untried` = what was taken and certainly not shown; what stands in none of the lists may have
+    `dropped` = what need not be told any more. `untried` = what was taken and certainly not shown; the others may have
     been. `away` = why the rest could not be told; the channel is left alone for `retry_after_ms` then.
     """
 
