@@ -7,6 +7,7 @@ loading   the merge
 """
 
 from mainspring.config.loading import load
+from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.settings import (
     BackupSettings,
     DatabaseSettings,
@@ -25,6 +26,7 @@ __all__ = [
     "DatabaseSettings",
     "DefaultSettings",
     "ExecSettings",
+    "NotifySettings",
     "ProjectSettings",
     "QueueSettings",
     "RetentionSettings",

@@ -1,6 +1,7 @@
 """From layers to Settings: flags over variables over the file over the defaults, each value with its source.
 
-Invariant: no environment but production ever gets a place (store, spool, backups, databases, brokers) that was named for all of them.
+Invariant: no environment but production ever gets a place (store, spool, backups, databases, brokers, channels) that was named for all of
+them.
 """
 
 from collections.abc import Mapping
@@ -14,15 +15,20 @@ from msgspec.structs import fields
 from mainspring.config import places
 from mainspring.config.keys import VALUES, known_form
 from mainspring.config.layers import ENVIRONMENT, FileLayers, Given, Layer, Layers
+from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.settings import SECTIONS, BrokerSettings, DatabaseSettings, Settings
-from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.channel import check_channel_name
+from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.queue_name import check_broker_name
+from mainspring.domain.route import check_routes
 
 STORE_URL = ("store", "url")
 BACKUP_TO = ("store", "backup", "to")
 SPOOL = ("exec", "spool")
 DATABASES = "databases"
 BROKERS = "brokers"
+NOTIFY = "notify"
+ADDRESSED = {(NOTIFY, "channels"), (NOTIFY, "route")}
 DEFAULT = "default"
 
 
@@ -54,15 +60,15 @@ def load(
     sections = {name: _build(section, (name,), merged) for name, section in SECTIONS.items()}
     _check_databases(sections["databases"], sections["store"].url, merged)
     _check_brokers(sections["brokers"], merged)
+    _check_notify(sections[NOTIFY], merged)
     sources = {".".join(path): given.source for path, given in merged.items() if known_form(path) in VALUES}
     return Settings(**sections, file=file, folder=file.parent if file else cwd, sources=sources)
 
 
 def _apart(base: Layer, environment: str) -> Layer:
     """Give `environment` its own names for the places that the file names for all."""
-    own = {
-        path: given for path, given in base.items() if path[0] != BROKERS
-    }  # what a broker is sent cannot be called back
+    # What a broker is sent, or a person is told, cannot be called back.
+    own = {path: given for path, given in base.items() if path[0] != BROKERS and path[:2] not in ADDRESSED}
     databases = (path for path in base if path[0] == DATABASES and path[-1] == "url" and len(path) == 3)
     for path in (STORE_URL, BACKUP_TO, SPOOL, *databases):
         if path in base:
@@ -110,7 +116,23 @@ def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: Layer) -> None:
             raise ConfigError(f"`{BROKERS}.{name}`: {error.message}\nset by {given.source}", hint=error.hint) from None
 
 
+def _check_notify(notify: NotifySettings, layer: Layer) -> None:
+    """Raise ConfigError for a channel with a name that none can have, or a route that leads to no channel."""
+    path: tuple[str, ...] = (NOTIFY,)
+    try:
+        for name in notify.channels:
+            path = (NOTIFY, "channels", name)
+            check_channel_name(name)
+        path = (NOTIFY, "route")
+        check_routes(notify.route, notify.channels)
+    except (OptionError, UnknownNameError) as error:
+        why = f"`{'.'.join(path)}`: {error.message}\nset by {layer[path].source}"
+        raise ConfigError(why, hint=error.hint) from None
+
+
 def _build(kind: Any, path: tuple[str, ...], layer: Layer) -> Any:
+    if known_form(path) in VALUES:
+        return layer[path].value
     if get_origin(kind) is dict:
         names = dict.fromkeys(key[len(path)] for key in layer if len(key) > len(path) and key[: len(path)] == path)
         return {name: _build(get_args(kind)[1], (*path, name), layer) for name in names}

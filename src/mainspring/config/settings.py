@@ -10,9 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from msgspec import Meta, Struct, defstruct, field
+from msgspec import Meta, Struct, defstruct, field, to_builtins
 from msgspec.structs import fields
 
+from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.places import is_server_url, store_path
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
@@ -229,6 +230,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
     brokers: dict[str, BrokerSettings] = field(default_factory=dict)
     calendars: dict[str, CalendarSettings] = field(default_factory=dict)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
     file: Path | None = None
@@ -258,6 +260,7 @@ SECTIONS: dict[str, Any] = {
     "databases": dict[str, DatabaseSettings],
     "brokers": dict[str, BrokerSettings],
     "calendars": dict[str, CalendarSettings],
+    "notify": NotifySettings,
     "defaults": DefaultSettings,
     "exec": ExecSettings,
 }
@@ -283,4 +286,4 @@ def _as_written(value: Any, *, is_size: bool) -> Any:
         return str(value)
     if is_size:
         return format_size(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [to_builtins(one) for one in value] if isinstance(value, tuple) else value

@@ -16,12 +16,16 @@ import msgspec
 
 from mainspring.config.places import Surroundings, resolve_store_url
 from mainspring.domain.calendar import read_days, read_holidays, read_weekdays
+from mainspring.domain.channel import read_channel
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.maintenance import read_maintenance
 from mainspring.domain.options import OPTIONS, Option
 from mainspring.domain.queue_name import check_broker_url
+from mainspring.domain.quiet import read_time
 from mainspring.domain.rate import Rate, parse_rate
 from mainspring.domain.roles import read_role
+from mainspring.domain.route import read_route
 from mainspring.domain.sealing import payload_limit
 from mainspring.domain.size import parse_size
 
@@ -56,6 +60,10 @@ class Reader:
             "bind": lambda value, _: _bind(_text(value)),
             "public url": lambda value, _: _public_url(_text(value)),
             "broker url": lambda value, _: _broker_url(_text(value)),
+            "channel": lambda value, _: _channel(_text(value)),
+            "route": lambda value, _: read_route(value),
+            "maintenance": lambda value, _: read_maintenance(value),
+            "time of day": lambda value, _: read_time(value),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
         }
@@ -204,6 +212,11 @@ def _public_url(text: str) -> str:
 
 def _broker_url(text: str) -> str:
     check_broker_url(text)
+    return text
+
+
+def _channel(text: str) -> str:
+    read_channel(text)
     return text
 
 

@@ -15,17 +15,17 @@ import msgspec
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, OptionError, StoreError
+from mainspring.domain.pause import pause_s
 from mainspring.domain.queue_address import Server, server_of
 from mainspring.domain.queue_message import QueueMessage, arrival_of, shown_as
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.text import escape
+from mainspring.resources.fault_text import LONGEST, FaultText, KnowsSecrets
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.chances import Chances
 from mainspring.triggers.desk_state import DeskState, Report
-from mainspring.triggers.fault_text import LONGEST, FaultText, KnowsSecrets
 from mainspring.triggers.intake import Door
-from mainspring.triggers.pauses import pause_s
 from mainspring.triggers.queue_access import QueueSource, open_source
 
 _CONNECTS_WITHIN_S = 20.0

@@ -16,15 +16,15 @@ import msgspec
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, OptionError, UnknownNameError, ValueRefusedError
 from mainspring.domain.ids import new_id
+from mainspring.domain.pause import pause_s
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.text import escape
+from mainspring.resources.fault_text import LONGEST, FaultText
 from mainspring.store import failpoints
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.outbox import Leased, LeasedQueue, Refusal, SettleQueue, TakeQueues, Unsent
 from mainspring.store.reads.outbox import can_send
 from mainspring.triggers.broker_links import BrokerLinks
-from mainspring.triggers.fault_text import LONGEST, FaultText
-from mainspring.triggers.pauses import pause_s
 from mainspring.triggers.queue_access import QueueSource
 
 _LOG = logging.getLogger("mainspring.sender")

@@ -13,13 +13,13 @@ from mainspring.domain.codec import encode
 from mainspring.domain.errors import ConfigError, ValueRefusedError
 from mainspring.domain.outgoing import Message
 from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.resources.fault_text import FaultText
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.outbox import SendAgain
 from mainspring.store.commands.runs import Claim, Complete, StartRun
 from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
 from mainspring.triggers import sender as sending
 from mainspring.triggers.broker_links import BrokerLinks
-from mainspring.triggers.fault_text import FaultText
 from mainspring.triggers.sender import Sender
 from tests.acceptance.sealing_codec import Keystream
 

@@ -1,4 +1,4 @@
-"""What went wrong with a broker, as one line for people, without the secrets that a library may have put into it."""
+"""What went wrong outside, as one line for people, without the secrets that a library may have put into it."""
 
 from typing import Protocol
 from urllib.parse import quote

@@ -1,6 +1,6 @@
 """Pauses grow, stay bounded, and differ by chance."""
 
-from mainspring.triggers.pauses import pause_s
+from mainspring.domain.pause import pause_s
 
 
 def test_pauses_grow_to_a_bound_and_never_vanish():

@@ -1,0 +1,156 @@
+"""From an incident to what channels are given: the same finished text everywhere, a first line for a lock screen, then what to do.
+
+    [page] backup: no success for 26 h (expected daily 03:00 Europe/Berlin)
+    What      3 runs failed at step upload: 403 AccessDenied (permanent)
+    Since     2026-10-05 03:00 CEST, last good 2026-10-04 03:04 CEST
+    Impact    1 backup is missing
+    Next try  none, needs a person
+    Changed   flag s3-v2 to 20 % at 02:40 by ana
+    Do        Turn the flag off; runbook docs/backup.md#403
+    Owner     ana (platform)
+    Command   mainspring incidents show i_01JD
+
+The facts of an incident that are read here, each of them optional: `what` (text), `last_good_at` (ms), `impact` (text), `missed` (slots),
+`next_try_at` (ms, or null = none), `changed` (text), `run` (an id), `waiting` (texts).
+"""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from mainspring.domain.cron import to_local
+from mainspring.domain.incident import Incident
+from mainspring.domain.notice import About, Field, Link, Notice
+from mainspring.domain.text import escape, is_plain_line
+
+LONGEST_HEADLINE = 200
+LONGEST_FIELD = 1_000
+_PRODUCTION = "production"
+_STATES = {About.ACKNOWLEDGED: "acknowledged", About.SNOOZED: "snoozed", About.RESOLVED: "resolved"}
+_AGAIN = {About.REOPENED: "again: ", About.REPEATED: "still: ", About.ESCALATED: "nobody has acknowledged: "}
+
+
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told beside the incident: from the definition of its automation, and from the configuration."""
+
+    owner: str | None = None
+    team: str | None = None
+    runbook: str | None = None
+    zone: ZoneInfo = ZoneInfo("UTC")
+    project: str | None = None
+    environment: str = _PRODUCTION
+    pages: str | None = None
+    """Where the pages of this installation are, without a slash at the end; None = nowhere that others can reach."""
+
+
+def render_notice(id: str, about: About, at: int, incident: Incident, around: Circumstances) -> Notice:
+    """Return what is told of an incident as it stands; `id` and `at` are those of the alert."""
+    fields = _fields(about, incident, around)
+    return Notice(
+        id=id,
+        key=incident.dedup_key,
+        about=about,
+        severity=incident.severity,
+        headline=headline_of(about, incident, around.environment),
+        fields=tuple(Field(label, one_line(text, LONGEST_FIELD)) for label, text in fields if text),
+        links=(Link("Open", f"{around.pages}/incidents/{incident.id}"),) if around.pages else (),
+        automation=incident.subject.automation,
+        owner=around.owner,
+        team=around.team,
+        environment=around.environment,
+        project=around.project,
+        at=at,
+    )
+
+
+def headline_of(about: About, incident: Incident, environment: str) -> str:
+    """Return the first line."""
+    state = _STATES.get(about, incident.severity.value)
+    where = "" if environment == _PRODUCTION else f" ({environment})"
+    name = incident.subject.automation or "mainspring"
+    return one_line(f"[{state}]{where} {name}: {_AGAIN.get(about, '')}{incident.text}", LONGEST_HEADLINE)
+
+
+def one_line(text: str, longest: int) -> str:
+    """Return text as one printable line of at most so many characters."""
+    line = " ".join(text.split())
+    if not is_plain_line(line):  # it was made printable before: this is for the one that was forgotten
+        line = escape(line)
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def moment_of(at: int, zone: ZoneInfo) -> str:
+    """Return an instant as people read it, with its zone."""
+    return f"{to_local(at, zone):%Y-%m-%d %H:%M %Z}"
+
+
+def _fields(about: About, incident: Incident, around: Circumstances) -> list[tuple[str, str]]:
+    is_over = about is About.RESOLVED
+    facts = incident.facts
+    return [
+        ("What", _what(incident)),
+        ("Since", _since(incident, around.zone)),
+        ("Until", _until(incident, around.zone) if is_over else ""),
+        ("Note", _note(incident)),
+        ("Impact", _impact(facts)),
+        ("Next try", "" if is_over else _next_try(facts, around.zone)),
+        ("Changed", _text(facts.get("changed"))),
+        ("Waiting", "; ".join(_text(one) for one in facts.get("waiting") or ())),
+        ("Do", "" if is_over else "; ".join(_acts(incident, around))),
+        ("Owner", _owner(around)),
+        ("Command", _command(incident)),
+    ]
+
+
+def _what(incident: Incident) -> str:
+    what = _text(incident.facts.get("what"))
+    count = f"{incident.number} failures since it was opened" if incident.number > 1 else ""
+    return "; ".join(part for part in (what, count) if part)
+
+
+def _since(incident: Incident, zone: ZoneInfo) -> str:
+    good = incident.facts.get("last_good_at")
+    last = f", last good {moment_of(good, zone)}" if isinstance(good, int) else ""
+    again = f", opened {incident.opened} times" if incident.opened > 1 else ""
+    return f"{moment_of(incident.since_at, zone)}{last}{again}"
+
+
+def _until(incident: Incident, zone: ZoneInfo) -> str:
+    return moment_of(incident.resolved_at or incident.changed_at, zone)
+
+
+def _note(incident: Incident) -> str:
+    return ": ".join(part for part in (incident.by, incident.note) if part)
+
+
+def _impact(facts: dict[str, Any]) -> str:
+    missed = facts.get("missed")
+    slots = f"{missed} {'slot' if missed == 1 else 'slots'} missed" if isinstance(missed, int) and missed else ""
+    return _text(facts.get("impact")) or slots
+
+
+def _next_try(facts: dict[str, Any], zone: ZoneInfo) -> str:
+    if "next_try_at" not in facts:
+        return ""
+    at = facts["next_try_at"]
+    return moment_of(at, zone) if isinstance(at, int) else "none, needs a person"
+
+
+def _acts(incident: Incident, around: Circumstances) -> list[str]:
+    return [text for text in (incident.hint, f"runbook {around.runbook}" if around.runbook else "") if text]
+
+
+def _owner(around: Circumstances) -> str:
+    if around.owner and around.team:
+        return f"{around.owner} ({around.team})"
+    return around.owner or around.team or ""
+
+
+def _command(incident: Incident) -> str:
+    run = _text(incident.facts.get("run"))
+    return f"mainspring incidents show {incident.id}" + (f" | mainspring runs show {run}" if run else "")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

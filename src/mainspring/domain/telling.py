@@ -1,0 +1,37 @@
+"""Which of the alerts that are due on a channel are still worth telling: what is over, or told by a later one, is not.
+
+Invariant: of each incident that lasted longer than the time in which things may mend by themselves the channel is told that it was wrong.
+"""
+
+from collections.abc import Iterable
+
+from mainspring.domain.incident import Incident
+from mainspring.domain.notice import About
+from mainspring.domain.states import IncidentState
+
+_CALLS = frozenset({About.REPEATED, About.ESCALATED})
+"""What calls for somebody: over as soon as one has answered."""
+_ANSWERED = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
+
+
+def is_worth_telling(about: About, opened: int, incident: Incident, *, is_told: bool, brief_ms: int) -> bool:
+    """Tell whether an alert about the `opened`th opening of `incident` still has to be told.
+
+    `is_told` = whether the channel was told of this opening before; an incident that it was not told of, and that lasted no longer than
+    `brief_ms`, is passed over.
+    """
+    if about in (About.TEST, About.DIGEST):
+        return True
+    is_over = incident.state is IncidentState.RESOLVED or incident.opened > opened
+    if about is About.RESOLVED:
+        if is_told:
+            return True
+        return (
+            incident.opened == opened and (incident.resolved_at or incident.changed_at) - incident.opened_at > brief_ms
+        )
+    return not is_over and not (about in _CALLS and incident.state in _ANSWERED)
+
+
+def worst_first(incidents: Iterable[Incident]) -> list[Incident]:
+    """Return incidents in the order of a list for people: loudest first, then the oldest."""
+    return sorted(incidents, key=lambda one: (one.severity.rank, one.since_at, one.id))

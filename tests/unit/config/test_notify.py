@@ -1,0 +1,92 @@
+"""`[notify]`: channels, routes, times; whose they are in which environment; what is refused."""
+
+from datetime import timedelta
+
+import pytest
+
+from mainspring.config import load
+from mainspring.domain.errors import ConfigError
+from mainspring.domain.incident import Severity
+
+CHANNELS = '[notify.channels]\nops = "slack://secret:bot/#ops"\n'
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Load a file's text with variables."""
+
+    def read(text, env=None):
+        (tmp_path / "mainspring.toml").write_text(text)
+        return load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234)
+
+    return read
+
+
+def test_channels_and_routes_are_read(read):
+    """A channel is one line of text, a route a table, and the times have their defaults."""
+    text = f"""{CHANNELS}
+[[notify.route]]
+match = {{ severity = "page", team = ["billing", "data"] }}
+to = ["ops"]
+quiet = "22:00-7:00"
+[[notify.maintenance]]
+from = 2026-11-01T22:00:00
+to = "2026-11-02T02:00"
+[notify]
+repeat = "2h"
+"""
+    notify = read(text).notify
+    assert notify.channels == {"ops": "slack://secret:bot/#ops"}
+    (route,) = notify.route
+    assert route.to == ("ops",)
+    assert route.quiet == "22:00-07:00"
+    assert route.match.severity == (Severity.PAGE,)
+    assert route.match.team == ("billing", "data")
+    assert notify.maintenance[0].begin == "2026-11-01T22:00"
+    assert (notify.repeat, notify.group_wait) == (timedelta(hours=2), timedelta(seconds=30))
+
+
+def test_what_is_set_is_described_as_it_is_written(read):
+    """`doctor --config` shows routes as tables, with the keys of the file."""
+    text = f'{CHANNELS}[[notify.route]]\nto = "ops"\n[[notify.maintenance]]\nfrom = "2026-11-01T22:00"\nto = "2026-11-02T02:00"\n'
+    shown = {path: value for path, value, _ in read(text).describe()}
+    assert shown["notify.channels.ops"] == "slack://secret:bot/#ops"
+    assert shown["notify.route"] == [{"to": ("ops",), "match": {}}]
+    assert shown["notify.maintenance"] == [{"from": "2026-11-01T22:00", "to": "2026-11-02T02:00", "match": {}}]
+
+
+def test_channel_may_be_set_by_a_variable(read):
+    """A container needs no file."""
+    settings = read("", {"MAINSPRING_NOTIFY_CHANNELS__OPS": "pagerduty://secret:pd"})
+    assert settings.notify.channels == {"ops": "pagerduty://secret:pd"}
+
+
+def test_channels_of_all_are_those_of_production_alone(read):
+    """Nobody is woken by a trial: another environment tells only where its own tables say."""
+    text = f'{CHANNELS}[[notify.route]]\nto = "ops"\n[notify]\nrepeat = "2h"\n[environments.dev.notify.channels]\nme = "terminal"\n'
+    assert set(read(text).notify.channels) == {"ops"}
+    notify = read(text, {"MAINSPRING_PROJECT_ENVIRONMENT": "dev"}).notify
+    assert notify.channels == {"me": "terminal"}
+    assert notify.route == ()
+    assert notify.repeat == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[notify.channels]\nops = "slack://xoxb-p4ss-1234/#ops"', "a secret is never written here"),
+        ('[notify.channels]\nOps = "terminal"', "cannot name a channel"),
+        ("[notify.channels]\nops = 7", "expected text"),
+        (f'{CHANNELS}[[notify.route]]\nto = "opps"', "unknown channel 'opps'"),
+        (f'{CHANNELS}[[notify.route]]\nto = "ops"\nmatch = {{ team = 7 }}', "expected a text or several"),
+        ('[notify]\nrepeet = "2h"', "unknown setting `notify.repeet`"),
+        ('[notify]\ndigest = "noon"', "no time of the day"),
+        ('[notify]\nrepeat = "0s"', "above zero"),
+    ],
+)
+def test_notify_that_cannot_be_used_is_refused(read, text, why):
+    """The error says what is wrong and where, and repeats no secret."""
+    with pytest.raises(ConfigError, match=why) as caught:
+        read(text)
+    assert "mainspring.toml:" in str(caught.value)
+    assert "p4ss" not in str(caught.value)

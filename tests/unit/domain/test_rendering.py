@@ -1,0 +1,153 @@
+"""From an incident to text: the first line, the fields, and which alerts are still worth telling."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.notice import About
+from mainspring.domain.rendering import Circumstances, render_notice
+from mainspring.domain.states import IncidentState
+from mainspring.domain.telling import is_worth_telling, worst_first
+
+AT = 1_791_162_000_000  # 2026-10-05 03:00 in Berlin
+AROUND = Circumstances(owner="ana", team="platform", runbook="docs/backup.md#403", zone=ZoneInfo("Europe/Berlin"))
+
+
+def incident(**more):
+    fields = {
+        "id": "i_1",
+        "subject": Subject("backup", IncidentKind.SILENCE),
+        "state": IncidentState.OPEN,
+        "severity": Severity.PAGE,
+        "text": "no success for 26 h (expected daily 03:00 Europe/Berlin)",
+        "hint": "Turn the flag off",
+        "facts": {},
+        "since_at": AT,
+        "opened_at": AT,
+        "changed_at": AT,
+        "seen_at": AT,
+    }
+    return Incident(**(fields | more))
+
+
+def render(about=About.OPENED, around=AROUND, **more):
+    return render_notice("a_1", about, AT, incident(**more), around)
+
+
+def test_notice_says_what_since_impact_and_what_to_do():
+    """All that is known stands in one order, with the command that shows more."""
+    facts = {
+        "what": "3 runs failed at step upload: 403 AccessDenied (permanent)",
+        "last_good_at": AT - 86_160_000,
+        "missed": 1,
+        "next_try_at": None,
+        "changed": "flag s3-v2 to 20 % at 02:40 by ana",
+        "run": "r_01JD",
+    }
+    notice = render(facts=facts)
+    assert notice.headline == "[page] backup: no success for 26 h (expected daily 03:00 Europe/Berlin)"
+    assert notice.key == "mainspring:i_1:1"
+    assert notice.body.splitlines() == [
+        "What      3 runs failed at step upload: 403 AccessDenied (permanent)",
+        "Since     2026-10-05 03:00 CEST, last good 2026-10-04 03:04 CEST",
+        "Impact    1 slot missed",
+        "Next try  none, needs a person",
+        "Changed   flag s3-v2 to 20 % at 02:40 by ana",
+        "Do        Turn the flag off; runbook docs/backup.md#403",
+        "Owner     ana (platform)",
+        "Command   mainspring incidents show i_1 | mainspring runs show r_01JD",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("about", "more", "headline"),
+    [
+        (About.REOPENED, {}, "[page] backup: again: no success"),
+        (About.REPEATED, {}, "[page] backup: still: no success"),
+        (About.ESCALATED, {}, "[page] backup: nobody has acknowledged: no success"),
+        (About.ACKNOWLEDGED, {}, "[acknowledged] backup: no success"),
+        (About.RESOLVED, {}, "[resolved] backup: no success"),
+        (About.OPENED, {"subject": Subject("", IncidentKind.STORE_LOST)}, "[page] mainspring: no success"),
+    ],
+)
+def test_first_line_says_what_it_is_about(about, more, headline):
+    """Severity or state, name, and what is wrong: enough for a lock screen."""
+    assert render(about, **more).headline.startswith(headline)
+
+
+def test_other_environment_is_named_in_the_first_line():
+    """What comes from a test installation cannot be taken for the real one."""
+    assert render(around=Circumstances(environment="staging")).headline.startswith("[page] (staging) backup: ")
+
+
+def test_resolved_notice_asks_for_nothing():
+    """It says until when and by whom, and no more what to do."""
+    labels = {
+        field.label: field.text
+        for field in render(About.RESOLVED, resolved_at=AT + 60_000, by="ana", note="disk freed").fields
+    }
+    assert labels["Until"] == "2026-10-05 03:01 CEST"
+    assert labels["Note"] == "ana: disk freed"
+    assert not {"Do", "Next try"} & labels.keys()
+
+
+def test_text_is_one_printable_line_however_long_and_odd_it_was():
+    """A headline has at most 200 characters; line ends and escapes of a terminal do no harm."""
+    notice = render(text="a\nb\x1b[31m" + "x" * 500, facts={"what": "y\u202e" + "z" * 5_000})
+    assert len(notice.headline) == 200
+    assert notice.headline.startswith(r"[page] backup: a b\x1b[31mxxx")
+    assert len(notice.fields[0].text) == 1_000
+    assert notice.fields[0].text.isprintable()
+
+
+def test_page_is_linked_where_there_is_one():
+    """The link is that of the incident."""
+    assert render().links == ()
+    (link,) = render(around=Circumstances(pages="https://ops.example.com")).links
+    assert link.url == "https://ops.example.com/incidents/i_1"
+
+
+OVER = {"state": IncidentState.RESOLVED, "resolved_at": AT + 300_000}
+BRIEF = {"state": IncidentState.RESOLVED, "resolved_at": AT + 20_000}
+ANSWERED = {"state": IncidentState.ACKNOWLEDGED}
+
+
+@pytest.mark.parametrize(
+    ("about", "more", "is_told", "is_worth"),
+    [
+        (About.OPENED, {}, False, True),
+        (About.OPENED, ANSWERED, False, True),
+        (About.OPENED, OVER, False, False),
+        (About.OPENED, {"opened": 2}, False, False),
+        (About.REPEATED, {}, True, True),
+        (About.REPEATED, ANSWERED, True, False),
+        (About.ESCALATED, ANSWERED, False, False),
+        (About.ACKNOWLEDGED, ANSWERED, True, True),
+        (About.RESOLVED, OVER, True, True),
+        (About.RESOLVED, OVER, False, True),
+        (About.RESOLVED, BRIEF, True, True),
+        (About.RESOLVED, BRIEF, False, False),
+        (About.RESOLVED, {"opened": 2}, True, True),
+        (About.DIGEST, OVER, False, True),
+    ],
+)
+def test_what_is_over_or_answered_is_not_called_for(about, more, is_told, is_worth):
+    """An opening that is over is told by its end, unless it mended itself within the moment in which nobody was told."""
+    found = is_worth_telling(about, 1, incident(**more), is_told=is_told, brief_ms=30_000)
+    assert found is is_worth
+
+
+def test_list_begins_with_the_loudest_and_oldest():
+    """A digest is read from its top."""
+    ids = [
+        one.id
+        for one in worst_first(
+            [
+                incident(id="a", severity=Severity.DIGEST),
+                incident(id="b", since_at=AT + 1),
+                incident(id="c"),
+            ]
+        )
+    ]
+    assert ids == ["c", "b", "a"]

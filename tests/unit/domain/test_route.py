@@ -1,0 +1,181 @@
+"""Routes: who is told what, and when."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.maintenance import read_maintenance
+from mainspring.domain.match import Told
+from mainspring.domain.notice import About
+from mainspring.domain.quiet import put_off
+from mainspring.domain.route import Routing, Target, check_routes, read_route
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = round(datetime(2026, 10, 5, 21, 0, tzinfo=UTC).timestamp() * 1000)  # 23:00 in Berlin
+MORNING = NOW + 8 * 3_600_000
+
+
+def told(severity="notify", kind="silence", name="backup", fingerprint="", **more):
+    return Told(subject=Subject(name, IncidentKind(kind), fingerprint), severity=Severity(severity), **more)
+
+
+def routing(*routes, channels=("ops", "page", "mail"), maintenance=(), **more):
+    return Routing(
+        channels=channels,
+        routes=tuple(read_route(one) for one in routes),
+        maintenance=tuple(read_maintenance(one) for one in maintenance),
+        zone=BERLIN,
+        **more,
+    )
+
+
+def names(found):
+    return [one.channel for one in found]
+
+
+@pytest.mark.parametrize(
+    ("match", "what", "fits"),
+    [
+        ({"severity": "page"}, told("page"), True),
+        ({"severity": ["page", "notify"]}, told("digest"), False),
+        ({"team": "billing"}, told(team="billing"), True),
+        ({"team": "billing"}, told(), False),
+        ({"tag": "nightly"}, told(tags={"nightly": ""}), True),
+        ({"tag": "team=data"}, told(tags={"team": "data"}), True),
+        ({"tag": "team=data"}, told(tags={"team": "ops"}), False),
+        ({"automation": "billing-*"}, told(name="billing-day"), True),
+        ({"automation": "billing-*"}, told(name="backup"), False),
+        ({"owner": "ana", "kind": "silence"}, told(owner="ana"), True),
+        ({"owner": "ana", "kind": "silence"}, told(owner="ana", kind="storm"), False),
+        ({}, told(), True),
+    ],
+)
+def test_route_is_for_what_it_states(match, what, fits):
+    """All that is stated has to fit, of several values one; what is left out is not looked at."""
+    found = routing({"match": match, "to": "mail"}).targets(what, About.OPENED, NOW)
+    assert names(found) == (["mail"] if fits else ["mail", "ops", "page"])
+
+
+def test_what_no_route_is_for_is_told_to_all():
+    """Nothing is told to nobody: all channels, and where there is none the terminal."""
+    only = {"match": {"team": "x"}, "to": ["ops"]}
+    assert names(routing(only).targets(told(), About.OPENED, NOW)) == ["mail", "ops", "page"]
+    assert names(routing(channels=()).targets(told(), About.OPENED, NOW)) == ["terminal"]
+
+
+def test_channel_of_several_routes_is_told_once_and_early():
+    """All routes that fit count; of two times for one channel the earlier one."""
+    found = routing({"to": "ops", "quiet": "22:00-07:00"}, {"to": ["ops", "mail"]}).targets(told(), About.OPENED, NOW)
+    assert found == (Target(NOW + 30_000, "mail"), Target(NOW + 30_000, "ops"))
+
+
+def test_severity_says_how_soon():
+    """A page at once, a notice after the time in which a group gathers, a digest at its time."""
+    rules = routing({"to": "ops", "digest": "09:00"})
+    assert rules.targets(told("page"), About.OPENED, NOW) == (Target(NOW, "ops"),)
+    assert rules.targets(told("notify"), About.OPENED, NOW) == (Target(NOW + 30_000, "ops"),)
+    assert rules.targets(told("notify"), About.RESOLVED, NOW) == (Target(NOW, "ops"),)
+    assert rules.targets(told("digest"), About.OPENED, NOW) == (Target(MORNING + 2 * 3_600_000, "ops"),)
+
+
+def test_quiet_hours_put_off_all_but_a_page():
+    """At night a notice waits for the morning, a page does not."""
+    rules = routing({"to": "ops", "quiet": "22:00-07:00"})
+    assert rules.targets(told("notify"), About.OPENED, NOW) == (Target(MORNING, "ops"),)
+    assert rules.targets(told("page"), About.OPENED, NOW) == (Target(NOW, "ops"),)
+
+
+def test_maintenance_puts_off_what_it_is_for():
+    """What it matches waits for its end, and then for the end of quiet hours; a page and all others do not."""
+    window = {"from": "2026-10-05T22:00", "to": "2026-10-06T01:00", "match": {"automation": "back*"}, "reason": "move"}
+    rules = routing({"to": "ops"}, maintenance=[window])
+    end = NOW + 2 * 3_600_000
+    assert rules.targets(told(), About.OPENED, NOW) == (Target(end, "ops"),)
+    assert rules.targets(told(name="other"), About.OPENED, NOW) == (Target(NOW + 30_000, "ops"),)
+    assert rules.targets(told("page"), About.OPENED, NOW) == (Target(NOW, "ops"),)
+    quiet = routing({"to": "ops", "quiet": "00:00-07:00"}, maintenance=[window])
+    assert quiet.targets(told(), About.OPENED, NOW) == (Target(MORNING, "ops"),)
+
+
+def test_escalation_goes_where_the_routes_say():
+    """It reaches the channels named for it and nobody else; where none is named, nobody."""
+    rules = routing({"to": "ops", "escalate": ["page"]})
+    assert names(rules.targets(told(), About.ESCALATED, NOW)) == ["page"]
+    assert routing({"to": "ops"}).targets(told(), About.ESCALATED, NOW) == ()
+
+
+def test_broken_channel_does_not_tell_of_itself():
+    """The others do, whatever the routes say; where there is no other, the terminal."""
+    broken = told(kind="notifier_broken", name="", fingerprint="ops")
+    assert names(routing({"to": ["ops", "mail"]}).targets(broken, About.OPENED, NOW)) == ["mail"]
+    assert names(routing({"to": ["ops"]}).targets(broken, About.OPENED, NOW)) == ["mail", "page"]
+    assert names(routing({"to": ["ops"]}, channels=("ops",)).targets(broken, About.OPENED, NOW)) == ["terminal"]
+
+
+@given(
+    st.integers(1_600_000_000_000, 1_800_000_000_000),
+    st.sampled_from(list(Severity)),
+    st.sampled_from([About.OPENED, About.REPEATED, About.RESOLVED]),
+    st.sampled_from([None, "22:00-07:00", "01:30-02:30", "08:00-07:59"]),
+    st.booleans(),
+)
+def test_nothing_is_dropped_and_a_page_never_waits(now, severity, about, quiet, in_maintenance):
+    """Each has a time from now on and never in a quiet hour; a page has this very instant."""
+    start = datetime.fromtimestamp(now // 1000, BERLIN).replace(tzinfo=None, microsecond=0)
+    window = {"from": start.isoformat(), "to": f"{start.year + 1}-01-01T12:00"}
+    rules = routing({"to": "ops"} | ({"quiet": quiet} if quiet else {}), maintenance=[window] if in_maintenance else [])
+    (found,) = rules.targets(told(severity), about, now)
+    assert found.due_at >= now
+    if severity is Severity.PAGE:
+        assert found.due_at == now
+    elif quiet:
+        assert put_off(quiet, BERLIN, found.due_at) == found.due_at
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ({"match": {}}, "does not say to which channels"),
+        ({"to": []}, "expected a text or several"),
+        ({"to": [""]}, "not empty"),
+        ({"to": "a", "tos": "b"}, "key of a route 'tos'"),
+        ({"to": "a", "match": {"sverity": "page"}}, "Did you mean 'severity'"),
+        ({"to": "a", "match": {"severity": "loud"}}, "unknown severity 'loud'"),
+        ({"to": "a", "match": {"kind": "silnce"}}, "Did you mean 'silence'"),
+        ({"to": "a", "match": "page"}, "no table"),
+        ({"to": "a", "quiet": "night"}, "no quiet hours"),
+        ("ops", "a route is a table"),
+    ],
+)
+def test_route_that_cannot_be_used_is_refused(written, why):
+    """The error names the key, and the nearest known one."""
+    with pytest.raises((OptionError, UnknownNameError)) as caught:
+        read_route(written)
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ({"from": "2026-10-05T22:00"}, "from when to when"),
+        ({"from": "2026-10-05T22:00", "to": "2026-10-05T21:00"}, "ends before it begins"),
+        ({"from": "tonight", "to": "2026-10-05T21:00"}, "not a date and time"),
+        ({"from": "2026-10-05T22:00", "to": "2026-10-05T23:00", "why": "x"}, "key of a maintenance window"),
+    ],
+)
+def test_window_that_cannot_be_used_is_refused(written, why):
+    """A window that would never count is no window."""
+    with pytest.raises((OptionError, UnknownNameError), match=why):
+        read_maintenance(written)
+
+
+def test_routes_lead_to_channels_that_there_are():
+    """A name that was misspelt would be told to nobody; the terminal is always there."""
+    check_routes([read_route({"to": ["ops", "terminal"]})], ["ops"])
+    with pytest.raises(UnknownNameError, match="unknown channel 'osp'"):
+        check_routes([read_route({"to": ["ops"], "escalate": ["osp"]})], ["ops"])
