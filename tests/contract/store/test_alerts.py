@@ -1,9 +1,10 @@
 """Alerts on their way: a channel is one Notifier's at a time, in order, and what it took is told once."""
 
 from mainspring.domain.incident import IncidentKind, Subject
+from mainspring.domain.route import Target
 from mainspring.domain.states import AlertState
 from mainspring.store.commands.alerts import RefusedAlert, SentAlert, SettleAlerts
-from mainspring.store.commands.incidents import Observe, Target
+from mainspring.store.commands.incidents import Observe
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.sessions import Bury
 from tests.contract.store.process import take_alerts
@@ -11,7 +12,7 @@ from tests.contract.store.test_incidents import found
 
 
 def open_incidents(store, *names, to=None):
-    to = to or (Target("ops", 0),)
+    to = to or (Target(0, "ops"),)
     every = tuple(found(Subject("a", IncidentKind.PERMANENT_ERROR, name), id=name, to=to) for name in names)
     store.do(Observe(looked_at=store.clock.now(), found=every))
 
@@ -116,7 +117,7 @@ def test_refused_and_dropped_alerts_are_over(store):
 def test_alert_waits_for_its_time(store):
     """What a quiet hour holds back is not due, and channels that nobody can reach are left alone."""
     now = store.clock.now()
-    open_incidents(store, "i1", to=(Target("ops", now + 1_000), Target("other", now)))
+    open_incidents(store, "i1", to=(Target(now + 1_000, "ops"), Target(now, "other")))
     assert taken(store.do(take_alerts("ops"))) == {}
     store.clock.forward(1_000)
     assert taken(store.do(take_alerts("ops"))) == {"ops": ["i1"]}

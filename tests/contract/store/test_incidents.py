@@ -4,6 +4,7 @@ import pytest
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
+from mainspring.domain.route import Target
 from mainspring.domain.states import FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.commands.automations import Announce, AutomationRow, Prune
 from mainspring.store.commands.incidents import (
@@ -14,7 +15,6 @@ from mainspring.store.commands.incidents import (
     Reminder,
     Resolve,
     Snooze,
-    Target,
     Told,
 )
 from mainspring.store.commands.results import DONE, Refused
@@ -22,7 +22,7 @@ from mainspring.store.commands.runs import CancelRun, Discard, ParentLink, Reope
 from tests.contract.store.process import BOOM, audited, fail, finish, halt
 
 SILENT = Subject("a", IncidentKind.SILENCE)
-TO = (Target("ops", 0),)
+TO = (Target(0, "ops"),)
 
 
 def finding(subject=SILENT, *, severity=Severity.NOTIFY, text="no success for 2 h", **options):
@@ -120,7 +120,7 @@ def test_old_look_reopens_and_resolves_nothing(store):
 def test_what_is_over_before_it_was_to_be_told_is_told_to_nobody(store):
     """A group that waits half a minute swallows what heals meanwhile; what a quiet hour holds back is told all the same."""
     now = store.clock.now()
-    look(store, found(to=(Target("ops", now + 30_000), Target("night", now + 8 * 3_600_000))))
+    look(store, found(to=(Target(now + 30_000, "ops"), Target(now + 8 * 3_600_000, "night"))))
     store.clock.forward(1_000)
     look(store, well=(SILENT,))
     assert told(store) == [(About.OPENED, "ops", "dropped"), (About.OPENED, "night", "unsent")]
@@ -229,7 +229,7 @@ def test_act_on_what_is_over_is_refused(store, act):
 def test_reminder_is_told_once_and_only_while_open(store):
     """Each number of a reminder is one alert; acknowledged incidents are not repeated."""
     look(store, found())
-    reminder = Reminder("i1", 1, About.ESCALATED, 1, (Target("boss", 0),))
+    reminder = Reminder("i1", 1, About.ESCALATED, 1, (Target(0, "boss"),))
     look(store, reminders=(reminder, reminder))
     assert told(store)[1:] == [(About.ESCALATED, "boss", "unsent")]
     store.do(audited(Acknowledge("i1", "ann")))

@@ -3,9 +3,10 @@
 import pytest
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.store.commands.incidents import Found, Observe, Target
+from mainspring.domain.route import Target
+from mainspring.store.commands.incidents import Found, Observe
 
-TO = (Target("ops", 0),)
+TO = (Target(0, "ops"),)
 SILENT = Subject("backup", IncidentKind.SILENCE)
 
 

@@ -4,13 +4,7 @@ import msgspec
 
 from mainspring.domain.incident import Finding, Subject
 from mainspring.domain.notice import About
-
-
-class Target(msgspec.Struct, frozen=True):
-    """A channel that is to be told, and when (ms UTC)."""
-
-    channel: str
-    due_at: int
+from mainspring.domain.route import Target
 
 
 class Told(msgspec.Struct, frozen=True):

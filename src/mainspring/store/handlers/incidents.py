@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.domain.incident import Severity, Subject
 from mainspring.domain.notice import About
+from mainspring.domain.route import Target
 from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
 from mainspring.store.commands.incidents import (
     Acknowledge,
@@ -19,7 +20,6 @@ from mainspring.store.commands.incidents import (
     Reminder,
     Resolve,
     Snooze,
-    Target,
 )
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
 from mainspring.store.transaction import Transaction
@@ -228,7 +228,7 @@ def _note(tx: Transaction, incident: str, move: IncidentMove, by: str | None, no
 def _tell_again(tx: Transaction, row: _Row, about: About, part: str = "") -> None:
     """Tell all channels that have heard of this opening."""
     heard = [channel for (channel,) in tx.all("list_told_channels", (row.id, row.opened))]
-    to = tuple(Target(channel, tx.now) for channel in heard)
+    to = tuple(Target(tx.now, channel) for channel in heard)
     _tell(tx, row.id, row.opened, about, Severity(row.severity), to, part)
 
 

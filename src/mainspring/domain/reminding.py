@@ -1,0 +1,50 @@
+"""What is told once more of incidents that are open: again after a while, to others when nobody acknowledged, and when a snooze is over.
+
+Pure. A reminder has a number that follows from the time, and the store tells each number once, so it does no harm to say it in every look.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from mainspring.domain.incident import Incident, Severity
+from mainspring.domain.match import Told
+from mainspring.domain.notice import About
+from mainspring.domain.route import Routing, Target
+from mainspring.domain.states import IncidentState
+
+
+class Due(msgspec.Struct, frozen=True):
+    """One thing that is to be told of an incident now, its `number`th of the kind."""
+
+    incident: Incident
+    about: About
+    number: int
+    to: tuple[Target, ...]
+
+
+def reminders(
+    wrong: Iterable[Incident], routing: Routing, told_of: Callable[[Incident], Told], now: int
+) -> Iterator[Due]:
+    """Return what is due for incidents that are not resolved. What stands in a digest, or is part of another incident, is not repeated."""
+    for incident in wrong:
+        if incident.parent is not None or incident.severity is Severity.DIGEST:
+            continue
+        for about, number in _due(incident, routing, now):
+            to = routing.targets(told_of(incident), about, now)
+            if to:
+                yield Due(incident, about, number, to)
+
+
+def _due(incident: Incident, routing: Routing, now: int) -> Iterator[tuple[About, int]]:
+    if incident.state is IncidentState.SNOOZED:
+        if incident.snoozed_until is not None and incident.snoozed_until <= now:
+            yield About.REPEATED, incident.snoozed_until
+        return
+    if incident.state is not IncidentState.OPEN:
+        return
+    if now >= incident.opened_at + routing.escalate_after_ms:
+        yield About.ESCALATED, 1
+    times = (now - incident.opened_at) // routing.repeat_ms
+    if times:
+        yield About.REPEATED, times
