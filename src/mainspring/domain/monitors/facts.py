@@ -15,7 +15,10 @@ from mainspring.domain.schedule import Schedule
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
-    """A schedule that has not ended. `since_at` = nothing before it is expected; `unbegun_at` = its newest slot, if its run has not begun."""
+    """A schedule that has not ended. `since_at` = nothing before it is expected.
+
+    `unbegun_at`, `unbegun_run` = its newest slot, where its run has not begun.
+    """
 
     name: str
     schedule: Schedule

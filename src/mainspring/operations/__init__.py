@@ -1,0 +1,1 @@
+"""Operations: what looks at everything from outside and tells people."""
