@@ -77,7 +77,7 @@ async def test_password_is_used_and_never_told():
     """A login that is refused makes mail wait, and its error holds no part of the secret."""
 
     def check(server, session, envelope, mechanism, data):
-        return AuthResult(success=data.password == b"right")
+        return AuthResult(success=data.password == b"right", handled=False)
 
     box = Box()
     async with server(box, authenticator=check, auth_require_tls=False, auth_required=True) as port:
