@@ -7,6 +7,7 @@ a success; nothing that nobody expects is ever overdue.
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -25,6 +26,7 @@ class Expected(msgspec.Struct, frozen=True):
     late_at: int
 
 
+@lru_cache(maxsize=65_536)  # it moves with each success only, and every look asks
 def expected_after(schedule: Schedule, from_at: int, grace: timedelta | None = None) -> Expected | None:
     """Return the success that is expected next after `from_at` (the last success, or when expecting began); None = never."""
     due_at = _next(schedule, from_at)

@@ -80,11 +80,12 @@ def _standard(
         return Rejected(NO_SIGNATURE, "webhook-id, webhook-timestamp and webhook-signature are needed")
     signatures = [_of_base64(text[3:]) for text in said[:_LONGEST_HEADER].split(" ") if text.startswith("v1,")]
     content = _raw(f"{identity}.{stamp}.") + body
-    keys = [_standard_key(secret) for secret in secrets]
+    keys = [standard_key(secret) for secret in secrets]
     return _timely(stamp, verifier.tolerance, now_at) or _match(signatures, _digests(keys, content, "sha256"))
 
 
-def _standard_key(secret: str) -> bytes:
+def standard_key(secret: str) -> bytes:
+    """Return the key that a secret of Standard Webhooks stands for. Raises OptionError, without the value."""
     text = secret.removeprefix(_WHSEC)
     key = _of_base64(text + "=" * (-len(text) % 4))
     if not key:

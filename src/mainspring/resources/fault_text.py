@@ -26,8 +26,13 @@ class FaultText:
     def get(self, name: str) -> str:
         """Return a secret; raises as what it asks."""
         value = self._secrets.get(name)
-        self._hidden |= {value, quote(value, safe="")}
+        self.hide(value)
         return value
+
+    def hide(self, value: str) -> None:
+        """Let a part of a secret be told by no error."""
+        if value:
+            self._hidden |= {value, quote(value, safe="")}
 
     def of(self, error: BaseException) -> str:
         """Return an error in one line."""

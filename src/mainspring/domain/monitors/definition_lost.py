@@ -1,0 +1,62 @@
+"""Definition lost: an automation that ran is no longer defined, or fails to load."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from mainspring.domain.incident import IncidentKind, Subject
+from mainspring.domain.monitors.facts import Facts, Process
+from mainspring.domain.monitors.judged import Judged, Monitor, verdict
+from mainspring.domain.monitors.tuning import Length, Tuning, ms
+from mainspring.domain.monitors.worker_lost import COMMAND_KINDS
+
+_WORKS = frozenset({"worker", "app", "dev"})
+
+
+class DefinitionLostTuning(Tuning, frozen=True, kw_only=True):
+    """`missing`: so long may it be announced by nobody, since workers last came or went."""
+
+    missing: Length = timedelta(minutes=5)
+
+
+def judge(facts: Facts, tuning: DefinitionLostTuning, now_at: int) -> Iterator[Judged]:
+    """Judge each automation that somebody waits for; without any worker nothing can be said, and that is told elsewhere."""
+    workers = [one for one in facts.processes if one.role in _WORKS and not one.gone and one.serves]
+    settled_at = _settled_at(workers, facts)
+    for one in facts.expected(now_at):
+        if one.kind in COMMAND_KINDS:
+            continue
+        kind, subject = IncidentKind.DEFINITION_LOST, Subject(one.name, IncidentKind.DEFINITION_LOST)
+        if one.problem is not None:
+            figures = {"problem": one.problem, "announced_at": one.announced_at}
+            text = f"it fails to load: {one.problem.strip().splitlines()[-1] if one.problem.strip() else 'nobody knows why'}"
+            hint = f"Mend its module and start the workers anew; if it is over: mainspring auto retire {one.name}"
+            yield verdict(one, kind, figures, one.announced_at, text, hint=hint)
+        elif one.cadences or one.listens or one.waiting is not None:
+            counted = {"served": one.served, "workers": len(workers), "settled_at": settled_at}
+            if one.served or not workers:
+                unsure = None if one.served else "no worker lives that could announce it"
+                yield Judged(subject, counted, unsure=unsure)
+                continue
+            counted["longest_ms"] = ms(tuning.missing)
+            wrong = subject in facts.open or now_at - settled_at >= ms(tuning.missing)
+            text = "no worker has it any more: its definition is gone from what they load"
+            hint = f"Restore it and start the workers anew; if it is over: mainspring auto retire {one.name}"
+            yield verdict(one, kind, counted, min(settled_at, now_at) if wrong else None, text, hint=hint)
+
+
+def _settled_at(workers: list[Process], facts: Facts) -> int:
+    """Return when a worker last came or went: until then another one may have had it, or may be about to."""
+    first = min((one.opened_at for one in workers), default=0)
+    return max([first, *(facts.last_ended.get(role, 0) for role in _WORKS)])
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.DEFINITION_LOST,
+    line="An automation that ran is no longer defined, or fails to load.",
+    rule=(
+        "Wrong while it has a problem; and while workers live but served is 0, for longest_ms since one last "
+        "ended or the first of them began (settled_at), where it has a schedule, listens, or runs of it wait."
+    ),
+    tuning=DefinitionLostTuning(),
+    judge=judge,
+)

@@ -1,0 +1,242 @@
+"""What one look read, for all monitors: plain values, one Struct a noun. Instants are ms UTC, spans in figures are ms.
+
+Invariant: everything follows from the store and the instant of the look, whoever reads it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.options import OPTIONS
+from mainspring.domain.schedule import Schedule
+
+
+class Cadence(Struct, frozen=True, kw_only=True):
+    """A schedule that has not ended. `since_at` = nothing before it is expected.
+
+    `unbegun_at`, `unbegun_run` = its newest slot, where its run has not begun.
+    """
+
+    name: str
+    schedule: Schedule
+    since_at: int
+    next_slot_at: int | None = None
+    unbegun_at: int | None = None
+    unbegun_run: str | None = None
+
+
+class End(Struct, frozen=True):
+    """The end of a run that is still kept."""
+
+    run: str
+    succeeded: bool
+    failed: bool
+    started_at: int | None
+    finished_at: int
+
+    @property
+    def took_ms(self) -> int | None:
+        """How long it took; None = it never began."""
+        return None if self.started_at is None else max(self.finished_at - self.started_at, 0)
+
+
+class Recent(Struct, frozen=True):
+    """What was counted in the window that ends now."""
+
+    started: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    attention: int = 0
+
+
+class Gaps(Struct, frozen=True, kw_only=True):
+    """What the successes up to the last one tell: how many, over how long, and the gaps between hours that had some."""
+
+    successes: int
+    over_ms: int
+    class_name: str
+    class_gaps: int
+    p99_ms: int
+    largest_ms: int
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """What ended days tell: how often a run took at most 2^k ms, over how long, and the most starts in one hour."""
+
+    buckets: tuple[tuple[int, int], ...]
+    over_ms: int
+    busiest_hour: int
+
+    @property
+    def runs(self) -> int:
+        """How many runs are counted."""
+        return sum(n for _, n in self.buckets)
+
+    def bucket_at(self, share: float) -> int:
+        """Return the k of the run that stands at this share of all, from the shortest; there must be runs."""
+        place, wanted = 0, share * self.runs
+        for k, n in self.buckets:
+            place += n
+            if place >= wanted:
+                return k
+        return self.buckets[-1][0]
+
+
+class Waiting(Struct, frozen=True):
+    """Runs that could be claimed and are not: `queue` = the one in which the oldest waits since `since_at`."""
+
+    number: int
+    since_at: int
+    queue: str
+
+
+class Question(Struct, frozen=True):
+    """A question that nobody answered."""
+
+    run: str
+    opened_at: int
+    until_at: int | None
+
+
+class Away(Struct, frozen=True):
+    """A desk that cannot reach its source."""
+
+    trigger: str
+    host: str
+    since_at: int
+    why: str | None
+    source: str | None = None
+    """What several desks have in common: the broker."""
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """One automation. `served` = live processes that announced it; `gaps`, `history` None = not read yet, or not needed."""
+
+    name: str
+    kind: str = "task"
+    tier: Severity = Severity.NOTIFY
+    options: dict[str, Any] = {}
+    announced_at: int = 0
+    expected_from_at: int = 0
+    paused_at: int | None = None
+    paused_until: int | None = None
+    paused_by: str | None = None
+    retired_at: int | None = None
+    problem: str | None = None
+    served: int = 0
+    listens: bool = False
+    cadences: tuple[Cadence, ...] = ()
+    succeeded_at: int | None = None
+    ends: tuple[End, ...] = ()
+    """The newest, newest first."""
+    recent: Recent = Recent()
+    running_since_at: int | None = None
+    waiting: Waiting | None = None
+    questions: tuple[Question, ...] = ()
+    away: tuple[Away, ...] = ()
+    gaps: Gaps | None = None
+    history: History | None = None
+
+    def is_off(self, now_at: int) -> bool:
+        """Whether nothing is expected of it: it is retired, or paused for now."""
+        paused = self.paused_at is not None and (self.paused_until is None or self.paused_until > now_at)
+        return self.retired_at is not None or paused
+
+    def option(self, name: str) -> Any:
+        """Return an option, its default if it was left out."""
+        return self.options.get(name, OPTIONS[name].default)
+
+    def span(self, name: str) -> timedelta | None:
+        """Return an option that is a span; None where it is left out or off."""
+        value = self.option(name)
+        return None if value is None or value is False else parse_duration(value)
+
+
+class Process(Struct, frozen=True, kw_only=True):
+    """A session that is not ended on record. `gone` = its process is known to be dead; `posts` = the roles that a supervisor keeps."""
+
+    session: int
+    role: str
+    host: str
+    pid: int
+    beat_at: int
+    opened_at: int
+    gone: bool = False
+    draining: bool = False
+    serves: bool = False
+    """It announced automations."""
+    posts: tuple[str, ...] = ()
+
+
+class HeldLock(Struct, frozen=True):
+    """A lock; `live` = its holder's session lives."""
+
+    name: str
+    owner: str
+    taken_at: int
+    live: bool
+
+
+class Queue(Struct, frozen=True, kw_only=True):
+    """A queue. `arrived` and `ended` are runs of the last hour, counted where its backlog is worth it, up to a cap."""
+
+    name: str
+    backlog: int = 0
+    max_backlog: int | None = None
+    paused_at: int | None = None
+    paused_by: str | None = None
+    arrived: int = 0
+    ended: int = 0
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """A failure that nobody was told of yet. `state` and `reason` as the run has them; `text` is one line, made harmless."""
+
+    run: str
+    automation: str
+    fingerprint: str
+    state: str
+    reason: str
+    at: int
+    text: str
+
+
+class Reopening(Struct, frozen=True):
+    """That an incident came back."""
+
+    automation: str
+    kind: IncidentKind
+    fingerprint: str
+    at: int
+
+
+class ByHand(Struct, frozen=True):
+    """Runs of 30 days that a person started, continued or gave a result, and all that began."""
+
+    helped: int
+    started: int
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """All of one look. `by_hand` is by automation; `open` = incidents that are not resolved.
+
+    `last_seen` and `last_ended`: by role, the last sign of life of any process, and the last end of one.
+    """
+
+    automations: tuple[Watched, ...] = ()
+    processes: tuple[Process, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    reopenings: tuple[Reopening, ...] = ()
+    by_hand: dict[str, ByHand] = {}
+    open: frozenset[Subject] = frozenset()
+    last_seen: dict[str, int] = {}
+    last_ended: dict[str, int] = {}
+
+    def expected(self, now_at: int) -> tuple[Watched, ...]:
+        """Return the automations of which something is expected now."""
+        return tuple(one for one in self.automations if not one.is_off(now_at))

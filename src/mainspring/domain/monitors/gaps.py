@@ -1,0 +1,65 @@
+"""What the times of successes tell about the next one: gaps between hours in which there was one.
+
+Figures of more than two days ago are kept by the hour, so all are read so: a gap of k hours was longer than k - 1 and shorter than k + 1.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from mainspring.domain.cron import to_local, zone_of
+from mainspring.domain.monitors.facts import Gaps
+
+HOUR_MS = 3_600_000
+BEFORE_MS = 28 * 24 * HOUR_MS
+"""So far before the last success is looked."""
+FEWEST = 20
+"""A class with fewer gaps is judged by all of them."""
+SHORTEST_WINDOW_MS = 3 * HOUR_MS
+"""No learned window is shorter: the shortest gap that is told apart is an hour."""
+
+_EVERYTHING = "all hours"
+_QUARTERS = ("night", "morning", "afternoon", "evening")
+
+
+def gaps_of(hours: Sequence[tuple[int, int]], tz: str) -> Gaps:
+    """Return what is learned of (start of an hour, its successes), oldest first, with at least one; the last one ends it."""
+    zone = zone_of(tz)
+    found: dict[str, Counter[int]] = {}
+    for place, (at, n) in enumerate(hours):
+        of_class = found.setdefault(class_of(at, zone), Counter())
+        if n > 1:  # gaps of less than an hour, each; an hour is what they count for
+            of_class[HOUR_MS] += n - 1
+        if place + 1 < len(hours):
+            of_class[hours[place + 1][0] - at] += 1
+    everything = sum(found.values(), Counter[int]())
+    present = class_of(hours[-1][0], zone)
+    counted = found[present]
+    if counted.total() < FEWEST:
+        present, counted = _EVERYTHING, everything
+    return Gaps(
+        successes=sum(n for _, n in hours),
+        over_ms=hours[-1][0] - hours[0][0],
+        class_name=present,
+        class_gaps=counted.total(),
+        p99_ms=_at_share(counted, 0.99),
+        largest_ms=max(everything, default=0),
+    )
+
+
+def _at_share(counted: Counter[int], share: float) -> int:
+    """Return the gap that stands at this share of all, from the shortest; 0 where there is none."""
+    wanted, place = math.ceil(counted.total() * share), 0
+    for gap, n in sorted(counted.items()):
+        place += n
+        if place >= wanted:
+            return gap
+    return 0
+
+
+def class_of(at: int, zone: ZoneInfo) -> str:
+    """Return the class of an hour of the week: working day or weekend, and the quarter of the day, on the clock of the zone."""
+    local = to_local(at, zone)
+    days = "working days" if local.weekday() < 5 else "weekends"
+    return f"{days}, {_QUARTERS[local.hour // 6]}"

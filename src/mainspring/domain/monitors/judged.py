@@ -1,0 +1,83 @@
+"""What monitors say, and what a monitor is."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.facts import Facts, Watched
+from mainspring.domain.monitors.tuning import Tuning
+
+
+class Judged(Struct, frozen=True):
+    """One subject: the figures that it was judged by, what is wrong (None = well), or why nothing can be said yet.
+
+    Names of figures tell their unit: `_at` an instant, `_ms` a span, `_share` a part of one; everything else is as it is.
+    """
+
+    subject: Subject
+    figures: dict[str, Any]
+    finding: Finding | None = None
+    unsure: str | None = None
+
+
+Judge = Callable[[Facts, Any, int], Iterator[Judged]]
+"""judge(facts, tuning, now_at): what it has figures of. Pure."""
+
+
+class Monitor(Struct, frozen=True, kw_only=True):
+    """`line` says what is wrong when it finds something, `rule` how that follows from the figures.
+
+    `lasts` = what it finds is a state: who is not found wrong, nor unsure, is well. Else it finds what happened, once.
+    """
+
+    kind: IncidentKind
+    line: str
+    rule: str
+    tuning: Tuning
+    judge: Judge
+    lasts: bool = True
+
+
+class Round(Struct, frozen=True):
+    """What all monitors that are on say. `judged` = how many subjects each had figures of; who is `unsure` stays as it is."""
+
+    findings: tuple[Finding, ...]
+    unsure: frozenset[Subject]
+    judged: Mapping[IncidentKind, int]
+
+
+def verdict(
+    one: Watched,
+    kind: IncidentKind,
+    figures: dict[str, Any],
+    since_at: int | None,
+    text: str,
+    *,
+    hint: str | None = None,
+    cause: str | None = None,
+    at_most: Severity = Severity.PAGE,
+    fingerprint: str = "",
+    number: int = 1,
+) -> Judged:
+    """Return what is said of an automation: well where `since_at` is None, else wrong since then, as loudly as its tier."""
+    subject = Subject(one.name, kind, fingerprint)
+    if since_at is None:
+        return Judged(subject, figures)
+    finding = Finding(
+        subject=subject,
+        severity=one.tier.at_most(at_most),
+        text=text,
+        since_at=since_at,
+        hint=hint,
+        facts=figures,
+        cause=cause,
+        number=number,
+    )
+    return Judged(subject, figures, finding)
+
+
+def loudest(automations: tuple[Watched, ...]) -> Severity:
+    """Return the loudest tier among those that need what is Mainspring's own; `notify` where nobody does."""
+    return min((one.tier for one in automations), key=lambda tier: tier.rank, default=Severity.NOTIFY)

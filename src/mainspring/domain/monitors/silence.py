@@ -1,0 +1,138 @@
+"""Silence: no success in the window in which one was expected.
+
+The window follows from `silence=`, else from the schedules with their grace, else from the gaps between the successes so far. Who has never
+succeeded, has no schedule and states no `silence=` is expected by nobody.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from mainspring.domain.cadence import Expected, overdue
+from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.facts import Facts, Watched
+from mainspring.domain.monitors.gaps import SHORTEST_WINDOW_MS
+from mainspring.domain.monitors.judged import Judged, Monitor, verdict
+from mainspring.domain.monitors.tuning import Length, Number, Tuning, ms
+from mainspring.domain.monitors.words import about
+
+_TIMES_P99, _TIMES_LARGEST = 3, 2
+_NEVER = 2**63 - 1
+
+
+class SilenceTuning(Tuning, frozen=True, kw_only=True):
+    """`successes` and `over`: from when on a window is learned; `learning`: the silence that is told before."""
+
+    successes: Number = 20
+    over: Length = timedelta(days=7)
+    learning: Length = timedelta(hours=48)
+
+
+def judge(facts: Facts, tuning: SilenceTuning, now_at: int) -> Iterator[Judged]:
+    """Judge each automation that has a cadence, stated or learned."""
+    for one in facts.expected(now_at):
+        silence = one.option("silence")
+        if silence is False:
+            continue
+        if silence is not None or one.cadences:
+            yield _planned(one, now_at)
+        elif one.succeeded_at is not None:
+            yield _learned(one, one.succeeded_at, tuning, now_at)
+
+
+def expected_of(one: Watched) -> Expected | None:
+    """Return the success that `silence=` or the schedules expect next, the one that is overdue first; None = none is expected any more."""
+    grace, silence, jitter = (one.span(name) for name in ("grace", "silence", "jitter"))
+    if silence is not None:
+        begun = min((cadence.since_at for cadence in one.cadences), default=one.announced_at)
+        since_at = max(begun, one.expected_from_at)
+        return overdue((), since_at=since_at, succeeded_at=one.succeeded_at, now_at=_NEVER, silence=silence)
+    found = (
+        overdue(
+            (cadence.schedule,),
+            since_at=max(cadence.since_at, one.expected_from_at),
+            succeeded_at=one.succeeded_at,
+            now_at=_NEVER,
+            grace=grace,
+            jitter=jitter,
+        )
+        for cadence in one.cadences
+    )
+    return min((late for late in found if late is not None), key=lambda late: late.late_at, default=None)
+
+
+def expectation(one: Watched) -> str:
+    """Return what `silence=` or the schedules expect, in words."""
+    silence = one.option("silence")
+    return f"within {silence}" if silence is not None else " or ".join(one.schedule.describe() for one in one.cadences)
+
+
+def _planned(one: Watched, now_at: int) -> Judged:
+    next_one = expected_of(one)
+    figures: dict[str, Any] = {"expected": expectation(one), "succeeded_at": one.succeeded_at}
+    if next_one is None:
+        return verdict(one, IncidentKind.SILENCE, figures, None, "")
+    grace_ms = next_one.late_at - next_one.due_at
+    figures |= {"due_at": next_one.due_at, "grace_ms": grace_ms, "late_at": next_one.late_at}
+    if next_one.late_at > now_at:
+        return verdict(one, IncidentKind.SILENCE, figures, None, "")
+    return verdict(
+        one,
+        IncidentKind.SILENCE,
+        figures,
+        next_one.due_at,
+        f"{_for_how_long(one, now_at)} (expected {figures['expected']})",
+        hint=f"mainspring runs list --name {one.name} shows what became of it.",
+    )
+
+
+def _learned(one: Watched, succeeded_at: int, tuning: SilenceTuning, now_at: int) -> Judged:
+    from_at = max(succeeded_at, one.expected_from_at)
+    gaps, silent_ms = one.gaps, now_at - from_at
+    figures: dict[str, Any] = {"succeeded_at": succeeded_at, "silent_ms": silent_ms}
+    if gaps is None:
+        unsure = None if silent_ms < SHORTEST_WINDOW_MS else "its history is not read yet"
+        return Judged(Subject(one.name, IncidentKind.SILENCE), figures, unsure=unsure)
+    learning = gaps.successes < tuning.successes or gaps.over_ms < ms(tuning.over)
+    floor_ms = ms(tuning.learning) if learning else SHORTEST_WINDOW_MS
+    p99_ms = 0 if learning else _TIMES_P99 * gaps.p99_ms
+    window_ms = max(p99_ms, _TIMES_LARGEST * gaps.largest_ms, floor_ms)
+    figures |= {
+        "learning": learning,
+        "successes": gaps.successes,
+        "over_ms": gaps.over_ms,
+        "class": gaps.class_name,
+        "class_gaps": gaps.class_gaps,
+        "p99_ms": gaps.p99_ms,
+        "largest_ms": gaps.largest_ms,
+        "window_ms": window_ms,
+        "late_at": from_at + window_ms,
+    }
+    is_silent = gaps.successes > 1 and silent_ms >= window_ms  # one success is no cadence
+    return verdict(
+        one,
+        IncidentKind.SILENCE,
+        figures,
+        from_at + window_ms if is_silent else None,
+        f"{_for_how_long(one, now_at)} ({'still learning' if learning else 'usually'} within {about(window_ms)})",
+        hint=f"If it is not to run any more: mainspring auto retire {one.name}. Another window: silence= of its definition.",
+        at_most=Severity.DIGEST if learning else Severity.PAGE,
+    )
+
+
+def _for_how_long(one: Watched, now_at: int) -> str:
+    return "no success yet" if one.succeeded_at is None else f"no success for {about(now_at - one.succeeded_at)}"
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.SILENCE,
+    line="No success in the window in which one was expected.",
+    rule=(
+        "Wrong from late_at on: due_at and grace_ms where silence= or a schedule says when. Else the last "
+        "success and window_ms, the larger of 3 x p99_ms (the gap that 99 % of its class are not longer than) "
+        "and 2 x largest_ms, three hours at least. While learning, the larger of 48 h and 2 x largest_ms, in "
+        "the digest."
+    ),
+    tuning=SilenceTuning(),
+    judge=judge,
+)

@@ -1,0 +1,23 @@
+"""What can be set of a monitor. Each has a Struct of its own beside its arithmetic; `[monitors]` of the configuration is made of them."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Length = Annotated[timedelta, Meta(title="positive span")]
+Share = Annotated[float, Meta(title="share")]
+Number = Annotated[int, Meta(ge=1)]
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Tuning(Struct, frozen=True, kw_only=True):
+    """What every monitor has: whether it is on."""
+
+    on: bool = True
+
+
+def ms(span: timedelta) -> int:
+    """Return a span in whole milliseconds."""
+    return span // _MILLISECOND

@@ -1,0 +1,35 @@
+"""Figures as the first line of an incident says them."""
+
+from datetime import timedelta
+from typing import Any
+
+from mainspring.domain.duration import format_duration
+
+_PAIRS = ((86_400_000, 3_600_000), (3_600_000, 60_000), (60_000, 1_000))
+
+
+def about(ms: int) -> str:
+    """Return a span in its two largest units: "1d2h", "4m10s", "850ms"."""
+    for large, small in _PAIRS:
+        if ms >= large:
+            return format_duration(timedelta(milliseconds=ms - ms % small))
+    return format_duration(timedelta(milliseconds=max(ms, 0)))
+
+
+def percent(share: float) -> str:
+    """Return "35 %"."""
+    return f"{share * 100:.0f} %"
+
+
+def many(number: int, noun: str) -> str:
+    """Return "1 run", "3 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def figure(name: str, value: Any) -> str:
+    """Return a figure of a monitor as text, by the unit that its name tells; instants are for whoever knows a time zone."""
+    if value is None:
+        return "-"
+    if name.endswith("_ms"):
+        return about(value)
+    return percent(value) if name.endswith("_share") else str(value)

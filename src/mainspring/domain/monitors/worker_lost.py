@@ -1,0 +1,134 @@
+"""Worker lost: a process that is needed is dead, blocked or missing.
+
+A worker is needed for what has a schedule, listens or waits, a scheduler for what has a next slot, and whatever a living
+supervisor keeps. Who gives no sign of life for long is not taken for alive.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.facts import Facts, Process, Watched
+from mainspring.domain.monitors.judged import Judged, Monitor, loudest
+from mainspring.domain.monitors.tuning import Length, Tuning, ms
+from mainspring.domain.monitors.words import about
+from mainspring.domain.roles import Role
+
+COMMAND_KINDS = frozenset({"exec"})
+"""Nobody but their caller starts them."""
+_STANDS_FOR = {Role.WORKER: frozenset({"worker", "app", "dev"}), Role.SCHEDULER: frozenset({"scheduler", "app", "dev"})}
+_SUPERVISOR = "supervisor"
+
+
+class WorkerLostTuning(Tuning, frozen=True, kw_only=True):
+    """`missing`: so long may nobody of a role be there; `silent`: so long may a process give no sign of life."""
+
+    missing: Length = timedelta(minutes=5)
+    silent: Length = timedelta(seconds=30)
+
+
+def judge(facts: Facts, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judged]:
+    """Judge each role that is needed, then each process of a role of which others are well."""
+    severity = loudest(facts.expected(now_at))
+    for role, why in sorted(_needed(facts, now_at).items()):
+        stands_for = _STANDS_FOR.get(role, frozenset({role.value}))
+        those = [one for one in facts.processes if one.role in stands_for]
+        alive = [one for one in those if _is_alive(one, tuning, now_at)]
+        yield _of_role(role, why, those, alive, facts, severity, tuning, now_at)
+        if alive:
+            yield from (
+                _of_process(one, severity, tuning, now_at) for one in those if one not in alive and not one.gone
+            )
+
+
+def _needed(facts: Facts, now_at: int) -> dict[Role, str]:
+    found: dict[Role, str] = {}
+    for process in facts.processes:
+        if process.role == _SUPERVISOR and not process.gone and not process.draining:
+            found |= {Role(post): f"pid {process.pid} of {process.host} keeps one" for post in process.posts}
+    for one in facts.expected(now_at):
+        if one.kind in COMMAND_KINDS:
+            continue
+        if one.cadences or one.listens or one.waiting is not None:
+            found.setdefault(Role.WORKER, f"{one.name} needs one")
+        if any(cadence.next_slot_at is not None for cadence in one.cadences):
+            found.setdefault(Role.SCHEDULER, f"{one.name} has a schedule")
+    return found
+
+
+def _is_alive(one: Process, tuning: WorkerLostTuning, now_at: int) -> bool:
+    return not one.gone and not one.draining and now_at - one.beat_at < ms(tuning.silent)
+
+
+def _of_role(
+    role: Role,
+    why: str,
+    those: list[Process],
+    alive: list[Process],
+    facts: Facts,
+    severity: Severity,
+    tuning: WorkerLostTuning,
+    now_at: int,
+) -> Judged:
+    subject = Subject("", IncidentKind.WORKER_LOST, role.value)
+    seen_at = max([*(one.beat_at for one in those), facts.last_seen.get(role.value, 0)], default=0)
+    # Where none was ever seen, since somebody needs one.
+    seen_at = seen_at or min((one.announced_at for one in facts.expected(now_at) if _needs(one)), default=now_at)
+    figures: dict[str, Any] = {"role": role.value, "needed": why, "alive": len(alive), "seen_at": seen_at}
+    figures["missing_ms"] = 0 if alive else now_at - seen_at
+    figures["longest_ms"] = ms(tuning.missing)
+    if alive or now_at - seen_at < ms(tuning.missing):
+        return Judged(subject, figures)
+    blocked = [one for one in those if not one.gone and not one.draining]
+    which = f": pid {blocked[0].pid} of {blocked[0].host} is stopped or blocked" if blocked else ""
+    finding = Finding(
+        subject=subject,
+        severity=severity,
+        text=f"no {role.value} gives a sign of life for {about(now_at - seen_at)}{which} ({why})",
+        since_at=seen_at,
+        hint="mainspring down, then mainspring up" if blocked else "mainspring up",
+        facts=figures,
+        cause=f"host:{blocked[0].host}" if blocked else None,
+    )
+    return Judged(subject, figures, finding)
+
+
+def _needs(one: Watched) -> bool:
+    return one.kind not in COMMAND_KINDS and bool(one.cadences or one.listens or one.waiting)
+
+
+def _of_process(one: Process, severity: Severity, tuning: WorkerLostTuning, now_at: int) -> Judged:
+    subject = Subject("", IncidentKind.WORKER_LOST, f"{one.role}:{one.session}")
+    silent_ms = now_at - one.beat_at
+    figures = {
+        "role": one.role,
+        "pid": one.pid,
+        "host": one.host,
+        "silent_ms": silent_ms,
+        "longest_ms": ms(tuning.silent),
+    }
+    if one.draining or silent_ms < ms(tuning.silent):
+        return Judged(subject, figures)
+    finding = Finding(
+        subject=subject,
+        severity=severity.at_most(Severity.NOTIFY),
+        text=f"{one.role} pid {one.pid} of {one.host} gives no sign of life for {about(silent_ms)}: it is stopped or blocked",
+        since_at=one.beat_at,
+        hint=f"Let it go on: kill -CONT {one.pid}; or: mainspring workers quarantine {one.session}",
+        facts=figures,
+        cause=f"host:{one.host}",
+    )
+    return Judged(subject, figures, finding)
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.WORKER_LOST,
+    line="A process that is needed is dead, blocked or missing.",
+    rule=(
+        "Wrong while a role is needed, nobody of it is alive, and that for longest_ms since the last sign of "
+        "life at seen_at. Beside others of its role a process is wrong that gave no sign for 30 s."
+    ),
+    tuning=WorkerLostTuning(),
+    judge=judge,
+)

@@ -1,0 +1,20 @@
+"""Signing what goes out, as Standard Webhooks say; `verification` checks the same of what comes in."""
+
+import base64
+import hmac
+from collections.abc import Iterable
+
+from mainspring.domain.verification import standard_key
+
+
+def standard_headers(secrets: Iterable[str], id: str, now_at: int, body: bytes) -> dict[str, str]:
+    """Return the headers of a message: signed by each secret, so that a receiver may still, or already, know only one of them.
+
+    Raises:
+        OptionError: a secret is not base 64; the value is not told.
+    """
+    stamp = str(now_at // 1000)
+    content = f"{id}.{stamp}.".encode() + body
+    digests = (hmac.digest(standard_key(secret), content, "sha256") for secret in secrets)
+    signature = " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
+    return {"webhook-id": id, "webhook-timestamp": stamp, "webhook-signature": signature}

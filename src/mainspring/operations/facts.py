@@ -1,0 +1,302 @@
+"""Reads the facts of a look: few statements for all automations, whatever their number.
+
+Invariant: what is kept between looks is only what a new reader would read too; so any number of watchers, and people, judge alike.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.incident import Severity, Subject
+from mainspring.domain.monitors.backlog import WINDOW_MS
+from mainspring.domain.monitors.facts import (
+    Away,
+    ByHand,
+    Cadence,
+    End,
+    Facts,
+    Fault,
+    HeldLock,
+    Process,
+    Question,
+    Queue,
+    Recent,
+    Reopening,
+    Waiting,
+    Watched,
+)
+from mainspring.domain.monitors.fail_rate import LAST_ENDS
+from mainspring.domain.monitors.gaps import HOUR_MS, SHORTEST_WINDOW_MS
+from mainspring.domain.monitors.pace import NEWEST
+from mainspring.domain.queue_source import Queue as QueueSource
+from mainspring.domain.schedule import Schedule
+from mainspring.domain.states import RunState, SessionState
+from mainspring.domain.trigger import Trigger
+from mainspring.operations.learned import Learned
+from mainspring.store.base import Reader
+from mainspring.store.reads import status, triggers
+from mainspring.store.reads import watched as reads
+from mainspring.store.session_view import SessionView
+from mainspring.store.views import AutomationView
+
+AT_ONCE = 100
+_FINE_FOR_MS = 48 * HOUR_MS
+_MINUTE_MS = 60_000
+_SKEW_MS = 10 * _MINUTE_MS
+"""Figures stand in the minute of the machine that wrote them."""
+_LEAST_COUNTED = 1_000
+_LEAST_BACKLOG = 100
+_BY_HAND_MS = 30 * 24 * HOUR_MS
+_PASSING = frozenset({"run", "exec", "cli", "probation"})
+"""Roles of processes that nobody waits for."""
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """Of a definition, what monitors look at."""
+
+    options: dict[str, Any] = {}
+
+
+class FactsReader:
+    """Reads facts of one store, look by look; for one thread. `at_once` = how much history one look reads (None = all of it)."""
+
+    def __init__(self, reader: Reader, *, at_once: int | None = AT_ONCE) -> None:
+        self._reader = reader
+        self._learned = Learned(reader, at_once)
+        self._written: dict[bytes, _Written] = {}
+        self._specs: dict[bytes, Schedule] = {}
+        self._ends: dict[str, tuple[End, ...]] = {}
+        self._ends_read_at: int | None = None
+        self._by_hand: tuple[int, dict[str, ByHand]] = (-1, {})
+
+    def read(
+        self,
+        now_at: int,
+        *,
+        window: timedelta = timedelta(hours=1),
+        faults: Iterable[Fault] = (),
+        reopenings: Iterable[Reopening] = (),
+        open: Iterable[Subject] = (),  # noqa: A002 - the field's name
+    ) -> Facts:
+        """Return the facts at an instant. What is known of incidents is the caller's; `window` is that of the fail rate."""
+        sessions = status.sessions(self._reader, limit=10_000)
+        cap = max([_LEAST_COUNTED, *(_backlog_of(one) for one in self._written.values())]) + 1
+        rows = reads.watched(self._reader, now_at, counted_from=now_at - window // timedelta(milliseconds=1), cap=cap)
+        ends = self._read_ends([one.name for one in rows.automations if one.retired_at is None], now_at)
+        automations = self._watched(rows, ends, sessions, now_at)
+        return Facts(
+            automations=self._with_history(automations, rows, now_at),
+            processes=tuple(_process(one) for one in sessions if one.role not in _PASSING),
+            locks=tuple(
+                HeldLock(one.name, one.owner, one.taken_at, bool(one.live)) for one in status.locks(self._reader)
+            ),
+            queues=self._queues(now_at),
+            faults=tuple(faults),
+            reopenings=tuple(reopenings),
+            by_hand=self._helped(automations, now_at),
+            open=frozenset(open),
+            last_seen={role: beat_at for role, beat_at, _ in rows.roles},
+            last_ended={role: ended_at for role, _, ended_at in rows.roles if ended_at is not None},
+        )
+
+    def _watched(
+        self,
+        rows: reads.WatchedRows,
+        ends: dict[str, tuple[End, ...]],
+        sessions: list[SessionView],
+        now_at: int,
+    ) -> list[Watched]:
+        cadences: dict[str, list[Cadence]] = {}
+        for row in rows.schedules:
+            cadences.setdefault(row.automation, []).append(self._cadence(row))
+        self._specs = {row.spec: self._specs[row.spec] for row in rows.schedules}
+        waiting: dict[str, Waiting] = {}
+        for name, queue, number, since_at in rows.waiting:
+            waiting[name] = _joined(waiting.get(name), Waiting(number, since_at, queue))
+        questions: dict[str, list[Question]] = {}
+        for name, run, opened_at, until_at in rows.questions:
+            questions.setdefault(name, []).append(Question(run, opened_at, until_at))
+        served: dict[str, int] = {}
+        for session in sessions:
+            if session.state not in (SessionState.DEAD, SessionState.CLOSED) and session.role not in _PASSING:
+                for name in session.automations:
+                    served[name] = served.get(name, 0) + 1
+        away = self._away(rows.listeners, {one.id for one in sessions})
+        listening = {one.automation for one in rows.listeners}
+        used: dict[bytes, _Written] = {}
+        found = [
+            self._one(
+                one,
+                used,
+                expected_from_at=rows.pauses_ended.get(one.name, 0),
+                served=served.get(one.name, 0),
+                listens=one.name in listening,
+                cadences=tuple(cadences.get(one.name, ())),
+                succeeded_at=_succeeded_at(rows.succeeded_in.get(one.name), ends.get(one.name, ()), now_at),
+                ends=ends.get(one.name, ()),
+                recent=Recent(*rows.counted.get(one.name, ())),
+                running_since_at=rows.running.get(one.name),
+                waiting=waiting.get(one.name),
+                questions=tuple(questions.get(one.name, ())),
+                away=tuple(away.get(one.name, ())),
+            )
+            for one in rows.automations
+        ]
+        self._written = used  # what was replaced is forgotten
+        return found
+
+    def _one(self, view: AutomationView, used: dict[bytes, _Written], **read: Any) -> Watched:
+        written = self._written.get(view.definition)
+        if written is None:
+            written = msgspec.json.decode(view.definition, type=_Written) if view.definition else _Written()
+        used[view.definition] = written
+        return Watched(
+            name=view.name,
+            kind=view.kind,
+            tier=Severity(written.options.get("tier", Severity.NOTIFY)),
+            options=written.options,
+            announced_at=view.announced_at,
+            paused_at=view.paused_at,
+            paused_until=view.paused_until,
+            paused_by=view.paused_by,
+            retired_at=view.retired_at,
+            problem=view.problem,
+            **read,
+        )
+
+    def _cadence(self, row: reads.PlannedView) -> Cadence:
+        schedule = self._specs.get(row.spec)
+        if schedule is None:
+            schedule = self._specs[row.spec] = Schedule.from_data(msgspec.json.decode(row.spec))
+        return Cadence(
+            name=row.name,
+            schedule=schedule,
+            since_at=max(row.low_water_at, row.spec_at or 0),
+            next_slot_at=row.next_slot_at,
+            unbegun_at=row.unbegun_at,
+            unbegun_run=row.unbegun_run,
+        )
+
+    def _read_ends(self, names: list[str], now_at: int) -> dict[str, tuple[End, ...]]:
+        """Return the newest ends; only those are read again of which figures changed."""
+        last_at, self._ends_read_at = self._ends_read_at, now_at
+        changed = set(names)
+        if last_at is not None and now_at >= last_at:
+            ended = reads.ended_since(self._reader, last_at - _SKEW_MS)
+            changed = {name for name in names if name in ended or name not in self._ends}
+        newest = self._ends_of(changed, NEWEST)
+        # A share of failures hangs on more ends than the rest.
+        failing = {name for name, ends in newest.items() if any(end.failed for end in ends)}
+        known = self._ends | newest | self._ends_of(failing, LAST_ENDS)
+        self._ends = {name: known[name] for name in names}
+        return self._ends
+
+    def _ends_of(self, names: set[str], limit: int) -> dict[str, tuple[End, ...]]:
+        found: dict[str, list[End]] = {name: [] for name in names}
+        for one in reads.newest_ends(self._reader, names, limit) if names else ():
+            succeeded, failed = one.state is RunState.SUCCEEDED, one.state is RunState.FAILED
+            found[one.automation].append(End(one.run, succeeded, failed, one.started_at, one.finished_at))
+        return {name: tuple(ends) for name, ends in found.items()}
+
+    def _with_history(self, automations: list[Watched], rows: reads.WatchedRows, now_at: int) -> tuple[Watched, ...]:
+        expected = [one for one in automations if not one.is_off(now_at)]
+        silent = {
+            one.name: (rows.succeeded_in[one.name], one.option("tz") or "UTC")
+            for one in expected
+            if one.succeeded_at is not None
+            and one.option("silence") is None
+            and not one.cadences
+            and now_at - one.succeeded_at >= SHORTEST_WINDOW_MS
+        }
+        gaps = self._learned.gaps(silent)
+        active = [one.name for one in expected if one.ends or one.recent.started or one.running_since_at is not None]
+        histories = self._learned.histories(active, now_at)
+        return tuple(
+            msgspec.structs.replace(one, gaps=gaps.get(one.name), history=histories.get(one.name))
+            if one.name in gaps or one.name in histories
+            else one
+            for one in automations
+        )
+
+    def _away(self, listeners: list[reads.ListenerView], live: set[int]) -> dict[str, list[Away]]:
+        known = {one.name: one for one in listeners}
+        found: dict[str, list[Away]] = {}
+        for desk in triggers.desks(self._reader):
+            listener = known.get(desk.trigger)
+            if desk.away_since is None or listener is None or desk.session not in live:
+                continue
+            source = msgspec.json.decode(listener.definition, type=Trigger).source
+            server = source.server if isinstance(source, QueueSource) else None
+            one = Away(desk.trigger, desk.hostname or "", desk.away_since, desk.why, server)
+            found.setdefault(listener.automation, []).append(one)
+        return found
+
+    def _queues(self, now_at: int) -> tuple[Queue, ...]:
+        views = status.queue_views(self._reader)
+        arrived: dict[str, int] = {}
+        ended: dict[str, int] = {}
+        if any(one.max_backlog is not None and one.backlog >= _LEAST_BACKLOG for one in views):
+            arrived, ended = reads.queue_traffic(self._reader, now_at - WINDOW_MS)
+        return tuple(
+            Queue(
+                name=one.name,
+                backlog=one.backlog,
+                max_backlog=one.max_backlog,
+                paused_at=one.paused_at,
+                paused_by=one.paused_by,
+                arrived=arrived.get(one.name, 0),
+                ended=ended.get(one.name, 0),
+            )
+            for one in views
+        )
+
+    def _helped(self, automations: list[Watched], now_at: int) -> dict[str, ByHand]:
+        """Return what people did; it is read once an hour, for it is of thirty days."""
+        hour_at = now_at - now_at % HOUR_MS
+        if self._by_hand[0] != hour_at:
+            helped, begun = reads.helped_since(self._reader, hour_at - _BY_HAND_MS)
+            # Who has neither schedule nor trigger is made to be started by hand.
+            by_itself = {one.name for one in automations if one.cadences or one.listens}
+            total = {name: helped.get(name, 0) + begun.get(name, 0) * (name in by_itself) for name in helped | begun}
+            started = reads.started_since(self._reader, total, hour_at - _BY_HAND_MS) if total else {}
+            self._by_hand = (hour_at, {name: ByHand(n, started.get(name, 0)) for name, n in total.items() if n})
+        return self._by_hand[1]
+
+
+def _succeeded_at(minute_at: int | None, ends: tuple[End, ...], now_at: int) -> int | None:
+    """Return the last success: exactly where its run is kept, else the end of the minute, or hour, in which it was counted."""
+    exact_at = max((end.finished_at for end in ends if end.succeeded), default=None)
+    if minute_at is None or (exact_at is not None and exact_at >= minute_at):
+        return exact_at
+    span_ms = HOUR_MS if now_at - minute_at > _FINE_FOR_MS else _MINUTE_MS
+    return min(minute_at - minute_at % span_ms + span_ms - 1, now_at)
+
+
+def _joined(one: Waiting | None, other: Waiting) -> Waiting:
+    """Return two groups as one; the queue is that of the oldest."""
+    if one is None:
+        return other
+    first = min(one, other, key=lambda waiting: waiting.since_at)
+    return Waiting(one.number + other.number, first.since_at, first.queue)
+
+
+def _backlog_of(written: _Written) -> int:
+    stated = written.options.get("backlog")
+    return stated if isinstance(stated, int) and not isinstance(stated, bool) else 0
+
+
+def _process(one: SessionView) -> Process:
+    return Process(
+        session=one.id,
+        role=one.role,
+        host=one.hostname,
+        pid=one.pid,
+        beat_at=one.beat_at,
+        opened_at=one.opened_at,
+        gone=one.state in (SessionState.DEAD, SessionState.CLOSED),
+        draining=one.state == SessionState.DRAINING,
+        serves=bool(one.automations),
+        posts=tuple(one.posts),
+    )

@@ -1,0 +1,63 @@
+"""What history tells of automations, read for those that need it and kept by what it hangs on.
+
+Gaps hang on the last success, durations and the busiest hour on the day; so what is kept here is what anybody would read now. A look reads
+some hundred at most, so that no look is long: who is left out has its turn in a later one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mainspring.domain.monitors.facts import Gaps, History
+from mainspring.domain.monitors.gaps import BEFORE_MS, HOUR_MS, gaps_of
+from mainspring.store.base import Reader
+from mainspring.store.reads import watched as reads
+
+_DAY_MS = 24 * HOUR_MS
+_BATCH = 200
+
+
+class Learned:
+    """`at_once` = how many automations of each kind one look reads at most; None = all."""
+
+    def __init__(self, reader: Reader, at_once: int | None) -> None:
+        self._reader = reader
+        self._at_once = at_once
+        self._gaps: dict[str, tuple[int, Gaps]] = {}
+        self._histories: dict[str, History] = {}
+        self._day = -1
+
+    def gaps(self, wanted: Mapping[str, tuple[int, str]]) -> dict[str, Gaps]:
+        """Return the gaps of automations: name -> (minute or hour of its last success, time zone)."""
+        hours = {name: at - at % HOUR_MS for name, (at, _) in wanted.items()}
+        missing = [name for name in wanted if self._gaps.get(name, (-1, None))[0] != hours[name]]
+        for names in _batches(missing[: self._at_once]):
+            for name, successes in reads.success_hours(self._reader, names, BEFORE_MS).items():
+                self._gaps[name] = (successes[-1][0], gaps_of(successes, wanted[name][1]))
+        known = {name: self._gaps[name] for name in wanted if name in self._gaps}
+        return {name: gaps for name, (hour_at, gaps) in known.items() if hour_at == hours[name]}
+
+    def histories(self, wanted: Iterable[str], now_at: int) -> dict[str, History]:
+        """Return what the full days (UTC) of the last four weeks tell of automations."""
+        today_at = now_at - now_at % _DAY_MS
+        if self._day != today_at:
+            self._day, self._histories = today_at, {}
+        names = list(wanted)
+        missing = [name for name in names if name not in self._histories]
+        for batch in _batches(missing[: self._at_once]):
+            self._histories |= self._read(batch, today_at)
+        return {name: self._histories[name] for name in names if name in self._histories}
+
+    def _read(self, names: Sequence[str], today_at: int) -> dict[str, History]:
+        first_at = today_at - BEFORE_MS
+        took = reads.durations(self._reader, names, first_at, today_at)
+        busiest = reads.busiest_hours(self._reader, names, first_at, today_at)
+        found = {}
+        for name in names:
+            buckets, took_at = took.get(name, ({}, today_at))
+            most, begun_at = busiest.get(name, (0, today_at))
+            over_ms = today_at - min(took_at, begun_at)
+            found[name] = History(buckets=tuple(sorted(buckets.items())), over_ms=over_ms, busiest_hour=most)
+        return found
+
+
+def _batches(names: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (names[place : place + _BATCH] for place in range(0, len(names), _BATCH))

@@ -1,0 +1,35 @@
+"""How each kind of channel is told. One file a kind; what it needs beside the core is imported when it is used."""
+
+from mainspring.domain.channel import Channel, ChannelKind
+from mainspring.domain.clock import Clock
+from mainspring.operations.notifiers.base import ChannelLink
+from mainspring.resources.fault_text import FaultText
+
+
+def open_link(channel: Channel, faults: FaultText, clock: Clock) -> ChannelLink:
+    """Return what tells a channel; `faults` is asked for its secrets with each notice, so that a replaced one counts at once."""
+    match channel.kind:
+        case ChannelKind.SLACK:
+            from mainspring.operations.notifiers.slack import SlackLink
+
+            return SlackLink(channel, faults, clock)
+        case ChannelKind.PAGERDUTY:
+            from mainspring.operations.notifiers.pagerduty import PagerDutyLink
+
+            return PagerDutyLink(channel, faults, clock)
+        case ChannelKind.MAIL:
+            from mainspring.operations.notifiers.mail import MailLink
+
+            return MailLink(channel, faults)
+        case ChannelKind.WEBHOOK:
+            from mainspring.operations.notifiers.webhook import WebhookLink
+
+            return WebhookLink(channel, faults, clock)
+        case ChannelKind.APPRISE:
+            from mainspring.operations.notifiers.apprise import AppriseLink
+
+            return AppriseLink(channel, faults)
+        case ChannelKind.TERMINAL:
+            from mainspring.operations.notifiers.terminal import TerminalLink
+
+            return TerminalLink()

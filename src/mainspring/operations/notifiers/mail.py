@@ -1,0 +1,140 @@
+"""Mail by SMTP. A notice has one Message-ID in every try; those of one opening refer to its first, and so are one conversation."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import smtplib
+import socket
+import ssl
+from email.message import EmailMessage
+from email.utils import formatdate
+from typing import NamedTuple
+
+from mainspring.domain.channel import Channel, Security
+from mainspring.domain.errors import ConfigError
+from mainspring.domain.notice import About, Notice
+from mainspring.operations.notifiers.base import ChannelFault
+from mainspring.resources.fault_text import FaultText
+
+_LOG = logging.getLogger("mainspring.notifier.mail")
+WITHIN_S = 10.0
+"""The longest the server may be silent."""
+IN_ALL_S = 20.0
+_FIRST = frozenset({About.OPENED, About.REOPENED})
+_PERMANENT = 500
+
+
+class _Login(NamedTuple):
+    user: str
+    password: str
+
+
+class MailLink:
+    """A server, and those who get mail by it."""
+
+    def __init__(self, channel: Channel, faults: FaultText, within_s: float = WITHIN_S) -> None:
+        self._channel = channel
+        self._faults = faults
+        self._within_s = within_s
+
+    async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
+        """Hand the mail to the server."""
+        mail = message_of(notice, self._channel)
+        talk = _Talk(self._channel, self._login(), self._within_s)
+        try:
+            async with asyncio.timeout(IN_ALL_S):
+                refused = await asyncio.to_thread(talk.hand_over, mail)
+        except (OSError, smtplib.SMTPException, ValueError) as error:  # TimeoutError among them
+            talk.hang_up()
+            raise ChannelFault(
+                self._faults.of(error) or type(error).__name__,
+                is_final=_is_of_the_mail(error),
+                is_unknown=talk.is_unknown,
+            ) from None
+        if refused:
+            _LOG.warning("the server takes no mail for %s", ", ".join(refused))
+        return None
+
+    async def close(self) -> None:
+        """Do nothing: each mail has its own connection."""
+
+    def _login(self) -> _Login | None:
+        if not self._channel.secret:
+            return None
+        user, colon, password = self._faults.get(self._channel.secret).partition(":")
+        if not colon:
+            raise ConfigError(f"the secret {self._channel.secret!r} is not USER:PASSWORD")
+        self._faults.hide(password)
+        return _Login(user, password)
+
+
+def message_of(notice: Notice, channel: Channel) -> EmailMessage:
+    """Return the mail."""
+    mail = EmailMessage()
+    mail["Subject"] = notice.headline
+    mail["From"] = channel.sender
+    mail["To"] = ", ".join(channel.to)
+    mail["Date"] = formatdate(localtime=False)
+    first = _id(notice.key, channel)
+    if notice.about in _FIRST:
+        mail["Message-ID"] = first
+    else:
+        mail["Message-ID"] = _id(notice.id, channel)
+        mail["In-Reply-To"] = mail["References"] = first
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Mainspring-Notice"] = notice.about.value
+    mail.set_content(f"{notice.headline}\n\n{notice.body}\n")
+    return mail
+
+
+class _Talk:
+    """One connection, in a thread; `is_unknown` once the server may have taken the mail."""
+
+    def __init__(self, channel: Channel, login: _Login | None, within_s: float) -> None:
+        self._channel = channel
+        self._login = login
+        self._within_s = within_s
+        self._server: smtplib.SMTP | None = None
+        self.is_unknown = False
+
+    def hand_over(self, mail: EmailMessage) -> list[str]:
+        """Return who is refused, while others are not."""
+        self._server = server = self._connect()
+        try:
+            if self._channel.security is Security.STARTTLS:
+                server.starttls(context=ssl.create_default_context())
+            if self._login is not None:
+                server.login(self._login.user, self._login.password)
+            self.is_unknown = True
+            try:
+                refused = server.send_message(mail)
+            except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
+                self.is_unknown = False
+                raise
+            with contextlib.suppress(OSError):  # it has the mail: what it says to our leaving changes nothing
+                server.putcmd("quit")
+            return sorted(refused)
+        finally:
+            server.close()
+
+    def hang_up(self) -> None:
+        """End a connection that took too long: its thread ends with it."""
+        if self._server is not None and self._server.sock is not None:
+            self._server.sock.close()
+
+    def _connect(self) -> smtplib.SMTP:
+        host, port, name = self._channel.host, self._channel.port, socket.gethostname()
+        if self._channel.security is Security.TLS:
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(host, port, name, timeout=self._within_s, context=context)
+        return smtplib.SMTP(host, port, name, timeout=self._within_s)
+
+
+def _is_of_the_mail(error: Exception) -> bool:
+    """Whether the server will never take this mail, though perhaps another: what it says of a sender or of recipients is of the channel."""
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _PERMANENT
+
+
+def _id(text: str, channel: Channel) -> str:
+    return f"<{hashlib.sha256(text.encode()).hexdigest()[:40]}@{channel.sender.rpartition('@')[2]}>"

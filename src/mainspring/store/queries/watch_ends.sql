@@ -1,0 +1,7 @@
+-- The newest ends of some automations, in commit order. Of runs that have not ended so many may lie before them that some are looked at only.
+select runs.automation, runs.id, runs.state, runs.started_at, runs.finished_at
+from json_each(?1) as wanted join runs on runs.seq in (
+    select seq from (
+        select seq, finished_at from runs as newest indexed by runs_automation where newest.automation = wanted.value order by seq desc limit 200) as looked_at
+    where finished_at is not null limit ?2)
+order by runs.automation, runs.seq desc

@@ -1,0 +1,3 @@
+select runs.automation, waits.run, waits.opened_at, waits.until_at
+from waits join runs on runs.id = waits.run
+where waits.kind = 'ask' and waits.filled = 0 and runs.finished_at is null order by waits.opened_at limit ?

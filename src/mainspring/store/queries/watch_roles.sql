@@ -1,0 +1,1 @@
+select role, max(beat_at), max(ended_at) from sessions group by role

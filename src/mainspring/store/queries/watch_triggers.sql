@@ -1,0 +1,1 @@
+select name, automation, definition from triggers where ended_at is null

@@ -1,0 +1,26 @@
+-- What could be claimed, by group; both figures stop at the cap. The walk is that of list_ready_groups.
+with recursive head(seq) as (
+    select (select seq from runs where ready = 1 and suspect = 0 order by queue, automation, version, tag limit 1)
+    union all
+    select coalesce(
+        (select next.seq from runs as next where next.ready = 1 and next.suspect = 0 and next.queue = here.queue and next.automation = here.automation
+         and next.version = here.version and next.tag > here.tag order by next.tag limit 1),
+        (select next.seq from runs as next where next.ready = 1 and next.suspect = 0 and next.queue = here.queue and next.automation = here.automation
+         and next.version > here.version order by next.version, next.tag limit 1),
+        (select next.seq from runs as next where next.ready = 1 and next.suspect = 0 and next.queue = here.queue and next.automation > here.automation
+         order by next.automation, next.version, next.tag limit 1),
+        (select next.seq from runs as next where next.ready = 1 and next.suspect = 0 and next.queue > here.queue
+         order by next.queue, next.automation, next.version, next.tag limit 1)
+    )
+    from head join runs as here on here.seq = head.seq
+    where head.seq is not null
+)
+select runs.automation, runs.queue,
+       (select count(*) from (
+            select 1 from runs as each indexed by runs_ready where each.ready = 1 and each.suspect = 0 and each.queue = runs.queue
+            and each.automation = runs.automation and each.version = runs.version and each.tag = runs.tag limit ?2) as counted),
+       (select min(since) from (
+            select case when each.due_at is not null and each.due_at > each.changed_at and each.due_at <= ?1 then each.due_at else each.changed_at end as since
+            from runs as each indexed by runs_ready where each.ready = 1 and each.suspect = 0 and each.queue = runs.queue
+            and each.automation = runs.automation and each.version = runs.version and each.tag = runs.tag limit ?2) as dated)
+from head join runs on runs.seq = head.seq

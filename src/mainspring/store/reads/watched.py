@@ -1,0 +1,150 @@
+"""Reads for monitors: one statement a kind of fact, for all automations or for those that are named. Instants are ms UTC."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.ids import new_id
+from mainspring.domain.states import RunState
+from mainspring.store.base import Reader, Rows
+from mainspring.store.views import AutomationView
+
+CAP = 100_000
+"""Where arrivals and ends of queues are counted no further."""
+ACTS = 200_000
+"""So many of the newest acts are looked at."""
+_QUESTIONS = 10_000
+_BUCKET = "ms<=2^"
+
+
+class PlannedView(msgspec.Struct, frozen=True):
+    """A schedule that has not ended; `unbegun_at`, `unbegun_run` = its newest slot, where its run has not begun."""
+
+    name: str
+    automation: str
+    spec: bytes
+    low_water_at: int
+    spec_at: int | None
+    next_slot_at: int | None
+    unbegun_at: int | None
+    unbegun_run: str | None
+
+
+class EndView(msgspec.Struct, frozen=True):
+    """The end of a run."""
+
+    automation: str
+    run: str
+    state: RunState
+    started_at: int | None
+    finished_at: int
+
+
+class ListenerView(msgspec.Struct, frozen=True):
+    """A trigger that has not ended; `definition` is domain.trigger.Trigger as JSON."""
+
+    name: str
+    automation: str
+    definition: bytes
+
+
+class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of all automations, from one commit's view; dictionaries are by automation."""
+
+    automations: list[AutomationView]
+    schedules: list[PlannedView]
+    listeners: list[ListenerView]
+    pauses_ended: dict[str, int]
+    succeeded_in: dict[str, int]
+    """The minute of the last success, or its hour."""
+    counted: dict[str, tuple[int, int, int, int]]
+    """Started, succeeded, failed and needing attention since `counted_from`."""
+    running: dict[str, int]
+    waiting: list[tuple[str, str, int, int]]
+    """(automation, queue, number, since)."""
+    questions: list[tuple[str, str, int, int | None]]
+    """(automation, run, opened, until)."""
+    roles: list[tuple[str, int, int | None]]
+    """(role, last beat, last end)."""
+
+
+def watched(reader: Reader, now_at: int, *, counted_from: int, cap: int) -> WatchedRows:
+    """Return what every look needs; waiting runs of one group are counted up to `cap`."""
+    with reader.snapshot() as read:
+        counted = read("sum_rollups", (counted_from - counted_from % 60_000,))
+        return WatchedRows(
+            automations=[AutomationView(*row) for row in read("list_automations", (None,))],
+            schedules=[PlannedView(*row) for row in read("watch_schedules")],
+            listeners=[ListenerView(*row) for row in read("watch_triggers")],
+            pauses_ended=_pairs(read("watch_pauses", (now_at,))),
+            succeeded_in=_pairs(read("watch_successes")),
+            counted={row[0]: (row[1], row[2], row[3], row[5]) for row in counted},
+            running=_pairs(read("watch_running")),
+            waiting=[(row[0], row[1], row[2], row[3]) for row in read("watch_waiting", (now_at, cap)) if row[2]],
+            questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
+            roles=[(row[0], row[1], row[2]) for row in read("watch_roles")],
+        )
+
+
+def ended_since(reader: Reader, since_at: int) -> set[str]:
+    """Return the automations of which figures changed since an instant."""
+    return {row[0] for row in reader.read("watch_ended", (since_at - since_at % 60_000,))}
+
+
+def newest_ends(reader: Reader, names: Iterable[str], limit: int) -> list[EndView]:
+    """Return the newest ends of these automations, at most so many of each, newest first."""
+    rows = reader.read("watch_ends", (_listed(names), limit))
+    return [EndView(row[0], row[1], RunState(row[2]), row[3], row[4]) for row in rows]
+
+
+def success_hours(reader: Reader, names: Iterable[str], before_ms: int) -> dict[str, list[tuple[int, int]]]:
+    """Return (start of an hour, its successes) of each, oldest first, from `before_ms` before the hour of the last one."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for name, hour_at, number in reader.read("watch_gaps", (_listed(names), before_ms)):
+        found.setdefault(name, []).append((hour_at, int(number)))
+    return found
+
+
+def durations(
+    reader: Reader, names: Iterable[str], first_at: int, before_at: int
+) -> dict[str, tuple[dict[int, int], int]]:
+    """Return of each {k: runs that took at most 2^k ms, and more than half} from `first_at` on and before `before_at`, and the first."""
+    found: dict[str, tuple[dict[int, int], int]] = {}
+    for name, what, number, begun_at in reader.read("watch_durations", (_listed(names), first_at, before_at)):
+        buckets, known_at = found.get(name, ({}, begun_at))
+        found[name] = (buckets | {int(what.removeprefix(_BUCKET)): int(number)}, min(known_at, begun_at))
+    return found
+
+
+def busiest_hours(reader: Reader, names: Iterable[str], first_at: int, before_at: int) -> dict[str, tuple[int, int]]:
+    """Return the most starts in one hour of each, and its first hour."""
+    rows = reader.read("watch_busiest", (_listed(names), first_at, before_at))
+    return {name: (int(started), hour_at) for name, started, hour_at in rows}
+
+
+def helped_since(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many runs of each people helped, and how many they started at a command line."""
+    rows = reader.read("watch_helped", (since_at, ACTS))
+    return {row[0]: row[2] for row in rows if not row[1]}, {row[0]: row[2] for row in rows if row[1]}
+
+
+def started_since(reader: Reader, names: Iterable[str], since_at: int) -> dict[str, int]:
+    """Return how many runs of each began."""
+    rows = reader.read("watch_started", (_listed(names), since_at - since_at % 3_600_000))
+    return {name: int(number) for name, number in rows}
+
+
+def queue_traffic(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many runs came to each queue since an instant, and how many ended; both stop at the cap."""
+    arrived = reader.read("watch_arrived", (new_id("r", since_at, 0), CAP))
+    return _pairs(arrived), _pairs(reader.read("watch_queue_ends", (since_at, CAP)))
+
+
+def _pairs(rows: Rows) -> dict[str, Any]:
+    return {row[0]: row[1] for row in rows if row[1] is not None}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return json.dumps(sorted(names))
