@@ -28,6 +28,7 @@ from mainspring.domain.states import (
     AttemptState,
     DeliveryState,
     FailureReason,
+    IncidentMove,
     IncidentState,
     MessageState,
     Move,
@@ -93,7 +94,7 @@ def _words() -> dict[str, str]:
     """Make the table of everything a placeholder may name."""
     enums = (
         *(RunState, OutcomeState, AttemptState, DeliveryState, MessageState, FailureReason, SessionState),
-        *(IncidentState, AlertState),
+        *(IncidentState, IncidentMove, AlertState),
         *(OutcomeKind, FactKind),
     )
     table = {member.value: f"'{member.value}'" for enum in enums for member in enum}

@@ -133,6 +133,17 @@ def channels(reader: Reader) -> list[ChannelView]:
     return [ChannelView(*row) for row in reader.read("list_channels")]
 
 
+def reopenings(reader: Reader, since_at: int) -> list[tuple[Subject, int]]:
+    """Return which incidents came back since an instant, and when."""
+    rows = reader.read("list_reopenings", (since_at,))
+    return [(Subject(automation, IncidentKind(kind), fingerprint), at) for automation, kind, fingerprint, at in rows]
+
+
+def undecided(reader: Reader) -> set[tuple[str, str]]:
+    """Return the (automation, fingerprint) of which a run still needs a person."""
+    return {(automation, fingerprint) for automation, fingerprint in reader.read("list_faults_that_need_attention")}
+
+
 def errors(reader: Reader, automation: str | None = None, *, limit: int = 100) -> list[ErrorView]:
     """Return groups of failures, the newest first."""
     return [ErrorView(*row) for row in reader.read("list_error_groups", (automation, limit))]

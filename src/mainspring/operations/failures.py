@@ -1,0 +1,70 @@
+"""From failures that nobody has told of to groups of one cause, and to what monitors judge by."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from mainspring.domain.fingerprint import Fingerprint, fingerprint_of
+from mainspring.domain.incident import Subject
+from mainspring.domain.monitors.facts import Fault
+from mainspring.domain.monitors.failures import kind_of
+from mainspring.store.commands.incidents import ErrorGroup, Told
+from mainspring.store.reads.incidents import Fault as UntoldFault
+
+_LONGEST = 160
+Redact = Callable[[str], str]
+
+
+class Failures(msgspec.Struct, frozen=True):
+    """The same failures three times: for the monitors, as groups for the store, and by the incident that each belongs to."""
+
+    faults: tuple[Fault, ...] = ()
+    groups: tuple[ErrorGroup, ...] = ()
+    of: dict[Subject, tuple[int, ...]] = {}
+
+
+def failures_of(untold: Iterable[UntoldFault], redact: Redact) -> Failures:
+    """Return what was found, grouped by automation and fingerprint."""
+    faults: list[Fault] = []
+    shown: dict[tuple[str, str], tuple[Fingerprint, str]] = {}
+    told: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    of: dict[Subject, list[int]] = defaultdict(list)
+    for one in untold:
+        found, text = _seen(one, redact)
+        fault = Fault(
+            run=one.run,
+            automation=one.automation,
+            fingerprint=found.id,
+            state=one.state.value,
+            reason="" if one.reason is None else one.reason.value,
+            at=one.at,
+            text=text,
+        )
+        faults.append(fault)
+        group = (one.automation, found.id)
+        shown[group] = (found, text)
+        told[group].append(Told(one.seq, one.run, one.at))
+        kind = kind_of(fault)
+        if kind is not None:
+            of[Subject(one.automation, kind, found.id)].append(one.seq)
+    return Failures(
+        tuple(faults),
+        tuple(
+            ErrorGroup(automation, id, seen.type, seen.code, seen.place, text, tuple(told[automation, id]))
+            for (automation, id), (seen, text) in shown.items()
+        ),
+        {subject: tuple(seqs) for subject, seqs in of.items()},
+    )
+
+
+def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
+    """Return the fingerprint of a failure and its line: where and what, or the reason where that is all there is."""
+    if one.failure is None:
+        reason = "" if one.reason is None else one.reason.value
+        return Fingerprint(reason or one.state.value, "", reason, "", reason), reason.replace("_", " ")
+    found = fingerprint_of(one.failure)
+    words = redact(one.failure.message.partition("\n")[0])
+    step = "" if one.ident is None else f"{one.ident.rpartition('/')[2].partition('#')[0]}: "
+    line = f"{step}{words}"
+    return found, line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -1,0 +1,178 @@
+"""One look of a watcher: what the store tells, what is wrong by that, and what is to be told to whom; written down in one command.
+
+Any number of watchers may look. Nothing here is remembered that another one would have to know.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.folding import fold
+from mainspring.domain.ids import new_id
+from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
+from mainspring.domain.match import Told
+from mainspring.domain.monitors.facts import Facts, Reopening, Watched
+from mainspring.domain.monitors.judged import Round
+from mainspring.domain.monitors.table import MONITORS, Tunings, judge_all
+from mainspring.domain.notice import About
+from mainspring.domain.reminding import Due, reminders
+from mainspring.domain.route import Routing
+from mainspring.operations.channels import judge_channels
+from mainspring.operations.facts import FactsReader
+from mainspring.operations.failures import Failures, Redact, failures_of
+from mainspring.store.commands.incidents import Found, Observe, Reminder
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads import incidents as reads
+
+_WRONG_AT_MOST = 10_000
+_AT_ONCE = 200
+"""So many findings are written in one commit."""
+_REOPENED_WITHIN = timedelta(days=14)
+
+
+class Watch:
+    """Looks at one store, again and again; for one thread. `at_once` = how much history one look reads (None = all of it)."""
+
+    def __init__(
+        self,
+        store: ProcessStore,
+        clock: Clock,
+        *,
+        tunings: Tunings,
+        routing: Routing,
+        redact: Redact,
+        at_once: int | None = 100,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._tunings = tunings
+        self._routing = routing
+        self._redact = redact
+        self._facts = FactsReader(store.reader, at_once=at_once)
+        self._reminded: set[tuple[str, int, About, int]] = set()
+
+    def look(self) -> int:
+        """Look once and write down what changed; return how many changes there were.
+
+        Raises:
+            StoreError: it cannot be read or written.
+        """
+        now = self._clock.now()
+        reader = self._store.reader
+        failures = failures_of(reads.untold_faults(reader), self._redact)
+        wrong = reads.incidents(reader, limit=_WRONG_AT_MOST)
+        since_at = now - _REOPENED_WITHIN // timedelta(milliseconds=1)
+        facts = self._facts.read(
+            now,
+            faults=failures.faults,
+            reopenings=[
+                Reopening(one.automation, one.kind, one.fingerprint, at)
+                for one, at in reads.reopenings(reader, since_at)
+            ],
+            open=[one.subject for one in wrong],
+        )
+        judged = judge_all(facts, self._tunings, now)
+        findings = [*judged.findings, *judge_channels(reads.channels(reader), now)]
+        return self._write(now, facts, failures, findings, judged, wrong)
+
+    def _write(
+        self,
+        now: int,
+        facts: Facts,
+        failures: Failures,
+        findings: Sequence[Finding],
+        judged: Round,
+        wrong: Sequence[Incident],
+    ) -> int:
+        known = {one.name: one for one in facts.automations}
+        order, parents = fold(findings, wrong)
+        found = [
+            Found(
+                id=new_id("i", now, self._clock.random_bits(80)),
+                finding=finding,
+                to=()
+                if finding.subject in parents
+                else self._routing.targets(_told(finding, known), About.OPENED, now),
+                faults=failures.of.get(finding.subject, ()),
+                parent=parents.get(finding.subject),
+            )
+            for finding in order
+        ]
+        well = self._well(facts, {one.subject for one in order}, judged, wrong)
+        due = [one for one in self._due(wrong, well, known, now) if _key(one) not in self._reminded]
+        parts: list[dict[str, Any]] = [
+            {"found": tuple(found[place : place + _AT_ONCE])} for place in range(0, max(len(found), 1), _AT_ONCE)
+        ]
+        # Failures are grouped with the first part; the parts behind it count only what that part made theirs.
+        parts[0] |= {
+            "groups": failures.groups,
+            "well": tuple(well),
+            "reminders": tuple(
+                Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to) for one in due
+            ),
+        }
+        if not (found or well or due or failures.groups):
+            return 0
+        changes: int = sum(self._store.apply(Observe(looked_at=now, **part)).number for part in parts)
+        self._reminded = {_key(one) for one in due} | {key for key in self._reminded if key[0] in {i.id for i in wrong}}
+        return changes
+
+    def _well(self, facts: Facts, found: set[Subject], judged: Round, wrong: Sequence[Incident]) -> list[Subject]:
+        """Return what is open and was found well, storms by what is left of them."""
+        undecided = reads.undecided(self._store.reader) if any(_waits(one) for one in wrong) else set()
+        known = {one.name: one for one in facts.automations}
+        well = [
+            one.subject
+            for one in wrong
+            if one.subject not in found
+            and one.subject not in judged.unsure
+            and one.subject.kind is not IncidentKind.STORM
+            and _is_over(one, known.get(one.subject.automation), undecided)
+        ]
+        over = set(well)
+        held = {one.parent for one in wrong if one.parent is not None and one.subject not in over}
+        storms = [one for one in wrong if one.subject.kind is IncidentKind.STORM and one.subject not in found]
+        return [*well, *(one.subject for one in storms if one.id not in held)]
+
+    def _due(
+        self, wrong: Iterable[Incident], well: Iterable[Subject], known: dict[str, Watched], now: int
+    ) -> Iterable[Due]:
+        over = set(well)
+        open_still = [one for one in wrong if one.subject not in over]
+        return reminders(open_still, self._routing, lambda one: _told(one, known), now)
+
+
+def _key(due: Due) -> tuple[str, int, About, int]:
+    return due.incident.id, due.incident.opened, due.about, due.number
+
+
+def _told(one: Finding | Incident, known: dict[str, Watched]) -> Told:
+    """Return by what it is decided who is told."""
+    watched = known.get(one.subject.automation)
+    options = {} if watched is None else watched.options
+    return Told(
+        subject=one.subject,
+        severity=one.severity,
+        owner=options.get("owner"),
+        team=options.get("team"),
+        tags=options.get("tags") or {},
+    )
+
+
+def _waits(one: Incident) -> bool:
+    return one.subject.kind is IncidentKind.NEEDS_ATTENTION
+
+
+def _is_over(one: Incident, watched: Watched | None, undecided: set[tuple[str, str]]) -> bool:
+    """Whether an incident of which nothing was found is over: a state is, a failure when what failed succeeds again."""
+    subject = one.subject
+    if watched is not None and watched.retired_at is not None:
+        return True
+    if _waits(one):
+        return (subject.automation, subject.fingerprint) not in undecided
+    monitor = MONITORS.get(subject.kind)
+    if monitor is None or monitor.lasts:
+        return monitor is not None or subject.kind is IncidentKind.NOTIFIER_BROKEN
+    failed_at = one.facts.get("last_at", one.seen_at)
+    return watched is not None and watched.succeeded_at is not None and watched.succeeded_at > failed_at
