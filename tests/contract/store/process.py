@@ -62,6 +62,10 @@ class Process:
         results = self.database.commit(list(commands)).results
         return results[0] if len(results) == 1 else results
 
+    def apply(self, command: Any) -> Any:
+        """As store.base.Store has it."""
+        return self.do(command)
+
     def again(self, *commands: Any) -> Any:
         results = self.database.commit(list(commands), again=True).results
         return results[0] if len(results) == 1 else results

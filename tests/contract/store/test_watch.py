@@ -1,0 +1,226 @@
+"""Looks of a watcher on every store: what is wrong is one incident, told once, and over when it is over."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.definition import Definition, schedules_of
+from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.monitors.table import DEFAULTS
+from mainspring.domain.notice import About
+from mainspring.domain.options import Kind
+from mainspring.domain.route import Route, Routing
+from mainspring.domain.states import FailureReason, IncidentState
+from mainspring.operations.watch import Watch
+from mainspring.store.commands.automations import (
+    Announce,
+    AutomationRow,
+    PauseAutomation,
+    RetireAutomation,
+    ScheduleRow,
+)
+from mainspring.store.commands.incidents import Acknowledge
+from mainspring.store.commands.runs import Reopen
+from mainspring.store.commands.sessions import Beat
+from tests.contract.store.process import audited, fail, finish, halt
+
+HOUR = 3_600_000
+ROUTING = Routing(channels=("ops", "boss"), routes=(Route(to=("ops",), escalate=("boss",)),), group_wait_ms=0)
+
+
+class Site:
+    """A worker's session with automations, and a watcher on the same store."""
+
+    def __init__(self, store):
+        self.store = store
+        self.watch = self.watcher()
+
+    def watcher(self):
+        return Watch(
+            self.store,
+            self.store.clock,
+            tunings=DEFAULTS,
+            routing=ROUTING,
+            redact=lambda text: text.replace("hush", "***"),
+        )
+
+    def announce(self, *names, **options):
+        rows, schedules = [], []
+        for name in names:
+            definition = Definition(kind=Kind.TASK, name=name, options=options, schedules=schedules_of(options, name))
+            rows.append(AutomationRow(name, "task", 1, "code", msgspec.json.encode(definition.to_data())))
+            now = self.store.clock.now()
+            schedules += [
+                ScheduleRow(name, name, msgspec.json.encode(one.to_data()), one.next_after(now))
+                for one in definition.schedules
+            ]
+        self.store.do(Announce("code", tuple(rows), tuple(schedules)))
+
+    def look(self, forward=0):
+        """Let time pass, with a worker that lives, and look."""
+        self.store.clock.forward(forward)
+        self.store.do(Beat())
+        return self.watch.look()
+
+    def wrong(self):
+        return [(one.subject.automation, one.subject.kind, one.state) for one in self.store.read("incidents")]
+
+    def told(self):
+        return [(one.about, one.channel) for one in reversed(self.store.read("alerts"))]
+
+    def fail(self, automation="a", reason=FailureReason.PERMANENT_ERROR):
+        run = self.store.begin(automation=automation)
+        self.store.do(fail(run, "upload#1", reason))
+        return run
+
+    def succeed(self, automation="a"):
+        self.store.do(finish(self.store.begin(automation=automation)))
+
+
+@pytest.fixture
+def site(store):
+    return Site(store)
+
+
+def test_failure_is_told_at_once_and_once(site):
+    """By its step and error, under the tier of its automation; a second look and a second watcher add nothing."""
+    site.announce("a", tier="page", owner="ann")
+    site.fail()
+    site.look()
+    (one,) = site.store.read("incidents")
+    assert (one.subject.kind, one.severity, one.text) == (
+        IncidentKind.PERMANENT_ERROR, Severity.PAGE, "1 run failed: upload: it broke",
+    )  # fmt: skip
+    site.look()
+    site.watcher().look()
+    assert site.told() == [(About.OPENED, "ops")]
+    (group,) = site.store.read("errors")
+    assert (group.type, group.message, group.number) == ("ValueError", "upload: it broke", 1)
+
+
+def test_failure_is_over_when_it_succeeds_again(site):
+    """The next success of the automation resolves it, and who was told hears that."""
+    site.fail()
+    site.look()
+    site.store.deliver_all()
+    site.store.clock.forward(1_000)
+    site.succeed()
+    site.look()
+    assert site.wrong() == []
+    assert site.told() == [(About.OPENED, "ops"), (About.RESOLVED, "ops")]
+
+
+def test_same_failure_again_is_the_same_incident(site):
+    """A hundred failures of one cause are one incident that counts them; another cause is another one."""
+    for _ in range(3):
+        site.fail()
+    site.look()
+    site.fail()
+    site.look()
+    (one,) = site.store.read("incidents")
+    assert (one.number, len(site.told())) == (4, 1)
+    site.fail(reason=FailureReason.RETRIES_EXHAUSTED)
+    site.look()
+    assert {IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED} <= {kind for _, kind, _ in site.wrong()}
+
+
+def test_run_that_needs_a_person_is_open_until_one_decided(site):
+    """Other successes say nothing about it."""
+    run = site.store.begin()
+    site.store.do(halt(run, "charge#1"))
+    site.look()
+    site.store.clock.forward(1_000)
+    site.succeed()
+    site.look()
+    assert site.wrong() == [("a", IncidentKind.NEEDS_ATTENTION, IncidentState.OPEN)]
+    site.store.do(audited(Reopen(run.id)))
+    site.look(1_000)
+    assert site.wrong() == []
+
+
+def test_silence_is_one_incident_until_a_success(site):
+    """It is found once, stays the same, and ends with the success."""
+    site.announce("a", silence="2h")
+    site.succeed()
+    assert site.look(HOUR) == 0
+    site.look(HOUR + 60_000)
+    assert (("a", IncidentKind.SILENCE, IncidentState.OPEN)) in site.wrong()
+    site.look(HOUR)
+    silent = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.SILENCE]
+    assert len(silent) == 1
+    site.store.clock.forward(1_000)
+    site.succeed()
+    site.look()
+    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.wrong()}
+
+
+@pytest.mark.parametrize("act", [PauseAutomation("a", None, "ann", "holiday"), RetireAutomation("a")])
+def test_who_is_paused_or_retired_is_missed_by_nobody(site, act):
+    """An open silence ends with the act of a person."""
+    site.announce("a", silence="2h")
+    site.succeed()
+    site.look(3 * HOUR)
+    assert ("a", IncidentKind.SILENCE, IncidentState.OPEN) in site.wrong()
+    site.store.do(audited(act))
+    site.look(1_000)
+    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.wrong()}
+
+
+def test_many_of_one_cause_are_told_as_one(site):
+    """A dead night is one message; each of what is in it is listed, and all are over when they are."""
+    names = [f"job{number:02}" for number in range(12)]
+    site.announce(*names, silence="2h")
+    for name in names:
+        site.succeed(name)
+    site.look(3 * HOUR)
+    storms = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.STORM]
+    silent = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.SILENCE]
+    assert len(silent) == 12
+    assert all(one.parent is not None for one in silent)
+    assert len([one for one in site.told() if one[1] == "ops"]) == len(storms)
+    site.store.clock.forward(1_000)
+    for name in names:
+        site.succeed(name)
+    site.look()
+    site.look(1_000)
+    assert site.wrong() == []
+
+
+def test_dead_scheduler_is_told_and_not_what_follows(site):
+    """Nothing starts any more: one message names the scheduler, whatever is late or silent because of it."""
+    site.announce("a", "b", every="1h")
+    site.succeed("a")
+    site.look(3 * HOUR)
+    every = site.store.read("incidents")
+    assert {("", IncidentKind.WORKER_LOST), ("a", IncidentKind.SILENCE)} <= {
+        (one.subject.automation, one.subject.kind) for one in every
+    }
+    (told,) = [one for one in every if one.parent is None]
+    assert (told.subject.kind, told.subject.fingerprint) == (IncidentKind.WORKER_LOST, "scheduler")
+    assert site.told() == [(About.OPENED, "ops")]
+
+
+def test_nobody_takes_it_so_others_hear(site):
+    """After a quarter of an hour it goes to whom the route names; who acknowledges in time ends that."""
+    site.fail()
+    site.look()
+    site.look(14 * 60_000)
+    assert site.told() == [(About.OPENED, "ops")]
+    site.look(60_000)
+    site.look(60_000)
+    assert site.told() == [(About.OPENED, "ops"), (About.ESCALATED, "boss")]
+    site.store.do(audited(Acknowledge(site.store.read("incidents")[0].id, "ann")))
+    site.look(4 * HOUR)
+    assert (About.REPEATED, "ops") not in site.told()
+
+
+def test_secrets_are_in_no_incident(site):
+    """What a failure says goes through the one door for text before it is written anywhere else."""
+    from mainspring.domain.failure import Failure
+
+    run = site.store.begin()
+    failure = Failure("ValueError", "auth", "password hush refused")
+    site.store.do(msgspec.structs.replace(fail(run, "s1"), failure=failure))
+    site.look()
+    (one,) = site.store.read("incidents")
+    assert one.text == "1 run failed: s1: password *** refused"
+    assert site.store.read("errors")[0].message == "s1: password *** refused"
