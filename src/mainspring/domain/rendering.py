@@ -11,7 +11,7 @@
     Command   mainspring incidents show i_01JD
 
 The facts of an incident that are read here, each of them optional: `what` (text), `last_good_at` (ms), `impact` (text), `missed` (slots),
-`next_try_at` (ms, or null = none), `changed` (text), `run` (an id), `waiting` (texts).
+`next_try_at` (ms, or null = none), `changed` (text), `run` (an id) or `runs` (several, the newest last).
 """
 
 from typing import Any
@@ -96,7 +96,6 @@ def _fields(about: About, incident: Incident, around: Circumstances) -> list[tup
         ("Impact", _impact(facts)),
         ("Next try", "" if is_over else _next_try(facts, around.zone)),
         ("Changed", _text(facts.get("changed"))),
-        ("Waiting", "; ".join(_text(one) for one in facts.get("waiting") or ())),
         ("Do", "" if is_over else "; ".join(_acts(incident, around))),
         ("Owner", _owner(around)),
         ("Command", _command(incident)),
@@ -148,7 +147,8 @@ def _owner(around: Circumstances) -> str:
 
 
 def _command(incident: Incident) -> str:
-    run = _text(incident.facts.get("run"))
+    runs = incident.facts.get("runs")
+    run = _text(incident.facts.get("run")) or (_text(runs[-1]) if isinstance(runs, list) and runs else "")
     return f"mainspring incidents show {incident.id}" + (f" | mainspring runs show {run}" if run else "")
 
 

@@ -1,0 +1,44 @@
+"""The digest: one notice for all that needs nobody now, instead of one for each."""
+
+from collections.abc import Sequence
+
+from mainspring.domain.incident import Incident, Severity
+from mainspring.domain.notice import About, Field, Notice
+from mainspring.domain.rendering import Circumstances, moment_of, one_line
+from mainspring.domain.states import IncidentState
+from mainspring.domain.telling import worst_first
+
+LONGEST = 40
+"""Incidents of which a digest tells more than their number."""
+_LONGEST_LINE = 300
+
+
+def digest_of(id: str, incidents: Sequence[Incident], at: int, around: Circumstances) -> Notice:
+    """Return the digest of these incidents, each of which stands in it once; `id` and `at` are those of its first alert."""
+    listed = worst_first({one.id: one for one in incidents}.values())
+    fields = [Field(_name(one), _line(one, around)) for one in listed[:LONGEST]]
+    if len(listed) > LONGEST:
+        fields.append(Field("More", f"{len(listed) - LONGEST} others: mainspring incidents list"))
+    where = "" if around.environment == "production" else f" ({around.environment})"
+    things = "1 thing" if len(listed) == 1 else f"{len(listed)} things"
+    return Notice(
+        id=id,
+        key=f"mainspring:digest:{id}",
+        about=About.DIGEST,
+        severity=Severity.DIGEST,
+        headline=f"[digest]{where} {things} to look at when there is time",
+        fields=tuple(fields),
+        environment=around.environment,
+        project=around.project,
+        at=at,
+    )
+
+
+def _name(incident: Incident) -> str:
+    return one_line(incident.subject.automation or "mainspring", 60)
+
+
+def _line(incident: Incident, around: Circumstances) -> str:
+    over = "over; " if incident.state is IncidentState.RESOLVED else ""
+    since = f"since {moment_of(incident.since_at, around.zone)}"
+    return one_line(f"{over}{incident.text} ({since}); mainspring incidents show {incident.id}", _LONGEST_LINE)

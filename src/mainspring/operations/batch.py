@@ -1,0 +1,95 @@
+"""The alerts of a leased channel while they are told: what is still worth telling, what is told together, and what became of each."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from mainspring.domain.incident import Severity
+from mainspring.domain.telling import is_worth_telling
+from mainspring.operations.notifiers.base import ChannelFault
+from mainspring.store.commands.alerts import DueAlert, LeasedChannel, RefusedAlert, SentAlert, SettleAlerts
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one notice tells: one alert, or all those of a digest."""
+
+    alerts: tuple[DueAlert, ...]
+    ref: str | None = None
+
+    @property
+    def is_again(self) -> bool:
+        """Whether it may have been shown before."""
+        return any(alert.is_again for alert in self.alerts)
+
+
+class Batch:
+    """Made for one lease."""
+
+    def __init__(self, channel: LeasedChannel, brief_ms: int) -> None:
+        self._channel = channel
+        self._brief_ms = brief_ms
+        self._refs: dict[tuple[str, int], str] = {}
+        self._told: set[tuple[str, int]] = set()
+        self._begun: set[int] = set()
+        self.sent: list[SentAlert] = []
+        self._refused: list[RefusedAlert] = []
+        self._dropped: list[int] = []
+
+    def to_tell(self) -> Iterator[Told]:
+        """Yield what is to be told, in order: each with what those before it made known. What need not be told is dropped."""
+        digest = tuple(one for one in self._channel.alerts if one.incident.severity is Severity.DIGEST)
+        for alert in self._channel.alerts:
+            if alert.incident.severity is Severity.DIGEST:
+                continue
+            if self._is_worth_telling(alert):
+                yield Told((alert,), self._refs.get(_opening(alert), alert.ref))
+            else:
+                self._dropped.append(alert.seq)
+        worth = tuple(one for one in digest if self._is_worth_telling(one))
+        self._dropped += sorted({one.seq for one in digest} - {one.seq for one in worth})
+        if worth:
+            yield Told(worth)
+
+    def begin(self, told: Told) -> None:
+        """From here on it may have been shown."""
+        self._begun |= {alert.seq for alert in told.alerts}
+
+    def take_back(self, told: Told) -> None:
+        """It was certainly not shown this time."""
+        self._begun -= {alert.seq for alert in told.alerts}
+
+    def accept(self, told: Told, ref: str | None) -> None:
+        """The channel took it."""
+        for alert in told.alerts:
+            is_single = len(told.alerts) == 1 and alert.incident.severity is not Severity.DIGEST
+            self.sent.append(SentAlert(alert.seq, ref if is_single else None))
+            self._told.add(_opening(alert))
+            if ref is not None and is_single:
+                self._refs[_opening(alert)] = ref
+
+    def refuse(self, told: Told, why: str) -> None:
+        """The channel will never take it."""
+        self._refused += [RefusedAlert(alert.seq, why) for alert in told.alerts]
+
+    def settled(self, lease: str, away: ChannelFault | None, retry_after_ms: int) -> SettleAlerts:
+        """Return what became of all."""
+        ended = {one.seq for one in self.sent} | {one.seq for one in self._refused} | set(self._dropped)
+        left = (one for one in self._channel.alerts if one.seq not in ended | self._begun)
+        return SettleAlerts(
+            lease=lease,
+            channel=self._channel.name,
+            sent=tuple(self.sent),
+            refused=tuple(self._refused),
+            dropped=tuple(self._dropped),
+            untried=tuple(one.seq for one in left if not one.is_again),
+            away=None if away is None else away.text,
+            retry_after_ms=retry_after_ms,
+        )
+
+    def _is_worth_telling(self, alert: DueAlert) -> bool:
+        is_told = alert.is_told or alert.is_again or _opening(alert) in self._told
+        return is_worth_telling(alert.about, alert.opened, alert.incident, is_told=is_told, brief_ms=self._brief_ms)
+
+
+def _opening(alert: DueAlert) -> tuple[str, int]:
+    return alert.incident.id, alert.opened

@@ -1,0 +1,47 @@
+"""The digest of what needs nobody now."""
+
+from mainspring.domain.digest import digest_of
+from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.notice import About
+from mainspring.domain.rendering import Circumstances
+from mainspring.domain.states import IncidentState
+
+AT = 1_791_162_000_000
+
+
+def incident(number, **more):
+    fields = {
+        "id": f"i_{number}",
+        "subject": Subject(f"a{number}", IncidentKind.TOO_SLOW),
+        "state": IncidentState.OPEN,
+        "severity": Severity.DIGEST,
+        "text": "takes 4 min instead of 1",
+        "hint": None,
+        "facts": {},
+        "since_at": AT + number * 60_000,
+        "opened_at": AT,
+        "changed_at": AT,
+        "seen_at": AT,
+    }
+    return Incident(**(fields | more))
+
+
+def test_digest_tells_each_incident_once_and_the_oldest_first():
+    """One line each, with the command that shows more; what is over says so."""
+    listed = [incident(2), incident(1), incident(2), incident(3, state=IncidentState.RESOLVED)]
+    notice = digest_of("a_1", listed, AT, Circumstances())
+    assert notice.headline == "[digest] 3 things to look at when there is time"
+    assert (notice.about, notice.key) == (About.DIGEST, "mainspring:digest:a_1")
+    assert notice.body.splitlines() == [
+        "a1  takes 4 min instead of 1 (since 2026-10-05 01:01 UTC); mainspring incidents show i_1",
+        "a2  takes 4 min instead of 1 (since 2026-10-05 01:02 UTC); mainspring incidents show i_2",
+        "a3  over; takes 4 min instead of 1 (since 2026-10-05 01:03 UTC); mainspring incidents show i_3",
+    ]
+
+
+def test_digest_of_many_says_how_many_more():
+    """A message has an end."""
+    notice = digest_of("a_1", [incident(n) for n in range(45)], AT, Circumstances(environment="dev"))
+    assert notice.headline.startswith("[digest] (dev) 45 things")
+    assert len(notice.fields) == 41
+    assert notice.fields[-1].text == "5 others: mainspring incidents list"
