@@ -24,8 +24,6 @@ from mainspring.store.commands.incidents import (
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
 from mainspring.store.transaction import Transaction
 
-GROUPED_WITHIN_MS = 5 * 60_000
-"""What was to be told so soon after it was made, and is over before, is told to nobody."""
 _SEEN_EVERY_MS = 60_000
 """So often is it written down that an incident was seen again, if nothing else of it changed."""
 
@@ -154,7 +152,6 @@ def _well(tx: Transaction, subject: Subject, looked_at: int) -> bool:
 def _resolve(tx: Transaction, row: _Row, by: str | None, note: str | None) -> None:
     tx.change("resolve_incident", (tx.now, by, note, row.id))
     _note(tx, row.id, _M.RESOLVE, by, note)
-    tx.change("drop_alerts", (row.id, row.opened, tx.now, GROUPED_WITHIN_MS))
     _tell_again(tx, row, About.RESOLVED)
 
 
