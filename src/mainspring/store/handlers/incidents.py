@@ -223,9 +223,9 @@ def _note(tx: Transaction, incident: str, move: IncidentMove, by: str | None, no
 
 
 def _tell_again(tx: Transaction, row: _Row, about: About, part: str = "") -> None:
-    """Tell all channels that have heard of this opening."""
-    heard = [channel for (channel,) in tx.all("list_told_channels", (row.id, row.opened))]
-    to = tuple(Target(tx.now, channel) for channel in heard)
+    """Tell all channels that have heard of this opening, or will: those not before they do."""
+    heard = tx.all("list_told_channels", (row.id, row.opened))
+    to = tuple(Target(max(due_at, tx.now), channel) for channel, due_at in heard)
     _tell(tx, row.id, row.opened, about, Severity(row.severity), to, part)
 
 
