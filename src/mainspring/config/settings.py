@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from msgspec import Meta, Struct, defstruct, field
 from msgspec.structs import fields
 
+from mainspring.config.monitoring import MonitorsSettings
 from mainspring.config.places import is_server_url, store_path
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
@@ -231,6 +232,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     calendars: dict[str, CalendarSettings] = field(default_factory=dict)
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
+    monitors: Struct = MonitorsSettings()
     file: Path | None = None
     folder: Path = Path("/")
     sources: dict[str, str] = field(default_factory=dict)
@@ -260,6 +262,7 @@ SECTIONS: dict[str, Any] = {
     "calendars": dict[str, CalendarSettings],
     "defaults": DefaultSettings,
     "exec": ExecSettings,
+    "monitors": MonitorsSettings,
 }
 
 

@@ -18,6 +18,7 @@ from mainspring.config.places import Surroundings, resolve_store_url
 from mainspring.domain.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.option_values import share as read_share
 from mainspring.domain.options import OPTIONS, Option
 from mainspring.domain.queue_name import check_broker_url
 from mainspring.domain.rate import Rate, parse_rate
@@ -48,6 +49,7 @@ class Reader:
             "rule": lambda value, _: _object_name(_text(value), "rule", "billing.faults:of_bank"),
             "span": lambda value, _: parse_duration(value),
             "positive span": lambda value, _: _positive(parse_duration(value)),
+            "share": lambda value, _: _share(value),
             "lease": lambda value, _: _lease(parse_duration(value)),
             "role": lambda value, _: read_role(_text(value)),
             "weekday": lambda value, _: _weekdays(value),
@@ -205,6 +207,13 @@ def _public_url(text: str) -> str:
 def _broker_url(text: str) -> str:
     check_broker_url(text)
     return text
+
+
+def _share(value: Any) -> float:
+    """Return a part of one; what is no number at all is told by the option of that kind."""
+    with suppress(ValueError, TypeError):
+        value = float(value)
+    return float(read_share(value))
 
 
 def _positive(span: timedelta) -> timedelta:

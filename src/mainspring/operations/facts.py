@@ -173,7 +173,7 @@ class FactsReader:
         return Cadence(
             name=row.name,
             schedule=schedule,
-            since_at=max(row.low_water_at, row.spec_at or 0),
+            since_at=row.low_water_at,
             next_slot_at=row.next_slot_at,
             unbegun_at=row.unbegun_at,
             unbegun_run=row.unbegun_run,

@@ -26,7 +26,6 @@ class PlannedView(msgspec.Struct, frozen=True):
     automation: str
     spec: bytes
     low_water_at: int
-    spec_at: int | None
     next_slot_at: int | None
     unbegun_at: int | None
     unbegun_run: str | None
