@@ -210,10 +210,11 @@ def _broker_url(text: str) -> str:
 
 
 def _share(value: Any) -> float:
-    """Return a part of one; what is no number at all is told by the option of that kind."""
-    with suppress(ValueError, TypeError):
-        value = float(value)
-    return float(read_share(value))
+    """Return a part of one: 0.3, or "30%"; a variable's number is text."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return read_share(float(value))
+    return read_share(value)
 
 
 def _positive(span: timedelta) -> timedelta:
