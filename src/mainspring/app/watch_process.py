@@ -9,18 +9,16 @@ from pathlib import Path
 import msgspec
 
 from mainspring.app.exec_ledger import Ledger, bury
-from mainspring.domain.cadence import overdue
 from mainspring.domain.clock import Clock
-from mainspring.domain.definition import Definition
-from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.monitors import silence
+from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.monitors.words import about
+from mainspring.operations.facts import FactsReader
 from mainspring.service.spool import Spool, TakenIn
 from mainspring.store.base import Reader
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import status as reads_status
-from mainspring.store.views import AutomationView, ScheduleView
 
 PATIENCE = 30.0
 """Seconds that one round may take; cron starts the next one anyway."""
@@ -82,49 +80,16 @@ def _bury_dead(store: ProcessStore) -> list[int]:
 
 
 def judge(reader: Reader, now_at: int) -> tuple[int, list[Silent]]:
-    """Return how many automations have a cadence, and which of them are silent, by name."""
-    planned: dict[str, list[ScheduleView]] = {}
-    for row in reads_status.schedules(reader):
-        if row.retired_at is None:
-            planned.setdefault(row.automation, []).append(row)
-    judged, silent = 0, []
-    for automation in reads_status.automations(reader):
-        if _is_off(automation, now_at):
-            continue
-        definition = Definition.from_data(msgspec.json.decode(automation.definition))
-        rows = planned.get(automation.name, [])
-        silence = definition.option("silence")
-        if silence is False or (silence is None and not rows):
-            continue
-        judged += 1
-        found = _silence_of(reader, automation, definition, rows, now_at)
-        if found is not None:
-            silent.append(found)
-    return judged, silent
+    """Return how many automations have a cadence, stated or learned, and which of them are silent, by name."""
+    facts = FactsReader(reader, at_once=None).read(now_at)
+    owners = {one.name: one.option("owner") for one in facts.automations}
+    judged = list(silence.judge(facts, silence.SilenceTuning(), now_at))
+    wrong = [one for one in judged if one.finding is not None and not one.figures.get("learning")]
+    return len(judged), [_silent(one, owners[one.subject.automation]) for one in wrong]
 
 
-def _silence_of(
-    reader: Reader, automation: AutomationView, definition: Definition, rows: list[ScheduleView], now_at: int
-) -> Silent | None:
-    schedules = [Schedule.from_data(msgspec.json.decode(row.spec)) for row in rows]
-    succeeded_at = reader.read("last_success", (automation.name,))[0][0]
-    grace, silence = definition.options.get("grace"), definition.options.get("silence")
-    late = overdue(
-        schedules,
-        since_at=min((row.low_water_at for row in rows), default=automation.announced_at),
-        succeeded_at=succeeded_at,
-        now_at=now_at,
-        grace=None if grace is None else parse_duration(grace),
-        silence=None if silence is None else parse_duration(silence),
-        jitter=definition.span("jitter"),
-    )
-    if late is None:
-        return None
-    expected = f"within {silence}" if silence is not None else " or ".join(one.describe() for one in schedules)
-    return Silent(automation.name, expected, succeeded_at, late.due_at, late.late_at, definition.option("owner"))
-
-
-def _is_off(automation: AutomationView, now_at: int) -> bool:
-    """Whether nothing is expected of it: it is retired, or paused for now."""
-    paused = automation.paused_at is not None and (automation.paused_until is None or automation.paused_until > now_at)
-    return automation.retired_at is not None or paused
+def _silent(one: Judged, owner: str | None) -> Silent:
+    figures, late_at = one.figures, one.figures["late_at"]
+    expected = figures.get("expected") or f"within {about(figures['window_ms'])}, as usual"
+    succeeded_at, due_at = figures["succeeded_at"], figures.get("due_at", late_at)
+    return Silent(one.subject.automation, expected, succeeded_at, due_at, late_at, owner)

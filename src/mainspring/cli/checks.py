@@ -74,6 +74,7 @@ def lookers() -> dict[str, Looker]:
     """Return the checks by name."""
     from mainspring.cli import (
         checks_automations,
+        checks_notify,
         checks_outbox,
         checks_schedules,
         checks_store,
@@ -98,6 +99,7 @@ def lookers() -> dict[str, Looker]:
         "slots": checks_schedules.slots,
         "cadence": checks_schedules.cadence,
         "calendars": checks_schedules.calendars,
+        "notify": checks_notify.notify,
         "outbox": checks_outbox.outbox,
         "loading": checks_automations.loading,
         "owner": checks_automations.owner,

@@ -61,6 +61,10 @@ _LOCKS: Final = {
     "list": Leaf(f"{_CLI}.locks:list_command", "list locks that are held"),
     "break": Leaf(f"{_CLI}.locks:break_command", "take a lock away from its holder"),
 }
+_NOTIFY: Final = {
+    "test": Leaf(f"{_CLI}.notify_try:test", "tell a channel, or each of them, that this is a test"),
+    "routes": Leaf(f"{_CLI}.notify_routes:routes", "show who would be told, and when, if something went wrong now"),
+}
 _AUDIT: Final = {
     "list": Leaf(f"{_CLI}.audit_log:list_command", "list acts of people and programs, newest first"),
     "verify": Leaf(f"{_CLI}.audit_log:verify", "check that nothing in the log was changed"),
@@ -100,6 +104,7 @@ TREE: Final[Tree] = {
     "queues": Noun("queues: limits, load, pause", _QUEUES),
     "workers": Noun("processes that use the store", _WORKERS),
     "locks": Noun("locks that are held", _LOCKS),
+    "notify": Noun("who is told when something is wrong", _NOTIFY),
     "audit-log": Noun("who did what, when and why", _AUDIT),
     "db": Noun("the store's file: form, check, backup, retention", _DB),
     "status": Leaf(f"{_CLI}.status:status", "say in one sentence how things stand"),

@@ -35,7 +35,7 @@ MEANINGS: Final[dict[int, str]] = {
     NEEDS_HUMAN: "the run waits for a person",
     TIMED_OUT: "the time-out of a wait ran out",
     CONFLICT: "conflict: lock held, key in use, changed meanwhile",
-    CHECK_FAILED: "a check found something (status, doctor, db check, audit-log verify, triggers test)",
+    CHECK_FAILED: "a check found something (status, doctor, db check, audit-log verify, triggers test, notify test)",
     TRY_AGAIN: "the store is out of reach or full: try again",
     INTERRUPTED: "Ctrl-C",
 }

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from msgspec import Meta, Struct, defstruct, field, to_builtins
 from msgspec.structs import fields
 
+from mainspring.config.monitoring import MonitorsSettings
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.places import is_server_url, store_path
 from mainspring.domain.codec import DEFAULT_LIMIT
@@ -233,6 +234,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     notify: NotifySettings = field(default_factory=NotifySettings)
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
+    monitors: Struct = MonitorsSettings()
     file: Path | None = None
     folder: Path = Path("/")
     sources: dict[str, str] = field(default_factory=dict)
@@ -263,6 +265,7 @@ SECTIONS: dict[str, Any] = {
     "notify": NotifySettings,
     "defaults": DefaultSettings,
     "exec": ExecSettings,
+    "monitors": MonitorsSettings,
 }
 
 

@@ -20,6 +20,7 @@ from mainspring.domain.channel import read_channel
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.maintenance import read_maintenance
+from mainspring.domain.option_values import share as read_share
 from mainspring.domain.options import OPTIONS, Option
 from mainspring.domain.queue_name import check_broker_url
 from mainspring.domain.quiet import read_time
@@ -52,6 +53,7 @@ class Reader:
             "rule": lambda value, _: _object_name(_text(value), "rule", "billing.faults:of_bank"),
             "span": lambda value, _: parse_duration(value),
             "positive span": lambda value, _: _positive(parse_duration(value)),
+            "share": lambda value, _: _share(value),
             "lease": lambda value, _: _lease(parse_duration(value)),
             "role": lambda value, _: read_role(_text(value)),
             "weekday": lambda value, _: _weekdays(value),
@@ -218,6 +220,14 @@ def _broker_url(text: str) -> str:
 def _channel(text: str) -> str:
     read_channel(text)
     return text
+
+
+def _share(value: Any) -> float:
+    """Return a part of one: 0.3, or "30%"; a variable's number is text."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return read_share(float(value))
+    return read_share(value)
 
 
 def _positive(span: timedelta) -> timedelta:

@@ -129,13 +129,16 @@ def span_or_off(value: Any) -> str | bool:
 
 def share_or_off(value: Any) -> float | bool:
     """Read a share from 0 to 1 ("20%" too), or False / "off"."""
-    if value is False or value == "off":
-        return False
+    return False if value is False or value == "off" else share(value)
+
+
+def share(value: Any) -> float:
+    """Read a share from 0 to 1 ("20%" too)."""
     percent = _PERCENT.fullmatch(value) if isinstance(value, str) else None
-    share = float(percent[1]) / 100 if percent else value
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+    found = float(percent[1]) / 100 if percent else value
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found <= 1:
         raise OptionError(f"{value!r} is not a share", hint='Write "20%" or 0.2.')
-    return float(share)
+    return float(found)
 
 
 def whole_or_off(value: Any) -> int | bool:

@@ -83,7 +83,7 @@ class FactsReader:
         """Return the facts at an instant. What is known of incidents is the caller's; `window` is that of the fail rate."""
         sessions = status.sessions(self._reader, limit=10_000)
         cap = max([_LEAST_COUNTED, *(_backlog_of(one) for one in self._written.values())]) + 1
-        rows = reads.watched(self._reader, now_at, counted_from=now_at - window // timedelta(milliseconds=1), cap=cap)
+        rows = reads.watched(self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap)
         ends = self._read_ends([one.name for one in rows.automations if one.retired_at is None], now_at)
         automations = self._watched(rows, ends, sessions, now_at)
         return Facts(
@@ -136,7 +136,7 @@ class FactsReader:
                 cadences=tuple(cadences.get(one.name, ())),
                 succeeded_at=_succeeded_at(rows.succeeded_in.get(one.name), ends.get(one.name, ()), now_at),
                 ends=ends.get(one.name, ()),
-                recent=Recent(*rows.counted.get(one.name, ())),
+                recent=Recent(*rows.ended.get(one.name, (0, 0)), rows.started.get(one.name, 0)),
                 running_since_at=rows.running.get(one.name),
                 waiting=waiting.get(one.name),
                 questions=tuple(questions.get(one.name, ())),
@@ -173,7 +173,7 @@ class FactsReader:
         return Cadence(
             name=row.name,
             schedule=schedule,
-            since_at=max(row.low_water_at, row.spec_at or 0),
+            since_at=row.low_water_at,
             next_slot_at=row.next_slot_at,
             unbegun_at=row.unbegun_at,
             unbegun_run=row.unbegun_run,

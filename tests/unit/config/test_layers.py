@@ -55,7 +55,7 @@ def test_unknown_key_that_is_like_none_lists_the_sections(refuse):
     """Where nothing is near, the reader gets a place to start."""
     assert refuse("[xyzzy]\nq = 1").endswith(
         "Sections: project, store, worker, up, web, hooks, secrets, databases, brokers, calendars, notify, defaults,"
-        " exec."
+        " exec, monitors."
     )
 
 

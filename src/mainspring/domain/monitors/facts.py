@@ -44,12 +44,11 @@ class End(Struct, frozen=True):
 
 
 class Recent(Struct, frozen=True):
-    """What was counted in the window that ends now."""
+    """What ended in the window that ends now, and what began in the last hour."""
 
-    started: int = 0
     succeeded: int = 0
     failed: int = 0
-    attention: int = 0
+    started: int = 0
 
 
 class Gaps(Struct, frozen=True, kw_only=True):

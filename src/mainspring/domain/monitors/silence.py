@@ -6,6 +6,7 @@ succeeded, has no schedule and states no `silence=` is expected by nobody.
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from mainspring.domain.cadence import Expected, overdue
@@ -15,6 +16,7 @@ from mainspring.domain.monitors.gaps import SHORTEST_WINDOW_MS
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.tuning import Length, Number, Tuning, ms
 from mainspring.domain.monitors.words import about
+from mainspring.domain.schedule import Schedule
 
 _TIMES_P99, _TIMES_LARGEST = 3, 2
 _NEVER = 2**63 - 1
@@ -64,7 +66,14 @@ def expected_of(one: Watched) -> Expected | None:
 def expectation(one: Watched) -> str:
     """Return what `silence=` or the schedules expect, in words."""
     silence = one.option("silence")
-    return f"within {silence}" if silence is not None else " or ".join(one.schedule.describe() for one in one.cadences)
+    return (
+        f"within {silence}" if silence is not None else " or ".join(_in_words(each.schedule) for each in one.cadences)
+    )
+
+
+@lru_cache(maxsize=65_536)  # a cron expression takes long to say, and every look asks
+def _in_words(schedule: Schedule) -> str:
+    return schedule.describe()
 
 
 def _planned(one: Watched, now_at: int) -> Judged:

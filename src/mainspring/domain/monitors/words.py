@@ -5,7 +5,7 @@ from typing import Any
 
 from mainspring.domain.duration import format_duration
 
-_PAIRS = ((86_400_000, 3_600_000), (3_600_000, 60_000), (60_000, 1_000))
+_PAIRS = ((86_400_000, 3_600_000), (3_600_000, 60_000), (10_000, 1_000))
 
 
 def about(ms: int) -> str:

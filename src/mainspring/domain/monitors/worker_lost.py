@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.monitors.facts import Facts, Process, Watched
+from mainspring.domain.monitors.facts import Facts, Process
 from mainspring.domain.monitors.judged import Judged, Monitor, loudest
 from mainspring.domain.monitors.tuning import Length, Tuning, ms
 from mainspring.domain.monitors.words import about
@@ -31,29 +31,34 @@ class WorkerLostTuning(Tuning, frozen=True, kw_only=True):
 def judge(facts: Facts, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judged]:
     """Judge each role that is needed, then each process of a role of which others are well."""
     severity = loudest(facts.expected(now_at))
-    for role, why in sorted(_needed(facts, now_at).items()):
+    for role, (why, since_at) in sorted(_needed(facts, now_at).items()):
         stands_for = _STANDS_FOR.get(role, frozenset({role.value}))
         those = [one for one in facts.processes if one.role in stands_for]
         alive = [one for one in those if _is_alive(one, tuning, now_at)]
-        yield _of_role(role, why, those, alive, facts, severity, tuning, now_at)
+        seen_at = max([since_at, *(one.beat_at for one in those), facts.last_seen.get(role.value, 0)])
+        yield _of_role(role, why, seen_at, those, alive, severity, tuning, now_at)
         if alive:
             yield from (
                 _of_process(one, severity, tuning, now_at) for one in those if one not in alive and not one.gone
             )
 
 
-def _needed(facts: Facts, now_at: int) -> dict[Role, str]:
-    found: dict[Role, str] = {}
+def _needed(facts: Facts, now_at: int) -> dict[Role, tuple[str, int]]:
+    """Return why each role is needed, and since when."""
+    found: dict[Role, tuple[str, int]] = {}
     for process in facts.processes:
         if process.role == _SUPERVISOR and not process.gone and not process.draining:
-            found |= {Role(post): f"pid {process.pid} of {process.host} keeps one" for post in process.posts}
-    for one in facts.expected(now_at):
-        if one.kind in COMMAND_KINDS:
-            continue
-        if one.cadences or one.listens or one.waiting is not None:
-            found.setdefault(Role.WORKER, f"{one.name} needs one")
+            why = f"pid {process.pid} of {process.host} keeps one"
+            found |= {Role(post): (why, process.opened_at) for post in process.posts}
+    needy = [
+        one
+        for one in facts.expected(now_at)
+        if one.kind not in COMMAND_KINDS and (one.cadences or one.listens or one.waiting)
+    ]
+    for one in sorted(needy, key=lambda one: one.announced_at):
+        found.setdefault(Role.WORKER, (f"{one.name} needs one", one.announced_at))
         if any(cadence.next_slot_at is not None for cadence in one.cadences):
-            found.setdefault(Role.SCHEDULER, f"{one.name} has a schedule")
+            found.setdefault(Role.SCHEDULER, (f"{one.name} has a schedule", one.announced_at))
     return found
 
 
@@ -64,17 +69,14 @@ def _is_alive(one: Process, tuning: WorkerLostTuning, now_at: int) -> bool:
 def _of_role(
     role: Role,
     why: str,
+    seen_at: int,
     those: list[Process],
     alive: list[Process],
-    facts: Facts,
     severity: Severity,
     tuning: WorkerLostTuning,
     now_at: int,
 ) -> Judged:
     subject = Subject("", IncidentKind.WORKER_LOST, role.value)
-    seen_at = max([*(one.beat_at for one in those), facts.last_seen.get(role.value, 0)], default=0)
-    # Where none was ever seen, since somebody needs one.
-    seen_at = seen_at or min((one.announced_at for one in facts.expected(now_at) if _needs(one)), default=now_at)
     figures: dict[str, Any] = {"role": role.value, "needed": why, "alive": len(alive), "seen_at": seen_at}
     figures["missing_ms"] = 0 if alive else now_at - seen_at
     figures["longest_ms"] = ms(tuning.missing)
@@ -92,10 +94,6 @@ def _of_role(
         cause=f"host:{blocked[0].host}" if blocked else None,
     )
     return Judged(subject, figures, finding)
-
-
-def _needs(one: Watched) -> bool:
-    return one.kind not in COMMAND_KINDS and bool(one.cadences or one.listens or one.waiting)
 
 
 def _of_process(one: Process, severity: Severity, tuning: WorkerLostTuning, now_at: int) -> Judged:

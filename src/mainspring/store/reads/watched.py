@@ -16,6 +16,7 @@ CAP = 100_000
 ACTS = 200_000
 """So many of the newest acts are looked at."""
 _QUESTIONS = 10_000
+_HOUR_MS = 3_600_000
 _BUCKET = "ms<=2^"
 
 
@@ -26,7 +27,6 @@ class PlannedView(msgspec.Struct, frozen=True):
     automation: str
     spec: bytes
     low_water_at: int
-    spec_at: int | None
     next_slot_at: int | None
     unbegun_at: int | None
     unbegun_run: str | None
@@ -59,8 +59,10 @@ class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
     pauses_ended: dict[str, int]
     succeeded_in: dict[str, int]
     """The minute of the last success, or its hour."""
-    counted: dict[str, tuple[int, int, int, int]]
-    """Started, succeeded, failed and needing attention since `counted_from`."""
+    ended: dict[str, tuple[int, int]]
+    """Succeeded and failed since `ended_from`."""
+    started: dict[str, int]
+    """Begun in the last hour."""
     running: dict[str, int]
     waiting: list[tuple[str, str, int, int]]
     """(automation, queue, number, since)."""
@@ -70,17 +72,19 @@ class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
     """(role, last beat, last end)."""
 
 
-def watched(reader: Reader, now_at: int, *, counted_from: int, cap: int) -> WatchedRows:
+def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int) -> WatchedRows:
     """Return what every look needs; waiting runs of one group are counted up to `cap`."""
     with reader.snapshot() as read:
-        counted = read("sum_rollups", (counted_from - counted_from % 60_000,))
+        ended = read("sum_rollups", (ended_from - ended_from % 60_000,))
+        hour = read("sum_rollups", (now_at - _HOUR_MS - now_at % 60_000,)) if ended_from != now_at - _HOUR_MS else ended
         return WatchedRows(
             automations=[AutomationView(*row) for row in read("list_automations", (None,))],
             schedules=[PlannedView(*row) for row in read("watch_schedules")],
             listeners=[ListenerView(*row) for row in read("watch_triggers")],
             pauses_ended=_pairs(read("watch_pauses", (now_at,))),
             succeeded_in=_pairs(read("watch_successes")),
-            counted={row[0]: (row[1], row[2], row[3], row[5]) for row in counted},
+            ended={row[0]: (row[2], row[3]) for row in ended},
+            started={row[0]: row[1] for row in hour},
             running=_pairs(read("watch_running")),
             waiting=[(row[0], row[1], row[2], row[3]) for row in read("watch_waiting", (now_at, cap)) if row[2]],
             questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],

@@ -1,0 +1,53 @@
+"""Too large a share of the runs fails."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.facts import Facts, Recent
+from tests.unit.domain.monitors.looking import T0, ends, found, look, watched
+
+RATE = IncidentKind.FAIL_RATE
+OPEN = frozenset({Subject("backup", RATE)})
+runs = st.lists(st.booleans(), max_size=30)
+
+
+def test_share_is_wrong_from_its_limit_on() -> None:
+    """Half of the last ends, five at least."""
+    assert found(RATE, watched(ends=ends(False, False, True, True, True)), T0) == []
+    (finding,) = found(RATE, watched(ends=ends(False, False, True, True, False, True)), T0)
+    assert finding.text == "50 % of the runs fail (3 of the last 6)"
+    assert look(RATE, watched(ends=ends(False, False, False, False)), T0) == []
+
+
+def test_window_counts_where_enough_ended_in_it() -> None:
+    """Twenty ends in the hour are judged without looking at single runs."""
+    one = watched(recent=Recent(succeeded=10, failed=10), ends=ends(*[True] * 20), tier=Severity.PAGE)
+    (finding,) = found(RATE, one, T0)
+    assert (finding.text, finding.severity) == ("50 % of the runs fail (10 in 1h)", Severity.NOTIFY)
+    assert found(RATE, watched(recent=Recent(succeeded=9, failed=10), ends=ends(*[True] * 20)), T0) == []
+
+
+def test_stated_share_takes_the_place_of_the_default() -> None:
+    """Another limit, or none."""
+    known = {"ends": ends(False, True, True, True, True)}
+    assert found(RATE, watched(options={"fail_rate": 0.2}, **known), T0) != []
+    assert look(RATE, watched(options={"fail_rate": False}, **known), T0) == []
+    assert look(RATE, watched(paused_at=1, **known), T0) == []
+
+
+@given(runs)
+def test_rate_does_not_flap_at_the_border(oks: list[bool]) -> None:
+    """Told once, it is well only below half of the limit; what is wrong anew is wrong for who was told, too."""
+    one = watched(ends=ends(*oks))
+    judged = look(RATE, Facts(automations=(one,), open=OPEN), T0)
+    share = judged[0].figures["failed_share"] if judged else None
+    assert share is None or (judged[0].finding is not None) is (share >= 0.25)
+    assert not found(RATE, one, T0) or judged[0].finding is not None
+
+
+@given(runs)
+def test_success_never_makes_the_rate_worse(oks: list[bool]) -> None:
+    """One more success brings no finding, once there are enough ends to judge."""
+    if len(oks) >= 5 and not found(RATE, watched(ends=ends(*oks)), T0):
+        assert not found(RATE, watched(ends=ends(True, *oks)), T0)

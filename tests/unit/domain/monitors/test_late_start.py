@@ -1,0 +1,63 @@
+"""A slot came and its run did not begin."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.schedule import jitter_of
+from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, found, look, watched
+
+LATE = IncidentKind.LATE_START
+DUE = cadence(every="1h", next_slot_at=T0 + HOUR)
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "grace"),
+    [
+        ({"every": "1h"}, {}, 15 * MINUTE),
+        ({"every": "1m"}, {}, MINUTE),
+        ({"cron": "0 1 * * *"}, {}, 30 * MINUTE),
+        ({"every": "1h"}, {"grace": "2m"}, 2 * MINUTE),
+        ({"every": "1h"}, {"grace": "0s"}, 0),
+    ],
+)
+def test_late_start_begins_at_its_instant(spec, options, grace) -> None:
+    """A quarter of the period, one minute at least and thirty at most; a stated grace counts as it is."""
+    one = watched(options=options, cadences=(cadence(next_slot_at=T0 + HOUR, **spec),))
+    assert found(LATE, one, T0 + HOUR + grace - 1) == []
+    (finding,) = found(LATE, one, T0 + HOUR + grace)
+    assert (finding.since_at, finding.facts["late_at"]) == (T0 + HOUR, T0 + HOUR + grace)
+    assert "no run was made for it" in finding.text
+
+
+def test_late_start_tells_the_run_that_nobody_takes() -> None:
+    """The slot was served, and the run waits."""
+    made = cadence(every="1h", next_slot_at=T0 + 2 * HOUR, unbegun_at=T0 + HOUR, unbegun_run="r_7")
+    (finding,) = found(LATE, watched(cadences=(made,)), T0 + 2 * HOUR)
+    assert finding.hint == "mainspring explain r_7"
+    assert "r_7 was made and nobody takes it" in finding.text
+
+
+def test_jitter_puts_the_start_off() -> None:
+    """A start that is spread is late only after its own time."""
+    one = watched(options={"jitter": "40m"}, cadences=(DUE,))
+    put_off = jitter_of("backup", T0 + HOUR, parse_duration("40m"))
+    assert put_off > 0
+    assert found(LATE, one, T0 + HOUR + put_off + 15 * MINUTE - 1) == []
+    assert found(LATE, one, T0 + HOUR + put_off + 15 * MINUTE) != []
+
+
+def test_nothing_starts_late_that_nobody_starts() -> None:
+    """Cadences that others keep (exec) have no slot; what is paused starts nothing, and what was has its time."""
+    assert look(LATE, watched(cadences=(cadence(every="1h"),)), T0 + DAY) == []
+    assert look(LATE, watched(cadences=(DUE,), paused_at=T0), T0 + DAY) == []
+    assert found(LATE, watched(cadences=(DUE,), expected_from_at=T0 + DAY), T0 + DAY + 14 * MINUTE) == []
+
+
+@given(st.integers(0, 3 * DAY), st.integers(0, 3 * DAY))
+def test_late_start_is_monotone_in_time(first: int, more: int) -> None:
+    """Time alone starts nothing."""
+    one = watched(options={"jitter": "40m"}, cadences=(DUE,))
+    assert not found(LATE, one, T0 + first) or found(LATE, one, T0 + first + more)

@@ -1,0 +1,118 @@
+"""Processes, definitions and sources that are lost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.facts import Away, Facts, Process, Watched
+from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, SECOND, T0, cadence, found, look, watched
+
+LOST, DEFINITION, SOURCE = IncidentKind.WORKER_LOST, IncidentKind.DEFINITION_LOST, IncidentKind.SOURCE_AWAY
+NEEDY = watched(cadences=(cadence(every="1h", next_slot_at=T0 + 9 * DAY),), announced_at=T0, served=1)
+
+
+def process(role: str = "worker", beat_at: int = T0, **known: object) -> Process:
+    values = {"session": 1, "host": "box", "pid": 7, "opened_at": T0 - DAY, "serves": True}
+    return Process(**values | {"role": role, "beat_at": beat_at} | known)
+
+
+def facts(*processes: Process, one: Watched = NEEDY, **known: object) -> Facts:
+    return Facts(automations=(one,), processes=processes, **known)
+
+
+def roles(known: Facts, now_at: int) -> list[str]:
+    return [finding.subject.fingerprint for finding in found(LOST, known, now_at)]
+
+
+def test_missing_role_is_told_after_five_minutes() -> None:
+    """Since the last sign of life of any process of it, ended ones too."""
+    known = facts(process("scheduler", T0 + 6 * MINUTE), last_seen={"worker": T0 + MINUTE})
+    assert roles(known, T0 + 6 * MINUTE - 1) == []
+    assert roles(known, T0 + 6 * MINUTE) == ["worker"]
+    assert roles(facts(), T0 + 5 * MINUTE) == ["scheduler", "worker"]
+    assert roles(facts(process("app", T0 + HOUR)), T0 + HOUR) == []
+
+
+def test_nobody_is_missed_whom_nobody_needs() -> None:
+    """Without schedule, trigger or waiting run no worker is needed; wrapped commands never need one."""
+    for one in (watched(), watched(kind="exec", cadences=NEEDY.cadences), watched(listens=True, paused_at=1)):
+        assert look(LOST, facts(one=one), T0 + DAY) == []
+    assert roles(facts(one=watched(listens=True)), T0 + DAY) == ["worker"]
+
+
+def test_blocked_worker_is_one_finding() -> None:
+    """The only one that gives no sign is what is missing; beside others it is told by itself, and sooner."""
+    alone = facts(process(), process("scheduler", T0 + HOUR))
+    (finding,) = found(LOST, alone, T0 + HOUR)
+    assert finding.subject == Subject("", LOST, "worker")
+    assert "pid 7 of box is stopped or blocked" in finding.text
+    other = process(beat_at=T0 + HOUR, session=2, pid=8)
+    beside = facts(process(), other, process("scheduler", T0 + HOUR))
+    assert roles(beside, T0 + HOUR) == ["worker:1"]
+    assert roles(facts(process(beat_at=T0 + HOUR - 29 * SECOND), *beside.processes[1:]), T0 + HOUR) == []
+
+
+def test_dead_or_draining_is_not_alive() -> None:
+    """Its process is gone, or it takes nothing new."""
+    for known in ({"gone": True}, {"draining": True}):
+        alone = facts(process(beat_at=T0, **known), process("scheduler", T0 + HOUR))
+        assert roles(alone, T0 + HOUR) == ["worker"]
+
+
+def test_posts_of_a_supervisor_are_needed() -> None:
+    """What it keeps must be there, whatever automations need."""
+    known = facts(
+        process("supervisor", T0 + HOUR, posts=("web", "watcher")), process("watcher", T0 + HOUR), one=watched()
+    )
+    assert roles(known, T0 + HOUR) == ["web"]
+
+
+def test_loudness_is_that_of_the_loudest() -> None:
+    """A page-tier automation makes the loss of its worker a page."""
+    loud = watched(cadences=NEEDY.cadences, tier=Severity.PAGE)
+    assert {one.severity for one in found(LOST, facts(one=loud), T0 + DAY)} == {Severity.PAGE}
+
+
+@given(st.integers(0, DAY), st.integers(0, DAY))
+def test_loss_is_monotone_in_time(first: int, more: int) -> None:
+    """Nobody comes back by waiting."""
+    known = facts(process(), last_seen={"worker": T0})
+    assert set(roles(known, T0 + first)) <= set(roles(known, T0 + first + more))
+
+
+def test_definition_that_does_not_load_is_lost() -> None:
+    """The last line of the problem is its reason."""
+    one = watched(problem="Traceback\n  ...\nImportError: no module named x", announced_at=T0)
+    (finding,) = found(DEFINITION, facts(one=one), T0 + 1)
+    assert finding.text == "it fails to load: ImportError: no module named x"
+    assert "auto retire backup" in str(finding.hint)
+
+
+def test_definition_that_nobody_announces_is_lost() -> None:
+    """Five minutes after workers last came or went; without workers that is told elsewhere."""
+    gone = watched(cadences=NEEDY.cadences)
+    known = facts(process(beat_at=T0 + DAY), one=gone, last_ended={"worker": T0})
+    assert found(DEFINITION, known, T0 + 5 * MINUTE - 1) == []
+    assert len(found(DEFINITION, known, T0 + 5 * MINUTE)) == 1
+    assert look(DEFINITION, facts(one=gone), T0 + DAY)[0].unsure is not None
+    assert found(DEFINITION, facts(process(), one=NEEDY), T0 + DAY) == []
+    again = facts(
+        *known.processes, one=gone, last_ended={"worker": T0 + DAY}, open=frozenset({Subject("backup", DEFINITION)})
+    )
+    assert len(found(DEFINITION, again, T0 + DAY)) == 1
+
+
+@pytest.mark.parametrize("one", [watched(), watched(kind="exec", cadences=NEEDY.cadences)])
+def test_definition_that_nobody_waits_for_is_not_lost(one: Watched) -> None:
+    """What was tried once by hand, and what wraps a command, is announced by no worker."""
+    assert found(DEFINITION, facts(process(), one=one), T0 + DAY) == []
+
+
+def test_source_is_away_after_five_minutes() -> None:
+    """With the reason, and the broker as what it shares with others."""
+    one = watched(away=(Away("backup/queue", "box", T0, "refused", "nats://mq"),), tier=Severity.PAGE)
+    assert found(SOURCE, one, T0 + 5 * MINUTE - 1) == []
+    (finding,) = found(SOURCE, one, T0 + 5 * MINUTE)
+    assert finding.text == "backup/queue has not reached its source for 5m: refused"
+    assert (finding.cause, finding.severity) == ("source:nats://mq", Severity.NOTIFY)

@@ -1,0 +1,169 @@
+"""Silence: by what is stated, by schedules, by what was learned."""
+
+from itertools import accumulate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.cron import zone_of
+from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.monitors.facts import Gaps
+from mainspring.domain.monitors.gaps import class_of, gaps_of
+from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, found, gaps, look, watched
+
+SILENCE = IncidentKind.SILENCE
+HOURLY = cadence(every="1h")
+spans = st.integers(0, 60 * DAY)
+learned = st.builds(
+    gaps,
+    successes=st.integers(1, 100),
+    over_ms=st.integers(0, 28 * DAY),
+    p99_ms=st.integers(1, 50).map(lambda hours: hours * HOUR),
+    largest_ms=st.integers(1, 100).map(lambda hours: hours * HOUR),
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "cadences", "late"),
+    [
+        ({}, (HOURLY,), 2 * HOUR),
+        ({"grace": "5m"}, (HOURLY,), HOUR + 5 * MINUTE),
+        ({"silence": "3h"}, (HOURLY,), 3 * HOUR),
+        ({"silence": "3h"}, (), 3 * HOUR),
+        ({"jitter": "10m"}, (HOURLY,), 2 * HOUR + 10 * MINUTE),
+        ({}, (cadence(cron="0 3 * * *"),), 9 * HOUR),
+        ({}, (cadence(cron="0 3 * * *"), HOURLY), 2 * HOUR),
+    ],
+)
+def test_silence_begins_at_its_instant(options, cadences, late) -> None:
+    """Hourly alerts at two hours, daily after six hours of grace; what is stated takes the place of that."""
+    one = watched(options=options, cadences=cadences, succeeded_at=T0)
+    assert found(SILENCE, one, T0 + late - 1) == []
+    (finding,) = found(SILENCE, one, T0 + late)
+    assert finding.facts["late_at"] == T0 + late
+    assert finding.severity is Severity.NOTIFY
+
+
+def test_silence_says_what_was_expected() -> None:
+    """The line is made for a lock screen, and the tier is that of the automation."""
+    one = watched(cadences=(cadence(cron="0 3 * * *", tz="Europe/Berlin"),), succeeded_at=T0, tier=Severity.PAGE)
+    (finding,) = found(SILENCE, one, T0 + 26 * HOUR)
+    assert finding.text == "no success for 1d2h (expected At 03:00 every day (Europe/Berlin))"
+    assert finding.severity is Severity.PAGE
+    assert "no success yet" in found(SILENCE, watched(cadences=(HOURLY,)), T0 + 2 * HOUR)[0].text
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"paused_at": T0},
+        {"paused_at": T0, "paused_until": T0 + 99 * DAY},
+        {"retired_at": T0},
+        {"options": {"silence": False}},
+        {"cadences": ()},
+    ],
+)
+def test_silence_is_never_wrong_where_nobody_expects(known) -> None:
+    """Paused, retired, switched off, or without any cadence."""
+    one = watched(**{"cadences": (HOURLY,)} | known)
+    assert found(SILENCE, one, T0 + 50 * DAY) == []
+
+
+def test_pause_that_ended_begins_the_expecting_anew() -> None:
+    """Who was paused for days is not silent the moment that it is resumed."""
+    one = watched(cadences=(HOURLY,), succeeded_at=T0, expected_from_at=T0 + 3 * DAY)
+    assert found(SILENCE, one, T0 + 3 * DAY + 2 * HOUR - 1) == []
+    assert found(SILENCE, one, T0 + 3 * DAY + 2 * HOUR) != []
+    over = watched(cadences=(HOURLY,), succeeded_at=T0, paused_at=T0, paused_until=T0 + DAY)
+    assert found(SILENCE, over, T0 + DAY) != []
+
+
+@given(spans, spans, learned)
+def test_silence_is_monotone_in_time(first: int, more: int, known: Gaps) -> None:
+    """Once silent it stays so until a success, whatever it was judged by."""
+    for one in (watched(cadences=(HOURLY,)), watched(succeeded_at=T0, gaps=known)):
+        if found(SILENCE, one, T0 + first):
+            assert found(SILENCE, one, T0 + first + more)
+
+
+@given(spans, spans)
+def test_success_never_makes_a_schedule_silent(success: int, more: int) -> None:
+    """A later success never brings a finding that an earlier one did not."""
+    now_at = T0 + success + more
+    if not found(SILENCE, watched(cadences=(HOURLY,), succeeded_at=T0), now_at):
+        assert not found(SILENCE, watched(cadences=(HOURLY,), succeeded_at=T0 + success), now_at)
+
+
+@given(learned)
+def test_learned_silence_begins_at_its_instant(known: Gaps) -> None:
+    """Not a millisecond before late_at, from then on always; never for a gap that was seen before."""
+    one = watched(succeeded_at=T0, gaps=known)
+    late_at = look(SILENCE, one, T0)[0].figures["late_at"]
+    assert found(SILENCE, one, late_at - 1) == []
+    assert found(SILENCE, one, T0 + known.largest_ms + HOUR - 1) == []
+    assert bool(found(SILENCE, one, late_at)) is (known.successes > 1)
+
+
+def test_learned_window_is_the_larger_of_both() -> None:
+    """Three times the 99th percentile, twice the largest gap, three hours at least."""
+    for p99, largest, window in ((2, 2, 6), (1, 10, 20), (1, 1, 3)):
+        one = watched(succeeded_at=T0, gaps=gaps(p99_ms=p99 * HOUR, largest_ms=largest * HOUR))
+        assert look(SILENCE, one, T0)[0].figures["window_ms"] == window * HOUR
+    (finding,) = found(SILENCE, one, T0 + 4 * HOUR)
+    assert (finding.text, finding.severity) == ("no success for 4h (usually within 3h)", Severity.NOTIFY)
+
+
+@pytest.mark.parametrize(("successes", "days"), [(19, 9), (30, 6)])
+def test_learning_tells_in_the_digest(successes: int, days: int) -> None:
+    """Before 20 successes and 7 days a silence of 48 hours is told quietly."""
+    one = watched(succeeded_at=T0, gaps=gaps(successes, days * DAY), tier=Severity.PAGE)
+    assert found(SILENCE, one, T0 + 48 * HOUR - 1) == []
+    (finding,) = found(SILENCE, one, T0 + 48 * HOUR)
+    assert (finding.severity, finding.facts["learning"]) == (Severity.DIGEST, True)
+
+
+def test_one_success_is_no_cadence() -> None:
+    """What ran once is expected by nobody."""
+    assert found(SILENCE, watched(succeeded_at=T0, gaps=gaps(1, 0)), T0 + 300 * DAY) == []
+
+
+def test_unread_history_makes_unsure() -> None:
+    """Neither wrong nor well; a short gap is well whatever history tells."""
+    assert look(SILENCE, watched(succeeded_at=T0), T0 + 3 * HOUR)[0].unsure is not None
+    assert look(SILENCE, watched(succeeded_at=T0), T0 + 3 * HOUR - 1)[0].unsure is None
+
+
+def test_gaps_are_classed_by_the_clock_of_the_zone() -> None:
+    """Working days and weekends, in quarters of the local day."""
+    berlin = zone_of("Europe/Berlin")
+    assert class_of(T0 + 5 * HOUR, berlin) == "working days, morning"
+    assert class_of(T0 + 5 * HOUR, zone_of("UTC")) == "working days, night"
+    assert class_of(T0 + 5 * DAY, berlin) == "weekends, night"
+
+
+def test_class_of_the_present_gap_counts() -> None:
+    """Of the afternoons one gap in fifty is a night; what has few gaps is judged by those of all hours."""
+    hours = [(T0 + day * DAY + hour * HOUR, 6) for day in range(5) for hour in range(8, 18)]
+    known = gaps_of(hours, "UTC")
+    assert (known.class_name, known.class_gaps) == ("working days, afternoon", 179)
+    assert (known.successes, known.over_ms) == (300, 4 * DAY + 9 * HOUR)
+    assert (known.p99_ms, known.largest_ms) == (15 * HOUR, 15 * HOUR)
+    assert gaps_of(hours[:-3], "UTC").p99_ms == 15 * HOUR
+    assert gaps_of(hours[:14], "UTC").class_name == "working days, morning"
+    assert gaps_of(hours[:14], "UTC").p99_ms == HOUR
+    assert gaps_of(hours[:3], "UTC") == gaps(18, 2 * HOUR, HOUR, HOUR)
+
+
+@given(st.lists(st.tuples(st.integers(1, 200), st.integers(1, 5)), min_size=1, max_size=60))
+def test_gaps_count_every_success_once(steps: list[tuple[int, int]]) -> None:
+    """As many gaps as successes less one; the largest is one that was there, the percentile no larger."""
+    hours = list(
+        zip(accumulate((step * HOUR for step, _ in steps), initial=T0), [*(n for _, n in steps), 1], strict=False)
+    )
+    known = gaps_of(hours, "Europe/Berlin")
+    successes = sum(n for _, n in hours)
+    assert known.successes == successes
+    assert known.class_gaps <= successes - 1
+    assert known.largest_ms == max([step * HOUR for step, _ in steps], default=0)
+    assert known.p99_ms <= known.largest_ms

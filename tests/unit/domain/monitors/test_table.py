@@ -1,0 +1,62 @@
+"""The table of monitors, and a round of them."""
+
+from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.facts import Facts, Fault, HeldLock, Queue
+from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.monitors.silence import SilenceTuning
+from mainspring.domain.monitors.table import DEFAULTS, MONITORS, judge_all
+from mainspring.domain.monitors.words import about, figure
+from tests.unit.domain.monitors.looking import DAY, HOUR, T0, cadence, watched
+
+WRONG = Facts(automations=(watched(cadences=(cadence(every="1h"),)),), locks=(HeldLock("db", "x", T0, live=False),))
+
+
+def test_every_monitor_is_of_the_kind_under_which_it_stands() -> None:
+    """And says what is wrong, and how that follows."""
+    for kind, monitor in MONITORS.items():
+        assert monitor.kind is kind
+        assert monitor.line.endswith(".")
+        assert monitor.rule.startswith("W")
+
+
+def test_round_lets_all_judge_that_are_on() -> None:
+    """One that is off finds nothing and judges nothing."""
+    kinds = {one.subject.kind for one in judge_all(WRONG, DEFAULTS, T0 + DAY).findings}
+    assert kinds >= {IncidentKind.SILENCE, IncidentKind.LOCK_HELD}
+    quiet = judge_all(WRONG, {**DEFAULTS, IncidentKind.SILENCE: SilenceTuning(on=False)}, T0 + DAY)
+    assert IncidentKind.SILENCE not in {one.subject.kind for one in quiet.findings}
+    assert IncidentKind.SILENCE not in quiet.judged
+    assert quiet.judged[IncidentKind.LOCK_HELD] == 1
+
+
+def test_round_tells_who_is_unsure() -> None:
+    """So that nothing is resolved that was not judged."""
+    facts = Facts(automations=(watched(succeeded_at=T0),))
+    assert Subject("backup", IncidentKind.SILENCE) in judge_all(facts, DEFAULTS, T0 + DAY).unsure
+
+
+def test_nothing_is_wrong_where_nobody_expects_anything() -> None:
+    """An automation that is retired, or paused for now, with everything wrong that there is."""
+    fault = Fault(run="r", automation="x", fingerprint="", state="cancelled", reason="", at=T0, text="")
+    for known in ({"retired_at": T0}, {"paused_at": T0 + 9 * DAY}):
+        one = watched(cadences=(cadence(every="1h", next_slot_at=T0),), problem="x", running_since_at=T0, **known)
+        facts = Facts(automations=(one,), faults=(fault,), queues=(Queue(name="q"),))
+        assert judge_all(facts, DEFAULTS, T0 + 10 * DAY).findings == ()
+
+
+def test_judged_figures_are_the_facts_of_the_finding() -> None:
+    """What is told of an incident is what it was judged by."""
+    for monitor in MONITORS.values():
+        for one in monitor.judge(WRONG, monitor.tuning, T0 + DAY):
+            assert isinstance(one, Judged)
+            assert one.finding is None or (one.finding.facts == one.figures and one.finding.subject == one.subject)
+            assert one.finding is None or one.finding.since_at <= T0 + DAY
+            assert one.finding is None or one.finding.severity in Severity
+
+
+def test_figures_read_by_the_unit_of_their_name() -> None:
+    """Spans in two units, shares in percent, everything else as it is."""
+    assert (about(26 * HOUR + 59_999), about(850), about(61_500)) == ("1d2h", "850ms", "1m1s")
+    assert (figure("x_ms", 90_000), figure("x_share", 0.256), figure("x", 3), figure("x_at", None)) == (
+        *("1m30s", "26 %", "3", "-"),
+    )
