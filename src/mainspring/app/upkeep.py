@@ -29,13 +29,14 @@ _ROUNDS_FOR_SUPERVISOR = 3
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long finished runs and events are kept."""
+    """How long finished runs, events, figures and lines of log are kept."""
 
     succeeded: timedelta = timedelta(days=30)
     failed: timedelta = timedelta(days=180)
     cancelled: timedelta = timedelta(days=30)
     events: timedelta = timedelta(days=7)
     rollups: timedelta = timedelta(days=400)
+    logs: timedelta = timedelta(days=14)
 
     def prune(self, now: int) -> Prune:
         """Return the command that deletes what is past it."""
@@ -49,6 +50,7 @@ class Retention:
             before(self.cancelled),
             before(self.events),
             before(self.rollups),
+            logs_before=before(self.logs),
         )
 
 

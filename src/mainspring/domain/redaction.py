@@ -23,6 +23,7 @@ MASK = "***"
 SHORTEST = 6
 """Characters of the shortest value that is hidden."""
 _MOST_LINES = 100
+_MOST_KEY_LINES = 200
 _LONGEST_OVERLAP = 4096
 _SURE_OVERLAP = 4
 """So many characters at the end of a text are taken for the beginning of a secret, where nothing follows that could tell."""
@@ -128,8 +129,8 @@ class LineRedactor:
 
     def __init__(self) -> None:
         self._held = ""
-        self._in_key = False
-        """Inside of a private key, of which only the last line tells the end."""
+        self._key_lines = 0
+        """How many lines a private key may still have that was begun; only its last line tells its end."""
 
     def feed(self, redactor: Redactor, line: str) -> list[str]:
         """Take the next line; return those that can be shown now. Lines over which a value went become one."""
@@ -162,11 +163,12 @@ class LineRedactor:
         """Leave out the lines of a private key that was printed line by line; its first one was redacted to the end."""
         shown = []
         for line in lines:
-            if not self._in_key:
-                shown.append(line)
-                self._in_key = line.endswith(f"PRIVATE KEY-----{MASK}")
-            elif "-----END" in line:
-                self._in_key = False
+            if self._key_lines:
+                self._key_lines = 0 if "-----END" in line else self._key_lines - 1
+                continue
+            shown.append(line)
+            if line.endswith(f"PRIVATE KEY-----{MASK}"):
+                self._key_lines = _MOST_KEY_LINES
         return shown
 
 

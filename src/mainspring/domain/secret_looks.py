@@ -17,7 +17,7 @@ KEY = re.compile(rf"(?i)(?:{_NAME}|authorization|\bcookie)\w{{0,20}}\Z")
 
 _Found = str | Callable[[re.Match[str]], str]
 _HEADER = re.compile(
-    r"(?i)\b((?:proxy-)?authorization|x-api-key|x-auth-token|set-cookie|cookie)(\\?[\"']?\s{0,3}[:=,]\s{0,3}b?\\?[\"']?)"
+    r"(?i)\b((?:proxy-)?authorization|x-api-key|x-auth-token|set-cookie|cookie)(\\?[\"']?\s{0,3}[:=,]\s{0,3}(?-i:b(?=[\"']))?\\?[\"']?)"
     r"(?:(bearer|basic|digest|token|negotiate|apikey|splunk|aws4-hmac-sha256)[ ]{1,3})?[^\r\n\"'\\]{1,4096}"
 )
 _SCHEME = re.compile(r"(?i)\b(bearer|basic)([ ]{1,3})[A-Za-z0-9+/._~=-]{12,4096}")
@@ -29,13 +29,13 @@ _SAID = re.compile(rf"(?i)\b(pass(?:word|wd|phrase)|pwd|api[_-]?key)(:[ ]{{1,3}}
 _FLAG = re.compile(rf"(?i)(--[a-z-]{{0,20}}{_NAME}[ ])(?!-)[^\s\"'\\]{{1,4096}}")
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s/?#\"':@\\]{0,256}:)?[^\s/?#\"'\\]{1,1024}@")
 _AWS = re.compile(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b")
-_JWT = re.compile(r"\beyJ[\w-]{8,8192}\.eyJ[\w-]{8,8192}(?:\.[\w-]{0,8192})?")
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,8192}\.eyJ[\w-]{8,8192}(?:\.[\w-]{0,8192})?")
 _SLACK_HOOK = re.compile(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[A-Za-z0-9/_-]{8,200}")
 _PREFIXES = (
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-"),
     *("xoxa-", "xoxb-", "xoxe-", "xoxp-", "xoxr-", "xoxs-", "xapp-"),
     *("sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_", "sk-", "AIza", "ya29.", "npm_", "pypi-", "dop_v1_", "doo_v1_"),
-    *("SG.", "hf_", "AGE-SECRET-KEY-", "hvs.", "shpat_", "lin_api_", "dckr_pat_", "pat-", "sq0atp-", "EAACEdEose0cBA"),
+    *("SG.", "hf_", "AGE-SECRET-KEY-", "hvs.", "shpat_", "lin_api_", "dckr_pat_", "sq0atp-", "EAACEdEose0cBA"),
 )
 _PREFIXED = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(map(re.escape, _PREFIXES))})[A-Za-z0-9+/=._-]{{16,4096}}")
 _KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
@@ -60,7 +60,10 @@ def _userinfo(match: re.Match[str]) -> str:
 
 
 _LONGEST_USER = 20
-_NAMES = ("pass", "pwd", "secret", "token", "key", "credential")
+_NAMES = (
+    *("passw", "passp", "pwd", "secret", "token", "credential", "access"),
+    *("apikey", "api_key", "api-key", "privatekey", "private_key", "private-key", "authkey", "auth_key", "auth-key"),
+)
 _LOOKS: tuple[tuple[tuple[str, ...], re.Pattern[str], _Found], ...] = (
     (("authorization", "x-api-key", "x-auth-token", "cookie"), _HEADER, _header),
     (("bearer ", "basic "), _SCHEME, rf"\1\2{_MASK}"),
@@ -68,7 +71,7 @@ _LOOKS: tuple[tuple[tuple[str, ...], re.Pattern[str], _Found], ...] = (
     (_NAMES, _QUOTED, rf"\1\2{_MASK}"),
     (_NAMES, _SAID, rf"\1\2{_MASK}"),
     (("--",), _FLAG, rf"\1{_MASK}"),
-    (("://",), _USERINFO, _userinfo),
+    (("@",), _USERINFO, _userinfo),
     (("akia", "asia", "abia", "acca"), _AWS, _MASK),
     (("eyj",), _JWT, _MASK),
     (("hooks.slack.com/",), _SLACK_HOOK, rf"\1{_MASK}"),

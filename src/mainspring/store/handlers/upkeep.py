@@ -18,7 +18,7 @@ FOLD_AFTER_MS = 48 * _HOUR_MS
 KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
 """A key of what arrived counts once for so long at least, whatever the retention of events."""
 
-_OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "runs")
+_OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "logs", "runs")
 
 
 def prune(tx: Transaction, command: Prune) -> Numbered:
@@ -40,6 +40,8 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     if command.events_before is not None:
         _prune_events(tx, command.events_before, command.limit)
         _prune_deliveries(tx, command.events_before, command.limit)
+    if command.logs_before is not None:
+        tx.change("prune_old_logs", (command.logs_before, command.limit))
     if command.rollups_before is not None:
         tx.change("prune_rollups", (command.rollups_before,))
         tx.change("prune_rollup_details", (command.rollups_before,))
