@@ -41,9 +41,7 @@ def leaks(text: str, secret: str = CANARY) -> list[str]:
     flat = text.replace("\r", "").replace("\n", "")
     flat = " ".join(flat.split()) if "\n" in text else flat
     return [
-        name
-        for name, form in encodings(secret).items()
-        if form in text or _inner(form) in text or _inner(form) in flat
+        name for name, form in encodings(secret).items() if form in text or _inner(form) in text or _inner(form) in flat
     ]
 
 

@@ -40,6 +40,8 @@ class Level(StrEnum):
         return next((level for level in reversed(Level) if number >= _NUMBERS[level]), Level.DEBUG)
 
 
+OF_STREAM = {"stdout": Level.INFO, "stderr": Level.WARNING}
+"""The level of what is printed."""
 _NUMBERS = {Level.DEBUG: 10, Level.INFO: 20, Level.WARNING: 30, Level.ERROR: 40}
 
 
@@ -71,24 +73,27 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fields: dict[str, Any] = {}
 
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
+"""A line as JSON, without its `time`."""
 
 
 def written(line: LogLine) -> bytes:
     """Return a line as one JSON object, without a line end, of at most `LONGEST` bytes."""
-    data = _encode(replace(line, time=iso_of(line.at)))
+    data = encode(replace(line, time=iso_of(line.at)))
     room = LONGEST
     while len(data) > LONGEST and room > 1:  # a character takes four bytes at most
         room //= 2
-        data = _encode(replace(line, time=iso_of(line.at), text=_cut(line.text, room), fields=_LEFT_OUT if line.fields else {}))
+        data = encode(
+            replace(line, time=iso_of(line.at), text=_cut(line.text, room), fields=_LEFT_OUT if line.fields else {})
+        )
     return data
 
 
 def bounded(line: LogLine) -> LogLine:
     """Return a line that is written in at most `LONGEST` bytes; one that is short enough is returned as it is."""
-    if len(line.text) * 4 + len(line.fields) * _LONGEST_FIELD * 8 < LONGEST // 2:
+    if not line.fields and len(line.text) < LONGEST // 8:
         return line
-    return msgspec.json.decode(written(line), type=LogLine)
+    return replace(msgspec.json.decode(written(line), type=LogLine), time="")
 
 
 def plain_fields(fields: dict[str, Any]) -> dict[str, Any]:

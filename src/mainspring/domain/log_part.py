@@ -1,10 +1,11 @@
 """Lines as they are kept: parts of one attempt's lines, compressed; and how many lines of a run are kept.
 
 A part's number is that of its first line among all lines of the run, from 1. A gap between the numbers is what was lost or dropped: readers say so.
-Invariant: reading never fails on what `Part.packed` wrote, and holds at most `LARGEST` bytes of a damaged one in memory.
+Invariant: reading a damaged part fails with one kind of error, and holds at most `LARGEST` bytes of it in memory.
 """
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,16 +14,15 @@ from msgspec.structs import replace
 from mainspring.domain.log_line import LogLine
 
 PART_BYTES = 64 * 1024
-"""Written bytes after which a part is closed."""
+"""Stored bytes of lines after which a part is closed."""
 LARGEST = 16 * 1024 * 1024
 MOST_LINES = 10_000
 MOST_BYTES = 4 * 1024 * 1024
-"""Of one run: lines, and their written bytes."""
+"""Of one run: lines, and their bytes before they are compressed."""
 KEPT_LINES = 1_000
 """So many of the first lines of a run are never dropped, as long as they take no more than a quarter of its bytes."""
 
-_KNOWN: dict[str, Any] = {"run": "", "workflow": "", "attempt": 0, "environment": ""}
-_encode = msgspec.json.Encoder().encode
+_FASTEST = 1
 _decode = msgspec.json.Decoder(LogLine).decode
 
 
@@ -35,26 +35,25 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     last_at: int
     lines: int
     size: int
-    """Their written bytes."""
+    """Bytes of the lines before they are compressed."""
     body: bytes
     """Packed, and sealed once it is on its way to the store."""
     skipped: int = 0
 
 
-def packed(lines: list[LogLine]) -> bytes:
-    """Return lines of one attempt in few bytes."""
-    return zlib.compress(b"\n".join(_encode(replace(line, **_KNOWN)) for line in lines), 1)
+def packed(lines: Sequence[bytes]) -> bytes:
+    """Return encoded lines in few bytes."""
+    return zlib.compress(b"\n".join(lines), _FASTEST)
 
 
 def unpacked(data: bytes, **known: Any) -> list[LogLine]:
-    """Return the lines again; `known` = the run, workflow, attempt and environment, which the part's row tells.
+    """Return the lines again; `known` = the fields that the part's row tells of all of them.
 
     Raises:
         ValueError: the data is damaged.
     """
-    unpacking = zlib.decompressobj()
     try:
-        text = unpacking.decompress(data, LARGEST)
+        text = zlib.decompressobj().decompress(data, LARGEST)
         return [replace(_decode(line), **known) for line in text.split(b"\n") if line]
     except (zlib.error, msgspec.MsgspecError) as error:
         raise ValueError(f"lines of log cannot be read: {error}") from error
@@ -62,4 +61,5 @@ def unpacked(data: bytes, **known: Any) -> list[LogLine]:
 
 def dropped_text(count: int) -> str:
     """Return what stands where lines are missing."""
-    return f"--- {count:,} {'line is' if count == 1 else 'lines are'} not kept: more was written than a run may keep, or the store was away ---"
+    what = "1 line is" if count == 1 else f"{count:,} lines are"
+    return f"--- {what} missing here: more was written than a run may keep, or the store was away ---"

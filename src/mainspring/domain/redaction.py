@@ -178,7 +178,12 @@ def forms_of(value: str) -> set[str]:
     percent, plus = quote(raw, safe=""), quote_plus(raw)
     written = json.dumps(value)[1:-1]
     forms = {value, escape(value), percent, plus, quote(raw), quote(percent, safe=""), _low(percent), _low(plus)}
-    forms |= {written, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(written)[1:-1], written.replace("/", r"\/")}
+    forms |= {
+        written,
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        json.dumps(written)[1:-1],
+        written.replace("/", r"\/"),
+    }
     forms |= {repr(value)[1:-1], html.escape(value), raw.hex(), raw.hex().upper()}
     for before, reached in _ALIGNMENTS:
         whole = (before + len(raw)) * 8 // 6  # the last character that the value alone decides

@@ -34,7 +34,20 @@ _SLACK_HOOK = re.compile(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[
 _PREFIXES = (
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-"),
     *("xoxa-", "xoxb-", "xoxe-", "xoxp-", "xoxr-", "xoxs-", "xapp-"),
-    *("sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_", "sk-", "AIza", "ya29.", "npm_", "pypi-", "dop_v1_", "doo_v1_"),
+    *(
+        "sk_live_",
+        "sk_test_",
+        "rk_live_",
+        "rk_test_",
+        "whsec_",
+        "sk-",
+        "AIza",
+        "ya29.",
+        "npm_",
+        "pypi-",
+        "dop_v1_",
+        "doo_v1_",
+    ),
     *("SG.", "hf_", "AGE-SECRET-KEY-", "hvs.", "shpat_", "lin_api_", "dckr_pat_", "sq0atp-", "EAACEdEose0cBA"),
 )
 _PREFIXED = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(map(re.escape, _PREFIXES))})[A-Za-z0-9+/=._-]{{16,4096}}")

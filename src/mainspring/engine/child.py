@@ -9,6 +9,7 @@ to print or encode can keep that Ended back.
 import contextlib
 import contextvars
 import faulthandler
+import logging
 import os
 import resource
 import socket
@@ -32,6 +33,7 @@ from mainspring.domain.text import escape
 from mainspring.engine import attempt_end, frames
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.capture import capture_in_child
 from mainspring.engine.child_link import Link
 from mainspring.engine.isolation import PROCESS, load_callable
 from mainspring.engine.parentage import die_with
@@ -198,6 +200,7 @@ def main() -> None:
     os.set_inheritable(descriptor, False)
     sys.argv[1:] = []
     _prepare_output()
+    capture_in_child(logging.INFO)
     faulthandler.enable()  # where a library written in C failed becomes log lines
     link = Link(socket.socket(fileno=descriptor))
     server = _Server(link, _greet(link))

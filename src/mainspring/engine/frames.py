@@ -75,11 +75,12 @@ class Began(msgspec.Struct, tag="began"):
 
 
 class Logged(msgspec.Struct, tag="logged"):
-    """One line of `ms.log`."""
+    """One line of `ms.log`, or of a logger."""
 
     level: str
     text: str
     fields: dict[str, Any]
+    logger: str = ""
 
 
 class Progressed(msgspec.Struct, tag="progressed"):

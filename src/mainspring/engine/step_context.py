@@ -88,6 +88,7 @@ class StepContext:
         "key",
         "name",
         "payload_max",
+        "printed",
         "recorded",
         "recorded_bytes",
         "run_id",
@@ -118,6 +119,8 @@ class StepContext:
         self.slot_at = slot_at
         self.saved = saved
         self.payload_max = payload_max
+        self.printed: dict[tuple[str, bool], str] = {}
+        """The line that has no end yet, of each stream and whether it was written there as well."""
         self.recorded: list[Outgoing] = []
         self.recorded_bytes = 0
         """What this attempt has recorded to be sent, and its size."""

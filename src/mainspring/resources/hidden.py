@@ -5,10 +5,12 @@ once stays hidden until the process ends, also a value that was replaced meanwhi
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mainspring.domain.redaction import SHORTEST, Redactor
 
+PREFIX = "MAINSPRING_SECRET_"
+"""Variables of the environment whose names begin so hold secrets."""
 _MOST = 1_000
 """Values; a secret that changes more often than that is none that is worth hiding for ever."""
 
@@ -30,6 +32,10 @@ class Hidden:
             for value in list(self._values)[:-_MOST]:
                 del self._values[value]
             self.redactor = Redactor(self._values)
+
+    def add_variables(self, env: Mapping[str, str]) -> None:
+        """Hide the values of an environment's secrets."""
+        self.add([value.strip() for name, value in env.items() if name.startswith(PREFIX)])
 
     def redact(self, text: str) -> str:
         """Return a text without secrets."""

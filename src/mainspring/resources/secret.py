@@ -12,9 +12,8 @@ from pathlib import Path
 
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.verifier import SECRET_NAME
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.hidden import HIDDEN, PREFIX
 
-PREFIX = "MAINSPRING_SECRET_"
 _BY_OTHERS = 0o027
 _LARGEST = 64 * 1024
 _Stamp = tuple[int, int, int, int, int]
@@ -32,7 +31,7 @@ class Secrets:
         self._folder = folder
         self._env = env
         self._read: dict[str, tuple[_Stamp, str]] = {}
-        HIDDEN.add([value.strip() for variable, value in env.items() if variable.startswith(PREFIX)])
+        HIDDEN.add_variables(env)
 
     def __repr__(self) -> str:
         return f"<Secrets {self._folder or 'of the environment'}>"

@@ -40,7 +40,9 @@ def test_line_redactor_leaves_no_secret_that_is_split_over_writes(
     cuts = sorted(data.draw(st.sets(st.integers(1, len(secret) - 1), min_size=1, max_size=3)))
     pieces = [secret[a:b] for a, b in zip([0, *cuts], [*cuts, len(secret)], strict=True)]
     lines, redactor = LineRedactor(), Redactor([secret])
-    shown = [out for line in (before + pieces[0], *pieces[1:-1], pieces[-1] + after) for out in lines.feed(redactor, line)]
+    shown = [
+        out for line in (before + pieces[0], *pieces[1:-1], pieces[-1] + after) for out in lines.feed(redactor, line)
+    ]
     shown += lines.end(redactor)
     assert secret not in "".join(shown).replace(MASK, "\0")
 
@@ -150,7 +152,9 @@ def test_redactor_hides_data_by_the_name_it_stands_under() -> None:
 def test_redactor_hides_the_words_of_a_failure_and_its_causes() -> None:
     """Message, hint, data and causes lose the secret; type and frames stay."""
     cause = Failure(type="OSError", code="os", message="no correct-horse", frames=["a.py:1 f"])
-    failure = Failure(type="E", code="e", message="correct-horse", hint="use correct-horse", data=["correct-horse"], cause=cause)
+    failure = Failure(
+        type="E", code="e", message="correct-horse", hint="use correct-horse", data=["correct-horse"], cause=cause
+    )
     shown = Redactor(["correct-horse"]).redact_failure(failure)
     assert "correct-horse" not in repr(shown)
     assert shown.cause is not None

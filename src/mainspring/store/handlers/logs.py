@@ -16,7 +16,18 @@ def save_lines(tx: Transaction, command: SaveLines) -> Done | Refused:
     for part in c.parts:
         number += part.skipped
         upto += part.size
-        row = (c.run, number, part.ident, part.attempt, part.first_at, part.last_at, part.lines, part.size, upto, part.body)
+        row = (
+            c.run,
+            number,
+            part.ident,
+            part.attempt,
+            part.first_at,
+            part.last_at,
+            part.lines,
+            part.size,
+            upto,
+            part.body,
+        )
         if not tx.change("insert_log", row):
             return Refused("not_found", f"there is no run {c.run}")
         number += part.lines

@@ -40,7 +40,9 @@ def last_parts_of(reader: Reader, run: str, ident: str, attempt: int, limit: int
     return _parts(reader.read("list_last_logs_of", (run, ident, attempt, limit)))[::-1]
 
 
-def parts_since(reader: Reader, since_at: int, automation: str | None = None, limit: int = _PARTS_AT_ONCE) -> list[StoredPart]:
+def parts_since(
+    reader: Reader, since_at: int, automation: str | None = None, limit: int = _PARTS_AT_ONCE
+) -> list[StoredPart]:
     """Return the newest parts that end at or after an instant, of all runs or of those of one automation, oldest first."""
     return _parts(reader.read("list_logs_since", (since_at, automation or "", limit)))[::-1]
 
