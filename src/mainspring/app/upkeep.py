@@ -13,6 +13,7 @@ from datetime import timedelta
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.store.commands.automations import Prune, SetMeta
+from mainspring.store.commands.logs import PruneLines
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
@@ -50,8 +51,11 @@ class Retention:
             before(self.cancelled),
             before(self.events),
             before(self.rollups),
-            logs_before=before(self.logs),
         )
+
+    def prune_lines(self, now: int) -> PruneLines:
+        """Return the command that deletes lines of log which are past it."""
+        return PruneLines(now - round(self.logs.total_seconds() * 1000))
 
 
 class Upkeep:
@@ -130,7 +134,12 @@ class Upkeep:
 
     def _prune(self, store: ProcessStore, now: int) -> bool:
         """Delete what is past its retention, part by part; True if there is more of it."""
-        command = self._retention.prune(now)
+        is_more = False
+        for command in (self._retention.prune(now), self._retention.prune_lines(now)):
+            is_more |= self._prune_by(store, command)
+        return is_more
+
+    def _prune_by(self, store: ProcessStore, command: Prune | PruneLines) -> bool:
         for _ in range(_PRUNES_A_ROUND):
             deleted = store.apply(command).number
             if deleted:

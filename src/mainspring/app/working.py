@@ -195,9 +195,8 @@ class Working:
         lock = self.store.lock
         fds = (lock.descriptor,) if lock is not None else ()
         rules = tuple(importable(rule) for rule in self._classifier.rules) if self._classifier is not None else ()
-        self._pool = Children(
-            self.loop, size=self._processes, on_sign=on_sign, settings=ChildSettings(pass_fds=fds, rules=rules)
-        )
+        settings = ChildSettings(pass_fds=fds, rules=rules, log_level=self._settings.log_level)
+        self._pool = Children(self.loop, size=self._processes, on_sign=on_sign, settings=settings)
         return self._pool
 
     async def drain(self, within: float) -> None:

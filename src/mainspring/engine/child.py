@@ -9,7 +9,6 @@ to print or encode can keep that Ended back.
 import contextlib
 import contextvars
 import faulthandler
-import logging
 import os
 import resource
 import socket
@@ -186,6 +185,7 @@ def _greet(link: Link) -> Classifier:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, frames.Call):
             link.calls.put(message)
@@ -200,7 +200,6 @@ def main() -> None:
     os.set_inheritable(descriptor, False)
     sys.argv[1:] = []
     _prepare_output()
-    capture_in_child(logging.INFO)
     faulthandler.enable()  # where a library written in C failed becomes log lines
     link = Link(socket.socket(fileno=descriptor))
     server = _Server(link, _greet(link))

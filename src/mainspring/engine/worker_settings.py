@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mainspring.domain.log_line import Level
 from mainspring.domain.log_part import MOST_LINES
 
 
@@ -30,5 +31,7 @@ class WorkerSettings:
     """Of this worker, in lines of log."""
     max_lines: int = MOST_LINES
     """How many lines of log are kept of a run; 0 = none."""
+    log_level: int = Level.INFO.number
+    """The least level of records of the standard library's logging that child processes hand over."""
     survive_ms: int = 2_000
     """On probation a run that has lived so long no longer keeps the next one waiting."""

@@ -2,8 +2,8 @@
 
 from mainspring.domain.log_part import Part
 from mainspring.store.commands.automations import Prune
-from mainspring.store.commands.logs import SaveLines
-from mainspring.store.commands.results import DONE, Refused
+from mainspring.store.commands.logs import PruneLines, SaveLines
+from mainspring.store.commands.results import DONE, Numbered, Refused
 from tests.contract.store.process import finish
 
 
@@ -69,8 +69,9 @@ def test_lines_go_with_their_run_or_by_their_age(store, clock):
         store.do(SaveLines(run.id, (part(last_at=clock.now()), part(last_at=clock.now() + 100))))
     store.do(finish(gone))
     clock.forward(10)
-    store.do(Prune(clock.now(), None, None, None, None, logs_before=clock.now()))
+    store.do(Prune(clock.now(), None, None, None, None))
     assert store.read("parts_of", gone.id) == []
+    assert store.do(PruneLines(clock.now())) == Numbered(1)
     assert seqs(store, stays) == [(2, 1)]
 
 

@@ -144,7 +144,7 @@ class SetMeta(msgspec.Struct, frozen=True):
 class Prune(msgspec.Struct, frozen=True):
     """Delete what is older than its retention, at most `limit` runs. Answer: Numbered(runs deleted).
 
-    Each instant is the newest finish that goes (of lines of log: the last one of a part); None keeps all. Whatever an unfinished run can still ask for stays.
+    Each instant is the newest finish that goes; None keeps all. Whatever an unfinished run can still ask for stays.
     """
 
     succeeded_before: int | None
@@ -153,7 +153,6 @@ class Prune(msgspec.Struct, frozen=True):
     events_before: int | None
     rollups_before: int | None
     limit: int = 500
-    logs_before: int | None = None
 
 
 class Audited(msgspec.Struct, frozen=True):

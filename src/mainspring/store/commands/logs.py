@@ -6,9 +6,9 @@ from mainspring.domain.log_part import KEPT_LINES, MOST_BYTES, MOST_LINES, Part
 
 
 class SaveLines(msgspec.Struct, frozen=True):
-    """Add parts to the lines of a run, and drop what the run may not keep: parts after the first lines, oldest first. Answer: Done, Refused not_found.
+    """Add parts to the lines of a run. Answer: Done, Refused not_found.
 
-    No claim is needed: what an attempt said stays said.
+    What the run may not keep is dropped: parts behind its first lines, the oldest first. No claim is needed: what an attempt said stays said.
     """
 
     run: str
@@ -16,3 +16,10 @@ class SaveLines(msgspec.Struct, frozen=True):
     most_lines: int = MOST_LINES
     most_bytes: int = MOST_BYTES
     kept_lines: int = KEPT_LINES
+
+
+class PruneLines(msgspec.Struct, frozen=True):
+    """Delete parts whose last line is older than an instant, at most `limit`. Answer: Numbered(parts deleted)."""
+
+    before_at: int
+    limit: int = 1_000

@@ -1,8 +1,8 @@
 """Lines of log: added at the end of their run, numbered there; the middle goes when there are too many."""
 
 from mainspring.domain.log_part import Part
-from mainspring.store.commands.logs import SaveLines
-from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.commands.logs import PruneLines, SaveLines
+from mainspring.store.commands.results import DONE, Done, Numbered, Refused
 from mainspring.store.transaction import Transaction
 
 
@@ -36,6 +36,11 @@ def save_lines(tx: Transaction, command: SaveLines) -> Done | Refused:
         tail = number - (c.most_lines - min(c.kept_lines, c.most_lines))
         tx.change("drop_logs", (c.run, tail, upto - (c.most_bytes - quarter), c.kept_lines, quarter))
     return DONE
+
+
+def prune_lines(tx: Transaction, command: PruneLines) -> Numbered:
+    """Delete old parts."""
+    return Numbered(tx.change("prune_old_logs", (command.before_at, command.limit)))
 
 
 def _marks(run: str, part: Part) -> tuple[object, ...]:

@@ -55,6 +55,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     saved.SaveAttempt: journal.save_attempt,
     saved.SaveCheckpoint: journal.save_checkpoint,
     said.SaveLines: logs.save_lines,
+    said.PruneLines: logs.prune_lines,
     facts.Deliver: inbox.deliver,
     facts.Publish: events.publish,
     facts.OpenWait: events.open_wait,

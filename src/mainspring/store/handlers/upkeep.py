@@ -40,8 +40,6 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     if command.events_before is not None:
         _prune_events(tx, command.events_before, command.limit)
         _prune_deliveries(tx, command.events_before, command.limit)
-    if command.logs_before is not None:
-        tx.change("prune_old_logs", (command.logs_before, command.limit))
     if command.rollups_before is not None:
         tx.change("prune_rollups", (command.rollups_before,))
         tx.change("prune_rollup_details", (command.rollups_before,))
