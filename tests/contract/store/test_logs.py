@@ -29,7 +29,7 @@ def test_parts_come_back_in_order_and_as_they_were(store):
     ]
     assert found[0].body == b"\x00z"
     assert [p.seq for p in store.read("parts_of", run.id, 4)] == [16]
-    assert [p.seq for p in store.read("last_parts_of", run.id, "s#1", 1, 1)] == [16]
+    assert [p.seq for p in store.read("last_parts", run.id, "s#1", 1)] == [16]
 
 
 def test_middle_of_too_many_lines_goes(store):

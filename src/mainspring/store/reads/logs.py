@@ -35,9 +35,9 @@ def parts_of(reader: Reader, run: str, after: int = 0) -> list[StoredPart]:
         after = found[-1].seq
 
 
-def last_parts_of(reader: Reader, run: str, ident: str, attempt: int, limit: int) -> list[StoredPart]:
-    """Return the last parts of one attempt, in order."""
-    return _parts(reader.read("list_last_logs_of", (run, ident, attempt, limit)))[::-1]
+def last_parts(reader: Reader, run: str, ident: str, limit: int) -> list[StoredPart]:
+    """Return the last parts of a step, in order."""
+    return _parts(reader.read("list_last_logs_of", (run, ident, limit)))[::-1]
 
 
 def parts_since(
