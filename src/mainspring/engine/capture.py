@@ -56,23 +56,23 @@ class StepStream:
     """A stream in front of another one: lines of steps are handed over. `beside` = the other one gets them too."""
 
     def __init__(self, inner: TextIO, name: str, *, beside: bool) -> None:
-        self._inner = inner
+        self.inner = inner
         self._name = name
         self._beside = beside
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        return getattr(self.inner, name)
 
     def __iter__(self) -> Any:
-        return iter(self._inner)
+        return iter(self.inner)
 
     def write(self, text: str) -> int:
         """Write text; returns its length."""
         step = STEP.get()
         if step is None or _is_captured_record(sys._getframe(1)):  # noqa: SLF001 - who writes is known from nowhere else
-            return self._inner.write(text)
+            return self.inner.write(text)
         if self._beside:
-            self._inner.write(text)
+            self.inner.write(text)
         hand_over(step, self._name, text, is_out=self._beside)
         return len(text)
 
@@ -104,24 +104,38 @@ def end_lines(step: StepContext) -> None:
 
 
 class Capture:
-    """Installs both, and takes them away again. `beside` = what is printed in steps is still written where it was, as in a program of the user's."""
+    """What is installed in this process, once, however many engines work in it: to whom a line belongs is told by its context."""
 
-    def __init__(self, *, beside: bool) -> None:
+    def __init__(self) -> None:
+        self._users = 0
         self._handler = StepHandler(is_out=True)
-        self._streams = {name: StepStream(getattr(sys, name), name, beside=beside) for name in OF_STREAM}
+        self._lock = threading.Lock()
 
-    def install(self) -> None:
-        """Begin."""
-        logging.getLogger().addHandler(self._handler)
-        for name, stream in self._streams.items():
-            setattr(sys, name, stream)
+    def begin(self, *, beside: bool) -> None:
+        """Install it. `beside` = what steps print is still written where it was, as in a program of the user's; the first one decides."""
+        with self._lock:
+            self._users += 1
+            logging.getLogger().addHandler(self._handler)
+            for name in OF_STREAM:
+                stream = getattr(sys, name)
+                if stream is not None and not isinstance(stream, StepStream):
+                    setattr(sys, name, StepStream(stream, name, beside=beside))
 
-    def remove(self) -> None:
-        """Put everything back that nobody else has replaced meanwhile."""
-        logging.getLogger().removeHandler(self._handler)
-        for name, stream in self._streams.items():
-            if getattr(sys, name) is stream:
-                setattr(sys, name, stream._inner)  # noqa: SLF001 - our own
+    def end(self) -> None:
+        """Take it away with its last user."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+            logging.getLogger().removeHandler(self._handler)
+            for name in OF_STREAM:
+                stream = getattr(sys, name)
+                if isinstance(stream, StepStream):
+                    setattr(sys, name, stream.inner)
+
+
+CAPTURE = Capture()
+"""That of this process."""
 
 
 def capture_in_child(level: int) -> None:
