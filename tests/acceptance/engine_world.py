@@ -82,6 +82,7 @@ class Engine:
     async def die(self) -> None:
         """Be gone as after kill -9: nothing more is written, and the session is found dead."""
         self.working.worker.stop()
+        self.working.release_output()
         if self.working._traffic is not None:
             await self.working._traffic.close()
         for closing in (

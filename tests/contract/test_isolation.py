@@ -23,7 +23,7 @@ from mainspring.engine.attempt import Attempts, AttemptSpec
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
 from mainspring.engine.commands import run_command
-from mainspring.engine.signs import AbandonedSign, CheckpointSign, LogSign, ProcessSign, ProgressSign
+from mainspring.engine.signs import AbandonedSign, CheckpointSign, EndedSign, LogSign, ProcessSign, ProgressSign
 from tests.contract import isolated_steps as steps
 
 
@@ -33,6 +33,7 @@ class Bench:
     def __init__(self, isolate, loop, grace_after=5.0):
         self.isolate = isolate
         self.signs = []
+        self.ended = []
         self.processes = []
         self.saved = None
         self.ack_error = None
@@ -46,8 +47,11 @@ class Bench:
             if sign.ack is not None:
                 sign.ack(None)
             return
-        self.signs.append(sign)
         assert sign.kind == kind
+        if isinstance(sign, EndedSign):
+            self.ended.append(sign)
+            return
+        self.signs.append(sign)
         if isinstance(sign, CheckpointSign):
             self.saved = sign.data
             if self.is_acking:
@@ -234,6 +238,7 @@ def test_progress_and_log_arrive_before_the_end(isolate):
         ]
         end = await bench.run(steps.bad_progress)
         assert (end.failure.code, end.failure.kind) == ("bad_argument", Kind.PERMANENT)
+        assert [(ended.failure is None, ended.stopped) for ended in bench.ended] == [(True, False), (False, False)]
 
     using(isolate, scenario)
 

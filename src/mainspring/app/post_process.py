@@ -15,6 +15,7 @@ from typing import Any
 from mainspring.app.handover import Handover, take_over
 from mainspring.app.parent_watch import ParentWatch
 from mainspring.app.post import GONE
+from mainspring.app.process_log import begin_log
 from mainspring.app.project import Project
 from mainspring.app.stores import make_store
 from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
@@ -137,10 +138,7 @@ def run_post(serve: Callable[[PostProcess], Awaitable[int]]) -> int:
     `serve` opens what it is given, works until `stopped` is set, and closes it.
     """
     handover = take_over()
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of each change of each file
+    begin_log()
     set_death_signal(signal.SIGTERM)
     if os.getppid() != handover.parent:  # it died before we asked
         return GONE
@@ -152,7 +150,9 @@ def run_post(serve: Callable[[PostProcess], Awaitable[int]]) -> int:
 
 
 async def _live(handover: Handover, serve: Callable[[PostProcess], Awaitable[int]]) -> int:
-    process = PostProcess(handover.project(), handover.role)
+    project = handover.project()
+    begin_log(project.settings.logs, environment=project.settings.project.environment)
+    process = PostProcess(project, handover.role)
     for number in (signal.SIGTERM, signal.SIGINT):
         process.loop.add_signal_handler(number, process.stop)
     ParentWatch(handover.parent, process.loop, drain=process.stop, end=lambda: os._exit(GONE), within=_END_S).start()

@@ -10,6 +10,7 @@ from typing import Any
 from mainspring.app.calendars import calendars_of
 from mainspring.app.codec import sealing_of
 from mainspring.app.own_automations import declare_backup
+from mainspring.app.process_log import process_name
 from mainspring.app.rules import classifier_of
 from mainspring.app.spool_intake import spool_intake
 from mainspring.app.stores import make_store
@@ -18,6 +19,7 @@ from mainspring.app.working import Working
 from mainspring.config import Settings, load
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.log_line import Level
 from mainspring.domain.sealing import Sealing
 from mainspring.engine.calendars import calendars
 from mainspring.engine.defaults import defaults
@@ -132,6 +134,10 @@ class Project:
             suspects=probation,
             one_run=role == "run",
             survive_ms=survive_ms,
+            environment=self.settings.project.environment,
+            name=process_name(),
+            max_lines=self.settings.logs.max_lines,
+            log_level=Level(self.settings.logs.level).number,
         )
         return Working(
             self.settings.store.url,
@@ -156,7 +162,13 @@ class Project:
         """Return the upkeep of this project, not yet begun."""
         retention = self.settings.store.retention
         return Upkeep(
-            Retention(retention.succeeded, retention.failed, retention.cancelled, retention.events),
+            Retention(
+                retention.succeeded,
+                retention.failed,
+                retention.cancelled,
+                retention.events,
+                logs=self.settings.logs.retention,
+            ),
             extra=(spool_intake(self.settings.exec.spool),),
         )
 

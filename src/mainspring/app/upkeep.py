@@ -13,6 +13,7 @@ from datetime import timedelta
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.store.commands.automations import Prune, SetMeta
+from mainspring.store.commands.logs import PruneLines
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
@@ -29,13 +30,14 @@ _ROUNDS_FOR_SUPERVISOR = 3
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long finished runs and events are kept."""
+    """How long finished runs, events, figures and lines of log are kept."""
 
     succeeded: timedelta = timedelta(days=30)
     failed: timedelta = timedelta(days=180)
     cancelled: timedelta = timedelta(days=30)
     events: timedelta = timedelta(days=7)
     rollups: timedelta = timedelta(days=400)
+    logs: timedelta = timedelta(days=14)
 
     def prune(self, now: int) -> Prune:
         """Return the command that deletes what is past it."""
@@ -50,6 +52,10 @@ class Retention:
             before(self.events),
             before(self.rollups),
         )
+
+    def prune_lines(self, now: int) -> PruneLines:
+        """Return the command that deletes lines of log which are past it."""
+        return PruneLines(now - round(self.logs.total_seconds() * 1000))
 
 
 class Upkeep:
@@ -128,7 +134,12 @@ class Upkeep:
 
     def _prune(self, store: ProcessStore, now: int) -> bool:
         """Delete what is past its retention, part by part; True if there is more of it."""
-        command = self._retention.prune(now)
+        is_more = False
+        for command in (self._retention.prune(now), self._retention.prune_lines(now)):
+            is_more |= self._prune_by(store, command)
+        return is_more
+
+    def _prune_by(self, store: ProcessStore, command: Prune | PruneLines) -> bool:
         for _ in range(_PRUNES_A_ROUND):
             deleted = store.apply(command).number
             if deleted:

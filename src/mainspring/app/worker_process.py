@@ -17,6 +17,7 @@ from typing import NoReturn
 from mainspring.app.handover import Handover, take_over
 from mainspring.app.parent_watch import ParentWatch
 from mainspring.app.post import GONE, STALLED
+from mainspring.app.process_log import begin_log
 from mainspring.app.project import Project
 from mainspring.app.working import StalledError, Working
 from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
@@ -32,14 +33,13 @@ _LOG = logging.getLogger("mainspring.worker")
 def main() -> int:
     """Run the worker until it is told to stop; return the exit code."""
     handover = take_over()
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    begin_log()
     set_death_signal(signal.SIGTERM)
     if os.getppid() != handover.parent:  # it died before we asked
         return GONE
     try:
         project = handover.project()
+        begin_log(project.settings.logs, environment=project.settings.project.environment)
         asyncio.run(_work(project, handover))
     except MainspringError as error:
         sys.stderr.write(f"mainspring worker: {error}\n")

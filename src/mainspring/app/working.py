@@ -21,6 +21,7 @@ from mainspring.domain.queue_name import check_broker
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.capture import CAPTURE
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
@@ -102,6 +103,7 @@ class Working:
         self._filtering: Filtering | None = None
         self._stall: StallWatch | None = None
         self._pool: Children | None = None
+        self._captures = False
 
     async def open(self) -> None:
         """Open the store, announce what can run, begin to work.
@@ -126,6 +128,10 @@ class Working:
             children=self._children,
             transactional=self._transactional,
         )
+        if self._settings.max_lines:
+            # A worker is a process of ours; in a program of the user's, or before a person, prints are still seen where they were.
+            CAPTURE.begin(beside=self._role not in ("worker", "probation"))
+            self._captures = True
         # Before the first commit that can wake the worker: from then on code of users runs in this loop.
         self._watch_loop()
         if self._upkeep is not None:
@@ -189,9 +195,8 @@ class Working:
         lock = self.store.lock
         fds = (lock.descriptor,) if lock is not None else ()
         rules = tuple(importable(rule) for rule in self._classifier.rules) if self._classifier is not None else ()
-        self._pool = Children(
-            self.loop, size=self._processes, on_sign=on_sign, settings=ChildSettings(pass_fds=fds, rules=rules)
-        )
+        settings = ChildSettings(pass_fds=fds, rules=rules, log_level=self._settings.log_level)
+        self._pool = Children(self.loop, size=self._processes, on_sign=on_sign, settings=settings)
         return self._pool
 
     async def drain(self, within: float) -> None:
@@ -222,9 +227,16 @@ class Working:
         if self._filtering is not None:
             self._filtering.close()
         self.worker.stop()
+        self.release_output()
         await asyncio.get_running_loop().run_in_executor(None, self.store.close)
         if self._stall is not None:  # last: code that runs while the worker drains can block the loop too
             self._stall.close()
+
+    def release_output(self) -> None:
+        """Let what code prints and logs go where it went before."""
+        if self._captures:
+            self._captures = False
+            CAPTURE.end()
 
     # -- from the committing thread ------------------------------------------------------------------------------------
 

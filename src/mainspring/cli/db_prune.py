@@ -16,6 +16,7 @@ _ROLLUPS_MS = 400 * 86_400_000
 def prune(invocation: Invocation, *, dry_run: bool) -> None:
     """What an unfinished run may still ask for stays, and so does the audit log. Limits: [store.retention]."""
     from mainspring.store.commands.automations import Prune
+    from mainspring.store.commands.logs import PruneLines
 
     now, retention = invocation.clock.now(), invocation.settings.store.retention
     before = {
@@ -39,6 +40,9 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
         deleted += gone
         if gone < _AT_ONCE:
             break
+    lines = PruneLines(now - round(invocation.settings.logs.retention.total_seconds() * 1000))
+    while store.apply(lines).number >= lines.limit:
+        pass
     freed = _shrink(invocation)
     text = f"{words.many(deleted, 'run')} deleted, {freed / 1024:,.0f} KiB given back."
     invocation.output.document({"deleted": deleted, "freed_bytes": freed, "dry_run": False}, text)

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from mainspring.cli.explaining import Explanation
     from mainspring.cli.output import Output
     from mainspring.cli.steps import StepLine, Try
-    from mainspring.store.views import RunStory
+    from mainspring.store.views import RunStory, RunView
 
 _VALUE = 300
 _LINES = 200
+_LAST_LINES = 5
 _STEP_COLOURS = {"succeeded": "green", "failed": "red", "running": "cyan", "retrying": "yellow", "cancelled": None}
 _STEP_ICONS = {"succeeded": "✓", "failed": "✗", "running": "▶", "retrying": "↻", "cancelled": "-", "lost": "?"}
 
@@ -85,6 +86,7 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
     if lines:
         output.line()
         _print_steps(output, [line for line in lines if line.superseded is None], now, invocation.zone)
+    _print_last_words(invocation, run)
     _print_rest(output, story, lines)
     for sentence in explanation.next:
         output.line(f"next  {words.one_line(sentence)}")
@@ -155,6 +157,22 @@ def _print_steps(output: "Output", lines: "list[StepLine]", now: int, zone: str)
     if len(drawn) > _LINES:
         output.hint(f"The last {_LINES} of {len(drawn)} lines; all of them: mainspring runs export RUN")
     output.line()
+
+
+def _print_last_words(invocation: Invocation, run: "RunView") -> None:
+    """Print the last lines of the step that failed: what is looked for first."""
+    from mainspring.cli.log_lines import Printer
+    from mainspring.service.lines import last_lines
+    from mainspring.store.reads.logs import last_parts
+
+    if run.failed_ident is None:
+        return
+    parts = last_parts(invocation.reader, run.id, run.failed_ident, _LAST_LINES)
+    found = invocation.opened(lambda opening: last_lines(parts, opening, _LAST_LINES))
+    if found:
+        invocation.output.line(f"  its last lines (all: mainspring runs logs {run.id})")
+        Printer(invocation.output, invocation.zone, is_of_many=False, margin="  ").print(found)
+        invocation.output.line()
 
 
 def _print_try(output: "Output", one: "Try", zone: str) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,15 +31,13 @@ def serve(
         AlreadyExistsError: a supervisor keeps one of these roles for this store on this machine already.
     """
     from mainspring.app.handover import Handover
+    from mainspring.app.process_log import begin_log
     from mainspring.app.stores import anchor
     from mainspring.domain.roles import roles_of
     from mainspring.store.supervisor_lock import already_supervised, only_supervisor
 
-    logging.basicConfig(
-        level=logging.DEBUG if invocation.flags.verbose else logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    settings = invocation.settings
+    begin_log(settings.logs, environment=settings.project.environment, verbose=invocation.flags.verbose)
     shared = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
     given = {name: value for name, value in (shared | dict(flags or {})).items() if value is not None}
     handover = Handover(given, invocation.flags.config, modules)

@@ -18,6 +18,7 @@ from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.places import is_server_url, store_path
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
+from mainspring.domain.log_part import MOST_LINES
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.rate import Rate
 from mainspring.domain.roles import Role
@@ -159,6 +160,18 @@ class SecretsSettings(Struct, frozen=True, kw_only=True):
     dir: Path | None = None
 
 
+class LogsSettings(Struct, frozen=True, kw_only=True):
+    """`[logs]`: how processes write lines (`auto` = JSON unless a terminal reads them), and what is kept of the lines of runs.
+
+    `max_lines` = lines kept of a run; 0 = none, and nothing is captured.
+    """
+
+    format: Literal["auto", "json", "text"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    retention: PositiveSpan = timedelta(days=14)
+    max_lines: Annotated[int, Meta(ge=0, le=1_000_000)] = MOST_LINES
+
+
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """One entry of `[databases]`; bare text there is `url`, which is `sqlite:////absolute/path` or `postgresql://...` once loaded."""
 
@@ -228,6 +241,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     web: WebSettings = WebSettings()
     hooks: HooksSettings = HooksSettings()
     secrets: SecretsSettings = SecretsSettings()
+    logs: LogsSettings = LogsSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
     brokers: dict[str, BrokerSettings] = field(default_factory=dict)
     calendars: dict[str, CalendarSettings] = field(default_factory=dict)
@@ -259,6 +273,7 @@ SECTIONS: dict[str, Any] = {
     "web": WebSettings,
     "hooks": HooksSettings,
     "secrets": SecretsSettings,
+    "logs": LogsSettings,
     "databases": dict[str, DatabaseSettings],
     "brokers": dict[str, BrokerSettings],
     "calendars": dict[str, CalendarSettings],

@@ -32,6 +32,7 @@ from mainspring.domain.text import escape
 from mainspring.engine import attempt_end, frames
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.capture import capture_in_child
 from mainspring.engine.child_link import Link
 from mainspring.engine.isolation import PROCESS, load_callable
 from mainspring.engine.parentage import die_with
@@ -184,6 +185,7 @@ def _greet(link: Link) -> Classifier:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, frames.Call):
             link.calls.put(message)

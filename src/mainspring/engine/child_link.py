@@ -66,7 +66,7 @@ class Link:
         if isinstance(sign, ProcessSign) and sign.ack is not None:
             sign.ack(None)
         if isinstance(sign, LogSign):
-            self.send(frames.Logged(sign.level, sign.text, sign.fields))
+            self.send(frames.Logged(sign.level, sign.text, sign.fields, sign.logger))
         elif isinstance(sign, ProgressSign):
             self.send(frames.Progressed(sign.done, sign.total))
         elif isinstance(sign, UnlockSign) and sign.name is not None:

@@ -7,6 +7,7 @@ thread: the kernel's death signal is bound to the thread that started the child.
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -31,7 +32,7 @@ _MOST_PIECES = 8
 class ChildSettings(msgspec.Struct, kw_only=True, frozen=True):
     """How children are started and ended.
 
-    `pass_fds`: descriptors they inherit (the session's lock file). `rules`: names of the user's classifier rules.
+    `pass_fds`: descriptors they inherit (the session's lock file). `rules`: names of the user's classifier rules. `log_level`: of records of logging.
     `kill_after`: seconds between asking a child to end and killing it. A child is replaced after `calls_at_most` calls, or
     when it grew by more than `growth_at_most` bytes since its first call.
     """
@@ -41,6 +42,7 @@ class ChildSettings(msgspec.Struct, kw_only=True, frozen=True):
     kill_after: float = 0.3
     calls_at_most: int = 1000
     growth_at_most: int = 256 * 1024 * 1024
+    log_level: int = logging.INFO
 
 
 class Tenant(Protocol):
@@ -89,7 +91,9 @@ class ChildProcess:
         loop.add_reader(self._socket, self._on_readable)
         self._watch_exit()
         path = [entry or str(Path.cwd()) for entry in sys.path]
-        self.send(frames.Hello(path, {"PYTHONPATH": os.environ.get("PYTHONPATH")}, list(settings.rules)))
+        self.send(
+            frames.Hello(path, {"PYTHONPATH": os.environ.get("PYTHONPATH")}, list(settings.rules), settings.log_level)
+        )
 
     def send(self, message: frames.ToChild) -> None:
         """Send a message; to a child that is gone it goes nowhere."""

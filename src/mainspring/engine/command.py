@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from mainspring.domain.errors import MainspringError
+from mainspring.resources.hidden import PREFIX
 
 TIMED_OUT, NOT_EXECUTABLE, NOT_FOUND = 124, 126, 127  # exit codes as GNU timeout has them
 _OWN_NAMES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT")
-_SECRETS = "MAINSPRING_SECRET_"
 
 
 class CommandFailed(MainspringError):
@@ -61,7 +61,7 @@ def command_environment(
 
     `MAINSPRING_SLOT` is the due time of the schedule's slot, in ISO 8601 with UTC.
     """
-    environ = {name: value for name, value in base.items() if name not in _OWN_NAMES and not name.startswith(_SECRETS)}
+    environ = {name: value for name, value in base.items() if name not in _OWN_NAMES and not name.startswith(PREFIX)}
     environ |= additions
     environ |= {"MAINSPRING_RUN_ID": run_id, "MAINSPRING_ATTEMPT": str(attempt), "MAINSPRING_IDEMPOTENCY_KEY": key}
     if slot_at is not None:

@@ -11,14 +11,14 @@ from queue import SimpleQueue
 import msgspec
 
 from mainspring.domain.duration import format_duration
+from mainspring.domain.log_line import OF_STREAM
 from mainspring.domain.text import unescape
 from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.products import check_products
 from mainspring.engine.running_command import RunningCommand
 from mainspring.engine.signs import LogSign, ProcessSign
 from mainspring.engine.step_context import Channel, current
-
-_LEVEL = {"stdout": "info", "stderr": "warning"}
+from mainspring.resources.hidden import HIDDEN
 
 
 class CommandResult(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ def run_command(
     timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
     running = RunningCommand(
         Command(words=command, cwd=cwd, env=environ, timeout=timeout, stdin=None if stdin is None else stdin.encode()),
-        on_line=lambda stream, text: step.channel.post(LogSign(_LEVEL[stream], text, stream=stream)),
+        on_line=lambda stream, text: step.channel.post(LogSign(OF_STREAM[stream], text, stream=stream)),
         on_group=lambda pgid, mark, ended: _tell_group(step.channel, pgid, mark, ended=ended),
     )
     step.stopper = running.stop
@@ -62,7 +62,7 @@ def run_command(
         step.stopper = None
     check_end(command, end, timeout)
     check_products(produces or [], cwd, started_at)
-    return CommandResult(end.code, end.tail, end.took_us // 1000)
+    return CommandResult(end.code, HIDDEN.redact(end.tail), end.took_us // 1000)
 
 
 def _tell_group(channel: Channel, pgid: int, mark: str, *, ended: bool) -> None:

@@ -5,6 +5,7 @@ handed to the body before it is committed. A refused owner's command means that 
 driver lets go at once and writes no more. A body is driven from plain callbacks only.
 """
 
+import functools
 from typing import Any
 
 import msgspec
@@ -61,6 +62,9 @@ class Driver:
         largest = hosting.payload_max
         self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at, largest, after)
         self.body.superseded = history.superseded if history is not None else ()
+        if history is not None and not run.crashes:
+            self.body.live = False  # also of what comes before the first outcome the lines were written
+        self.body.notes.on_line = functools.partial(hosting.lines.take_of_body, run)
         self.waits.add_facts(run.facts)
 
     # -- life ----------------------------------------------------------------------------------------------------------

@@ -29,11 +29,12 @@ class FrameError(MainspringError):
 
 
 class Hello(msgspec.Struct, tag="hello"):
-    """First message to a child: where to import from, what its environment was meant to be, the user's classifier rules."""
+    """First message to a child: where to import from, what its environment was meant to be, the user's classifier rules, the level of logging."""
 
     path: list[str]
     environ: dict[str, str | None]
     rules: list[str]
+    log_level: int
 
 
 class Call(msgspec.Struct, tag="call", kw_only=True):
@@ -75,11 +76,12 @@ class Began(msgspec.Struct, tag="began"):
 
 
 class Logged(msgspec.Struct, tag="logged"):
-    """One line of `ms.log`."""
+    """One line of `ms.log`, or of a logger."""
 
     level: str
     text: str
     fields: dict[str, Any]
+    logger: str = ""
 
 
 class Progressed(msgspec.Struct, tag="progressed"):

@@ -8,6 +8,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact
 from mainspring.engine.attempt import Attempts
+from mainspring.engine.line_desk import LineDesk
 from mainspring.engine.requests import ChildCall, Request
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
@@ -41,6 +42,7 @@ class Hosting(Protocol):
     store: Store
     clock: Clock
     attempts: Attempts
+    lines: LineDesk
     suspend_after_ms: int
     """A wait shorter than this is waited out in memory."""
     stalled_ms: int

@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,23 @@ from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.live_save import Grant, Save
-from mainspring.engine.signs import AbandonedSign, CheckpointSign, LockSign, ProcessSign, Sign, SignKind, UnlockSign
+from mainspring.engine.signs import (
+    AbandonedSign,
+    CheckpointSign,
+    EndedSign,
+    LockSign,
+    LogSign,
+    ProcessSign,
+    Sign,
+    SignKind,
+    UnlockSign,
+)
 from mainspring.engine.step_context import SAVED, STEP, AttemptClosed, Saved, StepContext, refuse_closed
+from mainspring.resources.hidden import HIDDEN
+
+_MOST_LINES = 2_000
+_SLOWED_S, _SLOWED_TIMES = 0.002, 250
+"""A thread with so many lines on their way waits so long for the loop, so many times at most: the loop may be waiting for the thread."""
 
 OnEnd = Callable[[AttemptEnd], None]
 OnSign = Callable[[AttemptSpec | None, SignKind, Sign], None]
@@ -54,10 +70,13 @@ class LiveAttempt:
 
     __slots__ = (
         "_began",
+        "_lines",
         "_on_end",
         "_saves",
         "_timers",
+        "_wakes",
         "closed",
+        "has_lines",
         "has_locks",
         "host",
         "is_late",
@@ -70,6 +89,11 @@ class LiveAttempt:
         self.host = host
         self.spec = spec
         self.closed = False
+        self.has_lines = False
+        """Whether it has given a line of log."""
+        self._lines: deque[LogSign] | None = None
+        """Lines given off the loop's thread, on their way to it."""
+        self._wakes = False
         self.has_locks = False
         """Whether it has asked for a lock: then it may hold one at its end."""
         self.is_late = False
@@ -126,6 +150,13 @@ class LiveAttempt:
     def finish(self, end: AttemptEnd) -> None:
         """Report the end; only the first one counts."""
         if not self.closed:
+            if end.failure is not None or end.refused is not None:
+                redact = HIDDEN.redactor.redact_failure
+                end.failure = end.failure and redact(end.failure)
+                end.refused = end.refused and redact(end.refused)
+            if self.has_lines or end.failure is not None:
+                ended = EndedSign(end.failure or end.refused, end.took_us, end.cancelled)
+                self.host.on_sign(self.spec, SignKind.ENDED, ended)
             self.close()
             if self.outgoing and end.failure is None:
                 end.outgoing = tuple(self.outgoing)
@@ -164,6 +195,7 @@ class LiveAttempt:
     def sign(self, sign: Sign) -> None:
         """Hand a sign to the engine; in the loop's thread."""
         if not self.closed:
+            self.has_lines |= isinstance(sign, LogSign)
             self.host.on_sign(self.spec, sign.kind, sign)
         elif isinstance(sign, CheckpointSign | ProcessSign) and sign.ack is not None:
             sign.ack(AttemptClosed("too late"))  # a lock that was asked for is answered by `close`
@@ -174,8 +206,30 @@ class LiveAttempt:
             refuse_closed(self.spec.name)
         if threading.get_ident() == self.host.thread:
             self.sign(sign)
+        elif isinstance(sign, LogSign):
+            self._post_line(sign)
         else:
             self.call_soon(self.sign, sign)
+
+    def _post_line(self, sign: LogSign) -> None:
+        """Hand over a line off the loop's thread: many by one call. Who writes faster than the loop reads is slowed down, within bounds."""
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = deque()
+        lines.append(sign)
+        if not self._wakes:
+            self._wakes = True
+            self.call_soon(self._take_lines)
+        for _ in range(_SLOWED_TIMES):
+            if len(lines) < _MOST_LINES or self.closed:
+                return
+            time.sleep(_SLOWED_S)
+
+    def _take_lines(self) -> None:
+        self._wakes = False
+        lines = self._lines
+        while lines:
+            self.sign(lines.popleft())
 
     def save(self, data: bytes) -> Saved | Save:
         """Hand a checkpoint to the engine; off the loop's thread, wait for its commit."""

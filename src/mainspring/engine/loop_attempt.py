@@ -10,6 +10,7 @@ from typing import Any
 from mainspring.engine import attempt_end
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.capture import end_lines
 from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd
 from mainspring.engine.step_context import STEP
 
@@ -30,7 +31,8 @@ class LoopAttempt(LiveAttempt):
             self.after(spec.timeout.total_seconds(), self._time_out)
 
     async def _drive(self) -> None:
-        STEP.set(self.step_context())
+        step = self.step_context()
+        STEP.set(step)
         spec = self.spec
         try:
             value = await spec.fn(*spec.args, **spec.kwargs)
@@ -40,6 +42,8 @@ class LoopAttempt(LiveAttempt):
             self._end = self._failed(error)
         else:
             self._end = attempt_end.returned(spec, value, self.host.classifier, self.took_us)
+        if step.printed:
+            end_lines(step)
 
     def _failed(self, error: BaseException) -> AttemptEnd:
         if self.is_stopped and issubclass(type(error), asyncio.CancelledError):

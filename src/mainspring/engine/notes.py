@@ -1,6 +1,10 @@
 """What a body says about itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+
+OnLine = Callable[[str, object, dict[str, Any]], None]
 
 
 @dataclass(slots=True)
@@ -16,6 +20,8 @@ class Notes:
     hints: set[str] = field(default_factory=set)
     changed: bool = False
     told_by_run: bool = False
+    on_line: OnLine | None = None
+    """Takes a line of `run.log`: its level, text and fields."""
 
     def note_progress(self, done: int, total: int | None, *, of_run: bool) -> None:
         """Take progress of the run, or of a part of it: a part says nothing once the run speaks for itself."""

@@ -12,6 +12,7 @@ import msgspec
 from mainspring.domain.call import decode_result
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.failure import Failure
+from mainspring.domain.log_line import OF_STREAM
 from mainspring.engine import attempt_end, frames
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
@@ -23,7 +24,6 @@ from mainspring.engine.signs import Ack, CheckpointSign, LockSign, LogSign, Prog
 from mainspring.resources.locks import LockHeldError
 
 _START_AFTER = 60.0
-_LEVEL = {"stdout": "info", "stderr": "warning"}
 
 
 class ProcessAttempt(LiveAttempt):
@@ -77,8 +77,8 @@ class ProcessAttempt(LiveAttempt):
                 if self.spec.timeout is not None and not self.is_stopped:
                     self.stop_timers()
                     self.after(self.spec.timeout.total_seconds(), self._time_out)
-            case frames.Logged(level, text, fields):
-                self.sign(LogSign(level, text, fields))
+            case frames.Logged(level, text, fields, logger):
+                self.sign(LogSign(level, text, fields, logger=logger))
             case frames.Progressed(done, total):
                 self.sign(ProgressSign(done, total))
             case frames.Checkpointed(number, data):
@@ -98,7 +98,7 @@ class ProcessAttempt(LiveAttempt):
         """Keep a line that the step printed."""
         if stream == "stderr":
             self._last_words = text
-        self.sign(LogSign(_LEVEL[stream], text, stream=stream))
+        self.sign(LogSign(OF_STREAM[stream], text, stream=stream))
 
     def bury(self, code: int) -> None:
         """The child ended without an answer."""

@@ -18,6 +18,7 @@ from mainspring.engine.child_runs import child_command
 from mainspring.engine.programs import Program
 from mainspring.engine.requests import ChildCall, Request
 from mainspring.engine.starting import StartOptions, start_command
+from mainspring.resources.hidden import HIDDEN
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import CancelChild, ClaimedRun, StartRun
@@ -62,7 +63,8 @@ class RunServices:
 
     def failure_of(self, error: BaseException) -> Failure:
         """Return an exception as data."""
-        return Failure.of(error, self.classifier.classify(error, datetime.fromtimestamp(self.clock.now() // 1000, UTC)))
+        verdict = self.classifier.classify(error, datetime.fromtimestamp(self.clock.now() // 1000, UTC))
+        return HIDDEN.redactor.redact_failure(Failure.of(error, verdict))
 
     def refusal_of(self, name: str, refused: Refused) -> Failure:
         """Return a refused start of a child as data."""

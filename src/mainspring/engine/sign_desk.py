@@ -1,27 +1,33 @@
 """Where the signs of running attempts arrive.
 
-Lines go to the log, child processes are recorded, locks are asked for; the rest goes to the driver.
+Lines go to their desk, child processes are recorded, locks are asked for; the rest goes to the driver.
 """
-
-import logging
 
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.hosting import Aboard
+from mainspring.engine.line_desk import LineDesk
 from mainspring.engine.run_services import ignore
-from mainspring.engine.signs import CheckpointSign, LockSign, LogSign, ProcessSign, Sign, SignKind, UnlockSign
+from mainspring.engine.signs import (
+    CheckpointSign,
+    EndedSign,
+    LockSign,
+    LogSign,
+    ProcessSign,
+    Sign,
+    SignKind,
+    UnlockSign,
+)
 from mainspring.resources.locks import LockDesk
 from mainspring.store.base import Store
 from mainspring.store.commands.journal import RecordProcess
-
-_LOG = logging.getLogger("mainspring.step")
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class SignDesk:
     """Used in the loop's thread."""
 
-    def __init__(self, store: Store, aboard: Aboard, locks: LockDesk) -> None:
+    def __init__(self, store: Store, aboard: Aboard, locks: LockDesk, lines: LineDesk) -> None:
         self._store = store
+        self._lines = lines
         self._aboard = aboard
         self._locks = locks
 
@@ -39,6 +45,9 @@ class SignDesk:
             else:
                 self._locks.let_go(owner, sign.name)
             return
+        if spec is not None and isinstance(sign, EndedSign):
+            self._lines.end(spec, sign)
+            return
         is_line = isinstance(sign, LogSign)
         find = self._aboard.drivers.get if is_line else self._aboard.driver_of  # a line of log changes nothing
         driver = find(spec.run_id) if spec is not None else None
@@ -49,8 +58,5 @@ class SignDesk:
                 if not isinstance(sign, CheckpointSign):
                     raise
                 sign.ack(error)
-        if isinstance(sign, LogSign):
-            extra: dict[str, object] = {"fields": sign.fields}
-            if spec is not None:
-                extra |= {"run": spec.run_id, "step": spec.name, "attempt": spec.attempt}
-            _LOG.log(_LEVELS.get(sign.level, logging.INFO), "%s", sign.text, extra=extra)
+        if spec is not None and isinstance(sign, LogSign):
+            self._lines.take(spec, sign)

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.failure import Failure
+
 Ack = Callable[[BaseException | None], None]
 
 
@@ -19,6 +21,7 @@ class SignKind(StrEnum):
     CHECKPOINT = "checkpoint"
     PROGRESS = "progress"
     LOG = "log"
+    ENDED = "ended"
     ABANDONED = "abandoned"
     PROCESS = "process"
     LOCK = "lock"
@@ -45,13 +48,27 @@ class ProgressSign(msgspec.Struct, frozen=True):
 
 
 class LogSign(msgspec.Struct, frozen=True):
-    """One line of `ms.log`, or of what a child wrote (`stream` "stdout" or "stderr"). All texts are printable."""
+    """One line: of `ms.log`, of a logger (`logger`), or of what was printed (`stream` "stdout" or "stderr"). All texts are printable.
+
+    `is_out` = the process's own output has it already.
+    """
 
     level: str
     text: str
     fields: dict[str, Any] = {}
     stream: str | None = None
+    logger: str = ""
+    is_out: bool = False
     kind = SignKind.LOG
+
+
+class EndedSign(msgspec.Struct, frozen=True):
+    """An attempt that gave lines, or failed, has ended: nothing follows. `failure` None = it did not fail; `stopped` = we ended it."""
+
+    failure: Failure | None
+    took_us: int
+    stopped: bool
+    kind = SignKind.ENDED
 
 
 class AbandonedSign(msgspec.Struct, frozen=True):
@@ -94,4 +111,4 @@ class UnlockSign(msgspec.Struct, frozen=True):
     kind = SignKind.UNLOCK
 
 
-Sign = CheckpointSign | ProgressSign | LogSign | AbandonedSign | ProcessSign | LockSign | UnlockSign
+Sign = CheckpointSign | ProgressSign | LogSign | EndedSign | AbandonedSign | ProcessSign | LockSign | UnlockSign

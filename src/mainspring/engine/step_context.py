@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, overload
 
 from mainspring.domain.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.domain.errors import ArgumentError, MainspringError
+from mainspring.domain.log_line import plain_fields, shown
 from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.text import escape
 from mainspring.engine.ambient import IN_BODY
@@ -19,8 +20,6 @@ from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign, UnlockSi
 
 T = TypeVar("T")
 _LONGEST_TEXT = 16 * 1024
-_LONGEST_FIELD = 1024
-_WIDEST_INT = 64  # bits; wider ones become text, for readers of logs know no others
 
 
 class NotInStepError(MainspringError):
@@ -89,6 +88,7 @@ class StepContext:
         "key",
         "name",
         "payload_max",
+        "printed",
         "recorded",
         "recorded_bytes",
         "run_id",
@@ -119,6 +119,8 @@ class StepContext:
         self.slot_at = slot_at
         self.saved = saved
         self.payload_max = payload_max
+        self.printed: dict[tuple[str, bool], str] = {}
+        """The line that has no end yet, of each stream and whether it was written there as well."""
         self.recorded: list[Outgoing] = []
         self.recorded_bytes = 0
         """What this attempt has recorded to be sent, and its size."""
@@ -237,30 +239,10 @@ class Log:
 
     def _write(self, level: str, text: object, fields: dict[str, Any]) -> None:
         step = current(f"log.{level}")
-        plain = {escape(name, _LONGEST_FIELD): _plain(value) for name, value in fields.items()}
-        step.channel.post(LogSign(level, escape(_shown(text), _LONGEST_TEXT), plain))
+        step.channel.post(LogSign(level, escape(shown(text), _LONGEST_TEXT), plain_fields(fields)))
 
 
 log = Log()
-
-
-def _shown(value: object) -> str:
-    """Return a value as text, whatever its own methods do."""
-    try:
-        return value if type(value) is str else str(value)
-    except Exception as error:  # noqa: BLE001 - the log must not fail for what it is asked to show
-        return f"<{type(value).__qualname__} that cannot be printed: {type(error).__qualname__}>"
-
-
-def _plain(value: Any) -> Any:
-    """Return a field as something that every log can hold."""
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value) is int and value.bit_length() < _WIDEST_INT:
-        return value
-    if type(value) is float and value - value == 0:  # neither NaN nor infinite
-        return value
-    return escape(_shown(value), _LONGEST_FIELD)
 
 
 def refuse_closed(name: str) -> NoReturn:

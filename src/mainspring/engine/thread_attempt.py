@@ -12,6 +12,7 @@ from typing import Any
 from mainspring.engine import attempt_end
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.capture import end_lines
 from mainspring.engine.isolation import is_async
 from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd
 from mainspring.engine.step_context import STEP, AttemptClosed
@@ -77,6 +78,9 @@ class ThreadAttempt(LiveAttempt):
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a step are its failures
             end = attempt_end.raised(error, self.host.classifier, self.host.clock, self.took_us)
             return self.stopped(end.failure) if self.is_stopped else end
+        finally:
+            if self._step.printed:
+                end_lines(self._step)
         return attempt_end.returned(spec, value, self.host.classifier, self.took_us)
 
     def _tell(self, callback: Callable[[Any], None], argument: object) -> None:

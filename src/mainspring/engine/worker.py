@@ -21,6 +21,7 @@ from mainspring.engine.claims import Claims
 from mainspring.engine.driver import Driver
 from mainspring.engine.history_reader import HistoryReader
 from mainspring.engine.inbox_reader import InboxReader, OffLoop, in_executor
+from mainspring.engine.line_desk import desk_of
 from mainspring.engine.live_step import LiveStep, report_stalled
 from mainspring.engine.parking import Parking
 from mainspring.engine.registry import Registry
@@ -68,7 +69,8 @@ class Worker(RunServices):
         self.off_loop = off_loop or in_executor(loop)
         self.drivers: dict[str, Driver] = {}
         self._locks = LockDesk(store, loop)
-        on_sign = SignDesk(store, self, self._locks).take
+        self.lines = desk_of(loop, store, self.sealing, clock, self.settings)
+        on_sign = SignDesk(store, self, self._locks, self.lines).take
         self.attempts = Attempts(
             loop,
             on_sign=on_sign,
@@ -129,6 +131,7 @@ class Worker(RunServices):
         self._parking.clear()
         self._locks.close()
         self.attempts.close()
+        self.lines.close()
 
     @property
     def active(self) -> int:

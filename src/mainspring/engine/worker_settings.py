@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from mainspring.domain.log_line import Level
+from mainspring.domain.log_part import MOST_LINES
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
@@ -23,5 +26,12 @@ class WorkerSettings:
     """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
     one_run: bool = False
     """Takes only the run that it is told (`Worker.serve_only`) and what that asks for."""
+    environment: str = ""
+    name: str = ""
+    """Of this worker, in lines of log."""
+    max_lines: int = MOST_LINES
+    """How many lines of log are kept of a run; 0 = none."""
+    log_level: int = Level.INFO.number
+    """The least level of records of the standard library's logging that child processes hand over."""
     survive_ms: int = 2_000
     """On probation a run that has lived so long no longer keeps the next one waiting."""

@@ -1,10 +1,10 @@
 """What went wrong outside, as one line for people, without the secrets that a library may have put into it."""
 
 from typing import Protocol
-from urllib.parse import quote
 
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.text import escape
+from mainspring.resources.hidden import HIDDEN
 
 LONGEST = 400
 """Characters of such a line."""
@@ -21,7 +21,6 @@ class FaultText:
 
     def __init__(self, secrets: KnowsSecrets) -> None:
         self._secrets = secrets
-        self._hidden: set[str] = set()
 
     def get(self, name: str) -> str:
         """Return a secret; raises as what it asks."""
@@ -31,8 +30,7 @@ class FaultText:
 
     def hide(self, value: str) -> None:
         """Let a part of a secret be told by no error."""
-        if value:
-            self._hidden |= {value, quote(value, safe="")}
+        HIDDEN.add([value])
 
     def of(self, error: BaseException) -> str:
         """Return an error in one line."""
@@ -40,6 +38,4 @@ class FaultText:
             return "no answer in time"
         ours = isinstance(error, MainspringError)
         text = str(error).replace("\n", " ") if ours else f"{type(error).__name__}: {error}".partition("\n")[0]
-        for value in self._hidden:
-            text = text.replace(value, "***")
-        return escape(text.strip(" :"), LONGEST)
+        return escape(HIDDEN.redact(text).strip(" :"), LONGEST)

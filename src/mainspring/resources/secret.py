@@ -1,7 +1,7 @@
 """Secrets by name: a variable of the environment, or a file that nobody else can read.
 
 Definitions, the store and every message hold names only. A value is looked up when it is needed, so that a file that was replaced counts
-from the next look on. Invariant: no value is part of an error or of a repr.
+from the next look on. Invariants: no value is part of an error or of a repr; each that was handed out is hidden (`resources.hidden`).
 """
 
 import os
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.verifier import SECRET_NAME
+from mainspring.resources.hidden import HIDDEN, PREFIX
 
-PREFIX = "MAINSPRING_SECRET_"
 _BY_OTHERS = 0o027
 _LARGEST = 64 * 1024
 _Stamp = tuple[int, int, int, int, int]
@@ -31,6 +31,7 @@ class Secrets:
         self._folder = folder
         self._env = env
         self._read: dict[str, tuple[_Stamp, str]] = {}
+        HIDDEN.add_variables(env)
 
     def __repr__(self) -> str:
         return f"<Secrets {self._folder or 'of the environment'}>"
@@ -48,15 +49,21 @@ class Secrets:
             )
         said = self._env.get(variable_of(name), "").strip()
         if said:
-            return said
+            return self._hidden(said)
         found = None if self._folder is None else self._of_file(name, self._folder / name)
         if found is None:
             raise ConfigError(f"the secret {name!r} is not set", hint=self._how_to_set(name))
-        return found
+        return self._hidden(found)
 
     def lines(self, name: str) -> tuple[str, ...]:
         """Return the values of a secret that holds one a line, as during a rotation. Raises ConfigError as `get` does."""
         return tuple(line.strip() for line in self.get(name).splitlines() if line.strip())
+
+    @staticmethod
+    def _hidden(value: str) -> str:
+        """Return a value; whatever this process lets out does not hold it from here on."""
+        HIDDEN.add([value])
+        return value
 
     def _of_file(self, name: str, path: Path) -> str | None:
         """Return what a file holds, None where there is none; it is read again when it has changed."""

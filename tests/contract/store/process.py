@@ -22,6 +22,7 @@ from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.reads import history as reads_history
 from mainspring.store.reads import incidents as reads_incidents
+from mainspring.store.reads import logs as reads_logs
 from mainspring.store.reads import outbox as reads_outbox
 from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
@@ -245,7 +246,7 @@ class StoredProcess(Process):
 
     def read(self, name: str, *args: Any, **options: Any) -> Any:
         """Call a read by its name."""
-        for module in (reads_history, reads_incidents, reads_outbox, reads_runs, reads_status):
+        for module in (reads_history, reads_incidents, reads_logs, reads_outbox, reads_runs, reads_status):
             if hasattr(module, name):
                 return getattr(module, name)(self.reader, *args, **options)
         raise AttributeError(name)

@@ -8,6 +8,7 @@ from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import journal as saved
+from mainspring.store.commands import logs as said
 from mainspring.store.commands import outbox as sent
 from mainspring.store.commands import runs
 from mainspring.store.commands import sessions as lives
@@ -26,6 +27,7 @@ from mainspring.store.handlers import (
     incidents,
     journal,
     locks,
+    logs,
     outbox,
     queues,
     reopening,
@@ -56,6 +58,8 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     saved.SaveOutcome: journal.save_outcome,
     saved.SaveAttempt: journal.save_attempt,
     saved.SaveCheckpoint: journal.save_checkpoint,
+    said.SaveLines: logs.save_lines,
+    said.PruneLines: logs.prune_lines,
     facts.Deliver: inbox.deliver,
     facts.Publish: events.publish,
     facts.OpenWait: events.open_wait,

@@ -7,11 +7,12 @@ import pytest
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.log_part import Part
 from mainspring.domain.outgoing import Message
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import AttemptState, DeliveryState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands import automations as acts
-from mainspring.store.commands import inbox, journal, outbox, runs, sessions, wrapped
+from mainspring.store.commands import inbox, journal, logs, outbox, runs, sessions, wrapped
 from mainspring.store.commands import triggers as come
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.handlers.table import HANDLERS
@@ -74,6 +75,8 @@ COMMANDS: list[Any] = [
     OUTCOME,
     ATTEMPT,
     journal.SaveCheckpoint(run="mine", claim=1, ident="s", value=b"1", done=1, total=2),
+    logs.SaveLines("mine", (Part(ident="s#1", attempt=1, first_at=1, last_at=2, lines=3, size=9, body=b"z"),)),
+    logs.PruneLines(2**62),
     journal.RecordProcess(pgid=5, started="1"),
     journal.RecordProcess(pgid=5, started="1", ended=True),
     inbox.Deliver(run="mine", kind=FactKind.SIGNAL, name="go", source="x1", payload=b"1"),

@@ -1,0 +1,99 @@
+"""What a process of ours writes of itself: lines on its standard error, as JSON for collectors or as text for people.
+
+Invariants: what is written holds no secret that this process knows, and no character that harms a terminal; a line of an attempt says which.
+"""
+
+import logging
+import os
+import socket
+import sys
+from functools import cache
+from typing import Any
+
+from mainspring.config.settings import LogsSettings
+from mainspring.domain.log_line import Level, LogLine, bounded, plain_fields, written
+from mainspring.domain.text import escape
+from mainspring.engine.step_context import STEP
+from mainspring.resources.hidden import HIDDEN
+
+_LONGEST = 64 * 1024
+_DEFAULT = LogsSettings()
+
+
+def begin_log(logs: LogsSettings = _DEFAULT, *, environment: str = "", verbose: bool = False) -> None:
+    """Write the records of this process from now on; called again, in the way that was found out meanwhile."""
+    HIDDEN.add_variables(os.environ)
+    is_json = logs.format == "json" or (logs.format == "auto" and not sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(environment) if is_json else TextFormatter())
+    level = logging.DEBUG if verbose else Level(logs.level).number
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("watchfiles").setLevel(max(level, logging.WARNING))  # it tells of each change of each file
+
+
+@cache
+def process_name() -> str:
+    """Return what this process is called in lines: host and process number."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class TextFormatter(logging.Formatter):
+    """Lines for people."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with whose it is at its end."""
+        text = super().format(record)
+        whose = _whose(record)
+        if whose:
+            words = [str(whose[name]) for name in ("workflow", "run", "step") if whose.get(name)]
+            text += f"  [{' '.join(words)}{_attempt(whose)}]"
+        return _clean(record, text)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: a domain.log_line.LogLine."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__()
+        self._environment = environment
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        text = record.getMessage()
+        if record.exc_info and record.exc_info[0] is not None:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        fields = plain_fields(getattr(record, "fields", None) or {})
+        line = LogLine(
+            at=int(record.created * 1000),
+            level=Level.of(record.levelno),
+            text=_clean(record, text),
+            logger=record.name,
+            environment=self._environment,
+            worker=process_name(),
+            fields=HIDDEN.redactor.redact_data(fields) if fields else {},
+            **_whose(record),
+        )
+        return written(bounded(line)).decode()
+
+
+def _clean(record: logging.LogRecord, text: str) -> str:
+    """Return a text that may be shown; what comes from a line of an attempt is so already."""
+    return text if getattr(record, "is_clean", False) else escape(HIDDEN.redact(text), _LONGEST)
+
+
+def _whose(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the run, step and attempt of a record: told by it, or those of the step that is running."""
+    names = ("run", "workflow", "step", "attempt", "stream", "state", "code", "duration_ms")
+    told = {name: value for name in names if (value := getattr(record, name, None)) is not None}
+    step = STEP.get()
+    if "run" not in told and step is not None:
+        return {"run": step.run_id, "workflow": step.automation, "step": step.name, "attempt": step.attempt}
+    return told if isinstance(told.get("run"), str) else {}
+
+
+def _attempt(whose: dict[str, Any]) -> str:
+    number = whose.get("attempt", 0)
+    return f", attempt {number}" if isinstance(number, int) and number > 1 else ""

@@ -1,0 +1,165 @@
+"""While it is installed, what the code of steps logs and prints belongs to their attempts.
+
+Role: a handler of the standard library's logging and wrappers of `sys.stdout` and `sys.stderr` look at the context variable of the attempt; outside of a
+step everything goes where it went before. Invariants: nothing raised here reaches the code that logs or prints; loggers of our own are left out, for
+what they say is about the attempt and not of it.
+"""
+
+import contextlib
+import logging
+import sys
+import threading
+from typing import Any, TextIO
+
+from mainspring.domain.log_line import OF_STREAM, Level, plain_fields
+from mainspring.domain.text import escape
+from mainspring.engine.line_cutter import LONGEST_LINE
+from mainspring.engine.signs import LogSign
+from mainspring.engine.step_context import STEP, AttemptClosed, StepContext
+
+_OURS = "mainspring"
+_KNOWN = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+_FORMATTER = logging.Formatter()
+_printing = threading.Lock()
+
+
+class StepHandler(logging.Handler):
+    """Hands the records of steps over. `is_out` = this process's own output has them too."""
+
+    def __init__(self, *, is_out: bool) -> None:
+        super().__init__()
+        self._is_out = is_out
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record."""
+        root = logging.getLogger()
+        if self._is_out and root.handlers == [self] and logging.lastResort is not None:
+            if record.levelno >= logging.lastResort.level:  # without us it would have been heard
+                logging.lastResort.handle(record)
+        step = STEP.get()
+        if step is None or record.name.partition(".")[0] == _OURS:
+            return
+        try:
+            text = _text_of(record)
+            fields = plain_fields({name: value for name, value in vars(record).items() if name not in _KNOWN})
+            level = Level.of(record.levelno)
+            step.channel.post(
+                LogSign(level, escape(text, LONGEST_LINE), fields, logger=escape(record.name, 200), is_out=self._is_out)
+            )
+        except AttemptClosed:  # nobody hears it any more
+            return
+        except Exception:  # noqa: BLE001 - as each handler does: arguments that do not fit their format
+            self.handleError(record)
+
+
+class StepStream:
+    """A stream in front of another one: lines of steps are handed over. `beside` = the other one gets them too."""
+
+    def __init__(self, inner: TextIO, name: str, *, beside: bool) -> None:
+        self.inner = inner
+        self._name = name
+        self._beside = beside
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def __iter__(self) -> Any:
+        return iter(self.inner)
+
+    def write(self, text: str) -> int:
+        """Write text; returns its length."""
+        step = STEP.get()
+        if step is None or _is_captured_record(sys._getframe(1)):  # noqa: SLF001 - who writes is known from nowhere else
+            return self.inner.write(text)
+        if self._beside:
+            self.inner.write(text)
+        hand_over(step, self._name, text, is_out=self._beside)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+
+def hand_over(step: StepContext, stream: str, text: str, *, is_out: bool) -> None:
+    """Hand over the whole lines of what a step has printed so far; the rest waits for its end."""
+    with _printing:  # a step may print from several threads
+        *lines, rest = (step.printed.get((stream, is_out), "") + str(text)).split("\n")
+        while len(rest) > LONGEST_LINE:
+            lines, rest = [*lines, rest[:LONGEST_LINE]], rest[LONGEST_LINE:]
+        step.printed[stream, is_out] = rest
+    with contextlib.suppress(AttemptClosed):
+        for line in lines:
+            for start in range(0, len(line) or 1, LONGEST_LINE):
+                piece = line[start : start + LONGEST_LINE].removesuffix("\r")
+                step.channel.post(LogSign(OF_STREAM[stream], escape(piece), stream=stream, is_out=is_out))
+
+
+def end_lines(step: StepContext) -> None:
+    """Hand over the last line of each stream, which has no end."""
+    for (stream, is_out), rest in list(step.printed.items()):
+        if rest:
+            hand_over(step, stream, "\n", is_out=is_out)
+
+
+class Capture:
+    """What is installed in this process, once, however many engines work in it: to whom a line belongs is told by its context."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._handler = StepHandler(is_out=True)
+        self._lock = threading.Lock()
+
+    def begin(self, *, beside: bool) -> None:
+        """Install it. `beside` = what steps print is still written where it was, as in a program of the user's; the first one decides."""
+        with self._lock:
+            self._users += 1
+            logging.getLogger().addHandler(self._handler)
+            for name in OF_STREAM:
+                stream = getattr(sys, name)
+                if stream is not None and not isinstance(stream, StepStream):
+                    setattr(sys, name, StepStream(stream, name, beside=beside))
+
+    def end(self) -> None:
+        """Take it away with its last user."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+            logging.getLogger().removeHandler(self._handler)
+            for name in OF_STREAM:
+                stream = getattr(sys, name)
+                if isinstance(stream, StepStream):
+                    setattr(sys, name, stream.inner)
+
+
+CAPTURE = Capture()
+"""That of this process."""
+
+
+def capture_in_child(level: int) -> None:
+    """Have the records of steps handed over in a child; what it prints goes through pipes that the worker reads."""
+    root = logging.getLogger()
+    root.addHandler(StepHandler(is_out=False))
+    root.setLevel(level)
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    text = record.getMessage()
+    if record.exc_info and record.exc_info[0] is not None:
+        text = f"{text}\n{_FORMATTER.formatException(record.exc_info)}"
+    return text if not record.stack_info else f"{text}\n{record.stack_info}"
+
+
+def _is_captured_record(frame: Any) -> bool:
+    """Tell whether a handler of the standard library writes a record that reaches our own handler: it is not to be kept twice."""
+    if frame.f_globals.get("__name__") != "logging":
+        return False
+    record = frame.f_locals.get("record")
+    logger: logging.Logger | None = logging.getLogger(getattr(record, "name", None))
+    while logger is not None and logger.parent is not None:
+        if not logger.propagate:
+            return False
+        logger = logger.parent
+    return True

@@ -1,0 +1,112 @@
+"""Where lines of attempts and bodies become values: secrets are taken out, what they belong to is added; then they are kept, and written to this process's output.
+
+Invariant: no line goes anywhere before its secrets were taken out. Used in the loop's thread.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.log_line import OF_STREAM, Level, LogLine, bounded, encode, plain_fields, shown
+from mainspring.domain.redaction import LineRedactor
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.text import escape
+from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.line_keeper import LineKeeper
+from mainspring.engine.signs import EndedSign, LogSign
+from mainspring.engine.step_context import STEP
+from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.resources.hidden import HIDDEN
+from mainspring.store.base import Store
+from mainspring.store.commands.runs import ClaimedRun
+
+_STEP_LOG = logging.getLogger("mainspring.step")
+_RUN_LOG = logging.getLogger("mainspring.run")
+_LONGEST_TEXT = 16 * 1024
+
+Streams = dict[str, LineRedactor]
+
+
+class LineDesk:
+    """`environment` and `worker` are the same in each line of this process."""
+
+    def __init__(self, keeper: LineKeeper, clock: Clock, *, environment: str = "", worker: str = "") -> None:
+        self._keeper = keeper
+        self._clock = clock
+        self._environment = environment
+        self._worker = worker
+        self._printing: dict[tuple[str, str, int], Streams] = {}
+        """Of attempts that print: what is held back of each stream."""
+
+    def take(self, spec: AttemptSpec, sign: LogSign) -> None:
+        """Take a line of an attempt."""
+        redactor = HIDDEN.redactor
+        if sign.stream is None:
+            self._put(spec, sign, redactor.redact(sign.text), redactor.redact_data(sign.fields) if sign.fields else {})
+            return
+        streams = self._printing.setdefault((spec.run_id, spec.ident, spec.attempt), {})
+        for text in streams.setdefault(sign.stream, LineRedactor()).feed(redactor, sign.text):
+            self._put(spec, sign, text, {})
+
+    def end(self, spec: AttemptSpec, sign: EndedSign) -> None:
+        """Let out what was held back, say how an attempt failed, and hand its lines over."""
+        for stream, lines in self._printing.pop((spec.run_id, spec.ident, spec.attempt), {}).items():
+            for text in lines.end(HIDDEN.redactor):
+                self._put(spec, LogSign(OF_STREAM[stream], text, stream=stream), text, {})
+        failure = sign.failure
+        if failure is not None:
+            how = "was stopped" if sign.stopped else "failed"
+            text = HIDDEN.redact(f"attempt {spec.attempt} {how}: {failure.type.rpartition('.')[2]}: {failure.message}")
+            level = Level.WARNING if sign.stopped else Level.ERROR
+            told = {"state": how, "code": failure.code, "duration_ms": sign.took_us // 1000}
+            self._put(spec, LogSign(level, text), text, {}, **told)
+        self._keeper.hand_over(spec.run_id)
+
+    def take_of_body(self, run: ClaimedRun, level: str, text: object, fields: dict[str, object]) -> None:
+        """Take a line of a body."""
+        plain = HIDDEN.redactor.redact_data(plain_fields(fields)) if fields else {}
+        line = self._line(level, HIDDEN.redact(escape(shown(text), _LONGEST_TEXT)), plain)
+        self._keeper.add(run.id, "", 0, line.at, encode(line))
+        if _RUN_LOG.isEnabledFor(line.level.number):
+            told = {"run": run.id, "workflow": run.automation, "fields": plain, "is_clean": True}
+            _RUN_LOG.log(line.level.number, "%s", line.text, extra=told)
+
+    def close(self) -> None:
+        """Hand everything over; nothing comes after it."""
+        self._keeper.close()
+
+    def _put(self, spec: AttemptSpec, sign: LogSign, text: str, fields: dict[str, Any], **told: Any) -> None:
+        line = self._line(sign.level, text, fields, step=spec.name, stream=sign.stream, logger=sign.logger, **told)
+        if not self._keeper.is_off:
+            self._keeper.add(spec.run_id, spec.ident, spec.attempt, line.at, encode(line))
+        if sign.is_out or not _STEP_LOG.isEnabledFor(line.level.number):
+            return
+        extra = {"run": spec.run_id, "workflow": spec.automation, "step": spec.name, "attempt": spec.attempt}
+        extra |= told | {"fields": fields, "stream": sign.stream, "is_clean": True}
+        # Outside of the step: whatever handler of the user's writes this to a stream that is captured must not bring it back here.
+        token = STEP.set(None)
+        try:
+            _STEP_LOG.log(line.level.number, "%s", line.text, extra=extra)
+        finally:
+            STEP.reset(token)
+
+    def _line(self, level: str, text: str, fields: dict[str, Any], **more: Any) -> LogLine:
+        line = LogLine(
+            at=self._clock.now(),
+            level=Level(level),
+            text=text,
+            fields=fields,
+            environment=self._environment,
+            worker=self._worker,
+            **more,
+        )
+        return bounded(line)
+
+
+def desk_of(
+    loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, clock: Clock, settings: WorkerSettings
+) -> LineDesk:
+    """Return the desk of a worker."""
+    keeper = LineKeeper(loop, store, sealing, settings.max_lines)
+    return LineDesk(keeper, clock, environment=settings.environment, worker=settings.name)

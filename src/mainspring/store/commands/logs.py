@@ -1,0 +1,25 @@
+"""Lines of log of runs, in parts."""
+
+import msgspec
+
+from mainspring.domain.log_part import KEPT_LINES, MOST_BYTES, MOST_LINES, Part
+
+
+class SaveLines(msgspec.Struct, frozen=True):
+    """Add parts to the lines of a run. Answer: Done, Refused not_found.
+
+    What the run may not keep is dropped: parts behind its first lines, the oldest first. No claim is needed: what an attempt said stays said.
+    """
+
+    run: str
+    parts: tuple[Part, ...]
+    most_lines: int = MOST_LINES
+    most_bytes: int = MOST_BYTES
+    kept_lines: int = KEPT_LINES
+
+
+class PruneLines(msgspec.Struct, frozen=True):
+    """Delete parts whose last line is older than an instant, at most `limit`. Answer: Numbered(parts deleted)."""
+
+    before_at: int
+    limit: int = 1_000

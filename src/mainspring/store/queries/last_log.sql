@@ -1,0 +1,1 @@
+select seq, lines, upto from logs where run = ? order by seq desc limit 1

@@ -1,0 +1,1 @@
+select run, seq, ident, attempt, first_at, last_at, lines, size, body from logs where run = ?1 and ident = ?2 order by seq desc limit ?3

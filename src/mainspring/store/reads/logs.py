@@ -1,0 +1,51 @@
+"""Lines of log: of one run from its beginning or its end, and of all runs by time. Bodies are as they are stored: packed, and sealed."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.store.base import Reader, Rows
+
+_PARTS_AT_ONCE = 500
+
+
+class StoredPart(msgspec.Struct, frozen=True):
+    """A domain.log_part.Part in its place: `seq` = the number of its first line in the run. `automation` is known where parts of many runs are read."""
+
+    run: str
+    seq: int
+    ident: str
+    attempt: int
+    first_at: int
+    last_at: int
+    lines: int
+    size: int
+    body: bytes
+    automation: str = ""
+
+
+def parts_of(reader: Reader, run: str, after: int = 0) -> list[StoredPart]:
+    """Return the parts of a run whose number is above `after`, in order."""
+    found: list[StoredPart] = []
+    while True:
+        rows = reader.read("list_logs_of", (run, after, _PARTS_AT_ONCE))
+        found += _parts(rows)
+        if len(rows) < _PARTS_AT_ONCE:
+            return found
+        after = found[-1].seq
+
+
+def last_parts(reader: Reader, run: str, ident: str, limit: int) -> list[StoredPart]:
+    """Return the last parts of a step, in order."""
+    return _parts(reader.read("list_last_logs_of", (run, ident, limit)))[::-1]
+
+
+def parts_since(
+    reader: Reader, since_at: int, automation: str | None = None, limit: int = _PARTS_AT_ONCE
+) -> list[StoredPart]:
+    """Return the newest parts that end at or after an instant, of all runs or of those of one automation, oldest first."""
+    return _parts(reader.read("list_logs_since", (since_at, automation or "", limit)))[::-1]
+
+
+def _parts(rows: Rows | Sequence[tuple[object, ...]]) -> list[StoredPart]:
+    return [StoredPart(*row) for row in rows]

@@ -1,0 +1,206 @@
+"""What steps write is found again with its attempt, in loop, thread and child alike; and no secret is in any of it."""
+
+import asyncio
+import logging
+import sys
+
+import pytest
+import tenacity
+
+import mainspring as ms
+from mainspring.app.process_log import JsonFormatter, TextFormatter
+from mainspring.domain.opening import Opening
+from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.engine.registry import Registry
+from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.resources.hidden import HIDDEN
+from mainspring.service.lines import lines_of
+from mainspring.store.reads.logs import parts_of
+from tests.acceptance import log_steps
+from tests.acceptance.engine_world import World
+from tests.acceptance.sealing_codec import Keystream
+from tests.secret_encodings import CANARY, encodings, leaks
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(params=["file", "server"])
+def place(request, tmp_path):
+    """Where the store is."""
+    return tmp_path if request.param == "file" else request.getfixturevalue("postgres").new_store()
+
+
+def lines(engine, run, sealing=PLAIN):
+    return lines_of(parts_of(engine.working.store.reader, run.id), Opening(sealing))
+
+
+@pytest.mark.parametrize("isolate", ["loop", "thread", "process"])
+async def test_step_writes_lines_of_its_attempt(place, isolate, capsys):
+    """Prints, records and `ms.log` are kept with step, attempt, level and fields; a print is still seen where it was."""
+    with Registry() as registry:
+        step, how = (log_steps.writes_in_loop, {}) if isolate == "loop" else (log_steps.writes, {"isolate": isolate})
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            run.log.info("begun", n=1)
+            return await run.options(name="write", **how).step(step, "here")
+
+    async with World(place).engine(registry) as engine:
+        run = await engine.start(work)
+        assert await run.result() == "here"
+        print("outside of any step")
+    async with World(place).engine(registry) as engine:
+        found = lines(engine, run)
+    assert ("begun", "", {"n": 1}, 0) in [(line.text, line.step, line.fields, line.attempt) for line in found]
+    mine = [line for line in found if line.step]
+    assert {line.attempt for line in mine} == {1}
+    kept = {(line.text, line.level.value, line.stream, line.logger) for line in mine}
+    assert kept >= {
+        ("printed here", "info", "stdout", ""),
+        ("no end here", "warning", "stderr", ""),
+        ("logged here", "warning", None, "shop.orders"),
+        ("told", "info", None, ""),
+    }
+    assert len(mine) == 4
+    assert next(line.fields for line in mine if line.logger) == {"rows": 3}
+    out = capsys.readouterr().out
+    assert "outside of any step" in out
+    assert ("printed here" in out) == (isolate != "process")
+
+
+async def test_script_prints_lines_of_its_attempt(tmp_path):
+    """What a command prints is kept by stream."""
+    with Registry() as registry:
+        backup = ms.script("backup", ["sh", "-c", "echo one; echo two >&2"])
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(backup)
+        await run.result()
+        kept = await engine.when(lambda: lines(engine, run), lambda found: len(found) == 2)
+    assert {(line.text, line.stream) for line in kept} == {("one", "stdout"), ("two", "stderr")}
+
+
+async def test_failed_attempt_says_so_in_its_lines(tmp_path):
+    """Each attempt that failed ends with a line that tells its error, code and duration."""
+    with Registry() as registry:
+
+        @ms.task(retry=ms.Retry(attempts=2, wait=tenacity.wait_fixed(0)))
+        def breaks() -> None:
+            raise ms.Transient("the other side hung up")
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(breaks)
+        with pytest.raises(ms.RunFailed):
+            await run.result()
+        told = [line for line in lines(engine, run) if line.state]
+    assert [(line.attempt, line.state, line.code) for line in told] == [
+        (1, "failed", "transient"),
+        (2, "failed", "transient"),
+    ]
+    assert told[0].text == "attempt 1 failed: Transient: the other side hung up"
+    assert told[0].duration_ms is not None
+
+
+async def test_lines_are_written_once_though_the_body_is_replayed(tmp_path):
+    """A body that is loaded again says nothing twice."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def waits(run: ms.Run) -> None:
+            run.log.info("before")
+            await asyncio.sleep(0.05)
+            run.log.info("after")
+
+    async with World(tmp_path).engine(registry, WorkerSettings(suspend_after_ms=0, parked=0)) as engine:
+        run = await engine.start(waits)
+        await run.result()
+        kept = await engine.when(lambda: lines(engine, run), lambda found: len(found) >= 2)
+    assert [line.text for line in kept] == ["before", "after"]
+
+
+async def test_sealed_lines_are_read_with_the_codec_alone(tmp_path):
+    """Where values are sealed, lines are."""
+    codec = Keystream()
+    with Registry() as registry:
+
+        @ms.task
+        def says() -> None:
+            ms.log.info("a word in confidence")
+
+    async with World(tmp_path).engine(registry, codec=codec) as engine:
+        run = await engine.start(says)
+        await run.result()
+        (part,) = parts_of(engine.working.store.reader, run.id)
+        (line,) = lines(engine, run, Sealing(codec))
+    assert part.body.startswith(b"\x00")
+    assert line.text == "a word in confidence"
+
+
+async def test_no_lines_are_kept_when_logs_are_off(tmp_path):
+    """`max_lines = 0` captures nothing and keeps nothing."""
+    stdout = sys.stdout
+    with Registry() as registry:
+
+        @ms.task
+        def says() -> bool:
+            ms.log.info("unheard")
+            return sys.stdout is stdout
+
+    async with World(tmp_path).engine(registry, WorkerSettings(max_lines=0)) as engine:
+        run = await engine.start(says)
+        assert await run.result() is True
+        assert lines(engine, run) == []
+
+
+async def test_flood_of_lines_stays_within_bounds(tmp_path):
+    """A step that prints without end keeps the first lines and the newest; the rest is one line that says how many."""
+    with Registry() as registry:
+
+        @ms.task
+        def floods() -> None:
+            for number in range(30_000):
+                print(number)
+
+    async with World(tmp_path).engine(registry, WorkerSettings(max_lines=3_000)) as engine:
+        run = await engine.start(floods)
+        await run.result()
+        found = await engine.when(lambda: lines(engine, run), lambda kept: kept and kept[-1].text == "29999")
+    assert found[0].text == "0"
+    assert len(found) <= 5_000
+    assert any("missing here" in line.text for line in found)
+
+
+@pytest.mark.parametrize("isolate", ["loop", "thread", "process"])
+async def test_canary_secret_is_in_no_sink(place, isolate, monkeypatch, caplog):
+    """In each encoding and over two writes: not in stored lines, the process's own, the journal, nor in anything else of the store."""
+    monkeypatch.setenv("MAINSPRING_SECRET_CANARY", CANARY)
+    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
+    forms = [*encodings(CANARY).values(), "Authorization: Bearer " + CANARY]
+    with Registry() as registry:
+        step, how = (
+            (log_steps.lets_out_in_loop, {}) if isolate == "loop" else (log_steps.lets_out, {"isolate": isolate})
+        )
+
+        @ms.workflow
+        async def work(run: ms.Run) -> None:
+            run.log.info(forms[0], value=forms[1])
+            await run.options(retry=ms.Retry(attempts=1), **how).step(step, forms)
+
+    HIDDEN.add([CANARY])
+    async with World(place).engine(registry) as engine:
+        run = await engine.start(work)
+        with pytest.raises(ms.RunFailed) as failed:
+            await run.result()
+        story = engine.story(run)
+    async with World(place).engine(registry) as engine:
+        kept = lines(engine, run)
+    assert len(kept) > 3 * len(forms)
+    failures = [
+        story.run.failure,
+        *(outcome.failure for outcome in story.outcomes),
+        *(a.failure for a in story.attempts),
+    ]
+    own = [record for record in caplog.records if record.name.startswith("mainspring")]
+    written = [form.format(record) for record in own for form in (JsonFormatter("test"), TextFormatter())]
+    for sink in (*(line.text + repr(line.fields) for line in kept), *map(repr, failures), *written, str(failed.value)):
+        assert leaks(sink) == [], sink
+    assert leaks("".join(line.text for line in kept)) == []

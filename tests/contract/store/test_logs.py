@@ -1,0 +1,85 @@
+"""Lines of log: kept in parts beside their run, numbered, bounded, and gone with it."""
+
+from mainspring.domain.log_part import Part
+from mainspring.store.commands.automations import Prune
+from mainspring.store.commands.logs import PruneLines, SaveLines
+from mainspring.store.commands.results import DONE, Numbered, Refused
+from tests.contract.store.process import finish
+
+
+def part(lines=1, size=100, ident="s#1", **what):
+    given = {"attempt": 1, "first_at": 5, "last_at": 9, "body": b"\x00z"} | what
+    return Part(ident=ident, lines=lines, size=size, **given)
+
+
+def seqs(store, run):
+    return [(one.seq, one.lines) for one in store.read("parts_of", run.id)]
+
+
+def test_parts_come_back_in_order_and_as_they_were(store):
+    """A part's number is that of its first line; what was lost on its way leaves a gap."""
+    run = store.begin()
+    assert store.do(SaveLines(run.id, (part(3), part(2, ident="", attempt=0)))) == DONE
+    assert store.do(SaveLines(run.id, (part(4, skipped=10, last_at=11),))) == DONE
+    found = store.read("parts_of", run.id)
+    assert [(p.seq, p.lines, p.ident, p.attempt, p.last_at) for p in found] == [
+        (1, 3, "s#1", 1, 9),
+        (4, 2, "", 0, 9),
+        (16, 4, "s#1", 1, 11),
+    ]
+    assert found[0].body == b"\x00z"
+    assert [p.seq for p in store.read("parts_of", run.id, 4)] == [16]
+    assert [p.seq for p in store.read("last_parts", run.id, "s#1", 1)] == [16]
+
+
+def test_middle_of_too_many_lines_goes(store):
+    """The first lines stay, and the newest; numbers show how many went."""
+    run = store.begin()
+    for number in range(20):
+        store.do(SaveLines(run.id, (part(10, last_at=number),), most_lines=100, kept_lines=30))
+    assert seqs(store, run) == [(n, 10) for n in (1, 11, 21, *range(131, 201, 10))]
+
+
+def test_middle_of_too_many_bytes_goes(store):
+    """Long lines count by their bytes; the first ones have a quarter of them."""
+    run = store.begin()
+    for number in range(20):
+        store.do(SaveLines(run.id, (part(1, size=100, last_at=number),), most_bytes=800))
+    assert seqs(store, run) == [(n, 1) for n in (1, 2, *range(15, 21))]
+
+
+def test_lines_of_another_worker_follow(store, new_process):
+    """Whoever goes on with a run goes on with its numbers."""
+    run = store.begin()
+    store.do(SaveLines(run.id, (part(3),)))
+    other = new_process().open()
+    other.do(SaveLines(run.id, (part(1, attempt=2),)))
+    assert seqs(store, run) == [(1, 3), (4, 1)]
+
+
+def test_lines_of_no_run_are_refused(store):
+    """Lines of a run that was pruned meanwhile are not kept: nothing would ever delete them."""
+    assert isinstance(store.do(SaveLines("r-gone", (part(),))), Refused)
+
+
+def test_lines_go_with_their_run_or_by_their_age(store, clock):
+    """A pruned run takes its lines along; those of a run that stays go when they are old."""
+    gone, stays = store.begin(), store.begin()
+    for run in (gone, stays):
+        store.do(SaveLines(run.id, (part(last_at=clock.now()), part(last_at=clock.now() + 100))))
+    store.do(finish(gone))
+    clock.forward(10)
+    store.do(Prune(clock.now(), None, None, None, None))
+    assert store.read("parts_of", gone.id) == []
+    assert store.do(PruneLines(clock.now())) == Numbered(1)
+    assert seqs(store, stays) == [(2, 1)]
+
+
+def test_newest_parts_of_all_runs_are_found_by_time_and_automation(store):
+    """The newest come, oldest first, with the automation that they are of."""
+    one, other = store.begin(), store.begin(automation="b")
+    store.do(SaveLines(one.id, (part(last_at=5), part(last_at=20))), SaveLines(other.id, (part(last_at=10),)))
+    found = store.read("parts_since", 6)
+    assert [(p.run, p.last_at, p.automation) for p in found] == [(other.id, 10, "b"), (one.id, 20, "a")]
+    assert [p.run for p in store.read("parts_since", 0, "b")] == [other.id]
+    assert [p.last_at for p in store.read("parts_since", 0, limit=2)] == [10, 20]
