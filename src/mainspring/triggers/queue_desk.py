@@ -6,6 +6,7 @@ another connection, a store that is away by the same arrival. Nothing is fetched
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import NoReturn
@@ -28,6 +29,7 @@ from mainspring.triggers.intake import Door
 from mainspring.triggers.pauses import pause_s
 from mainspring.triggers.queue_access import QueueSource, open_source
 
+_LOG = logging.getLogger("mainspring.queues")
 _CONNECTS_WITHIN_S = 20.0
 _ANSWERS_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 3.0
@@ -171,7 +173,10 @@ class QueueDesk:
             except FencedError:
                 raise
             except NotWrittenError as error:
-                return self._refused(message, self._text.of(error))
+                why, outcome = self._refused(message, self._text.of(error))
+                if outcome is _Outcome.ASIDE:
+                    await self._show(message, "not_written", why)
+                return why, outcome
             except StoreError as error:
                 self._waits(f"the store: {self._text.of(error)}")
                 await self._sleep(self._pause(tries))
@@ -199,6 +204,10 @@ class QueueDesk:
                 break
             except FencedError:
                 raise
+            except NotWrittenError as error:  # waiting does not help
+                said = self._told(message, why)
+                _LOG.error("trigger %s lets go of message %s; it is not shown: %s", self._trigger, said, self._text.of(error))
+                return
             except StoreError as error:
                 self._waits(f"the store: {self._text.of(error)}")
             await self._sleep(self._pause(tries))

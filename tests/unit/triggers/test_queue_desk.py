@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -38,6 +39,7 @@ class Source:
         self.batches = list(batches)
         self.told: list[tuple[str, str]] = []
         self.limits: list[int] = []
+        self.pauses: list[float] = []
         self.breaks: Callable[[str], None] = lambda _: None
         self.idle = asyncio.Event()
 
@@ -61,6 +63,7 @@ class Source:
         self._tell("acknowledge", *messages)
 
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
+        self.pauses.append(after_s)
         self._tell("give_back", message)
 
     async def set_aside(self, message: QueueMessage, why: str) -> None:
@@ -85,6 +88,7 @@ class World:
 
     def __init__(self) -> None:
         self.source = Source()
+        self.clock = Clock()
         self.answers: Callable[[Arrival], object] = lambda _: DONE
         self.taken: list[Arrival] = []
         self.shown: list[tuple[str, str, Arrival]] = []
@@ -125,7 +129,7 @@ class World:
             self,
             self,
             report=self.states.append,
-            clock=Clock(),
+            clock=self.clock,
             sleep=self._sleep,
             opens=lambda queue, server, group: self.source,
         )
@@ -218,13 +222,32 @@ async def test_busy_waits_as_long_as_it_is_told(world: World):
 
 
 async def test_a_message_that_the_store_cannot_write_keeps_no_other(world: World):
-    """It gets its chances and is set aside; the rest is acknowledged."""
+    """It gets its chances, is shown, and then set aside; the rest is acknowledged."""
     world.answers = lambda arrival: NotWrittenError("no index takes it") if arrival.key == "a" else DONE
-    world.start(["a", "b"])
+    world.start(["a", "b"], ["a"], max_deliveries=2)
     await world.until_idle()
-    assert "b" in world.source.told_of("acknowledge")
-    assert "a" not in world.source.told_of("acknowledge")
-    assert world.source.told_of("set_aside") or world.source.told_of("give_back")
+    assert world.source.told_of("acknowledge") == ["b"]
+    assert world.source.told_of("give_back") == ["a"]
+    assert world.source.told_of("set_aside") == ["a"]
+    [(why, note, arrival)] = world.shown
+    assert (why, arrival.body) == ("not_written", b'{"p": 1}')
+    assert "no index takes it" in note
+
+
+async def test_what_cannot_even_be_shown_holds_nothing_up(world: World, caplog: pytest.LogCaptureFixture):
+    """Waiting does not help where the store takes the refusal no more than the message: the log names it, and the queue goes on."""
+
+    def shows() -> None:
+        raise NotWrittenError("no index takes it")
+
+    world.shows = shows
+    world.answers = lambda arrival: NotWrittenError("no index takes it") if arrival.key == "a" else DONE
+    world.start(["a", "b"], max_deliveries=1)
+    await world.until_idle()
+    assert world.source.told_of("set_aside") == ["a"]
+    assert world.source.told_of("acknowledge") == ["b"]
+    [said] = [record.getMessage() for record in caplog.records if record.name == "mainspring.queues"]
+    assert "message a:" in said
 
 
 async def test_a_fenced_process_stops(world: World):
@@ -310,6 +333,31 @@ async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):
     await world.until_idle()
     assert done.index("a1") < done.index("a2")
     assert done.index("b1") < done.index("b2") < done.index("a1")
+
+
+@pytest.mark.parametrize("answer", [TypeError("oops"), Refused("no_trigger", "no trigger orders/queue")])
+async def test_what_is_given_back_for_no_fault_of_its_own_keeps_its_place(world: World, answer: object):
+    """What comes after it in its partition is given back with it, untried and no sooner; other partitions go on."""
+    world.answers = lambda arrival: answer if arrival.key == "a2" and len(world.taken) < 6 else DONE
+    world.start(["a1", "b1", "a2", "a3", "b2", "a4"], partition="{headers.p}")
+    chance = itertools.count()
+    world.clock.random_bits = lambda bits: next(chance) << (bits - 8)  # type: ignore[method-assign]
+    for message in world.source.batches[0]:
+        message.headers["p"] = message.id[0]
+    await world.until_idle()
+    assert [arrival.key for arrival in world.taken if arrival.key[0] == "a"] == ["a1", "a2"]
+    assert world.source.told_of("acknowledge") == ["a1", "b1", "b2"]
+    assert world.source.told_of("give_back") == ["a2", "a3", "a4"]
+    assert len(set(world.source.pauses)) == 1
+
+
+async def test_a_message_that_is_at_fault_itself_lets_its_partition_go_on(world: World):
+    """One that no run can be made of would else keep all that come after it."""
+    world.answers = lambda arrival: Refused("bad_value", "no") if arrival.key == "a1" else DONE
+    world.start(["a1", "a2"], partition="a")
+    await world.until_idle()
+    assert world.source.told_of("acknowledge") == ["a2"]
+    assert world.source.told_of("give_back") == ["a1"]
 
 
 async def test_broker_that_is_away_is_asked_for_ever(world: World):
