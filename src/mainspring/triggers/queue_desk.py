@@ -37,10 +37,11 @@ _BUSY_MS = 1_000
 
 
 class _Outcome(StrEnum):
-    """What the broker is told of a message."""
+    """What the broker is told of a message. STOPPED = given back for no fault of its own, with all that came after it in its partition."""
 
     DONE = "done"
     RETURNED = "returned"
+    STOPPED = "stopped"
     ASIDE = "aside"
 
 
@@ -130,8 +131,11 @@ class QueueDesk:
             done = [message for message, _, outcome in settled if outcome is _Outcome.DONE]
             if done:
                 await source.acknowledge(done)
+            stopped_for_s = self._pause(2)  # the same for all, or they would change places
             for message, why, outcome in settled:
-                if outcome is _Outcome.RETURNED:
+                if outcome is _Outcome.STOPPED:
+                    await source.give_back(message, stopped_for_s)
+                elif outcome is _Outcome.RETURNED:
                     await source.give_back(message, self._pause(2 + self._chances.used(message)))
                 elif outcome is _Outcome.ASIDE:
                     await source.set_aside(message, why)
@@ -157,7 +161,14 @@ class QueueDesk:
     async def _take_in_lane(
         self, lane: list[tuple[QueueMessage, Arrival | str]]
     ) -> list[tuple[QueueMessage, str, _Outcome]]:
-        return [(message, *await self._take_in(message, arrival)) for message, arrival in lane]
+        """Take messages in, one after the other. Returns of each why it could not be, and what the broker is told."""
+        settled: list[tuple[QueueMessage, str, _Outcome]] = []
+        for message, arrival in lane:
+            why, outcome = await self._take_in(message, arrival)
+            if outcome is _Outcome.STOPPED:
+                return settled + [(left, why, outcome) for left, _ in lane[len(settled) :]]
+            settled.append((message, why, outcome))
+        return settled
 
     async def _take_in(self, message: QueueMessage, arrival: Arrival | str) -> tuple[str, _Outcome]:
         """Take one message in; wait as long as the store is away or busy. Returns why it could not be, and what the broker is told."""
@@ -182,7 +193,7 @@ class QueueDesk:
                 await self._sleep(self._pause(tries))
             except Exception as error:  # noqa: BLE001 - a fault of ours: nothing is lost, and the others go on
                 self._tell(last_refusal=self._text.of(error))
-                return "", _Outcome.RETURNED
+                return "", _Outcome.STOPPED
             else:
                 if not isinstance(answer, Refused):
                     self._chances.forget(message)
@@ -221,7 +232,7 @@ class QueueDesk:
                 return why, _Outcome.DONE
             case "no_trigger":
                 self._tell(last_refusal=self._told(message, why))
-                return why, _Outcome.RETURNED
+                return why, _Outcome.STOPPED
             case _:
                 return self._refused(message, why)
 
