@@ -6,6 +6,7 @@ that broke, a Sender that died. A broker that is away makes its own queues wait,
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -101,12 +102,10 @@ class Sender:
             except Exception as error:  # noqa: BLE001  the store is away: what it holds waits
                 _LOG.warning("the outbox cannot be looked at: %s", self._faults.of(error))
                 await asyncio.sleep(_LOOK_EVERY_S)
-            try:
+            await self._links.tidy()
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY_S):
                     await self._changed.wait()
-            except TimeoutError:
-                await self._links.tidy()
-            else:
                 await asyncio.sleep(_SOON_S)
 
     async def _look(self) -> None:
@@ -138,10 +137,12 @@ class Sender:
         source: QueueSource | None = None
         away: str | None = None
         try:
-            source = await self._links.take(queue.name)
-            await self._send_all(source, batch)
-        except (OptionError, UnknownNameError) as error:
-            batch.refuse_all(self._faults.of(error))
+            try:
+                source = await self._links.take(queue.name)
+            except (OptionError, UnknownNameError) as error:
+                batch.refuse_all(self._faults.of(error))
+            else:
+                await self._send_all(source, batch)
         except Exception as error:  # noqa: BLE001  a broker's library may raise anything
             _pass_on_cancel()
             away = self._faults.of(error) or type(error).__name__
@@ -150,7 +151,10 @@ class Sender:
             0.0 if away is None else pause_s(0 if batch.sent else queue.failures, self._clock.random_bits(32) / 2**32)
         )
         if source is not None:
-            await (self._links.give_back(queue.name, source) if away is None else self._links.drop(source))
+            if away is None:
+                self._links.give_back(queue.name, source)
+            else:
+                await self._links.drop(source)
         failpoints.hit("sender.sent")
         await self._apply(
             SettleQueue(lease, queue.name, tuple(batch.sent), tuple(batch.refused), away, round(retry_s * 1000))
