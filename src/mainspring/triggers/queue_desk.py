@@ -15,19 +15,20 @@ import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import FencedError, OptionError, StoreError
+from mainspring.domain.errors import FencedError, StoreError
 from mainspring.domain.queue_address import Server, server_of
-from mainspring.domain.queue_message import QueueMessage, arrival_of, shown_as
+from mainspring.domain.queue_message import QueueMessage, shown_as
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.text import escape
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.chances import Chances
-from mainspring.triggers.desk_state import DeskState, Report
 from mainspring.triggers.fault_text import LONGEST, FaultText, KnowsSecrets
 from mainspring.triggers.intake import Door
+from mainspring.triggers.lanes import Lane, lanes_of
 from mainspring.triggers.pauses import pause_s
 from mainspring.triggers.queue_access import QueueSource, open_source
+from mainspring.triggers.queue_state import QueueState, Report
 
 _LOG = logging.getLogger("mainspring.queues")
 _CONNECTS_WITHIN_S = 20.0
@@ -80,7 +81,9 @@ class QueueDesk:
         self._chances = Chances(queue.max_deliveries)
         self._source: QueueSource | None = None
         self._held: list[QueueMessage] = []
-        self.state = DeskState(
+        self._is_refusing = False
+        """Whether something of the present batch could not be taken in."""
+        self.state = QueueState(
             trigger=trigger, queue=queue.shown, connected=False, since_at=clock.now(), why="it has not connected yet"
         )
 
@@ -119,8 +122,9 @@ class QueueDesk:
 
     async def _take_in_all(self, source: QueueSource) -> None:
         """Take in what is held, and tell the broker."""
+        self._is_refusing = False
         keeping = asyncio.create_task(self._keep(source))
-        lanes = [asyncio.create_task(self._take_in_lane(lane)) for lane in self._lanes()]
+        lanes = [asyncio.create_task(self._take_in_lane(lane)) for lane in lanes_of(self._queue, self._held)]
         try:
             settled = [pair for lane in await asyncio.gather(*lanes) for pair in lane]
         finally:
@@ -141,26 +145,10 @@ class QueueDesk:
                     await source.set_aside(message, why)
         self._held = []
         self.state = msgspec.structs.replace(self.state, taken_in=self.state.taken_in + len(done))
+        if self.state.last_refusal and not self._is_refusing:
+            self._tell(last_refusal="")
 
-    def _lanes(self) -> list[list[tuple[QueueMessage, Arrival | str]]]:
-        """Return what is held as lists that are taken in at once, each in order: one for each partition."""
-        lanes: dict[str, list[tuple[QueueMessage, Arrival | str]]] = {}
-        for number, message in enumerate(self._held):
-            arrival = self._arrival(message)
-            partition = arrival.partition if isinstance(arrival, Arrival) else None
-            lanes.setdefault(f"#{number}" if partition is None else f"={partition}", []).append((message, arrival))
-        return list(lanes.values())
-
-    def _arrival(self, message: QueueMessage) -> Arrival | str:
-        """Return what is taken in for a message, or why there is nothing."""
-        try:
-            return arrival_of(self._queue, message)
-        except OptionError as bad:
-            return bad.message
-
-    async def _take_in_lane(
-        self, lane: list[tuple[QueueMessage, Arrival | str]]
-    ) -> list[tuple[QueueMessage, str, _Outcome]]:
+    async def _take_in_lane(self, lane: Lane) -> list[tuple[QueueMessage, str, _Outcome]]:
         """Take messages in, one after the other. Returns of each why it could not be, and what the broker is told."""
         settled: list[tuple[QueueMessage, str, _Outcome]] = []
         for message, arrival in lane:
@@ -173,10 +161,7 @@ class QueueDesk:
     async def _take_in(self, message: QueueMessage, arrival: Arrival | str) -> tuple[str, _Outcome]:
         """Take one message in; wait as long as the store is away or busy. Returns why it could not be, and what the broker is told."""
         if isinstance(arrival, str):
-            why, outcome = self._refused(message, arrival)
-            if outcome is _Outcome.ASIDE:
-                await self._show(message, "misfit", arrival)
-            return why, outcome
+            return await self._refused_as(message, "misfit", arrival)
         tries = 0
         while True:
             try:
@@ -184,15 +169,12 @@ class QueueDesk:
             except FencedError:
                 raise
             except NotWrittenError as error:
-                why, outcome = self._refused(message, self._text.of(error))
-                if outcome is _Outcome.ASIDE:
-                    await self._show(message, "not_written", why)
-                return why, outcome
+                return await self._refused_as(message, "not_written", self._text.of(error))
             except StoreError as error:
                 self._waits(f"the store: {self._text.of(error)}")
                 await self._sleep(self._pause(tries))
             except Exception as error:  # noqa: BLE001 - a fault of ours: nothing is lost, and the others go on
-                self._tell(last_refusal=self._text.of(error))
+                self._refuses(self._text.of(error))
                 return "", _Outcome.STOPPED
             else:
                 if not isinstance(answer, Refused):
@@ -217,7 +199,9 @@ class QueueDesk:
                 raise
             except NotWrittenError as error:  # waiting does not help
                 said = self._told(message, why)
-                _LOG.error("trigger %s lets go of message %s; it is not shown: %s", self._trigger, said, self._text.of(error))
+                _LOG.error(
+                    "trigger %s lets go of message %s; it is not shown: %s", self._trigger, said, self._text.of(error)
+                )
                 return
             except StoreError as error:
                 self._waits(f"the store: {self._text.of(error)}")
@@ -228,19 +212,30 @@ class QueueDesk:
         why = f"{answer.code}: {answer.text}" if answer.text else answer.code
         match answer.code:
             case "other_body":
-                self._tell(refused=self.state.refused + 1, last_refusal=self._told(message, why))
+                self._refuses(self._told(message, why), leaves=True)
                 return why, _Outcome.DONE
             case "no_trigger":
-                self._tell(last_refusal=self._told(message, why))
+                self._refuses(self._told(message, why))
                 return why, _Outcome.STOPPED
             case _:
                 return self._refused(message, why)
 
+    async def _refused_as(self, message: QueueMessage, code: str, why: str) -> tuple[str, _Outcome]:
+        """Refuse a message that the store does not know, and show it before it leaves."""
+        _, outcome = self._refused(message, why)
+        if outcome is _Outcome.ASIDE:
+            await self._show(message, code, why)
+        return why, outcome
+
     def _refused(self, message: QueueMessage, why: str) -> tuple[str, _Outcome]:
         """Count a message that cannot be taken in as it is; it leaves the queue with its last chance."""
         is_last = self._chances.use(message)
-        self._tell(refused=self.state.refused + is_last, last_refusal=self._told(message, why))
+        self._refuses(self._told(message, why), leaves=is_last)
         return why, _Outcome.ASIDE if is_last else _Outcome.RETURNED
+
+    def _refuses(self, said: str, *, leaves: bool = False) -> None:
+        self._is_refusing = True
+        self._tell(refused=self.state.refused + leaves, last_refusal=said)
 
     async def _keep(self, source: QueueSource) -> None:
         """Keep the broker from giving what is held to somebody else. A broker that is away is found by what is told it next."""

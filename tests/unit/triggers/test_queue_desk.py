@@ -15,8 +15,8 @@ from mainspring.domain.queue_message import QueueMessage
 from mainspring.domain.queue_source import Queue
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import DONE, Refused
-from mainspring.triggers.desk_state import DeskState
 from mainspring.triggers.queue_desk import QueueDesk
+from mainspring.triggers.queue_state import QueueState
 
 pytestmark = pytest.mark.asyncio
 _URL = "redis://:{secret:CACHE}@h/0?stream=orders"
@@ -93,7 +93,7 @@ class World:
         self.taken: list[Arrival] = []
         self.shown: list[tuple[str, str, Arrival]] = []
         self.shows: Callable[[], None] = lambda: None
-        self.states: list[DeskState] = []
+        self.states: list[QueueState] = []
         self.slept: list[float] = []
         self.secrets = {"CACHE": "s3cr/t"}
         self.desk: QueueDesk = None  # type: ignore[assignment]
@@ -292,6 +292,14 @@ async def test_a_message_without_its_key_has_its_chances_too(world: World):
     assert why == "misfit"
     assert "missing" in note
     assert (arrival.body, arrival.headers) == (b'{"p": 1}', {"message-id": "a"})
+
+
+async def test_refusal_is_told_until_a_batch_has_none(world: World):
+    """What was in the way once is not told for ever."""
+    world.answers = lambda arrival: Refused("bad_value", "no") if arrival.key == "a" else DONE
+    world.start(["a", "b"], ["c"], ["d"])
+    await world.until_idle()
+    assert [state.last_refusal for state in world.states] == ["", "a: bad_value: no", ""]
 
 
 async def test_what_leaves_the_queue_is_shown_before_it_does(world: World):
