@@ -1,6 +1,5 @@
 """The seam of all doors: an arrival goes in, and what became of it comes back once that is committed."""
 
-import asyncio
 import secrets
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import new_id
 from mainspring.domain.key import LONGEST_KEY, fits_key
 from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.store.applied import applied
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import RefuseArrival, TakeIn, TakenIn
@@ -86,18 +86,7 @@ class Intake:
 
     async def submit(self, command: Any) -> Any:
         """Commit a command and return its answer; raises what the store raises."""
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        def answered(result: Any) -> None:
-            if done.done():
-                return
-            if isinstance(result, BaseException):
-                done.set_exception(result)
-            else:
-                done.set_result(result)
-
-        self._store.submit(command, answered)
-        return await done
+        return await applied(self._store, command)
 
     def _command(self, known: KnownTrigger, arrival: Arrival, verified: str | None) -> TakeIn:
         now = self._clock.now()

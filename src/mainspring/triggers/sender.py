@@ -9,8 +9,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -20,6 +18,7 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.text import escape
 from mainspring.store import failpoints
+from mainspring.store.applied import applied
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.outbox import Leased, LeasedQueue, Refusal, SettleQueue, TakeQueues, Unsent
 from mainspring.store.reads.outbox import can_send
@@ -114,7 +113,7 @@ class Sender:
                 return
             since = time.monotonic()
             lease = new_id("l", self._clock.now(), self._clock.random_bits(80))
-            taken = await self._apply(TakeQueues(lease, round(_LEASE_S * 1000), room, _MESSAGES))
+            taken = await applied(self._store, TakeQueues(lease, round(_LEASE_S * 1000), room, _MESSAGES))
             if not isinstance(taken, Leased) or not taken.queues:
                 return
             failpoints.hit("sender.taken")
@@ -156,9 +155,8 @@ class Sender:
             else:
                 await self._links.drop(source)
         failpoints.hit("sender.sent")
-        await self._apply(
-            SettleQueue(lease, queue.name, tuple(batch.sent), tuple(batch.refused), away, round(retry_s * 1000))
-        )
+        settle = SettleQueue(lease, queue.name, tuple(batch.sent), tuple(batch.refused), away, round(retry_s * 1000))
+        await applied(self._store, settle)
         failpoints.hit("sender.settled")
 
     async def _send_all(self, source: QueueSource, batch: "_Batch") -> None:
@@ -192,12 +190,6 @@ class Sender:
             self._told[queue] = away
             _LOG.warning("messages to %s wait: %s", queue, away)
 
-    async def _apply(self, command: Any) -> Any:
-        """Commit a command without holding up the loop."""
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._store.submit(command, _settling(future))
-        return await future
-
 
 class _Batch:
     """What became of the messages of a leased queue; `until` = when to stop, on the monotonic clock."""
@@ -211,17 +203,6 @@ class _Batch:
     def refuse_all(self, why: str) -> None:
         """The queue's address leads nowhere, for none of its messages."""
         self.refused = [Refusal(message.seq, escape(why, LONGEST)) for message in self.queue.messages]
-
-
-def _settling(future: "asyncio.Future[Any]") -> Callable[[Any], None]:
-    def done(result: Any) -> None:
-        if not future.done():
-            if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-    return done
 
 
 def _pass_on_cancel() -> None:
