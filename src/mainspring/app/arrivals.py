@@ -5,12 +5,12 @@ Hosted by the scheduler process, and by a program that is its own worker (`App.r
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Callable
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.sealing import Sealing
 from mainspring.store.process_store import ProcessStore
+from mainspring.triggers.desk import Desk
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.router import OffLoop, Router
@@ -20,14 +20,6 @@ _LOOK_AT_MOST_EVERY_S = 0.01
 """Many changes make one look."""
 _LOOK_EVERY_S = 1.0
 _AGAIN_S = 5.0
-
-
-class Desk(Protocol):
-    """Fetches what arrives for one trigger until it is cancelled; a broker or folder that is away does not end it."""
-
-    def run(self) -> Coroutine[Any, Any, None]:
-        """Fetch, for ever."""
-        ...
 
 
 MakeDesk = Callable[[KnownTrigger, Intake], Desk]

@@ -4,7 +4,6 @@ import logging
 
 from msgspec.structs import replace
 
-from mainspring.app.arrivals import Desk
 from mainspring.app.told_desk import Report, ToldDesk
 from mainspring.domain.clock import Clock
 from mainspring.domain.queue_source import Queue
@@ -13,6 +12,7 @@ from mainspring.resources.secret import Secrets
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.store.process_store import ProcessStore
 from mainspring.triggers.alone import Alone
+from mainspring.triggers.desk import Desk
 from mainspring.triggers.ends import Ends
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTrigger

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from mainspring.app.arrivals import Desk
 from mainspring.store.commands.triggers import ReportDesk
+from mainspring.triggers.desk import Desk
 
 _AT_MOST_EVERY_S = 1.0
 

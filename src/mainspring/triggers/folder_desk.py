@@ -14,10 +14,11 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.watched_folder import Files
 from mainspring.store.commands.triggers import ReportDesk
-from mainspring.triggers.file_intake import FileIntake, TakesIn
+from mainspring.triggers.file_intake import FileIntake
 from mainspring.triggers.file_moves import FileMoves, TellsEnds
 from mainspring.triggers.folder import STAGING, Folder, Listing, reason, shown
 from mainspring.triggers.folder_hint import give_hints
+from mainspring.triggers.intake import TakesIn
 from mainspring.triggers.own_thread import OwnThread
 from mainspring.triggers.seen_files import SeenFiles
 

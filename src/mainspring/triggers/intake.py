@@ -24,8 +24,8 @@ _KEPT_OF_REFUSED = 4_096
 class TakesIn(Protocol):
     """What a door is given."""
 
-    async def take_in(self, trigger: str, arrival: Arrival) -> TakenIn | Refused:
-        """Store what arrived; return after the commit.
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        """Store what arrived; return what became of it after the commit, or Refused.
 
         Refused: other_body (same key, another body), bad_value (kept, but no run can be made of it), no_trigger, busy (try again later).
 
@@ -35,12 +35,8 @@ class TakesIn(Protocol):
         ...
 
 
-class Door(Protocol):
+class Door(TakesIn, Protocol):
     """What a door is given that decides itself what it cannot take in."""
-
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
-        """Return what became of it, or Refused; see TakesIn."""
-        ...
 
     async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
         """Keep what is not taken in, for people to see. Raises as take_in does."""

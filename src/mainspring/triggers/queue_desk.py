@@ -22,11 +22,12 @@ from mainspring.domain.queue_source import Queue
 from mainspring.domain.text import escape
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
+from mainspring.triggers.cancelling import pass_on_cancel
 from mainspring.triggers.chances import Chances
 from mainspring.triggers.fault_text import LONGEST, FaultText, KnowsSecrets
 from mainspring.triggers.intake import Door
 from mainspring.triggers.lanes import Lane, lanes_of
-from mainspring.triggers.pauses import pause_s
+from mainspring.triggers.pauses import pause_s, share_of
 from mainspring.triggers.queue_access import QueueSource, open_source
 from mainspring.triggers.queue_state import QueueState, Report
 
@@ -99,7 +100,7 @@ class QueueDesk:
             except FencedError:
                 raise
             except Exception as error:  # noqa: BLE001 - a broker may raise anything, and this desk has to outlive it
-                _pass_on_cancel()
+                pass_on_cancel()
                 self._is_away(error)
             finally:
                 await self._let_go()
@@ -186,7 +187,7 @@ class QueueDesk:
                     return self._answered(message, answer)
                 self._waits(answer.text or "the store takes in no more for now")
                 wait_s = (answer.retry_after_ms or _BUSY_MS) / 1000
-                await self._sleep(wait_s + self._share() * wait_s / 2)
+                await self._sleep(wait_s + share_of(self._clock) * wait_s / 2)
             tries += 1
 
     async def _show(self, message: QueueMessage, code: str, why: str) -> None:
@@ -245,7 +246,7 @@ class QueueDesk:
                 async with asyncio.timeout(_ANSWERS_WITHIN_S):
                     await source.keep(self._held)
             except Exception:  # noqa: BLE001 - see above
-                _pass_on_cancel()
+                pass_on_cancel()
                 return
 
     async def _let_go(self) -> None:
@@ -262,7 +263,7 @@ class QueueDesk:
                 finally:
                     await source.close()
         except Exception:  # noqa: BLE001 - what is not given back comes again by itself
-            _pass_on_cancel()
+            pass_on_cancel()
 
     def _is_away(self, error: Exception) -> None:
         why = self._text.of(error)
@@ -287,14 +288,4 @@ class QueueDesk:
         return self._trigger.rpartition("/")[0] or self._trigger
 
     def _pause(self, failures: int) -> float:
-        return pause_s(failures, self._share())
-
-    def _share(self) -> float:
-        return self._clock.random_bits(32) / 2**32
-
-
-def _pass_on_cancel() -> None:
-    """Raise CancelledError where this task is being cancelled: a library may have turned it into an error of its own."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+        return pause_s(failures, share_of(self._clock))

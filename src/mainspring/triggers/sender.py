@@ -23,8 +23,9 @@ from mainspring.store.base import Reader, Store
 from mainspring.store.commands.outbox import Leased, LeasedQueue, Refusal, SettleQueue, TakeQueues, Unsent
 from mainspring.store.reads.outbox import can_send
 from mainspring.triggers.broker_links import BrokerLinks
+from mainspring.triggers.cancelling import pass_on_cancel
 from mainspring.triggers.fault_text import LONGEST, FaultText
-from mainspring.triggers.pauses import pause_s
+from mainspring.triggers.pauses import pause_s, share_of
 from mainspring.triggers.queue_access import QueueSource
 
 _LOG = logging.getLogger("mainspring.sender")
@@ -143,12 +144,10 @@ class Sender:
             else:
                 await self._send_all(source, batch)
         except Exception as error:  # noqa: BLE001  a broker's library may raise anything
-            _pass_on_cancel()
+            pass_on_cancel()
             away = self._faults.of(error) or type(error).__name__
         self._tell(queue.name, away)
-        retry_s = (
-            0.0 if away is None else pause_s(0 if batch.sent else queue.failures, self._clock.random_bits(32) / 2**32)
-        )
+        retry_s = 0.0 if away is None else pause_s(0 if batch.sent else queue.failures, share_of(self._clock))
         if source is not None:
             if away is None:
                 self._links.give_back(queue.name, source)
@@ -203,10 +202,3 @@ class _Batch:
     def refuse_all(self, why: str) -> None:
         """The queue's address leads nowhere, for none of its messages."""
         self.refused = [Refusal(message.seq, escape(why, LONGEST)) for message in self.queue.messages]
-
-
-def _pass_on_cancel() -> None:
-    """Raise CancelledError where this task is being cancelled: a library may have turned it into an error of its own."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
