@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.sealing import Sealing
+from mainspring.engine.off_loop import OffLoop
 from mainspring.store.process_store import ProcessStore
 from mainspring.triggers.desk import Desk
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
-from mainspring.triggers.router import OffLoop, Router
+from mainspring.triggers.router import Router
 
 _LOG = logging.getLogger("mainspring.arrivals")
 _LOOK_AT_MOST_EVERY_S = 0.01

@@ -11,7 +11,7 @@ from mainspring.app.arrivals import Arrivals
 from mainspring.app.desks import Desks
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.sending import make_sender
-from mainspring.engine.inbox_reader import in_executor
+from mainspring.engine.off_loop import in_executor
 from mainspring.engine.scheduler import Scheduler
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.sender import Sender

@@ -9,7 +9,7 @@ import contextlib
 import inspect
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from mainspring.domain.event import Event
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.text import escape
+from mainspring.engine.off_loop import OffLoop
 from mainspring.engine.registry import Registry
 from mainspring.engine.threads import Threads
 from mainspring.store.base import Reader, Store
@@ -38,7 +39,6 @@ _THREADS = 4
 _AGAIN_S = 1.0
 _LONGEST_NOTE = 300
 
-OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 _Asking = tuple[KnownTrigger, str, EventData]
 _Found = list[tuple[KnownTrigger, Delivered, EventData | None, int | None]]
 """The last: how many processes ended while they asked, of a delivery that was there before this process."""
