@@ -454,3 +454,22 @@ async def test_a_broker_that_cannot_be_closed_does_not_stop_the_desk(world: Worl
     world.start(["a"])
     await world.until_idle()
     assert world.source.told_of("acknowledge") == ["a"]
+
+
+@pytest.mark.parametrize("end", ["queue", "queue#2"])
+async def test_broker_knows_the_whole_name_of_the_automation(world: World, end: str):
+    """A slash in a name is a part of it: two automations of one folder of names are two groups, and each gets every message."""
+    groups: list[str | None] = []
+
+    def opens(queue: Queue, server: object, group: str | None) -> Source:
+        groups.append(group)
+        return world.source
+
+    queue = Queue.parse(_URL)
+    world.desk = QueueDesk(
+        f"shop/orders/{end}", queue, world, world, report=world.states.append, clock=world.clock, opens=opens
+    )
+    world.task = asyncio.create_task(world.desk.run())
+    await world.until_idle()
+    assert groups == [queue.group_of("shop/orders")]
+    assert groups != [queue.group_of("shop")]
