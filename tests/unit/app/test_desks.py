@@ -1,4 +1,4 @@
-"""How desks stand is told to the log and the store: once each, the newest, and not as often as it changes."""
+"""How desks stand is told to the log and the store, once each."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from mainspring.app.desks import Desks
-from mainspring.app.told_desk import ToldDesk
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definition import Definition
 from mainspring.domain.options import Kind
@@ -41,57 +40,6 @@ class Store:
         async with asyncio.timeout(20):
             while not is_so():
                 await asyncio.sleep(0.005)
-
-
-def news(why: str) -> ReportDesk:
-    return ReportDesk("orders/queue", 1, None, why)
-
-
-async def test_newest_is_told_and_not_each():
-    """A thousand changes within a second are two that are told: the first and the last."""
-    told: list[ReportDesk] = []
-    seconds: asyncio.Queue[float] = asyncio.Queue()
-    second_is_over = asyncio.Event()
-    ends = asyncio.Event()
-
-    async def sleep(span_s: float) -> None:
-        seconds.put_nowait(span_s)
-        await second_is_over.wait()
-
-    class Busy:
-        def __init__(self, report: Callable[[ReportDesk], None]) -> None:
-            self.report = report
-
-        async def run(self) -> None:
-            for number in range(1_000):
-                self.report(news(f"message {number}"))
-                await asyncio.sleep(0)
-            assert len(told) == 1
-            second_is_over.set()
-            await ends.wait()
-
-    running = asyncio.create_task(ToldDesk(Busy, told.append, sleep=sleep).run())
-    assert await seconds.get() == 1
-    assert await seconds.get() == 1
-    ends.set()
-    await running
-    assert [one.why for one in told] == [told[0].why, "message 999"]
-
-
-async def test_desk_that_fails_takes_the_telling_with_it():
-    """What went wrong comes out, and nothing is left running."""
-
-    class Broken:
-        def __init__(self, report: Callable[[ReportDesk], None]) -> None:
-            pass
-
-        async def run(self) -> None:
-            raise RuntimeError("oops")
-
-    with pytest.raises(RuntimeError, match="oops"):
-        await ToldDesk(Broken, lambda told: None).run()
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @contextlib.asynccontextmanager
