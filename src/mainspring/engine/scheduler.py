@@ -8,7 +8,7 @@ goes on.
 
 import asyncio
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Container
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from mainspring.domain.ids import derived_id
 from mainspring.domain.misfire import LATE_MS, due_slots, runs_from
 from mainspring.domain.schedule import Schedule, jitter_of
 from mainspring.domain.sealing import Sealing
+from mainspring.engine.off_loop import OffLoop
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.base import DueSchedule, EngineReads, Pause, Store, Unfinished
 from mainspring.store.commands.automations import MakeSlot
@@ -31,8 +32,6 @@ _LOG = logging.getLogger("mainspring.scheduler")
 MOST_AT_ONCE = 100
 """Slots of one schedule that are made or recorded in one pass; the rest follows in the next."""
 _LONGEST_SLEEP_S = 60.0
-
-OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 
 
 class Seen(msgspec.Struct, frozen=True):

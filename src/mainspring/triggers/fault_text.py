@@ -8,6 +8,8 @@ from mainspring.domain.text import escape
 
 LONGEST = 400
 """Characters of such a line."""
+_SHORTEST_LINE = 4
+"""Characters of a line of a secret that is hidden by itself: a shorter one would be found in many words."""
 
 
 class KnowsSecrets(Protocol):
@@ -26,7 +28,9 @@ class FaultText:
     def get(self, name: str) -> str:
         """Return a secret; raises as what it asks."""
         value = self._secrets.get(name)
-        self._hidden |= {value, quote(value, safe="")}
+        lines = (line.strip() for line in value.splitlines())
+        self._hidden |= {value, quote(value, safe=""), repr(value)[1:-1]} - {""}
+        self._hidden |= {line for line in lines if len(line) >= _SHORTEST_LINE}
         return value
 
     def of(self, error: BaseException) -> str:
@@ -34,7 +38,9 @@ class FaultText:
         if type(error) is TimeoutError:
             return "no answer in time"
         ours = isinstance(error, MainspringError)
-        text = str(error).replace("\n", " ") if ours else f"{type(error).__name__}: {error}".partition("\n")[0]
-        for value in self._hidden:
+        text = str(error) if ours else f"{type(error).__name__}: {error}"
+        # Before the text is cut, for a secret may have several lines; the longest first, for another one may be a part of it.
+        for value in sorted(self._hidden, key=len, reverse=True):
             text = text.replace(value, "***")
+        text = text.replace("\n", " ") if ours else text.partition("\n")[0]
         return escape(text.strip(" :"), LONGEST)

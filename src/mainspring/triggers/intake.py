@@ -1,6 +1,5 @@
 """The seam of all doors: an arrival goes in, and what became of it comes back once that is committed."""
 
-import asyncio
 import secrets
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import new_id
 from mainspring.domain.key import LONGEST_KEY, fits_key
 from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.store.applied import applied
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import RefuseArrival, TakeIn, TakenIn
@@ -24,8 +24,8 @@ _KEPT_OF_REFUSED = 4_096
 class TakesIn(Protocol):
     """What a door is given."""
 
-    async def take_in(self, trigger: str, arrival: Arrival) -> TakenIn | Refused:
-        """Store what arrived; return after the commit.
+    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+        """Store what arrived; return what became of it after the commit, or Refused.
 
         Refused: other_body (same key, another body), bad_value (kept, but no run can be made of it), no_trigger, busy (try again later).
 
@@ -35,12 +35,8 @@ class TakesIn(Protocol):
         ...
 
 
-class Door(Protocol):
+class Door(TakesIn, Protocol):
     """What a door is given that decides itself what it cannot take in."""
-
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
-        """Return what became of it, or Refused; see TakesIn."""
-        ...
 
     async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
         """Keep what is not taken in, for people to see. Raises as take_in does."""
@@ -86,18 +82,7 @@ class Intake:
 
     async def submit(self, command: Any) -> Any:
         """Commit a command and return its answer; raises what the store raises."""
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        def answered(result: Any) -> None:
-            if done.done():
-                return
-            if isinstance(result, BaseException):
-                done.set_exception(result)
-            else:
-                done.set_result(result)
-
-        self._store.submit(command, answered)
-        return await done
+        return await applied(self._store, command)
 
     def _command(self, known: KnownTrigger, arrival: Arrival, verified: str | None) -> TakeIn:
         now = self._clock.now()

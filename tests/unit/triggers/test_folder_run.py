@@ -12,9 +12,9 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError
 from mainspring.domain.states import RunState
 from mainspring.domain.watched_folder import Files
+from mainspring.store.commands.triggers import ReportDesk
 from mainspring.triggers.folder_desk import FolderDesk
 from mainspring.triggers.folder_hint import counts
-from mainspring.triggers.folder_state import DeskState
 from tests.unit.triggers.inbox import Shop
 
 PATIENCE = 30
@@ -25,12 +25,12 @@ class Running:
 
     def __init__(self, folder: Path, every: str, **options: object) -> None:
         self.shop = Shop()
-        self.reports: list[DeskState] = []
+        self.reports: list[ReportDesk] = []
         self.reported = asyncio.Event()
         files = Files.parse(str(folder), settle="0s", every=every, **options)  # type: ignore[arg-type]
         self.desk = FolderDesk("in/files", files, self.shop, self.shop, self._report, SystemClock())
 
-    def _report(self, state: DeskState) -> None:
+    def _report(self, state: ReportDesk) -> None:
         self.reports.append(state)
         self.reported.set()
 
