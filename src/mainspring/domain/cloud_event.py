@@ -23,14 +23,17 @@ class CloudEvent(msgspec.Struct, frozen=True):
     data: Any
 
 
-def cloud_event(headers: Mapping[str, str], value: Any) -> CloudEvent | Unfit | None:
-    """Return the event in a request with this decoded body; None where it is not one."""
+def cloud_event(headers: Mapping[str, str], value: Any, *, binary: bool) -> CloudEvent | Unfit | None:
+    """Return the event in a request with this decoded body; None where it is not one.
+
+    `binary` = headers count too: no sender signs them, so that they must not replace an id that is signed.
+    """
     kind, _ = content_type(headers)
     if kind == "application/cloudevents-batch+json":
         return Unfit(415, "batch", "send one event a request")
     if kind == STRUCTURED:
         return _structured(value)
-    if "ce-specversion" in headers:
+    if binary and "ce-specversion" in headers:
         said = {
             name: unquote(headers[_PREFIX + name], errors="replace") for name in _NEEDED if _PREFIX + name in headers
         }

@@ -15,10 +15,12 @@ from mainspring.domain.hook_body import Unfit, content_type, read_body
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.key import LONGEST_KEY, fits_key, is_key_size
 from mainspring.domain.template import expand_template
-from mainspring.domain.verifier import Bearer, GitHub, GitLab, Slack, Stripe, Unsigned, Verifier
+from mainspring.domain.verifier import Bearer, GitHub, GitLab, Hmac, Slack, Stripe, Unsigned, Verifier
 from mainspring.domain.webhook import Webhook
 
 _KNOWN_IDS = ("webhook-id", "idempotency-key")
+_WITHOUT_AN_ID = (Bearer, Hmac, Unsigned)
+"""What proves nothing about an id in the headers: there those of CloudEvents say as much as any other."""
 _NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "x-gitlab-token"})
 
 
@@ -44,7 +46,7 @@ def read_request(webhook: Webhook, body: bytes, headers: Mapping[str, str]) -> I
     said = _question(webhook.verify, headers, value)
     if said is not None:
         return said
-    event = cloud_event(headers, value)
+    event = cloud_event(headers, value, binary=isinstance(webhook.verify, _WITHOUT_AN_ID))
     if isinstance(event, Unfit):
         return event
     data = value if event is None else event.data

@@ -14,7 +14,7 @@ from mainspring.domain.hook_body import Unfit
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.verification import verify_request
 from mainspring.domain.webhook import Webhook
-from tests.hook_samples import NOW_AT, SAMPLES, SECRET, Request, sample, signed_sample
+from tests.hook_samples import NOW_AT, SAMPLES, SECRET, Request, sample, signed, signed_sample
 
 JSON = {"content-type": "application/json"}
 
@@ -197,3 +197,22 @@ def test_whatever_comes_is_read_or_refused(body, headers, kind, key):
         assert msgspec.json.decode(found.arrival.json) == found.data
     else:
         assert isinstance(found, Said | Unfit)
+
+
+@pytest.mark.parametrize("kind", ["standard", "stripe", "slack", "github", "gitlab"])
+def test_headers_of_a_cloud_event_do_not_replace_the_id_of_a_known_sender(kind):
+    """They are not signed: whoever saw one delivery could send it again under as many ids as they like."""
+    body = b'{"id": "evt_1", "event_id": "evt_1", "type": "paid"}'
+    request = signed(
+        kind, Request(body, JSON | {"webhook-id": "evt_1", "x-github-delivery": "evt_1", "idempotency-key": "evt_1"})
+    )
+    first = read(request, kind)
+    again = read(Request(body, request.headers | CE), kind)
+    assert (again.arrival.key, again.arrival.name) == (first.arrival.key, first.arrival.name)
+    assert first.arrival.key == "evt_1"
+
+
+@pytest.mark.parametrize("kind", ["bearer", "none"])
+def test_headers_of_a_cloud_event_count_where_no_id_is_signed_anyway(kind):
+    """A token proves who sends, not what."""
+    assert read(Request(b"{}", JSON | CE), kind).arrival.key == "/shop A-1"
