@@ -72,7 +72,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if number is not None and (type(number) is not int or not 1 <= number <= most):
                 raise OptionError(f"{name}={number!r} is not a whole number from 1 to {most}", hint="Choose one.")
         if by is not None:
-            check_template(by, FIELDS)
+            check_template(by, FIELDS, option="by")
         limit = None if rate is None else parse_rate(rate)
         return cls(
             by=by,

@@ -63,13 +63,13 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
             UnknownNameError: the address has an unknown parameter, or a template an unknown name.
         """
         address = read_queue_address(url)
-        if group and not (isinstance(group, str) and _GROUP.fullmatch(group)):
+        if group != "" and not (isinstance(group, str) and _GROUP.fullmatch(group)):
             raise OptionError(
                 f"{repr(group)[:90]} cannot name a group of consumers", hint="Use letters, digits, _ and -, at most 80."
             )
-        for template in (partition, key):
+        for option, template in (("partition", partition), ("key", key)):
             if template is not None:
-                check_template(template, FIELDS)
+                check_template(template, FIELDS, option=option)
         return cls(
             broker=address.broker,
             server=address.server,

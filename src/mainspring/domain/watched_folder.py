@@ -75,7 +75,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
             every=_milliseconds("every", every, _SHORTEST_EVERY),
             after_success=_target("after_success", after_success),
             after_failure=_target("after_failure", after_failure),
-            max_size=None if max_size is None else parse_size(max_size),
+            max_size=None if max_size is None else _max_size(max_size),
             ignore=_ignored(ignore),
         )
 
@@ -168,16 +168,27 @@ def _glob(option: str, value: Any, also: str = "") -> str:
 
 def _recursive(value: Any, pattern: str) -> bool:
     """Return whether folders below are looked through; a pattern with a slash needs that."""
+    if value is not None and not isinstance(value, bool):
+        raise OptionError(f"recursive={repr(value)[:80]} is neither true nor false", hint="Write it without quotes.")
     if value is False and "/" in pattern:
         raise OptionError(
             f"pattern={pattern!r} reaches into folders, recursive=False forbids it", hint="Leave one of them out."
         )
-    return "/" in pattern if value is None else bool(value)
+    return "/" in pattern if value is None else value
 
 
 def _ignored(value: Any) -> tuple[str, ...]:
     """Read globs of names, none at all included."""
+    if not isinstance(value, str | list | tuple | set | frozenset):
+        raise OptionError(f"ignore={repr(value)[:80]} are no globs of names", hint='Write ignore=["*.bak", ".*"].')
     return tuple(_glob("ignore", item) for item in ([value] if isinstance(value, str) else value))
+
+
+def _max_size(value: Any) -> int:
+    size = parse_size(value)
+    if not size:
+        raise OptionError(f"max_size={value!r} leaves no file", hint='Write a size above zero, such as "10MiB".')
+    return size
 
 
 def _milliseconds(option: str, value: Span, least: int) -> int:

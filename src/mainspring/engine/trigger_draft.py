@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
 from mainspring.domain.event import Event
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import FIELDS, Pace
@@ -76,16 +76,26 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
     for name in needed:
         if name not in given:
             raise OptionError(f"a trigger of kind {kind!r} needs {name}", hint=f"Write {name}=...")
-    source = parse(**{name: given[name] for name in (*needed, *optional) if name in given})
+    try:
+        source = parse(**{name: given[name] for name in (*needed, *optional) if name in given})
+        pace = Pace.parse(**{name: given[name] for name in paced if name in given})
+    except MainspringError:
+        raise
+    except Exception as error:
+        # A value that no parser thought of must not take the other triggers of a file with it.
+        raise OptionError(
+            f"a trigger of kind {kind!r} cannot be made: {error}",
+            hint="One of its options is of a type that is not taken: see docs/reference/triggers.md.",
+        ) from error
     partition = None if "partition" in optional else given.get("partition")
     if partition is not None:
-        check_template(partition, FIELDS)
+        check_template(partition, FIELDS, option="partition")
     if "partition" in given and "concurrency" in given:
         raise OptionError(
             "partition and concurrency exclude each other: each says which runs go one after the other",
             hint="Keep partition, or concurrency with by.",
         )
-    return Draft(source, Pace.parse(**{name: given[name] for name in paced if name in given}), filter, partition)
+    return Draft(source, pace, filter, partition)
 
 
 def drafts_in(table: Mapping[str, Any]) -> list[Draft]:
