@@ -115,6 +115,8 @@ def read_verifier(value: Any) -> Verifier:
         raise UnknownNameError("verifier", kind[:100], KINDS)
     options = {name: item for name, item in value.items() if name not in ("kind", "secrets")}
     secrets = value.get("secrets", ())
+    if not isinstance(secrets, str | list | tuple):
+        raise OptionError("these are no names of secrets", hint='Write secrets = ["SECRET_NAME"].')
     try:
         made: Verifier = getattr(makers, kind)(*([secrets] if isinstance(secrets, str) else secrets), **options)
     except TypeError as error:
