@@ -1,4 +1,4 @@
-"""What the listener of webhooks takes and answers, as an OpenAPI 3.1 document. Made on demand and served nowhere: it tells who may send."""
+"""What the listener of webhooks takes and answers, as an OpenAPI 3.1 document: what the listener is fuzzed by, and judged by."""
 
 from collections.abc import Iterable
 from typing import Any
