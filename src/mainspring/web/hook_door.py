@@ -30,6 +30,8 @@ class HookDoor:
     def __init__(self, process: PostProcess) -> None:
         self._process = process
         self._sealing = process.project.sealing
+        self.largest_value = self._sealing.limit
+        """Bytes of JSON that the store keeps as one value."""
         self.table = HookTable()
         self.counts = HookCounts()
         self._intake: Intake | None = None

@@ -25,7 +25,7 @@ from mainspring.web.hook_counts import OTHER
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_ends import RunEnd
 from mainspring.web.hook_reply import Message, Reply, Send, away, document, full, problem, refused, said, text, unfit
-from mainspring.web.hook_request import DisconnectedError, Receive, headers_of, read_body
+from mainspring.web.hook_request import DisconnectedError, Limit, Receive, headers_of, read_body
 from mainspring.web.hook_table import Hook
 from mainspring.web.secret_values import SecretValues
 
@@ -45,9 +45,10 @@ class Hooks:
 
     def __init__(self, door: HookDoor, settings: HooksSettings, secrets: Secrets) -> None:
         self._door = door
-        self._max_body = settings.max_body
+        # What a run is given is a value of the store: more than that would only fail later.
+        self._limit = min(Limit(settings.max_body, "hooks.max_body"), Limit(door.largest_value, "store.payload_max"))
         self._values = SecretValues(secrets)
-        self.admission = Admission(settings.at_once, max(AT_LEAST_BYTES, _BODIES_AT_LEAST * settings.max_body))
+        self.admission = Admission(settings.at_once, max(AT_LEAST_BYTES, _BODIES_AT_LEAST * self._limit.size))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -94,7 +95,7 @@ class Hooks:
         early = self._check_sender(hook, headers, b"", secrets)
         if early is not None and (early.code != BAD_SIGNATURE or isinstance(hook.webhook.verify, _BY_TOKEN)):
             return self._refuse(hook, headers, b"", early)
-        body = await read_body(receive, headers, min(self._max_body, hook.webhook.max_body or self._max_body), held)
+        body = await read_body(receive, headers, self._limit_of(hook), held)
         if isinstance(body, Reply):
             return body
         if len(body) < _LARGE:
@@ -102,6 +103,10 @@ class Hooks:
         else:
             found = await asyncio.to_thread(self._check, hook, headers, body, secrets)
         return self._refuse(hook, headers, body, found) if isinstance(found, Reply) else found
+
+    def _limit_of(self, hook: Hook) -> Limit:
+        own = hook.webhook.max_body
+        return self._limit if own is None else min(self._limit, Limit(own, "max_body of this webhook"))
 
     def _check(self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]) -> Reply | Incoming:
         """Judge sender, body and value; any thread may."""

@@ -1,6 +1,6 @@
 """Triggers as they are declared: by decorators and in tables of TOML, with what is refused and where."""
 
-import datetime
+import datetime as dt
 from typing import Any
 
 import msgspec
@@ -114,22 +114,26 @@ ODD = [
     {},
     {"x": 5},
     {"kind": "hmac", "secrets": 5},
-    datetime.date(2026, 1, 1),
+    dt.date(2026, 1, 1),
 ]
 
 
 @pytest.mark.parametrize(("kind", "option"), [(kind, name) for kind in GOOD for name in options_of_kind(kind)])
 def test_odd_value_is_refused_with_a_hint_or_can_be_kept(kind, option):
     """Whatever a table of TOML may hold: what was accepted is read from the store as it was."""
+    refusals: list[MainspringError] = []
     for value in ODD:
         try:
             draft = draft_of(kind, {**GOOD[kind], option: value})
         except MainspringError as refused:
-            assert refused.hint or "Did you mean" in str(refused), (option, value)
-            assert "trigger of kind" not in refused.message, (option, value)
+            refusals.append(refused)
             continue
         trigger = draft.complete(None, "/srv")
         assert msgspec.json.decode(msgspec.json.encode(trigger), type=Trigger) == trigger, (option, value)
+    assert refusals
+    for refused in refusals:
+        assert refused.hint or "Did you mean" in str(refused)
+        assert "trigger of kind" not in refused.message
 
 
 @pytest.mark.parametrize(

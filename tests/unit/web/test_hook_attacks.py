@@ -184,7 +184,7 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
 
 async def test_bytes_of_bodies_are_bounded_together(tmp_path):
     """Many large bodies at once are told to come back before they fill the memory."""
-    async with world(tmp_path, max_body=1_000_000) as w, w.listening() as port:
+    async with world(tmp_path, max_body=1_000_000, limit=1_000_000) as w, w.listening() as port:
         w.app.admission._most_bytes = 2_500_000
         begun = []
         for _ in range(4):

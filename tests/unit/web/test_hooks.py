@@ -11,6 +11,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.sealing import PLAIN
 from mainspring.engine.announcing import announcement
@@ -194,6 +195,20 @@ async def test_body_has_a_limit_of_the_listener_and_one_of_its_webhook(tmp_path)
         small = signed("standard", Request(b'{"x": "' + b"x" * 2_000 + b'"}', JSON))
         assert (await w.ask("/standard", small)).status == 413
         assert w.app.admission.bytes == 0
+
+
+async def test_body_that_could_not_be_kept_is_refused_at_the_door(tmp_path):
+    """What a run is given is a value of the store: a listener that takes more would only let it fail later."""
+    async with world(tmp_path, max_body=1024 * 1024) as w:
+        told = await w.ask("/orders", Request(b'{"id": "1", "x": "' + b"x" * DEFAULT_LIMIT + b'"}', TOKEN))
+        assert (told.status, told.json["code"]) == (413, "too_large")
+        assert "262,144 bytes" in told.json["detail"]
+        assert "store.payload_max" in told.json["detail"]
+    async with world(tmp_path, max_body=1_000) as w:
+        told = await w.ask("/orders", Request(b'{"id": "1", "x": "' + b"x" * 1_000 + b'"}', TOKEN))
+        assert "hooks.max_body" in told.json["detail"]
+        small = signed("standard", Request(b'{"x": "' + b"x" * 2_000 + b'"}', JSON))
+        assert "max_body" in (await w.ask("/standard", small)).json["detail"]
 
 
 async def test_large_body_is_checked_beside_the_others(tmp_path):
