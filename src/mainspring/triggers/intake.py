@@ -62,7 +62,8 @@ class Intake:
         if known is None:
             return Refused("no_trigger", f"nothing is triggered by {trigger!r}")
         if not fits_key(arrival.key):
-            said = f"its key has {len(arrival.key)} characters; 1 to {LONGEST_KEY} can be kept, in one line"
+            size = f"{len(arrival.key)} characters, {len(arrival.key.encode('utf-8', 'replace'))} bytes"
+            said = f"its key has {size}; 1 to {LONGEST_KEY} characters can be kept, 2,000 bytes at most, in one line"
             return Refused("bad_value", said)
         command = self._command(known, arrival, verified)
         answer: TakenIn | Refused = await self.submit(command)
