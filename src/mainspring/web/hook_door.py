@@ -39,6 +39,7 @@ class HookDoor:
         self._changed = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
         self._told = ""
+        self._unreadable: dict[str, str] = {}
         self.trouble: str | None = None
         """Why no webhooks are taken in, for people."""
 
@@ -64,8 +65,7 @@ class HookDoor:
 
     async def _look(self, known: KnownTriggers) -> None:
         try:
-            await asyncio.to_thread(known.look)
-            self.table.take(known)
+            self.table.take(known, await asyncio.to_thread(self._read, known))
         except MainspringError:
             return  # the last good one is gone on from; that the store is away is told elsewhere
         except Exception as error:
@@ -73,7 +73,24 @@ class HookDoor:
                 self._told = str(error)
                 self._process.log.exception("the webhooks in the store cannot be read; those that are known go on")
             return
+        self._told = ""
+        self._tell_unreadable(known.unreadable)
         self.counts.forget_others({hook.trigger for hook in self.table})
+
+    def _read(self, known: KnownTriggers) -> set[str]:
+        """Read the triggers; return the paths of those that cannot be read. Blocking."""
+        known.look()
+        if not known.unreadable:
+            return set()
+        rows = self._process.store.reader.read("list_triggers")
+        return {path for name, _, _, _, path, *_ in rows if path is not None and name in known.unreadable}
+
+    def _tell_unreadable(self, found: dict[str, str]) -> None:
+        """Tell each once: most often a newer worker announced it."""
+        for name, why in found.items():
+            if self._unreadable.get(name) != why:
+                self._process.log.error("the trigger %r in the store cannot be read by this version: %s", name, why)
+        self._unreadable = dict(found)
 
     @property
     def ends(self) -> HookEnds:

@@ -25,12 +25,13 @@ class HookTable:
 
     def __init__(self) -> None:
         self._by_path: dict[str, Hook] = {}
+        self._unreadable: frozenset[str] = frozenset()
         self._made: dict[str, tuple[KnownTrigger, Hook]] = {}
         self.is_read = False
         """Whether the store has told them at least once: before that nobody knows which paths there are."""
 
-    def take(self, known: Iterable[KnownTrigger]) -> None:
-        """Take what the store holds now."""
+    def take(self, known: Iterable[KnownTrigger], unreadable: Iterable[str] = ()) -> None:
+        """Take what the store holds now. `unreadable` = paths of webhooks that this process does not understand."""
         made: dict[str, tuple[KnownTrigger, Hook]] = {}
         for one in known:
             if one.path is not None and isinstance(one.trigger.source, Webhook):
@@ -38,11 +39,16 @@ class HookTable:
                 made[one.path] = before if before is not None and before[0] == one else (one, hook_of(one))
         self._made = made
         self._by_path = {path: hook for path, (_, hook) in made.items()}
+        self._unreadable = frozenset(unreadable)
         self.is_read = True
 
     def find(self, path: str) -> Hook | None:
         """Return the webhook of exactly this path."""
         return self._by_path.get(path)
+
+    def is_unreadable(self, path: str) -> bool:
+        """Whether something is at this path that this process does not understand."""
+        return path in self._unreadable
 
     def __iter__(self) -> Any:
         return iter(self._by_path.values())

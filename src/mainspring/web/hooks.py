@@ -192,6 +192,8 @@ def _elsewhere(door: HookDoor, path: str, method: str) -> Reply:
         return text(200, "health", "ok\n") if method in ("GET", "HEAD") else _not_allowed("GET, HEAD")
     if not door.table.is_read:
         return away("the store has not answered yet")
+    if door.table.is_unreadable(path):
+        return problem(503, "unreadable", "this webhook cannot be read here yet", retry_after=60, close=True)
     return problem(404, "no_path", "nothing is at this path", close=True)
 
 

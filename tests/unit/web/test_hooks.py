@@ -445,3 +445,51 @@ async def test_sender_that_goes_away_is_not_answered(tmp_path):
         assert sent == []
         assert w.answers == {("order/webhook", "disconnected"): 1}
         assert w.app.admission.bytes == 0
+
+
+async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_503(tmp_path, monkeypatch, caplog):
+    """It is there, only not for us: a sender that hears 404 may never come back. One that was read before goes on as it was."""
+    async with world(tmp_path) as w:
+
+        def broken(path, name):
+            row = next(one for one in announcement(REGISTRY, w.clock.now()).triggers if one.name == "order/webhook")
+            return msgspec.structs.replace(row, path=path, name=name, definition=b'{"source": 5}')
+
+        command = announcement(REGISTRY, w.clock.now())
+        rows = [one for one in command.triggers if one.name != "order/webhook"]
+        rows += [broken("/orders", "order/webhook"), broken("/newer", "order/webhook#2")]
+        await asyncio.to_thread(w.store.apply, msgspec.structs.replace(command, triggers=tuple(rows)))
+        w.process.changed()
+        async with asyncio.timeout(10):
+            while (await w.ask("/newer", ORDER)).status == 404:
+                await asyncio.sleep(0.01)
+        told = await w.ask("/newer", ORDER)
+        assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "unreadable", "60")
+        assert (await w.ask("/orders", ORDER)).status == 202
+        looked, real = [], KnownTriggers.look
+        monkeypatch.setattr(KnownTriggers, "look", lambda known: looked.append(real(known)))
+        async with asyncio.timeout(10):
+            while len(looked) < 3:
+                w.process.changed()
+                await asyncio.sleep(0.01)
+        assert caplog.text.count("'order/webhook#2' in the store cannot be read") == 1
+        assert caplog.text.count("'order/webhook' in the store cannot be read") == 1
+
+
+async def test_table_that_could_be_read_in_between_is_told_again(tmp_path, monkeypatch, caplog):
+    """The same fault on another day is another fault."""
+    async with world(tmp_path) as w:
+        real, looked = KnownTriggers.look, []
+
+        def look(known):
+            looked.append(known)
+            if len(looked) % 2:
+                raise ValueError("a row of another form")
+            real(known)
+
+        monkeypatch.setattr(KnownTriggers, "look", look)
+        async with asyncio.timeout(10):
+            while len(looked) < 4:
+                w.process.changed()
+                await asyncio.sleep(0.01)
+        assert caplog.text.count("those that are known go on") == 2
