@@ -167,6 +167,28 @@ def test_cloud_event_that_is_none_is_refused_with_the_place(envelope, at):
     assert read(batch).status == 415
 
 
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b'{"a": 1, "a": 2}', "doubled_key"),
+        (b"[" * 70 + b"]" * 70, "too_deep"),
+        (b"{", "bad_json"),
+        (b"\xff", "bad_json"),
+    ],
+)
+def test_data_in_base_64_is_read_as_strictly_as_any_other(data, code):
+    """Wrapped, it must not bring in what is refused bare."""
+    envelope = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "s",
+        "type": "t",
+        "data_base64": base64.b64encode(data).decode(),
+    }
+    found = read(Request(json.dumps(envelope).encode(), {"content-type": "application/cloudevents+json"}))
+    assert (found.status, found.code, found.at) == (400, code, "$.data_base64")
+
+
 def test_secrets_are_not_kept_with_the_headers():
     """Tokens, cookies, and the header that a webhook of its own names."""
     secret = {"authorization": "Bearer s", "cookie": "s", "x-gitlab-token": "s", "proxy-authorization": "s"}
