@@ -10,7 +10,7 @@ import logging
 import msgspec
 
 from mainspring.config.settings import HooksSettings
-from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.hook_arrival import Incoming, Said, kept_headers, read_request
 from mainspring.domain.hook_body import Unfit
 from mainspring.domain.states import DeliveryState, RunState
@@ -125,11 +125,7 @@ class Hooks:
 
     def _check_sender(self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]) -> Reply | None:
         verifier = hook.webhook.verify
-        try:
-            rejected = verify_request(verifier, body, headers, secrets, self._door.now())
-        except OptionError as error:
-            self._values.tell(hook.trigger, f"{error}\nof {hook.webhook.source}")
-            return _NOT_SET_UP
+        rejected = verify_request(verifier, body, headers, secrets, self._door.now())
         return None if rejected is None else problem(401, rejected.code, rejected.text, close=not body)
 
     def _refuse(self, hook: Hook, headers: dict[str, str], body: bytes, reply: Reply) -> Reply:
