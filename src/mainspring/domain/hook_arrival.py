@@ -11,6 +11,7 @@ import msgspec
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.cloud_event import STRUCTURED, CloudEvent, cloud_event
 from mainspring.domain.errors import OptionError
+from mainspring.domain.header_name import named_headers
 from mainspring.domain.hook_body import Unfit, content_type, read_body
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.key import LONGEST_KEY, fits_key, is_key_size
@@ -80,9 +81,8 @@ def _key(
     webhook: Webhook, body: bytes, headers: Mapping[str, str], data: Any, name: str, event: CloudEvent | None
 ) -> str | Unfit:
     if webhook.key is not None:
-        plain = {header.replace("-", "_"): said for header, said in headers.items()}
         try:
-            key = expand_template(webhook.key, {"headers": plain, "data": data, "name": name})
+            key = expand_template(webhook.key, {"headers": named_headers(headers), "data": data, "name": name})
         except OptionError as error:
             return Unfit(422, "no_key", error.message)
     elif event is not None:

@@ -11,11 +11,11 @@ import msgspec
 
 from mainspring.domain.duration import format_duration, parse_duration
 from mainspring.domain.errors import OptionError
+from mainspring.domain.header_name import template_of
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.rate_window import RateWindow
 from mainspring.domain.schedule import Span
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.template import check_template
 
 FIELDS = ("data", "headers", "name", "key", "trigger")
 """What a template of a trigger may name of an event."""
@@ -71,11 +71,9 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         for name, number, most in (("batch", batch, _MOST_IN_A_BATCH), ("concurrency", concurrency, 1_000)):
             if number is not None and (type(number) is not int or not 1 <= number <= most):
                 raise OptionError(f"{name}={number!r} is not a whole number from 1 to {most}", hint="Choose one.")
-        if by is not None:
-            check_template(by, FIELDS, option="by")
         limit = None if rate is None else parse_rate(rate)
         return cls(
-            by=by,
+            by=None if by is None else template_of(by, FIELDS, option="by"),
             debounce=_ms("debounce", debounce),
             throttle=_ms("throttle", throttle),
             batch=batch,

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from mainspring.domain.errors import ArgumentError, OptionError
+from mainspring.domain.header_name import named_headers
 from mainspring.domain.json_schema import misfit
 from mainspring.domain.key import plain_key
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
@@ -117,7 +118,7 @@ def _refuse_needed(others: Iterable[Parameter], taken: str) -> None:
 
 def _with_names(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return an event whose headers a template can name: {headers.x_tenant} is x-tenant."""
-    return {**event, "headers": {name.replace("-", "_"): value for name, value in event.get("headers", {}).items()}}
+    return {**event, "headers": named_headers(event.get("headers", {}))}
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,6 +11,7 @@ import msgspec
 from mainspring.domain import verify as makers
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.header_name import with_plain_headers
 from mainspring.domain.size import format_size, parse_size
 from mainspring.domain.template import fields_of
 from mainspring.domain.verifier import KINDS, Slack, Verifier
@@ -23,7 +24,6 @@ LARGEST_BODY = 16 * 1024 * 1024
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
 _LONGEST_PATH = 200
 _LONGEST_WAIT = timedelta(minutes=5)
-_HEADER_FIELD = re.compile(r"\{headers\.([A-Za-z][A-Za-z0-9-]*)")
 _KEY_FIELDS = ("headers", "data", "name")
 
 
@@ -153,7 +153,7 @@ def _key(value: Any) -> str:
     """Read the template; `{headers.x-request-id}` may be written as the header is."""
     if not isinstance(value, str) or not value.strip():
         raise OptionError(f"{repr(value)[:80]} is no key", hint='Write "{headers.x-request-id}" or "{data.id}".')
-    template = _HEADER_FIELD.sub(lambda found: found[0].replace("-", "_").lower(), value)
+    template = with_plain_headers(value)
     names = [name for _, name, _ in fields_of(template) if name]
     if not names:
         raise OptionError(

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
 from mainspring.domain.event import Event
+from mainspring.domain.header_name import template_of
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import FIELDS, Pace
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.signature import Signature
-from mainspring.domain.template import check_template
 from mainspring.domain.trigger import Reading, Source, Trigger
 from mainspring.domain.watched_folder import Files
 from mainspring.domain.webhook import Webhook
@@ -89,7 +89,7 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
         ) from error
     partition = None if "partition" in optional else given.get("partition")
     if partition is not None:
-        check_template(partition, FIELDS, option="partition")
+        partition = template_of(partition, FIELDS, option="partition")
     if "partition" in given and "concurrency" in given:
         raise OptionError(
             "partition and concurrency exclude each other: each says which runs go one after the other",
