@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mainspring.domain.canonical import step_into
+from mainspring.domain.either import either
 from mainspring.domain.text import escape
 
 Schema = Mapping[str, Any]
@@ -86,7 +87,7 @@ class _Check:
             meant = mapping.get(value[name]) if isinstance(value[name], str) else None
             if mapping and meant is None:
                 return Misfit(
-                    step_into(path, name), f"expected {_either(map(_shown, mapping))}, got {_shown(value[name])}"
+                    step_into(path, name), f"expected {either(map(_shown, mapping))}, got {_shown(value[name])}"
                 )
             if meant is not None:
                 return self.look({"$ref": meant}, value, path, depth)
@@ -100,7 +101,7 @@ class _Check:
         if len(deeper) == 1:
             return deeper[0]
         kinds = list(dict.fromkeys(self._kind(choice) for choice in choices))
-        return Misfit(path, f"expected {_either(kinds)}, got {_shown(value)}")
+        return Misfit(path, f"expected {either(kinds)}, got {_shown(value)}")
 
     def _kind(self, schema: Schema, depth: int = 0) -> str:
         """Return in a word what a schema wants."""
@@ -109,7 +110,7 @@ class _Check:
         if "const" in schema:
             return _shown(schema["const"])
         if "enum" in schema:
-            return _either(map(_shown, schema["enum"]))
+            return either(map(_shown, schema["enum"]))
         return str(schema.get("title") or schema.get("type") or "something else")
 
 
@@ -131,13 +132,13 @@ def _type_fault(schema: Schema, value: Any) -> str | None:
     kinds = wanted if isinstance(wanted, list) else [wanted]
     if any(_TYPES.get(kind, lambda _: True)(value) for kind in kinds):
         return None
-    return f"expected {_either(kinds)}, got {_shown(value)}"
+    return f"expected {either(kinds)}, got {_shown(value)}"
 
 
 def _value_fault(schema: Schema, value: Any) -> str | None:
     """Return what is wrong with a value of the right type."""
     if "enum" in schema and not any(_is_same(one, value) for one in schema["enum"]):
-        return f"expected {_either(map(_shown, schema['enum']))}, got {_shown(value)}"
+        return f"expected {either(map(_shown, schema['enum']))}, got {_shown(value)}"
     if "const" in schema and not _is_same(schema["const"], value):
         return f"expected {_shown(schema['const'])}, got {_shown(value)}"
     if isinstance(value, str):
@@ -193,8 +194,3 @@ def _shown(value: Any) -> str:
         return "an array" if isinstance(value, list) else "an object"
     text = msgspec.json.encode(value).decode()
     return escape(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...", _SHOWN)
-
-
-def _either(words: Any) -> str:
-    *others, last = words
-    return f"{', '.join(others)} or {last}" if others else str(last)

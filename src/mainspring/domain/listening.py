@@ -5,10 +5,9 @@ from typing import Any, Literal, Self
 
 import msgspec
 
-from mainspring.domain.duration import parse_duration
+from mainspring.domain.duration import Span, read_milliseconds
 from mainspring.domain.errors import OptionError
 from mainspring.domain.matching import event_hash, match_hash, shape_of
-from mainspring.domain.schedule import Span
 from mainspring.domain.states import TERMINAL, RunState
 
 ENDS = tuple(sorted(state.value for state in TERMINAL))
@@ -82,9 +81,7 @@ class OnRuns(msgspec.Struct, frozen=True, kw_only=True, tag="runs", omit_default
             )
         if per not in ("slot", "key"):
             raise OptionError(f"per={per!r} is neither slot nor key", hint='Write per="slot" or per="key".')
-        span = round(parse_duration(_WITHIN if within is None else within).total_seconds() * 1000)
-        if span <= 0:
-            raise OptionError(f"within={within!r} is no span above zero", hint='Write within="2h".')
+        span = read_milliseconds("within", _WITHIN if within is None else within, 1)
         return cls(automations=names, states=states_of(state), per="slot" if per == "slot" else "key", within=span)
 
 

@@ -19,6 +19,7 @@ import msgspec
 from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.server_url import unreadable
 from mainspring.domain.text import escape, is_plain_line
+from mainspring.domain.verifier import SECRET_NAME
 
 
 class Broker(StrEnum):
@@ -61,7 +62,7 @@ _PARAMETERS = {
     Broker.POSTGRESQL: {"table", "channel"},
 }
 _OF_LIBPQ = {"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "target_session_attrs", "passfile"}
-_SECRET = re.compile(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
+_SECRET = re.compile(rf"\{{secret:({SECRET_NAME.pattern})\}}", re.ASCII)
 _USERINFO = re.compile(rf"(?P<user>{_SECRET.pattern}|[^:{{}}]*)(?::(?P<password>{_SECRET.pattern})?)?", re.ASCII)
 _URL = re.compile(
     r"(?P<scheme>[a-z]+)://(?:(?P<user>[^/?#]*)@)?(?P<hosts>[^/?#@]*)(?:/(?P<path>[^?#]*))?(?:\?(?P<query>[^#]*))?"

@@ -10,7 +10,7 @@ import re
 from datetime import timedelta
 from typing import Literal, get_args, get_type_hints
 
-from mainspring.domain.duration import parse_duration
+from mainspring.domain.duration import Span, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.verifier import (
     FIVE_MINUTES,
@@ -28,7 +28,6 @@ from mainspring.domain.verifier import (
 
 __all__ = ["bearer", "github", "gitlab", "hmac", "none", "slack", "standard", "stripe"]
 
-Span = str | int | float | timedelta
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}", re.ASCII)
 _PLACES = re.compile(r"\{(.*?)\}")
 _LONGEST_TOLERANCE = timedelta(days=7)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -10,15 +9,13 @@ from typing import Any, Self
 
 import msgspec
 
-from mainspring.domain.duration import parse_duration
+from mainspring.domain.duration import Span, read_milliseconds
 from mainspring.domain.errors import OptionError
 from mainspring.domain.size import parse_size
 
-Span = str | int | float | timedelta
 KEEP, DELETE = "keep", "delete"
 IGNORED = (".*", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.tmp", "*~")
 """Names that are not looked at unless it is said otherwise: hidden ones, and what programs call a file that they still write."""
-_MILLISECOND = timedelta(milliseconds=1)
 _SHORTEST_EVERY = 100
 _LONGEST_PATH = 4_095
 _ANY_DEPTH = re.compile("")
@@ -71,8 +68,8 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
             folder=_path("folder", folder),
             pattern=_glob("pattern", pattern, "/"),
             recursive=_recursive(recursive, pattern),
-            settle=_milliseconds("settle", settle, 0),
-            every=_milliseconds("every", every, _SHORTEST_EVERY),
+            settle=read_milliseconds("settle", settle, 0),
+            every=read_milliseconds("every", every, _SHORTEST_EVERY),
             after_success=_target("after_success", after_success),
             after_failure=_target("after_failure", after_failure),
             max_size=None if max_size is None else _max_size(max_size),
@@ -189,14 +186,3 @@ def _max_size(value: Any) -> int:
     if not size:
         raise OptionError(f"max_size={value!r} leaves no file", hint='Write a size above zero, such as "10MiB".')
     return size
-
-
-def _milliseconds(option: str, value: Span, least: int) -> int:
-    """Read a span that has at least so many milliseconds."""
-    span = parse_duration(value)
-    if span % _MILLISECOND or span < least * _MILLISECOND:
-        raise OptionError(
-            f"{option}={value!r} is too short or finer than a millisecond",
-            hint=f"Write whole milliseconds, {least} at least.",
-        )
-    return span // _MILLISECOND

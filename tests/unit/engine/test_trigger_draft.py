@@ -125,8 +125,8 @@ def test_odd_value_is_refused_with_a_hint_or_can_be_kept(kind, option):
     for value in ODD:
         try:
             draft = draft_of(kind, {**GOOD[kind], option: value})
-        except MainspringError as refused:
-            refusals.append(refused)
+        except MainspringError as error:
+            refusals.append(error)
             continue
         trigger = draft.complete(None, "/srv")
         assert msgspec.json.decode(msgspec.json.encode(trigger), type=Trigger) == trigger, (option, value)
