@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from mainspring.web import hook_protocol, hook_request
-from mainspring.web.hook_counts import HookCounts
+from mainspring.web.hook_counts import OTHER, HookCounts
 from tests.hook_samples import SECRET, Request, signed
 from tests.hook_world import JSON, TOKEN, world
 
@@ -89,6 +89,13 @@ async def test_request_that_could_be_read_in_two_ways_is_refused(tmp_path):
             assert status in (0, 400, 401, 404, 413, 431, 501), data
             assert w.rows("select count(*) from deliveries where state = 'started'") == [(0,)], data
         assert await goes_on(port)
+
+
+async def test_headers_that_are_too_long_are_told_as_such(tmp_path):
+    """With 431, not as something that is no HTTP."""
+    async with world(tmp_path) as w, w.listening() as port:
+        for size, wanted in ((30_000, 202), (40_000, 431), (60_000, 431)):
+            assert (await say(port, post(head=f"{HEAD}X-Long: {'x' * size}\r\n")))[0] == wanted, size
 
 
 async def test_request_behind_one_that_was_refused_is_not_read(tmp_path):
@@ -246,8 +253,11 @@ async def test_flood_of_refusals_is_no_flood_of_commits():
     assert sum(counts.may_keep("a/webhook", 0.0) for _ in range(1_000)) == 5
     assert sum(counts.may_keep("a/webhook", n / 100) for n in range(1_000)) in range(18, 22)
     assert sum(counts.may_keep(f"t{n}/webhook", 10.0) for n in range(1_000)) <= 20
+    for trigger in (OTHER, "t1/webhook", "t2/webhook"):
+        counts.count(trigger, "accepted")
     counts.forget_others({"t1/webhook"})
     assert set(counts._buckets) == {"t1/webhook"}
+    assert set(counts.answers) == {(OTHER, "accepted"), ("t1/webhook", "accepted")}
 
 
 async def test_compressed_body_is_never_unpacked(tmp_path):

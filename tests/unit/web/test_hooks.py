@@ -18,7 +18,7 @@ from mainspring.engine.announcing import announcement
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web import hooks
-from mainspring.web.hook_ends import MOST_WAITING
+from mainspring.web.hook_ends import MOST_WAITING, HookEnds
 from tests.hook_samples import SECRET, Request, signed, signed_sample
 from tests.hook_world import JSON, REGISTRY, TOKEN, world
 
@@ -417,6 +417,45 @@ async def test_result_that_does_not_come_in_time_is_not_waited_for(tmp_path, mon
         w.door.ends._waiting["r_x"] = [asyncio.get_running_loop().create_future() for _ in range(MOST_WAITING)]
         async with asyncio.timeout(4):
             assert (await w.ask("/result", Request(b'{"n": 2}', TOKEN))).status == 202
+
+
+async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monkeypatch, caplog):
+    """It hears the ids at once, we the reason; the others are answered as ever."""
+    async with world(tmp_path, now_at=SystemClock().now()) as w:
+        real, broken = HookEnds._look_at, []
+
+        def look_at(ends, waited):
+            if not broken or broken == [waited]:
+                broken[:] = [waited]
+                raise msgspec.DecodeError("a result of another form")
+            return real(ends, waited)
+
+        monkeypatch.setattr(HookEnds, "_look_at", look_at)
+        app = ms.App(tmp_path / "state.db", registry=REGISTRY)
+        async with app.running(), asyncio.timeout(4):
+            assert (await w.ask("/result", Request(b'{"n": 1}', TOKEN))).status == 202
+            assert (await w.ask("/result", Request(b'{"n": 2}', TOKEN))).json["result"] == 4
+        assert "cannot be told to its sender" in caplog.text
+
+
+async def test_store_that_was_given_up_may_be_cancelled(tmp_path, monkeypatch, caplog):
+    """What answers nobody any more says nothing when it ends."""
+    monkeypatch.setattr(hooks, "STORED_WITHIN_S", 0.01)
+    async with world(tmp_path) as w:
+        begun, faults = [], []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+
+        async def take_in(*of):
+            begun.append(asyncio.current_task())
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(w.door, "take_in", take_in)
+        assert (await w.ask("/orders", ORDER)).status == 503
+        begun[0].cancel()
+        await asyncio.wait(begun)
+        await asyncio.sleep(0)
+        assert faults == []
+        assert w.app.admission.inside == 0
 
 
 async def test_secret_that_is_not_set_is_told_in_the_log_once(tmp_path, caplog):
