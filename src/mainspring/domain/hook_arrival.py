@@ -14,6 +14,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.header_name import named_headers
 from mainspring.domain.hook_body import Unfit, content_type, read_body
 from mainspring.domain.ids import fingerprint
+from mainspring.domain.kept_header import kept_headers
 from mainspring.domain.key import LONGEST_KEY, fits_key, is_key_size
 from mainspring.domain.template import expand_template
 from mainspring.domain.verifier import Bearer, GitHub, GitLab, Hmac, Slack, Stripe, Unsigned, Verifier
@@ -22,7 +23,6 @@ from mainspring.domain.webhook import Webhook
 _KNOWN_IDS = ("webhook-id", "idempotency-key")
 _WITHOUT_AN_ID = (Bearer, Hmac, Unsigned)
 """What proves nothing about an id in the headers: there those of CloudEvents say as much as any other."""
-_NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "x-gitlab-token"})
 
 
 class Incoming(NamedTuple):
@@ -132,12 +132,6 @@ def _name(verifier: Verifier, headers: Mapping[str, str], data: Any) -> str:
 def _text(data: Any, field: str) -> str:
     value = data.get(field) if isinstance(data, dict) else None
     return value if isinstance(value, str) else ""
-
-
-def kept_headers(verifier: Verifier, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers without those that are, or carry, a secret."""
-    own = verifier.header if isinstance(verifier, Bearer) else None
-    return {name: said for name, said in headers.items() if name not in _NEVER_KEPT and name != own}
 
 
 def _redelivered(headers: Mapping[str, str]) -> int:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
 from mainspring.domain.event import Event
 from mainspring.domain.header_name import template_of
+from mainspring.domain.kept_header import check_headers_are_kept
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import FIELDS, Pace
 from mainspring.domain.queue_source import Queue
@@ -90,6 +91,10 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
     partition = None if "partition" in optional else given.get("partition")
     if partition is not None:
         partition = template_of(partition, FIELDS, option="partition")
+    if isinstance(source, Webhook):
+        for option, template in (("by", pace.by), ("partition", partition)):
+            if template is not None:
+                check_headers_are_kept(source.verify, template, option=option)
     if "partition" in given and "concurrency" in given:
         raise OptionError(
             "partition and concurrency exclude each other: each says which runs go one after the other",

@@ -11,8 +11,9 @@ import msgspec
 
 from mainspring.config.settings import HooksSettings
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.hook_arrival import Incoming, Said, kept_headers, read_request
+from mainspring.domain.hook_arrival import Incoming, Said, read_request
 from mainspring.domain.hook_body import Unfit
+from mainspring.domain.kept_header import kept_headers
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.domain.verification import BAD_SIGNATURE, verify_request
 from mainspring.domain.verifier import Bearer, GitLab, kind_of
