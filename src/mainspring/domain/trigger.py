@@ -27,6 +27,14 @@ EVENT = "event"
 _SHORT = frozenset({str, int, float, bool, type(None)})
 
 
+class MisfitError(ArgumentError):
+    """What arrived does not fit what it would start; `at` = the place inside the event or its data (JSON path)."""
+
+    def __init__(self, message: str, *, hint: str, at: str) -> None:
+        super().__init__(message, hint=hint)
+        self.at = at
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How arguments are made of an event: the whole event, its data, or the fields of its data by name; `many` = a list of them."""
 
@@ -72,7 +80,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the arguments of a run that was started by these events, oldest first (one, but for a batch).
 
         Raises:
-            ArgumentError: the data has no fields, but fields are asked for.
+            MisfitError: the data has no fields, but fields are asked for.
         """
         match self.how:
             case "nothing":
@@ -85,9 +93,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return {self.parameter: values if self.many else values[-1]}
         data = values[-1]
         if not isinstance(data, Mapping):
-            raise ArgumentError(
+            raise MisfitError(
                 f"the data is {type(data).__name__}, not an object: there is nothing named {self.names[0]!r} in it",
                 hint="Send a JSON object, or give the automation one parameter, which then gets all of the data.",
+                at="$",
             )
         return {name: data[name] for name in self.names if name in data}
 
@@ -95,15 +104,17 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Do nothing if the arguments fit the automation; `schema` = its parameters, empty for a command.
 
         Raises:
-            ArgumentError: names the place inside the event or its data.
+            MisfitError: names the place inside the event or its data.
         """
         fault = misfit(schema, arguments) if schema else None
         if fault is None:
             return
         inside = f"$.{self.parameter}"
+        if self.many and len(arguments[self.parameter]) == 1:  # whoever sent the one knows nothing of a list
+            inside += "[0]"
         path = "$" + fault.path[len(inside) :] if self.parameter and fault.path.startswith(inside) else fault.path
-        raise ArgumentError(
-            f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME"
+        raise MisfitError(
+            f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME", at=path
         )
 
 

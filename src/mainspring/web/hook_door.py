@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError
-from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import TakenIn
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web.hook_counts import HookCounts
@@ -102,25 +100,23 @@ class HookDoor:
         """Return the instant by which timestamps are judged, in ms UTC."""
         return self._process.project.clock.now()
 
-    async def take_in(self, trigger: str, arrival: Arrival, verified: str) -> TakenIn | Refused:
-        """Store what arrived, which nobody has without a table; see TakesIn."""
+    @property
+    def intake(self) -> Intake:
+        """The way into the store; there as soon as there is a table."""
         assert self._intake is not None
-        return await self._intake.take_in(trigger, arrival, verified=verified)
+        return self._intake
 
     def keep_refused(self, trigger: str, why: str, note: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Write down what was refused, for people to see; a few a second, and never in the way of what is genuine."""
-        intake = self._intake
-        if intake is None or len(self._keeping) >= _MOST_KEPT_AT_ONCE:
-            return
-        if not self.counts.may_keep(trigger, time.monotonic()):
+        if len(self._keeping) >= _MOST_KEPT_AT_ONCE or not self.counts.may_keep(trigger, time.monotonic()):
             return
         arrival = Arrival(key="-", body=body, headers=dict(headers))
-        task = self._process.loop.create_task(self._write_down(intake, trigger, why, note, arrival))
+        task = self._process.loop.create_task(self._write_down(trigger, why, note, arrival))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
 
-    async def _write_down(self, intake: Intake, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+    async def _write_down(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
         try:
-            await intake.refuse(trigger, why, note, arrival)
+            await self.intake.refuse(trigger, why, note, arrival)
         except MainspringError as error:
             self._process.log.warning("what was refused for %s could not be written down: %s", trigger, error.message)

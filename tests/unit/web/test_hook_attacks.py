@@ -166,13 +166,13 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
     monkeypatch.setattr(hook_protocol, "MOST_CONNECTIONS", 20)
     async with world(tmp_path) as w, w.listening() as port:
         goes = asyncio.Event()
-        real = w.door.take_in
+        real = w.door.intake.store
 
-        async def slow(trigger, arrival, verified):
+        async def slow(ready):
             await goes.wait()
-            return await real(trigger, arrival, verified)
+            return await real(ready)
 
-        monkeypatch.setattr(w.door, "take_in", slow)
+        monkeypatch.setattr(w.door.intake, "store", slow)
         first = asyncio.create_task(say(port, post()))
         async with asyncio.timeout(10):
             while not w.app.admission.inside:
@@ -181,7 +181,7 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
         for reader, _ in idle[:30]:
             async with asyncio.timeout(10):
                 assert await reader.read() == b""
-        monkeypatch.setattr(w.door, "take_in", real)
+        monkeypatch.setattr(w.door.intake, "store", real)
         assert await goes_on(port)
         goes.set()
         assert (await first)[0] == 202

@@ -58,7 +58,9 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
             w.process.project.secrets = Secrets(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
-            await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                while "cannot be listened on" not in (w.door.trouble or ""):
+                    await asyncio.sleep(0.005)
             listener.end()
             async with asyncio.timeout(2):
                 await serving

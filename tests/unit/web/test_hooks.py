@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import threading
 from datetime import timedelta
 
 import msgspec
@@ -13,10 +14,12 @@ import mainspring as ms
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.sealing import PLAIN, SealedError
 from mainspring.engine.announcing import announcement
 from mainspring.store.commands.results import Refused
+from mainspring.triggers import intake
 from mainspring.triggers.known import KnownTriggers
+from mainspring.triggers.prepared import prepare
 from mainspring.web import hooks
 from mainspring.web.hook_ends import MOST_WAITING, HookEnds
 from tests.hook_samples import SECRET, Request, signed, signed_sample
@@ -284,17 +287,17 @@ async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monk
 async def test_store_that_is_away_is_told_and_tables_go_on(tmp_path, monkeypatch):
     """503 with a time to come again; what was sent then and comes again counts once."""
     async with world(tmp_path) as w:
-        real = w.door.take_in
+        real = w.door.intake.store
 
-        async def away(trigger, arrival, verified):
-            await real(trigger, arrival, verified)
+        async def away(ready):
+            await real(ready)
             raise StoreUnavailableError("the answer was lost\nat a secret place")
 
-        monkeypatch.setattr(w.door, "take_in", away)
+        monkeypatch.setattr(w.door.intake, "store", away)
         told = await w.ask("/orders", ORDER)
         assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "store_away", "5")
         assert "secret place" not in told.body.decode()
-        monkeypatch.setattr(w.door, "take_in", real)
+        monkeypatch.setattr(w.door.intake, "store", real)
         assert (await w.ask("/orders", ORDER)).status == 202
         assert w.rows("select count(*) from runs") == [(1,)]
 
@@ -303,13 +306,13 @@ async def test_sender_is_not_kept_waiting_for_a_store_that_stands_still(tmp_path
     """Its place stays taken until the store has answered, so that memory is bounded; others are told to come back."""
     async with world(tmp_path, at_once=3) as w:
         goes_on = asyncio.Event()
-        real = w.door.take_in
+        real = w.door.intake.store
 
-        async def slow(trigger, arrival, verified):
+        async def slow(ready):
             await goes_on.wait()
-            return await real(trigger, arrival, verified)
+            return await real(ready)
 
-        monkeypatch.setattr(w.door, "take_in", slow)
+        monkeypatch.setattr(w.door.intake, "store", slow)
         monkeypatch.setattr(hooks, "STORED_WITHIN_S", 0.05)
         orders = [Request(b'{"id": "%d"}' % n, TOKEN) for n in range(5)]
         told = await asyncio.gather(*[w.ask("/orders", one) for one in orders])
@@ -343,10 +346,10 @@ async def test_refusal_of_the_store_becomes_a_status(tmp_path, monkeypatch):
     async with world(tmp_path) as w:
         for answer, status, wait in REFUSALS:
 
-            async def take_in(trigger, arrival, verified, answer=answer):
+            async def store(ready, answer=answer):
                 return answer
 
-            monkeypatch.setattr(w.door, "take_in", take_in)
+            monkeypatch.setattr(w.door.intake, "store", store)
             told = await w.ask("/orders", ORDER)
             assert (told.status, told.headers.get("retry-after")) == (status, wait)
 
@@ -355,10 +358,10 @@ async def test_fault_of_ours_is_told_as_one_and_ends_nothing(tmp_path, monkeypat
     """500 without a word of what it was; the log has it."""
     async with world(tmp_path) as w:
 
-        async def broken(trigger, arrival, verified):
+        async def broken(ready):
             raise RuntimeError("inner matters")
 
-        monkeypatch.setattr(w.door, "take_in", broken)
+        monkeypatch.setattr(w.door.intake, "store", broken)
         told = await w.ask("/orders", ORDER)
         assert (told.status, told.json["code"]) == (500, "fault")
         assert "inner" not in told.body.decode()
@@ -445,11 +448,11 @@ async def test_store_that_was_given_up_may_be_cancelled(tmp_path, monkeypatch, c
         begun, faults = [], []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
 
-        async def take_in(*of):
+        async def store(ready):
             begun.append(asyncio.current_task())
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(w.door, "take_in", take_in)
+        monkeypatch.setattr(w.door.intake, "store", store)
         assert (await w.ask("/orders", ORDER)).status == 503
         begun[0].cancel()
         await asyncio.wait(begun)
@@ -532,3 +535,37 @@ async def test_table_that_could_be_read_in_between_is_told_again(tmp_path, monke
                 w.process.changed()
                 await asyncio.sleep(0.01)
         assert caplog.text.count("those that are known go on") == 2
+
+
+@pytest.mark.parametrize(("padding", "in_thread"), [(0, False), (60_000, False), (70_000, True)])
+async def test_large_body_alone_is_made_ready_in_a_thread(tmp_path, monkeypatch, padding, in_thread):
+    """Once, and not again on its way to the store: a small one is done in less time than a thread takes."""
+    made = []
+
+    def spy(*of, **how):
+        made.append(threading.current_thread() is not threading.main_thread())
+        return prepare(*of, **how)
+
+    monkeypatch.setattr(intake, "prepare", spy)
+    async with world(tmp_path) as w:
+        monkeypatch.setattr(intake, "data_of", None)
+        body = json.dumps({"id": "o-1", "lines": [], "note": "x" * padding}).encode()
+        assert (await w.ask("/orders", Request(body, TOKEN))).status == 202
+    assert made == [in_thread]
+
+
+async def test_codec_that_fails_refuses_nobody(tmp_path, monkeypatch, caplog):
+    """503, and the same again is taken in; nothing is kept as refused."""
+    async with world(tmp_path) as w:
+
+        def broken(*of, **how):
+            raise SealedError("the key server is away")
+
+        monkeypatch.setattr(intake, "prepare", broken)
+        told = await w.ask("/orders", ORDER)
+        assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "store_away", "5")
+        assert "key server" not in told.body.decode()
+        assert "the key server is away" in caplog.text
+        monkeypatch.undo()
+        assert (await w.ask("/orders", ORDER)).status == 202
+        assert w.rows("select state from deliveries") == [("started",)]
