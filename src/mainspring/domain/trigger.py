@@ -27,14 +27,6 @@ EVENT = "event"
 _SHORT = frozenset({str, int, float, bool, type(None)})
 
 
-class MisfitError(ArgumentError):
-    """What arrived does not fit what it would start; `at` = the place inside the event or its data (JSON path)."""
-
-    def __init__(self, message: str, *, hint: str, at: str) -> None:
-        super().__init__(message, hint=hint)
-        self.at = at
-
-
 class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How arguments are made of an event: the whole event, its data, or the fields of its data by name; `many` = a list of them."""
 
@@ -116,6 +108,14 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         raise MisfitError(
             f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME", at=path
         )
+
+
+class MisfitError(ArgumentError):
+    """What arrived does not fit what it would start; `at` = the place inside the event or its data (JSON path)."""
+
+    def __init__(self, message: str, *, hint: str, at: str) -> None:
+        super().__init__(message, hint=hint)
+        self.at = at
 
 
 def _refuse_needed(others: Iterable[Parameter], taken: str) -> None:
