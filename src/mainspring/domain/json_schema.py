@@ -1,7 +1,8 @@
 """Does a JSON value fit a schema? For the part of JSON Schema that annotations become, and nothing else.
 
 Role: what a door takes in is checked before anybody's code is there to read it. Schemas come from `arguments.json_schema`; a keyword
-that is not known here refuses nothing, and neither does a reference that leads nowhere. `format` is left to whoever reads the value.
+that is not known here refuses nothing, and neither does a reference that leads nowhere. `format`, and a `pattern` that could take
+long, are left to whoever reads the value.
 Invariant: what the annotation itself would read is never refused; 1.0 is no integer here either.
 """
 
@@ -13,6 +14,7 @@ import msgspec
 
 from mainspring.domain.canonical import step_into
 from mainspring.domain.either import either
+from mainspring.domain.quick_pattern import is_quick
 from mainspring.domain.text import escape
 
 Schema = Mapping[str, Any]
@@ -156,8 +158,9 @@ def _value_fault(schema: Schema, value: Any) -> str | None:
 
 
 def _text_fault(schema: Schema, text: str) -> str | None:
-    if "pattern" in schema and not re.search(schema["pattern"], text):
-        return f"expected text that matches {schema['pattern']!r}, got {_shown(text)}"
+    pattern = schema.get("pattern")
+    if pattern is not None and is_quick(pattern, len(text)) and not re.search(pattern, text):
+        return f"expected text that matches {pattern!r}, got {_shown(text)}"
     return _length_fault(schema, len(text), "characters", "minLength", "maxLength")
 
 
