@@ -15,7 +15,7 @@ from mainspring.domain.header_name import named_headers
 from mainspring.domain.hook_body import Unfit, content_type, read_body
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.kept_header import kept_headers
-from mainspring.domain.key import LONGEST_KEY, fits_key, is_key_size
+from mainspring.domain.key import LONGEST_KEY, fits_key, is_key_size, plain_key
 from mainspring.domain.template import expand_template
 from mainspring.domain.verifier import Bearer, GitHub, GitLab, Hmac, Slack, Stripe, Unsigned, Verifier
 from mainspring.domain.webhook import Webhook
@@ -92,8 +92,8 @@ def _key(
         if not key and not body:
             return Unfit(422, "no_key", "nothing tells this delivery from the next one: send a header Idempotency-Key")
         key = key or fingerprint(body)
-    if not is_key_size(key) and webhook.key is None:
-        return fingerprint(key.encode("utf-8", "replace"))
+    if webhook.key is None:
+        key = plain_key(key)  # an id of the sender's own is no reason to refuse what it names
     if not fits_key(key) or not key.isprintable() or not key.strip():
         return Unfit(422, "no_key", f"the key of a delivery has 1 to {LONGEST_KEY:,} printable characters, 2,000 bytes")
     return key
