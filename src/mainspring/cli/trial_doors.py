@@ -18,7 +18,7 @@ from mainspring.domain.hook_body import Unfit
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.queue_message import QueueMessage, arrival_of
 from mainspring.domain.queue_source import Queue
-from mainspring.domain.verification import NO_SIGNATURE, verify_request
+from mainspring.domain.verification import NO_SIGNATURE, secret_fault, verify_request
 from mainspring.domain.verifier import Unsigned, kind_of
 from mainspring.domain.watched_folder import Files
 from mainspring.domain.webhook import Webhook
@@ -110,10 +110,16 @@ def _sender(webhook: Webhook, sample: Sample, lines: Lines, now: int) -> tuple[s
     kind = kind_of(verifier)
     try:
         secrets = [value for name in verifier.secrets for value in lines(name)]
-        rejected = verify_request(verifier, sample.body, sample.headers, secrets, now)
     except MainspringError as error:
         return f"not checked: {error.message}. {error.hint or ''}".rstrip(), None
     names = ", ".join(verifier.secrets)
+    faults = [fault for value in secrets if (fault := secret_fault(verifier, value)) is not None]
+    if faults:
+        return (
+            f"not checked: {len(faults)} of {len(secrets)} values of the secret {names} cannot be used: {faults[0]}",
+            None,
+        )
+    rejected = verify_request(verifier, sample.body, sample.headers, secrets, now)
     if rejected is None:
         return f"checked: genuine by {kind} with the secret {names}", None
     if rejected.code == NO_SIGNATURE:
