@@ -66,6 +66,13 @@ def _of_states(lines: list[TriggerLine], now: int) -> Iterator[Fault]:
                 f"It goes on by itself when that is over. See: mainspring triggers show {line.name}",
                 urgent,
             )
+        elif line.state == "listening" and line.why is not None:
+            yield Fault(
+                "triggers",
+                f"{line.name} listens, but: {one_line(line.why, 300)}",
+                f"See: mainspring triggers show {line.name}",
+                is_urgent=False,
+            )
 
 
 def _of_deliveries(lines: list[TriggerLine]) -> Iterator[Fault]:

@@ -20,7 +20,10 @@ _MOST_SESSIONS = 1_000
 
 
 class TriggerLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One trigger. `since_at` and `why` belong to the state. `arrived` = deliveries of 24 hours by state; `capped` = of the newest only."""
+    """One trigger. `since_at` and `why` belong to the state; one that listens has a `why` if something is in its way all the same.
+
+    `arrived` = deliveries of 24 hours by state; `capped` = of the newest only.
+    """
 
     name: str
     automation: str
@@ -104,9 +107,11 @@ def _state(
         return {"state": "listening"}
     if not desks:
         return {"state": "away", "why": "no process has begun to fetch from it: mainspring up"}
-    connected = [desk.connected_at for desk in desks if desk.away_since is None]
-    if connected:
-        return {"state": "listening", "since_at": min((at for at in connected if at is not None), default=None)}
+    live = [desk for desk in desks if desk.away_since is None]
+    if live:
+        since_at = min((desk.connected_at for desk in live if desk.connected_at is not None), default=None)
+        why = "; ".join(dict.fromkeys(desk.why for desk in live if desk.why)) or None
+        return {"state": "listening", "since_at": since_at, "why": why}
     longest = min(desks, key=lambda desk: desk.away_since or now)
     return {"state": "away", "since_at": longest.away_since, "why": longest.why or "it cannot be reached"}
 

@@ -66,7 +66,9 @@ def list_command(
     ]
     output.rows(rows, columns, empty='No triggers. Write @ms.on.event("..."), @ms.on.webhook("/...") above a @ms.task.')
     for line in rows:
-        if line.state != "listening":
+        if line.state == "listening" and line.why is not None:
+            output.hint(f"{line.name} listens, but: {words.one_line(line.why)}")
+        elif line.why is not None:
             since_text = "" if line.since_at is None else f" since {words.ago(line.since_at, now)}"
             output.hint(f"{line.name} is {line.state}{since_text}: {words.one_line(line.why)}")
     for line in rows:

@@ -148,7 +148,9 @@ def _print(
     name = output.paint(words.one_line(line.name), None, bold=True)
     output.line(f"{name}  {output.paint(line.state, COLOURS[line.state])}")
     if line.why is not None:
-        since = f" since {words.moment(line.since_at, now, invocation.zone)}" if line.since_at is not None else ""
+        # Of one that listens it is known since when it does, not since when something is in its way.
+        since_at = None if line.state == "listening" else line.since_at
+        since = "" if since_at is None else f" since {words.moment(since_at, now, invocation.zone)}"
         output.line(f"  why       {words.one_line(line.why)}{since}")
     output.line(f"  listens   {line.listens_to}")
     output.line(f"  starts    {words.one_line(line.automation)}{_given(trigger)}")

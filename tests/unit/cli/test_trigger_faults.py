@@ -12,6 +12,7 @@ from mainspring.domain.listening import OnRun
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.trigger import Trigger
+from mainspring.domain.watched_folder import Files
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.runs import Finish, SlotLink
@@ -107,6 +108,24 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     assert told(shop, 2 * MINUTE) == {}
     shop.do(ReportDesk("orders/queue", shop.now, None, None))
     assert cli("triggers", "list", "--state", "away", "--json").json == []
+
+
+def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
+    """A desk that is connected may leave files out, or move none: list, show and doctor say so; for status it is no emergency."""
+    source = Files.parse("/srv/in", after_success="done")
+    announce(shop, Definition(kind=Kind.TASK, name="inbox", triggers={"files": Trigger(source=source)}))
+    shop.do(ReportDesk("inbox/files", shop.now - 5_000, None, "no file can be moved aside"))
+    text = "inbox/files listens, but: no file can be moved aside"
+    assert told(shop) == {text: False}
+    (row,) = [row for row in cli("triggers", "list", "--json").json if row["name"] == "inbox/files"]
+    assert (row["state"], row["why"]) == ("listening", "no file can be moved aside")
+    assert f"{text}\n" in cli("triggers", "list").err
+    assert "why       no file can be moved aside" in cli("triggers", "show", "inbox").out
+    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "triggers"]
+    assert (check["state"], check["text"]) == ("warning", text)
+    assert text not in cli("status").out
+    shop.do(ReportDesk("inbox/files", shop.now, None, None))
+    assert told(shop) == {}
 
 
 def test_message_that_left_its_queue_unread_is_urgent(shop) -> None:
