@@ -5,6 +5,9 @@ import msgspec
 from mainspring.domain.states import MessageState
 from mainspring.store.base import Reader, Rows
 from mainspring.store.held import HELD
+from mainspring.store.views import Capped
+
+_CAP = 1_000
 
 
 class OutboxQueue(msgspec.Struct, frozen=True):
@@ -33,6 +36,13 @@ class OutboxMessage(msgspec.Struct, frozen=True):
     fault: str | None
 
 
+class RefusedMessages(msgspec.Struct, frozen=True):
+    """How many messages wait for a person; `why` = why the oldest of them was refused."""
+
+    number: Capped
+    why: str | None
+
+
 def can_send(reader: Reader, now: int) -> bool:
     """Tell whether there is a queue that a Sender could take now."""
     if reader.read("read_meta", (HELD,)):
@@ -48,6 +58,13 @@ def list_outbox_queues(reader: Reader, limit: int = 100) -> list[OutboxQueue]:
 def list_refused_messages(reader: Reader, limit: int = 100) -> list[OutboxMessage]:
     """Return the messages that wait for a person, oldest first."""
     return _messages(reader.read("list_refused_messages", (limit,)))
+
+
+def refused_messages(reader: Reader, cap: int = _CAP) -> RefusedMessages:
+    """Count the messages that wait for a person, up to the cap."""
+    number = reader.read("count_refused_messages", (cap + 1,))[0][0]
+    oldest = list_refused_messages(reader, 1) if number else []
+    return RefusedMessages(Capped(min(number, cap), number > cap), oldest[0].fault if oldest else None)
 
 
 def list_messages_of(reader: Reader, run: str, limit: int = 100) -> list[OutboxMessage]:
