@@ -48,9 +48,14 @@ class Hooks(msgspec.Struct, frozen=True):
     bind: str
 
 
-def trigger_lines(reader: Reader, now: int, hooks: Hooks, *, with_last: bool = True) -> list[TriggerLine]:
-    """Return all triggers that are declared, by name; `with_last` = also when the last delivery came, if that was before today."""
-    known = KnownTriggers(reader)
+def trigger_lines(
+    reader: Reader, now: int, hooks: Hooks, *, known: KnownTriggers | None = None, with_last: bool = True
+) -> list[TriggerLine]:
+    """Return all triggers that are declared, by name; `with_last` = also when the last delivery came, if that was before today.
+
+    `known` is where they are read into, for who needs more of them.
+    """
+    known = KnownTriggers(reader) if known is None else known
     known.look()
     arrived = reads.arrived_since(reader, now - DAY_MS)
     desks: dict[str, list[DeskView]] = {}

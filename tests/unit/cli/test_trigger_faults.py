@@ -67,6 +67,21 @@ def test_nothing_is_said_where_all_is_well(cli, shop) -> None:
     assert (checks["triggers"], checks["deliveries"]) == ("ok", "ok")
 
 
+def test_doctor_reads_what_is_wrong_once(cli, shop, monkeypatch) -> None:
+    """Two checks tell of it."""
+    reads = []
+
+    def counted(*args):
+        reads.append(args)
+        return faults_of_triggers(*args)
+
+    monkeypatch.setattr("mainspring.cli.checks_triggers.faults_of_triggers", counted)
+    take_in(shop)
+    checks = {one["name"]: one["state"] for one in cli("doctor", "--json").json}
+    assert (checks["triggers"], checks["deliveries"]) == ("ok", "problem")
+    assert len(reads) == 1
+
+
 def test_failed_deliveries_are_urgent_for_a_day(cli, shop) -> None:
     """status names them with the command that shows why; tomorrow they are history."""
     take_in(shop)
