@@ -54,6 +54,7 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             await asyncio.sleep(0)
+            assert "cannot be listened on" in (w.door.trouble or "")
             listener.end()
             async with asyncio.timeout(2):
                 await serving
