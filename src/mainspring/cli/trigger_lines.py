@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.cli.curl import base_url, curl_line
 from mainspring.cli.source_words import source_words
-from mainspring.domain.states import SessionState
+from mainspring.domain.states import SessionState, TriggerState
 from mainspring.domain.webhook import Webhook
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
@@ -28,7 +28,7 @@ class TriggerLine(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     automation: str
     kind: str
-    state: str
+    state: TriggerState
     listens_to: str
     pace: list[str] = []
     filtered: bool = False
@@ -101,24 +101,24 @@ def _state(
     one: KnownTrigger, unreadable: str | None, desks: list[DeskView], roles: set[str], now: int
 ) -> dict[str, Any]:
     if unreadable is not None:
-        return {"state": "problem", "why": f"a newer version of mainspring wrote it: {unreadable}"}
+        return {"state": TriggerState.PROBLEM, "why": f"a newer version of mainspring wrote it: {unreadable}"}
     if one.problem is not None:
-        return {"state": "problem", "why": one.problem}
+        return {"state": TriggerState.PROBLEM, "why": one.problem}
     if one.paused_at is not None and (one.paused_until is None or one.paused_until > now):
-        return {"state": "paused", "since_at": one.paused_at, "why": f"{one.definition.name} is paused"}
+        return {"state": TriggerState.PAUSED, "since_at": one.paused_at, "why": f"{one.definition.name} is paused"}
     if one.trigger.kind == "webhook" and "web" not in roles:
-        return {"state": "away", "why": "no web process runs: mainspring up"}
+        return {"state": TriggerState.AWAY, "why": "no web process runs: mainspring up"}
     if one.trigger.kind not in _FETCHED:
-        return {"state": "listening"}
+        return {"state": TriggerState.LISTENING}
     if not desks:
-        return {"state": "away", "why": "no process has begun to fetch from it: mainspring up"}
+        return {"state": TriggerState.AWAY, "why": "no process has begun to fetch from it: mainspring up"}
     live = [desk for desk in desks if desk.away_since is None]
     if live:
         since_at = min((desk.connected_at for desk in live if desk.connected_at is not None), default=None)
         why = "; ".join(dict.fromkeys(desk.why for desk in live if desk.why)) or None
-        return {"state": "listening", "since_at": since_at, "why": why}
+        return {"state": TriggerState.LISTENING, "since_at": since_at, "why": why}
     longest = min(desks, key=lambda desk: desk.away_since or now)
-    return {"state": "away", "since_at": longest.away_since, "why": longest.why or "it cannot be reached"}
+    return {"state": TriggerState.AWAY, "since_at": longest.away_since, "why": longest.why or "it cannot be reached"}
 
 
 def _curl(one: KnownTrigger, hooks: Hooks) -> str | None:
@@ -130,5 +130,10 @@ def _unreadable(name: str, why: str) -> TriggerLine:
     automation, _, end = name.rpartition("/")
     said = f"a newer version of mainspring wrote it: {why}"
     return TriggerLine(
-        name=name, automation=automation, kind=end.partition("#")[0], state="problem", listens_to="?", why=said
+        name=name,
+        automation=automation,
+        kind=end.partition("#")[0],
+        state=TriggerState.PROBLEM,
+        listens_to="?",
+        why=said,
     )

@@ -9,13 +9,19 @@ from mainspring.cli import lists, params, words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.domain.states import TriggerState
 
 if TYPE_CHECKING:
     from mainspring.cli.trigger_lines import TriggerLine
     from mainspring.store.base import Reader
     from mainspring.triggers.known import KnownTriggers
 
-COLOURS = {"listening": "green", "away": "red", "paused": "yellow", "problem": "red"}
+COLOURS = {
+    TriggerState.LISTENING: "green",
+    TriggerState.AWAY: "red",
+    TriggerState.PAUSED: "yellow",
+    TriggerState.PROBLEM: "red",
+}
 
 
 def trigger_names(reader: "Reader") -> list[str]:
@@ -53,7 +59,7 @@ def lines_of(invocation: Invocation, known: "KnownTriggers | None" = None) -> "l
 
 
 @command("list", "list triggers: what they listen to, and what arrived")
-@lists.options("listening", "away", "paused", "problem")
+@lists.options(*(state.value for state in TriggerState))
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
@@ -85,7 +91,7 @@ def list_command(
     ]
     output.rows(rows, columns, empty='No triggers. Write @ms.on.event("..."), @ms.on.webhook("/...") above a @ms.task.')
     for line in rows:
-        if line.state == "listening" and line.why is not None:
+        if line.state is TriggerState.LISTENING and line.why is not None:
             output.hint(f"{line.name} listens, but: {words.one_line(line.why)}")
         elif line.why is not None:
             since_text = "" if line.since_at is None else f" since {words.ago(line.since_at, now)}"

@@ -9,7 +9,7 @@ from mainspring.cli import words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.triggers import COLOURS, TRIGGER, lines_of, named_trigger
-from mainspring.domain.states import DeliveryState
+from mainspring.domain.states import DeliveryState, TriggerState
 
 if TYPE_CHECKING:
     from mainspring.cli.output import Output
@@ -136,7 +136,7 @@ def _print(
     output.line(f"{name}  {output.paint(line.state, COLOURS[line.state])}")
     if line.why is not None:
         # Of one that listens it is known since when it does, not since when something is in its way.
-        since_at = None if line.state == "listening" else line.since_at
+        since_at = None if line.state is TriggerState.LISTENING else line.since_at
         since = "" if since_at is None else f" since {words.moment(since_at, now, invocation.zone)}"
         output.line(f"  why       {words.one_line(line.why)}{since}")
     output.line(f"  listens   {line.listens_to}")
