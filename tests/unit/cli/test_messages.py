@@ -29,6 +29,18 @@ def test_explain_says_what_was_not_sent(cli, sent):
     assert "1 message waits to be sent to orders/eu: ConnectionError: nobody there." in said.out
 
 
+def test_explain_counts_all_that_waits(cli, stage):
+    """And names what was refused, however much was sent before it."""
+    run = stage.begin()
+    posts = (*(post("mail/out", id=f"m{n}") for n in range(150)), post("orders/eu", id="late"))
+    stage.do(complete(run, posts=posts))
+    (queue,) = [one for one in stage.do(TakeQueues("lease", MINUTE, 9, 9)).queues if one.name == "orders/eu"]
+    stage.do(SettleQueue("lease", "orders/eu", refused=(Refusal(queue.messages[0].seq, "it is too large"),)))
+    said = cli("explain", run.id)
+    assert "150 messages wait to be sent to mail/out." in said.out
+    assert "Message late to orders/eu was refused: it is too large." in said.out
+
+
 def test_status_and_doctor_tell_of_what_waits(cli, stage, sent, monkeypatch):
     """At once of what was refused; after a minute of what waits, and why."""
     said = cli("status")

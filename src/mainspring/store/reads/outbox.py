@@ -68,8 +68,13 @@ def refused_messages(reader: Reader, cap: int = _CAP) -> RefusedMessages:
 
 
 def list_messages_of(reader: Reader, run: str, limit: int = 100) -> list[OutboxMessage]:
-    """Return what a run has sent and no broker has yet, in order."""
+    """Return what a run has sent and no broker has yet, in order: first what waits for a person, then what waits to be sent."""
     return _messages(reader.read("list_messages_of", (run, limit)))
+
+
+def unsent_of(reader: Reader, run: str, limit: int = 100) -> list[tuple[str, int]]:
+    """Return how many messages of a run wait to be sent, as (queue, number); the queue of the oldest message first."""
+    return [(queue, number) for queue, number in reader.read("count_unsent_of", (run, limit))]
 
 
 def _messages(rows: Rows) -> list[OutboxMessage]:
