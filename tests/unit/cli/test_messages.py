@@ -101,7 +101,7 @@ def test_message_is_discarded(cli, stage, sent):
     assert cli("failed", "discard", "--messages").code != 0
     assert cli("failed", "discard", "--messages", "-y").code == 0
     assert cli("failed", "discard", "--messages", "m3", "-y").code == 0
-    assert "m1" not in cli("explain", sent).out
+    assert "Message m1" not in cli("explain", sent).out
     assert "orders/eu" not in cli("explain", sent).out
 
 
