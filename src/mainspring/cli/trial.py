@@ -63,7 +63,8 @@ def try_out(bench: Bench, door: AtTheDoor) -> Trial:
         )
     if door.turned_away is not None:
         return _ends(bench, facts, DeliveryState.REFUSED, f"it is not taken in: {door.turned_away}")
-    facts["key"] = _key_fact(bench, door.key)
+    if door.is_keyed:
+        facts["key"] = _key_fact(bench, door.key)
     event = event_of(
         known, id=_DELIVERY, key=door.key, name=door.name, data=door.data, at=bench.now, headers=door.headers
     )
