@@ -23,7 +23,7 @@ def figures() -> list[Figure]:
             "select 1 where (select count(*) from runs where automation = 'hear' and state = 'succeeded') = ?", EVENTS
         )
         took = [int(row[0]) / 1e6 for row in ours.rows("select result from runs where automation = 'hear'")]
-    peer = measure("huey_side", "notice", 30)
+    peer = measure("huey_side", "notice", EVENTS)
     return [
         Figure(
             name=f"an event starts a run, p{p}",

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +46,7 @@ def project(schedules: str | None = None, *, concurrency: int = 64) -> Iterator[
     """Start it and wait until its worker has announced everything. `schedules` = "COUNT EVERY_S"."""
     with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as name:
         folder = Path(name)
-        web, hooks = _free_port(), _free_port()
+        web, hooks = free_port(), free_port()
         (folder / "mainspring.toml").write_text(
             f'[store]\nurl = "sqlite:///{name}/state.db"\n[worker]\nconcurrency = {concurrency}\n'
             f'[web]\nbind = "127.0.0.1:{web}"\n[hooks]\nbind = "127.0.0.1:{hooks}"\n',
@@ -63,22 +63,33 @@ def project(schedules: str | None = None, *, concurrency: int = 64) -> Iterator[
             start_new_session=True,
         )
         try:
-            while not (folder / "state.db").exists():
-                time.sleep(0.05)
+            _until_made(up, folder)
             store = SqliteStore(folder / "state.db", clock=SystemClock())
             store.open()
-            found = Project(folder, f"127.0.0.1:{hooks}", store)
-            found.wait("select 1 from automations where name = 'hear'", within=_STARTS_WITHIN_S)
-            _until_open(hooks)
-            yield found
-            store.close()
+            with closing(store):
+                found = Project(folder, f"127.0.0.1:{hooks}", store)
+                found.wait("select 1 from automations where name = 'hear'", within=_STARTS_WITHIN_S)
+                _until_open(hooks)
+                yield found
         finally:
-            os.killpg(up.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it ended by itself
+                os.killpg(up.pid, signal.SIGTERM)
             try:
                 up.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(up.pid, signal.SIGKILL)
                 up.wait()
+
+
+def _until_made(up: subprocess.Popen[bytes], folder: Path) -> None:
+    until = time.perf_counter() + _STARTS_WITHIN_S
+    while not (folder / "state.db").exists():
+        ended = up.poll()
+        if ended is not None or time.perf_counter() > until:
+            why = f"in {_STARTS_WITHIN_S} s" if ended is None else f"and ended with {ended}"
+            log = (folder / "log").read_text(encoding="utf-8", errors="replace").strip()
+            raise Failed(f"mainspring up made no store {why}: {log[-800:]}")
+        time.sleep(0.05)
 
 
 def _until_open(port: int) -> None:
@@ -91,7 +102,7 @@ def _until_open(port: int) -> None:
     raise Failed("the webhook listener does not listen")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

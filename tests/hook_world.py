@@ -15,7 +15,8 @@ from uvicorn.server import ServerState
 import mainspring as ms
 from mainspring.config.settings import HooksSettings
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.codec import DEFAULT_LIMIT
+from mainspring.domain.sealing import Sealing
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
 from mainspring.resources.secret import Secrets
@@ -139,7 +140,7 @@ class ShiftedClock(SystemClock):
 class World:
     """One store, one listener."""
 
-    def __init__(self, path: Path, now_at: int, **settings: Any) -> None:
+    def __init__(self, path: Path, now_at: int, limit: int = DEFAULT_LIMIT, **settings: Any) -> None:
         loop = asyncio.get_running_loop()
         self.clock = ShiftedClock(now_at)
         self.store = SqliteStore(
@@ -149,7 +150,7 @@ class World:
         )
         process: Any = SimpleNamespace(
             is_open=False, store=self.store, loop=loop, log=logging.getLogger("tests"), changed=lambda: None,
-            project=SimpleNamespace(sealing=PLAIN, clock=self.clock),
+            project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock),
         )  # fmt: skip
         self.process = process
         self.door = HookDoor(process)

@@ -10,7 +10,8 @@ from typing import Any
 
 import psycopg
 
-from tests.postgres_server import PostgresServer, free_port
+from tests.free_port import free_port
+from tests.postgres_server import PostgresServer
 
 _SETTINGS = {
     "listen_addr": "127.0.0.1",

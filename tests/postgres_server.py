@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ import psycopg
 from mainspring.app.stores import anchor
 from mainspring.engine.parentage import set_death_signal
 from mainspring.store.liveness import process_started
+from tests.free_port import free_port
 
 _USER = "mainspring"
 _ROOM = 3 * 1024**3
@@ -240,10 +240,3 @@ class PostgresServer:
 def _end_with_us() -> None:
     """Have the server end when the tests that started it are killed."""
     set_death_signal(signal.SIGQUIT)
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody uses now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

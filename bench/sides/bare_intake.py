@@ -19,9 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bench import intake as posting
-from bench.project import SECRET
-
-PORT = 7391
+from bench.project import SECRET, free_port
 
 
 def _open() -> sqlite3.Connection:
@@ -34,7 +32,7 @@ def _open() -> sqlite3.Connection:
     return connection
 
 
-async def _serve(connection: sqlite3.Connection) -> uvicorn.Server:
+async def _serve(connection: sqlite3.Connection, port: int) -> uvicorn.Server:
     async def hook(request: Request) -> Response:
         body = await request.body()
         given = request.headers["x-signature"]
@@ -46,7 +44,7 @@ async def _serve(connection: sqlite3.Connection) -> uvicorn.Server:
 
     server = uvicorn.Server(
         uvicorn.Config(
-            Starlette(routes=[Route("/hook", hook, methods=["POST"])]), port=PORT, log_level="error", http="h11"
+            Starlette(routes=[Route("/hook", hook, methods=["POST"])]), port=port, log_level="error", http="h11"
         )
     )
     asyncio.get_running_loop().create_task(server.serve())
@@ -58,9 +56,10 @@ async def _serve(connection: sqlite3.Connection) -> uvicorn.Server:
 async def intake(seconds: int, senders: int) -> dict[str, Any]:
     """Receive in this process what a process of its own sends."""
     with closing(_open()) as connection:
-        server = await _serve(connection)
+        port = free_port()
+        server = await _serve(connection, port)
         sender = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bench.sides.bare_intake", "send", str(seconds), str(senders)),
+            *(sys.executable, "-m", "bench.sides.bare_intake", "send", str(port), str(seconds), str(senders)),
             stdout=asyncio.subprocess.PIPE,
         )
         said, _ = await sender.communicate()
@@ -69,9 +68,9 @@ async def intake(seconds: int, senders: int) -> dict[str, Any]:
     return found
 
 
-async def send(seconds: int, senders: int) -> dict[str, Any]:
-    """Send."""
-    took, spent = await posting.post_all(f"127.0.0.1:{PORT}", seconds, senders, 1)
+async def send(port: int, seconds: int, senders: int) -> dict[str, Any]:
+    """Send to this port of the machine."""
+    took, spent = await posting.post_all(f"127.0.0.1:{port}", seconds, senders, 1)
     cut = statistics.quantiles(took, n=100)
     return {"count": len(took), "took_s": spent, "p50": cut[49], "p99": cut[98]}
 

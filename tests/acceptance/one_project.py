@@ -63,8 +63,8 @@ class Project:
         self._up.append(process)
         return process
 
-    def until(self, what: Callable[[], Any]) -> Any:
-        until = time.monotonic() + PATIENCE
+    def until(self, what: Callable[[], Any], *, patience_s: float = PATIENCE) -> Any:
+        until = time.monotonic() + patience_s
         while time.monotonic() < until:
             if found := what():
                 return found

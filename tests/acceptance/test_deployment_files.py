@@ -15,6 +15,8 @@ DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 ROLES = ("worker", "scheduler", "watcher", "web")
+LOOK_SECRETS_UP = ("scheduler", "web")
+"""Brokers are opened by the one, senders of webhooks checked by the other."""
 MOST_EXPOSED = 30
 """Tenths: 3.0, where a unit without any word about it has 9.6."""
 
@@ -101,6 +103,21 @@ def test_each_role_has_a_deployment_that_can_be_replaced_while_it_works():
     assert worker["lifecycle"]["preStop"]["exec"]["command"] == ["mainspring", "drain", "--here", "--timeout", "60s"]
 
 
+def test_secrets_are_where_they_are_looked_up():
+    """Scheduler and web read the same Secret, and nobody else does."""
+    for one in documents():
+        if one["kind"] != "Deployment":
+            continue
+        pod = one["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        folder = {item["name"]: item.get("value") for item in container["env"]}.get("MAINSPRING_SECRETS_DIR")
+        mounted = {item["mountPath"]: item["name"] for item in container["volumeMounts"]}
+        volumes = {item["name"]: item.get("secret", {}).get("secretName") for item in pod["volumes"]}
+        found = None if folder is None else volumes[mounted[folder]]
+        role = one["metadata"]["labels"]["app.kubernetes.io/component"]
+        assert found == ("mainspring-secrets" if role in LOOK_SECRETS_UP else None)
+
+
 def test_compose_has_a_service_for_each_role():
     """Beside the store, which the others wait for."""
     yaml = pytest.importorskip("yaml")
@@ -110,7 +127,10 @@ def test_compose_has_a_service_for_each_role():
         assert services[role]["command"] == ["up", "--role", role]
         assert services[role]["depends_on"] == {"store": {"condition": "service_healthy"}}
         # What they share makes them one machine, on which a role has one supervisor: --scale worker=3 would start one.
-        assert services[role]["volumes"] == ["./automations:/app:ro"]
+        secrets = ["./secrets:/etc/mainspring-secrets:ro"] if role in LOOK_SECRETS_UP else []
+        assert services[role]["volumes"] == ["./automations:/app:ro", *secrets]
+        assert ("MAINSPRING_SECRETS_DIR" in services[role]["environment"]) == (role in LOOK_SECRETS_UP)
+        assert {"MAINSPRING_STORE_URL", "PGPASSWORD"} <= services[role]["environment"].keys()
         assert any(place.startswith("/var/lib/mainspring:") for place in services[role]["tmpfs"])
 
 

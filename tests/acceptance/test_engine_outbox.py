@@ -311,3 +311,8 @@ async def test_event_of_a_step_starts_what_listens(place):
         for order in (1, 2):
             await (await engine.start(places, order)).result()
         await engine.when(lambda: sorted(heard), lambda found: found == [1, 2])
+        # Each event is stored in one commit with its deliveries: there is nothing from which another run could come.
+        reader = engine.working.store.reader
+        assert reader.read_text("select count(*) from events") == [(2,)]
+        assert reader.read_text("select count(*) from deliveries") == [(2,)]
+        assert reader.read_text("select count(*) from runs where automation = 'listens'") == [(2,)]

@@ -91,6 +91,7 @@ async def test_waiting_run_frees_its_place_in_the_queue(tmp_path):
         runs = [await engine.start(asks) for _ in range(3)]
         for run in runs:
             await engine.until(run, RunState.WAITING)
+        assert [engine.view(run).state for run in runs] == [RunState.WAITING] * 3
 
 
 async def test_queue_rate_bounds_starts_per_span(tmp_path):

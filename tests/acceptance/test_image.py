@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -62,9 +63,7 @@ def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgre
     environment["PATH"] = (
         environment["PATH"].replace("/opt/mainspring", str(image)).replace("$PATH", os.environ["PATH"])
     )
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     environment |= {
         "HOME": str(tmp_path),
         "XDG_STATE_HOME": str(tmp_path),

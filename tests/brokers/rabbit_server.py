@@ -12,7 +12,7 @@ import aio_pika
 
 from mainspring.domain.queue_source import Queue
 from tests.brokers.server import BrokerServer, Sent, end_with_us
-from tests.postgres_server import free_port
+from tests.free_port import free_port
 
 _SETTLES_S = 1.5
 """A quorum queue of RabbitMQ 4.0 that is younger, and its messages, do not outlive the death of their node."""

@@ -13,7 +13,7 @@ import msgspec
 
 from mainspring.domain.queue_source import Queue
 from mainspring.engine.parentage import set_death_signal
-from tests.postgres_server import free_port
+from tests.free_port import free_port
 
 PASSWORD = "p@s/s:w%r{d}"
 STARTS_WITHIN_S = 60

@@ -17,7 +17,7 @@ from typing import Any
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.sealing import PLAIN
-from mainspring.engine.inbox_reader import in_executor
+from mainspring.engine.off_loop import in_executor
 from mainspring.engine.parentage import set_death_signal
 from mainspring.engine.scheduler import Scheduler
 from mainspring.store import failpoints

@@ -6,15 +6,11 @@ import urllib.error
 import urllib.request
 
 from tests.examples.lab import EXAMPLES, Lab, await_that
+from tests.free_port import free_port
 from tests.hook_samples import FOLDER, SECRET, Request, sample, signed
 
 BOT = str(EXAMPLES / "build_bot.py")
 BUILD = sample("github-workflow-run")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def send(url: str, request: Request) -> tuple[int, dict]:

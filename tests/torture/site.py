@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sqlite3
 import urllib.request
 from contextlib import closing
@@ -11,6 +10,7 @@ from pathlib import Path
 from mainspring.domain.clock import SystemClock
 from mainspring.store.sqlite.store import SqliteStore
 from tests.acceptance.one_project import Project
+from tests.free_port import free_port
 
 SECRET = "torture-torture-torture"
 WORK = """
@@ -30,18 +30,23 @@ class Site:
     """`MAINSPRING_SECRET_TORTURE` is to be SECRET in the environment."""
 
     def __init__(self, folder: Path, work: str = WORK) -> None:
-        self.hooks, web = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
+        self.hooks, web = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         more = f'[web]\nbind = "{web}"\n[hooks]\nbind = "{self.hooks}"\n'
         self.project = Project(folder, work, more)
         self.project.effects.unlink()
         with closing(sqlite3.connect(self.project.effects)) as effects:
             effects.execute("create table effects (key text primary key, number int)")
-        self.project.up("up")
-        self.project.until(lambda: Path(self.project.store).exists())
         self.store = SqliteStore(Path(self.project.store), clock=SystemClock())
-        self.store.open()
-        self.project.until(lambda: self.rows("select 1 from triggers"))
-        self.project.until(self.answers)
+        self._killed: set[int] = set()
+        self.project.up("up")
+        try:
+            self.project.until(lambda: Path(self.project.store).exists())
+            self.store.open()
+            self.project.until(lambda: self.rows("select 1 from triggers"))
+            self.project.until(self.answers)
+        except BaseException:
+            self.close()
+            raise
 
     def answers(self) -> bool:
         try:
@@ -54,17 +59,16 @@ class Site:
         return list(self.store.reader.read_text(text, values))
 
     def kill(self, role: str) -> None:
-        """End a process of this role without a word; its supervisor starts another one."""
-        pids = self.rows("select pid from sessions where state = 'alive' and role = ?", role)
-        for (pid,) in pids[:1]:
-            os.kill(int(str(pid)), signal.SIGKILL)
+        """End a process of this role without a word, once there is one that was not killed before; its supervisor starts another one."""
+        pid = self.project.until(lambda: next(iter(self._pids(role) - self._killed), None))
+        self._killed.add(pid)
+        os.kill(pid, signal.SIGKILL)
+
+    def _pids(self, role: str) -> set[int]:
+        return {
+            int(str(pid)) for (pid,) in self.rows("select pid from sessions where state = 'alive' and role = ?", role)
+        }
 
     def close(self) -> None:
         self.store.close()
         self.project.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

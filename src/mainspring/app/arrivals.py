@@ -5,29 +5,22 @@ Hosted by the scheduler process, and by a program that is its own worker (`App.r
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Callable
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.sealing import Sealing
+from mainspring.engine.off_loop import OffLoop
 from mainspring.store.process_store import ProcessStore
+from mainspring.triggers.desk import Desk
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
-from mainspring.triggers.router import OffLoop, Router
+from mainspring.triggers.router import Router
 
 _LOG = logging.getLogger("mainspring.arrivals")
 _LOOK_AT_MOST_EVERY_S = 0.01
 """Many changes make one look."""
 _LOOK_EVERY_S = 1.0
 _AGAIN_S = 5.0
-
-
-class Desk(Protocol):
-    """Fetches what arrives for one trigger until it is cancelled; a broker or folder that is away does not end it."""
-
-    def run(self) -> Coroutine[Any, Any, None]:
-        """Fetch, for ever."""
-        ...
 
 
 MakeDesk = Callable[[KnownTrigger, Intake], Desk]

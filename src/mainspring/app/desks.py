@@ -2,7 +2,9 @@
 
 import logging
 
-from mainspring.app.arrivals import Desk
+from msgspec.structs import replace
+
+from mainspring.app.told_desk import Report, ToldDesk
 from mainspring.domain.clock import Clock
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.watched_folder import Files
@@ -10,11 +12,11 @@ from mainspring.resources.secret import Secrets
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.store.process_store import ProcessStore
 from mainspring.triggers.alone import Alone
-from mainspring.triggers.desk_state import DeskState as QueueState
+from mainspring.triggers.desk import Desk
 from mainspring.triggers.ends import Ends
-from mainspring.triggers.folder_state import DeskState as FolderState
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTrigger
+from mainspring.triggers.queue_state import QueueState
 
 _LOG = logging.getLogger("mainspring.desks")
 
@@ -27,40 +29,62 @@ class Desks:
         self._clock = clock
         self._secrets = secrets
         self._told: dict[str, ReportDesk] = {}
+        self._logged: dict[str, ReportDesk] = {}
 
     def __call__(self, known: KnownTrigger, intake: Intake) -> Desk:
         """Return the desk of a trigger of a kind in FETCHED."""
         source = known.trigger.source
         if isinstance(source, Queue):
-            # Imported late: most projects have no broker.
-            from mainspring.triggers.queue_desk import QueueDesk  # noqa: PLC0415
-
-            desk = QueueDesk(known.name, source, intake, self._secrets, report=self._report_queue, clock=self._clock)
-            return desk if source.partition is None else Alone(desk, known.name, intake)
+            return self._of_queue(known, source, intake)
         from mainspring.triggers.folder_desk import FolderDesk  # noqa: PLC0415
 
         assert isinstance(source, Files)
         ends = Ends(self._store.reader, intake)
-        return FolderDesk(known.name, source, intake, ends, self._report_folder, self._clock)
+        return ToldDesk(
+            lambda report: FolderDesk(known.name, source, intake, ends, report, self._clock), self._tell_of_folder
+        )
 
-    def _report_queue(self, state: QueueState) -> None:
-        since_at = state.since_at
-        why = state.why or (f"it waits for {state.waits_for}" if state.waits_for else "") or state.last_refusal
-        connected_at, away_since = (since_at, None) if state.connected else (None, since_at)
-        self._report(ReportDesk(state.trigger, connected_at, away_since, why or None), state.queue)
+    def _of_queue(self, known: KnownTrigger, queue: Queue, intake: Intake) -> Desk:
+        # Imported late: most projects have no broker.
+        from mainspring.triggers.queue_desk import QueueDesk  # noqa: PLC0415
 
-    def _report_folder(self, state: FolderState) -> None:
-        self._report(ReportDesk(state.trigger, state.connected_at, state.away_since, state.why), "its folder")
+        def make(report: Report) -> Desk:
+            desk = QueueDesk(
+                known.name,
+                queue,
+                intake,
+                self._secrets,
+                report=lambda state: report(_told_of(state)),
+                clock=self._clock,
+            )
+            return desk if queue.partition is None else Alone(desk, known.name, intake)
 
-    def _report(self, told: ReportDesk, what: str) -> None:
-        """Tell the log and the store when a broker or folder goes away or comes back, and what it leaves out."""
+        return ToldDesk(make, lambda told: self._tell(told, queue.shown))
+
+    def _tell_of_folder(self, told: ReportDesk) -> None:
+        """What is left out of a folder that is there is logged by its desk, file by file."""
+        self._tell(told, "its folder", logged=told if told.connected_at is None else replace(told, why=None))
+
+    def _tell(self, told: ReportDesk, what: str, *, logged: ReportDesk | None = None) -> None:
+        """Tell the store how a desk stands, and the log when a broker or folder goes away or comes back, and what it leaves out."""
         if self._told.get(told.trigger) == told:
             return
         self._told[told.trigger] = told
-        if told.away_since is not None:
-            _LOG.warning("trigger %s cannot fetch from %s: %s", told.trigger, what, told.why)
-        elif told.why:
-            _LOG.warning("trigger %s fetches from %s, but: %s", told.trigger, what, told.why)
-        else:
-            _LOG.info("trigger %s fetches from %s", told.trigger, what)
         self._store.submit(told, lambda _result: None)
+        logged = logged or told
+        if self._logged.get(told.trigger) == logged:
+            return
+        self._logged[told.trigger] = logged
+        if logged.away_since is not None:
+            _LOG.warning("trigger %s cannot fetch from %s: %s", logged.trigger, what, logged.why)
+        elif logged.why:
+            _LOG.warning("trigger %s fetches from %s, but: %s", logged.trigger, what, logged.why)
+        else:
+            _LOG.info("trigger %s fetches from %s", logged.trigger, what)
+
+
+def _told_of(state: QueueState) -> ReportDesk:
+    """Return what people are told of a queue's desk."""
+    why = state.why or (f"it waits for {state.waits_for}" if state.waits_for else "") or state.last_refusal
+    connected_at, away_since = (state.since_at, None) if state.connected else (None, state.since_at)
+    return ReportDesk(state.trigger, connected_at, away_since, why or None)

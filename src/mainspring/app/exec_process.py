@@ -7,7 +7,6 @@ the user asked to keep it from running does so: a lock or a key that another run
 
 import socket
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TypeVar
 
 from mainspring.app.exec_ledger import Ledger, bury_dead
@@ -16,6 +15,7 @@ from mainspring.app.exec_signals import PassedSignals, given_environment, say
 from mainspring.app.rules import classifier_of
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import new_id
 from mainspring.domain.states import RunState
@@ -162,7 +162,7 @@ class ExecProcess:
         if holder is not None:
             self._bury_dead()
             holder = attempt()
-        until = self._clock.now() + self._plan.lock_wait // timedelta(milliseconds=1)
+        until = self._clock.now() + ms_of(self._plan.lock_wait)
         while holder is not None and self._clock.now() < until and self._signals.number is None:
             self._signals.wait(_LOOK_EVERY)
             holder = attempt()

@@ -19,6 +19,7 @@ from mainspring.app.working import Working
 from mainspring.config import Settings, load
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.duration import ms_of
 from mainspring.domain.log_line import Level
 from mainspring.domain.sealing import Sealing
 from mainspring.engine.calendars import calendars
@@ -76,7 +77,7 @@ class Project:
     @property
     def lease_ms(self) -> int:
         """How long a process of this project may be out of the server's reach before others take its runs."""
-        return round(self.settings.worker.lease.total_seconds() * 1000)
+        return ms_of(self.settings.worker.lease)
 
     def load_registry(self, more: tuple[str, ...] = ()) -> Registry:
         """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
@@ -130,7 +131,7 @@ class Project:
             park_bytes=worker.park_bytes,
             queues=self._queues_of(role),
             tags=worker.tags,
-            stalled_ms=round(worker.stalled_after.total_seconds() * 1000),
+            stalled_ms=ms_of(worker.stalled_after),
             suspects=probation,
             one_run=role == "run",
             survive_ms=survive_ms,
@@ -186,6 +187,6 @@ class Project:
         found = []
         for name, queue in self.settings.worker.queues.items():
             rate = queue.rate
-            count, per_ms = (rate.count, round(rate.per.total_seconds() * 1000)) if rate is not None else (None, None)
+            count, per_ms = (rate.count, ms_of(rate.per)) if rate is not None else (None, None)
             found.append(SetQueue(name, queue.concurrency, count, per_ms, queue.max_backlog))
         return tuple(found)

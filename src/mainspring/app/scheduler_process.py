@@ -9,7 +9,7 @@ import sys
 
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.traffic import Traffic
-from mainspring.engine.inbox_reader import in_executor
+from mainspring.engine.off_loop import in_executor
 from mainspring.engine.scheduler import Scheduler
 from mainspring.store.reads.engine import WorkerReads
 

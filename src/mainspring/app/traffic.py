@@ -7,11 +7,11 @@ from mainspring.app.arrivals import Arrivals
 from mainspring.app.desks import Desks
 from mainspring.domain.clock import Clock
 from mainspring.domain.sealing import Sealing
+from mainspring.engine.off_loop import OffLoop
 from mainspring.resources.fault_text import FaultText
 from mainspring.resources.secret import Secrets
 from mainspring.store.process_store import ProcessStore
 from mainspring.triggers.broker_links import BrokerLinks
-from mainspring.triggers.router import OffLoop
 from mainspring.triggers.sender import Sender
 
 

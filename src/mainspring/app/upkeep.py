@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import MainspringError
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.logs import PruneLines
@@ -43,7 +44,7 @@ class Retention:
         """Return the command that deletes what is past it."""
 
         def before(span: timedelta) -> int:
-            return now - round(span.total_seconds() * 1000)
+            return now - ms_of(span)
 
         return Prune(
             before(self.succeeded),

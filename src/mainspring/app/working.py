@@ -32,6 +32,7 @@ from mainspring.engine.transactional import TransactionalCall, database_of, tran
 from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.secret import Secrets
+from mainspring.store.applied import applied
 from mainspring.store.base import Changes
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.reads.engine import WorkerReads
@@ -169,17 +170,7 @@ class Working:
 
     async def apply(self, command: Any) -> Any:
         """Commit a command without holding up the loop."""
-        future: asyncio.Future[Any] = self.loop.create_future()
-
-        def done(result: Any) -> None:
-            if not future.done():
-                if isinstance(result, BaseException):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
-
-        self.store.submit(command, done)
-        return await future
+        return await applied(self.store, command)
 
     async def _announce(self) -> None:
         for queue in self._queues:

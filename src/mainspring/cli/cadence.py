@@ -52,6 +52,7 @@ def _kept(
 ) -> "Punctuality | None":
     from mainspring.domain.punctuality import Served, punctuality_of
     from mainspring.domain.schedule import jitter_of
+    from mainspring.domain.slot_verdict import SlotVerdict
     from mainspring.store.reads.status import slot_starts
 
     newest = invocation.rows(lambda reader: slot_starts(reader, name, _SLOTS))
@@ -60,10 +61,10 @@ def _kept(
             one.slot_at,
             one.slot_at + jitter_of(name, one.slot_at, jitter),
             one.started_at,
-            one.verdict == "skipped",
+            one.verdict == SlotVerdict.SKIPPED,
         )
         for one in newest
-        if one.verdict != "missed"
-        and (one.verdict == "skipped" or one.started_at is not None or one.finished_at is None)
+        if one.verdict != SlotVerdict.MISSED
+        and (one.verdict == SlotVerdict.SKIPPED or one.started_at is not None or one.finished_at is None)
     ]
     return punctuality_of(served, now)

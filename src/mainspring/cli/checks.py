@@ -82,6 +82,7 @@ def lookers() -> dict[str, Looker]:
         checks_workers,
     )
 
+    of_triggers = checks_triggers.TriggerChecks()
     return {
         "config": checks_store.config,
         "store": checks_store.store,
@@ -106,8 +107,8 @@ def lookers() -> dict[str, Looker]:
         "runbook": checks_automations.runbook,
         "timeout": checks_automations.timeout,
         "success": checks_automations.success,
-        "triggers": checks_triggers.triggers,
-        "deliveries": checks_triggers.deliveries,
+        "triggers": of_triggers.triggers,
+        "deliveries": of_triggers.deliveries,
     }
 
 

@@ -8,24 +8,30 @@ from mainspring.cli.trigger_faults import Fault, faults_of_triggers, undeclared
 from mainspring.cli.words import many
 
 
-def triggers(invocation: Invocation) -> Iterator[Check]:
-    """Every trigger listens, and what is waited for is declared."""
-    from mainspring.cli.auto_graph import graph_in_store
+class TriggerChecks:
+    """The checks of one look, which share what they read."""
 
-    found = [one for one in _faults(invocation) if one.subject == "triggers"]
-    found += invocation.rows(lambda reader: list(undeclared(graph_in_store(reader))))
-    number = len(invocation.rows(lambda reader: list(reader.read("list_triggers"))))
-    yield from _checks("triggers", found) or [ok("triggers", f"{many(number, 'trigger')}")]
+    def __init__(self) -> None:
+        self._found: list[Fault] | None = None
 
+    def triggers(self, invocation: Invocation) -> Iterator[Check]:
+        """Every trigger listens, and what is waited for is declared."""
+        from mainspring.cli.auto_graph import graph_in_store
 
-def deliveries(invocation: Invocation) -> Iterator[Check]:
-    """What arrived within a day was taken in, and nothing waits for longer than it should."""
-    found = [one for one in _faults(invocation) if one.subject == "deliveries"]
-    yield from _checks("deliveries", found) or [ok("deliveries", "none failed or was refused within a day")]
+        found = [one for one in self._faults(invocation) if one.subject == "triggers"]
+        found += invocation.rows(lambda reader: list(undeclared(graph_in_store(reader))))
+        number = len(invocation.rows(lambda reader: list(reader.read("list_triggers"))))
+        yield from _checks("triggers", found) or [ok("triggers", f"{many(number, 'trigger')}")]
 
+    def deliveries(self, invocation: Invocation) -> Iterator[Check]:
+        """What arrived within a day was taken in, and nothing waits for longer than it should."""
+        found = [one for one in self._faults(invocation) if one.subject == "deliveries"]
+        yield from _checks("deliveries", found) or [ok("deliveries", "none failed or was refused within a day")]
 
-def _faults(invocation: Invocation) -> list[Fault]:
-    return invocation.rows(lambda reader: faults_of_triggers(reader, invocation.clock.now()))
+    def _faults(self, invocation: Invocation) -> list[Fault]:
+        if self._found is None:
+            self._found = invocation.rows(lambda reader: faults_of_triggers(reader, invocation.clock.now()))
+        return self._found
 
 
 def _checks(name: str, faults: list[Fault]) -> list[Check]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mainspring.domain.clock import Clock
     from mainspring.domain.sealing import Sealing
     from mainspring.engine.registry import Registry
+    from mainspring.resources.secret import Secrets
     from mainspring.service.actor import Act
     from mainspring.service.opening import ViewOpening
     from mainspring.service.reads import Reads
@@ -201,6 +202,13 @@ class Invocation:
             self.output.keep_from_others()
             self._registries[targets] = Project(self.settings).load_registry(targets)
         return self._registries[targets]
+
+    @property
+    def secrets(self) -> "Secrets":
+        """Where secrets are looked up."""
+        from mainspring.app.project import Project
+
+        return Project(self.settings).secrets
 
     def confirm(self, what: str) -> None:
         """Go on if -y was given or a person says yes.

@@ -3,22 +3,30 @@
 import re
 import shlex
 
-from mainspring.domain.verifier import Bearer, GitHub, GitLab, Hmac, Slack, StandardWebhooks, Stripe, Unsigned, Verifier
+from mainspring.domain.verifier import Bearer, GitHub, GitLab, Hmac, Slack, StandardWebhooks, Stripe, Verifier
 from mainspring.domain.webhook import Webhook
 from mainspring.resources.secret import variable_of
 
 _FILE = "event.json"
 _AT = "T=$(date +%s); "
 _NEEDS_TIME = (Stripe, Slack, StandardWebhooks)
+_OF_STANDARD = 'base64.b64decode(i.readline().strip().removeprefix(b"whsec_") + b"==")'
 
 
 def curl_line(webhook: Webhook, base: str) -> str:
-    """Return a line of shell that posts event.json; `base` = where webhooks are taken in, without a slash at its end."""
+    """Return a line of shell that posts event.json; `base` = where webhooks are taken in, without a slash at its end.
+
+    The secret goes through pipes only, since whoever is on the machine can read the arguments of a program.
+    """
     verifier = webhook.verify
     timed = isinstance(verifier, _NEEDS_TIME) or (isinstance(verifier, Hmac) and verifier.timestamp_header is not None)
-    proofs = "".join(f' -H "{name}: {said}"' for name, said in _proofs(verifier))
+    token = _token(verifier)
+    sent = f"{token} | " if token else ""
+    proofs = " -H @-" if token else "".join(f' -H "{name}: {said}"' for name, said in _proofs(verifier))
     url = shlex.quote(base + webhook.path)
-    return f"{_AT if timed else ''}curl -sS {url} -H 'content-type: application/json'{proofs} --data-binary @{_FILE}"
+    return (
+        f"{_AT if timed else ''}{sent}curl -sS {url} -H 'content-type: application/json'{proofs} --data-binary @{_FILE}"
+    )
 
 
 def base_url(public_url: str | None, bind: str) -> str:
@@ -29,33 +37,44 @@ def base_url(public_url: str | None, bind: str) -> str:
     return f"http://{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104 - compared, not bound
 
 
-def _proofs(verifier: Verifier) -> list[tuple[str, str]]:
-    """Return the headers by which the sender proves itself, as words of a shell between double quotes."""
-    if isinstance(verifier, Unsigned):
-        return []
-    secret = f"${variable_of(verifier.secrets[0])}"
+def _token(verifier: Verifier) -> str | None:
+    """Return the words that write the header of a sender that proves itself by the secret as it is; None for any other."""
     match verifier:
         case GitLab():
-            return [("x-gitlab-token", secret)]
+            before = "x-gitlab-token: "
         case Bearer(header="authorization"):
-            return [("authorization", f"Bearer {secret}")]
+            before = "authorization: Bearer "
         case Bearer(header=header):
-            return [(header, secret)]
+            before = f"{header}: "
+        case _:
+            return None
+    return f"{{ printf '{before}'; {_first_line(verifier.secrets[0])}; }}"
+
+
+def _proofs(verifier: Verifier) -> list[tuple[str, str]]:
+    """Return the headers by which the sender proves that it knows the secret, as words of a shell between double quotes."""
+    match verifier:
         case GitHub():
-            return [("x-github-event", "push"), ("x-hub-signature-256", f"sha256={_digest('{body}', secret)}")]
+            return [("x-github-event", "push"), ("x-hub-signature-256", f"sha256={_digest(verifier, '{body}')}")]
         case Stripe():
-            return [("stripe-signature", f"t=$T,v1={_digest('{timestamp}.{body}', secret)}")]
+            return [("stripe-signature", f"t=$T,v1={_digest(verifier, '{timestamp}.{body}')}")]
         case Slack():
-            signature = f"v0={_digest('v0:{timestamp}:{body}', secret)}"
+            signature = f"v0={_digest(verifier, 'v0:{timestamp}:{body}')}"
             return [("x-slack-request-timestamp", "$T"), ("x-slack-signature", signature)]
         case StandardWebhooks():
-            key = f'$(printf %s "{secret}" | sed s/^whsec_// | base64 -d | od -An -tx1 | tr -d " \\n")'
-            signature = f"v1,{_digest('msg_{timestamp}.{timestamp}.{body}', key, is_hex_key=True, encoding='base64')}"
+            signature = f"v1,{_digest(verifier, 'msg_{timestamp}.{timestamp}.{body}', encoding='base64')}"
             return [("webhook-id", "msg_$T"), ("webhook-timestamp", "$T"), ("webhook-signature", signature)]
         case Hmac():
-            digest = _digest(verifier.over, secret, algorithm=verifier.algorithm, encoding=verifier.encoding)
+            digest = _digest(verifier, verifier.over, algorithm=verifier.algorithm, encoding=verifier.encoding)
             stamp = [(verifier.timestamp_header, "$T")] if verifier.timestamp_header is not None else []
             return [*stamp, (verifier.header, _quoted(verifier.prefix) + digest)]
+        case _:
+            return []
+
+
+def _first_line(secret: str) -> str:
+    """Return the words that write the newest value of a secret, which is its first line during a rotation."""
+    return f"printf '%s\\n' \"${variable_of(secret)}\" | head -n 1"
 
 
 def _quoted(text: str) -> str:
@@ -63,11 +82,18 @@ def _quoted(text: str) -> str:
     return re.sub(r'(["$`\\\\])', r"\\\1", text)
 
 
-def _digest(over: str, key: str, *, algorithm: str = "sha256", encoding: str = "hex", is_hex_key: bool = False) -> str:
-    """Return the words that make an HMAC of the file."""
+def _digest(
+    verifier: GitHub | Stripe | Slack | StandardWebhooks | Hmac,
+    over: str,
+    *,
+    algorithm: str = "sha256",
+    encoding: str = "hex",
+) -> str:
+    """Return the words that make an HMAC of the file: Python reads the secret from the first line and signs the rest."""
     before, after = (_quoted(part).replace("{timestamp}", "$T") for part in over.split("{body}"))
     parts = [f'printf %s "{before}"' if before else "", f"cat {_FILE}", f'printf %s "{after}"' if after else ""]
-    content = f"{{ {'; '.join(part for part in parts if part)}; }}"
-    option = f"-mac HMAC -macopt hexkey:{key}" if is_hex_key else f'-hmac "{key}"'
-    wrote = "base64 -w0" if encoding == "base64" else "od -An -v -tx1 | tr -d ' \\n'"
-    return f"$({content} | openssl dgst -{algorithm} {option} -binary | {wrote})"
+    content = "; ".join(part for part in (_first_line(verifier.secrets[0]), *parts) if part)
+    key = _OF_STANDARD if isinstance(verifier, StandardWebhooks) else "i.readline().strip()"
+    wrote = "base64.b64encode(h.digest()).decode()" if encoding == "base64" else "h.hexdigest()"
+    code = f'import base64, hmac, sys; i = sys.stdin.buffer; k = {key}; h = hmac.new(k, i.read(), "{algorithm}"); print({wrote})'
+    return f"$({{ {content}; }} | python3 -c '{code}')"

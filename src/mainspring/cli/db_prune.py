@@ -5,6 +5,7 @@ import click
 from mainspring.cli import words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
+from mainspring.domain.duration import ms_of
 
 _AT_ONCE = 500
 _ROLLUPS_MS = 400 * 86_400_000
@@ -19,10 +20,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
     from mainspring.store.commands.logs import PruneLines
 
     now, retention = invocation.clock.now(), invocation.settings.store.retention
-    before = {
-        state: now - round(getattr(retention, state).total_seconds() * 1000)
-        for state in ("succeeded", "failed", "cancelled")
-    }
+    before = {state: now - ms_of(getattr(retention, state)) for state in ("succeeded", "failed", "cancelled")}
     if dry_run:
         _count(invocation, before)
         return
@@ -31,7 +29,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
         before["succeeded"],
         before["failed"],
         before["cancelled"],
-        now - round(retention.events.total_seconds() * 1000),
+        now - ms_of(retention.events),
         now - _ROLLUPS_MS,
         limit=_AT_ONCE,
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.cli import words
 from mainspring.cli.plain import json_text
+from mainspring.domain.states import DeliveryState
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 HIDDEN = "(not shown)"
 _PROOF = re.compile(r"signature|token|secret|authorization|cookie|passw|api-?key|credential", re.IGNORECASE)
 _WIDE = 4_000
+_STARTED_NOTHING = (DeliveryState.FAILED, DeliveryState.FILTERED, DeliveryState.DROPPED)
 
 
 def harmless_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -111,7 +113,7 @@ def _print(invocation: "Invocation", view: "DeliveryView", shown: dict[str, Any]
             _print_value(invocation, shown[name])
     if view.run is not None:
         output.hint(f"see: mainspring runs show {view.run}")
-    elif view.state in ("failed", "filtered", "dropped"):
+    elif view.state in _STARTED_NOTHING:
         output.hint(f"let it arrive once more: mainspring triggers replay {view.id}")
 
 

@@ -55,21 +55,19 @@ def act_on(invocation: Invocation, which: "Which", *, discard: bool) -> int:
 
 def sentences(invocation: Invocation, run: str) -> list[str]:
     """Say what a run has sent that no broker has yet."""
-    from mainspring.store.reads.outbox import list_messages_of, list_outbox_queues
+    from mainspring.store.reads.outbox import list_messages_of, list_outbox_queues, unsent_of
 
-    found = invocation.rows(lambda reader: list_messages_of(reader, run))
-    unsent = [one for one in found if one.state is MessageState.UNSENT]
+    unsent = invocation.rows(lambda reader: unsent_of(reader, run, _SHOWN))
     told = [
         f"Message {one.id} to {words.one_line(one.queue, 80)} was refused: {words.one_line(one.fault, 200)}."
         f" Send it again: mainspring failed retry --messages {one.id}"
-        for one in found
+        for one in invocation.rows(lambda reader: list_messages_of(reader, run, _SHOWN))
         if one.state is MessageState.REFUSED
-    ][:_SHOWN]
+    ]
     faults: dict[str, Any] = {}
     if unsent:
         faults = {one.name: one.fault for one in invocation.rows(list_outbox_queues)}
-    for queue in list(dict.fromkeys(one.queue for one in unsent))[:_SHOWN]:
-        number = sum(one.queue == queue for one in unsent)
+    for queue, number in unsent:
         why = f": {words.one_line(faults[queue], 200)}" if faults.get(queue) else ""
         told.append(
             f"{words.many(number, 'message waits', 'messages wait')} to be sent to {words.one_line(queue, 80)}{why}."

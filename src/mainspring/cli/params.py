@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 from click.types import StringParamType
 
+from mainspring.domain.duration import ms_of
 from mainspring.domain.states import RunState
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def instant_at(text: str, now: int, zone: str, *, back: bool) -> int:
         local = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
         return round(local.timestamp() * 1000)
     try:
-        ms = round(parse_duration(text).total_seconds() * 1000)
+        ms = ms_of(parse_duration(text))
     except OptionError as error:
         raise OptionError(
             error.message, hint="Write a span such as 2h or 3d, or a time such as 2026-01-05T03:00."

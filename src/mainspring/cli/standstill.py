@@ -1,10 +1,11 @@
 """What stands still although it should move, as sentences with what to do: workers, queues, runs that nobody can take. Pure."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from mainspring.cli.words import ago, many, one_line, span
 from mainspring.domain.states import SessionState
-from mainspring.store.reads.outbox import OutboxQueue
+from mainspring.store.reads.outbox import OutboxQueue, RefusedMessages
 from mainspring.store.ready_group import ReadyGroup
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import QueueView
@@ -13,7 +14,7 @@ SILENT_MS = 30_000
 """A worker beats every two seconds, also while its code is busy: one without a beat for so long is stopped or blocked."""
 LONG_MS = 300_000
 """A run that no worker can take is told of after so long: a deployment may be under way."""
-LONG_UNSENT_MS = 60_000
+_LONG_UNSENT_MS = 60_000
 """A broker that is restarted is back within this."""
 _GONE = (SessionState.DEAD, SessionState.CLOSED)
 
@@ -46,16 +47,26 @@ def of_queues(queues: Sequence[QueueView], now: int) -> Iterator[str]:
             )
 
 
-def of_outbox(queues: Sequence[OutboxQueue], refused: int, now: int) -> Iterator[str]:
+class Unsent(NamedTuple):
+    """A sentence about messages that no broker has, and what to do."""
+
+    text: str
+    fix: str
+
+
+def of_outbox(queues: Sequence[OutboxQueue], refused: RefusedMessages, now: int) -> Iterator[Unsent]:
     """Tell of messages that wait for long, and of those that wait for a person."""
-    for queue in queues[:5]:
-        if now - queue.oldest_at > LONG_UNSENT_MS:
-            why = (
-                f": {one_line(queue.fault, 200)}" if queue.fault else ", and nobody sends them. Start it: mainspring up"
-            )
-            yield f"Messages to {one_line(queue.name, 80)} wait, the oldest for {span(now - queue.oldest_at)}{why}"
-    if refused:
-        yield f"{many(refused, 'message was', 'messages were')} refused by the broker. See: mainspring failed list --messages"
+    for queue in [one for one in queues if now - one.oldest_at > _LONG_UNSENT_MS][:5]:
+        where = f"messages to {one_line(queue.name, 80)} wait, the oldest for {span(now - queue.oldest_at)}"
+        if queue.fault:
+            yield Unsent(f"{where}: {one_line(queue.fault, 200)}", "They go as soon as that is mended.")
+        else:
+            yield Unsent(f"{where}, and nobody sends them", "Start it: mainspring up")
+    if refused.number.number:
+        number = many(refused.number, "message was", "messages were")
+        yield Unsent(
+            f"{number} refused by the broker: {one_line(refused.why, 200)}", "See: mainspring failed list --messages"
+        )
 
 
 def of_runs(

@@ -1,7 +1,5 @@
 """What an event would do, in sentences, by the code that would do it: filter, arguments, pace, run key. Nothing is stored or started."""
 
-import asyncio
-import inspect
 from typing import Any
 
 import msgspec
@@ -10,7 +8,6 @@ from mainspring.cli.trial_doors import AtTheDoor
 from mainspring.cli.words import many, moment, one_line
 from mainspring.domain.arguments import bind_json
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.event import Event
 from mainspring.domain.pace import Held, Mark, rule
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.signature import Signature
@@ -19,6 +16,7 @@ from mainspring.engine.automation import Automation
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.reads import triggers as reads
+from mainspring.triggers.asking import asked
 from mainspring.triggers.known import KnownTrigger
 from mainspring.triggers.making import Event as EventData
 from mainspring.triggers.making import event_of, start_of
@@ -65,12 +63,13 @@ def try_out(bench: Bench, door: AtTheDoor) -> Trial:
         )
     if door.turned_away is not None:
         return _ends(bench, facts, DeliveryState.REFUSED, f"it is not taken in: {door.turned_away}")
-    facts["key"] = _key_fact(bench, door.key)
+    if door.is_keyed:
+        facts["key"] = _key_fact(bench, door.key)
     event = event_of(
         known, id=_DELIVERY, key=door.key, name=door.name, data=door.data, at=bench.now, headers=door.headers
     )
     if known.trigger.filtered:
-        state, said = _asked(bench, event)
+        state, said = asked(bench.automation.filter_of(known.name.rpartition("/")[2]), event)
         facts["filter"] = said
         if state is not None:
             return _ends(bench, facts, state, said)
@@ -142,20 +141,6 @@ def _ends(bench: Bench, facts: dict[str, str], state: DeliveryState, sentence: s
 def _start(bench: Bench, event: EventData, door: AtTheDoor) -> StartRun:
     sealing = Sealing(None, bench.limit)
     return start_of(bench.known, [event], _DELIVERY, bench.now, sealing, partition=door.partition)
-
-
-def _asked(bench: Bench, event: EventData) -> tuple[DeliveryState | None, str]:
-    """Ask the filter as a worker would; None = it goes on."""
-    fn = bench.automation.filter_of(bench.known.name.rpartition("/")[2])
-    if fn is None:
-        return DeliveryState.FAILED, "its filter is not in the code"
-    try:
-        verdict = fn(msgspec.convert(event, Event))
-        if inspect.iscoroutine(verdict):
-            verdict = asyncio.run(verdict)
-    except Exception as error:  # noqa: BLE001 - whatever a filter raises is what is asked for
-        return DeliveryState.FAILED, f"its filter raised {type(error).__name__}: {one_line(error, 300)}"
-    return (None, "its filter says yes") if verdict else (DeliveryState.FILTERED, "its filter says no")
 
 
 def _pace(bench: Bench, by: str) -> tuple[DeliveryState, str]:

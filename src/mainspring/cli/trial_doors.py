@@ -12,13 +12,13 @@ from mainspring.cli.sample_event import Sample
 from mainspring.cli.words import many, one_line
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.file import File
+from mainspring.domain.file import File, key_of
 from mainspring.domain.hook_arrival import Incoming, Said, read_request
 from mainspring.domain.hook_body import Unfit
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.queue_message import QueueMessage, arrival_of
 from mainspring.domain.queue_source import Queue
-from mainspring.domain.verification import NO_SIGNATURE, verify_request
+from mainspring.domain.verification import NO_SIGNATURE, secret_fault, verify_request
 from mainspring.domain.verifier import Unsigned, kind_of
 from mainspring.domain.watched_folder import Files
 from mainspring.domain.webhook import Webhook
@@ -31,13 +31,15 @@ Lines = Callable[[str], Sequence[str]]
 class AtTheDoor(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an event at its door. `turned_away` = why it would not be taken in; `answered` = it is answered and nothing is stored.
 
-    `sender` = what is said of who sent it. `data` and what follows are those of the event.
+    `sender` = what is said of who sent it. `data` and what follows are those of the event. `is_keyed` = `key` is the one under which it
+    would count; else it only stands for one that is not there before the event happens.
     """
 
     sender: str | None = None
     turned_away: str | None = None
     answered: str | None = None
     key: str = ""
+    is_keyed: bool = False
     name: str = ""
     data: Any = None
     headers: dict[str, str] = {}
@@ -110,10 +112,16 @@ def _sender(webhook: Webhook, sample: Sample, lines: Lines, now: int) -> tuple[s
     kind = kind_of(verifier)
     try:
         secrets = [value for name in verifier.secrets for value in lines(name)]
-        rejected = verify_request(verifier, sample.body, sample.headers, secrets, now)
     except MainspringError as error:
         return f"not checked: {error.message}. {error.hint or ''}".rstrip(), None
     names = ", ".join(verifier.secrets)
+    faults = [fault for value in secrets if (fault := secret_fault(verifier, value)) is not None]
+    if faults:
+        return (
+            f"not checked: {len(faults)} of {len(secrets)} values of the secret {names} cannot be used: {faults[0]}",
+            None,
+        )
+    rejected = verify_request(verifier, sample.body, sample.headers, secrets, now)
     if rejected is None:
         return f"checked: genuine by {kind} with the secret {names}", None
     if rejected.code == NO_SIGNATURE:
@@ -133,30 +141,41 @@ def _message(queue: Queue, sample: Sample) -> AtTheDoor:
         arrival = arrival_of(queue, message)
     except MainspringError as error:
         return AtTheDoor(turned_away=error.message)
-    return _taken(arrival, data_of(arrival.json), None)
+    found = _taken(arrival, data_of(arrival.json), None)
+    return msgspec.structs.replace(found, is_keyed=queue.key is not None or "message-id" in sample.headers)
 
 
 def _file(files: Files, sample: Sample) -> AtTheDoor:
-    """Return what a file would be; without `@` the event is JSON of what a run is given."""
+    """Return what a file would be; without `@` the event is JSON of what a run is given.
+
+    One that lies elsewhere is looked at as if it lay in the folder.
+    """
     if sample.file is None:
         return AtTheDoor(key="test", data=sample.value("the file"))
-    path = Path(sample.file).absolute()
+    # Without its dots, and without following links: both would make another key of the same file.
+    path, folder = Path(os.path.abspath(sample.file)), os.path.abspath(files.folder)  # noqa: PTH100
+    below = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
     found, digest = path.stat(), hashlib.sha256(sample.body).hexdigest()
     file = File.at(os.fsencode(path), size=found.st_size, sha256=digest, modified_ns=found.st_mtime_ns)
     away = None
-    if files.ignores(path.name):
-        away = f"files of this name are not looked at: {one_line(path.name, 80)}"
-    elif not files.matches(path.parts[-len(files.pattern.split("/")) :]):
-        away = f"its name is not what the pattern {files.pattern!r} wants"
+    ignored = next((part for part in below.parts if files.ignores(part)), None)
+    if ignored is not None:
+        away = f"files and folders of this name are not looked at: {one_line(ignored, 80)}"
+    elif len(below.parts) > 1 and not files.recursive:
+        away = "it lies in a folder below, and those are looked through with recursive=True only"
+    elif not files.matches(below.parts):
+        away = f"{one_line(below.as_posix(), 80)} is not what the pattern {files.pattern!r} wants"
     elif files.max_size is not None and found.st_size > files.max_size:
         away = f"it has {many(f'{found.st_size:,}', 'byte')}, more than max_size"
-    return AtTheDoor(key=f"{file.path} {digest}", data=msgspec.to_builtins(file), turned_away=away)
+    key = key_of(below.as_posix(), digest)
+    return AtTheDoor(key=key, is_keyed=True, data=msgspec.to_builtins(file), turned_away=away)
 
 
 def _taken(arrival: Arrival, data: Any, sender: str | None) -> AtTheDoor:
     return AtTheDoor(
         sender=sender,
         key=arrival.key,
+        is_keyed=True,
         name=arrival.name,
         data=data,
         headers=arrival.headers,

@@ -8,7 +8,7 @@ import msgspec
 from mainspring.cli.dependencies import Graph
 from mainspring.cli.trigger_lines import Hooks, TriggerLine, trigger_lines
 from mainspring.cli.words import coarse, many, one_line
-from mainspring.domain.states import DeliveryState
+from mainspring.domain.states import DeliveryState, TriggerState
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
 from mainspring.store.trigger_views import GatheringView
@@ -51,13 +51,13 @@ def undeclared(graph: Graph) -> Iterator[Fault]:
 
 def _of_states(lines: list[TriggerLine], now: int) -> Iterator[Fault]:
     for line in lines:
-        if line.state == "problem":
+        if line.state is TriggerState.PROBLEM:
             yield Fault(
                 "triggers",
                 f"{line.name} does not listen: {one_line(line.why, 300)}",
                 f"See: mainspring triggers show {line.name}",
             )
-        elif line.state == "away":
+        elif line.state is TriggerState.AWAY:
             since = "" if line.since_at is None else f" for {coarse(now - line.since_at)}"
             urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_AWAY_MS
             yield Fault(
@@ -65,6 +65,13 @@ def _of_states(lines: list[TriggerLine], now: int) -> Iterator[Fault]:
                 f"{line.name} ({line.listens_to}) hears nothing{since}: {one_line(line.why, 300)}",
                 f"It goes on by itself when that is over. See: mainspring triggers show {line.name}",
                 urgent,
+            )
+        elif line.state is TriggerState.LISTENING and line.why is not None:
+            yield Fault(
+                "triggers",
+                f"{line.name} listens, but: {one_line(line.why, 300)}",
+                f"See: mainspring triggers show {line.name}",
+                is_urgent=False,
             )
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.cli.curl import base_url, curl_line
 from mainspring.cli.source_words import source_words
-from mainspring.domain.states import SessionState
+from mainspring.domain.states import SessionState, TriggerState
 from mainspring.domain.webhook import Webhook
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
@@ -20,12 +20,15 @@ _MOST_SESSIONS = 1_000
 
 
 class TriggerLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One trigger. `since_at` and `why` belong to the state. `arrived` = deliveries of 24 hours by state; `capped` = of the newest only."""
+    """One trigger. `since_at` and `why` belong to the state; one that listens has a `why` if something is in its way all the same.
+
+    `arrived` = deliveries of 24 hours by state; `capped` = of the newest only.
+    """
 
     name: str
     automation: str
     kind: str
-    state: str
+    state: TriggerState
     listens_to: str
     pace: list[str] = []
     filtered: bool = False
@@ -45,9 +48,14 @@ class Hooks(msgspec.Struct, frozen=True):
     bind: str
 
 
-def trigger_lines(reader: Reader, now: int, hooks: Hooks, *, with_last: bool = True) -> list[TriggerLine]:
-    """Return all triggers that are declared, by name; `with_last` = also when the last delivery came, if that was before today."""
-    known = KnownTriggers(reader)
+def trigger_lines(
+    reader: Reader, now: int, hooks: Hooks, *, known: KnownTriggers | None = None, with_last: bool = True
+) -> list[TriggerLine]:
+    """Return all triggers that are declared, by name; `with_last` = also when the last delivery came, if that was before today.
+
+    `known` is where they are read into, for who needs more of them.
+    """
+    known = KnownTriggers(reader) if known is None else known
     known.look()
     arrived = reads.arrived_since(reader, now - DAY_MS)
     desks: dict[str, list[DeskView]] = {}
@@ -93,22 +101,24 @@ def _state(
     one: KnownTrigger, unreadable: str | None, desks: list[DeskView], roles: set[str], now: int
 ) -> dict[str, Any]:
     if unreadable is not None:
-        return {"state": "problem", "why": f"a newer version of mainspring wrote it: {unreadable}"}
+        return {"state": TriggerState.PROBLEM, "why": f"a newer version of mainspring wrote it: {unreadable}"}
     if one.problem is not None:
-        return {"state": "problem", "why": one.problem}
+        return {"state": TriggerState.PROBLEM, "why": one.problem}
     if one.paused_at is not None and (one.paused_until is None or one.paused_until > now):
-        return {"state": "paused", "since_at": one.paused_at, "why": f"{one.definition.name} is paused"}
+        return {"state": TriggerState.PAUSED, "since_at": one.paused_at, "why": f"{one.definition.name} is paused"}
     if one.trigger.kind == "webhook" and "web" not in roles:
-        return {"state": "away", "why": "no web process runs: mainspring up"}
+        return {"state": TriggerState.AWAY, "why": "no web process runs: mainspring up"}
     if one.trigger.kind not in _FETCHED:
-        return {"state": "listening"}
+        return {"state": TriggerState.LISTENING}
     if not desks:
-        return {"state": "away", "why": "no process has begun to fetch from it: mainspring up"}
-    connected = [desk.connected_at for desk in desks if desk.away_since is None]
-    if connected:
-        return {"state": "listening", "since_at": min((at for at in connected if at is not None), default=None)}
+        return {"state": TriggerState.AWAY, "why": "no process has begun to fetch from it: mainspring up"}
+    live = [desk for desk in desks if desk.away_since is None]
+    if live:
+        since_at = min((desk.connected_at for desk in live if desk.connected_at is not None), default=None)
+        why = "; ".join(dict.fromkeys(desk.why for desk in live if desk.why)) or None
+        return {"state": TriggerState.LISTENING, "since_at": since_at, "why": why}
     longest = min(desks, key=lambda desk: desk.away_since or now)
-    return {"state": "away", "since_at": longest.away_since, "why": longest.why or "it cannot be reached"}
+    return {"state": TriggerState.AWAY, "since_at": longest.away_since, "why": longest.why or "it cannot be reached"}
 
 
 def _curl(one: KnownTrigger, hooks: Hooks) -> str | None:
@@ -120,5 +130,10 @@ def _unreadable(name: str, why: str) -> TriggerLine:
     automation, _, end = name.rpartition("/")
     said = f"a newer version of mainspring wrote it: {why}"
     return TriggerLine(
-        name=name, automation=automation, kind=end.partition("#")[0], state="problem", listens_to="?", why=said
+        name=name,
+        automation=automation,
+        kind=end.partition("#")[0],
+        state=TriggerState.PROBLEM,
+        listens_to="?",
+        why=said,
     )

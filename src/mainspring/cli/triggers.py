@@ -1,5 +1,6 @@
 """`mainspring triggers list|replay`: what automations listen to, whether they do, and what arrived."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import click
@@ -8,12 +9,19 @@ from mainspring.cli import lists, params, words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.domain.states import TriggerState
 
 if TYPE_CHECKING:
     from mainspring.cli.trigger_lines import TriggerLine
     from mainspring.store.base import Reader
+    from mainspring.triggers.known import KnownTriggers
 
-COLOURS = {"listening": "green", "away": "red", "paused": "yellow", "problem": "red"}
+COLOURS = {
+    TriggerState.LISTENING: "green",
+    TriggerState.AWAY: "red",
+    TriggerState.PAUSED: "yellow",
+    TriggerState.PROBLEM: "red",
+}
 
 
 def trigger_names(reader: "Reader") -> list[str]:
@@ -24,17 +32,34 @@ def trigger_names(reader: "Reader") -> list[str]:
 TRIGGER = params.Name(trigger_names, "trigger")
 
 
-def lines_of(invocation: Invocation) -> "list[TriggerLine]":
-    """Return all triggers that the store knows, by name."""
+def named_trigger(names: Collection[str], name: str) -> str:
+    """Return the trigger that is meant: by its name, or by its automation's if that has only one.
+
+    Raises:
+        UnknownNameError: there is none; shows the nearest.
+        ConflictError: the automation has more than one.
+    """
+    from mainspring.domain.errors import ConflictError, UnknownNameError
+
+    found = [name] if name in names else [one for one in names if one.rpartition("/")[0] == name]
+    if not found:
+        raise UnknownNameError("trigger", name, names)
+    if len(found) > 1:
+        raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {', '.join(found)}")
+    return found[0]
+
+
+def lines_of(invocation: Invocation, known: "KnownTriggers | None" = None) -> "list[TriggerLine]":
+    """Return all triggers that the store knows, by name; `known` is where they are read into."""
     from mainspring.cli.trigger_lines import Hooks, trigger_lines
 
     hooks = invocation.settings.hooks
     where = Hooks(hooks.public_url, hooks.bind)
-    return invocation.rows(lambda reader: trigger_lines(reader, invocation.clock.now(), where))
+    return invocation.rows(lambda reader: trigger_lines(reader, invocation.clock.now(), where, known=known))
 
 
 @command("list", "list triggers: what they listen to, and what arrived")
-@lists.options("listening", "away", "paused", "problem")
+@lists.options(*(state.value for state in TriggerState))
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
@@ -66,7 +91,9 @@ def list_command(
     ]
     output.rows(rows, columns, empty='No triggers. Write @ms.on.event("..."), @ms.on.webhook("/...") above a @ms.task.')
     for line in rows:
-        if line.state != "listening":
+        if line.state is TriggerState.LISTENING and line.why is not None:
+            output.hint(f"{line.name} listens, but: {words.one_line(line.why)}")
+        elif line.why is not None:
             since_text = "" if line.since_at is None else f" since {words.ago(line.since_at, now)}"
             output.hint(f"{line.name} is {line.state}{since_text}: {words.one_line(line.why)}")
     for line in rows:

@@ -8,7 +8,8 @@ import msgspec
 from mainspring.cli import words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.triggers import COLOURS, TRIGGER, lines_of
+from mainspring.cli.triggers import COLOURS, TRIGGER, lines_of, named_trigger
+from mainspring.domain.states import DeliveryState, TriggerState
 
 if TYPE_CHECKING:
     from mainspring.cli.output import Output
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 _LAST = 10
 _LONG = 200
 DELIVERY_COLOURS = {
-    "received": "white",
-    "held": "blue",
-    "started": "green",
-    "filtered": "white",
-    "dropped": "white",
-    "refused": "yellow",
-    "failed": "red",
+    DeliveryState.RECEIVED: "white",
+    DeliveryState.HELD: "blue",
+    DeliveryState.STARTED: "green",
+    DeliveryState.FILTERED: "white",
+    DeliveryState.DROPPED: "white",
+    DeliveryState.REFUSED: "yellow",
+    DeliveryState.FAILED: "red",
 }
 
 
@@ -55,22 +56,13 @@ def show(invocation: Invocation, name: str, limit: int) -> None:
 
         print_delivery(invocation, name)
         return
-    line = find_line(invocation, name)
-    _print_trigger(invocation, line, limit)
+    from mainspring.triggers.known import KnownTriggers
 
-
-def find_line(invocation: Invocation, name: str) -> "TriggerLine":
-    """Return the trigger that is meant: its name, or its automation's. Raises UnknownNameError, ConflictError."""
-    from mainspring.domain.errors import ConflictError, UnknownNameError
-
-    lines = lines_of(invocation)
-    found = [line for line in lines if line.name == name] or [line for line in lines if line.automation == name]
-    if not found:
-        raise UnknownNameError("trigger", name, [line.name for line in lines])
-    if len(found) > 1:
-        listed = ", ".join(line.name for line in found)
-        raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {listed}")
-    return found[0]
+    known = KnownTriggers(invocation.reader)
+    lines = {line.name: line for line in lines_of(invocation, known)}
+    line = lines[named_trigger(lines, name)]
+    one = known.get(line.name)
+    _print_trigger(invocation, line, one.trigger if one is not None else None, limit)
 
 
 def gatherings_of(invocation: Invocation, name: str, automations: tuple[str, ...], per: str) -> list[Gathering]:
@@ -108,15 +100,10 @@ def gathering_text(one: Gathering, kind: str, now: int, zone: str) -> str:
     return f"{kind} {one.per}: {here}{ended}{f'{awaited} missing, ' if awaited else ''}{until}"
 
 
-def _print_trigger(invocation: Invocation, line: "TriggerLine", limit: int) -> None:
+def _print_trigger(invocation: Invocation, line: "TriggerLine", trigger: "Trigger | None", limit: int) -> None:
     from mainspring.domain.listening import OnRuns
     from mainspring.store.reads.triggers import deliveries, held_groups
-    from mainspring.triggers.known import KnownTriggers
 
-    known = KnownTriggers(invocation.reader)
-    known.look()
-    one = known.get(line.name)
-    trigger = one.trigger if one is not None else None
     source: Any = trigger.source if trigger is not None else None
     gatherings: list[Gathering] = []
     if isinstance(source, OnRuns):
@@ -148,7 +135,9 @@ def _print(
     name = output.paint(words.one_line(line.name), None, bold=True)
     output.line(f"{name}  {output.paint(line.state, COLOURS[line.state])}")
     if line.why is not None:
-        since = f" since {words.moment(line.since_at, now, invocation.zone)}" if line.since_at is not None else ""
+        # Of one that listens it is known since when it does, not since when something is in its way.
+        since_at = None if line.state is TriggerState.LISTENING else line.since_at
+        since = "" if since_at is None else f" since {words.moment(since_at, now, invocation.zone)}"
         output.line(f"  why       {words.one_line(line.why)}{since}")
     output.line(f"  listens   {line.listens_to}")
     output.line(f"  starts    {words.one_line(line.automation)}{_given(trigger)}")

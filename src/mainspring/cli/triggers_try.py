@@ -1,6 +1,5 @@
 """`mainspring triggers test`: what an event would do, without doing it."""
 
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -8,7 +7,7 @@ import click
 from mainspring.cli import exits, words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.triggers import TRIGGER
+from mainspring.cli.triggers import TRIGGER, named_trigger
 
 if TYPE_CHECKING:
     from mainspring.cli.trial import Trial
@@ -29,7 +28,6 @@ def test(invocation: Invocation, name: str, event: str, headers: tuple[str, ...]
     from mainspring.cli.sample_event import read_sample
     from mainspring.cli.trial import GOES_ON, Bench, try_out
     from mainspring.cli.trial_doors import at_the_door
-    from mainspring.resources.secret import Secrets
     from mainspring.triggers.known import KnownTrigger
 
     sample = read_sample(event, headers)
@@ -38,8 +36,7 @@ def test(invocation: Invocation, name: str, event: str, headers: tuple[str, ...]
     trigger = definition.triggers[end]
     known = KnownTrigger(f"{definition.name}/{end}", trigger, definition, None, None, None, None)
     now = invocation.clock.now()
-    secrets = Secrets(invocation.settings.secrets.dir, os.environ)
-    door = at_the_door(trigger.source, sample, secrets.lines, now)
+    door = at_the_door(trigger.source, sample, invocation.secrets.lines, now)
     reader = invocation.read(lambda reader: reader, None)
     found = try_out(Bench(known, automation, reader, now, invocation.zone, invocation.sealing.limit), door)
     invocation.output.document(found, lambda: _print(invocation, found))
@@ -47,23 +44,9 @@ def test(invocation: Invocation, name: str, event: str, headers: tuple[str, ...]
 
 
 def find_trigger(registry: "Registry", name: str) -> "tuple[Automation, str]":
-    """Return the automation and the end of the trigger's name; an automation that has only one trigger stands for it.
-
-    Raises:
-        UnknownNameError: there is none; shows the nearest.
-        ConflictError: the automation has more than one.
-    """
-    from mainspring.domain.errors import ConflictError, UnknownNameError
-
+    """Return the automation and the end of the trigger's name. Raises UnknownNameError, ConflictError."""
     known = {f"{one.name}/{end}": (one, end) for one in registry for end in one.definition.triggers}
-    if name in known:
-        return known[name]
-    of_automation = [one for one in known if one.rpartition("/")[0] == name]
-    if len(of_automation) > 1:
-        raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {', '.join(of_automation)}")
-    if not of_automation:
-        raise UnknownNameError("trigger", name, known)
-    return known[of_automation[0]]
+    return known[named_trigger(known, name)]
 
 
 def _print(invocation: Invocation, found: "Trial") -> None:

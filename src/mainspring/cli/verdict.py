@@ -76,8 +76,8 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     problems += standstill.of_workers(sessions, now, needed=bool(served) or any(queue.backlog for queue in queues))
     problems += standstill.of_queues(queues, now)
     problems += standstill.of_runs(reads_status.ready_groups(reader, now), sessions, queues, paused, now)
-    refused = reads_outbox.list_refused_messages(reader, 1_000)
-    problems += standstill.of_outbox(reads_outbox.list_outbox_queues(reader), len(refused), now)
+    unsent = standstill.of_outbox(reads_outbox.list_outbox_queues(reader), reads_outbox.refused_messages(reader), now)
+    problems += [f"{one.text[0].upper()}{one.text[1:]}. {one.fix}" for one in unsent]
     problems += standstill.of_space(free, LITTLE)
     problems += [f"{fault.text}. {fault.fix}" for fault in faults_of_triggers(reader, now) if fault.is_urgent]
     figures: dict[str, Any] = {

@@ -11,12 +11,11 @@ from functools import lru_cache
 
 import msgspec
 
+from mainspring.domain.duration import MILLISECOND
 from mainspring.domain.schedule import Schedule
 
 LONGEST_GRACE = timedelta(hours=6)
 """Bound of the default grace, which is one period: what runs hourly is missed after two hours, what runs daily after thirty."""
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -33,10 +32,10 @@ def expected_after(schedule: Schedule, from_at: int, grace: timedelta | None = N
     if due_at is None:
         return None
     if grace is not None:
-        return Expected(due_at, due_at + grace // _MILLISECOND)
+        return Expected(due_at, due_at + grace // MILLISECOND)
     following = _next(schedule, due_at)
-    period = LONGEST_GRACE // _MILLISECOND if following is None else following - due_at
-    return Expected(due_at, due_at + min(period, LONGEST_GRACE // _MILLISECOND))
+    period = LONGEST_GRACE // MILLISECOND if following is None else following - due_at
+    return Expected(due_at, due_at + min(period, LONGEST_GRACE // MILLISECOND))
 
 
 def _next(schedule: Schedule, at: int) -> int | None:
@@ -65,10 +64,10 @@ def overdue(
     """
     from_at = since_at if succeeded_at is None else max(since_at, succeeded_at)
     if silence is not None:
-        due_at = from_at + silence // _MILLISECOND
+        due_at = from_at + silence // MILLISECOND
         late = [Expected(due_at, due_at)]
     else:
         late = [one for schedule in schedules if (one := expected_after(schedule, from_at, grace)) is not None]
-        put_off = (jitter or timedelta()) // _MILLISECOND
+        put_off = (jitter or timedelta()) // MILLISECOND
         late = [Expected(one.due_at, one.late_at + put_off) for one in late]
     return min((one for one in late if one.late_at <= now_at), key=lambda one: one.late_at, default=None)

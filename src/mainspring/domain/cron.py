@@ -21,10 +21,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
+from mainspring.domain.duration import MILLISECOND
 from mainspring.domain.errors import OptionError, UnknownNameError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = timedelta(minutes=1)
 _FIXED_START = datetime(2000, 1, 1)  # noqa: DTZ001 - wall-clock time has no zone
 _LONGEST = 200
@@ -214,7 +214,7 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> int:
 
 def _to_ms(local: datetime) -> int:
     """Return the instant of an aware time in milliseconds."""
-    return (local.astimezone(UTC) - _EPOCH) // _MILLISECOND
+    return (local.astimezone(UTC) - _EPOCH) // MILLISECOND
 
 
 def _refused(expr: object, why: str, hint: str) -> OptionError:

@@ -11,6 +11,9 @@ from decimal import Decimal
 
 from mainspring.domain.errors import OptionError
 
+Span = str | int | float | timedelta
+"""A span as people state it; see `parse_duration`."""
+MILLISECOND = timedelta(milliseconds=1)
 _MICROSECONDS = {
     "w": 604_800_000_000,
     "d": 86_400_000_000,
@@ -28,7 +31,7 @@ _SHOWN_TEXT = 80
 _HINT = "Write a number with a unit: 250ms, 30s, 20m, 24h, 3d, 2w, or parts from large to small such as 1h30m."
 
 
-def parse_duration(value: str | int | float | timedelta) -> timedelta:
+def parse_duration(value: Span) -> timedelta:
     """Return the span that `value` stands for; bare numbers are seconds.
 
     Text is one or more parts from the largest unit to the smallest, each unit at most once:
@@ -48,6 +51,27 @@ def parse_duration(value: str | int | float | timedelta) -> timedelta:
         return _not_negative(timedelta(seconds=value), value)
     except OverflowError:
         raise _refused(value, "is too long") from None
+
+
+def read_milliseconds(option: str, value: Span, least: int = 0) -> int:
+    """Return the whole milliseconds of an option's span.
+
+    Raises:
+        OptionError: it is no span, has less than a millisecond in it, or is shorter than `least` milliseconds.
+    """
+    span = parse_duration(value)
+    if span % MILLISECOND:
+        raise OptionError(f"{option}={value!r} is finer than a millisecond", hint="Use whole milliseconds.")
+    found = span // MILLISECOND
+    if found < least:
+        shortest = format_duration(least * MILLISECOND)
+        raise OptionError(f"{option}={value!r} is too short", hint=f'Write {option}="{shortest}" or more.')
+    return found
+
+
+def ms_of(span: timedelta) -> int:
+    """Return a span in milliseconds, rounded."""
+    return round(span / MILLISECOND)
 
 
 def format_duration(span: timedelta) -> str:

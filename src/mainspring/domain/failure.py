@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.classify import Kind, Verdict, classify
+from mainspring.domain.duration import MILLISECOND
 from mainspring.domain.errors import MainspringError, RunFailed, StepFailed
 from mainspring.domain.text import escape
 
@@ -161,7 +162,7 @@ def _data(exc: BaseException) -> Any:
 
 def _milliseconds(span: timedelta | None) -> int | None:
     """Return whole milliseconds, rounded up: coming back too early is useless."""
-    return None if span is None else -(-span // timedelta(milliseconds=1))
+    return None if span is None else -(-span // MILLISECOND)
 
 
 def _frames(traceback: TracebackType | None) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Self
 import msgspec
 
 from mainspring.domain.ids import fingerprint
+from mainspring.domain.key import is_key_size
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_SHOWN = 900
@@ -56,9 +57,10 @@ def key_of(path: str, sha256: str) -> str:
     Different paths never share a key. What cannot be printed is written as %XX; of a very long path its beginning and its hash are kept.
     """
     shown = "".join(c if c.isprintable() and c != "%" else "".join(f"%{b:02X}" for b in os.fsencode(c)) for c in path)
-    if len(shown) > _LONGEST_SHOWN:
-        shown = f"{shown[:_KEPT]}~{fingerprint(os.fsencode(path))}"
-    return f"{shown}@{sha256}"
+    key = f"{shown}@{sha256}"
+    if len(shown) > _LONGEST_SHOWN or not is_key_size(key):
+        key = f"{shown[:_KEPT]}~{fingerprint(os.fsencode(path))}@{sha256}"
+    return key
 
 
 def _instant(nanoseconds: int) -> datetime:

@@ -11,15 +11,18 @@ import msgspec
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.cloud_event import STRUCTURED, CloudEvent, cloud_event
 from mainspring.domain.errors import OptionError
+from mainspring.domain.header_name import named_headers
 from mainspring.domain.hook_body import Unfit, content_type, read_body
 from mainspring.domain.ids import fingerprint
-from mainspring.domain.key import LONGEST_KEY, fits_key, is_key_size
+from mainspring.domain.kept_header import kept_headers
+from mainspring.domain.key import LONGEST_KEY, fits_key, is_key_size, plain_key
 from mainspring.domain.template import expand_template
-from mainspring.domain.verifier import Bearer, GitHub, GitLab, Slack, Stripe, Unsigned, Verifier
+from mainspring.domain.verifier import Bearer, GitHub, GitLab, Hmac, Slack, Stripe, Unsigned, Verifier
 from mainspring.domain.webhook import Webhook
 
 _KNOWN_IDS = ("webhook-id", "idempotency-key")
-_NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "x-gitlab-token"})
+_WITHOUT_AN_ID = (Bearer, Hmac, Unsigned)
+"""What proves nothing about an id in the headers: there those of CloudEvents say as much as any other."""
 
 
 class Incoming(NamedTuple):
@@ -44,7 +47,7 @@ def read_request(webhook: Webhook, body: bytes, headers: Mapping[str, str]) -> I
     said = _question(webhook.verify, headers, value)
     if said is not None:
         return said
-    event = cloud_event(headers, value)
+    event = cloud_event(headers, value, binary=isinstance(webhook.verify, _WITHOUT_AN_ID))
     if isinstance(event, Unfit):
         return event
     data = value if event is None else event.data
@@ -78,9 +81,8 @@ def _key(
     webhook: Webhook, body: bytes, headers: Mapping[str, str], data: Any, name: str, event: CloudEvent | None
 ) -> str | Unfit:
     if webhook.key is not None:
-        plain = {header.replace("-", "_"): said for header, said in headers.items()}
         try:
-            key = expand_template(webhook.key, {"headers": plain, "data": data, "name": name})
+            key = expand_template(webhook.key, {"headers": named_headers(headers), "data": data, "name": name})
         except OptionError as error:
             return Unfit(422, "no_key", error.message)
     elif event is not None:
@@ -90,8 +92,8 @@ def _key(
         if not key and not body:
             return Unfit(422, "no_key", "nothing tells this delivery from the next one: send a header Idempotency-Key")
         key = key or fingerprint(body)
-    if not is_key_size(key) and webhook.key is None:
-        return fingerprint(key.encode("utf-8", "replace"))
+    if webhook.key is None:
+        key = plain_key(key)  # an id of the sender's own is no reason to refuse what it names
     if not fits_key(key) or not key.isprintable() or not key.strip():
         return Unfit(422, "no_key", f"the key of a delivery has 1 to {LONGEST_KEY:,} printable characters, 2,000 bytes")
     return key
@@ -130,12 +132,6 @@ def _name(verifier: Verifier, headers: Mapping[str, str], data: Any) -> str:
 def _text(data: Any, field: str) -> str:
     value = data.get(field) if isinstance(data, dict) else None
     return value if isinstance(value, str) else ""
-
-
-def kept_headers(verifier: Verifier, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers without those that are, or carry, a secret."""
-    own = verifier.header if isinstance(verifier, Bearer) else None
-    return {name: said for name, said in headers.items() if name not in _NEVER_KEPT and name != own}
 
 
 def _redelivered(headers: Mapping[str, str]) -> int:

@@ -64,7 +64,7 @@ def read_json(body: bytes) -> Any:
         return _TOO_DEEP
     except (msgspec.MsgspecError, ValueError) as error:
         why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        return Unfit(400, "bad_json", f"the body is no JSON: {why}")
+        return Unfit(400, "bad_json", f"this is no JSON: {why}")
     return value
 
 

@@ -1,7 +1,8 @@
 """Does a JSON value fit a schema? For the part of JSON Schema that annotations become, and nothing else.
 
 Role: what a door takes in is checked before anybody's code is there to read it. Schemas come from `arguments.json_schema`; a keyword
-that is not known here refuses nothing, and neither does a reference that leads nowhere. `format` is left to whoever reads the value.
+that is not known here refuses nothing, and neither does a reference that leads nowhere. `format`, and a `pattern` that could take
+long, are left to whoever reads the value.
 Invariant: what the annotation itself would read is never refused; 1.0 is no integer here either.
 """
 
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mainspring.domain.canonical import step_into
+from mainspring.domain.either import either
+from mainspring.domain.quick_pattern import is_quick
 from mainspring.domain.text import escape
 
 Schema = Mapping[str, Any]
@@ -86,7 +89,7 @@ class _Check:
             meant = mapping.get(value[name]) if isinstance(value[name], str) else None
             if mapping and meant is None:
                 return Misfit(
-                    step_into(path, name), f"expected {_either(map(_shown, mapping))}, got {_shown(value[name])}"
+                    step_into(path, name), f"expected {either(map(_shown, mapping))}, got {_shown(value[name])}"
                 )
             if meant is not None:
                 return self.look({"$ref": meant}, value, path, depth)
@@ -100,7 +103,7 @@ class _Check:
         if len(deeper) == 1:
             return deeper[0]
         kinds = list(dict.fromkeys(self._kind(choice) for choice in choices))
-        return Misfit(path, f"expected {_either(kinds)}, got {_shown(value)}")
+        return Misfit(path, f"expected {either(kinds)}, got {_shown(value)}")
 
     def _kind(self, schema: Schema, depth: int = 0) -> str:
         """Return in a word what a schema wants."""
@@ -109,7 +112,7 @@ class _Check:
         if "const" in schema:
             return _shown(schema["const"])
         if "enum" in schema:
-            return _either(map(_shown, schema["enum"]))
+            return either(map(_shown, schema["enum"]))
         return str(schema.get("title") or schema.get("type") or "something else")
 
 
@@ -131,13 +134,13 @@ def _type_fault(schema: Schema, value: Any) -> str | None:
     kinds = wanted if isinstance(wanted, list) else [wanted]
     if any(_TYPES.get(kind, lambda _: True)(value) for kind in kinds):
         return None
-    return f"expected {_either(kinds)}, got {_shown(value)}"
+    return f"expected {either(kinds)}, got {_shown(value)}"
 
 
 def _value_fault(schema: Schema, value: Any) -> str | None:
     """Return what is wrong with a value of the right type."""
     if "enum" in schema and not any(_is_same(one, value) for one in schema["enum"]):
-        return f"expected {_either(map(_shown, schema['enum']))}, got {_shown(value)}"
+        return f"expected {either(map(_shown, schema['enum']))}, got {_shown(value)}"
     if "const" in schema and not _is_same(schema["const"], value):
         return f"expected {_shown(schema['const'])}, got {_shown(value)}"
     if isinstance(value, str):
@@ -155,8 +158,9 @@ def _value_fault(schema: Schema, value: Any) -> str | None:
 
 
 def _text_fault(schema: Schema, text: str) -> str | None:
-    if "pattern" in schema and not re.search(schema["pattern"], text):
-        return f"expected text that matches {schema['pattern']!r}, got {_shown(text)}"
+    pattern = schema.get("pattern")
+    if pattern is not None and is_quick(pattern, len(text)) and not re.search(pattern, text):
+        return f"expected text that matches {pattern!r}, got {_shown(text)}"
     return _length_fault(schema, len(text), "characters", "minLength", "maxLength")
 
 
@@ -193,8 +197,3 @@ def _shown(value: Any) -> str:
         return "an array" if isinstance(value, list) else "an object"
     text = msgspec.json.encode(value).decode()
     return escape(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...", _SHOWN)
-
-
-def _either(words: Any) -> str:
-    *others, last = words
-    return f"{', '.join(others)} or {last}" if others else str(last)

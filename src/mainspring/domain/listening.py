@@ -5,10 +5,9 @@ from typing import Any, Literal, Self
 
 import msgspec
 
-from mainspring.domain.duration import parse_duration
+from mainspring.domain.duration import Span, read_milliseconds
 from mainspring.domain.errors import OptionError
 from mainspring.domain.matching import event_hash, match_hash, shape_of
-from mainspring.domain.schedule import Span
 from mainspring.domain.states import TERMINAL, RunState
 
 ENDS = tuple(sorted(state.value for state in TERMINAL))
@@ -26,9 +25,9 @@ class OnEvent(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_defau
         """Return what is listened for.
 
         Raises:
-            OptionError: the name is empty.
+            OptionError: the name is empty, or `where` is no table of values that JSON has.
         """
-        return cls(name=_named(name, "event"), where=dict(where or {}))
+        return cls(name=_named(name, "event"), where=_where(where))
 
     def takes(self, data: Any) -> bool:
         """Tell whether an event with this data is meant."""
@@ -72,7 +71,7 @@ class OnRuns(msgspec.Struct, frozen=True, kw_only=True, tag="runs", omit_default
         Raises:
             OptionError: fewer than two names, one of them twice, or a value that cannot be used.
         """
-        names = (automations,) if isinstance(automations, str) else tuple(automations)
+        names = _several("automations", automations)
         for name in names:
             _named(name, "automation")
         if len(names) < 2 or len(set(names)) < len(names):
@@ -82,9 +81,7 @@ class OnRuns(msgspec.Struct, frozen=True, kw_only=True, tag="runs", omit_default
             )
         if per not in ("slot", "key"):
             raise OptionError(f"per={per!r} is neither slot nor key", hint='Write per="slot" or per="key".')
-        span = round(parse_duration(_WITHIN if within is None else within).total_seconds() * 1000)
-        if span <= 0:
-            raise OptionError(f"within={within!r} is no span above zero", hint='Write within="2h".')
+        span = read_milliseconds("within", _WITHIN if within is None else within, 1)
         return cls(automations=names, states=states_of(state), per="slot" if per == "slot" else "key", within=span)
 
 
@@ -98,11 +95,33 @@ def states_of(state: str | Iterable[str] | None) -> tuple[str, ...]:
         return (RunState.SUCCEEDED.value,)
     if state == "any":
         return ENDS
-    stated = (state,) if isinstance(state, str) else tuple(state)
+    stated = _several("state", state)
     for one in stated:
         if one not in ENDS:
             raise OptionError(f"no run ends as {one!r}", hint=f"Choose of: {', '.join(ENDS)}, any.")
     return tuple(sorted({str(one) for one in stated})) or ENDS
+
+
+def _where(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    hint = 'Write paths and values: where={"card.country": "DE"}.'
+    if not isinstance(value, Mapping) or not all(isinstance(path, str) for path in value):
+        raise OptionError(f"where={repr(value)[:80]} is no table", hint=hint)
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OptionError(f"where={repr(value)[:80]} cannot be saved: {error}", hint=hint) from None
+    return dict(value)
+
+
+def _several(option: str, value: Any) -> tuple[Any, ...]:
+    """Return a lone text as one of several."""
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, Iterable) or isinstance(value, Mapping):
+        raise OptionError(f"{option}={repr(value)[:80]} is no list of names", hint=f'Write {option}=["...", "..."].')
+    return tuple(value)
 
 
 def _named(name: Any, what: str) -> str:

@@ -6,13 +6,14 @@ reading a canonical value again returns it, but for a retry policy made of live 
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from mainspring.domain.cron import expand_cron, zone_of
-from mainspring.domain.duration import format_duration, parse_duration
+from mainspring.domain.duration import MILLISECOND, format_duration, parse_duration
+from mainspring.domain.either import either
 from mainspring.domain.errors import OptionError
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import read_moment
@@ -25,7 +26,6 @@ _NAME = re.compile(r"\w[\w.:/-]{0,199}")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _MISFIRE = re.compile(r"none|last|all(?::([1-9][0-9]{0,5}))?", re.ASCII)
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%", re.ASCII)
-_MILLISECOND = timedelta(milliseconds=1)
 _HIGHEST_PRIORITY = 1_000
 _LONGEST_TEXT = 10_000
 
@@ -87,7 +87,7 @@ def choice(*allowed: str) -> Reader:
 
     def read(value: Any) -> str:
         if value not in allowed or not isinstance(value, str):
-            raise OptionError(f"{value!r} is none of the choices", hint=f"Choose {_either(allowed)}.")
+            raise OptionError(f"{value!r} is none of the choices", hint=f"Choose {either(allowed)}.")
         return str(value)
 
     return read
@@ -117,7 +117,7 @@ def span(value: Any) -> str:
 def span_from_zero(value: Any) -> str:
     """Read a span that may be zero."""
     parsed = parse_duration(value)
-    if parsed % _MILLISECOND:
+    if parsed % MILLISECOND:
         raise OptionError(f"{value!r} is finer than a millisecond", hint="Use whole milliseconds.")
     return format_duration(parsed)
 
@@ -230,8 +230,3 @@ def _clock_time(value: Any) -> str:
             f"{value!r} is not a time of day", hint='Write at="03:00", or at="2026-12-24T18:00" for once.'
         )
     return f"{int(match[1]):02d}:{match[2]}"
-
-
-def _either(words: tuple[str, ...]) -> str:
-    """Return "a, b or c"."""
-    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]

@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.ids import derived_id
-from mainspring.domain.key import fits_key
+from mainspring.domain.key import LONGEST_KEY, fits_key
 from mainspring.domain.queue_name import check_queue_name
 from mainspring.domain.sealing import LARGEST_LIMIT
 from mainspring.domain.text import escape, is_plain_line
@@ -19,8 +19,6 @@ MOST = 1_000
 """So many may one step send."""
 MOST_BYTES = LARGEST_LIMIT
 """So many bytes of JSON may they have together."""
-LONGEST = 1_000
-"""Characters of a name, key or queue."""
 KEPT_FOR_MS = 7 * 86_400_000
 """How long an event is kept for who waits for it later, where nobody says otherwise."""
 
@@ -90,9 +88,9 @@ def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -
             raise ArgumentError(
                 f"{escape(repr(name), 80)} cannot be the name of a header", hint="Use letters, digits and hyphens."
             )
-        if not isinstance(value, str) or len(value) > LONGEST or (value and not is_plain_line(value)):
+        if not isinstance(value, str) or len(value) > LONGEST_KEY or (value and not is_plain_line(value)):
             raise ArgumentError(
-                f"header {name!r} of a message to {queue} is no text in one line of at most {LONGEST} characters",
+                f"header {name!r} of a message to {queue} is no text in one line of at most {LONGEST_KEY} characters",
                 hint="Put larger or structured values into the data.",
             )
 
@@ -101,5 +99,5 @@ def _check(text: str, what: str) -> None:
     if not isinstance(text, str) or not fits_key(text):
         raise ArgumentError(
             f"{escape(repr(text), 80)} cannot be {what}",
-            hint=f"Use printable characters in one line, at most {LONGEST} and 2,000 bytes.",
+            hint=f"Use printable characters in one line, at most {LONGEST_KEY} and 2,000 bytes.",
         )

@@ -5,17 +5,16 @@ Pure functions of what was there, and of time.
 Invariant: whatever a pace holds has an instant at which it is looked at again, so that nothing that was taken in waits for ever.
 """
 
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import msgspec
 
-from mainspring.domain.duration import format_duration, parse_duration
+from mainspring.domain.duration import Span, format_duration, ms_of, parse_duration, read_milliseconds
 from mainspring.domain.errors import OptionError
+from mainspring.domain.header_name import template_of
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.rate_window import RateWindow
-from mainspring.domain.schedule import Span
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.template import check_template
 
 FIELDS = ("data", "headers", "name", "key", "trigger")
 """What a template of a trigger may name of an event."""
@@ -71,17 +70,15 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         for name, number, most in (("batch", batch, _MOST_IN_A_BATCH), ("concurrency", concurrency, 1_000)):
             if number is not None and (type(number) is not int or not 1 <= number <= most):
                 raise OptionError(f"{name}={number!r} is not a whole number from 1 to {most}", hint="Choose one.")
-        if by is not None:
-            check_template(by, FIELDS)
         limit = None if rate is None else parse_rate(rate)
         return cls(
-            by=by,
+            by=None if by is None else template_of(by, FIELDS, option="by"),
             debounce=_ms("debounce", debounce),
             throttle=_ms("throttle", throttle),
             batch=batch,
             within=_ms("within", within) if within is not None or batch is None else 5_000,
             dedup=_ms("dedup", dedup),
-            rate=None if limit is None else (limit.count, round(limit.per.total_seconds() * 1000)),
+            rate=None if limit is None else (limit.count, ms_of(limit.per)),
             concurrency=concurrency,
         )
 
@@ -203,13 +200,8 @@ def is_full(held: Held) -> bool:
     return held.number >= _MOST_HELD
 
 
-def _ms(name: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    span = round(parse_duration(value).total_seconds() * 1000)
-    if span <= 0:
-        raise OptionError(f"{name}={value!r} is no span above zero", hint=f'Write {name}="5s".')
-    return span
+def _ms(name: str, value: Span | None) -> int | None:
+    return None if value is None else read_milliseconds(name, value, 1)
 
 
 def _shown(ms: int) -> str:

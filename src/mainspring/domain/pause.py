@@ -1,5 +1,7 @@
 """How long to wait for something that is away."""
 
+from mainspring.domain.clock import Clock
+
 _FIRST_S = 0.1
 _LONGEST_S = 30.0
 
@@ -7,7 +9,12 @@ _LONGEST_S = 30.0
 def pause_s(failures: int, share: float) -> float:
     """Return the seconds to wait after so many failures: doubled each time up to half a minute, with jitter over a floor.
 
-    `share` = a random number from 0 to 1, so that those who lost the same server do not come back together.
+    `share` = a random number from 0 to 1, see share_of.
     """
     most = min(_FIRST_S * float(2 ** min(failures, 16)), _LONGEST_S)
     return most / 4 + share * most * 3 / 4
+
+
+def share_of(clock: Clock) -> float:
+    """Return a random number from 0 to 1, so that those who lost the same server do not come back together."""
+    return clock.random_bits(32) / 2**32

@@ -4,11 +4,10 @@ Pure: whoever looked at the file system passes in what each pattern matched.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 
 import msgspec
 
-_COARSEST = timedelta(seconds=2)
+_COARSEST_MS = 2_000
 """File systems round the time of a change down, FAT to two seconds: a file may look older than the start by so much."""
 
 
@@ -33,7 +32,7 @@ def _fault(pattern: str, products: list[Product], started_at: int) -> str | None
     """Return why the pattern is not met, judged by its newest match; None if it is."""
     if not products:
         return f"{pattern}: nothing matches"
-    oldest = started_at - _COARSEST // timedelta(milliseconds=1)
+    oldest = started_at - _COARSEST_MS
     fresh = [product for product in products if product.changed_at >= oldest]
     if not fresh:
         return f"{pattern}: {max(products, key=_age).path} was last changed before the start"

@@ -19,6 +19,7 @@ import msgspec
 from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.server_url import unreadable
 from mainspring.domain.text import escape, is_plain_line
+from mainspring.domain.verifier import SECRET_NAME
 
 
 class Broker(StrEnum):
@@ -61,7 +62,7 @@ _PARAMETERS = {
     Broker.POSTGRESQL: {"table", "channel"},
 }
 _OF_LIBPQ = {"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "target_session_attrs", "passfile"}
-_SECRET = re.compile(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
+_SECRET = re.compile(rf"\{{secret:({SECRET_NAME.pattern})\}}", re.ASCII)
 _USERINFO = re.compile(rf"(?P<user>{_SECRET.pattern}|[^:{{}}]*)(?::(?P<password>{_SECRET.pattern})?)?", re.ASCII)
 _URL = re.compile(
     r"(?P<scheme>[a-z]+)://(?:(?P<user>[^/?#]*)@)?(?P<hosts>[^/?#@]*)(?:/(?P<path>[^?#]*))?(?:\?(?P<query>[^#]*))?"
@@ -81,7 +82,7 @@ _PATHS = {
 }
 _CHANNEL = re.compile(_IDENTIFIER, re.ASCII)
 _SUBJECT = re.compile(r"[^\s.]+(?:\.[^\s.]+)*")
-_ENDPOINT = re.compile(r"https?://[^\s/?#@]+/?")
+_ENDPOINT = re.compile(r"https?://[^\s/?#@%]+/?")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", re.ASCII)
 _LONGEST = 2_000
 
@@ -106,8 +107,8 @@ def read_queue_address(url: object) -> QueueAddress:
         raise OptionError("the address of a queue is one line of text", hint=_all_forms())
     broker = _SCHEMES.get(url.partition("://")[0])
     if broker is None or "://" not in url:
-        start = escape(url.partition("://")[0], 20) if "://" in url else ""
-        raise OptionError(f"no broker is spoken to by {start + '://'!r}", hint=_all_forms())
+        start = f"{url.partition('://')[0]}://" if "://" in url else "://"
+        raise OptionError(f"no broker is spoken to by {quoted_part(start, 23)}", hint=_all_forms())
     _refuse_password(url, broker)
     parts = _URL.fullmatch(url)
     why = unreadable(url)
@@ -188,6 +189,16 @@ def is_concrete(subject: str) -> bool:
     return not {"*", ">"} & set(subject.split("."))
 
 
+def quoted_part(text: str, limit: int = 80) -> str:
+    """Return a part of what should be an address, for an error; not repeated where a password may be in it."""
+    return "what stands there" if _may_hold_password(text) else repr(escape(text, limit))
+
+
+def _may_hold_password(text: str) -> bool:
+    """Tell whether a user and a password may stand in it, in front of an `@` that may be written %40, or twice so."""
+    return "@" in unquote(unquote(text))
+
+
 def _refuse_password(url: str, broker: Broker) -> None:
     """Refuse a URL with a password; looked for up to the last `@`, for a password may hold anything."""
     user, at, _ = url.partition("://")[2].rpartition("@")
@@ -210,6 +221,8 @@ def _parameters(broker: Broker, query: str) -> dict[str, str]:
     said: dict[str, str] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in known:
+            if _may_hold_password(key):
+                raise _bad(broker, "the address of the queue has a parameter that is none of this broker's")
             raise UnknownNameError("parameter in the address of a queue", escape(key, 80), known)
         if key in said or not value:
             raise _bad(broker, f"the address of the queue says {key}= {'twice' if key in said else 'without a value'}")
@@ -224,13 +237,13 @@ def _check(broker: Broker, hosts: str, path: str, name: str) -> None:
             broker, "the address of the queue names no host" if broker is not Broker.SQS else "it names no region"
         )
     if broker is Broker.SQS and not _REGION.fullmatch(hosts):
-        raise _bad(broker, f"{hosts!r} is not the name of a region")
+        raise _bad(broker, f"{quoted_part(hosts)} is not the name of a region")
     if broker in _PATHS and not _PATHS[broker].fullmatch(path):
-        raise _bad(broker, f"{'/' + path!r} is no place on this broker")
+        raise _bad(broker, f"{quoted_part('/' + path)} is no place on this broker")
     if not name:
         raise _bad(broker, "the address of the queue does not say which one it is")
     if not is_plain_line(name) or not _NAMES[broker].fullmatch(name):
-        raise _bad(broker, f"{escape(name, 80)!r} cannot be the name of one")
+        raise _bad(broker, f"{quoted_part(name)} cannot be the name of one")
 
 
 def _detail(broker: Broker, said: dict[str, str], name: str) -> str:
@@ -245,7 +258,7 @@ def _detail(broker: Broker, said: dict[str, str], name: str) -> str:
         case _:
             return ""
     if found and not form.fullmatch(found):
-        raise _bad(broker, f"{escape(found, 80)!r} cannot be used in the address of a queue")
+        raise _bad(broker, f"{quoted_part(found)} cannot be used in the address of a queue")
     return found
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import OptionError
+from mainspring.domain.header_name import named_headers
 from mainspring.domain.key import LONGEST_KEY, plain_key
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.template import expand_template, fields_of
@@ -87,7 +88,7 @@ def _values(queue: Queue, message: QueueMessage) -> dict[str, Any]:
         "id": message.id,
         "subject": message.subject,
         "group": message.group,
-        "headers": {name.lower().replace("-", "_"): value for name, value in message.headers.items()},
+        "headers": named_headers(message.headers),
     }
     named = {name.split(".")[0] for text in (queue.key, queue.partition) if text for _, name, _ in fields_of(text)}
     if "body" in named:

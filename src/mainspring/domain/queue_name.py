@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from mainspring.domain.errors import ArgumentError, ConfigError, MainspringError, OptionError, UnknownNameError
-from mainspring.domain.queue_address import Broker, QueueAddress, is_concrete, read_queue_address
+from mainspring.domain.key import LONGEST_KEY
+from mainspring.domain.queue_address import Broker, QueueAddress, is_concrete, quoted_part, read_queue_address
 from mainspring.domain.text import escape, is_plain_line
 
-LONGEST = 1_000
-"""Characters of a queue's name."""
 _BROKER = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _HINT = 'Write "NAME/QUEUE", with NAME = "nats://..." under [brokers] in mainspring.toml, or a whole address.'
 _PLACES = {Broker.AMQP: "queue", Broker.REDIS: "stream", Broker.POSTGRESQL: "table", Broker.NATS: "subject"}
@@ -25,8 +24,9 @@ def check_queue_name(queue: str) -> None:
     Raises:
         ArgumentError: it is no name of a queue; it names several; it holds a password.
     """
-    if not isinstance(queue, str) or not (0 < len(queue) <= LONGEST and is_plain_line(queue)):
-        raise ArgumentError(f"{escape(repr(queue), 80)} is no queue", hint=_HINT)
+    if not isinstance(queue, str) or not (0 < len(queue) <= LONGEST_KEY and is_plain_line(queue)):
+        shown = quoted_part(queue) if isinstance(queue, str) else escape(repr(queue), 80)
+        raise ArgumentError(f"{shown} is no queue", hint=_HINT)
     if "://" in queue:
         try:
             _require_one(read_queue_address(queue))
@@ -35,7 +35,7 @@ def check_queue_name(queue: str) -> None:
         return
     name, _, rest = queue.partition("/")
     if not rest or not _BROKER.fullmatch(name):
-        raise ArgumentError(f"{queue!r} is no queue", hint=_HINT)
+        raise ArgumentError(f"{quoted_part(queue)} is no queue", hint=_HINT)
 
 
 def check_broker(name: str, url: str) -> None:

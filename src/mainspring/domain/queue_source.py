@@ -8,10 +8,10 @@ import msgspec
 
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
+from mainspring.domain.header_name import template_of
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.option_values import choice, whole
 from mainspring.domain.queue_address import Broker, read_queue_address, secrets_of
-from mainspring.domain.template import check_template
 
 FIELDS = ("id", "subject", "group", "headers", "body")
 """What templates of a queue may name."""
@@ -63,13 +63,10 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
             UnknownNameError: the address has an unknown parameter, or a template an unknown name.
         """
         address = read_queue_address(url)
-        if group and not (isinstance(group, str) and _GROUP.fullmatch(group)):
+        if group != "" and not (isinstance(group, str) and _GROUP.fullmatch(group)):
             raise OptionError(
                 f"{repr(group)[:90]} cannot name a group of consumers", hint="Use letters, digits, _ and -, at most 80."
             )
-        for template in (partition, key):
-            if template is not None:
-                check_template(template, FIELDS)
         return cls(
             broker=address.broker,
             server=address.server,
@@ -79,8 +76,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
             prefetch=whole(1, 10_000)(prefetch),
             ack_wait=_wait(ack_wait),
             max_deliveries=whole(1, 1_000)(max_deliveries),
-            partition=partition,
-            key=key,
+            partition=None if partition is None else template_of(partition, FIELDS, option="partition"),
+            key=None if key is None else template_of(key, FIELDS, option="key"),
             body=choice(*BODIES)(body),
         )
 

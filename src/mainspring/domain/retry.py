@@ -11,7 +11,7 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
 
-from mainspring.domain.duration import format_duration, parse_duration
+from mainspring.domain.duration import Span, format_duration, parse_duration
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
 from mainspring.domain.verdict import Kind, Verdict
 
@@ -28,8 +28,6 @@ _DOUBLINGS = 60
 _KEYS = ("attempts", "initial", "max", "jitter")
 _SHOWN_ONLY = ("wait", "stop")
 _HINT = 'Write a number of attempts, or a table such as {attempts = 5, initial = "2s", max = "10m", jitter = true}.'
-
-Span = str | int | float | timedelta
 
 
 @dataclass(frozen=True, slots=True, init=False)

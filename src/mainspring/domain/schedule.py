@@ -17,11 +17,9 @@ import msgspec
 
 from mainspring.domain.calendar import Calendar
 from mainspring.domain.cron import Cron, expand_cron, instant_of, to_local, zone_of
-from mainspring.domain.duration import format_duration, parse_duration
+from mainspring.domain.duration import MILLISECOND, Span, format_duration, read_milliseconds
 from mainspring.domain.errors import OptionError
 
-Span = str | int | float | timedelta
-_MILLISECOND = timedelta(milliseconds=1)
 _SHORTEST = 1_000
 _LONG_AGO = 946_684_800_000
 """The year 2000: from here on a schedule that keeps to a calendar must have a slot."""
@@ -93,8 +91,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise OptionError(
                 "every counts elapsed time and has no time zone", hint="Leave tz out, or use cron for wall-clock time."
             )
-        period = _milliseconds("every", every)
-        shift = 0 if offset is None else _milliseconds("offset", offset)
+        period = read_milliseconds("every", every)
+        shift = 0 if offset is None else read_milliseconds("offset", offset)
         if period < _SHORTEST:
             raise OptionError(f"every={every!r} is shorter than one second", hint='The shortest is "1s".')
         if shift >= period:
@@ -163,8 +161,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the schedule in words: "every 15m", "At 03:00 every day (Europe/Berlin)"."""
         days = "" if self.calendar is None else f", on days of {self.calendar.name}"
         if self.every is not None:
-            shift = f", {format_duration(self.offset * _MILLISECOND)} past" if self.offset else ""
-            return f"every {format_duration(self.every * _MILLISECOND)}{shift}{days}"
+            shift = f", {format_duration(self.offset * MILLISECOND)} past" if self.offset else ""
+            return f"every {format_duration(self.every * MILLISECOND)}{shift}{days}"
         if self.at is not None:
             return f"once at {self.at.replace('T', ' ')} ({self.tz}){days}"
         return f"{_cron(self.cron or '', self.tz).in_words()} ({self.tz}){days}"
@@ -182,7 +180,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def jitter_of(schedule: str, slot_at: int, span: timedelta | None) -> int:
     """Return by how many milliseconds the run of a slot is put off: the same for whoever asks, from 0 to less than `span`."""
-    width = 0 if span is None else span // _MILLISECOND
+    width = 0 if span is None else span // MILLISECOND
     if not width:
         return 0
     return int.from_bytes(hashlib.sha256(f"{schedule}\0{slot_at}".encode()).digest()[:8]) % width
@@ -216,11 +214,3 @@ def _instant(at: str, tz: str) -> int:
 def _cron(plain: str, tz: str) -> Cron:
     """Return the calendar of an expression that `parse` has checked."""
     return Cron(plain, zone_of(tz))
-
-
-def _milliseconds(name: str, value: Span) -> int:
-    """Return a span in whole milliseconds."""
-    span = parse_duration(value)
-    if span % _MILLISECOND:
-        raise OptionError(f"{name}={value!r} is finer than a millisecond", hint="Use whole milliseconds.")
-    return span // _MILLISECOND

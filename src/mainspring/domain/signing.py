@@ -4,6 +4,7 @@ import base64
 import hmac
 from collections.abc import Iterable
 
+from mainspring.domain.errors import OptionError
 from mainspring.domain.verification import standard_key
 
 
@@ -11,10 +12,13 @@ def standard_headers(secrets: Iterable[str], id: str, now_at: int, body: bytes) 
     """Return the headers of a message: signed by each secret, so that a receiver may still, or already, know only one of them.
 
     Raises:
-        OptionError: a secret is not base 64; the value is not told.
+        OptionError: no secret is base 64; the value is not told.
     """
     stamp = str(now_at // 1000)
     content = f"{id}.{stamp}.".encode() + body
-    digests = (hmac.digest(standard_key(secret), content, "sha256") for secret in secrets)
+    keys = [standard_key(secret) for secret in secrets]
+    digests = [hmac.digest(key, content, "sha256") for key in keys if key is not None]
+    if not digests:
+        raise OptionError("a secret of Standard Webhooks is not base 64", hint="It looks like whsec_ and base 64.")
     signature = " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
     return {"webhook-id": id, "webhook-timestamp": stamp, "webhook-signature": signature}

@@ -152,6 +152,19 @@ DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
 """THE table of deliveries: state -> states that may follow. A state that is not in it is final."""
 
 
+class TriggerState(StrEnum):
+    """Whether a trigger hears what arrives, as people are told: it is judged by what is known of it, and stored nowhere."""
+
+    LISTENING = "listening"
+    """What arrives is taken in."""
+    AWAY = "away"
+    """Nobody listens at present, or what is listened to is out of reach."""
+    PAUSED = "paused"
+    """Its automation is paused."""
+    PROBLEM = "problem"
+    """It cannot listen before a person mends it."""
+
+
 class IncidentState(StrEnum):
     """Where an incident stands."""
 

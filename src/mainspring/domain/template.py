@@ -42,8 +42,13 @@ def fields_of(template: str) -> Iterator[tuple[str, str, str]]:
         yield literal, name, spec or ""
 
 
-def check_template(template: str, known: Iterable[str] | None = None) -> None:
-    """Refuse a template that cannot be read, or whose first names are not among the `known` (None: not checked)."""
+def check_template(template: object, known: Iterable[str] | None = None, *, option: str = "template") -> None:
+    """Refuse a template that cannot be read, or whose first names are not among the `known` (None: not checked).
+
+    `option` = how it is called where it is no text.
+    """
+    if not isinstance(template, str):
+        raise OptionError(f"{option}={repr(template)[:80]} is not a text", hint='Write it in quotes: "{data.id}".')
     names = None if known is None else set(known)
     for _, name, _ in fields_of(template):
         first = name.split(".")[0]

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from mainspring.domain.errors import ArgumentError, OptionError
+from mainspring.domain.header_name import named_headers
 from mainspring.domain.json_schema import misfit
 from mainspring.domain.key import plain_key
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
@@ -71,7 +72,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the arguments of a run that was started by these events, oldest first (one, but for a batch).
 
         Raises:
-            ArgumentError: the data has no fields, but fields are asked for.
+            MisfitError: the data has no fields, but fields are asked for.
         """
         match self.how:
             case "nothing":
@@ -84,9 +85,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return {self.parameter: values if self.many else values[-1]}
         data = values[-1]
         if not isinstance(data, Mapping):
-            raise ArgumentError(
+            raise MisfitError(
                 f"the data is {type(data).__name__}, not an object: there is nothing named {self.names[0]!r} in it",
                 hint="Send a JSON object, or give the automation one parameter, which then gets all of the data.",
+                at="$",
             )
         return {name: data[name] for name in self.names if name in data}
 
@@ -94,16 +96,26 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Do nothing if the arguments fit the automation; `schema` = its parameters, empty for a command.
 
         Raises:
-            ArgumentError: names the place inside the event or its data.
+            MisfitError: names the place inside the event or its data.
         """
         fault = misfit(schema, arguments) if schema else None
         if fault is None:
             return
         inside = f"$.{self.parameter}"
+        if self.many and len(arguments[self.parameter]) == 1:  # whoever sent the one knows nothing of a list
+            inside += "[0]"
         path = "$" + fault.path[len(inside) :] if self.parameter and fault.path.startswith(inside) else fault.path
-        raise ArgumentError(
-            f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME"
+        raise MisfitError(
+            f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME", at=path
         )
+
+
+class MisfitError(ArgumentError):
+    """What arrived does not fit what it would start; `at` = the place inside the event or its data (JSON path)."""
+
+    def __init__(self, message: str, *, hint: str, at: str) -> None:
+        super().__init__(message, hint=hint)
+        self.at = at
 
 
 def _refuse_needed(others: Iterable[Parameter], taken: str) -> None:
@@ -117,7 +129,7 @@ def _refuse_needed(others: Iterable[Parameter], taken: str) -> None:
 
 def _with_names(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return an event whose headers a template can name: {headers.x_tenant} is x-tenant."""
-    return {**event, "headers": {name.replace("-", "_"): value for name, value in event.get("headers", {}).items()}}
+    return {**event, "headers": named_headers(event.get("headers", {}))}
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,6 @@ from datetime import timedelta
 
 import msgspec
 
-from mainspring.domain.errors import OptionError
 from mainspring.domain.verifier import (
     Bearer,
     GitHub,
@@ -47,8 +46,7 @@ def verify_request(
 ) -> Rejected | None:
     """Return why a request is refused, None if it is genuine. `headers` have lower-case names, `secrets` are values, `now_at` is ms UTC.
 
-    Raises:
-        OptionError: a secret is of a form that its verifier cannot use; the value is not told.
+    A secret that has a `secret_fault` fits no request.
     """
     match verifier:
         case Unsigned():
@@ -71,6 +69,13 @@ def verify_request(
             return _hmac(verifier, body, headers, secrets, now_at)
 
 
+def secret_fault(verifier: Verifier, secret: str) -> str | None:
+    """Return why a verifier cannot use the value of a secret, in words that repeat nothing of it; None if it can."""
+    if isinstance(verifier, StandardWebhooks) and standard_key(secret) is None:
+        return "it is not whsec_ and base 64, as secrets of Standard Webhooks are"
+    return None
+
+
 def _standard(
     verifier: StandardWebhooks, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now_at: int
 ) -> Rejected | None:
@@ -80,17 +85,14 @@ def _standard(
         return Rejected(NO_SIGNATURE, "webhook-id, webhook-timestamp and webhook-signature are needed")
     signatures = [_of_base64(text[3:]) for text in said[:_LONGEST_HEADER].split(" ") if text.startswith("v1,")]
     content = _raw(f"{identity}.{stamp}.") + body
-    keys = [standard_key(secret) for secret in secrets]
+    keys = [key for secret in secrets if (key := standard_key(secret)) is not None]
     return _timely(stamp, verifier.tolerance, now_at) or _match(signatures, _digests(keys, content, "sha256"))
 
 
-def standard_key(secret: str) -> bytes:
-    """Return the key that a secret of Standard Webhooks stands for. Raises OptionError, without the value."""
+def standard_key(secret: str) -> bytes | None:
+    """Return the key that a secret of Standard Webhooks stands for; None where it is not base 64."""
     text = secret.removeprefix(_WHSEC)
-    key = _of_base64(text + "=" * (-len(text) % 4))
-    if not key:
-        raise OptionError("a secret of Standard Webhooks is not base 64", hint="It looks like whsec_ and base 64.")
-    return key
+    return _of_base64(text + "=" * (-len(text) % 4)) or None
 
 
 def _stripe(

@@ -10,7 +10,7 @@ import re
 from datetime import timedelta
 from typing import Literal, get_args, get_type_hints
 
-from mainspring.domain.duration import parse_duration
+from mainspring.domain.duration import Span, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.verifier import (
     FIVE_MINUTES,
@@ -28,7 +28,6 @@ from mainspring.domain.verifier import (
 
 __all__ = ["bearer", "github", "gitlab", "hmac", "none", "slack", "standard", "stripe"]
 
-Span = str | int | float | timedelta
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}", re.ASCII)
 _PLACES = re.compile(r"\{(.*?)\}")
 _LONGEST_TOLERANCE = timedelta(days=7)
@@ -80,8 +79,14 @@ def hmac(
         allowed = get_args(get_type_hints(Hmac)[name])
         if value not in allowed:
             raise OptionError(f"{name} {value!r} is not known", hint=f"Choose one of {', '.join(allowed)}.")
+    for name, text in (("prefix", prefix), ("over", over)):
+        if not isinstance(text, str):
+            raise OptionError(
+                f"{name}={repr(text)[:80]} is not a text", hint='Write it in quotes: "sha256=", "{body}".'
+            )
     places = _PLACES.findall(over)
-    if places.count("body") != 1 or not set(places) <= {"body", "timestamp"} or places.count("timestamp") > 1:
+    around = re.search(r"[{}]", over.replace("{body}", "").replace("{timestamp}", ""))
+    if places.count("body") != 1 or places.count("timestamp") > 1 or around:
         raise OptionError(f"over={over!r} cannot be filled", hint='Write "{body}" or "{timestamp}.{body}".')
     if ("timestamp" in places) != (timestamp_header is not None):
         raise OptionError(
@@ -106,16 +111,16 @@ def none() -> Unsigned:
 
 
 def _names(secrets: tuple[str, ...]) -> Names:
-    names = tuple(dict.fromkeys(secrets))
-    if not names:
+    if not secrets:
         raise OptionError("a verifier needs the name of its secret", hint='Write ms.verify.github("GITHUB_HOOK").')
-    for name in names:
+    for name in secrets:
         if not isinstance(name, str) or not SECRET_NAME.fullmatch(name):
             # Not echoed: it may be the secret itself.
             raise OptionError(
                 "this is no name of a secret: a letter, then letters, digits and _ . -, at most 100 characters",
                 hint='Pass the name, such as "GITHUB_HOOK", and set MAINSPRING_SECRET_GITHUB_HOOK to the value.',
             )
+    names = tuple(dict.fromkeys(secrets))
     if len(names) > _MOST:
         raise OptionError(f"a verifier takes at most {_MOST} secrets", hint="Take off those that nobody uses any more.")
     return names

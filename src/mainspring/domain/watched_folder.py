@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -10,15 +9,13 @@ from typing import Any, Self
 
 import msgspec
 
-from mainspring.domain.duration import parse_duration
+from mainspring.domain.duration import Span, read_milliseconds
 from mainspring.domain.errors import OptionError
 from mainspring.domain.size import parse_size
 
-Span = str | int | float | timedelta
 KEEP, DELETE = "keep", "delete"
 IGNORED = (".*", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.tmp", "*~")
 """Names that are not looked at unless it is said otherwise: hidden ones, and what programs call a file that they still write."""
-_MILLISECOND = timedelta(milliseconds=1)
 _SHORTEST_EVERY = 100
 _LONGEST_PATH = 4_095
 _ANY_DEPTH = re.compile("")
@@ -71,11 +68,11 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
             folder=_path("folder", folder),
             pattern=_glob("pattern", pattern, "/"),
             recursive=_recursive(recursive, pattern),
-            settle=_milliseconds("settle", settle, 0),
-            every=_milliseconds("every", every, _SHORTEST_EVERY),
+            settle=read_milliseconds("settle", settle, 0),
+            every=read_milliseconds("every", every, _SHORTEST_EVERY),
             after_success=_target("after_success", after_success),
             after_failure=_target("after_failure", after_failure),
-            max_size=None if max_size is None else parse_size(max_size),
+            max_size=None if max_size is None else _max_size(max_size),
             ignore=_ignored(ignore),
         )
 
@@ -168,24 +165,24 @@ def _glob(option: str, value: Any, also: str = "") -> str:
 
 def _recursive(value: Any, pattern: str) -> bool:
     """Return whether folders below are looked through; a pattern with a slash needs that."""
+    if value is not None and not isinstance(value, bool):
+        raise OptionError(f"recursive={repr(value)[:80]} is neither true nor false", hint="Write it without quotes.")
     if value is False and "/" in pattern:
         raise OptionError(
             f"pattern={pattern!r} reaches into folders, recursive=False forbids it", hint="Leave one of them out."
         )
-    return "/" in pattern if value is None else bool(value)
+    return "/" in pattern if value is None else value
 
 
 def _ignored(value: Any) -> tuple[str, ...]:
     """Read globs of names, none at all included."""
+    if not isinstance(value, str | list | tuple | set | frozenset):
+        raise OptionError(f"ignore={repr(value)[:80]} are no globs of names", hint='Write ignore=["*.bak", ".*"].')
     return tuple(_glob("ignore", item) for item in ([value] if isinstance(value, str) else value))
 
 
-def _milliseconds(option: str, value: Span, least: int) -> int:
-    """Read a span that has at least so many milliseconds."""
-    span = parse_duration(value)
-    if span % _MILLISECOND or span < least * _MILLISECOND:
-        raise OptionError(
-            f"{option}={value!r} is too short or finer than a millisecond",
-            hint=f"Write whole milliseconds, {least} at least.",
-        )
-    return span // _MILLISECOND
+def _max_size(value: Any) -> int:
+    size = parse_size(value)
+    if not size:
+        raise OptionError(f"max_size={value!r} leaves no file", hint='Write a size above zero, such as "10MiB".')
+    return size

@@ -11,6 +11,8 @@ import msgspec
 from mainspring.domain import verify as makers
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.header_name import with_plain_headers
+from mainspring.domain.kept_header import check_secrets_in_key
 from mainspring.domain.size import format_size, parse_size
 from mainspring.domain.template import fields_of
 from mainspring.domain.verifier import KINDS, Slack, Verifier
@@ -23,7 +25,6 @@ LARGEST_BODY = 16 * 1024 * 1024
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
 _LONGEST_PATH = 200
 _LONGEST_WAIT = timedelta(minutes=5)
-_HEADER_FIELD = re.compile(r"\{headers\.([A-Za-z][A-Za-z0-9-]*)")
 _KEY_FIELDS = ("headers", "data", "name")
 
 
@@ -79,7 +80,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, tag="webhook"):
         return cls(
             path=_path(path),
             verify=verifier,
-            key=None if key is None else _key(key),
+            key=None if key is None else _key(key, verifier),
             respond=usual if respond is None else _respond(respond),
             wait=DEFAULT_WAIT if wait is None else _wait(wait),
             max_body=None if max_body is None else _max_body(max_body),
@@ -115,6 +116,8 @@ def read_verifier(value: Any) -> Verifier:
         raise UnknownNameError("verifier", kind[:100], KINDS)
     options = {name: item for name, item in value.items() if name not in ("kind", "secrets")}
     secrets = value.get("secrets", ())
+    if not isinstance(secrets, str | list | tuple):
+        raise OptionError("these are no names of secrets", hint='Write secrets = ["SECRET_NAME"].')
     try:
         made: Verifier = getattr(makers, kind)(*([secrets] if isinstance(secrets, str) else secrets), **options)
     except TypeError as error:
@@ -147,11 +150,11 @@ def _path(value: Any) -> str:
     return value
 
 
-def _key(value: Any) -> str:
+def _key(value: Any, verifier: Verifier) -> str:
     """Read the template; `{headers.x-request-id}` may be written as the header is."""
     if not isinstance(value, str) or not value.strip():
         raise OptionError(f"{repr(value)[:80]} is no key", hint='Write "{headers.x-request-id}" or "{data.id}".')
-    template = _HEADER_FIELD.sub(lambda found: found[0].replace("-", "_").lower(), value)
+    template = with_plain_headers(value)
     names = [name for _, name, _ in fields_of(template) if name]
     if not names:
         raise OptionError(
@@ -164,6 +167,7 @@ def _key(value: Any) -> str:
             raise UnknownNameError("name in the key", first, _KEY_FIELDS)
         if (first == "headers" and (not rest or "." in rest)) or (first == "name" and rest):
             raise OptionError(f"{{{name}}} is not a single value", hint="Name one header: {headers.x-request-id}.")
+    check_secrets_in_key(verifier, template)
     return template
 
 

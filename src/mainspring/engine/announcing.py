@@ -48,14 +48,15 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
                 names[0] if names else None,
             )
         )
-        triggers.extend(_trigger_row(definition.name, end, trigger) for end, trigger in definition.triggers.items())
+        triggers.extend(trigger_row(definition.name, end, trigger) for end, trigger in definition.triggers.items())
         if definition.schedules:
             schedules.extend(_schedules_of(automation, registry, now_at, sealing))
     parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
     return Announce(fingerprint(*parts), tuple(rows), tuple(schedules), tuple(triggers))
 
 
-def _trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
+def trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
+    """Return what the store keeps of a trigger; `end` = its name after that of the automation."""
     source = trigger.source
     topics: tuple[Topic, ...] = ()
     match source:

@@ -11,7 +11,8 @@ from typing import Any
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.journal import History
-from mainspring.engine.inbox_reader import Later, OffLoop
+from mainspring.engine.inbox_reader import Later
+from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import EngineReads
 from mainspring.store.commands.runs import ClaimedRun
 

@@ -1,33 +1,15 @@
 """Reads what came into the inboxes of loaded runs, one read at a time, and gives each fact to its driver."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from mainspring.domain.journal import Fact
 from mainspring.engine.hosting import Aboard
+from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import EngineReads, Store
 
 _LOG = logging.getLogger("mainspring.worker")
-
-OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
-"""Runs a blocking read elsewhere and hands its result (or exception) to the second function, in the loop."""
-
-
-def in_executor(loop: asyncio.AbstractEventLoop) -> OffLoop:
-    """Return an OffLoop on the loop's own threads."""
-
-    def run(read: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        def finished(future: "asyncio.Future[Any]") -> None:
-            if not future.cancelled():
-                error = future.exception()
-                then(error if error is not None else future.result())
-
-        loop.run_in_executor(None, read).add_done_callback(finished)
-
-    return run
-
 
 Later = Callable[[Callable[[], None]], Any]
 """Calls a function after a while."""

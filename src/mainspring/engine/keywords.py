@@ -4,12 +4,11 @@ Invariant: the names are those of the table; a test compares them. What a value 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Literal, TypedDict
 
+from mainspring.domain.duration import Span
 from mainspring.domain.retry import Retry
 
-Span = str | int | float | timedelta
 Off = Literal[False, "off"]
 
 

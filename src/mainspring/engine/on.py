@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
+from mainspring.domain.duration import Span
 from mainspring.domain.errors import DefinitionError
-from mainspring.domain.schedule import Schedule, Span
+from mainspring.domain.schedule import Schedule
 from mainspring.domain.verifier import Verifier
 from mainspring.engine.automation import Automation, Step
 from mainspring.engine.trigger_draft import Draft, Filter, draft_of

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from mainspring.domain.call import encode_call
 from mainspring.domain.codec import decode, encode
-from mainspring.domain.duration import parse_duration
+from mainspring.domain.duration import ms_of, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.event import Awaited
 from mainspring.domain.failure import Failure
@@ -173,7 +173,7 @@ class Run(Asker):
             return otherwise
 
     def _until(self, within: Any) -> int:
-        return self._body.now_at + int(parse_duration(within).total_seconds() * 1000)
+        return self._body.now_at + ms_of(parse_duration(within))
 
     async def _wait(
         self,

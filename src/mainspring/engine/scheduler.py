@@ -8,7 +8,7 @@ goes on.
 
 import asyncio
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Container
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +21,8 @@ from mainspring.domain.ids import derived_id
 from mainspring.domain.misfire import LATE_MS, due_slots, runs_from
 from mainspring.domain.schedule import Schedule, jitter_of
 from mainspring.domain.sealing import Sealing
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.engine.off_loop import OffLoop
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.base import DueSchedule, EngineReads, Pause, Store, Unfinished
 from mainspring.store.commands.automations import MakeSlot
@@ -31,8 +33,6 @@ _LOG = logging.getLogger("mainspring.scheduler")
 MOST_AT_ONCE = 100
 """Slots of one schedule that are made or recorded in one pass; the rest follows in the next."""
 _LONGEST_SLEEP_S = 60.0
-
-OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -155,16 +155,16 @@ class Scheduler:
         overlap = definition.option("overlap")
         going = [one.run for one in seen.unfinished if not one.is_in_line]
         for slot_at in due_slots(schedule, due.slot_at, now, MOST_AT_ONCE):
-            verdict, note = "run", seen.lateness(slot_at, now)
+            verdict, note = SlotVerdict.RUN, seen.lateness(slot_at, now)
             if slot_at < runs_from_at:
-                verdict, note = "missed", seen.why_missed(slot_at)
+                verdict, note = SlotVerdict.MISSED, seen.why_missed(slot_at)
             elif going and overlap == "skip":
-                verdict, note = "skipped", f"run {going[0]} still goes on"
+                verdict, note = SlotVerdict.SKIPPED, f"run {going[0]} still goes on"
             elif going and overlap == "replace":
                 for run in going:
                     self._submit(CancelRun(run, f"replaced:{due.name}:{slot_at}", "a newer slot replaces it"))
-            start = self._start(definition, due, slot_at, seen) if verdict == "run" else None
-            self._submit(MakeSlot(due.name, slot_at, schedule.next_after(slot_at), verdict, start, note))
+            start = self._start(definition, due, slot_at, seen) if verdict is SlotVerdict.RUN else None
+            self._submit(MakeSlot(due.name, slot_at, schedule.next_after(slot_at), verdict.value, start, note))
             if start is not None:
                 going = [start.id] if overlap == "replace" else going or [start.id]
         return None

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from mainspring.domain.definition import Definition
+from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.key import LONGEST_KEY, is_key_size
@@ -74,7 +75,7 @@ def start_command(
     for pattern in definition.option("produces"):
         _expanded(definition, "produces", pattern, arguments, at)
     span = definition.span("deadline")
-    deadline_ms = None if span is None else round(span.total_seconds() * 1000)
+    deadline_ms = None if span is None else ms_of(span)
     due_at = options.due_at
     # Without a title of its own a run is called by its automation's name, which may change.
     title = options.title or (definition.title_for(arguments, at) if definition.option("title") is not None else None)

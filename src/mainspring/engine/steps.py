@@ -10,6 +10,7 @@ import functools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from mainspring.domain.duration import ms_of
 from mainspring.domain.failure import Failure
 from mainspring.domain.ids import idempotency_key
 from mainspring.domain.journal import AttemptRecord, Checkpoint, OutcomeKind
@@ -165,7 +166,7 @@ class Steps:
         if delay is None:
             self._save(step, OutcomeState.FAILED, end)
             return
-        self._try_again(step, AttemptState.FAILED, end, now, now + round(delay.total_seconds() * 1000))
+        self._try_again(step, AttemptState.FAILED, end, now, now + ms_of(delay))
 
     def _try_again(self, step: LiveStep, state: AttemptState, end: AttemptEnd, now: int, next_at: int) -> None:
         driver = self._driver

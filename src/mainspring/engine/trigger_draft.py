@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
 from mainspring.domain.event import Event
+from mainspring.domain.header_name import template_of
+from mainspring.domain.kept_header import check_headers_are_kept
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import FIELDS, Pace
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.signature import Signature
-from mainspring.domain.template import check_template
 from mainspring.domain.trigger import Reading, Source, Trigger
 from mainspring.domain.watched_folder import Files
 from mainspring.domain.webhook import Webhook
@@ -76,16 +77,30 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
     for name in needed:
         if name not in given:
             raise OptionError(f"a trigger of kind {kind!r} needs {name}", hint=f"Write {name}=...")
-    source = parse(**{name: given[name] for name in (*needed, *optional) if name in given})
+    try:
+        source = parse(**{name: given[name] for name in (*needed, *optional) if name in given})
+        pace = Pace.parse(**{name: given[name] for name in paced if name in given})
+    except MainspringError:
+        raise
+    except Exception as error:
+        # A value that no parser thought of must not take the other triggers of a file with it.
+        raise OptionError(
+            f"a trigger of kind {kind!r} cannot be made: {error}",
+            hint="One of its options is of a type that is not taken: see docs/reference/triggers.md.",
+        ) from error
     partition = None if "partition" in optional else given.get("partition")
     if partition is not None:
-        check_template(partition, FIELDS)
+        partition = template_of(partition, FIELDS, option="partition")
+    if isinstance(source, Webhook):
+        for option, template in (("by", pace.by), ("partition", partition)):
+            if template is not None:
+                check_headers_are_kept(source.verify, template, option=option)
     if "partition" in given and "concurrency" in given:
         raise OptionError(
             "partition and concurrency exclude each other: each says which runs go one after the other",
             hint="Keep partition, or concurrency with by.",
         )
-    return Draft(source, Pace.parse(**{name: given[name] for name in paced if name in given}), filter, partition)
+    return Draft(source, pace, filter, partition)
 
 
 def drafts_in(table: Mapping[str, Any]) -> list[Draft]:

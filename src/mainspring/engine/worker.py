@@ -20,9 +20,10 @@ from mainspring.engine.children import Children
 from mainspring.engine.claims import Claims
 from mainspring.engine.driver import Driver
 from mainspring.engine.history_reader import HistoryReader
-from mainspring.engine.inbox_reader import InboxReader, OffLoop, in_executor
+from mainspring.engine.inbox_reader import InboxReader
 from mainspring.engine.line_desk import desk_of
 from mainspring.engine.live_step import LiveStep, report_stalled
+from mainspring.engine.off_loop import OffLoop, in_executor
 from mainspring.engine.parking import Parking
 from mainspring.engine.registry import Registry
 from mainspring.engine.run_services import RunServices, Transactional, ignore

@@ -17,6 +17,7 @@ import msgspec
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.definition import Definition
+from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Outcome, OutcomeKind
@@ -207,7 +208,7 @@ class WrappedRun:
         delay = (
             None if retry is None else retry.delay_after(number, elapsed=elapsed, verdict=verdict, seed=seed, exc=error)
         )
-        next_at = None if delay is None else tried.ended_at + round(delay.total_seconds() * 1000)
+        next_at = None if delay is None else tried.ended_at + ms_of(delay)
         record = self._record(number, AttemptState.FAILED, tried.started_at)
         failure = self._failure_of(tried, tried.tail[-_SHORT_TAIL:])
         return msgspec.structs.replace(record, ended_at=tried.ended_at, next_at=next_at, failure=failure)

@@ -15,7 +15,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.ids import new_id
 from mainspring.domain.notice import Notice
-from mainspring.domain.pause import pause_s
+from mainspring.domain.pause import pause_s, share_of
 from mainspring.operations.batch import Batch, Told
 from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
 from mainspring.resources.fault_text import FaultText
@@ -201,7 +201,7 @@ class Notifier:
     def _pause_ms(self, away: ChannelFault | None, failures: int) -> int:
         if away is None:
             return 0
-        own = round(pause_s(failures, self._clock.random_bits(32) / 2**32) * 1000)
+        own = round(pause_s(failures, share_of(self._clock)) * 1000)
         return max(own, away.retry_after_ms or 0)
 
     def _tell_log(self, name: str, away: ChannelFault | None) -> None:

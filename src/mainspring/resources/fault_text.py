@@ -8,6 +8,8 @@ from mainspring.resources.hidden import HIDDEN
 
 LONGEST = 400
 """Characters of such a line."""
+_SHORTEST_LINE = 4
+"""Characters of a line of a secret that is hidden by itself: a shorter one would be found in many words."""
 
 
 class KnowsSecrets(Protocol):

@@ -6,11 +6,11 @@ shifted, acts once on each run. What one run refuses does not keep the others.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Final
 
 import msgspec
 
+from mainspring.domain.duration import MILLISECOND
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError
 from mainspring.domain.rate import Rate
 from mainspring.domain.states import IDLE, REOPENABLE, RunState
@@ -19,7 +19,6 @@ from mainspring.service.actor import Act
 from mainspring.service.reads import Reads
 from mainspring.store.base import Store
 
-_MS = timedelta(milliseconds=1)
 _PAGE = 500
 _AT_ONCE = 32
 """Acts that wait for a commit together: they share one, as whatever waits does."""
@@ -51,7 +50,7 @@ class Due(msgspec.Struct, frozen=True):
     def at(self, place: int) -> int:
         """Return when the one at `place` (from 0) is due."""
         rate = self.rate
-        return self.first_at if rate is None else self.first_at + place * rate.per // (rate.count * _MS)
+        return self.first_at if rate is None else self.first_at + place * rate.per // (rate.count * MILLISECOND)
 
 
 class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):

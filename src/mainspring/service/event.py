@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.codec import encode
+from mainspring.domain.duration import ms_of
 from mainspring.domain.ids import derived_id
 from mainspring.domain.outgoing import KEPT_FOR_MS, check_event
 from mainspring.domain.sealing import PLAIN, Sealing
@@ -45,7 +46,7 @@ def publish(
     """
     check_event(name, key)
     event = derived_id("e", 0, act.command)
-    keep_until = clock.now() + round(keep_for.total_seconds() * 1000)
+    keep_until = clock.now() + ms_of(keep_for)
     sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))
     command = Publish(event, name, sealed, keep_until, key)
     woken: Numbered = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})

@@ -2,26 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
-from typing import Any, NoReturn, Protocol
 
 from mainspring.domain.errors import MainspringError
 from mainspring.store.commands.automations import ReleaseLock, TakeLock
 from mainspring.store.commands.results import Numbered
+from mainspring.triggers.desk import Desk
 from mainspring.triggers.intake import Intake
 
 _AGAIN_S = 2.0
 _LET_GO_WITHIN_S = 3.0
 
 
-class _Desk(Protocol):
-    def run(self) -> Coroutine[Any, Any, NoReturn]: ...
-
-
 class Alone:
     """Waits for a lock of the store, which the death of its session lets go, then runs the desk."""
 
-    def __init__(self, desk: _Desk, trigger: str, intake: Intake) -> None:
+    def __init__(self, desk: Desk, trigger: str, intake: Intake) -> None:
         self._desk = desk
         self._name = f"desk:{trigger}"
         self._trigger = trigger

@@ -47,10 +47,9 @@ class BrokerLinks:
             raise
         return source
 
-    async def give_back(self, queue: str, source: QueueSource) -> None:
-        """Keep a link for the next time."""
+    def give_back(self, queue: str, source: QueueSource) -> None:
+        """Keep a link for the next time. Closes none: who gives back holds a lease, and a link may take its time to close."""
         self._links[queue] = source, time.monotonic()
-        await self.tidy()
 
     async def drop(self, source: QueueSource) -> None:
         """Close a link that failed; within a bound, for the broker may be away."""
@@ -59,12 +58,14 @@ class BrokerLinks:
                 await source.close()
 
     async def tidy(self) -> None:
-        """Close what was idle, and the longest idle of too many."""
+        """Close what was idle, and the longest idle of too many; all at once, within the bound of one."""
         before = time.monotonic() - _IDLE_S
+        idle: list[QueueSource] = []
         for queue, (source, since) in list(self._links.items()):
             if since < before or len(self._links) > _MOST:
                 del self._links[queue]
-                await self.drop(source)
+                idle.append(source)
+        await asyncio.gather(*(self.drop(source) for source in idle))
 
     async def close(self) -> None:
         """Close all."""

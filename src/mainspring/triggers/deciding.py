@@ -11,7 +11,7 @@ from mainspring.store.commands.triggers import Decide
 from mainspring.triggers.known import KnownTrigger
 from mainspring.triggers.making import Event, start_of
 
-_LONGEST_NOTE = 300
+LONGEST_NOTE = 300
 GONE = "what it tells of is gone"
 
 
@@ -38,7 +38,7 @@ def not_written(command: Any, result: Any) -> Decide | None:
     """Return the command that fails a delivery whose start the store cannot write, so that it does not come back for ever; else None."""
     if not isinstance(result, NotWrittenError) or not isinstance(command, Decide) or command.start is None:
         return None
-    return left(command.trigger, command.delivery, DeliveryState.FAILED, escape(result.message, _LONGEST_NOTE))
+    return left(command.trigger, command.delivery, DeliveryState.FAILED, escape(result.message, LONGEST_NOTE))
 
 
 def left(trigger: str, delivery: str, state: DeliveryState, note: str) -> Decide:

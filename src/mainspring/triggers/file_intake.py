@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -16,6 +15,7 @@ from mainspring.store import failpoints
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.folder import ChangedError, Folder, Hashing, reason, shown
+from mainspring.triggers.intake import TakesIn
 from mainspring.triggers.own_thread import OwnThread
 from mainspring.triggers.seen_files import AGAIN_MS, Seen, SeenFiles
 
@@ -25,14 +25,6 @@ _MOST_FILES = 10_000
 _MOST_BYTES = 256 * 1024 * 1024
 """Files that are taken in at once and at one look; bytes that are hashed at once. The rest follows at the next look."""
 _STORE_AWAY_MS, _BUSY_MS, _NO_TRIGGER_MS = 1_000, 1_000, 10_000
-
-
-class TakesIn(Protocol):
-    """Stores an arrival; returns after the commit."""
-
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
-        """Return what became of it, or Refused. Raises MainspringError when that is unknown: the same arrival again counts once."""
-        ...
 
 
 class FileIntake:

@@ -6,26 +6,23 @@ nothing for too long fails its delivery, and its thread is made up for; so does 
 
 import asyncio
 import contextlib
-import inspect
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import MainspringError
-from mainspring.domain.event import Event
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.text import escape
+from mainspring.engine.off_loop import OffLoop
 from mainspring.engine.registry import Registry
 from mainspring.engine.threads import Threads
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import Decide, NoteAsked
 from mainspring.triggers import deciding
+from mainspring.triggers.asking import asked
 from mainspring.triggers.delivered import Delivered, Unreadable, events_in
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.making import Event as EventData
@@ -36,9 +33,7 @@ _LOG = logging.getLogger("mainspring.filters")
 _AT_ONCE = 100
 _THREADS = 4
 _AGAIN_S = 1.0
-_LONGEST_NOTE = 300
 
-OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 _Asking = tuple[KnownTrigger, str, EventData]
 _Found = list[tuple[KnownTrigger, Delivered, EventData | None, int | None]]
 """The last: how many processes ended while they asked, of a delivery that was there before this process."""
@@ -217,21 +212,15 @@ class Filtering:
     def _verdict(self, known: KnownTrigger, delivery: str, event: EventData) -> Decide | Unreadable:
         """Ask the filter and return what its verdict means; Unreadable = its run cannot be sealed at present."""
         fn = self._registry.get(known.definition.name).filter_of(known.name.partition("/")[2])
-        if fn is None:
-            return deciding.left(known.name, delivery, DeliveryState.FAILED, "its filter is not in the code any more")
+        state, said = asked(fn, event)
+        if state is not None:
+            return deciding.left(known.name, delivery, state, said)
         try:
-            verdict = fn(msgspec.convert(event, Event))
-            if inspect.iscoroutine(verdict):
-                verdict = asyncio.run(verdict)
-            if not verdict:
-                return deciding.left(known.name, delivery, DeliveryState.FILTERED, "its filter said no")
             return deciding.started(known, event, delivery, self._clock.now(), self._sealing)
         except SealedError as error:
             return Unreadable(error.message)
-        except MainspringError as error:
-            return deciding.left(known.name, delivery, DeliveryState.FAILED, f"its filter raised: {error.message}")
-        except BaseException as error:  # noqa: BLE001  whatever a filter raises is its verdict, and its thread goes on
-            said = escape(f"its filter raised {type(error).__name__}: {_text_of(error)}", _LONGEST_NOTE)
+        except Exception as error:  # noqa: BLE001  a fault of ours: what is not told would wait for ever
+            said = escape(f"no run could be made of it: {type(error).__name__}: {error}", deciding.LONGEST_NOTE)
             return deciding.left(known.name, delivery, DeliveryState.FAILED, said)
 
     def _say(self, verdict: Decide) -> None:
@@ -259,10 +248,3 @@ class Filtering:
         if not self._planned:
             self._planned = True
             self._loop.call_later(max(after_s, _AGAIN_S), self.look)
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException:  # noqa: BLE001  an error of the user's that cannot even be shown
-        return "its text cannot be read"

@@ -13,11 +13,12 @@ from typing import NoReturn
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.watched_folder import Files
-from mainspring.triggers.file_intake import FileIntake, TakesIn
+from mainspring.store.commands.triggers import ReportDesk
+from mainspring.triggers.file_intake import FileIntake
 from mainspring.triggers.file_moves import FileMoves, TellsEnds
 from mainspring.triggers.folder import STAGING, Folder, Listing, reason, shown
 from mainspring.triggers.folder_hint import give_hints
-from mainspring.triggers.folder_state import DeskState, Report
+from mainspring.triggers.intake import TakesIn
 from mainspring.triggers.own_thread import OwnThread
 from mainspring.triggers.seen_files import SeenFiles
 
@@ -32,7 +33,8 @@ _TOLD, _LOGGED = 3, 100
 class FolderDesk:
     """`run` it for as long as files are to be taken in; cancel it to stop. `files.folder` is absolute.
 
-    `look` is one look, for whoever has another clock.
+    `report` is told each change of how it stands, and must not block; `why` = why the folder is away, or what is left out although it is
+    not. `look` is one look, for whoever has another clock.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class FolderDesk:
         files: Files,
         intake: TakesIn,
         ends: TellsEnds,
-        report: Report,
+        report: Callable[[ReportDesk], None],
         clock: Clock,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -66,7 +68,7 @@ class FolderDesk:
         self._listed_for_ms = 0
         self._trouble: str | None = None
         """Why nothing can be moved aside."""
-        self.state = DeskState(trigger, away_since=clock.now(), why="it has not looked yet")
+        self.state = ReportDesk(trigger, None, clock.now(), "it has not looked yet")
 
     async def run(self) -> NoReturn:
         """Look for ever.
@@ -152,26 +154,24 @@ class FolderDesk:
     def _is_away(self, why: str) -> None:
         self._drop_hint()
         self._is_there = False
-        if self.state.away_since is None:
-            _LOG.warning("trigger %s: the folder %s is away: %s", self._trigger, shown(self._files.folder), why)
         since = self._clock.now() if self.state.away_since is None else self.state.away_since
-        self._set(DeskState(self._trigger, away_since=since, why=f"{shown(self._files.folder)}: {why}"))
+        self._set(ReportDesk(self._trigger, None, since, f"{shown(self._files.folder)}: {why}"))
 
     def _tell(self) -> None:
-        """Report how it stands, and log what is left out from now on."""
+        """Report how it stands, and log what is in the way or left out from now on."""
         left_out = {**self._left_out, **dict(self._seen.left_out())}
-        new = left_out.items() - self._told
-        for path, why in sorted(new)[:_LOGGED]:
-            _LOG.warning("trigger %s: %s is left out: %s", self._trigger, shown(path), why)
-        self._told = set(left_out.items())
         said = [trouble for trouble in (self._intake.trouble, self._trouble) if trouble]
+        told = {("", trouble) for trouble in said} | left_out.items()
+        for path, why in sorted(told - self._told)[:_LOGGED]:
+            _LOG.warning("trigger %s: %s", self._trigger, f"{shown(path)} is left out: {why}" if path else why)
+        self._told = told
         said += [f"{shown(path)} is left out: {why}" for path, why in sorted(left_out.items())[:_TOLD]]
         if len(left_out) > _TOLD:
             said.append(f"{len(left_out) - _TOLD} more are left out")
         since = self._clock.now() if self.state.connected_at is None else self.state.connected_at
-        self._set(DeskState(self._trigger, connected_at=since, why="; ".join(said) or None))
+        self._set(ReportDesk(self._trigger, since, None, "; ".join(said) or None))
 
-    def _set(self, state: DeskState) -> None:
+    def _set(self, state: ReportDesk) -> None:
         if state != self.state:
             self.state = state
             self._report(state)

@@ -6,6 +6,7 @@ another connection, a store that is away by the same arrival. Nothing is fetched
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import NoReturn
@@ -14,20 +15,23 @@ import msgspec
 
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import FencedError, OptionError, StoreError
-from mainspring.domain.pause import pause_s
+from mainspring.domain.errors import FencedError, StoreError
+from mainspring.domain.pause import pause_s, share_of
 from mainspring.domain.queue_address import Server, server_of
-from mainspring.domain.queue_message import QueueMessage, arrival_of, shown_as
+from mainspring.domain.queue_message import QueueMessage, shown_as
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.text import escape
 from mainspring.resources.fault_text import LONGEST, FaultText, KnowsSecrets
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
+from mainspring.triggers.cancelling import pass_on_cancel
 from mainspring.triggers.chances import Chances
-from mainspring.triggers.desk_state import DeskState, Report
 from mainspring.triggers.intake import Door
+from mainspring.triggers.lanes import Lane, lanes_of
 from mainspring.triggers.queue_access import QueueSource, open_source
+from mainspring.triggers.queue_state import QueueState, Report
 
+_LOG = logging.getLogger("mainspring.queues")
 _CONNECTS_WITHIN_S = 20.0
 _ANSWERS_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 3.0
@@ -35,10 +39,11 @@ _BUSY_MS = 1_000
 
 
 class _Outcome(StrEnum):
-    """What the broker is told of a message."""
+    """What the broker is told of a message. STOPPED = given back for no fault of its own, with all that came after it in its partition."""
 
     DONE = "done"
     RETURNED = "returned"
+    STOPPED = "stopped"
     ASIDE = "aside"
 
 
@@ -77,7 +82,9 @@ class QueueDesk:
         self._chances = Chances(queue.max_deliveries)
         self._source: QueueSource | None = None
         self._held: list[QueueMessage] = []
-        self.state = DeskState(
+        self._is_refusing = False
+        """Whether something of the present batch could not be taken in."""
+        self.state = QueueState(
             trigger=trigger, queue=queue.shown, connected=False, since_at=clock.now(), why="it has not connected yet"
         )
 
@@ -93,7 +100,7 @@ class QueueDesk:
             except FencedError:
                 raise
             except Exception as error:  # noqa: BLE001 - a broker may raise anything, and this desk has to outlive it
-                _pass_on_cancel()
+                pass_on_cancel()
                 self._is_away(error)
             finally:
                 await self._let_go()
@@ -116,8 +123,9 @@ class QueueDesk:
 
     async def _take_in_all(self, source: QueueSource) -> None:
         """Take in what is held, and tell the broker."""
+        self._is_refusing = False
         keeping = asyncio.create_task(self._keep(source))
-        lanes = [asyncio.create_task(self._take_in_lane(lane)) for lane in self._lanes()]
+        lanes = [asyncio.create_task(self._take_in_lane(lane)) for lane in lanes_of(self._queue, self._held)]
         try:
             settled = [pair for lane in await asyncio.gather(*lanes) for pair in lane]
         finally:
@@ -128,42 +136,33 @@ class QueueDesk:
             done = [message for message, _, outcome in settled if outcome is _Outcome.DONE]
             if done:
                 await source.acknowledge(done)
+            stopped_for_s = self._pause(2)  # the same for all, or they would change places
             for message, why, outcome in settled:
-                if outcome is _Outcome.RETURNED:
+                if outcome is _Outcome.STOPPED:
+                    await source.give_back(message, stopped_for_s)
+                elif outcome is _Outcome.RETURNED:
                     await source.give_back(message, self._pause(2 + self._chances.used(message)))
                 elif outcome is _Outcome.ASIDE:
                     await source.set_aside(message, why)
         self._held = []
         self.state = msgspec.structs.replace(self.state, taken_in=self.state.taken_in + len(done))
+        if self.state.last_refusal and not self._is_refusing:
+            self._tell(last_refusal="")
 
-    def _lanes(self) -> list[list[tuple[QueueMessage, Arrival | str]]]:
-        """Return what is held as lists that are taken in at once, each in order: one for each partition."""
-        lanes: dict[str, list[tuple[QueueMessage, Arrival | str]]] = {}
-        for number, message in enumerate(self._held):
-            arrival = self._arrival(message)
-            partition = arrival.partition if isinstance(arrival, Arrival) else None
-            lanes.setdefault(f"#{number}" if partition is None else f"={partition}", []).append((message, arrival))
-        return list(lanes.values())
-
-    def _arrival(self, message: QueueMessage) -> Arrival | str:
-        """Return what is taken in for a message, or why there is nothing."""
-        try:
-            return arrival_of(self._queue, message)
-        except OptionError as bad:
-            return bad.message
-
-    async def _take_in_lane(
-        self, lane: list[tuple[QueueMessage, Arrival | str]]
-    ) -> list[tuple[QueueMessage, str, _Outcome]]:
-        return [(message, *await self._take_in(message, arrival)) for message, arrival in lane]
+    async def _take_in_lane(self, lane: Lane) -> list[tuple[QueueMessage, str, _Outcome]]:
+        """Take messages in, one after the other. Returns of each why it could not be, and what the broker is told."""
+        settled: list[tuple[QueueMessage, str, _Outcome]] = []
+        for message, arrival in lane:
+            why, outcome = await self._take_in(message, arrival)
+            if outcome is _Outcome.STOPPED:
+                return settled + [(left, why, outcome) for left, _ in lane[len(settled) :]]
+            settled.append((message, why, outcome))
+        return settled
 
     async def _take_in(self, message: QueueMessage, arrival: Arrival | str) -> tuple[str, _Outcome]:
         """Take one message in; wait as long as the store is away or busy. Returns why it could not be, and what the broker is told."""
         if isinstance(arrival, str):
-            why, outcome = self._refused(message, arrival)
-            if outcome is _Outcome.ASIDE:
-                await self._show(message, "misfit", arrival)
-            return why, outcome
+            return await self._refused_as(message, "misfit", arrival)
         tries = 0
         while True:
             try:
@@ -171,13 +170,13 @@ class QueueDesk:
             except FencedError:
                 raise
             except NotWrittenError as error:
-                return self._refused(message, self._text.of(error))
+                return await self._refused_as(message, "not_written", self._text.of(error))
             except StoreError as error:
                 self._waits(f"the store: {self._text.of(error)}")
                 await self._sleep(self._pause(tries))
             except Exception as error:  # noqa: BLE001 - a fault of ours: nothing is lost, and the others go on
-                self._tell(last_refusal=self._text.of(error))
-                return "", _Outcome.RETURNED
+                self._refuses(self._text.of(error))
+                return "", _Outcome.STOPPED
             else:
                 if not isinstance(answer, Refused):
                     self._chances.forget(message)
@@ -188,7 +187,7 @@ class QueueDesk:
                     return self._answered(message, answer)
                 self._waits(answer.text or "the store takes in no more for now")
                 wait_s = (answer.retry_after_ms or _BUSY_MS) / 1000
-                await self._sleep(wait_s + self._share() * wait_s / 2)
+                await self._sleep(wait_s + share_of(self._clock) * wait_s / 2)
             tries += 1
 
     async def _show(self, message: QueueMessage, code: str, why: str) -> None:
@@ -199,6 +198,12 @@ class QueueDesk:
                 break
             except FencedError:
                 raise
+            except NotWrittenError as error:  # waiting does not help
+                said = self._told(message, why)
+                _LOG.error(
+                    "trigger %s lets go of message %s; it is not shown: %s", self._trigger, said, self._text.of(error)
+                )
+                return
             except StoreError as error:
                 self._waits(f"the store: {self._text.of(error)}")
             await self._sleep(self._pause(tries))
@@ -208,19 +213,30 @@ class QueueDesk:
         why = f"{answer.code}: {answer.text}" if answer.text else answer.code
         match answer.code:
             case "other_body":
-                self._tell(refused=self.state.refused + 1, last_refusal=self._told(message, why))
+                self._refuses(self._told(message, why), leaves=True)
                 return why, _Outcome.DONE
             case "no_trigger":
-                self._tell(last_refusal=self._told(message, why))
-                return why, _Outcome.RETURNED
+                self._refuses(self._told(message, why))
+                return why, _Outcome.STOPPED
             case _:
                 return self._refused(message, why)
+
+    async def _refused_as(self, message: QueueMessage, code: str, why: str) -> tuple[str, _Outcome]:
+        """Refuse a message that the store does not know, and show it before it leaves."""
+        _, outcome = self._refused(message, why)
+        if outcome is _Outcome.ASIDE:
+            await self._show(message, code, why)
+        return why, outcome
 
     def _refused(self, message: QueueMessage, why: str) -> tuple[str, _Outcome]:
         """Count a message that cannot be taken in as it is; it leaves the queue with its last chance."""
         is_last = self._chances.use(message)
-        self._tell(refused=self.state.refused + is_last, last_refusal=self._told(message, why))
+        self._refuses(self._told(message, why), leaves=is_last)
         return why, _Outcome.ASIDE if is_last else _Outcome.RETURNED
+
+    def _refuses(self, said: str, *, leaves: bool = False) -> None:
+        self._is_refusing = True
+        self._tell(refused=self.state.refused + leaves, last_refusal=said)
 
     async def _keep(self, source: QueueSource) -> None:
         """Keep the broker from giving what is held to somebody else. A broker that is away is found by what is told it next."""
@@ -230,7 +246,7 @@ class QueueDesk:
                 async with asyncio.timeout(_ANSWERS_WITHIN_S):
                     await source.keep(self._held)
             except Exception:  # noqa: BLE001 - see above
-                _pass_on_cancel()
+                pass_on_cancel()
                 return
 
     async def _let_go(self) -> None:
@@ -247,7 +263,7 @@ class QueueDesk:
                 finally:
                     await source.close()
         except Exception:  # noqa: BLE001 - what is not given back comes again by itself
-            _pass_on_cancel()
+            pass_on_cancel()
 
     def _is_away(self, error: Exception) -> None:
         why = self._text.of(error)
@@ -272,14 +288,4 @@ class QueueDesk:
         return self._trigger.rpartition("/")[0] or self._trigger
 
     def _pause(self, failures: int) -> float:
-        return pause_s(failures, self._share())
-
-    def _share(self) -> float:
-        return self._clock.random_bits(32) / 2**32
-
-
-def _pass_on_cancel() -> None:
-    """Raise CancelledError where this task is being cancelled: a library may have turned it into an error of its own."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+        return pause_s(failures, share_of(self._clock))

@@ -8,7 +8,6 @@ passed over, what was told to wait is left alone until then, and a store in trou
 import asyncio
 import json
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from mainspring.domain.listening import OnRuns
 from mainspring.domain.pace import Pace
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
+from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import LetGo, TakenIn
@@ -34,8 +34,6 @@ AT_ONCE = 500
 _GROUPS_AT_ONCE = 100
 _LONGEST_SLEEP_MS = 5_000
 _AFTER_TROUBLE_MS = 1_000
-
-OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 
 
 class Look(NamedTuple):

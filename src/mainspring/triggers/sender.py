@@ -6,25 +6,26 @@ that broke, a Sender that died. A broker that is away makes its own queues wait,
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, OptionError, UnknownNameError, ValueRefusedError
 from mainspring.domain.ids import new_id
-from mainspring.domain.pause import pause_s
+from mainspring.domain.pause import pause_s, share_of
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.text import escape
 from mainspring.resources.fault_text import LONGEST, FaultText
 from mainspring.store import failpoints
+from mainspring.store.applied import applied
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.outbox import Leased, LeasedQueue, Refusal, SettleQueue, TakeQueues, Unsent
 from mainspring.store.reads.outbox import can_send
 from mainspring.triggers.broker_links import BrokerLinks
+from mainspring.triggers.cancelling import pass_on_cancel
 from mainspring.triggers.queue_access import QueueSource
 
 _LOG = logging.getLogger("mainspring.sender")
@@ -101,12 +102,10 @@ class Sender:
             except Exception as error:  # noqa: BLE001  the store is away: what it holds waits
                 _LOG.warning("the outbox cannot be looked at: %s", self._faults.of(error))
                 await asyncio.sleep(_LOOK_EVERY_S)
-            try:
+            await self._links.tidy()
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY_S):
                     await self._changed.wait()
-            except TimeoutError:
-                await self._links.tidy()
-            else:
                 await asyncio.sleep(_SOON_S)
 
     async def _look(self) -> None:
@@ -115,7 +114,7 @@ class Sender:
                 return
             since = time.monotonic()
             lease = new_id("l", self._clock.now(), self._clock.random_bits(80))
-            taken = await self._apply(TakeQueues(lease, round(_LEASE_S * 1000), room, _MESSAGES))
+            taken = await applied(self._store, TakeQueues(lease, round(_LEASE_S * 1000), room, _MESSAGES))
             if not isinstance(taken, Leased) or not taken.queues:
                 return
             failpoints.hit("sender.taken")
@@ -138,23 +137,25 @@ class Sender:
         source: QueueSource | None = None
         away: str | None = None
         try:
-            source = await self._links.take(queue.name)
-            await self._send_all(source, batch)
-        except (OptionError, UnknownNameError) as error:
-            batch.refuse_all(self._faults.of(error))
+            try:
+                source = await self._links.take(queue.name)
+            except (OptionError, UnknownNameError) as error:
+                batch.refuse_all(self._faults.of(error))
+            else:
+                await self._send_all(source, batch)
         except Exception as error:  # noqa: BLE001  a broker's library may raise anything
-            _pass_on_cancel()
+            pass_on_cancel()
             away = self._faults.of(error) or type(error).__name__
         self._tell(queue.name, away)
-        retry_s = (
-            0.0 if away is None else pause_s(0 if batch.sent else queue.failures, self._clock.random_bits(32) / 2**32)
-        )
+        retry_s = 0.0 if away is None else pause_s(0 if batch.sent else queue.failures, share_of(self._clock))
         if source is not None:
-            await (self._links.give_back(queue.name, source) if away is None else self._links.drop(source))
+            if away is None:
+                self._links.give_back(queue.name, source)
+            else:
+                await self._links.drop(source)
         failpoints.hit("sender.sent")
-        await self._apply(
-            SettleQueue(lease, queue.name, tuple(batch.sent), tuple(batch.refused), away, round(retry_s * 1000))
-        )
+        settle = SettleQueue(lease, queue.name, tuple(batch.sent), tuple(batch.refused), away, round(retry_s * 1000))
+        await applied(self._store, settle)
         failpoints.hit("sender.settled")
 
     async def _send_all(self, source: QueueSource, batch: "_Batch") -> None:
@@ -188,12 +189,6 @@ class Sender:
             self._told[queue] = away
             _LOG.warning("messages to %s wait: %s", queue, away)
 
-    async def _apply(self, command: Any) -> Any:
-        """Commit a command without holding up the loop."""
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._store.submit(command, _settling(future))
-        return await future
-
 
 class _Batch:
     """What became of the messages of a leased queue; `until` = when to stop, on the monotonic clock."""
@@ -207,21 +202,3 @@ class _Batch:
     def refuse_all(self, why: str) -> None:
         """The queue's address leads nowhere, for none of its messages."""
         self.refused = [Refusal(message.seq, escape(why, LONGEST)) for message in self.queue.messages]
-
-
-def _settling(future: "asyncio.Future[Any]") -> Callable[[Any], None]:
-    def done(result: Any) -> None:
-        if not future.done():
-            if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-    return done
-
-
-def _pass_on_cancel() -> None:
-    """Raise CancelledError where this task is being cancelled: a library may have turned it into an error of its own."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

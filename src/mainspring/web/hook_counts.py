@@ -45,5 +45,8 @@ class HookCounts:
         return bucket.take(now) and self._all.take(now)
 
     def forget_others(self, triggers: set[str]) -> None:
-        """Forget triggers that the store does not have any more."""
+        """Forget triggers that the store does not have any more, also what was answered there."""
+        for trigger, answer in list(self.answers):
+            if trigger != OTHER and trigger not in triggers:
+                del self.answers[trigger, answer]
         self._buckets = {name: bucket for name, bucket in self._buckets.items() if name in triggers}

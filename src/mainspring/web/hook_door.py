@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError
-from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import TakenIn
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web.hook_counts import HookCounts
@@ -30,6 +28,8 @@ class HookDoor:
     def __init__(self, process: PostProcess) -> None:
         self._process = process
         self._sealing = process.project.sealing
+        self.largest_value = self._sealing.limit
+        """Bytes of JSON that the store keeps as one value."""
         self.table = HookTable()
         self.counts = HookCounts()
         self._intake: Intake | None = None
@@ -37,6 +37,7 @@ class HookDoor:
         self._changed = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
         self._told = ""
+        self._unreadable: dict[str, str] = {}
         self.trouble: str | None = None
         """Why no webhooks are taken in, for people."""
 
@@ -62,8 +63,7 @@ class HookDoor:
 
     async def _look(self, known: KnownTriggers) -> None:
         try:
-            await asyncio.to_thread(known.look)
-            self.table.take(known)
+            self.table.take(known, await asyncio.to_thread(self._read, known))
         except MainspringError:
             return  # the last good one is gone on from; that the store is away is told elsewhere
         except Exception as error:
@@ -71,7 +71,24 @@ class HookDoor:
                 self._told = str(error)
                 self._process.log.exception("the webhooks in the store cannot be read; those that are known go on")
             return
+        self._told = ""
+        self._tell_unreadable(known.unreadable)
         self.counts.forget_others({hook.trigger for hook in self.table})
+
+    def _read(self, known: KnownTriggers) -> set[str]:
+        """Read the triggers; return the paths of those that cannot be read. Blocking."""
+        known.look()
+        if not known.unreadable:
+            return set()
+        rows = self._process.store.reader.read("list_triggers")
+        return {path for name, _, _, _, path, *_ in rows if path is not None and name in known.unreadable}
+
+    def _tell_unreadable(self, found: dict[str, str]) -> None:
+        """Tell each once: most often a newer worker announced it."""
+        for name, why in found.items():
+            if self._unreadable.get(name) != why:
+                self._process.log.error("the trigger %r in the store cannot be read by this version: %s", name, why)
+        self._unreadable = dict(found)
 
     @property
     def ends(self) -> HookEnds:
@@ -83,26 +100,23 @@ class HookDoor:
         """Return the instant by which timestamps are judged, in ms UTC."""
         return self._process.project.clock.now()
 
-    async def take_in(self, trigger: str, arrival: Arrival, verified: str) -> TakenIn | Refused:
-        """Store what arrived; see TakesIn."""
-        if self._intake is None:
-            return Refused("closed", "the store has not answered yet", retry_after_ms=5_000)
-        return await self._intake.take_in(trigger, arrival, verified=verified)
+    @property
+    def intake(self) -> Intake:
+        """The way into the store; there as soon as there is a table."""
+        assert self._intake is not None
+        return self._intake
 
     def keep_refused(self, trigger: str, why: str, note: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Write down what was refused, for people to see; a few a second, and never in the way of what is genuine."""
-        intake = self._intake
-        if intake is None or len(self._keeping) >= _MOST_KEPT_AT_ONCE:
-            return
-        if not self.counts.may_keep(trigger, time.monotonic()):
+        if len(self._keeping) >= _MOST_KEPT_AT_ONCE or not self.counts.may_keep(trigger, time.monotonic()):
             return
         arrival = Arrival(key="-", body=body, headers=dict(headers))
-        task = self._process.loop.create_task(self._write_down(intake, trigger, why, note, arrival))
+        task = self._process.loop.create_task(self._write_down(trigger, why, note, arrival))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
 
-    async def _write_down(self, intake: Intake, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+    async def _write_down(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
         try:
-            await intake.refuse(trigger, why, note, arrival)
+            await self.intake.refuse(trigger, why, note, arrival)
         except MainspringError as error:
             self._process.log.warning("what was refused for %s could not be written down: %s", trigger, error.message)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from mainspring.store.reads.runs import run_view
 from mainspring.store.reads.triggers import standing
 
 _EVERY_S = 0.25
+_LOG = logging.getLogger("mainspring.web.hooks")
 MOST_WAITING = 128
 """Whoever comes beyond that is not made to wait."""
 
@@ -34,7 +36,7 @@ class HookEnds:
     def __init__(self, reader: Reader, sealing: Sealing) -> None:
         self._reader = reader
         self._sealing = sealing
-        self._waiting: dict[str, list[asyncio.Future[RunEnd]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[RunEnd | None]]] = {}
         self._soon = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
@@ -45,12 +47,12 @@ class HookEnds:
     async def wait(self, delivery: str, run: str | None, within: timedelta) -> RunEnd | None:
         """Return how the run of a delivery ended (`run` None = its filter or its pace still decides whether there is one).
 
-        None if it has not within that time, or if too many wait already.
+        None if it has not within that time, if its result cannot be read, or if too many wait already.
         """
         waited = run or delivery
         if sum(map(len, self._waiting.values())) >= MOST_WAITING:
             return None
-        future: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[RunEnd | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(waited, []).append(future)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
@@ -71,18 +73,27 @@ class HookEnds:
         while self._waiting:
             self._soon.clear()
             for waited in list(self._waiting):
-                with contextlib.suppress(
-                    MainspringError
-                ):  # away, or already pruned: it is looked for again until the wait is over
-                    self._tell(waited, await asyncio.to_thread(self._look_at, waited))
+                await self._look_once(waited)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY_S):
                     await self._soon.wait()
 
+    async def _look_once(self, waited: str) -> None:
+        try:
+            end = await asyncio.to_thread(self._look_at, waited)
+        except MainspringError:
+            return  # away, or already pruned: it is looked for again until the wait is over
+        except Exception:  # noqa: BLE001 - a result that cannot be read: its sender hears the ids, and the others wait on
+            _LOG.exception("the end of %s cannot be told to its sender", waited)
+            self._tell(waited, None)
+            return
+        if end is not None:
+            self._tell(waited, end)
+
     def _tell(self, waited: str, end: RunEnd | None) -> None:
-        for future in self._waiting.get(waited, []) if end is not None else []:
+        for future in self._waiting.get(waited, []):
             if not future.done():
-                future.set_result(end)  # type: ignore[arg-type]
+                future.set_result(end)
 
     def _look_at(self, waited: str) -> RunEnd | None:
         """Return how a run ended, or that of a delivery; None while there is more to wait for."""

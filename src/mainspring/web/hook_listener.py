@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from mainspring.app.post_process import PostProcess
+from mainspring.domain.errors import ConfigError
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_protocol import KEEP_ALIVE_S, LONGEST_HEAD, HookProtocol
 from mainspring.web.hooks import Hooks
@@ -28,14 +29,20 @@ class HookListener:
 
     async def serve(self) -> None:
         """Serve until `end`."""
+        told = ""
         while not self._ended.is_set():
-            listener = listen(self._settings.bind, "hooks.bind", _LOG)
-            if listener is not None:
+            try:
+                listener = await asyncio.to_thread(listen, self._settings.bind, "hooks.bind")
+            except ConfigError as error:
+                if error.message != told:
+                    told = error.message
+                    _LOG.error("%s", error)
+                self._door.trouble = f"webhooks are not taken in: {self._settings.bind} cannot be listened on"
+            else:
                 self._door.trouble = None
                 _LOG.info("webhooks are taken in on http://%s", self._settings.bind)
                 await self._server.serve(sockets=[listener])
                 return
-            self._door.trouble = f"webhooks are not taken in: {self._settings.bind} cannot be listened on"
             try:
                 async with asyncio.timeout(_AGAIN_S):
                     await self._ended.wait()

@@ -13,7 +13,8 @@ HEAD_WITHIN_S = 10.0
 KEEP_ALIVE_S = 75
 """Longer than the 60 seconds of most proxies: else they would use a connection that we are just closing."""
 MOST_CONNECTIONS = 512
-LONGEST_HEAD = 32 * 1024
+LONGEST_HEAD = 64 * 1024
+"""Bytes before a request is no HTTP any more: above what its headers may have, so that these are refused in words (431)."""
 
 
 class HookProtocol(H11Protocol):

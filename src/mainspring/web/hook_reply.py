@@ -103,6 +103,6 @@ def document(status: int, code: str, content: Any) -> Reply:
     return Reply(status=status, code=code, body=msgspec.json.encode(content))
 
 
-def text(status: int, code: str, words: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+def text(status: int, code: str, words: str) -> Reply:
     """Return an answer in plain words."""
-    return Reply(status=status, code=code, body=words.encode(), kind=_TEXT, headers=headers)
+    return Reply(status=status, code=code, body=words.encode(), kind=_TEXT)

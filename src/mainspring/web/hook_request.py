@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from mainspring.web.admission import Held
 from mainspring.web.hook_reply import Reply, full, problem
@@ -14,6 +14,13 @@ BODY_WITHIN_S = 20.0
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32 * 1024
+
+
+class Limit(NamedTuple):
+    """The largest body (bytes), and by which setting."""
+
+    size: int
+    setting: str
 
 
 class DisconnectedError(Exception):
@@ -35,7 +42,7 @@ def headers_of(scope: MutableMapping[str, Any]) -> dict[str, str] | Reply:
     return found
 
 
-async def read_body(receive: Receive, headers: dict[str, str], limit: int, held: Held) -> bytes | Reply:
+async def read_body(receive: Receive, headers: dict[str, str], limit: Limit, held: Held) -> bytes | Reply:
     """Return the whole body; what is announced as too large is not read at all.
 
     Raises:
@@ -44,7 +51,7 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int, held:
     announced = headers.get("content-length", "")
     if announced and not _LENGTH.fullmatch(announced):
         return problem(400, "framing", "Content-Length is not a number", close=True)
-    if announced and int(announced) > limit:
+    if announced and int(announced) > limit.size:
         return _too_large(limit)
     body = bytearray()
     try:
@@ -54,7 +61,7 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int, held:
                 if message["type"] == "http.disconnect":
                     raise DisconnectedError
                 chunk: bytes = message.get("body", b"")
-                if len(body) + len(chunk) > limit:
+                if len(body) + len(chunk) > limit.size:
                     return _too_large(limit)
                 if not held.grow(len(chunk)):
                     return full()
@@ -65,5 +72,5 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int, held:
         return problem(408, "slow", f"the body was not there after {BODY_WITHIN_S:g} seconds", close=True)
 
 
-def _too_large(limit: int) -> Reply:
-    return problem(413, "too_large", f"a body may have {limit:,} bytes here", close=True)
+def _too_large(limit: Limit) -> Reply:
+    return problem(413, "too_large", f"a body may have {limit.size:,} bytes here ({limit.setting})", close=True)

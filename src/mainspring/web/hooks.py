@@ -10,9 +10,11 @@ import logging
 import msgspec
 
 from mainspring.config.settings import HooksSettings
-from mainspring.domain.errors import MainspringError, OptionError
-from mainspring.domain.hook_arrival import Incoming, Said, kept_headers, read_request
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.hook_arrival import Said, read_request
 from mainspring.domain.hook_body import Unfit
+from mainspring.domain.kept_header import kept_headers
+from mainspring.domain.sealing import SealedError
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.domain.verification import BAD_SIGNATURE, verify_request
 from mainspring.domain.verifier import Bearer, GitLab, kind_of
@@ -20,19 +22,20 @@ from mainspring.domain.webhook import Respond
 from mainspring.resources.secret import Secrets
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import TakenIn
+from mainspring.triggers.prepared import Prepared
 from mainspring.web.admission import AT_LEAST_BYTES, Admission, Held
 from mainspring.web.hook_counts import OTHER
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_ends import RunEnd
 from mainspring.web.hook_reply import Message, Reply, Send, away, document, full, problem, refused, said, text, unfit
-from mainspring.web.hook_request import DisconnectedError, Receive, headers_of, read_body
+from mainspring.web.hook_request import DisconnectedError, Limit, Receive, headers_of, read_body
 from mainspring.web.hook_table import Hook
 from mainspring.web.secret_values import SecretValues
 
 STORED_WITHIN_S = 10.0
 """A sender is not kept waiting for longer than that for a store that does not answer."""
-_LARGE = 128 * 1024
-"""Bodies from this size on are checked in a thread, so that the others do not wait for them."""
+_LARGE = 64 * 1024
+"""Larger bodies are read, judged and made ready for the store in a thread, so that the others do not wait for them."""
 _LOG = logging.getLogger("mainspring.web.hooks")
 _BODIES_AT_LEAST = 4
 _NO_FAULT = (RunState.SUCCEEDED, DeliveryState.FILTERED, DeliveryState.DROPPED)
@@ -45,9 +48,10 @@ class Hooks:
 
     def __init__(self, door: HookDoor, settings: HooksSettings, secrets: Secrets) -> None:
         self._door = door
-        self._max_body = settings.max_body
+        # What a run is given is a value of the store: more than that would only fail later.
+        self._limit = min(Limit(settings.max_body, "hooks.max_body"), Limit(door.largest_value, "store.payload_max"))
         self._values = SecretValues(secrets)
-        self.admission = Admission(settings.at_once, max(AT_LEAST_BYTES, _BODIES_AT_LEAST * settings.max_body))
+        self.admission = Admission(settings.at_once, max(AT_LEAST_BYTES, _BODIES_AT_LEAST * self._limit.size))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -83,28 +87,32 @@ class Hooks:
                 return found
             if not self.admission.enter():
                 return full()
-            storing = asyncio.ensure_future(self._store(hook, found, held.hand_over()))
+            storing = asyncio.ensure_future(self._store(found, held.hand_over()))
         return await self._stored(hook, headers, found, storing)
 
-    async def _read(self, hook: Hook, headers: dict[str, str], receive: Receive, held: Held) -> Reply | Incoming:
-        """Return what a genuine sender sent, or what to answer at once."""
+    async def _read(self, hook: Hook, headers: dict[str, str], receive: Receive, held: Held) -> Reply | Prepared:
+        """Return what a genuine sender sent, ready for the store, or what to answer at once."""
         secrets = self._values.of(hook.webhook.verify)
         if secrets is None:
             return _NOT_SET_UP
         early = self._check_sender(hook, headers, b"", secrets)
         if early is not None and (early.code != BAD_SIGNATURE or isinstance(hook.webhook.verify, _BY_TOKEN)):
             return self._refuse(hook, headers, b"", early)
-        body = await read_body(receive, headers, min(self._max_body, hook.webhook.max_body or self._max_body), held)
+        body = await read_body(receive, headers, self._limit_of(hook), held)
         if isinstance(body, Reply):
             return body
-        if len(body) < _LARGE:
+        if len(body) <= _LARGE:
             found = self._check(hook, headers, body, secrets)
         else:
             found = await asyncio.to_thread(self._check, hook, headers, body, secrets)
         return self._refuse(hook, headers, body, found) if isinstance(found, Reply) else found
 
-    def _check(self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]) -> Reply | Incoming:
-        """Judge sender, body and value; any thread may."""
+    def _limit_of(self, hook: Hook) -> Limit:
+        own = hook.webhook.max_body
+        return self._limit if own is None else min(self._limit, Limit(own, "max_body of this webhook"))
+
+    def _check(self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]) -> Reply | Prepared:
+        """Judge sender, body and value, and make it ready for the store; any thread may."""
         wrong = self._check_sender(hook, headers, body, secrets)
         if wrong is not None:
             return wrong
@@ -113,18 +121,19 @@ class Hooks:
             return unfit(found)
         if isinstance(found, Said):
             return said(found)
-        misfit = hook.misfit(found.data)
-        if misfit is not None:
-            return unfit(Unfit(422, "misfit", str(misfit), misfit.path))
-        return found
+        try:
+            ready = self._door.intake.prepare(hook.known, found.arrival, found.data, kind_of(hook.webhook.verify))
+        except SealedError as error:
+            return _not_stored(hook, error)
+        if isinstance(ready, Refused):
+            return refused(ready)
+        if ready.at is not None:
+            return unfit(Unfit(422, "misfit", ready.command.refused or "", ready.at))
+        return ready
 
     def _check_sender(self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]) -> Reply | None:
         verifier = hook.webhook.verify
-        try:
-            rejected = verify_request(verifier, body, headers, secrets, self._door.now())
-        except OptionError as error:
-            self._values.tell(hook.trigger, f"{error}\nof {hook.webhook.source}")
-            return _NOT_SET_UP
+        rejected = verify_request(verifier, body, headers, secrets, self._door.now())
         return None if rejected is None else problem(401, rejected.code, rejected.text, close=not body)
 
     def _refuse(self, hook: Hook, headers: dict[str, str], body: bytes, reply: Reply) -> Reply:
@@ -134,31 +143,29 @@ class Hooks:
             self._door.keep_refused(hook.trigger, reply.code, reply.detail, body, kept)
         return reply
 
-    async def _store(self, hook: Hook, incoming: Incoming, held: Held) -> TakenIn | Refused:
+    async def _store(self, ready: Prepared, held: Held) -> TakenIn | Refused:
         """Take it in; its place is free again when the store has answered, however long its sender waits."""
         try:
-            return await self._door.take_in(hook.trigger, incoming.arrival, kind_of(hook.webhook.verify))
+            return await self._door.intake.store(ready)
         finally:
             self.admission.leave()
             held.free()
 
     async def _stored(
-        self, hook: Hook, headers: dict[str, str], incoming: Incoming, storing: asyncio.Future[TakenIn | Refused]
+        self, hook: Hook, headers: dict[str, str], ready: Prepared, storing: asyncio.Future[TakenIn | Refused]
     ) -> Reply:
         try:
             async with asyncio.timeout(STORED_WITHIN_S):
                 answer = await asyncio.shield(storing)
         except TimeoutError:
-            storing.add_done_callback(
-                lambda done: done.exception()
-            )  # it may yet be stored: the sender's next try finds it
+            # It may yet be stored: the sender's next try finds it.
+            storing.add_done_callback(lambda done: done.cancelled() or done.exception())
             return away("the store does not answer in time: send the same again, it counts once")
         except MainspringError as error:
-            _LOG.warning("a delivery for %s was not stored: %s", hook.trigger, error.message)
-            return away("the store is away: send the same again, it counts once")
+            return _not_stored(hook, error)
         if isinstance(answer, Refused):
             reply = refused(answer)
-            return self._refuse(hook, headers, incoming.arrival.body, reply) if reply.status == 409 else reply
+            return self._refuse(hook, headers, ready.arrival.body, reply) if reply.status == 409 else reply
         return await self._accepted(hook, answer)
 
     async def _accepted(self, hook: Hook, taken: TakenIn) -> Reply:
@@ -171,6 +178,11 @@ class Hooks:
             if end is not None:
                 return _ended(code, {**ids, "run": taken.run or end.run}, end)
         return document(202, code, ids)
+
+
+def _not_stored(hook: Hook, error: MainspringError) -> Reply:
+    _LOG.warning("a delivery for %s was not stored: %s", hook.trigger, error.message)
+    return away("the store is away: send the same again, it counts once")
 
 
 def _ended(code: str, ids: dict[str, str | None], end: RunEnd) -> Reply:
@@ -187,6 +199,8 @@ def _elsewhere(door: HookDoor, path: str, method: str) -> Reply:
         return text(200, "health", "ok\n") if method in ("GET", "HEAD") else _not_allowed("GET, HEAD")
     if not door.table.is_read:
         return away("the store has not answered yet")
+    if door.table.is_unreadable(path):
+        return problem(503, "unreadable", "this webhook cannot be read here yet", retry_after=60, close=True)
     return problem(404, "no_path", "nothing is at this path", close=True)
 
 

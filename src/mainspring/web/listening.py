@@ -1,13 +1,14 @@
 """A listening socket, and a server on it that leaves signals and logs to its process."""
 
 import errno
-import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+
+from mainspring.domain.errors import ConfigError
 
 END_WITHIN_S = 3
 """An open connection must not keep the process from ending."""
@@ -43,8 +44,12 @@ def server(app: Any, protocol: type[Any], **options: Any) -> Server:
     )
 
 
-def listen(bind: str, setting: str, log: logging.Logger) -> socket.socket | None:
-    """Return a socket that listens on `host:port`; None where it cannot be had, which is told with the setting that chooses another."""
+def listen(bind: str, setting: str) -> socket.socket:
+    """Return a socket that listens on `host:port`. Blocking: the host may be a name.
+
+    Raises:
+        ConfigError: it cannot be had; says which setting chooses another one.
+    """
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
     try:
@@ -55,5 +60,4 @@ def listen(bind: str, setting: str, log: logging.Logger) -> socket.socket | None
         return listener
     except OSError as error:
         why = _TAKEN if error.errno == errno.EADDRINUSE else error.strerror
-    log.error("cannot listen on %s: %s. Choose another address: %s", bind, why, setting)
-    return None
+    raise ConfigError(f"cannot listen on {bind}: {why}", hint=f"Choose another address: {setting}")

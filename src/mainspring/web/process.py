@@ -11,6 +11,7 @@ import sys
 
 from mainspring.app.post import UNAVAILABLE
 from mainspring.app.post_process import PostProcess, run_post
+from mainspring.domain.errors import ConfigError
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.listening import listen, server
@@ -26,8 +27,10 @@ async def serve(process: PostProcess) -> int:
     """Answer until the process is told to end."""
     web = process.project.settings.web
     token = find_token(web.metrics_token_file, os.environ)
-    listener = listen(web.bind, "web.bind", process.log)
-    if listener is None:
+    try:
+        listener = listen(web.bind, "web.bind")
+    except ConfigError as error:
+        process.log.error("%s", error)  # noqa: TRY400 - what was done here tells nothing more
         return UNAVAILABLE
     alone = is_loopback(web.bind.rpartition(":")[0].strip("[]"))
     if token is None and not alone:
@@ -49,7 +52,7 @@ async def serve(process: PostProcess) -> int:
     hooks.end()
     await asyncio.gather(*serving)
     for one in looking:
-        if one.done():
+        if one.done() and not one.cancelled():
             one.result()
         one.cancel()
     await process.close()

@@ -1,9 +1,10 @@
-"""The secrets of verifiers; one that is not set is told in the log, and not with every request."""
+"""The secrets of verifiers; one that is not set or cannot be used is told in the log, and not with every request."""
 
 import logging
 import time
 
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.verification import secret_fault
 from mainspring.domain.verifier import Unsigned, Verifier
 from mainspring.resources.secret import Secrets
 
@@ -19,20 +20,30 @@ class SecretValues:
         self._told: dict[str, float] = {}
 
     def of(self, verifier: Verifier) -> tuple[str, ...] | None:
-        """Return the values of all secrets that are set; None where none is, although one is needed."""
+        """Return the values of all secrets that are set and can be used; None where none is, although one is needed.
+
+        One bad line of several costs no sender anything who signs with another.
+        """
         if isinstance(verifier, Unsigned):
             return ()
         found: list[str] = []
         for name in verifier.secrets:
             try:
-                found += self._secrets.lines(name)
+                lines = self._secrets.lines(name)
             except ConfigError as error:
-                self.tell(name, str(error))
+                self._tell(name, str(error))
+                continue
+            for place, line in enumerate(lines, 1):
+                fault = secret_fault(verifier, line)
+                if fault is None:
+                    found.append(line)
+                else:
+                    self._tell(name, f"value {place} of {len(lines)} of the secret {name!r} is left out: {fault}")
         return tuple(found) or None
 
-    def tell(self, name: str, why: str) -> None:
+    def _tell(self, name: str, why: str) -> None:
         """Tell what is wrong with a secret, at most once a minute."""
         now = time.monotonic()
         if now - self._told.get(name, -_AGAIN_S) >= _AGAIN_S:
             self._told[name] = now
-            _LOG.error("a webhook cannot check its senders: %s", why)
+            _LOG.error("a webhook cannot check senders by it: %s", why)

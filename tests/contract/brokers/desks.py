@@ -11,9 +11,9 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.queue_address import server_of
 from mainspring.domain.queue_source import Queue
 from mainspring.store.commands.results import DONE, Refused
-from mainspring.triggers.desk_state import DeskState
 from mainspring.triggers.queue_access import QueueSource, open_source
 from mainspring.triggers.queue_desk import QueueDesk
+from mainspring.triggers.queue_state import QueueState
 from tests.brokers.server import BrokerServer, Sent
 
 WITHIN_S = 40
@@ -58,11 +58,11 @@ class Desk:
 
     def __init__(self, queue: Queue, intake: Intake, secrets: dict[str, str]) -> None:
         self.intake = intake
-        self.states: list[DeskState] = []
+        self.states: list[QueueState] = []
         self.desk = QueueDesk(TRIGGER, queue, intake, _Secrets(secrets), report=self._report, clock=SystemClock())
         self.task = asyncio.create_task(self.desk.run())
 
-    def _report(self, state: DeskState) -> None:
+    def _report(self, state: QueueState) -> None:
         self.states.append(state)
         self.intake.changed.set()
 

@@ -9,6 +9,8 @@ from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.outbox import DiscardMessage, Refusal, SendAgain, SettleQueue
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused
 from mainspring.store.commands.sessions import Bury
+from mainspring.store.reads.outbox import RefusedMessages
+from mainspring.store.views import Capped
 from tests.contract.store.process import audited, complete, event, outcome, post, suspend, take, wait_for
 
 
@@ -156,6 +158,18 @@ def test_settled_queue_goes_on(store):
     store.twice(settle(first, sent=(one, three), refused=(Refusal(two, "too large"),)))
     assert queues(store.do(take())) == {"orders/eu": ["m3"]}
     assert [(m.id, m.fault) for m in store.read("list_refused_messages")] == [("m1", "too large")]
+    assert store.read("refused_messages") == RefusedMessages(Capped(1, more=False), "too large")
+
+
+def test_refused_messages_are_counted_up_to_a_cap(store):
+    """What no broker took is told by the reason of the oldest; none has none."""
+    assert store.read("refused_messages") == RefusedMessages(Capped(0, more=False), None)
+    run = store.begin()
+    store.do(outcome(run, 1, posts=tuple(post(id=f"m{n}") for n in range(3))))
+    lease = take(messages=3)
+    (queue,) = store.do(lease).queues
+    store.do(settle(lease, refused=tuple(Refusal(m.seq, f"{m.id} is too large") for m in queue.messages)))
+    assert store.read("refused_messages", cap=2) == RefusedMessages(Capped(2, more=True), "m0 is too large")
 
 
 def test_broker_that_is_away_puts_its_queue_off(store, clock):

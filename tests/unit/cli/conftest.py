@@ -11,12 +11,14 @@ import pytest
 from mainspring.cli.main import run
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.engine.announcing import trigger_row
 from mainspring.engine.starting import StartOptions
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.starting import start
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.commands.runs import Claim, ClaimedRun
 from mainspring.store.sqlite.store import SqliteStore
+from tests.unit.cli.trigger_shop import BOT, EXTRACT, LOAD, REPORT
 
 _OPTIONS = {"owner": "ann", "cron": ["0 3 * * *"], "tz": "Europe/Berlin", "timeout": "20m"}
 BACKUP = Definition(
@@ -77,7 +79,8 @@ class Stage:
             for one in definitions
             if one.schedules
         )
-        self.do(Announce("code", rows, schedules))
+        triggers = tuple(trigger_row(one.name, end, it) for one in definitions for end, it in one.triggers.items())
+        self.do(Announce("code", rows, schedules, triggers))
 
     def start(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> str:
         act = act_of(Actor.cli("ann", "box"), self.clock)
@@ -136,3 +139,10 @@ def stage(store_path: Path) -> Iterator[Stage]:
     made = Stage(store_path)
     yield made
     made.store.close()
+
+
+@pytest.fixture
+def shop(stage: Stage) -> Stage:
+    """A stage where a worker announced automations that listen."""
+    stage.announce(BOT, EXTRACT, LOAD, REPORT)
+    return stage

@@ -29,11 +29,23 @@ def test_explain_says_what_was_not_sent(cli, sent):
     assert "1 message waits to be sent to orders/eu: ConnectionError: nobody there." in said.out
 
 
+def test_explain_counts_all_that_waits(cli, stage):
+    """And names what was refused, however much was sent before it."""
+    run = stage.begin()
+    posts = (*(post("mail/out", id=f"m{n}") for n in range(150)), post("orders/eu", id="late"))
+    stage.do(complete(run, posts=posts))
+    (queue,) = [one for one in stage.do(TakeQueues("lease", MINUTE, 9, 9)).queues if one.name == "orders/eu"]
+    stage.do(SettleQueue("lease", "orders/eu", refused=(Refusal(queue.messages[0].seq, "it is too large"),)))
+    said = cli("explain", run.id)
+    assert "150 messages wait to be sent to mail/out." in said.out
+    assert "Message late to orders/eu was refused: it is too large." in said.out
+
+
 def test_status_and_doctor_tell_of_what_waits(cli, stage, sent, monkeypatch):
     """At once of what was refused; after a minute of what waits, and why."""
     said = cli("status")
     assert said.code == 9
-    assert "1 message was refused by the broker. See: mainspring failed list --messages" in said.out
+    assert "1 message was refused by the broker: it is too large. See: mainspring failed list --messages" in said.out
     assert "orders/eu" not in said.out
     later = stage.now + 2 * MINUTE
     monkeypatch.setattr("mainspring.domain.clock.SystemClock.now", lambda self: later)
@@ -44,10 +56,24 @@ def test_status_and_doctor_tell_of_what_waits(cli, stage, sent, monkeypatch):
     assert "nobody sends them" in said.out
     found = [one for one in cli("doctor", "--json").json if one["name"] == "outbox"]
     assert [(one["state"], one["fix"]) for one in found] == [
-        ("problem", "mainspring up"),
+        ("problem", "Start it: mainspring up"),
         ("problem", "They go as soon as that is mended."),
-        ("problem", "mainspring failed list --messages"),
+        ("problem", "See: mainspring failed list --messages"),
     ]
+
+
+def test_status_and_doctor_count_what_was_refused_up_to_a_cap(cli, stage):
+    """Both say the same, and "+" where counting stopped."""
+    run = stage.begin()
+    stage.do(complete(run, posts=tuple(post("mail/out", id=f"m{n}") for n in range(1_001))))
+    for number in (150, 851):
+        (queue,) = stage.do(TakeQueues("lease", MINUTE, 1, number)).queues
+        refused = tuple(Refusal(message.seq, "it is too large") for message in queue.messages)
+        stage.do(SettleQueue("lease", "mail/out", refused=refused))
+        shown = "150" if number == 150 else "1,000+"
+        text = f"{shown} messages were refused by the broker: it is too large"
+        assert [one["text"] for one in cli("doctor", "--json").json if one["name"] == "outbox"] == [text]
+        assert f"{text}. See: mainspring failed list --messages" in cli("status").out
 
 
 def test_doctor_is_content_where_nothing_waits(cli, stage):
@@ -75,7 +101,7 @@ def test_message_is_discarded(cli, stage, sent):
     assert cli("failed", "discard", "--messages").code != 0
     assert cli("failed", "discard", "--messages", "-y").code == 0
     assert cli("failed", "discard", "--messages", "m3", "-y").code == 0
-    assert "m1" not in cli("explain", sent).out
+    assert "Message m1" not in cli("explain", sent).out
     assert "orders/eu" not in cli("explain", sent).out
 
 

@@ -1,5 +1,6 @@
 """triggers test: what an event would do, by the code that would do it, and nothing stored."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from mainspring.cli.sample_event import read_sample
 from mainspring.domain.errors import OptionError
+from mainspring.domain.file import key_of
 from mainspring.domain.pace import Pace
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.runs import StartRun
@@ -184,6 +186,43 @@ def test_file_is_looked_at_as_its_door_would(cli, project) -> None:
     assert found["arguments"]["file"]["path"] == str(project / "a.csv")
     assert "pattern" in trial(cli, "inbox", "@b.txt", code=9)["sentence"]
     assert "max_size" in trial(cli, "inbox", "@c.csv", code=9)["sentence"]
+
+
+def test_file_counts_under_the_key_of_its_door(cli, project, stage) -> None:
+    """By its path below the folder: one that came already is known again; one from elsewhere is looked at as if it lay in the folder."""
+    folder = project / "in" / "eu"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("x")
+    (project / "code.py").write_text(
+        'import mainspring as ms\n@ms.on.files("../work/in", pattern="eu/**/*.csv")\n@ms.task\ndef inbox(file: ms.File): ...\n'
+    )
+    trigger = msgspec.json.encode({"source": {"type": "files", "folder": str(project / "in")}})
+    row = TriggerRow("inbox/files", "inbox", "files", trigger)
+    stage.do(Announce("code", (AutomationRow("inbox", "task", 1, "f", b"{}"),), (), (row,)))
+    key = key_of("eu/a.csv", hashlib.sha256(b"x").hexdigest())
+    assert trial(cli, "inbox", "@in/eu/a.csv")["facts"]["key"] == f"{key}: it counts once, and was not seen yet"
+    stage.do(TakeIn(id="d_1", trigger="inbox/files", key=key, body_hash="h", body=b"{}"))
+    assert "it came already, as d_1" in trial(cli, "inbox", "@in/eu/../eu/a.csv")["facts"]["key"]
+    (project / "a.csv").write_text("x")
+    assert "pattern" in trial(cli, "inbox", "@a.csv", code=9)["sentence"]
+
+
+def test_file_of_a_folder_that_is_not_looked_through_is_left_out(cli, project) -> None:
+    """Below the folder without recursive=, and in a folder whose name is ignored."""
+    for name in ("sub", ".hidden"):
+        (project / "in" / name).mkdir(parents=True)
+        (project / "in" / name / "a.csv").write_text("x")
+    assert "recursive" in trial(cli, "inbox", "@in/sub/a.csv", code=9)["sentence"]
+    assert ".hidden" in trial(cli, "inbox", "@in/.hidden/a.csv", code=9)["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [("bot", '{"id": 7, "branch": "main"}'), ("load/run", "17"), ("report", "{}"), ("inbox", '{"path": "/a"}')],
+)
+def test_key_that_cannot_be_known_is_not_told(cli, project, name, event) -> None:
+    """An event, an end of a run and a file that are not there yet have none: nothing is said of what came already."""
+    assert "key" not in trial(cli, name, event, code=9 if name == "inbox" else 0)["facts"]
 
 
 def test_names_that_are_not_there_show_the_nearest(cli, project) -> None:

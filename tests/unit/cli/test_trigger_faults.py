@@ -1,31 +1,31 @@
 """What status and doctor say of triggers, and what explain says of upstream runs."""
 
 import msgspec
-import pytest
 
 from mainspring.cli.dependencies import graph_of
 from mainspring.cli.trigger_faults import faults_of_triggers, undeclared
 from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.failure import Failure
 from mainspring.domain.ids import new_id
 from mainspring.domain.listening import OnRun
 from mainspring.domain.queue_source import Queue
-from mainspring.domain.states import FailureReason, RunState
+from mainspring.domain.states import RunState
 from mainspring.domain.trigger import Trigger
+from mainspring.domain.watched_folder import Files
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.commands.inbox import Publish
-from mainspring.store.commands.runs import Finish, SlotLink
-from mainspring.store.commands.triggers import Gather, RefuseArrival, ReportDesk
-from tests.unit.cli.test_triggers import BOT, DAY, EXTRACT, LOAD, REPORT, announce, start, take_in
-
-SLOT = 1_767_578_400_000
-MINUTE = 60_000
-
-
-@pytest.fixture
-def shop(stage):
-    announce(stage, BOT, EXTRACT, LOAD, REPORT)
-    return stage
+from mainspring.store.commands.runs import SlotLink
+from mainspring.store.commands.triggers import RefuseArrival, ReportDesk
+from tests.unit.cli.trigger_shop import (
+    DAY,
+    EXTRACT,
+    LOAD,
+    MINUTE,
+    SLOT,
+    end_of_extract,
+    gather,
+    start,
+    take_in,
+)
 
 
 def told(shop, later: int = 0) -> dict[str, bool]:
@@ -33,37 +33,26 @@ def told(shop, later: int = 0) -> dict[str, bool]:
     return {one.text: one.is_urgent for one in faults_of_triggers(shop.store.reader, shop.now + later)}
 
 
-def end_of_extract(shop, state: RunState, slot_at: int | None = SLOT):
-    run = shop.begin(EXTRACT, slot=SlotLink("extract", slot_at)) if slot_at else shop.begin(EXTRACT)
-    failure = None if state is RunState.SUCCEEDED else Failure("ValueError", "boom", "it broke")
-    reason = None if failure is None else FailureReason.PERMANENT_ERROR
-    shop.do(Finish(run.id, run.claim, state, 0, failure=failure, reason=reason))
-    return run.id
-
-
-def gather(shop, run: str, *, counts: bool, deadline_at: int, per: int = SLOT) -> None:
-    (row,) = [row for row in shop.store.reader.read("list_received", (0, "report/runs", 0, 99)) if row[8] == run]
-    state = "succeeded" if counts else "failed"
-    shop.do(
-        Gather(
-            trigger="report/runs",
-            per=str(per),
-            wanted=2,
-            deadline_at=deadline_at,
-            delivery=row[1],
-            automation="extract",
-            run=run,
-            state=state,
-            counts=counts,
-        )
-    )
-
-
 def test_nothing_is_said_where_all_is_well(cli, shop) -> None:
     """A fresh store with triggers has no finding."""
     assert told(shop) == {}
     checks = {one["name"]: one["state"] for one in cli("doctor", "--json").json}
     assert (checks["triggers"], checks["deliveries"]) == ("ok", "ok")
+
+
+def test_doctor_reads_what_is_wrong_once(cli, shop, monkeypatch) -> None:
+    """Two checks tell of it."""
+    reads = []
+
+    def counted(*args):
+        reads.append(args)
+        return faults_of_triggers(*args)
+
+    monkeypatch.setattr("mainspring.cli.checks_triggers.faults_of_triggers", counted)
+    take_in(shop)
+    checks = {one["name"]: one["state"] for one in cli("doctor", "--json").json}
+    assert (checks["triggers"], checks["deliveries"]) == ("ok", "problem")
+    assert len(reads) == 1
 
 
 def test_failed_deliveries_are_urgent_for_a_day(cli, shop) -> None:
@@ -94,7 +83,7 @@ def test_what_did_not_fit_is_urgent(shop) -> None:
 def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     """At once by doctor, by status after a minute; not while its automation is paused."""
     source = Queue.parse("nats://broker/orders?subject=orders.new")
-    announce(shop, Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
+    shop.announce(Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
     shop.do(ReportDesk("orders/queue", None, shop.now - 5_000, "connection refused"))
     assert list(told(shop).values()) == [False]
     ((text, urgent),) = told(shop, 2 * MINUTE).items()
@@ -109,10 +98,28 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     assert cli("triggers", "list", "--state", "away", "--json").json == []
 
 
+def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
+    """A desk that is connected may leave files out, or move none: list, show and doctor say so; for status it is no emergency."""
+    source = Files.parse("/srv/in", after_success="done")
+    shop.announce(Definition(kind=Kind.TASK, name="inbox", triggers={"files": Trigger(source=source)}))
+    shop.do(ReportDesk("inbox/files", shop.now - 5_000, None, "no file can be moved aside"))
+    text = "inbox/files listens, but: no file can be moved aside"
+    assert told(shop) == {text: False}
+    (row,) = [row for row in cli("triggers", "list", "--json").json if row["name"] == "inbox/files"]
+    assert (row["state"], row["why"]) == ("listening", "no file can be moved aside")
+    assert f"{text}\n" in cli("triggers", "list").err
+    assert "why       no file can be moved aside" in cli("triggers", "show", "inbox").out
+    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "triggers"]
+    assert (check["state"], check["text"]) == ("warning", text)
+    assert text not in cli("status").out
+    shop.do(ReportDesk("inbox/files", shop.now, None, None))
+    assert told(shop) == {}
+
+
 def test_message_that_left_its_queue_unread_is_urgent(shop) -> None:
     """No secret is in question there, and nobody sends it again."""
     source = Queue.parse("nats://broker/orders?subject=orders.new")
-    announce(shop, Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
+    shop.announce(Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
     shop.do(ReportDesk("orders/queue", shop.now, None, None))
     shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="orders/queue", why="misfit", note="no key", body=b"x"))
     assert told(shop) == {"1 message of orders/queue left the queue within a day and started nothing": True}
@@ -157,7 +164,7 @@ def test_upstream_that_nobody_declares_is_a_warning(cli, shop) -> None:
     """A name that is misspelt would be waited for in silence."""
     (fault,) = undeclared(graph_of({"load": ({"run": Trigger(source=OnRun(automation="extrct"))}, [])}))
     assert "'extrct'" in fault.text
-    announce(shop, msgspec.structs.replace(LOAD, triggers={"run": Trigger(source=OnRun(automation="extrct"))}))
+    shop.announce(msgspec.structs.replace(LOAD, triggers={"run": Trigger(source=OnRun(automation="extrct"))}))
     assert any("extrct" in one["text"] for one in cli("doctor", "--json").json if one["name"] == "triggers")
 
 

@@ -4,60 +4,12 @@ import msgspec
 import pytest
 
 from mainspring.cli.delivery_show import harmless_headers
-from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.ids import new_id
-from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState, RunState
-from mainspring.domain.trigger import Reading, Trigger
-from mainspring.engine.announcing import _trigger_row
-from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.inbox import Publish
-from mainspring.store.commands.runs import Finish, StartRun
-from mainspring.store.commands.triggers import Gather, RefuseArrival, TakeIn
-
-BOT = Definition(
-    kind=Kind.WORKFLOW,
-    name="bot",
-    triggers={
-        "event": Trigger(
-            source=OnEvent(name="built", where={"branch": "main"}),
-            pace=Pace(debounce=60_000, by="{data.id}"),
-            reading=Reading(how="data", parameter="build"),
-        )
-    },
-)
-LOAD = Definition(kind=Kind.TASK, name="load", triggers={"run": Trigger(source=OnRun(automation="extract"))})
-REPORT = Definition(
-    kind=Kind.TASK,
-    name="report",
-    triggers={"runs": Trigger(source=OnRuns(automations=("extract", "load"), within=7_200_000))},
-)
-EXTRACT = Definition(kind=Kind.TASK, name="extract")
-DAY = 86_400_000
-
-
-def announce(stage, *definitions: Definition) -> None:
-    rows = tuple(AutomationRow(d.name, str(d.kind), 1, "f", msgspec.json.encode(d.to_data())) for d in definitions)
-    triggers = tuple(_trigger_row(d.name, end, one) for d in definitions for end, one in d.triggers.items())
-    stage.do(Announce("code", rows, (), triggers))
-
-
-@pytest.fixture
-def shop(stage):
-    announce(stage, BOT, EXTRACT, LOAD, REPORT)
-    return stage
-
-
-def start(stage, automation: str, run: str) -> StartRun:
-    return StartRun(
-        id=run, automation=automation, kind="task", version=1, input=b"{}", codec="json", trigger="trigger x"
-    )
-
-
-def take_in(stage, trigger: str = "bot/event", key: str = "k", **options):
-    values = {"body_hash": "h", "body": b'{"id":7}', "headers": b'{"x-sign-signature":"s3cret","x-id":"7"}'}
-    return stage.do(TakeIn(id=new_id("d", stage.now, hash(key)), trigger=trigger, key=key, **(values | options)))
+from mainspring.store.commands.triggers import RefuseArrival
+from tests.unit.cli.trigger_shop import BOT, DAY, MINUTE, end_of_extract, gather, start, take_in
 
 
 def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
@@ -103,47 +55,29 @@ def test_show_trigger_names_what_is_held_and_what_arrived(cli, shop) -> None:
 
 
 def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
-    """The ends that are there, the name that is missing, and until when; late once that has passed."""
-    shop.do(Publish("e_1", "none", b"{}", shop.now + DAY))
-    run = shop.begin(EXTRACT)
-    shop.do(Finish(run.id, run.claim, RunState.SUCCEEDED, 0, result=b"1"))
-    (row,) = shop.store.reader.read("list_received", (0, "report/runs", 0, 10))
-    gather = Gather(
-        trigger="report/runs",
-        per="1767578400000",
-        wanted=2,
-        deadline_at=shop.now + 3_600_000,
-        delivery=row[1],
-        automation="extract",
-        run=run.id,
-        state="succeeded",
-        counts=True,
-    )
-    shop.do(gather)
+    """The ends that are there, the name that is missing, and until when."""
+    run = end_of_extract(shop, RunState.SUCCEEDED)
+    gather(shop, run, counts=True, deadline_at=shop.now + 60 * MINUTE)
     out = cli("triggers", "show", "report").out
     assert "waits     slot 2026-01-05 02:00:00: extract there, load missing, until" in out
     (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
-    assert (one["here"], one["missing"], one["runs"]) == (["extract"], ["load"], {"extract": run.id})
+    assert (one["here"], one["missing"], one["runs"]) == (["extract"], ["load"], {"extract": run})
+
+
+def test_show_says_since_when_a_gathering_is_late(cli, shop) -> None:
+    """Once its deadline has passed."""
+    gather(shop, end_of_extract(shop, RunState.SUCCEEDED), counts=True, deadline_at=shop.now - MINUTE)
+    assert "extract there, load missing, late since" in cli("triggers", "show", "report").out
+    (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
+    assert one["is_late"]
 
 
 def test_show_tells_a_failed_run_of_a_gathering_from_one_that_has_not_come(cli, shop) -> None:
     """By how it ended and its id, with which it can be continued."""
-    run = shop.begin(EXTRACT)
-    shop.do(Finish(run.id, run.claim, RunState.FAILED, 0))
-    (row,) = shop.store.reader.read("list_received", (0, "report/runs", 0, 10))
-    gather = Gather(
-        trigger="report/runs",
-        per="1767578400000",
-        wanted=2,
-        deadline_at=shop.now + 3_600_000,
-        delivery=row[1],
-        automation="extract",
-        run=run.id,
-        state="failed",
-    )
-    shop.do(gather)
+    run = end_of_extract(shop, RunState.FAILED)
+    gather(shop, run, counts=False, deadline_at=shop.now + 60 * MINUTE)
     out = cli("triggers", "show", "report").out
-    assert f"waits     slot 2026-01-05 02:00:00: extract failed ({run.id}), load missing, until" in out
+    assert f"waits     slot 2026-01-05 02:00:00: extract failed ({run}), load missing, until" in out
     (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
     assert (one["missing"], one["ended"]) == (["extract", "load"], {"extract": "failed"})
 
@@ -205,7 +139,7 @@ def test_replay_is_one_delivery_however_often_it_is_asked_for(cli, shop) -> None
 def test_replay_of_what_nothing_listens_to_any_more_is_refused(cli, shop) -> None:
     """It says that the trigger is gone."""
     taken = take_in(shop)
-    announce(shop, msgspec.structs.replace(BOT, triggers={}))
+    shop.announce(msgspec.structs.replace(BOT, triggers={}))
     said = cli("triggers", "replay", taken.delivery)
     assert said.code == 3
     assert "triggers list" in said.err

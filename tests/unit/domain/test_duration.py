@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.duration import format_duration, parse_duration
+from mainspring.domain.duration import format_duration, ms_of, parse_duration, read_milliseconds
 from mainspring.domain.errors import OptionError
 
 
@@ -80,3 +80,15 @@ def test_parse_duration_raises_nothing_else(text):
     """Any text is a span or an OptionError."""
     with contextlib.suppress(OptionError):
         assert parse_duration(text) >= timedelta(0)
+
+
+def test_span_of_an_option_is_read_in_whole_milliseconds():
+    """What would be rounded, or is too short, is told by the option."""
+    assert read_milliseconds("every", "1.5s") == 1_500
+    assert read_milliseconds("every", timedelta(), 0) == 0
+    with pytest.raises(OptionError, match=r"every='1us' is finer than a millisecond"):
+        read_milliseconds("every", "1us")
+    with pytest.raises(OptionError, match=r"every='1s' is too short") as refused:
+        read_milliseconds("every", "1s", 90_000)
+    assert '"1m30s"' in refused.value.hint
+    assert ms_of(timedelta(days=36_500, microseconds=1_501)) == 3_153_600_000_002

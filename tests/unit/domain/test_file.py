@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import mainspring as ms
 from mainspring.domain.file import File, key_of
+from mainspring.domain.key import fits_key
 
 NAMES = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"\0", b"0").replace(b"/", b"_"))
 
@@ -80,8 +81,9 @@ PATHS = st.lists(NAMES, min_size=1, max_size=16).map(lambda parts: os.fsdecode(b
 @given(PATHS, PATHS)
 @example("%0A", "\n")
 @example("x" * 4000, "x" * 4001)
+@example("受" * 700, "受" * 701)
 def test_keys_of_different_paths_differ_and_can_be_printed(one, other):
-    """A key is at most 1,000 printable characters, however long and odd the path is."""
+    """A key is at most 1,000 printable characters and 2,000 bytes, however long and odd the path is."""
     keys = [key_of(path, "0" * 64) for path in (one, other)]
     assert (keys[0] == keys[1]) == (one == other)
-    assert all(key.isprintable() and len(key) <= 1000 for key in keys)
+    assert all(key.isprintable() and fits_key(key) for key in keys)

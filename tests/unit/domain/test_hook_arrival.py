@@ -12,9 +12,10 @@ from mainspring.domain import verify
 from mainspring.domain.hook_arrival import Incoming, Said, read_request
 from mainspring.domain.hook_body import Unfit
 from mainspring.domain.ids import fingerprint
+from mainspring.domain.key import plain_key
 from mainspring.domain.verification import verify_request
 from mainspring.domain.webhook import Webhook
-from tests.hook_samples import NOW_AT, SAMPLES, SECRET, Request, sample, signed_sample
+from tests.hook_samples import NOW_AT, SAMPLES, SECRET, Request, sample, signed, signed_sample
 
 JSON = {"content-type": "application/json"}
 
@@ -114,8 +115,10 @@ def test_key_of_ones_own_is_filled_in_or_the_delivery_is_refused(key, body, head
 def test_id_that_is_too_long_is_shortened_the_same_way_each_time():
     """A sender's own ids are never the reason to refuse."""
     keys = {read(Request(b"{}", JSON | {"webhook-id": "x" * 2_000})).arrival.key for _ in range(2)}
-    assert len(keys) == 1
-    assert len(keys.pop()) == 64
+    assert keys == {plain_key("x" * 2_000)}
+    odd = {"specversion": "1.0", "id": "a\nb", "source": "s", "type": "t"}
+    found = read(Request(json.dumps(odd).encode(), {"content-type": "application/cloudevents+json"}))
+    assert found.arrival.key == plain_key("s a\nb")
 
 
 CE = {"ce-specversion": "1.0", "ce-id": "A-1", "ce-source": "/shop", "ce-type": "order%20paid"}
@@ -167,6 +170,28 @@ def test_cloud_event_that_is_none_is_refused_with_the_place(envelope, at):
     assert read(batch).status == 415
 
 
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b'{"a": 1, "a": 2}', "doubled_key"),
+        (b"[" * 70 + b"]" * 70, "too_deep"),
+        (b"{", "bad_json"),
+        (b"\xff", "bad_json"),
+    ],
+)
+def test_data_in_base_64_is_read_as_strictly_as_any_other(data, code):
+    """Wrapped, it must not bring in what is refused bare."""
+    envelope = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "s",
+        "type": "t",
+        "data_base64": base64.b64encode(data).decode(),
+    }
+    found = read(Request(json.dumps(envelope).encode(), {"content-type": "application/cloudevents+json"}))
+    assert (found.status, found.code, found.at) == (400, code, "$.data_base64")
+
+
 def test_secrets_are_not_kept_with_the_headers():
     """Tokens, cookies, and the header that a webhook of its own names."""
     secret = {"authorization": "Bearer s", "cookie": "s", "x-gitlab-token": "s", "proxy-authorization": "s"}
@@ -197,3 +222,22 @@ def test_whatever_comes_is_read_or_refused(body, headers, kind, key):
         assert msgspec.json.decode(found.arrival.json) == found.data
     else:
         assert isinstance(found, Said | Unfit)
+
+
+@pytest.mark.parametrize("kind", ["standard", "stripe", "slack", "github", "gitlab"])
+def test_headers_of_a_cloud_event_do_not_replace_the_id_of_a_known_sender(kind):
+    """They are not signed: whoever saw one delivery could send it again under as many ids as they like."""
+    body = b'{"id": "evt_1", "event_id": "evt_1", "type": "paid"}'
+    request = signed(
+        kind, Request(body, JSON | {"webhook-id": "evt_1", "x-github-delivery": "evt_1", "idempotency-key": "evt_1"})
+    )
+    first = read(request, kind)
+    again = read(Request(body, request.headers | CE), kind)
+    assert (again.arrival.key, again.arrival.name) == (first.arrival.key, first.arrival.name)
+    assert first.arrival.key == "evt_1"
+
+
+@pytest.mark.parametrize("kind", ["bearer", "none"])
+def test_headers_of_a_cloud_event_count_where_no_id_is_signed_anyway(kind):
+    """A token proves who sends, not what."""
+    assert read(Request(b"{}", JSON | CE), kind).arrival.key == "/shop A-1"

@@ -45,7 +45,7 @@ def test_several_runs_are_gathered_by_slot_or_key():
         ({"automations": ["a", "a"]}, "two or more different"),
         ({"automations": ["a", ""]}, "'' is not the name of an automation"),
         ({"per": "day"}, "per='day' is neither slot nor key"),
-        ({"within": "0s"}, "is no span above zero"),
+        ({"within": "0s"}, "is too short"),
         ({"state": "done"}, "no run ends as 'done'"),
     ],
 )

@@ -228,7 +228,7 @@ def test_pace_is_read_from_words():
         ({"batch": 0}, "batch=0 is not a whole number from 1"),
         ({"batch": True}, "batch=True is not a whole number"),
         ({"concurrency": 1_001}, "from 1 to 1000"),
-        ({"dedup": "0s"}, "is no span above zero"),
+        ({"dedup": "0s"}, "is too short"),
         ({"by": "{other}"}, "other"),
         ({"rate": "many"}, "many"),
     ],

@@ -104,6 +104,27 @@ def test_password_in_an_address_is_refused_with_the_fix(url):
     assert "cret@" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "u:p4ssw@amqp://h?queue=q",
+        "u:p4ssw@h",
+        "sqs://eu-west-1/q?endpoint=http:%2F%2Fu:p4ssw%40h",
+        "sqs://eu-west-1/q?endpoint=http://u:p4ssw%2540h",
+        "sqs://eu-west-1/u:p4ssw%40q",
+        "redis://h/u:p4ssw%40x?stream=s",
+        "redis://h/0?u:p4ssw%40x=s",
+        "nats://h/S?subject=..u:p4ssw%40",
+        "amqp://u:p4ssw%40h?queue=q",
+    ],
+)
+def test_password_in_the_wrong_place_is_not_repeated(url):
+    """Whatever else is wrong with the address, the error says no more than where."""
+    with pytest.raises((OptionError, UnknownNameError)) as refused:
+        read_queue_address(url)
+    assert "p4ss" not in str(refused.value)
+
+
 @given(st.sampled_from(list(FORMS)), st.text(st.characters(codec="utf-8"), min_size=4, max_size=30))
 def test_no_password_gets_through_or_is_repeated(broker, password):
     """Whatever it is made of, a password neither becomes part of a definition nor of an error."""

@@ -62,7 +62,7 @@ def test_broker_that_leads_nowhere_is_refused(name, url):
 @pytest.mark.parametrize(
     "queue",
     ["", "x", "x/", "/x", "X/y", "a b/c", "x/a\nb", "x/" + "y" * 1_000, "nats://u:p4ss@h/S?subject=a", "nats://h/S",
-     "nats://h/S?subject=a.*", "ftp://h/x", None],
+     "nats://h/S?subject=a.*", "ftp://h/x", "u:p4ss@h/q", "amqp:u:p4ss@h/q", "u:p4ss@" + "h" * 1_000, "u:p4ss@amqp://h/q", None],
 )  # fmt: skip
 def test_name_of_no_queue_is_refused(queue):
     """What names no queue, several, or holds a password is refused before it is kept; the password is not repeated."""

@@ -11,7 +11,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.announcing import announcement
-from mainspring.engine.inbox_reader import in_executor
+from mainspring.engine.off_loop import in_executor
 from mainspring.engine.registry import Registry
 from mainspring.engine.scheduler import MOST_AT_ONCE, Scheduler
 from mainspring.store.commands.automations import SetQueue

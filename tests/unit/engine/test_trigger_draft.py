@@ -1,16 +1,24 @@
 """Triggers as they are declared: by decorators and in tables of TOML, with what is refused and where."""
 
+import datetime as dt
 from typing import Any
 
+import msgspec
 import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import DefinitionError, MainspringError, OptionError, UnknownNameError
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.pace import Pace
+from mainspring.domain.trigger import Trigger
 from mainspring.engine.registry import Registry
 from mainspring.engine.scripts import load_scripts
-from mainspring.engine.trigger_draft import SOURCES, draft_of, drafts_in, named
+from mainspring.engine.trigger_draft import PACE, SOURCES, draft_of, drafts_in, named
+
+
+def options_of_kind(kind: str) -> list[str]:
+    _, needed, optional = SOURCES[kind]
+    return [*needed, *optional, *(() if kind == "runs" else (*PACE, "partition"))]
 
 
 @pytest.fixture
@@ -79,6 +87,89 @@ def test_what_cannot_be_used_is_refused(kind, options, said):
     with pytest.raises(MainspringError, match=said.replace("(", r"\(")) as refused:
         draft_of(kind, options)
     assert refused.value.hint or "Did you mean" in str(refused.value)
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "event": {"name": "e"},
+    "run": {"automation": "a"},
+    "webhook": {"path": "/a", "verify": "none"},
+    "queue": {"url": "nats://h/S?subject=a"},
+    "files": {"folder": "in"},
+    "runs": {"automations": ["a", "b"]},
+}
+ODD = [
+    5,
+    0,
+    -1,
+    2.5,
+    True,
+    False,
+    "",
+    "x",
+    "{",
+    [],
+    [5],
+    [[]],
+    ["x"],
+    {},
+    {"x": 5},
+    {"kind": "hmac", "secrets": 5},
+    dt.date(2026, 1, 1),
+]
+
+
+@pytest.mark.parametrize(("kind", "option"), [(kind, name) for kind in GOOD for name in options_of_kind(kind)])
+def test_odd_value_is_refused_with_a_hint_or_can_be_kept(kind, option):
+    """Whatever a table of TOML may hold: what was accepted is read from the store as it was."""
+    refusals: list[MainspringError] = []
+    for value in ODD:
+        try:
+            draft = draft_of(kind, {**GOOD[kind], option: value})
+        except MainspringError as error:
+            refusals.append(error)
+            continue
+        trigger = draft.complete(None, "/srv")
+        assert msgspec.json.decode(msgspec.json.encode(trigger), type=Trigger) == trigger, (option, value)
+    assert refusals
+    for refused in refusals:
+        assert refused.hint or "Did you mean" in str(refused)
+        assert "trigger of kind" not in refused.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        ("files", {"ignore": 5}, "ignore=5"),
+        ("files", {"recursive": "no"}, "recursive='no'"),
+        ("files", {"max_size": 0}, "max_size=0"),
+        ("event", {"by": 5}, "by=5"),
+        ("event", {"partition": 5}, "partition=5"),
+        ("event", {"where": 5}, "where=5"),
+        ("event", {"where": {"a": object()}}, "where="),
+        ("queue", {"key": 5}, "key=5"),
+        ("queue", {"group": 0}, "0 cannot name"),
+        ("runs", {"automations": 5}, "automations=5"),
+        ("runs", {"state": 5}, "state=5"),
+        ("run", {"state": 5}, "state=5"),
+    ],
+)
+def test_value_of_the_wrong_type_is_named_with_its_option(kind, options, said):
+    """And how to write it."""
+    with pytest.raises(OptionError, match=said) as refused:
+        draft_of(kind, {**GOOD[kind], **options})
+    assert refused.value.hint
+
+
+def test_what_a_parser_did_not_expect_becomes_a_problem_of_its_option_table(monkeypatch):
+    """Never a bare error, which would take the rest of the file with it."""
+
+    def parse(name):
+        raise AttributeError("no such thing")
+
+    monkeypatch.setitem(SOURCES, "event", (parse, ("name",), ()))
+    with pytest.raises(OptionError, match="kind 'event' cannot be made: no such thing") as refused:
+        draft_of("event", {"name": "e"})
+    assert refused.value.hint
 
 
 def test_two_ways_to_order_runs_exclude_each_other(registry):

@@ -14,9 +14,9 @@ from mainspring.domain.file import File
 from mainspring.domain.states import RunState
 from mainspring.domain.watched_folder import Files
 from mainspring.store.commands.results import Refused
+from mainspring.store.commands.triggers import ReportDesk
 from mainspring.testing.clock import FakeClock
 from mainspring.triggers.folder_desk import FolderDesk
-from mainspring.triggers.folder_state import DeskState
 
 
 class Shop:
@@ -75,7 +75,7 @@ class Inbox:
         self.clock = FakeClock()
         self.shop = shop or Shop()
         self.files = Files.parse(str(folder), **options)
-        self.reports: list[DeskState] = []
+        self.reports: list[ReportDesk] = []
         self.runner = asyncio.Runner()
         self.desk = self.other_desk()
 

@@ -8,7 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.sealing import PLAIN
-from mainspring.engine.inbox_reader import in_executor
+from mainspring.engine.off_loop import in_executor
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.results import Refused

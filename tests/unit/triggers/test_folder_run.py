@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,9 +13,9 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError
 from mainspring.domain.states import RunState
 from mainspring.domain.watched_folder import Files
+from mainspring.store.commands.triggers import ReportDesk
 from mainspring.triggers.folder_desk import FolderDesk
 from mainspring.triggers.folder_hint import counts
-from mainspring.triggers.folder_state import DeskState
 from tests.unit.triggers.inbox import Shop
 
 PATIENCE = 30
@@ -25,12 +26,12 @@ class Running:
 
     def __init__(self, folder: Path, every: str, **options: object) -> None:
         self.shop = Shop()
-        self.reports: list[DeskState] = []
+        self.reports: list[ReportDesk] = []
         self.reported = asyncio.Event()
         files = Files.parse(str(folder), settle="0s", every=every, **options)  # type: ignore[arg-type]
         self.desk = FolderDesk("in/files", files, self.shop, self.shop, self._report, SystemClock())
 
-    def _report(self, state: DeskState) -> None:
+    def _report(self, state: ReportDesk) -> None:
         self.reports.append(state)
         self.reported.set()
 
@@ -79,19 +80,43 @@ def test_desk_without_hints_looks_from_time_to_time(tmp_path: Path, without_watc
     run(tmp_path, act, every="100ms")
 
 
-def test_hint_makes_the_look_come_sooner(tmp_path: Path) -> None:
-    """With the extra an hour between looks is no hour of waiting, whatever bytes the names are made of."""
+async def take(running: Running, folder: Path, name: bytes) -> None:
+    """Write the file until it is taken in: nobody tells when the watcher has begun."""
+    path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+    async with asyncio.timeout(PATIENCE):
+        while name.decode(errors="replace") not in running.shop.names:
+            path.write_bytes(name)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await running.shop.taken.wait()
+            running.shop.taken.clear()
+
+
+def test_hint_makes_the_look_come_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the extra an hour between looks is no hour of waiting.
+
+    The end of a watcher is a hint too; since none begins again here, it would be one for all three files.
+    """
     pytest.importorskip("watchfiles")
+    monkeypatch.setattr("mainspring.triggers.folder_hint._FIRST_PAUSE_S", 3600.0)
+
+    async def act(running: Running) -> None:
+        await running.until(running.reported)
+        for name in (b"a", b"b", b"c"):
+            await take(running, tmp_path, name)
+
+    run(tmp_path, act)
+
+
+def test_hints_go_on_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are of any bytes."""
+    pytest.importorskip("watchfiles")
+    monkeypatch.setattr("mainspring.triggers.folder_hint._FIRST_PAUSE_S", 0.1)
 
     async def act(running: Running) -> None:
         await running.until(running.reported)
         for name in (b"a", b"caf\xe9", b"b"):
-            path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
-            async with asyncio.timeout(PATIENCE):
-                while path.name.encode(errors="surrogateescape").decode(errors="replace") not in running.shop.names:
-                    path.write_bytes(name)  # the watcher may not have begun
-                    await asyncio.wait([asyncio.create_task(running.shop.taken.wait())], timeout=0.3)
-                    running.shop.taken.clear()
+            await take(running, tmp_path, name)
 
     run(tmp_path, act)
 

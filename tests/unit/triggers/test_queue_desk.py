@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -14,8 +15,8 @@ from mainspring.domain.queue_message import QueueMessage
 from mainspring.domain.queue_source import Queue
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import DONE, Refused
-from mainspring.triggers.desk_state import DeskState
 from mainspring.triggers.queue_desk import QueueDesk
+from mainspring.triggers.queue_state import QueueState
 
 pytestmark = pytest.mark.asyncio
 _URL = "redis://:{secret:CACHE}@h/0?stream=orders"
@@ -38,6 +39,7 @@ class Source:
         self.batches = list(batches)
         self.told: list[tuple[str, str]] = []
         self.limits: list[int] = []
+        self.pauses: list[float] = []
         self.breaks: Callable[[str], None] = lambda _: None
         self.idle = asyncio.Event()
 
@@ -61,6 +63,7 @@ class Source:
         self._tell("acknowledge", *messages)
 
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
+        self.pauses.append(after_s)
         self._tell("give_back", message)
 
     async def set_aside(self, message: QueueMessage, why: str) -> None:
@@ -85,11 +88,12 @@ class World:
 
     def __init__(self) -> None:
         self.source = Source()
+        self.clock = Clock()
         self.answers: Callable[[Arrival], object] = lambda _: DONE
         self.taken: list[Arrival] = []
         self.shown: list[tuple[str, str, Arrival]] = []
         self.shows: Callable[[], None] = lambda: None
-        self.states: list[DeskState] = []
+        self.states: list[QueueState] = []
         self.slept: list[float] = []
         self.secrets = {"CACHE": "s3cr/t"}
         self.desk: QueueDesk = None  # type: ignore[assignment]
@@ -125,7 +129,7 @@ class World:
             self,
             self,
             report=self.states.append,
-            clock=Clock(),
+            clock=self.clock,
             sleep=self._sleep,
             opens=lambda queue, server, group: self.source,
         )
@@ -218,13 +222,32 @@ async def test_busy_waits_as_long_as_it_is_told(world: World):
 
 
 async def test_a_message_that_the_store_cannot_write_keeps_no_other(world: World):
-    """It gets its chances and is set aside; the rest is acknowledged."""
+    """It gets its chances, is shown, and then set aside; the rest is acknowledged."""
     world.answers = lambda arrival: NotWrittenError("no index takes it") if arrival.key == "a" else DONE
-    world.start(["a", "b"])
+    world.start(["a", "b"], ["a"], max_deliveries=2)
     await world.until_idle()
-    assert "b" in world.source.told_of("acknowledge")
-    assert "a" not in world.source.told_of("acknowledge")
-    assert world.source.told_of("set_aside") or world.source.told_of("give_back")
+    assert world.source.told_of("acknowledge") == ["b"]
+    assert world.source.told_of("give_back") == ["a"]
+    assert world.source.told_of("set_aside") == ["a"]
+    [(why, note, arrival)] = world.shown
+    assert (why, arrival.body) == ("not_written", b'{"p": 1}')
+    assert "no index takes it" in note
+
+
+async def test_what_cannot_even_be_shown_holds_nothing_up(world: World, caplog: pytest.LogCaptureFixture):
+    """Waiting does not help where the store takes the refusal no more than the message: the log names it, and the queue goes on."""
+
+    def shows() -> None:
+        raise NotWrittenError("no index takes it")
+
+    world.shows = shows
+    world.answers = lambda arrival: NotWrittenError("no index takes it") if arrival.key == "a" else DONE
+    world.start(["a", "b"], max_deliveries=1)
+    await world.until_idle()
+    assert world.source.told_of("set_aside") == ["a"]
+    assert world.source.told_of("acknowledge") == ["b"]
+    [said] = [record.getMessage() for record in caplog.records if record.name == "mainspring.queues"]
+    assert "message a:" in said
 
 
 async def test_a_fenced_process_stops(world: World):
@@ -271,6 +294,14 @@ async def test_a_message_without_its_key_has_its_chances_too(world: World):
     assert (arrival.body, arrival.headers) == (b'{"p": 1}', {"message-id": "a"})
 
 
+async def test_refusal_is_told_until_a_batch_has_none(world: World):
+    """What was in the way once is not told for ever."""
+    world.answers = lambda arrival: Refused("bad_value", "no") if arrival.key == "a" else DONE
+    world.start(["a", "b"], ["c"], ["d"])
+    await world.until_idle()
+    assert [state.last_refusal for state in world.states] == ["", "a: bad_value: no", ""]
+
+
 async def test_what_leaves_the_queue_is_shown_before_it_does(world: World):
     """A store that is away is waited for; the key that came with another body is shown as well, and one that may come again is not."""
     left = [2]
@@ -310,6 +341,31 @@ async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):
     await world.until_idle()
     assert done.index("a1") < done.index("a2")
     assert done.index("b1") < done.index("b2") < done.index("a1")
+
+
+@pytest.mark.parametrize("answer", [TypeError("oops"), Refused("no_trigger", "no trigger orders/queue")])
+async def test_what_is_given_back_for_no_fault_of_its_own_keeps_its_place(world: World, answer: object):
+    """What comes after it in its partition is given back with it, untried and no sooner; other partitions go on."""
+    world.answers = lambda arrival: answer if arrival.key == "a2" and len(world.taken) < 6 else DONE
+    world.start(["a1", "b1", "a2", "a3", "b2", "a4"], partition="{headers.p}")
+    chance = itertools.count()
+    world.clock.random_bits = lambda bits: next(chance) << (bits - 8)  # type: ignore[method-assign]
+    for message in world.source.batches[0]:
+        message.headers["p"] = message.id[0]
+    await world.until_idle()
+    assert [arrival.key for arrival in world.taken if arrival.key[0] == "a"] == ["a1", "a2"]
+    assert world.source.told_of("acknowledge") == ["a1", "b1", "b2"]
+    assert world.source.told_of("give_back") == ["a2", "a3", "a4"]
+    assert len(set(world.source.pauses)) == 1
+
+
+async def test_a_message_that_is_at_fault_itself_lets_its_partition_go_on(world: World):
+    """One that no run can be made of would else keep all that come after it."""
+    world.answers = lambda arrival: Refused("bad_value", "no") if arrival.key == "a1" else DONE
+    world.start(["a1", "a2"], partition="a")
+    await world.until_idle()
+    assert world.source.told_of("acknowledge") == ["a2"]
+    assert world.source.told_of("give_back") == ["a1"]
 
 
 async def test_broker_that_is_away_is_asked_for_ever(world: World):
@@ -398,3 +454,22 @@ async def test_a_broker_that_cannot_be_closed_does_not_stop_the_desk(world: Worl
     world.start(["a"])
     await world.until_idle()
     assert world.source.told_of("acknowledge") == ["a"]
+
+
+@pytest.mark.parametrize("end", ["queue", "queue#2"])
+async def test_broker_knows_the_whole_name_of_the_automation(world: World, end: str):
+    """A slash in a name is a part of it: two automations of one folder of names are two groups, and each gets every message."""
+    groups: list[str | None] = []
+
+    def opens(queue: Queue, server: object, group: str | None) -> Source:
+        groups.append(group)
+        return world.source
+
+    queue = Queue.parse(_URL)
+    world.desk = QueueDesk(
+        f"shop/orders/{end}", queue, world, world, report=world.states.append, clock=world.clock, opens=opens
+    )
+    world.task = asyncio.create_task(world.desk.run())
+    await world.until_idle()
+    assert groups == [queue.group_of("shop/orders")]
+    assert groups != [queue.group_of("shop")]

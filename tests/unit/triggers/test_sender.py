@@ -10,7 +10,7 @@ import pytest
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.codec import encode
-from mainspring.domain.errors import ConfigError, ValueRefusedError
+from mainspring.domain.errors import ConfigError, OptionError, ValueRefusedError
 from mainspring.domain.outgoing import Message
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.resources.fault_text import FaultText
@@ -18,6 +18,7 @@ from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.outbox import SendAgain
 from mainspring.store.commands.runs import Claim, Complete, StartRun
 from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
+from mainspring.triggers import broker_links
 from mainspring.triggers import sender as sending
 from mainspring.triggers.broker_links import BrokerLinks
 from mainspring.triggers.sender import Sender
@@ -48,6 +49,8 @@ class Source:
         self.broker.tried[self.queue.name] += 1
         if self.broker.away:
             raise ConnectionError(self.broker.away)
+        if self.broker.fault is not None:
+            raise self.broker.fault
         if b"big" in body:
             raise ValueRefusedError("a message", "$", "it is too large")
         if self.broker.hangs:
@@ -56,6 +59,7 @@ class Source:
 
     async def close(self):
         self.broker.closed += 1
+        await self.broker.may_close.wait()
 
 
 class FakeBroker:
@@ -64,7 +68,10 @@ class FakeBroker:
         self.tried = defaultdict(int)
         self.away = ""
         self.hangs = False
+        self.fault = None
         self.connects = self.closed = 0
+        self.may_close = asyncio.Event()
+        self.may_close.set()
 
     def opens(self, queue, server, group):
         assert group is None
@@ -259,6 +266,32 @@ async def test_sealed_messages_are_opened_when_they_are_sent(tmp_path):
         box.sender()
         await box.until_empty()
         assert [body for _, body, _ in box.broker.taken["q"]] == [b'{"n":1}', b"raw"]
+
+
+async def test_link_that_hangs_when_it_is_closed_keeps_no_lease(tmp_path, monkeypatch):
+    """What was sent is settled before idle links are closed, or another Sender would send it again meanwhile."""
+    monkeypatch.setattr(broker_links, "_IDLE_S", -1.0)
+    monkeypatch.setattr(broker_links, "_ENDS_WITHIN_S", 3600)
+    async with outbox(tmp_path) as box:
+        box.broker.may_close.clear()
+        box.post(("m1", "b/q", 1))
+        box.sender()
+        await box.until_empty()
+        await box.until(lambda: box.broker.closed == 1)
+        box.broker.may_close.set()
+
+
+async def test_fault_of_one_message_refuses_no_other(tmp_path):
+    """Only an address that leads nowhere condemns a whole queue; whatever a library raises while it sends is tried again."""
+    async with outbox(tmp_path) as box:
+        box.broker.fault = OptionError("a header that this broker does not know")
+        box.post(("m1", "b/q", 1), ("m2", "b/q", 2))
+        box.sender()
+        await box.until(lambda: box.queues["b/q"].failures >= 1)
+        assert list_refused_messages(box.store.reader) == []
+        assert "a header" in box.queues["b/q"].fault
+        box.broker.fault = None
+        await box.until_empty()
 
 
 async def test_closing_waits_for_no_broker(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from mainspring.web import hook_protocol, hook_request
-from mainspring.web.hook_counts import HookCounts
+from mainspring.web.hook_counts import OTHER, HookCounts
 from tests.hook_samples import SECRET, Request, signed
 from tests.hook_world import JSON, TOKEN, world
 
@@ -91,6 +91,13 @@ async def test_request_that_could_be_read_in_two_ways_is_refused(tmp_path):
         assert await goes_on(port)
 
 
+async def test_headers_that_are_too_long_are_told_as_such(tmp_path):
+    """With 431, not as something that is no HTTP."""
+    async with world(tmp_path) as w, w.listening() as port:
+        for size, wanted in ((30_000, 202), (40_000, 431), (60_000, 431)):
+            assert (await say(port, post(head=f"{HEAD}X-Long: {'x' * size}\r\n")))[0] == wanted, size
+
+
 async def test_request_behind_one_that_was_refused_is_not_read(tmp_path):
     """What stands in an unread body is never taken for a request of its own."""
     async with world(tmp_path, max_body=1_000) as w, w.listening() as port:
@@ -159,13 +166,13 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
     monkeypatch.setattr(hook_protocol, "MOST_CONNECTIONS", 20)
     async with world(tmp_path) as w, w.listening() as port:
         goes = asyncio.Event()
-        real = w.door.take_in
+        real = w.door.intake.store
 
-        async def slow(trigger, arrival, verified):
+        async def slow(ready):
             await goes.wait()
-            return await real(trigger, arrival, verified)
+            return await real(ready)
 
-        monkeypatch.setattr(w.door, "take_in", slow)
+        monkeypatch.setattr(w.door.intake, "store", slow)
         first = asyncio.create_task(say(port, post()))
         async with asyncio.timeout(10):
             while not w.app.admission.inside:
@@ -174,7 +181,7 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
         for reader, _ in idle[:30]:
             async with asyncio.timeout(10):
                 assert await reader.read() == b""
-        monkeypatch.setattr(w.door, "take_in", real)
+        monkeypatch.setattr(w.door.intake, "store", real)
         assert await goes_on(port)
         goes.set()
         assert (await first)[0] == 202
@@ -184,7 +191,7 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
 
 async def test_bytes_of_bodies_are_bounded_together(tmp_path):
     """Many large bodies at once are told to come back before they fill the memory."""
-    async with world(tmp_path, max_body=1_000_000) as w, w.listening() as port:
+    async with world(tmp_path, max_body=1_000_000, limit=1_000_000) as w, w.listening() as port:
         w.app.admission._most_bytes = 2_500_000
         begun = []
         for _ in range(4):
@@ -246,8 +253,11 @@ async def test_flood_of_refusals_is_no_flood_of_commits():
     assert sum(counts.may_keep("a/webhook", 0.0) for _ in range(1_000)) == 5
     assert sum(counts.may_keep("a/webhook", n / 100) for n in range(1_000)) in range(18, 22)
     assert sum(counts.may_keep(f"t{n}/webhook", 10.0) for n in range(1_000)) <= 20
+    for trigger in (OTHER, "t1/webhook", "t2/webhook"):
+        counts.count(trigger, "accepted")
     counts.forget_others({"t1/webhook"})
     assert set(counts._buckets) == {"t1/webhook"}
+    assert set(counts.answers) == {(OTHER, "accepted"), ("t1/webhook", "accepted")}
 
 
 async def test_compressed_body_is_never_unpacked(tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import threading
 from datetime import timedelta
 
 import msgspec
@@ -11,13 +12,16 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.sealing import PLAIN, SealedError
 from mainspring.engine.announcing import announcement
 from mainspring.store.commands.results import Refused
+from mainspring.triggers import intake
 from mainspring.triggers.known import KnownTriggers
+from mainspring.triggers.prepared import prepare
 from mainspring.web import hooks
-from mainspring.web.hook_ends import MOST_WAITING
+from mainspring.web.hook_ends import MOST_WAITING, HookEnds
 from tests.hook_samples import SECRET, Request, signed, signed_sample
 from tests.hook_world import JSON, REGISTRY, TOKEN, world
 
@@ -196,6 +200,20 @@ async def test_body_has_a_limit_of_the_listener_and_one_of_its_webhook(tmp_path)
         assert w.app.admission.bytes == 0
 
 
+async def test_body_that_could_not_be_kept_is_refused_at_the_door(tmp_path):
+    """What a run is given is a value of the store: a listener that takes more would only let it fail later."""
+    async with world(tmp_path, max_body=1024 * 1024) as w:
+        told = await w.ask("/orders", Request(b'{"id": "1", "x": "' + b"x" * DEFAULT_LIMIT + b'"}', TOKEN))
+        assert (told.status, told.json["code"]) == (413, "too_large")
+        assert "262,144 bytes" in told.json["detail"]
+        assert "store.payload_max" in told.json["detail"]
+    async with world(tmp_path, max_body=1_000) as w:
+        told = await w.ask("/orders", Request(b'{"id": "1", "x": "' + b"x" * 1_000 + b'"}', TOKEN))
+        assert "hooks.max_body" in told.json["detail"]
+        small = signed("standard", Request(b'{"x": "' + b"x" * 2_000 + b'"}', JSON))
+        assert "max_body" in (await w.ask("/standard", small)).json["detail"]
+
+
 async def test_large_body_is_checked_beside_the_others(tmp_path):
     """In a thread, with the same verdict."""
     async with world(tmp_path) as w:
@@ -269,17 +287,17 @@ async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monk
 async def test_store_that_is_away_is_told_and_tables_go_on(tmp_path, monkeypatch):
     """503 with a time to come again; what was sent then and comes again counts once."""
     async with world(tmp_path) as w:
-        real = w.door.take_in
+        real = w.door.intake.store
 
-        async def away(trigger, arrival, verified):
-            await real(trigger, arrival, verified)
+        async def away(ready):
+            await real(ready)
             raise StoreUnavailableError("the answer was lost\nat a secret place")
 
-        monkeypatch.setattr(w.door, "take_in", away)
+        monkeypatch.setattr(w.door.intake, "store", away)
         told = await w.ask("/orders", ORDER)
         assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "store_away", "5")
         assert "secret place" not in told.body.decode()
-        monkeypatch.setattr(w.door, "take_in", real)
+        monkeypatch.setattr(w.door.intake, "store", real)
         assert (await w.ask("/orders", ORDER)).status == 202
         assert w.rows("select count(*) from runs") == [(1,)]
 
@@ -288,13 +306,13 @@ async def test_sender_is_not_kept_waiting_for_a_store_that_stands_still(tmp_path
     """Its place stays taken until the store has answered, so that memory is bounded; others are told to come back."""
     async with world(tmp_path, at_once=3) as w:
         goes_on = asyncio.Event()
-        real = w.door.take_in
+        real = w.door.intake.store
 
-        async def slow(trigger, arrival, verified):
+        async def slow(ready):
             await goes_on.wait()
-            return await real(trigger, arrival, verified)
+            return await real(ready)
 
-        monkeypatch.setattr(w.door, "take_in", slow)
+        monkeypatch.setattr(w.door.intake, "store", slow)
         monkeypatch.setattr(hooks, "STORED_WITHIN_S", 0.05)
         orders = [Request(b'{"id": "%d"}' % n, TOKEN) for n in range(5)]
         told = await asyncio.gather(*[w.ask("/orders", one) for one in orders])
@@ -328,10 +346,10 @@ async def test_refusal_of_the_store_becomes_a_status(tmp_path, monkeypatch):
     async with world(tmp_path) as w:
         for answer, status, wait in REFUSALS:
 
-            async def take_in(trigger, arrival, verified, answer=answer):
+            async def store(ready, answer=answer):
                 return answer
 
-            monkeypatch.setattr(w.door, "take_in", take_in)
+            monkeypatch.setattr(w.door.intake, "store", store)
             told = await w.ask("/orders", ORDER)
             assert (told.status, told.headers.get("retry-after")) == (status, wait)
 
@@ -340,10 +358,10 @@ async def test_fault_of_ours_is_told_as_one_and_ends_nothing(tmp_path, monkeypat
     """500 without a word of what it was; the log has it."""
     async with world(tmp_path) as w:
 
-        async def broken(trigger, arrival, verified):
+        async def broken(ready):
             raise RuntimeError("inner matters")
 
-        monkeypatch.setattr(w.door, "take_in", broken)
+        monkeypatch.setattr(w.door.intake, "store", broken)
         told = await w.ask("/orders", ORDER)
         assert (told.status, told.json["code"]) == (500, "fault")
         assert "inner" not in told.body.decode()
@@ -404,6 +422,45 @@ async def test_result_that_does_not_come_in_time_is_not_waited_for(tmp_path, mon
             assert (await w.ask("/result", Request(b'{"n": 2}', TOKEN))).status == 202
 
 
+async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monkeypatch, caplog):
+    """It hears the ids at once, we the reason; the others are answered as ever."""
+    async with world(tmp_path, now_at=SystemClock().now()) as w:
+        real, broken = HookEnds._look_at, []
+
+        def look_at(ends, waited):
+            if not broken or broken == [waited]:
+                broken[:] = [waited]
+                raise msgspec.DecodeError("a result of another form")
+            return real(ends, waited)
+
+        monkeypatch.setattr(HookEnds, "_look_at", look_at)
+        app = ms.App(tmp_path / "state.db", registry=REGISTRY)
+        async with app.running(), asyncio.timeout(4):
+            assert (await w.ask("/result", Request(b'{"n": 1}', TOKEN))).status == 202
+            assert (await w.ask("/result", Request(b'{"n": 2}', TOKEN))).json["result"] == 4
+        assert "cannot be told to its sender" in caplog.text
+
+
+async def test_store_that_was_given_up_may_be_cancelled(tmp_path, monkeypatch, caplog):
+    """What answers nobody any more says nothing when it ends."""
+    monkeypatch.setattr(hooks, "STORED_WITHIN_S", 0.01)
+    async with world(tmp_path) as w:
+        begun, faults = [], []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+
+        async def store(ready):
+            begun.append(asyncio.current_task())
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(w.door.intake, "store", store)
+        assert (await w.ask("/orders", ORDER)).status == 503
+        begun[0].cancel()
+        await asyncio.wait(begun)
+        await asyncio.sleep(0)
+        assert faults == []
+        assert w.app.admission.inside == 0
+
+
 async def test_secret_that_is_not_set_is_told_in_the_log_once(tmp_path, caplog):
     """By how to set it; the sender hears 503, for it is not to blame."""
     async with world(tmp_path) as w:
@@ -430,3 +487,85 @@ async def test_sender_that_goes_away_is_not_answered(tmp_path):
         assert sent == []
         assert w.answers == {("order/webhook", "disconnected"): 1}
         assert w.app.admission.bytes == 0
+
+
+async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_503(tmp_path, monkeypatch, caplog):
+    """It is there, only not for us: a sender that hears 404 may never come back. One that was read before goes on as it was."""
+    async with world(tmp_path) as w:
+
+        def broken(path, name):
+            row = next(one for one in announcement(REGISTRY, w.clock.now()).triggers if one.name == "order/webhook")
+            return msgspec.structs.replace(row, path=path, name=name, definition=b'{"source": 5}')
+
+        command = announcement(REGISTRY, w.clock.now())
+        rows = [one for one in command.triggers if one.name != "order/webhook"]
+        rows += [broken("/orders", "order/webhook"), broken("/newer", "order/webhook#2")]
+        await asyncio.to_thread(w.store.apply, msgspec.structs.replace(command, triggers=tuple(rows)))
+        w.process.changed()
+        async with asyncio.timeout(10):
+            while (await w.ask("/newer", ORDER)).status == 404:
+                await asyncio.sleep(0.01)
+        told = await w.ask("/newer", ORDER)
+        assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "unreadable", "60")
+        assert (await w.ask("/orders", ORDER)).status == 202
+        looked, real = [], KnownTriggers.look
+        monkeypatch.setattr(KnownTriggers, "look", lambda known: looked.append(real(known)))
+        async with asyncio.timeout(10):
+            while len(looked) < 3:
+                w.process.changed()
+                await asyncio.sleep(0.01)
+        assert caplog.text.count("'order/webhook#2' in the store cannot be read") == 1
+        assert caplog.text.count("'order/webhook' in the store cannot be read") == 1
+
+
+async def test_table_that_could_be_read_in_between_is_told_again(tmp_path, monkeypatch, caplog):
+    """The same fault on another day is another fault."""
+    async with world(tmp_path) as w:
+        real, looked = KnownTriggers.look, []
+
+        def look(known):
+            looked.append(known)
+            if len(looked) % 2:
+                raise ValueError("a row of another form")
+            real(known)
+
+        monkeypatch.setattr(KnownTriggers, "look", look)
+        async with asyncio.timeout(10):
+            while len(looked) < 4:
+                w.process.changed()
+                await asyncio.sleep(0.01)
+        assert caplog.text.count("those that are known go on") == 2
+
+
+@pytest.mark.parametrize(("padding", "in_thread"), [(0, False), (60_000, False), (70_000, True)])
+async def test_large_body_alone_is_made_ready_in_a_thread(tmp_path, monkeypatch, padding, in_thread):
+    """Once, and not again on its way to the store: a small one is done in less time than a thread takes."""
+    made = []
+
+    def spy(*of, **how):
+        made.append(threading.current_thread() is not threading.main_thread())
+        return prepare(*of, **how)
+
+    monkeypatch.setattr(intake, "prepare", spy)
+    async with world(tmp_path) as w:
+        monkeypatch.setattr(intake, "data_of", None)
+        body = json.dumps({"id": "o-1", "lines": [], "note": "x" * padding}).encode()
+        assert (await w.ask("/orders", Request(body, TOKEN))).status == 202
+    assert made == [in_thread]
+
+
+async def test_codec_that_fails_refuses_nobody(tmp_path, monkeypatch, caplog):
+    """503, and the same again is taken in; nothing is kept as refused."""
+    async with world(tmp_path) as w:
+
+        def broken(*of, **how):
+            raise SealedError("the key server is away")
+
+        monkeypatch.setattr(intake, "prepare", broken)
+        told = await w.ask("/orders", ORDER)
+        assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "store_away", "5")
+        assert "key server" not in told.body.decode()
+        assert "the key server is away" in caplog.text
+        monkeypatch.undo()
+        assert (await w.ask("/orders", ORDER)).status == 202
+        assert w.rows("select state from deliveries") == [("started",)]

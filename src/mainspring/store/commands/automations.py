@@ -71,7 +71,7 @@ class RetireAutomation(msgspec.Struct, frozen=True):
 class MakeSlot(msgspec.Struct, frozen=True):
     """Serve one due time: the slot's row, its run (if any) and the next due time in one commit. Answer: Started, Done, Refused taken.
 
-    `verdict`: run, skipped or missed.
+    `verdict` = a SlotVerdict.
     """
 
     schedule: str

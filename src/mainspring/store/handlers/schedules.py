@@ -2,13 +2,14 @@
 
 import json
 
+from mainspring.domain.slot_verdict import SlotVerdict
 from mainspring.domain.states import Move, target
 from mainspring.store.commands.automations import Announce, BackfillSlot, MakeSlot, ScheduleRow
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.transaction import Transaction
 
-RUN = "run"
+RUN = SlotVerdict.RUN.value
 """The verdict on a slot that has its run."""
 EARLY_MS = 1_000
 """So much may a scheduler's clock be ahead of the store's."""

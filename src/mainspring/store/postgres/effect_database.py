@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import ConfigError, NotSent, Transient
 from mainspring.domain.server_url import SERVER_HINT, take_schema, unreadable
 from mainspring.store.effects import (
@@ -85,7 +86,7 @@ class PostgresEffectDatabase:
         self.shown = (
             f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', given.get('user', ''))}"
         )
-        self._busy_ms = int(busy_for.total_seconds() * 1000)
+        self._busy_ms = ms_of(busy_for)
 
     def open(self) -> "PostgresEffectConnection":
         """Return a new connection; see EffectDatabase.open. The table of effects is made if this is the first.

@@ -5,6 +5,9 @@ import msgspec
 from mainspring.domain.states import MessageState
 from mainspring.store.base import Reader, Rows
 from mainspring.store.held import HELD
+from mainspring.store.views import Capped
+
+_CAP = 1_000
 
 
 class OutboxQueue(msgspec.Struct, frozen=True):
@@ -33,6 +36,13 @@ class OutboxMessage(msgspec.Struct, frozen=True):
     fault: str | None
 
 
+class RefusedMessages(msgspec.Struct, frozen=True):
+    """How many messages wait for a person; `why` = why the oldest of them was refused."""
+
+    number: Capped
+    why: str | None
+
+
 def can_send(reader: Reader, now: int) -> bool:
     """Tell whether there is a queue that a Sender could take now."""
     if reader.read("read_meta", (HELD,)):
@@ -50,9 +60,21 @@ def list_refused_messages(reader: Reader, limit: int = 100) -> list[OutboxMessag
     return _messages(reader.read("list_refused_messages", (limit,)))
 
 
+def refused_messages(reader: Reader, cap: int = _CAP) -> RefusedMessages:
+    """Count the messages that wait for a person, up to the cap."""
+    number = reader.read("count_refused_messages", (cap + 1,))[0][0]
+    oldest = list_refused_messages(reader, 1) if number else []
+    return RefusedMessages(Capped(min(number, cap), number > cap), oldest[0].fault if oldest else None)
+
+
 def list_messages_of(reader: Reader, run: str, limit: int = 100) -> list[OutboxMessage]:
-    """Return what a run has sent and no broker has yet, in order."""
+    """Return what a run has sent and no broker has yet, in order: first what waits for a person, then what waits to be sent."""
     return _messages(reader.read("list_messages_of", (run, limit)))
+
+
+def unsent_of(reader: Reader, run: str, limit: int = 100) -> list[tuple[str, int]]:
+    """Return how many messages of a run wait to be sent, as (queue, number); the queue of the oldest message first."""
+    return [(queue, number) for queue, number in reader.read("count_unsent_of", (run, limit))]
 
 
 def _messages(rows: Rows) -> list[OutboxMessage]:

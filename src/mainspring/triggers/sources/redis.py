@@ -15,6 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
+from mainspring.domain.duration import ms_of
 from mainspring.domain.queue_address import Server
 from mainspring.domain.queue_message import QueueMessage
 from mainspring.domain.queue_source import Queue
@@ -35,7 +36,7 @@ class RedisSource:
         self._server = server
         self._group = group
         self._client: Redis | None = None
-        self._hold_ms = round(queue.ack_wait.total_seconds() * 1000)
+        self._hold_ms = ms_of(queue.ack_wait)
         self._cursor: Any = b"0-0"
         self._look_at = self._quiet_until = 0.0
 

@@ -1,10 +1,11 @@
-"""What the listener of webhooks takes and answers, as an OpenAPI 3.1 document. Made on demand and served nowhere: it tells who may send."""
+"""What the listener of webhooks takes and answers, as an OpenAPI 3.1 document: what the listener is fuzzed by, and judged by."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from mainspring.domain.verifier import Bearer, GitHub, GitLab, Hmac, Slack, StandardWebhooks, Stripe, Unsigned, Verifier
 from mainspring.domain.webhook import Respond
+from mainspring.triggers.known import KnownTrigger
 from mainspring.web.hook_table import Hook
 
 _LOCAL = "#/$defs/"
@@ -72,7 +73,7 @@ def openapi(hooks: Iterable[Hook], url: str, version: str) -> dict[str, Any]:
 
 
 def _operation(hook: Hook, parts: dict[str, Any]) -> dict[str, Any]:
-    schema = dict(hook.schema or {})
+    schema = _data_schema(hook.known) or {}
     prefix = hook.trigger.replace("/", ".").replace("#", "-")
     for name, part in schema.pop("$defs", {}).items():
         parts[f"{prefix}.{name}"] = _moved(part, prefix)
@@ -146,3 +147,23 @@ def _header(verifier: Verifier) -> str:
             return verifier.header
         case Unsigned():
             raise ValueError("nothing is signed")
+
+
+def _data_schema(known: KnownTrigger) -> dict[str, Any] | None:
+    """Return the schema of what arrives for a trigger; None where its automation takes anything.
+
+    With a filter it is None too: what the filter would leave out need not fit.
+    """
+    reading, arguments = known.trigger.reading, known.definition.parameters
+    parts = {"$defs": arguments["$defs"]} if "$defs" in arguments else {}
+    fields: dict[str, Any] = arguments.get("properties", {})
+    if known.trigger.filtered:
+        return None
+    if reading.how == "fields":
+        return {"type": "object", "properties": fields, "required": arguments.get("required", []), **parts}
+    if reading.how != "data" or reading.parameter not in fields:
+        return None
+    schema = fields[reading.parameter]
+    if reading.many:
+        schema = schema.get("items", True)
+    return {**schema, **parts} if isinstance(schema, dict) else None

@@ -1,4 +1,4 @@
-"""The document of the listener: it is sound, and the listener does what it says."""
+"""The listener of webhooks, fuzzed by a document of what it takes and answers: it does what that says."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from mainspring.web.openapi import openapi
+from tests.hook_openapi import openapi
 from tests.hook_samples import SECRET
 from tests.hook_world import World, world
 

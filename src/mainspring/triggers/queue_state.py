@@ -5,10 +5,10 @@ from collections.abc import Callable
 import msgspec
 
 
-class DeskState(msgspec.Struct, frozen=True, kw_only=True):
+class QueueState(msgspec.Struct, frozen=True, kw_only=True):
     """`since_at` = since when it is connected, or away; `why` = why it is away. `waits_for` = what keeps it from fetching although it is
-    connected. `taken_in`, `refused` = messages since the desk began; `last_refusal` = why the last one of those could not be taken in.
-    No text holds a secret.
+    connected. `taken_in`, `refused` = messages since the desk began; `last_refusal` = why the last one of those could not be taken in,
+    until there is none any more. No text holds a secret.
     """
 
     trigger: str
@@ -22,5 +22,5 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
     last_refusal: str = ""
 
 
-Report = Callable[[DeskState], None]
+Report = Callable[[QueueState], None]
 """Told each change of a desk but the count of what it took in; must not block."""

@@ -1,0 +1,25 @@
+"""Commands of coroutines: one waits for its answer, and its loop goes on meanwhile."""
+
+import asyncio
+from typing import Any
+
+from mainspring.store.base import Store
+
+
+async def applied(store: Store, command: Any) -> Any:
+    """Commit a command and return its result; raises what the store answers instead.
+
+    `store` delivers into the running loop. Whoever stops waiting does not take the command back.
+    """
+    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def done(result: Any) -> None:
+        if answer.done():
+            return
+        if isinstance(result, BaseException):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
+
+    store.submit(command, done)
+    return await answer

@@ -1,0 +1,91 @@
+"""An arrival made ready for the store: the command that stores it with the run that it starts. Pure, so that any thread may do it."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.arrival import Arrival
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.key import LONGEST_KEY, fits_key
+from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.domain.trigger import MisfitError
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.triggers import TakeIn
+from mainspring.triggers.known import KnownTrigger
+from mainspring.triggers.making import Event, event_of, start_of
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What is to be stored of an arrival.
+
+    `command.refused` = why no run can be made of it; `at` = the place in its data (JSON path) where that is why.
+    """
+
+    arrival: Arrival
+    command: TakeIn
+    at: str | None = None
+
+
+def prepare(
+    known: KnownTrigger,
+    arrival: Arrival,
+    data: Any,
+    *,
+    id: str,
+    now: int,
+    sealing: Sealing,
+    verified: str | None = None,
+) -> Prepared | Refused:
+    """Return what is to be stored, or that its key can never be.
+
+    `data` = the decoded JSON of the arrival, `id` = of its delivery, `now` in ms UTC, `verified` = what its verifier said, for people.
+
+    Raises:
+        SealedError: the codec failed, which says nothing of what arrived.
+    """
+    if not fits_key(arrival.key):
+        size = f"{len(arrival.key)} characters, {len(arrival.key.encode('utf-8', 'replace'))} bytes"
+        said = f"its key has {size}; 1 to {LONGEST_KEY} characters can be kept, 2,000 bytes at most, in one line"
+        return Refused("bad_value", said)
+    trigger = known.trigger
+    command = TakeIn(
+        id=id,
+        trigger=known.name,
+        key=arrival.key,
+        body_hash=arrival.body_hash,
+        body=sealing.seal(arrival.body),
+        data=sealing.seal_if(arrival.data),
+        headers=sealed_headers(sealing, arrival.headers),
+        name=arrival.name,
+        pace=trigger.pace,
+        filtered=trigger.filtered,
+        verified=verified,
+        redelivered=arrival.redelivered,
+    )
+    if trigger.filtered:  # what the filter leaves out need not fit
+        return Prepared(arrival, command)
+    event = event_of(known, id=id, key=arrival.key, name=arrival.name, data=data, at=now, headers=arrival.headers)
+    return _decided(known, arrival, command, event, now, sealing)
+
+
+def sealed_headers(sealing: Sealing, headers: dict[str, str]) -> bytes | None:
+    """Return headers as the store keeps them, None of none."""
+    return sealing.seal(msgspec.json.encode(headers)) if headers else None
+
+
+def _decided(
+    known: KnownTrigger, arrival: Arrival, command: TakeIn, event: Event, now: int, sealing: Sealing
+) -> Prepared:
+    """Return the command with its key of the pace and its run; one that no run can be made of says so."""
+    trigger = known.trigger
+    try:
+        # Also where it is not started at once: what can never be a run is told to whoever sent it.
+        start = start_of(known, [event], command.id, now, sealing, partition=arrival.partition)
+        by = trigger.by_of(event)
+    except SealedError:
+        raise
+    except MainspringError as error:
+        at = error.at if isinstance(error, MisfitError) else None
+        return Prepared(arrival, msgspec.structs.replace(command, refused=error.message), at)
+    waits = trigger.pace.batch is not None or trigger.pace.debounce is not None
+    return Prepared(arrival, msgspec.structs.replace(command, by=by, start=None if waits else start))

@@ -1,0 +1,86 @@
+"""How desks stand is told to the log and the store, once each."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainspring.app.desks import Desks
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.definition import Definition
+from mainspring.domain.options import Kind
+from mainspring.domain.trigger import Trigger
+from mainspring.domain.watched_folder import Files
+from mainspring.resources.secret import Secrets
+from mainspring.store.commands.triggers import ReportDesk
+from mainspring.triggers.known import KnownTrigger
+
+pytestmark = pytest.mark.asyncio
+
+
+class Store:
+    """Remembers what it was told."""
+
+    reader = None
+
+    def __init__(self) -> None:
+        self.told: list[ReportDesk] = []
+
+    def submit(self, command: ReportDesk, on_done: Callable[[Any], None]) -> None:
+        self.told.append(command)
+
+    async def until_told(self, word: str) -> None:
+        await self.until(lambda: any(word in (told.why or "") for told in self.told))
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not is_so():
+                await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def watching(folder: Path, store: Store):
+    """Run the desk of a folder."""
+    source = Files.parse(str(folder), every="100ms", settle="0s", max_size=3)
+    known = KnownTrigger(
+        "in/files", Trigger(source=source), Definition(kind=Kind.TASK, name="in"), None, None, None, None
+    )
+    desk = Desks(store, SystemClock(), Secrets(None, {}))(known, None)  # type: ignore[arg-type]
+    running = asyncio.create_task(desk.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_is_left_out_of_a_folder_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """Each file has its line, and no other line names it again when something else is left out too."""
+    caplog.set_level(logging.INFO, "mainspring")
+    store = Store()
+    async with watching(tmp_path, store):
+        for name in ("first", "second"):
+            (tmp_path / name).write_bytes(b"large")
+            await store.until_told(name)
+    for name in ("first", "second"):
+        assert len([line for line in caplog.messages if name in line]) == 1, caplog.messages
+    assert len([line for line in caplog.messages if "fetches from its folder" in line]) == 1
+
+
+async def test_folder_that_goes_away_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """When it goes and when it comes back, one line each."""
+    caplog.set_level(logging.INFO, "mainspring")
+    folder, store = tmp_path / "in", Store()
+    folder.mkdir()
+    async with watching(folder, store):
+        await store.until(lambda: bool(store.told))
+        folder.rename(tmp_path / "out")
+        await store.until(lambda: store.told[-1].away_since is not None)
+        (tmp_path / "out").rename(folder)
+        await store.until(lambda: store.told[-1].connected_at is not None)
+    assert len([line for line in caplog.messages if str(folder) in line and "No such" in line]) == 1, caplog.messages
+    assert len([line for line in caplog.messages if "fetches from its folder" in line]) == 2

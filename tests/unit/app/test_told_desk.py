@@ -1,0 +1,62 @@
+"""A desk that is told: the newest of how it stands, and not as often as it changes."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from mainspring.app.told_desk import ToldDesk
+from mainspring.store.commands.triggers import ReportDesk
+
+pytestmark = pytest.mark.asyncio
+
+
+def news(why: str) -> ReportDesk:
+    return ReportDesk("orders/queue", 1, None, why)
+
+
+async def test_newest_is_told_and_not_each():
+    """A thousand changes within a second are two that are told: the first and the last."""
+    told: list[ReportDesk] = []
+    seconds: asyncio.Queue[float] = asyncio.Queue()
+    second_is_over = asyncio.Event()
+    ends = asyncio.Event()
+
+    async def sleep(span_s: float) -> None:
+        seconds.put_nowait(span_s)
+        await second_is_over.wait()
+
+    class Busy:
+        def __init__(self, report: Callable[[ReportDesk], None]) -> None:
+            self.report = report
+
+        async def run(self) -> None:
+            for number in range(1_000):
+                self.report(news(f"message {number}"))
+                await asyncio.sleep(0)
+            assert len(told) == 1
+            second_is_over.set()
+            await ends.wait()
+
+    running = asyncio.create_task(ToldDesk(Busy, told.append, sleep=sleep).run())
+    assert await seconds.get() == 1
+    assert await seconds.get() == 1
+    ends.set()
+    await running
+    assert [one.why for one in told] == [told[0].why, "message 999"]
+
+
+async def test_desk_that_fails_takes_the_telling_with_it():
+    """What went wrong comes out, and nothing is left running."""
+
+    class Broken:
+        def __init__(self, report: Callable[[ReportDesk], None]) -> None:
+            pass
+
+        async def run(self) -> None:
+            raise RuntimeError("oops")
+
+    with pytest.raises(RuntimeError, match="oops"):
+        await ToldDesk(Broken, lambda told: None).run()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}

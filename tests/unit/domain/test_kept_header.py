@@ -1,0 +1,52 @@
+"""Which headers of a request are kept."""
+
+import pytest
+
+from mainspring.domain import verify
+from mainspring.domain.errors import OptionError
+from mainspring.domain.kept_header import kept_headers
+from mainspring.domain.webhook import Webhook
+from mainspring.engine.trigger_draft import draft_of
+
+PLAIN = {
+    "content-type": "application/json",
+    "x-request-id": "1",
+    "x-design": "2",
+    "x-signal": "3",
+    "x-github-event": "push",
+}
+SECRETS = ["authorization", "proxy-authorization", "cookie", "x-gitlab-token", "x-api-key", "x_api_key", "X-Auth-Token"]
+SIGNATURES = [
+    "x-hub-signature", "x-hub-signature-256", "stripe-signature", "x-slack-signature", "webhook-signature", "signature",
+    "x-shopify-hmac-sha256", "paypal-transmission-sig", "x-proof",
+]  # fmt: skip
+OWN = verify.hmac("S", header="X-Proof")
+TOKEN = verify.bearer("S", header="X-Door")
+
+
+def test_neither_secrets_nor_signatures_are_kept():
+    """Whatever signs, those of all known senders, and the one that the webhook itself names."""
+    assert kept_headers(OWN, PLAIN | dict.fromkeys([*SECRETS, *SIGNATURES], "s")) == PLAIN
+    assert kept_headers(TOKEN, PLAIN | {"x-door": "s", "x-proof": "kept"}) == PLAIN | {"x-proof": "kept"}
+
+
+@pytest.mark.parametrize("header", [*SECRETS, "x-door"])
+def test_secret_is_refused_as_a_key_at_load(header):
+    """It would be stored and shown, and is the same for each delivery."""
+    with pytest.raises(OptionError, match="would be stored and shown"):
+        Webhook.parse("/a", verify=TOKEN, key=f"{{data.id}} {{headers.{header}}}")
+
+
+def test_signature_may_be_a_key():
+    """It is the one thing that tells apart what is signed without an id."""
+    assert Webhook.parse("/a", verify=OWN, key="{headers.X-Proof}").key == "{headers.x_proof}"
+
+
+@pytest.mark.parametrize("option", ["by", "partition"])
+def test_templates_over_what_is_stored_name_what_is_kept(option):
+    """Otherwise no delivery would ever have a value for it."""
+    for header in ("authorization", "x-proof", "stripe-signature"):
+        with pytest.raises(OptionError, match=f"{option} names the header {header}, which is not kept"):
+            draft_of("webhook", {"path": "/a", "verify": OWN, option: f"{{headers.{header}}}"})
+    assert draft_of("webhook", {"path": "/a", "verify": OWN, option: "{headers.x-tenant}"})
+    assert draft_of("event", {"name": "a", option: "{headers.authorization}"})

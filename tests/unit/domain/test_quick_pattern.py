@@ -1,0 +1,88 @@
+"""Which regular expressions are done soon."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mainspring.domain.json_schema import misfit
+from mainspring.domain.quick_pattern import is_quick
+
+USUAL = [
+    r"^[A-Z]{3}-[0-9]{4,8}$", r"^\d{4}-\d{2}-\d{2}T.*Z$", r"^(card|bank|cash)$", r"^[^@\s]+@[^@\s]+$", r"\S", "", r"^(?:\+\d{1,3} )?\d+$",
+    r"\A[\w.-]{1,63}\Z", r"^(?P<a>ab)*$", r"[\]\[]x", r"(?i)abc", r"^a{,3}b{2,}$", r"^\(x\)\|$", r"a{}b", r"^(?!x)\w+$",
+]  # fmt: skip
+SLOW = [
+    r"(a+)+$", r"^(a|a)*$", r"^(a|ab)+c$", r"([a-z]+\.)+x", r"^(?:a?){40}a{40}$", r"(.*)(.*)(.*)x", r"(a)\1+", r"(?P<x>a+)(?P=x)",
+    r"(?x) a b",     r"a?" * 30 + "a" * 30, r"((a{1,9}){1,9})+$", r"(?(1)a|b)", r"^(a{2}|b){9}$", "(", "[", ")",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", USUAL)
+def test_usual_pattern_is_used_on_texts_of_usual_length(pattern):
+    """Codes, dates, addresses and choices."""
+    assert is_quick(pattern, 100)
+
+
+@pytest.mark.parametrize("pattern", SLOW)
+def test_pattern_without_a_bound_is_not(pattern):
+    """Repetitions of what repeats or chooses, references, and what is not understood."""
+    assert not is_quick(pattern, 100)
+
+
+def test_longer_texts_leave_less_room():
+    """Two repetitions may go as many ways as the text has pairs of places."""
+    assert is_quick(r"^[^@]+@[^@]+$", 300)
+    assert not is_quick(r"^[^@]+@[^@]+$", 1_000)
+    assert is_quick(r"^[a-z]+$", 90_000)
+
+
+def test_slow_pattern_of_a_schema_is_left_to_whoever_reads_the_value():
+    """A text that it would take years for keeps nobody waiting; a quick one refuses as ever."""
+    assert misfit({"type": "string", "pattern": r"(a+)+$"}, "a" * 60 + "b") is None
+    found = misfit({"type": "string", "pattern": r"^a+$"}, "a" * 60 + "b")
+    assert found is not None
+    assert "matches '^a+$'" in found.why
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "b",
+            ".",
+            "a*",
+            "a+?",
+            "[ab]{1,3}",
+            "(a|b)",
+            "(?:ab)*",
+            "(a",
+            ")+",
+            ")?",
+            ")",
+            "|",
+            "^",
+            "$",
+            "{2}",
+            "\\w+",
+        ]
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(PIECES, st.integers(1, 60))
+@settings(deadline=None, max_examples=300)
+def test_what_is_called_quick_is(pattern, length):
+    """On the texts that make others slow."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error:
+        return
+    if is_quick(pattern, length):
+        began = time.process_time()
+        for text in ("a" * (length - 1) + "c", "ab" * (length // 2), "b" * length):
+            compiled.search(text)
+        assert time.process_time() - began < 1

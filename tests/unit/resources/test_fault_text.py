@@ -1,0 +1,53 @@
+"""What is told of a fault holds no secret, in whatever form a library shows it."""
+
+from urllib.parse import quote
+
+import pytest
+
+from mainspring.domain.errors import ConfigError
+from mainspring.resources.fault_text import FaultText
+
+_KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBg\nabc\n-----END KEY-----"
+
+
+def told(error: BaseException, *secrets: str) -> str:
+    """Return the line for an error, of what was asked for these secrets."""
+
+    class Known:
+        def get(self, name: str) -> str:
+            return name
+
+    text = FaultText(Known())
+    for secret in secrets:
+        text.get(secret)
+    return text.of(error)
+
+
+def test_secret_with_another_one_in_it_is_hidden_whole():
+    """The shorter one must not take its middle out of the longer one first, in whatever order they became known."""
+    shorter = [f"pass{number}" for number in range(20)]
+    longer = [f"{word}-and-more{word}" for word in shorter]
+    for short, long in zip(shorter, longer, strict=True):
+        assert told(OSError(f"no {long} here"), short, long) == "OSError: no *** here"
+        assert told(OSError(f"no {long} here"), long, short) == "OSError: no *** here"
+
+
+@pytest.mark.parametrize("kind", [OSError, ConfigError])
+def test_secret_of_several_lines_is_hidden(kind: type[Exception]):
+    """Whole, before the text is cut at its first line; each of its lines; and as a library quotes it."""
+    for shown in (_KEY, repr(_KEY), "MIIEvQIBADANBg", quote(_KEY, safe="")):
+        said = told(kind(f"bad key {shown} refused"), _KEY)
+        assert "MIIE" not in said
+        assert "BEGIN" not in said
+        assert said.endswith("refused")
+
+
+def test_short_line_of_a_secret_hides_nothing_else():
+    """A line of three characters would be found in every other word."""
+    assert told(OSError("no alphabet: abc"), _KEY) == "OSError: no alphabet: abc"
+
+
+def test_only_the_first_line_of_a_foreign_error_is_told():
+    """The rest is for a log; our own errors are one sentence over several lines."""
+    assert told(OSError("one\ntwo")) == "OSError: one"
+    assert told(ConfigError("one\ntwo")) == "one two"

@@ -1,0 +1,83 @@
+"""What a filter answers: yes, no, or why there is neither; whatever it raises is an answer."""
+
+import threading
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.states import DeliveryState
+from mainspring.triggers.asking import asked
+from mainspring.triggers.deciding import LONGEST_NOTE
+
+EVENT = {
+    "id": "d_1",
+    "name": "e",
+    "key": "k",
+    "at": "2026-01-02T03:04:05Z",
+    "data": {"n": 1},
+    "headers": {},
+    "trigger": "a/event",
+}
+
+
+class Unspeakable(BaseException):
+    """Cannot even be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Undecided:
+    """Neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("several values")
+
+
+def raising(error: BaseException):
+    def fn(event):
+        raise error
+
+    return fn
+
+
+async def later(event):
+    return event.n == 1
+
+
+@pytest.mark.parametrize(
+    ("fn", "state", "said"),
+    [
+        (lambda event: event.n == 1, None, "its filter says yes"),
+        (later, None, "its filter says yes"),
+        (lambda event: event.n == 2, DeliveryState.FILTERED, "its filter says no"),
+        (None, DeliveryState.FAILED, "its filter is not in the code any more"),
+        (raising(KeyError("n")), DeliveryState.FAILED, "its filter raised KeyError: 'n'"),
+        (raising(ms.Permanent("not this one")), DeliveryState.FAILED, "its filter raised: not this one"),
+        (raising(SystemExit(3)), DeliveryState.FAILED, "its filter raised SystemExit: 3"),
+        (raising(Unspeakable()), DeliveryState.FAILED, "its filter raised Unspeakable: its text cannot be read"),
+        (lambda event: Undecided(), DeliveryState.FAILED, "its filter raised ValueError: several values"),
+    ],
+    ids=["yes", "async", "no", "gone", "error", "ours", "exit", "unspeakable", "undecided"],
+)
+def test_answer_of_a_filter(fn, state, said):
+    """Each has its sentence."""
+    assert asked(fn, EVENT) == (state, said)
+
+
+def test_what_a_filter_raises_is_cut():
+    """A note is for people."""
+    _, said = asked(raising(ValueError("x" * 10_000)), EVENT)
+    assert len(said) <= LONGEST_NOTE
+
+
+def test_interrupt_of_a_person_passes():
+    """Whoever tries an event and interrupts it wants no answer any more; in a worker's thread it comes from the filter."""
+    interrupt = raising(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        asked(interrupt, EVENT)
+    found = []
+    thread = threading.Thread(target=lambda: found.append(asked(interrupt, EVENT)))
+    thread.start()
+    thread.join()
+    assert found == [(DeliveryState.FAILED, "its filter raised KeyboardInterrupt: ")]

@@ -1,0 +1,67 @@
+"""Links to brokers of the test: which are kept, which are closed, and that none that hangs holds up the others."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mainspring.triggers import broker_links
+from mainspring.triggers.broker_links import BrokerLinks
+
+pytestmark = pytest.mark.asyncio
+
+
+class Link:
+    """Closes once it may."""
+
+    def __init__(self, may_close: asyncio.Event) -> None:
+        self.may_close = may_close
+        self.asked = False
+
+    async def connect(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        self.asked = True
+        await self.may_close.wait()
+
+
+@contextlib.asynccontextmanager
+async def links(many: int) -> AsyncIterator[tuple[BrokerLinks, list[Link], asyncio.Event]]:
+    """Give so many links that were used and given back, and what lets them be closed."""
+    may_close, opened = asyncio.Event(), list[Link]()
+
+    def opens(*_: object) -> Link:
+        opened.append(Link(may_close))
+        return opened[-1]
+
+    found = BrokerLinks({"b": "redis://h/0"}, lambda name: name, opens=opens)  # type: ignore[arg-type]
+    for name, link in [(f"b/q{number}", await found.take(f"b/q{number}")) for number in range(many)]:
+        found.give_back(name, link)
+    try:
+        yield found, opened, may_close
+    finally:
+        may_close.set()
+        await found.close()
+
+
+async def test_giving_back_waits_for_no_other_link() -> None:
+    """Whoever gives a link back holds a lease: even one too many is closed by somebody else, later."""
+    async with links(70) as (found, opened, may_close):
+        assert not any(link.asked for link in opened)
+        may_close.set()
+        await found.tidy()
+        assert [link.asked for link in opened] == [True] * 6 + [False] * 64
+
+
+async def test_links_that_hang_are_let_go_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of one is the bound of all."""
+    monkeypatch.setattr(broker_links, "_ENDS_WITHIN_S", 0.2)
+    monkeypatch.setattr(broker_links, "_IDLE_S", -1.0)
+    async with links(60) as (found, opened, _):
+        began = time.monotonic()
+        await found.tidy()
+        assert time.monotonic() - began < 6
+        assert all(link.asked for link in opened)
