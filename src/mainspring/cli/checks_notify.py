@@ -10,12 +10,16 @@ from mainspring.cli.words import many
 
 def notify(invocation: Invocation) -> Iterator[Check]:
     """What goes wrong is told to somebody."""
+    from mainspring.config.places import PRODUCTION
     from mainspring.domain.channel import read_channel
     from mainspring.domain.errors import ConfigError
     from mainspring.resources.secret import Secrets
 
     settings = invocation.settings
     channels = settings.notify.channels
+    if not channels and settings.project.environment != PRODUCTION:
+        yield ok("notify", f"{settings.project.environment} tells the terminal alone")
+        return
     if not channels:
         fix = 'Name one in mainspring.toml: [notify.channels], then ops = "slack://secret:NAME/#ops".'
         yield Check("notify", "warning", "no channel is configured: what goes wrong is told to the terminal alone", fix)

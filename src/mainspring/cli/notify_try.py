@@ -24,7 +24,7 @@ _WITHIN_S = 30.0
 @click.argument("channel", required=False)
 @pass_invocation
 def test(invocation: Invocation, channel: str | None) -> int:
-    """Says what each channel answered, and ends with 9 if one did not take it. Nothing is stored; PagerDuty is told at once that it is over."""
+    """Says what each channel answered, and ends with 9 if one did not take it. Nothing is stored, and nothing stays open on PagerDuty."""
     from mainspring.app.channels import addresses_of, open_links
     from mainspring.domain.channel import TERMINAL
     from mainspring.domain.errors import UnknownNameError

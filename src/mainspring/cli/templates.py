@@ -12,6 +12,10 @@ environment = "development"
 
 [store]
 url = "sqlite:///.mainspring/state.db"
+
+# Who is told in production when something goes wrong; without it, the terminal. The secret is MAINSPRING_SECRET_SLACK_BOT.
+# [notify.channels]
+# ops = "slack://secret:SLACK_BOT/#ops"
 """
 
 _IGNORE: Final = """\

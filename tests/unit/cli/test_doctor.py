@@ -14,7 +14,9 @@ def checks(cli, *args):
 
 def test_installation_in_order_ends_with_0(cli, folder):
     """Every check answers, and each is content."""
-    (folder / "mainspring.toml").write_text('[project]\nautomations = ["tidy.py"]\n')
+    (folder / "mainspring.toml").write_text(
+        '[project]\nautomations = ["tidy.py"]\n[notify.channels]\nme = "terminal"\n'
+    )
     (folder / "tidy.py").write_text(
         "import mainspring as ms\n@ms.task(owner='ann', runbook='docs/tidy.md', timeout='20m')\ndef tidy() -> None: ...\n"
     )
@@ -26,7 +28,7 @@ def test_installation_in_order_ends_with_0(cli, folder):
 
 def test_our_own_backup_leaves_nothing_to_mend(cli, folder):
     """An automation that the configuration asks for has all that doctor asks of one."""
-    (folder / "mainspring.toml").write_text('[store.backup]\nto = "backups"\n')
+    (folder / "mainspring.toml").write_text('[store.backup]\nto = "backups"\n[notify.channels]\nme = "terminal"\n')
     assert cli("doctor").code == 0
 
 

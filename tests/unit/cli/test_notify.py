@@ -1,0 +1,108 @@
+"""notify and its check: who would be told, whether channels answer, what is missing."""
+
+import pytest
+from msgspec import json
+
+from mainspring.domain.definition import Definition, Kind
+from tests.unit.cli.conftest import BACKUP
+
+CHANNELS = '[notify.channels]\nops = "slack://secret:bot/#ops"\npage = "pagerduty://secret:pd"\n'
+BILL = Definition(kind=Kind.TASK, name="bill", options={"tier": "page", "team": "billing"})
+
+
+def rows(said):
+    return [(row["automation"], row["severity"], row["channel"], row["is_escalation"]) for row in said.json]
+
+
+def test_routes_of_all_show_who_is_told_of_each(cli, stage, folder):
+    """Each automation with its own severity, where its routes lead."""
+    stage.announce(BACKUP, BILL)
+    (folder / "mainspring.toml").write_text(
+        f'{CHANNELS}[[notify.route]]\nmatch = {{ team = "billing" }}\nto = "page"\nescalate = "ops"\n'
+    )
+    found = rows(cli("notify", "routes", "--json"))
+    assert ("bill", "page", "page", False) in found
+    assert ("bill", "page", "ops", True) in found
+    assert [one for one in found if one[0] == "backup"] == [
+        ("backup", "notify", "ops", False),
+        ("backup", "notify", "page", False),
+    ]
+
+
+def test_routes_of_one_show_every_severity(cli, stage, folder):
+    """With when it would be; its own is marked."""
+    (folder / "mainspring.toml").write_text(f'{CHANNELS}[[notify.route]]\nto = "ops"\n')
+    said = cli("notify", "routes", "backup")
+    lines = [" ".join(line.split()) for line in said.out.splitlines()[1:]]
+    assert lines[0] == "backup page ops at once"
+    assert lines[1].startswith("backup notify (its own) ops ")
+    assert lines[2].startswith("backup digest ops ")
+    assert " 08:30:00 (in " in lines[2] or " 08:30:00 (now" in lines[2]
+    assert cli("notify", "routes", "bakup").code == 3
+
+
+def test_what_would_be_wrong_may_be_said(cli, stage, folder):
+    """A route for one kind of incident counts for that kind."""
+    (folder / "mainspring.toml").write_text(
+        f'{CHANNELS}[[notify.route]]\nmatch = {{ kind = "too_slow" }}\nto = "ops"\n'
+    )
+    assert len(rows(cli("notify", "routes", "--json", "--kind", "too_slow"))) == 2
+    assert len(rows(cli("notify", "routes", "--json"))) == 4
+
+
+def test_test_says_what_each_channel_answers(cli, folder, capsys):
+    """One that takes it, one whose secret is not set, one that is not there."""
+    (folder / "mainspring.toml").write_text(
+        '[notify.channels]\nme = "terminal"\nops = "slack://secret:bot/#ops"\nmail = "smtp://127.0.0.1:1/a@example.com"\n'
+    )
+    said = cli("notify", "test", "--json")
+    assert said.code == 9
+    faults = {row["channel"]: row["fault"] for row in json.decode(said.out)}
+    assert faults["me"] is None
+    assert "MAINSPRING_SECRET_BOT" in faults["ops"]
+    assert "refused" in faults["mail"]
+    assert said.err.startswith("[test] mainspring: this channel works")
+
+
+def test_test_of_one_channel_ends_with_0_where_it_answers(cli, folder):
+    """The terminal is there without a word of configuration; another name has to be configured."""
+    said = cli("notify", "test", "terminal")
+    assert said.code == 0
+    assert "✓ taken" in said.out
+    assert cli("notify", "test").code == 0
+    said = cli("notify", "test", "ops")
+    assert said.code == 3
+    assert "unknown channel 'ops'" in said.err
+
+
+def checked(cli):
+    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "notify"]
+    return check["state"], check["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "says"),
+    [
+        ("", "warning", "no channel is configured"),
+        ('[project]\nenvironment = "development"\n', "ok", "development tells the terminal alone"),
+        ('[notify.channels]\nme = "terminal"\n', "ok", "1 channel with all secrets"),
+        (
+            '[notify.channels]\nops = "pagerduty://secret:pd"\n',
+            "problem",
+            "channel ops cannot be told: the secret 'pd'",
+        ),
+    ],
+)
+def test_doctor_says_whether_somebody_is_told(cli, folder, text, state, says):
+    """In production a channel is needed, with its secrets."""
+    (folder / "mainspring.toml").write_text(text)
+    found = checked(cli)
+    assert found[0] == state
+    assert found[1].startswith(says)
+
+
+def test_secret_that_is_set_makes_a_channel_ready(cli, folder, monkeypatch):
+    """Nothing is sent by the check."""
+    (folder / "mainspring.toml").write_text('[notify.channels]\nops = "pagerduty://secret:pd"\n')
+    monkeypatch.setenv("MAINSPRING_SECRET_PD", "x")
+    assert checked(cli)[0] == "ok"
