@@ -15,6 +15,7 @@ from mainspring.domain.pace import Held, Mark, rule
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.signature import Signature
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.trigger import name_parts
 from mainspring.engine.automation import Automation
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun
@@ -146,7 +147,7 @@ def _start(bench: Bench, event: EventData, door: AtTheDoor) -> StartRun:
 
 def _asked(bench: Bench, event: EventData) -> tuple[DeliveryState | None, str]:
     """Ask the filter as a worker would; None = it goes on."""
-    fn = bench.automation.filter_of(bench.known.name.rpartition("/")[2])
+    fn = bench.automation.filter_of(name_parts(bench.known.name)[1])
     if fn is None:
         return DeliveryState.FAILED, "its filter is not in the code"
     try:

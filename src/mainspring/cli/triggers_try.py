@@ -58,7 +58,7 @@ def find_trigger(registry: "Registry", name: str) -> "tuple[Automation, str]":
     known = {f"{one.name}/{end}": (one, end) for one in registry for end in one.definition.triggers}
     if name in known:
         return known[name]
-    of_automation = [one for one in known if one.rpartition("/")[0] == name]
+    of_automation = [full for full, (one, _) in known.items() if one.name == name]
     if len(of_automation) > 1:
         raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {', '.join(of_automation)}")
     if not of_automation:

@@ -20,6 +20,7 @@ from mainspring.domain.event import Event
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.text import escape
+from mainspring.domain.trigger import name_parts
 from mainspring.engine.registry import Registry
 from mainspring.engine.threads import Threads
 from mainspring.store.base import Reader, Store
@@ -120,7 +121,7 @@ class Filtering:
         return found
 
     def _is_mine(self, trigger: str) -> bool:
-        return trigger.partition("/")[0] in self._registry.automations
+        return name_parts(trigger)[0] in self._registry.automations
 
     def _serve(self, found: Any) -> None:
         self._looking = False
@@ -216,7 +217,7 @@ class Filtering:
 
     def _verdict(self, known: KnownTrigger, delivery: str, event: EventData) -> Decide | Unreadable:
         """Ask the filter and return what its verdict means; Unreadable = its run cannot be sealed at present."""
-        fn = self._registry.get(known.definition.name).filter_of(known.name.partition("/")[2])
+        fn = self._registry.get(known.definition.name).filter_of(name_parts(known.name)[1])
         if fn is None:
             return deciding.left(known.name, delivery, DeliveryState.FAILED, "its filter is not in the code any more")
         try:

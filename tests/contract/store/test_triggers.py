@@ -84,6 +84,17 @@ def test_the_same_key_with_another_body_is_refused(store):
     assert listed(store) == [("k", "started")]
 
 
+def test_a_refusal_counts_for_the_whole_name_of_its_automation(store):
+    """Which may hold a "/"."""
+    store.do(announced(hook("shop/a"), names=("shop/a",)))
+    first = taking_in(store, "k", trigger="shop/a/webhook")
+    store.do(first)
+    store.do(taking_in(store, "k", trigger="shop/a/webhook", body_hash="other", body=b"x"))
+    store.do(RefuseArrival(id="d_r", trigger="shop/a/webhook", why="signature", note="bad", body=b""))
+    found = store.reader.read_text("select automation, what, n from rollup_details order by what")
+    assert found == [("shop/a", "refused:other_body", 1), ("shop/a", "refused:signature", 1)]
+
+
 def test_nothing_arrives_for_a_trigger_that_is_none(store):
     """Unknown, ended and retired ones take nothing in; a resumed one does again."""
     assert store.do(taking_in(store, "k", trigger="a/other")).code == "no_trigger"

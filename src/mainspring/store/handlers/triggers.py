@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.domain.pace import Held, Mark, Pace, Ruling, counted, is_full, rule
 from mainspring.domain.states import DELIVERY_MOVES, DeliveryState
+from mainspring.domain.trigger import name_parts
 from mainspring.store.commands.automations import Announce
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import StartRun
@@ -103,7 +104,7 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
 def _known(tx: Transaction, command: TakeIn, known: Sequence[object]) -> TakenIn | Refused:
     delivery, state, run, body_hash, note = known
     if body_hash is not None and body_hash != command.body_hash:
-        tx.detail(command.trigger.partition("/")[0], "refused:other_body")
+        tx.detail(name_parts(command.trigger)[0], "refused:other_body")
         return Refused("other_body", f"delivery {delivery} came under this key with another body")
     # What still comes is still remembered: a file that stays where it is arrives again each day.
     tx.change("touch_delivery", (tx.now, delivery, tx.now - _TOUCH_AFTER_MS))
@@ -221,7 +222,7 @@ def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
     )
     if tx.change("insert_delivery", row):
         _trim(tx, c.trigger)
-        tx.detail(c.trigger.partition("/")[0], f"refused:{c.why}")
+        tx.detail(name_parts(c.trigger)[0], f"refused:{c.why}")
     return DONE
 
 
