@@ -13,6 +13,7 @@ def replay(store: Store, clock: Clock, delivery: str, *, act: Act) -> TakenIn:
 
     Raises:
         NotFoundError: there is no such delivery, or nothing is triggered by it any more.
+        ConflictError: it was turned away at the door, so its body was not kept.
     """
     command = Replay(derived_id("d", clock.now(), act.command), delivery)
     taken: TakenIn = perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})

@@ -381,6 +381,16 @@ def test_a_replay_is_a_new_delivery(store):
     assert store.do(Replay("x", command.id)).code == "no_trigger"
 
 
+def test_what_was_turned_away_at_the_door_is_not_replayed(store):
+    """What is kept of it is for people to see: it may be cut, or nothing. What was refused later was kept as it came."""
+    store.do(RefuseArrival(id="d_r", trigger=HOOK, why="too_large", note="it is too large", body=b""))
+    answer = store.twice(Replay("again", "d_r"))
+    assert (answer.code, "turned away" in answer.text) == ("not_kept", True)
+    assert listed(store) == [("refused:d_r", "refused")]
+    store.do(taking_in(store, "k", start=None, refused="it does not fit", id="d_k"))
+    assert store.do(Replay("again", "d_k")).state is _D.RECEIVED
+
+
 def test_a_replay_goes_through_the_filter_of_today(store):
     """The trigger has a filter since."""
     store.do(announced(on_event()))

@@ -121,7 +121,7 @@ class Gather(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """Let a delivery arrive once more, as a new one. Answer: TakenIn, Refused not_found | no_trigger."""
+    """Let a delivery arrive once more, as a new one. Answer: TakenIn, Refused not_found | not_kept | no_trigger."""
 
     id: str
     delivery: str

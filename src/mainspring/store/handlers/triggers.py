@@ -212,7 +212,7 @@ def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
     row = DeliveryRow(
         c.id,
         c.trigger,
-        f"refused:{c.id}",
+        _key_at_the_door(c.id),
         DeliveryState.REFUSED.value,
         c.note,
         body=c.body,
@@ -224,6 +224,11 @@ def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
         _trim(tx, c.trigger)
         tx.detail(name_parts(c.trigger)[0], f"refused:{c.why}")
     return DONE
+
+
+def _key_at_the_door(delivery: str) -> str:
+    """Return the key of what was turned away before it was taken in: one of its own, for its sender's key does not count."""
+    return f"refused:{delivery}"
 
 
 def _trim(tx: Transaction, trigger: str) -> None:
@@ -258,6 +263,10 @@ def replay(tx: Transaction, command: Replay) -> TakenIn | Refused:
     row = tx.one("read_delivery", (command.delivery,))
     if row is None:
         return Refused("not_found", f"there is no delivery {command.delivery}")
+    if row[1] == _key_at_the_door(command.delivery):
+        return Refused(
+            "not_kept", f"delivery {command.delivery} was turned away at the door, and its body was not kept as it came"
+        )
     trigger, key, name, body_hash, body, data, headers, source, verified, _ = row
     found = tx.one("find_trigger", (trigger,))
     if found is None:
