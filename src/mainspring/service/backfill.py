@@ -16,7 +16,7 @@ from mainspring.domain.errors import ConflictError, NotFoundError, OptionError
 from mainspring.domain.ids import new_id
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.engine.scheduler import line_of
+from mainspring.engine.slot_plans import line_of
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.service.actor import Act
 from mainspring.service.bulk import Due, act_on_each
