@@ -11,7 +11,7 @@ from mainspring.store.commands.results import DONE, Refused, Started
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.commands.triggers import ForgetSource, RefuseArrival, Replay, ReportDesk, TakenIn
-from mainspring.store.handlers.triggers import KEPT_REFUSED
+from mainspring.store.handlers.turned_away import KEPT_REFUSED
 from mainspring.store.reads import triggers as reads
 from tests.contract.store.arrivals import (
     HOOK,

@@ -15,7 +15,6 @@ from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import (
     Decide,
     ForgetSource,
-    RefuseArrival,
     Replay,
     ReportDesk,
     TakeIn,
@@ -25,10 +24,9 @@ from mainspring.store.commands.triggers import (
 from mainspring.store.handlers import listening
 from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.handlers.starts import start_run
+from mainspring.store.handlers.turned_away import key_at_the_door, trim
 from mainspring.store.transaction import Transaction
 
-KEPT_REFUSED = 100
-"""So many refused arrivals of a trigger are kept: whoever sends rubbish must not fill the store."""
 _FULL_MS = 1_000
 _TOUCH_AFTER_MS = 12 * 3_600_000
 
@@ -86,7 +84,7 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
         return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
     if c.refused is not None:
         _insert(tx, command, Ruling(DeliveryState.REFUSED, note=c.refused), None)
-        _trim(tx, c.trigger)
+        trim(tx, c.trigger)
         tx.detail(found[0], "refused:value")
         return TakenIn(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
     if c.filtered:
@@ -206,35 +204,6 @@ def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> Deliv
     )
 
 
-def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
-    """Keep what was refused at the door."""
-    c = command
-    row = DeliveryRow(
-        c.id,
-        c.trigger,
-        _key_at_the_door(c.id),
-        DeliveryState.REFUSED.value,
-        c.note,
-        body=c.body,
-        headers=c.headers,
-        verified=c.why,
-        at=tx.now,
-    )
-    if tx.change("insert_delivery", row):
-        _trim(tx, c.trigger)
-        tx.detail(name_parts(c.trigger)[0], f"refused:{c.why}")
-    return DONE
-
-
-def _key_at_the_door(delivery: str) -> str:
-    """Return the key of what was turned away before it was taken in: one of its own, for its sender's key does not count."""
-    return f"refused:{delivery}"
-
-
-def _trim(tx: Transaction, trigger: str) -> None:
-    tx.change("trim_refused", (trigger, KEPT_REFUSED))
-
-
 def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     """Decide on a delivery that was received, if nobody else did meanwhile."""
     c = command
@@ -263,7 +232,7 @@ def replay(tx: Transaction, command: Replay) -> TakenIn | Refused:
     row = tx.one("read_delivery", (command.delivery,))
     if row is None:
         return Refused("not_found", f"there is no delivery {command.delivery}")
-    if row[1] == _key_at_the_door(command.delivery):
+    if row[1] == key_at_the_door(command.delivery):
         return Refused(
             "not_kept", f"delivery {command.delivery} was turned away at the door, and its body was not kept as it came"
         )
