@@ -130,6 +130,19 @@ def test_pauses_stay_on_record(store, clock):
     assert store.engine_reads.pauses("a", second) == [two]
 
 
+def test_pause_that_is_resumed_in_the_same_commit_is_over(store, clock):
+    """It hides no later slot; one that follows in that commit again goes on."""
+    store.announce("a")
+    store.do(PauseAutomation("a", None, "ann", None), ResumeAutomation("a"))
+    at = clock.now()
+    assert [pause.ended_at for pause in store.engine_reads.pauses("a", at - 1)] == [at]
+    clock.forward(1_000)
+    pause = PauseAutomation("a", None, "bob", "noisy")
+    store.do(PauseAutomation("a", None, "ann", None), ResumeAutomation("a"), pause)
+    (one,) = store.engine_reads.pauses("a", at + 1)
+    assert (one.by, one.ended_at, one.covers(clock.now() + 1)) == ("bob", None, True)
+
+
 def test_pauses_follow_a_new_name(store, clock):
     """Like all the rest of its history."""
     store.announce("a", schedules=(row(10**14),))
