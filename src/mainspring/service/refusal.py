@@ -30,6 +30,8 @@ _IN_THE_WAY = {
     "retired": "Take `retire` back with `mainspring auto resume NAME`, or start another automation.",
     "sealed_otherwise": 'Act with that codec: [store] codec = "module:name", MAINSPRING_STORE_CODEC, or App(codec=...).',
     "held": "Decide the runs that were unfinished, then `mainspring db restore --release`.",
+    "has_run": "Nothing has to be done; `mainspring runs retry RUN` continues one that failed.",
+    "not_past": "Nothing has to be done: `mainspring auto next NAME` shows when it is made.",
     "not_kept": "Mend what turned it away, then let its sender send it again.",
     "not_paused": "Nothing has to be done: it is not paused.",
     "not_held": "Nothing has to be done: nobody holds it with this token.",
