@@ -213,9 +213,16 @@ def test_message_is_discarded_by_hand(store):
     """A person gives a message up that was not sent."""
     run = store.begin()
     store.do(outcome(run, 1, posts=(post(id="m1"),)))
-    assert store.twice(DiscardMessage("m1")) == DONE
+    assert store.twice(audited(DiscardMessage("m1"))) == DONE
     assert store.read("list_messages_of", run.id) == []
     assert isinstance(store.do(DiscardMessage("m1")), Refused)
+
+
+def test_message_that_was_sent_meanwhile_is_not_discarded(store):
+    """Nor where the act is submitted again because its answer was lost: only what is on record was done."""
+    answer = store.again(audited(DiscardMessage("m1")))
+    assert isinstance(answer, Refused)
+    assert answer.code == "not_found"
 
 
 def test_large_messages_come_a_few_at_a_time(store):
