@@ -53,6 +53,7 @@ def _write(tx: Transaction, row: TriggerRow) -> None:
         tx.change("insert_topic", (topic.kind, topic.name, row.name, topic.condition))
     if row.topics:
         tx.change("want_gatherings", (len(row.topics), row.name))
+        tx.change("recount_gatherings", (row.name,))
 
 
 def _taken(tx: Transaction, trigger: str, path: str) -> str | None:
