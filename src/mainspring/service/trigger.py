@@ -5,7 +5,8 @@ from mainspring.domain.ids import derived_id
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.triggers import Replay, TakenIn
+from mainspring.store.commands.results import TakenIn
+from mainspring.store.commands.triggers import Replay
 
 
 def replay(store: Store, clock: Clock, delivery: str, *, act: Act) -> TakenIn:

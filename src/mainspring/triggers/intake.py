@@ -13,8 +13,8 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.key import LONGEST_KEY, fits_key
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.store.base import Store
-from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import RefuseArrival, TakeIn, TakenIn
+from mainspring.store.commands.results import Refused, TakenIn
+from mainspring.store.commands.triggers import RefuseArrival, TakeIn
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.making import Event, data_of, event_of, start_of
 

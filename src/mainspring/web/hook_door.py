@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError
-from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import TakenIn
+from mainspring.store.commands.results import Refused, TakenIn
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web.hook_counts import HookCounts

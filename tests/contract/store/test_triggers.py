@@ -7,10 +7,10 @@ from mainspring.domain import pace as paces
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.store.commands.automations import Prune, ResumeAutomation, RetireAutomation, SetQueue
-from mainspring.store.commands.results import DONE, Refused, Started
+from mainspring.store.commands.results import DONE, Refused, Started, TakenIn
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.commands.triggers import ForgetSource, RefuseArrival, Replay, ReportDesk, TakenIn
+from mainspring.store.commands.triggers import ForgetSource, RefuseArrival, Replay, ReportDesk
 from mainspring.store.handlers.turned_away import KEPT_REFUSED
 from mainspring.store.reads import triggers as reads
 from tests.contract.store.arrivals import (

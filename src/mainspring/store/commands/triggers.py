@@ -4,7 +4,6 @@ import msgspec
 
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState
-from mainspring.store.commands.results import TakenIn as TakenIn  # noqa: PLC0414 - an answer that belongs to these commands
 from mainspring.store.commands.runs import StartRun
 
 

@@ -10,17 +10,9 @@ from mainspring.domain.pace import Held, Mark, Pace, Ruling, counted, is_full, r
 from mainspring.domain.states import DELIVERY_MOVES, DeliveryState
 from mainspring.domain.trigger import name_parts
 from mainspring.store.commands.automations import Announce
-from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.commands.results import DONE, Done, Refused, TakenIn
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.triggers import (
-    Decide,
-    ForgetSource,
-    Replay,
-    ReportDesk,
-    TakeIn,
-    TakenIn,
-    TriggerRow,
-)
+from mainspring.store.commands.triggers import Decide, ForgetSource, Replay, ReportDesk, TakeIn, TriggerRow
 from mainspring.store.handlers import listening
 from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.handlers.starts import start_run
