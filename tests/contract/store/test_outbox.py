@@ -258,6 +258,20 @@ def test_trouble_of_an_empty_queue_is_forgotten(store, clock):
     assert store.reader.read_text("select queue from outlets") == [("b/x",)]
 
 
+def test_lease_of_an_empty_queue_that_nobody_gave_back_is_forgotten(store, clock):
+    """Its Sender died, and a person discarded what it had taken; a lease that has not run out stays."""
+    run = store.begin()
+    store.do(outcome(run, 1, posts=(post(id="m1"),)))
+    lease = take()
+    store.do(lease, DiscardMessage("m1"))
+    prune = Prune(None, None, None, None, None)
+    store.do(prune)
+    assert store.reader.read_text("select queue from outlets") == [("orders/eu",)]
+    clock.forward(lease.lease_ms)
+    store.do(prune)
+    assert store.reader.read_text("select queue from outlets") == []
+
+
 def test_end_that_publishes_to_its_own_run_ends_it(store):
     """A run that ends with an event which nobody waits for is simply over."""
     run = store.begin()
