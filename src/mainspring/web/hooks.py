@@ -148,9 +148,8 @@ class Hooks:
             async with asyncio.timeout(STORED_WITHIN_S):
                 answer = await asyncio.shield(storing)
         except TimeoutError:
-            storing.add_done_callback(
-                lambda done: done.exception()
-            )  # it may yet be stored: the sender's next try finds it
+            # It may yet be stored: the sender's next try finds it.
+            storing.add_done_callback(lambda done: done.exception())
             return away("the store does not answer in time: send the same again, it counts once")
         except MainspringError as error:
             _LOG.warning("a delivery for %s was not stored: %s", hook.trigger, error.message)

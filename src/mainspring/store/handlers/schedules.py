@@ -52,9 +52,8 @@ def _write(tx: Transaction, row: ScheduleRow) -> None:
 def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:
     """Serve one due time, once, whoever else tries."""
     c = command
-    if (
-        c.slot_at > tx.now + EARLY_MS
-    ):  # whoever asks has a clock that is wrong: all that follows would wait for that slot
+    if c.slot_at > tx.now + EARLY_MS:
+        # Whoever asks has a clock that is wrong: all that follows would wait for that slot.
         return Refused(
             "too_early", f"slot {c.slot_at} of {c.schedule!r} is not due before {c.slot_at - tx.now} ms have passed"
         )
