@@ -109,6 +109,9 @@ async def test_lock_is_taken_once_by_an_attempt(tmp_path: Path, isolate: str) ->
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
         failure = await failure_of(engine, await engine.start(work, "take_twice", []))
+        assert (failure.type, failure.code) == ("mainspring.domain.errors.ConflictError", "conflict"), (
+            "the same class of error in every place"
+        )
         assert "holds lock 'the printer' already" in failure.message
         await engine.when(lambda: held(engine), lambda found: not found)
 
@@ -143,13 +146,14 @@ async def test_lock_that_was_broken_goes_to_who_waits(tmp_path: Path) -> None:
         assert held(engine)[0][1].startswith(f"{second.id}/")
 
 
-async def test_who_stops_waiting_is_not_given_the_lock_later(tmp_path: Path) -> None:
+async def test_who_stops_waiting_is_not_given_the_lock_later(tmp_path: Path, isolate: str) -> None:
     """A step that gave the wait up goes on without, and leaves nothing behind that would take the lock for it."""
     with Registry() as registry:
 
         @ms.workflow
         async def work(run: ms.Run) -> str:
-            return await run.step(steps.stop_waiting)
+            place: Any = None if isolate == "loop" else isolate
+            return await run.options(isolate=place).step(steps.stop_waiting)
 
     async with World(tmp_path).engine(registry) as engine:
         answer = await engine.working.apply(TakeLock(steps.NAME, "a person"))

@@ -69,11 +69,12 @@ def _print(invocation: Invocation, name: str, answer: "BackfillAnswer") -> int:
     wanted = [slot for slot in answer.slots if slot.wants_run]
     has_run = sum(slot.run is not None for slot in answer.slots)
     to_come = sum(slot.is_to_come for slot in answer.slots)
+    when = {slot.key: words.moment(slot.slot_at, invocation.clock.now(), invocation.zone) for slot in wanted}
 
     def text() -> None:
         if answer.dry_run:
             for slot in wanted:
-                output.line(f"{words.moment(slot.slot_at, invocation.clock.now(), invocation.zone)}  {_why(slot)}")
+                output.line(f"{when[slot.key]}  {_why(slot)}")
             output.hint(f"{words.many(len(wanted), 'run')} of {name} would be made; nothing was done.")
         else:
             output.line(f"{words.many(answer.made, 'run')} of {name} made.")
@@ -82,7 +83,7 @@ def _print(invocation: Invocation, name: str, answer: "BackfillAnswer") -> int:
         if to_come:
             output.line(f"{words.many(to_come, 'due time')} left to the scheduler, which will come to it.")
         for key, why in list(answer.refused.items())[:_SHOWN]:
-            output.warn(f"{key}: {words.one_line(why)}")
+            output.warn(f"{when[key]}: {words.one_line(why)}")
         if len(answer.refused) > _SHOWN:
             output.warn(f"... and {len(answer.refused) - _SHOWN} more were refused.")
 

@@ -12,6 +12,7 @@ from mainspring.domain.pace import Held, Mark, rule
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.signature import Signature
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.trigger import name_parts
 from mainspring.engine.automation import Automation
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun
@@ -69,7 +70,7 @@ def try_out(bench: Bench, door: AtTheDoor) -> Trial:
         known, id=_DELIVERY, key=door.key, name=door.name, data=door.data, at=bench.now, headers=door.headers
     )
     if known.trigger.filtered:
-        state, said = asked(bench.automation.filter_of(known.name.rpartition("/")[2]), event)
+        state, said = asked(bench.automation.filter_of(name_parts(known.name)[1]), event)
         facts["filter"] = said
         if state is not None:
             return _ends(bench, facts, state, said)

@@ -7,6 +7,7 @@ import msgspec
 from mainspring.cli.curl import base_url, curl_line
 from mainspring.cli.source_words import source_words
 from mainspring.domain.states import SessionState, TriggerState
+from mainspring.domain.trigger import name_parts
 from mainspring.domain.webhook import Webhook
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
@@ -127,7 +128,7 @@ def _curl(one: KnownTrigger, hooks: Hooks) -> str | None:
 
 
 def _unreadable(name: str, why: str) -> TriggerLine:
-    automation, _, end = name.rpartition("/")
+    automation, end = name_parts(name)
     said = f"a newer version of mainspring wrote it: {why}"
     return TriggerLine(
         name=name,

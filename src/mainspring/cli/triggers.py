@@ -40,8 +40,9 @@ def named_trigger(names: Collection[str], name: str) -> str:
         ConflictError: the automation has more than one.
     """
     from mainspring.domain.errors import ConflictError, UnknownNameError
+    from mainspring.domain.trigger import name_parts
 
-    found = [name] if name in names else [one for one in names if one.rpartition("/")[0] == name]
+    found = [name] if name in names else [one for one in names if name_parts(one)[0] == name]
     if not found:
         raise UnknownNameError("trigger", name, names)
     if len(found) > 1:

@@ -135,29 +135,45 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         today = to_local(at, zone).date()
         end, day = _later(today, _FARTHEST), self.open_from(today)
         while day is not None and day < end:
-            found = [slot for slot in self._slots_of(day, bare, zone) if slot > at]
-            if found:
-                return min(found)
+            slot = self._next_of(day, at, bare, zone)
+            if slot is not None:
+                return slot
             following = bare(_start_of(day + _ONE_DAY, zone) - 1)
             if following is None:
                 return None
             day = self.open_from(to_local(following, zone).date())
         return None
 
-    def _slots_of(self, day: date, bare: Bare, zone: ZoneInfo) -> set[int]:
-        """Return the slots of an open day: its own, and those of the closed days right before it."""
-        first, farthest = day, day - _FARTHEST_MOVE
-        while first > farthest and not self.is_open(first - _ONE_DAY):
-            first -= _ONE_DAY
-        end = _start_of(day + _ONE_DAY, zone)
-        found: set[int] = set()
-        slot = bare(_start_of(first, zone) - 1)
-        while slot is not None and slot < end:
-            local = to_local(slot, zone)
-            own = local.date() == day
-            found.add(slot if own else instant_of(datetime.combine(day, local.time()), zone))
-            slot = bare(slot)
+    def _next_of(self, day: date, at: int, bare: Bare, zone: ZoneInfo) -> int | None:
+        """Return the first slot after `at` on an open day: one of its own, or of the closed days right before it.
+
+        Of each of those days no more is looked at than its first slot that comes after `at` when moved.
+        """
+        begin = _start_of(day, zone)
+        own = bare(max(at, begin - 1))
+        found = own if own is not None and own < _start_of(day + _ONE_DAY, zone) else None
+        local = to_local(at, zone)
+        time_from = local.time() if local.date() == day else datetime.min.time()
+        closed = self._closed_before(day)
+        while closed < day:
+            slot = bare(instant_of(datetime.combine(closed, time_from), zone) - 1)
+            while slot is not None and (on := to_local(slot, zone)).date() == closed:
+                moved = instant_of(datetime.combine(day, on.time()), zone)
+                if moved > at:
+                    found = moved if found is None else min(found, moved)
+                    break
+                slot = bare(slot)
+            if slot is None:
+                break
+            closed = max(closed + _ONE_DAY, to_local(slot, zone).date())
         return found
+
+    def _closed_before(self, day: date) -> date:
+        """Return the first of the closed days right before an open one; the open one where there are none."""
+        farthest = day - _FARTHEST_MOVE
+        while day > farthest and not self.is_open(day - _ONE_DAY):
+            day -= _ONE_DAY
+        return day
 
 
 def read_weekdays(value: Any) -> tuple[int, ...]:

@@ -55,11 +55,14 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             UnknownNameError: no such time zone.
         """
         if [cron, every, at].count(None) != 2:
-            raise OptionError("a schedule needs either cron or every", hint='cron="0 3 * * *" or every="15m".')
+            raise OptionError(
+                "a schedule needs one of cron, every and at",
+                hint='Write cron="0 3 * * *", every="15m" or at="2026-12-24T18:00".',
+            )
         if every is not None:
             return cls._parse_every(every, tz, offset)
         if offset is not None:
-            raise OptionError("offset shifts every, not cron", hint="Write the minute into the expression.")
+            raise OptionError("offset shifts every alone", hint="Write the minute into cron or at.")
         zone = "UTC" if tz is None else tz
         zone_of(zone)
         if at is not None:

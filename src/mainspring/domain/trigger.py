@@ -27,6 +27,12 @@ EVENT = "event"
 _SHORT = frozenset({str, int, float, bool, type(None)})
 
 
+def name_parts(name: str) -> tuple[str, str]:
+    """Return the automation in the name of a trigger, and its end ("webhook", "files#2"). An automation's own name may hold a "/"."""
+    automation, _, end = name.rpartition("/")
+    return automation, end
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How arguments are made of an event: the whole event, its data, or the fields of its data by name; `many` = a list of them."""
 

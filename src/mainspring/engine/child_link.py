@@ -1,20 +1,19 @@
 """A child's end of the channel to its worker: calls come in, the signs of the call that runs go out, answers find who waits for them."""
 
-import asyncio
+import itertools
 import os
 import signal
 import socket
 import threading
-from collections.abc import Generator
 from queue import SimpleQueue
-from typing import Any
 
 import msgspec
 
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import ConflictError, MainspringError
 from mainspring.domain.outgoing import Outgoing
 from mainspring.engine import frames
 from mainspring.engine.frames import FrameReader
+from mainspring.engine.grant import Grant
 from mainspring.engine.parentage import kill_group
 from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign, UnlockSign
 from mainspring.engine.step_context import SAVED, Saved
@@ -30,8 +29,9 @@ class Link:
         self._socket = connection
         self._reader: FrameReader[frames.ToChild] = FrameReader(frames.ToChild)
         self._send_lock = threading.Lock()
-        self._count = 0
-        self._waiting: dict[int, SimpleQueue[frames.Acked | frames.Locked]] = {}
+        self._numbers = itertools.count(1)
+        self._saves: dict[int, SimpleQueue[frames.Acked]] = {}
+        self._grants: dict[int, Grant] = {}
         self.calls: SimpleQueue[frames.Call] = SimpleQueue()
 
     def read(self) -> list[frames.ToChild]:
@@ -52,8 +52,10 @@ class Link:
             for message in self.read():
                 if isinstance(message, frames.Call):
                     self.calls.put(message)
-                elif not isinstance(message, frames.Hello) and (waiting := self._waiting.pop(message.n, None)):
-                    waiting.put(message)
+                elif isinstance(message, frames.Acked) and (save := self._saves.pop(message.n, None)):
+                    save.put(message)
+                elif isinstance(message, frames.Locked) and (grant := self._grants.pop(message.n, None)):
+                    grant.answer(message.token if message.error is None else _raised(message.code, message.error))
 
     def send(self, message: frames.FromChild) -> None:
         """Send a message; from any thread."""
@@ -69,12 +71,13 @@ class Link:
             self.send(frames.Logged(sign.level, sign.text, sign.fields, sign.logger))
         elif isinstance(sign, ProgressSign):
             self.send(frames.Progressed(sign.done, sign.total))
-        elif isinstance(sign, UnlockSign) and sign.name is not None:
-            self.send(frames.Unlocked(sign.name))
+        elif isinstance(sign, UnlockSign) and sign.number is not None:
+            self.send(frames.Unlocked(sign.number))
 
     def save(self, data: bytes) -> Saved:
         """Hand a checkpoint over and wait for its commit."""
-        number, answer = self._expect()
+        number = next(self._numbers)
+        answer = self._saves[number] = SimpleQueue()
         self.send(frames.Checkpointed(number, msgspec.Raw(data)))
         error = answer.get().error
         if error is not None:
@@ -85,36 +88,14 @@ class Link:
         """Hand over what is to be sent if the call succeeds."""
         self.send(frames.Recorded(outgoing))
 
-    def lock(self, name: str, within_s: float) -> "Grant":
+    def lock(self, name: str, within_s: float) -> Grant:
         """Ask for a lock."""
-        number, answer = self._expect()
-        self.send(frames.LockAsked(number, name, within_s))
-        return Grant(answer)
-
-    def _expect(self) -> "tuple[int, SimpleQueue[frames.Acked | frames.Locked]]":
-        """Return a number for a request, and where its answer will be."""
-        with self._send_lock:
-            self._count += 1
-            number = self._count
-        answer: SimpleQueue[frames.Acked | frames.Locked] = SimpleQueue()
-        self._waiting[number] = answer
-        return number, answer
+        grant = Grant(next(self._numbers))
+        self._grants[grant.number] = grant
+        self.send(frames.LockAsked(grant.number, name, within_s))
+        return grant
 
 
-class Grant:
-    """One lock on its way."""
-
-    def __init__(self, answer: "SimpleQueue[frames.Acked | frames.Locked]") -> None:
-        self._answer = answer
-
-    def wait(self) -> int:
-        """Block this thread for it."""
-        found = self._answer.get()
-        assert isinstance(found, frames.Locked)
-        if found.error is not None:
-            raise LockHeldError(found.error) if found.is_held else MainspringError(found.error)
-        return found.token
-
-    def __await__(self) -> Generator[Any, None, int]:
-        """Wait for it in the step's own event loop."""
-        return (yield from asyncio.get_running_loop().run_in_executor(None, self.wait).__await__())
+def _raised(code: str, text: str) -> MainspringError:
+    """Return the error that the worker was told, in its class as far as steps can tell: code that catches it runs in every place."""
+    return {kind.code: kind for kind in (LockHeldError, ConflictError)}.get(code, MainspringError)(text)

@@ -63,12 +63,12 @@ class Acked(msgspec.Struct, tag="acked"):
 
 
 class Locked(msgspec.Struct, tag="locked"):
-    """Lock request number `n` has this fencing token, or (`error`) was in vain; `is_held`: because somebody else holds the lock."""
+    """Lock request number `n` has this fencing token, or (`error`) was in vain; `code` is that of the error's class."""
 
     n: int
     token: int = 0
     error: str | None = None
-    is_held: bool = False
+    code: str = ""
 
 
 class Began(msgspec.Struct, tag="began"):
@@ -113,9 +113,9 @@ class LockAsked(msgspec.Struct, tag="lock_asked"):
 
 
 class Unlocked(msgspec.Struct, tag="unlocked"):
-    """Let go of this lock."""
+    """Let go of what lock request number `n` gave, or wait for it no longer."""
 
-    name: str
+    n: int
 
 
 class Ended(msgspec.Struct, tag="ended", kw_only=True):

@@ -6,6 +6,7 @@ closed: none of its signs gets through and a late result is dropped.
 
 import asyncio
 import contextvars
+import itertools
 import threading
 import time
 from collections import deque
@@ -20,7 +21,8 @@ from mainspring.engine import attempt_end
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.live_save import Grant, Save
+from mainspring.engine.grant import Grant
+from mainspring.engine.live_save import Save
 from mainspring.engine.signs import (
     AbandonedSign,
     CheckpointSign,
@@ -46,7 +48,18 @@ OnSign = Callable[[AttemptSpec | None, SignKind, Sign], None]
 class Host:
     """What all attempts of one loop share."""
 
-    __slots__ = ("abandoned", "classifier", "clock", "context", "grace_after", "live", "loop", "on_sign", "thread")
+    __slots__ = (
+        "abandoned",
+        "classifier",
+        "clock",
+        "context",
+        "grace_after",
+        "live",
+        "loop",
+        "numbers",
+        "on_sign",
+        "thread",
+    )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, classifier: Classifier, clock: Clock, on_sign: OnSign, grace_after: float
@@ -57,6 +70,8 @@ class Host:
         self.clock = clock
         self.on_sign = on_sign
         self.grace_after = grace_after
+        self.numbers = itertools.count(1)
+        """Of requests for locks: its next one may be taken from any thread."""
         self.live: set[LiveAttempt] = set()
         self.abandoned: set[LiveAttempt] = set()
         # Copied once, so that steps see the program's variables but never the body that asked for them.
@@ -70,6 +85,7 @@ class LiveAttempt:
 
     __slots__ = (
         "_began",
+        "_grants",
         "_lines",
         "_on_end",
         "_saves",
@@ -102,6 +118,7 @@ class LiveAttempt:
         self._began = time.perf_counter_ns()
         self._timers: list[asyncio.TimerHandle] = []
         self._saves: set[Save] = set()
+        self._grants: set[Grant] = set()
         self.outgoing: list[Outgoing] = []
         host.live.add(self)
 
@@ -168,8 +185,12 @@ class LiveAttempt:
         self.host.live.discard(self)
         if self._timers:
             self.stop_timers()
-        for save in tuple(self._saves) if self._saves else ():
-            save.ack(AttemptClosed(f"step {self.spec.name!r} was given up before what it waits for was committed"))
+        if self._saves or self._grants:
+            closed = AttemptClosed(f"step {self.spec.name!r} was given up before what it waits for was committed")
+            for save in tuple(self._saves):
+                save.ack(closed)
+            for grant in tuple(self._grants):
+                grant.answer(closed)
         if self.has_locks:
             self.host.on_sign(self.spec, SignKind.UNLOCK, UnlockSign(None))
 
@@ -253,11 +274,15 @@ class LiveAttempt:
         """Ask for a lock; from any thread."""
         if self.closed:
             refuse_closed(self.spec.name)
-        save = Save(self.host, self.forget)
-        grant = Grant(self.host, save)
-        self._saves.add(save)
+        grant = Grant(next(self.host.numbers))
+        self._grants.add(grant)
         self.has_locks = True
-        self.post(LockSign(name, within_s, grant.answer))
+
+        def answer(result: int | BaseException) -> None:
+            self._grants.discard(grant)
+            grant.answer(result)
+
+        self.post(LockSign(grant.number, name, within_s, answer))
         return grant
 
     def call_soon(self, callback: Callable[..., None], *args: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a step waits for while its attempt runs: a checkpoint on its way to the store, or a lock."""
+"""A checkpoint on its way to the store, for which a step may wait while its attempt runs."""
 
 import asyncio
 import contextlib
@@ -70,35 +70,3 @@ class Save:
         for future in self._awaited:
             if not future.done():
                 future.set_result(None)
-
-
-class Grant:
-    """One lock on its way, waited for as a checkpoint is; in an event loop of the step's own without blocking that."""
-
-    __slots__ = ("_place", "_save", "_token")
-
-    def __init__(self, host: Place, save: Save) -> None:
-        self._place = host
-        self._save = save
-        self._token = 0
-
-    def answer(self, result: int | BaseException) -> None:
-        """Settle it with the fencing token, or with what kept it back."""
-        if isinstance(result, int):
-            self._token = result
-            self._save.ack(None)
-        else:
-            self._save.ack(result)
-
-    def wait(self) -> int:
-        """Block this thread until it is settled."""
-        self._save.wait()
-        return self._token
-
-    def __await__(self) -> Generator[Any, None, int]:
-        """Wait in the loop that runs here until it is settled."""
-        if threading.get_ident() == self._place.thread:
-            yield from self._save.__await__()
-        else:
-            yield from asyncio.get_running_loop().run_in_executor(None, self._save.wait).__await__()
-        return self._token

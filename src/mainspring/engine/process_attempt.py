@@ -21,7 +21,6 @@ from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
 from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd
 from mainspring.engine.signs import Ack, CheckpointSign, LockSign, LogSign, ProgressSign, UnlockSign
-from mainspring.resources.locks import LockHeldError
 
 _START_AFTER = 60.0
 
@@ -87,9 +86,9 @@ class ProcessAttempt(LiveAttempt):
                 self.outgoing.append(outgoing)
             case frames.LockAsked(number, name, within_s):
                 self.has_locks = True
-                self.sign(LockSign(name, within_s, self._answer_of(number)))
-            case frames.Unlocked(name):
-                self.sign(UnlockSign(name))
+                self.sign(LockSign(number, name, within_s, self._answer_of(number)))
+            case frames.Unlocked(number):
+                self.sign(UnlockSign(number))
             case frames.Ended():
                 self._release(message)
                 self.finish(self._end_of(message))
@@ -159,7 +158,7 @@ class ProcessAttempt(LiveAttempt):
             if isinstance(result, int):
                 send(frames.Locked(number, result))
             else:
-                send(frames.Locked(number, error=_told(result), is_held=isinstance(result, LockHeldError)))
+                send(frames.Locked(number, code=getattr(result, "code", ""), error=_told(result)))
 
         return answer
 

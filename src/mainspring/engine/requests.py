@@ -18,8 +18,6 @@ from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature
 from mainspring.engine.loop import Timer
 
-DELIVERIES = ("at_least_once", "at_most_once", "transactional")
-
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:

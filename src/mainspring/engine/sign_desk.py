@@ -41,9 +41,9 @@ class SignDesk:
         if spec is not None and isinstance(sign, LockSign | UnlockSign):
             owner = f"{spec.run_id}/{spec.ident} (attempt {spec.attempt})"
             if isinstance(sign, LockSign):
-                self._locks.ask(owner, sign.name, sign.within_s, sign.answer)
+                self._locks.ask(owner, sign.number, sign.name, sign.within_s, sign.answer)
             else:
-                self._locks.let_go(owner, sign.name)
+                self._locks.let_go(owner, sign.number)
             return
         if spec is not None and isinstance(sign, EndedSign):
             self._lines.end(spec, sign)

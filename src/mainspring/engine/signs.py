@@ -95,9 +95,10 @@ class ProcessSign(msgspec.Struct, frozen=True):
 class LockSign(msgspec.Struct, frozen=True):
     """The attempt wants a lock, and waits for it at most `within_s` seconds. `answer` is called with its fencing token, or with an error.
 
-    `answer` may be called more than once: the first call counts.
+    `number` tells this request from all others of the attempt. `answer` may be called more than once: the first call counts.
     """
 
+    number: int
     name: str
     within_s: float
     answer: Callable[[int | BaseException], None]
@@ -105,9 +106,9 @@ class LockSign(msgspec.Struct, frozen=True):
 
 
 class UnlockSign(msgspec.Struct, frozen=True):
-    """The attempt lets go of a lock; `name` None = of all, for it has ended."""
+    """The attempt lets go of what it asked for under this number, or waits for it no longer; None = of all, for it has ended."""
 
-    name: str | None
+    number: int | None
     kind = SignKind.UNLOCK
 
 

@@ -16,6 +16,7 @@ from mainspring.domain.log_line import plain_fields, shown
 from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.text import escape
 from mainspring.engine.ambient import IN_BODY
+from mainspring.engine.grant import Grant
 from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign, UnlockSign
 
 T = TypeVar("T")
@@ -45,18 +46,6 @@ _OF_RUN = ("progress", "log.debug", "log.info", "log.warning", "log.error")
 
 class AttemptClosed(BaseException):
     """This attempt was given up: nothing it says or returns counts any more. Ends the zombie's code."""
-
-
-class Grant(Protocol):
-    """A lock on its way: its fencing token, for whoever waits."""
-
-    def wait(self) -> int:
-        """Block this thread for it; raises what kept it back."""
-        ...
-
-    def __await__(self) -> Generator[Any, None, int]:
-        """Wait for it in an event loop."""
-        ...
 
 
 class Channel(Protocol):

@@ -26,6 +26,7 @@ class StepLock:
         self.name = name
         self._within_s = within.total_seconds()
         self._token: int | None = None
+        self._number = 0
         self._channel: Channel | None = None
 
     def __repr__(self) -> str:
@@ -56,7 +57,8 @@ class StepLock:
             raise DefinitionError(
                 f"lock {self.name!r} would block the event loop", hint=f"Write: async with ms.lock({self.name!r})"
             )
-        self._token = channel.lock(self.name, self._within_s).wait()
+        grant = channel.lock(self.name, self._within_s)
+        self._token, self._number = grant.wait(), grant.number
         self._channel = channel
         return self
 
@@ -64,16 +66,17 @@ class StepLock:
         """Let it go."""
         channel, self._channel, self._token = self._channel, None, None
         if channel is not None:
-            channel.post(UnlockSign(self.name))
+            channel.post(UnlockSign(self._number))
 
     async def __aenter__(self) -> Self:
         """Wait for the lock; raises LockHeldError and ConflictError as `with` does."""
         channel = current("lock()").channel
+        grant = channel.lock(self.name, self._within_s)
         try:
-            self._token = await channel.lock(self.name, self._within_s)
+            self._token, self._number = await grant, grant.number
         except asyncio.CancelledError:
             with contextlib.suppress(AttemptClosed):
-                channel.post(UnlockSign(self.name))
+                channel.post(UnlockSign(grant.number))
             raise
         self._channel = channel
         return self

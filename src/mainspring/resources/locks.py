@@ -30,10 +30,11 @@ class LockHeldError(Transient):
 class _Wish:
     """One attempt that wants one lock, or has it (`token`)."""
 
-    __slots__ = ("answer", "name", "owner", "pause", "timer", "token", "until")
+    __slots__ = ("answer", "name", "number", "owner", "pause", "timer", "token", "until")
 
-    def __init__(self, owner: str, name: str, until: float, answer: Answer) -> None:
+    def __init__(self, owner: str, number: int, name: str, until: float, answer: Answer) -> None:
         self.owner = owner
+        self.number = number
         self.name = name
         self.until = until
         self.answer = answer
@@ -51,8 +52,8 @@ class LockDesk:
         self._wishes: dict[tuple[str, str], _Wish] = {}
         self._is_closed = False
 
-    def ask(self, owner: str, name: str, within_s: float, answer: Answer) -> None:
-        """Take a lock for an attempt, waiting for it at most so many seconds.
+    def ask(self, owner: str, number: int, name: str, within_s: float, answer: Answer) -> None:
+        """Take a lock for an attempt, waiting for it at most so many seconds. `number` is that of no other request of the attempt.
 
         Answers ConflictError where the attempt has it, or waits for it, already; LockHeldError when the time is over.
         """
@@ -62,17 +63,19 @@ class LockDesk:
             held = f"this attempt holds lock {name!r} already, or waits for it"
             answer(ConflictError(held, hint="Take it once, around all that needs it."))
             return
-        wish = self._wishes[owner, name] = _Wish(owner, name, self._loop.time() + within_s, answer)
+        wish = self._wishes[owner, name] = _Wish(owner, number, name, self._loop.time() + within_s, answer)
         self._try(wish)
 
-    def let_go(self, owner: str, name: str | None = None) -> None:
-        """Let go of a lock of an attempt, or of all of them, and wait for it no longer."""
-        for key in [key for key in self._wishes if key[0] == owner and name in (None, key[1])]:
+    def let_go(self, owner: str, number: int | None = None) -> None:
+        """Let go of what one request of an attempt gave, or all of them, and wait for it no longer: who still waits is answered so."""
+        for key in [k for k, wish in self._wishes.items() if wish.owner == owner and number in (None, wish.number)]:
             wish = self._wishes.pop(key)
             if wish.timer is not None:
                 wish.timer.cancel()
             if wish.token is not None:
                 self._release(wish, wish.token)
+            else:
+                wish.answer(ConflictError(f"the wait for lock {wish.name!r} was given up"))
 
     def close(self) -> None:
         """Do nothing more: the end of the session frees what is held."""

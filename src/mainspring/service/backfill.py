@@ -16,14 +16,14 @@ from mainspring.domain.errors import ConflictError, NotFoundError, OptionError
 from mainspring.domain.ids import new_id
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.engine.scheduler import line_of
+from mainspring.engine.slot_plans import line_of
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.service.actor import Act
 from mainspring.service.bulk import Due, act_on_each
 from mainspring.service.perform import perform
 from mainspring.service.reads import Reads
 from mainspring.store.base import Store
-from mainspring.store.commands.automations import BackfillSlot
+from mainspring.store.commands.automations import BACKFILL, BackfillSlot
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.views import SchedulePlan
 
@@ -105,15 +105,14 @@ def backfill(
         NotFoundError: the automation has no schedule.
         StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
     """
-    plans = {plan.name: plan for plan in _plans(reads, automation)}
-    wanted = {one.key: one for one in slots if one.wants_run and one.schedule in plans}
+    lines = {plan.name: _line(plan, sealing) for plan in _plans(reads, automation)}
+    wanted = {one.key: one for one in slots if one.wants_run and one.schedule in lines}
     places = {key: place for place, key in enumerate(wanted)}
 
     def make(key: str) -> None:
         slot = wanted[key]
-        command = _command(
-            plans[slot.schedule], slot, clock, act, sealing, None if due is None else due.at(places[key])
-        )
+        due_at = None if due is None else due.at(places[key])
+        command = _command(lines[slot.schedule], slot, clock, act, sealing, due_at)
         detail = {"schedule": slot.schedule, "slot_at": slot.slot_at, "run": command.start.id}
         perform(store, act.part(key), "backfill", f"automation:{automation}", command, detail)
 
@@ -121,29 +120,40 @@ def backfill(
     return BackfillAnswer(slots=tuple(slots), dry_run=dry_run, made=answer.done, refused=answer.refused)
 
 
-def _command(
-    plan: SchedulePlan, slot: PastSlot, clock: Clock, act: Act, sealing: Sealing, due_at: int | None
-) -> BackfillSlot:
+class _Line(msgspec.Struct, frozen=True):
+    """A schedule whose past is made up for: what its runs are and are given, read once for all of them."""
+
+    schedule: str
+    definition: Definition
+    given: bytes | None
+
+
+def _line(plan: SchedulePlan, sealing: Sealing) -> _Line:
+    definition = Definition.from_data(msgspec.json.decode(plan.definition))
+    return _Line(plan.name, definition, None if plan.input is None else sealing.open(plan.input))
+
+
+def _command(line: _Line, slot: PastSlot, clock: Clock, act: Act, sealing: Sealing, due_at: int | None) -> BackfillSlot:
     """Return the command that makes one run."""
-    definition, now = Definition.from_data(msgspec.json.decode(plan.definition)), clock.now()
-    if plan.input is None:
+    now = clock.now()
+    if line.given is None:
         raise ConflictError(
-            f"{plan.name!r} was announced by an older version", hint="Let a worker of this version load it once."
+            f"{line.schedule!r} was announced by an older version", hint="Let a worker of this version load it once."
         )
     start = start_command(
-        definition,
-        sealing.open(plan.input),
+        line.definition,
+        line.given,
         run=new_id("r", now, clock.random_bits(_ID_BITS)),
         now_at=now,
-        trigger=f"backfill of {plan.name} by {act.actor}",
+        trigger=f"{BACKFILL}{line.schedule} by {act.actor}",
         options=StartOptions(key=slot.key, key_policy="restart", due_at=due_at, priority=_LOWEST_PRIORITY),
-        slot=SlotLink(plan.name, slot.slot_at),
+        slot=SlotLink(line.schedule, slot.slot_at),
         sealing=sealing,
     )
-    if start.partition is None and definition.option("overlap") != "allow":
-        start = msgspec.structs.replace(start, partition=line_of(plan.name))
+    if start.partition is None and line.definition.option("overlap") != "allow":
+        start = msgspec.structs.replace(start, partition=line_of(line.schedule))
     late = format_duration(timedelta(seconds=(now - slot.slot_at) // 1000))
-    return BackfillSlot(plan.name, slot.slot_at, start, f"backfilled by {act.actor}, {late} late")
+    return BackfillSlot(line.schedule, slot.slot_at, start, f"backfilled by {act.actor}, {late} late")
 
 
 def _plans(reads: Reads, automation: str) -> list[SchedulePlan]:

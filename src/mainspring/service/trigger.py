@@ -5,7 +5,8 @@ from mainspring.domain.ids import derived_id
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.triggers import Replay, TakenIn
+from mainspring.store.commands.results import TakenIn
+from mainspring.store.commands.triggers import Replay
 
 
 def replay(store: Store, clock: Clock, delivery: str, *, act: Act) -> TakenIn:
@@ -13,6 +14,7 @@ def replay(store: Store, clock: Clock, delivery: str, *, act: Act) -> TakenIn:
 
     Raises:
         NotFoundError: there is no such delivery, or nothing is triggered by it any more.
+        ConflictError: it was turned away at the door, so its body was not kept.
     """
     command = Replay(derived_id("d", clock.now(), act.command), delivery)
     taken: TakenIn = perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})

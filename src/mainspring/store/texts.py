@@ -11,6 +11,7 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
     {{for_ever}}         the last instant there is
+    {{backfills}}        a pattern that fits the triggers of runs which a backfill made
 """
 
 import re
@@ -38,6 +39,7 @@ from mainspring.domain.states import (
     sources,
     target,
 )
+from mainspring.store.commands.automations import BACKFILL
 
 FOR_EVER = 2**63 - 1
 """Stands in a column of instants for one that never comes."""
@@ -104,7 +106,7 @@ def _words() -> dict[str, str]:
         "reopenable": _listed(REOPENABLE),
         "undecided": _listed(UNDECIDED),
     }
-    table["for_ever"] = str(FOR_EVER)
+    table |= {"for_ever": str(FOR_EVER), "backfills": f"'{BACKFILL}%'"}
     for move in Move:
         table[f"sources.{move.value}"] = _listed(sources(move))
         table[f"target.{move.value}"] = f"'{target(move).value}'"

@@ -15,6 +15,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.text import escape
+from mainspring.domain.trigger import name_parts
 from mainspring.engine.off_loop import OffLoop
 from mainspring.engine.registry import Registry
 from mainspring.engine.threads import Threads
@@ -115,7 +116,7 @@ class Filtering:
         return found
 
     def _is_mine(self, trigger: str) -> bool:
-        return trigger.partition("/")[0] in self._registry.automations
+        return name_parts(trigger)[0] in self._registry.automations
 
     def _serve(self, found: Any) -> None:
         self._looking = False
@@ -211,7 +212,7 @@ class Filtering:
 
     def _verdict(self, known: KnownTrigger, delivery: str, event: EventData) -> Decide | Unreadable:
         """Ask the filter and return what its verdict means; Unreadable = its run cannot be sealed at present."""
-        fn = self._registry.get(known.definition.name).filter_of(known.name.partition("/")[2])
+        fn = self._registry.get(known.definition.name).filter_of(name_parts(known.name)[1])
         state, said = asked(fn, event)
         if state is not None:
             return deciding.left(known.name, delivery, state, said)

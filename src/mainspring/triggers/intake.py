@@ -9,8 +9,8 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.sealing import Sealing
 from mainspring.store.applied import applied
 from mainspring.store.base import Store
-from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import RefuseArrival, TakenIn
+from mainspring.store.commands.results import Refused, TakenIn
+from mainspring.store.commands.triggers import RefuseArrival
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.making import data_of
 from mainspring.triggers.prepared import Prepared, prepare, sealed_headers

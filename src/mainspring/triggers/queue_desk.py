@@ -21,6 +21,7 @@ from mainspring.domain.queue_address import Server, server_of
 from mainspring.domain.queue_message import QueueMessage, shown_as
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.text import escape
+from mainspring.domain.trigger import name_parts
 from mainspring.resources.fault_text import LONGEST, FaultText, KnowsSecrets
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
@@ -285,7 +286,7 @@ class QueueDesk:
 
     @property
     def _automation(self) -> str:
-        return self._trigger.rpartition("/")[0] or self._trigger
+        return name_parts(self._trigger)[0] or self._trigger
 
     def _pause(self, failures: int) -> float:
         return pause_s(failures, share_of(self._clock))

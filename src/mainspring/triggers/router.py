@@ -19,8 +19,8 @@ from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import Reader, Store
-from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import LetGo, TakenIn
+from mainspring.store.commands.results import Refused, TakenIn
+from mainspring.store.commands.triggers import LetGo
 from mainspring.triggers import deciding
 from mainspring.triggers.delivered import Delivered, Unreadable, events_in
 from mainspring.triggers.gathering import Gathering

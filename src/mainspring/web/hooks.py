@@ -20,8 +20,7 @@ from mainspring.domain.verification import BAD_SIGNATURE, verify_request
 from mainspring.domain.verifier import Bearer, GitLab, kind_of
 from mainspring.domain.webhook import Respond
 from mainspring.resources.secret import Secrets
-from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import TakenIn
+from mainspring.store.commands.results import Refused, TakenIn
 from mainspring.triggers.prepared import Prepared
 from mainspring.web.admission import AT_LEAST_BYTES, Admission, Held
 from mainspring.web.hook_counts import OTHER

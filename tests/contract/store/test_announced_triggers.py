@@ -135,6 +135,39 @@ def test_a_new_name_takes_along_what_arrived(store):
         assert store.reader.read_text(f"select 1 from {table} where {column} like 'a/%'") == []
 
 
+def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
+    """Names may hold a "/": what is of a/b is no trigger of a, and moves with a/b alone."""
+    pace = Pace.parse(throttle="1h")
+    own = {"a": taking_in(store, "one", pace=pace), "a/b": taking_in(store, "two", trigger="a/b/webhook", pace=pace)}
+
+    def rows(*names: str):
+        return [row for name in names for row in (hook(name, None), on_event(name), on_runs(name, "x", "y"))]
+
+    def of(name: str) -> dict[str, list[object]]:
+        column = {"triggers": "name"}
+        return {
+            table: store.reader.read_text(
+                f"select 1 from {table} where substr({column.get(table, 'trigger')}, 1, {len(name) + 1}) = '{name}/'"
+                f" and substr({column.get(table, 'trigger')}, {len(name) + 2}) not like '%/%'"
+            )
+            for table in ("triggers", "topics", "deliveries", "paces", "desks", "gatherings", "gathered")
+        }
+
+    store.do(announced(*rows("a", "a/b"), names=("a", "a/b", "x", "y")))
+    store.do(finish(store.begin(automation="x")))
+    for name, arrival in own.items():
+        (ended,) = waiting(store, f"{name}/runs")
+        store.do(
+            arrival, gathering(store, ended, "x", trigger=f"{name}/runs"), ReportDesk(f"{name}/webhook", 1, None, None)
+        )
+    before = {name: of(name) for name in own}
+    assert all(before["a/b"].values())
+    store.do(announced(*rows("new", "a/b"), names=("new", "a/b", "x", "y"), was={"new": "a"}))
+    assert {"a": of("new"), "a/b": of("a/b")} == before
+    store.do(announced(*rows("new", "deep/er"), names=("new", "deep/er", "x", "y"), was={"deep/er": "a/b"}))
+    assert {"a": of("new"), "a/b": of("deep/er")} == before
+
+
 def test_a_new_name_takes_along_what_is_gathered(store):
     """Of whoever waits, and of whoever is waited for."""
     names = ("a", "b", "c")

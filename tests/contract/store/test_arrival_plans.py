@@ -29,7 +29,7 @@ HOT = (
     ),
     *("list_waiting_triggers", "list_received", "list_due_groups", "next_held", "list_held", "start_deliveries"),
     *("list_complete_gatherings", "list_gathered", "read_gathering", "list_listeners", "read_pace"),
-    *("list_events_of", "list_ends_of", "list_prunable_deliveries", "list_prunable_events"),
+    *("list_events_of", "list_ends_of", "list_prunable_deliveries", "list_prunable_events", "trim_refused"),
 )
 BIG = ("deliveries", "gathered", "gatherings", "paces", "events", "runs")
 _ROWS = """
@@ -64,6 +64,10 @@ def test_what_is_undecided_is_found_by_an_index_on_a_file(tmp_path, counted):
         assert not bad, f"{name}: {json.dumps(plan, indent=1)}"
         if name == "list_due_groups":
             assert "USING INDEX deliveries_due" in plan[0], "what is held and not due is not walked over"
+        if name == "trim_refused":
+            assert all("INDEX deliveries_refused" in line for line in plan if "SEARCH" in line), (
+                "only what was refused is looked at"
+            )
     connection.close()
 
 
@@ -92,3 +96,5 @@ def test_what_is_undecided_is_found_by_an_index_on_a_server(server):
         assert not [line for line in plan if re.search(rf"Seq Scan on ({'|'.join(BIG[:4])})\b", line)], "\n".join(
             [name, *plan]
         )
+        if name == "trim_refused":
+            assert "deliveries_refused" in "".join(plan), "only what was refused is looked at"

@@ -227,9 +227,16 @@ def test_message_is_discarded_by_hand(store):
     """A person gives a message up that was not sent."""
     run = store.begin()
     store.do(outcome(run, 1, posts=(post(id="m1"),)))
-    assert store.twice(DiscardMessage("m1")) == DONE
+    assert store.twice(audited(DiscardMessage("m1"))) == DONE
     assert store.read("list_messages_of", run.id) == []
     assert isinstance(store.do(DiscardMessage("m1")), Refused)
+
+
+def test_message_that_was_sent_meanwhile_is_not_discarded(store):
+    """Nor where the act is submitted again because its answer was lost: only what is on record was done."""
+    answer = store.again(audited(DiscardMessage("m1")))
+    assert isinstance(answer, Refused)
+    assert answer.code == "not_found"
 
 
 def test_large_messages_come_a_few_at_a_time(store):
@@ -263,6 +270,20 @@ def test_trouble_of_an_empty_queue_is_forgotten(store, clock):
     clock.forward(5)
     store.do(Prune(None, None, None, None, None))
     assert store.reader.read_text("select queue from outlets") == [("b/x",)]
+
+
+def test_lease_of_an_empty_queue_that_nobody_gave_back_is_forgotten(store, clock):
+    """Its Sender died, and a person discarded what it had taken; a lease that has not run out stays."""
+    run = store.begin()
+    store.do(outcome(run, 1, posts=(post(id="m1"),)))
+    lease = take()
+    store.do(lease, DiscardMessage("m1"))
+    prune = Prune(None, None, None, None, None)
+    store.do(prune)
+    assert store.reader.read_text("select queue from outlets") == [("orders/eu",)]
+    clock.forward(lease.lease_ms)
+    store.do(prune)
+    assert store.reader.read_text("select queue from outlets") == []
 
 
 def test_end_that_publishes_to_its_own_run_ends_it(store):

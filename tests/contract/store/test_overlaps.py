@@ -464,3 +464,18 @@ def test_two_ends_are_gathered_into_one_start(store, second, reverse):
     answers = meet((store, commands[0]), (second, commands[1]), reverse=reverse)
     assert sum(isinstance(answer, Started) for answer in answers) == 1
     assert len(store.ids()) == 1
+
+
+@pytest.mark.usefixtures("hooked")
+def test_an_end_that_is_gathered_meets_an_announcement(store, second, reverse):
+    """A worker that starts counts what is gathered anew: also what another process puts there just then."""
+    rows = (on_runs("b", "a", "b", "c"),)
+    store.do(announced(*rows, names=("a", "b", "c")))
+    commands = []
+    for automation in "ab":
+        store.do(finish(store.begin(automation=automation)))
+        (delivery,) = [one for one in waiting(store, "b/runs") if one not in {c.delivery for c in commands}]
+        commands.append(gathering(second, delivery, automation, trigger="b/runs", wanted=3))
+    store.do(commands[0])
+    meet((store, announced(*rows, names=("a", "b", "c"))), (second, commands[1]), reverse=reverse)
+    assert store.reader.read_text("select wanted, here from gatherings") == [(3, 2)]

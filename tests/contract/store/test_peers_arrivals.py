@@ -8,9 +8,9 @@ from mainspring.store.commands.automations import (
     ResumeAutomation,
     RetireAutomation,
 )
-from mainspring.store.commands.results import Refused, Started
+from mainspring.store.commands.results import Refused, Started, TakenIn
 from mainspring.store.commands.runs import Reopen, RunKey
-from mainspring.store.commands.triggers import Replay, ReportDesk, TakenIn
+from mainspring.store.commands.triggers import Replay, ReportDesk
 from mainspring.store.reads import triggers as reads
 from tests.contract.store.arrivals import (
     announced,

@@ -2,6 +2,7 @@
 
 from mainspring.store.base import Unfinished
 from mainspring.store.commands.automations import (
+    BACKFILL,
     BackfillSlot,
     MakeSlot,
     PauseAutomation,
@@ -15,7 +16,7 @@ from mainspring.store.reads.status import plans, slots_between
 from tests.contract.store.process import audited
 
 OLD, NEW = b'{"cron":"0 * * * *"}', b'{"cron":"0 * * * *","years":2}'
-BACKFILL = "backfill of a by cli:ann@host"
+BACKFILLED = f"{BACKFILL}a by cli:ann@host"
 
 
 def row(at, spec=OLD, key="k"):
@@ -23,7 +24,7 @@ def row(at, spec=OLD, key="k"):
 
 
 def back(store, at, name=None):
-    start = store.starting(id=name or f"back-{at}", slot=SlotLink("a", at), trigger=BACKFILL)
+    start = store.starting(id=name or f"back-{at}", slot=SlotLink("a", at), trigger=BACKFILLED)
     return BackfillSlot("a", at, start, "backfilled")
 
 
@@ -38,7 +39,7 @@ def test_slot_below_low_water_is_made_by_backfill_alone(store, clock):
     assert isinstance(answer, Started)
     refused = store.do(back(store, 1_000, "other"))
     assert isinstance(refused, Refused)
-    assert refused.code == "taken"
+    assert refused == Refused("has_run", "'a' has its run of 1970-01-01 00:00:01 UTC already: back-1000")
     assert slots(store) == [(1_000, "run", "back-1000")]
 
 
@@ -57,7 +58,8 @@ def test_backfill_takes_nothing_from_the_scheduler(store, clock):
     assert store.do(back(store, now - 5_000)).code == "not_found"
     store.announce("a", schedules=(row(now - 5_000),))
     for at in (now - 5_000, now - 4_000, now + 60_000):
-        assert store.do(back(store, at)).code == "not_past"
+        refused = store.do(back(store, at))
+        assert (refused.code, "is still to come for 'a'" in refused.text) == ("not_past", True)
     assert slots(store) == []
 
 
@@ -71,14 +73,14 @@ def test_backfill_of_a_retired_automation_is_refused(store):
 
 def test_backfilled_run_that_has_not_begun_is_told_from_the_others(store):
     """No slot has to wait for what stands in line behind it."""
-    begun = store.begin(trigger=BACKFILL)
-    waiting = store.start(trigger=BACKFILL).run
+    begun = store.begin(trigger=BACKFILLED)
+    waiting = store.start(trigger=BACKFILLED).run
     assert store.engine_reads.unfinished("a") == [Unfinished(begun.id, False), Unfinished(waiting, True)]
 
 
 def test_long_line_does_not_hide_what_goes_on(store):
     """Whatever goes on is among the first hundred, however many stand in line before it."""
-    store.do(*(store.starting(trigger=BACKFILL) for _ in range(120)))
+    store.do(*(store.starting(trigger=BACKFILLED) for _ in range(120)))
     live = store.start(trigger="schedule a").run
     found = store.engine_reads.unfinished("a")
     assert len(found) == 100
@@ -128,6 +130,19 @@ def test_pauses_stay_on_record(store, clock):
     assert two.covers(third - 1)
     assert not two.covers(third)
     assert store.engine_reads.pauses("a", second) == [two]
+
+
+def test_pause_that_is_resumed_in_the_same_commit_is_over(store, clock):
+    """It hides no later slot; one that follows in that commit again goes on."""
+    store.announce("a")
+    store.do(PauseAutomation("a", None, "ann", None), ResumeAutomation("a"))
+    at = clock.now()
+    assert [pause.ended_at for pause in store.engine_reads.pauses("a", at - 1)] == [at]
+    clock.forward(1_000)
+    pause = PauseAutomation("a", None, "bob", "noisy")
+    store.do(PauseAutomation("a", None, "ann", None), ResumeAutomation("a"), pause)
+    (one,) = store.engine_reads.pauses("a", at + 1)
+    assert (one.by, one.ended_at, one.covers(clock.now() + 1)) == ("bob", None, True)
 
 
 def test_pauses_follow_a_new_name(store, clock):

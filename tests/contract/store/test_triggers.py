@@ -7,11 +7,11 @@ from mainspring.domain import pace as paces
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.store.commands.automations import Prune, ResumeAutomation, RetireAutomation, SetQueue
-from mainspring.store.commands.results import DONE, Refused, Started
+from mainspring.store.commands.results import DONE, Refused, Started, TakenIn
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.commands.triggers import ForgetSource, RefuseArrival, Replay, ReportDesk, TakenIn
-from mainspring.store.handlers.triggers import KEPT_REFUSED
+from mainspring.store.commands.triggers import ForgetSource, RefuseArrival, Replay, ReportDesk
+from mainspring.store.handlers.turned_away import KEPT_REFUSED
 from mainspring.store.reads import triggers as reads
 from tests.contract.store.arrivals import (
     HOOK,
@@ -82,6 +82,17 @@ def test_the_same_key_with_another_body_is_refused(store):
     assert answer.code == "other_body"
     assert first.id in answer.text
     assert listed(store) == [("k", "started")]
+
+
+def test_a_refusal_counts_for_the_whole_name_of_its_automation(store):
+    """Which may hold a "/"."""
+    store.do(announced(hook("shop/a"), names=("shop/a",)))
+    first = taking_in(store, "k", trigger="shop/a/webhook")
+    store.do(first)
+    store.do(taking_in(store, "k", trigger="shop/a/webhook", body_hash="other", body=b"x"))
+    store.do(RefuseArrival(id="d_r", trigger="shop/a/webhook", why="signature", note="bad", body=b""))
+    found = store.reader.read_text("select automation, what, n from rollup_details order by what")
+    assert found == [("shop/a", "refused:other_body", 1), ("shop/a", "refused:signature", 1)]
 
 
 def test_nothing_arrives_for_a_trigger_that_is_none(store):
@@ -368,6 +379,16 @@ def test_a_replay_is_a_new_delivery(store):
     assert store.do(Replay("x", "none")).code == "not_found"
     store.do(RetireAutomation("a"))
     assert store.do(Replay("x", command.id)).code == "no_trigger"
+
+
+def test_what_was_turned_away_at_the_door_is_not_replayed(store):
+    """What is kept of it is for people to see: it may be cut, or nothing. What was refused later was kept as it came."""
+    store.do(RefuseArrival(id="d_r", trigger=HOOK, why="too_large", note="it is too large", body=b""))
+    answer = store.twice(Replay("again", "d_r"))
+    assert (answer.code, "turned away" in answer.text) == ("not_kept", True)
+    assert listed(store) == [("refused:d_r", "refused")]
+    store.do(taking_in(store, "k", start=None, refused="it does not fit", id="d_k"))
+    assert store.do(Replay("again", "d_k")).state is _D.RECEIVED
 
 
 def test_a_replay_goes_through_the_filter_of_today(store):

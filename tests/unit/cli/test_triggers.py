@@ -136,6 +136,16 @@ def test_replay_is_one_delivery_however_often_it_is_asked_for(cli, shop) -> None
     assert cli("triggers", "replay", "d_nothing").code == 3
 
 
+def test_replay_of_what_was_turned_away_at_the_door_is_refused(cli, shop) -> None:
+    """Its body was not kept: who sent it has to send it again."""
+    delivery = new_id("d", shop.now, 5)
+    shop.do(RefuseArrival(id=delivery, trigger="bot/event", why="bad_signature", note="no", body=b""))
+    said = cli("triggers", "replay", delivery)
+    assert said.code == 8
+    assert f"delivery {delivery} was turned away at the door" in said.err
+    assert "let its sender send it again" in said.err
+
+
 def test_replay_of_what_nothing_listens_to_any_more_is_refused(cli, shop) -> None:
     """It says that the trigger is gone."""
     taken = take_in(shop)

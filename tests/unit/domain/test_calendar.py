@@ -1,6 +1,6 @@
 """Calendars: which days are open, and where slots of closed days go."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -159,3 +159,26 @@ def test_next_slot_is_the_next_of_all_slots(spec, closed, opened, weekdays, on_c
         expected.add(round(local.timestamp() * 1000))
     wanted = sorted(slot for slot in expected if start < slot <= start + 20 * 86_400_000)
     assert schedule.slots_between(start, start + 20 * 86_400_000) == wanted
+
+
+@pytest.mark.parametrize("days", [40, 400])
+def test_many_closed_days_cost_a_look_each(days):
+    """However many slots each of them has, and whether the time is before the open day or on it."""
+    first = date(2026, 1, 5)
+    calendar = Calendar(
+        name="x", weekdays=tuple(range(7)), exclude=((first, first + timedelta(days=days - 1)),), on_closed="next"
+    )
+    asked: list[int] = []
+
+    def bare(at: int) -> int | None:
+        asked.append(at)
+        return plain.bare_next_after(at)
+
+    plain = Schedule.parse(cron="0,5,10,15,20,25,30,35,40,45,50,55 8-18 * * *", tz="Europe/Berlin")
+    opens = datetime.combine(first + timedelta(days=days), time(8), BERLIN)
+    slot = ms("2026-01-05T00:00Z")
+    for minutes in (0, 5, 10):
+        asked.clear()
+        slot = calendar.next_after(slot, bare, BERLIN, moves=True)
+        assert slot == round((opens + timedelta(minutes=minutes)).timestamp() * 1000)
+        assert len(asked) <= 2 * days + 3

@@ -15,8 +15,8 @@ POLICIES = st.sampled_from(["none", "last", "all", "all:1", "all:3", "all:1000"]
 
 
 def chosen(schedule: Schedule, first_at: int, now: int, policy: str) -> list[int]:
-    slots = due_slots(schedule, first_at, now)
-    return [slot for slot in slots if slot >= runs_from(schedule, first_at, now, policy)]
+    due = due_slots(schedule, first_at, now)
+    return [slot for slot in due.slots if slot >= runs_from(schedule, due, now, policy)]
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_last_is_one_however_many_were_missed():
     schedule = Schedule.parse(cron="* * * * *")
     now = NOW + 15_000
     late = chosen(schedule, HOUR - 999 * MINUTE, now + 60 * MINUTE, "all:1")
-    assert len(due_slots(schedule, HOUR - 999 * MINUTE, now)) == 1_000
+    assert len(due_slots(schedule, HOUR - 999 * MINUTE, now).slots) == 1_000
     assert len(late) == 2  # the newest late one, and the one on time
-    assert len(due_slots(schedule, HOUR - 999 * MINUTE, now, 100)) == 101
+    assert len(due_slots(schedule, HOUR - 999 * MINUTE, now, 100).slots) == 101
 
 
 def test_slot_that_is_a_minute_old_is_on_time():
@@ -68,8 +68,8 @@ def test_slots_on_time_always_run_and_of_the_late_ones_the_newest(spec, back, po
     """Chosen slots are the end of what is due, as long as the policy says."""
     schedule = Schedule.parse(**spec)
     first = schedule.next_after(NOW - back * MINUTE)
-    slots = due_slots(schedule, first, NOW) if first <= NOW else []
-    found = [slot for slot in slots if slot >= runs_from(schedule, first, NOW, policy)]
+    slots = due_slots(schedule, first, NOW).slots if first <= NOW else []
+    found = chosen(schedule, first, NOW, policy) if slots else []
     assert found == slots[len(slots) - len(found) :]
     late = [slot for slot in slots if NOW - slot > LATE_MS]
     made_up = [slot for slot in found if slot in late]
@@ -77,3 +77,16 @@ def test_slots_on_time_always_run_and_of_the_late_ones_the_newest(spec, back, po
     name, _, most = policy.partition(":")
     wanted = {"none": 0, "last": int(len(late) == len(slots)), "all": int(most or len(late))}[name]
     assert len(made_up) == min(wanted, len(late))
+
+
+@given(back=st.integers(2, 40 * 60), policy=POLICIES, limit=st.integers(0, 400))
+def test_policy_chooses_alike_however_many_are_looked_at(back, policy, limit):
+    """A pass that sees a part of what is due comes to the same instant as one that sees all."""
+    schedule = Schedule.parse(cron="*/5 * * * *")
+    first = schedule.next_after(NOW - back * MINUTE)
+    if first <= NOW:
+        part, whole = due_slots(schedule, first, NOW, limit), due_slots(schedule, first, NOW)
+        assert part.slots == whole.slots[: limit + 1]
+        assert part.is_whole is (len(whole.slots) <= limit + 1)
+        assert part.following == schedule.next_after(part.slots[-1])
+        assert runs_from(schedule, part, NOW, policy) == runs_from(schedule, whole, NOW, policy)

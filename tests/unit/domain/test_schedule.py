@@ -45,14 +45,15 @@ def test_slots_between_leaves_out_the_first_and_keeps_the_last():
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ({}, "either cron or every"),
-        ({"cron": "0 3 * * *", "every": "1h"}, "either cron or every"),
+        ({}, "one of cron, every and at"),
+        ({"cron": "0 3 * * *", "every": "1h"}, "one of cron, every and at"),
         ({"every": "999ms"}, "shorter than one second"),
         ({"every": "soon"}, "not a span"),
         ({"every": timedelta(seconds=1, microseconds=1)}, "finer than a millisecond"),
         ({"every": "1h", "offset": "1h"}, "not shorter than every"),
         ({"every": "1h", "tz": "Europe/Berlin"}, "no time zone"),
-        ({"cron": "0 3 * * *", "offset": "5m"}, "offset shifts every"),
+        ({"cron": "0 3 * * *", "offset": "5m"}, "offset shifts every alone"),
+        ({"at": "2026-12-24T18:00", "offset": "5m"}, "offset shifts every alone"),
     ],
 )
 def test_schedule_refuses_what_cannot_work(spec, says):

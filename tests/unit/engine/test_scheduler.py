@@ -2,18 +2,22 @@
 
 import asyncio
 import logging
+import threading
 from base64 import b64encode
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 import mainspring as ms
+from mainspring.domain.schedule import Schedule
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.announcing import announcement
 from mainspring.engine.off_loop import in_executor
 from mainspring.engine.registry import Registry
-from mainspring.engine.scheduler import MOST_AT_ONCE, Scheduler
+from mainspring.engine.scheduler import Scheduler
+from mainspring.engine.slot_plans import MOST_AT_ONCE
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.reads.runs import list_runs
@@ -120,3 +124,49 @@ async def test_slot_that_is_refused_is_asked_for_again_later(store):
         assert scheduler._open == 0
         assert scheduler._timer.when() - asyncio.get_running_loop().time() > 0.5
     assert list_runs(store.reader).runs == []
+
+
+@pytest.mark.asyncio
+async def test_slots_are_computed_once_and_off_the_loop(store, monkeypatch):
+    """Of many schedules that are due at once none holds up what else runs there; what is on its way is not computed again."""
+    announce(store, declared(20))
+    computed: list[tuple[int, Schedule, int]] = []
+    plain = Schedule.next_after
+
+    def next_after(schedule: Schedule, at: int) -> int | None:
+        computed.append((threading.get_ident(), schedule, at))
+        return plain(schedule, at)
+
+    monkeypatch.setattr(Schedule, "next_after", next_after)
+    async with scheduling(store) as scheduler:
+        while not scheduler._open:
+            await asyncio.sleep(0)
+        scheduler.look()
+        await until(lambda: len(list_runs(store.reader).runs) == 20)
+    assert len(computed) == 20
+    assert threading.get_ident() not in {thread for thread, _, _ in computed}
+
+
+@pytest.mark.asyncio
+async def test_schedule_that_is_far_behind_is_searched_once(store, monkeypatch):
+    """Which of its missed slots run is the same for all passes that record them."""
+    with Registry() as registry:
+
+        @ms.task(every="1m", misfire="all:150", overlap="allow")
+        def work() -> None: ...
+
+    announce(store, registry)
+    searched: list[int] = []
+    plain = Schedule.newest_between
+
+    def newest_between(schedule: Schedule, after: int, until: int, count: int) -> list[int]:
+        searched.append(count)
+        return plain(schedule, after, until, count)
+
+    monkeypatch.setattr(Schedule, "newest_between", newest_between)
+    store.clock.advance(timedelta(minutes=450))
+    async with scheduling(store):
+        await until(lambda: len(store.reader.read_text("select 1 from slots")) >= 450)
+    assert searched == [150]
+    made = dict(store.reader.read_text("select verdict, count(*) from slots group by verdict"))
+    assert made["run"] - 150 in {0, 1, 2}  # and those that are on time

@@ -3,6 +3,7 @@
 import pytest
 
 from mainspring.domain.errors import ArgumentError, ConflictError, OptionError
+from mainspring.engine.grant import Grant
 from mainspring.engine.signs import UnlockSign
 from mainspring.engine.step_context import STEP, NotInStepError, StepContext
 from mainspring.engine.step_lock import lock
@@ -17,10 +18,9 @@ class Granting:
 
     def lock(self, name, within_s):
         self.asked.append((name, within_s))
-        return self
-
-    def wait(self):
-        return 5
+        grant = Grant(len(self.asked))
+        grant.answer(5)
+        return grant
 
     def post(self, sign):
         self.signs.append(sign)
@@ -43,7 +43,7 @@ def test_lock_has_its_token_inside_and_none_outside(channel):
         with held as same:
             assert (same is held, held.token, "token 5" in repr(held)) == (True, 5, True)
     assert channel.asked == [("l", 120.0)] * 2
-    assert channel.signs == [UnlockSign("l")] * 2
+    assert channel.signs == [UnlockSign(1), UnlockSign(2)]
 
 
 @pytest.mark.parametrize("name", ["", "x" * 201, "two\nlines", 7])

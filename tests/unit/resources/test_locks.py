@@ -39,9 +39,12 @@ class Scene:
         self.store = Store()
         self.desk = LockDesk(self.store, self.loop)  # type: ignore[arg-type]
         self.told: list[tuple[str, int | BaseException]] = []
+        self.asked = 0
 
-    def ask(self, owner: str, within_s: float = 60.0, name: str = "l") -> None:
-        self.desk.ask(owner, name, within_s, lambda result: self.told.append((owner, result)))
+    def ask(self, owner: str, within_s: float = 60.0, name: str = "l") -> int:
+        self.asked += 1
+        self.desk.ask(owner, self.asked, name, within_s, lambda result: self.told.append((owner, result)))
+        return self.asked
 
     def pass_time(self, seconds: float) -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))
@@ -79,12 +82,14 @@ def test_patience_has_an_end(scene: Scene) -> None:
 
 
 def test_lock_that_is_granted_too_late_is_let_go(scene: Scene) -> None:
-    """The attempt ended while the store was asked: nobody is told, and the lock is free again."""
+    """The attempt ended while the store was asked: it is told of no lock but that it gave up, and the lock is free again."""
     scene.ask("a")
     scene.desk.let_go("a")
     scene.store.answer(Numbered(3))
     assert scene.store.answer(DONE) == ReleaseLock("l", 3)
-    assert scene.told == []
+    ((_, error),) = scene.told
+    assert isinstance(error, ConflictError)
+    assert "the wait for lock 'l' was given up" in str(error)
 
 
 def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -> None:
@@ -101,12 +106,12 @@ def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -
 
 def test_who_waits_longest_here_is_next(scene: Scene) -> None:
     """The lock is asked for in the same breath in which it is let go: no pause is waited out."""
-    scene.ask("a")
+    number = scene.ask("a")
     scene.store.answer(Numbered(1))
     for owner in ("b", "c"):
         scene.ask(owner)
         scene.store.answer(HELD)
-    scene.desk.let_go("a", "l")
+    scene.desk.let_go("a", number)
     assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), TakeLock("l", "b")]
 
 
@@ -120,10 +125,13 @@ def test_error_of_the_store_is_told(scene: Scene) -> None:
 
 
 def test_second_wish_of_one_attempt_is_refused(scene: Scene) -> None:
-    """It would wait for itself."""
+    """It would wait for itself; to give the second up lets nothing of the first one go."""
     scene.ask("a")
-    scene.ask("a")
+    second = scene.ask("a")
     assert isinstance(scene.told[0][1], ConflictError)
+    scene.desk.let_go("a", second)
+    scene.store.answer(Numbered(4))
+    assert scene.told[1:] == [("a", 4)]
 
 
 def test_closed_desk_says_and_sends_nothing(scene: Scene) -> None:

@@ -73,6 +73,29 @@ def test_backfill_repeated_under_its_command_id_makes_no_more(store, reads, cloc
     assert {row.actor for row in acts} == {"cli:ann@box"}
 
 
+def test_slot_that_was_made_meanwhile_is_refused_in_words(store, reads, clock, act, announced):
+    """By who looked at the same range before; all slots of a schedule are made of one reading of its definition."""
+    top = announced()
+    found = service.past_slots(reads, "work", top - 2 * HOUR, top, clock.now())
+    service.backfill(store, reads, clock, "work", found[:1], act=act("b1"))
+    (made,) = list_runs(store.reader, name="work").runs
+    answer = service.backfill(store, reads, clock, "work", found, act=act("b2"))
+    assert answer.made == 1
+    at = datetime.fromtimestamp((top - 2 * HOUR) / 1000, UTC)
+    said = answer.refused[found[0].key]
+    assert f"'work' has its run of {at:%Y-%m-%d %H:%M:%S} UTC already: {made.id}" in said
+
+
+def test_definition_is_read_once_for_all_slots(store, reads, clock, act, announced, monkeypatch):
+    """Ten thousand slots are ordinary."""
+    top = announced()
+    decoded = []
+    plain = service.Definition.from_data
+    monkeypatch.setattr(service.Definition, "from_data", lambda data: decoded.append(data) or plain(data))
+    assert make(store, reads, clock, act("b1"), top - 5 * HOUR, top).made == 5
+    assert len(decoded) == 1
+
+
 def test_dry_run_changes_nothing(store, reads, clock, act, announced):
     """It says what would be made."""
     top = announced()

@@ -13,7 +13,7 @@ from mainspring.domain.listening import OnEvent, OnRuns
 from mainspring.domain.options import Kind
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.trigger import Reading, Trigger
+from mainspring.domain.trigger import Reading, Trigger, name_parts
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.triggers import Topic, TriggerRow
 from mainspring.store.reads import triggers as reads
@@ -105,7 +105,7 @@ class Bench:
         automations: dict[str, AutomationRow] = {}
         rows: list[TriggerRow] = []
         for name, trigger in triggers:
-            automation, _, kind = name.partition("/")
+            automation, kind = name_parts(name)
             definition = Definition(kind=Kind.TASK, name=automation, options={"queue": queue})
             automations[automation] = AutomationRow(
                 automation, "task", 1, "f", msgspec.json.encode(definition.to_data())

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio
 class Worker:
     """A worker with one automation whose trigger has a filter, on a store that answers as the test says."""
 
-    def __init__(self, bench: Bench, answers: list[Any]) -> None:
+    def __init__(self, bench: Bench, answers: list[Any], name: str = "a") -> None:
         self.bench = bench
         self.asked: list[int] = []
         self.said: list[Any] = []
@@ -32,10 +32,10 @@ class Worker:
         with Registry() as registry:
 
             @ms.on.event("e", filter=self._ask)
-            @ms.task
+            @ms.task(name=name)
             def a(n: int, m: int = 0) -> None: ...
 
-        bench.announce(("a/event", on_event(filtered=True)))
+        bench.announce((f"{name}/event", on_event(filtered=True)))
         loop = asyncio.get_running_loop()
         self.filtering = Filtering(loop, self, bench.reader, registry, bench.clock, PLAIN, in_executor(loop))  # type: ignore[arg-type]
 
@@ -101,4 +101,15 @@ async def test_trigger_of_somebody_else_is_left_alone(bench):
         await asyncio.sleep(0)
     assert bench.states("a/event") == ["started"]
     assert bench.states("b/event") == ["received"]
+    worker.filtering.close()
+
+
+async def test_filter_of_an_automation_whose_name_holds_a_slash_is_asked(bench):
+    """The name of a trigger ends with its last part."""
+    worker = Worker(bench, [], name="shop/a")
+    bench.publish()
+    worker.filtering.look()
+    await asyncio.wait_for(worker.enough.wait(), 10)
+    assert worker.asked == [1]
+    assert bench.states("shop/a/event") == ["started"]
     worker.filtering.close()

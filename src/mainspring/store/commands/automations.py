@@ -1,6 +1,6 @@
 """Commands on definitions, schedules, queues, locks and the audit log."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -82,10 +82,14 @@ class MakeSlot(msgspec.Struct, frozen=True):
     note: str | None = None
 
 
+BACKFILL: Final = "backfill of "
+"""How the trigger of a run begins that a backfill made: until it has begun no due slot waits for it."""
+
+
 class BackfillSlot(msgspec.Struct, frozen=True):
     """Make the run of a slot of the past that has none: below low water, missed or skipped. For people, as an act.
 
-    Answer: Started, Refused taken (it has its run) | not_past (its schedule will come to it) | not_found, or as StartRun.
+    Answer: Started, Refused has_run | not_past (its schedule will come to it) | not_found, or as StartRun.
     """
 
     schedule: str

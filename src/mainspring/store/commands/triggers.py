@@ -4,7 +4,6 @@ import msgspec
 
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState
-from mainspring.store.commands.results import TakenIn as TakenIn  # noqa: PLC0414 - an answer that belongs to these commands
 from mainspring.store.commands.runs import StartRun
 
 
@@ -121,7 +120,7 @@ class Gather(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """Let a delivery arrive once more, as a new one. Answer: TakenIn, Refused not_found | no_trigger."""
+    """Let a delivery arrive once more, as a new one. Answer: TakenIn, Refused not_found | not_kept | no_trigger."""
 
     id: str
     delivery: str

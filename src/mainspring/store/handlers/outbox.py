@@ -80,6 +80,6 @@ def send_again(tx: Transaction, command: SendAgain) -> Done | Refused:
 
 def discard_message(tx: Transaction, command: DiscardMessage) -> Done | Refused:
     """Forget a message that was not sent."""
-    if tx.change("discard_message", (command.id,)) or tx.again:
+    if tx.change("discard_message", (command.id,)):
         return DONE
     return Refused("not_found", f"no message {command.id} waits to be sent")

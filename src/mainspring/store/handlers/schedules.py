@@ -1,6 +1,7 @@
 """Schedules and their slots: a slot is one row, made once, together with its run and the next due time."""
 
 import json
+from datetime import UTC, datetime
 
 from mainspring.domain.slot_verdict import SlotVerdict
 from mainspring.domain.states import Move, target
@@ -52,9 +53,8 @@ def _write(tx: Transaction, row: ScheduleRow) -> None:
 def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:
     """Serve one due time, once, whoever else tries."""
     c = command
-    if (
-        c.slot_at > tx.now + EARLY_MS
-    ):  # whoever asks has a clock that is wrong: all that follows would wait for that slot
+    if c.slot_at > tx.now + EARLY_MS:
+        # Whoever asks has a clock that is wrong: all that follows would wait for that slot.
         return Refused(
             "too_early", f"slot {c.slot_at} of {c.schedule!r} is not due before {c.slot_at - tx.now} ms have passed"
         )
@@ -82,9 +82,11 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> Started | Refused:
         return Refused("not_found", f"there is no schedule {c.schedule!r}")
     known = tx.one("find_slot", (c.schedule, c.slot_at))
     if known is not None and known[0] == RUN:
-        return Refused("taken", f"slot {c.slot_at} of {c.schedule!r} has run {known[1]}")
+        return Refused("has_run", f"{c.schedule!r} has its run of {_told(c.slot_at)} already: {known[1]}")
     if c.slot_at > tx.now or (known is None and schedule[3] is not None and c.slot_at >= schedule[3]):
-        return Refused("not_past", f"slot {c.slot_at} of {c.schedule!r} is still to come: its schedule makes it")
+        return Refused(
+            "not_past", f"{_told(c.slot_at)} is still to come for {c.schedule!r}: its schedule makes that run"
+        )
     answer = start_run(tx, c.start)
     if isinstance(answer, Refused):
         return answer
@@ -93,6 +95,11 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> Started | Refused:
     else:
         tx.change("change_slot", (RUN, answer.run, c.note, tx.now, c.schedule, c.slot_at))
     return answer
+
+
+def _told(slot_at: int) -> str:
+    """Return an instant for people: a refusal is read far from the zone of its schedule."""
+    return f"{datetime.fromtimestamp(slot_at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _known(tx: Transaction, command: MakeSlot, known: tuple[object, ...]) -> Started | Done | Refused:

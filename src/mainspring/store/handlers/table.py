@@ -35,6 +35,7 @@ from mainspring.store.handlers import (
     sessions,
     starts,
     triggers,
+    turned_away,
     upkeep,
     wrapped,
 )
@@ -89,7 +90,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     acts.SetMeta: locks.set_meta,
     acts.Prune: upkeep.prune,
     come.TakeIn: triggers.take_in,
-    come.RefuseArrival: triggers.refuse_arrival,
+    come.RefuseArrival: turned_away.refuse_arrival,
     come.Decide: triggers.decide,
     come.NoteAsked: filters.note_asked,
     come.LetGo: holding.let_go,

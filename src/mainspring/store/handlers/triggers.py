@@ -8,26 +8,17 @@ import msgspec
 
 from mainspring.domain.pace import Held, Mark, Pace, Ruling, counted, is_full, rule
 from mainspring.domain.states import DELIVERY_MOVES, DeliveryState
+from mainspring.domain.trigger import name_parts
 from mainspring.store.commands.automations import Announce
-from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.commands.results import DONE, Done, Refused, TakenIn
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.triggers import (
-    Decide,
-    ForgetSource,
-    RefuseArrival,
-    Replay,
-    ReportDesk,
-    TakeIn,
-    TakenIn,
-    TriggerRow,
-)
+from mainspring.store.commands.triggers import Decide, ForgetSource, Replay, ReportDesk, TakeIn, TriggerRow
 from mainspring.store.handlers import listening
 from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.handlers.starts import start_run
+from mainspring.store.handlers.turned_away import key_at_the_door, trim
 from mainspring.store.transaction import Transaction
 
-KEPT_REFUSED = 100
-"""So many refused arrivals of a trigger are kept: whoever sends rubbish must not fill the store."""
 _FULL_MS = 1_000
 _TOUCH_AFTER_MS = 12 * 3_600_000
 
@@ -54,6 +45,7 @@ def _write(tx: Transaction, row: TriggerRow) -> None:
         tx.change("insert_topic", (topic.kind, topic.name, row.name, topic.condition))
     if row.topics:
         tx.change("want_gatherings", (len(row.topics), row.name))
+        tx.change("recount_gatherings", (row.name,))
 
 
 def _taken(tx: Transaction, trigger: str, path: str) -> str | None:
@@ -85,7 +77,7 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
         return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
     if c.refused is not None:
         _insert(tx, command, Ruling(DeliveryState.REFUSED, note=c.refused), None)
-        _trim(tx, c.trigger)
+        trim(tx, c.trigger)
         tx.detail(found[0], "refused:value")
         return TakenIn(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
     if c.filtered:
@@ -103,7 +95,7 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
 def _known(tx: Transaction, command: TakeIn, known: Sequence[object]) -> TakenIn | Refused:
     delivery, state, run, body_hash, note = known
     if body_hash is not None and body_hash != command.body_hash:
-        tx.detail(command.trigger.partition("/")[0], "refused:other_body")
+        tx.detail(name_parts(command.trigger)[0], "refused:other_body")
         return Refused("other_body", f"delivery {delivery} came under this key with another body")
     # What still comes is still remembered: a file that stays where it is arrives again each day.
     tx.change("touch_delivery", (tx.now, delivery, tx.now - _TOUCH_AFTER_MS))
@@ -205,30 +197,6 @@ def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> Deliv
     )
 
 
-def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
-    """Keep what was refused at the door."""
-    c = command
-    row = DeliveryRow(
-        c.id,
-        c.trigger,
-        f"refused:{c.id}",
-        DeliveryState.REFUSED.value,
-        c.note,
-        body=c.body,
-        headers=c.headers,
-        verified=c.why,
-        at=tx.now,
-    )
-    if tx.change("insert_delivery", row):
-        _trim(tx, c.trigger)
-        tx.detail(c.trigger.partition("/")[0], f"refused:{c.why}")
-    return DONE
-
-
-def _trim(tx: Transaction, trigger: str) -> None:
-    tx.change("trim_refused", (trigger, KEPT_REFUSED))
-
-
 def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     """Decide on a delivery that was received, if nobody else did meanwhile."""
     c = command
@@ -257,6 +225,10 @@ def replay(tx: Transaction, command: Replay) -> TakenIn | Refused:
     row = tx.one("read_delivery", (command.delivery,))
     if row is None:
         return Refused("not_found", f"there is no delivery {command.delivery}")
+    if row[1] == key_at_the_door(command.delivery):
+        return Refused(
+            "not_kept", f"delivery {command.delivery} was turned away at the door, and its body was not kept as it came"
+        )
     trigger, key, name, body_hash, body, data, headers, source, verified, _ = row
     found = tx.one("find_trigger", (trigger,))
     if found is None:

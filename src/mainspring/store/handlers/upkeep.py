@@ -1,7 +1,7 @@
 """Retention: what is older than its limit goes, a bounded piece at a time; figures of single minutes are folded into hours.
 
 Whatever an unfinished run can still ask for stays: children of an unfinished run, run keys that lead to one, events until their own
-keep_until. The audit log and the slots of schedules stay for ever.
+keep_until. The audit log, the slots of schedules and the pauses that explain them stay for ever.
 """
 
 import json

@@ -1,4 +1,2 @@
-update gatherings set wanted = ?1,
-    here = (select count(*) from gathered join topics on topics.kind = 'run' and topics.name = gathered.automation and topics.trigger = gathered.trigger
-            where gathered.trigger = gatherings.trigger and gathered.per = gatherings.per and gathered.counts = 1)
-where trigger = ?2 and run is null
+-- First of two: it waits for whoever puts an end there just now, so that what is counted next counts that end too.
+update gatherings set wanted = ?1 where trigger = ?2 and run is null

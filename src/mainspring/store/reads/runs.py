@@ -6,13 +6,13 @@ from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.journal import Checkpoint
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
+from mainspring.store.reads.bounds import LAST
 from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of
 from mainspring.store.views import RunPage, RunRow, RunStory, RunView, WaitView, columns
 
 _SHOWN = 5
 _CHILDREN = 100
 _STATE = 5
-_LAST = "\uffff"
 _COLUMNS = columns(RunRow)
 _UNLISTED = {
     RunState.RUNNING: "runs indexed by runs_running where state = {{running}}",
@@ -66,7 +66,7 @@ def resolve_id(reader: Reader, text: str) -> str:
         found = sorted((row[0] for rows in both for row in rows), reverse=True)[:1]
     else:
         prefix = text if text.startswith("r_") or reader.read("find_start", (text,)) else f"r_{text}"
-        found = [row[0] for row in reader.read("list_ids_from", (prefix, prefix + _LAST, _SHOWN + 1))]
+        found = [row[0] for row in reader.read("list_ids_from", (prefix, prefix + LAST, _SHOWN + 1))]
         if prefix in found:
             return prefix
     if not found:

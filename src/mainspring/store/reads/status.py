@@ -13,6 +13,7 @@ from mainspring.store.base import Reader
 from mainspring.store.handlers.audit import FIRST, first_break
 from mainspring.store.held import HELD
 from mainspring.store.liveness import is_gone
+from mainspring.store.reads.bounds import NEWEST
 from mainspring.store.reads.runs import row_of, view_of, wait_of
 from mainspring.store.ready_group import ReadyGroup
 from mainspring.store.session_view import SessionView, Worker
@@ -35,7 +36,6 @@ from mainspring.store.views import (
 CAP = 1_000
 """Where counting stops."""
 
-_NEWEST = 2**63 - 1
 _CHAIN_PAGE = 5_000
 _SLOT_HOLDERS = 20
 
@@ -119,12 +119,12 @@ def locks(reader: Reader) -> list[LockView]:
 
 def events(reader: Reader, name: str | None = None, *, limit: int = 50, cursor: int | None = None) -> list[EventView]:
     """Return stored events, newest first; `cursor` = the seq where the last page ended."""
-    return [EventView(*row) for row in reader.read("list_events", (name, _NEWEST if cursor is None else cursor, limit))]
+    return [EventView(*row) for row in reader.read("list_events", (name, NEWEST if cursor is None else cursor, limit))]
 
 
 def audit_rows(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
     """Return acts on record, newest first; `cursor` = the seq where the last page ended."""
-    return [AuditView(*row) for row in reader.read("list_audit", (_NEWEST if cursor is None else cursor, limit))]
+    return [AuditView(*row) for row in reader.read("list_audit", (NEWEST if cursor is None else cursor, limit))]
 
 
 def verify_audit(reader: Reader) -> AuditCheck:

@@ -8,6 +8,7 @@ from mainspring.domain.pace import Held, Mark
 from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader
 from mainspring.store.handlers.triggers import mark_of
+from mainspring.store.reads.bounds import LAST, NEWEST
 from mainspring.store.trigger_views import (
     Arrived,
     ArrivedSince,
@@ -22,11 +23,9 @@ from mainspring.store.trigger_views import (
 
 CAP = 10_000
 """Where counting stops."""
-_NEWEST = 2**63 - 1
 _SKEW_MS = 3_600_000
 """Ids are made by the clocks of many machines; commit order is looked for so much earlier."""
 _SHOWN = 5
-_LAST = "\uffff"
 _STATE = 4
 
 
@@ -40,7 +39,7 @@ def deliveries(
     cursor: int | None = None,
 ) -> DeliveryPage:
     """Return a page of deliveries, newest first; `since_at` = received at or after."""
-    before = _NEWEST if cursor is None else cursor
+    before = NEWEST if cursor is None else cursor
     rows = reader.read(
         "list_deliveries", (before, trigger, None if state is None else state.value, since_at, limit + 1)
     )
@@ -57,7 +56,7 @@ def delivery(reader: Reader, text: str) -> DeliveryView:
     """
     rows = reader.read("show_delivery", (text,))
     if not rows:
-        found = [row[0] for row in reader.read("list_delivery_ids_from", (text, text + _LAST, _SHOWN + 1))]
+        found = [row[0] for row in reader.read("list_delivery_ids_from", (text, text + LAST, _SHOWN + 1))]
         if len(found) > 1:
             listed = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
             raise ConflictError(f"{text} could be more than one delivery", hint=f"One of: {listed}")

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from mainspring.domain.pace import Ruling
 from mainspring.domain.states import DeliveryState
-from mainspring.store.commands.triggers import Decide, TakeIn, TakenIn
+from mainspring.store.commands.results import TakenIn
+from mainspring.store.commands.triggers import Decide, TakeIn
 from mainspring.store.handlers import triggers
 from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.postgres.arrays import columns

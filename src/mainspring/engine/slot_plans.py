@@ -1,0 +1,150 @@
+"""What due schedules ask for, as commands: computed from what was announced, in a thread, so that the event loop only hands them on.
+
+Invariants: it needs nobody's code; each slot is computed once a pass; one schedule that cannot be served keeps no other from its slots.
+"""
+
+from collections.abc import Container
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.definition import Definition
+from mainspring.domain.duration import format_duration
+from mainspring.domain.ids import derived_id
+from mainspring.domain.misfire import LATE_MS, Due, due_slots, runs_from
+from mainspring.domain.schedule import Schedule, jitter_of
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.engine.starting import StartOptions, start_command
+from mainspring.store.base import DueSchedule, EngineReads, Pause, Unfinished
+from mainspring.store.commands.automations import MakeSlot
+from mainspring.store.commands.runs import CancelRun, SlotLink, StartRun
+
+MOST_AT_ONCE = 100
+"""Slots of one schedule that are made or recorded in one pass; the rest follows in the next."""
+
+
+class SlotPlan(msgspec.Struct, frozen=True):
+    """The commands that one due schedule asks for; or why there can be none ("" = it is not ours)."""
+
+    schedule: str
+    commands: list[Any] = []
+    why: str | None = None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What stands beside a due schedule: runs that are not over, and pauses since its slot."""
+
+    unfinished: list[Unfinished]
+    pauses: list[Pause]
+
+    def why_missed(self, slot_at: int) -> str:
+        """Return the note of a slot that nobody made and nobody makes up for."""
+        pause = next((one for one in self.pauses if one.covers(slot_at)), None)
+        if pause is None:
+            return "nobody scheduled when it was due"
+        return f"paused by {pause.by}{f': {pause.reason}' if pause.reason else ''}"
+
+    def lateness(self, slot_at: int, now: int) -> str | None:
+        """Return the note of a slot that is run although it was missed."""
+        if now - slot_at <= LATE_MS:
+            return None
+        return f"made up for {format_duration(timedelta(seconds=(now - slot_at) // 1000))} late: {self.why_missed(slot_at)}"
+
+
+def line_of(schedule: str) -> str:
+    """Return the partition in which runs of one schedule go one after the other."""
+    return f"schedule:{schedule}"
+
+
+class SlotPlans:
+    """Plans slots; used by one thread at a time. `only` = the automations whose slots are made; None = those of the whole store."""
+
+    def __init__(self, reads: EngineReads, clock: Clock, sealing: Sealing, only: Container[str] | None) -> None:
+        self._reads = reads
+        self._clock = clock
+        self._sealing = sealing
+        self._only = only
+        self._behind: dict[str, tuple[bytes, str, int, int]] = {}
+        """Of schedules with more due slots than one pass takes: spec, policy, from when on they run, and when that was computed."""
+
+    def make(self, now: int, limit: int) -> list[SlotPlan]:
+        """Return a plan for each of the schedules that are due, at most `limit`, earliest first."""
+        due = self._reads.due_schedules(now, limit)
+        if self._behind:
+            names = {one.name for one in due}
+            self._behind = {name: known for name, known in self._behind.items() if name in names}
+        return [self._plan(one, now) for one in due]
+
+    def _plan(self, due: DueSchedule, now: int) -> SlotPlan:
+        if self._only is not None and due.automation not in self._only:
+            return SlotPlan(due.name, why="")
+        if due.definition is None or due.input is None:
+            why = "an older version announced it; a worker of this version has to load its automation once"
+            return SlotPlan(due.name, why=why)
+        try:
+            return SlotPlan(due.name, self._commands(due, self._see(due, now), now))
+        except Exception as error:  # noqa: BLE001  one schedule must not stop the others
+            return SlotPlan(due.name, why=f"{type(error).__name__}: {error}")
+
+    def _see(self, due: DueSchedule, now: int) -> Seen:
+        is_late = now - due.slot_at > LATE_MS
+        pauses = self._reads.pauses(due.automation, due.slot_at) if is_late else []
+        return Seen(self._reads.unfinished(due.automation), pauses)
+
+    def _commands(self, due: DueSchedule, seen: Seen, now: int) -> list[Any]:
+        definition = Definition.from_data(msgspec.json.decode(due.definition or b""))
+        schedule = Schedule.from_data(msgspec.json.decode(due.spec))
+        found = due_slots(schedule, due.slot_at, now, MOST_AT_ONCE)
+        runs_from_at = self._runs_from(due, schedule, found, now, definition.option("misfire"))
+        overlap = definition.option("overlap")
+        going = [one.run for one in seen.unfinished if not one.is_in_line]
+        commands: list[Any] = []
+        for slot_at, next_at in zip(found.slots, [*found.slots[1:], found.following], strict=True):
+            verdict, note = SlotVerdict.RUN, seen.lateness(slot_at, now)
+            if slot_at < runs_from_at:
+                verdict, note = SlotVerdict.MISSED, seen.why_missed(slot_at)
+            elif going and overlap == "skip":
+                verdict, note = SlotVerdict.SKIPPED, f"run {going[0]} still goes on"
+            elif going and overlap == "replace":
+                commands.extend(
+                    CancelRun(run, f"replaced:{due.name}:{slot_at}", "a newer slot replaces it") for run in going
+                )
+            start = self._start(definition, due, slot_at, seen) if verdict is SlotVerdict.RUN else None
+            commands.append(MakeSlot(due.name, slot_at, next_at, verdict.value, start, note))
+            if start is not None:
+                going = [start.id] if overlap == "replace" else going or [start.id]
+        return commands
+
+    def _runs_from(self, due: DueSchedule, schedule: Schedule, found: Due, now: int, policy: str) -> int:
+        """Return from when on slots run; where a schedule is far behind that means a search, made once a minute."""
+        if found.is_whole:
+            self._behind.pop(due.name, None)
+            return runs_from(schedule, found, now, policy)
+        spec, known_policy, at, since = self._behind.get(due.name, (b"", "", 0, 0))
+        if (spec, known_policy) == (due.spec, policy) and now - since < LATE_MS:
+            return at
+        at = runs_from(schedule, found, now, policy)
+        self._behind[due.name] = (due.spec, policy, at, now)
+        return at
+
+    def _start(self, definition: Definition, due: DueSchedule, slot_at: int, seen: Seen) -> StartRun:
+        """Return the start of a slot's run. Jitter puts off the run alone: the slot, its key and its id stay what they are."""
+        put_off = jitter_of(due.name, slot_at, definition.span("jitter"))
+        start = start_command(
+            definition,
+            self._sealing.open(due.input or b""),
+            run=derived_id("r", slot_at, due.name, str(slot_at)),
+            now_at=self._clock.now(),
+            trigger=f"schedule {due.name}",
+            options=StartOptions(key=f"{due.name}@{slot_at}", due_at=slot_at + put_off if put_off else None),
+            slot=SlotLink(due.name, slot_at),
+            sealing=self._sealing,
+        )
+        overlap = definition.option("overlap")
+        has_line = any(one.is_in_line for one in seen.unfinished)
+        if start.partition is None and (overlap in ("queue", "replace") or (overlap == "skip" and has_line)):
+            start = msgspec.structs.replace(start, partition=line_of(due.name))
+        return start
