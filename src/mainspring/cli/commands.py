@@ -54,6 +54,10 @@ _LOCKS: Final = {
     "list": Leaf(f"{_CLI}.locks:list_command", "list locks that are held"),
     "break": Leaf(f"{_CLI}.locks:break_command", "take a lock away from its holder"),
 }
+_MONITORS: Final = {
+    "list": Leaf(f"{_CLI}.monitors:list_command", "list monitors: what each judges, and what it finds now"),
+    "show": Leaf(f"{_CLI}.monitors:show", "show a monitor: each figure, and how the verdict follows"),
+}
 _AUDIT: Final = {
     "list": Leaf(f"{_CLI}.audit_log:list_command", "list acts of people and programs, newest first"),
     "verify": Leaf(f"{_CLI}.audit_log:verify", "check that nothing in the log was changed"),
@@ -88,6 +92,7 @@ TREE: Final[Tree] = {
     "runs": Noun("runs: list, look into, continue, stop", _RUNS),
     "auto": Noun("automations: list, look into, pause, retire", _AUTO),
     "failed": Noun("runs that failed or need a person", _FAILED),
+    "monitors": Noun("monitors: what is watched, and what is wrong", _MONITORS),
     "triggers": Noun("triggers: what is listened to, and what arrived", _TRIGGERS),
     "queues": Noun("queues: limits, load, pause", _QUEUES),
     "workers": Noun("processes that use the store", _WORKERS),

@@ -60,10 +60,15 @@ class _Written(msgspec.Struct, frozen=True):
 
 
 class FactsReader:
-    """Reads facts of one store, look by look; for one thread. `at_once` = how much history one look reads (None = all of it)."""
+    """Reads facts of one store, look by look; for one thread.
 
-    def __init__(self, reader: Reader, *, at_once: int | None = AT_ONCE) -> None:
+    `at_once` = of how many automations one look reads the history (None = of all); `about` = read it of this one alone, whether a
+    verdict needs it or not.
+    """
+
+    def __init__(self, reader: Reader, *, at_once: int | None = AT_ONCE, about: str | None = None) -> None:
         self._reader = reader
+        self._about = about
         self._learned = Learned(reader, at_once)
         self._written: dict[bytes, _Written] = {}
         self._specs: dict[bytes, Schedule] = {}
@@ -201,14 +206,16 @@ class FactsReader:
         return {name: tuple(ends) for name, ends in found.items()}
 
     def _with_history(self, automations: list[Watched], rows: reads.WatchedRows, now_at: int) -> tuple[Watched, ...]:
-        expected = [one for one in automations if not one.is_off(now_at)]
+        about = self._about
+        expected = [one for one in automations if not one.is_off(now_at) and about in (None, one.name)]
         silent = {
             one.name: (rows.succeeded_in[one.name], one.option("tz") or "UTC")
             for one in expected
             if one.succeeded_at is not None
             and one.option("silence") is None
             and not one.cadences
-            and now_at - one.succeeded_at >= SHORTEST_WINDOW_MS
+            and (now_at - one.succeeded_at >= SHORTEST_WINDOW_MS or about is not None)
+            and one.name in rows.succeeded_in
         }
         gaps = self._learned.gaps(silent)
         active = [one.name for one in expected if one.ends or one.recent.started or one.running_since_at is not None]
