@@ -16,7 +16,7 @@ from mainspring.domain.monitors.words import about
 
 NEWEST = 5
 """The newest successes that are looked at: half of them must be slow."""
-_TIMES, _HANGS = 2, 8
+_TIMES, _HANGS = 2, 4
 _UNREAD = "its history is not read yet"
 
 
@@ -126,7 +126,7 @@ MONITORS = (
         line="Runs take longer than they may, or ever took.",
         rule=(
             "With slow= wrong while a run goes on, or the last success took, longer than limit_ms. Else, once it "
-            "is learned: while a run goes on longer than hangs_ms (8 x p99_ms, one hour at least); and, in the "
+            "is learned: while a run goes on longer than hangs_ms (4 x p99_ms, one hour at least); and, in the "
             "digest, while half of the newest 5 successes took longer than limit_ms, twice p99_ms."
         ),
         tuning=SlowTuning(),

@@ -35,13 +35,13 @@ def test_learned_slow_is_told_in_the_digest() -> None:
 
 
 def test_run_that_hangs_is_told_by_its_tier() -> None:
-    """Eight times what 99 % took, one hour at least."""
+    """Four times what 99 % took, one hour at least."""
     one = watched(running_since_at=T0, history=history(), tier=Severity.PAGE)
     assert found(SLOW, one, T0 + HOUR) == []
     assert found(SLOW, one, T0 + HOUR + 1)[0].severity is Severity.PAGE
     long = watched(running_since_at=T0, history=history({24: 30}))
-    assert found(SLOW, long, T0 + 8 * 2**24) == []
-    assert found(SLOW, long, T0 + 8 * 2**24 + 1) != []
+    assert found(SLOW, long, T0 + 4 * 2**24) == []
+    assert found(SLOW, long, T0 + 4 * 2**24 + 1) != []
 
 
 def test_fast_is_surely_less_than_half() -> None:
