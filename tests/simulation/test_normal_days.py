@@ -51,7 +51,7 @@ def told(world, for_ms, look_every=5 * MINUTE):
         ("crontab", 2 * DAY, ("crontab", "silence")),
         ("orders", 10 * DAY, ("orders", "silence")),
         ("sync fails", 6 * HOUR, ("sync", "silence")),
-        ("report hangs", 4 * HOUR, ("report", "too_slow")),
+        ("orders hangs", 4 * HOUR, ("orders", "too_slow")),
         ("backup does nothing", DAY, ("backup", "too_fast")),
     ],
 )
