@@ -9,6 +9,7 @@ import random
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ class Days:
                 for slot in schedule.slots_between(begin, end):
                     span = definition_of(name).span("jitter")
                     at = slot + jitter_of(name, slot, span) + self._chance.randrange(3 * SECOND)
-                    self.at(at, lambda name=name, slot=slot, schedule=schedule: self._slot(name, slot, schedule))
+                    self.at(at, partial(self._slot, name, slot, schedule))
         for minute in range(begin - begin % MINUTE + MINUTE, end + 1, MINUTE):
             local = Schedule.parse(cron="* * * * *", tz=BERLIN).local(minute)
             if local.weekday() < 5 and 8 <= local.hour < 19 and self._chance.random() < 1 / 15:
@@ -168,9 +169,10 @@ class Days:
             if f"{run.automation} hangs" in self.broken:
                 continue
             end = fail if f"{run.automation} fails" in self.broken else finish
-            self.at(
-                self.clock.now() + self._duration(run.automation), lambda run=run, end=end: self.worker.do(end(run))
-            )
+            self.at(self.clock.now() + self._duration(run.automation), partial(self._end, end(run)))
+
+    def _end(self, command: Any) -> None:
+        self.worker.do(command)
 
     def _duration(self, name: str) -> int:
         if f"{name} does nothing" in self.broken:

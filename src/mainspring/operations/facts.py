@@ -218,8 +218,12 @@ class FactsReader:
             and one.name in rows.succeeded_in
         }
         gaps = self._learned.gaps(silent)
-        active = [one.name for one in expected if one.ends or one.recent.started or one.running_since_at is not None]
-        histories = self._learned.histories(active, now_at)
+        active = {
+            one.name: one.ends[0].finished_at if one.ends else one.succeeded_at or now_at
+            for one in expected
+            if one.ends or one.recent.started or one.running_since_at is not None
+        }
+        histories = self._learned.histories(active)
         return tuple(
             msgspec.structs.replace(one, gaps=gaps.get(one.name), history=histories.get(one.name))
             if one.name in gaps or one.name in histories

@@ -195,15 +195,15 @@ def test_gaps_are_learned_of_hours(store, clock):
 
 
 def test_histories_are_those_of_full_days(store, clock):
-    """Durations by powers of two, the busiest hour; nothing of today."""
+    """Durations by powers of two, the busiest hour; nothing of the day itself."""
     clock.forward(DAY - clock.now() % DAY)
     for _ in range(3):
         run_once(store, clock, 1_500)
     run_once(store, clock, 100)
-    assert Learned(store.reader, None).histories(["a"], clock.now())["a"].runs == 0
+    assert Learned(store.reader, None).histories({"a": clock.now()})["a"].runs == 0
     clock.forward(DAY)
     run_once(store, clock, 9)
-    known = Learned(store.reader, None).histories(["a", "b"], clock.now())
+    known = Learned(store.reader, None).histories({"a": clock.now(), "b": clock.now()})
     assert known["a"].buckets == ((7, 1), (11, 3))
     assert (known["a"].busiest_hour, known["a"].over_ms) == (4, DAY)
     assert (known["b"].runs, known["b"].busiest_hour, known["b"].over_ms) == (0, 0, 0)
@@ -213,8 +213,20 @@ def test_history_is_read_some_at_a_time(store, clock):
     """Who is left out has its turn in a later look; what was read is kept."""
     run_once(store, clock)
     learned = Learned(store.reader, 1)
-    assert set(learned.histories(["a", "b"], clock.now())) == {"a"}
-    assert set(learned.histories(["a", "b"], clock.now())) == {"a", "b"}
+    wanted = {"a": clock.now(), "b": clock.now()}
+    assert set(learned.histories(wanted)) == {"a"}
+    assert set(learned.histories(wanted)) == {"a", "b"}
+
+
+def test_yardstick_stands_still_while_nothing_ends(store, clock, facts):
+    """The day after a run its own duration is no part of what it is judged by."""
+    run_once(store, clock)
+    clock.forward(2 * DAY)
+    run_once(store, clock, 10)
+    known = one(facts()).history
+    clock.forward(3 * DAY)
+    assert one(facts()).history == known
+    assert known.runs == 1
 
 
 def test_help_of_people_is_counted(store, clock, facts):
