@@ -43,7 +43,8 @@ from mainspring.store.views import AutomationView
 AT_ONCE = 100
 _FINE_FOR_MS = 48 * HOUR_MS
 _MINUTE_MS = 60_000
-_LEAST_COUNTED = 1_000
+_LEAST_COUNTED, _MOST_COUNTED = 1_000, 100_000
+"""Where waiting runs of one group are counted no further: at what definitions state, if that is known."""
 _LEAST_BACKLOG = 100
 _BY_HAND_MS = 30 * 24 * HOUR_MS
 _PASSING = frozenset({"run", "exec", "cli", "probation"})
@@ -83,7 +84,8 @@ class FactsReader:
     ) -> Facts:
         """Return the facts at an instant. What is known of incidents is the caller's; `window` is that of the fail rate."""
         sessions = status.sessions(self._reader, limit=10_000)
-        cap = max([_LEAST_COUNTED, *(_backlog_of(one) for one in self._written.values())]) + 1
+        stated = [_backlog_of(one) for one in self._written.values()] or [_MOST_COUNTED]
+        cap = max(_LEAST_COUNTED, *stated) + 1
         rows = reads.watched(self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap)
         ends = self._ends.read([one.name for one in rows.automations if one.retired_at is None], now_at)
         automations = self._watched(rows, ends, sessions, now_at)

@@ -129,6 +129,15 @@ def test_waiting_running_and_asking_are_read(store, clock, facts):
     assert one(facts(), "b").waiting is None
 
 
+def test_backlog_is_counted_as_far_as_it_is_stated(store, clock):
+    """By a reader that has just begun, and by one that goes on."""
+    store.announce("a", "b", definition=b'{"options":{"backlog":1500}}')
+    store.do(*[store.starting() for _ in range(1_500)])
+    reader = FactsReader(store.reader)
+    for _ in range(2):
+        assert one(reader.read(clock.now())).waiting.number == 1_500
+
+
 def test_pauses_begin_the_expecting_anew(store, clock, facts):
     """When somebody ended one, or it ended by itself; the paused and the retired are told apart."""
     store.do(PauseAutomation("a", None, "ann", None))
