@@ -66,6 +66,10 @@ _NOTIFY: Final = {
     "test": Leaf(f"{_CLI}.notify_try:test", "tell a channel, or each of them, that this is a test"),
     "routes": Leaf(f"{_CLI}.notify_routes:routes", "show who would be told, and when, if something went wrong now"),
 }
+_MONITORS: Final = {
+    "list": Leaf(f"{_CLI}.monitors:list_command", "list monitors: what each judges, and what it finds now"),
+    "show": Leaf(f"{_CLI}.monitors:show", "show a monitor: each figure, and how the verdict follows"),
+}
 _AUDIT: Final = {
     "list": Leaf(f"{_CLI}.audit_log:list_command", "list acts of people and programs, newest first"),
     "verify": Leaf(f"{_CLI}.audit_log:verify", "check that nothing in the log was changed"),
@@ -101,6 +105,7 @@ TREE: Final[Tree] = {
     "auto": Noun("automations: list, look into, pause, retire", _AUTO),
     "failed": Noun("runs that failed or need a person", _FAILED),
     "incidents": Noun("what is wrong, and who looks after it", _INCIDENTS),
+    "monitors": Noun("monitors: what is watched, and what is wrong", _MONITORS),
     "triggers": Noun("triggers: what is listened to, and what arrived", _TRIGGERS),
     "queues": Noun("queues: limits, load, pause", _QUEUES),
     "workers": Noun("processes that use the store", _WORKERS),

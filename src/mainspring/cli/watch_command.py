@@ -29,7 +29,8 @@ def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noq
       */5 * * * *  mainspring watch --once
 
     Takes in what wrapped commands wrote to the spool, buries the sessions of this host whose process is gone, then looks whether
-    each automation with a schedule, or with --cron or --every of exec, succeeded within its period and grace. Each silent one is one
+    each automation with a schedule, or with --cron or --every of exec, succeeded within its period and grace, and each other one as often
+    as it usually does. Each silent one is one
     line on stderr and the exit code is 9; else nothing is said and it is 0. It starts nothing.
 
     So far the news ends there: cron mails the lines to you. Incidents and their delivery to channels come in a later version.

@@ -27,13 +27,12 @@ from mainspring.domain.monitors.facts import (
     Waiting,
     Watched,
 )
-from mainspring.domain.monitors.fail_rate import LAST_ENDS
 from mainspring.domain.monitors.gaps import HOUR_MS, SHORTEST_WINDOW_MS
-from mainspring.domain.monitors.pace import NEWEST
 from mainspring.domain.queue_source import Queue as QueueSource
 from mainspring.domain.schedule import Schedule
-from mainspring.domain.states import RunState, SessionState
+from mainspring.domain.states import SessionState
 from mainspring.domain.trigger import Trigger
+from mainspring.operations.ends import NewestEnds
 from mainspring.operations.learned import Learned
 from mainspring.store.base import Reader
 from mainspring.store.reads import status, triggers
@@ -44,9 +43,8 @@ from mainspring.store.views import AutomationView
 AT_ONCE = 100
 _FINE_FOR_MS = 48 * HOUR_MS
 _MINUTE_MS = 60_000
-_SKEW_MS = 10 * _MINUTE_MS
-"""Figures stand in the minute of the machine that wrote them."""
-_LEAST_COUNTED = 1_000
+_LEAST_COUNTED, _MOST_COUNTED = 1_000, 100_000
+"""Where waiting runs of one group are counted no further: at what definitions state, if that is known."""
 _LEAST_BACKLOG = 100
 _BY_HAND_MS = 30 * 24 * HOUR_MS
 _PASSING = frozenset({"run", "exec", "cli", "probation"})
@@ -60,15 +58,19 @@ class _Written(msgspec.Struct, frozen=True):
 
 
 class FactsReader:
-    """Reads facts of one store, look by look; for one thread. `at_once` = how much history one look reads (None = all of it)."""
+    """Reads facts of one store, look by look; for one thread.
 
-    def __init__(self, reader: Reader, *, at_once: int | None = AT_ONCE) -> None:
+    `at_once` = of how many automations one look reads the history (None = of all); `about` = read it of this one alone, whether a
+    verdict needs it or not.
+    """
+
+    def __init__(self, reader: Reader, *, at_once: int | None = AT_ONCE, about: str | None = None) -> None:
         self._reader = reader
+        self._about = about
         self._learned = Learned(reader, at_once)
         self._written: dict[bytes, _Written] = {}
         self._specs: dict[bytes, Schedule] = {}
-        self._ends: dict[str, tuple[End, ...]] = {}
-        self._ends_read_at: int | None = None
+        self._ends = NewestEnds(reader)
         self._by_hand: tuple[int, dict[str, ByHand]] = (-1, {})
 
     def read(
@@ -82,9 +84,10 @@ class FactsReader:
     ) -> Facts:
         """Return the facts at an instant. What is known of incidents is the caller's; `window` is that of the fail rate."""
         sessions = status.sessions(self._reader, limit=10_000)
-        cap = max([_LEAST_COUNTED, *(_backlog_of(one) for one in self._written.values())]) + 1
+        stated = [_backlog_of(one) for one in self._written.values()] or [_MOST_COUNTED]
+        cap = max(_LEAST_COUNTED, *stated) + 1
         rows = reads.watched(self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap)
-        ends = self._read_ends([one.name for one in rows.automations if one.retired_at is None], now_at)
+        ends = self._ends.read([one.name for one in rows.automations if one.retired_at is None], now_at)
         automations = self._watched(rows, ends, sessions, now_at)
         return Facts(
             automations=self._with_history(automations, rows, now_at),
@@ -179,40 +182,25 @@ class FactsReader:
             unbegun_run=row.unbegun_run,
         )
 
-    def _read_ends(self, names: list[str], now_at: int) -> dict[str, tuple[End, ...]]:
-        """Return the newest ends; only those are read again of which figures changed."""
-        last_at, self._ends_read_at = self._ends_read_at, now_at
-        changed = set(names)
-        if last_at is not None and now_at >= last_at:
-            ended = reads.ended_since(self._reader, last_at - _SKEW_MS)
-            changed = {name for name in names if name in ended or name not in self._ends}
-        newest = self._ends_of(changed, NEWEST)
-        # A share of failures hangs on more ends than the rest.
-        failing = {name for name, ends in newest.items() if any(end.failed for end in ends)}
-        known = self._ends | newest | self._ends_of(failing, LAST_ENDS)
-        self._ends = {name: known[name] for name in names}
-        return self._ends
-
-    def _ends_of(self, names: set[str], limit: int) -> dict[str, tuple[End, ...]]:
-        found: dict[str, list[End]] = {name: [] for name in names}
-        for one in reads.newest_ends(self._reader, names, limit) if names else ():
-            succeeded, failed = one.state is RunState.SUCCEEDED, one.state is RunState.FAILED
-            found[one.automation].append(End(one.run, succeeded, failed, one.started_at, one.finished_at))
-        return {name: tuple(ends) for name, ends in found.items()}
-
     def _with_history(self, automations: list[Watched], rows: reads.WatchedRows, now_at: int) -> tuple[Watched, ...]:
-        expected = [one for one in automations if not one.is_off(now_at)]
+        about = self._about
+        expected = [one for one in automations if not one.is_off(now_at) and about in (None, one.name)]
         silent = {
             one.name: (rows.succeeded_in[one.name], one.option("tz") or "UTC")
             for one in expected
             if one.succeeded_at is not None
             and one.option("silence") is None
             and not one.cadences
-            and now_at - one.succeeded_at >= SHORTEST_WINDOW_MS
+            and (now_at - one.succeeded_at >= SHORTEST_WINDOW_MS or about is not None)
+            and one.name in rows.succeeded_in
         }
         gaps = self._learned.gaps(silent)
-        active = [one.name for one in expected if one.ends or one.recent.started or one.running_since_at is not None]
-        histories = self._learned.histories(active, now_at)
+        active = {
+            one.name: one.ends[0].finished_at if one.ends else one.succeeded_at or now_at
+            for one in expected
+            if one.ends or one.recent.started or one.running_since_at is not None
+        }
+        histories = self._learned.histories(active)
         return tuple(
             msgspec.structs.replace(one, gaps=gaps.get(one.name), history=histories.get(one.name))
             if one.name in gaps or one.name in histories

@@ -1,6 +1,7 @@
 """What history tells of automations, read for those that need it and kept by what it hangs on.
 
-Gaps hang on the last success, durations and the busiest hour on the day; so what is kept here is what anybody would read now. A look reads
+Gaps hang on the last success, durations and the busiest hour on the day of the last end; so what is kept here is what anybody would
+read now, and none of it moves while nothing ends. A look reads
 some hundred at most, so that no look is long: who is left out has its turn in a later one.
 """
 
@@ -22,8 +23,7 @@ class Learned:
         self._reader = reader
         self._at_once = at_once
         self._gaps: dict[str, tuple[int, Gaps]] = {}
-        self._histories: dict[str, History] = {}
-        self._day = -1
+        self._histories: dict[str, tuple[int, History]] = {}
 
     def gaps(self, wanted: Mapping[str, tuple[int, str]]) -> dict[str, Gaps]:
         """Return the gaps of automations: name -> (minute or hour of its last success, time zone)."""
@@ -35,26 +35,28 @@ class Learned:
         known = {name: self._gaps[name] for name in wanted if name in self._gaps}
         return {name: gaps for name, (hour_at, gaps) in known.items() if hour_at == hours[name]}
 
-    def histories(self, wanted: Iterable[str], now_at: int) -> dict[str, History]:
-        """Return what the full days (UTC) of the last four weeks tell of automations."""
-        today_at = now_at - now_at % _DAY_MS
-        if self._day != today_at:
-            self._day, self._histories = today_at, {}
-        names = list(wanted)
-        missing = [name for name in names if name not in self._histories]
-        for batch in _batches(missing[: self._at_once]):
-            self._histories |= self._read(batch, today_at)
-        return {name: self._histories[name] for name in names if name in self._histories}
+    def histories(self, wanted: Mapping[str, int]) -> dict[str, History]:
+        """Return what four weeks tell of automations: name -> the instant before whose day (UTC) they end."""
+        days = {name: at - at % _DAY_MS for name, at in wanted.items()}
+        missing = [name for name, day in days.items() if self._histories.get(name, (-1, None))[0] != day]
+        by_day: dict[int, list[str]] = {}
+        for name in missing[: self._at_once]:
+            by_day.setdefault(days[name], []).append(name)
+        for day, names in by_day.items():
+            for batch in _batches(names):
+                self._histories |= {name: (day, known) for name, known in self._read(batch, day).items()}
+        known = {name: self._histories[name] for name in wanted if name in self._histories}
+        return {name: history for name, (day, history) in known.items() if day == days[name]}
 
-    def _read(self, names: Sequence[str], today_at: int) -> dict[str, History]:
-        first_at = today_at - BEFORE_MS
-        took = reads.durations(self._reader, names, first_at, today_at)
-        busiest = reads.busiest_hours(self._reader, names, first_at, today_at)
+    def _read(self, names: Sequence[str], before_at: int) -> dict[str, History]:
+        first_at = before_at - BEFORE_MS
+        took = reads.durations(self._reader, names, first_at, before_at)
+        busiest = reads.busiest_hours(self._reader, names, first_at, before_at)
         found = {}
         for name in names:
-            buckets, took_at = took.get(name, ({}, today_at))
-            most, begun_at = busiest.get(name, (0, today_at))
-            over_ms = today_at - min(took_at, begun_at)
+            buckets, took_at = took.get(name, ({}, before_at))
+            most, begun_at = busiest.get(name, (0, before_at))
+            over_ms = before_at - min(took_at, begun_at)
             found[name] = History(buckets=tuple(sorted(buckets.items())), over_ms=over_ms, busiest_hour=most)
         return found
 

@@ -40,7 +40,7 @@ def judge(facts: Facts, tuning: LockHeldTuning, now_at: int) -> Iterator[Judged]
 
 MONITOR = Monitor(
     kind=IncidentKind.LOCK_HELD,
-    line="A lock is held far longer than it usually is.",
+    line="A lock is held for very long, or its holder is gone.",
     rule="Wrong while held_ms is longest_ms or more: 24 hours, or 10 minutes where its holder is gone.",
     tuning=LockHeldTuning(),
     judge=judge,

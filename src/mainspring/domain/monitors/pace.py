@@ -16,7 +16,9 @@ from mainspring.domain.monitors.words import about
 
 NEWEST = 5
 """The newest successes that are looked at: half of them must be slow."""
-_TIMES, _HANGS = 2, 8
+_TIMES, _HANGS = 2, 4
+_FASTEST = 0.1
+"""More of the runs than one that was too fast itself, so that the second of that kind is told, too."""
 _UNREAD = "its history is not read yet"
 
 
@@ -62,7 +64,7 @@ def judge_fast(facts: Facts, tuning: FastTuning, now_at: int) -> Iterator[Judged
         if not learned:
             yield Judged(Subject(one.name, kind), figures)
             continue
-        usual_ms = 2 ** max(one.history.bucket_at(0.01) - 1, 0)
+        usual_ms = 2 ** max(one.history.bucket_at(_FASTEST) - 1, 0)
         figures |= {"usual_ms": usual_ms, "limit_ms": usual_ms // _TIMES}
         wrong = usual_ms >= ms(tuning.least) and newest.took_ms < usual_ms // _TIMES
         yield verdict(
@@ -70,7 +72,7 @@ def judge_fast(facts: Facts, tuning: FastTuning, now_at: int) -> Iterator[Judged
             kind,
             figures,
             newest.finished_at if wrong else None,
-            f"succeeded after {about(newest.took_ms)}, 99 % of its runs took more than {about(usual_ms)}",
+            f"succeeded after {about(newest.took_ms)}, nine in ten runs took more than {about(usual_ms)}",
             hint=f"mainspring runs diff {newest.run} compares it with the last good one.",
             at_most=Severity.NOTIFY,
         )
@@ -126,7 +128,7 @@ MONITORS = (
         line="Runs take longer than they may, or ever took.",
         rule=(
             "With slow= wrong while a run goes on, or the last success took, longer than limit_ms. Else, once it "
-            "is learned: while a run goes on longer than hangs_ms (8 x p99_ms, one hour at least); and, in the "
+            "is learned: while a run goes on longer than hangs_ms (4 x p99_ms, one hour at least); and, in the "
             "digest, while half of the newest 5 successes took longer than limit_ms, twice p99_ms."
         ),
         tuning=SlowTuning(),
@@ -137,7 +139,7 @@ MONITORS = (
         line="Runs end sooner than the work can be done in.",
         rule=(
             "Wrong, once it is learned, while the newest success took less than limit_ms: half of usual_ms, which "
-            "99 % of the runs took at least. What usually takes less than 8 s is not judged."
+            "nine in ten runs took at least. What usually takes less than 8 s is not judged."
         ),
         tuning=FastTuning(),
         judge=judge_fast,

@@ -39,7 +39,7 @@ def judge(facts: Facts, tuning: SourceAwayTuning, now_at: int) -> Iterator[Judge
 
 MONITOR = Monitor(
     kind=IncidentKind.SOURCE_AWAY,
-    line="A broker or folder cannot be reached, or a webhook is turned away.",
+    line="A broker or folder cannot be reached.",
     rule="Wrong while one of its desks has been away for longest_ms or more.",
     tuning=SourceAwayTuning(),
     judge=judge,

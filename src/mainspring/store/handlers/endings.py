@@ -214,8 +214,13 @@ def count_end(
 def count_ends(tx: Transaction, automation: str, state: RunState, took: list[int]) -> None:
     """Count ends, and what each took (ms)."""
     tx.count(automation, **{_ROLLUP[state]: len(took), "took_ms": sum(took), "took_max_ms": max(took)})
-    for bits, n in Counter(max(ms - 1, 0).bit_length() for ms in took).items():
-        tx.detail(automation, f"ms<=2^{bits}", n)
+    for bucket, n in Counter(map(bucket_of, took)).items():
+        tx.detail(automation, bucket, n)
+
+
+def bucket_of(took_ms: int) -> str:
+    """Return how a run that took so long is counted: by the power of two that it took at most."""
+    return f"ms<=2^{max(took_ms - 1, 0).bit_length()}"
 
 
 def close_children(tx: Transaction, run: str) -> None:

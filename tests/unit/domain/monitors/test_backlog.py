@@ -1,5 +1,7 @@
 """What waits, and queues that fill."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +48,7 @@ def test_age_is_monotone_in_time(first: int, more: int) -> None:
 
 
 def growing(**known: int) -> Facts:
-    values = {"backlog": 500, "max_backlog": 1_000, "arrived": 100, "ended": 80} | known
+    values: dict[str, Any] = {"backlog": 500, "max_backlog": 1_000, "arrived": 100, "ended": 80} | known
     return Facts(automations=(watched(tier=Severity.PAGE),), queues=(Queue(name="mail", **values),))
 
 

@@ -1,5 +1,7 @@
 """Too large a share of the runs fails."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +32,7 @@ def test_window_counts_where_enough_ended_in_it() -> None:
 
 def test_stated_share_takes_the_place_of_the_default() -> None:
     """Another limit, or none."""
-    known = {"ends": ends(False, True, True, True, True)}
+    known: dict[str, Any] = {"ends": ends(False, True, True, True, True)}
     assert found(RATE, watched(options={"fail_rate": 0.2}, **known), T0) != []
     assert look(RATE, watched(options={"fail_rate": False}, **known), T0) == []
     assert look(RATE, watched(paused_at=1, **known), T0) == []

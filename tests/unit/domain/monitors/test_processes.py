@@ -1,5 +1,7 @@
 """Processes, definitions and sources that are lost."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +14,12 @@ LOST, DEFINITION, SOURCE = IncidentKind.WORKER_LOST, IncidentKind.DEFINITION_LOS
 NEEDY = watched(cadences=(cadence(every="1h", next_slot_at=T0 + 9 * DAY),), announced_at=T0, served=1)
 
 
-def process(role: str = "worker", beat_at: int = T0, **known: object) -> Process:
-    values = {"session": 1, "host": "box", "pid": 7, "opened_at": T0 - DAY, "serves": True}
+def process(role: str = "worker", beat_at: int = T0, **known: Any) -> Process:
+    values: dict[str, Any] = {"session": 1, "host": "box", "pid": 7, "opened_at": T0 - DAY, "serves": True}
     return Process(**values | {"role": role, "beat_at": beat_at} | known)
 
 
-def facts(*processes: Process, one: Watched = NEEDY, **known: object) -> Facts:
+def facts(*processes: Process, one: Watched = NEEDY, **known: Any) -> Facts:
     return Facts(automations=(one,), processes=processes, **known)
 
 
@@ -55,7 +57,8 @@ def test_blocked_worker_is_one_finding() -> None:
 
 def test_dead_or_draining_is_not_alive() -> None:
     """Its process is gone, or it takes nothing new."""
-    for known in ({"gone": True}, {"draining": True}):
+    dead: list[dict[str, Any]] = [{"gone": True}, {"draining": True}]
+    for known in dead:
         alone = facts(process(beat_at=T0, **known), process("scheduler", T0 + HOUR))
         assert roles(alone, T0 + HOUR) == ["worker"]
 

@@ -10,7 +10,7 @@ from mainspring.domain.cron import zone_of
 from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.monitors.facts import Gaps
 from mainspring.domain.monitors.gaps import class_of, gaps_of
-from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, found, gaps, look, watched
+from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, ends, found, gaps, look, watched
 
 SILENCE = IncidentKind.SILENCE
 HOURLY = cadence(every="1h")
@@ -43,6 +43,12 @@ def test_silence_begins_at_its_instant(options, cadences, late) -> None:
     (finding,) = found(SILENCE, one, T0 + late)
     assert finding.facts["late_at"] == T0 + late
     assert finding.severity is Severity.NOTIFY
+
+
+def test_peer_airflow_9_what_has_not_run_is_told() -> None:
+    """Hourly, no success in two hours, not a line of configuration; failures in between are no success."""
+    one = watched(cadences=(HOURLY,), succeeded_at=T0, ends=ends(False, False, at=T0 + 119 * MINUTE))
+    assert len(found(SILENCE, one, T0 + 2 * HOUR)) == 1
 
 
 def test_silence_says_what_was_expected() -> None:

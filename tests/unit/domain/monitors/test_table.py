@@ -1,5 +1,7 @@
 """The table of monitors, and a round of them."""
 
+from typing import Any
+
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Fault, HeldLock, Queue
 from mainspring.domain.monitors.judged import Judged
@@ -38,7 +40,8 @@ def test_round_tells_who_is_unsure() -> None:
 def test_nothing_is_wrong_where_nobody_expects_anything() -> None:
     """An automation that is retired, or paused for now, with everything wrong that there is."""
     fault = Fault(run="r", automation="x", fingerprint="", state="cancelled", reason="", at=T0, text="")
-    for known in ({"retired_at": T0}, {"paused_at": T0 + 9 * DAY}):
+    off: list[dict[str, Any]] = [{"retired_at": T0}, {"paused_at": T0 + 9 * DAY}]
+    for known in off:
         one = watched(cadences=(cadence(every="1h", next_slot_at=T0),), problem="x", running_since_at=T0, **known)
         facts = Facts(automations=(one,), faults=(fault,), queues=(Queue(name="q"),))
         assert judge_all(facts, DEFAULTS, T0 + 10 * DAY).findings == ()

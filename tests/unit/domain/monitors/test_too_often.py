@@ -1,16 +1,18 @@
 """More starts than schedules or experience allow."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.facts import Facts, Recent
+from mainspring.domain.monitors.facts import Facts, Recent, Watched
 from tests.unit.domain.monitors.looking import DAY, T0, cadence, found, history, look, watched
 
 OFTEN = IncidentKind.TOO_OFTEN
 
 
-def started(n: int, **known: object) -> object:
+def started(n: int, **known: Any) -> Watched:
     return watched(recent=Recent(started=n), **{"history": history(), **known})
 
 
@@ -26,7 +28,7 @@ def test_limit_is_the_largest_of_three() -> None:
         assert finding.severity is Severity.NOTIFY
 
 
-def test_event_that_starts_itself_is_caught() -> None:
+def test_peer_healthchecks_11_event_that_starts_itself_is_caught() -> None:
     """A loop of thousands an hour is wrong even before anything is learned, quietly."""
     (finding,) = found(OFTEN, started(5_000, history=history({}, over_ms=0, busiest_hour=0)), T0)
     assert (finding.severity, finding.text) == (

@@ -1,0 +1,87 @@
+"""`python -m bench.sides.monitoring round AUTOMATIONS DAYS`: a store with so much history, and what a round of all monitors takes."""
+
+import json
+import os
+import random
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.operations.facts import FactsReader
+from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.sqlite.store import SqliteStore
+
+HOUR, DAY = 3_600_000, 86_400_000
+LOOKS, RUNS = 7, 20
+
+
+def main(automations: int, days: int) -> None:
+    """A quarter runs daily, a quarter hourly by schedule, half by events once an hour; each has twenty runs and its figures."""
+    path = Path(os.environ["BENCH_FOLDER"]) / "state.db"
+    clock = SystemClock()
+    store = SqliteStore(path, clock=clock)
+    store.open()
+    store.open_session("worker")
+    _announce(store, automations, clock.now())
+    _live(path, automations, days, clock.now())
+    reader = FactsReader(store.reader)
+    took = []
+    for _ in range(LOOKS):
+        began = time.perf_counter()
+        facts = reader.read(clock.now())
+        judge_all(facts, DEFAULTS, clock.now())
+        took.append((time.perf_counter() - began) * 1_000)
+    store.close()
+    print(json.dumps({"first_ms": took[0], "ms": statistics.median(took[1:]), "worst_ms": max(took[1:])}))
+
+
+def _announce(store: SqliteStore, automations: int, now: int) -> None:
+    rows, schedules = [], []
+    for n in range(automations):
+        name = f"a{n:05}"
+        hourly, daily = n % 4 == 1, n % 4 == 3
+        cron = [f"{n % 60} * * * *"] if hourly else [f"{n % 60} {n % 24} * * *"] if daily else []
+        options = {"owner": "ann", "tz": "Europe/Berlin", **({"cron": cron} if cron else {})}
+        definition = Definition(
+            kind=Kind.SCRIPT, name=name, options=options, schedules=schedules_of(options, name), command=["true"]
+        )
+        rows.append(AutomationRow(name, "script", 1, "f", msgspec.json.encode(definition.to_data())))
+        for schedule in definition.schedules:
+            spec = msgspec.json.encode(schedule.to_data())
+            schedules.append(ScheduleRow(name, name, spec, schedule.next_after(now), None, schedule.key))
+    store.apply(Announce("code", tuple(rows), tuple(schedules)))
+
+
+def _live(path: Path, automations: int, days: int, now: int) -> None:
+    connection = apsw.Connection(str(path))
+    chance = random.Random(1)
+    with connection:
+        for n in range(automations):
+            name, every = f"a{n:05}", DAY if n % 4 == 3 else HOUR
+            minutes = [at - at % 60_000 for at in range(now - days * DAY, now, every)]
+            connection.executemany(
+                "insert or ignore into rollups (session, automation, minute_at, started, succeeded, took_ms, took_max_ms)"
+                " values (0, ?, ?, 1, 1, 5000, 5000)",
+                [(name, at) for at in minutes],
+            )
+            connection.executemany(
+                "insert or ignore into rollup_details (session, automation, minute_at, what, n) values (0, ?, ?, ?, 1)",
+                [(name, at, f"ms<=2^{chance.choice((12, 13))}") for at in minutes],
+            )
+            ends = [now - place * every - 1_000 for place in range(RUNS, 0, -1)]
+            connection.executemany(
+                "insert into runs (id, automation, kind, version, state, queue, place, created_at, started_at, finished_at, changed_at,"
+                " codec, input, trigger) values (?, ?, 'script', 1, 'succeeded', 'default', 0, ?, ?, ?, ?, 'plain', x'7b7d', 'schedule')",
+                [(f"r_{name}_{at}", name, at - 5_000, at - 5_000, at, at) for at in ends],
+            )
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[2:]))

@@ -1,0 +1,185 @@
+"""What a watcher does: it looks, writes down what is wrong, and tells it. Put together from settings and store."""
+
+import asyncio
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from mainspring.app.channels import circumstances_of, open_links, routing_of
+from mainspring.app.reserved import Reserved
+from mainspring.config import Settings
+from mainspring.config.monitoring import tunings_of
+from mainspring.domain.definition import Definition
+from mainspring.domain.errors import FencedError, MainspringError
+from mainspring.operations.notices import Notices
+from mainspring.operations.notifier import Notifier
+from mainspring.operations.pulse import Pulse
+from mainspring.operations.watch import Watch
+from mainspring.resources.fault_text import FaultText
+from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.secret import Secrets
+from mainspring.store.base import OnDone
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads import incidents as reads
+from mainspring.store.reads import status
+
+_LOG = logging.getLogger("mainspring.watching")
+EVERY_S = 5.0
+STANDS_BY_MS = 60_000
+"""Who stands by takes over when no watcher has given a sign of life for so long."""
+_WATCHER = "watcher"
+
+
+class Watching:
+    """A watcher's life in its process's event loop, whose store answers there. `stands_by` = only while no watcher process lives."""
+
+    def __init__(self, settings: Settings, secrets: Secrets, store: ProcessStore, *, stands_by: bool = False) -> None:
+        faults = FaultText(secrets)
+        self._store = store
+        self._watch = make_watch(settings, store)
+        self._notifier = _make_notifier(settings, store, store, faults)
+        self._reserved = Reserved(settings, faults, store.clock, store.shown)
+        self._pulse = Pulse(settings.notify.watchdog, faults)
+        self._stands_by = stands_by
+        self._is_on = False
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-watch")
+        self._task: asyncio.Task[None] | None = None
+        self._told: str | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._live())
+
+    def changed(self) -> None:
+        """Something may be new in the store."""
+        if self._is_on:
+            self._notifier.changed()
+
+    async def close(self) -> None:
+        """End; a look that is under way is not waited for."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._is_on:
+            await self._notifier.close()
+        await self._reserved.close()
+
+    async def _live(self) -> None:
+        while True:
+            try:
+                await self._round()
+            except FencedError:
+                return
+            except Exception as error:  # noqa: BLE001 - the watch never ends
+                self._tell(error)
+                await self._reserved.look(self._told or type(error).__name__)
+            else:
+                self._tell(None)
+                await self._reserved.over()
+            await asyncio.sleep(EVERY_S)
+
+    async def _round(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._stands_by and await loop.run_in_executor(self._pool, self._is_watched):
+            return
+        await loop.run_in_executor(self._pool, self._watch.look)
+        if not self._is_on:
+            self._is_on = True
+            self._notifier.start()
+        self._notifier.changed()
+        if await loop.run_in_executor(self._pool, self._moves):
+            await self._pulse.beat()
+
+    def _is_watched(self) -> bool:
+        """Whether a process whose work this is gives signs of life."""
+        now = self._store.clock.now()
+        sessions = status.sessions(self._store.reader, limit=1_000)
+        return any(one.role == _WATCHER and one.ended_at is None and now - one.beat_at < STANDS_BY_MS for one in sessions)
+
+    def _moves(self) -> bool:
+        """Whether all that has to move does, so that the outside may hear of it."""
+        return self._pulse.is_wanted and self._pulse.may_beat(
+            reads.incidents(self._store.reader, limit=1_000),
+            reads.channels(self._store.reader),
+            self._store.clock.now(),
+        )
+
+    def _tell(self, error: Exception | None) -> None:
+        """Log what is wrong when that changes, not in each round."""
+        told, self._told = self._told, None if error is None else f"{type(error).__name__}: {error}"
+        if told == self._told:
+            return
+        if error is None:
+            _LOG.warning("the watch goes on")
+        else:
+            trace = None if isinstance(error, MainspringError | OSError) else error
+            _LOG.error("the watch fails, and is tried again every %g s: %s", EVERY_S, self._told, exc_info=trace)
+
+
+def make_watch(settings: Settings, store: ProcessStore, *, at_once: int | None = 100, group_wait: bool = True) -> Watch:
+    """Return what looks at a store, as the settings say."""
+    routing = routing_of(settings)
+    return Watch(
+        store,
+        store.clock,
+        tunings=tunings_of(settings.monitors),
+        routing=routing if group_wait else msgspec.structs.replace(routing, group_wait_ms=0),
+        redact=HIDDEN.redact,
+        at_once=at_once,
+    )
+
+
+def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, at_once: int | None = 100) -> int:
+    """Look once and tell at once what is due, for programs that end; return how many changes there were.
+
+    What cannot be told within that time stays in the store for the next one.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    changes = make_watch(settings, store, at_once=at_once, group_wait=False).look()
+    if reads.is_alert_due(store.reader, store.clock.now()):
+        faults = FaultText(Secrets(settings.secrets.dir, os.environ))
+
+        async def tell() -> None:
+            loop = asyncio.get_running_loop()
+            await _make_notifier(settings, store, _InLoop(store, loop), faults).run_once(within_s)
+
+        asyncio.run(tell())
+    return changes
+
+
+class _InLoop:
+    """A store that answers in a loop, where its own way of answering is another."""
+
+    def __init__(self, store: ProcessStore, loop: asyncio.AbstractEventLoop) -> None:
+        self._store = store
+        self._loop = loop
+
+    def submit(self, command: Any, on_done: OnDone) -> None:
+        """As store.base.Store has it."""
+
+        def answer(result: Any) -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(on_done, result)
+
+        self._store.submit(command, answer)
+
+
+def _make_notifier(settings: Settings, store: ProcessStore, answers: ProcessStore | _InLoop, faults: FaultText) -> Notifier:
+    def definition_of(automation: str) -> Definition | None:
+        found = status.automations(store.reader, automation)
+        return Definition.from_data(msgspec.json.decode(found[0].definition)) if found and found[0].definition else None
+
+    return Notifier(
+        answers,
+        lambda: reads.is_alert_due(store.reader, store.clock.now()),
+        open_links(settings, faults, store.clock),
+        Notices(definition_of, circumstances_of(settings)),
+        store.clock,
+        faults,
+    )

@@ -1,0 +1,177 @@
+"""`mainspring monitors list|show`: judged at once from the store; no watcher has to run for it."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from mainspring.cli import lists, params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+
+if TYPE_CHECKING:
+    from mainspring.domain.monitors.facts import Facts
+    from mainspring.domain.monitors.judged import Judged, Monitor
+    from mainspring.domain.monitors.tuning import Tuning
+
+_AT_ONCE = 2_000
+"""Of so many automations a list reads the history; the others are unsure."""
+
+
+class MonitorRow(NamedTuple):
+    """A monitor in the list."""
+
+    name: str
+    state: str
+    judged: int
+    findings: int
+    unsure: int
+    line: str
+
+
+def _names(_: object) -> list[str]:
+    from mainspring.domain.monitors.table import MONITORS
+
+    return [kind.value for kind in MONITORS]
+
+
+MONITOR = params.Name(_names, "monitor")
+
+
+def _tunings(invocation: Invocation) -> "dict[Any, Tuning]":
+    from mainspring.config.monitoring import tunings_of
+
+    return tunings_of(invocation.settings.monitors)
+
+
+def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts":
+    """Return what is there to judge by; of a store that is not there yet, nothing."""
+    from mainspring.domain.incident import IncidentKind
+    from mainspring.domain.monitors.facts import Facts
+    from mainspring.operations.facts import FactsReader
+
+    window = getattr(_tunings(invocation)[IncidentKind.FAIL_RATE], "window")  # noqa: B009 - a field of that tuning
+    return invocation.read(
+        lambda reader: FactsReader(reader, at_once=_AT_ONCE, about=about).read(now, window=window), Facts()
+    )
+
+
+def _judged(monitor: "Monitor", facts: "Facts", tuning: "Tuning", now: int) -> "list[Judged]":
+    """Return what a monitor says, what is wrong first."""
+    found = list(monitor.judge(facts, tuning, now)) if tuning.on else []
+    return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
+
+
+def _verdict(one: "Judged") -> str:
+    if one.finding is not None:
+        return "wrong"
+    return "well" if one.unsure is None else "unsure"
+
+
+@command("list", "list monitors: what each judges, and what it finds now")
+@lists.options("on", "off")
+@pass_invocation
+def list_command(
+    invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
+) -> None:
+    """JUDGED counts what it had figures of, UNSURE what cannot be judged yet. What failed and was told already is not found again:
+    see the incidents. [monitors] of the configuration switches and tunes them.
+    """
+    from mainspring.domain.monitors.table import MONITORS
+
+    now, tunings = invocation.clock.now(), _tunings(invocation)
+    facts = _facts(invocation, now)
+    rows = []
+    for kind, monitor in MONITORS.items():
+        verdicts = [_verdict(one) for one in _judged(monitor, facts, tunings[kind], now)]
+        wrong, unsure = verdicts.count("wrong"), verdicts.count("unsure")
+        state = "on" if tunings[kind].on else "off"
+        rows.append(MonitorRow(kind.value, state, len(verdicts), wrong, unsure, monitor.line))
+    rows = lists.narrow(
+        invocation,
+        rows,
+        named=lambda row: row.name,
+        state=lambda row: row.state,
+        at=lambda _: None,
+        states=states,
+        name=name,
+        since=since,
+        limit=limit,
+    )
+    columns = [
+        Column("MONITOR", lambda row: row.name),
+        Column("STATE", lambda row: row.state, lambda row: "green" if row.state == "on" else "yellow"),
+        Column("JUDGED", lambda row: str(row.judged), right=True),
+        Column("FINDINGS", lambda row: str(row.findings), lambda row: "red" if row.findings else None, right=True),
+        Column("UNSURE", lambda row: str(row.unsure), right=True),
+        Column("WHAT", lambda row: row.line),
+    ]
+    if invocation.output.is_json:
+        invocation.output.json([row._asdict() for row in rows])
+    else:
+        invocation.output.rows(rows, columns, empty="No such monitor.")
+
+
+@command("show", "show a monitor: each figure, and how the verdict follows")
+@click.argument("name", type=MONITOR)
+@click.argument("automation", type=params.AUTOMATION, required=False)
+@params.limit
+@pass_invocation
+def show(invocation: Invocation, name: str, automation: str | None, limit: int) -> None:
+    """Of every automation, what is wrong first, or of one, with all that was learned of it."""
+    from mainspring.domain.incident import IncidentKind
+    from mainspring.domain.monitors.table import MONITORS
+
+    kind = IncidentKind(lists.known("monitor", name, _names(None)))
+    if automation is not None:
+        lists.known("automation", automation, invocation.rows(params.automation_names))
+    now, monitor, tuning = invocation.clock.now(), MONITORS[kind], _tunings(invocation)[kind]
+    found = [
+        one
+        for one in _judged(monitor, _facts(invocation, now, automation), tuning, now)
+        if automation in (None, one.subject.automation)
+    ]
+    from mainspring.cli.plain import plain
+
+    set_to = {field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__}
+    data = {"name": name, "line": monitor.line, "rule": monitor.rule, "settings": set_to}
+    judged = [
+        {**plain(one.subject), "verdict": _verdict(one), "unsure": one.unsure, "figures": plain(one.figures)}
+        | {"finding": plain(one.finding)}
+        for one in found[:limit]
+    ]
+
+    def text() -> None:
+        output = invocation.output
+        output.line(f"{output.paint(name, None, bold=True)}  {monitor.line}")
+        output.line(monitor.rule)
+        output.line("  ".join(f"{field} = {value}" for field, value in set_to.items()))
+        for one in found[:limit]:
+            output.line("")
+            _show(invocation, one, now)
+        if len(found) > limit:
+            output.hint(f"{len(found) - limit} more: --limit")
+        if not found:
+            output.hint("It is off: [monitors] of the configuration." if not tuning.on else "It has nothing to judge.")
+
+    invocation.output.document(data | {"judged": judged}, text)
+
+
+def _show(invocation: Invocation, one: "Judged", now: int) -> None:
+    output, verdict = invocation.output, _verdict(one)
+    colour = {"wrong": "red", "unsure": "yellow"}.get(verdict, "green")
+    of = " ".join(part for part in (one.subject.automation, one.subject.fingerprint) if part) or "Mainspring"
+    said = one.unsure if one.finding is None else f"{one.finding.text} [{one.finding.severity}]"
+    because = f": {words.one_line(said)}" if said else ""
+    output.line(f"{words.one_line(of)}  {output.paint(verdict, colour)}{because}")
+    width = max((len(name) for name in one.figures), default=0)
+    for name, value in one.figures.items():
+        output.line(f"  {name:<{width}}  {words.one_line(_figure(name, value, now, invocation.zone))}")
+
+
+def _figure(name: str, value: Any, now: int, zone: str) -> str:
+    from mainspring.domain.monitors.words import figure
+
+    if name.endswith("_at") and isinstance(value, int):
+        return words.moment(value, now, zone)
+    return ", ".join(map(str, value)) if isinstance(value, list) else figure(name, value)

@@ -1,0 +1,274 @@
+"""What monitors read, on every database: the same facts from the same history."""
+
+import json
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.ids import new_id
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.facts import Away
+from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.domain.queue_source import Queue
+from mainspring.domain.states import RunState
+from mainspring.domain.trigger import Trigger
+from mainspring.operations.facts import FactsReader
+from mainspring.operations.learned import Learned
+from mainspring.store.commands.automations import (
+    Audited,
+    MakeSlot,
+    PauseAutomation,
+    PauseQueue,
+    Prune,
+    ResumeAutomation,
+    RetireAutomation,
+    ScheduleRow,
+    SetQueue,
+    TakeLock,
+)
+from mainspring.store.commands.runs import SlotLink
+from mainspring.store.commands.triggers import ReportDesk, TriggerRow
+from tests.contract.store.arrivals import announced
+from tests.contract.store.process import ask, fail, finish, halt
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+
+@pytest.fixture
+def facts(store, clock):
+    """Reads facts as a watcher that has just begun; `one` is an automation of them."""
+
+    def read(**options):
+        return FactsReader(store.reader, at_once=None).read(clock.now(), **options)
+
+    return read
+
+
+def one(facts, name="a"):
+    return next(each for each in facts.automations if each.name == name)
+
+
+def run_once(store, clock, took_ms=1_000, end=finish):
+    run = store.begin()
+    clock.forward(took_ms)
+    store.do(end(run))
+    return run
+
+
+def test_ends_are_read_newest_first(store, clock, facts):
+    """With state and duration; five of each, and twenty where one of those failed."""
+    for _ in range(7):
+        run_once(store, clock)
+    assert len(one(facts()).ends) == 5
+    last = run_once(store, clock, 3_000, fail)
+    found = one(facts())
+    assert len(found.ends) == 8
+    assert (found.ends[0].run, found.ends[0].failed, found.ends[0].took_ms) == (last.id, True, 3_000)
+    assert (found.recent.succeeded, found.recent.failed, found.recent.started) == (7, 1, 8)
+    assert one(facts(window=timedelta(hours=2))).recent == found.recent
+    assert one(facts(), "b").ends == ()
+
+
+def test_ends_are_read_again_where_figures_changed(store, clock):
+    """A reader that goes on sees what a new one sees."""
+    reader = FactsReader(store.reader)
+    run_once(store, clock)
+    reader.read(clock.now())
+    clock.forward(HOUR)
+    run_once(store, clock)
+    assert one(reader.read(clock.now())) == one(FactsReader(store.reader).read(clock.now()))
+    assert len(one(reader.read(clock.now())).ends) == 2
+
+
+def test_success_is_known_exactly_while_its_run_is_kept(store, clock, facts):
+    """Afterwards to the end of its minute, and of its hour once figures are folded: never earlier than it was."""
+    clock.forward(10_000)
+    run_once(store, clock)
+    at = clock.now()
+    assert one(facts()).succeeded_at == at
+    clock.forward(2 * MINUTE)
+    store.do(Prune(clock.now(), None, None, None, None))
+    assert one(facts()).succeeded_at == at - at % MINUTE + MINUTE - 1
+    clock.forward(3 * DAY)
+    late = one(facts()).succeeded_at
+    store.do(Prune(None, None, None, None, None))
+    assert late == one(facts()).succeeded_at == at - at % HOUR + HOUR - 1
+
+
+def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
+    """A slot whose run waits is told until it began."""
+    now = clock.now()
+    spec = b'{"every":3600000}'
+    store.announce("a", "b", schedules=(ScheduleRow("a", "a", spec, now + HOUR, None, "k"),))
+    start = store.starting(slot=SlotLink("a", now + HOUR))
+    clock.forward(HOUR)
+    store.do(MakeSlot("a", now + HOUR, now + 2 * HOUR, "run", start, None))
+    (cadence,) = one(facts()).cadences
+    assert (cadence.since_at, cadence.next_slot_at) == (now, now + 2 * HOUR)
+    assert (cadence.unbegun_at, cadence.unbegun_run) == (now + HOUR, start.id)
+    store.claim_one()
+    assert one(facts()).cadences[0].unbegun_run is None
+
+
+def test_waiting_running_and_asking_are_read(store, clock, facts):
+    """How many could run, since when; since when one runs; what nobody answered."""
+    at = clock.now()
+    run = store.begin()
+    store.do(ask(run))
+    clock.forward(1_000)
+    store.start(queue="mail")
+    clock.forward(1_000)
+    store.start()
+    store.start("b", due_at=clock.now() + DAY)
+    found = one(facts())
+    assert (found.waiting.number, found.waiting.since_at, found.waiting.queue) == (2, at + 1_000, "mail")
+    assert found.running_since_at == at
+    assert [(each.run, each.opened_at) for each in found.questions] == [(run.id, at)]
+    assert one(facts(), "b").waiting is None
+
+
+def test_backlog_is_counted_as_far_as_it_is_stated(store, clock):
+    """By a reader that has just begun, and by one that goes on."""
+    store.announce("a", "b", definition=b'{"options":{"backlog":1500}}')
+    store.do(*[store.starting() for _ in range(1_500)])
+    reader = FactsReader(store.reader)
+    for _ in range(2):
+        assert one(reader.read(clock.now())).waiting.number == 1_500
+
+
+def test_pauses_begin_the_expecting_anew(store, clock, facts):
+    """When somebody ended one, or it ended by itself; the paused and the retired are told apart."""
+    store.do(PauseAutomation("a", None, "ann", None))
+    assert one(facts()).is_off(clock.now())
+    clock.forward(5_000)
+    store.do(ResumeAutomation("a"))
+    assert one(facts()).expected_from_at == clock.now()
+    store.do(PauseAutomation("b", clock.now() + 7_000, "ann", None))
+    clock.forward(9_000)
+    assert one(facts(), "b").expected_from_at == clock.now() - 2_000
+    assert not one(facts(), "b").is_off(clock.now())
+    store.do(RetireAutomation("b"))
+    assert one(facts(), "b").is_off(clock.now())
+
+
+def test_processes_locks_and_queues_are_read(store, second, clock, facts):
+    """Who lives, what is held, what is paused, what came and went."""
+    store.do(SetQueue("mail", max_backlog=1_000), SetQueue("default"), TakeLock("db", "x"))
+    store.do(PauseQueue("default", True, "ann"))
+    found = facts()
+    assert {each.role for each in found.processes} == {"worker"}
+    assert all(each.serves for each in found.processes)
+    assert one(found).served == 2
+    assert found.last_seen["worker"] <= clock.now()
+    assert [(each.name, each.owner) for each in found.locks] == [("db", "x")]
+    queues = {each.name: each for each in found.queues}
+    assert (queues["default"].paused_by, queues["mail"].max_backlog) == ("ann", 1_000)
+    assert queues["mail"].arrived == 0
+
+
+def test_traffic_of_a_queue_is_counted_where_its_backlog_is_worth_it(store, clock, facts):
+    """By the ids of runs, which sort by time, and by their ends."""
+    store.do(SetQueue("mail", max_backlog=1_000))
+    store.do(*[store.starting(id=new_id("r", clock.now() + n, n), queue="mail") for n in range(110)])
+    clock.forward(1_000)
+    store.do(*[finish(run) for run in store.claim(8).runs])
+    queue = next(each for each in facts().queues if each.name == "mail")
+    assert (queue.backlog, queue.arrived, queue.ended) == (102, 110, 8)
+
+
+def test_desk_that_is_away_is_told_with_its_broker(store, clock, facts):
+    """Of a trigger that is there; an automation that listens is known as one."""
+    source = Queue.parse("nats://mq:4222/ORDERS")
+    definition = msgspec.json.encode(Trigger(source=source))
+    store.do(announced(TriggerRow("a/queue", "a", "queue", definition, None)))
+    store.do(ReportDesk("a/queue", None, clock.now(), "refused"), ReportDesk("b/queue", None, 5, "gone"))
+    assert one(facts()).away == (Away("a/queue", "box", clock.now(), "refused", source.server),)
+    assert (one(facts()).listens, one(facts(), "b").listens, one(facts(), "b").away) == (True, False, ())
+
+
+def test_gaps_are_learned_of_hours(store, clock):
+    """The same before and after figures are folded."""
+    for gap in (1, 1, 5, 1):
+        run_once(store, clock)
+        clock.forward(gap * HOUR)
+    run_once(store, clock)
+    at = clock.now()
+    wanted = {"a": (at - at % MINUTE, "UTC")}
+    known = Learned(store.reader, None).gaps(wanted)["a"]
+    assert (known.successes, known.largest_ms, known.over_ms) == (5, 5 * HOUR, 8 * HOUR)
+    clock.forward(4 * DAY)
+    store.do(Prune(None, None, None, None, None))
+    assert Learned(store.reader, None).gaps(wanted) == {"a": known}
+
+
+def test_histories_are_those_of_full_days(store, clock):
+    """Durations by powers of two, the busiest hour; nothing of the day itself."""
+    clock.forward(DAY - clock.now() % DAY)
+    for _ in range(3):
+        run_once(store, clock, 1_500)
+    run_once(store, clock, 100)
+    assert Learned(store.reader, None).histories({"a": clock.now()})["a"].runs == 0
+    clock.forward(DAY)
+    run_once(store, clock, 9)
+    known = Learned(store.reader, None).histories({"a": clock.now(), "b": clock.now()})
+    assert known["a"].buckets == ((7, 1), (11, 3))
+    assert (known["a"].busiest_hour, known["a"].over_ms) == (4, DAY)
+    assert (known["b"].runs, known["b"].busiest_hour, known["b"].over_ms) == (0, 0, 0)
+
+
+def test_history_is_read_some_at_a_time(store, clock):
+    """Who is left out has its turn in a later look; what was read is kept."""
+    run_once(store, clock)
+    learned = Learned(store.reader, 1)
+    wanted = {"a": clock.now(), "b": clock.now()}
+    assert set(learned.histories(wanted)) == {"a"}
+    assert set(learned.histories(wanted)) == {"a", "b"}
+
+
+def test_yardstick_stands_still_while_nothing_ends(store, clock, facts):
+    """The day after a run its own duration is no part of what it is judged by."""
+    run_once(store, clock)
+    clock.forward(2 * DAY)
+    run_once(store, clock, 10)
+    known = one(facts()).history
+    clock.forward(3 * DAY)
+    assert one(facts()).history == known
+    assert known.runs == 1
+
+
+def test_help_of_people_is_counted(store, clock, facts):
+    """Runs that they started, where nobody needs to, and continued; not what programs did."""
+    definition = Definition(kind=Kind.TASK, name="a", options={"cron": ["0 3 * * *"]})
+    store.announce(
+        *("a", "b"),
+        schedules=(ScheduleRow("a", "a", b'{"cron":"0 3 * * *"}', clock.now() + DAY, None, "k"),),
+        definition=json.dumps(definition.to_data()).encode(),
+    )
+    run = run_once(store, clock, end=fail)
+    store.do(
+        Audited("c1", "cli:ann@box", "retry", f"run:{run.id}", TakeLock("x", "x")),
+        Audited("c2", "cli:ann@box", "start", "automation:a", TakeLock("y", "y")),
+        Audited("c3", "app:1@box", "retry", f"run:{run.id}", TakeLock("z", "z")),
+    )
+    by_hand = facts().by_hand
+    assert (by_hand["a"].helped, by_hand["a"].started) == (2, 1)
+    assert set(by_hand) == {"a"}
+
+
+def test_all_is_well_where_nothing_happened(store, clock):
+    """The round of a store with two automations that nobody started finds nothing."""
+    facts = FactsReader(store.reader).read(clock.now())
+    assert judge_all(facts, DEFAULTS, clock.now()).findings == ()
+
+
+def test_failures_are_found_in_what_was_read(store, clock, facts):
+    """Five failures in a row are a rate of failure."""
+    for _ in range(5):
+        run_once(store, clock, end=fail)
+    run = store.begin()
+    store.do(halt(run))
+    found = judge_all(facts(), DEFAULTS, clock.now()).findings
+    assert [each.subject.kind for each in found] == [IncidentKind.FAIL_RATE]
+    assert store.state(run.id) == RunState.NEEDS_ATTENTION

@@ -1,0 +1,229 @@
+"""Ordinary weeks of a small project on a real store, in virtual time.
+
+Schedules, events, jitter, slow days, retries, deploys, a pause, a change of the clocks.
+"""
+
+import heapq
+import itertools
+import random
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.incident import Finding, Severity
+from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.domain.schedule import Schedule, jitter_of
+from mainspring.domain.states import RunState
+from mainspring.operations.facts import FactsReader
+from mainspring.store.commands.automations import (
+    Announce,
+    AutomationRow,
+    MakeSlot,
+    PauseAutomation,
+    Prune,
+    ResumeAutomation,
+    ScheduleRow,
+    SetQueue,
+)
+from mainspring.store.commands.runs import SlotLink
+from mainspring.store.commands.sessions import Beat, CloseSession
+from mainspring.store.commands.triggers import TriggerRow
+from tests.contract.store.clock import FakeClock
+from tests.contract.store.process import SqliteProcess, fail, finish
+
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+BEGIN = round(datetime(2027, 3, 8, tzinfo=UTC).timestamp() * 1_000)
+"""A Monday; clocks go forward on the last day of the third week, in the middle of the backup's time."""
+DAYS = 30
+BERLIN = "Europe/Berlin"
+MADE: dict[str, tuple[Kind, dict[str, Any], int]] = {
+    "sync": (Kind.TASK, {"every": "30m", "jitter": "5m"}, 50 * SECOND),
+    "report": (Kind.TASK, {"cron": ["5 * * * *"], "tz": BERLIN}, 3 * MINUTE),
+    "backup": (Kind.SCRIPT, {"cron": ["30 2 * * *"], "tz": BERLIN, "tier": "page"}, 20 * MINUTE),
+    "weekly": (Kind.SCRIPT, {"cron": ["0 6 * * 1"], "tz": BERLIN}, 40 * MINUTE),
+    "office": (Kind.TASK, {"cron": ["0 9-17 * * 1-5"], "tz": BERLIN}, 2 * MINUTE),
+    "orders": (Kind.TASK, {"tz": BERLIN, "queue": "orders"}, 5 * SECOND),
+    "crontab": (Kind.EXEC, {"every": "1d"}, 10 * MINUTE),
+}
+"""Kind, options and usual duration. `orders` is started by events, `crontab` by somebody else's scheduler at 01:00 UTC."""
+
+
+def definition_of(name: str) -> Definition:
+    kind, options, _ = MADE[name]
+    return Definition(kind=kind, name=name, options=options, schedules=schedules_of(options, name))
+
+
+class Days:
+    """A world that goes on from `at`. `broken` = what no longer goes as usual, by name."""
+
+    def __init__(self, path: Path, at: int = BEGIN) -> None:
+        self.path = path
+        self.clock = FakeClock(at)
+        self.broken: set[str] = set()
+        self.found: list[Finding] = []
+        self._order = itertools.count()
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._chance = random.Random(at)
+        self.worker = self._begin("worker")
+        self.scheduler = self._begin("scheduler")
+        self.reader = FactsReader(self.worker.reader)
+        self.announce()
+
+    def _begin(self, role: str) -> SqliteProcess:
+        process = SqliteProcess(self.path, self.clock)
+        process.database.connection.execute("pragma synchronous = off")  # nothing here ends by a power cut
+        process.open(role)
+        return process
+
+    def announce(self, *without: str) -> None:
+        rows, schedules = [], []
+        for name in MADE:
+            if name in without:
+                continue
+            definition = definition_of(name)
+            data = msgspec.json.encode(definition.to_data())
+            rows.append(AutomationRow(name, str(definition.kind), 1, "f", data))
+            for schedule in definition.schedules:
+                spec = msgspec.json.encode(schedule.to_data())
+                first = None if definition.kind is Kind.EXEC else schedule.next_after(self.clock.now())
+                schedules.append(ScheduleRow(name, name, spec, first, None, schedule.key))
+        trigger = TriggerRow("orders/event", "orders", "event", b'{"source":{"type":"event","name":"order"}}', None)
+        self.worker.do(Announce("f" + "".join(without), tuple(rows), tuple(schedules), (trigger,)))
+        self.worker.do(SetQueue("orders"), SetQueue("default"))
+
+    def at(self, at: int, act: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (at, next(self._order), act))
+
+    def go(self, for_ms: int, look_every: int = HOUR, *, stop: bool = False) -> None:
+        """Live on, and judge at every look; `stop` = end at the first look that finds something."""
+        until = self.clock.now() + for_ms
+        while self.clock.now() < until:
+            begun = self.clock.now()
+            self._plan(begun, begun + look_every)
+            while self._due and self._due[0][0] <= begun + look_every:
+                at, _, act = heapq.heappop(self._due)
+                self.clock.at = max(at, self.clock.at)
+                act()
+            self.clock.at = begun + look_every
+            self._beat()
+            self.found += self.look()
+            if stop and self.found:
+                return
+
+    def look(self) -> list[Finding]:
+        """What is found now that a person would be told at once."""
+        facts = self.reader.read(self.clock.now(), open={one.subject for one in self.found})
+        found = judge_all(facts, DEFAULTS, self.clock.now()).findings
+        return [one for one in found if one.severity is not Severity.DIGEST]
+
+    def _beat(self) -> None:
+        for role, process in (("worker", self.worker), ("scheduler", self.scheduler)):
+            if role not in self.broken:
+                process.do(Beat())
+
+    def _plan(self, begin: int, end: int) -> None:
+        """What begins from one instant to another."""
+        for name, (kind, _, _) in MADE.items():
+            for schedule in definition_of(name).schedules if kind is not Kind.EXEC else ():
+                for slot in schedule.slots_between(begin, end):
+                    span = definition_of(name).span("jitter")
+                    at = slot + jitter_of(name, slot, span) + self._chance.randrange(3 * SECOND)
+                    self.at(at, partial(self._slot, name, slot, schedule))
+        for minute in range(begin - begin % MINUTE + MINUTE, end + 1, MINUTE):
+            local = Schedule.parse(cron="* * * * *", tz=BERLIN).local(minute)
+            if local.weekday() < 5 and 8 <= local.hour < 19 and self._chance.random() < 1 / 15:
+                self.at(minute, lambda: self._start("orders"))
+            if minute % DAY == HOUR:
+                self.at(minute, lambda: self._start("crontab"))
+            if minute % DAY == 4 * HOUR:
+                self.at(minute, lambda: self.worker.do(Prune(None, None, None, None, None)))
+            if minute % (3 * DAY) == 10 * HOUR:
+                self.at(minute, self._deploy)
+
+    def _slot(self, name: str, slot: int, schedule: Schedule) -> None:
+        (view,) = self.worker.read("automations", name)
+        if "scheduler" in self.broken or view.paused_at is not None:
+            return
+        start = self.worker.starting(name, slot=SlotLink(name, slot), trigger="schedule")
+        self.scheduler.do(MakeSlot(name, slot, schedule.next_after(self.clock.now()), "run", start))
+        self._claim()
+
+    def _start(self, name: str) -> None:
+        if name in self.broken:
+            return
+        kind, options, _ = MADE[name]
+        self.worker.start(name, kind=str(kind), queue=options.get("queue", "default"))
+        self._claim()
+
+    def _claim(self) -> None:
+        if "worker" in self.broken:
+            return
+        for run in self.worker.claim(10).runs:
+            if f"{run.automation} hangs" in self.broken:
+                continue
+            end = fail if f"{run.automation} fails" in self.broken else finish
+            self.at(self.clock.now() + self._duration(run.automation), partial(self._end, end(run)))
+
+    def _end(self, command: Any) -> None:
+        self.worker.do(command)
+
+    def _duration(self, name: str) -> int:
+        if f"{name} does nothing" in self.broken:
+            return SECOND
+        took = MADE[name][2] * self._chance.uniform(0.8, 1.3)
+        if self.clock.now() // DAY % 7 == 3:
+            took *= 2.5
+        if self._chance.random() < 0.05:  # it was tried again
+            took = took * 1.5 + 30 * SECOND
+        return round(took)
+
+    def _deploy(self, *without: str) -> None:
+        """A new worker takes over what the old one had; nobody serves for half a minute."""
+        if self.worker.list_runs(states=(RunState.RUNNING,)).runs:  # it drains first
+            self.at(self.clock.now() + 5 * MINUTE, lambda: self._deploy(*without))
+            return
+        self.worker.do(CloseSession())
+        self.clock.forward(30 * SECOND)
+        self.worker = self._begin("worker")
+        self.reader = FactsReader(self.worker.reader)
+        self.announce(*without)
+        self._claim()
+
+    def deploy_without(self, name: str) -> None:
+        self.at(self.clock.now() + MINUTE, lambda: self._deploy(name))
+
+    def pause(self, name: str) -> None:
+        self.worker.do(PauseAutomation(name, None, "ann", None))
+
+    def resume(self, name: str) -> None:
+        self.worker.do(ResumeAutomation(name))
+        (schedule,) = definition_of(name).schedules
+        (slot,) = schedule.newest_between(self.clock.now() - 3 * DAY, self.clock.now(), 1)
+        self._slot(name, slot, schedule)
+
+    def copy(self, path: Path) -> "Days":
+        """The same world in a store of its own, after a restart of everything."""
+        shutil.copy(self.path, path)
+        connection = apsw.Connection(str(path))
+        connection.execute("update sessions set state = 'closed', ended_at = beat_at where ended_at is null")
+        connection.close()
+        return Days(path, self.clock.now())
+
+    def settle(self) -> None:
+        """Let what is under way end."""
+        while self._due:
+            at, _, act = heapq.heappop(self._due)
+            self.clock.at = max(at, self.clock.at)
+            act()
+        self.worker.database.connection.execute("pragma wal_checkpoint(truncate)")
+
+    def close(self) -> None:
+        for process in (self.worker, self.scheduler):
+            process.close()

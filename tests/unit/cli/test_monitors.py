@@ -1,0 +1,63 @@
+"""`monitors list|show`: judged at once, without a watcher."""
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.monitors.table import MONITORS
+from mainspring.store.commands.automations import TakeLock
+from tests.contract.store.process import fail
+
+SYNC = Definition(kind=Kind.TASK, name="sync", options={"fail_rate": 0.2, "silence": "1d"})
+
+
+def test_list_shows_every_monitor_without_a_store(cli):
+    """Nothing to judge is no error, and nothing is made by asking."""
+    rows = cli("monitors", "list", "--json").json
+    assert [row["name"] for row in rows] == [kind.value for kind in MONITORS]
+    assert {row["state"] for row in rows} == {"on"}
+    assert sum(row["judged"] for row in rows) == 0
+
+
+def test_list_counts_what_is_found(cli, stage, monkeypatch):
+    """Five failed runs are one finding; a monitor that is off judges nothing."""
+    stage.announce(SYNC)
+    for _ in range(5):
+        stage.do(fail(stage.begin(SYNC)))
+    rows = {row["name"]: row for row in cli("monitors", "list", "--json").json}
+    assert (rows["fail_rate"]["judged"], rows["fail_rate"]["findings"]) == (1, 1)
+    assert rows["silence"]["findings"] == 0
+    monkeypatch.setenv("MAINSPRING_MONITORS_FAIL_RATE", "false")
+    (row,) = cli("monitors", "list", "--state", "off", "--json").json
+    assert (row["name"], row["judged"], row["findings"]) == ("fail_rate", 0, 0)
+    assert "It is off" in cli("monitors", "show", "fail_rate").err
+
+
+def test_show_prints_the_arithmetic(cli, stage):
+    """Each figure with its unit, the verdict, the settings and the rule."""
+    stage.announce(SYNC)
+    for _ in range(5):
+        stage.do(fail(stage.begin(SYNC)))
+    out = cli("monitors", "show", "fail_rate", "sync").out
+    assert "sync  wrong: 100 % of the runs fail (5 of the last 5) [notify]" in out
+    assert "failed_share  100 %" in out
+    assert "limit_share   20 %" in out
+    assert "share = 0.5  window = 1h" in out
+    assert MONITORS["fail_rate"].rule in out
+    (judged,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
+    assert (judged["verdict"], judged["figures"]["failed"], judged["automation"]) == ("wrong", 5, "sync")
+
+
+def test_show_tells_schedules_and_names(cli, stage):
+    """Instants in the project's zone; what is not there shows the nearest."""
+    out = cli("monitors", "show", "silence", "backup").out
+    assert "backup  well" in out
+    assert "expected      At 03:00 every day (Europe/Berlin)" in out
+    assert "late_at" in out
+    assert "'silence'" in cli("monitors", "show", "silenec").err
+    assert "'backup'" in cli("monitors", "show", "silence", "bakcup").err
+
+
+def test_show_tells_what_is_of_no_automation(cli, stage):
+    """A lock is judged by its name."""
+    stage.do(TakeLock("db", "x"))
+    out = cli("monitors", "show", "lock_held").out
+    assert "db  well" in out
+    assert "longest_ms  1d" in out
