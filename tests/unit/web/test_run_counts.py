@@ -1,13 +1,17 @@
 """Counters of runs on a real store: they never go down, and their labels are bounded."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
-from mainspring.store.commands.automations import Prune
+from mainspring.store.commands.automations import Prune, ScheduleRow
+from mainspring.web.hook_counts import HookCounts
+from mainspring.web.routes import Routes
 from mainspring.web.run_counts import OTHER, RunCounts
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, fail, finish, outcome
+from tests.unit.web.test_web import Looked, ask
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -121,3 +125,27 @@ def test_counts_are_what_they_were_when_the_store_did_not_answer(store, clock):
     with pytest.raises(OSError):
         counts.read(Away(), ["a"], clock.now())
     assert web.ask()["a", "succeeded"] == 1
+
+
+@pytest.mark.asyncio
+async def test_figures_of_a_real_store_are_answered(store, clock, tmp_path):
+    """One failed run, a schedule that was due two minutes ago, and the store's own file stand in what /metrics answers."""
+    store.announce("a", "b", schedules=(ScheduleRow("b", "b", b"{}", clock.now() + 1_000),))
+    end(store, well=False)
+    clock.forward(121_000)
+    door = SimpleNamespace(trouble=None, table=[], counts=HookCounts())
+    process = SimpleNamespace(store=SimpleNamespace(reader=store.reader, clock=clock))
+    routes = Routes(process, Looked(), None, is_open=True, door=door, file=tmp_path / "s.db")  # type: ignore[arg-type]
+    status, headers, body = await ask(routes, "/metrics")
+    assert status == 200
+    assert headers["content-type"].startswith("text/plain; version=0.0.4")
+    for line in (
+        'mainspring_runs_total{automation="a",outcome="failed"} 1',
+        'mainspring_runs_total{automation="b",outcome="failed"} 0',
+        'mainspring_run_failures_total{automation="a",reason="permanent_error"} 1',
+        'mainspring_run_duration_seconds_count{automation="a"} 1',
+        "mainspring_slots_late 1",
+        'mainspring_slot_late_seconds{automation="b"} 120.005',
+        f"mainspring_store_file_bytes {(tmp_path / 's.db').stat().st_size}",
+    ):
+        assert f"{line}\n" in body
