@@ -28,13 +28,14 @@ class Which(NamedTuple):
     name: str | None
     queue: str | None
     since: str | None
+    error: str | None
     limit: int | None
     dry_run: bool
 
     @property
     def is_filter(self) -> bool:
         """Whether anything was said by which runs are selected."""
-        return bool(self.states or self.name or self.queue or self.since or self.limit)
+        return bool(self.states or self.name or self.queue or self.since or self.error or self.limit)
 
     @property
     def is_one(self) -> bool:
@@ -56,6 +57,7 @@ def which_runs(states: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Cal
             params.name,
             click.option("-q", "--queue", type=QUEUE, help="only of this queue"),
             params.since,
+            params.error,
             click.option("--limit", type=click.IntRange(1), help="of a filter: at most so many, the newest"),
             click.option("--dry-run", is_flag=True, help="only say which runs would be acted upon"),
         ]
@@ -77,7 +79,9 @@ def chosen_runs(invocation: Invocation, which: Which, states: tuple[RunState, ..
 
     if bool(which.runs) == which.is_filter:
         ctx = click.get_current_context()
-        raise click.UsageError("name runs, or say which by --state, --name, --queue, --since or --limit", ctx=ctx)
+        raise click.UsageError(
+            "name runs, or say which by --state, --name, --queue, --since, --error or --limit", ctx=ctx
+        )
     if which.runs:
         return [invocation.run_id(run) for run in which.runs]
     wanted = RunFilter(
@@ -86,6 +90,7 @@ def chosen_runs(invocation: Invocation, which: Which, states: tuple[RunState, ..
         queue=which.queue,
         since_at=params.since_at(invocation, which.since),
         limit=which.limit,
+        error=which.error,
     )
     return select(invocation.reads, wanted)
 

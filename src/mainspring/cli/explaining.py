@@ -52,6 +52,8 @@ class Explanation(msgspec.Struct, frozen=True):
     can: list[Can]
     deliveries: list[str] = []
     holds_up: list[HeldUp] = []
+    fingerprint: str | None = None
+    """Of the error by which it stopped: what failed by the same has the same."""
 
 
 def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", around: Around = NOTHING) -> Explanation:

@@ -1,5 +1,6 @@
 """`mainspring failed list|retry|discard`: what failed or needs a person, and acts on all of it at once."""
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +11,11 @@ from mainspring.cli.bulk import Which, at_option, chosen_runs, continue_runs, pr
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
-from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.domain.states import REOPENABLE
 
 if TYPE_CHECKING:
-    from mainspring.store.base import Reader
+    from mainspring.cli.error_groups import Found
+    from mainspring.domain.fingerprint import Fingerprint
     from mainspring.store.views import RunView
 
 _STOPPED = tuple(sorted(state.value for state in REOPENABLE))
@@ -24,20 +26,43 @@ _state = click.option("--state", "states", type=click.Choice(_STOPPED), multiple
 @_state
 @params.name
 @params.since
+@params.error
+@click.option("--by", type=click.Choice(["run", "error"]), default="run", help="a line for each run, or for each error")
 @params.limit
 @outbox.option
 @pass_invocation
 def list_command(
-    invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, messages: bool
+    invocation: Invocation,
+    *,
+    states: tuple[str, ...],
+    name: str | None,
+    since: str | None,
+    error: str | None,
+    by: str,
+    limit: int,
+    messages: bool,
 ) -> None:
-    """Newest first, each with its error. The next step for one of them: mainspring explain RUN."""
+    """Newest first, each with its error. The next step for one of them: mainspring explain RUN.
+
+    --by error has one line for each cause: how often, since when, where, and a run to look at. --error shows, or retries, the runs of one.
+    """
+    from mainspring.cli.error_groups import failed_runs, grouped, print_groups
+
     if messages:
         outbox.print_refused(invocation, limit)
         return
-    since_at, now = params.since_at(invocation, since), invocation.clock.now()
-    wanted = params.states_of(states or _STOPPED)
-    views = invocation.rows(lambda reader: _views(reader, wanted, name, since_at, limit))
-    rows = invocation.opened(lambda opening: [_row(opening.run(view)) for view in views])
+    wanted, since_at = params.states_of(states or _STOPPED), params.since_at(invocation, since)
+    if by == "error":
+        groups = invocation.rows(lambda reader: grouped(failed_runs(reader, wanted, name, since_at, error)))
+        print_groups(invocation, groups[:limit])
+        return
+    found = invocation.rows(lambda reader: list(islice(failed_runs(reader, wanted, name, since_at, error), limit)))
+    _print_runs(invocation, found)
+
+
+def _print_runs(invocation: Invocation, found: "list[Found]") -> None:
+    now = invocation.clock.now()
+    rows = invocation.opened(lambda opening: [_row(opening.run(view), error) for view, error in found])
     columns = [
         Column("RUN", lambda row: row["id"]),
         Column(
@@ -53,16 +78,7 @@ def list_command(
     invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
 
 
-def _views(
-    reader: "Reader", states: tuple[RunState, ...], name: str | None, since_at: int | None, limit: int
-) -> "list[RunView]":
-    from mainspring.store.reads.runs import list_runs, run_view
-
-    page = list_runs(reader, states=states, name=name, since_at=since_at, limit=limit)
-    return [run_view(reader, row.id) for row in page.runs]
-
-
-def _row(view: "RunView") -> dict[str, Any]:
+def _row(view: "RunView", error: "Fingerprint | None") -> dict[str, Any]:
     return {
         "id": view.id,
         "state": view.state,
@@ -71,6 +87,7 @@ def _row(view: "RunView") -> dict[str, Any]:
         "changed_at": view.changed_at,
         "reason": view.reason,
         "step": view.failed_ident,
+        "fingerprint": error.id if error else None,
         "code": view.failure.code if view.failure else None,
         "error": view.failure.message if view.failure else None,
     }

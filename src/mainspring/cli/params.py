@@ -1,5 +1,6 @@
 """What many commands take: run ids, names, states, instants, and the options of every list. All of them complete in the shell."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -112,6 +113,15 @@ def once(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) ->
     return values[0] if values else None
 
 
+def _fingerprint(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
+    text = once(ctx, param, values)
+    if text is not None and not re.fullmatch("[0-9a-f]{4,12}", text.lower()):
+        raise click.BadParameter(
+            "write the 12 digits that `failed list --by error` shows, or at least the first four", ctx=ctx, param=param
+        )
+    return text.lower() if text is not None else None
+
+
 limit = click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="at most so many")
 name = click.option("--name", type=AUTOMATION, multiple=True, callback=once, help="only of this automation")
 since = click.option(
@@ -120,6 +130,9 @@ since = click.option(
     multiple=True,
     callback=once,
     help="only from then on: 2h, 3d, 2026-01-05, 2026-01-05T03:00",
+)
+error = click.option(
+    "--error", metavar="FINGERPRINT", multiple=True, callback=_fingerprint, help="only those that failed by this error"
 )
 state = click.option(
     "--state",

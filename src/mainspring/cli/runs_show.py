@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from mainspring.cli import messages, params, words
 from mainspring.cli.context import Invocation, pass_invocation
@@ -37,16 +38,20 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     from mainspring.cli.explaining import explain
     from mainspring.cli.origins import around
     from mainspring.domain.errors import NotFoundError
+    from mainspring.domain.fingerprint import fingerprint_of
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
 
-    story = invocation.opened(lambda opening: opening.story(reads_runs.story(invocation.reader, run)))
+    stored = reads_runs.story(invocation.reader, run)
+    story = invocation.opened(lambda opening: opening.story(stored))
     blocker = reads_status.blocker(invocation.reader, run)
     if blocker is None:
         raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
     found = around(invocation.reader, graph_in_store(invocation.reader), story.run, invocation.zone)
     explanation = explain(story, blocker, invocation.clock.now(), invocation.zone, found)
     explanation.what.extend(messages.sentences(invocation, run))
+    if stored.run.failure is not None:
+        explanation = replace(explanation, fingerprint=fingerprint_of(stored.run.failure).id)
     return story, explanation
 
 
@@ -62,6 +67,7 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "waits": plain(story.waits),
         "inbox": plain(story.facts),
         "children": plain(story.children),
+        "fingerprint": explanation.fingerprint,
         "what": explanation.what,
         "why": explanation.why,
         "next": explanation.next,
@@ -80,7 +86,10 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
     for sentence in (*explanation.what, *explanation.why):
         output.line(f"  {words.one_line(sentence)}")
     output.line()
-    for name, value in _facts(story, now, invocation.zone):
+    facts = list(_facts(story, now, invocation.zone))
+    if explanation.fingerprint is not None:
+        facts.append(("error", f"{explanation.fingerprint}, as all of: failed list --error {explanation.fingerprint}"))
+    for name, value in facts:
         output.line(f"  {name:<9} {value}")
     lines = lines_of(story)
     if lines:

@@ -14,14 +14,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from mainspring.domain.errors import BusyError, MainspringError, NotSent, RunFailed, StepFailed, Transient
-from mainspring.domain.fault_tables import CLASSES, CLOUD, ERRNO, EXIT, GRPC, MYSQL, SQLITE, SQLSTATE
-from mainspring.domain.http_faults import (
-    header_of,
-    http_verdict,
-    parse_retry_after,
-    read,
-    status_verdict,
-    with_retry_after,
+from mainspring.domain.fault_tables import ERRNO, EXIT
+from mainspring.domain.http_faults import http_verdict, parse_retry_after, read
+from mainspring.domain.service_faults import (
+    class_verdict,
+    cloud_verdict,
+    database_verdict,
+    reply_verdict,
+    root_of,
+    tls_verdict,
 )
 from mainspring.domain.verdict import Kind, Rule, Verdict, permanent, transient, unknown
 
@@ -33,8 +34,6 @@ _WRAPPERS = frozenset(
     "requests urllib3 urllib httpx httpx2 httpcore httpcore2 aiohttp sqlalchemy botocore redis".split()
 )
 _INSIDE = ("reason", "orig", "os_error", "certificate_error", "__cause__")
-_AUTH_TEXTS = ("authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in")
-_ABSENT_TEXTS = ("does not exist",)
 
 
 class Classifier:
@@ -74,7 +73,7 @@ class Classifier:
 
     def _inside(self, exc: BaseException, own: Verdict, now: datetime | None, depth: int) -> Verdict:
         """Return the verdict of the first known error that a library's error wraps, else its own."""
-        if not any(_root(cls) in _WRAPPERS for cls in type(exc).__mro__):
+        if not any(root_of(cls) in _WRAPPERS for cls in type(exc).__mro__):
             return own
         for part in (*(read(exc, name) for name in _INSIDE), *exc.args):
             if isinstance(part, BaseException) and part is not exc:
@@ -136,7 +135,7 @@ def _ours(exc: BaseException, now: datetime | None) -> Verdict | None:
     if isinstance(exc, StepFailed | RunFailed):
         return permanent(exc.failure.code if exc.failure is not None else exc.code)
     if isinstance(exc, MainspringError):
-        return _by_class(exc, now) or permanent(exc.code)
+        return class_verdict(exc) or permanent(exc.code)
     return None
 
 
@@ -146,78 +145,9 @@ def _process(exc: BaseException, now: datetime | None) -> Verdict | None:
     return classify_exit(code) if isinstance(code, int) else None
 
 
-def _database(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """SQLSTATE, SQLite's result codes, MySQL's numbers, and what libpq says only in words."""
-    for state in (read(exc, "sqlstate"), read(exc, "pgcode")):
-        if isinstance(state, str) and len(state) == 5:
-            known = SQLSTATE.get(state) or SQLSTATE.get(state[:2])
-            if known is not None:
-                return known
-    root = next((name for name in map(_root, type(exc).__mro__) if name != "builtins"), "")
-    code = read(exc, "sqlite_errorcode") if root == "sqlite3" else read(exc, "result") if root == "apsw" else None
-    if isinstance(code, int):
-        return SQLITE.get(code & 0xFF)
-    if root in ("pymysql", "MySQLdb", "mysql"):
-        number = read(exc, "errno") or (exc.args[0] if exc.args else None)
-        return MYSQL.get(number) if isinstance(number, int) else None
-    if root in ("sqlite3", "psycopg", "psycopg2", "asyncpg"):
-        return _database_text(str(exc).lower())
-    return None
-
-
-def _database_text(text: str) -> Verdict | None:
-    """A refused log-in has no SQLSTATE in libpq, a hand-made SQLite error no code: only words."""
-    if any(words in text for words in _AUTH_TEXTS):
-        return permanent("auth")
-    if any(words in text for words in _ABSENT_TEXTS):
-        return permanent("not_found")
-    if "is locked" in text:
-        return transient("locked")
-    return transient("disk_full") if "disk is full" in text else None
-
-
-def _cloud(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """`exc.response["Error"]["Code"]` as botocore has it; else the status beside it."""
-    response = read(exc, "response")
-    if not isinstance(response, dict) or not isinstance(response.get("Error"), dict):
-        return None
-    meta = response.get("ResponseMetadata")
-    meta = meta if isinstance(meta, dict) else {}
-    code, status = response["Error"].get("Code"), meta.get("HTTPStatusCode")
-    verdict = CLOUD.get(code) if isinstance(code, str) else None
-    if verdict is None and isinstance(code, str) and code.isdecimal() and len(code) == 3:
-        verdict = status_verdict(int(code))
-    if verdict is None and isinstance(status, int):
-        verdict = status_verdict(status)
-    return verdict and with_retry_after(verdict, header_of(meta.get("HTTPHeaders")), now)
-
-
-def _remote_call(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """gRPC's `exc.code()` and SMTP's reply number."""
-    reply = read(exc, "smtp_code")
-    if isinstance(reply, int) and 400 <= reply < 600:
-        # The class first: a refused log-in may carry a number that means "later".
-        auth = permanent("auth") if reply in (530, 534, 535, 538) else _by_class(exc, now)
-        return auth or (permanent(f"smtp_{reply}") if reply >= 500 else transient(f"smtp_{reply}"))
-    code = read(exc, "code")
-    if not callable(code) or not any(_root(cls) == "grpc" for cls in type(exc).__mro__):
-        return None
-    name = read(code(), "name")
-    return GRPC.get(name) if isinstance(name, str) else None
-
-
-def _by_class(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """The class, or the nearest base class that the table knows."""
-    for cls in type(exc).__mro__:
-        verdict = CLASSES.get(f"{_root(cls)}.{cls.__name__}")
-        if verdict is not None:
-            return verdict
-    return None
-
-
 def _by_errno(exc: BaseException, now: datetime | None) -> Verdict | None:
     """An operating system error. Resolver and TLS errors use the same attribute for numbers of their own."""
-    if not isinstance(exc, OSError) or _root(type(exc)) in ("socket", "ssl"):
+    if not isinstance(exc, OSError) or root_of(type(exc)) in ("socket", "ssl"):
         return None
     if exc.errno is None:
         # What asyncio raises when each address of a host refused: only ever while connecting.
@@ -226,19 +156,15 @@ def _by_errno(exc: BaseException, now: datetime | None) -> Verdict | None:
     return ERRNO.get(exc.errno) if isinstance(exc.errno, int) else None
 
 
-def _root(cls: type) -> str:
-    """Return the top-level module of a class."""
-    return str(cls.__module__).partition(".")[0]
-
-
 _RULES: tuple[Callable[[BaseException, datetime | None], Verdict | None], ...] = (
     _process,  # before ours: a failed command is told by its exit code
     _ours,
     http_verdict,
-    _database,
-    _cloud,
-    _remote_call,
+    database_verdict,
+    cloud_verdict,
+    reply_verdict,
+    tls_verdict,
     _by_errno,
-    _by_class,
+    class_verdict,
 )
 _TABLE = Classifier()

@@ -108,6 +108,7 @@ SQLITE: dict[int, Verdict] = {  # primary result codes
     8: permanent("read_only"),
     11: permanent("corrupt"),
     13: transient("disk_full"),
+    14: permanent("cannot_open"),
     15: transient("locked"),
     17: transient("locked"),
     18: _INVALID,
@@ -126,6 +127,20 @@ MYSQL: dict[int, Verdict] = {
     **dict.fromkeys((2002, 2003, 2005), transient("database_unavailable", not_sent=True)),
     **dict.fromkeys((1048, 1062, 1451, 1452), _INTEGRITY),
     **dict.fromkeys((1049, 1054, 1064, 1146), _BAD_QUERY),
+}
+
+TLS_REASONS: dict[str, Verdict] = {
+    # Of an alert the words behind "_ALERT_". What is left out is transient: ends of connections, records that cannot be read.
+    **_each(
+        "CERTIFICATE_REQUIRED BAD_CERTIFICATE UNKNOWN_CA CERTIFICATE_EXPIRED CERTIFICATE_REVOKED CERTIFICATE_UNKNOWN "
+        "UNSUPPORTED_CERTIFICATE ACCESS_DENIED NO_CERTIFICATE UNKNOWN_PSK_IDENTITY",
+        _AUTH,
+    ),
+    **_each(
+        "WRONG_VERSION_NUMBER UNSUPPORTED_PROTOCOL PROTOCOL_VERSION HANDSHAKE_FAILURE NO_SHARED_CIPHER NO_CIPHERS_AVAILABLE "
+        "NO_PROTOCOLS_AVAILABLE HTTP_REQUEST UNRECOGNIZED_NAME INSUFFICIENT_SECURITY DH_KEY_TOO_SMALL EE_KEY_TOO_SMALL CA_MD_TOO_WEAK",
+        permanent("tls_protocol"),
+    ),
 }
 
 EXIT: dict[int, Verdict] = {
@@ -160,6 +175,7 @@ CLOUD: dict[str, Verdict] = {
     **_each("ValidationError ValidationException InvalidParameterValue MalformedQueryString", _INVALID),
     **_each("NoSuchBucket NoSuchKey ResourceNotFoundException", permanent("not_found")),
     **_each("ConditionalCheckFailedException", permanent("conflict")),
+    **_each("TransactionConflictException OperationAborted ConcurrentModificationException", transient("conflict")),
 }
 
 GRPC: dict[str, Verdict] = {
@@ -188,9 +204,20 @@ CLASSES: dict[str, Verdict] = {
     **_each("builtins.ValueError builtins.TypeError builtins.LookupError builtins.AssertionError", _INVALID),
     **_each("builtins.AttributeError builtins.NameError builtins.NotImplementedError", permanent("bug")),
     **_each("builtins.ImportError builtins.SyntaxError builtins.ArithmeticError", permanent("bug")),
+    **_each("builtins.RecursionError http.ImproperConnectionState", permanent("bug")),
     **_each("builtins.MemoryError", unknown("out_of_memory")),
     **_each("msgspec.MsgspecError pydantic.ValidationError pydantic_core.ValidationError", _INVALID),
     **_each("jsonschema.ValidationError marshmallow.ValidationError attrs.ValidationError", _INVALID),
+    # Data that cannot be read. In C, some of these classes live in modules with an underscore.
+    **_each("_csv.Error configparser.Error struct.error zlib.error gzip.BadGzipFile tarfile.TarError", _INVALID),
+    **_each(
+        "zipfile.BadZipFile zipfile.LargeZipFile lzma.LZMAError _lzma.LZMAError shutil.ReadError xml.SAXException",
+        _INVALID,
+    ),
+    **_each("pickle.PickleError _pickle.PickleError re.error re.PatternError copy.Error yaml.YAMLError", _INVALID),
+    **_each("jinja2.TemplateError jsonschema.SchemaError", _INVALID),
+    **_each("cryptography.InvalidTag cryptography.InvalidKey", _INVALID),
+    **_each("shutil.SameFileError shutil.SpecialFileError", permanent("file")),
     # HTTP libraries
     **_each("requests.ConnectTimeout httpx.ConnectTimeout httpx2.ConnectTimeout", transient("timeout", not_sent=True)),
     **_each("httpx.PoolTimeout httpx2.PoolTimeout httpcore.PoolTimeout", transient("timeout", not_sent=True)),
@@ -211,6 +238,7 @@ CLASSES: dict[str, Verdict] = {
     **_each("httpx2.LocalProtocolError httpx.InvalidURL httpx2.InvalidURL http.InvalidURL", _INVALID),
     **_each("requests.TooManyRedirects httpx.TooManyRedirects httpx2.TooManyRedirects", permanent("redirects")),
     **_each("aiohttp.TooManyRedirects", permanent("redirects")),
+    **_each("requests.ContentDecodingError urllib3.DecodeError", _INVALID),
     **_each("requests.InvalidJSONError httpx.DecodingError httpx2.DecodingError aiohttp.InvalidURL", _INVALID),
     # Databases and services
     **_each(" ".join(f"{name}.IntegrityError" for name in _DATABASES), _INTEGRITY),
@@ -222,17 +250,36 @@ CLASSES: dict[str, Verdict] = {
     **_each("apsw.ConstraintError", _INTEGRITY),
     **_each("apsw.ReadOnlyError", permanent("read_only")),
     **_each("apsw.AuthError redis.AuthenticationError redis.AuthorizationError redis.NoPermissionError", _AUTH),
-    **_each("redis.ConnectionError redis.BusyLoadingError", _CONNECTION),
+    **_each("apsw.CantOpenError", permanent("cannot_open")),
+    **_each("redis.ConnectionError redis.BusyLoadingError redis.ClusterDownError", _CONNECTION),
     **_each("redis.TimeoutError", _TIMEOUT),
+    **_each("redis.DataError redis.ResponseError", _INVALID),
+    **_each("redis.NoScriptError", permanent("not_found")),
+    **_each("redis.WatchError", transient("conflict")),
+    # A replica is writable again, at another address, once the failover is over.
+    **_each("redis.ReadOnlyError redis.TryAgainError redis.MasterDownError", transient("unavailable")),
+    **_each("redis.OutOfMemoryError", transient("resources")),
+    **_each(
+        "nats.NoServersError nats.ConnectionClosedError nats.StaleConnectionError nats.ConnectionReconnectingError",
+        _CONNECTION,
+    ),
+    **_each("nats.NoRespondersError nats.ServiceUnavailableError nats.ServerError", transient("unavailable")),
+    **_each("nats.MaxPayloadError nats.BadSubjectError nats.BadRequestError", _INVALID),
+    **_each("nats.NotFoundError", permanent("not_found")),
+    **_each("aiormq.ChannelNotFoundEntity", permanent("not_found")),
+    **_each("aiormq.ChannelPreconditionFailed aiormq.IncompatibleProtocolError", _INVALID),
+    **_each("aiormq.ChannelLockedResource", transient("locked")),
+    **_each("aiormq.DeliveryError", transient("unavailable")),
     # No proof in any of these: that library has tried several times by itself, only the last one is seen.
     **_each("botocore.EndpointConnectionError botocore.ConnectTimeoutError botocore.ConnectionError", _CONNECTION),
     **_each("botocore.ConnectionClosedError botocore.HTTPClientError", _CONNECTION),
     **_each("botocore.SSLError", _TLS),
     **_each("botocore.ReadTimeoutError", _TIMEOUT),
-    **_each("botocore.NoCredentialsError botocore.PartialCredentialsError", _AUTH),
-    **_each("botocore.ParamValidationError", _INVALID),
+    **_each("botocore.NoCredentialsError botocore.PartialCredentialsError botocore.ProfileNotFound", _AUTH),
+    **_each("botocore.ParamValidationError botocore.DataNotFoundError botocore.NoRegionError", _INVALID),
     **_each("smtplib.SMTPAuthenticationError", _AUTH),
     **_each("smtplib.SMTPServerDisconnected", _CONNECTION),
+    **_each("smtplib.SMTPNotSupportedError", permanent("not_supported")),
     **_each("ftplib.error_temp", transient("unavailable")),
     **_each("ftplib.error_perm", permanent("refused")),
     # Ours

@@ -12,6 +12,7 @@ import msgspec
 
 from mainspring.domain.duration import MILLISECOND
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError
+from mainspring.domain.fingerprint import fingerprint_of
 from mainspring.domain.rate import Rate
 from mainspring.domain.states import IDLE, REOPENABLE, RunState
 from mainspring.service import run as one
@@ -29,13 +30,17 @@ DISCARDABLE: Final = (RunState.NEEDS_ATTENTION,)
 
 
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs: in one of `states`, of automation `name`, in `queue`, created at or after `since_at` (ms); the newest `limit`."""
+    """Which runs: in one of `states`, of automation `name`, in `queue`, created at or after `since_at` (ms); the newest `limit`.
+
+    `error` = the fingerprint of what they failed by, or a beginning of it.
+    """
 
     states: tuple[RunState, ...]
     name: str | None = None
     queue: str | None = None
     since_at: int | None = None
     limit: int | None = None
+    error: str | None = None
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -70,11 +75,17 @@ def select(reads: Reads, wanted: RunFilter) -> list[str]:
         page = reads.list_runs(
             states=wanted.states, name=wanted.name, since_at=wanted.since_at, limit=_PAGE, cursor=cursor
         )
-        found += [row.id for row in page.runs if wanted.queue in (None, row.queue)]
+        ids = [row.id for row in page.runs if wanted.queue in (None, row.queue)]
+        found += ids if wanted.error is None else [run for run in ids if _has_error(reads, run, wanted.error)]
         cursor = page.cursor
         if cursor is None:
             break
     return found[: wanted.limit][::-1]
+
+
+def _has_error(reads: Reads, run: str, error: str) -> bool:
+    failure = reads.failure_of(run)
+    return failure is not None and fingerprint_of(failure).id.startswith(error)
 
 
 def cancel_each(

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from mainspring.domain.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Result
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
@@ -24,6 +25,10 @@ class Reads(Protocol):
         cursor: int | None = None,
     ) -> RunPage:
         """Return a page of runs, newest first."""
+        ...
+
+    def failure_of(self, run: str) -> Failure | None:
+        """Return why a run failed or needs a person, as it is stored; raises NotFoundError."""
         ...
 
     def plans(self, automation: str | None) -> list[SchedulePlan]:

@@ -41,7 +41,9 @@ async def serve(process: PostProcess) -> int:
         )
     look, door = Look(process), HookDoor(process)
     looking = [process.loop.create_task(look.keep()), process.loop.create_task(door.keep())]
-    routes = Routes(process, look, token, is_open=alone, door=door)
+    store = process.project.settings.store
+    file = None if store.is_remote else store.path
+    routes = Routes(process, look, token, is_open=alone, door=door, file=file)
     pages, hooks = server(routes.app(), PatientProtocol, limit_concurrency=_MOST_AT_ONCE), HookListener(process, door)
     serving = [process.loop.create_task(pages.serve(sockets=[listener])), process.loop.create_task(hooks.serve())]
     process.log.info("listening on http://%s", web.bind)

@@ -1,6 +1,7 @@
 """What is answered: two probes without a password, the figures behind their token, and nothing else (404)."""
 
 import asyncio
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -10,26 +11,43 @@ from starlette.routing import Route
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import MainspringError
 from mainspring.store.reads.load import queue_loads
-from mainspring.store.reads.status import sessions
+from mainspring.store.reads.status import automations, late_slots, sessions
 from mainspring.store.reads.triggers import desks, waiting_since
-from mainspring.web.exposition import CONTENT_TYPE, TriggerFigures, exposition
+from mainspring.store.sqlite.filesystem import free_bytes
+from mainspring.web.exposition import CONTENT_TYPE, Figures, RunFigures, Space, exposition
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.look import Look
+from mainspring.web.run_counts import RunCounts
 from mainspring.web.token import Token
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _MOST_SESSIONS = 10_000
+_LATE_MS = 60_000
 
 
 class Routes:
-    """The handlers of one web process. `is_open` = the figures may be told without a token: only loopback hears them."""
+    """The handlers of one web process. `is_open` = the figures may be told without a token: only loopback hears them.
 
-    def __init__(self, process: PostProcess, look: Look, token: Token | None, *, is_open: bool, door: HookDoor) -> None:
+    `file` = the store's own, None where it is on a server.
+    """
+
+    def __init__(
+        self,
+        process: PostProcess,
+        look: Look,
+        token: Token | None,
+        *,
+        is_open: bool,
+        door: HookDoor,
+        file: Path | None = None,
+    ) -> None:
         self._process = process
         self._look = look
         self._token = token
         self._is_open = is_open
         self._door = door
+        self._file = file
+        self._counts = RunCounts()
         self._reading = asyncio.Lock()
 
     def app(self) -> Starlette:
@@ -74,10 +92,25 @@ class Routes:
     def _read(self) -> str:
         reader = self._process.store.reader
         now = self._process.store.clock.now()
-        waiting = waiting_since(reader, filtered=True) | waiting_since(reader, filtered=False)
-        return exposition(
+        names = [view.name for view in automations(reader)]
+        counts = self._counts.read(reader, names, now)
+        late = [(self._counts.label_of(name), due_at) for name, due_at in late_slots(reader, now - _LATE_MS)]
+        figures = Figures(
+            now,
+            RunFigures(counts, list(map(self._counts.label_of, names)), late),
             queue_loads(reader, now),
             sessions(reader, limit=_MOST_SESSIONS),
-            TriggerFigures(now, desks(reader), waiting),
+            desks(reader),
+            waiting_since(reader, filtered=True) | waiting_since(reader, filtered=False),
             self._door.counts.answers,
+            None if self._file is None else _space(self._file),
         )
+        return exposition(figures)
+
+
+def _space(file: Path) -> Space | None:
+    """Return the space of a store in a file; None where it cannot be asked."""
+    try:
+        return Space(file.stat().st_size, free_bytes(file.parent))
+    except OSError:
+        return None

@@ -97,7 +97,24 @@ def test_figures_survive_folding(store, second, clock):
     (sums,) = before
     assert (sums.started, sums.succeeded, sums.steps, sums.took_max_ms) == (6, 6, 6, 5)
     store.do(Prune(None, None, None, None, clock.now()))
-    assert store.read("sums_since", 0) == []
+    assert store.read("sums_since", 60_000) == []
+
+
+def test_figures_that_are_pruned_stay_in_the_sum_of_all(store, clock):
+    """Each piece that goes is added to one row at the beginning of time: nothing that was ever counted is lost."""
+    for _ in range(3):
+        run = store.begin()
+        clock.forward(5)
+        store.do(outcome(run, 1), fail(run))
+        clock.forward(72 * 3_600_000)
+        before = store.read("sums_since", 0)
+        for _ in range(2):
+            store.do(Prune(None, None, None, None, clock.now()))
+        assert store.read("sums_since", 0) == before
+        assert store.read("sums_since", 60_000) == []
+    (sums,) = store.read("sums_since", 0)
+    assert (sums.started, sums.failed, sums.steps, sums.took_ms, sums.took_max_ms) == (3, 3, 3, 15, 5)
+    assert sums.details["reason:permanent_error"] == 3
 
 
 def test_audit_is_never_pruned(store, clock):

@@ -7,7 +7,7 @@ from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.runs import run_view, story
-from tests.contract.store.process import fail, halt, outcome, suspend
+from tests.contract.store.process import fail, finish, halt, outcome, suspend
 from tests.unit.cli.conftest import ORDER
 
 QUESTION = b'{"text": "Ship it?", "choices": ["yes", "no"], "otherwise": null}'
@@ -205,3 +205,44 @@ def test_acts_need_a_store(cli, store_path):
     assert cli("runs", "cancel", "r_x").code == 3
     assert cli("queues", "pause", "default").code == 3
     assert not store_path.exists()
+
+
+def broke(stage, message, **more):
+    run = stage.begin(**more)
+    failure = Failure(type="shop.CardError", code="unknown", message=message, frames=["/a/orders.py:3 charge"])
+    stage.do(finish(run, RunState.FAILED, failure=failure, reason=FailureReason.RETRIES_EXHAUSTED))
+    return run.id
+
+
+def test_failed_list_has_one_line_for_each_error(cli, stage):
+    """With how often, where, and the newest run to look at; of the numbers in a message nothing is kept."""
+    runs = [broke(stage, f"card {number} refused after {number}.5 s") for number in (7, 81, 9)]
+    other = broke(stage, "no such customer")
+    groups = cli("failed", "list", "--by", "error", "--json").json
+    assert [(one["number"], one["example"], one["automations"]) for one in groups] == [
+        (1, other, ["backup"]),
+        (3, runs[-1], ["backup"]),
+    ]
+    assert groups[1]["text"] == "CardError: card … refused after …"
+    assert groups[1]["place"] == "orders.py charge"
+    assert groups[1]["first_at"] <= groups[1]["last_at"]
+    told = cli("failed", "list", "--by", "error")
+    assert groups[1]["fingerprint"] in told.out
+    assert "CardError: card" in told.out
+    assert len(cli("failed", "list", "--by", "error", "--limit", "1", "--json").json) == 1
+
+
+def test_failed_runs_of_one_error_are_listed_and_retried(cli, stage):
+    """By a fingerprint or its beginning; `runs show` prints it; what is no fingerprint is refused."""
+    runs = {broke(stage, f"card {number} refused") for number in (7, 81)}
+    other = broke(stage, "no such customer")
+    error = cli("runs", "show", min(runs), "--json").json["fingerprint"]
+    assert error in cli("runs", "show", min(runs)).out
+    rows = cli("failed", "list", "--error", error[:6], "--json").json
+    assert {row["id"] for row in rows} == runs
+    assert {row["fingerprint"] for row in rows} == {error}
+    assert cli("failed", "retry", "--error", error).code == 2
+    assert cli("failed", "retry", "--error", error, "-y").code == 0
+    assert {state(stage, run) for run in runs} == {RunState.QUEUED}
+    assert state(stage, other) is RunState.FAILED
+    assert cli("failed", "list", "--error", "nope").code == 2

@@ -171,7 +171,7 @@ LABELLED: list[tuple[BaseException, Kind, str, bool]] = [
     (lib("urllib3.exceptions.ProtocolError"), T, "connection", False),
     (urllib.error.URLError(REFUSED), T, "connection_refused", True),
     (urllib.error.URLError(cert()), P, "tls_certificate", True),
-    (urllib.error.URLError("unknown url type: x"), U, "unknown", False),
+    (urllib.error.URLError("unknown url type: x"), P, "invalid", False),
     # databases
     (sqlstate("08006"), T, "database_unavailable", False),
     (sqlstate("08001"), T, "database_unavailable", True),
@@ -373,3 +373,40 @@ def test_classify_exit_knows_every_code():
     """Each exit code from -64 to 255 has a verdict, and only two are transient."""
     transient = [code for code in range(-64, 256) if classify_exit(code).kind is T]
     assert transient == [75, 124]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("paramiko.ssh_exception.AuthenticationException", "auth"),
+        ("ldap3.core.LDAPUnauthorizedAccess", "auth"),
+        ("somewhere.AccessDenied", "auth"),
+        ("somewhere.InvalidTokenError", "auth"),
+        ("cerberus.SchemaError", "invalid"),
+        ("somewhere.OrderValidationError", "invalid"),
+    ],
+)
+def test_classify_hears_a_refused_log_in_or_value_in_the_name_of_a_class(path, code):
+    """Of a library that no table knows, even if its classes are connection errors; a time-out of a log-in may pass."""
+    assert classify(lib(path)) == Verdict(P, code)
+    assert classify(lib(path, ConnectionError)) == Verdict(P, code)
+    assert classify(lib("somewhere.AuthenticationTimeout", TimeoutError)).kind is T
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "code"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", P, "auth"),
+        ("TLSV1_ALERT_UNKNOWN_CA", P, "auth"),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", P, "tls_protocol"),
+        ("WRONG_VERSION_NUMBER", P, "tls_protocol"),
+        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", T, "tls"),
+        ("UNEXPECTED_EOF_WHILE_READING", T, "tls"),
+    ],
+)
+def test_classify_reads_what_the_other_side_of_tls_refused(reason, kind, code):
+    """A certificate that it does not take, or a version, stays refused; a record that cannot be read may be a broken line."""
+    error = ssl.SSLError(1, f"[SSL: {reason}] said")
+    error.reason = reason
+    verdict = classify(error)
+    assert (verdict.kind, verdict.code) == (kind, code)

@@ -43,14 +43,20 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
         _prune_events(tx, command.events_before, command.limit)
         _prune_deliveries(tx, command.events_before, command.limit)
     if command.rollups_before is not None:
-        tx.change("prune_rollups", (command.rollups_before,))
-        tx.change("prune_rollup_details", (command.rollups_before,))
+        _prune_rollups(tx, command.rollups_before)
         for table in _OF_INCIDENTS:
             tx.change(f"prune_{table}", (command.rollups_before,))
         tx.change("prune_channel_refs")
     tx.change("prune_outlets", (tx.now,))
     _fold(tx)
     return Numbered(len(gone))
+
+
+def _prune_rollups(tx: Transaction, before: int) -> None:
+    """Make one row of all that is too old, at minute 0: what was ever counted stays the same, so that counters made of it never go down."""
+    for table in ("rollups", "rollup_details"):
+        tx.change(f"keep_{table}", (before,))
+        tx.change(f"prune_{table}", (before,))
 
 
 def _prune_events(tx: Transaction, before: int, limit: int) -> None:

@@ -1,1 +1,1 @@
-delete from rollups where minute_at < ?
+delete from rollups where minute_at > 0 and minute_at < ?

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mainspring.domain.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Result
@@ -36,6 +37,10 @@ class StoredActs:
         return reads_runs.list_runs(
             self._reader, states=states, name=name, since_at=since_at, limit=limit, cursor=cursor
         )
+
+    def failure_of(self, run: str) -> Failure | None:
+        """Return why a run failed or needs a person, as it is stored; raises NotFoundError."""
+        return reads_runs.run_view(self._reader, run).failure
 
     def plans(self, automation: str | None) -> list[SchedulePlan]:
         """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""

@@ -60,6 +60,11 @@ def due_schedules(reader: Reader, now_at: int, limit: int = 100) -> list[Schedul
     return [ScheduleView(*row) for row in reader.read("list_due_schedules", (now_at, limit))]
 
 
+def late_slots(reader: Reader, before_at: int) -> list[tuple[str, int]]:
+    """Return (automation, due time) of slots that were due by then and not made, the longest waiting first; at most 100."""
+    return [(automation, due_at) for _, automation, _, due_at in reader.read("due_schedules", (before_at,))]
+
+
 def next_slot_at(reader: Reader) -> int | None:
     """Return the earliest planned slot of all schedules."""
     rows = reader.read("next_slot")

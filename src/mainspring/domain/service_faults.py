@@ -1,0 +1,135 @@
+"""Read what a service answered out of an exception of its client, without importing one: databases, clouds, mail, brokers, TLS.
+
+Each looks where the clients keep the code that the service gave; the text only where there is no code. Nothing here raises for what an
+attribute holds; one that raises itself is the caller's to catch.
+"""
+
+import re
+from datetime import datetime
+
+from mainspring.domain.fault_tables import CLASSES, CLOUD, GRPC, MYSQL, SQLITE, SQLSTATE, TLS_REASONS
+from mainspring.domain.http_faults import header_of, read, status_verdict, with_retry_after
+from mainspring.domain.verdict import Verdict, permanent, transient
+
+_AUTH_TEXTS = ("authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in")
+_ABSENT_TEXTS = ("does not exist",)
+_REFUSED_LOG_INS = frozenset({530, 534, 535, 538})
+_AUTH_NAME = re.compile(
+    "Authentication|Authorization|Unauthori[sz]ed|Forbidden|(?:Access|Permission)(?:Denied|Refused)|(?:Bad|Invalid)(?:Credential|Token|Signature)"
+)
+_INVALID_NAME = re.compile("(?:Validation|Schema)(?:Error|Exception)$")
+_UNFINISHED_NAME = re.compile("Timeout|Unavailable")
+
+
+def class_verdict(exc: BaseException, now: datetime | None = None) -> Verdict | None:
+    """The class, or the nearest base class, that the table knows or whose name says that a log-in or a value was refused."""
+    for cls in type(exc).__mro__:
+        root = root_of(cls)
+        verdict = CLASSES.get(f"{root}.{cls.__name__}")
+        if verdict is None and root != "builtins":
+            verdict = _name_verdict(cls.__name__)
+        if verdict is not None:
+            return verdict
+    return None
+
+
+def _name_verdict(name: str) -> Verdict | None:
+    """Libraries without end name these two alike, and neither may ever be tried again."""
+    if _UNFINISHED_NAME.search(name):
+        return None
+    if _AUTH_NAME.search(name):
+        return permanent("auth")
+    return permanent("invalid") if _INVALID_NAME.search(name) else None
+
+
+def root_of(cls: type) -> str:
+    """Return the top-level module of a class."""
+    return str(cls.__module__).partition(".")[0]
+
+
+def database_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
+    """SQLSTATE, SQLite's result codes, MySQL's numbers, and what libpq says only in words."""
+    for state in (read(exc, "sqlstate"), read(exc, "pgcode")):
+        if isinstance(state, str) and len(state) == 5:
+            known = SQLSTATE.get(state) or SQLSTATE.get(state[:2])
+            if known is not None:
+                return known
+    root = next((name for name in map(root_of, type(exc).__mro__) if name != "builtins"), "")
+    code = read(exc, "sqlite_errorcode") if root == "sqlite3" else read(exc, "result") if root == "apsw" else None
+    if isinstance(code, int):
+        return SQLITE.get(code & 0xFF)
+    if root in ("pymysql", "MySQLdb", "mysql"):
+        number = read(exc, "errno") or (exc.args[0] if exc.args else None)
+        return MYSQL.get(number) if isinstance(number, int) else None
+    if root in ("sqlite3", "psycopg", "psycopg2", "asyncpg"):
+        return _database_text(str(exc).lower())
+    return None
+
+
+def _database_text(text: str) -> Verdict | None:
+    """A refused log-in has no SQLSTATE in libpq, a hand-made SQLite error no code: only words."""
+    if any(words in text for words in _AUTH_TEXTS):
+        return permanent("auth")
+    if "does not support ssl" in text:
+        return permanent("tls_protocol")
+    if any(words in text for words in _ABSENT_TEXTS):
+        return permanent("not_found")
+    if "is locked" in text:
+        return transient("locked")
+    return transient("disk_full") if "disk is full" in text else None
+
+
+def cloud_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
+    """`exc.response["Error"]["Code"]` as botocore has it; else the status beside it."""
+    response = read(exc, "response")
+    if not isinstance(response, dict) or not isinstance(response.get("Error"), dict):
+        return None
+    meta = response.get("ResponseMetadata")
+    meta = meta if isinstance(meta, dict) else {}
+    code, status = response["Error"].get("Code"), meta.get("HTTPStatusCode")
+    verdict = CLOUD.get(code) if isinstance(code, str) else None
+    if verdict is None and isinstance(code, str) and code.isdecimal() and len(code) == 3:
+        verdict = status_verdict(int(code))
+    if verdict is None and isinstance(status, int):
+        verdict = status_verdict(status)
+    return verdict and with_retry_after(verdict, header_of(meta.get("HTTPHeaders")), now)
+
+
+def reply_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
+    """SMTP's reply numbers, gRPC's `exc.code()`, and what NATS says only in words."""
+    root = next((name for name in map(root_of, type(exc).__mro__) if name in ("smtplib", "grpc", "nats")), None)
+    reply = read(exc, "smtp_code")
+    if isinstance(reply, int) and 400 <= reply < 600:
+        return _smtp_verdict(exc, reply)
+    refused = read(exc, "recipients")
+    if root == "smtplib" and isinstance(refused, dict):
+        numbers = [
+            told[0] for told in refused.values() if isinstance(told, tuple) and told and isinstance(told[0], int)
+        ]
+        # All were refused: one that may be taken later is reason enough to try again, but never one that asks for a log-in.
+        first = next((one for one in numbers if one in _REFUSED_LOG_INS), None) or min(numbers, default=0)
+        return _smtp_verdict(exc, first) if 400 <= first < 600 else None
+    if root == "nats" and "authorization violation" in str(exc).lower():
+        return permanent("auth")
+    code = read(exc, "code")
+    if root != "grpc" or not callable(code):
+        return None
+    name = read(code(), "name")
+    return GRPC.get(name) if isinstance(name, str) else None
+
+
+def _smtp_verdict(exc: BaseException, reply: int) -> Verdict:
+    # The class first: a refused log-in may carry a number that means "later".
+    auth = permanent("auth") if reply in _REFUSED_LOG_INS else class_verdict(exc)
+    return auth or (permanent(f"smtp_{reply}") if reply >= 500 else transient(f"smtp_{reply}"))
+
+
+def tls_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
+    """`exc.reason` of TLS: the name that OpenSSL has for an alert of the other side, or for what it made of its answer."""
+    reason = read(exc, "reason")
+    if not isinstance(reason, str):
+        return None
+    if any(root_of(cls) == "ssl" for cls in type(exc).__mro__):
+        return TLS_REASONS.get(reason.rpartition("_ALERT_")[2])
+    # urllib has no class for an address that it cannot use.
+    return permanent("invalid") if reason.startswith(("unknown url type", "no host given")) else None

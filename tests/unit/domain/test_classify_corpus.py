@@ -1,0 +1,116 @@
+"""The classifier against exceptions that the real libraries raised here and now, labelled by hand."""
+
+import gc
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from mainspring.domain.classify import Verdict, classify
+from mainspring.domain.failure import Failure
+from mainspring.domain.fingerprint import fingerprint_of
+from tests.brokers import nats_server, valkey_server
+from tests.postgres_server import PostgresServer
+from tests.unit.domain import corpus_services, corpus_system, corpus_web
+from tests.unit.domain.corpus import AUTH, VALID, Case, P, raised
+
+
+class Looked(NamedTuple):
+    case: Case
+    failure: Failure
+    verdict: Verdict
+
+
+@pytest.fixture(scope="module")
+def looked(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> list[Looked]:
+    """Have each of them raised once."""
+    folder = tmp_path_factory.mktemp("corpus")
+    with ExitStack() as stack, _leaving():
+        mail = stack.enter_context(closing(corpus_services.MailWorld()))
+        web = stack.enter_context(closing(corpus_web.WebWorld(folder)))
+        valkey = _broker(stack, valkey_server.program, valkey_server.ValkeyServer)
+        nats = _broker(stack, nats_server.program, nats_server.NatsServer)
+        postgres.make_database("corpus")
+        return [
+            *_look(corpus_system.cases(folder)),
+            *_look(corpus_web.cases(web)),
+            *_look(corpus_services.of_validators()),
+            *_look(corpus_services.of_apsw(folder)),
+            *_look(corpus_services.of_amqp()),
+            *_look(corpus_services.of_mail(mail)),
+            *_look(corpus_services.of_redis(valkey.port)),
+            *_look(corpus_services.of_nats(nats.port)),
+            *_look(corpus_services.of_postgres(postgres.url("corpus"))),
+        ]
+
+
+@contextmanager
+def _leaving() -> Iterator[None]:
+    """Let libraries that failed leave their connections to the collector, and have it collect them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+        gc.collect()
+
+
+def _broker(stack: ExitStack, program: Callable[[], Path | None], make: Callable[[], Any]) -> Any:
+    if program() is None:
+        assert not os.environ.get("CI"), "its tests are not run"
+        pytest.skip("a broker is not installed here")
+    server = make().start()
+    stack.callback(server.kill)
+    return server
+
+
+def _look(cases: Iterator[Case]) -> list[Looked]:
+    found = []
+    for case in cases:
+        error = raised(case)
+        verdict = classify(error)
+        found.append(Looked(case, Failure.of(error, verdict), verdict))
+    return found
+
+
+def test_corpus_is_large_and_has_every_sort(looked):
+    """At least 120, of which many are refused log-ins and refused values; no name twice."""
+    sorts = [one.case.sort for one in looked]
+    assert len(looked) >= 300
+    assert sorts.count(AUTH) >= 40
+    assert sorts.count(VALID) >= 80
+    assert len({one.case.name for one in looked}) == len(looked)
+
+
+def test_classifier_is_right_about_what_libraries_raise(looked):
+    """At least 95 of 100 get the kind that a person gave them."""
+    wrong = [
+        f"{one.case.name}: {one.verdict.kind}, not {one.case.kind}"
+        for one in looked
+        if one.verdict.kind is not one.case.kind
+    ]
+    assert len(wrong) <= 0.05 * len(looked), wrong
+
+
+def test_classifier_never_tries_a_refused_log_in_or_value_again(looked):
+    """Each of them is permanent: unknown would be tried again too."""
+    again = [
+        (one.case.name, one.verdict) for one in looked if one.case.sort in (AUTH, VALID) and one.verdict.kind is not P
+    ]
+    assert again == []
+
+
+def test_fingerprint_is_the_same_when_the_same_call_fails_again(looked, tmp_path):
+    """In another folder, against servers on other ports, what the libraries say has the same fingerprint."""
+    with _leaving(), closing(corpus_web.WebWorld(tmp_path)) as web:
+        again = [
+            *_look(corpus_system.cases(tmp_path)),
+            *_look(corpus_web.cases(web)),
+            *_look(corpus_services.of_validators()),
+        ]
+    first = {one.case.name: fingerprint_of(one.failure) for one in looked}
+    other = [(one.case.name, fingerprint_of(one.failure), first[one.case.name]) for one in again]
+    assert [one for one in other if one[1] != one[2]] == []
+    assert len(again) > 200

@@ -1,0 +1,94 @@
+"""The dashboard for Grafana asks for nothing that is not told."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from mainspring.store.load import TagLoad
+from mainspring.store.reads.totals import COUNTED
+from mainspring.web.exposition import Figures, RunFigures, Space, exposition
+from tests.unit.web.test_exposition import session
+from tests.unit.web.test_web import desk, load
+
+ROOT = Path(__file__).resolve().parents[3]
+BOARD = json.loads((ROOT / "deploy" / "grafana" / "mainspring.json").read_text())
+PAGE = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+_FROM_SCRAPING = {"instance", "pod"}
+
+
+def _exprs() -> list[str]:
+    board = [target["expr"] for panel in BOARD["panels"] for target in panel["targets"]]
+    return board + [f"{one['query']}" for one in BOARD["templating"]["list"] if one["type"] == "query"]
+
+
+def _of_page() -> list[str]:
+    return re.findall(r"^\| [^|`]+ \| `(.+)` \|$", PAGE.partition("## What to ask")[2], re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, set[str]]:
+    """Each metric that can be told, with its labels."""
+    counts = {("a", one): 1 for one in (*COUNTED, "reason:permanent_error", "ms<=2^5")}
+    figures = Figures(
+        10_000,
+        RunFigures(Counter(counts), ["a"], [("a", 1)]),
+        [load("q", concurrency=8, tags={"gpu": TagLoad(3, 2.5)})],
+        [session("worker", 9_000)],
+        [desk("a/queue", None, 2_500)],
+        {"a/webhook": 9_000},
+        {("a/webhook", "accepted"): 3},
+        Space(1, 2),
+    )
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(exposition(figures)):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found
+
+
+def _asked(expr: str) -> tuple[set[str], set[str]]:
+    """Return the metrics and the labels that an expression names."""
+    metrics = set(re.findall(r"\bmainspring_\w+", expr))
+    labels = set(re.findall(r"[{,](\w+)(?:=~|!=|!~|=)", expr))
+    for group in re.findall(r"\b(?:by|without) \(([^)]*)\)", expr):
+        labels |= {label.strip() for label in group.split(",")}
+    labels |= set(re.findall(r"label_values\(\w+, (\w+)\)", expr))
+    return metrics, labels - _FROM_SCRAPING
+
+
+@pytest.mark.parametrize("expr", [*_exprs(), *_of_page()])
+def test_each_question_is_about_what_is_told(told, expr):
+    """Each metric of an expression is told, and has each label that is asked for."""
+    metrics, labels = _asked(expr)
+    assert metrics
+    assert metrics <= set(told)
+    assert labels <= set().union(*(told[name] for name in metrics))
+
+
+def test_legends_name_labels_that_are_left():
+    """What a legend shows is not summed away by its expression."""
+    for panel in BOARD["panels"]:
+        for target in panel["targets"]:
+            shown = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
+            left = re.match(r"(?:sum|max|min) by \(([^)]*)\)", target["expr"])
+            assert shown <= ({label.strip() for label in left[1].split(",")} if left else set()), target
+
+
+def test_board_can_be_imported():
+    """Each panel has a number and a place of its own, and asks the data source that is chosen."""
+    panels: list[dict[str, Any]] = BOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
+    cells = [
+        (x, y)
+        for p in panels
+        for x in range(p["gridPos"]["x"], p["gridPos"]["x"] + p["gridPos"]["w"])
+        for y in range(p["gridPos"]["y"], p["gridPos"]["y"] + p["gridPos"]["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert len(_of_page()) >= 4

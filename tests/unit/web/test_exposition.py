@@ -1,0 +1,143 @@
+"""Figures as Prometheus reads them: with its own parser, for its own rules."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from mainspring.store.session_view import SessionView
+from mainspring.web.exposition import HELP, HISTOGRAMS, Figures, RunFigures, Space, exposition
+from mainspring.web.run_series import BUCKETS
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "metrics.md"
+NOW = 1_000_000
+
+
+def read(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Return what the parser of Prometheus' own client makes of it: value by name and labels."""
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            key = sample.name, tuple(sorted(sample.labels.items()))
+            assert key not in found, f"{key} is told twice"
+            found[key] = sample.value
+    return found
+
+
+def told(counts: dict[tuple[str, str], int], *labels: str, **more: Any) -> Any:
+    values = read(exposition(Figures(NOW, RunFigures(Counter(counts), labels, more.pop("late", ())), **more)))
+
+    def value(name: str, **wanted: str) -> float | None:
+        return values.get((name, tuple(sorted(wanted.items()))))
+
+    return value
+
+
+def session(role: str, beat_at: int, state: str = "alive") -> SessionView:
+    return SessionView(1, "u", role, state, "h", "h", 1, "s", "", 1, [], None, 0, beat_at, None, [], None, 0)
+
+
+def test_runs_are_told_by_outcome_and_reason():
+    """One that needs a person is an outcome too; what nothing was counted of is 0 where a first one has to be seen."""
+    value = told(
+        {
+            ("backup", "succeeded"): 7,
+            ("backup", "attention"): 1,
+            ("backup", "started"): 9,
+            ("backup", "steps"): 20,
+            ("backup", "step_errors"): 3,
+            ("backup", "reason:in_doubt"): 1,
+            ("backup", "refused:value"): 5,
+        },
+        "backup",
+        "never",
+    )
+    assert value("mainspring_runs_total", automation="backup", outcome="succeeded") == 7
+    assert value("mainspring_runs_total", automation="backup", outcome="needs_attention") == 1
+    assert value("mainspring_runs_total", automation="backup", outcome="failed") == 0
+    assert value("mainspring_runs_total", automation="never", outcome="failed") == 0
+    assert value("mainspring_runs_started_total", automation="backup") == 9
+    assert value("mainspring_steps_total", automation="backup") == 20
+    assert value("mainspring_step_errors_total", automation="backup") == 3
+    assert value("mainspring_run_failures_total", automation="backup", reason="in_doubt") == 1
+    assert value("mainspring_run_failures_total", automation="backup", reason="value") is None
+
+
+def test_durations_are_a_histogram():
+    """Buckets hold all that are shorter, the last one all; the sum is in seconds."""
+    value = told({("a", "ms<=2^0"): 2, ("a", "ms<=2^5"): 3, ("a", "ms<=2^40"): 1, ("a", "took_ms"): 1_234_567}, "a")
+    assert value("mainspring_run_duration_seconds_bucket", automation="a", le="0.016") == 2
+    assert value("mainspring_run_duration_seconds_bucket", automation="a", le="0.064") == 5
+    assert value("mainspring_run_duration_seconds_bucket", automation="a", le="+Inf") == 6
+    assert value("mainspring_run_duration_seconds_count", automation="a") == 6
+    assert value("mainspring_run_duration_seconds_sum", automation="a") == 1234.567
+
+
+@given(st.dictionaries(st.integers(0, 60), st.integers(1, 10**12), max_size=12))
+def test_buckets_never_go_down(powers):
+    """From one to the next, whatever took how long, and the last is the count."""
+    value = told({("a", f"ms<=2^{power}"): n for power, n in powers.items()})
+    edges = [*(f"{2**most / 1000:.12g}" for most in BUCKETS), "+Inf"]
+    found = [value("mainspring_run_duration_seconds_bucket", automation="a", le=edge) or 0 for edge in edges]
+    assert found == sorted(found)
+    assert found[-1] == sum(powers.values())
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_names_cannot_write_lines_of_their_own(name, reason):
+    """Whatever is in a name, the parser gives it back as it was."""
+    value = told({(name, "failed"): 1, (name, f"reason:{reason}"): 2})
+    assert value("mainspring_runs_total", automation=name, outcome="failed") == 1
+    assert value("mainspring_run_failures_total", automation=name, reason=reason) == 2
+
+
+def test_health_of_processes_and_store_is_told():
+    """The longest silence of each role, the shortest of all as that of the store, and the disk; one that is dead is silent for good."""
+    value = told(
+        {},
+        sessions=[
+            session("worker", NOW - 2_000),
+            session("worker", NOW - 9_500),
+            session("web", NOW - 1_000),
+            session("worker", 1, "dead"),
+        ],
+        space=Space(4_096, 10**12),
+        late=[("a", NOW - 90_000), ("a", NOW - 60_500)],
+    )
+    assert value("mainspring_session_silent_seconds", role="worker") == 9.5
+    assert value("mainspring_store_silent_seconds") == 1
+    assert value("mainspring_store_free_bytes") == 10**12
+    assert value("mainspring_store_file_bytes") == 4_096
+    assert value("mainspring_slots_late") == 2
+    assert value("mainspring_slot_late_seconds", automation="a") == 90
+    assert value("mainspring_sessions", role="worker", state="alive") == 2
+
+
+def test_nothing_is_told_of_what_is_not_there():
+    """An empty store on a server has no disk, no processes and no late slots."""
+    value = told({})
+    assert value("mainspring_store_free_bytes") is None
+    assert value("mainspring_store_silent_seconds") is None
+    assert value("mainspring_slots_late") == 0
+
+
+@pytest.mark.parametrize("name", sorted(HELP))
+def test_each_metric_has_its_type(name):
+    """Counters end in _total, and nothing else does."""
+    (family,) = [
+        one
+        for one in text_string_to_metric_families(exposition(Figures(NOW, RunFigures(Counter()))))
+        if one.name == name.removesuffix("_total")
+    ]
+    assert family.type == ("histogram" if name in HISTOGRAMS else "counter" if name.endswith("_total") else "gauge")
+    assert family.documentation == HELP[name]
+
+
+def test_page_lists_each_metric():
+    """Names are public: the page and the code have the same."""
+    assert set(re.findall(r"^\| `(mainspring_\w+)", PAGE.read_text(), re.MULTILINE)) == set(HELP)
