@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.receiver import Receiver
 from tests.acceptance.works import Works
 from tests.acceptance.wrapping import Place
 
@@ -12,6 +13,13 @@ from tests.acceptance.wrapping import Place
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
     yield made
     made.close()
 

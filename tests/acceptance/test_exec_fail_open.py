@@ -243,12 +243,13 @@ def test_taking_in_survives_being_killed(place: Place, point: str) -> None:
         for _ in range(3):
             place.sh("exit 1")
     program = (
-        "import sys; from pathlib import Path; from mainspring.store import failpoints;"
+        "import os; from pathlib import Path; from mainspring.config import load; from mainspring.store import failpoints;"
         "from mainspring.app.watch_process import watch_once; from mainspring.domain.clock import SystemClock;"
         f"failpoints.install(failpoints.parse('{point}:kill@2'));"
-        "watch_once(Path(sys.argv[1]), Path(sys.argv[2]), SystemClock())"
+        "watch_once(load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags={}), SystemClock())"
     )
-    killed = subprocess.run([sys.executable, "-c", program, place.store, place.spool], env=place.env, check=False)
+    env = {**place.env, "MAINSPRING_STORE_URL": str(place.store)}
+    killed = subprocess.run([sys.executable, "-c", program], env=env, cwd=place.folder, check=False)
     assert killed.returncode == -9
     assert place.watch()[0] == 0
     assert place.runs() == [("succeeded", None)] + [("failed", "retries_exhausted")] * 3

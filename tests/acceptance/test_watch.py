@@ -1,10 +1,14 @@
 """The one extra line of a crontab: it reports what has stopped, and exactly that."""
 
 import json
+import os
+import random
 import subprocess
 from pathlib import Path
 
 from mainspring.app.watch_process import WatchReport, watch_once
+from mainspring.config import load
+from tests.acceptance.receiver import Receiver
 from tests.acceptance.wrapping import Place
 
 HOUR = 3_600_000
@@ -21,11 +25,13 @@ class LaterClock:
         return self.now_at
 
     def random_bits(self, bits: int) -> int:
-        return 1
+        return random.getrandbits(bits)
 
 
 def watch_later(place: Place, hours: float) -> WatchReport:
-    return watch_once(place.store, place.spool, LaterClock(place, hours))
+    env = {**place.env, "MAINSPRING_STORE_URL": str(place.store)}
+    settings = load(env=env, cwd=place.folder, uid=os.getuid(), flags={})
+    return watch_once(settings, LaterClock(place, hours))
 
 
 def silent(report: WatchReport) -> list[str]:
@@ -42,15 +48,16 @@ def test_vanished_crontab_line_is_reported(place: Place) -> None:
 
 
 def test_watch_tells_in_words_and_json(place: Place) -> None:
-    """A silent line is one line on stderr and an entry of the JSON, and the exit code is 9; a success ends it."""
+    """What is silent is told once on stderr, where no channel is configured, and the exit code is 9 until a success ends it."""
     place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")
     assert place.watch()[0] == 0
     for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
         place.rows(f"update {table} set {column} = {column} - {4 * 24 * HOUR}")
     code, found, said = place.watch()
     assert (code, [one["name"] for one in found["silent"]]) == (9, ["backup"])
-    assert said.startswith("backup: no success, expected At 03:00")
-    assert said.count("\n") == 1
+    assert said.startswith("[notify] backup: no success for ")
+    code, found, said = place.watch()
+    assert (code, said) == (9, ""), "cron would mail it every five minutes"
     place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")
     assert place.watch()[0] == 0
 
@@ -114,6 +121,52 @@ def test_paused_and_retired_are_not_missed(place: Place) -> None:
     assert silent(watch_later(place, 9)) == ["backup"]
     place.rows("update automations set retired_at = 1")
     assert watch_later(place, 9).silent == []
+
+
+def test_line_that_vanished_is_one_incident_and_one_message(place: Place, receiver: Receiver) -> None:
+    """A crontab of two lines; the backup's is removed. Exactly one incident, one delivered message, and one when it is back."""
+    place.env |= receiver.settings
+    for name in ("backup", "report"):
+        place.exec("-n", name, "--every", "1h", "--", "true")
+    for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
+        place.rows(f"update {table} set {column} = {column} - {2 * HOUR}")
+    place.exec("-n", "report", "--every", "1h", "--", "true")
+    place.rows(f"update rollups set minute_at = minute_at - {HOUR} where automation = 'backup'")
+    place.rows(f"update runs set finished_at = finished_at - {HOUR} where automation = 'backup'")
+    for _ in range(3):
+        assert place.watch()[0] == 9
+    assert place.rows("select automation, kind, state from incidents") == [("backup", "silence", "open")]
+    assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
+    assert receiver.messages[0]["data"]["headline"].startswith("[notify] backup: no success for ")
+    place.exec("-n", "backup", "--every", "1h", "--", "true")
+    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"], (
+        "told by the call that mended it"
+    )
+    assert place.watch()[0] == 0
+
+
+def test_wrapped_command_tells_of_its_failure_itself(place: Place, receiver: Receiver) -> None:
+    """No process of ours stays: the call that failed tells it, once however often it fails, and the one that succeeds ends it."""
+    place.env |= receiver.settings
+    for _ in range(3):
+        assert place.sh("echo no such host >&2; exit 3").returncode == 3
+    (message,) = receiver.messages
+    assert "line" in message["data"]["headline"]
+    assert "no such host" in json.dumps(message)
+    assert place.rows("select number from incidents") == [(3,)]
+    assert place.sh("true").returncode == 0
+    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
+
+
+def test_channel_that_is_away_holds_no_command(place: Place, receiver: Receiver) -> None:
+    """It gets its exit code all the same; what could not be told is told by the next call."""
+    place.env |= receiver.settings
+    receiver.status = 503
+    assert place.sh("exit 3").returncode == 3
+    receiver.status = 200
+    place.rows("update channels set due_at = 0")
+    assert place.watch()[0] == 0
+    assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
 
 
 def test_watch_makes_a_store_that_knows_nothing(place: Place) -> None:

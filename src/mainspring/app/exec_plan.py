@@ -1,11 +1,13 @@
 """What one call of `exec` was asked for, and the exit codes that are its own."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
 from mainspring.engine.wrapped import Wrapping
+from mainspring.store.process_store import ProcessStore
 
 MAINSPRING_FAILED = 125
 LOCK_HELD = 75
@@ -28,5 +30,7 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...] = ()
     """The user's rules for failures, "module:name", looked for in `folder` too."""
     folder: Path = Path()
+    watch: Callable[[ProcessStore, str], None] | None = None
+    """Called with the store and the automation's name when the end is on record; None = others watch."""
     fail_open: bool = True
     verbose: bool = False

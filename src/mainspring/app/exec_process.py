@@ -36,6 +36,7 @@ _LOOK_EVERY = 0.05
 _TAKE_IN_FOR = 1.0
 _TAKE_IN_MOST = 500
 _BURIAL_PATIENCE = 10.0
+_WATCH_PATIENCE = 15.0
 
 
 class _StopError(Exception):
@@ -87,6 +88,7 @@ class ExecProcess:
             if end.is_ours and end.failure is not None:
                 say(f"{self._name}: {end.failure.message}")
             self._keep(tell.whole(self._begin, end, self._session), end)
+            self._watch()
             self._close()
             return end.exit_code
 
@@ -261,6 +263,12 @@ class ExecProcess:
         store.submit(self._describe, _ignore)
         store.apply(record)
         return True
+
+    def _watch(self) -> None:
+        """Let people hear of what this end means, if they have to: the command is over, nobody waits for it."""
+        watch = self._plan.watch
+        if watch is not None and self._ledger is not None:
+            self._ledger.do(lambda store: watch(store, self._name), patience=_WATCH_PATIENCE)
 
     def _close(self) -> None:
         """Let go of everything, and end what other calls left behind when they were killed."""

@@ -1,5 +1,5 @@
 """`python -m mainspring.app.scheduler_process`: makes the runs of due slots and of what arrives, from what workers announced,
-and sends what their steps send.
+sends what their steps send, and watches while no watcher lives.
 
 It imports nobody's code (but the codec, where one is configured), so it goes on while the worker is blocked, dead or fails to load.
 """
@@ -9,6 +9,7 @@ import sys
 
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.traffic import Traffic
+from mainspring.app.watching import Watching
 from mainspring.engine.off_loop import in_executor
 from mainspring.engine.scheduler import Scheduler
 from mainspring.store.reads.engine import WorkerReads
@@ -26,11 +27,14 @@ async def serve(process: PostProcess) -> int:
         store, project = process.store, process.project
         traffic = Traffic(process.loop, store, store.clock, sealing, off_loop, project.brokers, project.secrets)
         process.changed = Hints(process.loop, scheduler, traffic).take
+        watching = Watching(project.settings, project.secrets, store, stands_by=True)
         scheduler.start()
         traffic.start()
+        watching.start()
         await process.stopped.wait()
         scheduler.close()
         await traffic.close()
+        await watching.close()
     await process.close()
     return 0
 

@@ -1,14 +1,13 @@
-"""`mainspring watch --once`: take in the spool, bury the dead, and judge what is silent. Told once, acted on by whoever asked.
+"""`mainspring watch --once`: take in the spool, bury the dead, and look for what is wrong, as a watcher that ends after one round.
 
-It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error,
-never silence.
+It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error, never silence.
 """
-
-from pathlib import Path
 
 import msgspec
 
 from mainspring.app.exec_ledger import Ledger, bury
+from mainspring.app.watching import look_and_tell
+from mainspring.config import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.monitors import silence
@@ -22,6 +21,8 @@ from mainspring.store.process_store import ProcessStore
 
 PATIENCE = 30.0
 """Seconds that one round may take; cron starts the next one anyway."""
+TELLS_FOR = 10.0
+"""Seconds of it in which people are told; what is left is the next round's."""
 
 
 class Silent(msgspec.Struct, frozen=True):
@@ -45,20 +46,21 @@ class WatchReport(msgspec.Struct, frozen=True):
     silent: list[Silent]
 
 
-def watch_once(store: str | Path, spool: Path, clock: Clock) -> WatchReport:
-    """Make one round.
+def watch_once(settings: Settings, clock: Clock) -> WatchReport:
+    """Make one round, and tell what is wrong.
 
     Raises:
         StoreUnavailableError: the store cannot be opened or does not answer, so nothing can be judged.
     """
-    ledger = Ledger(store, clock, patience=PATIENCE)
-    records = Spool(spool)
+    ledger = Ledger(settings.store.url, clock, patience=PATIENCE)
+    records = Spool(settings.exec.spool)
 
     def act(opened: ProcessStore) -> WatchReport:
         opened.open()
         buried = _bury_dead(opened)
         taken = records.take_in(opened.apply)
         judged, silent = judge(opened.reader, clock.now())
+        look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None)
         report = WatchReport(taken, records.bad_names(), buried, judged, silent)
         opened.close()
         return report

@@ -1,11 +1,14 @@
-"""`python -m mainspring.app.watcher_process`: buries the dead, deletes what is past its retention, takes in the spool.
+"""`python -m mainspring.app.watcher_process`: looks at everything and tells people what is wrong; buries the dead, deletes what is past its
+retention, takes in the spool.
 
-Workers do the same beside their runs; a watcher goes on while they are blocked, dead or not there at all. It imports nobody's code.
+Workers do the latter too beside their runs, and a scheduler looks and tells while no watcher lives; a watcher goes on while the others are
+blocked, dead or not there at all. It imports nobody's code.
 """
 
 import sys
 
 from mainspring.app.post_process import PostProcess, run_post
+from mainspring.app.watching import Watching
 
 
 async def serve(process: PostProcess) -> int:
@@ -14,8 +17,12 @@ async def serve(process: PostProcess) -> int:
     if process.is_open:
         upkeep = process.project.upkeep()
         upkeep.start(process.loop, process.store, process.store.clock)
+        watching = Watching(process.project.settings, process.project.secrets, process.store)
+        process.changed = watching.changed
+        watching.start()
         await process.stopped.wait()
         upkeep.close()
+        await watching.close()
     await process.close()
     return 0
 

@@ -14,9 +14,10 @@ from mainspring.config import Settings
 from mainspring.config.monitoring import tunings_of
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import FencedError, MainspringError
+from mainspring.domain.roles import Role
 from mainspring.operations.notices import Notices
 from mainspring.operations.notifier import Notifier
-from mainspring.operations.pulse import Pulse
+from mainspring.operations.pulse import Pulse, all_moves
 from mainspring.operations.watch import Watch
 from mainspring.resources.fault_text import FaultText
 from mainspring.resources.hidden import HIDDEN
@@ -30,7 +31,6 @@ _LOG = logging.getLogger("mainspring.watching")
 EVERY_S = 5.0
 STANDS_BY_MS = 60_000
 """Who stands by takes over when no watcher has given a sign of life for so long."""
-_WATCHER = "watcher"
 
 
 class Watching:
@@ -42,7 +42,7 @@ class Watching:
         self._watch = make_watch(settings, store)
         self._notifier = _make_notifier(settings, store, store, faults)
         self._reserved = Reserved(settings, faults, store.clock, store.shown)
-        self._pulse = Pulse(settings.notify.watchdog, faults)
+        self._pulse = Pulse(settings.notify.watchdog, faults, store.clock)
         self._stands_by = stands_by
         self._is_on = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-watch")
@@ -67,6 +67,7 @@ class Watching:
         if self._is_on:
             await self._notifier.close()
         await self._reserved.close()
+        await self._pulse.close()
 
     async def _live(self) -> None:
         while True:
@@ -91,22 +92,19 @@ class Watching:
             self._is_on = True
             self._notifier.start()
         self._notifier.changed()
-        if await loop.run_in_executor(self._pool, self._moves):
+        if self._pulse.is_due and await loop.run_in_executor(self._pool, self._moves):
             await self._pulse.beat()
 
     def _is_watched(self) -> bool:
         """Whether a process whose work this is gives signs of life."""
         now = self._store.clock.now()
-        sessions = status.sessions(self._store.reader, limit=1_000)
-        return any(one.role == _WATCHER and one.ended_at is None and now - one.beat_at < STANDS_BY_MS for one in sessions)
+        watchers = [one for one in status.sessions(self._store.reader, limit=1_000) if one.role == Role.WATCHER]
+        return any(one.ended_at is None and now - one.beat_at < STANDS_BY_MS for one in watchers)
 
     def _moves(self) -> bool:
         """Whether all that has to move does, so that the outside may hear of it."""
-        return self._pulse.is_wanted and self._pulse.may_beat(
-            reads.incidents(self._store.reader, limit=1_000),
-            reads.channels(self._store.reader),
-            self._store.clock.now(),
-        )
+        wrong, channels = reads.incidents(self._store.reader, limit=1_000), reads.channels(self._store.reader)
+        return all_moves(wrong, channels, self._store.clock.now())
 
     def _tell(self, error: Exception | None) -> None:
         """Log what is wrong when that changes, not in each round."""
@@ -170,7 +168,9 @@ class _InLoop:
         self._store.submit(command, answer)
 
 
-def _make_notifier(settings: Settings, store: ProcessStore, answers: ProcessStore | _InLoop, faults: FaultText) -> Notifier:
+def _make_notifier(
+    settings: Settings, store: ProcessStore, answers: ProcessStore | _InLoop, faults: FaultText
+) -> Notifier:
     def definition_of(automation: str) -> Definition | None:
         found = status.automations(store.reader, automation)
         return Definition.from_data(msgspec.json.decode(found[0].definition)) if found and found[0].definition else None

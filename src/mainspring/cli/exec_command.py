@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import click
 from mainspring.app.exec_plan import LOCK_HELD, MAINSPRING_FAILED, ExecPlan
 from mainspring.app.exec_process import ExecProcess
 from mainspring.app.exec_signals import say
+from mainspring.app.exec_watch import watch_own
 from mainspring.cli.lazy import Command
 from mainspring.config import Settings, load
 from mainspring.config.places import PRODUCTION, Surroundings, default_spool, default_store, resolve_store_url
@@ -268,6 +270,7 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
         lock_exit=given["lock_exit"],
         rules=() if settings is None or retry is None else settings.project.classify,
         folder=Path() if settings is None else settings.folder,
+        watch=None if settings is None else partial(watch_own, settings),
         fail_open=fail_open,
         verbose=given["verbose"],
     )

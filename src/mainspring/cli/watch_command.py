@@ -33,7 +33,7 @@ def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noq
     as it usually does. Each silent one is one
     line on stderr and the exit code is 9; else nothing is said and it is 0. It starts nothing.
 
-    So far the news ends there: cron mails the lines to you. Incidents and their delivery to channels come in a later version.
+    What is wrong is an incident, told once through the channels of [notify]; without one the lines are all there is, and cron mails them.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
     flags = getattr(ctx.obj, "flags", None)
     given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
@@ -41,16 +41,17 @@ def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noq
     settings = load(
         env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=given, config=None if config is None else Path(config)
     )
-    report = watch_once(settings.store.url, settings.exec.spool, SystemClock())
-    for line in _lines(report, settings.project.timezone):
+    report = watch_once(settings, SystemClock())
+    for line in _lines(report, settings.project.timezone, is_asked=sys.stderr.isatty()):
         click.echo(line, err=True)
     if as_json or getattr(flags, "json", False):
         sys.stdout.write(json_text(_data(report)) + "\n")
     ctx.exit(CHECK_FAILED if report.silent or report.bad else 0)
 
 
-def _lines(report: WatchReport, zone: str) -> list[str]:
-    lines = [_line(silent, zone) for silent in report.silent]
+def _lines(report: WatchReport, zone: str, *, is_asked: bool) -> list[str]:
+    """Return what is said beside the alerts: to a person who asks, all that is silent, told before or not."""
+    lines = [_line(silent, zone) for silent in report.silent] if is_asked else []
     lines += [
         f"spool: {shown(name)} cannot be read and was set aside; look at it, then delete it" for name in report.bad
     ]

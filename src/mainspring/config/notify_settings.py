@@ -12,6 +12,7 @@ ChannelAddress = Annotated[str, Meta(title="channel")]
 RouteTable = Annotated[Route, Meta(title="route")]
 MaintenanceTable = Annotated[Maintenance, Meta(title="maintenance")]
 TimeOfDay = Annotated[str, Meta(title="time of day")]
+PulseUrl = Annotated[str, Meta(title="pulse url")]
 Span = Annotated[timedelta, Meta(title="span")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 
@@ -19,7 +20,8 @@ PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 class NotifySettings(Struct, frozen=True, kw_only=True):
     """`[notify]`: the channels by name, the routes that lead to them, and the times that all of them share.
 
-    `channels` empty = the terminal; `route` empty = everything to every channel.
+    `channels` empty = the terminal; `route` empty = everything to every channel. `watchdog` = who hears outside that all moves, and alarms
+    when nothing is heard.
     """
 
     channels: dict[str, ChannelAddress] = field(default_factory=dict)
@@ -29,3 +31,4 @@ class NotifySettings(Struct, frozen=True, kw_only=True):
     repeat: PositiveSpan = timedelta(hours=4)
     escalate_after: PositiveSpan = timedelta(minutes=15)
     digest: TimeOfDay = DIGEST_TIME
+    watchdog: PulseUrl | None = None

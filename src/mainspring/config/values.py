@@ -20,6 +20,7 @@ from mainspring.domain.channel import read_channel
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.maintenance import read_maintenance
+from mainspring.domain.notify_url import read_url
 from mainspring.domain.option_values import share as read_share
 from mainspring.domain.options import OPTIONS, Option
 from mainspring.domain.queue_name import check_broker_url
@@ -66,6 +67,7 @@ class Reader:
             "route": lambda value, _: read_route(value),
             "maintenance": lambda value, _: read_maintenance(value),
             "time of day": lambda value, _: read_time(value),
+            "pulse url": lambda value, _: read_url(value),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
         }

@@ -53,6 +53,13 @@ def fingerprint_of(failure: Failure) -> Fingerprint:
     return Fingerprint(digest.hexdigest()[:_LENGTH], kind, failure.code, place, message)
 
 
+def line_of(failure: Failure) -> str:
+    """Return what a failure says in one line; of a command its last words too."""
+    first = failure.message.partition("\n")[0]
+    last = _LAST_LINE.search(failure.hint or "") if failure.type in _COMMANDS else None
+    return first if last is None else f"{first}: {last[1].partition(chr(10))[0]}"
+
+
 def place_of(frames: list[str]) -> str:
     """Return the innermost function that is neither a library's nor ours; else the outermost one of an installed package."""
     found = [match for match in map(_FRAME.fullmatch, frames) if match is not None]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from mainspring.domain.fingerprint import Fingerprint, fingerprint_of
+from mainspring.domain.fingerprint import Fingerprint, fingerprint_of, line_of
 from mainspring.domain.incident import Subject
 from mainspring.domain.monitors.facts import Fault
 from mainspring.domain.monitors.failures import kind_of
@@ -64,7 +64,7 @@ def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
         reason = "" if one.reason is None else one.reason.value
         return Fingerprint(reason or one.state.value, "", reason, "", reason), reason.replace("_", " ")
     found = fingerprint_of(one.failure)
-    words = redact(one.failure.message.partition("\n")[0])
+    words = redact(line_of(one.failure))
     step = "" if one.ident is None else f"{one.ident.rpartition('/')[2].partition('#')[0]}: "
     line = f"{step}{words}"
     return found, line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

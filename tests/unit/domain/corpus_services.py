@@ -29,7 +29,7 @@ from cryptography.fernet import Fernet
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.postgres_server import free_port
+from tests.free_port import free_port
 from tests.unit.domain.corpus import AUTH, OTHER, VALID, Case, P, T, closing
 
 

@@ -128,6 +128,11 @@ def alerts(reader: Reader, incident: str | None = None, *, limit: int = 100) -> 
     ]
 
 
+def is_alert_due(reader: Reader, now: int) -> bool:
+    """Tell whether a Notifier may find something to tell now."""
+    return bool(reader.read("find_due_alert", (now,)))
+
+
 def channels(reader: Reader) -> list[ChannelView]:
     """Return the channels that were ever taken by a Notifier, by name."""
     return [ChannelView(*row) for row in reader.read("list_channels")]

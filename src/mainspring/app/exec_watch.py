@@ -1,0 +1,25 @@
+"""What follows from the end of a wrapped command, where no process of ours stays: it looks and tells by itself.
+
+Invariant: it changes nothing of the command's own story, which is on record before, and takes no longer than it may.
+"""
+
+from mainspring.app.exec_signals import say
+from mainspring.config import Settings
+from mainspring.store.process_store import ProcessStore
+
+WITHIN_S = 10.0
+
+
+def watch_own(settings: Settings, store: ProcessStore, automation: str) -> None:
+    """Look, if a failure is untold or something is wrong with this automation, and tell what is due; never raises.
+
+    Where no channel is configured the command itself has had the word: whoever called it knows. What cannot be told within ten seconds stays in the store, for the next call or `mainspring watch --once`.
+    """
+    try:
+        if settings.notify.channels and store.reader.read("find_concern", (automation,)):
+            # Imported late: a command that succeeds needs none of it.
+            from mainspring.app.watching import look_and_tell  # noqa: PLC0415
+
+            look_and_tell(settings, store, within_s=WITHIN_S)
+    except Exception as error:  # noqa: BLE001 - the command has ended, and its exit code is its own
+        say(f"{automation}: nobody could be told how it ended: {type(error).__name__}: {error}")

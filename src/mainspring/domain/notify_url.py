@@ -1,0 +1,36 @@
+"""An address that may be a secret itself: `https://...` as it is, or `secret:NAME`, whose value is looked up when it is used."""
+
+from typing import Protocol
+
+from mainspring.domain.errors import OptionError
+from mainspring.domain.verifier import SECRET_NAME
+
+_SECRET = "secret:"
+_SCHEMES = ("https://", "http://localhost", "http://127.0.0.1", "http://[::1]")
+
+
+class KnowsSecrets(Protocol):
+    """Returns the value of a secret; raises ConfigError where it is not set."""
+
+    def get(self, name: str) -> str: ...
+
+
+def read_url(text: str) -> str:
+    """Return what was written.
+
+    Raises:
+        OptionError: it is neither an address that can be trusted on its way nor the name of a secret.
+    """
+    if text.startswith(_SECRET) and SECRET_NAME.fullmatch(text.removeprefix(_SECRET)):
+        return text
+    if text.startswith(_SCHEMES) and text.isprintable() and not any(part.isspace() for part in text):
+        return text
+    raise OptionError(
+        "it is no address of https, and no secret",
+        hint='Write "https://hc-ping.com/..." or, as whoever knows it can stop the alarm, "secret:NAME".',
+    )
+
+
+def url_of(text: str, secrets: KnowsSecrets) -> str:
+    """Return the address; raises ConfigError where its secret is not set."""
+    return secrets.get(text.removeprefix(_SECRET)) if text.startswith(_SECRET) else text
