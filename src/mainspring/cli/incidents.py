@@ -43,7 +43,8 @@ def find(reader: "Reader", word: str) -> Incident:
     from mainspring.store.reads.incidents import incidents
 
     every = incidents(reader, wrong=False, limit=_MOST)
-    found = every[:1] if word == "@last" else [one for one in every if one.id == word]
+    told = [one for one in every if one.parent is None]
+    found = told[:1] if word == "@last" else [one for one in every if one.id == word]
     found = found or [one for one in every if one.id.startswith((word, f"i_{word}"))]
     if len(found) == 1:
         return found[0]

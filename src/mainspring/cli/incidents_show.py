@@ -45,7 +45,7 @@ def show(invocation: Invocation, incident: str) -> None:
         *_facts(found, now, zone),
         *_next(found),
         *_history(became, now, zone),
-        *_alerts(told, now),
+        *_alerts(found, told, now),
         *(f"  holds   {one.id}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
     ]
     invocation.output.document(document, "\n".join(lines))
@@ -84,12 +84,14 @@ def _history(became: "Sequence[MoveView]", now: int, zone: str) -> list[str]:
     return ["", "What became of it:", *(line(move) for move in became[-_SHOWN:])]
 
 
-def _alerts(told: "Sequence[AlertView]", now: int) -> list[str]:
+def _alerts(one: Incident, told: "Sequence[AlertView]", now: int) -> list[str]:
+    if not told and one.parent is not None:
+        return ["", f"Told by what it is part of: mainspring incidents show {one.parent}"]
     if not told:
-        return ["", "Nobody was told: it is told to no channel. See: mainspring notify routes"]
+        return ["", "Nobody was told. See: mainspring notify routes"]
 
-    def line(one: "AlertView") -> str:
-        said = f"{one.channel}: {one.about}, {one.state} {words.ago(one.ended_at or one.due_at, now)}"
-        return "  " + words.one_line(said + (f": {one.fault}" if one.fault else ""), 200)
+    def line(alert: "AlertView") -> str:
+        said = f"{alert.channel}: {alert.about}, {alert.state} {words.ago(alert.ended_at or alert.due_at, now)}"
+        return "  " + words.one_line(said + (f": {alert.fault}" if alert.fault else ""), 200)
 
-    return ["", "Told:", *(line(one) for one in reversed(told[:_SHOWN]))]
+    return ["", "Told:", *(line(alert) for alert in reversed(told[:_SHOWN]))]

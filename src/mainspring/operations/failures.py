@@ -65,6 +65,6 @@ def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
         return Fingerprint(reason or one.state.value, "", reason, "", reason), reason.replace("_", " ")
     found = fingerprint_of(one.failure)
     words = redact(line_of(one.failure))
-    step = "" if one.ident is None else f"{one.ident.rpartition('/')[2].partition('#')[0]}: "
-    line = f"{step}{words}"
+    step = "" if one.ident is None else one.ident.rpartition("/")[2].partition("#")[0]
+    line = words if step in ("", one.automation) else f"{step}: {words}"
     return found, line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -88,7 +88,7 @@ def test_failure_is_told_at_once_and_once(site):
     site.look()
     (one,) = site.store.read("incidents")
     assert (one.subject.kind, one.severity, one.text) == (
-        IncidentKind.PERMANENT_ERROR, Severity.PAGE, "1 run failed: upload: it broke",
+        IncidentKind.PERMANENT_ERROR, Severity.PAGE, "failed: upload: it broke",
     )  # fmt: skip
     site.look()
     site.watcher().look()
@@ -222,5 +222,5 @@ def test_secrets_are_in_no_incident(site):
     site.store.do(msgspec.structs.replace(fail(run, "s1"), failure=failure))
     site.look()
     (one,) = site.store.read("incidents")
-    assert one.text == "1 run failed: s1: password *** refused"
+    assert one.text == "failed: s1: password *** refused"
     assert site.store.read("errors")[0].message == "s1: password *** refused"

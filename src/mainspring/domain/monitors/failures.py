@@ -14,6 +14,12 @@ from mainspring.domain.monitors.tuning import Tuning
 from mainspring.domain.states import FailureReason, RunState
 
 _SHOWN = 5
+_DOES = {
+    IncidentKind.PERMANENT_ERROR: "failed",
+    IncidentKind.RETRIES_EXHAUSTED: "failed after all retries",
+    IncidentKind.NEEDS_ATTENTION: "needs a person",
+}
+"""How many runs did so is the incident's number, which grows while this line stays."""
 _UNSAID = frozenset({FailureReason.DISCARDED.value})
 """A person did it, and knows."""
 
@@ -50,19 +56,13 @@ def _judged(kind: IncidentKind, one: Watched, fingerprint: str, faults: list[Fau
         "reason": newest.reason,
         "runs": [fault.run for fault in faults[-_SHOWN:]],
     }
-    what = "1 run" if len(faults) == 1 else f"{len(faults):,} runs"
-    does = {
-        IncidentKind.PERMANENT_ERROR: "failed",
-        IncidentKind.RETRIES_EXHAUSTED: "failed after all retries",
-        IncidentKind.NEEDS_ATTENTION: "needs a person" if len(faults) == 1 else "need a person",
-    }
     act = "explain" if kind is IncidentKind.NEEDS_ATTENTION else "runs show"
     return verdict(
         one,
         kind,
         figures,
         faults[0].at,
-        f"{what} {does[kind]}: {newest.text}",
+        f"{_DOES[kind]}: {newest.text}",
         hint=f"mainspring {act} {newest.run}",
         cause=f"fingerprint:{fingerprint}" if fingerprint else None,
         at_most=Severity.PAGE,

@@ -55,10 +55,10 @@ def test_faults_of_one_cause_are_one_finding() -> None:
     )
     mine, other, second = found(IncidentKind.PERMANENT_ERROR, facts, T0 + 5)
     assert (mine.number, mine.since_at, mine.severity, mine.subject.fingerprint) == (2, T0, Severity.PAGE, "f1")
-    assert (mine.text, mine.hint) == ("2 runs failed: 403 AccessDenied", "mainspring runs show r_2")
+    assert (mine.text, mine.hint) == ("failed: 403 AccessDenied", "mainspring runs show r_2")
     assert mine.cause == "fingerprint:f1"
     assert (other.subject.automation, other.severity) == ("other", Severity.NOTIFY)
-    assert second.text == "1 run failed: 403 AccessDenied"
+    assert second.text == "failed: 403 AccessDenied"
 
 
 def test_attention_says_whom_it_needs() -> None:
@@ -66,7 +66,7 @@ def test_attention_says_whom_it_needs() -> None:
     (finding,) = found(
         IncidentKind.NEEDS_ATTENTION, Facts(faults=(fault(state="needs_attention", reason="drift"),)), T0
     )
-    assert (finding.text, finding.hint) == ("1 run needs a person: 403 AccessDenied", "mainspring explain r_1")
+    assert (finding.text, finding.hint) == ("needs a person: 403 AccessDenied", "mainspring explain r_1")
 
 
 @given(st.lists(faults, max_size=20))
