@@ -6,11 +6,15 @@ from mainspring.config.settings import Settings
 from mainspring.domain.channel import TERMINAL, read_channel
 from mainspring.domain.clock import Clock
 from mainspring.domain.cron import zone_of
+from mainspring.domain.errors import ConfigError
+from mainspring.domain.incident import Incident
+from mainspring.domain.link import LIVES_S, SECRET, SHORTEST_KEY, Grant
 from mainspring.domain.rendering import Circumstances
 from mainspring.domain.route import Routing
 from mainspring.operations.notifiers import open_link
 from mainspring.operations.notifiers.base import ChannelLink
 from mainspring.resources.fault_text import FaultText
+from mainspring.resources.secret import Secrets
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -38,6 +42,18 @@ def addresses_of(settings: Settings) -> dict[str, str]:
 def open_links(settings: Settings, faults: FaultText, clock: Clock) -> dict[str, ChannelLink]:
     """Return what tells each channel, by its name. No secret is looked up yet."""
     return {name: open_link(read_channel(text), faults, clock) for name, text in addresses_of(settings).items()}
+
+
+def link_of(settings: Settings, secrets: Secrets, clock: Clock, incident: Incident) -> str | None:
+    """Return the link to an incident, signed; None where no address is public or no key is set. The key is looked up each time."""
+    if settings.web.public_url is None:
+        return None
+    try:
+        keys = [key for key in secrets.lines(SECRET) if len(key) >= SHORTEST_KEY]
+    except ConfigError:
+        return None
+    grant = Grant(incident.id, incident.opened, clock.now() // 1000 + LIVES_S)
+    return f"{settings.web.public_url}/i/{grant.token(keys[0])}" if keys else None
 
 
 def circumstances_of(settings: Settings) -> Circumstances:

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from mainspring.app.channels import circumstances_of, open_links, routing_of
+from mainspring.app.channels import circumstances_of, link_of, open_links, routing_of
 from mainspring.app.reserved import Reserved
 from mainspring.config import Settings
 from mainspring.config.monitoring import tunings_of
@@ -40,7 +41,7 @@ class Watching:
         faults = FaultText(secrets)
         self._store = store
         self._watch = make_watch(settings, store)
-        self._notifier = _make_notifier(settings, store, store, faults)
+        self._notifier = _make_notifier(settings, store, store, secrets)
         self._reserved = Reserved(settings, faults, store.clock, store.shown)
         self._pulse = Pulse(settings.notify.watchdog, faults, store.clock)
         self._stands_by = stands_by
@@ -141,11 +142,11 @@ def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, a
     """
     changes = make_watch(settings, store, at_once=at_once, group_wait=False).look()
     if reads.is_alert_due(store.reader, store.clock.now()):
-        faults = FaultText(Secrets(settings.secrets.dir, os.environ))
+        secrets = Secrets(settings.secrets.dir, os.environ)
 
         async def tell() -> None:
             loop = asyncio.get_running_loop()
-            await _make_notifier(settings, store, _InLoop(store, loop), faults).run_once(within_s)
+            await _make_notifier(settings, store, _InLoop(store, loop), secrets).run_once(within_s)
 
         asyncio.run(tell())
     return changes
@@ -169,8 +170,10 @@ class _InLoop:
 
 
 def _make_notifier(
-    settings: Settings, store: ProcessStore, answers: ProcessStore | _InLoop, faults: FaultText
+    settings: Settings, store: ProcessStore, answers: ProcessStore | _InLoop, secrets: Secrets
 ) -> Notifier:
+    faults = FaultText(secrets)
+
     def definition_of(automation: str) -> Definition | None:
         found = status.automations(store.reader, automation)
         return Definition.from_data(msgspec.json.decode(found[0].definition)) if found and found[0].definition else None
@@ -179,7 +182,7 @@ def _make_notifier(
         answers,
         lambda: reads.is_alert_due(store.reader, store.clock.now()),
         open_links(settings, faults, store.clock),
-        Notices(definition_of, circumstances_of(settings)),
+        Notices(definition_of, circumstances_of(settings), partial(link_of, settings, secrets, store.clock)),
         store.clock,
         faults,
     )

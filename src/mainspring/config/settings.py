@@ -136,9 +136,13 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 
 
 class WebSettings(Struct, frozen=True, kw_only=True):
-    """`[web]`: where the web process listens (once loaded `host:port`), and the file of the token for its figures."""
+    """`[web]`: where the web process listens (once loaded `host:port`), and the file of the token for its figures.
+
+    `public_url` is what people see of it, without a slash at its end: links in messages begin so.
+    """
 
     bind: Bind = "127.0.0.1:7171"
+    public_url: PublicUrl | None = None
     metrics_token_file: Path | None = None
 
 

@@ -40,8 +40,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     zone: ZoneInfo = ZoneInfo("UTC")
     project: str | None = None
     environment: str = _PRODUCTION
-    pages: str | None = None
-    """Where the pages of this installation are, without a slash at the end; None = nowhere that others can reach."""
+    link: str | None = None
+    """Where the incident can be seen and acted on; None = nowhere that others can reach."""
 
 
 def render_notice(id: str, about: About, at: int, incident: Incident, around: Circumstances) -> Notice:
@@ -54,7 +54,7 @@ def render_notice(id: str, about: About, at: int, incident: Incident, around: Ci
         severity=incident.severity,
         headline=headline_of(about, incident, around.environment),
         fields=tuple(Field(label, one_line(text, LONGEST_FIELD)) for label, text in fields if text),
-        links=(Link("Open", f"{around.pages}/incidents/{incident.id}"),) if around.pages else (),
+        links=(Link("Open", around.link),) if around.link else (),
         automation=incident.subject.automation,
         owner=around.owner,
         team=around.team,

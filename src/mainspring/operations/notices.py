@@ -6,27 +6,37 @@ import msgspec
 
 from mainspring.domain.definition import Definition
 from mainspring.domain.digest import digest_of
-from mainspring.domain.incident import Severity
+from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.notice import Notice
 from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.store.commands.alerts import DueAlert
 
 
 class Notices:
-    """`definition_of` = the last good definition by an automation's name; `around` = what all notices say alike."""
+    """`definition_of` = the last good definition by an automation's name; `around` = what all notices say alike.
 
-    def __init__(self, definition_of: Callable[[str], Definition | None], around: Circumstances) -> None:
+    `link_of` = where an incident can be seen and acted on; None = nowhere.
+    """
+
+    def __init__(
+        self,
+        definition_of: Callable[[str], Definition | None],
+        around: Circumstances,
+        link_of: Callable[[Incident], str | None] = lambda _: None,
+    ) -> None:
         self._definition_of = definition_of
         self._around = around
+        self._link_of = link_of
 
     def __call__(self, alerts: tuple[DueAlert, ...]) -> Notice:
         """Return the notice of one alert, or the digest of those of the lowest severity."""
         first = alerts[0]
         if first.incident.severity is Severity.DIGEST:
             return digest_of(first.id, [one.incident for one in alerts], first.at, self._around)
-        return render_notice(
-            first.id, first.about, first.at, first.incident, self._of(first.incident.subject.automation)
+        around = msgspec.structs.replace(
+            self._of(first.incident.subject.automation), link=self._link_of(first.incident)
         )
+        return render_notice(first.id, first.about, first.at, first.incident, around)
 
     def _of(self, automation: str) -> Circumstances:
         definition = self._definition_of(automation) if automation else None

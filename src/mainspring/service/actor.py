@@ -42,6 +42,11 @@ class Actor(msgspec.Struct, frozen=True):
         return cls("api", _shown(token_name))
 
     @classmethod
+    def link(cls, said: str) -> Self:
+        """Return whoever pressed a button behind a link; the name is what they say, and proves nothing."""
+        return cls("link", _shown(said) or "somebody")
+
+    @classmethod
     def app(cls, pid: int, host: str) -> Self:
         """Return a program that uses the library."""
         return cls("app", _shown(f"{pid}@{host}"))

@@ -14,6 +14,7 @@ from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
+from mainspring.web.incident_pages import IncidentPages
 from mainspring.web.listening import listen, server
 from mainspring.web.look import Look
 from mainspring.web.patience import PatientProtocol
@@ -43,7 +44,8 @@ async def serve(process: PostProcess) -> int:
     looking = [process.loop.create_task(look.keep()), process.loop.create_task(door.keep())]
     store = process.project.settings.store
     file = None if store.is_remote else store.path
-    routes = Routes(process, look, token, is_open=alone, door=door, file=file)
+    pages_of = IncidentPages(process.project.settings, process.store, process.project.secrets, process.project.clock)
+    routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=pages_of.routes())
     pages, hooks = server(routes.app(), PatientProtocol, limit_concurrency=_MOST_AT_ONCE), HookListener(process, door)
     serving = [process.loop.create_task(pages.serve(sockets=[listener])), process.loop.create_task(hooks.serve())]
     process.log.info("listening on http://%s", web.bind)

@@ -1,6 +1,7 @@
-"""What is answered: two probes without a password, the figures behind their token, and nothing else (404)."""
+"""What is answered: two probes without a password, the figures behind their token, pages behind links, and nothing else (404)."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -40,7 +41,9 @@ class Routes:
         is_open: bool,
         door: HookDoor,
         file: Path | None = None,
+        more: Sequence[Route] = (),
     ) -> None:
+        self._more = more
         self._process = process
         self._look = look
         self._token = token
@@ -57,6 +60,7 @@ class Routes:
                 Route("/healthz", self.healthz, methods=["GET"]),
                 Route("/readyz", self.readyz, methods=["GET"]),
                 Route("/metrics", self.metrics, methods=["GET"]),
+                *self._more,
             ]
         )
         app.router.redirect_slashes = False

@@ -104,8 +104,8 @@ def test_text_is_one_printable_line_however_long_and_odd_it_was():
 def test_page_is_linked_where_there_is_one():
     """The link is that of the incident."""
     assert render().links == ()
-    (link,) = render(around=Circumstances(pages="https://ops.example.com")).links
-    assert link.url == "https://ops.example.com/incidents/i_1"
+    (link,) = render(around=Circumstances(link="https://ops.example.com/i/x")).links
+    assert link.url == "https://ops.example.com/i/x"
 
 
 OVER = {"state": IncidentState.RESOLVED, "resolved_at": AT + 300_000}

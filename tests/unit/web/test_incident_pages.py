@@ -1,0 +1,160 @@
+"""The page behind a link: looked at by robots it changes nothing, pressed twice it acts once, and other sites cannot press."""
+
+import re
+
+import httpx2
+import pytest
+from msgspec.structs import replace
+from starlette.applications import Starlette
+
+from mainspring.config import Settings
+from mainspring.config.settings import WebSettings
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.link import LIVES_S, Grant
+from mainspring.domain.route import Target
+from mainspring.resources.secret import Secrets
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.reads import incidents as reads
+from mainspring.store.reads.status import audit_rows as audit
+from mainspring.store.sqlite.store import SqliteStore
+from mainspring.web.incident_pages import IncidentPages
+
+KEY = "a key that only the test knows"
+OWN = {"sec-fetch-site": "same-origin"}
+HOSTILE = "<script>alert(1)</script>\" onmouseover='x'"
+
+
+class Site:
+    """A store with one incident, and a browser."""
+
+    def __init__(self, path):
+        self.clock = SystemClock()
+        self.store = SqliteStore(path, clock=self.clock)
+        self.store.open()
+        settings = replace(Settings(), web=WebSettings(public_url="https://ops.example.com/ms"))
+        pages = IncidentPages(settings, self.store, Secrets(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), self.clock)
+        self.app = Starlette(routes=pages.routes())
+        finding = Finding(
+            subject=Subject("backup", IncidentKind.SILENCE),
+            severity=Severity.PAGE,
+            text=f"no success {HOSTILE}",
+            since_at=1,
+            hint=HOSTILE,
+        )
+        now = self.clock.now()
+        self.store.apply(Observe(looked_at=now, found=(Found(id="i_01", finding=finding, to=(Target(0, "ops"),)),)))
+        self.token = Grant("i_01", 1, now // 1000 + LIVES_S).token(KEY)
+
+    async def ask(self, method, path=None, **options):
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://here") as client:
+            return await client.request(method, path or f"/i/{self.token}", **options)
+
+    async def press(self, act, *, seen=None, name="ana", headers=OWN, **options):
+        seen = (
+            seen if seen is not None else re.search(r'name="seen" value="([0-9.]+)"', (await self.ask("GET")).text)[1]
+        )
+        return await self.ask("POST", data={"act": act, "seen": seen, "name": name}, headers=headers, **options)
+
+    @property
+    def state(self):
+        return reads.incident(self.store.reader, "i_01").state
+
+    def acts(self):
+        return [(view.verb, view.actor) for view in audit(self.store.reader)]
+
+    def rows(self):
+        return self.store.reader.read_text(
+            "select (select count(*) from audit_log) + (select count(*) from incident_moves)"
+        )
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path / "s.db")
+    yield site
+    site.store.close()
+
+
+@pytest.mark.asyncio
+async def test_link_that_is_looked_at_changes_nothing(site):
+    """A scanner opens it twenty times by GET and HEAD; afterwards the button works."""
+    before = site.rows()
+    for _ in range(20):
+        assert (await site.ask("GET")).status_code == (await site.ask("HEAD")).status_code == 200
+    assert (site.rows(), site.state) == (before, "open")
+    answer = await site.press("acknowledge")
+    assert answer.status_code == 200
+    assert (site.state, site.acts()) == ("acknowledged", [("acknowledge", "link:ana")])
+
+
+@pytest.mark.asyncio
+async def test_button_works_once(site):
+    """Pressed twice it is answered as before; who comes later reads who was faster."""
+    seen = re.search(r'name="seen" value="([0-9.]+)"', (await site.ask("GET")).text)[1]
+    for _ in range(2):
+        assert (await site.press("acknowledge", seen=seen)).status_code == 200
+    late = await site.press("resolve", seen=seen, name="bob")
+    assert "it is acknowledged already" in late.text
+    assert "acknowledge by link:ana" in late.text
+    assert (site.state, len(site.acts())) == ("acknowledged", 1)
+
+
+@pytest.mark.asyncio
+async def test_what_others_say_is_text(site):
+    """Nothing of an error runs, whatever it says; nothing is loaded from elsewhere or kept."""
+    answer = await site.ask("GET")
+    assert "<script>" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+    assert 'href="/ms/i/style.css"' in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    named = await site.press("acknowledge", name=HOSTILE)
+    assert "<script>" not in named.text
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "headers", [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "none"}, {"origin": "https://evil.example"}, {}]
+)
+async def test_other_sites_cannot_press(site, headers):
+    """Nor can what says nothing of where it comes from."""
+    assert (await site.press("resolve", headers=headers)).status_code == 403
+    assert site.state == "open"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("origin", ["https://ops.example.com", "http://here"])
+async def test_browser_without_fetch_metadata_can_press(site, origin):
+    """Its origin is ours, by the public address or by the one that it asked."""
+    assert (await site.press("resolve", headers={"origin": origin})).status_code == 200
+    assert site.state == "resolved"
+
+
+@pytest.mark.asyncio
+async def test_link_is_over_with_its_opening(site):
+    """An incident that came back is another matter; so is one that nobody knows any more."""
+    other = Grant("i_01", 2, site.clock.now() // 1000 + 60).token(KEY)
+    gone = Grant("i_77", 1, site.clock.now() // 1000 + 60).token(KEY)
+    for token in (other, gone, "nonsense", site.token[:-1] + "-"):
+        assert (await site.ask("GET", f"/i/{token}")).status_code == 404
+        assert (await site.ask("POST", f"/i/{token}", data={"act": "resolve"}, headers=OWN)).status_code == 404
+    assert site.state == "open"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"x" * 5_000, "application/x-www-form-urlencoded"), (b'{"act":"resolve"}', "application/json")],
+)
+async def test_form_of_another_kind_does_nothing(site, content, kind):
+    """Too large, or no form."""
+    answer = await site.ask("POST", content=content, headers={**OWN, "content-type": kind})
+    assert (answer.status_code, site.state) == (413, "open")
+
+
+@pytest.mark.asyncio
+async def test_unknown_act_does_nothing(site):
+    """A form that was made up is told so."""
+    assert "there is no act" in (await site.press("delete")).text
+    assert site.acts() == []
