@@ -1,7 +1,7 @@
 """One line of log as a value, and its one written form: a JSON object on one line.
 
-Invariants: text and fields are printable and bounded, so that a written line is at most `LONGEST` bytes and no reader, terminal or parser is harmed by
-it; who makes a line has taken the secrets out of it before (`domain.redaction`).
+Invariants: text and fields are printable and bounded, so that a written line is at most `LONGEST` bytes and no reader, terminal or parser
+is harmed by it; who makes a line has taken the secrets out of it before (`domain.redaction`).
 """
 
 from datetime import UTC, datetime

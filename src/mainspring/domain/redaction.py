@@ -1,8 +1,9 @@
 """The one door for text that may hold secrets: values that are known are hidden in whatever form, and so is what looks like a secret.
 
-Role: lines of log, failures, messages to people go through a `Redactor` before they are stored or shown. Invariants: time is linear in the text (values
-are found by plain search, looks by expressions whose parts are bounded or cannot be split in two ways); a text without secrets is returned as the same object;
-nothing here raises on any str. Values shorter than `SHORTEST` are not hidden: they would be found everywhere.
+Role: lines of log, failures, messages to people go through a `Redactor` before they are stored or shown. Invariants: time is linear in
+the text (values are found by plain search, looks by expressions whose parts are bounded or cannot be split in two ways); a text without
+secrets is returned as the same object; nothing here raises on any str. Values shorter than `SHORTEST` are not hidden: they would be found
+everywhere.
 """
 
 import html
@@ -100,7 +101,7 @@ class Redactor:
         return text
 
     def _hide_over_lines(self, text: str) -> str:
-        """Hide values that line ends may divide: they are looked for in the text without its line ends, and found again in the whole one."""
+        """Hide values that line ends may divide: looked for in the text without its line ends, found again in the whole one."""
         breaks = [match.span() for match in _BREAK.finditer(text)]
         flat = _BREAK.sub("", text)
         spans = sorted(span for needle in self._needles for span in _places(flat, needle))
@@ -125,7 +126,7 @@ class Redactor:
 
 
 class LineRedactor:
-    """Redacts the lines of one stream. What could be the beginning of a value that goes on in the next line is held back until that comes."""
+    """Redacts the lines of one stream. What could be the beginning of a value is held back until the next line comes."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -194,9 +195,9 @@ def forms_of(value: str) -> set[str]:
 
 def _parts(value: str) -> Iterator[str]:
     """Return a value, and the lines of one that has several: a rotated secret holds one a line, a program prints them one by one."""
-    value = value.strip()
-    if len(value) >= SHORTEST:
-        yield value
+    for whole in {value, value.strip()}:
+        if len(whole) >= SHORTEST:
+            yield whole
     lines = value.splitlines()
     for line in lines[:_MOST_LINES] if len(lines) > 1 else ():
         if len(line.strip()) >= SHORTEST and not line.startswith("-----"):

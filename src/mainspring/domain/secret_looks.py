@@ -1,7 +1,7 @@
 """What looks like a secret although nobody told its value: headers, `password=`, URLs with a password, keys with a well-known beginning.
 
-Invariant: each expression is tried only where a word that it needs is in the text, and takes linear time: a repetition is bounded, or is followed by what
-it cannot match itself. What is found keeps its name, so that a reader sees what was hidden.
+Invariant: each expression is tried only where a word that it needs is in the text, and takes linear time: a repetition is bounded, or is
+followed by what it cannot match itself. What is found keeps its name, so that a reader sees what was hidden.
 """
 
 import re
@@ -25,7 +25,7 @@ _ASSIGNED = re.compile(
     rf"(?i)({_NAME})(\w{{0,20}}\\?[\"']?\s{{0,3}}(?:=>?|:=)\s{{0,3}})(?:\\?\"[^\"\\\r\n]{{1,4096}}|\\?'[^'\\\r\n]{{1,4096}}|[^\s\"'&,;)}}\]\\]{{1,4096}})"
 )
 _QUOTED = re.compile(rf"(?i)({_NAME})(\w{{0,20}}\\?[\"']\s{{0,3}}:\s{{0,3}}b?\\?[\"'])[^\"'\\\r\n]{{1,4096}}")
-_SAID = re.compile(rf"(?i)\b(pass(?:word|wd|phrase)|pwd|api[_-]?key)(:[ ]{{1,3}})[^\s\"'&,;)}}\]\\]{{1,4096}}")
+_SAID = re.compile(r"(?i)\b(pass(?:word|wd|phrase)|pwd|api[_-]?key)(:[ ]{1,3})[^\s\"'&,;)}\]\\]{1,4096}")
 _FLAG = re.compile(rf"(?i)(--[a-z-]{{0,20}}{_NAME}[ ])(?!-)[^\s\"'\\]{{1,4096}}")
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s/?#\"':@\\]{0,256}:)?[^\s/?#\"'\\]{1,1024}@")
 _AWS = re.compile(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b")

@@ -1,4 +1,4 @@
-"""Where lines of attempts and bodies become values: secrets are taken out, what they belong to is added; then they are kept, and written to this process's output.
+"""Where lines of attempts and bodies become values: secrets are taken out, what they belong to is added; then they are kept, and logged.
 
 Invariant: no line goes anywhere before its secrets were taken out. Used in the loop's thread.
 """

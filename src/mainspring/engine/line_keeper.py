@@ -1,8 +1,8 @@
 """Lines of a worker's runs on their way to the store.
 
-Role: gathers encoded lines by run and hands them over in parts: at most once a second, sooner when many came, and at the end of each attempt. Invariants:
-nothing waits for what is handed over, and of each run one command at a time is on its way; while the store is away lines are kept up to a bound, the oldest
-go first, and the next part says how many. Used in the loop's thread.
+Role: gathers encoded lines by run and hands them over in parts: at most once a second, sooner when many came, and at the end of each
+attempt. Invariants: nothing waits for what is handed over, and of each run one command at a time is on its way; while the store is away
+lines are kept up to a bound, the oldest go first, and the next part says how many. Used in the loop's thread.
 """
 
 import asyncio

@@ -42,7 +42,7 @@ class RunningCommand:
         on_group: Callable[[int, str, bool], None] | None = None,
         outlets: Mapping[str, Outlet] | None = None,
     ) -> None:
-        """`on_line(stream, text)` gets each line, `on_data(stream, data)` each piece as it was read; `on_group(pgid, started, ended)` hears of the process group.
+        """`on_line(stream, text)` gets each line, `on_data(stream, data)` each piece; `on_group(pgid, started, ended)` hears of the group.
 
         `outlets` by the names stdout and stderr: the output is passed on there as well.
         """

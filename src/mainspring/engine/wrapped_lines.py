@@ -1,7 +1,7 @@
 """What a wrapped command prints, as parts of lines: told while it runs, within bounds, without making it wait.
 
-The beginning is told as it comes. Of what follows only bytes are kept, the newest, and made lines when the attempt has ended: a command that prints
-gigabytes is not held up. Invariant: at most `MOST_BYTES` of an attempt are told, and no more kept here.
+The beginning is told as it comes. Of what follows only bytes are kept, the newest, and made lines when the attempt has ended: a command
+that prints gigabytes is not held up. Invariant: at most `MOST_BYTES` of an attempt are told, and no more kept here.
 """
 
 from collections import deque
@@ -64,7 +64,7 @@ class WrappedLines:
 
     def _drop(self) -> None:
         """Let go of the oldest bytes; a line that is cut by it loses its beginning."""
-        _, stream, data = self._last.popleft()
+        _, _, data = self._last.popleft()
         self._kept -= len(data)
         self._skipped += data.count(b"\n")
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mainspring.app.process_log import begin_log
-from mainspring.config.settings import LogsSettings
+from mainspring.config.logs_settings import LogsSettings
 from mainspring.engine.step_context import STEP, StepContext
 
 

@@ -118,7 +118,10 @@ def test_redactor_leaves_short_values_and_plain_text_alone() -> None:
         ("xoxb-12345678901-abcdefghijkl", "xoxb-***"),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc_def-123", "***"),
         ("https://hooks.slack.com/services/T000/B000/XXXX1234", "https://hooks.slack.com/services/***"),
-        ("a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb", "a\n-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\nb"),
+        (
+            "a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb",
+            "a\n-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\nb",
+        ),
         ("-----BEGIN PRIVATE KEY-----\nMIIE", "-----BEGIN PRIVATE KEY-----***"),
     ],
 )  # fmt: skip
