@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from mainspring.config.logs_settings import LogsSettings
-from mainspring.domain.log_line import Level, LogLine, bounded, plain_fields, written
+from mainspring.domain.log_line import Level, LogLine, plain_fields, written
 from mainspring.domain.text import escape
 from mainspring.engine.step_context import STEP
 from mainspring.resources.hidden import HIDDEN
@@ -77,7 +77,7 @@ class JsonFormatter(logging.Formatter):
             fields=HIDDEN.redactor.redact_data(fields) if fields else {},
             **_whose(record),
         )
-        return written(bounded(line)).decode()
+        return written(line).decode()
 
 
 def _clean(record: logging.LogRecord, text: str) -> str:

@@ -61,7 +61,7 @@ class Redactor:
             return MASK
         if isinstance(data, dict):
             return {
-                self.redact(str(name)): MASK
+                self._hide_values(str(name)): MASK
                 if isinstance(value, str) and KEY.search(str(name))
                 else self.redact_data(value, depth + 1)
                 for name, value in data.items()

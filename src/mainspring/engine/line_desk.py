@@ -8,7 +8,7 @@ import logging
 from typing import Any
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.log_line import OF_STREAM, Level, LogLine, bounded, encode, plain_fields, shown
+from mainspring.domain.log_line import OF_STREAM, Level, LogLine, fitted, plain_fields, shown
 from mainspring.domain.redaction import LineRedactor
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.text import escape
@@ -66,8 +66,8 @@ class LineDesk:
     def take_of_body(self, run: ClaimedRun, level: str, text: object, fields: dict[str, object]) -> None:
         """Take a line of a body."""
         plain = HIDDEN.redactor.redact_data(plain_fields(fields)) if fields else {}
-        line = self._line(level, HIDDEN.redact(escape(shown(text), _LONGEST_TEXT)), plain)
-        self._keeper.add(run.id, "", 0, line.at, encode(line))
+        line, data = self._line(level, HIDDEN.redact(escape(shown(text), _LONGEST_TEXT)), plain)
+        self._keeper.add(run.id, "", 0, line.at, data)
         if _RUN_LOG.isEnabledFor(line.level.number):
             told = {"run": run.id, "workflow": run.automation, "fields": plain, "is_clean": True}
             _RUN_LOG.log(line.level.number, "%s", line.text, extra=told)
@@ -77,9 +77,10 @@ class LineDesk:
         self._keeper.close()
 
     def _put(self, spec: AttemptSpec, sign: LogSign, text: str, fields: dict[str, Any], **told: Any) -> None:
-        line = self._line(sign.level, text, fields, step=spec.name, stream=sign.stream, logger=sign.logger, **told)
-        if not self._keeper.is_off:
-            self._keeper.add(spec.run_id, spec.ident, spec.attempt, line.at, encode(line))
+        line, data = self._line(
+            sign.level, text, fields, step=spec.name, stream=sign.stream, logger=sign.logger, **told
+        )
+        self._keeper.add(spec.run_id, spec.ident, spec.attempt, line.at, data)
         if sign.is_out or not _STEP_LOG.isEnabledFor(line.level.number):
             return
         extra = {"run": spec.run_id, "workflow": spec.automation, "step": spec.name, "attempt": spec.attempt}
@@ -91,7 +92,7 @@ class LineDesk:
         finally:
             STEP.reset(token)
 
-    def _line(self, level: str, text: str, fields: dict[str, Any], **more: Any) -> LogLine:
+    def _line(self, level: str, text: str, fields: dict[str, Any], **more: Any) -> tuple[LogLine, bytes]:
         line = LogLine(
             at=self._clock.now(),
             level=Level(level),
@@ -101,7 +102,7 @@ class LineDesk:
             worker=self._worker,
             **more,
         )
-        return bounded(line)
+        return fitted(line)
 
 
 def desk_of(

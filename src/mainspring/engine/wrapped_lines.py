@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.log_line import OF_STREAM, LogLine, bounded, encode
+from mainspring.domain.log_line import OF_STREAM, LogLine, fitted
 from mainspring.domain.log_part import MOST_BYTES, PART_BYTES, Part, packed
 from mainspring.domain.redaction import LineRedactor
 from mainspring.engine.line_cutter import LineCutter
@@ -74,9 +74,9 @@ class WrappedLines:
 
     def _keep(self, attempt: int, at: int, stream: str, texts: list[str]) -> None:
         for text in texts:
-            line = bounded(LogLine(at=at, level=OF_STREAM[stream], text=text, stream=stream, step=self._step))
-            self._lines.append((at, encode(line)))
-            self._size += len(self._lines[-1][1])
+            _, line = fitted(LogLine(at=at, level=OF_STREAM[stream], text=text, stream=stream, step=self._step))
+            self._lines.append((at, line))
+            self._size += len(line)
             if self._size >= PART_BYTES:
                 self._tell(attempt)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.log_line import LONGEST, Level, LogLine, bounded, encode, plain_fields, written
+from mainspring.domain.log_line import LONGEST, Level, LogLine, encode, fitted, plain_fields, written
 from mainspring.domain.log_part import dropped_text, packed, unpacked
 from mainspring.domain.text import escape
 
@@ -28,17 +28,17 @@ def test_written_line_is_one_harmless_line_of_json(text: str, fields: dict[str, 
     assert not any(byte < 0x20 or byte == 0x7F for byte in data)
     found = msgspec.json.decode(data)
     assert found["time"] == "2023-11-14T22:13:20.123Z"
-    assert len(encode(bounded(line))) <= LONGEST
+    assert len(written(fitted(line)[0])) <= LONGEST
 
 
 def test_long_line_says_how_much_was_cut() -> None:
     """Text is cut with a count; fields that do not fit are left out, and that is said."""
     line = LogLine(at=0, level=Level.INFO, text="x" * 20_000, fields={"a": "y" * 1_000})
-    shown = bounded(line)
+    shown, _ = fitted(line)
     assert shown.text.endswith(" characters]")
     assert shown.fields == {"left_out": "the fields: the line was too long"}
     short = LogLine(at=0, level=Level.INFO, text="x")
-    assert bounded(short) is short
+    assert fitted(short) == (short, encode(short))
 
 
 def test_fields_are_made_plain() -> None:
