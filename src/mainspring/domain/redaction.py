@@ -6,7 +6,6 @@ secrets is returned as the same object; nothing here raises on any str. Values s
 everywhere.
 """
 
-import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
@@ -31,6 +30,8 @@ _SURE_OVERLAP = 4
 _BREAK = re.compile(r"[\r\n]+[ \t]*")
 _CUT = re.compile(r"…\[\+\d+ characters\]\Z")
 _DEEPEST = 50
+_IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+"""As the standard library's `html` has it, which would take longer to load than all of this."""
 _ALIGNMENTS = ((0, 0), (1, 2), (2, 3))
 """Bytes before a value in a group of three, and how many characters of base64 they reach into."""
 
@@ -146,6 +147,11 @@ class LineRedactor:
                 return []
         return self._without_key(hidden.split("\n"))
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._held)
+
     def settle(self, redactor: Redactor) -> list[str]:
         """Return what was held back although hardly anything speaks for it: the next line has been waited for long enough."""
         return [] if redactor.overlap(_BREAK.sub("", self._held)) >= _SURE_OVERLAP else self.end(redactor)
@@ -185,7 +191,7 @@ def forms_of(value: str) -> set[str]:
         json.dumps(written)[1:-1],
         written.replace("/", r"\/"),
     }
-    forms |= {repr(value)[1:-1], html.escape(value), raw.hex(), raw.hex().upper()}
+    forms |= {repr(value)[1:-1], value.translate(_IN_HTML), raw.hex(), raw.hex().upper()}
     for before, reached in _ALIGNMENTS:
         whole = (before + len(raw)) * 8 // 6  # the last character that the value alone decides
         for encode in (b64encode, urlsafe_b64encode):

@@ -49,10 +49,11 @@ def test_line_redactor_leaves_no_secret_that_is_split_over_writes(
 
 @given(st.lists(st.text(st.sampled_from("xyz !"), max_size=8), max_size=10))
 def test_line_redactor_gives_back_lines_without_secrets_unchanged_and_in_order(lines: list[str]) -> None:
-    """What is held back for a moment comes out again."""
+    """What is held back for a moment comes out again, unless it is the beginning of a value at the very end."""
     redacting, redactor = LineRedactor(), Redactor(["xyzzy-xyzzy"])
+    lines.append("the end")
     shown = [out for line in lines for out in redacting.feed(redactor, line)]
-    assert [*shown, *redacting.end(redactor)] == lines or "" in lines
+    assert [*shown, *redacting.end(redactor)] == lines
 
 
 @pytest.mark.parametrize("name", encodings(CANARY))
