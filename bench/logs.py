@@ -1,4 +1,4 @@
-"""What lines of log cost: steps a second as in `steps`, with the capture on and nothing written, and with ten lines a step, beside it off."""
+"""What lines of log cost: steps a second as in `steps`, with the capture on and nothing written, and with ten lines a step."""
 
 from bench.figure import Figure, median, spread
 from bench.process import measure
