@@ -16,7 +16,7 @@ from bench.sides.bare import Bare, fsync_us
 
 NAMES = (
     *("steps", "sequential", "runs", "replay", "fan_out", "resume", "waiting", "notice", "start_up", "install"),
-    *("intake", "event_start", "punctuality", "monitors"),
+    *("intake", "event_start", "punctuality", "monitors", "logs"),
     *(
         "postgres_steps",
         "postgres_runs",

@@ -44,6 +44,22 @@ async def steps(run: ms.Run, count: int) -> int:
     return x
 
 
+async def add_and_log(x: int) -> int:
+    """A step that writes ten lines."""
+    for number in range(10):
+        ms.log.info("a line as they are written, of some length", number=number)
+    return x + 1
+
+
+@ms.workflow
+async def logging_steps(run: ms.Run, count: int) -> int:
+    """Steps one after the other, each with ten lines."""
+    x = 0
+    for _ in range(count):
+        x = await run.step(add_and_log, x)
+    return x
+
+
 @ms.task
 async def one_step(x: int) -> int:
     """A run of one step."""

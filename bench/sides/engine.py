@@ -13,6 +13,7 @@ from mainspring.app.working import Working
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.codec import encode
 from mainspring.domain.ids import new_id
+from mainspring.domain.log_part import MOST_LINES
 from mainspring.engine.registry import current_registry
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.engine.worker_settings import WorkerSettings
@@ -33,11 +34,10 @@ def store_place() -> str | Path:
 
 
 @contextlib.asynccontextmanager
-async def working(concurrency: int = 64) -> AsyncIterator[Working]:
+async def working(concurrency: int = 64, max_lines: int = MOST_LINES) -> AsyncIterator[Working]:
     """A worker in this loop."""
-    engine = Working(
-        store_place(), current_registry(), settings=WorkerSettings(concurrency=concurrency), schedules=False
-    )
+    settings = WorkerSettings(concurrency=concurrency, max_lines=max_lines)
+    engine = Working(store_place(), current_registry(), settings=settings, schedules=False)
     await engine.open()
     try:
         yield engine

@@ -28,8 +28,8 @@ from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
 
 
-async def _throughput(name: str, runs: int, count: int) -> dict[str, Any]:
-    async with working() as engine:
+async def _throughput(name: str, runs: int, count: int, **how: Any) -> dict[str, Any]:
+    async with working(**how) as engine:
         await start_all(engine.store, [start(name, count=1)])
         await until_finished(engine.store, 1)
         began, used = time.perf_counter(), time.process_time()
@@ -47,6 +47,16 @@ async def _throughput(name: str, runs: int, count: int) -> dict[str, Any]:
 async def steps(runs: int, count: int) -> dict[str, Any]:
     """Runs of `count` coroutine steps each, 64 in flight, starts included."""
     return await _throughput("steps", runs, count)
+
+
+async def steps_unlogged(runs: int, count: int) -> dict[str, Any]:
+    """The same with logs off."""
+    return await _throughput("steps", runs, count, max_lines=0)
+
+
+async def steps_logging(runs: int, count: int) -> dict[str, Any]:
+    """The same with ten lines a step."""
+    return await _throughput("logging_steps", runs, count)
 
 
 async def plain_steps(runs: int, count: int) -> dict[str, Any]:

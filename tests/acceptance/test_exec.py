@@ -1,5 +1,6 @@
 """One wrapped command: its exit code, its bytes, its attempts, its lock, and its end by force."""
 
+import json
 import os
 import pwd
 import select
@@ -368,3 +369,16 @@ def test_actor_of_a_wrapped_command_has_the_users_name(place: Place):
     place.sh("true")
     (trigger,) = place.rows("select trigger from runs")[0]
     assert trigger == f"exec:{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
+
+
+def test_lines_are_kept_with_the_run(place: Place) -> None:
+    """What the command printed in each attempt is found again; what it exits with is not changed by that."""
+    done = place.sh("echo try $MAINSPRING_ATTEMPT; exit 3", "--retry", "2", "--retry-wait", "0s")
+    assert done.returncode == 3
+    assert done.stdout == b"try 1\ntry 2\n"
+    said = place.call("runs", "logs", "@last", "--json")
+    lines = [json.loads(line) for line in said.stdout.splitlines()]
+    assert [(line["text"], line["attempt"], line["stream"]) for line in lines] == [
+        ("try 1", 1, "stdout"),
+        ("try 2", 2, "stdout"),
+    ]

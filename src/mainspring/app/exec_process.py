@@ -25,6 +25,7 @@ from mainspring.service.actor import user_name
 from mainspring.service.spool import LockFile, Spool
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.commands.journal import RecordProcess, SaveAttempt
+from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.results import DONE, Refused, Started
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.wrapped import RecordRun
@@ -225,13 +226,14 @@ class ExecProcess:
             pass_fds=files + (() if ledger is None else ledger.descriptors),
             on_attempt=lambda record: self._tell(tell.attempt(self._id, self._name, record)),
             on_group=lambda pgid, mark, ended: self._tell(RecordProcess(pgid, mark, self._id, wrapping.ident, ended)),
+            on_part=lambda part: self._tell(SaveLines(self._id, (part,))),
         )
         self._signals.pass_to(wrapped.signalled)
         if ledger is not None:
             ledger.when_cancelled(wrapped.cancel)
         return wrapped.run()
 
-    def _tell(self, command: SaveAttempt | RecordProcess) -> None:
+    def _tell(self, command: SaveAttempt | RecordProcess | SaveLines) -> None:
         """Let the store know, if it knows of the run; the command does not wait for it."""
         if self._ledger is not None and self._on_record:
             self._ledger.tell(lambda store: store.apply(command))

@@ -1,6 +1,7 @@
 """What a process of ours writes of itself: lines on its standard error, as JSON for collectors or as text for people.
 
-Invariants: what is written holds no secret that this process knows, and no character that harms a terminal; a line of an attempt says which.
+Invariants: what is written holds no secret that this process knows, and no character that harms a terminal; a line of an attempt says
+which.
 """
 
 import logging
@@ -10,8 +11,8 @@ import sys
 from functools import cache
 from typing import Any
 
-from mainspring.config.settings import LogsSettings
-from mainspring.domain.log_line import Level, LogLine, bounded, plain_fields, written
+from mainspring.config.logs_settings import LogsSettings
+from mainspring.domain.log_line import Level, LogLine, plain_fields, written
 from mainspring.domain.text import escape
 from mainspring.engine.step_context import STEP
 from mainspring.resources.hidden import HIDDEN
@@ -76,7 +77,7 @@ class JsonFormatter(logging.Formatter):
             fields=HIDDEN.redactor.redact_data(fields) if fields else {},
             **_whose(record),
         )
-        return written(bounded(line)).decode()
+        return written(line).decode()
 
 
 def _clean(record: logging.LogRecord, text: str) -> str:

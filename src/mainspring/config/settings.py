@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from msgspec import Meta, Struct, defstruct, field, to_builtins
 from msgspec.structs import fields
 
+from mainspring.config.logs_settings import LogsSettings
 from mainspring.config.monitoring import MonitorsSettings
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.places import is_server_url, store_path
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
-from mainspring.domain.log_part import MOST_LINES
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.rate import Rate
 from mainspring.domain.roles import Role
@@ -162,18 +162,6 @@ class SecretsSettings(Struct, frozen=True, kw_only=True):
     """`[secrets]`: the folder with a file for each secret."""
 
     dir: Path | None = None
-
-
-class LogsSettings(Struct, frozen=True, kw_only=True):
-    """`[logs]`: how processes write lines (`auto` = JSON unless a terminal reads them), and what is kept of the lines of runs.
-
-    `max_lines` = lines kept of a run; 0 = none, and nothing is captured.
-    """
-
-    format: Literal["auto", "json", "text"] = "auto"
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    retention: PositiveSpan = timedelta(days=14)
-    max_lines: Annotated[int, Meta(ge=0, le=1_000_000)] = MOST_LINES
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """One line of log as a value, and its one written form: a JSON object on one line.
 
-Invariants: text and fields are printable and bounded, so that a written line is at most `LONGEST` bytes and no reader, terminal or parser is harmed by
-it; who makes a line has taken the secrets out of it before (`domain.redaction`).
+Invariants: text and fields are printable and bounded, so that a written line is at most `LONGEST` bytes and no reader, terminal or parser
+is harmed by it; who makes a line has taken the secrets out of it before (`domain.redaction`).
 """
 
 from datetime import UTC, datetime
@@ -15,6 +15,8 @@ from mainspring.domain.text import escape
 
 LONGEST = 8 * 1024
 """Bytes of a written line."""
+_TIME = 40
+"""Bytes that `time` takes."""
 _LONGEST_NAME = 200
 _LONGEST_FIELD = 1024
 _MOST_FIELDS = 50
@@ -89,11 +91,13 @@ def written(line: LogLine) -> bytes:
     return data
 
 
-def bounded(line: LogLine) -> LogLine:
-    """Return a line that is written in at most `LONGEST` bytes; one that is short enough is returned as it is."""
-    if not line.fields and len(line.text) < LONGEST // 8:
-        return line
-    return replace(msgspec.json.decode(written(line), type=LogLine), time="")
+def fitted(line: LogLine) -> tuple[LogLine, bytes]:
+    """Return a line that is written in at most `LONGEST` bytes, and its JSON; one that is short enough is returned as it is."""
+    data = encode(line)
+    if len(data) > LONGEST - _TIME:
+        line = replace(msgspec.json.decode(written(line), type=LogLine), time="")
+        data = encode(line)
+    return line, data
 
 
 def plain_fields(fields: dict[str, Any]) -> dict[str, Any]:

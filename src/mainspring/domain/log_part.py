@@ -1,7 +1,7 @@
 """Lines as they are kept: parts of one attempt's lines, compressed; and how many lines of a run are kept.
 
-A part's number is that of its first line among all lines of the run, from 1. A gap between the numbers is what was lost or dropped: readers say so.
-Invariant: reading a damaged part fails with one kind of error, and holds at most `LARGEST` bytes of it in memory.
+A part's number is that of its first line among all lines of the run, from 1. A gap between the numbers is what was lost or dropped:
+readers say so. Invariant: reading a damaged part fails with one kind of error, and holds at most `LARGEST` bytes of it in memory.
 """
 
 import zlib
@@ -27,7 +27,7 @@ _decode = msgspec.json.Decoder(LogLine).decode
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines of one attempt, packed. `ident` "" = the body of the run; `skipped` = how many lines were lost before these; instants in ms UTC."""
+    """Lines of one attempt, packed; instants in ms UTC. `ident` "" = the body; `skipped` = how many lines were lost before these."""
 
     ident: str
     attempt: int

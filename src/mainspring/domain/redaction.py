@@ -1,11 +1,11 @@
 """The one door for text that may hold secrets: values that are known are hidden in whatever form, and so is what looks like a secret.
 
-Role: lines of log, failures, messages to people go through a `Redactor` before they are stored or shown. Invariants: time is linear in the text (values
-are found by plain search, looks by expressions whose parts are bounded or cannot be split in two ways); a text without secrets is returned as the same object;
-nothing here raises on any str. Values shorter than `SHORTEST` are not hidden: they would be found everywhere.
+Role: lines of log, failures, messages to people go through a `Redactor` before they are stored or shown. Invariants: time is linear in
+the text (values are found by plain search, looks by expressions whose parts are bounded or cannot be split in two ways); a text without
+secrets is returned as the same object; nothing here raises on any str. Values shorter than `SHORTEST` are not hidden: they would be found
+everywhere.
 """
 
-import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
@@ -30,6 +30,8 @@ _SURE_OVERLAP = 4
 _BREAK = re.compile(r"[\r\n]+[ \t]*")
 _CUT = re.compile(r"…\[\+\d+ characters\]\Z")
 _DEEPEST = 50
+_IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+"""As the standard library's `html` has it, which would take longer to load than all of this."""
 _ALIGNMENTS = ((0, 0), (1, 2), (2, 3))
 """Bytes before a value in a group of three, and how many characters of base64 they reach into."""
 
@@ -60,7 +62,7 @@ class Redactor:
             return MASK
         if isinstance(data, dict):
             return {
-                self.redact(str(name)): MASK
+                self._hide_values(str(name)): MASK
                 if isinstance(value, str) and KEY.search(str(name))
                 else self.redact_data(value, depth + 1)
                 for name, value in data.items()
@@ -100,7 +102,7 @@ class Redactor:
         return text
 
     def _hide_over_lines(self, text: str) -> str:
-        """Hide values that line ends may divide: they are looked for in the text without its line ends, and found again in the whole one."""
+        """Hide values that line ends may divide: looked for in the text without its line ends, found again in the whole one."""
         breaks = [match.span() for match in _BREAK.finditer(text)]
         flat = _BREAK.sub("", text)
         spans = sorted(span for needle in self._needles for span in _places(flat, needle))
@@ -125,7 +127,7 @@ class Redactor:
 
 
 class LineRedactor:
-    """Redacts the lines of one stream. What could be the beginning of a value that goes on in the next line is held back until that comes."""
+    """Redacts the lines of one stream. What could be the beginning of a value is held back until the next line comes."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -144,6 +146,11 @@ class LineRedactor:
             if start < 0:
                 return []
         return self._without_key(hidden.split("\n"))
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._held)
 
     def settle(self, redactor: Redactor) -> list[str]:
         """Return what was held back although hardly anything speaks for it: the next line has been waited for long enough."""
@@ -184,7 +191,7 @@ def forms_of(value: str) -> set[str]:
         json.dumps(written)[1:-1],
         written.replace("/", r"\/"),
     }
-    forms |= {repr(value)[1:-1], html.escape(value), raw.hex(), raw.hex().upper()}
+    forms |= {repr(value)[1:-1], value.translate(_IN_HTML), raw.hex(), raw.hex().upper()}
     for before, reached in _ALIGNMENTS:
         whole = (before + len(raw)) * 8 // 6  # the last character that the value alone decides
         for encode in (b64encode, urlsafe_b64encode):
@@ -194,9 +201,9 @@ def forms_of(value: str) -> set[str]:
 
 def _parts(value: str) -> Iterator[str]:
     """Return a value, and the lines of one that has several: a rotated secret holds one a line, a program prints them one by one."""
-    value = value.strip()
-    if len(value) >= SHORTEST:
-        yield value
+    for whole in {value, value.strip()}:
+        if len(whole) >= SHORTEST:
+            yield whole
     lines = value.splitlines()
     for line in lines[:_MOST_LINES] if len(lines) > 1 else ():
         if len(line.strip()) >= SHORTEST and not line.startswith("-----"):

@@ -1,7 +1,7 @@
 """What looks like a secret although nobody told its value: headers, `password=`, URLs with a password, keys with a well-known beginning.
 
-Invariant: each expression is tried only where a word that it needs is in the text, and takes linear time: a repetition is bounded, or is followed by what
-it cannot match itself. What is found keeps its name, so that a reader sees what was hidden.
+Invariant: each expression is tried only where a word that it needs is in the text, and takes linear time: a repetition is bounded, or is
+followed by what it cannot match itself. What is found keeps its name, so that a reader sees what was hidden.
 """
 
 import re
@@ -77,28 +77,36 @@ _NAMES = (
     *("passw", "passp", "pwd", "secret", "token", "credential", "access"),
     *("apikey", "api_key", "api-key", "privatekey", "private_key", "private-key", "authkey", "auth_key", "auth-key"),
 )
-_LOOKS: tuple[tuple[tuple[str, ...], re.Pattern[str], _Found], ...] = (
-    (("authorization", "x-api-key", "x-auth-token", "cookie"), _HEADER, _header),
-    (("bearer ", "basic "), _SCHEME, rf"\1\2{_MASK}"),
-    (_NAMES, _ASSIGNED, rf"\1\2{_MASK}"),
-    (_NAMES, _QUOTED, rf"\1\2{_MASK}"),
-    (_NAMES, _SAID, rf"\1\2{_MASK}"),
-    (("--",), _FLAG, rf"\1{_MASK}"),
-    (("@",), _USERINFO, _userinfo),
-    (("akia", "asia", "abia", "acca"), _AWS, _MASK),
-    (("eyj",), _JWT, _MASK),
-    (("hooks.slack.com/",), _SLACK_HOOK, rf"\1{_MASK}"),
-    (tuple(prefix.lower() for prefix in _PREFIXES), _PREFIXED, _prefixed),
+_LOOKS: tuple[tuple[tuple[str, ...], tuple[tuple[re.Pattern[str], _Found], ...]], ...] = (
+    (("authorization", "x-api-key", "x-auth-token", "cookie"), ((_HEADER, _header),)),
+    (("bearer ", "basic "), ((_SCHEME, rf"\1\2{_MASK}"),)),
+    (
+        _NAMES,
+        (
+            (_ASSIGNED, rf"\1\2{_MASK}"),
+            (_QUOTED, rf"\1\2{_MASK}"),
+            (_SAID, rf"\1\2{_MASK}"),
+            (_FLAG, rf"\1{_MASK}"),
+        ),
+    ),
+    (("@",), ((_USERINFO, _userinfo),)),
+    (("akia", "asia", "abia", "acca"), ((_AWS, _MASK),)),
+    (("eyj",), ((_JWT, _MASK),)),
+    (("hooks.slack.com/",), ((_SLACK_HOOK, rf"\1{_MASK}"),)),
+    (tuple(prefix.lower() for prefix in _PREFIXES), ((_PREFIXED, _prefixed),)),
 )
-"""Words in small letters of which one is there, the expression, what takes its place."""
+"""Words in small letters of which one is there, the expressions, what takes the place of each."""
 
 
 def hide_looks(text: str) -> str:
     """Return the text with what looks like a secret replaced."""
     low = text.lower()
-    for words, expression, shown in _LOOKS:
-        if any(word in low for word in words):
-            text = expression.sub(shown, text)
+    for words, looks in _LOOKS:
+        for word in words:
+            if word in low:
+                for expression, shown in looks:
+                    text = expression.sub(shown, text)
+                break
     return _without_keys(text) if "private key-----" in low else text
 
 

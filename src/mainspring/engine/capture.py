@@ -1,8 +1,8 @@
 """While it is installed, what the code of steps logs and prints belongs to their attempts.
 
-Role: a handler of the standard library's logging and wrappers of `sys.stdout` and `sys.stderr` look at the context variable of the attempt; outside of a
-step everything goes where it went before. Invariants: nothing raised here reaches the code that logs or prints; loggers of our own are left out, for
-what they say is about the attempt and not of it.
+Role: a handler of the standard library's logging and wrappers of `sys.stdout` and `sys.stderr` look at the context variable of the
+attempt; outside of a step everything goes where it went before. Invariants: nothing raised here reaches the code that logs or prints;
+loggers of our own are left out, for what they say is about the attempt and not of it.
 """
 
 import contextlib
@@ -32,10 +32,9 @@ class StepHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record."""
-        root = logging.getLogger()
-        if self._is_out and root.handlers == [self] and logging.lastResort is not None:
-            if record.levelno >= logging.lastResort.level:  # without us it would have been heard
-                logging.lastResort.handle(record)
+        last = logging.lastResort if self._is_out and logging.getLogger().handlers == [self] else None
+        if last is not None and record.levelno >= last.level:  # without us it would have been heard
+            last.handle(record)
         step = STEP.get()
         if step is None or record.name.partition(".")[0] == _OURS:
             return

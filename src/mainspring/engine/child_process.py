@@ -32,8 +32,8 @@ _MOST_PIECES = 8
 class ChildSettings(msgspec.Struct, kw_only=True, frozen=True):
     """How children are started and ended.
 
-    `pass_fds`: descriptors they inherit (the session's lock file). `rules`: names of the user's classifier rules. `log_level`: of records of logging.
-    `kill_after`: seconds between asking a child to end and killing it. A child is replaced after `calls_at_most` calls, or
+    `pass_fds`: descriptors they inherit (the session's lock file). `rules`: names of the user's classifier rules. `log_level`: of records
+    of logging. `kill_after`: seconds between asking a child to end and killing it. A child is replaced after `calls_at_most` calls, or
     when it grew by more than `growth_at_most` bytes since its first call.
     """
 

@@ -29,7 +29,7 @@ class FrameError(MainspringError):
 
 
 class Hello(msgspec.Struct, tag="hello"):
-    """First message to a child: where to import from, what its environment was meant to be, the user's classifier rules, the level of logging."""
+    """First message to a child: where to import from, the environment as meant, the user's classifier rules, the level of logging."""
 
     path: list[str]
     environ: dict[str, str | None]

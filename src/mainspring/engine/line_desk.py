@@ -1,4 +1,4 @@
-"""Where lines of attempts and bodies become values: secrets are taken out, what they belong to is added; then they are kept, and written to this process's output.
+"""Where lines of attempts and bodies become values: secrets are taken out, what they belong to is added; then they are kept, and logged.
 
 Invariant: no line goes anywhere before its secrets were taken out. Used in the loop's thread.
 """
@@ -8,7 +8,7 @@ import logging
 from typing import Any
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.log_line import OF_STREAM, Level, LogLine, bounded, encode, plain_fields, shown
+from mainspring.domain.log_line import Level, LogLine, fitted, plain_fields, shown
 from mainspring.domain.redaction import LineRedactor
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.text import escape
@@ -24,20 +24,32 @@ from mainspring.store.commands.runs import ClaimedRun
 _STEP_LOG = logging.getLogger("mainspring.step")
 _RUN_LOG = logging.getLogger("mainspring.run")
 _LONGEST_TEXT = 16 * 1024
+_SETTLE_S = 1.0
 
-Streams = dict[str, LineRedactor]
+Streams = dict[str, tuple[LineRedactor, LogSign]]
+"""Of each stream what is held back, and a line as it came."""
 
 
 class LineDesk:
     """`environment` and `worker` are the same in each line of this process."""
 
-    def __init__(self, keeper: LineKeeper, clock: Clock, *, environment: str = "", worker: str = "") -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        keeper: LineKeeper,
+        clock: Clock,
+        *,
+        environment: str = "",
+        worker: str = "",
+    ) -> None:
+        self._loop = loop
         self._keeper = keeper
         self._clock = clock
         self._environment = environment
         self._worker = worker
-        self._printing: dict[tuple[str, str, int], Streams] = {}
-        """Of attempts that print: what is held back of each stream."""
+        self._printing: dict[tuple[str, str, int], tuple[AttemptSpec, Streams]] = {}
+        """Attempts that print, with what is held back of each stream."""
+        self._timer: asyncio.TimerHandle | None = None
 
     def take(self, spec: AttemptSpec, sign: LogSign) -> None:
         """Take a line of an attempt."""
@@ -45,15 +57,19 @@ class LineDesk:
         if sign.stream is None:
             self._put(spec, sign, redactor.redact(sign.text), redactor.redact_data(sign.fields) if sign.fields else {})
             return
-        streams = self._printing.setdefault((spec.run_id, spec.ident, spec.attempt), {})
-        for text in streams.setdefault(sign.stream, LineRedactor()).feed(redactor, sign.text):
+        _, streams = self._printing.setdefault((spec.run_id, spec.ident, spec.attempt), (spec, {}))
+        lines, _ = streams.setdefault(sign.stream, (LineRedactor(), sign))
+        for text in lines.feed(redactor, sign.text):
             self._put(spec, sign, text, {})
+        if lines.is_holding and self._timer is None:
+            self._timer = self._loop.call_later(_SETTLE_S, self._settle)
 
     def end(self, spec: AttemptSpec, sign: EndedSign) -> None:
         """Let out what was held back, say how an attempt failed, and hand its lines over."""
-        for stream, lines in self._printing.pop((spec.run_id, spec.ident, spec.attempt), {}).items():
+        _, streams = self._printing.pop((spec.run_id, spec.ident, spec.attempt), (spec, {}))
+        for lines, line in streams.values():
             for text in lines.end(HIDDEN.redactor):
-                self._put(spec, LogSign(OF_STREAM[stream], text, stream=stream), text, {})
+                self._put(spec, line, text, {})
         failure = sign.failure
         if failure is not None:
             how = "was stopped" if sign.stopped else "failed"
@@ -66,20 +82,31 @@ class LineDesk:
     def take_of_body(self, run: ClaimedRun, level: str, text: object, fields: dict[str, object]) -> None:
         """Take a line of a body."""
         plain = HIDDEN.redactor.redact_data(plain_fields(fields)) if fields else {}
-        line = self._line(level, HIDDEN.redact(escape(shown(text), _LONGEST_TEXT)), plain)
-        self._keeper.add(run.id, "", 0, line.at, encode(line))
+        line, data = self._line(level, HIDDEN.redact(escape(shown(text), _LONGEST_TEXT)), plain)
+        self._keeper.add(run.id, "", 0, line.at, data)
         if _RUN_LOG.isEnabledFor(line.level.number):
             told = {"run": run.id, "workflow": run.automation, "fields": plain, "is_clean": True}
             _RUN_LOG.log(line.level.number, "%s", line.text, extra=told)
 
+    def _settle(self) -> None:
+        """Let out what has waited for its next line long enough."""
+        self._timer = None
+        for spec, streams in self._printing.values():
+            for lines, line in streams.values():
+                for text in lines.settle(HIDDEN.redactor) if lines.is_holding else ():
+                    self._put(spec, line, text, {})
+
     def close(self) -> None:
         """Hand everything over; nothing comes after it."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._keeper.close()
 
     def _put(self, spec: AttemptSpec, sign: LogSign, text: str, fields: dict[str, Any], **told: Any) -> None:
-        line = self._line(sign.level, text, fields, step=spec.name, stream=sign.stream, logger=sign.logger, **told)
-        if not self._keeper.is_off:
-            self._keeper.add(spec.run_id, spec.ident, spec.attempt, line.at, encode(line))
+        line, data = self._line(
+            sign.level, text, fields, step=spec.name, stream=sign.stream, logger=sign.logger, **told
+        )
+        self._keeper.add(spec.run_id, spec.ident, spec.attempt, line.at, data)
         if sign.is_out or not _STEP_LOG.isEnabledFor(line.level.number):
             return
         extra = {"run": spec.run_id, "workflow": spec.automation, "step": spec.name, "attempt": spec.attempt}
@@ -91,7 +118,7 @@ class LineDesk:
         finally:
             STEP.reset(token)
 
-    def _line(self, level: str, text: str, fields: dict[str, Any], **more: Any) -> LogLine:
+    def _line(self, level: str, text: str, fields: dict[str, Any], **more: Any) -> tuple[LogLine, bytes]:
         line = LogLine(
             at=self._clock.now(),
             level=Level(level),
@@ -101,7 +128,7 @@ class LineDesk:
             worker=self._worker,
             **more,
         )
-        return bounded(line)
+        return fitted(line)
 
 
 def desk_of(
@@ -109,4 +136,4 @@ def desk_of(
 ) -> LineDesk:
     """Return the desk of a worker."""
     keeper = LineKeeper(loop, store, sealing, settings.max_lines)
-    return LineDesk(keeper, clock, environment=settings.environment, worker=settings.name)
+    return LineDesk(loop, keeper, clock, environment=settings.environment, worker=settings.name)

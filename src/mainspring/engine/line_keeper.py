@@ -1,8 +1,8 @@
 """Lines of a worker's runs on their way to the store.
 
-Role: gathers encoded lines by run and hands them over in parts: at most once a second, sooner when many came, and at the end of each attempt. Invariants:
-nothing waits for what is handed over, and of each run one command at a time is on its way; while the store is away lines are kept up to a bound, the oldest
-go first, and the next part says how many. Used in the loop's thread.
+Role: gathers encoded lines by run and hands them over in parts: at most once a second, sooner when many came, and at the end of each
+attempt. Invariants: nothing waits for what is handed over, and of each run one command at a time is on its way; while the store is away
+lines are kept up to a bound, the oldest go first, and the next part says how many. Used in the loop's thread.
 """
 
 import asyncio
@@ -92,15 +92,15 @@ class LineKeeper:
             parts = self._parts(waiting)
         except MainspringError as error:  # the codec fails: what cannot be sealed is not stored
             self._tell(error)
-            waiting.skipped += len(waiting.lines)
-            parts = ()
+            del self._runs[run]
+            self._size -= waiting.size
+            return
         self._size -= waiting.size
         waiting.lines.clear()
-        waiting.size, waiting.due = 0, False
-        if parts:
-            waiting.skipped, waiting.on_way = 0, True
-            command = SaveLines(run, parts, most_lines=self._most_lines)
-            self._store.submit(command, lambda result: self._arrived(run, result))
+        waiting.size = waiting.skipped = 0
+        waiting.due, waiting.on_way = False, True
+        command = SaveLines(run, parts, most_lines=self._most_lines)
+        self._store.submit(command, lambda result: self._arrived(run, result))
 
     def close(self) -> None:
         """Hand over everything; nothing comes after it."""
@@ -159,7 +159,7 @@ class LineKeeper:
         self._tell(result if isinstance(result, Exception) else None)
         if waiting.due:
             self.hand_over(run)
-        elif not waiting.lines and not waiting.skipped:
+        elif not waiting.lines:
             del self._runs[run]
 
     def _tell(self, error: Exception | None) -> None:

@@ -38,15 +38,17 @@ class RunningCommand:
         command: Command,
         *,
         on_line: Callable[[str, str], None] | None = None,
+        on_data: Callable[[str, bytes], None] | None = None,
         on_group: Callable[[int, str, bool], None] | None = None,
         outlets: Mapping[str, Outlet] | None = None,
     ) -> None:
-        """`on_line(stream, text)` gets each line; `on_group(pgid, started, ended)` hears of the process group.
+        """`on_line(stream, text)` gets each line, `on_data(stream, data)` each piece; `on_group(pgid, started, ended)` hears of the group.
 
         `outlets` by the names stdout and stderr: the output is passed on there as well.
         """
         self._command = command
         self._on_line = on_line
+        self._on_data = on_data
         self._on_group = on_group
         self._outlets = outlets or {}
         self._paused: dict[str, int] = {}
@@ -237,6 +239,8 @@ class RunningCommand:
         self._tail.feed(data)
         if data and name in self._outlets:
             self._outlets[name].write(data, self._wake)
+        if data and self._on_data is not None:
+            self._on_data(name, data)
         if self._on_line is not None:
             self._tell_lines(name, self._cutters[name].feed(data))
         return data

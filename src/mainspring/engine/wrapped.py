@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
@@ -21,6 +22,7 @@ from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Outcome, OutcomeKind
+from mainspring.domain.log_part import Part
 from mainspring.domain.retry import Retry
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.verdict import Kind
@@ -29,6 +31,8 @@ from mainspring.engine.commands import CommandResult, check_end
 from mainspring.engine.outlet import Outlet
 from mainspring.engine.products import NotProduced, check_products
 from mainspring.engine.running_command import RunningCommand
+from mainspring.engine.wrapped_lines import WrappedLines
+from mainspring.resources.hidden import HIDDEN
 
 NOT_PRODUCED = 1
 """Exit code when the command ended well but what it should make is not there: it failed, and mainspring did not."""
@@ -107,6 +111,7 @@ class WrappedRun:
         pass_fds: tuple[int, ...] = (),
         on_attempt: Callable[[AttemptRecord], None] = _tell_nobody,
         on_group: Callable[[int, str, bool], None] = _tell_nobody,
+        on_part: Callable[[Part], None] = _tell_nobody,
     ) -> None:
         self._wrapping = wrapping
         self._run = run
@@ -118,6 +123,8 @@ class WrappedRun:
         self._pass_fds = pass_fds
         self._on_attempt = on_attempt
         self._on_group = on_group
+        HIDDEN.add_variables(env)
+        self._lines = WrappedLines(wrapping.ident, wrapping.definition.name, clock, on_part)
         self._running: RunningCommand | None = None
         self._outlets = {"stdout": Outlet(1), "stderr": Outlet(2)}
         self._started_at = 0
@@ -182,7 +189,9 @@ class WrappedRun:
         )  # compared with what the file system says, so it is the machine's clock
         failed: MainspringError | None = None
         end = CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0)
-        self._running = RunningCommand(command, on_group=self._group, outlets=self._outlets)
+        self._running = RunningCommand(
+            command, on_data=partial(self._lines.take, number), on_group=self._group, outlets=self._outlets
+        )
         try:
             end = self._running.run()
             check_end(words, end, wrapping.timeout)
@@ -191,6 +200,7 @@ class WrappedRun:
             failed = raised
         finally:
             self._running = None
+            self._lines.end(number)
         is_ours = end.timed_out or isinstance(failed, NotProduced)
         return _Tried(started_at, self._clock.now(), end.took_us, exit_code_of(end, failed), end.tail, failed, is_ours)
 
@@ -221,7 +231,9 @@ class WrappedRun:
         failure = self._failure_of(tried, tried.tail)
         output = None
         if failure is None:
-            output = msgspec.json.encode(CommandResult(tried.exit_code, tried.tail, tried.took_us // 1000))
+            output = msgspec.json.encode(
+                CommandResult(tried.exit_code, HIDDEN.redact(tried.tail), tried.took_us // 1000)
+            )
         if self.signal is not None:
             state, step = RunState.CANCELLED, OutcomeState.CANCELLED
         elif failure is not None:
@@ -252,7 +264,8 @@ class WrappedRun:
         if tried.error is None:
             return None
         failure = Failure.of(tried.error, self._classifier.classify(tried.error))
-        return msgspec.structs.replace(failure, frames=[], data={"exit_code": tried.exit_code, "tail": tail})
+        told = msgspec.structs.replace(failure, frames=[], data={"exit_code": tried.exit_code, "tail": tail})
+        return HIDDEN.redactor.redact_failure(told)
 
 
 def exit_code_of(end: CommandEnd, error: MainspringError | None) -> int:

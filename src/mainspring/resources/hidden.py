@@ -1,7 +1,7 @@
 """The secrets that this process has seen, and the way in which it hides them: one for all of its outlets.
 
-Role: whoever learns a secret tells it here; whoever lets text out (lines of log, failures, the process's own output) asks here. Invariant: what was told
-once stays hidden until the process ends, also a value that was replaced meanwhile. Any thread may use it.
+Role: whoever learns a secret tells it here; whoever lets text out (lines of log, failures, the process's own output) asks here.
+Invariant: what was told once stays hidden until the process ends, also a value that was replaced meanwhile. Any thread may use it.
 """
 
 import threading

@@ -83,3 +83,32 @@ def test_newest_parts_of_all_runs_are_found_by_time_and_automation(store):
     assert [(p.run, p.last_at, p.automation) for p in found] == [(other.id, 10, "b"), (one.id, 20, "a")]
     assert [p.run for p in store.read("parts_since", 0, "b")] == [other.id]
     assert [p.last_at for p in store.read("parts_since", 0, limit=2)] == [10, 20]
+
+
+def test_lines_of_many_runs_in_one_group_are_numbered_by_run(store):
+    """What several runs say in one commit is kept as if each had said it alone: gaps, bounds and a run that is gone included."""
+    one, other, full = store.begin(), store.begin(), store.begin()
+    for _ in range(3):
+        store.do(SaveLines(full.id, (part(10),), most_lines=30, kept_lines=10))
+    answers = store.database.commit(
+        [
+            SaveLines(one.id, (part(2), part(3, skipped=4, ident="t#1"))),
+            SaveLines("r-gone", (part(),)),
+            SaveLines(other.id, (part(1),)),
+            SaveLines(full.id, (part(10),), most_lines=30, kept_lines=10),
+            SaveLines(one.id, (part(1),)),
+        ]
+    ).results
+    assert [type(answer) is Refused for answer in answers] == [False, True, False, False, False]
+    assert seqs(store, one) == [(1, 2), (7, 3), (10, 1)]
+    assert seqs(store, other) == [(1, 1)]
+    assert seqs(store, full) == [(1, 10), (21, 10), (31, 10)]
+
+
+def test_lines_that_may_be_there_are_not_added_twice(store):
+    """A group that is sent again after an unknown outcome adds nothing that the first try added."""
+    one, other = store.begin(), store.begin()
+    commands = [SaveLines(one.id, (part(2),)), SaveLines(other.id, (part(3),))]
+    store.database.commit(commands[:1])
+    store.database.commit(commands, again=True)
+    assert (seqs(store, one), seqs(store, other)) == ([(1, 2)], [(1, 3)])

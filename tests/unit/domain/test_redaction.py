@@ -49,10 +49,11 @@ def test_line_redactor_leaves_no_secret_that_is_split_over_writes(
 
 @given(st.lists(st.text(st.sampled_from("xyz !"), max_size=8), max_size=10))
 def test_line_redactor_gives_back_lines_without_secrets_unchanged_and_in_order(lines: list[str]) -> None:
-    """What is held back for a moment comes out again."""
+    """What is held back for a moment comes out again, unless it is the beginning of a value at the very end."""
     redacting, redactor = LineRedactor(), Redactor(["xyzzy-xyzzy"])
+    lines.append("the end")
     shown = [out for line in lines for out in redacting.feed(redactor, line)]
-    assert [*shown, *redacting.end(redactor)] == lines or "" in lines
+    assert [*shown, *redacting.end(redactor)] == lines
 
 
 @pytest.mark.parametrize("name", encodings(CANARY))
@@ -118,7 +119,10 @@ def test_redactor_leaves_short_values_and_plain_text_alone() -> None:
         ("xoxb-12345678901-abcdefghijkl", "xoxb-***"),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc_def-123", "***"),
         ("https://hooks.slack.com/services/T000/B000/XXXX1234", "https://hooks.slack.com/services/***"),
-        ("a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb", "a\n-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\nb"),
+        (
+            "a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb",
+            "a\n-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\nb",
+        ),
         ("-----BEGIN PRIVATE KEY-----\nMIIE", "-----BEGIN PRIVATE KEY-----***"),
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.journal import AttemptRecord
+from mainspring.domain.log_part import Part, unpacked
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
@@ -173,3 +174,38 @@ def test_description_is_data_of_any_words() -> None:
         ("x#1", None, True),
         ("x#2", None, True),
     ]
+
+
+def lines_of(script: str, **more) -> list[tuple[int, int, str]]:
+    parts: list[Part] = []
+    WrappedRun(wrapping(script, **more), run="r", key="k", clock=SystemClock(), on_part=parts.append).run()
+    return [(part.attempt, part.skipped, line.text) for part in parts for line in unpacked(part.body)]
+
+
+def test_lines_of_each_attempt_are_told() -> None:
+    """What each attempt printed is told with its number, the last line without an end too."""
+    told = lines_of("echo try $MAINSPRING_ATTEMPT; printf end; exit $((2 - MAINSPRING_ATTEMPT))", retry=at_once(3))
+    assert told == [(1, 0, "try 1"), (1, 0, "end"), (2, 0, "try 2"), (2, 0, "end")]
+
+
+def test_of_too_much_output_the_beginning_and_the_end_are_told() -> None:
+    """Megabytes are not kept: a gap says that there was more, and no line is told twice."""
+    told = lines_of("seq 1 400000")
+    texts = [text for _, _, text in told]
+    assert (texts[0], texts[-1]) == ("1", "400000")
+    assert sum(len(text) for text in texts) < 2_000_000
+    assert len(set(texts)) == len(texts)
+    missing = {skipped for _, skipped, _ in told if skipped}
+    assert len(missing) == 1
+    assert abs(missing.pop() + len(texts) - 400_000) <= 2
+
+
+def test_secret_that_a_command_prints_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its lines, in what is kept of its output, and in the failure."""
+    monkeypatch.setenv("MAINSPRING_SECRET_KEY", "correct-horse")
+    parts: list[Part] = []
+    script = "echo correct-horse; printf correct- >&2; printf 'horse\\n' >&2; exit 7"
+    wrapped = WrappedRun(wrapping(script), run="r", key="k", clock=SystemClock(), on_part=parts.append)
+    end = wrapped.run()
+    assert "correct-horse" not in repr(end)
+    assert [line.text for part in parts for line in unpacked(part.body)] == ["***", "***"]

@@ -8,7 +8,8 @@ from mainspring.domain.log_part import KEPT_LINES, MOST_BYTES, MOST_LINES, Part
 class SaveLines(msgspec.Struct, frozen=True):
     """Add parts to the lines of a run. Answer: Done, Refused not_found.
 
-    What the run may not keep is dropped: parts behind its first lines, the oldest first. No claim is needed: what an attempt said stays said.
+    What the run may not keep is dropped: parts behind its first lines, the oldest first. No claim is needed: what an attempt said stays
+    said.
     """
 
     run: str

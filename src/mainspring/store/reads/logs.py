@@ -10,7 +10,7 @@ _PARTS_AT_ONCE = 500
 
 
 class StoredPart(msgspec.Struct, frozen=True):
-    """A domain.log_part.Part in its place: `seq` = the number of its first line in the run. `automation` is known where parts of many runs are read."""
+    """A domain.log_part.Part in its place: `seq` = the number of its first line in the run; `automation` "" = it was not read."""
 
     run: str
     seq: int

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
+from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.runs import Annotate, Complete, Finish, StartRun, Suspend
 from mainspring.store.commands.triggers import Decide, TakeIn
-from mainspring.store.postgres.bulk import arrivals, endings, journal, starts
+from mainspring.store.postgres.bulk import arrivals, endings, journal, logs, starts
 from mainspring.store.postgres.bulk.kind import Kind
 from mainspring.store.postgres.transaction import PostgresTransaction
 
@@ -23,6 +24,7 @@ KINDS: Final[dict[type, Kind]] = {
     StartRun: starts.STARTS,
     TakeIn: arrivals.ARRIVALS,
     Decide: arrivals.DECISIONS,
+    SaveLines: logs.LINES,
     SaveAttempt: journal.ATTEMPTS,
     SaveOutcome: journal.OUTCOMES,
     SaveCheckpoint: journal.CHECKPOINTS,

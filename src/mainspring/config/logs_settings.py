@@ -1,0 +1,17 @@
+"""`[logs]`: how processes write lines, and what is kept of the lines of runs."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from mainspring.domain.log_part import MOST_LINES
+
+
+class LogsSettings(Struct, frozen=True, kw_only=True):
+    """`auto` = JSON unless a terminal reads it. `max_lines` = lines kept of a run; 0 = none, and nothing is captured."""
+
+    format: Literal["auto", "json", "text"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    retention: Annotated[timedelta, Meta(title="positive span")] = timedelta(days=14)
+    max_lines: Annotated[int, Meta(ge=0, le=1_000_000)] = MOST_LINES

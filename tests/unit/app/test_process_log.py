@@ -1,0 +1,77 @@
+"""What a process writes of itself: one JSON object a line for collectors, text for people, no secrets for either."""
+
+import logging
+
+import msgspec
+import pytest
+
+from mainspring.app.process_log import begin_log
+from mainspring.config.logs_settings import LogsSettings
+from mainspring.engine.step_context import STEP, StepContext
+
+
+@pytest.fixture
+def log(capsys):
+    """Reads what was written since; the root logger is given back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield lambda: capsys.readouterr().err
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_line_of_json_says_whose_it_is(log):
+    """A record of a step carries its run, step and attempt, a control character harms nobody."""
+    begin_log(environment="staging")
+    token = STEP.set(StepContext(None, run_id="r_1", name="fetch", key="k", attempt=2, automation="shop"))
+    try:
+        logging.getLogger("users").warning("odd \x1b[31m\nline", extra={"fields": {"rows": 3}})
+    finally:
+        STEP.reset(token)
+    (text,) = log().splitlines()
+    line = msgspec.json.decode(text)
+    assert (line["run"], line["workflow"], line["step"], line["attempt"]) == ("r_1", "shop", "fetch", 2)
+    assert (line["level"], line["logger"], line["environment"], line["fields"]) == (
+        "warning",
+        "users",
+        "staging",
+        {"rows": 3},
+    )
+    assert line["text"] == "odd \\x1b[31m\nline"
+    assert line["time"].endswith("Z")
+
+
+def test_text_is_for_people(log):
+    """On a terminal, or by the setting, a line is text with whose it is at its end."""
+    begin_log(LogsSettings(format="text"))
+    logging.getLogger("mainspring.step").info(
+        "hello", extra={"run": "r_1", "workflow": "shop", "step": "fetch", "attempt": 2}
+    )
+    assert log().endswith("INFO mainspring.step: hello  [shop r_1 fetch, attempt 2]\n")
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_no_secret_is_written(log, monkeypatch, form):
+    """Neither in a message, nor in a field, nor in a traceback; nor what looks like one."""
+    monkeypatch.setenv("MAINSPRING_SECRET_KEY", "correct-horse")
+    begin_log(LogsSettings(format=form))
+    try:
+        raise ValueError("got correct-horse")
+    except ValueError:
+        logging.getLogger("users").exception(
+            "with %s and password=hunter2", "correct-horse", extra={"fields": {"a": "correct-horse"}}
+        )
+    written = log()
+    assert "correct-horse" not in written
+    assert "hunter2" not in written
+    assert "Traceback" in written
+
+
+def test_level_leaves_lines_out(log):
+    """What is below the level is not written; -v writes all."""
+    begin_log(LogsSettings(level="warning"))
+    logging.getLogger("users").info("unheard")
+    assert log() == ""
+    begin_log(verbose=True)
+    logging.getLogger("users").debug("heard")
+    assert "heard" in log()

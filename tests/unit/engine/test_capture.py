@@ -1,0 +1,177 @@
+"""What the code of a step logs and prints is handed to its attempt; all else goes where it went before."""
+
+import io
+import logging
+import sys
+import threading
+
+import pytest
+
+from mainspring.engine.capture import Capture, end_lines
+from mainspring.engine.step_context import STEP, AttemptClosed, StepContext
+
+LOG = logging.getLogger("users.code")
+
+
+class Heard:
+    """A channel that keeps what it hears."""
+
+    def __init__(self):
+        self.signs = []
+        self.is_closed = False
+
+    def post(self, sign):
+        if self.is_closed:
+            raise AttemptClosed("too late")
+        self.signs.append(sign)
+
+    @property
+    def lines(self):
+        return [(sign.stream or sign.logger, sign.level, sign.text) for sign in self.signs]
+
+
+@pytest.fixture
+def heard():
+    return Heard()
+
+
+@pytest.fixture
+def step(heard):
+    context = StepContext(heard, run_id="r", name="s", key="k", attempt=1)
+    token = STEP.set(context)
+    yield context
+    STEP.reset(token)
+
+
+@pytest.fixture(params=[True, False], ids=["beside", "instead"])
+def beside(request):
+    return request.param
+
+
+@pytest.fixture
+def begin(beside):
+    """Begins to capture, in the streams that are there when the test runs."""
+    captures = []
+
+    def start():
+        captures.append(Capture())
+        captures[-1].begin(beside=beside)
+
+    yield start
+    for capture in captures:
+        capture.end()
+
+
+def test_prints_of_a_step_become_its_lines(begin, heard, step, beside, capsys):
+    """By line, however they were written; the last one at the end."""
+    begin()
+    print("one", end="")
+    print(" and a half")
+    sys.stderr.writelines(["a\n", "b\r\n", "c"])
+    assert heard.lines == [("stdout", "info", "one and a half"), ("stderr", "warning", "a"), ("stderr", "warning", "b")]
+    end_lines(step)
+    assert heard.lines[-1] == ("stderr", "warning", "c")
+    assert capsys.readouterr().out == ("one and a half\n" if beside else "")
+    assert {sign.is_out for sign in heard.signs} == {beside}
+
+
+def test_prints_outside_of_a_step_go_where_they_went(begin, heard, capsys):
+    """Nothing is captured there, and the stream behaves as it did."""
+    begin()
+    print("outside")
+    assert capsys.readouterr().out == "outside\n"
+    assert heard.signs == []
+    assert sys.stdout.isatty() is False
+
+
+def test_records_of_a_step_become_its_lines(begin, heard, step):
+    """With level, logger, fields, and the traceback of an error."""
+    begin()
+    try:
+        raise ValueError("bad \x1b[31m")
+    except ValueError:
+        LOG.exception("failed %d", 1, extra={"rows": 3})
+    (sign,) = heard.signs
+    assert (sign.level, sign.logger, sign.fields) == ("error", "users.code", {"rows": 3})
+    assert sign.text.startswith("failed 1\nTraceback")
+    assert sign.text.endswith("ValueError: bad \\x1b[31m")
+    assert sign.is_out
+
+
+def test_record_that_a_handler_prints_is_one_line(begin, heard, step):
+    """A handler of the user's that writes to the captured stream does not double it; its own logger that keeps to itself is heard."""
+    begin()
+    handler = logging.StreamHandler()  # takes sys.stderr as it is now
+    root, alone = logging.getLogger(), logging.getLogger("alone")
+    root.addHandler(handler)
+    alone.addHandler(handler)
+    alone.propagate = False
+    try:
+        LOG.warning("once")
+        alone.warning("by itself")
+    finally:
+        root.removeHandler(handler)
+        alone.removeHandler(handler)
+        alone.propagate = True
+    assert [(where, text) for where, _, text in heard.lines] == [("users.code", "once"), ("stderr", "by itself")]
+
+
+def test_records_of_ours_and_bad_records_are_no_lines(begin, heard, step, monkeypatch):
+    """What the engine says is not the step's; a record whose arguments do not fit raises nothing."""
+    begin()
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    logging.getLogger("mainspring.worker").warning("ours")
+    LOG.warning("%d", "no number")
+    assert heard.signs == []
+
+
+def test_step_that_was_given_up_prints_on_in_peace(begin, heard, step):
+    """Its lines are nobody's, and its cleaning up is not disturbed."""
+    begin()
+    heard.is_closed = True
+    print("still here")
+    LOG.warning("and here")
+    end_lines(step)
+    assert heard.signs == []
+
+
+def test_line_without_an_end_is_cut(begin, heard, step):
+    """Megabytes without a newline do not gather."""
+    begin()
+    sys.stdout.write("x" * 40_000)
+    assert sum(len(sign.text) for sign in heard.signs) >= 16_384
+    assert max(len(sign.text) for sign in heard.signs) <= 16_384
+
+
+def test_threads_of_one_step_mix_no_lines(begin, heard, step):
+    """Each line is whole though several threads of the step print at once."""
+    begin()
+    import contextvars
+
+    def prints(word):
+        for _ in range(200):
+            print(word * 10)
+
+    threads = [threading.Thread(target=contextvars.copy_context().run, args=(prints, word)) for word in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    whole = "".join(text for _, _, text in heard.lines)
+    assert (whole.count("a"), whole.count("b")) == (2_000, 2_000)
+
+
+def test_two_users_capture_once(monkeypatch, heard, step):
+    """Of two engines in a program each line is handed over once, until the last one has gone."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    capture = Capture()
+    capture.begin(beside=False)
+    capture.begin(beside=False)
+    print("once")
+    capture.end()
+    print("still")
+    capture.end()
+    print("gone")
+    assert [text for _, _, text in heard.lines] == ["once", "still"]
+    assert stream.getvalue() == "gone\n"

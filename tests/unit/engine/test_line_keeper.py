@@ -1,0 +1,138 @@
+"""Lines are handed over in parts, seldom, within bounds, and without anybody waiting for them."""
+
+import pytest
+
+from mainspring.domain.log_part import MOST_BYTES, PART_BYTES
+from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.engine.line_keeper import LineKeeper
+from mainspring.store.commands.results import DONE
+from mainspring.testing import FakeClock
+from mainspring.testing.virtual_loop import VirtualLoop
+
+
+class Broken:
+    """A codec that cannot reach its key."""
+
+    id = "broken"
+
+    def encode(self, data):
+        raise OSError("no key")
+
+    decode = encode
+
+
+@pytest.fixture
+def new():
+    """Makes keepers, and closes their loops."""
+    made = []
+
+    def make(*args, **how):
+        made.append(Kept(*args, **how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.loop.close()
+
+
+class Kept:
+    """A keeper on a store that answers when it is told to."""
+
+    def __init__(self, sealing=PLAIN, **how):
+        self.loop = VirtualLoop(FakeClock())
+        self.sent = []
+        self.answers = []
+        self.keeper = LineKeeper(self.loop, self, sealing, **how)
+
+    def submit(self, command, on_done):
+        self.sent.append(command)
+        self.answers.append(on_done)
+
+    def answer(self, result=DONE):
+        self.answers.pop(0)(result)
+
+    def add(self, text="x", run="r", ident="s#1", attempt=1, at=1):
+        self.keeper.add(run, ident, attempt, at, text.encode())
+
+    def parts(self):
+        return [(part.ident, part.attempt, part.lines, part.skipped) for command in self.sent for part in command.parts]
+
+    def wait(self, seconds):
+        self.loop.call_later(seconds, self.loop.stop)
+        self.loop.run_forever()
+
+
+def test_lines_wait_for_the_second_and_go_together(new):
+    """What came within a second of several runs is one command a run, one part an attempt."""
+    kept = new()
+    kept.add("a")
+    kept.add("b", attempt=2)
+    kept.add("c", attempt=2)
+    kept.add("d", run="other")
+    assert kept.sent == []
+    kept.wait(1.1)
+    assert [command.run for command in kept.sent] == ["r", "other"]
+    assert kept.parts() == [("s#1", 1, 1, 0), ("s#1", 2, 2, 0), ("s#1", 1, 1, 0)]
+
+
+def test_end_of_an_attempt_hands_over_at_once_and_many_bytes_do(new):
+    """Nobody waits for a second at an end, nor do 64 KiB."""
+    kept = new()
+    kept.add()
+    kept.keeper.hand_over("r")
+    assert len(kept.sent) == 1
+    kept.answer()
+    kept.add("x" * PART_BYTES)
+    assert len(kept.sent) == 2
+
+
+def test_one_command_of_a_run_is_on_its_way(new):
+    """What comes meanwhile goes when the answer is there, if it is due by then."""
+    kept = new()
+    kept.add()
+    kept.keeper.hand_over("r")
+    kept.add()
+    kept.keeper.hand_over("r")
+    assert len(kept.sent) == 1
+    kept.answer()
+    assert len(kept.sent) == 2
+
+
+def test_while_the_store_is_away_lines_are_kept_within_bounds_and_the_loss_is_told(new):
+    """The oldest go; the part that comes next says how many."""
+    kept = new()
+    kept.add("first")
+    kept.keeper.hand_over("r")
+    for _ in range(MOST_BYTES // 1024 + 50):
+        kept.add("x" * 1024)
+    kept.answer()
+    assert sum(lines for *_, lines, _ in kept.parts()[1:]) == MOST_BYTES // 1024
+    assert kept.parts()[1][3] == 50
+
+
+def test_run_that_is_gone_and_a_codec_that_fails_lose_lines_without_an_error(new, caplog):
+    """A log is never a reason to fail; that lines were lost is said once."""
+    kept = new(Sealing(Broken()))
+    for _ in range(3):
+        kept.add()
+        kept.keeper.hand_over("r")
+    assert kept.sent == []
+    assert len([record for record in caplog.records if "lines of log are lost" in record.message]) == 1
+
+
+def test_keeper_that_is_off_takes_nothing(new):
+    """With no lines to keep there is nothing to hand over."""
+    kept = new(most_lines=0)
+    kept.add()
+    kept.keeper.close()
+    assert kept.sent == []
+
+
+def test_close_hands_everything_over(new):
+    """What is there at the end of the process goes, though an answer is missing."""
+    kept = new()
+    kept.add("a")
+    kept.keeper.hand_over("r")
+    kept.add("b")
+    kept.keeper.close()
+    assert len(kept.sent) == 2
