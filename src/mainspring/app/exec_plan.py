@@ -6,6 +6,10 @@ from pathlib import Path
 
 import msgspec
 
+from mainspring.app.exec_signals import say
+from mainspring.app.rules import classifier_of
+from mainspring.domain.classify import Classifier
+from mainspring.domain.errors import MainspringError
 from mainspring.engine.wrapped import Wrapping
 from mainspring.store.process_store import ProcessStore
 
@@ -34,3 +38,11 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Called with the store and the automation's name when the end is on record; None = others watch."""
     fail_open: bool = True
     verbose: bool = False
+
+    def classifier(self) -> Classifier | None:
+        """Return the user's rules; where they cannot be had, say so: the table alone judges then."""
+        try:
+            return classifier_of(self.rules, self.folder)
+        except MainspringError as error:
+            say(f"{error.message}: failures are judged without it")
+            return None

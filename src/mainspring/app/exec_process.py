@@ -12,8 +12,6 @@ from typing import TypeVar
 from mainspring.app.exec_ledger import Ledger, bury_dead
 from mainspring.app.exec_plan import MAINSPRING_FAILED, ExecPlan
 from mainspring.app.exec_signals import PassedSignals, given_environment, say
-from mainspring.app.rules import classifier_of
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import MainspringError
@@ -66,7 +64,7 @@ class ExecProcess:
         self._locks: list[LockFile] = []
         self._on_record = False
         self._signals = PassedSignals()
-        self._classifier = _classifier_of(plan)
+        self._classifier = plan.classifier()
 
     @property
     def is_stuck(self) -> bool:
@@ -290,15 +288,6 @@ class ExecProcess:
     @property
     def _session(self) -> int | None:
         return None if self._ledger is None else self._ledger.session
-
-
-def _classifier_of(plan: ExecPlan) -> Classifier | None:
-    """Return the user's rules; where they cannot be had, say so: the table alone judges then."""
-    try:
-        return classifier_of(plan.rules, plan.folder)
-    except MainspringError as error:
-        say(f"{error.message}: failures are judged without it")
-        return None
 
 
 def _ignore(result: object) -> None:

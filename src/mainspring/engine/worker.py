@@ -289,8 +289,6 @@ class Worker(RunServices):
         driver.let_go()
         self.unsaved(driver.run, error)
 
-    # -- facts and signs -----------------------------------------------------------------------------------------------
-
     def driver_of(self, run: str) -> Driver | None:
         """Return the driver of a run that is aboard and to which something happened."""
         self._straights.take_up_run(run)
