@@ -5,7 +5,7 @@ resolved like any other; only what it is part of is told. When that is over and 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Final
 
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity, Subject
@@ -13,6 +13,8 @@ from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity
 STORM_OF = 11
 """So many new findings of one cause make a storm."""
 _NAMED = 5
+_MAINSPRING = ""
+"""The automation of what is Mainspring's own."""
 
 _K = IncidentKind
 _OVERDUE = frozenset({_K.SILENCE, _K.LATE_START, _K.BACKLOG, _K.BACKLOG_GROWING})
@@ -38,12 +40,14 @@ EXPLAINS_ONE: Final = {
 def fold(findings: Sequence[Finding], wrong: Iterable[Incident]) -> tuple[list[Finding], dict[Subject, Subject]]:
     """Return the findings with the storms that they make, and what each that is folded is part of: never itself folded, and before it."""
     open_now = {incident.subject: incident for incident in wrong}
-    every = {finding.subject: finding for finding in findings}
+    by_automation: dict[str, set[Subject]] = defaultdict(set)
+    for subject in (*open_now, *(finding.subject for finding in findings)):
+        by_automation[subject.automation].add(subject)
     parents: dict[Subject, Subject] = {}
-    for subject in every:
-        found = _explanation(subject, {**open_now, **every})
+    for finding in findings:
+        found = _explanation(finding.subject, by_automation)
         if found is not None:
-            parents[subject] = found
+            parents[finding.subject] = found
     storms = _storms([one for one in findings if one.subject not in parents], open_now, parents)
     told = [one for one in findings if one.subject not in parents]
     folded = [one for one in findings if one.subject in parents]
@@ -56,17 +60,14 @@ def _root(subject: Subject, parents: Mapping[Subject, Subject]) -> Subject:
     return subject
 
 
-def _explanation(subject: Subject, wrong: Mapping[Subject, object]) -> Subject | None:
+def _explanation(subject: Subject, wrong: Mapping[str, Set[Subject]]) -> Subject | None:
     """Return what explains a finding: Mainspring's own first, then the one that explains most."""
-    all_of_them = [one for one in wrong if not one.automation and subject.kind in EXPLAINS_ALL.get(one.kind, ())]
-    if all_of_them:
-        return min(one for one in all_of_them)
-    own = [
-        one
-        for one in wrong
-        if one.automation == subject.automation and one != subject and subject.kind in EXPLAINS_ONE.get(one.kind, ())
-    ]
-    return min(own, key=lambda one: (-len(EXPLAINS_ONE[one.kind]), one), default=None)
+    own = [one for one in wrong.get(_MAINSPRING, ()) if subject.kind in EXPLAINS_ALL.get(one.kind, ())]
+    if own:
+        return min(own)
+    same = wrong.get(subject.automation, ())
+    found = [one for one in same if one != subject and subject.kind in EXPLAINS_ONE.get(one.kind, ())]
+    return min(found, key=lambda one: (-len(EXPLAINS_ONE[one.kind]), one), default=None)
 
 
 def _storms(

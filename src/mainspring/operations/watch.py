@@ -101,17 +101,20 @@ class Watch:
         ]
         well = self._well(facts, {one.subject for one in order}, judged, wrong)
         due = [one for one in self._due(wrong, well, known, now) if _key(one) not in self._reminded]
+        # What is made of failures stands in one command with their groups: it counts those that this command makes its own.
+        first = [one for one in found if _goes_first(one)]
+        rest = [one for one in found if not _goes_first(one)]
         parts: list[dict[str, Any]] = [
-            {"found": tuple(found[place : place + _AT_ONCE])} for place in range(0, max(len(found), 1), _AT_ONCE)
+            {
+                "groups": failures.groups,
+                "found": tuple(first),
+                "well": tuple(well),
+                "reminders": tuple(
+                    Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to) for one in due
+                ),
+            },
+            *({"found": tuple(rest[place : place + _AT_ONCE])} for place in range(0, len(rest), _AT_ONCE)),
         ]
-        # Failures are grouped with the first part; the parts behind it count only what that part made theirs.
-        parts[0] |= {
-            "groups": failures.groups,
-            "well": tuple(well),
-            "reminders": tuple(
-                Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to) for one in due
-            ),
-        }
         if not (found or well or due or failures.groups):
             return 0
         changes: int = sum(self._store.apply(Observe(looked_at=now, **part)).number for part in parts)
@@ -141,6 +144,10 @@ class Watch:
         over = set(well)
         open_still = [one for one in wrong if one.subject not in over]
         return reminders(open_still, self._routing, lambda one: _told(one, known), now)
+
+
+def _goes_first(found: Found) -> bool:
+    return bool(found.faults) or found.finding.subject.kind is IncidentKind.STORM
 
 
 def _key(due: Due) -> tuple[str, int, About, int]:

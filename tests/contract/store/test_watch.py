@@ -123,6 +123,17 @@ def test_same_failure_again_is_the_same_incident(site):
     assert {IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED} <= {kind for _, kind, _ in site.wrong()}
 
 
+def test_hundreds_of_causes_at_once_are_all_told(site):
+    """None is lost between the commits of one look."""
+    names = [f"job{number:03}" for number in range(260)]
+    site.announce(*names)
+    for name in names:
+        site.fail(name)
+    site.look()
+    assert len(site.store.read("incidents", limit=1_000)) == len(names) + 1
+    assert site.store.read("untold_faults") == []
+
+
 def test_run_that_needs_a_person_is_open_until_one_decided(site):
     """Other successes say nothing about it."""
     run = site.store.begin()
