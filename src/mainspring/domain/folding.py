@@ -5,7 +5,7 @@ resolved like any other; only what it is part of is told. When that is over and 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity, Subject
@@ -60,7 +60,7 @@ def _root(subject: Subject, parents: Mapping[Subject, Subject]) -> Subject:
     return subject
 
 
-def _explanation(subject: Subject, wrong: Mapping[str, Set[Subject]]) -> Subject | None:
+def _explanation(subject: Subject, wrong: Mapping[str, Collection[Subject]]) -> Subject | None:
     """Return what explains a finding: Mainspring's own first, then the one that explains most."""
     own = [one for one in wrong.get(_MAINSPRING, ()) if subject.kind in EXPLAINS_ALL.get(one.kind, ())]
     if own:
