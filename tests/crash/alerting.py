@@ -103,7 +103,7 @@ class Points:
             return answer
 
         Committer._until_known = noting  # type: ignore[method-assign, assignment]
-        Http.post = posting  # type: ignore[method-assign]
+        Http.post = posting  # type: ignore[method-assign, assignment]
 
     def _place(self, place: str) -> None:
         if self._is_counted or place.startswith("notifier."):
