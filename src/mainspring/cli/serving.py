@@ -45,17 +45,17 @@ def serve(
     project = handover.project()  # as the worker will read it, so that what is wrong with a flag is said here
     project.install_failpoints()
     roles = roles_of(project.settings.up.roles)
-    with only_supervisor(anchor(invocation.settings.store.url), invocation.shown, roles):
-        try:
+    try:
+        with only_supervisor(anchor(invocation.settings.store.url), invocation.shown, roles):
             # One that reaches the store by another name, or is of another version.
             for one in supervisors_here(invocation):
                 taken = [role for role in roles if role in one.posts or not one.posts]
                 if taken:
                     raise already_supervised(invocation.shown, str(one.pid), taken[0])
             return _supervise(invocation, project, handover, reload=reload)
-        except StoreError as error:
-            _tell_lost(project, invocation.shown, error)
-            raise
+    except StoreError as error:
+        _tell_lost(project, invocation.shown, error)
+        raise
 
 
 def _supervise(invocation: Invocation, project: "Project", handover: "Handover", *, reload: bool) -> int:
