@@ -3,7 +3,7 @@
 import msgspec
 
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.store.commands.runs import CancelRun, Discard, ParentLink, Reopen
+from mainspring.store.commands.runs import CancelRun, ParentLink, Reopen
 from mainspring.store.commands.sessions import Bury, CloseSession
 from mainspring.store.commands.wrapped import RecordRun
 from tests.contract.store.process import BOOM, audited, complete, fail, finish, halt
@@ -90,15 +90,13 @@ def test_parent_tells_of_its_child(store):
 
 
 def test_other_ends_leave_none(store, second):
-    """Success, cancel before and after the claim, a worker that dies or closes, what a person gives up, what exec records well."""
+    """Success, cancel before and after the claim, a worker that dies or closes, what exec records well."""
     store.do(finish(store.begin()))
     store.do(complete(store.begin()))
     running = store.begin()
     store.do(audited(CancelRun("c1", running.id)), finish(running, RunState.CANCELLED))
     store.do(audited(CancelRun("c2", store.start().run)))
     store.do(finish(store.claim_one(), RunState.CANCELLED))
-    given_up = store.start().run
-    store.do(audited(Discard(given_up)))
     store.do(record(RunState.SUCCEEDED))
     store.do(record(RunState.CANCELLED, id="w2"))
     store.begin()
