@@ -38,6 +38,8 @@ class PostProcess:
         self.loop = asyncio.get_running_loop()
         self.stopped = asyncio.Event()
         self.is_open = False
+        self.trouble: str | None = None
+        """Why commits do not succeed at present."""
         self.changed: Callable[[], None] = lambda: None
         self.store = make_store(
             project.settings.store.url,
@@ -50,15 +52,21 @@ class PostProcess:
         )
         self._beats: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Open the store and the session; where the store is out of reach, wait for it.
+    async def open(self, still_waits: Callable[[str], Awaitable[None]] | None = None) -> None:
+        """Open the store and the session; where the store is out of reach, wait for it. `still_waits` is told why, again and again.
 
         Raises:
             StoreError: it cannot be used.
         """
         told = None
         while not self.stopped.is_set():
-            why = await asyncio.to_thread(self._try_to_open)
+            opening = self.loop.create_task(asyncio.to_thread(self._try_to_open))
+            while not (await asyncio.wait([opening], timeout=_AGAIN_S))[0]:
+                if (
+                    still_waits is not None and self.trouble is not None
+                ):  # the session is tried as long as nothing can be written
+                    await still_waits(self.trouble)
+            why = await opening
             if why is None:
                 self.is_open = True
                 self._beats = self.loop.create_task(self._beat())
@@ -66,6 +74,8 @@ class PostProcess:
             if why != told:
                 told = why
                 self.log.error("the store does not answer, it is tried again: %s", why)
+            if still_waits is not None:
+                await still_waits(why)
             await asyncio.sleep(_AGAIN_S)
 
     def _try_to_open(self) -> str | None:
@@ -117,6 +127,7 @@ class PostProcess:
         self.changed()
 
     def _on_trouble(self, text: str | None) -> None:
+        self.trouble = text
         if text is not None:
             self.log.error("the store does not take commits: %s", text)
         else:

@@ -1,12 +1,16 @@
 """The way to people that needs no store: that it is lost is told straight to the channels, and remembered in a file beside the spool.
 
-Told once for each channel, however often the process starts again meanwhile; its end is told to those who heard of it.
+Told once for each channel, however many processes of this machine see it and however often they start again meanwhile; its end is told to
+those who heard of it.
 """
 
+import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,16 +18,19 @@ import msgspec
 from mainspring.app.channels import circumstances_of, open_links, routing_of
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
+from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.match import Told
 from mainspring.domain.notice import About, Field, Notice
 from mainspring.domain.rendering import moment_of
 from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
 from mainspring.resources.fault_text import FaultText
+from mainspring.store.base import StoreBrokenError
 
 _LOG = logging.getLogger("mainspring.watching")
 TELL_AFTER_MS = 60_000
 """A hiccup that is over before is told to nobody."""
+_WITHIN_S = 10.0
 _SUBJECT = Subject("", IncidentKind.STORE_LOST)
 
 
@@ -43,35 +50,46 @@ class Reserved:
         self._clock = clock
         self._where = where
         self._file = Path(f"{settings.exec.spool}.store-lost.json")
-        self._memory = self._remembered()
+        self._memory: _Memory | None = None
+        self._is_written = False
         self._links: dict[str, ChannelLink] = {}
         self._logged: dict[str, str] = {}
 
-    async def look(self, fault: str) -> None:
-        """The store could not be read or written just now: tell it to those who were not told, once it has lasted."""
+    async def look(self, fault: str, *, at_once: bool = False) -> None:
+        """The store could not be read or written just now: tell it to those who were not told, once it has lasted (or `at_once`)."""
         now = self._clock.now()
-        memory = self._memory = self._memory or _Memory(now)
-        if now - memory.since_at < TELL_AFTER_MS:
-            return
-        told = Told(subject=_SUBJECT, severity=Severity.PAGE)
-        due = [one.channel for one in routing_of(self._settings).targets(told, About.OPENED, now) if one.due_at <= now]
-        for channel in due:
-            if channel not in memory.told:
-                await self._tell(channel, self._notice(About.OPENED, memory, fault), None)
+        with self._alone() as is_alone:
+            if not is_alone:
+                return
+            memory = self._recall()
+            if memory is None:
+                memory = self._memory = _Memory(now)
+                self._remember()
+            if now - memory.since_at < TELL_AFTER_MS and not at_once:
+                return
+            told = Told(subject=_SUBJECT, severity=Severity.PAGE)
+            targets = routing_of(self._settings).targets(told, About.OPENED, now)
+            for channel in [one.channel for one in targets if one.due_at <= now]:
+                if channel not in memory.told:
+                    await self._tell(channel, self._notice(About.OPENED, memory, fault), None)
 
     async def over(self) -> None:
-        """The store answers: tell that to those who were told that it does not."""
-        memory = self._memory
-        if memory is None:
+        """The store takes commits: tell that to those who were told that it does not."""
+        if self._memory is None and not self._file.exists():
             return
-        for channel, ref in list(memory.told.items()):
-            if await self._tell(channel, self._notice(About.RESOLVED, memory, ""), ref):
-                del memory.told[channel]
-                self._remember()
-        if not memory.told:
-            self._memory = None
-            with contextlib.suppress(OSError):
-                self._file.unlink(missing_ok=True)
+        with self._alone() as is_alone:
+            memory = self._recall() if is_alone else None
+            if memory is None:
+                return
+            for channel, ref in list(memory.told.items()):
+                if await self._tell(channel, self._notice(About.RESOLVED, memory, ""), ref):
+                    del memory.told[channel]
+                    self._remember()
+            if not memory.told:
+                self._memory = None
+                self._is_written = False
+                with contextlib.suppress(OSError):
+                    self._file.unlink(missing_ok=True)
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -90,9 +108,7 @@ class Reserved:
             found = await link.send(notice, ref)
         except Exception as error:  # noqa: BLE001 - the others are told all the same, and this one in the next round
             fault = error.text if isinstance(error, ChannelFault) else self._faults.of(error)
-            if self._logged.get(channel) != fault:
-                self._logged[channel] = fault
-                _LOG.error("channel %s cannot be told of the store: %s", channel, fault)
+            self._log(channel, f"channel {channel} cannot be told of the store: {fault}")
             return False
         if notice.about is About.OPENED:
             memory.told[channel] = found
@@ -103,7 +119,7 @@ class Reserved:
         around = circumstances_of(self._settings)
         is_over = about is About.RESOLVED
         state = "resolved" if is_over else Severity.PAGE.value
-        what = "takes commits again" if is_over else f"cannot be read or written: {fault}"
+        what = "takes commits again" if is_over else f"cannot be read or written: {_first_line(fault)}"
         host = socket.gethostname()
         key = f"mainspring:store-lost:{host}:{memory.since_at}"
         fields = [Field("Since", moment_of(memory.since_at, around.zone)), Field("Where", f"{self._where} on {host}")]
@@ -126,18 +142,74 @@ class Reserved:
             at=memory.since_at,
         )
 
-    def _remembered(self) -> _Memory | None:
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Keep other processes of this machine from telling the same; yield whether nobody else is about to."""
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=_Memory)
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(f"{self._file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:  # where nothing can be written, two who tell are better than none
+            yield True
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+        finally:
+            os.close(lock)
+
+    def _recall(self) -> _Memory | None:
+        """Return what is known of it, by whoever learned it; what was written and is not there any more is over."""
+        try:
+            self._memory = msgspec.json.decode(self._file.read_bytes(), type=_Memory)
+        except FileNotFoundError:
+            if self._is_written:
+                self._memory, self._is_written = None, False
         except (OSError, msgspec.DecodeError):
-            return None
+            pass
+        else:
+            self._is_written = True
+        return self._memory
 
     def _remember(self) -> None:
         """Write it down; where that is not possible either, a process that starts again tells it again."""
         part = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
         try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             part.write_bytes(msgspec.json.encode(self._memory))
             part.replace(self._file)
+            self._is_written = True
         except OSError as error:
-            _LOG.warning("it cannot be written down who was told of the store: %s", error)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            self._log("", f"it cannot be written down who was told of the store: {error}")
+
+    def _log(self, channel: str, text: str) -> None:
+        """Log what is wrong when that changes."""
+        if self._logged.get(channel) != text:
+            self._logged[channel] = text
+            _LOG.error("%s", text)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+async def tell_lost(settings: Settings, faults: FaultText, clock: Clock, where: str, error: StoreError) -> None:
+    """Tell that the store is lost and all that worked on it has ended, for at most ten seconds.
+
+    At once, unless it may be a matter of waiting: then once a process that starts again and again has met it for long enough. Where no
+    channel is configured whoever started it is told by its exit alone.
+    """
+    passes = isinstance(error, StoreUnavailableError | StoreFullError) and not isinstance(error, StoreBrokenError)
+    if not settings.notify.channels:
+        return
+    reserved = Reserved(settings, faults, clock, where)
+    try:
+        async with asyncio.timeout(_WITHIN_S):
+            await reserved.look(error.message, at_once=not passes)
+    except Exception as fault:  # noqa: BLE001 - the store's own error is what the caller goes on with
+        _LOG.error("not everybody could be told that the store is lost: %s", faults.of(fault))
+    finally:
+        await reserved.close()

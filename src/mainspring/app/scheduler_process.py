@@ -8,10 +8,12 @@ import asyncio
 import sys
 
 from mainspring.app.post_process import PostProcess, run_post
+from mainspring.app.reserved import Reserved
 from mainspring.app.traffic import Traffic
 from mainspring.app.watching import Watching
 from mainspring.engine.off_loop import in_executor
 from mainspring.engine.scheduler import Scheduler
+from mainspring.resources.fault_text import FaultText
 from mainspring.store.reads.engine import WorkerReads
 
 _LOOK_AT_MOST_EVERY_S = 0.25
@@ -20,14 +22,15 @@ _LOOK_AT_MOST_EVERY_S = 0.25
 async def serve(process: PostProcess) -> int:
     """Schedule until the process is told to end."""
     sealing = process.project.sealing
-    await process.open()
+    project, store = process.project, process.store
+    reserved = Reserved(project.settings, FaultText(project.secrets), store.clock, store.shown)
+    await process.open(reserved.look)
     if process.is_open:
         reads, off_loop = WorkerReads(process.store.reader), in_executor(process.loop)
         scheduler = Scheduler(process.loop, process.store, reads, process.store.clock, sealing, off_loop)
-        store, project = process.store, process.project
         traffic = Traffic(process.loop, store, store.clock, sealing, off_loop, project.brokers, project.secrets)
         process.changed = Hints(process.loop, scheduler, traffic).take
-        watching = Watching(project.settings, project.secrets, store, stands_by=True)
+        watching = Watching(project.settings, project.secrets, store, reserved, lambda: process.trouble, stands_by=True)
         scheduler.start()
         traffic.start()
         watching.start()

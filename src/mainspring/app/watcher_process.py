@@ -8,16 +8,20 @@ blocked, dead or not there at all. It imports nobody's code.
 import sys
 
 from mainspring.app.post_process import PostProcess, run_post
+from mainspring.app.reserved import Reserved
 from mainspring.app.watching import Watching
+from mainspring.resources.fault_text import FaultText
 
 
 async def serve(process: PostProcess) -> int:
     """Watch until the process is told to end."""
-    await process.open()
+    settings, secrets = process.project.settings, process.project.secrets
+    reserved = Reserved(settings, FaultText(secrets), process.store.clock, process.store.shown)
+    await process.open(reserved.look)
     if process.is_open:
         upkeep = process.project.upkeep()
         upkeep.start(process.loop, process.store, process.store.clock)
-        watching = Watching(process.project.settings, process.project.secrets, process.store)
+        watching = Watching(settings, secrets, process.store, reserved, lambda: process.trouble)
         process.changed = watching.changed
         watching.start()
         await process.stopped.wait()

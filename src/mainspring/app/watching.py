@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -35,24 +36,38 @@ STANDS_BY_MS = 60_000
 
 
 class Watching:
-    """A watcher's life in its process's event loop, whose store answers there. `stands_by` = only while no watcher process lives."""
+    """A watcher's life in its process's event loop, whose store answers there. `stands_by` = only while no watcher process lives.
 
-    def __init__(self, settings: Settings, secrets: Secrets, store: ProcessStore, *, stands_by: bool = False) -> None:
+    `trouble` says why commits do not succeed at present; `reserved` is closed with this.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        secrets: Secrets,
+        store: ProcessStore,
+        reserved: Reserved,
+        trouble: Callable[[], str | None],
+        *,
+        stands_by: bool = False,
+    ) -> None:
         faults = FaultText(secrets)
         self._store = store
         self._watch = make_watch(settings, store)
         self._notifier = _make_notifier(settings, store, store, secrets)
-        self._reserved = Reserved(settings, faults, store.clock, store.shown)
+        self._reserved = reserved
+        self._trouble = trouble
         self._pulse = Pulse(settings.notify.watchdog, faults, store.clock)
         self._stands_by = stands_by
         self._is_on = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-watch")
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._told: str | None = None
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._live())
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._live()), loop.create_task(self._guard())]
 
     def changed(self) -> None:
         """Something may be new in the store."""
@@ -61,9 +76,9 @@ class Watching:
 
     async def close(self) -> None:
         """End; a look that is under way is not waited for."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._is_on:
             await self._notifier.close()
@@ -78,10 +93,18 @@ class Watching:
                 return
             except Exception as error:  # noqa: BLE001 - the watch never ends
                 self._tell(error)
-                await self._reserved.look(self._told or type(error).__name__)
             else:
                 self._tell(None)
-                await self._reserved.over()
+            await asyncio.sleep(EVERY_S)
+
+    async def _guard(self) -> None:
+        """Tell without the store that it is lost; beside the rounds, since one that writes waits for as long as nothing can be written."""
+        while True:
+            try:
+                fault = self._trouble() or self._told
+                await (self._reserved.over() if fault is None else self._reserved.look(fault))
+            except Exception:  # noqa: BLE001 - the watch never ends
+                _LOG.exception("it cannot be told whether the store is lost")
             await asyncio.sleep(EVERY_S)
 
     async def _round(self) -> None:
@@ -93,7 +116,7 @@ class Watching:
             self._is_on = True
             self._notifier.start()
         self._notifier.changed()
-        if self._pulse.is_due and await loop.run_in_executor(self._pool, self._moves):
+        if self._pulse.is_due and self._trouble() is None and await loop.run_in_executor(self._pool, self._moves):
             await self._pulse.beat()
 
     def _is_watched(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.cli.context import Invocation
+from mainspring.domain.errors import StoreError
 
 if TYPE_CHECKING:
     from mainspring.app.handover import Handover
@@ -44,12 +45,17 @@ def serve(
     project = handover.project()  # as the worker will read it, so that what is wrong with a flag is said here
     project.install_failpoints()
     roles = roles_of(project.settings.up.roles)
-    with only_supervisor(anchor(invocation.settings.store.url), invocation.shown, roles):
-        for one in supervisors_here(invocation):  # one that reaches the store by another name, or is of another version
-            taken = [role for role in roles if role in one.posts or not one.posts]
-            if taken:
-                raise already_supervised(invocation.shown, str(one.pid), taken[0])
-        return _supervise(invocation, project, handover, reload=reload)
+    try:
+        with only_supervisor(anchor(invocation.settings.store.url), invocation.shown, roles):
+            # One that reaches the store by another name, or is of another version.
+            for one in supervisors_here(invocation):
+                taken = [role for role in roles if role in one.posts or not one.posts]
+                if taken:
+                    raise already_supervised(invocation.shown, str(one.pid), taken[0])
+            return _supervise(invocation, project, handover, reload=reload)
+    except StoreError as error:
+        _tell_lost(project, invocation.shown, error)
+        raise
 
 
 def _supervise(invocation: Invocation, project: "Project", handover: "Handover", *, reload: bool) -> int:
@@ -65,6 +71,16 @@ def _supervise(invocation: Invocation, project: "Project", handover: "Handover",
     roles = ", ".join(project.settings.up.roles)
     invocation.output.hint(f"store {invocation.shown}\nautomations {names}\nroles {roles}\nstop with Ctrl-C")
     return supervisor.run(once=_reloader(supervisor, project, handover.modules) if reload else lambda: None)
+
+
+def _tell_lost(project: "Project", where: str, error: StoreError) -> None:
+    """Tell people that nothing works any more: no watcher is left to do it."""
+    import asyncio
+
+    from mainspring.app.reserved import tell_lost
+    from mainspring.resources.fault_text import FaultText
+
+    asyncio.run(tell_lost(project.settings, FaultText(project.secrets), project.clock, where, error))
 
 
 def supervisors_here(invocation: Invocation) -> "list[SessionView]":

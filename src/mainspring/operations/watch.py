@@ -3,9 +3,12 @@
 Any number of watchers may look. Nothing here is remembered that another one would have to know.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.folding import fold
@@ -21,7 +24,8 @@ from mainspring.domain.route import Routing
 from mainspring.operations.channels import judge_channels
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.failures import Failures, Redact, failures_of
-from mainspring.store.commands.incidents import Found, Observe, Reminder
+from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Reminder
+from mainspring.store.commands.incidents import Told as Grouped
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
 
@@ -87,7 +91,7 @@ class Watch:
     ) -> int:
         known = {one.name: one for one in facts.automations}
         order, parents = fold(findings, wrong)
-        found = [
+        found = tuple(
             Found(
                 id=new_id("i", now, self._clock.random_bits(80)),
                 finding=finding,
@@ -98,23 +102,20 @@ class Watch:
                 parent=parents.get(finding.subject),
             )
             for finding in order
-        ]
+        )
         well = self._well(facts, {one.subject for one in order}, judged, wrong)
         due = [one for one in self._due(wrong, well, known, now) if _key(one) not in self._reminded]
-        # What is made of failures stands in one command with their groups: it counts those that this command makes its own.
-        first = [one for one in found if _goes_first(one)]
-        rest = [one for one in found if not _goes_first(one)]
         parts: list[dict[str, Any]] = [
-            {
-                "groups": failures.groups,
-                "found": tuple(first),
-                "well": tuple(well),
-                "reminders": tuple(
-                    Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to) for one in due
-                ),
-            },
-            *({"found": tuple(rest[place : place + _AT_ONCE])} for place in range(0, len(rest), _AT_ONCE)),
+            {"found": found[place : place + _AT_ONCE]} for place in range(0, max(len(found), 1), _AT_ONCE)
         ]
+        for part, groups in zip(parts, _groups_of([one["found"] for one in parts], failures.groups), strict=True):
+            part["groups"] = groups
+        parts[0] |= {
+            "well": tuple(well),
+            "reminders": tuple(
+                Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to) for one in due
+            ),
+        }
         if not (found or well or due or failures.groups):
             return 0
         changes: int = sum(self._store.apply(Observe(looked_at=now, **part)).number for part in parts)
@@ -146,8 +147,20 @@ class Watch:
         return reminders(open_still, self._routing, lambda one: _told(one, known), now)
 
 
-def _goes_first(found: Found) -> bool:
-    return bool(found.faults) or found.finding.subject.kind is IncidentKind.STORM
+def _groups_of(parts: Sequence[Sequence[Found]], groups: Iterable[ErrorGroup]) -> list[tuple[ErrorGroup, ...]]:
+    """Return what is grouped with each part: a failure in the commit that tells of it, and in the first one what nothing tells of.
+
+    Who dies between two commits has told of what he grouped, and the rest is the next one's.
+    """
+    part_of = {seq: number for number, part in enumerate(parts) for one in part for seq in one.faults}
+    found: list[list[ErrorGroup]] = [[] for _ in parts]
+    for group in groups:
+        told: dict[int, list[Grouped]] = defaultdict(list)
+        for one in group.told:
+            told[part_of.get(one.seq, 0)].append(one)
+        for number, some in told.items():
+            found[number].append(msgspec.structs.replace(group, told=tuple(some)))
+    return [tuple(one) for one in found]
 
 
 def _key(due: Due) -> tuple[str, int, About, int]:

@@ -30,7 +30,7 @@ def read(tmp_path):
 def test_examples_of_the_page_are_a_configuration(read):
     """All blocks of the page together load, and route as the page says."""
     blocks = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     settings = read("".join(blocks))
     routing = routing_of(settings)
 

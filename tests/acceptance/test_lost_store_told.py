@@ -1,0 +1,125 @@
+"""`mainspring up` on a store that is full, read-only or gone: people are told once, whatever starts again, and of the end."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.receiver import Receiver
+from tests.acceptance.test_full_disk import fill
+from tests.acceptance.works import Works, is_alive
+from tests.acceptance.wrapping import Place
+
+pytestmark = pytest.mark.timeout(120)
+CODE = """
+import mainspring as ms
+
+@ms.task
+def quick() -> None: ...
+"""
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+
+
+@pytest.fixture
+def disk(place: Place) -> Iterator[Path]:
+    """A small disk for the store; what it is filled with."""
+    folder = place.store.parent
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=False).returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    yield folder / "filler"
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def told(works: Works, receiver: Receiver) -> Receiver:
+    """The receiver of everything that is told of this place."""
+    works.place.env |= receiver.settings | {"MAINSPRING_UP_ROLES": "worker,scheduler,watcher"}
+    return receiver
+
+
+def abouts(told: Receiver) -> list[str]:
+    return [one["data"]["about"] for one in told.messages if "the store" in one["data"]["headline"]]
+
+
+def memory(works: Works) -> Path:
+    return works.place.spool.with_name("spool.store-lost.json")
+
+
+def age(works: Works) -> None:
+    """Let what was noticed just now have lasted for two minutes."""
+    works.until(memory(works).exists, "nobody noticed it")
+    known = json.loads(memory(works).read_text())
+    memory(works).write_text(json.dumps(known | {"since_at": known["since_at"] - 120_000}))
+
+
+def posts(works: Works, word: str) -> list[int]:
+    """Return the processes of this supervisor with this word in their command line."""
+    found = []
+    children = Path(f"/proc/{works.supervisor.pid}/task")
+    for task in children.glob("*/children"):
+        for pid in task.read_text().split():
+            with contextlib.suppress(OSError):
+                found += [int(pid)] if word in Path(f"/proc/{pid}/cmdline").read_text() else []
+    return found
+
+
+@needs_root
+def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works: Works, told: Receiver) -> None:
+    """Neither watcher nor scheduler can write; both see it, both are killed and start again on the full disk."""
+    works.up(CODE)
+    works.until(lambda: posts(works, "watcher_process"), "no watcher")
+    fill(disk)
+    works.until(lambda: (fill(disk), memory(works).exists())[1], "nobody noticed it")  # type: ignore[func-returns-value]
+    age(works)
+    works.until(lambda: abouts(told) == ["opened"], "it is told to nobody")
+    killed = posts(works, "watcher_process") + posts(works, "scheduler_process")
+    assert len(killed) == 2
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    works.until(lambda: not any(map(is_alive, killed)), "they live")
+    said = works.log.read_text().count("the store does not take commits")
+    works.until(
+        lambda: works.log.read_text().count("the store does not take commits") >= said + 2,
+        "they did not start again on the full disk",
+    )
+    assert abouts(told) == ["opened"]
+    disk.unlink()
+    works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
+    assert "takes commits again" in told.messages[-1]["data"]["headline"]
+    works.until(lambda: not memory(works).exists(), "it is still remembered")
+
+
+@needs_root
+def test_read_only_store_is_told_once_however_often_it_is_started(disk: Path, works: Works, told: Receiver) -> None:
+    """Each start ends with an error; the first one tells people, and the one that goes well tells the end."""
+    works.up(CODE)
+    works.supervisor.terminate()
+    works.supervisor.wait(30)
+    subprocess.run(["mount", "-o", "remount,ro", disk.parent], check=True)
+    for _ in range(2):
+        works.up_again()
+        assert works.supervisor.wait(30) != 0
+    assert abouts(told) == ["opened"]
+    subprocess.run(["mount", "-o", "remount,rw", disk.parent], check=True)
+    works.up_again()
+    works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
+
+
+def test_removed_store_is_told_by_the_last_who_sees_it(works: Works, told: Receiver) -> None:
+    """All processes end within seconds, so none of them can wait; what starts in vain afterwards repeats nothing."""
+    works.up(CODE)
+    aside = works.place.store.rename(works.place.store.with_name("aside"))
+    assert works.supervisor.wait(30) == 1
+    assert abouts(told) == ["opened"]
+    works.up_again()
+    assert works.supervisor.wait(30) != 0
+    assert abouts(told) == ["opened"]
+    aside.rename(works.place.store)
+    works.up_again()
+    works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")

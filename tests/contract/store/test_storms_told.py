@@ -1,0 +1,131 @@
+"""Ten thousand things that go wrong at once, on every store: few messages, looks that end, and names that harm nobody who reads them."""
+
+import time
+
+import msgspec
+import pytest
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.table import DEFAULTS
+from mainspring.domain.route import Routing, Target
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.operations.watch import Watch
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.wrapped import RecordRun
+from mainspring.store.reads.incidents import MOST
+
+WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "ivory", "jetty")
+FAILURES = 10_000
+LOOK_WITHIN_S = 20.0
+"""On a loaded machine; alone it takes a tenth of that."""
+
+
+def words(number):
+    """Different words for different numbers: nothing in them is taken for a varying part of one error."""
+    return " ".join(WORDS[int(digit)] for digit in f"{number:05}")
+
+
+def record(number, automation, message):
+    failure = Failure("ValueError", "", message)
+    return RecordRun(
+        id=f"w{number}", automation=automation, kind="exec", version=1, title=None, trigger="exec", codec="json",
+        input=b"[]", state=RunState.FAILED, started_at=1, finished_at=2, failure=failure,
+        reason=FailureReason.PERMANENT_ERROR,
+    )  # fmt: skip
+
+
+class Site:
+    """A store that is looked at."""
+
+    def __init__(self, store):
+        self.store = store
+        self.watch = Watch(
+            store,
+            store.clock,
+            tunings={kind: msgspec.structs.replace(one, on=kind is IncidentKind.PERMANENT_ERROR) for kind, one in DEFAULTS.items()},
+            routing=Routing(channels=("ops",), group_wait_ms=0),
+            redact=str,
+        )  # fmt: skip
+
+    def fail(self, number, of=lambda number: ("a", "boom")):
+        commands = [record(one, *of(one)) for one in range(number)]
+        for place in range(0, number, 500):
+            self.store.do(*commands[place : place + 500])
+
+    def look_until_told(self):
+        """Look until nothing is new; return the longest look in seconds."""
+        longest = 0.0
+        for _ in range(FAILURES // MOST + 2):
+            began = time.monotonic()
+            if not self.watch.look():
+                return longest
+            longest = max(longest, time.monotonic() - began)
+        raise AssertionError("it never ends")
+
+    def count(self, text):
+        ((number,),) = self.store.reader.read_text(text)
+        return number
+
+
+@pytest.fixture
+def site(store):
+    return Site(store)
+
+
+def test_ten_thousand_failures_of_one_cause_are_one_message(site):
+    """All are counted, in looks that end."""
+    site.fail(FAILURES)
+    assert site.look_until_told() < LOOK_WITHIN_S
+    assert site.count("select count(*) from alerts") == 1
+    assert site.count("select number from error_groups") == FAILURES
+    assert site.count("select number from incidents") == FAILURES
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda number: ("a", words(number)),
+        lambda number: (words(number).replace(" ", "-"), words(number)),
+    ],
+    ids=["one automation", "many automations"],
+)
+def test_failures_of_all_causes_are_few_messages(site, of):
+    """Each has an error of its own, so that none of them explains another: what came at once is told as one all the same."""
+    site.fail(1_500, of)
+    assert site.look_until_told() < LOOK_WITHIN_S
+    assert site.count("select count(*) from incidents where kind <> 'storm'") == 1_500
+    assert site.count("select count(*) from alerts") <= 3
+
+
+def test_later_failure_of_another_automation_is_told_beside_a_storm(site):
+    """What is wrong with many hides nothing that comes alone."""
+    site.fail(20, lambda number: (words(number).replace(" ", "-"), words(number)))
+    site.look_until_told()
+    told = site.count("select count(*) from alerts")
+    site.store.do(record(999, "backup", "the disk is away"))
+    site.look_until_told()
+    assert site.count("select count(*) from alerts") == told + 1
+
+
+def test_ten_thousand_open_incidents_are_looked_at(site):
+    """The table is read, judged and reminded of in a time that is bounded; a failure among them is told."""
+    for place in range(0, 10_000, 500):
+        found = tuple(
+            Found(
+                id=f"i{one:05}",
+                finding=Finding(
+                    subject=Subject(f"a{one}", IncidentKind.PERMANENT_ERROR, f"f{one}"),
+                    severity=Severity.NOTIFY,
+                    text="it broke",
+                    since_at=1,
+                ),
+                to=(Target(0, "ops"),),
+            )
+            for one in range(place, place + 500)
+        )
+        site.store.do(Observe(looked_at=site.store.clock.now(), found=found))
+    told = site.count("select count(*) from alerts")
+    site.store.do(record(1, "a", "boom"))
+    assert site.look_until_told() < LOOK_WITHIN_S
+    assert site.count("select count(*) from alerts") == told + 1

@@ -1,0 +1,233 @@
+"""A worker whose runs fail, and a watcher that tells of them, each killed at a chosen point; forked from a warm template (see lives.py).
+
+    python -m tests.crash.alerting     # one JSON request a line on stdin, one answer {code, points} a line on stdout
+
+Real store, real sessions, real looks, real Notifier, real HTTP. `die_at` counts each statement of a group that ends a run, writes a look or
+takes and settles alerts, what stands before and after its commit, and what stands before and after each request to a channel; 0 = it lives.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+import mainspring as ms
+from mainspring.app.stores import make_store
+from mainspring.app.upkeep import Upkeep
+from mainspring.domain.channel import read_channel
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.table import DEFAULTS
+from mainspring.domain.rendering import Circumstances
+from mainspring.domain.route import Routing
+from mainspring.engine.parentage import set_death_signal
+from mainspring.engine.registry import Registry
+from mainspring.operations.notices import Notices
+from mainspring.operations.notifier import Notifier
+from mainspring.operations.notifiers.base import ChannelLink
+from mainspring.operations.notifiers.http import Http
+from mainspring.operations.notifiers.slack import SlackLink
+from mainspring.operations.notifiers.webhook import WebhookLink
+from mainspring.operations.watch import Watch
+from mainspring.resources.fault_text import FaultText
+from mainspring.resources.secret import Secrets
+from mainspring.store import failpoints
+from mainspring.store.commands.alerts import SettleAlerts, TakeAlerts
+from mainspring.store.commands.incidents import Observe
+from mainspring.store.commands.runs import Complete, Finish
+from mainspring.store.committer import Committer
+from mainspring.store.postgres import transaction as postgres
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads import incidents as reads
+from mainspring.store.sqlite.transaction import SqliteTransaction
+from tests.crash.clients import Client
+from tests.crash.stores import working_on
+
+FAILURES = {"broken": 2, "flaky": 1}
+"""Automations and how often each fails."""
+LEASE_MS = 1_000
+_WITHIN_S = 20.0
+_COUNTED = (Finish, Complete, Observe, TakeAlerts, SettleAlerts)
+_FAILURES = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED)
+_TUNINGS = {kind: msgspec.structs.replace(one, on=kind in _FAILURES) for kind, one in DEFAULTS.items()}
+
+
+class Order(msgspec.Struct):
+    """What one process is to do: `role` = worker or watcher; `channels` = address by name, `secrets` = their variables."""
+
+    role: str
+    url: str
+    die_at: int = 0
+    channels: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+
+
+class Points:
+    """Counts what is passed, and dies where it is told to."""
+
+    def __init__(self, die_at: int) -> None:
+        self.passed = 0
+        self._die_at = die_at
+        self._is_counted = False
+
+    def hit(self) -> None:
+        self.passed += 1
+        if self.passed == self._die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def install(self) -> None:
+        """Pass here before each statement of both databases, at the commits, and around each request."""
+        failpoints.install(self._place)
+        for name in ("one", "all", "change"):
+            setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
+        postgres.run = self._counted(postgres.run)
+        until_known, post = Committer._until_known, Http.post
+
+        def noting(committer: Committer, commands: list[Any]) -> Any:
+            self._is_counted = any(isinstance(command, _COUNTED) for command in commands)
+            try:
+                return until_known(committer, commands)
+            finally:
+                self._is_counted = False
+
+        async def posting(http: Http, *args: Any) -> Any:
+            self.hit()
+            answer = await post(http, *args)
+            self.hit()
+            return answer
+
+        Committer._until_known = noting  # type: ignore[method-assign, assignment]
+        Http.post = posting  # type: ignore[method-assign, assignment]
+
+    def _place(self, place: str) -> None:
+        if self._is_counted or place.startswith("notifier."):
+            self.hit()
+
+    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any) -> Any:
+            if self._is_counted:
+                self.hit()
+            return function(*args)
+
+        return counted
+
+
+def declared() -> Registry:
+    """Return what fails: at once for good, and after a second try."""
+    with Registry() as registry:
+
+        @ms.task
+        def broken() -> None:
+            raise ValueError("the file has no header")
+
+        @ms.task(retry=ms.Retry(attempts=2, initial="1ms"))
+        def flaky() -> None:
+            raise ms.Transient("no answer")
+
+    return registry
+
+
+async def _work(order: Order) -> None:
+    """Start what fails, under ids that make it once, and work until all have failed."""
+    registry = declared()
+    client = Client(order.url, registry)
+    working = working_on(order.url, registry, upkeep=Upkeep(), lease_ms=LEASE_MS)
+    await working.open()
+    for name, number in FAILURES.items():
+        for one in range(number):
+            await asyncio.to_thread(client.start, name, b"{}", f"{name}-{one}")
+    text = "select count(*) from runs where state = 'failed'"
+    await _until(lambda: client.rows(text) == [(sum(FAILURES.values()),)])
+
+
+async def _watch(order: Order) -> None:
+    """Look and tell until nothing is left to be told."""
+    loop, clock = asyncio.get_running_loop(), SystemClock()
+
+    def deliver(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+        for done, result in answers:
+            loop.call_soon_threadsafe(done, result)
+
+    store = make_store(order.url, clock=clock, deliver=deliver, lease_ms=LEASE_MS)
+    store.open()
+    store.open_session("watcher")
+    watch = Watch(store, clock, tunings=_TUNINGS, redact=str, routing=routing_to(order.channels))
+    upkeep, faults = Upkeep(), FaultText(Secrets(None, order.secrets))
+    links = {name: link_to(address, faults) for name, address in order.channels.items()}
+    notices = Notices(lambda _automation: None, Circumstances())
+    notifier = Notifier(store, lambda: reads.is_alert_due(store.reader, clock.now()), links, notices, clock, faults)
+    notifier.start()
+    until = time.monotonic() + _WITHIN_S
+    while _is_untold(store):
+        await asyncio.to_thread(upkeep.run_once, store, clock.now())
+        await asyncio.to_thread(watch.look)
+        notifier.changed()
+        await asyncio.sleep(0.01)
+        assert time.monotonic() < until, "it is not all told"
+    await notifier.close()
+    await asyncio.to_thread(store.close)
+
+
+def routing_to(channels: dict[str, str]) -> Routing:
+    """Return routes by which all channels hear at once."""
+    return Routing(channels=tuple(channels), group_wait_ms=0)
+
+
+def link_to(address: str, faults: FaultText) -> ChannelLink:
+    """Return a link that need not spare anybody's server."""
+    channel = read_channel(address)
+    if address.startswith("slack"):
+        return SlackLink(channel, faults, SystemClock(), gap_s=0.0)
+    return WebhookLink(channel, faults, SystemClock())
+
+
+def _is_untold(store: ProcessStore) -> bool:
+    unsent = store.reader.read_text("select 1 from alerts where state = 'unsent' limit 1")
+    return bool(unsent or reads.untold_faults(store.reader, 1))
+
+
+async def _until(fact: Callable[[], bool]) -> None:
+    async with asyncio.timeout(_WITHIN_S):
+        while not await asyncio.to_thread(fact):
+            await asyncio.sleep(0.005)
+
+
+def serve() -> None:
+    """Fork a process for each order; answer once it has ended."""
+    set_death_signal(signal.SIGKILL)
+    for line in sys.stdin.buffer:
+        order = msgspec.json.decode(line, type=Order)
+        inlet, outlet = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(inlet)
+            code = 70
+            try:
+                set_death_signal(signal.SIGKILL)
+                points = Points(order.die_at)
+                points.install()
+                asyncio.run(_work(order) if order.role == "worker" else _watch(order))
+                os.write(outlet, str(points.passed).encode())
+                code = 0
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        os.close(outlet)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        passed = os.read(inlet, 100) or b"0"
+        os.close(inlet)
+        sys.stdout.write(json.dumps({"code": code, "points": int(passed)}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve()
