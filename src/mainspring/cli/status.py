@@ -34,8 +34,7 @@ def status(invocation: Invocation, *, here: bool, wait_healthy: bool, timeout: s
     found = _now(invocation)
     if wait_healthy and not _is_ready(found):
         found = _wait(invocation, timeout)
-    invocation.output.document(found, lambda: _print(invocation, found))
-    return exits.OK if found.healthy else exits.CHECK_FAILED
+    return _say(invocation, found)
 
 
 def _here(invocation: Invocation) -> int:
@@ -61,9 +60,12 @@ def welcome(invocation: Invocation) -> int:
     if invocation.settings.file is None and not invocation.is_there():
         invocation.output.line(BEGIN)
         return exits.OK
-    found = _now(invocation)
+    return _say(invocation, _now(invocation))
+
+
+def _say(invocation: Invocation, found: Verdict) -> int:
     invocation.output.document(found, lambda: _print(invocation, found))
-    return exits.OK
+    return exits.OK if found.healthy else exits.CHECK_FAILED
 
 
 def _now(invocation: Invocation) -> Verdict:

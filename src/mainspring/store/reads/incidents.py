@@ -9,6 +9,7 @@ from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.base import Reader
+from mainspring.store.views import Capped
 
 MOST = 1_000
 """So many failures are grouped in one look."""
@@ -149,6 +150,16 @@ def undecided(reader: Reader) -> set[tuple[str, str]]:
     return {(automation, fingerprint) for automation, fingerprint in reader.read("list_faults_that_need_attention")}
 
 
+def untold_failures(reader: Reader, since_at: int) -> Capped:
+    """Return how many runs failed since an instant, are failed still, and were told of by no watcher; it stops at `MOST`."""
+    return _capped(reader.read("count_untold_failures", (since_at, MOST + 1))[0][0])
+
+
+def unattended(reader: Reader) -> Capped:
+    """Return how many runs need a person and are part of no incident that is not resolved; it stops at `MOST`."""
+    return _capped(reader.read("count_unattended", (MOST + 1,))[0][0])
+
+
 def errors(reader: Reader, automation: str | None = None, *, limit: int = 100) -> list[ErrorView]:
     """Return groups of failures, the newest first."""
     return [ErrorView(*row) for row in reader.read("list_error_groups", (automation, limit))]
@@ -178,3 +189,7 @@ def incident_of(row: tuple[Any, ...]) -> Incident:
         note=note,
         parent=parent,
     )
+
+
+def _capped(number: int) -> Capped:
+    return Capped(min(number, MOST), number > MOST)
