@@ -65,6 +65,7 @@ _LOCKS: Final = {
 _NOTIFY: Final = {
     "test": Leaf(f"{_CLI}.notify_try:test", "tell a channel, or each of them, that this is a test"),
     "routes": Leaf(f"{_CLI}.notify_routes:routes", "show who would be told, and when, if something went wrong now"),
+    "log": Leaf(f"{_CLI}.notify_log:log", "list what was told to whom, and what waits to be told"),
 }
 _MONITORS: Final = {
     "list": Leaf(f"{_CLI}.monitors:list_command", "list monitors: what each judges, and what it finds now"),

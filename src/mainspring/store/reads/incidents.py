@@ -65,6 +65,18 @@ class AlertView(msgspec.Struct, frozen=True):
     due_at: int
     ended_at: int | None
     fault: str | None
+    automation: str
+    text: str
+    """Of whom its incident is, and what that says now."""
+
+
+class Unsent(msgspec.Struct, frozen=True):
+    """What waits to be told to a channel: how much, the oldest, and when the first of it is due (ms UTC)."""
+
+    channel: str
+    number: int
+    oldest_at: int
+    due_at: int
 
 
 class ChannelView(msgspec.Struct, frozen=True):
@@ -121,9 +133,18 @@ def moves(reader: Reader, incident: str, limit: int = 100) -> list[MoveView]:
     return [MoveView(name, IncidentMove(move), *rest) for name, move, *rest in rows]
 
 
-def alerts(reader: Reader, incident: str | None = None, *, limit: int = 100) -> list[AlertView]:
+def alerts(
+    reader: Reader,
+    incident: str | None = None,
+    *,
+    channel: str | None = None,
+    state: AlertState | None = None,
+    since_at: int | None = None,
+    limit: int = 100,
+) -> list[AlertView]:
     """Return what was or is to be told, of one incident or of all, newest first."""
-    rows = reader.read("list_alerts", (incident, limit))
+    wanted = (incident, channel, None if state is None else state.value, since_at or 0, limit)
+    rows = reader.read("list_alerts", wanted)
     return [
         AlertView(name, About(about), channel, AlertState(state), *rest) for name, about, channel, state, *rest in rows
     ]
@@ -137,6 +158,11 @@ def is_alert_due(reader: Reader, now: int) -> bool:
 def channels(reader: Reader) -> list[ChannelView]:
     """Return the channels that were ever taken by a Notifier, by name."""
     return [ChannelView(*row) for row in reader.read("list_channels")]
+
+
+def unsent(reader: Reader) -> list[Unsent]:
+    """Return the channels for which something waits, also those that no Notifier ever took, by name."""
+    return [Unsent(*row) for row in reader.read("list_unsent_channels")]
 
 
 def reopenings(reader: Reader, since_at: int) -> list[tuple[Subject, int]]:
