@@ -9,6 +9,7 @@ from mainspring.cli import words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.incidents import INCIDENT, find, whose
 from mainspring.cli.lazy import command
+from mainspring.cli.monitors import figure_text
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import IncidentState
 
@@ -64,7 +65,7 @@ def _facts(one: Incident, now: int, zone: str) -> list[str]:
         rows.append(("by", one.by + (f": {one.note}" if one.note else "")))
     if one.parent is not None:
         rows.append(("part of", one.parent))
-    rows += [(name, str(value)) for name, value in one.facts.items()]
+    rows += [(name, figure_text(name, value, now, zone)) for name, value in one.facts.items()]
     return [f"  {words.one_line(name, 20):<8} {words.one_line(value, 200)}" for name, value in rows]
 
 

@@ -1,6 +1,7 @@
 """How a whole project stands, from a few capped reads: the facts, what is wrong, and one sentence. Used by `status` and by a bare call.
 
-What is wrong are the open incidents, the loudest first, and behind them what no incident says yet: a watcher may not have looked, or not be there.
+What is wrong are the open incidents, the loudest first, and behind them what no incident says yet: a watcher may not have looked, or
+not be there.
 """
 
 from collections.abc import Iterator, Sequence
