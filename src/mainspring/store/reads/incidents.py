@@ -127,6 +127,12 @@ def incident(reader: Reader, id: str) -> Incident | None:
     return incident_of(rows[0]) if rows else None
 
 
+def incident_of_run(reader: Reader, run: str) -> tuple[str, IncidentState] | None:
+    """Return id and state of the incident that a run's newest failure is part of; None = nobody has told of it yet."""
+    rows = reader.read("find_incident_of_run", (run,))
+    return (rows[0][0], IncidentState(rows[0][1])) if rows else None
+
+
 def moves(reader: Reader, incident: str, limit: int = 100) -> list[MoveView]:
     """Return what became of an incident, oldest first."""
     rows = reader.read("list_incident_moves", (incident, limit))
@@ -186,9 +192,18 @@ def unattended(reader: Reader) -> Capped:
     return _capped(reader.read("count_unattended", (MOST + 1,))[0][0])
 
 
-def errors(reader: Reader, automation: str | None = None, *, limit: int = 100) -> list[ErrorView]:
-    """Return groups of failures, the newest first."""
-    return [ErrorView(*row) for row in reader.read("list_error_groups", (automation, limit))]
+def errors(
+    reader: Reader,
+    automation: str | None = None,
+    *,
+    error: str | None = None,
+    since_at: int | None = None,
+    state: RunState | None = None,
+    limit: int = 100,
+) -> list[ErrorView]:
+    """Return groups of failures, the newest first: whose fingerprint begins with `error`, which had one since an instant or in a state."""
+    wanted = (automation, error, since_at or 0, None if state is None else state.value, limit)
+    return [ErrorView(*row) for row in reader.read("list_error_groups", wanted)]
 
 
 def incident_of(row: tuple[Any, ...]) -> Incident:
