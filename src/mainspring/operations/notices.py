@@ -6,17 +6,26 @@ import msgspec
 
 from mainspring.domain.definition import Definition
 from mainspring.domain.digest import digest_of
-from mainspring.domain.incident import Severity
+from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.notice import Notice
 from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.store.commands.alerts import DueAlert
 
 
 class Notices:
-    """`definition_of` = the last good definition by an automation's name; `around` = what all notices say alike."""
+    """`definition_of` = the last good definition by an automation's name, `runbook_of` = where its runbook speaks of an incident.
 
-    def __init__(self, definition_of: Callable[[str], Definition | None], around: Circumstances) -> None:
+    `around` = what all notices say alike.
+    """
+
+    def __init__(
+        self,
+        definition_of: Callable[[str], Definition | None],
+        runbook_of: Callable[[Definition | None, Incident], str | None],
+        around: Circumstances,
+    ) -> None:
         self._definition_of = definition_of
+        self._runbook_of = runbook_of
         self._around = around
 
     def __call__(self, alerts: tuple[DueAlert, ...]) -> Notice:
@@ -24,13 +33,12 @@ class Notices:
         first = alerts[0]
         if first.incident.severity is Severity.DIGEST:
             return digest_of(first.id, [one.incident for one in alerts], first.at, self._around)
-        return render_notice(
-            first.id, first.about, first.at, first.incident, self._of(first.incident.subject.automation)
-        )
+        return render_notice(first.id, first.about, first.at, first.incident, self._of(first.incident))
 
-    def _of(self, automation: str) -> Circumstances:
-        definition = self._definition_of(automation) if automation else None
-        if definition is None:
+    def _of(self, incident: Incident) -> Circumstances:
+        automation = incident.subject.automation
+        if not automation:
             return self._around
-        named = {name: definition.option(name) for name in ("owner", "team", "runbook")}
-        return msgspec.structs.replace(self._around, **named)
+        definition = self._definition_of(automation)
+        named = {} if definition is None else {name: definition.option(name) for name in ("owner", "team")}
+        return msgspec.structs.replace(self._around, runbook=self._runbook_of(definition, incident), **named)

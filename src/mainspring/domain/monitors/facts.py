@@ -194,7 +194,10 @@ class Queue(Struct, frozen=True, kw_only=True):
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """A failure that nobody was told of yet. `state` and `reason` as the run has them; `text` is one line, made harmless."""
+    """A failure that nobody was told of yet. `state` and `reason` as the run has them; `text` is one line, made harmless.
+
+    `code` = of its error.
+    """
 
     run: str
     automation: str
@@ -203,6 +206,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     reason: str
     at: int
     text: str
+    code: str = ""
 
 
 class Reopening(Struct, frozen=True):

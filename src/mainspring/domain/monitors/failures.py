@@ -51,6 +51,8 @@ def _judged(kind: IncidentKind, one: Watched, fingerprint: str, faults: list[Fau
         "reason": newest.reason,
         "runs": [fault.run for fault in faults[-_SHOWN:]],
     }
+    if newest.code:
+        figures["code"] = newest.code
     if changed:
         figures["changed"] = changed
     what = "1 run" if len(faults) == 1 else f"{len(faults):,} runs"
