@@ -116,6 +116,7 @@ TREE: Final[Tree] = {
     "db": Noun("the store's file: form, check, backup, retention", _DB),
     "logs": Leaf(f"{_CLI}.logs_command:logs_command", "print what all runs log and print, newest last"),
     "status": Leaf(f"{_CLI}.status:status", "say in one sentence how things stand"),
+    "top": Leaf(f"{_CLI}.top_command:top", "watch how things stand, drawn anew each second"),
     "explain": Leaf(f"{_CLI}.explain:explain_command", "say what a run is doing, why, and what you can do"),
     "doctor": Leaf(f"{_CLI}.doctor:doctor", "check the whole installation"),
     "completion": Leaf(f"{_CLI}.completion:completion", "print the completion script of a shell"),
