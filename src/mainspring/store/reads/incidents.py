@@ -80,7 +80,10 @@ class Unsent(msgspec.Struct, frozen=True):
 
 
 class ChannelView(msgspec.Struct, frozen=True):
-    """A channel that was told something, or could not be: since when and why, when it is tried again, and the oldest alert that waits."""
+    """A channel that was told something, or could not be: since when and why, and when it is tried again.
+
+    `oldest_at` = when the first of the alerts that wait for it was due; one that waits for its own time is due later than now.
+    """
 
     name: str
     failures: int
