@@ -12,10 +12,12 @@ import msgspec
 
 from mainspring.app.channels import circumstances_of, link_of, open_links, routing_of
 from mainspring.app.reserved import Reserved
+from mainspring.app.runbooks import Runbooks
 from mainspring.config import Settings
 from mainspring.config.monitoring import tunings_of
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import FencedError, MainspringError
+from mainspring.domain.incident import Incident
 from mainspring.domain.roles import Role
 from mainspring.operations.notices import Notices
 from mainspring.operations.notifier import Notifier
@@ -201,11 +203,19 @@ def _make_notifier(
         found = status.automations(store.reader, automation)
         return Definition.from_data(msgspec.json.decode(found[0].definition)) if found and found[0].definition else None
 
+    runbooks = Runbooks(settings)
+
+    def runbook_of(definition: Definition | None, incident: Incident) -> str | None:
+        found = runbooks.of(incident.subject.automation, definition, incident)
+        return None if found is None else found.where
+
     return Notifier(
         answers,
         lambda: reads.is_alert_due(store.reader, store.clock.now()),
         open_links(settings, faults, store.clock),
-        Notices(definition_of, circumstances_of(settings), partial(link_of, settings, secrets, store.clock)),
+        Notices(
+            definition_of, runbook_of, circumstances_of(settings), partial(link_of, settings, secrets, store.clock)
+        ),
         store.clock,
         faults,
     )

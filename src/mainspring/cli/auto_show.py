@@ -91,6 +91,10 @@ def _print_definition(invocation: "Invocation", known: Known, data: dict[str, An
     if definition is not None:
         if definition.doc:
             output.line(f"  {words.one_line(definition.doc, 200)}")
+        if definition.guide:
+            output.line("  runbook:")
+            for line in definition.guide.splitlines():
+                output.line(f"    {words.shown(line)}")
         output.line(f"  declared  {words.one_line(definition.where)}")
         if definition.command:
             output.line(f"  command   {words.one_line(' '.join(definition.command), 200)}")

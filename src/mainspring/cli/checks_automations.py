@@ -83,7 +83,18 @@ def owner(invocation: Invocation) -> Iterator[Check]:
 
 def runbook(invocation: Invocation) -> Iterator[Check]:
     """Each automation says what to do when it fails."""
-    yield _without(invocation, "runbook", "has no runbook", "have no runbook", lambda one: bool(one.option("runbook")))
+    from mainspring.app.runbooks import Runbooks
+
+    runbooks = Runbooks(invocation.settings)
+    fix = "Write runbooks/NAME.md beside the configuration, a section Runbook in its docstring, or say runbook=... where it is declared."
+    yield _without(
+        invocation,
+        "runbook",
+        "has no runbook",
+        "have no runbook",
+        lambda one: runbooks.of(one.name, one) is not None,
+        fix,
+    )
 
 
 def timeout(invocation: Invocation) -> Iterator[Check]:
@@ -116,7 +127,12 @@ def success(invocation: Invocation) -> Iterator[Check]:
 
 
 def _without(
-    invocation: Invocation, name: str, one: str, several: str, is_there: Callable[["Definition"], bool]
+    invocation: Invocation,
+    name: str,
+    one: str,
+    several: str,
+    is_there: Callable[["Definition"], bool],
+    fix: str | None = None,
 ) -> Check:
     """Return the check for an option that every automation should have."""
     from mainspring.cli.auto import known_automations, state_of
@@ -127,9 +143,8 @@ def _without(
         for known in known_automations(invocation, quiet=True)
         if known.definition is not None and state_of(known, now) != "retired" and not is_there(known.definition)
     ]
-    return _finding(
-        name, lacking, one, several, f"Say it where it is declared: {name}=..., or mainspring exec --{name} ..."
-    )
+    otherwise = f"Say it where it is declared: {name}=..., or mainspring exec --{name} ..."
+    return _finding(name, lacking, one, several, fix or otherwise)
 
 
 def _finding(name: str, lacking: list[str], one: str, several: str, fix: str) -> Check:

@@ -1,11 +1,15 @@
-"""The check of who is told: some channel is there, and its secrets are."""
+"""The checks of who is told: some channel is there, its secrets are, and it takes what it is told."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
-from mainspring.cli.words import many
+from mainspring.cli.words import ago, many, one_line, span
+from mainspring.store.base import Reader
+
+_LATE_MS = 60_000
+"""So long after its time an alert may wait: a watcher looks every few seconds."""
 
 
 def notify(invocation: Invocation) -> Iterator[Check]:
@@ -35,3 +39,43 @@ def notify(invocation: Invocation) -> Iterator[Check]:
                 yield Check("notify", "problem", f"channel {name} cannot be told: {error.message}", error.hint or "")
     if is_well:
         yield ok("notify", f"{many(len(channels), 'channel')} with all secrets; try them: mainspring notify test")
+
+
+def alerts(invocation: Invocation) -> Iterator[Check]:
+    """What is to be told is told: nothing waits past its time, and nothing for a channel that nobody has any more."""
+    from mainspring.app.channels import addresses_of
+
+    named, now = addresses_of(invocation.settings), invocation.clock.now()
+    found = invocation.rows(lambda reader: list(_waiting(reader, named, now)))
+    yield from found or [
+        ok("alerts", "; ".join(invocation.rows(lambda reader: _told(reader, named, now))) or "none yet")
+    ]
+
+
+def _waiting(reader: Reader, named: Collection[str], now: int) -> Iterator[Check]:
+    from mainspring.store.reads import incidents as reads
+
+    known = {one.name: one for one in reads.channels(reader)}
+    for one in reads.unsent(reader):
+        name = one_line(one.channel, 40)
+        which = f"{many(one.number, 'alert waits', 'alerts wait')} for channel {name}"
+        if one.channel not in named:
+            fix = f"Name {name} in [notify.channels] again; where it is gone for good, they go with their incidents."
+            yield Check("alerts", "problem", f"{which}, which is configured no more", fix)
+        elif now - one.due_at > _LATE_MS:
+            view = known.get(one.channel)
+            fault = None if view is None else view.fault
+            why = f": {one_line(fault, 200)}" if fault else ", and nobody tells them"
+            fix = f"See what it answers: mainspring notify test {name}" if fault else "Start a watcher: mainspring up"
+            last = "" if view is None or view.told_at is None else f"; last told {ago(view.told_at, now)}"
+            yield Check("alerts", "problem", f"{which}, due for {span(now - one.due_at)}{why}{last}", fix)
+
+
+def _told(reader: Reader, named: Collection[str], now: int) -> list[str]:
+    """Return the last delivery of each channel."""
+    from mainspring.store.reads.incidents import channels
+
+    seen = [one for one in channels(reader) if one.name in named]
+    return [
+        f"{one.name} last told {ago(one.told_at, now)}" if one.told_at else f"{one.name} never told" for one in seen
+    ]

@@ -65,6 +65,7 @@ _LOCKS: Final = {
 _NOTIFY: Final = {
     "test": Leaf(f"{_CLI}.notify_try:test", "tell a channel, or each of them, that this is a test"),
     "routes": Leaf(f"{_CLI}.notify_routes:routes", "show who would be told, and when, if something went wrong now"),
+    "log": Leaf(f"{_CLI}.notify_log:log", "list what was told to whom, and what waits to be told"),
 }
 _MONITORS: Final = {
     "list": Leaf(f"{_CLI}.monitors:list_command", "list monitors: what each judges, and what it finds now"),
@@ -115,6 +116,7 @@ TREE: Final[Tree] = {
     "db": Noun("the store's file: form, check, backup, retention", _DB),
     "logs": Leaf(f"{_CLI}.logs_command:logs_command", "print what all runs log and print, newest last"),
     "status": Leaf(f"{_CLI}.status:status", "say in one sentence how things stand"),
+    "top": Leaf(f"{_CLI}.top_command:top", "watch how things stand, drawn anew each second"),
     "explain": Leaf(f"{_CLI}.explain:explain_command", "say what a run is doing, why, and what you can do"),
     "doctor": Leaf(f"{_CLI}.doctor:doctor", "check the whole installation"),
     "completion": Leaf(f"{_CLI}.completion:completion", "print the completion script of a shell"),

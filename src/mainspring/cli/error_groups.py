@@ -1,8 +1,7 @@
-"""What failed, grouped by error: one line for each cause, from the newest runs that failed or need a person."""
+"""What failed, grouped by error: one line for each cause, from what watchers grouped and what is too new for that."""
 
 from collections.abc import Iterator
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,34 +15,32 @@ if TYPE_CHECKING:
     from mainspring.store.base import Reader
     from mainspring.store.views import RunView
 
-MOST_LOOKED_AT = 1_000
+_MOST = 1_000
 _PAGE = 200
 _SHOWN_AUTOMATIONS = 3
 
 
-class ErrorGroup(msgspec.Struct):
-    """Runs that failed by one error. `example` is the newest of them; instants are those of their ends (ms UTC)."""
+class Group(msgspec.Struct, kw_only=True):
+    """Failures of one error, of whichever automation; `text` and `example` are those of the newest. Instants are ms UTC."""
 
-    error: Fingerprint
-    example: str
-    last_at: int
+    fingerprint: str
+    text: str
+    type: str
+    code: str
+    place: str
+    number: int
     first_at: int
-    number: int = 0
-    automations: list[str] = []
+    last_at: int
+    automations: list[str]
+    example: str
 
-    def add(self, view: "RunView") -> None:
-        """Count one more run, an older one."""
-        self.number += 1
-        self.first_at = min(self.first_at, view.changed_at)
-        self.last_at = max(self.last_at, view.changed_at)
-        if view.automation not in self.automations:
-            self.automations.append(view.automation)
-
-    @property
-    def text(self) -> str:
-        """The error in one line."""
-        name = self.error.type.rpartition(".")[2]
-        return f"{name}: {self.error.message}" if self.error.message else f"{name} ({self.error.code})"
+    def add(self, other: "Group") -> None:
+        """Count others of the same error."""
+        if other.last_at >= self.last_at:
+            self.text, self.example = other.text, other.example
+        self.number += other.number
+        self.first_at, self.last_at = min(self.first_at, other.first_at), max(self.last_at, other.last_at)
+        self.automations = list(dict.fromkeys([*self.automations, *other.automations]))
 
 
 Found = tuple["RunView", Fingerprint | None]
@@ -68,55 +65,87 @@ def failed_runs(
             return
 
 
-def grouped(found: Iterator[Found]) -> list[ErrorGroup]:
-    """Return the groups of the newest runs, the one that was seen last first."""
-    groups: dict[str, ErrorGroup] = {}
-    for view, error in islice(found, MOST_LOOKED_AT):
-        if error is None:
-            continue
-        group = groups.get(error.id)
-        if group is None:
-            group = groups[error.id] = ErrorGroup(error, view.id, view.changed_at, view.changed_at)
-        group.add(view)
+def grouped(
+    reader: "Reader", states: tuple[RunState, ...], name: str | None, since_at: int | None, error: str | None
+) -> list[Group]:
+    """Return what failed by error, the one that was seen last first: what watchers grouped, and what is too new for that."""
+    from mainspring.store.reads.incidents import errors
+
+    state = states[0] if len(states) == 1 else None
+    stored = errors(reader, name, error=error, since_at=since_at, state=state, limit=_MOST)
+    found = [
+        Group(
+            fingerprint=one.fingerprint,
+            text=_text(one.type, one.code, one.message),
+            type=one.type,
+            code=one.code,
+            place=one.place,
+            number=one.number,
+            first_at=one.first_at,
+            last_at=one.last_at,
+            automations=[one.automation],
+            example=one.last_run,
+        )
+        for one in stored
+    ]
+    groups: dict[str, Group] = {}
+    for one in (*found, *_ungrouped(reader, states, name, since_at, error)):
+        known = groups.setdefault(one.fingerprint, one)
+        if known is not one:
+            known.add(one)
     return sorted(groups.values(), key=lambda group: -group.last_at)
 
 
-def print_groups(invocation: Invocation, groups: list[ErrorGroup]) -> None:
+def _ungrouped(
+    reader: "Reader", states: tuple[RunState, ...], name: str | None, since_at: int | None, error: str | None
+) -> Iterator[Group]:
+    """Yield failures that no watcher has grouped yet."""
+    from mainspring.operations.failures import failures_of
+    from mainspring.resources.hidden import HIDDEN
+    from mainspring.store.reads.incidents import untold_faults
+
+    untold = [one for one in untold_faults(reader) if one.state in states and name in (None, one.automation)]
+    for one in failures_of(untold, HIDDEN.redact).groups:
+        first, last = one.told[0], one.told[-1]
+        if last.at >= (since_at or 0) and one.fingerprint.startswith(error or ""):
+            yield Group(
+                fingerprint=one.fingerprint,
+                text=_text(one.type, one.code, one.message),
+                type=one.type,
+                code=one.code,
+                place=one.place,
+                number=len(one.told),
+                first_at=first.at,
+                last_at=last.at,
+                automations=[one.automation],
+                example=last.run,
+            )
+
+
+def _text(type: str, code: str, message: str) -> str:
+    name = type.rpartition(".")[2]
+    return f"{name}: {message}" if message else f"{name} ({code})"
+
+
+def print_groups(invocation: Invocation, groups: list[Group]) -> None:
     """Print them: which error, how often, since when, where, and a run to look at."""
     now = invocation.clock.now()
     columns = [
-        Column("ERROR", lambda row: row["fingerprint"]),
-        Column("RUNS", lambda row: str(row["number"])),
-        Column("FIRST", lambda row: words.ago(row["first_at"], now)),
-        Column("LAST", lambda row: words.ago(row["last_at"], now)),
-        Column("AUTOMATIONS", lambda row: _names(row["automations"])),
-        Column("EXAMPLE", lambda row: row["example"]),
-        Column("WHAT", lambda row: words.one_line(row["text"], 80)),
+        Column("ERROR", lambda one: one.fingerprint),
+        Column("FAILURES", lambda one: str(one.number)),
+        Column("FIRST", lambda one: words.ago(one.first_at, now)),
+        Column("LAST", lambda one: words.ago(one.last_at, now)),
+        Column("AUTOMATIONS", lambda one: _names(one.automations)),
+        Column("EXAMPLE", lambda one: one.example),
+        Column("WHAT", lambda one: words.one_line(one.text, 80)),
     ]
-    invocation.output.rows(
-        [_row(group) for group in groups], columns, empty="Nothing failed and nothing needs a person."
-    )
+    invocation.output.rows(groups, columns, empty="Nothing failed and nothing needs a person.")
     if groups:
-        told = f"Of the newest {MOST_LOOKED_AT:,} that failed or need a person. "
-        invocation.output.hint(f"{told}Those of one error: mainspring failed list --error {groups[0].error.id}")
+        error = groups[0].fingerprint
+        invocation.output.hint(f"Runs that stand still by one error: mainspring failed list --error {error}")
 
 
 def _names(names: list[str]) -> str:
     more = len(names) - _SHOWN_AUTOMATIONS
     shown = ", ".join(words.one_line(name, 20) for name in names[:_SHOWN_AUTOMATIONS])
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _row(group: ErrorGroup) -> dict[str, Any]:
-    return {
-        "fingerprint": group.error.id,
-        "text": group.text,
-        "type": group.error.type,
-        "code": group.error.code,
-        "place": group.error.place,
-        "number": group.number,
-        "first_at": group.first_at,
-        "last_at": group.last_at,
-        "automations": group.automations,
-        "example": group.example,
-    }

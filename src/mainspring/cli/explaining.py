@@ -54,6 +54,8 @@ class Explanation(msgspec.Struct, frozen=True):
     holds_up: list[HeldUp] = []
     fingerprint: str | None = None
     """Of the error by which it stopped: what failed by the same has the same."""
+    incident: dict[str, str] | None = None
+    """Id and state of the incident that this is part of."""
 
 
 def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", around: Around = NOTHING) -> Explanation:

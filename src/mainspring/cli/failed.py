@@ -44,7 +44,8 @@ def list_command(
 ) -> None:
     """Newest first, each with its error. The next step for one of them: mainspring explain RUN.
 
-    --by error has one line for each cause: how often, since when, where, and a run to look at. --error shows, or retries, the runs of one.
+    --by error has one line for each cause: how often, since when, where, and a run to look at; it counts each failure, also of runs that
+    went on since. --error shows, or retries, the runs of one.
     """
     from mainspring.cli.error_groups import failed_runs, grouped, print_groups
 
@@ -53,7 +54,7 @@ def list_command(
         return
     wanted, since_at = params.states_of(states or _STOPPED), params.since_at(invocation, since)
     if by == "error":
-        groups = invocation.rows(lambda reader: grouped(failed_runs(reader, wanted, name, since_at, error)))
+        groups = invocation.rows(lambda reader: grouped(reader, wanted, name, since_at, error))
         print_groups(invocation, groups[:limit])
         return
     found = invocation.rows(lambda reader: list(islice(failed_runs(reader, wanted, name, since_at, error), limit)))

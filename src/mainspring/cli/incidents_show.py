@@ -9,10 +9,12 @@ from mainspring.cli import words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.incidents import INCIDENT, find, whose
 from mainspring.cli.lazy import command
+from mainspring.cli.monitors import figure_text
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import IncidentState
 
 if TYPE_CHECKING:
+    from mainspring.app.runbooks import Runbook
     from mainspring.store.reads.incidents import AlertView, MoveView
 
 _SHOWN = 20
@@ -30,12 +32,14 @@ def show(invocation: Invocation, incident: str) -> None:
     reader = invocation.reader
     found = find(reader, incident)
     became, told = moves(reader, found.id), alerts(reader, found.id)
+    runbook = _runbook(invocation, found)
     held = [one for one in incidents(reader, wrong=False, limit=1_000) if one.parent == found.id]
     document: dict[str, Any] = {
         **msgspec.to_builtins(found),
         "moves": [msgspec.to_builtins(one) for one in became],
         "alerts": [msgspec.to_builtins(one) for one in told],
         "holds": [one.id for one in held],
+        "runbook": None if runbook is None else msgspec.to_builtins(runbook),
     }
     now, zone = invocation.clock.now(), invocation.zone
     lines = [
@@ -43,7 +47,7 @@ def show(invocation: Invocation, incident: str) -> None:
         words.one_line(f"{whose(found)}: {found.text}", 300),
         "",
         *_facts(found, now, zone),
-        *_next(found),
+        *_next(found, runbook),
         *_history(became, now, zone),
         *_alerts(found, told, now),
         *(f"  holds   {one.id}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
@@ -64,12 +68,32 @@ def _facts(one: Incident, now: int, zone: str) -> list[str]:
         rows.append(("by", one.by + (f": {one.note}" if one.note else "")))
     if one.parent is not None:
         rows.append(("part of", one.parent))
-    rows += [(name, str(value)) for name, value in one.facts.items()]
+    rows += [(name, figure_text(name, value, now, zone)) for name, value in one.facts.items()]
     return [f"  {words.one_line(name, 20):<8} {words.one_line(value, 200)}" for name, value in rows]
 
 
-def _next(one: Incident) -> list[str]:
+def _runbook(invocation: Invocation, incident: Incident) -> "Runbook | None":
+    import msgspec
+
+    from mainspring.app.runbooks import Runbooks
+    from mainspring.domain.definition import Definition
+    from mainspring.store.reads.status import automations
+
+    name = incident.subject.automation
+    if not name:
+        return None
+    views = automations(invocation.reader, name)
+    definition = (
+        Definition.from_data(msgspec.json.decode(views[0].definition)) if views and views[0].definition else None
+    )
+    return Runbooks(invocation.settings).of(name, definition, incident)
+
+
+def _next(one: Incident, runbook: "Runbook | None") -> list[str]:
     lines = ["", f"Do: {words.one_line(one.hint, 300)}"] if one.hint else [""]
+    if runbook is not None:
+        lines.append(f"Runbook: {words.one_line(runbook.where, 300)}")
+        lines += [f"  {words.shown(line)}" for line in (runbook.text or "").splitlines()]
     if one.state is IncidentState.OPEN:
         lines.append(f"Take it: mainspring incidents ack {one.id}")
     return lines

@@ -1,4 +1,4 @@
-"""`mainspring monitors list|show`: judged at once from the store; no watcher has to run for it."""
+"""`mainspring monitors list|show`: judged at once from the store, by what a watcher would judge by now; no watcher has to run for it."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mainspring.domain.monitors.facts import Facts
     from mainspring.domain.monitors.judged import Judged, Monitor
     from mainspring.domain.monitors.tuning import Tuning
+    from mainspring.store.base import Reader
 
 _AT_ONCE = 2_000
 """Of so many automations a list reads the history; the others are unsure."""
@@ -46,14 +47,16 @@ def _tunings(invocation: Invocation) -> "dict[Any, Tuning]":
 
 def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts":
     """Return what is there to judge by; of a store that is not there yet, nothing."""
-    from mainspring.domain.incident import IncidentKind
     from mainspring.domain.monitors.facts import Facts
     from mainspring.operations.facts import FactsReader
+    from mainspring.operations.sight import see
+    from mainspring.resources.hidden import HIDDEN
 
-    window = getattr(_tunings(invocation)[IncidentKind.FAIL_RATE], "window")  # noqa: B009 - a field of that tuning
-    return invocation.read(
-        lambda reader: FactsReader(reader, at_once=_AT_ONCE, about=about).read(now, window=window), Facts()
-    )
+    def seen(reader: "Reader") -> "Facts":
+        known = FactsReader(reader, at_once=_AT_ONCE, about=about)
+        return see(known, reader, now, tunings=_tunings(invocation), redact=HIDDEN.redact).facts
+
+    return invocation.read(seen, Facts())
 
 
 def _judged(monitor: "Monitor", facts: "Facts", tuning: "Tuning", now: int) -> "list[Judged]":
@@ -166,10 +169,11 @@ def _show(invocation: Invocation, one: "Judged", now: int) -> None:
     output.line(f"{words.one_line(of)}  {output.paint(verdict, colour)}{because}")
     width = max((len(name) for name in one.figures), default=0)
     for name, value in one.figures.items():
-        output.line(f"  {name:<{width}}  {words.one_line(_figure(name, value, now, invocation.zone))}")
+        output.line(f"  {name:<{width}}  {words.one_line(figure_text(name, value, now, invocation.zone))}")
 
 
-def _figure(name: str, value: Any, now: int, zone: str) -> str:
+def figure_text(name: str, value: Any, now: int, zone: str) -> str:
+    """Return a figure by which something was judged, as people read it: instants on the clock of a zone, spans in units."""
     from mainspring.domain.monitors.words import figure
 
     if name.endswith("_at") and isinstance(value, int):

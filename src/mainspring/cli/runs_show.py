@@ -39,8 +39,10 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     from mainspring.cli.origins import around
     from mainspring.domain.errors import NotFoundError
     from mainspring.domain.fingerprint import fingerprint_of
+    from mainspring.domain.states import REOPENABLE
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
+    from mainspring.store.reads.incidents import incident_of_run
 
     stored = reads_runs.story(invocation.reader, run)
     story = invocation.opened(lambda opening: opening.story(stored))
@@ -52,6 +54,9 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     explanation.what.extend(messages.sentences(invocation, run))
     if stored.run.failure is not None:
         explanation = replace(explanation, fingerprint=fingerprint_of(stored.run.failure).id)
+    incident = incident_of_run(invocation.reader, run) if stored.run.state in REOPENABLE else None
+    if incident is not None:
+        explanation = replace(explanation, incident={"id": incident[0], "state": incident[1].value})
     return story, explanation
 
 
@@ -68,6 +73,7 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "inbox": plain(story.facts),
         "children": plain(story.children),
         "fingerprint": explanation.fingerprint,
+        "incident": explanation.incident,
         "what": explanation.what,
         "why": explanation.why,
         "next": explanation.next,
@@ -89,6 +95,9 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
     facts = list(_facts(story, now, invocation.zone))
     if explanation.fingerprint is not None:
         facts.append(("error", f"{explanation.fingerprint}, as all of: failed list --error {explanation.fingerprint}"))
+    if explanation.incident is not None:
+        id = explanation.incident["id"]
+        facts.append(("incident", f"{id} ({explanation.incident['state']}): incidents show {id}"))
     for name, value in facts:
         output.line(f"  {name:<9} {value}")
     lines = lines_of(story)

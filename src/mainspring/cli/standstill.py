@@ -1,9 +1,10 @@
 """What stands still although it should move, as sentences with what to do: workers, queues, runs that nobody can take. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from mainspring.cli.words import ago, many, one_line, span
+from mainspring.domain.roles import Role
 from mainspring.domain.states import SessionState
 from mainspring.store.reads.outbox import OutboxQueue, RefusedMessages
 from mainspring.store.ready_group import ReadyGroup
@@ -19,8 +20,10 @@ _LONG_UNSENT_MS = 60_000
 _GONE = (SessionState.DEAD, SessionState.CLOSED)
 
 
-def of_workers(sessions: Sequence[SessionView], now: int, *, needed: bool) -> Iterator[str]:
-    """Tell of workers that do nothing; `needed` = there is something for one to do."""
+def of_workers(sessions: Sequence[SessionView], now: int, *, needed: bool, told: Collection[str] = ()) -> Iterator[str]:
+    """Tell of workers that do nothing; `needed` = there is something for one to do, `told` = whose loss is an incident already."""
+    if Role.WORKER in told:
+        return
     workers = [one for one in sessions if one.role in ("worker", "dev") and one.state not in _GONE]
     draining = [one for one in workers if one.state == SessionState.DRAINING]
     silent = [one for one in workers if one not in draining and now - one.beat_at > SILENT_MS]
@@ -29,7 +32,7 @@ def of_workers(sessions: Sequence[SessionView], now: int, *, needed: bool) -> It
     elif workers and len(draining) == len(workers) and needed:
         pids = ", ".join(str(one.pid) for one in draining[:5])
         yield f"Every worker drains and takes nothing new (pid {pids}). Start it anew: mainspring down, then mainspring up"
-    for one in silent[:5]:
+    for one in [one for one in silent if f"{one.role}:{one.id}" not in told][:5]:
         yield (
             f"The worker pid {one.pid} of {one_line(one.hostname, 40)} has given no sign of life for {span(now - one.beat_at)}:"
             f" it is stopped or blocked. Let it go on: kill -CONT {one.pid}; or start it anew: mainspring down, then mainspring up"

@@ -31,11 +31,10 @@ def status(invocation: Invocation, *, here: bool, wait_healthy: bool, timeout: s
     """
     if here:
         return _here(invocation)
-    found = _now(invocation)
+    found = verdict_now(invocation)
     if wait_healthy and not _is_ready(found):
         found = _wait(invocation, timeout)
-    invocation.output.document(found, lambda: _print(invocation, found))
-    return exits.OK if found.healthy else exits.CHECK_FAILED
+    return _say(invocation, found)
 
 
 def _here(invocation: Invocation) -> int:
@@ -61,12 +60,16 @@ def welcome(invocation: Invocation) -> int:
     if invocation.settings.file is None and not invocation.is_there():
         invocation.output.line(BEGIN)
         return exits.OK
-    found = _now(invocation)
+    return _say(invocation, verdict_now(invocation))
+
+
+def _say(invocation: Invocation, found: Verdict) -> int:
     invocation.output.document(found, lambda: _print(invocation, found))
-    return exits.OK
+    return exits.OK if found.healthy else exits.CHECK_FAILED
 
 
-def _now(invocation: Invocation) -> Verdict:
+def verdict_now(invocation: Invocation) -> Verdict:
+    """Return how things stand; where there is no store yet, that."""
     store, environment = invocation.shown, invocation.settings.project.environment
     return invocation.read(
         lambda reader: judge(
@@ -93,7 +96,7 @@ def _wait(invocation: Invocation, timeout: str) -> Verdict:
 
     until = time.monotonic() + parse_duration(timeout).total_seconds()
     while True:
-        found = _now(invocation)
+        found = verdict_now(invocation)
         if _is_ready(found):
             return found
         if time.monotonic() >= until:

@@ -21,12 +21,16 @@ _STUCK_MS = 300_000
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One finding; `subject` = triggers or deliveries. An urgent one is lost work or work that stands still, and needs a person now."""
+    """One finding; `subject` = triggers or deliveries. An urgent one is lost work or work that stands still, and needs a person now.
+
+    `away` = the trigger that cannot reach its source.
+    """
 
     subject: Literal["triggers", "deliveries"]
     text: str
     fix: str
     is_urgent: bool = True
+    away: str | None = None
 
 
 def faults_of_triggers(reader: Reader, now: int) -> list[Fault]:
@@ -65,6 +69,7 @@ def _of_states(lines: list[TriggerLine], now: int) -> Iterator[Fault]:
                 f"{line.name} ({line.listens_to}) hears nothing{since}: {one_line(line.why, 300)}",
                 f"It goes on by itself when that is over. See: mainspring triggers show {line.name}",
                 urgent,
+                away=line.name,
             )
         elif line.state is TriggerState.LISTENING and line.why is not None:
             yield Fault(

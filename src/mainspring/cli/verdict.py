@@ -1,17 +1,28 @@
-"""How a whole project stands, from a few capped reads: the facts, what is wrong, and one sentence. Used by `status` and by a bare call."""
+"""How a whole project stands, from a few capped reads: the facts, what is wrong, and one sentence. Used by `status` and by a bare call.
 
-from typing import Any
+What is wrong are the open incidents, the loudest first, and behind them what no incident says yet: a watcher may not have looked, or
+not be there.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mainspring.cli import standstill
+from mainspring.cli.open_incidents import SHOWN, OpenIncidents
 from mainspring.cli.words import many, one_line
 from mainspring.domain.states import RunState, SessionState
 from mainspring.store.base import Reader
 from mainspring.store.views import Capped
 
+if TYPE_CHECKING:
+    from mainspring.store.session_view import SessionView
+    from mainspring.store.views import AutomationView, QueueView
+
 DAY_MS = 86_400_000
 _SHOWN = 10
+_INCIDENTS = 10_000
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +40,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     needs_attention: int
     questions: int
+    incidents: int = 0
+    """Open ones, those folded into another left out; `looked_after` = acknowledged or snoozed."""
+    looked_after: int = 0
     notice: str | None = None
     """What is to be known of the way to the store."""
 
@@ -36,63 +50,95 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def judge(reader: Reader, now: int, *, store: str, environment: str, free: int | None = None) -> Verdict:
     """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store.
 
-    A failed run counts for a day, one that needs attention until it is decided.
+    An incident that somebody acknowledged or snoozed is counted, and is no problem. A failed run that nobody told of counts for a day.
     """
-    from mainspring.cli.checks_store import LITTLE
-    from mainspring.cli.trigger_faults import faults_of_triggers
-    from mainspring.engine.announcing import PROBLEMS, problems_of
     from mainspring.store.held import HELD
-    from mainspring.store.reads import outbox as reads_outbox
+    from mainspring.store.reads import incidents as reads_incidents
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
 
+    told = OpenIncidents(reads_incidents.incidents(reader, limit=_INCIDENTS))
     views = [view for view in reads_status.automations(reader) if view.retired_at is None]
     sessions = reads_status.sessions(reader, limit=1_000)
-    workers = [one for one in sessions if one.role in ("worker", "dev") and one.state == SessionState.ALIVE]
-    failed = _failed_since(reader, now - DAY_MS)
-    halted = reads_status.count_in(reader, RunState.NEEDS_ATTENTION)
-    questions = reads_runs.questions(reader)
     queues = reads_status.queue_views(reader)
-    broken = [view.name for view in views if view.problem]
-    served = [view for view in views if view.kind != "exec"]
-    problems: list[str] = []
+    questions = reads_runs.questions(reader)
+    paused = {view.name for view in views if view.paused_at is not None and (view.paused_until or now + 1) > now}
+    problems = list(told.sentences())
     if reads_status.meta(reader, HELD) is not None:
         problems.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
-    if halted.number:
-        problems.append(
-            f"{_runs(halted)} {_need(halted)} a person. See: mainspring failed list --state needs_attention"
-        )
-    if failed.number:
-        problems.append(f"{_runs(failed)} failed within a day. See: mainspring failed list --since 24h")
-    if broken:
-        problems.append(
-            f"{many(len(broken), 'automation')} failed to load: {', '.join(broken[:5])}. See: mainspring doctor"
-        )
-    problems += [
-        f"{one_line(one.where)}: {one_line(one.what, 200)}. {one_line(one.how)} See: mainspring doctor"
-        for one in problems_of(reads_status.meta(reader, PROBLEMS))[:_SHOWN]
-    ]
-    paused = {view.name for view in views if view.paused_at is not None and (view.paused_until or now + 1) > now}
-    problems += standstill.of_workers(sessions, now, needed=bool(served) or any(queue.backlog for queue in queues))
-    problems += standstill.of_queues(queues, now)
-    problems += standstill.of_runs(reads_status.ready_groups(reader, now), sessions, queues, paused, now)
-    unsent = standstill.of_outbox(reads_outbox.list_outbox_queues(reader), reads_outbox.refused_messages(reader), now)
-    problems += [f"{one.text[0].upper()}{one.text[1:]}. {one.fix}" for one in unsent]
-    problems += standstill.of_space(free, LITTLE)
-    problems += [f"{fault.text}. {fault.fix}" for fault in faults_of_triggers(reader, now) if fault.is_urgent]
+    problems += _of_runs(reader, now)
+    problems += _of_definitions(reader, views, told)
+    problems += _of_standstill(reader, views, sessions, queues, paused, told, now)
+    problems += _of_surroundings(reader, free, told, now)
     figures: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,
         "environment": environment,
         "automations": len(views),
         "paused": len(paused),
-        "workers": len(workers),
+        "workers": sum(one.role in ("worker", "dev") and one.state == SessionState.ALIVE for one in sessions),
         "running": sum(queue.running for queue in queues),
-        "failed": failed.number,
-        "needs_attention": halted.number,
+        "failed": _failed_since(reader, now - DAY_MS).number,
+        "needs_attention": reads_status.count_in(reader, RunState.NEEDS_ATTENTION).number,
         "questions": len(questions),
+        "incidents": len(told.open),
+        "looked_after": told.looked_after,
     }
-    return Verdict(healthy=not problems, sentence=_sentence(problems, figures), problems=problems, **figures)
+    sentence = _sentence(problems, list(told.parts()), figures)
+    return Verdict(healthy=not problems, sentence=sentence, problems=problems, **figures)
+
+
+def _of_runs(reader: Reader, now: int) -> Iterator[str]:
+    from mainspring.store.reads import incidents as reads
+
+    halted, failed = reads.unattended(reader), reads.untold_failures(reader, now - DAY_MS)
+    if halted.number:
+        yield f"{_runs(halted)} {_need(halted)} a person. See: mainspring failed list --state needs_attention"
+    if failed.number:
+        yield f"{_runs(failed)} failed within a day. See: mainspring failed list --since 24h"
+
+
+def _of_definitions(reader: Reader, views: "Sequence[AutomationView]", told: OpenIncidents) -> Iterator[str]:
+    from mainspring.engine.announcing import PROBLEMS, problems_of
+    from mainspring.store.reads.status import meta
+
+    broken = [view.name for view in views if view.problem and view.name not in told.lost_definitions]
+    if broken:
+        yield f"{many(len(broken), 'automation')} failed to load: {', '.join(broken[:5])}. See: mainspring doctor"
+    for one in problems_of(meta(reader, PROBLEMS))[:_SHOWN]:
+        yield f"{one_line(one.where)}: {one_line(one.what, 200)}. {one_line(one.how)} See: mainspring doctor"
+
+
+def _of_standstill(
+    reader: Reader,
+    views: "Sequence[AutomationView]",
+    sessions: "Sequence[SessionView]",
+    queues: "Sequence[QueueView]",
+    paused: set[str],
+    told: OpenIncidents,
+    now: int,
+) -> Iterator[str]:
+    from mainspring.store.reads.status import ready_groups
+
+    needed = any(view.kind != "exec" for view in views) or any(queue.backlog for queue in queues)
+    yield from standstill.of_workers(sessions, now, needed=needed, told=told.lost_processes)
+    yield from standstill.of_queues([one for one in queues if one.name not in told.paused_queues], now)
+    groups = [one for one in ready_groups(reader, now) if one.automation not in told.stuck]
+    yield from standstill.of_runs(groups, sessions, queues, paused, now)
+
+
+def _of_surroundings(reader: Reader, free: int | None, told: OpenIncidents, now: int) -> Iterator[str]:
+    from mainspring.cli.checks_store import LITTLE
+    from mainspring.cli.trigger_faults import faults_of_triggers
+    from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
+
+    for unsent in standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now):
+        yield f"{unsent.text[0].upper()}{unsent.text[1:]}. {unsent.fix}"
+    if not told.has_lost_store:
+        yield from standstill.of_space(free, LITTLE)
+    for fault in faults_of_triggers(reader, now):
+        if fault.is_urgent and fault.away not in told.away:
+            yield f"{fault.text}. {fault.fix}"
 
 
 def nothing_yet(*, store: str, environment: str) -> Verdict:
@@ -120,9 +166,12 @@ def _failed_since(reader: Reader, since_at: int) -> Capped:
     return Capped(len(page.runs), page.cursor is not None)
 
 
-def _sentence(problems: list[str], figures: dict[str, Any]) -> str:
-    head = "All is well" if not problems else many(len(problems), "thing needs you", "things need you")
+def _sentence(problems: list[str], told: list[str], figures: dict[str, Any]) -> str:
+    # Of many incidents the last line stands for several.
+    number = len(problems) + max(figures["incidents"] - SHOWN - 1, 0)
+    head = "All is well" if not problems else many(number, "thing needs you", "things need you")
     parts = [
+        *told,
         many(figures["automations"], "automation"),
         many(figures["workers"], "worker"),
         f"{figures['running']} running",

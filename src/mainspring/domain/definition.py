@@ -46,6 +46,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str | None = None
     env: dict[str, str] = {}
     doc: str = ""
+    guide: str = ""
+    """The section "Runbook" of its docstring."""
     file: str = ""
     line: int = 0
 

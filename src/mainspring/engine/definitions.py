@@ -15,6 +15,7 @@ from mainspring.domain.definition import Definition, Kind, schedules_of
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.options import parse_options
 from mainspring.domain.retry import Retry
+from mainspring.domain.runbook import section_of
 from mainspring.engine.automation import Automation, Step, Task, Workflow
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
@@ -115,6 +116,7 @@ def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tu
         schedules = schedules_of(parsed, name, starts.schedules, calendar_named(parsed.get("calendar")))
     except MainspringError as error:
         raise DefinitionError(f"{error.message}\nin {where}", hint=error.hint) from None
+    doc = inspect.getdoc(fn) or ""
     definition = Definition(
         kind=kind,
         name=name,
@@ -124,7 +126,8 @@ def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tu
         options=parsed,
         schedules=schedules,
         fingerprint=_fingerprint(fn),
-        doc=(inspect.getdoc(fn) or "").partition("\n")[0],
+        doc=doc.partition("\n")[0],
+        guide=section_of(doc),
         file=_real_file(fn.__code__.co_filename),
         line=fn.__code__.co_firstlineno,
     )

@@ -161,6 +161,7 @@ class FactsReader:
             tier=Severity(written.options.get("tier", Severity.NOTIFY)),
             options=written.options,
             announced_at=view.announced_at,
+            deploy=view.deploy,
             paused_at=view.paused_at,
             paused_until=view.paused_until,
             paused_by=view.paused_by,

@@ -40,6 +40,7 @@ def failures_of(untold: Iterable[UntoldFault], redact: Redact) -> Failures:
             reason="" if one.reason is None else one.reason.value,
             at=one.at,
             text=text,
+            code=found.code,
         )
         faults.append(fault)
         group = (one.automation, found.id)

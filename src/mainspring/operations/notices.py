@@ -13,18 +13,20 @@ from mainspring.store.commands.alerts import DueAlert
 
 
 class Notices:
-    """`definition_of` = the last good definition by an automation's name; `around` = what all notices say alike.
+    """`definition_of` = the last good definition by an automation's name, `runbook_of` = where its runbook speaks of an incident.
 
-    `link_of` = where an incident can be seen and acted on; None = nowhere.
+    `around` = what all notices say alike, `link_of` = where an incident can be seen and acted on; None = nowhere.
     """
 
     def __init__(
         self,
         definition_of: Callable[[str], Definition | None],
+        runbook_of: Callable[[Definition | None, Incident], str | None],
         around: Circumstances,
         link_of: Callable[[Incident], str | None] = lambda _: None,
     ) -> None:
         self._definition_of = definition_of
+        self._runbook_of = runbook_of
         self._around = around
         self._link_of = link_of
 
@@ -33,14 +35,13 @@ class Notices:
         first = alerts[0]
         if first.incident.severity is Severity.DIGEST:
             return digest_of(first.id, [one.incident for one in alerts], first.at, self._around)
-        around = msgspec.structs.replace(
-            self._of(first.incident.subject.automation), link=self._link_of(first.incident)
-        )
-        return render_notice(first.id, first.about, first.at, first.incident, around)
+        return render_notice(first.id, first.about, first.at, first.incident, self._of(first.incident))
 
-    def _of(self, automation: str) -> Circumstances:
-        definition = self._definition_of(automation) if automation else None
-        if definition is None:
-            return self._around
-        named = {name: definition.option(name) for name in ("owner", "team", "runbook")}
-        return msgspec.structs.replace(self._around, **named)
+    def _of(self, incident: Incident) -> Circumstances:
+        automation = incident.subject.automation
+        around = msgspec.structs.replace(self._around, link=self._link_of(incident))
+        if not automation:
+            return around
+        definition = self._definition_of(automation)
+        named = {} if definition is None else {name: definition.option(name) for name in ("owner", "team")}
+        return msgspec.structs.replace(around, runbook=self._runbook_of(definition, incident), **named)

@@ -5,7 +5,6 @@ Any number of watchers may look. Nothing here is remembered that another one wou
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from mainspring.domain.folding import fold
 from mainspring.domain.ids import new_id
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
 from mainspring.domain.match import Told
-from mainspring.domain.monitors.facts import Facts, Reopening, Watched
+from mainspring.domain.monitors.facts import Facts, Watched
 from mainspring.domain.monitors.judged import Round
 from mainspring.domain.monitors.table import MONITORS, Tunings, judge_all
 from mainspring.domain.notice import About
@@ -23,16 +22,15 @@ from mainspring.domain.reminding import Due, reminders
 from mainspring.domain.route import Routing
 from mainspring.operations.channels import judge_channels
 from mainspring.operations.facts import FactsReader
-from mainspring.operations.failures import Failures, Redact, failures_of
+from mainspring.operations.failures import Failures, Redact
+from mainspring.operations.sight import see
 from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Reminder
 from mainspring.store.commands.incidents import Told as Grouped
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
 
-_WRONG_AT_MOST = 10_000
 _AT_ONCE = 200
 """So many findings are written in one commit."""
-_REOPENED_WITHIN = timedelta(days=14)
 
 
 class Watch:
@@ -64,21 +62,10 @@ class Watch:
         """
         now = self._clock.now()
         reader = self._store.reader
-        failures = failures_of(reads.untold_faults(reader), self._redact)
-        wrong = reads.incidents(reader, limit=_WRONG_AT_MOST)
-        since_at = now - _REOPENED_WITHIN // timedelta(milliseconds=1)
-        facts = self._facts.read(
-            now,
-            faults=failures.faults,
-            reopenings=[
-                Reopening(one.automation, one.kind, one.fingerprint, at)
-                for one, at in reads.reopenings(reader, since_at)
-            ],
-            open=[one.subject for one in wrong],
-        )
-        judged = judge_all(facts, self._tunings, now)
+        seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact)
+        judged = judge_all(seen.facts, self._tunings, now)
         findings = [*judged.findings, *judge_channels(reads.channels(reader), now)]
-        return self._write(now, facts, failures, findings, judged, wrong)
+        return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)
 
     def _write(
         self,

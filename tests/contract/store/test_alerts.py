@@ -3,6 +3,7 @@
 from mainspring.domain.incident import IncidentKind, Subject
 from mainspring.domain.route import Target
 from mainspring.domain.states import AlertState
+from mainspring.operations.pulse import all_moves
 from mainspring.store.commands.alerts import RefusedAlert, SentAlert, SettleAlerts
 from mainspring.store.commands.incidents import Observe
 from mainspring.store.commands.results import DONE
@@ -121,3 +122,16 @@ def test_alert_waits_for_its_time(store):
     assert taken(store.do(take_alerts("ops"))) == {}
     store.clock.forward(1_000)
     assert taken(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
+
+
+def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
+    """A digest of tomorrow, or what quiet hours put off, is no sign that a channel stands still."""
+    open_incidents(store, "i1")
+    take = take_alerts("ops")
+    (channel,) = store.do(take).channels
+    store.do(settle(take, sent=(SentAlert(channel.alerts[0].seq),)))
+    later = store.clock.now() + 12 * 3_600_000
+    open_incidents(store, "i2", to=(Target(later, "ops"),))
+    store.clock.forward(3_600_000)
+    assert [one.oldest_at for one in store.read("channels")] == [later]
+    assert all_moves([], store.read("channels"), store.clock.now())

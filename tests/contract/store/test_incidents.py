@@ -5,7 +5,7 @@ import pytest
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.route import Target
-from mainspring.domain.states import FailureReason, IncidentMove, IncidentState, RunState
+from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.commands.automations import Announce, AutomationRow, Prune
 from mainspring.store.commands.incidents import (
     Acknowledge,
@@ -290,3 +290,38 @@ def test_old_incidents_are_pruned(store):
     store.do(Prune(None, None, None, None, store.clock.now()))
     assert [one.id for one in store.read("incidents", wrong=False)] == ["i2"]
     assert {one.incident for one in store.read("moves", "i1")} == set()
+
+
+def test_lists_narrow_down(store):
+    """Alerts by channel, state and time; errors by automation, beginning of a fingerprint, state and time."""
+    run = fail_run(store)
+    subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
+    faults = store.read("untold_faults")
+    to = (Target(5, "ops"), Target(3, "page"))
+    assert (store.read("untold_failures", 0).number, store.read("incident_of_run", run.id)) == (1, None)
+    look(store, found(subject, faults=(faults[0].seq,), to=to), groups=(group(faults),))
+    now = store.clock.now()
+    assert store.read("untold_failures", 0).number == 0
+    assert store.read("incident_of_run", run.id) == ("i1", IncidentState.OPEN)
+    assert [one.channel for one in store.read("alerts", channel="ops")] == ["ops"]
+    assert store.read("alerts", state=AlertState.SENT) == []
+    assert len(store.read("alerts", state=AlertState.UNSENT, since_at=now)) == 2
+    assert store.read("alerts", since_at=now + 1) == []
+    assert {(one.automation, one.text) for one in store.read("alerts", "i1")} == {("a", "no success for 2 h")}
+    assert [(one.channel, one.number, one.due_at) for one in store.read("unsent")] == [("ops", 1, 5), ("page", 1, 3)]
+    assert len(store.read("errors", "a", error="f", state=RunState.FAILED, since_at=1)) == 1
+    for narrow in ({"error": "g"}, {"state": RunState.NEEDS_ATTENTION}, {"since_at": now + 1}, {"automation": "b"}):
+        assert store.read("errors", **narrow) == []
+
+
+def test_run_that_needs_a_person_is_unattended_until_it_is_told(store):
+    """And again when its incident is over while it still waits."""
+    run = store.begin()
+    store.do(halt(run, "s1"))
+    assert store.read("unattended").number == 1
+    faults = store.read("untold_faults")
+    subject = Subject("a", IncidentKind.NEEDS_ATTENTION, "f1")
+    look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
+    assert store.read("unattended").number == 0
+    store.do(Resolve("i1", "ann"))
+    assert store.read("unattended").number == 1

@@ -1,10 +1,13 @@
 """Looks of a watcher on every store: what is wrong is one incident, told once, and over when it is over."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
 from mainspring.domain.definition import Definition, schedules_of
 from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.monitors.fail_rate import FailRateTuning
 from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.notice import About
 from mainspring.domain.options import Kind
@@ -13,8 +16,10 @@ from mainspring.domain.states import FailureReason, IncidentState
 from mainspring.operations.watch import Watch
 from mainspring.store.commands.automations import (
     Announce,
+    Audited,
     AutomationRow,
     PauseAutomation,
+    ResumeAutomation,
     RetireAutomation,
     ScheduleRow,
 )
@@ -74,6 +79,10 @@ class Site:
 
     def succeed(self, automation="a"):
         self.store.do(finish(self.store.begin(automation=automation)))
+
+
+def on_record(verb, subject, command):
+    return Audited(f"cmd-{verb}-{subject}", "cli:ann@box", verb, subject, command)
 
 
 @pytest.fixture
@@ -235,3 +244,54 @@ def test_secrets_are_in_no_incident(site):
     (one,) = site.store.read("incidents")
     assert one.text == "failed: s1: password *** refused"
     assert site.store.read("errors")[0].message == "s1: password *** refused"
+
+
+def test_what_changed_before_a_failure_is_told(site):
+    """New code and what people did, of this automation alone; another failure later does not forget it."""
+    site.announce("a", "b")
+    site.store.clock.forward(60_000)
+    site.store.do(on_record("pause", "automation:a", PauseAutomation("a", None, "ann", None)))
+    site.store.do(on_record("resume", "automation:a", ResumeAutomation("a")))
+    site.store.clock.forward(60_000)
+    site.fail()
+    site.look()
+    (one,) = site.store.read("incidents")
+    changed = one.facts["changed"]
+    assert "it was resumed by cli:ann@box 1m before" in changed
+    assert "deployment 2 was announced 2m before" in changed
+    site.store.clock.forward(2 * HOUR)
+    site.fail()
+    site.look()
+    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
+    assert (one.number, one.facts["changed"]) == (2, changed)
+
+
+def test_failure_without_a_change_before_it_says_nothing(site):
+    """What changed long ago, or elsewhere, is no cause."""
+    site.announce("a")
+    site.store.clock.forward(2 * HOUR)
+    site.store.do(on_record("pause", "automation:b", PauseAutomation("b", None, "ann", None)))
+    site.fail()
+    site.look()
+    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
+    assert "changed" not in one.facts
+
+
+def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
+    """A watcher counts the ends of the window that the configuration states, not of an hour."""
+    site.announce("a")
+    for _ in range(25):
+        site.fail()
+    site.store.clock.forward(3 * HOUR)
+    tuning = FailRateTuning(window=timedelta(hours=6))
+    watch = Watch(
+        site.store,
+        site.store.clock,
+        tunings={**DEFAULTS, IncidentKind.FAIL_RATE: tuning},
+        routing=ROUTING,
+        redact=str,
+    )
+    site.store.do(Beat())
+    watch.look()
+    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.FAIL_RATE]
+    assert one.facts["counted"] == "in 6h"

@@ -177,3 +177,18 @@ def test_config_shows_each_value_with_its_source(cli, folder, monkeypatch):
     assert (rows["worker.threads"]["value"], rows["worker.threads"]["source"]) == (3, "env MAINSPRING_WORKER_THREADS")
     assert rows["project.environment"]["source"] == "flag"
     assert rows["worker.drain"]["source"] == "default"
+
+
+def test_runbook_may_be_a_page_or_a_section(cli, folder):
+    """A page of the project and a section of the docstring both say what to do; who has neither is named."""
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["jobs.py"]\n')
+    (folder / "jobs.py").write_text(
+        "import mainspring as ms\n"
+        "@ms.task\ndef paged() -> None: ...\n"
+        "@ms.task\ndef told() -> None:\n    '''Tidy.\n\n    Runbook:\n        Turn it off.\n    '''\n"
+        "@ms.task\ndef bare() -> None: ...\n"
+    )
+    (folder / "runbooks").mkdir()
+    (folder / "runbooks" / "paged.md").write_text("# paged\n")
+    assert checks(cli)["runbook"]["text"] == "bare has no runbook"
+    assert "Turn it off." in cli("auto", "show", "told").out

@@ -89,3 +89,12 @@ def test_unknown_incident_is_not_found(cli, wrong):
     assert cli("incidents", "show", "nope").code == 3
     assert "2 incidents begin with 'i_'" in cli("incidents", "ack", "i_").err
     assert cli("incidents", "show", "i_1", "--json").json["id"] == "i_1"
+
+
+def test_show_names_the_runbook(cli, wrong, folder):
+    """The page of the project, at the heading that is about it."""
+    assert cli("incidents", "show", "i_1", "--json").json["runbook"] is None
+    (folder / "mainspring.toml").write_text("")
+    (folder / "runbooks").mkdir()
+    (folder / "runbooks" / "backup.md").write_text("# backup\n## Silence\nLook at the disk.\n")
+    assert "Runbook: runbooks/backup.md#silence" in cli("incidents", "show", "i_1").out

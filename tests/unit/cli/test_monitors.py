@@ -1,8 +1,10 @@
 """`monitors list|show`: judged at once, without a watcher."""
 
 from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.table import MONITORS
 from mainspring.store.commands.automations import TakeLock
+from mainspring.store.commands.incidents import Found, Observe, Resolve
 from tests.contract.store.process import fail
 
 SYNC = Definition(kind=Kind.TASK, name="sync", options={"fail_rate": 0.2, "silence": "1d"})
@@ -61,3 +63,36 @@ def test_show_tells_what_is_of_no_automation(cli, stage):
     out = cli("monitors", "show", "lock_held").out
     assert "db  well" in out
     assert "longest_ms  1d" in out
+
+
+def test_failures_that_nobody_told_are_found(cli, stage):
+    """What a watcher would tell by now is found without one."""
+    stage.announce(SYNC)
+    stage.do(fail(stage.begin(SYNC)))
+    rows = {row["name"]: row for row in cli("monitors", "list", "--json").json}
+    assert rows["permanent_error"]["findings"] == 1
+    assert "sync" in cli("monitors", "show", "permanent_error").out
+
+
+def test_what_is_open_counts_for_what_is_well_again(cli, stage):
+    """A failure rate that was told is over only below half of its limit: here as for the watcher."""
+    stage.announce(SYNC)
+    subject = Subject("sync", IncidentKind.FAIL_RATE)
+    finding = Finding(subject=subject, severity=Severity.NOTIFY, text="fails", since_at=stage.now)
+    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding),)))
+    for _ in range(5):
+        stage.do(fail(stage.begin(SYNC)))
+    (judged,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
+    assert judged["figures"]["limit_share"] == 0.1
+
+
+def test_errors_that_come_back_are_counted(cli, stage):
+    """Reopenings are read from the store."""
+    stage.announce(SYNC)
+    subject = Subject("sync", IncidentKind.PERMANENT_ERROR, "f1")
+    for _ in range(4):
+        finding = Finding(subject=subject, severity=Severity.NOTIFY, text="fails", since_at=stage.now)
+        stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding),)))
+        stage.do(Resolve("i_1", "ann"))
+    rows = {row["name"]: row for row in cli("monitors", "list", "--json").json}
+    assert rows["recurring"]["findings"] == 1

@@ -4,6 +4,11 @@ import pytest
 from msgspec import json
 
 from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.route import Target
+from mainspring.store.commands.alerts import SentAlert, SettleAlerts
+from mainspring.store.commands.incidents import Found, Observe
+from tests.contract.store.process import take_alerts
 from tests.unit.cli.conftest import BACKUP
 
 CHANNELS = '[notify.channels]\nops = "slack://secret:bot/#ops"\npage = "pagerduty://secret:pd"\n'
@@ -106,3 +111,72 @@ def test_secret_that_is_set_makes_a_channel_ready(cli, folder, monkeypatch):
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "pagerduty://secret:pd"\n')
     monkeypatch.setenv("MAINSPRING_SECRET_PD", "x")
     assert checked(cli)[0] == "ok"
+
+
+@pytest.fixture
+def told(stage):
+    """Two alerts about one incident: `ops` took its own, `old` has one that nobody took."""
+    finding = Finding(
+        subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=0
+    )
+    to = (Target(0, "old"), Target(0, "ops"))
+    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=to),)))
+    take = take_alerts("ops")
+    (channel,) = stage.do(take).channels
+    stage.do(SettleAlerts(lease=take.lease, channel="ops", sent=(SentAlert(channel.alerts[0].seq),)))
+    return stage
+
+
+def test_log_lists_what_was_told_and_what_waits(cli, told):
+    """Newest first, by channel and state; each with what its incident says."""
+    said = cli("notify", "log", "--json")
+    found = {row["channel"]: (row["state"], row["about"], row["text"]) for row in said.json}
+    assert found == {"ops": ("sent", "opened", "no success"), "old": ("unsent", "opened", "no success")}
+    assert [row["channel"] for row in cli("notify", "log", "--state", "unsent", "--json").json] == ["old"]
+    assert [row["channel"] for row in cli("notify", "log", "--channel", "ops", "--json").json] == ["ops"]
+    assert len(cli("notify", "log", "--limit", "1", "--json").json) == 1
+    assert "backup: no success" in cli("notify", "log").out
+
+
+def test_log_of_nothing_is_empty(cli, store_path):
+    """No store is made by asking."""
+    assert "Nothing was told" in cli("notify", "log").err
+    assert not store_path.exists()
+
+
+def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, told, folder):
+    """Its name is gone from the configuration, so it would wait for ever."""
+    (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
+    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
+    assert (check["state"], check["text"]) == (
+        "problem",
+        "1 alert waits for channel old, which is configured no more",
+    )
+
+
+def test_doctor_says_why_alerts_wait_past_their_time(cli, told, folder):
+    """Nobody tells them, or the channel takes nothing."""
+    (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\nold = "terminal"\n')
+
+    def alerts():
+        (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
+        return check["text"]
+
+    assert "and nobody tells them" in alerts()
+    take = take_alerts("old")
+    told.do(take)
+    told.do(SettleAlerts(lease=take.lease, channel="old", away="it answers 503", retry_after_ms=1))
+    assert "it answers 503" in alerts()
+
+
+def test_doctor_says_when_each_channel_was_told_last(cli, stage, folder):
+    """Nothing waits: the last delivery is what is worth knowing."""
+    (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
+    finding = Finding(subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="x", since_at=0)
+    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=(Target(0, "ops"),)),)))
+    take = take_alerts("ops")
+    (channel,) = stage.do(take).channels
+    stage.do(SettleAlerts(lease=take.lease, channel="ops", sent=(SentAlert(channel.alerts[0].seq),)))
+    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
+    assert check["state"] == "ok"
+    assert check["text"].startswith("ops last told ")

@@ -3,7 +3,10 @@
 import pytest
 
 from mainspring.domain.failure import Failure
+from mainspring.domain.monitors.table import DEFAULTS
+from mainspring.domain.route import Routing
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.operations.watch import Watch
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.runs import run_view, story
@@ -215,7 +218,7 @@ def broke(stage, message, **more):
 
 
 def test_failed_list_has_one_line_for_each_error(cli, stage):
-    """With how often, where, and the newest run to look at; of the numbers in a message nothing is kept."""
+    """With how often, where, and the newest run to look at, in the words of the newest; numbers in a message make no other error."""
     runs = [broke(stage, f"card {number} refused after {number}.5 s") for number in (7, 81, 9)]
     other = broke(stage, "no such customer")
     groups = cli("failed", "list", "--by", "error", "--json").json
@@ -223,13 +226,45 @@ def test_failed_list_has_one_line_for_each_error(cli, stage):
         (1, other, ["backup"]),
         (3, runs[-1], ["backup"]),
     ]
-    assert groups[1]["text"] == "CardError: card … refused after …"
+    assert groups[1]["text"] == "CardError: card 9 refused after 9.5 s"
     assert groups[1]["place"] == "orders.py charge"
     assert groups[1]["first_at"] <= groups[1]["last_at"]
     told = cli("failed", "list", "--by", "error")
     assert groups[1]["fingerprint"] in told.out
     assert "CardError: card" in told.out
     assert len(cli("failed", "list", "--by", "error", "--limit", "1", "--json").json) == 1
+
+
+def test_errors_that_were_grouped_and_new_ones_are_one_line(cli, stage):
+    """What a watcher has grouped and what came since are counted together, also for runs that went on; the filters know both."""
+
+    def errors(*options):
+        found = cli("failed", "list", "--by", "error", "--json", *options).json
+        return [(one["number"], one["example"]) for one in found]
+
+    first = broke(stage, "card 7 refused")
+    Watch(stage.store, stage.clock, tunings=DEFAULTS, routing=Routing(), redact=str).look()
+    assert errors() == [(1, first)]
+    cli("runs", "retry", first)
+    stage.claim()
+    second = broke(stage, "card 8 refused")
+    assert errors() == [(2, second)]
+    assert errors("--state", "failed", "--name", "backup", "--since", "1h") == [(2, second)]
+    assert errors("--state", "needs_attention") == []
+    assert errors("--name", "order") == []
+    assert errors("--error", "000000") == []
+
+
+def test_failed_run_names_its_incident(cli, stage):
+    """As soon as a watcher has told of it, with how that stands; a run that goes on names none."""
+    run = broke(stage, "card 7 refused")
+    assert cli("runs", "show", run, "--json").json["incident"] is None
+    Watch(stage.store, stage.clock, tunings=DEFAULTS, routing=Routing(), redact=str).look()
+    (incident,) = cli("incidents", "list", "--json").json
+    assert cli("runs", "show", run, "--json").json["incident"] == {"id": incident["id"], "state": "open"}
+    assert f"{incident['id']} (open): incidents show {incident['id']}" in cli("runs", "show", run).out
+    cli("runs", "retry", run)
+    assert cli("runs", "show", run, "--json").json["incident"] is None
 
 
 def test_failed_runs_of_one_error_are_listed_and_retried(cli, stage):

@@ -1,10 +1,31 @@
 """The verdict."""
 
+import pytest
+
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.store.commands.automations import RetireAutomation
 from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
 from mainspring.store.commands.sessions import CloseSession
+from mainspring.store.reads.incidents import untold_faults
 from tests.contract.store.process import fail, halt, suspend
 from tests.unit.cli.conftest import BACKUP, ORDER
+
+
+@pytest.fixture
+def look(stage):
+    """Writes down that a watcher found something; ids are i_1, i_2 and so on."""
+    made = 0
+
+    def written(subject, severity, text, *, faults=(), groups=()):
+        nonlocal made
+        made += 1
+        finding = Finding(subject=subject, severity=severity, text=text, since_at=stage.now)
+        stage.do(
+            Observe(looked_at=stage.now, groups=groups, found=(Found(id=f"i_{made}", finding=finding, faults=faults),))
+        )
+
+    return written
 
 
 def test_nothing_has_run_yet_is_healthy(cli, store_path):
@@ -71,3 +92,76 @@ def test_retired_automations_are_not_counted(cli, stage):
     """They are gone for good."""
     stage.do(RetireAutomation("backup"))
     assert cli("status", "--json").json["automations"] == 1
+
+
+def test_open_incidents_come_first_by_severity(cli, stage, look):
+    """The loudest leads, whatever was found first; the sentence names the command that lists them."""
+    look(Subject("order", IncidentKind.TOO_SLOW), Severity.NOTIFY, "slow")
+    look(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")
+    said = cli("status")
+    assert said.code == 9
+    first, second, third, *_ = said.out.splitlines()
+    assert first.startswith("✗ 2 things need you: 2 open incidents (1 page, 1 notify: mainspring incidents list), ")
+    assert second == "  [page] backup: no success for 26 h. See: mainspring incidents show i_2"
+    assert third.startswith("  [notify] order: slow.")
+
+
+def test_bare_call_tells_incidents(cli, look):
+    """What a bare call says in a project is the same sentence."""
+    look(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")
+    assert cli().out == cli("status").out
+    assert cli().code == 9
+
+
+def test_incident_that_somebody_looks_after_is_no_problem(cli, stage, look):
+    """It is counted, so that it is not forgotten."""
+    look(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")
+    cli("incidents", "ack", "i_1")
+    said = cli("status", "--json")
+    assert said.code == 0
+    assert (said.json["incidents"], said.json["looked_after"]) == (0, 1)
+    assert "1 incident looked after" in said.json["sentence"]
+
+
+def test_what_is_an_incident_is_told_once(cli, stage, look):
+    """Failed runs, a run that needs a person, a broken definition, a lost worker: what an incident says is said by it alone."""
+    stage.do(fail(stage.begin()))
+    run = stage.begin()
+    stage.do(halt(run, "pay"))
+    stage.announce(BACKUP, problem="SyntaxError: oops")
+    stage.do(CloseSession())
+    reader = stage.store.reader
+    told = {one.state: one for one in untold_faults(reader)}
+    for state, kind in (
+        ("failed", IncidentKind.PERMANENT_ERROR),
+        ("needs_attention", IncidentKind.NEEDS_ATTENTION),
+    ):
+        one = told[state]
+        group = ErrorGroup("backup", f"f{one.seq}", "E", "e", "p", "m", (Told(one.seq, one.run, one.at),))
+        look(Subject("backup", kind, f"f{one.seq}"), Severity.NOTIFY, state, groups=(group,), faults=(one.seq,))
+    look(Subject("backup", IncidentKind.DEFINITION_LOST), Severity.NOTIFY, "it fails to load")
+    look(Subject("", IncidentKind.WORKER_LOST, "worker"), Severity.NOTIFY, "no worker")
+    found = cli("status", "--json").json
+    assert len(found["problems"]) == 4
+    assert all(problem.startswith("[notify]") for problem in found["problems"])
+    assert (found["failed"], found["needs_attention"]) == (1, 1)
+
+
+def test_many_incidents_are_counted_not_listed(cli, look):
+    """Ten lines, and how many more."""
+    for number in range(13):
+        look(Subject(f"a{number}", IncidentKind.SILENCE), Severity.NOTIFY, "silent")
+    said = cli("status")
+    assert said.out.startswith("✗ 13 things need you: 13 open incidents (13 notify")
+    assert "3 more incidents. See: mainspring incidents list" in said.out
+
+
+def test_run_that_still_waits_counts_after_its_incident_is_over(cli, stage, look):
+    """Somebody said that it was over, and it was not: the run itself is told."""
+    stage.do(halt(stage.begin(), "pay"))
+    (one,) = untold_faults(stage.store.reader)
+    group = ErrorGroup("backup", "f1", "E", "e", "p", "m", (Told(one.seq, one.run, one.at),))
+    subject = Subject("backup", IncidentKind.NEEDS_ATTENTION, "f1")
+    look(subject, Severity.NOTIFY, "needs a person", groups=(group,), faults=(one.seq,))
+    cli("incidents", "resolve", "i_1")
+    assert "1 run needs a person." in cli("status").out

@@ -13,22 +13,26 @@ BACKUP = Definition(
 )
 
 
+def page(definition, incident):
+    return None if definition is None else f"{definition.option('runbook')}#403"
+
+
 def alert(seq=1, of=None):
     return DueAlert(seq=seq, id=f"a_{seq}", about=About.OPENED, opened=1, at=AT, incident=of or incident())
 
 
 def test_notice_names_owner_team_and_runbook():
     """They are those of the last good definition; of what is defined nowhere nothing is said."""
-    notices = Notices({"backup": BACKUP}.get, Circumstances(project="ops"))
+    notices = Notices({"backup": BACKUP}.get, page, Circumstances(project="ops"))
     notice = notices((alert(),))
     assert (notice.id, notice.owner, notice.team, notice.project) == ("a_1", "ana", "platform", "ops")
-    assert ("Do", "runbook docs/backup.md") in [(field.label, field.text) for field in notice.fields]
-    assert Notices(lambda name: None, Circumstances())((alert(),)).owner is None
+    assert ("Do", "runbook docs/backup.md#403") in [(field.label, field.text) for field in notice.fields]
+    assert Notices(lambda name: None, page, Circumstances())((alert(),)).owner is None
 
 
 def test_alerts_of_the_lowest_severity_are_one_digest():
     """Its id is that of its first alert."""
     several = tuple(alert(n, incident(f"i_{n}", severity=Severity.DIGEST)) for n in (1, 2))
-    notice = Notices({}.get, Circumstances())(several)
+    notice = Notices({}.get, page, Circumstances())(several)
     assert (notice.about, notice.id) == (About.DIGEST, "a_1")
     assert notice.headline.startswith("[digest] 2 things")

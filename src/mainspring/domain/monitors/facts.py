@@ -119,6 +119,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     tier: Severity = Severity.NOTIFY
     options: dict[str, Any] = {}
     announced_at: int = 0
+    deploy: int = 0
+    """The number of the deployment that its code is of."""
     expected_from_at: int = 0
     paused_at: int | None = None
     paused_until: int | None = None
@@ -192,7 +194,10 @@ class Queue(Struct, frozen=True, kw_only=True):
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """A failure that nobody was told of yet. `state` and `reason` as the run has them; `text` is one line, made harmless."""
+    """A failure that nobody was told of yet. `state` and `reason` as the run has them; `text` is one line, made harmless.
+
+    `code` = of its error.
+    """
 
     run: str
     automation: str
@@ -201,6 +206,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     reason: str
     at: int
     text: str
+    code: str = ""
 
 
 class Reopening(Struct, frozen=True):
@@ -222,7 +228,8 @@ class ByHand(Struct, frozen=True):
 class Facts(Struct, frozen=True, kw_only=True):
     """All of one look. `by_hand` is by automation; `open` = incidents that are not resolved.
 
-    `last_seen` and `last_ended`: by role, the last sign of life of any process, and the last end of one.
+    `last_seen` and `last_ended`: by role, the last sign of life of any process, and the last end of one. `changed` = what changed just
+    before the faults of a subject began.
     """
 
     automations: tuple[Watched, ...] = ()
@@ -230,6 +237,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     locks: tuple[HeldLock, ...] = ()
     queues: tuple[Queue, ...] = ()
     faults: tuple[Fault, ...] = ()
+    changed: dict[Subject, str] = {}
     reopenings: tuple[Reopening, ...] = ()
     by_hand: dict[str, ByHand] = {}
     open: frozenset[Subject] = frozenset()

@@ -7,7 +7,7 @@ see makes them well again.
 from collections.abc import Iterator
 from functools import partial
 
-from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Fault, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.tuning import Tuning
@@ -44,10 +44,11 @@ def judge(kind: IncidentKind, facts: Facts, _tuning: Tuning, _now_at: int) -> It
         return
     known = {one.name: one for one in facts.automations}
     for (automation, fingerprint), faults in groups.items():
-        yield _judged(kind, known.get(automation, Watched(name=automation)), fingerprint, faults)
+        changed = facts.changed.get(Subject(automation, kind, fingerprint))
+        yield _judged(kind, known.get(automation, Watched(name=automation)), fingerprint, faults, changed)
 
 
-def _judged(kind: IncidentKind, one: Watched, fingerprint: str, faults: list[Fault]) -> Judged:
+def _judged(kind: IncidentKind, one: Watched, fingerprint: str, faults: list[Fault], changed: str | None) -> Judged:
     newest = faults[-1]
     figures = {
         "faults": len(faults),
@@ -56,6 +57,10 @@ def _judged(kind: IncidentKind, one: Watched, fingerprint: str, faults: list[Fau
         "reason": newest.reason,
         "runs": [fault.run for fault in faults[-_SHOWN:]],
     }
+    if newest.code:
+        figures["code"] = newest.code
+    if changed:
+        figures["changed"] = changed
     act = "explain" if kind is IncidentKind.NEEDS_ATTENTION else "runs show"
     return verdict(
         one,

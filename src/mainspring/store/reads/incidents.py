@@ -9,6 +9,7 @@ from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.base import Reader
+from mainspring.store.views import Capped
 
 MOST = 1_000
 """So many failures are grouped in one look."""
@@ -64,10 +65,25 @@ class AlertView(msgspec.Struct, frozen=True):
     due_at: int
     ended_at: int | None
     fault: str | None
+    automation: str
+    text: str
+    """Of whom its incident is, and what that says now."""
+
+
+class Unsent(msgspec.Struct, frozen=True):
+    """What waits to be told to a channel: how much, the oldest, and when the first of it is due (ms UTC)."""
+
+    channel: str
+    number: int
+    oldest_at: int
+    due_at: int
 
 
 class ChannelView(msgspec.Struct, frozen=True):
-    """A channel that was told something, or could not be: since when and why, when it is tried again, and the oldest alert that waits."""
+    """A channel that was told something, or could not be: since when and why, and when it is tried again.
+
+    `oldest_at` = when the first of the alerts that wait for it was due; one that waits for its own time is due later than now.
+    """
 
     name: str
     failures: int
@@ -114,15 +130,30 @@ def incident(reader: Reader, id: str) -> Incident | None:
     return incident_of(rows[0]) if rows else None
 
 
+def incident_of_run(reader: Reader, run: str) -> tuple[str, IncidentState] | None:
+    """Return id and state of the incident that a run's newest failure is part of; None = nobody has told of it yet."""
+    rows = reader.read("find_incident_of_run", (run,))
+    return (rows[0][0], IncidentState(rows[0][1])) if rows else None
+
+
 def moves(reader: Reader, incident: str, limit: int = 100) -> list[MoveView]:
     """Return what became of an incident, oldest first."""
     rows = reader.read("list_incident_moves", (incident, limit))
     return [MoveView(name, IncidentMove(move), *rest) for name, move, *rest in rows]
 
 
-def alerts(reader: Reader, incident: str | None = None, *, limit: int = 100) -> list[AlertView]:
+def alerts(
+    reader: Reader,
+    incident: str | None = None,
+    *,
+    channel: str | None = None,
+    state: AlertState | None = None,
+    since_at: int | None = None,
+    limit: int = 100,
+) -> list[AlertView]:
     """Return what was or is to be told, of one incident or of all, newest first."""
-    rows = reader.read("list_alerts", (incident, limit))
+    wanted = (incident, channel, None if state is None else state.value, since_at or 0, limit)
+    rows = reader.read("list_alerts", wanted)
     return [
         AlertView(name, About(about), channel, AlertState(state), *rest) for name, about, channel, state, *rest in rows
     ]
@@ -138,6 +169,11 @@ def channels(reader: Reader) -> list[ChannelView]:
     return [ChannelView(*row) for row in reader.read("list_channels")]
 
 
+def unsent(reader: Reader) -> list[Unsent]:
+    """Return the channels for which something waits, also those that no Notifier ever took, by name."""
+    return [Unsent(*row) for row in reader.read("list_unsent_channels")]
+
+
 def reopenings(reader: Reader, since_at: int) -> list[tuple[Subject, int]]:
     """Return which incidents came back since an instant, and when."""
     rows = reader.read("list_reopenings", (since_at,))
@@ -149,9 +185,28 @@ def undecided(reader: Reader) -> set[tuple[str, str]]:
     return {(automation, fingerprint) for automation, fingerprint in reader.read("list_faults_that_need_attention")}
 
 
-def errors(reader: Reader, automation: str | None = None, *, limit: int = 100) -> list[ErrorView]:
-    """Return groups of failures, the newest first."""
-    return [ErrorView(*row) for row in reader.read("list_error_groups", (automation, limit))]
+def untold_failures(reader: Reader, since_at: int) -> Capped:
+    """Return how many runs failed since an instant, are failed still, and were told of by no watcher; it stops at `MOST`."""
+    return _capped(reader.read("count_untold_failures", (since_at, MOST + 1))[0][0])
+
+
+def unattended(reader: Reader) -> Capped:
+    """Return how many runs need a person and are part of no incident that is not resolved; it stops at `MOST`."""
+    return _capped(reader.read("count_unattended", (MOST + 1,))[0][0])
+
+
+def errors(
+    reader: Reader,
+    automation: str | None = None,
+    *,
+    error: str | None = None,
+    since_at: int | None = None,
+    state: RunState | None = None,
+    limit: int = 100,
+) -> list[ErrorView]:
+    """Return groups of failures, the newest first: whose fingerprint begins with `error`, which had one since an instant or in a state."""
+    wanted = (automation, error, since_at or 0, None if state is None else state.value, limit)
+    return [ErrorView(*row) for row in reader.read("list_error_groups", wanted)]
 
 
 def incident_of(row: tuple[Any, ...]) -> Incident:
@@ -178,3 +233,7 @@ def incident_of(row: tuple[Any, ...]) -> Incident:
         note=note,
         parent=parent,
     )
+
+
+def _capped(number: int) -> Capped:
+    return Capped(min(number, MOST), number > MOST)

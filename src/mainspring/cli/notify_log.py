@@ -1,0 +1,66 @@
+"""`mainspring notify log`: what was told to whom, what waits, and what no channel would take."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import params, words
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+from mainspring.domain.states import AlertState
+
+if TYPE_CHECKING:
+    from mainspring.store.base import Reader
+    from mainspring.store.reads.incidents import AlertView
+
+_COLOURS = {
+    AlertState.UNSENT: "yellow",
+    AlertState.SENT: "green",
+    AlertState.REFUSED: "red",
+    AlertState.DROPPED: None,
+}
+
+
+def _channels(reader: "Reader") -> list[str]:
+    from mainspring.store.reads.incidents import channels
+
+    return [one.name for one in channels(reader)]
+
+
+@command("log", "list what was told to whom, and what waits to be told")
+@click.option("--channel", type=params.Name(_channels, "channel"), help="only what is for this channel")
+@click.option("--state", type=click.Choice([state.value for state in AlertState]), help="only in this state")
+@params.since
+@params.limit
+@pass_invocation
+def log(invocation: Invocation, channel: str | None, state: str | None, since: str | None, limit: int) -> None:
+    """Newest first. unsent waits for its time or for its channel, refused was not taken and never will be, dropped was over before its
+    time. --since looks at when it was written.
+    """
+    from mainspring.store.reads.incidents import alerts
+
+    since_at = params.since_at(invocation, since)
+    wanted = None if state is None else AlertState(state)
+    found = invocation.rows(
+        lambda reader: alerts(reader, channel=channel, state=wanted, since_at=since_at, limit=limit)
+    )
+    now = invocation.clock.now()
+    columns = [
+        Column("INCIDENT", lambda one: one.incident),
+        Column("STATE", lambda one: one.state, lambda one: _COLOURS[one.state]),
+        Column("CHANNEL", lambda one: words.one_line(one.channel, 20)),
+        Column("TELLS", lambda one: one.about),
+        Column("WHEN", lambda one: _when(one, now)),
+        Column("WHAT", lambda one: words.one_line(_what(one), 80)),
+    ]
+    invocation.output.rows(found, columns, empty="Nothing was told and nothing waits to be.")
+
+
+def _when(one: "AlertView", now: int) -> str:
+    return words.ago(one.ended_at, now) if one.ended_at is not None else f"due {words.ago(one.due_at, now)}"
+
+
+def _what(one: "AlertView") -> str:
+    text = f"{one.automation or 'mainspring'}: {one.text}"
+    return f"{one.fault}; {text}" if one.fault else text

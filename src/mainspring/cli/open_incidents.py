@@ -1,0 +1,74 @@
+"""Incidents as `status` tells them: those that are open as sentences, and what need not be told beside them because they say it. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from mainspring.cli.words import many, one_line
+from mainspring.domain.incident import Incident, IncidentKind, Severity
+from mainspring.domain.states import IncidentState
+
+SHOWN = 10
+_STUCK = frozenset({IncidentKind.BACKLOG, IncidentKind.DEFINITION_LOST, IncidentKind.LATE_START})
+
+
+class OpenIncidents:
+    """`unresolved` = all that are not resolved. What is part of another one counts there, not here."""
+
+    def __init__(self, unresolved: Sequence[Incident]) -> None:
+        self._unresolved = unresolved
+        apart = [one for one in unresolved if one.parent is None]
+        self.open = sorted(
+            (one for one in apart if one.state is IncidentState.OPEN), key=lambda one: (one.severity.rank, one.since_at)
+        )
+        self.looked_after = len(apart) - len(self.open)
+        """Acknowledged or snoozed: somebody knows."""
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what is open, the loudest and oldest first."""
+        for one in self.open[:SHOWN]:
+            whose = one.subject.automation or "mainspring"
+            yield f"[{one.severity}] {one_line(f'{whose}: {one.text}', 200)}. See: mainspring incidents show {one.id}"
+        if len(self.open) > SHOWN:
+            yield f"{many(len(self.open) - SHOWN, 'more incident')}. See: mainspring incidents list"
+
+    def parts(self) -> Iterator[str]:
+        """Yield parts of the one sentence: "2 open incidents (1 page, 1 notify: mainspring incidents list)"."""
+        if self.open:
+            counts = ((severity, sum(one.severity is severity for one in self.open)) for severity in Severity)
+            by = ", ".join(f"{number} {severity}" for severity, number in counts if number)
+            yield f"{many(len(self.open), 'open incident')} ({by}: mainspring incidents list)"
+        if self.looked_after:
+            yield f"{many(self.looked_after, 'incident')} looked after"
+
+    @property
+    def lost_processes(self) -> frozenset[str]:
+        """Roles, or single processes as "worker:7", of which it is said that they give no sign of life."""
+        return frozenset(one.subject.fingerprint for one in self._of(IncidentKind.WORKER_LOST))
+
+    @property
+    def lost_definitions(self) -> frozenset[str]:
+        """Automations of which it is said that they do not load."""
+        return frozenset(one.subject.automation for one in self._of(IncidentKind.DEFINITION_LOST))
+
+    @property
+    def paused_queues(self) -> frozenset[str]:
+        """Queues of which it is said that they are paused, or that runs wait in them."""
+        paused = {one.subject.fingerprint for one in self._of(IncidentKind.PAUSED)}
+        return frozenset(paused | {str(one.facts.get("queue")) for one in self._of(IncidentKind.BACKLOG)})
+
+    @property
+    def stuck(self) -> frozenset[str]:
+        """Automations of which it is said that their runs do not begin."""
+        return frozenset(one.subject.automation for one in self._of(*_STUCK))
+
+    @property
+    def away(self) -> frozenset[str]:
+        """Triggers of which it is said that they do not reach their source."""
+        return frozenset(str(one.facts.get("trigger")) for one in self._of(IncidentKind.SOURCE_AWAY))
+
+    @property
+    def has_lost_store(self) -> bool:
+        """Whether it is said that the store, or its disk, is in trouble."""
+        return any(self._of(IncidentKind.STORE_LOST))
+
+    def _of(self, *kinds: IncidentKind) -> Iterator[Incident]:
+        return (one for one in self._unresolved if one.subject.kind in kinds)

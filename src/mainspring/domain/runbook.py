@@ -1,0 +1,70 @@
+"""Runbooks: the section of a docstring that is one, and the heading of a page that is about an error. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator
+from textwrap import dedent
+
+from mainspring.domain.incident import Incident
+
+_LONGEST = 4_000
+_BEGINS = re.compile(r"(?:#+\s*)?runbook\s*:?\s*", re.IGNORECASE)
+_ENDS = re.compile(r"#+\s+\S.*|[A-Z][\w ]{0,30}:\s*")
+_RULE = re.compile(r"[-=~]{3,}\s*")
+_HEADING = re.compile(r"#{1,6}\s+(.*?)\s*#*\s*")
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_STATUS = re.compile(r"(?<![\w.])[1-5][0-9]{2}(?![\w.])")
+
+
+def section_of(doc: str) -> str:
+    """Return what a docstring says below "Runbook", "Runbook:" or "## Runbook", until its next heading; "" where it has none."""
+    lines = doc.splitlines()
+    begin = next((place for place, line in enumerate(lines) if _BEGINS.fullmatch(line)), None)
+    if begin is None:
+        return ""
+    found: list[str] = []
+    for line, after in zip(lines[begin + 1 :], [*lines[begin + 2 :], ""], strict=True):
+        if not found and _RULE.fullmatch(line):
+            continue
+        if _ENDS.fullmatch(line) or (line.strip() and _RULE.fullmatch(after)):
+            break
+        found.append(line)
+    return dedent("\n".join(found)).strip()[:_LONGEST]
+
+
+def anchor_of(page: str, incident: Incident) -> str | None:
+    """Return the anchor of the heading of a Markdown page that is about this incident; None = there is none.
+
+    A heading that names the fingerprint goes first, then one with the code of the error, then its HTTP status, then the kind.
+    """
+    headings = list(_headings(page))
+    for word in _words(incident):
+        names = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+        for heading in headings:
+            if names.search(heading):
+                return _slug(heading)
+    return None
+
+
+def _words(incident: Incident) -> Iterator[str]:
+    subject, code = incident.subject, incident.facts.get("code")
+    if subject.fingerprint:
+        yield subject.fingerprint
+    if isinstance(code, str) and code:
+        yield code
+        yield code.removeprefix("http_")
+    yield from _STATUS.findall(incident.text)
+    yield subject.kind.value
+
+
+def _headings(page: str) -> Iterable[str]:
+    is_code = False
+    for line in page.splitlines():
+        if _FENCE.match(line):
+            is_code = not is_code
+        elif not is_code and (found := _HEADING.fullmatch(line)):
+            yield found[1]
+
+
+def _slug(heading: str) -> str:
+    """Return the anchor that GitHub and most others give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

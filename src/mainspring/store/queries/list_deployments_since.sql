@@ -1,0 +1,1 @@
+select number, announced_at from deployments where announced_at >= ? order by number

@@ -1,0 +1,19 @@
+"""Reads of what changed: new code, and acts of people."""
+
+from mainspring.domain.changes import ActOnRecord, Changes, Deployment
+from mainspring.store.base import Reader
+
+_ACTS = 1_000
+"""So many of the newest acts are looked at."""
+
+
+def changes_since(reader: Reader, since_at: int) -> Changes:
+    """Return what changed since an instant (ms UTC), oldest first."""
+    with reader.snapshot() as read:
+        return Changes(
+            tuple(Deployment(number, at) for number, at in read("list_deployments_since", (since_at,))),
+            tuple(
+                ActOnRecord(at, by, verb, subject)
+                for at, by, verb, subject in read("list_acts_since", (since_at, _ACTS))
+            ),
+        )
