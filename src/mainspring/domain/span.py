@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-Attribute = str | int | bool
+Attribute = str | int
 
 
 class SpanLink(msgspec.Struct, frozen=True):

@@ -29,7 +29,6 @@ from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete,
 
 MOST_RUNS = 100_000
 """Runs that are remembered at once: more than any worker has."""
-_LONGEST = 200
 _NS_IN_MS, _NS_IN_US = 1_000_000, 1_000
 _WAITS = frozenset({OutcomeKind.TIMER, OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _ORDERS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
@@ -44,10 +43,9 @@ class _Owned(msgspec.Struct, frozen=True):
 
 
 class SpanMaker:
-    """`redact` hides secrets in what is told."""
+    """Of one worker."""
 
-    def __init__(self, redact: Callable[[str], str]) -> None:
-        self._redact = redact
+    def __init__(self) -> None:
         self._owned: dict[str, _Owned] = {}
         self._makers: dict[type, Callable[[Any, int], Iterator[Span]]] = {
             SaveOutcome: self._outcome,
@@ -154,7 +152,7 @@ class SpanMaker:
         self, run: ClaimedRun, now: int, state: RunState, failure: Failure | None, reason: FailureReason | None
     ) -> Span:
         attributes = self._named(run.id, run.automation, kind=run.kind, state=str(state))
-        attributes |= {"mainspring.version": run.version, "mainspring.queue": self._text(run.queue)}
+        attributes |= {"mainspring.version": run.version, "mainspring.queue": run.queue}
         if reason is not None:
             attributes["mainspring.reason"] = str(reason)
         if run.parent is not None:
@@ -162,13 +160,13 @@ class SpanMaker:
         return Span(
             trace_id=trace_id_of(run.id),
             span_id=run_span_id(run.id),
-            name=self._text(run.automation),
+            name=run.automation,
             start_ns=run.started_at * _NS_IN_MS,
             end_ns=max(now, run.started_at) * _NS_IN_MS,
             attributes=attributes | self._of_failure(failure),
             links=() if run.parent is None else (link_to_run(run.parent),),
             is_error=state is RunState.FAILED,
-            error=self._text(_code(failure) or str(reason or "")) if state is RunState.FAILED else "",
+            error=_code(failure) or str(reason or "") if state is RunState.FAILED else "",
         )
 
     def _work(
@@ -205,34 +203,31 @@ class SpanMaker:
             trace_id=trace_id_of(run),
             span_id=span_id,
             parent_id=parent_id or run_span_id(run),
-            name=self._text(name),
+            name=name,
             start_ns=span[0],
             end_ns=max(span),
             attributes=attributes,
             links=links,
             is_error=is_error,
-            error=self._text(error),
+            error=error,
         )
 
     def _named(self, run: str, automation: str, **more: str) -> dict[str, Attribute]:
         return {
             "mainspring.run": run,
-            "mainspring.automation": self._text(automation),
-            **{f"mainspring.{name}": self._text(value) for name, value in more.items()},
+            "mainspring.automation": automation,
+            **{f"mainspring.{name}": value for name, value in more.items()},
         }
 
     def _of_failure(self, failure: Failure | None) -> dict[str, Attribute]:
         if failure is None:
             return {}
         return {
-            "error.type": self._text(failure.type),
-            "mainspring.error.code": self._text(failure.code),
+            "error.type": failure.type,
+            "mainspring.error.code": failure.code,
             "mainspring.error.kind": str(failure.kind),
             "mainspring.error.fingerprint": fingerprint_of(failure).id,
         }
-
-    def _text(self, text: str) -> str:
-        return self._redact(text)[:_LONGEST]
 
 
 def _code(failure: Failure | None) -> str:
