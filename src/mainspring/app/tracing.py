@@ -34,7 +34,7 @@ class Tracing:
         try:
             self._exporter.start()
         except ConfigError as error:
-            _LOG.error("no traces are sent: %s. %s", error.message, error.hint)  # noqa: TRY400  a setting, not a bug of ours
+            _LOG.error("no traces are sent: %s. %s", error.message, error.hint)
             return database
         return TracedDatabase(database, SpanMaker(), self._queue, self._clock)
 
@@ -55,5 +55,6 @@ def tracing_of(settings: Settings, secrets: Secrets, clock: Clock) -> Tracing | 
         "service.instance.id": process_name(),
         "deployment.environment.name": settings.project.environment,
     }
-    collector = Collector(otel.endpoint, otel.headers_secret, FaultText(secrets))
+    secret = None if otel.headers_secret is None else otel.headers_secret.removeprefix("secret:")
+    collector = Collector(otel.endpoint, secret, FaultText(secrets))
     return Tracing(Exporter(queue, collector, resource, HIDDEN.redact), queue, clock)

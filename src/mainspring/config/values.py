@@ -220,7 +220,7 @@ def _otlp_endpoint(text: str) -> str:
     if not _PUBLIC_URL.fullmatch(text):
         raise OptionError(
             "it is no address of a collector",
-            hint='Write "http://127.0.0.1:4318"; a key goes into a secret, whose name is otel.headers_secret.',
+            hint='Write "http://127.0.0.1:4318"; a key goes into headers_secret = "secret:NAME".',
         )
     return text.rstrip("/").removesuffix("/v1/traces")
 

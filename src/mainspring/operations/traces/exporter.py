@@ -67,7 +67,7 @@ class Exporter:
                 self._queue.wait(self._every_s)
                 self._send_all()
             self._send_all()
-        except Exception:  # runs go on without traces
+        except Exception:  # noqa: BLE001  runs go on without traces
             _LOG.exception("traces end here")
         finally:
             self._collector.close()

@@ -37,7 +37,7 @@ class TracedDatabase:
         try:
             pairs = zip(commands, results, strict=True)
             spans = [span for command, result in pairs for span in self._maker.spans(command, result, now)]
-        except Exception:  # a mistake of ours in what is only for looking at
+        except Exception:  # noqa: BLE001  a mistake of ours in what is only for looking at
             self._is_broken = True
             _LOG.exception("traces end here: a span could not be made")
         else:
