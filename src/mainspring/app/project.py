@@ -14,6 +14,7 @@ from mainspring.app.process_log import process_name
 from mainspring.app.rules import classifier_of
 from mainspring.app.spool_intake import spool_intake
 from mainspring.app.stores import make_store
+from mainspring.app.tracing import tracing_of
 from mainspring.app.upkeep import Retention, Upkeep
 from mainspring.app.working import Working
 from mainspring.config import Settings, load
@@ -157,6 +158,7 @@ class Project:
             secrets=self.secrets,
             brokers=self.brokers,
             lease_ms=self.lease_ms,
+            tracing=tracing_of(self.settings, self.secrets, self.clock),
         )
 
     def upkeep(self) -> Upkeep:

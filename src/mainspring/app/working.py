@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.app.stores import effect_database, make_store
+from mainspring.app.tracing import Tracing
 from mainspring.app.traffic import Traffic
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
@@ -33,7 +34,7 @@ from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.secret import Secrets
 from mainspring.store.applied import applied
-from mainspring.store.base import Changes
+from mainspring.store.base import Changes, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
@@ -67,6 +68,7 @@ class Working:
         lease_ms: int | None = None,
         secrets: Secrets | None = None,
         brokers: Mapping[str, str] | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.registry = registry
         self.sealing = sealing
@@ -86,6 +88,7 @@ class Working:
         self.on_fatal: Callable[[BaseException], None] = lambda error: None
         self.changed = asyncio.Event()
         self.trouble: str | None = None
+        self._tracing = tracing
         self.store = make_store(
             store,
             lease_ms=lease_ms,
@@ -95,6 +98,7 @@ class Working:
             on_change=self._on_change,
             on_trouble=self._on_trouble,
             on_fatal=self._fatal,
+            wrap=_as_it_is if tracing is None else tracing.wrap,
         )
         self.clock = self.store.clock
         self.loop: asyncio.AbstractEventLoop
@@ -220,6 +224,8 @@ class Working:
         self.worker.stop()
         self.release_output()
         await asyncio.get_running_loop().run_in_executor(None, self.store.close)
+        if self._tracing is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._tracing.close)
         if self._stall is not None:  # last: code that runs while the worker drains can block the loop too
             self._stall.close()
 
@@ -268,6 +274,10 @@ class Working:
     def _fatal(self, error: BaseException) -> None:
         _LOG.critical("this process stops: %s", error)
         self.on_fatal(error)
+
+
+def _as_it_is(database: Database) -> Database:
+    return database
 
 
 def _answer_all(answers: list[tuple[Callable[[Any], object], Any]]) -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import fields
 from mainspring.config.logs_settings import LogsSettings
 from mainspring.config.monitoring import MonitorsSettings
 from mainspring.config.notify_settings import NotifySettings
+from mainspring.config.otel_settings import OtelSettings
 from mainspring.config.places import is_server_url, store_path
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
@@ -238,6 +239,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     brokers: dict[str, BrokerSettings] = field(default_factory=dict)
     calendars: dict[str, CalendarSettings] = field(default_factory=dict)
     notify: NotifySettings = field(default_factory=NotifySettings)
+    otel: OtelSettings = OtelSettings()
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
     monitors: Struct = MonitorsSettings()
@@ -270,6 +272,7 @@ SECTIONS: dict[str, Any] = {
     "brokers": dict[str, BrokerSettings],
     "calendars": dict[str, CalendarSettings],
     "notify": NotifySettings,
+    "otel": OtelSettings,
     "defaults": DefaultSettings,
     "exec": ExecSettings,
     "monitors": MonitorsSettings,

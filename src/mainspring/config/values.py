@@ -68,6 +68,7 @@ class Reader:
             "maintenance": lambda value, _: read_maintenance(value),
             "time of day": lambda value, _: read_time(value),
             "pulse url": lambda value, _: read_url(value),
+            "otlp endpoint": lambda value, _: _otlp_endpoint(_text(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
         }
@@ -212,6 +213,16 @@ def _public_url(text: str) -> str:
             hint='Write "https://hooks.example.com", with a path only where a proxy adds one.',
         )
     return text.rstrip("/")
+
+
+def _otlp_endpoint(text: str) -> str:
+    """Return `http[s]://host[:port][/prefix]`, without the path of the traces and without a slash at its end."""
+    if not _PUBLIC_URL.fullmatch(text):
+        raise OptionError(
+            "it is no address of a collector",
+            hint='Write "http://127.0.0.1:4318"; a key goes into headers_secret = "secret:NAME".',
+        )
+    return text.rstrip("/").removesuffix("/v1/traces")
 
 
 def _broker_url(text: str) -> str:

@@ -45,6 +45,7 @@ class JournalWriter:
         undo: str | None = None,
         at: int | None = None,
         outgoing: tuple[Outgoing, ...] = (),
+        first_at: int | None = None,
     ) -> None:
         """Submit the outcome of a request; once committed it is handed to the body."""
         now = self._driver.hosting.clock.now() if at is None else at
@@ -73,6 +74,7 @@ class JournalWriter:
             has_value=has_value,
             asked_after=request.asked_after,
             outgoing=outgoing,
+            first_at=first_at,
         )
 
     def append(
@@ -85,6 +87,7 @@ class JournalWriter:
         has_value: bool = False,
         asked_after: int = 0,
         outgoing: tuple[Outgoing, ...] = (),
+        first_at: int | None = None,
     ) -> None:
         """Submit an outcome that carries the next rank."""
         driver = self._driver
@@ -116,6 +119,7 @@ class JournalWriter:
             marked,
             asked_after,
             *split(driver.hosting, outgoing),
+            first_at,
         )
 
         def saved(result: Any) -> None:

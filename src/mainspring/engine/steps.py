@@ -214,6 +214,7 @@ class Steps:
             input=step.call.input,
             undo=step.undo_name,
             outgoing=end.outgoing,
+            first_at=step.first_at or None,
         )
 
     def _doubt(self, step: LiveStep, failure: Failure) -> None:

@@ -41,6 +41,8 @@ class SaveOutcome(msgspec.Struct, frozen=True):
     events: tuple[Publish, ...] = ()
     posts: tuple[Message, ...] = ()
     """What the step sends: it is published and posted by the same commit, once."""
+    first_at: int | None = None
+    """When the first attempt began, where that is known not to be `started_at`: for whoever watches commits, it is not kept."""
 
 
 class SaveAttempt(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""What a tracing backend is told: spans of what was committed."""

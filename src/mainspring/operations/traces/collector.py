@@ -1,0 +1,101 @@
+"""The way to a collector: POST over HTTP/1.1, one connection that is kept, never redirected, bounded in time for each act on it."""
+
+import contextlib
+import http.client
+import ssl
+from urllib.parse import unquote, urlsplit
+
+from mainspring.domain.errors import ConfigError
+from mainspring.resources.fault_text import FaultText
+
+WITHIN_S = 10.0
+_PATH = "/v1/traces"
+_LARGEST = 64 * 1024
+_LATER = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class CollectorAwayError(Exception):
+    """It cannot take the part now; `text` says why, without secrets."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class CollectorRefusesError(CollectorAwayError):
+    """It will not take this part at all."""
+
+
+class Collector:
+    """Used by one thread. `secret` = the name of the secret with the headers that it wants; it is looked up for each connection."""
+
+    def __init__(self, endpoint: str, secret: str | None, faults: FaultText, *, within_s: float = WITHIN_S) -> None:
+        self._address = urlsplit(endpoint)
+        self._secret = secret
+        self._faults = faults
+        self._within_s = within_s
+        self._connection: http.client.HTTPConnection | None = None
+        self._headers: dict[str, str] = {}
+
+    def send(self, body: bytes) -> None:
+        """Send a part.
+
+        Raises:
+            CollectorRefusesError: to send it again is useless.
+            CollectorAwayError: it can be sent again.
+        """
+        try:
+            status = self._post(body)
+        except (OSError, http.client.HTTPException, ConfigError) as error:
+            self.close()
+            raise CollectorAwayError(self._faults.of(error) or type(error).__name__) from None
+        if 200 <= status < 300:
+            return
+        self.close()  # its secret may have been replaced
+        fault = f"it answers {status}"
+        raise CollectorAwayError(fault) if status in _LATER else CollectorRefusesError(fault)
+
+    def _post(self, body: bytes) -> int:
+        if self._connection is None:
+            self._headers = {} if self._secret is None else read_headers(self._faults.get(self._secret), self._faults)
+            self._connection = self._open()
+        headers = {"content-type": "application/x-protobuf", "user-agent": "mainspring", **self._headers}
+        self._connection.request("POST", self._address.path + _PATH, body, headers)
+        with self._connection.getresponse() as response:
+            response.read(_LARGEST)
+            if not response.isclosed():  # more than that is not read, so the connection cannot be used again
+                self.close()
+            return response.status
+
+    def _open(self) -> http.client.HTTPConnection:
+        host, port = self._address.hostname or "", self._address.port
+        if self._address.scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=self._within_s)
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(host, port, timeout=self._within_s, context=context)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.close()
+            self._connection = None
+
+
+def read_headers(text: str, faults: FaultText) -> dict[str, str]:
+    """Return the headers of `NAME=VALUE,NAME=VALUE`, as OTEL_EXPORTER_OTLP_HEADERS has them; each value is a secret.
+
+    Raises:
+        ConfigError: it is not written so; the text is not repeated.
+    """
+    headers: dict[str, str] = {}
+    for part in text.replace("\n", ",").split(","):
+        name, mark, value = part.strip().partition("=")
+        if not part.strip():
+            continue
+        value = unquote(value.strip())
+        if not mark or not name.strip().replace("-", "").isalnum() or not (value.isascii() and value.isprintable()):
+            raise ConfigError("the headers for the collector cannot be read", hint="Write NAME=VALUE,NAME=VALUE.")
+        faults.hide(value)
+        headers[name.strip()] = value
+    return headers

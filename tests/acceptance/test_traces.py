@@ -1,0 +1,105 @@
+"""A run as a tracing backend sees it: what a real collector takes from real workers, one of which is killed."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.one_project import Project
+from tests.otlp_collector import OtlpCollector
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+AUTOMATIONS = """
+import asyncio, os
+from pathlib import Path
+import mainspring as ms
+
+@ms.workflow
+async def ship(run: ms.Run, number: int) -> int:
+    return await run.step(book, number)
+
+@ms.workflow
+async def order(run: ms.Run, number: int) -> str:
+    await run.step(charge, "canary-of-an-input")
+    await asyncio.sleep(0.3)
+    await run.options(retry=ms.Retry(attempts=3, initial="10ms")).step(gate)
+    await run.child(ship, number)
+    await asyncio.sleep(0.3)
+    return "canary-of-a-result"
+
+async def charge(text: str) -> str:
+    return text
+
+async def book(number: int) -> int:
+    return number
+
+async def gate() -> None:
+    if ms.attempt() == 1:
+        raise ms.Transient("canary-of-a-message")
+    with open(os.environ["EFFECTS"], "a") as file:
+        file.write("gate\\n")
+    while not Path("open").exists():
+        await asyncio.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def collector() -> Iterator[OtlpCollector]:
+    made = OtlpCollector()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    monkeypatch.setenv("MAINSPRING_SECRET_OTLP", "authorization=Bearer%20key-of-the-collector,x-team=ops")
+    more = f'[otel]\nendpoint = "{collector.endpoint}"\nheaders_secret = "secret:OTLP"\nservice = "billing"\n'
+    made = Project(tmp_path, AUTOMATIONS, more)
+    yield made
+    made.kill_all()
+
+
+def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector: OtlpCollector) -> None:
+    """Steps, attempts, timer and child stand below the right spans, each step once, and nothing of a value is told."""
+    project.up("up", "--role", "worker")
+    run = project.start("order", "number=7")
+    project.until(project.effects.read_text, patience_s=20)
+    collector.until("charge", "timer", "gate attempt", "work")
+    project.kill_all()
+    (project.folder / "open").touch()
+    project.up("up", "--role", "worker")
+    project.until(lambda: project.states().get(run) == "succeeded")
+    collector.until("order", "ship")
+    project.stop()
+
+    (order,), (ship,) = ([one for one in collector.named(name) if not one.parent] for name in ("order", "ship"))
+    ours = [span for span in collector.spans if span["run"] == run]
+    assert {span.trace for span in ours} == {order.trace} == {hashlib.sha256(f"trace\x1f{run}".encode()).hexdigest()[:32]}
+    steps = [span for span in ours if span["kind"] in ("step", "timer", "child")]
+    assert sorted(span.name for span in steps) == ["charge", "gate", "ship", "timer", "timer"]
+    assert {span.parent for span in steps} == {order.id}
+    assert len({span.id for span in collector.spans}) == len(collector.spans), "each is told once"
+
+    (gate,) = [span for span in steps if span.name == "gate"]
+    tries = sorted((one["attempt"], one.is_error) for one in collector.named("gate attempt"))
+    assert tries[0] == (1, True)
+    assert tries[-1] == (gate["attempt"], False)
+    assert {one.parent for one in collector.named("gate attempt")} == {gate.id}
+    assert gate.start_ns <= min(one.start_ns for one in collector.named("gate attempt"))
+    assert all(span.start_ns <= span.end_ns for span in collector.spans)
+
+    (asked,) = [span for span in steps if span["kind"] == "child"]
+    waits = sorted((span for span in steps if span["kind"] == "timer"), key=lambda span: span.start_ns)
+    work = [(span.trace, span.id) for span in ours if span["kind"] == "work"]
+    assert waits[0].links[0] not in work, "who went on first was killed, and told nothing of its stretch"
+    assert waits[1].links[0] in work
+    assert asked.links == [(ship.trace, ship.id)]
+    assert ship.links == [(order.trace, order.id)]
+    assert ship.trace != order.trace
+    assert b"canary" not in b"".join(collector.bodies)
+    assert order.resource["service.name"] == "billing"
+    assert {(one["authorization"], one["x-team"], one["path"]) for one in collector.asked} == {
+        ("Bearer key-of-the-collector", "ops", "/v1/traces")
+    }
