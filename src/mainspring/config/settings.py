@@ -18,6 +18,7 @@ from mainspring.config.monitoring import MonitorsSettings
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.otel_settings import OtelSettings
 from mainspring.config.places import is_server_url, store_path
+from mainspring.config.web_settings import HooksSettings, WebSettings
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
 from mainspring.domain.options import OPTIONS
@@ -29,17 +30,14 @@ from mainspring.domain.size import format_size
 Count = Annotated[int, Meta(ge=1)]
 Hands = Annotated[int, Meta(ge=1, le=1_000)]
 """Threads or processes: more of them than any machine can feed is a slip of the pen."""
-Crowd = Annotated[int, Meta(ge=1, le=100_000)]
 Size = Annotated[int, Meta(title="size")]
 PayloadSize = Annotated[int, Meta(title="payload size")]
 CodecName = Annotated[str, Meta(title="codec")]
 RuleName = Annotated[str, Meta(title="rule")]
 Span = Annotated[timedelta, Meta(title="span")]
 RoleName = Annotated[str, Meta(title="role")]
-Bind = Annotated[str, Meta(title="bind")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 Lease = Annotated[timedelta, Meta(title="lease")]
-PublicUrl = Annotated[str, Meta(title="public url")]
 BrokerUrl = Annotated[str, Meta(title="broker url")]
 StoreUrl = Annotated[str, Meta(title="store url")]
 AutomationSource = Annotated[str, Meta(title="automations")]
@@ -134,29 +132,6 @@ class UpSettings(Struct, frozen=True, kw_only=True):
     roles: tuple[RoleName, ...] = tuple(role.value for role in Role)
     processes: Hands = 1
     queues: tuple[Name, ...] = ()
-
-
-class WebSettings(Struct, frozen=True, kw_only=True):
-    """`[web]`: where the web process listens (once loaded `host:port`), and the file of the token for its figures.
-
-    `public_url` is what people see of it, without a slash at its end: links in messages begin so.
-    """
-
-    bind: Bind = "127.0.0.1:7171"
-    public_url: PublicUrl | None = None
-    metrics_token_file: Path | None = None
-
-
-class HooksSettings(Struct, frozen=True, kw_only=True):
-    """`[hooks]`: where webhooks are taken in (once loaded `host:port`), and how much of them at once.
-
-    `public_url` is what senders see of it, without a slash at its end.
-    """
-
-    bind: Bind = "127.0.0.1:7172"
-    public_url: PublicUrl | None = None
-    max_body: Size = MIB
-    at_once: Crowd = 256
 
 
 class SecretsSettings(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,36 @@
+"""`[web]` and `[hooks]`: where the web process listens, and what it takes in."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Bind = Annotated[str, Meta(title="bind")]
+PublicUrl = Annotated[str, Meta(title="public url")]
+Size = Annotated[int, Meta(title="size")]
+Crowd = Annotated[int, Meta(ge=1, le=100_000)]
+
+MIB = 1024 * 1024
+
+
+class WebSettings(Struct, frozen=True, kw_only=True):
+    """`[web]`: where the web process listens (once loaded `host:port`), and the file of the token for its figures.
+
+    `public_url` is what people see of it, without a slash at its end: links in messages begin so.
+    """
+
+    bind: Bind = "127.0.0.1:7171"
+    public_url: PublicUrl | None = None
+    metrics_token_file: Path | None = None
+
+
+class HooksSettings(Struct, frozen=True, kw_only=True):
+    """`[hooks]`: where webhooks are taken in (once loaded `host:port`), and how much of them at once.
+
+    `public_url` is what senders see of it, without a slash at its end.
+    """
+
+    bind: Bind = "127.0.0.1:7172"
+    public_url: PublicUrl | None = None
+    max_body: Size = MIB
+    at_once: Crowd = 256
