@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 import mainspring as ms
-from mainspring.config.settings import HooksSettings
+from mainspring.config.web_settings import HooksSettings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.sealing import Sealing

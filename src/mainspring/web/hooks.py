@@ -9,7 +9,7 @@ import logging
 
 import msgspec
 
-from mainspring.config.settings import HooksSettings
+from mainspring.config.web_settings import HooksSettings
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.hook_arrival import Said, read_request
 from mainspring.domain.hook_body import Unfit

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.config.settings import HooksSettings
+from mainspring.config.web_settings import HooksSettings
 from mainspring.resources.secret import Secrets
 from mainspring.web import hook_listener
 from mainspring.web.hook_listener import HookListener

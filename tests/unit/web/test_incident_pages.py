@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from mainspring.config import Settings
-from mainspring.config.settings import WebSettings
+from mainspring.config.web_settings import WebSettings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.link import LIVES_S, Grant
