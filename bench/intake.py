@@ -19,8 +19,11 @@ def figures() -> list[Figure]:
     with project() as ours:
         asyncio.run(post_all(ours.hooks, 0.5, 4, 0))  # everything is loaded
         took, spent = asyncio.run(post_all(ours.hooks, SECONDS, SENDERS, 1))
-        alone = asyncio.run(_one_by_one(ours.hooks))
+        alone = asyncio.run(_one_by_one(ours.hooks, 2))
         lost = len(took) - _stored(ours)
+        asyncio.run(_block(ours.hooks))
+        ours.wait("select 1 from runs where automation = 'block' and state = 'running'", within=60)
+        beside = asyncio.run(_one_by_one(ours.hooks, 3))
     peer = measure("bare_intake", "intake", SECONDS, SENDERS)
     return [
         Figure(
@@ -48,6 +51,12 @@ def figures() -> list[Figure]:
             ours=statistics.quantiles(alone, n=100)[98],
             note=f"p50 {statistics.median(alone):.1f}",
         ),
+        Figure(
+            name="the same while a step blocks its worker, p99",
+            unit="ms",
+            ours=statistics.quantiles(beside, n=100)[98],
+            note=f"p50 {statistics.median(beside):.1f}; a step that blocks the worker's loop for a minute",
+        ),
     ]
 
 
@@ -55,11 +64,17 @@ def _stored(ours: Project) -> int:
     return int(ours.rows("select count(*) from deliveries where key like '1-%'")[0][0])
 
 
-async def _one_by_one(address: str) -> list[float]:
+async def _block(address: str) -> None:
+    reader, writer = await asyncio.open_connection(*address.split(":"))
+    await send(reader, writer, "block", 0, path="/block")
+    writer.close()
+
+
+async def _one_by_one(address: str, series: int) -> list[float]:
     took: list[float] = []
     reader, writer = await asyncio.open_connection(*address.split(":"))
     for number in range(AT_REST):
-        took.append(await send(reader, writer, f"2-{number}", number))
+        took.append(await send(reader, writer, f"{series}-{number}", number))
         await asyncio.sleep(0.005)
     writer.close()
     return took
@@ -82,12 +97,14 @@ async def post_all(address: str, seconds: float, senders: int, series: int) -> t
     return took, time.perf_counter() - began
 
 
-async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str, number: int) -> float:
+async def send(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str, number: int, path: str = "/hook"
+) -> float:
     """Post one delivery and return how long its answer took (ms)."""
     body = b'{"number": %d, "text": "%s"}' % (number, b"x" * 400)
     signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     head = (
-        f"POST /hook HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         f"X-Signature: {signature}\r\nIdempotency-Key: {key}\r\n\r\n"
     )
     began = time.perf_counter()

@@ -13,6 +13,14 @@ async def take(number: int) -> int:
     return number
 
 
+@ms.on.webhook("/block", verify=ms.verify.hmac("BENCH", header="X-Signature"))
+@ms.task
+async def block(number: int) -> int:
+    """Hold up the loop of its worker, as code does that forgets to await."""
+    time.sleep(60)  # noqa: ASYNC251 - that is what is measured
+    return number
+
+
 @ms.on.event("bench.happened")
 @ms.task
 async def hear(published_ns: int) -> int:

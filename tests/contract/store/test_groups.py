@@ -36,6 +36,8 @@ TABLES = (
     *("queues", "rollups", "rollup_details", "outbox", "events"),
 )
 ARRIVED = ("triggers", "topics", "deliveries", "paces", "gatherings", "gathered")
+SENT_BY = 7
+"""The place of the run in a row of the outbox, without its number."""
 NUMBERED = {"runs", "inbox", "outbox", "events", "deliveries"}
 PACES = [
     Pace(),
@@ -83,6 +85,9 @@ def tables(store):
     for table in (*TABLES, *ARRIVED):
         rows = store.reader.read_text(f"select * from {table}")
         found[table] = [row[1:] for row in sorted(rows)] if table in NUMBERED else sorted(rows, key=repr)
+    # What follows from two runs in one commit has no order; what one run sends has, and so has what was taken in.
+    found["outbox"].sort(key=lambda row: row[SENT_BY])
+    found["deliveries"].sort(key=lambda row: row[0] if row[0].startswith("d_") else "")
     return found
 
 
