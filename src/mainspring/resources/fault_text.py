@@ -39,5 +39,7 @@ class FaultText:
         if type(error) is TimeoutError:
             return "no answer in time"
         ours = isinstance(error, MainspringError)
-        text = str(error).replace("\n", " ") if ours else f"{type(error).__name__}: {error}".partition("\n")[0]
-        return escape(HIDDEN.redact(text).strip(" :"), LONGEST)
+        # Before the text is cut, for a secret may have several lines.
+        text = HIDDEN.redact(str(error) if ours else f"{type(error).__name__}: {error}")
+        text = text.replace("\n", " ") if ours else text.partition("\n")[0]
+        return escape(text.strip(" :"), LONGEST)

@@ -6,13 +6,17 @@ import msgspec
 import pytest
 
 from mainspring.domain.failure import Failure
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.log_part import Part
+from mainspring.domain.notice import About
 from mainspring.domain.outgoing import Message
 from mainspring.domain.pace import Pace
+from mainspring.domain.route import Target
 from mainspring.domain.states import AttemptState, DeliveryState, FailureReason, OutcomeState, RunState
+from mainspring.store.commands import alerts, inbox, journal, logs, outbox, runs, sessions, wrapped
 from mainspring.store.commands import automations as acts
-from mainspring.store.commands import inbox, journal, logs, outbox, runs, sessions, wrapped
+from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import triggers as come
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.handlers.table import HANDLERS
@@ -52,6 +56,13 @@ ATTEMPT = journal.SaveAttempt(
 )
 ASK = inbox.OpenWait(run="mine", claim=1, ident="q", kind="ask", name="q", question=b"{}")
 HALT = runs.Halt(run="halted", claim=1, reason=FailureReason.DRIFT, rank=0, failed_ident="s", failure=BROKEN)
+
+
+def found(id, name, channel="ops", *, text="it is wrong", faults=()):
+    """A finding of automation a, told to one channel."""
+    finding = Finding(subject=Subject("a", IncidentKind.SILENCE, name), severity=Severity.NOTIFY, text=text, since_at=1)
+    return seen.Found(id=id, finding=finding, to=(Target(0, channel),), faults=faults)
+
 
 COMMANDS: list[Any] = [
     starting("new"),
@@ -115,6 +126,21 @@ COMMANDS: list[Any] = [
     outbox.SettleQueue("old", "q/a", refused=(outbox.Refusal(1, "no"),), away="gone", retry_after_ms=5),
     acts.Audited("cmd-again", "me", "send again", "m8", outbox.SendAgain("m8")),
     acts.Audited("cmd-drop", "me", "discard", "m8", outbox.DiscardMessage("m8")),
+    seen.Observe(
+        looked_at=2**40,
+        groups=(seen.ErrorGroup("a", "f", "E", "c", "p", "m", (seen.Told(1, "failed", 1),)),),
+        found=(found("i3", "new"), found("i4", "failed", faults=(1,)), found("i5", "one", text="louder")),
+        well=(Subject("a", IncidentKind.SILENCE, "two"),),
+        reminders=(seen.Reminder("i1", 1, About.ESCALATED, 1, (Target(0, "ops"),)),),
+    ),
+    acts.Audited("cmd-ack", "me", "acknowledge", "i1", seen.Acknowledge("i1", "me")),
+    acts.Audited("cmd-snooze", "me", "snooze", "i1", seen.Snooze("i1", 2**50, "me")),
+    acts.Audited("cmd-resolve", "me", "resolve", "i1", seen.Resolve("i1", "me")),
+    alerts.TakeAlerts("new", 1_000, ("ops", "other"), 9),
+    alerts.SettleAlerts(lease="old", channel="ops", sent=(alerts.SentAlert(1, "ref"),)),
+    alerts.SettleAlerts(
+        lease="old", channel="ops", refused=(alerts.RefusedAlert(1, "no"),), away="gone", retry_after_ms=5
+    ),
     wrapped.DescribeWrapped(msgspec.structs.replace(ROW, name="w", kind="script")),
     wrapped.RecordRun(
         id="told",
@@ -169,8 +195,8 @@ COMMANDS: list[Any] = [
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
     ),
 ]
-LOSES_ITS_COUNT = (acts.Prune,)
-"""Deleted rows cannot be counted twice: only what is left must be equal."""
+LOSES_ITS_COUNT = (acts.Prune, seen.Observe)
+"""Rows that were deleted or changed cannot be counted twice: only what is left must be equal."""
 
 
 def prepared(path):
@@ -208,6 +234,8 @@ def filled(open_one):
     do(database, runs.Suspend(run="waiting", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0))
     do(database, inbox.OpenWait(run="mine", claim=1, ident="open", kind="ask", name="open", question=b"{}"))
     do(database, acts.TakeLock(name="l", owner="mine"))
+    do(database, seen.Observe(looked_at=1, found=(found("i1", "one"), found("i2", "two"), found("i6", "x", "other"))))
+    do(database, alerts.TakeAlerts("old", 2**40, ("ops",), 1))
     do(database, starting("queued"))
     kid = msgspec.structs.replace(starting("kid"), automation="b", parent=runs.ParentLink("mine", "kid", 1))
     do(database, kid)
