@@ -309,7 +309,7 @@ def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
     other.look()
     site.look(30_000)
     assert len(site.told()) == 1
-    site.store.do(Prune(None, None, None, None, None))
+    site.store.do(Prune(None, None, None, None, 1))
     (channel,) = site.store.do(take_alerts("ops")).channels
     assert [(one.about, one.incident) for one in channel.alerts] == [(About.DIGEST, None)]
     site.look(24 * HOUR)
