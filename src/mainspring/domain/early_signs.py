@@ -37,15 +37,18 @@ def span_of(at: int, zone: ZoneInfo) -> int:
     return 7 * DAY_MS if to_local(at, zone).weekday() == 0 else DAY_MS
 
 
-def early_signs(facts: Facts, ended: Mapping[str, Ended], now: int, span_ms: int) -> tuple[Sign, ...]:
-    """Return the signs of a span that ends at `now` (ms), of each kind by automation; what is an incident already is left out."""
+def early_signs(facts: Facts, ended: Mapping[str, Ended], now: int) -> tuple[Sign, ...]:
+    """Return the signs at the instant `now` (ms), of each kind by automation; what is an incident already is left out.
+
+    `ended` = the figures of the span that ends then.
+    """
     wrong = {one.automation for one in facts.open}
     found = (
         *_healed(ended),
         *_slower(facts, now),
-        *_never(facts, now, span_ms),
+        *_never(facts, now),
         *_nearly_silent(facts, now),
-        *_paused(facts, now, span_ms),
+        *_paused(facts, now),
     )
     return tuple(one for one in found if one.automation not in wrong)
 
@@ -69,9 +72,9 @@ def _slower(facts: Facts, now: int) -> Iterator[Sign]:
             yield Sign("Slower than usual", judged.subject.automation, text)
 
 
-def _never(facts: Facts, now: int, span_ms: int) -> Iterator[Sign]:
+def _never(facts: Facts, now: int) -> Iterator[Sign]:
     for one in facts.expected(now):
-        if one.succeeded_at is None and one.ends and now - one.announced_at >= min(span_ms, DAY_MS):
+        if one.succeeded_at is None and one.ends and now - one.announced_at >= DAY_MS:
             yield Sign(
                 "Never succeeded", one.name, f"known for {about(now - one.announced_at)}, and no run has succeeded"
             )
@@ -92,10 +95,10 @@ def _nearly_silent(facts: Facts, now: int) -> Iterator[Sign]:
             )
 
 
-def _paused(facts: Facts, now: int, span_ms: int) -> Iterator[Sign]:
+def _paused(facts: Facts, now: int) -> Iterator[Sign]:
     for one in facts.automations:
         paused = one.paused_at is not None and one.retired_at is None and (one.paused_until or now + 1) > now
-        if paused and now - (one.paused_at or now) >= min(span_ms, DAY_MS):
+        if paused and now - (one.paused_at or now) >= DAY_MS:
             yield Sign(
                 "Paused long", one.name, f"for {about(now - (one.paused_at or now))} by {one.paused_by or 'somebody'}"
             )

@@ -72,7 +72,6 @@ def _changed(reader: Reader, facts: Facts, failures: Failures, wrong: list[Incid
 
 def signs_of(facts: Facts, reader: Reader, now: int, zone: ZoneInfo) -> tuple[Sign, ...]:
     """Return the early signs of the day, or week, that ends at `now` (ms)."""
-    span_ms = span_of(now, zone)
-    sums = sums_since(reader, now - span_ms)
+    sums = sums_since(reader, now - span_of(now, zone))
     ended = {one.automation: Ended(one.step_errors, one.succeeded, one.failed + one.attention) for one in sums}
-    return early_signs(facts, ended, now, span_ms)
+    return early_signs(facts, ended, now)

@@ -20,7 +20,7 @@ def end(*, succeeded=True, took_ms=1_000):
 
 def signs(*automations, ended=None, wrong=()):
     facts = Facts(automations=automations, open=frozenset(wrong))
-    return [(one.label, one.automation) for one in early_signs(facts, ended or {}, NOW, DAY_MS)]
+    return [(one.label, one.automation) for one in early_signs(facts, ended or {}, NOW)]
 
 
 @pytest.mark.parametrize(
