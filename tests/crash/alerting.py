@@ -160,7 +160,7 @@ async def _watch(order: Order) -> None:
     watch = Watch(store, clock, tunings=_TUNINGS, redact=str, routing=routing_to(order.channels))
     upkeep, faults = Upkeep(), FaultText(Secrets(None, order.secrets))
     links = {name: link_to(address, faults) for name, address in order.channels.items()}
-    notices = Notices(lambda _automation: None, lambda _definition, _incident: None, Circumstances())
+    notices = Notices(lambda _automation: None, lambda _definition, _incident: None, tuple, Circumstances())
     notifier = Notifier(store, lambda: reads.is_alert_due(store.reader, clock.now()), links, notices, clock, faults)
     notifier.start()
     until = time.monotonic() + _WITHIN_S

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -16,12 +16,15 @@ from mainspring.app.runbooks import Runbooks
 from mainspring.config import Settings
 from mainspring.config.monitoring import tunings_of
 from mainspring.domain.definition import Definition
+from mainspring.domain.early_signs import Sign
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.incident import Incident
 from mainspring.domain.roles import Role
+from mainspring.operations.facts import FactsReader
 from mainspring.operations.notices import Notices
 from mainspring.operations.notifier import Notifier
 from mainspring.operations.pulse import Pulse, all_moves
+from mainspring.operations.sight import see, signs_of
 from mainspring.operations.watch import Watch
 from mainspring.resources.fault_text import FaultText
 from mainspring.resources.hidden import HIDDEN
@@ -209,13 +212,24 @@ def _make_notifier(
         found = runbooks.of(incident.subject.automation, definition, incident)
         return None if found is None else found.where
 
+    around = circumstances_of(settings)
+
+    def signs() -> Sequence[Sign]:
+        now, redact = store.clock.now(), HIDDEN.redact
+        seen = see(
+            FactsReader(store.reader, at_once=None),
+            store.reader,
+            now,
+            tunings=tunings_of(settings.monitors),
+            redact=redact,
+        )
+        return signs_of(seen.facts, store.reader, now, around.zone)
+
     return Notifier(
         answers,
         lambda: reads.is_alert_due(store.reader, store.clock.now()),
         open_links(settings, faults, store.clock),
-        Notices(
-            definition_of, runbook_of, circumstances_of(settings), partial(link_of, settings, secrets, store.clock)
-        ),
+        Notices(definition_of, runbook_of, signs, around, partial(link_of, settings, secrets, store.clock)),
         store.clock,
         faults,
     )

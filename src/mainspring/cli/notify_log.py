@@ -47,7 +47,7 @@ def log(invocation: Invocation, channel: str | None, state: str | None, since: s
     )
     now = invocation.clock.now()
     columns = [
-        Column("INCIDENT", lambda one: one.incident),
+        Column("INCIDENT", lambda one: one.incident or "-"),
         Column("STATE", lambda one: one.state, lambda one: _COLOURS[one.state]),
         Column("CHANNEL", lambda one: words.one_line(one.channel, 20)),
         Column("TELLS", lambda one: one.about),
@@ -62,5 +62,5 @@ def _when(one: "AlertView", now: int) -> str:
 
 
 def _what(one: "AlertView") -> str:
-    text = f"{one.automation or 'mainspring'}: {one.text}"
+    text = f"{one.automation or 'mainspring'}: {one.text}" if one.incident else "early signs"
     return f"{one.fault}; {text}" if one.fault else text

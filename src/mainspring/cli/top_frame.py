@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mainspring.cli import words
-from mainspring.cli.open_incidents import OpenIncidents
+from mainspring.cli.open_incidents import SHOWN, OpenIncidents
 from mainspring.cli.verdict import Verdict
 from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.states import RunState, SessionState
@@ -64,8 +64,9 @@ def lines_of(frame: Frame, now: int, height: int | None = None) -> list[Line]:
     """Return the frame as lines, cut to `height` lines (None = all): the verdict is whole, the parts share what is left."""
     icon, colour = (words.GOOD, "green") if frame.verdict.healthy else (words.BAD, "red")
     head: list[Line] = [(f"{icon} {frame.verdict.sentence}", colour), (f"store {frame.verdict.store}", "dim")]
-    if not frame.incidents:  # what no incident says; of those that are open the sentences stand below
-        head += [(f"  {words.one_line(problem)}", "") for problem in frame.verdict.problems]
+    # What no incident says; those that are open have a part of their own.
+    told = min(frame.verdict.incidents, SHOWN + 1)
+    head += [(f"  {words.one_line(problem)}", "") for problem in frame.verdict.problems[told:]]
     parts = [(title, list(found)) for title, found in _parts(frame, now)]
     parts = [(title, found) for title, found in parts if found]
     most = None

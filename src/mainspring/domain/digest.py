@@ -1,26 +1,33 @@
-"""The digest: one notice for all that needs nobody now, instead of one for each."""
+"""The digest: one notice for all that needs nobody now, instead of one for each; incidents first, then early signs."""
 
 from collections.abc import Sequence
 
+from mainspring.domain.early_signs import Sign, by_label
 from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.notice import About, Field, Notice
-from mainspring.domain.rendering import Circumstances, moment_of, one_line
+from mainspring.domain.rendering import LONGEST_FIELD, Circumstances, moment_of, one_line
 from mainspring.domain.states import IncidentState
 from mainspring.domain.telling import worst_first
 
 LONGEST = 40
 """Incidents of which a digest tells more than their number."""
 _LONGEST_LINE = 300
+_SIGNS = 8
+"""Automations that are named beside one label."""
 
 
-def digest_of(id: str, incidents: Sequence[Incident], at: int, around: Circumstances) -> Notice:
-    """Return the digest of these incidents, each of which stands in it once; `id` and `at` are those of its first alert."""
+def digest_of(
+    id: str, incidents: Sequence[Incident], at: int, around: Circumstances, signs: Sequence[Sign] = ()
+) -> Notice:
+    """Return the digest of these incidents, each of which stands in it once, and signs; `id` and `at` are those of its first alert."""
     listed = worst_first({one.id: one for one in incidents}.values())
     fields = [Field(_name(one), _line(one, around)) for one in listed[:LONGEST]]
     if len(listed) > LONGEST:
         fields.append(Field("More", f"{len(listed) - LONGEST} others: mainspring incidents list"))
+    fields += [Field(label, _signs(found)) for label, found in by_label(signs).items()]
+    number = len(listed) + len(signs)
     where = "" if around.environment == "production" else f" ({around.environment})"
-    things = "1 thing" if len(listed) == 1 else f"{len(listed)} things"
+    things = "1 thing" if number == 1 else f"{number} things"
     return Notice(
         id=id,
         key=f"mainspring:digest:{id}",
@@ -32,6 +39,12 @@ def digest_of(id: str, incidents: Sequence[Incident], at: int, around: Circumsta
         project=around.project,
         at=at,
     )
+
+
+def _signs(found: Sequence[Sign]) -> str:
+    told = [f"{one.automation}: {one.text}" for one in found[:_SIGNS]]
+    more = f"; {len(found) - _SIGNS} others" if len(found) > _SIGNS else ""
+    return one_line("; ".join(told) + more, LONGEST_FIELD)
 
 
 def _name(incident: Incident) -> str:

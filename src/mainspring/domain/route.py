@@ -66,6 +66,21 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
                 due[channel] = min(at, due.get(channel, at))
         return tuple(sorted(Target(at, channel) for channel, at in due.items()))
 
+    def digests(self, now: int, within_ms: int, ahead_ms: int) -> tuple[tuple[int, Target], ...]:
+        """Return the digests of early signs whose time was within so long before `now`, or comes within `ahead_ms`: with that time.
+
+        They go where routes lead that look at nothing but the severity, and where there is none for this one to every channel. Quiet
+        hours put them off.
+        """
+        found = [one for one in self.routes if _is_for_digests(one.match)]
+        due: dict[str, tuple[int, Target]] = {}
+        for route in found or [Route(to=self.channels or (TERMINAL,))]:
+            at = next_time(route.digest or self.digest, self.zone, now - within_ms)
+            if at <= now + ahead_ms:
+                told_at = at if route.quiet is None else put_off(route.quiet, self.zone, at)
+                due |= {channel: (at, Target(told_at, channel)) for channel in route.to if channel not in due}
+        return tuple(due[channel] for channel in sorted(due))
+
     def fitting(self, told: Told) -> tuple[Route, ...]:
         """Return the routes that are for an incident."""
         return tuple(route for route in self.routes if route.match.fits(told))
@@ -130,6 +145,12 @@ def check_routes(routes: Iterable[Route], channels: Iterable[str]) -> None:
         for name in (*route.to, *route.escalate):
             if name not in known:
                 raise UnknownNameError("channel", name, known)
+
+
+def _is_for_digests(match: Match) -> bool:
+    return match in (Match(), Match(severity=match.severity)) and (
+        not match.severity or Severity.DIGEST in match.severity
+    )
 
 
 def _is_of(told: Told, channel: str) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mainspring.domain.incident import Severity
 from mainspring.domain.telling import is_worth_telling
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.store.commands.alerts import DueAlert, LeasedChannel, RefusedAlert, SentAlert, SettleAlerts
@@ -37,9 +36,9 @@ class Batch:
 
     def to_tell(self) -> Iterator[Told]:
         """Yield what is to be told, in order: each with what those before it made known. What need not be told is dropped."""
-        digest = tuple(one for one in self._channel.alerts if one.incident.severity is Severity.DIGEST)
+        digest = tuple(one for one in self._channel.alerts if one.is_digest)
         for alert in self._channel.alerts:
-            if alert.incident.severity is Severity.DIGEST:
+            if alert.is_digest:
                 continue
             if self._is_worth_telling(alert):
                 yield Told((alert,), self._refs.get(_opening(alert), alert.ref))
@@ -61,7 +60,7 @@ class Batch:
     def accept(self, told: Told, ref: str | None) -> None:
         """The channel took it."""
         for alert in told.alerts:
-            is_single = len(told.alerts) == 1 and alert.incident.severity is not Severity.DIGEST
+            is_single = len(told.alerts) == 1 and not alert.is_digest
             self.sent.append(SentAlert(alert.seq, ref if is_single else None))
             self._told.add(_opening(alert))
             if ref is not None and is_single:
@@ -87,9 +86,11 @@ class Batch:
         )
 
     def _is_worth_telling(self, alert: DueAlert) -> bool:
+        if alert.incident is None:
+            return True
         is_told = alert.is_told or alert.is_again or _opening(alert) in self._told
         return is_worth_telling(alert.about, alert.opened, alert.incident, is_told=is_told, brief_ms=self._brief_ms)
 
 
 def _opening(alert: DueAlert) -> tuple[str, int]:
-    return alert.incident.id, alert.opened
+    return alert.id if alert.incident is None else alert.incident.id, alert.opened

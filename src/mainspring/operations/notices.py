@@ -1,12 +1,13 @@
 """What a Notifier tells: alerts as notices, with what the definition of their automation says of owner and runbook."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from mainspring.domain.definition import Definition
 from mainspring.domain.digest import digest_of
-from mainspring.domain.incident import Incident, Severity
+from mainspring.domain.early_signs import Sign
+from mainspring.domain.incident import Incident
 from mainspring.domain.notice import Notice
 from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.store.commands.alerts import DueAlert
@@ -15,26 +16,30 @@ from mainspring.store.commands.alerts import DueAlert
 class Notices:
     """`definition_of` = the last good definition by an automation's name, `runbook_of` = where its runbook speaks of an incident.
 
-    `around` = what all notices say alike, `link_of` = where an incident can be seen and acted on; None = nowhere.
+    `signs` = the early signs of now, `around` = what all notices say alike, `link_of` = where an incident can be seen; None = nowhere.
     """
 
     def __init__(
         self,
         definition_of: Callable[[str], Definition | None],
         runbook_of: Callable[[Definition | None, Incident], str | None],
+        signs: Callable[[], Sequence[Sign]],
         around: Circumstances,
         link_of: Callable[[Incident], str | None] = lambda _: None,
     ) -> None:
         self._definition_of = definition_of
         self._runbook_of = runbook_of
+        self._signs = signs
         self._around = around
         self._link_of = link_of
 
     def __call__(self, alerts: tuple[DueAlert, ...]) -> Notice:
         """Return the notice of one alert, or the digest of those of the lowest severity."""
         first = alerts[0]
-        if first.incident.severity is Severity.DIGEST:
-            return digest_of(first.id, [one.incident for one in alerts], first.at, self._around)
+        if first.incident is None or first.is_digest:
+            incidents = [one.incident for one in alerts if one.incident is not None]
+            signs = self._signs() if len(incidents) < len(alerts) else ()
+            return digest_of(first.id, incidents, first.at, self._around, signs)
         return render_notice(first.id, first.about, first.at, first.incident, self._of(first.incident))
 
     def _of(self, incident: Incident) -> Circumstances:

@@ -3,9 +3,12 @@
 Reads alone; nothing is written.
 """
 
+from zoneinfo import ZoneInfo
+
 import msgspec
 
 from mainspring.domain.changes import BEFORE_MS, changed_before
+from mainspring.domain.early_signs import Ended, Sign, early_signs, span_of
 from mainspring.domain.incident import Incident, IncidentKind, Subject
 from mainspring.domain.monitors.facts import Facts, Reopening, Watched
 from mainspring.domain.monitors.fail_rate import FailRateTuning
@@ -16,6 +19,7 @@ from mainspring.operations.failures import Failures, Redact, failures_of
 from mainspring.store.base import Reader
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.changes import changes_since
+from mainspring.store.reads.status import sums_since
 
 _WRONG_AT_MOST = 10_000
 _REOPENED_WITHIN_MS = 14 * 24 * 3_600_000
@@ -64,3 +68,10 @@ def _changed(reader: Reader, facts: Facts, failures: Failures, wrong: list[Incid
             one = known.get(subject.automation, Watched(name=subject.automation))
             found[subject] = changed_before(changes, at, one.name, one.option("queue"), one.deploy)
     return {subject: text for subject, text in found.items() if text}
+
+
+def signs_of(facts: Facts, reader: Reader, now: int, zone: ZoneInfo) -> tuple[Sign, ...]:
+    """Return the early signs of the day, or week, that ends at `now` (ms)."""
+    sums = sums_since(reader, now - span_of(now, zone))
+    ended = {one.automation: Ended(one.step_errors, one.succeeded, one.failed + one.attention) for one in sums}
+    return early_signs(facts, ended, now)

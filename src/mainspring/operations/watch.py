@@ -23,12 +23,14 @@ from mainspring.domain.route import Routing
 from mainspring.operations.channels import judge_channels
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.failures import Failures, Redact
-from mainspring.operations.sight import see
-from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Reminder
+from mainspring.operations.sight import see, signs_of
+from mainspring.store.commands.incidents import Digest, ErrorGroup, Found, Observe, Reminder
 from mainspring.store.commands.incidents import Told as Grouped
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
 
+_DIGEST_WITHIN_MS, _DIGEST_AHEAD_MS = 12 * 3_600_000, 60_000
+"""A digest whose time came while nobody looked is told so long afterwards."""
 _AT_ONCE = 200
 """So many findings are written in one commit."""
 
@@ -53,6 +55,7 @@ class Watch:
         self._redact = redact
         self._facts = FactsReader(store.reader, at_once=at_once)
         self._reminded: set[tuple[str, int, About, int]] = set()
+        self._digested: set[Digest] = set()
 
     def look(self) -> int:
         """Look once and write down what changed; return how many changes there were.
@@ -92,6 +95,7 @@ class Watch:
         )
         well = self._well(facts, {one.subject for one in order}, judged, wrong)
         due = [one for one in self._due(wrong, well, known, now) if _key(one) not in self._reminded]
+        digests = self._digests(facts, now)
         parts: list[dict[str, Any]] = [
             {"found": found[place : place + _AT_ONCE]} for place in range(0, max(len(found), 1), _AT_ONCE)
         ]
@@ -102,10 +106,12 @@ class Watch:
             "reminders": tuple(
                 Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to) for one in due
             ),
+            "digests": digests,
         }
-        if not (found or well or due or failures.groups):
+        if not (found or well or due or failures.groups or digests):
             return 0
         changes: int = sum(self._store.apply(Observe(looked_at=now, **part)).number for part in parts)
+        self._digested |= set(digests)
         self._reminded = {_key(one) for one in due} | {key for key in self._reminded if key[0] in {i.id for i in wrong}}
         return changes
 
@@ -125,6 +131,19 @@ class Watch:
         held = {one.parent for one in wrong if one.parent is not None and one.subject not in over}
         storms = [one for one in wrong if one.subject.kind is IncidentKind.STORM and one.subject not in found]
         return [*well, *(one.subject for one in storms if one.id not in held)]
+
+    def _digests(self, facts: Facts, now: int) -> tuple[Digest, ...]:
+        """Return the digests that are to be told now, if there is anything to tell; a little ahead, so that they are one with incidents.
+
+        That there is nothing is found once for each.
+        """
+        at_hand = {Digest(*one) for one in self._routing.digests(now, _DIGEST_WITHIN_MS, _DIGEST_AHEAD_MS)}
+        self._digested &= at_hand
+        due = at_hand - self._digested
+        if due and not signs_of(facts, self._store.reader, now, self._routing.zone):
+            self._digested |= due
+            return ()
+        return tuple(sorted(due, key=lambda one: one.to))
 
     def _due(
         self, wrong: Iterable[Incident], well: Iterable[Subject], known: dict[str, Watched], now: int

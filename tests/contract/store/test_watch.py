@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from mainspring.domain.definition import Definition, schedules_of
+from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.monitors.fail_rate import FailRateTuning
 from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.notice import About
 from mainspring.domain.options import Kind
-from mainspring.domain.route import Route, Routing
+from mainspring.domain.quiet import next_time
+from mainspring.domain.route import DIGEST_TIME, Route, Routing
 from mainspring.domain.states import FailureReason, IncidentState
 from mainspring.operations.watch import Watch
 from mainspring.store.commands.automations import (
@@ -19,6 +21,7 @@ from mainspring.store.commands.automations import (
     Audited,
     AutomationRow,
     PauseAutomation,
+    Prune,
     ResumeAutomation,
     RetireAutomation,
     ScheduleRow,
@@ -26,7 +29,7 @@ from mainspring.store.commands.automations import (
 from mainspring.store.commands.incidents import Acknowledge
 from mainspring.store.commands.runs import Reopen
 from mainspring.store.commands.sessions import Beat
-from tests.contract.store.process import audited, fail, finish, halt
+from tests.contract.store.process import audited, fail, finish, halt, take_alerts
 
 HOUR = 3_600_000
 ROUTING = Routing(channels=("ops", "boss"), routes=(Route(to=("ops",), escalate=("boss",)),), group_wait_ms=0)
@@ -79,6 +82,10 @@ class Site:
 
     def succeed(self, automation="a"):
         self.store.do(finish(self.store.begin(automation=automation)))
+
+
+def no_store(_):
+    raise StoreUnavailableError("the store is away")
 
 
 def on_record(verb, subject, command):
@@ -295,3 +302,39 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
     watch.look()
     (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.FAIL_RATE]
     assert one.facts["counted"] == "in 6h"
+
+
+def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
+    """By whichever watcher, and nothing where there is nothing to say; the alert is about no incident, and stays until told."""
+    site.announce("a")
+    at = next_time(DIGEST_TIME, ROUTING.zone, site.store.clock.now() + HOUR)
+    site.look(at - 30_000 - site.store.clock.now())
+    assert site.told() == []
+    site.store.do(PauseAutomation("a", None, "ann", None))
+    site.look(24 * HOUR)
+    assert site.told() == [(About.DIGEST, "ops")]
+    (alert,) = site.store.read("alerts")
+    assert (alert.incident, alert.due_at) == ("", at + 24 * HOUR)
+    other = site.watcher()
+    site.store.do(Beat())
+    other.look()
+    site.look(30_000)
+    assert len(site.told()) == 1
+    site.store.do(Prune(None, None, None, None, 1))
+    (channel,) = site.store.do(take_alerts("ops")).channels
+    assert [(one.about, one.incident) for one in channel.alerts] == [(About.DIGEST, None)]
+    site.look(24 * HOUR)
+    assert site.told() == [(About.DIGEST, "ops")] * 2
+
+
+def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
+    """A look that fails forgets nothing."""
+    site.announce("a")
+    site.store.do(PauseAutomation("a", None, "ann", None))
+    at = next_time(DIGEST_TIME, ROUTING.zone, site.store.clock.now() + 25 * HOUR)
+    with monkeypatch.context() as patch:
+        patch.setattr(site.store, "apply", no_store)
+        with pytest.raises(StoreUnavailableError):
+            site.look(at - site.store.clock.now())
+    site.watch.look()
+    assert site.told() == [(About.DIGEST, "ops")]

@@ -16,6 +16,7 @@ from mainspring.cli.top_frame import lines_of, look
 from mainspring.cli.verdict import judge
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.store.commands.incidents import Found, Observe
+from tests.contract.store.process import fail
 
 
 @pytest.fixture
@@ -64,6 +65,19 @@ def test_what_no_incident_says_is_said(cli, stage):
     lines = [text for text, _ in lines_of(frame(stage), stage.now)]
     assert lines[0].startswith("✓ All is well")
     assert not any("Incidents" in line for line in lines)
+
+
+@pytest.mark.parametrize("number", [0, 1, 12])
+def test_what_is_beside_incidents_is_said_once(stage, number):
+    """However many incidents are open, what none of them says stands below the verdict, and they do not."""
+    for one in range(number):
+        subject = Subject(f"a{one}", IncidentKind.SILENCE)
+        finding = Finding(subject=subject, severity=Severity.PAGE, text="silent", since_at=0)
+        stage.do(Observe(looked_at=stage.now, found=(Found(id=f"i_{one}", finding=finding),)))
+    stage.do(fail(stage.begin()))
+    lines = [text for text, _ in lines_of(frame(stage), stage.now)]
+    assert lines[2] == "  1 run failed within a day. See: mainspring failed list --since 24h"
+    assert sum("silent" in line for line in lines) == number
 
 
 @pytest.mark.parametrize("height", [5, 12, 20, 30])

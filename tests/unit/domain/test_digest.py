@@ -1,6 +1,7 @@
 """The digest of what needs nobody now."""
 
 from mainspring.domain.digest import digest_of
+from mainspring.domain.early_signs import Sign
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.rendering import Circumstances
@@ -45,3 +46,14 @@ def test_digest_of_many_says_how_many_more():
     assert notice.headline.startswith("[digest] (dev) 45 things")
     assert len(notice.fields) == 41
     assert notice.fields[-1].text == "5 others: mainspring incidents list"
+
+
+def test_early_signs_stand_behind_incidents_by_their_label():
+    """One line a label, with the automations; all of them are counted."""
+    signs = [Sign("Healed by retry", f"s{n}", "3 attempts failed") for n in range(9)]
+    signs.append(Sign("Paused long", "a", "for 3d by ann"))
+    notice = digest_of("a_1", [incident(1)], AT, Circumstances(), signs)
+    assert notice.headline == "[digest] 11 things to look at when there is time"
+    assert [field.label for field in notice.fields] == ["a1", "Healed by retry", "Paused long"]
+    assert notice.fields[1].text.startswith("s0: 3 attempts failed; s1: ")
+    assert notice.fields[1].text.endswith("; 1 others")

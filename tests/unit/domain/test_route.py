@@ -12,7 +12,7 @@ from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.maintenance import read_maintenance
 from mainspring.domain.match import Told
 from mainspring.domain.notice import About
-from mainspring.domain.quiet import put_off
+from mainspring.domain.quiet import next_time, put_off
 from mainspring.domain.route import Routing, Target, check_routes, read_route
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -179,3 +179,21 @@ def test_routes_lead_to_channels_that_there_are():
     check_routes([read_route({"to": ["ops", "terminal"]})], ["ops"])
     with pytest.raises(UnknownNameError, match="unknown channel 'osp'"):
         check_routes([read_route({"to": ["ops"], "escalate": ["osp"]})], ["ops"])
+
+
+def test_digests_of_early_signs_go_where_routes_look_at_severity_alone():
+    """Else to every channel; each at its route's time, put off by its quiet hours, and only while that is near."""
+    hour = 3_600_000
+    at = next_time("08:30", BERLIN, NOW)
+    bare = routing(channels=("ops", "mail"))
+    assert bare.digests(at, 0, 0) == ((at, Target(at, "mail")), (at, Target(at, "ops")))
+    assert bare.digests(at - 60_001, hour, 60_000) == ()
+    assert len(bare.digests(at + hour, hour, 60_000)) == 2
+    assert bare.digests(at + hour + 1, hour, 60_000) == ()
+    routes = (
+        {"match": {"severity": "page"}, "to": "page"},
+        {"match": {"team": "billing"}, "to": "page"},
+        {"match": {"severity": "digest"}, "to": "ops", "quiet": "08:00-09:00"},
+    )
+    assert routing(*routes).digests(at, 0, 0) == ((at, Target(at + hour // 2, "ops")),)
+    assert routing(channels=()).digests(at, 0, 0) == ((at, Target(at, "terminal")),)

@@ -1,6 +1,7 @@
 """From alerts to notices, with what definitions say."""
 
 from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.early_signs import Sign
 from mainspring.domain.incident import Severity
 from mainspring.domain.notice import About
 from mainspring.domain.rendering import Circumstances
@@ -23,16 +24,32 @@ def alert(seq=1, of=None):
 
 def test_notice_names_owner_team_and_runbook():
     """They are those of the last good definition; of what is defined nowhere nothing is said."""
-    notices = Notices({"backup": BACKUP}.get, page, Circumstances(project="ops"))
+    notices = Notices({"backup": BACKUP}.get, page, tuple, Circumstances(project="ops"))
     notice = notices((alert(),))
     assert (notice.id, notice.owner, notice.team, notice.project) == ("a_1", "ana", "platform", "ops")
     assert ("Do", "runbook docs/backup.md#403") in [(field.label, field.text) for field in notice.fields]
-    assert Notices(lambda name: None, page, Circumstances())((alert(),)).owner is None
+    assert Notices(lambda name: None, page, tuple, Circumstances())((alert(),)).owner is None
 
 
 def test_alerts_of_the_lowest_severity_are_one_digest():
     """Its id is that of its first alert."""
     several = tuple(alert(n, incident(f"i_{n}", severity=Severity.DIGEST)) for n in (1, 2))
-    notice = Notices({}.get, page, Circumstances())(several)
+    notice = Notices({}.get, page, tuple, Circumstances())(several)
     assert (notice.about, notice.id) == (About.DIGEST, "a_1")
     assert notice.headline.startswith("[digest] 2 things")
+
+
+def test_early_signs_and_incidents_are_one_digest():
+    """Signs are asked for only where an alert is about them."""
+    asked = []
+
+    def signs():
+        asked.append(1)
+        return (Sign("Paused long", "a", "for 3d by ann"),)
+
+    notices = Notices({}.get, page, signs, Circumstances())
+    quiet = alert(2, incident("i_2", severity=Severity.DIGEST))
+    assert len(notices((quiet,)).fields) == 1
+    assert not asked
+    about_none = DueAlert(seq=1, id="d", about=About.DIGEST, opened=0, at=AT, incident=None)
+    assert [field.label for field in notices((about_none, quiet)).fields][-1] == "Paused long"

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.incident import Incident
+from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.notice import About
 
 
@@ -16,14 +16,19 @@ class DueAlert(msgspec.Struct, frozen=True, kw_only=True):
     """Of which opening of its incident it tells."""
     at: int
     """When what it tells of happened (ms UTC)."""
-    incident: Incident
-    """As it stands at the take."""
+    incident: Incident | None
+    """As it stands at the take; None = it is about none: a digest of early signs."""
     ref: str | None = None
     """By what the channel finds again what it showed of this opening."""
     is_told: bool = False
     """Whether the channel took anything about this opening before."""
     is_again: bool = False
     """Whether it was taken before and nobody said what became of it: it may have been shown."""
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether it is told together with others of the lowest severity."""
+        return self.incident is None or self.incident.severity is Severity.DIGEST
 
 
 class LeasedChannel(msgspec.Struct, frozen=True):

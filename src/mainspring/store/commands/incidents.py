@@ -51,6 +51,13 @@ class Reminder(msgspec.Struct, frozen=True):
     to: tuple[Target, ...]
 
 
+class Digest(msgspec.Struct, frozen=True):
+    """Tell a channel of early signs at the digest's time `at`, once; they are about no incident."""
+
+    at: int
+    to: Target
+
+
 class Observe(msgspec.Struct, frozen=True, kw_only=True):
     """Write down one look, begun at `looked_at` (the store's clock): open, reopen, refresh, resolve, remind. Answer: Numbered(changes).
 
@@ -62,6 +69,7 @@ class Observe(msgspec.Struct, frozen=True, kw_only=True):
     found: tuple[Found, ...] = ()
     well: tuple[Subject, ...] = ()
     reminders: tuple[Reminder, ...] = ()
+    digests: tuple[Digest, ...] = ()
 
 
 class Acknowledge(msgspec.Struct, frozen=True):

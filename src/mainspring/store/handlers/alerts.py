@@ -35,7 +35,7 @@ def _take(tx: Transaction, channel: str, command: TakeAlerts, *, is_again: bool)
             about=About(about),
             opened=opened,
             at=made_at,
-            incident=incident_of(tuple(incident)),
+            incident=None if incident[0] is None else incident_of(tuple(incident)),
             ref=ref,
             is_told=bool(is_told),
             is_again=bool(tried) and not is_again,

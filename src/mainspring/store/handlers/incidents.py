@@ -14,6 +14,7 @@ from mainspring.domain.route import Target
 from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
 from mainspring.store.commands.incidents import (
     Acknowledge,
+    Digest,
     ErrorGroup,
     Found,
     Observe,
@@ -59,6 +60,7 @@ def observe(tx: Transaction, command: Observe) -> Numbered:
     changes = sum(_find(tx, found, fresh, command.looked_at) for found in command.found)
     changes += sum(_well(tx, subject, command.looked_at) for subject in command.well)
     changes += sum(_remind(tx, reminder) for reminder in command.reminders)
+    changes += sum(_digest(tx, digest) for digest in command.digests)
     return Numbered(changes)
 
 
@@ -166,6 +168,12 @@ def _remind(tx: Transaction, reminder: Reminder) -> bool:
     elif row.state != _S.OPEN:
         return False
     return _tell(tx, row.id, row.opened, reminder.about, Severity(row.severity), reminder.to, str(reminder.number))
+
+
+def _digest(tx: Transaction, digest: Digest) -> bool:
+    key = f"digest:{digest.at}:{digest.to.channel}"
+    values = (key, "", 0, About.DIGEST.value, digest.to.channel, Severity.DIGEST.value, AlertState.UNSENT.value)
+    return bool(tx.change("insert_alert", (*values, tx.now, digest.to.due_at)))
 
 
 def acknowledge(tx: Transaction, command: Acknowledge) -> Done | Refused:

@@ -4,8 +4,8 @@ select alerts.seq, alerts.key, alerts.about, alerts.opened, alerts.made_at, aler
        i.id, i.automation, i.kind, i.fingerprint, i.state, i.severity, i.text, i.hint, i.facts, i.since_at, i.opened_at, i.changed_at, i.seen_at,
        i.resolved_at, i.snoozed_until, i.opened, i.number, i.by, i.note, i.parent
 from alerts
-join incidents as i on i.id = alerts.incident
+left join incidents as i on i.id = alerts.incident
 left join channel_refs
   on channel_refs.incident = alerts.incident and channel_refs.opened = alerts.opened and channel_refs.channel = alerts.channel
-where alerts.state = {{unsent}} and alerts.channel = ?1 and alerts.due_at <= ?2
+where alerts.state = {{unsent}} and alerts.channel = ?1 and alerts.due_at <= ?2 and (i.id is not null or alerts.incident = '')
 order by alerts.seq limit ?3
