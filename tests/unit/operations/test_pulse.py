@@ -53,9 +53,9 @@ class Watchdog(Peer):
 
 @pytest.mark.asyncio
 async def test_sign_is_given_once_a_minute(monkeypatch):
-    """To the address with its secret, and not again before it is time."""
+    """To the address that is a secret, and not again before it is time."""
     async with serving(Watchdog()) as peer:
-        pulse = Pulse(f"{peer.url}/ping/{{secret:dog}}", secrets(dog="w0rd"), CLOCK)
+        pulse = Pulse("secret:dog", secrets(dog=f"{peer.url}/ping/w0rd"), CLOCK)
         assert pulse.is_due
         await pulse.beat()
         assert not pulse.is_due
@@ -81,8 +81,8 @@ async def test_nobody_listens():
 async def test_fault_outside_is_logged_once_and_raised_to_nobody(caplog, fault):
     """The address is not in the log, for its secret is who we are."""
     async with serving(Watchdog()) as peer:
-        known = {} if fault == "no secret" else {"dog": "w0rd-of-the-dog"}
-        pulse = Pulse(f"{peer.url}/{{secret:dog}}", secrets(**known), CLOCK)
+        known = {} if fault == "no secret" else {"dog": f"{peer.url}/w0rd-of-the-dog"}
+        pulse = Pulse("secret:dog", secrets(**known), CLOCK)
         peer.faults = [("", fault)] * 3
         with caplog.at_level(logging.WARNING, "mainspring.pulse"):
             for _ in range(3):
