@@ -43,7 +43,7 @@ def hostile(text):
     )
 
 
-@pytest.fixture(params=HOSTILE.values(), ids=HOSTILE)
+@pytest.fixture(params=list(HOSTILE.values()), ids=list(HOSTILE))
 def notice(request):
     return hostile(request.param)
 
