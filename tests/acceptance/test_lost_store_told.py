@@ -27,10 +27,10 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 @pytest.fixture
 def disk(place: Place) -> Iterator[Path]:
-    """A small disk for the store; what it is filled with."""
+    """A small disk for the store, on which there is room for its reserve again once it is empty; what it is filled with."""
     folder = place.store.parent
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=False).returncode != 0:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", folder], check=False).returncode != 0:
         pytest.skip("tmpfs cannot be mounted here")
     yield folder / "filler"
     subprocess.run(["umount", "-l", folder], check=True)
@@ -74,8 +74,12 @@ def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works
     """Neither watcher nor scheduler can write; both see it, both are killed and start again on the full disk."""
     works.up(CODE)
     works.until(lambda: posts(works, "watcher_process"), "no watcher")
-    fill(disk)
-    works.until(lambda: (fill(disk), memory(works).exists())[1], "nobody noticed it")  # type: ignore[func-returns-value]
+
+    def is_noticed() -> bool:
+        fill(disk)
+        return memory(works).exists()
+
+    works.until(is_noticed, "nobody noticed it")
     age(works)
     works.until(lambda: abouts(told) == ["opened"], "it is told to nobody")
     killed = posts(works, "watcher_process") + posts(works, "scheduler_process")

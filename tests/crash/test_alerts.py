@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -94,7 +95,10 @@ class Site:
         }
 
     def live(self, role: str, die_at: int = 0) -> dict[str, Any]:
-        return self._template.live(Order(role, self._url, die_at, **self._how))
+        return self._template.live(self.order(role, die_at))
+
+    def order(self, role: str, die_at: int = 0) -> Order:
+        return Order(role, self._url, die_at, **self._how)
 
     def faults(self) -> list[str]:
         """Return what is not as it must be once all is told."""
@@ -154,3 +158,19 @@ def test_failure_is_told_once_wherever_its_teller_is_killed(
         site.close()
     print(f"{role}: {points} points, {killed} kills")
     assert killed >= len(tried) // 3, "groups differ from life to life, but not so much"
+
+
+def test_two_watchers_at_once_tell_once(world: World, template: Template, slack: Slack) -> None:
+    """Both look, both group, both tell: each failure is counted once, and each message is seen once."""
+    other = Template()
+    try:
+        for _ in range(5 if ALL else 2):
+            site = Site(world, template, slack)
+            site.live("worker")
+            with ThreadPoolExecutor(2) as pool:
+                order = site.order("watcher")
+                list(pool.map(Template.live, (template, other), (order, order)))
+            assert site.faults() == []
+            site.close()
+    finally:
+        other.close()

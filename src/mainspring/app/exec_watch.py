@@ -11,7 +11,7 @@ WITHIN_S = 10.0
 
 
 def watch_own(settings: Settings, store: ProcessStore, automation: str) -> None:
-    """Look, if a failure is untold or something is wrong with this automation, and tell what is due; never raises.
+    """Look, if something is untold or wrong with this automation, and tell what is due; never raises.
 
     Where no channel is configured the command itself has had the word: whoever called it knows. What cannot be told within ten seconds
     stays in the store, for the next call or `mainspring watch --once`.

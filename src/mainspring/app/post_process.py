@@ -62,9 +62,8 @@ class PostProcess:
         while not self.stopped.is_set():
             opening = self.loop.create_task(asyncio.to_thread(self._try_to_open))
             while not (await asyncio.wait([opening], timeout=_AGAIN_S))[0]:
-                if (
-                    still_waits is not None and self.trouble is not None
-                ):  # the session is tried as long as nothing can be written
+                # Where nothing can be written the session is tried for as long as that lasts.
+                if still_waits is not None and self.trouble is not None:
                     await still_waits(self.trouble)
             why = await opening
             if why is None:

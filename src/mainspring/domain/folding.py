@@ -73,26 +73,51 @@ def _explanation(subject: Subject, wrong: Mapping[str, Collection[Subject]]) -> 
 def _storms(
     findings: Sequence[Finding], open_now: Mapping[Subject, Incident], parents: dict[Subject, Subject]
 ) -> list[Finding]:
-    """Fold findings of one cause, and return the storms; what is open by itself already stays so."""
-    by_cause: dict[str, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        incident = open_now.get(finding.subject)
-        if incident is None or incident.parent is not None:
-            by_cause[_cause(finding)].append(finding)
-    storms = []
-    for cause, found in sorted(by_cause.items()):
-        subject = Subject("", _K.STORM, cause)
-        if len(found) < STORM_OF and subject not in open_now:
-            continue
-        storms.append(_storm(subject, found, open_now.get(subject)))
-        parents.update((finding.subject, subject) for finding in found)
+    """Fold findings of one cause, then of one automation, then of one kind, and return the storms; what is open by itself stays so."""
+    left = [
+        finding
+        for finding in findings
+        if finding.subject not in open_now or open_now[finding.subject].parent is not None
+    ]
+    storms: list[Finding] = []
+    for shared, is_wide in ((_cause, False), (_automation, False), (_kind, True)):
+        by_cause: dict[str, list[Finding]] = defaultdict(list)
+        for finding in left:
+            by_cause[shared(finding)].append(finding)
+        for cause, found in sorted(by_cause.items()):
+            subject = Subject("", _K.STORM, cause)
+            before = open_now.get(subject)
+            joins = [one for one in found if not is_wide or _is_in(one, before, open_now)]
+            if len(found) >= STORM_OF:
+                joins = found
+            elif before is None or not joins:
+                continue
+            storms.append(_storm(subject, joins, before))
+            parents.update((finding.subject, subject) for finding in joins)
+        left = [finding for finding in left if finding.subject not in parents]
     return storms
+
+
+def _is_in(finding: Finding, storm: Incident | None, open_now: Mapping[Subject, Incident]) -> bool:
+    """Whether it is part of a storm already. One of many causes takes in nothing that comes alone: that may be something else."""
+    known = open_now.get(finding.subject)
+    return storm is not None and known is not None and known.parent == storm.id
 
 
 def _cause(finding: Finding) -> str:
     """Return what findings that went wrong together share: their cause if it is known, else the error, else the kind."""
     subject = finding.subject
     return finding.cause or (f"error:{subject.fingerprint}" if subject.fingerprint else f"kind:{subject.kind}")
+
+
+def _automation(finding: Finding) -> str:
+    """Return of what all findings are that one automation has, whatever its errors say."""
+    return f"automation:{finding.subject.automation}"
+
+
+def _kind(finding: Finding) -> str:
+    """Return what is left to share: that so much goes wrong in one way within one look."""
+    return f"many:{finding.subject.kind}"
 
 
 def _storm(subject: Subject, found: Sequence[Finding], before: Incident | None) -> Finding:

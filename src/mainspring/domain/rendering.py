@@ -26,6 +26,7 @@ from mainspring.domain.text import escape, is_plain_line
 
 LONGEST_HEADLINE = 200
 LONGEST_FIELD = 1_000
+LONGEST_NAME = 200
 _PRODUCTION = "production"
 _STATES = {About.ACKNOWLEDGED: "acknowledged", About.SNOOZED: "snoozed", About.RESOLVED: "resolved"}
 _AGAIN = {About.REOPENED: "again: ", About.REPEATED: "still: ", About.ESCALATED: "nobody has acknowledged: "}
@@ -55,11 +56,11 @@ def render_notice(id: str, about: About, at: int, incident: Incident, around: Ci
         headline=headline_of(about, incident, around.environment),
         fields=tuple(Field(label, one_line(text, LONGEST_FIELD)) for label, text in fields if text),
         links=(Link("Open", around.link),) if around.link else (),
-        automation=incident.subject.automation,
-        owner=around.owner,
-        team=around.team,
+        automation=one_line(incident.subject.automation, LONGEST_NAME),
+        owner=_name(around.owner),
+        team=_name(around.team),
         environment=around.environment,
-        project=around.project,
+        project=_name(around.project),
         at=at,
     )
 
@@ -78,6 +79,10 @@ def one_line(text: str, longest: int) -> str:
     if not is_plain_line(line):  # it was made printable before: this is for the one that was forgotten
         line = escape(line)
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def _name(text: str | None) -> str | None:
+    return None if text is None else one_line(text, LONGEST_NAME)
 
 
 def moment_of(at: int, zone: ZoneInfo) -> str:

@@ -5,6 +5,7 @@ import time
 import msgspec
 import pytest
 
+from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.table import DEFAULTS
@@ -35,12 +36,31 @@ def record(number, automation, message):
     )  # fmt: skip
 
 
+class Dying:
+    """The store of a watcher that dies after its first commit."""
+
+    def __init__(self, store):
+        self._store = store
+        self.reader, self.clock = store.reader, store.clock
+        self._is_over = False
+
+    def apply(self, command):
+        if self._is_over:
+            raise StoreUnavailableError("it died")
+        self._is_over = True
+        return self._store.apply(command)
+
+
 class Site:
     """A store that is looked at."""
 
     def __init__(self, store):
         self.store = store
-        self.watch = Watch(
+        self.watch = self.watcher(store)
+
+    @staticmethod
+    def watcher(store):
+        return Watch(
             store,
             store.clock,
             tunings={kind: msgspec.structs.replace(one, on=kind is IncidentKind.PERMANENT_ERROR) for kind, one in DEFAULTS.items()},
@@ -96,6 +116,20 @@ def test_failures_of_all_causes_are_few_messages(site, of):
     assert site.look_until_told() < LOOK_WITHIN_S
     assert site.count("select count(*) from incidents where kind <> 'storm'") == 1_500
     assert site.count("select count(*) from alerts") <= 3
+
+
+def test_watcher_that_dies_within_a_look_has_told_what_it_grouped(site):
+    """A look of many causes is several commits: what the first one does not tell is the next watcher's."""
+    site.fail(700, lambda number: ("a", words(number)))
+    with pytest.raises(StoreUnavailableError):
+        site.watcher(Dying(site.store)).look()
+    assert site.count("select count(*) from faults where fingerprint is not null") == 199, (
+        "the storm, and what is told with it"
+    )
+    site.look_until_told()
+    assert site.count("select count(*) from incidents where kind = 'permanent_error'") == 700
+    assert site.count("select sum(number) from incidents where kind = 'permanent_error'") == 700
+    assert site.count("select sum(number) from error_groups") == 700
 
 
 def test_later_failure_of_another_automation_is_told_beside_a_storm(site):

@@ -79,6 +79,28 @@ def test_storm_that_is_open_takes_more_in():
     assert [one.subject.kind for one in order] == [K.STORM, K.SILENCE, K.SILENCE]
 
 
+def test_many_errors_of_one_automation_are_one_storm():
+    """Each says something else, so that no error is the cause; another automation's stays by itself."""
+    found = [finding("a", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_OF)]
+    other = finding("b", K.PERMANENT_ERROR, "g")
+    order, parents = fold([*found, other], [])
+    assert order[0].subject == Subject("", K.STORM, "automation:a")
+    assert other.subject not in parents
+    assert len(parents) == STORM_OF
+
+
+def test_many_in_one_look_are_one_storm_that_takes_nothing_more_in():
+    """What fails everywhere at once is told as one; what fails alone while that is open is told by itself, what is in it stays in it."""
+    found = [finding(f"a{number:02}", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_OF)]
+    order, parents = fold(found, [])
+    storm = order[0]
+    assert storm.subject == Subject("", K.STORM, "many:permanent_error")
+    assert set(parents.values()) == {storm.subject}
+    late = finding("z", K.PERMANENT_ERROR, "g")
+    _, parents = fold([found[0], late], [incident(storm), incident(found[0], parent="i1")])
+    assert parents == {found[0].subject: storm.subject}
+
+
 def test_storm_is_as_loud_as_its_loudest():
     """One page among them makes it a page, and it never becomes quieter."""
     found = [*many(STORM_OF - 1), finding("z", severity=Severity.PAGE)]

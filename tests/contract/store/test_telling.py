@@ -1,0 +1,126 @@
+"""A Notifier on every store, before a real server: a channel that is down, connections that end after the message, two who tell at once."""
+
+import asyncio
+import json
+
+import pytest
+
+from mainspring.domain.channel import read_channel
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.rendering import Circumstances
+from mainspring.domain.route import Target
+from mainspring.operations.notices import Notices
+from mainspring.operations.notifier import Notifier
+from mainspring.operations.notifiers.webhook import WebhookLink
+from mainspring.store.commands.incidents import Found, Observe
+from tests.unit.operations.notices import secrets
+from tests.unit.operations.peer import DROP_AFTER, DROP_BEFORE, Peer, serving
+
+pytestmark = pytest.mark.asyncio
+MINUTE = 60_000
+SECRETS = secrets(told="whsec_" + "QUJD" * 8)
+
+
+class Hook(Peer):
+    """Shows a message once for each id, as receivers of webhooks do; `is_down` = it answers that it has an error."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_down = False
+        self.shown = {}
+
+    def answer(self, path, headers, body):
+        if self.is_down:
+            return 503, {}, {}
+        self.shown.setdefault(headers["webhook-id"], json.loads(body)["data"]["automation"])
+        return 200, {}, {}
+
+    @property
+    def names(self):
+        return list(self.shown.values())
+
+
+class Answering:
+    """The part of a store that a Notifier needs."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def submit(self, command, on_done):
+        on_done(self._store.do(command))
+
+
+def notifier(store, peer):
+    address = peer.url.replace("http", "webhook+http", 1) + "/t?secret=told"
+    link = WebhookLink(read_channel(address), SECRETS, store.clock)
+    notices = Notices(lambda _name: None, Circumstances())
+    return Notifier(Answering(store), lambda: is_due(store), {"ops": link}, notices, store.clock, SECRETS)
+
+
+def is_due(store):
+    return store.read("is_alert_due", store.clock.now())
+
+
+async def tell(store, peer):
+    await notifier(store, peer).run_once(20.0)
+
+
+def go_wrong(store, *names):
+    """Open an incident of each name, and let it be told."""
+    found = tuple(
+        Found(
+            id=store.name("i"),
+            finding=Finding(
+                subject=Subject(name, IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=1
+            ),
+            to=(Target(0, "ops"),),
+        )
+        for name in names
+    )
+    store.do(Observe(looked_at=store.clock.now(), found=found))
+
+
+async def test_channel_that_is_down_for_ten_minutes_hears_all_in_order(store):
+    """Nothing is lost or doubled, and it is not asked more often than twice a minute for long."""
+    async with serving(Hook()) as peer:
+        peer.is_down = True
+        names = []
+        for number in range(60):
+            names.append(f"job{number:02}")
+            go_wrong(store, names[-1])
+            await tell(store, peer)
+            store.clock.forward(MINUTE // 6)
+        asked = len(peer.requests)
+        assert 10 <= asked <= 45
+        peer.is_down = False
+        store.clock.forward(MINUTE // 2)
+        await tell(store, peer)
+        assert peer.names == names
+        assert len(peer.requests) <= asked + len(names)
+        assert not is_due(store)
+
+
+@pytest.mark.parametrize("fault", [DROP_BEFORE, DROP_AFTER])
+async def test_connection_that_ends_without_an_answer(store, fault):
+    """Whether it was taken is not known: it is sent again under its id, before what is behind it, and seen once."""
+    async with serving(Hook()) as peer:
+        go_wrong(store, "a", "b", "c")
+        peer.faults = [("", fault)] * 4
+        for _ in range(8):
+            await tell(store, peer)
+            store.clock.forward(MINUTE)
+        assert peer.names == ["a", "b", "c"]
+        ids = [headers["webhook-id"] for _, headers, _ in peer.requests]
+        assert len(ids) == 7
+        assert len(set(ids[:5])) == 1
+
+
+async def test_two_who_tell_at_once_tell_once(store, second):
+    """Each message is sent by one of them, without a second request."""
+    names = [f"job{number:02}" for number in range(20)]
+    async with serving(Hook()) as peer:
+        for name in names:
+            go_wrong(store, name)
+            await asyncio.gather(tell(store, peer), tell(second, peer))
+        assert peer.names == names
+        assert len(peer.requests) == len(names)

@@ -1,0 +1,106 @@
+"""What a wrapped command does for people after its end: it looks where something is untold or wrong, and never harms the command."""
+
+import os
+
+import pytest
+
+from mainspring.app import watching
+from mainspring.app.exec_watch import watch_own
+from mainspring.config import load
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.failure import Failure
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.route import Target
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.wrapped import RecordRun
+from mainspring.store.sqlite.store import SqliteStore
+from tests.contract.store.clock import FakeClock
+
+CHANNEL = {"MAINSPRING_NOTIFY_CHANNELS__OPS": "webhook+http://127.0.0.1:9/t?secret=told"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = SqliteStore(tmp_path / "state.db", clock=FakeClock())
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """The looks that were made."""
+    made = []
+    monkeypatch.setattr(watching, "look_and_tell", lambda _settings, _store, **how: made.append(how))
+    return made
+
+
+def settings(folder, **env):
+    return load(env=env, cwd=folder, uid=os.getuid(), flags={})
+
+
+def fail(store):
+    store.apply(
+        RecordRun(
+            id="w1", automation="backup", kind="exec", version=1, title=None, trigger="exec", codec="json", input=b"[]",
+            state=RunState.FAILED, started_at=1, finished_at=2, failure=Failure("ValueError", "", "boom"),
+            reason=FailureReason.PERMANENT_ERROR,
+        )
+    )  # fmt: skip
+
+
+def observe(store, *, well=()):
+    subject = Subject("backup", IncidentKind.SILENCE)
+    finding = Finding(subject=subject, severity=Severity.NOTIFY, text="no success", since_at=1)
+    found = () if well else (Found(id="i1", finding=finding, to=(Target(0, "ops"),)),)
+    store.apply(Observe(looked_at=store.clock.now(), found=found, well=(subject,) if well else ()))
+
+
+def test_success_of_what_is_well_costs_no_look(store, tmp_path, looks):
+    """It is what happens a thousand times a day."""
+    watch_own(settings(tmp_path, **CHANNEL), store, "backup")
+    assert looks == []
+
+
+@pytest.mark.parametrize("automation", ["backup", "other"])
+def test_untold_failure_is_looked_at_by_whoever_comes(store, tmp_path, looks, automation):
+    """Its own process may have died before it could tell."""
+    fail(store)
+    watch_own(settings(tmp_path, **CHANNEL), store, automation)
+    assert len(looks) == 1
+
+
+def test_open_incident_is_looked_at_by_its_own(store, tmp_path, looks):
+    """A success may be its end; another command has no part in what is wrong and was told."""
+    observe(store)
+    watch_own(settings(tmp_path, **CHANNEL), store, "backup")
+    assert len(looks) == 1
+
+
+def test_what_could_not_be_told_is_told_by_the_next_call(store, tmp_path, looks):
+    """The channel was away when the incident ended: nothing is wrong any more, but its end is untold."""
+    observe(store)
+    store.clock.forward(1_000)
+    observe(store, well=("backup",))
+    watch_own(settings(tmp_path, **CHANNEL), store, "backup")
+    assert len(looks) == 1
+
+
+def test_without_channels_nobody_is_told(store, tmp_path, looks):
+    """Whoever called the command has its exit code and its words."""
+    fail(store)
+    watch_own(settings(tmp_path), store, "backup")
+    assert looks == []
+
+
+def test_fault_of_the_watch_is_no_fault_of_the_command(store, tmp_path, monkeypatch, capfd):
+    """It is said, and that is all."""
+    fail(store)
+
+    def away(*_args, **_how):
+        raise StoreUnavailableError("the server is away")
+
+    monkeypatch.setattr(watching, "look_and_tell", away)
+    watch_own(settings(tmp_path, **CHANNEL), store, "backup")
+    assert "backup: nobody could be told how it ended" in capfd.readouterr().err
