@@ -76,7 +76,9 @@ def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector
 
     (order,), (ship,) = ([one for one in collector.named(name) if not one.parent] for name in ("order", "ship"))
     ours = [span for span in collector.spans if span["run"] == run]
-    assert {span.trace for span in ours} == {order.trace} == {hashlib.sha256(f"trace\x1f{run}".encode()).hexdigest()[:32]}
+    assert (
+        {span.trace for span in ours} == {order.trace} == {hashlib.sha256(f"trace\x1f{run}".encode()).hexdigest()[:32]}
+    )
     steps = [span for span in ours if span["kind"] in ("step", "timer", "child")]
     assert sorted(span.name for span in steps) == ["charge", "gate", "ship", "timer", "timer"]
     assert {span.parent for span in steps} == {order.id}

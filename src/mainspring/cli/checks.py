@@ -78,6 +78,7 @@ def lookers() -> dict[str, Looker]:
         checks_outbox,
         checks_schedules,
         checks_store,
+        checks_traces,
         checks_triggers,
         checks_workers,
     )
@@ -101,6 +102,7 @@ def lookers() -> dict[str, Looker]:
         "cadence": checks_schedules.cadence,
         "calendars": checks_schedules.calendars,
         "notify": checks_notify.notify,
+        "traces": checks_traces.traces,
         "outbox": checks_outbox.outbox,
         "loading": checks_automations.loading,
         "owner": checks_automations.owner,

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import MainspringError
+from mainspring.store.reads.incidents import unsent, wrong_counts
 from mainspring.store.reads.load import queue_loads
 from mainspring.store.reads.status import automations, late_slots, sessions
 from mainspring.store.reads.triggers import desks, waiting_since
@@ -104,6 +105,8 @@ class Routes:
             waiting_since(reader, filtered=True) | waiting_since(reader, filtered=False),
             self._door.counts.answers,
             None if self._file is None else _space(self._file),
+            wrong_counts(reader),
+            unsent(reader),
         )
         return exposition(figures)
 

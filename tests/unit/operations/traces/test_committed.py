@@ -30,7 +30,14 @@ def claimed(**more):
 
 
 def outcome(kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, **more):
-    parts = {"attempt": 1, "started_at": NOW - 100, "at": NOW, "took_us": 2_500, "failure": None, "first_at": None} | more
+    parts = {
+        "attempt": 1,
+        "started_at": NOW - 100,
+        "at": NOW,
+        "took_us": 2_500,
+        "failure": None,
+        "first_at": None,
+    } | more
     return SaveOutcome(
         run=RUN, claim=2, rank=1, ident="charge:key=canary", name="charge", kind=kind, state=state, asked=1,
         generation=1, automation="order", input=CANARY.encode(), output=CANARY.encode(), **parts,
