@@ -73,6 +73,14 @@ async def test_a_collector_gets_all(tmp_path, tracing):
     assert {span.resource["deployment.environment.name"] for span in collector.spans} == {"production"}
 
 
+async def test_a_server_is_listened_to_as_a_file_is(postgres, tracing):
+    """Its commits are the same commands."""
+    collector = OtlpCollector()
+    await work(postgres.new_store(), tracing(collector.endpoint))
+    collector.close()
+    assert collector.names() == {"order": RUNS, "charge": RUNS, "work": RUNS}
+
+
 async def test_without_the_extra_runs_go_on_and_the_log_says_what_to_install(tmp_path, tracing, monkeypatch, caplog):
     """A worker is worth more than its traces."""
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)

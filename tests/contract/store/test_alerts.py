@@ -131,7 +131,7 @@ def test_what_waits_is_counted_by_channel(store):
     assert store.read("wrong_counts") == {("notify", "permanent_error"): 2}
     waiting = [UnsentView("mail", 2, 9_000), UnsentView("ops", 2, 0)]
     assert store.read("unsent") == waiting
-    take = store.do(take_alerts("ops"))
-    told = tuple(SentAlert(alert.seq) for alert in take.channels[0].alerts)
+    take = take_alerts("ops")
+    told = tuple(SentAlert(alert.seq) for alert in store.do(take).channels[0].alerts)
     store.do(settle(take, sent=told))
     assert store.read("unsent") == [waiting[0], UnsentView("ops", 0, None)]
