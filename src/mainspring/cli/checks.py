@@ -79,6 +79,7 @@ def lookers() -> dict[str, Looker]:
         checks_outbox,
         checks_schedules,
         checks_store,
+        checks_traces,
         checks_triggers,
         checks_workers,
     )
@@ -103,6 +104,7 @@ def lookers() -> dict[str, Looker]:
         "calendars": checks_schedules.calendars,
         "notify": checks_notify.notify,
         "alerts": checks_notify.alerts,
+        "traces": checks_traces.traces,
         "outbox": checks_outbox.outbox,
         "loading": checks_automations.loading,
         "owner": checks_automations.owner,

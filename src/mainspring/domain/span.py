@@ -1,6 +1,7 @@
 """Spans: what a tracing backend is told of a run, with ids that every process gives alike."""
 
 import hashlib
+from functools import lru_cache
 
 import msgspec
 
@@ -29,11 +30,13 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+@lru_cache(1024)
 def trace_id_of(run: str) -> bytes:
     """Return the trace of a run."""
     return _digest("trace", run)[:16]
 
 
+@lru_cache(1024)
 def run_span_id(run: str) -> bytes:
     """Return the id of the span of a whole run."""
     return _digest("run", run)[:8]

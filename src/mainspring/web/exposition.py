@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from mainspring.domain.states import SessionState
 from mainspring.store.load import QueueLoad
+from mainspring.store.reads.incidents import UnsentView
 from mainspring.store.reads.totals import Counts
 from mainspring.store.session_view import SessionView
 from mainspring.store.trigger_views import DeskView
+from mainspring.web.incident_series import incident_series
 from mainspring.web.run_series import run_series
 from mainspring.web.sample import Sample
 
@@ -41,6 +43,9 @@ HELP = {
     "mainspring_store_file_bytes": "Size of the store's file; absent with a server.",
     "mainspring_trigger_away_seconds": "For how long the queue or folder of a trigger could not be fetched from; 0 while it can.",
     "mainspring_trigger_undecided_seconds": "For how long the oldest delivery of a trigger waits for its filter or the router.",
+    "mainspring_incidents_open": "Incidents that are not resolved; acknowledged and snoozed ones too.",
+    "mainspring_alerts_unsent": "Alerts that a channel has not taken; those that are due later too.",
+    "mainspring_alert_overdue_seconds": "For how long the first of them could have been told; 0 where none is due.",
     "mainspring_webhook_requests_total": "Requests to webhooks, by what their senders were told.",
 }
 """Each metric, in the order in which they are told. Those that end in _total only grow, all others but the histograms are gauges."""
@@ -75,6 +80,9 @@ class Figures(NamedTuple):
     """Since when the oldest undecided delivery of each trigger waits."""
     answers: Mapping[tuple[str, str], int] = {}
     space: Space | None = None
+    wrong: Mapping[tuple[str, str], int] = {}
+    """How many incidents are not resolved, by severity and kind."""
+    unsent: Sequence[UnsentView] = ()
 
 
 def exposition(figures: Figures) -> str:
@@ -86,6 +94,7 @@ def exposition(figures: Figures) -> str:
         **dict(_of_sessions(figures)),
         **dict(_of_space(figures.space)),
         **dict(_of_triggers(figures)),
+        **dict(incident_series(figures.wrong, figures.unsent, figures.now)),
     }
     return "".join(line for name in HELP for line in _metric(name, samples[name]))
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import MainspringError
+from mainspring.store.reads.incidents import unsent_counts, wrong_counts
 from mainspring.store.reads.load import queue_loads
 from mainspring.store.reads.status import automations, late_slots, sessions
 from mainspring.store.reads.triggers import desks, waiting_since
@@ -108,6 +109,8 @@ class Routes:
             waiting_since(reader, filtered=True) | waiting_since(reader, filtered=False),
             self._door.counts.answers,
             None if self._file is None else _space(self._file),
+            wrong_counts(reader),
+            unsent_counts(reader),
         )
         return exposition(figures)
 

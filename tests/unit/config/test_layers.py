@@ -54,8 +54,8 @@ def test_unknown_key_of_a_file_names_line_and_nearest_key(refuse, text, key, lin
 def test_unknown_key_that_is_like_none_lists_the_sections(refuse):
     """Where nothing is near, the reader gets a place to start."""
     assert refuse("[xyzzy]\nq = 1").endswith(
-        "Sections: project, store, worker, up, web, hooks, secrets, logs, databases, brokers, calendars, notify, defaults,"
-        " exec, monitors."
+        "Sections: project, store, worker, up, web, hooks, secrets, logs, databases, brokers, calendars, notify, otel,"
+        " defaults, exec, monitors."
     )
 
 

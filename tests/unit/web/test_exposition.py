@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from mainspring.store.reads.incidents import UnsentView
 from mainspring.store.session_view import SessionView
 from mainspring.web.exposition import HELP, HISTOGRAMS, Figures, RunFigures, Space, exposition
 from mainspring.web.run_series import BUCKETS
@@ -116,6 +117,19 @@ def test_health_of_processes_and_store_is_told():
     assert value("mainspring_slots_late") == 2
     assert value("mainspring_slot_late_seconds", automation="a") == 90
     assert value("mainspring_sessions", role="worker", state="alive") == 2
+
+
+def test_what_is_wrong_and_who_was_not_told_is_told():
+    """By severity and kind, by channel; what is due later is not late, and a channel that took all is at 0."""
+    value = told(
+        {},
+        wrong={("page", "silence"): 2, ("digest", "silence"): 1},
+        unsent=[UnsentView("mail", 0, None), UnsentView("ops", 3, NOW - 4_500), UnsentView("slack", 1, NOW + 9_000)],
+    )
+    assert value("mainspring_incidents_open", severity="page", kind="silence") == 2
+    assert value("mainspring_incidents_open", severity="digest", kind="silence") == 1
+    assert [value("mainspring_alerts_unsent", channel=name) for name in ("mail", "ops", "slack")] == [0, 3, 1]
+    assert [value("mainspring_alert_overdue_seconds", channel=name) for name in ("mail", "ops", "slack")] == [0, 4.5, 0]
 
 
 def test_nothing_is_told_of_what_is_not_there():

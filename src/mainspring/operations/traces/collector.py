@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import re
 import ssl
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,7 @@ from mainspring.resources.fault_text import FaultText
 
 WITHIN_S = 10.0
 _PATH = "/v1/traces"
+_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _LARGEST = 64 * 1024
 _LATER = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -94,7 +96,7 @@ def read_headers(text: str, faults: FaultText) -> dict[str, str]:
         if not part.strip():
             continue
         value = unquote(value.strip())
-        if not mark or not name.strip().replace("-", "").isalnum() or not (value.isascii() and value.isprintable()):
+        if not mark or not _NAME.fullmatch(name.strip()) or not (value.isascii() and value.isprintable()):
             raise ConfigError("the headers for the collector cannot be read", hint="Write NAME=VALUE,NAME=VALUE.")
         faults.hide(value)
         headers[name.strip()] = value

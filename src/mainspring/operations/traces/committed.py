@@ -88,7 +88,7 @@ class SpanMaker:
             links = (SpanLink(trace_id_of(done.run), work_span_id(done.run, done.claim)),)
         elif done.kind is OutcomeKind.CHILD and (owned := self._owned.get(done.run)) is not None:
             links = (link_to_run(child_id(owned.run, done.ident)),)
-        what = self._named(done.run, done.automation, kind=str(done.kind), step=done.name, state=str(done.state))
+        what = self._named(done.run, done.automation, kind=str(done.kind), state=str(done.state))
         first_at = done.started_at if done.first_at is None else min(done.first_at, done.started_at)
         is_error = done.state in _WRONG
         end_ns = _end_of(done)
@@ -113,7 +113,7 @@ class SpanMaker:
     def _try(
         self, what: SaveOutcome | SaveAttempt, failure: Failure | None, span: tuple[int, int], *, is_error: bool
     ) -> Span:
-        named = self._named(what.run, what.automation, kind="attempt", step=what.name, state=str(what.state))
+        named = self._named(what.run, what.automation, kind="attempt", state=str(what.state))
         return self._below_run(
             what.run,
             step_span_id(what.run, what.ident, what.generation, what.attempt),

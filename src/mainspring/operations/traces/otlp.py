@@ -1,6 +1,6 @@
 """Spans as OTLP has them, in protobuf. Here texts lose their secrets and what is too long of them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mainspring import __version__
@@ -29,57 +29,57 @@ def encoded(spans: Sequence[Span], resource: Mapping[str, Attribute], redact: Ca
     """Return the body of a request to `/v1/traces`."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    texts = _Texts(redact)
+    words = _Words(redact)
     request = ExportTraceServiceRequest()
     of_us = request.resource_spans.add()
-    of_us.resource.attributes.extend(_attributes(resource, texts))
+    of_us.resource.attributes.extend(words.attributes(resource))
     scope = of_us.scope_spans.add()
     scope.scope.name, scope.scope.version = _SCOPE, __version__
-    scope.spans.extend(_message(span, texts) for span in spans)
+    scope.spans.extend(_message(span, words) for span in spans)
     return bytes(request.SerializeToString())
 
 
-class _Texts:
-    """The same few names stand in all spans of a part: each is looked through once."""
+class _Words:
+    """The same few names stand in all spans of a part: each is looked through, and made an attribute, once."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
-        self._redact = redact
-        self._known: dict[str, str] = {}
+        from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-    def of(self, text: str) -> str:
-        known = self._known.get(text)
+        self._redact = redact
+        self._value, self._pair = AnyValue, KeyValue
+        self._texts: dict[str, str] = {}
+        self._pairs: dict[tuple[str, Attribute], KeyValue] = {}
+
+    def text(self, text: str) -> str:
+        known = self._texts.get(text)
         if known is None:
             told = self._redact(text)[:LONGEST]
-            known = self._known[text] = told.encode("utf-8", "replace").decode()
+            known = self._texts[text] = told.encode("utf-8", "replace").decode()
         return known
 
+    def attributes(self, attributes: Mapping[str, Attribute]) -> "list[KeyValue]":
+        return [self._pairs.get(item) or self._made(*item) for item in attributes.items()]
 
-def _message(span: Span, texts: _Texts) -> "SpanMessage":
+    def _made(self, name: str, value: Attribute) -> "KeyValue":
+        told = self._value(int_value=value) if isinstance(value, int) else self._value(string_value=self.text(value))
+        made = self._pairs[name, value] = self._pair(key=name, value=told)
+        return made
+
+
+def _message(span: Span, words: _Words) -> "SpanMessage":
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
     from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-    status = Status(code=Status.STATUS_CODE_ERROR, message=texts.of(span.error)) if span.is_error else None
+    status = Status(code=Status.STATUS_CODE_ERROR, message=words.text(span.error)) if span.is_error else None
     return SpanMessage(
         trace_id=span.trace_id,
         span_id=span.span_id,
         parent_span_id=span.parent_id or b"",
-        name=texts.of(span.name),
+        name=words.text(span.name),
         kind=SpanMessage.SPAN_KIND_INTERNAL,
         start_time_unix_nano=max(span.start_ns, 0),
         end_time_unix_nano=max(span.end_ns, 0),
-        attributes=_attributes(span.attributes, texts),
+        attributes=words.attributes(span.attributes),
         links=[SpanMessage.Link(trace_id=one.trace_id, span_id=one.span_id) for one in span.links],
         status=status,
     )
-
-
-def _attributes(attributes: Mapping[str, Attribute], texts: _Texts) -> "Iterable[KeyValue]":
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-
-    return [
-        KeyValue(
-            key=name,
-            value=AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=texts.of(value)),
-        )
-        for name, value in attributes.items()
-    ]

@@ -94,6 +94,14 @@ class ChannelView(msgspec.Struct, frozen=True):
     oldest_at: int | None
 
 
+class UnsentView(msgspec.Struct, frozen=True):
+    """How many alerts a channel has not taken, and since when the first of them is due; None = nothing waits."""
+
+    channel: str
+    number: int
+    due_at: int | None
+
+
 def untold_faults(reader: Reader, limit: int = MOST) -> list[Fault]:
     """Return failures that no watcher has grouped, oldest first."""
     return [
@@ -172,6 +180,18 @@ def channels(reader: Reader) -> list[ChannelView]:
 def unsent(reader: Reader) -> list[Unsent]:
     """Return the channels for which something waits, also those that no Notifier ever took, by name."""
     return [Unsent(*row) for row in reader.read("list_unsent_channels")]
+
+
+def wrong_counts(reader: Reader) -> dict[tuple[str, str], int]:
+    """Return how many incidents are not resolved, by severity and kind."""
+    return {(severity, kind): number for severity, kind, number in reader.read("count_wrong_incidents")}
+
+
+def unsent_counts(reader: Reader) -> list[UnsentView]:
+    """Return what waits for each channel that was ever taken by a Notifier or has something to tell, by name."""
+    waiting = {row[0]: UnsentView(*row) for row in reader.read("count_unsent_alerts")}
+    idle = {one.name: UnsentView(one.name, 0, None) for one in channels(reader)}
+    return [one for _, one in sorted((idle | waiting).items())]
 
 
 def reopenings(reader: Reader, since_at: int) -> list[tuple[Subject, int]]:

@@ -1,0 +1,38 @@
+"""Checks of where traces go."""
+
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from mainspring.cli.checks import Check, ok
+from mainspring.cli.context import Invocation
+
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def traces(invocation: Invocation) -> Iterator[Check]:
+    """If a collector is named, workers can write what it reads, and have the headers that it wants."""
+    from mainspring.domain.errors import ConfigError
+    from mainspring.operations.traces.collector import read_headers
+    from mainspring.operations.traces.otlp import check_installed
+    from mainspring.resources.fault_text import FaultText
+    from mainspring.resources.secret import Secrets
+
+    otel = invocation.settings.otel
+    if otel.endpoint is None:
+        yield ok("traces", "none are sent: otel.endpoint names no collector")
+        return
+    secrets = Secrets(invocation.settings.secrets.dir, os.environ)
+    try:
+        check_installed()
+        if otel.headers_secret is not None:
+            read_headers(secrets.get(otel.headers_secret.removeprefix("secret:")), FaultText(secrets))
+    except ConfigError as error:
+        yield Check("traces", "problem", f"no traces are sent: {error.message}", error.hint or "")
+        return
+    address = urlsplit(otel.endpoint)
+    if otel.headers_secret is not None and address.scheme == "http" and address.hostname not in _HERE:
+        fix = "Write https:// in otel.endpoint, or send to a collector on this machine."
+        yield Check("traces", "warning", "the headers for the collector go over the network unencrypted", fix)
+        return
+    yield ok("traces", f"workers send them to {otel.endpoint}")

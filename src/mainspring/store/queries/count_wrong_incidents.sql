@@ -1,0 +1,1 @@
+select severity, kind, count(*) from incidents where state <> {{resolved}} group by severity, kind order by severity, kind

@@ -1,0 +1,148 @@
+"""Spans of commands: which there are, below what, and what is never in them."""
+
+import pytest
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.span import link_to_run, run_span_id, step_span_id, trace_id_of, work_span_id
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.engine.child_runs import child_id
+from mainspring.operations.traces.committed import SpanMaker
+from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
+from mainspring.store.commands.results import CLAIM_LOST, DONE
+from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete, Finish, Halt, Release, Suspend
+
+RUN = "r_01m8btbp2nhxwrj3zswacng3h5"
+NOW = 1_700_000_005_000
+BEGAN = NOW - 5_000
+MS = 1_000_000
+CANARY = "canary"
+FAILED = Failure(type="ValueError", code="bug", message=f"it was {CANARY}", hint=CANARY, data=CANARY)
+
+
+def claimed(**more):
+    parts = {"parent": None, "parent_ident": None, "kind": "workflow", "run_key": CANARY, "title": CANARY} | more
+    return ClaimedRun(
+        id=RUN, automation="order", version=3, claim=2, fresh=True, rank=0, generation=0, started_at=BEGAN,
+        created_at=BEGAN - 9, deadline_at=None, codec="json", input=CANARY.encode(), queue="default", priority=0,
+        tag=CANARY, schedule=None, slot_at=None, crashes=0, **parts,
+    )  # fmt: skip
+
+
+def outcome(kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, **more):
+    parts = {
+        "attempt": 1,
+        "started_at": NOW - 100,
+        "at": NOW,
+        "took_us": 2_500,
+        "failure": None,
+        "first_at": None,
+    } | more
+    return SaveOutcome(
+        run=RUN, claim=2, rank=1, ident="charge:key=canary", name="charge", kind=kind, state=state, asked=1,
+        generation=1, automation="order", input=CANARY.encode(), output=CANARY.encode(), **parts,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def maker():
+    made = SpanMaker()
+    assert not list(made.spans(Claim("1:1", 5), Claimed((claimed(),), None), NOW - 1_000))
+    return made
+
+
+def of(maker, command, result=DONE):
+    found = list(maker.spans(command, result, NOW))
+    assert all(CANARY not in repr(span) for span in found)
+    assert all(span.trace_id == trace_id_of(RUN) for span in found)
+    return found
+
+
+def test_step_stands_below_its_run(maker):
+    """It is as long as was measured, and its id is that of run, ident and generation."""
+    (span,) = of(maker, outcome())
+    assert span.parent_id == run_span_id(RUN)
+    assert span.span_id == step_span_id(RUN, "charge:key=canary", 1)
+    assert (span.start_ns, span.end_ns) == ((NOW - 100) * MS, (NOW - 100) * MS + 2_500_000)
+    assert (span.name, span.is_error, span.attributes["mainspring.attempt"]) == ("charge", False, 1)
+
+
+def test_step_of_several_attempts_spans_them(maker):
+    """It begins with the first; each attempt, the last one too, is a span below it."""
+    tried = SaveAttempt(
+        run=RUN, claim=2, ident="charge:key=canary", name="charge", generation=1, attempt=1, state=AttemptState.FAILED,
+        asked=1, started_at=NOW - 900, automation="order", ended_at=NOW - 800, failure=FAILED, input=CANARY.encode(),
+    )  # fmt: skip
+    (first,) = of(maker, tried)
+    step, second = of(maker, outcome(attempt=2, first_at=NOW - 900))
+    assert first.parent_id == second.parent_id == step.span_id
+    assert len({first.span_id, second.span_id, step.span_id}) == 3
+    assert step.start_ns == first.start_ns
+    assert (first.is_error, first.error, second.is_error) == (True, "bug", False)
+    assert first.attributes["error.type"] == "ValueError"
+    assert len(first.attributes["mainspring.error.fingerprint"]) == 12
+
+
+def test_begun_attempt_is_no_span(maker):
+    """What has not ended is told by its end."""
+    mark = SaveAttempt(
+        run=RUN, claim=2, ident="charge", name="charge", generation=1, attempt=1, state=AttemptState.STARTED, asked=1,
+        started_at=NOW, automation="order",
+    )  # fmt: skip
+    assert of(maker, mark) == []
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.TIMER, OutcomeKind.EVENT, OutcomeKind.SIGNAL, OutcomeKind.ANSWER])
+def test_wait_links_to_what_went_on_with_it(maker, kind):
+    """The stretch of work under the claim that took it in, which is told when it ends."""
+    (wait,) = of(maker, outcome(kind, took_us=0))
+    (work,) = of(maker, Suspend(RUN, 2, RunState.WAITING, None, 0, 1))
+    assert [(one.trace_id, one.span_id) for one in wait.links] == [(work.trace_id, work.span_id)]
+    assert work.span_id == work_span_id(RUN, 2)
+    assert (work.start_ns, work.end_ns) == ((NOW - 1_000) * MS, NOW * MS)
+
+
+def test_child_and_parent_link_to_each_other():
+    """Each is a trace of its own."""
+    maker = SpanMaker()
+    parent = claimed(kind="workflow")
+    list(maker.spans(Claim("1:1", 5), Claimed((parent,), None), NOW))
+    (asked,) = maker.spans(outcome(OutcomeKind.CHILD), DONE, NOW)
+    assert asked.links == (link_to_run(child_id(parent, "charge:key=canary")),)
+    list(maker.spans(Claim("1:2", 5), Claimed((claimed(parent="r_2", parent_ident=CANARY),), None), NOW))
+    *_, child = of(maker, Finish(RUN, 2, RunState.SUCCEEDED, 1))
+    assert child.links == (link_to_run("r_2"),)
+    assert child.trace_id != link_to_run("r_2").trace_id
+
+
+def test_failed_run_tells_code_and_fingerprint(maker):
+    """The whole run, from its own start, with no parent; never what the error said."""
+    work, whole = of(maker, Finish(RUN, 2, RunState.FAILED, 1, failure=FAILED, reason=FailureReason.RETRIES_EXHAUSTED))
+    assert (whole.span_id, whole.parent_id, work.parent_id) == (run_span_id(RUN), None, whole.span_id)
+    assert (whole.start_ns, whole.end_ns) == (BEGAN * MS, NOW * MS)
+    assert (whole.name, whole.is_error, whole.error) == ("order", True, "bug")
+    assert whole.attributes["mainspring.reason"] == "retries_exhausted"
+
+
+def test_task_that_goes_straight_is_a_run_and_a_step(maker):
+    """One command ends both."""
+    done = Complete(RUN, 2, "order", "order", "order", NOW - 3, NOW, 1_000, CANARY.encode(), CANARY.encode())
+    step, whole = of(maker, done)
+    assert (step.parent_id, whole.parent_id) == (whole.span_id, None)
+    assert of(maker, done)[1:] == [], "the run is not known any more"
+
+
+def test_run_that_needs_a_person_is_no_whole_run(maker):
+    """Its stretch of work is told as what went wrong."""
+    (work,) = of(maker, Halt(RUN, 2, FailureReason.IN_DOUBT, 1, failure=FAILED))
+    assert (work.name, work.is_error, work.error) == ("work", True, "in_doubt")
+
+
+@pytest.mark.parametrize(
+    "command", [Release(RUN, 2, 1), Finish(RUN, 2, RunState.SUCCEEDED, 1), outcome(), outcome(OutcomeKind.CANCEL)]
+)
+def test_what_was_refused_is_not_told(maker, command):
+    """Another process owns the run: it tells."""
+    assert of(maker, command, CLAIM_LOST) == []
+    assert of(maker, command, RuntimeError("guilty")) == []
+    assert of(maker, Finish(RUN, 2, RunState.SUCCEEDED, 1)) == []

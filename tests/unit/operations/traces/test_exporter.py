@@ -1,0 +1,133 @@
+"""A collector that is away, slow, or refuses: what it gets later, what is dropped and told, and that nothing waits for it."""
+
+import logging
+import socket
+import threading
+import time
+
+import pytest
+
+from mainspring.domain.span import Span, run_span_id, trace_id_of
+from mainspring.operations.traces import exporter as module
+from mainspring.operations.traces.collector import Collector
+from mainspring.operations.traces.exporter import Exporter
+from mainspring.operations.traces.span_queue import SpanQueue
+from mainspring.resources.fault_text import FaultText
+from tests.otlp_collector import OtlpCollector
+
+
+class NoSecrets:
+    def get(self, name):
+        raise AssertionError(name)
+
+
+def span(name):
+    return Span(trace_id=trace_id_of(name), span_id=run_span_id(name), name=name, start_ns=1, end_ns=2)
+
+
+@pytest.fixture
+def collector():
+    made = OtlpCollector()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def export(monkeypatch):
+    """Make an exporter that looks often, and end it."""
+    monkeypatch.setattr(module, "_FIRST_PAUSE_S", 0.01)
+    made = []
+
+    def make(endpoint, *, most=1_000, told_every_s=0.0):
+        queue = SpanQueue(most)
+        made.append(
+            Exporter(
+                queue, Collector(endpoint, None, FaultText(NoSecrets())), {"service.name": "x"}, str,
+                every_s=0.01, told_every_s=told_every_s,
+            )
+        )  # fmt: skip
+        made[-1].start()
+        return made[-1], queue
+
+    yield make
+    for one in made:
+        one.close(0)
+        one._thread.join(5)
+
+
+def until(holds):
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        threading.Event().wait(0.005)
+
+
+def test_what_could_not_be_taken_comes_later_once_and_in_order(collector, export):
+    """While the collector has an error of its own the part is kept, and the next ones behind it."""
+    collector.status = 503
+    _, queue = export(collector.endpoint)
+    queue.add([span("a")])
+    until(lambda: len(collector.asked) >= 2)
+    queue.add([span("b")])
+    collector.status = 200
+    until(lambda: len(collector.spans) == 2)
+    assert [one.name for one in collector.spans] == ["a", "b"]
+
+
+def test_what_is_refused_is_dropped_and_told(collector, export, caplog):
+    """Sending it again would be useless; what comes after it is sent."""
+    collector.status = 400
+    _, queue = export(collector.endpoint)
+    queue.add([span("a")])
+    until(lambda: any("1 spans were dropped: it answers 400" in one.getMessage() for one in caplog.records))
+    collector.status = 200
+    queue.add([span("b")])
+    until(lambda: collector.spans)
+    assert [one.name for one in collector.spans] == ["b"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_redirect_is_not_followed(collector, export, caplog, status):
+    """The headers may hold a key: they go to the address that was configured alone."""
+    collector.status = status
+    _, queue = export(collector.endpoint)
+    queue.add([span("a")])
+    until(lambda: any(f"it answers {status}" in one.getMessage() for one in caplog.records))
+    assert len(collector.asked) == 1
+
+
+def test_drops_are_told_once_a_minute(export, caplog):
+    """While nobody listens, nothing grows, and the log has one line, however much is dropped."""
+    _, queue = export("http://127.0.0.1:9", most=5, told_every_s=60.0)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(200):
+            queue.add([span("a")] * 10)
+            assert len(queue) <= 5
+        until(lambda: caplog.records)
+        until(lambda: queue._dropped == 0)
+        queue.add([span("a")] * 10)
+        until(lambda: queue._dropped == 0)
+    assert len(caplog.records) == 1
+    assert "ConnectionRefusedError" in caplog.records[0].getMessage()
+
+
+def test_end_waits_for_what_is_left(collector, export):
+    """A process that ends in order has told all."""
+    one, queue = export(collector.endpoint)
+    queue.add([span("a")])
+    one.close()
+    assert [one.name for one in collector.spans] == ["a"]
+
+
+def test_end_does_not_wait_for_a_collector_that_is_away(export):
+    """Nor for one that hangs any longer than was said."""
+    one, queue = export("http://127.0.0.1:9")
+    queue.add([span("a")])
+    until(lambda: one._fault is not None)
+    began = time.monotonic()
+    one.close(60)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        other, queue = export(f"http://127.0.0.1:{mute.getsockname()[1]}")
+        queue.add([span("a")])
+        other.close(0.2)
+        assert time.monotonic() - began < 10
