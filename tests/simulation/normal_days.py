@@ -8,7 +8,7 @@ import heapq
 import itertools
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ import apsw
 import msgspec
 
 from mainspring.domain.definition import Definition, Kind, schedules_of
-from mainspring.domain.errors import StoreError
+from mainspring.domain.errors import FencedError, StoreError
 from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.monitors.table import DEFAULTS
@@ -42,6 +42,7 @@ from mainspring.store.commands.automations import (
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.commands.sessions import Beat, CloseSession
 from mainspring.store.commands.triggers import TriggerRow
+from mainspring.store.reads.incidents import is_alert_due
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, finish, take_alerts
 
@@ -82,6 +83,7 @@ class Days:
         self.failing: dict[str, tuple[Failure, FailureReason]] = {}
         self.slow: dict[str, int] = {}
         self.away: set[str] = set()
+        self.other: apsw.Connection | None = None
         self._order = itertools.count()
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._chance = random.Random(at)
@@ -92,7 +94,9 @@ class Days:
         self.watch = Watch(
             self.watcher, self.clock, tunings=DEFAULTS, routing=Routing(channels=CHANNELS), redact=lambda text: text
         )
-        self._known = {one.id for one in self.incidents()}
+        self.on_lost: Callable[[StoreError], None] | None = None
+        self.on_well: Callable[[], None] = lambda: None
+        self.forget()
 
     def _begin(self, role: str) -> SqliteProcess:
         process = SqliteProcess(self.path, self.clock)
@@ -100,15 +104,17 @@ class Days:
         process.open(role)
         return process
 
-    def announce(self, *without: str) -> None:
+    def announce(self, *without: str, problems: Mapping[str, str] | None = None) -> None:
+        """What a worker says that loaded all but some; of what failed to load it says why."""
         rows, schedules = [], []
         for name in MADE:
             if name in without:
                 continue
             definition = definition_of(name)
-            data = msgspec.json.encode(definition.to_data())
-            rows.append(AutomationRow(name, str(definition.kind), 1, "f", data))
-            for schedule in definition.schedules:
+            problem = (problems or {}).get(name)
+            data = msgspec.json.encode(definition.to_data()) if problem is None else None
+            rows.append(AutomationRow(name, str(definition.kind), 1, "f", data, problem=problem))
+            for schedule in definition.schedules if problem is None else ():
                 spec = msgspec.json.encode(schedule.to_data())
                 first = None if definition.kind is Kind.EXEC else schedule.next_after(self.clock.now())
                 schedules.append(ScheduleRow(name, name, spec, first, None, schedule.key))
@@ -130,6 +136,8 @@ class Days:
                 self.clock.at = max(at, self.clock.at)
                 try:
                     act()
+                except FencedError:
+                    pass  # who is dead does nothing more
                 except StoreError:  # who cannot write tries again
                     self.at(self.clock.now() + MINUTE, act)
             self.clock.at = begun + look_every
@@ -140,12 +148,27 @@ class Days:
 
     def look(self) -> None:
         """A watcher's round: judge, then tell what is due."""
-        self.watch.look()
+        try:
+            self.watch.look()
+            if is_alert_due(self.watcher.reader, self.clock.now()):
+                self._tell()
+        except StoreError as error:
+            if self.on_lost is None:
+                raise
+            self.on_lost(error)
+        else:
+            self.on_well()
+
+    def _tell(self) -> None:
         take = take_alerts(*CHANNELS, most=100)
         for taken in self.watcher.do(take).channels:
             told = () if taken.name in self.away else tuple(SentAlert(alert.seq) for alert in taken.alerts)
             away = "connection refused" if taken.name in self.away else None
             self.watcher.do(SettleAlerts(lease=take.lease, channel=taken.name, sent=told, away=away))
+
+    def forget(self) -> None:
+        """What was told so far is old."""
+        self._known = {(one.id, one.opened) for one in self.incidents()}
 
     def incidents(self) -> list[Incident]:
         """All there ever were, the first one first."""
@@ -155,12 +178,10 @@ class Days:
     def told(self) -> list[Incident]:
         """The incidents of this world that somebody was told of, or will be with the next digest; what is folded is told of by another."""
         alerts = self.watcher.read("alerts", limit=10_000)
-        sent = {one.incident for one in alerts if one.about is About.OPENED and one.state is AlertState.SENT}
-        return [
-            one
-            for one in self.incidents()
-            if one.id not in self._known and (one.id in sent or (one.severity is Severity.DIGEST and not one.parent))
-        ]
+        opened = (About.OPENED, About.REOPENED)
+        sent = {one.incident for one in alerts if one.about in opened and one.state is AlertState.SENT}
+        new = [one for one in self.incidents() if (one.id, one.opened) not in self._known]
+        return [one for one in new if one.id in sent or (one.severity is Severity.DIGEST and not one.parent)]
 
     def beat(self) -> None:
         """Signs of life of those that live and can write."""
@@ -203,7 +224,7 @@ class Days:
         if name in self.broken:
             return
         kind, options, _ = MADE[name]
-        self.worker.start(name, kind=str(kind), queue=options.get("queue", "default"))
+        self.scheduler.start(name, kind=str(kind), queue=options.get("queue", "default"))
         self._claim()
 
     def _claim(self) -> None:

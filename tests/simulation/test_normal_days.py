@@ -1,10 +1,19 @@
 """Thirty ordinary days end without an incident that anybody is told at once; each way to stop is then told as exactly one."""
 
+import asyncio
+import os
+import subprocess
+
 import pytest
 
+from mainspring.app.reserved import Reserved
+from mainspring.config import load
 from mainspring.domain.incident import Severity
+from mainspring.resources.fault_text import FaultText
+from mainspring.resources.secret import Secrets
+from tests.acceptance.receiver import Receiver
 from tests.simulation.normal_days import DAY, DAYS, HOUR, MINUTE, Days
-from tests.simulation.silent_ways import WAYS, headline
+from tests.simulation.silent_ways import FULL, LOST, PAGE, WAYS, headline, page
 
 
 @pytest.fixture(scope="module")
@@ -22,33 +31,96 @@ def month(tmp_path_factory):
 
 
 @pytest.fixture
-def world(month, tmp_path):
+def disk(request, tmp_path):
+    """Where the store is; a small disk of its own where it is to be full."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    way = request.node.callspec.params["way"]
+    if way.name != FULL:
+        yield folder
+        return
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], check=False).returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def world(month, disk):
     """The morning after: a world of its own, a few hours into an ordinary day."""
-    copied = month.copy(tmp_path / "state.db")
+    copied = month.copy(disk / "state.db")
     copied.go(10 * HOUR)
     assert copied.told() == []
     yield copied
     copied.close()
 
 
+@pytest.fixture
+def receiver():
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def reserved(world, receiver, tmp_path, monkeypatch):
+    """The way to people that needs no store, taken as a watcher takes it."""
+    for name, value in receiver.settings.items():
+        monkeypatch.setenv(name, value)
+    env = {**receiver.settings, "MAINSPRING_EXEC_SPOOL": str(tmp_path / "spool")}
+    settings = load(env=env, cwd=tmp_path, uid=os.getuid(), flags={})
+    with asyncio.Runner() as runner:
+
+        async def make():
+            return Reserved(settings, FaultText(Secrets(None, os.environ)), world.clock, "state.db")
+
+        made = runner.run(make())
+        world.on_lost = lambda error: runner.run(made.look(f"{type(error).__name__}: {error}"))
+        world.on_well = lambda: runner.run(made.over())
+        yield made
+        runner.run(made.close())
+
+
 def test_ordinary_days_are_quiet(month):
-    """Clocks changed, slow days, retries, ten deploys, a pause: no incident that is told at once, and no alert."""
-    assert [headline(one) for one in month.incidents() if one.severity is not Severity.DIGEST] == []
-    assert month.watcher.read("alerts") == []
+    """Clocks changed, slow days, retries, ten deploys, a pause: no incident but one for the digest, of what was still being learned."""
+    found = [headline(one) for one in month.incidents()]
+    assert found == ["[digest] orders: no success for 2d13h (still learning within 2d)"]
+    only = {one.id for one in month.incidents()}
+    assert {one.incident for one in month.watcher.read("alerts")} <= only
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_way_to_stop_is_told_as_one_thing(world, way):
     """In its window and the check after it, by its cause, and by nothing else for hours after that."""
     every = 5 * MINUTE if way.within < 12 * HOUR else HOUR
-    begun = world.clock.now()
     way.begin(world)
+    begun = world.clock.now()
     world.go(way.within + 2 * every, every, stop=True)
-    print([headline(one) for one in world.told()])
     (one,) = world.told()
     assert (one.subject.kind, one.subject.automation or one.subject.fingerprint) == (way.kind, way.of)
     assert one.opened_at - begun <= way.within + every
-    first = headline(one)
+    assert headline(one) == way.says
     world.go(4 * HOUR, every)
-    assert [one.subject for one in world.told()] == [one.subject]
-    assert first == way.says
+    assert [each.subject for each in world.told()] == [one.subject]
+
+
+@pytest.mark.parametrize("way", LOST, ids=lambda way: way.name)
+def test_lost_store_is_told_without_it(world, reserved, receiver, way):
+    """Once, straight to the channel, in its window and the check after it; and that it is over when it answers again."""
+    way.begin(world)
+    world.go(way.within + MINUTE, MINUTE)
+    (message,) = receiver.messages
+    assert message["data"]["headline"] == way.says
+    world.go(10 * MINUTE, MINUTE)
+    assert len(receiver.messages) == 1
+    way.end(world)
+    world.go(5 * MINUTE, MINUTE)
+    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
+    assert world.told() == []
+
+
+def test_page_of_silent_failures_is_the_table():
+    """Written anew by: python -m tests.simulation.silent_ways."""
+    assert PAGE.read_text(encoding="utf-8") == page()
