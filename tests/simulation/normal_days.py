@@ -1,13 +1,14 @@
-"""Ordinary weeks of a small project on a real store, in virtual time.
+"""Ordinary weeks of a small project on a real store, in virtual time, with a watcher and two channels.
 
 Schedules, events, jitter, slow days, retries, deploys, a pause, a change of the clocks.
 """
 
+import contextlib
 import heapq
 import itertools
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,17 @@ import apsw
 import msgspec
 
 from mainspring.domain.definition import Definition, Kind, schedules_of
-from mainspring.domain.incident import Finding, Severity
-from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.domain.errors import FencedError, StoreError
+from mainspring.domain.failure import Failure
+from mainspring.domain.incident import Incident, Severity
+from mainspring.domain.monitors.table import DEFAULTS
+from mainspring.domain.notice import About
+from mainspring.domain.route import Routing
 from mainspring.domain.schedule import Schedule, jitter_of
-from mainspring.domain.states import RunState
-from mainspring.operations.facts import FactsReader
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.states import AlertState, FailureReason, RunState
+from mainspring.operations.watch import Watch
+from mainspring.store.commands.alerts import SentAlert, SettleAlerts
 from mainspring.store.commands.automations import (
     Announce,
     AutomationRow,
@@ -35,8 +42,9 @@ from mainspring.store.commands.automations import (
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.commands.sessions import Beat, CloseSession
 from mainspring.store.commands.triggers import TriggerRow
+from mainspring.store.reads.incidents import is_alert_due
 from tests.contract.store.clock import FakeClock
-from tests.contract.store.process import SqliteProcess, fail, finish
+from tests.contract.store.process import SqliteProcess, finish, take_alerts
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 BEGIN = round(datetime(2027, 3, 8, tzinfo=UTC).timestamp() * 1_000)
@@ -50,9 +58,10 @@ MADE: dict[str, tuple[Kind, dict[str, Any], int]] = {
     "weekly": (Kind.SCRIPT, {"cron": ["0 6 * * 1"], "tz": BERLIN}, 40 * MINUTE),
     "office": (Kind.TASK, {"cron": ["0 9-17 * * 1-5"], "tz": BERLIN}, 2 * MINUTE),
     "orders": (Kind.TASK, {"tz": BERLIN, "queue": "orders"}, 5 * SECOND),
-    "crontab": (Kind.EXEC, {"every": "1d"}, 10 * MINUTE),
+    "crontab": (Kind.EXEC, {"cron": ["0 1 * * *"], "grace": "2h"}, 10 * MINUTE),
 }
 """Kind, options and usual duration. `orders` is started by events, `crontab` by somebody else's scheduler at 01:00 UTC."""
+CHANNELS = ("boss", "ops")
 
 
 def definition_of(name: str) -> Definition:
@@ -61,20 +70,33 @@ def definition_of(name: str) -> Definition:
 
 
 class Days:
-    """A world that goes on from `at`. `broken` = what no longer goes as usual, by name."""
+    """A world that goes on from `at`.
+
+    `broken` = what no longer goes as usual, by name; `failing` = how the runs of an automation end; `slow` = how long they take, in
+    which slots are skipped; `away` = channels that take nothing.
+    """
 
     def __init__(self, path: Path, at: int = BEGIN) -> None:
         self.path = path
         self.clock = FakeClock(at)
         self.broken: set[str] = set()
-        self.found: list[Finding] = []
+        self.failing: dict[str, tuple[Failure, FailureReason]] = {}
+        self.slow: dict[str, int] = {}
+        self.away: set[str] = set()
+        self.other: apsw.Connection | None = None
         self._order = itertools.count()
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._chance = random.Random(at)
         self.worker = self._begin("worker")
         self.scheduler = self._begin("scheduler")
-        self.reader = FactsReader(self.worker.reader)
+        self.watcher = self._begin("watcher")
         self.announce()
+        self.watch = Watch(
+            self.watcher, self.clock, tunings=DEFAULTS, routing=Routing(channels=CHANNELS), redact=lambda text: text
+        )
+        self.on_lost: Callable[[StoreError], None] | None = None
+        self.on_well: Callable[[], None] = lambda: None
+        self.forget()
 
     def _begin(self, role: str) -> SqliteProcess:
         process = SqliteProcess(self.path, self.clock)
@@ -82,15 +104,17 @@ class Days:
         process.open(role)
         return process
 
-    def announce(self, *without: str) -> None:
+    def announce(self, *without: str, problems: Mapping[str, str] | None = None) -> None:
+        """What a worker says that loaded all but some; of what failed to load it says why."""
         rows, schedules = [], []
         for name in MADE:
             if name in without:
                 continue
             definition = definition_of(name)
-            data = msgspec.json.encode(definition.to_data())
-            rows.append(AutomationRow(name, str(definition.kind), 1, "f", data))
-            for schedule in definition.schedules:
+            problem = (problems or {}).get(name)
+            data = msgspec.json.encode(definition.to_data()) if problem is None else None
+            rows.append(AutomationRow(name, str(definition.kind), 1, "f", data, problem=problem))
+            for schedule in definition.schedules if problem is None else ():
                 spec = msgspec.json.encode(schedule.to_data())
                 first = None if definition.kind is Kind.EXEC else schedule.next_after(self.clock.now())
                 schedules.append(ScheduleRow(name, name, spec, first, None, schedule.key))
@@ -102,7 +126,7 @@ class Days:
         heapq.heappush(self._due, (at, next(self._order), act))
 
     def go(self, for_ms: int, look_every: int = HOUR, *, stop: bool = False) -> None:
-        """Live on, and judge at every look; `stop` = end at the first look that finds something."""
+        """Live on, with a watcher that looks now and then; `stop` = end at the first look after which somebody was told something new."""
         until = self.clock.now() + for_ms
         while self.clock.now() < until:
             begun = self.clock.now()
@@ -110,23 +134,61 @@ class Days:
             while self._due and self._due[0][0] <= begun + look_every:
                 at, _, act = heapq.heappop(self._due)
                 self.clock.at = max(at, self.clock.at)
-                act()
+                try:
+                    act()
+                except FencedError:
+                    pass  # who is dead does nothing more
+                except StoreError:  # who cannot write tries again
+                    self.at(self.clock.now() + MINUTE, act)
             self.clock.at = begun + look_every
-            self._beat()
-            self.found += self.look()
-            if stop and self.found:
+            self.beat()
+            self.look()
+            if stop and self.told():
                 return
 
-    def look(self) -> list[Finding]:
-        """What is found now that a person would be told at once."""
-        facts = self.reader.read(self.clock.now(), open={one.subject for one in self.found})
-        found = judge_all(facts, DEFAULTS, self.clock.now()).findings
-        return [one for one in found if one.severity is not Severity.DIGEST]
+    def look(self) -> None:
+        """A watcher's round: judge, then tell what is due."""
+        try:
+            self.watch.look()
+            if is_alert_due(self.watcher.reader, self.clock.now()):
+                self._tell()
+        except StoreError as error:
+            if self.on_lost is None:
+                raise
+            self.on_lost(error)
+        else:
+            self.on_well()
 
-    def _beat(self) -> None:
-        for role, process in (("worker", self.worker), ("scheduler", self.scheduler)):
+    def _tell(self) -> None:
+        take = take_alerts(*CHANNELS, most=100)
+        for taken in self.watcher.do(take).channels:
+            told = () if taken.name in self.away else tuple(SentAlert(alert.seq) for alert in taken.alerts)
+            away = "connection refused" if taken.name in self.away else None
+            self.watcher.do(SettleAlerts(lease=take.lease, channel=taken.name, sent=told, away=away))
+
+    def forget(self) -> None:
+        """What was told so far is old."""
+        self._known = {(one.id, one.opened) for one in self.incidents()}
+
+    def incidents(self) -> list[Incident]:
+        """All there ever were, the first one first."""
+        found = self.watcher.read("incidents", wrong=False, limit=1_000)
+        return sorted(found, key=lambda one: (one.opened_at, one.id))
+
+    def told(self) -> list[Incident]:
+        """The incidents of this world that somebody was told of, or will be with the next digest; what is folded is told of by another."""
+        alerts = self.watcher.read("alerts", limit=10_000)
+        opened = (About.OPENED, About.REOPENED)
+        sent = {one.incident for one in alerts if one.about in opened and one.state is AlertState.SENT}
+        new = [one for one in self.incidents() if (one.id, one.opened) not in self._known]
+        return [one for one in new if one.id in sent or (one.severity is Severity.DIGEST and not one.parent)]
+
+    def beat(self) -> None:
+        """Signs of life of those that live and can write."""
+        for role, process in (("worker", self.worker), ("scheduler", self.scheduler), ("watcher", self.watcher)):
             if role not in self.broken:
-                process.do(Beat())
+                with contextlib.suppress(StoreError):
+                    process.do(Beat())
 
     def _plan(self, begin: int, end: int) -> None:
         """What begins from one instant to another."""
@@ -139,9 +201,9 @@ class Days:
         for minute in range(begin - begin % MINUTE + MINUTE, end + 1, MINUTE):
             local = Schedule.parse(cron="* * * * *", tz=BERLIN).local(minute)
             if local.weekday() < 5 and 8 <= local.hour < 19 and self._chance.random() < 1 / 15:
-                self.at(minute, lambda: self._start("orders"))
-            if minute % DAY == HOUR:
-                self.at(minute, lambda: self._start("crontab"))
+                self.at(minute, lambda: self.start("orders"))
+            if minute % DAY == (10 if "host's zone" in self.broken else 1) * HOUR:
+                self.at(minute, lambda: self.start("crontab"))
             if minute % DAY == 4 * HOUR:
                 self.at(minute, lambda: self.worker.do(Prune(None, None, None, None, None)))
             if minute % (3 * DAY) == 10 * HOUR:
@@ -151,15 +213,18 @@ class Days:
         (view,) = self.worker.read("automations", name)
         if "scheduler" in self.broken or view.paused_at is not None:
             return
+        if name in self.slow and self.worker.list_runs(automation=name, states=(RunState.RUNNING,)).runs:
+            self.scheduler.do(MakeSlot(name, slot, schedule.next_after(self.clock.now()), SlotVerdict.SKIPPED))
+            return
         start = self.worker.starting(name, slot=SlotLink(name, slot), trigger="schedule")
         self.scheduler.do(MakeSlot(name, slot, schedule.next_after(self.clock.now()), "run", start))
         self._claim()
 
-    def _start(self, name: str) -> None:
+    def start(self, name: str) -> None:
         if name in self.broken:
             return
         kind, options, _ = MADE[name]
-        self.worker.start(name, kind=str(kind), queue=options.get("queue", "default"))
+        self.scheduler.start(name, kind=str(kind), queue=options.get("queue", "default"))
         self._claim()
 
     def _claim(self) -> None:
@@ -168,8 +233,11 @@ class Days:
         for run in self.worker.claim(10).runs:
             if f"{run.automation} hangs" in self.broken:
                 continue
-            end = fail if f"{run.automation} fails" in self.broken else finish
-            self.at(self.clock.now() + self._duration(run.automation), partial(self._end, end(run)))
+            end = finish(run)
+            if run.automation in self.failing:
+                failure, reason = self.failing[run.automation]
+                end = finish(run, RunState.FAILED, failure=failure, reason=reason, failed_ident="upload#1")
+            self.at(self.clock.now() + self._duration(run.automation), partial(self._end, end))
 
     def _end(self, command: Any) -> None:
         self.worker.do(command)
@@ -177,6 +245,8 @@ class Days:
     def _duration(self, name: str) -> int:
         if f"{name} does nothing" in self.broken:
             return SECOND
+        if name in self.slow:
+            return self.slow[name]
         took = MADE[name][2] * self._chance.uniform(0.8, 1.3)
         if self.clock.now() // DAY % 7 == 3:
             took *= 2.5
@@ -192,7 +262,6 @@ class Days:
         self.worker.do(CloseSession())
         self.clock.forward(30 * SECOND)
         self.worker = self._begin("worker")
-        self.reader = FactsReader(self.worker.reader)
         self.announce(*without)
         self._claim()
 
@@ -225,5 +294,5 @@ class Days:
         self.worker.database.connection.execute("pragma wal_checkpoint(truncate)")
 
     def close(self) -> None:
-        for process in (self.worker, self.scheduler):
+        for process in (self.worker, self.scheduler, self.watcher):
             process.close()

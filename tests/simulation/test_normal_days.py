@@ -1,11 +1,18 @@
-"""Thirty ordinary days end without an incident that anybody is told at once; what is then broken is told as exactly one thing."""
+"""Thirty ordinary days end without an incident that anybody is told at once; each way to stop is then told as exactly one."""
+
+import asyncio
+import os
+import subprocess
 
 import pytest
 
-from mainspring.store.commands.automations import PauseQueue, TakeLock
-from mainspring.store.commands.triggers import ReportDesk
-from tests.contract.store.process import ask, suspend
+from mainspring.app.reserved import Reserved
+from mainspring.config import load
+from mainspring.resources.fault_text import FaultText
+from mainspring.resources.secret import Secrets
+from tests.acceptance.receiver import Receiver
 from tests.simulation.normal_days import DAY, DAYS, HOUR, MINUTE, Days
+from tests.simulation.silent_ways import FULL, LOST, PAGE, WAYS, headline, page
 
 
 @pytest.fixture(scope="module")
@@ -23,79 +30,96 @@ def month(tmp_path_factory):
 
 
 @pytest.fixture
-def world(month, tmp_path):
+def disk(request, tmp_path):
+    """Where the store is; a small disk of its own where it is to be full."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    way = request.node.callspec.params["way"]
+    if way.name != FULL:
+        yield folder
+        return
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], check=False).returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def world(month, disk):
     """The morning after: a world of its own, a few hours into an ordinary day."""
-    copied = month.copy(tmp_path / "state.db")
+    copied = month.copy(disk / "state.db")
     copied.go(10 * HOUR)
-    assert copied.found == []
+    assert copied.told() == []
     yield copied
     copied.close()
 
 
+@pytest.fixture
+def receiver():
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def reserved(world, receiver, tmp_path, monkeypatch):
+    """The way to people that needs no store, taken as a watcher takes it."""
+    for name, value in receiver.settings.items():
+        monkeypatch.setenv(name, value)
+    env = {**receiver.settings, "MAINSPRING_EXEC_SPOOL": str(tmp_path / "spool")}
+    settings = load(env=env, cwd=tmp_path, uid=os.getuid(), flags={})
+    with asyncio.Runner() as runner:
+
+        async def make():
+            return Reserved(settings, FaultText(Secrets(None, os.environ)), world.clock, "state.db")
+
+        made = runner.run(make())
+        world.on_lost = lambda error: runner.run(made.look(f"{type(error).__name__}: {error}"))
+        world.on_well = lambda: runner.run(made.over())
+        yield made
+        runner.run(made.close())
+
+
 def test_ordinary_days_are_quiet(month):
-    """Clocks changed, slow days, retries, ten deploys, a pause: nobody was called."""
-    assert [f"{one.subject}: {one.text}" for one in month.found] == []
+    """Clocks changed, slow days, retries, ten deploys, a pause: no incident but one for the digest, of what was still being learned."""
+    found = [headline(one) for one in month.incidents()]
+    assert found == ["[digest] orders: no success for 2d13h (still learning within 2d)"]
+    only = {one.id for one in month.incidents()}
+    assert {one.incident for one in month.watcher.read("alerts")} <= only
 
 
-def told(world, for_ms, look_every=5 * MINUTE):
-    """The subjects of the first look that finds something."""
-    world.go(for_ms, look_every, stop=True)
-    return [(one.subject.automation or one.subject.fingerprint, str(one.subject.kind)) for one in world.found]
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_way_to_stop_is_told_as_one_thing(world, way):
+    """In its window and the check after it, by its cause, and by nothing else for hours after that."""
+    every = 5 * MINUTE if way.within < 12 * HOUR else HOUR
+    way.begin(world)
+    begun = world.clock.now()
+    world.go(way.within + 2 * every, every, stop=True)
+    (one,) = world.told()
+    assert (one.subject.kind, one.subject.automation or one.subject.fingerprint) == (way.kind, way.of)
+    assert one.opened_at - begun <= way.within + every
+    assert headline(one) == way.says
+    world.go(4 * HOUR, every)
+    assert [each.subject for each in world.told()] == [one.subject]
 
 
-@pytest.mark.parametrize(
-    ("broken", "within", "subject"),
-    [
-        ("worker", 10 * MINUTE, ("worker", "worker_lost")),
-        ("scheduler", 10 * MINUTE, ("scheduler", "worker_lost")),
-        ("crontab", 2 * DAY, ("crontab", "silence")),
-        ("orders", 10 * DAY, ("orders", "silence")),
-        ("sync fails", 6 * HOUR, ("sync", "silence")),
-        ("orders hangs", 4 * HOUR, ("orders", "too_slow")),
-        ("backup does nothing", DAY, ("backup", "too_fast")),
-    ],
-)
-def test_what_breaks_is_told_as_one_thing(world, broken, within, subject):
-    """Each in its window, by one finding that names it."""
-    world.broken.add(broken)
-    assert told(world, within, 5 * MINUTE if within < DAY else HOUR) == [subject]
+@pytest.mark.parametrize("way", LOST, ids=lambda way: way.name)
+def test_lost_store_is_told_without_it(world, reserved, receiver, way):
+    """Once, straight to the channel, in its window and the check after it; and that it is over when it answers again."""
+    way.begin(world)
+    world.go(way.within + MINUTE, MINUTE)
+    (message,) = receiver.messages
+    assert message["data"]["headline"] == way.says
+    world.go(10 * MINUTE, MINUTE)
+    assert len(receiver.messages) == 1
+    way.end(world)
+    world.go(5 * MINUTE, MINUTE)
+    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
+    assert world.told() == []
 
 
-def test_event_loop_is_told(world):
-    """An automation that publishes what it listens to starts hundreds of times an hour."""
-    for n in range(400):
-        world.at(world.clock.now() + n * 5_000, lambda: world._start("orders"))
-    assert told(world, 2 * HOUR) == [("orders", "too_often")]
-
-
-def test_lost_definition_is_told(world):
-    """A deployment came without it."""
-    world.deploy_without("weekly")
-    assert told(world, HOUR) == [("weekly", "definition_lost")]
-
-
-def test_lock_that_nobody_lets_go_is_told(world):
-    """Its holder ended long ago."""
-    world.worker.do(TakeLock("db", "x"))
-    world.worker.tamper("update locks set session = 0")
-    assert told(world, HOUR) == [("db", "lock_held")]
-
-
-def test_source_that_is_away_is_told(world):
-    """A desk has not reached its broker for five minutes."""
-    world.worker.do(ReportDesk("orders/event", None, world.clock.now(), "connection refused"))
-    assert told(world, HOUR) == [("orders", "source_away")]
-
-
-def test_paused_queue_is_told(world):
-    """Runs wait in it for six hours."""
-    world.worker.do(PauseQueue("orders", True, "ann"))
-    world.go(HOUR)
-    assert told(world, DAY, HOUR) == [("orders", "backlog")]
-
-
-def test_unanswered_question_is_told(world):
-    """After a day, once."""
-    run = world.worker.begin(automation="orders", queue="default")
-    world.worker.do(ask(run), suspend(run))
-    assert told(world, 2 * DAY, HOUR) == [("orders", "human_wait")]
+def test_page_of_silent_failures_is_the_table():
+    """Written anew by: python -m tests.simulation.silent_ways."""
+    assert PAGE.read_text(encoding="utf-8") == page()

@@ -22,7 +22,7 @@ from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailabl
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.match import Told
 from mainspring.domain.notice import About, Field, Notice
-from mainspring.domain.rendering import moment_of
+from mainspring.domain.rendering import moment_of, one_line
 from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
 from mainspring.resources.fault_text import FaultText
 from mainspring.store.base import StoreBrokenError
@@ -124,6 +124,7 @@ class Reserved:
         key = f"mainspring:store-lost:{host}:{memory.since_at}"
         fields = [Field("Since", moment_of(memory.since_at, around.zone)), Field("Where", f"{self._where} on {host}")]
         if not is_over:
+            fields.append(Field("Cause", one_line(fault, 500)))
             fields.append(
                 Field(
                     "Impact", "nothing is started or recorded; wrapped commands run and keep their records in the spool"
@@ -135,7 +136,7 @@ class Reserved:
             key=key,
             about=about,
             severity=Severity.PAGE,
-            headline=f"[{state}] mainspring: the store {what}"[:200],
+            headline=one_line(f"[{state}] mainspring: the store {what}", 200),
             fields=tuple(fields),
             environment=around.environment,
             project=around.project,

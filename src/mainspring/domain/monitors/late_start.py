@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from mainspring.domain.cadence import expected_after
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incident import IncidentKind, Subject
 from mainspring.domain.monitors.facts import Cadence, Facts, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.tuning import Length, Tuning, ms
@@ -24,14 +24,15 @@ def judge(facts: Facts, tuning: LateStartTuning, now_at: int) -> Iterator[Judged
     for one in facts.expected(now_at):
         slots = [(slot_at, cadence) for cadence in one.cadences if (slot_at := _slot_of(cadence)) is not None]
         if slots:
-            yield _judged(one, *min(slots, key=lambda slot: slot[0]), tuning, now_at)
+            yield _judged(one, *min(slots, key=lambda slot: slot[0]), tuning, facts, now_at)
 
 
 def _slot_of(cadence: Cadence) -> int | None:
     return cadence.next_slot_at if cadence.unbegun_at is None else cadence.unbegun_at
 
 
-def _judged(one: Watched, slot_at: int, cadence: Cadence, tuning: LateStartTuning, now_at: int) -> Judged:
+def _judged(one: Watched, slot_at: int, cadence: Cadence, tuning: LateStartTuning, facts: Facts, now_at: int) -> Judged:
+    subject = Subject(one.name, IncidentKind.LATE_START)
     put_off = jitter_of(cadence.name, slot_at, one.span("jitter"))
     due_at = max(slot_at + put_off, one.expected_from_at)
     figures = {"schedule": cadence.name, "slot_at": slot_at, "jitter_ms": put_off, "due_at": due_at}
@@ -40,6 +41,8 @@ def _judged(one: Watched, slot_at: int, cadence: Cadence, tuning: LateStartTunin
     grace_ms = _grace_of(one, cadence, slot_at, tuning)
     figures |= {"grace_ms": grace_ms, "late_at": due_at + grace_ms, "run": cadence.unbegun_run}
     made = cadence.unbegun_run
+    if cadence.unbegun_at is not None and due_at + grace_ms > now_at and subject in facts.open:
+        return Judged(subject, figures, unsure="a slot before it was late, and neither has begun")
     why = f"its run {made} was made and nobody takes it" if made else "no run was made for it"
     return verdict(
         one,
@@ -65,7 +68,7 @@ MONITOR = Monitor(
     line="A slot came and its run did not begin.",
     rule=(
         "Wrong from late_at on: slot_at, put off by jitter_ms, and grace_ms: grace= of the definition, else a "
-        "quarter of the period, 1 minute at least and 30 at most."
+        "quarter of the period, 1 minute at least and 30 at most. Once it is told, it is well when a run began."
     ),
     tuning=LateStartTuning(),
     judge=judge,

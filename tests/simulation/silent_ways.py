@@ -1,0 +1,389 @@
+"""THE table of the ways to stop without a sound: how each is caused, and what people read of it. docs/silent-failures.md is made from it."""
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.incident import Incident, IncidentKind
+from mainspring.domain.monitors.words import about
+from mainspring.domain.notice import About
+from mainspring.domain.produces import unmet
+from mainspring.domain.rendering import headline_of
+from mainspring.domain.states import FailureReason
+from mainspring.store.commands.automations import PauseQueue, TakeLock
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.triggers import ReportDesk
+from tests.contract.store.process import ask, halt, suspend
+from tests.simulation.normal_days import DAY, HOUR, MINUTE, Days
+
+REVOKED = Failure("httpx2.HTTPStatusError", "unauthorized", "401 Unauthorized: the token was revoked")
+FULL = "The store is full"
+K = IncidentKind
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to stop. `within` = ms until it is known, without the check that finds it; `of` = whose incident it is."""
+
+    name: str
+    cause: str
+    kind: IncidentKind
+    of: str
+    within: int
+    says: str
+    begin: Callable[[Days], None]
+    end: Callable[[Days], None] = lambda world: None
+
+
+def headline(one: Incident) -> str:
+    """The first line that people read."""
+    return headline_of(About.OPENED, one, "production")
+
+
+def _break(what: str, world: Days) -> None:
+    world.broken.add(what)
+
+
+def _killed(world: Days) -> None:
+    world.broken.add("worker")
+    world.scheduler.do(Bury(world.worker.session))
+
+
+def _bad_deploy(world: Days) -> None:
+    world.announce(problems={"report": "Traceback\nModuleNotFoundError: No module named 'requests'"})
+
+
+def _deleted(world: Days) -> None:
+    world.deploy_without("weekly")
+
+
+def _lock_kept(world: Days) -> None:
+    world.worker.do(TakeLock("db", "nightly copy"))
+    world.worker.tamper("update locks set session = 0")
+
+
+def _failing(automation: str, failure: Failure, reason: FailureReason, world: Days) -> None:
+    world.failing[automation] = (failure, reason)
+
+
+def _empty(world: Days) -> None:
+    (fault,) = unmet(["out/*.csv"], {}, 0)
+    failure = Failure("ProductMissing", "not_produced", f"it ended well, but did not produce what it should\n{fault}")
+    _failing("sync", failure, FailureReason.PERMANENT_ERROR, world)
+
+
+def _queue_paused(world: Days) -> None:
+    world.worker.do(PauseQueue("orders", True, "ann"))
+
+
+def _broker_gone(world: Days) -> None:
+    world.worker.do(ReportDesk("orders/event", None, world.clock.now(), "connection refused"))
+
+
+def _unanswered(world: Days) -> None:
+    run = world.worker.begin(automation="orders", queue="default")
+    world.worker.do(ask(run), suspend(run))
+
+
+def _in_doubt(world: Days) -> None:
+    run = world.worker.begin(automation="orders", queue="default")
+    world.worker.do(halt(run, "charge#1"))
+
+
+def _loop(world: Days) -> None:
+    for n in range(800):
+        world.at(world.clock.now() + n * 5_000, lambda: world.start("orders"))
+
+
+def _channel_broken(world: Days) -> None:
+    """It told of a lock; then it takes nothing, also not that this is over."""
+    _lock_kept(world)
+    world.go(HOUR, 5 * MINUTE, stop=True)
+    world.forget()
+    world.away.add("ops")
+    world.worker.tamper("delete from locks")
+
+
+def _pragma(what: str, world: Days) -> None:
+    for process in (world.worker, world.scheduler, world.watcher):
+        process.database.connection.execute(f"pragma {what}")
+
+
+def _full(world: Days) -> None:
+    world.watcher.database.connection.execute("pragma wal_checkpoint(truncate)")  # no room of its own is left
+    with contextlib.suppress(OSError), (world.path.parent / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+
+
+def _locked(world: Days) -> None:
+    _pragma("busy_timeout = 5", world)
+    world.other = apsw.Connection(str(world.path))
+    world.other.execute("begin immediate")
+
+
+def _unlocked(world: Days) -> None:
+    world.other.execute("rollback")
+    world.other.close()
+
+
+WAYS = (
+    Way(
+        name="A schedule is paused and forgotten",
+        cause="`auto pause` without an end",
+        kind=K.PAUSED,
+        of="report",
+        within=7 * DAY,
+        says="[digest] report: paused without an end for 1w by ann",
+        begin=lambda world: world.pause("report"),
+    ),
+    Way(
+        name="The scheduler is killed",
+        cause="its process gives no sign of life and no other takes its place",
+        kind=K.WORKER_LOST,
+        of="scheduler",
+        within=5 * MINUTE,
+        says="[page] mainspring: no scheduler gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup has a schedule)",
+        begin=partial(_break, "scheduler"),
+    ),
+    Way(
+        name="The worker is killed",
+        cause="its process is known to be dead and no other takes its place",
+        kind=K.WORKER_LOST,
+        of="worker",
+        within=5 * MINUTE,
+        says="[page] mainspring: no worker gives a sign of life for 5m (backup needs one)",
+        begin=_killed,
+    ),
+    Way(
+        name="The worker is wedged",
+        cause="its loop is blocked: the process is there and gives no sign of life",
+        kind=K.WORKER_LOST,
+        of="worker",
+        within=5 * MINUTE,
+        says="[page] mainspring: no worker gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup needs one)",
+        begin=partial(_break, "worker"),
+    ),
+    Way(
+        name="A bad deploy",
+        cause="a module fails to import",
+        kind=K.DEFINITION_LOST,
+        of="report",
+        within=0,
+        says="[notify] report: it fails to load: ModuleNotFoundError: No module named 'requests'",
+        begin=_bad_deploy,
+    ),
+    Way(
+        name="An automation is deleted from the code",
+        cause="a deploy comes without it",
+        kind=K.DEFINITION_LOST,
+        of="weekly",
+        within=16 * MINUTE,
+        says="[notify] weekly: no worker has it any more: its definition is gone from what they load",
+        begin=_deleted,
+    ),
+    Way(
+        name="The time zone of a host is changed",
+        cause="a crontab calls `exec` nine hours later than `--cron` and `--tz` say",
+        kind=K.SILENCE,
+        of="crontab",
+        within=17 * HOUR,
+        says="[notify] crontab: no success for 1d2h (expected At 01:00 every day (UTC))",
+        begin=partial(_break, "host's zone"),
+    ),
+    Way(
+        name="A line vanishes from a crontab",
+        cause="`exec` is not called any more",
+        kind=K.SILENCE,
+        of="crontab",
+        within=17 * HOUR,
+        says="[notify] crontab: no success for 1d2h (expected At 01:00 every day (UTC))",
+        begin=partial(_break, "crontab"),
+    ),
+    Way(
+        name="A lock is never released",
+        cause="its holder is gone",
+        kind=K.LOCK_HELD,
+        of="db",
+        within=10 * MINUTE,
+        says="[notify] mainspring: lock db is held for 15m by nightly copy, which is gone",
+        begin=_lock_kept,
+    ),
+    Way(
+        name="A step hangs",
+        cause="a run goes on and on",
+        kind=K.TOO_SLOW,
+        of="orders",
+        within=3 * HOUR,
+        says="[notify] orders: a run goes on for 1h5m, 99 % of its runs took at most 1m5s",
+        begin=partial(_break, "orders hangs"),
+    ),
+    Way(
+        name="A credential is revoked",
+        cause="each run fails with 401, which no retry mends",
+        kind=K.PERMANENT_ERROR,
+        of="sync",
+        within=40 * MINUTE,
+        says="[notify] sync: 1 run failed: upload: 401 Unauthorized: the token was revoked",
+        begin=partial(_failing, "sync", REVOKED, FailureReason.PERMANENT_ERROR),
+    ),
+    Way(
+        name="A service stays away",
+        cause="each run fails when its retries are used up",
+        kind=K.RETRIES_EXHAUSTED,
+        of="sync",
+        within=40 * MINUTE,
+        says="[notify] sync: 1 run failed after all retries: upload: no answer from the store of goods",
+        begin=partial(
+            _failing,
+            "sync",
+            Failure("httpx2.ConnectTimeout", "timeout", "no answer from the store of goods"),
+            FailureReason.RETRIES_EXHAUSTED,
+        ),
+    ),
+    Way(
+        name="A queue is paused",
+        cause="`queues pause`, and runs wait in it",
+        kind=K.BACKLOG,
+        of="orders",
+        within=7 * HOUR,
+        says="[notify] orders: 21 runs wait, the oldest for 6h5m: queue orders is paused by ann",
+        begin=_queue_paused,
+    ),
+    Way(
+        name="A broker is gone",
+        cause="a desk cannot reach it",
+        kind=K.SOURCE_AWAY,
+        of="orders",
+        within=5 * MINUTE,
+        says="[notify] orders: orders/event has not reached its source for 10m: connection refused",
+        begin=_broker_gone,
+    ),
+    Way(
+        name="A source goes silent",
+        cause="no webhook or event comes any more where some came all the time (learned)",
+        kind=K.SILENCE,
+        of="orders",
+        within=10 * DAY,
+        says="[notify] orders: no success for 5d4h (usually within 5d4h)",
+        begin=partial(_break, "orders"),
+    ),
+    Way(
+        name="The output is missing",
+        cause="a run ends well, and what `produces=` promises is not there",
+        kind=K.PERMANENT_ERROR,
+        of="sync",
+        within=40 * MINUTE,
+        says="[notify] sync: 1 run failed: upload: it ended well, but did not produce what it should",
+        begin=_empty,
+    ),
+    Way(
+        name="Success that did nothing",
+        cause="a backup of 20 minutes succeeds after a second",
+        kind=K.TOO_FAST,
+        of="backup",
+        within=17 * HOUR,
+        says="[notify] backup: succeeded after 1s, nine in ten runs took more than 8m44s",
+        begin=partial(_break, "backup does nothing"),
+    ),
+    Way(
+        name="An automation starts itself in a circle",
+        cause="it publishes what it listens to",
+        kind=K.TOO_OFTEN,
+        of="orders",
+        within=HOUR,
+        says="[notify] orders: started 123 times in an hour, 60 at most are usual",
+        begin=_loop,
+    ),
+    Way(
+        name="A question is not answered",
+        cause="a run waits for a person",
+        kind=K.HUMAN_WAIT,
+        of="orders",
+        within=DAY,
+        says="[notify] orders: 1 question unanswered, the oldest for 1d1h",
+        begin=_unanswered,
+    ),
+    Way(
+        name="A run is in doubt",
+        cause="its process died in a step that must not be done twice",
+        kind=K.NEEDS_ATTENTION,
+        of="orders",
+        within=0,
+        says="[notify] orders: 1 run needs a person: charge: it broke",
+        begin=_in_doubt,
+    ),
+    Way(
+        name="A channel is broken",
+        cause="it has something to tell and takes nothing",
+        kind=K.NOTIFIER_BROKEN,
+        of="ops",
+        within=7 * MINUTE,
+        says="[notify] mainspring: channel ops takes nothing: connection refused",
+        begin=_channel_broken,
+    ),
+)
+LOST = (
+    Way(
+        name="The store is locked",
+        cause="a transaction is open in it and does not end",
+        kind=K.STORE_LOST,
+        of="",
+        within=6 * MINUTE,
+        says="[page] mainspring: the store cannot be read or written: StoreUnavailableError: another program holds the store locked",
+        begin=_locked,
+        end=_unlocked,
+    ),
+    Way(
+        name="The store is read-only",
+        cause="every commit is refused",
+        kind=K.STORE_LOST,
+        of="",
+        within=6 * MINUTE,
+        says="[page] mainspring: the store cannot be read or written: StoreReadOnlyError: the store may only be read",
+        begin=partial(_pragma, "query_only = on"),
+        end=partial(_pragma, "query_only = off"),
+    ),
+    Way(
+        name=FULL,
+        cause="its disk is filled to the last byte",
+        kind=K.STORE_LOST,
+        of="",
+        within=6 * MINUTE,
+        says="[page] mainspring: the store cannot be read or written: StoreFullError: the disk of the store is full",
+        begin=_full,
+        end=lambda world: (world.path.parent / "filler").unlink(),
+    ),
+)
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "silent-failures.md"
+_HEAD = """# Silent failures
+
+Each way to stop below is caused in a test, on a store of thirty ordinary days (schedules, events, jitter, slow days, retries, deploys, a pause, a
+change of the clocks), in which nobody is told of anything at once. Each ends in exactly one incident that people are told of, within its time and
+the one check that comes after it; what follows from it is kept beside it and told to nobody. The tests are in `tests/simulation/test_normal_days.py`;
+this page is made from their table.
+
+A silence, a slow run and too many starts are judged by what the store has learned: the times and figures in their lines are those of the test's month.
+
+| What stops | How, in the test | Kind of incident | Within | The first line |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def page() -> str:
+    """Return docs/silent-failures.md."""
+    rows = [
+        f"| {way.name} | {way.cause} | `{way.kind}` | {about(way.within) if way.within else 'at once'} | {way.says} |\n"
+        for way in (*WAYS, *LOST)
+    ]
+    return _HEAD + "".join(rows)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
