@@ -28,7 +28,7 @@ def test_path_of_traces_may_be_written_or_not(read, text):
 )
 def test_what_is_no_address_is_refused(read, text):
     """A key in it is not repeated."""
-    with pytest.raises(ConfigError, match="otel.endpoint") as refused:
+    with pytest.raises(ConfigError, match=r"otel\.endpoint") as refused:
         read(f'endpoint = "{text}"')
     assert "hidden" not in str(refused.value)
 

@@ -1,6 +1,7 @@
 """Requests to APIs of channels: bounded in time and size, never redirected, over verified TLS, and not more often than they allow."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -114,6 +115,7 @@ def _checked(answer: Answer) -> Answer:
 def _client() -> "AsyncClient":
     import httpx2
 
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # else it writes each address
     return httpx2.AsyncClient(timeout=WITHIN_S, follow_redirects=False, headers={"user-agent": "mainspring"})
 
 

@@ -64,12 +64,12 @@ def migrate(connection: apsw.Connection, known: list[Migration] | None = None) -
             f"the file is a database, but not a store of ours\nat {connection.filename}",
             hint="Name another file as the store.",
         )
-    ran = []
-    for number, name, text in known:
-        if number > done:
-            _run(connection, number, name, text)
-            ran.append(name)
-    return ran
+    missing = [migration for migration in known if migration[0] > done]
+    # A new store comes into being at once: whoever looks meanwhile finds none, and not one of an old form.
+    for together in [missing] if done == 0 else [[one] for one in missing]:
+        if together:
+            _run(connection, together)
+    return [name for _, name, _ in missing]
 
 
 def require_known(connection: apsw.Connection, known: list[Migration] | None = None) -> None:
@@ -92,19 +92,21 @@ def require_known(connection: apsw.Connection, known: list[Migration] | None = N
         )
 
 
-def _run(connection: apsw.Connection, number: int, name: str, text: str) -> None:
+def _run(connection: apsw.Connection, missing: list[Migration]) -> None:
+    """Run migrations in one transaction."""
     connection.execute("begin immediate")
     try:
-        for statement in statements(text):
-            connection.execute(statement)
+        for number, name, text in missing:
+            for statement in statements(text):
+                connection.execute(statement)
+                failpoints.hit("migrate.statement")
+            connection.execute(
+                "insert into meta (key, value) values ('schema', ?) on conflict do update set value = excluded.value",
+                (f"{number:04}_{name}",),
+            )
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.pragma("user_version", number)
             failpoints.hit("migrate.statement")
-        connection.execute(
-            "insert into meta (key, value) values ('schema', ?) on conflict do update set value = excluded.value",
-            (f"{number:04}_{name}",),
-        )
-        connection.pragma("application_id", APPLICATION_ID)
-        connection.pragma("user_version", number)
-        failpoints.hit("migrate.statement")
         connection.execute("commit")
     except BaseException:
         if connection.in_transaction:
