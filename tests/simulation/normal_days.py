@@ -213,7 +213,7 @@ class Days:
         (view,) = self.worker.read("automations", name)
         if "scheduler" in self.broken or view.paused_at is not None:
             return
-        if name in self.slow and self.worker.list_runs(automation=name, states=(RunState.RUNNING,)).runs:
+        if name in self.slow and self.worker.list_runs(name=name, states=(RunState.RUNNING,)).runs:
             self.scheduler.do(MakeSlot(name, slot, schedule.next_after(self.clock.now()), SlotVerdict.SKIPPED))
             return
         start = self.worker.starting(name, slot=SlotLink(name, slot), trigger="schedule")

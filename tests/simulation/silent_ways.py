@@ -1,4 +1,4 @@
-"""THE table of the ways to stop without a sound: how each is caused, and what people read of it. docs/silent-failures.md is made from it."""
+"""THE table of the ways to stop without a sound: how each is caused, and what people read of it; docs/silent-failures.md is made of it."""
 
 import contextlib
 from collections.abc import Callable

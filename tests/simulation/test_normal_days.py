@@ -8,6 +8,7 @@ import pytest
 
 from mainspring.app.reserved import Reserved
 from mainspring.config import load
+from mainspring.domain.incident import IncidentKind
 from mainspring.resources.fault_text import FaultText
 from mainspring.resources.secret import Secrets
 from tests.acceptance.receiver import Receiver
@@ -34,8 +35,8 @@ def disk(request, tmp_path):
     """Where the store is; a small disk of its own where it is to be full."""
     folder = tmp_path / "store"
     folder.mkdir()
-    way = request.node.callspec.params["way"]
-    if way.name != FULL:
+    callspec = getattr(request.node, "callspec", None)
+    if callspec is None or callspec.params["way"].name != FULL:
         yield folder
         return
     if os.geteuid() != 0:
@@ -118,6 +119,24 @@ def test_lost_store_is_told_without_it(world, reserved, receiver, way):
     world.go(5 * MINUTE, MINUTE)
     assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
     assert world.told() == []
+
+
+def test_complaint_12_runs_that_outlast_their_interval_are_told(world):
+    """Every half hour, but each run takes 70 minutes and the slots meanwhile are skipped: it is told, though every run succeeds."""
+    world.slow["sync"] = 70 * MINUTE
+    world.go(3 * HOUR, 5 * MINUTE, stop=True)
+    (one,) = world.told()
+    assert (one.subject.automation, one.subject.kind) in {
+        ("sync", IncidentKind.SILENCE),
+        ("sync", IncidentKind.TOO_SLOW),
+    }
+
+
+def test_complaint_11_success_that_did_nothing_is_in_the_table():
+    """Too fast, too often, and output that is missing: each is a way to stop of its own."""
+    kinds = {way.kind for way in WAYS}
+    assert {IncidentKind.TOO_FAST, IncidentKind.TOO_OFTEN} <= kinds
+    assert any("not produce" in way.says for way in WAYS)
 
 
 def test_page_of_silent_failures_is_the_table():

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incident import IncidentKind, Subject
+from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.schedule import jitter_of
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, found, look, watched
 
@@ -61,3 +62,16 @@ def test_late_start_is_monotone_in_time(first: int, more: int) -> None:
     """Time alone starts nothing."""
     one = watched(options={"jitter": "40m"}, cadences=(DUE,))
     assert not found(LATE, one, T0 + first) or found(LATE, one, T0 + first + more)
+
+
+def test_late_start_lasts_while_nothing_begins() -> None:
+    """The next slot is not yet late, but neither has begun: nobody is told that it is well, nor told again."""
+    made = cadence(every="1h", next_slot_at=T0 + 3 * HOUR, unbegun_at=T0 + 2 * HOUR, unbegun_run="r_8")
+    one = watched(cadences=(made,))
+    now_at = T0 + 2 * HOUR + MINUTE
+    told = Facts(automations=(one,), open=frozenset({Subject("backup", LATE)}))
+    (judged,) = look(LATE, told, now_at)
+    assert (judged.finding, judged.unsure is None) == (None, False)
+    (judged,) = look(LATE, one, now_at)
+    assert (judged.finding, judged.unsure) == (None, None), "who was not told of it has the grace"
+    assert found(LATE, told, T0 + 2 * HOUR + 15 * MINUTE) != []

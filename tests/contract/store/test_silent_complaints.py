@@ -1,0 +1,101 @@
+"""Complaints about peers, by name: an alarm that is silent itself, a run that did not come, a start that failed unseen, and others."""
+
+import pytest
+
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.notice import About
+from mainspring.domain.states import AlertState
+from mainspring.store.commands.alerts import SettleAlerts
+from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.sessions import Beat
+from tests.contract.store.process import take_alerts
+from tests.contract.store.test_watch import HOUR, Site
+
+MINUTE = 60_000
+
+
+@pytest.fixture
+def site(store):
+    return Site(store)
+
+
+@pytest.fixture
+def scheduler(new_process):
+    """A scheduler that lives, but never comes to a slot."""
+    return new_process().open("scheduler")
+
+
+def open_incidents(site):
+    return {
+        one.subject.kind: one for one in site.store.read("incidents") if one.parent is None and one.resolved_at is None
+    }
+
+
+def refuse(site, channel):
+    """A try at a channel that takes nothing."""
+    lease = take_alerts(channel)
+    for taken in site.store.do(lease).channels:
+        site.store.do(SettleAlerts(lease=lease.lease, channel=taken.name, away="connection refused"))
+
+
+def test_complaint_2_handler_of_failures_that_is_silent_is_told_itself(site):
+    """Twelve failures, and the channel takes nothing: another one hears of the channel, and what waited is told when it is back."""
+    for _ in range(12):
+        site.fail()
+    site.look()
+    refuse(site, "ops")
+    site.look(2 * MINUTE)
+    broken = open_incidents(site)[IncidentKind.NOTIFIER_BROKEN]
+    assert broken.text == "channel ops takes nothing: connection refused"
+    to = {one.channel for one in site.store.read("alerts", broken.id)}
+    assert to == {"boss"}, "a channel cannot tell of itself"
+    site.store.clock.forward(MINUTE)
+    site.store.deliver_all()
+    failed = open_incidents(site)[IncidentKind.PERMANENT_ERROR]
+    assert failed.number == 12
+    opened = [one for one in site.store.read("alerts", failed.id) if one.about is About.OPENED]
+    assert [(one.channel, one.state) for one in opened] == [("ops", AlertState.SENT)]
+
+
+def test_complaint_9_run_that_did_not_come_is_told_without_configuration(site, scheduler):
+    """Hourly, nothing configured: no run in time is told once; that no success came in two hours is part of the same."""
+    site.announce("a", every="1h")
+    site.succeed()
+    told = []
+    for _ in range(24):
+        site.store.clock.forward(10 * MINUTE)
+        scheduler.do(Beat())
+        site.look()
+        told = [one for one in site.told() if one[0] is About.OPENED]
+    assert told == [(About.OPENED, "ops")]
+    every = {one.subject.kind: one for one in site.store.read("incidents")}
+    assert every[IncidentKind.SILENCE].parent == every[IncidentKind.LATE_START].id
+    assert every[IncidentKind.SILENCE].since_at <= site.store.clock.now() - 2 * HOUR
+
+
+def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
+    """Every run on record succeeded; the next ones cannot begin, for the module no longer loads."""
+    for _ in range(3):
+        site.succeed()
+    problem = "Traceback\nModuleNotFoundError: No module named 'requests'"
+    site.store.do(Announce("code-2", (AutomationRow("a", "task", 1, "code-2", None, problem=problem),), ()))
+    site.look()
+    one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
+    assert one.text == "it fails to load: ModuleNotFoundError: No module named 'requests'"
+    assert site.told() == [(About.OPENED, "ops")]
+
+
+def test_folded_incidents_do_not_recur(site, scheduler):
+    """The scheduler died four times: what followed from that for an automation is not a fault of its own that comes back."""
+    site.announce("a", every="1h")
+    for _ in range(4):
+        site.look(3 * HOUR)
+        scheduler.do(Beat())
+        site.store.clock.forward(1_000)
+        site.succeed()
+        site.look()
+    kinds = {one.subject.kind for one in site.store.read("incidents", wrong=False)}
+    assert IncidentKind.SILENCE in kinds
+    assert ("a", IncidentKind.RECURRING) not in {
+        (one.subject.automation, one.subject.kind) for one in site.store.read("incidents", wrong=False)
+    }
