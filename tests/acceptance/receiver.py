@@ -20,7 +20,11 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                length = int(self.headers["content-length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # its sender was killed within the request: nothing was taken
+                    self.close_connection = True
+                    return
                 outer.take(self.headers["webhook-id"], body)
                 self.send_response(outer.status)
                 self.send_header("content-length", "0")
