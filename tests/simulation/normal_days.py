@@ -91,8 +91,9 @@ class Days:
         self.scheduler = self._begin("scheduler")
         self.watcher = self._begin("watcher")
         self.announce()
+        watcher: Any = self.watcher  # as far as a look needs a store
         self.watch = Watch(
-            self.watcher, self.clock, tunings=DEFAULTS, routing=Routing(channels=CHANNELS), redact=lambda text: text
+            watcher, self.clock, tunings=DEFAULTS, routing=Routing(channels=CHANNELS), redact=lambda text: text
         )
         self.on_lost: Callable[[StoreError], None] | None = None
         self.on_well: Callable[[], None] = lambda: None

@@ -127,6 +127,7 @@ def _locked(world: Days) -> None:
 
 
 def _unlocked(world: Days) -> None:
+    assert world.other is not None
     world.other.execute("rollback")
     world.other.close()
 
@@ -228,7 +229,7 @@ WAYS = (
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: 1 run failed: upload: 401 Unauthorized: the token was revoked",
+        says="[notify] sync: failed: upload: 401 Unauthorized: the token was revoked",
         begin=partial(_failing, "sync", REVOKED, FailureReason.PERMANENT_ERROR),
     ),
     Way(
@@ -237,7 +238,7 @@ WAYS = (
         kind=K.RETRIES_EXHAUSTED,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: 1 run failed after all retries: upload: no answer from the store of goods",
+        says="[notify] sync: failed after all retries: upload: no answer from the store of goods",
         begin=partial(
             _failing,
             "sync",
@@ -278,7 +279,7 @@ WAYS = (
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: 1 run failed: upload: it ended well, but did not produce what it should",
+        says="[notify] sync: failed: upload: it ended well, but did not produce what it should",
         begin=_empty,
     ),
     Way(
@@ -314,7 +315,7 @@ WAYS = (
         kind=K.NEEDS_ATTENTION,
         of="orders",
         within=0,
-        says="[notify] orders: 1 run needs a person: charge: it broke",
+        says="[notify] orders: needs a person: charge: it broke",
         begin=_in_doubt,
     ),
     Way(

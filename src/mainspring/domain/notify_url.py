@@ -1,12 +1,13 @@
 """An address that may be a secret itself: `https://...` as it is, or `secret:NAME`, whose value is looked up when it is used."""
 
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from mainspring.domain.errors import OptionError
 from mainspring.domain.verifier import SECRET_NAME
 
 _SECRET = "secret:"
-_SCHEMES = ("https://", "http://localhost", "http://127.0.0.1", "http://[::1]")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class KnowsSecrets(Protocol):
@@ -23,12 +24,22 @@ def read_url(text: str) -> str:
     """
     if text.startswith(_SECRET) and SECRET_NAME.fullmatch(text.removeprefix(_SECRET)):
         return text
-    if text.startswith(_SCHEMES) and text.isprintable() and not any(part.isspace() for part in text):
+    if text.isprintable() and not any(part.isspace() for part in text) and _is_safe(text):
         return text
     raise OptionError(
         "it is no address of https, and no secret",
         hint='Write "https://hc-ping.com/..." or, as whoever knows it can stop the alarm, "secret:NAME".',
     )
+
+
+def _is_safe(text: str) -> bool:
+    """Whether nobody on the way can read or change what is asked."""
+    try:
+        url = urlsplit(text)
+        host = url.hostname
+    except ValueError:
+        return False
+    return bool(host) and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK))
 
 
 def url_of(text: str, secrets: KnowsSecrets) -> str:
