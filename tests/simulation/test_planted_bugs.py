@@ -270,14 +270,18 @@ ON_A_SERVER = (
 
 FOUND_AT: dict[str, dict[str, int]] = {
     "sqlite": {
-        "no_fencing": 35,
-        "unmarked_at_most_once": 11,
-        "wake_lost": 55,
-        "lost_attempts_count": 6,
+        "no_fencing": 33,
+        "recovery_of_one": 10,
+        "recovery_of_the_first": 7,
+        "unmarked_at_most_once": 71,
+        "wake_lost": 11,
+        "lost_attempts_count": 22,
         "no_limit": 10,
         "fence_without_attempt_number": 12,
+        "_AckedBefore": 5,
+        "_ReadBack": 5,
     },
-    "postgres": {"no_limit": 33, "_NeverAgain": 5},
+    "postgres": {"no_limit": 9, "_NeverAgain": 10},
 }
 """Which seed found it when it was last looked for, where that was none of the first: it is tried before all others. A change of the engine
 throws the dice anew; then those are lived that it takes."""

@@ -1,6 +1,6 @@
 """The real engine on the real store, simulated: workers die, stop and come back, the store lies, and every run ends as it must.
 
-`SEEDS=n` sets how many seeds are lived (500 without it; on a server, where each costs some times more, a share of them), `SEED=n` lives
+`SEEDS=n` sets how many seeds are lived (250 without it; on a server, where each costs some times more, a share of them), `SEED=n` lives
 one and prints what it found. The run fails if too few were lived in its time, or if a fault or a recovery that is declared here was never
 reached.
 """
@@ -13,12 +13,12 @@ import pytest
 
 from tests.simulation.world import simulate
 
-SEEDS = int(os.environ.get("SEEDS", "500"))
-CHUNKS = {"sqlite": 2, "postgres": 1}
+SEEDS = int(os.environ.get("SEEDS", "250"))
+CHUNKS = {"sqlite": 1, "postgres": 1}
 """A chunk is large enough that each declared fault is reached in it."""
-SHARES = {"sqlite": 1, "postgres": 25}
+SHARES = {"sqlite": 1, "postgres": 12}
 """Of so many seeds one is lived on this database."""
-BUDGET_S = 180.0 if SEEDS <= 500 else float("inf")
+BUDGET_S = 180.0 if SEEDS <= 250 else float("inf")
 """For one chunk; a chunk that is late lives fewer seeds, down to the floor."""
 FLOOR = 0.5
 FIRST = int(os.environ.get("FIRST_SEED", "0"))

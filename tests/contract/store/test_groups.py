@@ -202,7 +202,7 @@ def test_group_means_what_its_commands_mean_one_by_one(new_database):
     """Whatever stands in a group, answers and tables are those of the same commands in the same order, each by itself."""
 
     @settings(
-        max_examples=40,
+        max_examples=20,
         phases=(Phase.explicit, Phase.reuse, Phase.generate),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
