@@ -13,7 +13,7 @@ from tests.postgres_server import PostgresServer, binaries, version_to_test
 
 # Two loaded cores make single examples slow by chance: a deadline would report the machine, not the code.
 # The long tier looks longer.
-_EXAMPLES = 200 if os.environ.get("MAINSPRING_CRASH_ALL") else 40
+_EXAMPLES = 200 if os.environ.get("MAINSPRING_CRASH_ALL") else 25
 settings.register_profile(
     "mainspring", max_examples=_EXAMPLES, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -258,11 +258,11 @@ PLANTS = (
 
 SLOW_ON_A_SERVER = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once),
-    *(wake_lost, hold_kept, last_outcome_forgotten),
+    *(wake_lost, hold_kept, last_outcome_forgotten, no_limit),
 )
 """For the long tier: many lives pass before these are found."""
 ON_A_SERVER = (
-    *(lease_believed_in, beats_unheard, hold_shared, no_limit),
+    *(lease_believed_in, beats_unheard, hold_shared),
     *(SLOW_ON_A_SERVER if os.environ.get("MAINSPRING_CRASH_ALL") == "1" else ()),
 )
 """What can go wrong in a database's own way; the other bugs lie above every database."""

@@ -16,7 +16,7 @@ from tests.simulation.world import simulate
 SEEDS = int(os.environ.get("SEEDS", "250"))
 CHUNKS = {"sqlite": 1, "postgres": 1}
 """A chunk is large enough that each declared fault is reached in it."""
-SHARES = {"sqlite": 1, "postgres": 12}
+SHARES = {"sqlite": 1, "postgres": 25}
 """Of so many seeds one is lived on this database."""
 BUDGET_S = 180.0 if SEEDS <= 250 else float("inf")
 """For one chunk; a chunk that is late lives fewer seeds, down to the floor."""

@@ -53,7 +53,7 @@ class Answering:
 def notifier(store, peer):
     address = peer.url.replace("http", "webhook+http", 1) + "/t?secret=told"
     link = WebhookLink(read_channel(address), SECRETS, store.clock)
-    notices = Notices(lambda _name: None, Circumstances())
+    notices = Notices(lambda _name: None, lambda _definition, _incident: None, tuple, Circumstances())
     return Notifier(Answering(store), lambda: is_due(store), {"ops": link}, notices, store.clock, SECRETS)
 
 
