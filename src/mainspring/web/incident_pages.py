@@ -61,9 +61,10 @@ class Button(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What a page shows: the incident, the run that can be retried (id, when it changed), None = none can."""
+    """What a page shows: the incident, what became of it, and the run that can be retried (id, when it changed), None = none can."""
 
     incident: Incident
+    moves: list[reads.MoveView]
     run: tuple[str, int] | None
 
     @property
@@ -158,7 +159,7 @@ class IncidentPages:
         found = reads.incident(self._store.reader, grant.incident)
         if found is None or found.opened != grant.opened:
             raise NotFoundError(f"incident {grant.incident} is over")
-        return Shown(found, self._retryable(found))
+        return Shown(found, reads.moves(self._store.reader, found.id), self._retryable(found))
 
     def _retryable(self, found: Incident) -> tuple[str, int] | None:
         """Return the newest run that the incident names, if it can be continued now."""
@@ -181,7 +182,8 @@ class IncidentPages:
         try:
             self._do(name, before, seen, act)
         except ConflictError as error:
-            return self._shown(grant), f"{error.message}: {self._latest(grant)}"
+            shown = self._shown(grant)
+            return shown, f"{error.message}: {self._line(shown.moves[-1])}"
         return self._shown(grant), "done"
 
     def _do(self, name: str, before: Shown, seen: str, act: Act) -> None:
@@ -201,11 +203,6 @@ class IncidentPages:
         if name == "snooze":
             return acts.snooze(self._store, incident, now + _SNOOZE_MS, now=now, act=act)
         return acts.resolve(self._store, incident, act=act)
-
-    def _latest(self, grant: Grant) -> str:
-        """Return what became of it last, and by whom."""
-        found = reads.moves(self._store.reader, grant.incident)
-        return self._line(found[-1]) if found else "nothing became of it"
 
     def _line(self, move: reads.MoveView) -> str:
         who = f" by {move.by}" if move.by else ""
@@ -230,7 +227,7 @@ class IncidentPages:
                 "fields": render_notice("", about, found.opened_at, found, self._around).fields,
                 "seen": shown.seen,
                 "acts": shown.buttons,
-                "history": [self._line(move) for move in reads.moves(self._store.reader, found.id)[-_SHOWN:]],
+                "history": [self._line(move) for move in shown.moves[-_SHOWN:]],
             }
         return HTMLResponse(self._pages.get_template("incident.html").render(values), status, HEADERS)
 
