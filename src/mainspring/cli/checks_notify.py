@@ -57,6 +57,8 @@ def _waiting(reader: Reader, named: Collection[str], now: int) -> Iterator[Check
 
     known = {one.name: one for one in reads.channels(reader)}
     for one in reads.unsent(reader):
+        if one.due_at is None:
+            continue
         name = one_line(one.channel, 40)
         which = f"{many(one.number, 'alert waits', 'alerts wait')} for channel {name}"
         if one.channel not in named:

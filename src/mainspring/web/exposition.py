@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mainspring.domain.states import SessionState
 from mainspring.store.load import QueueLoad
-from mainspring.store.reads.incidents import UnsentView
+from mainspring.store.reads.incidents import Unsent
 from mainspring.store.reads.totals import Counts
 from mainspring.store.session_view import SessionView
 from mainspring.store.trigger_views import DeskView
@@ -82,7 +82,7 @@ class Figures(NamedTuple):
     space: Space | None = None
     wrong: Mapping[tuple[str, str], int] = {}
     """How many incidents are not resolved, by severity and kind."""
-    unsent: Sequence[UnsentView] = ()
+    unsent: Sequence[Unsent] = ()
 
 
 def exposition(figures: Figures) -> str:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mainspring.store.reads.incidents import UnsentView
+from mainspring.store.reads.incidents import Unsent
 from mainspring.web.sample import Sample
 
 
 def incident_series(
-    wrong: Mapping[tuple[str, str], int], unsent: Sequence[UnsentView], now: int
+    wrong: Mapping[tuple[str, str], int], unsent: Sequence[Unsent], now: int
 ) -> Iterator[tuple[str, list[Sample]]]:
     """Yield the samples of each metric; `wrong` = incidents that are not resolved, by severity and kind."""
     yield (

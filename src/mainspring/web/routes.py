@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import MainspringError
-from mainspring.store.reads.incidents import unsent_counts, wrong_counts
+from mainspring.store.reads.incidents import unsent, wrong_counts
 from mainspring.store.reads.load import queue_loads
 from mainspring.store.reads.status import automations, late_slots, sessions
 from mainspring.store.reads.triggers import desks, waiting_since
@@ -110,7 +110,7 @@ class Routes:
             self._door.counts.answers,
             None if self._file is None else _space(self._file),
             wrong_counts(reader),
-            unsent_counts(reader),
+            unsent(reader),
         )
         return exposition(figures)
 

@@ -8,7 +8,7 @@ from mainspring.store.commands.alerts import RefusedAlert, SentAlert, SettleAler
 from mainspring.store.commands.incidents import Observe
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.reads.incidents import UnsentView
+from mainspring.store.reads.incidents import Unsent
 from tests.contract.store.process import take_alerts
 from tests.contract.store.test_incidents import found
 
@@ -140,12 +140,12 @@ def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
 
 def test_what_waits_is_counted_by_channel(store):
     """With the first due time of each; a channel that took all stays, with nothing."""
-    assert (store.read("wrong_counts"), store.read("unsent_counts")) == ({}, [])
+    assert (store.read("wrong_counts"), store.read("unsent")) == ({}, [])
     open_incidents(store, "i1", "i2", to=(Target(0, "ops"), Target(9_000, "mail")))
     assert store.read("wrong_counts") == {("notify", "permanent_error"): 2}
-    waiting = [UnsentView("mail", 2, 9_000), UnsentView("ops", 2, 0)]
-    assert store.read("unsent_counts") == waiting
+    waiting = [Unsent("mail", 2, 9_000), Unsent("ops", 2, 0)]
+    assert store.read("unsent") == waiting
     take = take_alerts("ops")
     told = tuple(SentAlert(alert.seq) for alert in store.do(take).channels[0].alerts)
     store.do(settle(take, sent=told))
-    assert store.read("unsent_counts") == [waiting[0], UnsentView("ops", 0, None)]
+    assert store.read("unsent") == [waiting[0], Unsent("ops", 0, None)]

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mainspring.store.load import TagLoad
-from mainspring.store.reads.incidents import UnsentView
+from mainspring.store.reads.incidents import Unsent
 from mainspring.store.reads.totals import COUNTED
 from mainspring.web.exposition import Figures, RunFigures, Space, exposition
 from tests.unit.web.test_exposition import session
@@ -45,7 +45,7 @@ def told() -> dict[str, set[str]]:
         {("a/webhook", "accepted"): 3},
         Space(1, 2),
         {("page", "silence"): 1},
-        [UnsentView("ops", 2, 1)],
+        [Unsent("ops", 2, 1)],
     )
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(exposition(figures)):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from mainspring.store.reads.incidents import UnsentView
+from mainspring.store.reads.incidents import Unsent
 from mainspring.store.session_view import SessionView
 from mainspring.web.exposition import HELP, HISTOGRAMS, Figures, RunFigures, Space, exposition
 from mainspring.web.run_series import BUCKETS
@@ -124,7 +124,7 @@ def test_what_is_wrong_and_who_was_not_told_is_told():
     value = told(
         {},
         wrong={("page", "silence"): 2, ("digest", "silence"): 1},
-        unsent=[UnsentView("mail", 0, None), UnsentView("ops", 3, NOW - 4_500), UnsentView("slack", 1, NOW + 9_000)],
+        unsent=[Unsent("mail", 0, None), Unsent("ops", 3, NOW - 4_500), Unsent("slack", 1, NOW + 9_000)],
     )
     assert value("mainspring_incidents_open", severity="page", kind="silence") == 2
     assert value("mainspring_incidents_open", severity="digest", kind="silence") == 1

@@ -70,15 +70,6 @@ class AlertView(msgspec.Struct, frozen=True):
     """Of whom its incident is, and what that says now."""
 
 
-class Unsent(msgspec.Struct, frozen=True):
-    """What waits to be told to a channel: how much, the oldest, and when the first of it is due (ms UTC)."""
-
-    channel: str
-    number: int
-    oldest_at: int
-    due_at: int
-
-
 class ChannelView(msgspec.Struct, frozen=True):
     """A channel that was told something, or could not be: since when and why, and when it is tried again.
 
@@ -94,7 +85,7 @@ class ChannelView(msgspec.Struct, frozen=True):
     oldest_at: int | None
 
 
-class UnsentView(msgspec.Struct, frozen=True):
+class Unsent(msgspec.Struct, frozen=True):
     """How many alerts a channel has not taken, and since when the first of them is due; None = nothing waits."""
 
     channel: str
@@ -177,20 +168,15 @@ def channels(reader: Reader) -> list[ChannelView]:
     return [ChannelView(*row) for row in reader.read("list_channels")]
 
 
-def unsent(reader: Reader) -> list[Unsent]:
-    """Return the channels for which something waits, also those that no Notifier ever took, by name."""
-    return [Unsent(*row) for row in reader.read("list_unsent_channels")]
-
-
 def wrong_counts(reader: Reader) -> dict[tuple[str, str], int]:
     """Return how many incidents are not resolved, by severity and kind."""
     return {(severity, kind): number for severity, kind, number in reader.read("count_wrong_incidents")}
 
 
-def unsent_counts(reader: Reader) -> list[UnsentView]:
+def unsent(reader: Reader) -> list[Unsent]:
     """Return what waits for each channel that was ever taken by a Notifier or has something to tell, by name."""
-    waiting = {row[0]: UnsentView(*row) for row in reader.read("count_unsent_alerts")}
-    idle = {one.name: UnsentView(one.name, 0, None) for one in channels(reader)}
+    waiting = {row[0]: Unsent(*row) for row in reader.read("count_unsent_alerts")}
+    idle = {one.name: Unsent(one.name, 0, None) for one in channels(reader)}
     return [one for _, one in sorted((idle | waiting).items())]
 
 

@@ -14,7 +14,6 @@ from mainspring.store.commands.runs import GiveResult, Reopen, RunKey
 from mainspring.store.commands.sessions import Bury, CloseSession
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.texts import TEXTS
 from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening, starting
 
 MINUTE = 60_000
@@ -171,21 +170,6 @@ def test_late_start_finds_the_recorded_run(database: SqliteDatabase) -> None:
     assert do(database, starting("r", here=True)) == Started("r", created=False, state="succeeded")
     do(database, CloseSession())
     assert states(database) == [("succeeded", None)]
-
-
-def test_last_success_is_the_newest_end(database: SqliteDatabase) -> None:
-    """An older success that is recorded later does not hide a newer one, and failures do not count."""
-
-    def last() -> int | None:
-        return database.connection.execute(TEXTS["last_success"], ("a",)).get
-
-    assert last() is None
-    do(database, told("r_1", RunState.FAILED))
-    assert last() is None
-    do(database, told("r_2"))
-    assert last() == START_AT - MINUTE
-    do(database, told("r_3", finished_at=START_AT - 50 * MINUTE))
-    assert last() == START_AT - MINUTE
 
 
 def test_wrapped_run_is_not_continued_by_workers(database: SqliteDatabase) -> None:
