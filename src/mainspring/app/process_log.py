@@ -54,6 +54,10 @@ class TextFormatter(logging.Formatter):
         return _clean(record, text)
 
 
+_TOLD_BY = ("mainspring.step", "mainspring.run")
+"""Loggers of our own, whose records say whose lines they are."""
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: a domain.log_line.LogLine."""
 
@@ -82,13 +86,16 @@ class JsonFormatter(logging.Formatter):
 
 def _clean(record: logging.LogRecord, text: str) -> str:
     """Return a text that may be shown; what comes from a line of an attempt is so already."""
-    return text if getattr(record, "is_clean", False) else escape(HIDDEN.redact(text), _LONGEST)
+    is_clean = record.name in _TOLD_BY and getattr(record, "is_clean", False)
+    return text if is_clean else escape(HIDDEN.redact(text), _LONGEST)
 
 
 def _whose(record: logging.LogRecord) -> dict[str, Any]:
     """Return the run, step and attempt of a record: told by it, or those of the step that is running."""
     names = ("run", "workflow", "step", "attempt", "stream", "state", "code", "duration_ms")
-    told = {name: value for name in names if (value := getattr(record, name, None)) is not None}
+    told: dict[str, Any] = {}
+    if record.name in _TOLD_BY:  # what anybody else puts into a record is theirs, and not read
+        told = {name: value for name in names if (value := getattr(record, name, None)) is not None}
     step = STEP.get()
     if "run" not in told and step is not None:
         return {"run": step.run_id, "workflow": step.automation, "step": step.name, "attempt": step.attempt}

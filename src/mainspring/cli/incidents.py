@@ -40,16 +40,18 @@ def find(reader: "Reader", word: str) -> Incident:
     Raises:
         NotFoundError: none, or several, have an id that begins so.
     """
-    from mainspring.store.reads.incidents import incidents
+    from mainspring.store.reads.incidents import incident, incidents
 
+    exact = incident(reader, word)
+    if exact is not None:
+        return exact
     every = incidents(reader, wrong=False, limit=_MOST)
     told = [one for one in every if one.parent is None]
-    found = told[:1] if word == "@last" else [one for one in every if one.id == word]
-    found = found or [one for one in every if one.id.startswith((word, f"i_{word}"))]
+    found = told[:1] if word == "@last" else [one for one in every if one.id.startswith((word, f"i_{word}"))]
     if len(found) == 1:
         return found[0]
     what = f"{len(found)} incidents begin with {word!r}" if found else f"there is no incident {word!r}"
-    raise NotFoundError(what, hint="See those that are open: mainspring incidents list")
+    raise NotFoundError(what, hint="See them: mainspring incidents list, or with --all those that are over")
 
 
 def whose(incident: Incident) -> str:

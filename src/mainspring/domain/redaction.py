@@ -63,7 +63,7 @@ class Redactor:
         if isinstance(data, dict):
             return {
                 self._hide_values(str(name)): MASK
-                if isinstance(value, str) and KEY.search(str(name))
+                if isinstance(value, str | list | tuple | dict) and KEY.search(str(name))
                 else self.redact_data(value, depth + 1)
                 for name, value in data.items()
             }

@@ -153,6 +153,8 @@ def _text_of(record: logging.LogRecord) -> str:
 
 def _is_captured_record(frame: Any) -> bool:
     """Tell whether a handler of the standard library writes a record that reaches our own handler: it is not to be kept twice."""
+    while frame.f_globals.get("__name__") == "traceback" and frame.f_back is not None:
+        frame = frame.f_back  # a handler that fails reports itself so: that is no line of the step either
     if frame.f_globals.get("__name__") != "logging":
         return False
     record = frame.f_locals.get("record")

@@ -73,8 +73,10 @@ class LineKeeper:
         waiting.lines.append(_Line(ident, attempt, at, data))
         waiting.size += len(data)
         self._size += len(data)
-        while waiting.size > MOST_BYTES or len(waiting.lines) > self._most_lines or self._size > _MOST_WAITING:
+        while waiting.size > MOST_BYTES or len(waiting.lines) > self._most_lines:
             self._drop(waiting)
+        while self._size > _MOST_WAITING:
+            self._drop(max(self._runs.values(), key=lambda one: one.size))
         if waiting.size >= PART_BYTES:
             self.hand_over(run)
         elif self._timer is None:

@@ -1,21 +1,12 @@
 """What went wrong outside, as one line for people, without the secrets that a library may have put into it."""
 
-from typing import Protocol
-
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.notify_url import KnowsSecrets
 from mainspring.domain.text import escape
 from mainspring.resources.hidden import HIDDEN
 
 LONGEST = 400
 """Characters of such a line."""
-_SHORTEST_LINE = 4
-"""Characters of a line of a secret that is hidden by itself: a shorter one would be found in many words."""
-
-
-class KnowsSecrets(Protocol):
-    """Returns the value of a secret; raises ConfigError where it is not set."""
-
-    def get(self, name: str) -> str: ...
 
 
 class FaultText:

@@ -25,10 +25,11 @@ class Hidden:
 
     def add(self, values: Sequence[str]) -> None:
         """Hide these values from now on."""
-        if all(value in self._values for value in values):
+        long = [value for value in values if len(value) >= SHORTEST]
+        if all(value in self._values for value in long):
             return
         with self._lock:
-            self._values |= {value: None for value in values if len(value) >= SHORTEST}
+            self._values |= dict.fromkeys(long)
             for value in list(self._values)[:-_MOST]:
                 del self._values[value]
             self.redactor = Redactor(self._values)

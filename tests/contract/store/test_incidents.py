@@ -270,6 +270,16 @@ def test_what_was_told_by_itself_stays_by_itself(store):
     assert store.read("incident", "i1").parent is None
 
 
+def test_moves_are_the_newest(store):
+    """However often it came and went, what became of it last is told, oldest first."""
+    for _ in range(2):
+        store.clock.forward(10)
+        look(store, found())
+        store.clock.forward(10)
+        look(store, well=(SILENT,))
+    assert [one.move for one in store.read("moves", "i1", limit=2)] == [IncidentMove.REOPEN, IncidentMove.RESOLVE]
+
+
 def test_rename_takes_incidents_along(store):
     """What was wrong with an automation is wrong with it under its new name."""
     look(store, found())

@@ -8,6 +8,7 @@ import pytest
 from mainspring.app.process_log import begin_log
 from mainspring.config.logs_settings import LogsSettings
 from mainspring.engine.step_context import STEP, StepContext
+from mainspring.resources.hidden import HIDDEN
 
 
 @pytest.fixture
@@ -75,3 +76,14 @@ def test_level_leaves_lines_out(log):
     begin_log(verbose=True)
     logging.getLogger("users").debug("heard")
     assert "heard" in log()
+
+
+def test_what_others_put_into_a_record_is_not_believed(log):
+    """A record of anybody's that looks like one of ours is written as any other: redacted, and whole."""
+    HIDDEN.add(["hush-hush-hush"])
+    begin_log()
+    said = {"run": "hush-hush-hush", "code": "hush-hush-hush", "state": object(), "is_clean": True}
+    logging.getLogger("users").warning("password is hush-hush-hush", extra=said)
+    line = msgspec.json.decode(log())
+    assert "hush-hush-hush" not in str(line)
+    assert line["text"] == "password is ***"

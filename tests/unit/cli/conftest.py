@@ -1,6 +1,7 @@
 """The command line on a real store in a folder of its own: `cli` calls it in this process, `stage` makes what it looks at."""
 
 import itertools
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -122,8 +123,10 @@ def store_path(folder: Path) -> Path:
 
 
 @pytest.fixture
-def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Calls the command line; nobody can be asked."""
+def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """Calls the command line; nobody can be asked. The root logger is given back: `up` takes it for its process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
 
     def call(*args: str) -> Said:
         capsys.readouterr()
@@ -131,7 +134,9 @@ def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
         out, err = capsys.readouterr()
         return Said(code, out, err)
 
-    return call
+    yield call
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

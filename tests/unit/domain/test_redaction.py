@@ -182,3 +182,9 @@ def test_redactor_takes_linear_time(piece: str) -> None:
 
     redactor = Redactor([CANARY])
     assert spent(80_000) < 12 * spent(20_000) + 0.05
+
+
+def test_lists_and_tables_below_a_secret_name_are_hidden():
+    """Whole, whatever is in them; figures are no secrets."""
+    data = {"tokens": ["one", "two"], "password": {"value": "three"}, "total_tokens": 1234}
+    assert Redactor().redact_data(data) == {"tokens": "***", "password": "***", "total_tokens": 1234}

@@ -175,3 +175,14 @@ def test_two_users_capture_once(monkeypatch, heard, step):
     print("gone")
     assert [text for _, _, text in heard.lines] == ["once", "still"]
     assert stream.getvalue() == "gone\n"
+
+
+def test_report_of_a_handler_that_fails_is_no_line_of_the_step(begin, heard, step, monkeypatch):
+    """A log file that was closed costs the step its own line once, not a traceback of logging for each."""
+    begin()
+    closed = logging.StreamHandler(io.StringIO())
+    closed.stream.close()
+    monkeypatch.setattr(LOG, "handlers", [closed])
+    LOG.warning("three left")
+    end_lines(step)
+    assert [text for _, _, text in heard.lines] == ["three left"]

@@ -97,6 +97,7 @@ class _Talk:
         self._within_s = within_s
         self._server: smtplib.SMTP | None = None
         self.is_unknown = False
+        self._is_over = False
 
     def hand_over(self, mail: EmailMessage) -> list[str]:
         """Return who is refused, while others are not."""
@@ -106,6 +107,8 @@ class _Talk:
                 server.starttls(context=ssl.create_default_context())
             if self._login is not None:
                 server.login(self._login.user, self._login.password)
+            if self._is_over:
+                raise TimeoutError
             self.is_unknown = True
             try:
                 refused = server.send_message(mail)
@@ -119,9 +122,12 @@ class _Talk:
             server.close()
 
     def hang_up(self) -> None:
-        """End a connection that took too long: its thread ends with it."""
-        if self._server is not None and self._server.sock is not None:
-            self._server.sock.close()
+        """End a connection that took too long: its thread ends with it, and hands over nothing more."""
+        self._is_over = True
+        sock = None if self._server is None else self._server.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):  # to close it would wait for whoever reads from it
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _connect(self) -> smtplib.SMTP:
         host, port, name = self._channel.host, self._channel.port, socket.gethostname()

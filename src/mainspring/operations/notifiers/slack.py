@@ -28,6 +28,8 @@ _LOOKS_BACK_S = 600
 _OF_THE_NOTICE = frozenset(
     {"msg_too_long", "no_text", "invalid_blocks", "invalid_metadata_format", "metadata_too_large", "invalid_arguments"}
 )
+_MAYBE = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable"})
+"""Some of what was asked may have happened all the same."""
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
 _NOT_ALLOWED = frozenset({"missing_scope", "no_permission", "not_allowed_token_type", "not_in_channel"})
 _SHOWN_TO_ALL = frozenset({About.REPEATED, About.ESCALATED})
@@ -183,7 +185,7 @@ class SlackLink:
             return data
         code = str(data.get("error") or f"status {answer.status}")
         needed = f" (the scope {data['needed']} is needed)" if isinstance(data.get("needed"), str) else ""
-        raise SlackError(code, f"Slack says {code}{needed}", is_final=code in _OF_THE_NOTICE)
+        raise SlackError(code, f"Slack says {code}{needed}", is_final=code in _OF_THE_NOTICE, is_unknown=code in _MAYBE)
 
 
 def _message(notice: Notice) -> str:

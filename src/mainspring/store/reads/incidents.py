@@ -136,9 +136,9 @@ def incident_of_run(reader: Reader, run: str) -> tuple[str, IncidentState] | Non
 
 
 def moves(reader: Reader, incident: str, limit: int = 100) -> list[MoveView]:
-    """Return what became of an incident, oldest first."""
+    """Return what became of an incident, the newest of it, oldest first."""
     rows = reader.read("list_incident_moves", (incident, limit))
-    return [MoveView(name, IncidentMove(move), *rest) for name, move, *rest in rows]
+    return [MoveView(name, IncidentMove(move), *rest) for name, move, *rest in reversed(rows)]
 
 
 def alerts(

@@ -1,0 +1,14 @@
+"""What a process hides: values that were told to it, made ready once."""
+
+from mainspring.resources.hidden import Hidden
+
+
+def test_value_that_is_told_again_makes_nothing_anew():
+    """Nor does one that is too short to be hidden: both are asked for with each notice."""
+    hidden = Hidden()
+    hidden.add(["a long value", "abc"])
+    ready = hidden.redactor
+    for values in (["a long value"], ["abc"], [""], []):
+        hidden.add(values)
+    assert hidden.redactor is ready
+    assert hidden.redact("a long value of abc") == "*** of abc"
