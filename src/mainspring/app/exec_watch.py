@@ -5,22 +5,26 @@ Invariant: it changes nothing of the command's own story, which is on record bef
 
 from mainspring.app.exec_signals import say
 from mainspring.config import Settings
+from mainspring.resources.hidden import HIDDEN
 from mainspring.store.process_store import ProcessStore
 
 WITHIN_S = 10.0
 
 
 def watch_own(settings: Settings, store: ProcessStore, automation: str) -> None:
-    """Look, if something is untold or wrong with this automation, and tell what is due; never raises.
+    """Look, if a failure is untold, an alert is due or something is wrong with this automation, and tell what is due; never raises.
 
     Where no channel is configured the command itself has had the word: whoever called it knows. What cannot be told within ten seconds
     stays in the store, for the next call or `mainspring watch --once`.
     """
     try:
-        if settings.notify.channels and store.reader.read("find_concern", (automation,)):
+        reader = store.reader
+        if settings.notify.channels and (
+            reader.read("find_concern", (automation,)) or reader.read("find_due_alert", (store.clock.now(),))
+        ):
             # Imported late: a command that succeeds needs none of it.
             from mainspring.app.watching import look_and_tell  # noqa: PLC0415
 
             look_and_tell(settings, store, within_s=WITHIN_S)
     except Exception as error:  # noqa: BLE001 - the command has ended, and its exit code is its own
-        say(f"{automation}: nobody could be told how it ended: {type(error).__name__}: {error}")
+        say(f"{automation}: nobody could be told how it ended: {HIDDEN.redact(f'{type(error).__name__}: {error}')}")

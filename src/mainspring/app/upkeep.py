@@ -56,7 +56,7 @@ class Retention:
 
     def prune_lines(self, now: int) -> PruneLines:
         """Return the command that deletes lines of log which are past it."""
-        return PruneLines(now - round(self.logs.total_seconds() * 1000))
+        return PruneLines(now - ms_of(self.logs))
 
 
 class Upkeep:

@@ -56,7 +56,7 @@ class Watching:
         *,
         stands_by: bool = False,
     ) -> None:
-        faults = FaultText(secrets)
+        faults = self._faults = FaultText(secrets)
         self._store = store
         self._watch = make_watch(settings, store)
         self._notifier = _make_notifier(settings, store, store, secrets)
@@ -132,12 +132,12 @@ class Watching:
 
     def _moves(self) -> bool:
         """Whether all that has to move does, so that the outside may hear of it."""
-        wrong, channels = reads.incidents(self._store.reader, limit=1_000), reads.channels(self._store.reader)
-        return all_moves(wrong, channels, self._store.clock.now())
+        wrong = {kind for _, kind in reads.wrong_counts(self._store.reader)}
+        return all_moves(wrong, reads.unsent(self._store.reader), self._store.clock.now())
 
     def _tell(self, error: Exception | None) -> None:
         """Log what is wrong when that changes, not in each round."""
-        told, self._told = self._told, None if error is None else f"{type(error).__name__}: {error}"
+        told, self._told = self._told, None if error is None else self._faults.of(error) or type(error).__name__
         if told == self._told:
             return
         if error is None:

@@ -38,7 +38,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
         deleted += gone
         if gone < _AT_ONCE:
             break
-    lines = PruneLines(now - round(invocation.settings.logs.retention.total_seconds() * 1000))
+    lines = PruneLines(now - ms_of(invocation.settings.logs.retention))
     while store.apply(lines).number >= lines.limit:
         pass
     freed = _shrink(invocation)

@@ -18,17 +18,15 @@ _MAINSPRING = ""
 
 _K = IncidentKind
 _OVERDUE = frozenset({_K.SILENCE, _K.LATE_START, _K.BACKLOG, _K.BACKLOG_GROWING})
-EXPLAINS_ALL: Final = {_K.STORE_LOST: _OVERDUE | {_K.WORKER_LOST}, _K.WORKER_LOST: _OVERDUE | {_K.DEFINITION_LOST}}
+EXPLAINS_ALL: Final = {_K.WORKER_LOST: _OVERDUE | {_K.DEFINITION_LOST}}
 """What is Mainspring's own -> what follows from it for every automation."""
 EXPLAINS_ONE: Final = {
     _K.DEFINITION_LOST: _OVERDUE | {_K.SOURCE_AWAY},
     _K.SOURCE_AWAY: frozenset({_K.SILENCE}),
     _K.LOCK_HELD: _OVERDUE,
-    _K.STALLED: _OVERDUE | {_K.TOO_SLOW},
     _K.NEEDS_ATTENTION: _OVERDUE,
-    _K.PERMANENT_ERROR: frozenset({_K.SILENCE, _K.FAIL_RATE, _K.DID_NOTHING}),
+    _K.PERMANENT_ERROR: frozenset({_K.SILENCE, _K.FAIL_RATE}),
     _K.RETRIES_EXHAUSTED: frozenset({_K.SILENCE, _K.FAIL_RATE}),
-    _K.DID_NOTHING: frozenset({_K.SILENCE}),
     _K.TOO_SLOW: frozenset({_K.LATE_START}),
     _K.HUMAN_WAIT: frozenset({_K.SILENCE}),
     _K.LATE_START: frozenset({_K.SILENCE}),

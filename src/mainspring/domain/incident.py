@@ -12,7 +12,7 @@ from mainspring.domain.states import IncidentState
 
 
 class IncidentKind(StrEnum):
-    """What kind of thing is wrong; each is judged by a monitor of this name."""
+    """What kind of thing is wrong: judged by the monitor of this name, but for those that say otherwise."""
 
     SILENCE = "silence"
     """No success in the window in which one was expected."""
@@ -30,8 +30,6 @@ class IncidentKind(StrEnum):
     """Runs take longer than they may, or ever took."""
     TOO_FAST = "too_fast"
     """Runs end sooner than the work can be done in."""
-    DID_NOTHING = "did_nothing"
-    """It succeeded but made nothing, or much less than it does."""
     TOO_OFTEN = "too_often"
     """It starts more often than it should."""
     BACKLOG = "backlog"
@@ -40,14 +38,10 @@ class IncidentKind(StrEnum):
     """More comes in than is done."""
     HUMAN_WAIT = "human_wait"
     """A question has waited for its answer too long."""
-    SECRET_DUE = "secret_due"
-    """A secret is to be replaced."""
-    STALLED = "stalled"
-    """A step gives no sign of life."""
     WORKER_LOST = "worker_lost"
     """A process that is needed is dead, blocked or missing."""
     STORE_LOST = "store_lost"
-    """The store cannot be written, or little of its disk is left."""
+    """The store cannot be read or written; told without it, see app/reserved.py."""
     DEFINITION_LOST = "definition_lost"
     """An automation that ran is no longer defined, or fails to load."""
     SOURCE_AWAY = "source_away"
@@ -57,13 +51,13 @@ class IncidentKind(StrEnum):
     PAUSED = "paused"
     """It was paused without an end, and seems forgotten."""
     NOTIFIER_BROKEN = "notifier_broken"
-    """A channel does not take what it is to tell."""
+    """A channel does not take what it is to tell; judged by operations/channels.py."""
     RECURRING = "recurring"
     """The same error came back three times."""
     HELPED_BY_HAND = "helped_by_hand"
     """Too many of its runs need a person."""
     STORM = "storm"
-    """Many incidents with one cause."""
+    """Many incidents with one cause; made by folding.py."""
 
 
 class Severity(StrEnum):

@@ -50,8 +50,9 @@ def is_quick(pattern: str, length: int) -> bool:
 def _ways(pattern: str) -> _Ways | None:
     """Return the ways of a search, None where they have no bound that is known."""
     try:
+        re.compile(pattern)  # one of another dialect, as pydantic writes them, is left to whoever reads the value
         ways, at, branches = _choice(pattern, 0)
-    except _UnboundedError:
+    except (_UnboundedError, re.error, OverflowError):
         return None
     if at < len(pattern):
         return None

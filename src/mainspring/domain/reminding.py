@@ -26,9 +26,11 @@ class Due(msgspec.Struct, frozen=True):
 def reminders(
     wrong: Iterable[Incident], routing: Routing, told_of: Callable[[Incident], Told], now: int
 ) -> Iterator[Due]:
-    """Return what is due for incidents that are not resolved. What stands in a digest, or is part of another incident, is not repeated."""
-    for incident in wrong:
-        if incident.parent is not None or incident.severity is Severity.DIGEST:
+    """Return what is due for all incidents that are not resolved. What is part of one of them is not repeated by itself."""
+    every = list(wrong)
+    held_by = {incident.id for incident in every}
+    for incident in every:
+        if incident.parent in held_by:
             continue
         for about, number in _due(incident, routing, now):
             to = routing.targets(told_of(incident), about, now)
@@ -41,7 +43,7 @@ def _due(incident: Incident, routing: Routing, now: int) -> Iterator[tuple[About
         if incident.snoozed_until is not None and incident.snoozed_until <= now:
             yield About.REPEATED, incident.snoozed_until
         return
-    if incident.state is not IncidentState.OPEN:
+    if incident.state is not IncidentState.OPEN or incident.severity is Severity.DIGEST:
         return
     if now >= incident.opened_at + routing.escalate_after_ms:
         yield About.ESCALATED, 1

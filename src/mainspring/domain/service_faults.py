@@ -13,12 +13,14 @@ from mainspring.domain.verdict import Verdict, permanent, transient
 
 _AUTH_TEXTS = ("authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in")
 _ABSENT_TEXTS = ("does not exist",)
+_REDIS_PASSES = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN"})
+"""What a server that fails over, loads or has no replica answers."""
 _REFUSED_LOG_INS = frozenset({530, 534, 535, 538})
 _AUTH_NAME = re.compile(
     "Authentication|Authorization|Unauthori[sz]ed|Forbidden|(?:Access|Permission)(?:Denied|Refused)|(?:Bad|Invalid)(?:Credential|Token|Signature)"
 )
 _INVALID_NAME = re.compile("(?:Validation|Schema)(?:Error|Exception)$")
-_UNFINISHED_NAME = re.compile("Timeout|Unavailable")
+_UNFINISHED_NAME = re.compile("Timeout|Unavailable|Pending|Temporar")
 
 
 def class_verdict(exc: BaseException, now: datetime | None = None) -> Verdict | None:
@@ -26,7 +28,9 @@ def class_verdict(exc: BaseException, now: datetime | None = None) -> Verdict | 
     for cls in type(exc).__mro__:
         root = root_of(cls)
         verdict = CLASSES.get(f"{root}.{cls.__name__}")
-        if verdict is None and root != "builtins":
+        if (
+            verdict is None and root != "builtins"
+        ):  # before its bases: a refused log-in of a broker is a ConnectionError too
             verdict = _name_verdict(cls.__name__)
         if verdict is not None:
             return verdict
@@ -96,8 +100,10 @@ def cloud_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
 
 
 def reply_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """SMTP's reply numbers, gRPC's `exc.code()`, and what NATS says only in words."""
-    root = next((name for name in map(root_of, type(exc).__mro__) if name in ("smtplib", "grpc", "nats")), None)
+    """SMTP's reply numbers, gRPC's `exc.code()`, the first word of Redis, and what NATS says only in words."""
+    root = next(
+        (name for name in map(root_of, type(exc).__mro__) if name in ("smtplib", "grpc", "nats", "redis")), None
+    )
     reply = read(exc, "smtp_code")
     if isinstance(reply, int) and 400 <= reply < 600:
         return _smtp_verdict(exc, reply)
@@ -109,6 +115,8 @@ def reply_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
         # All were refused: one that may be taken later is reason enough to try again, but never one that asks for a log-in.
         first = next((one for one in numbers if one in _REFUSED_LOG_INS), None) or min(numbers, default=0)
         return _smtp_verdict(exc, first) if 400 <= first < 600 else None
+    if root == "redis" and str(exc).partition(" ")[0] in _REDIS_PASSES:
+        return transient("unavailable")
     if root == "nats" and "authorization violation" in str(exc).lower():
         return permanent("auth")
     code = read(exc, "code")

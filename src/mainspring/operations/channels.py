@@ -13,10 +13,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def judge_channels(channels: Iterable[ChannelView], now: int) -> Iterator[Finding]:
-    """Return the channels that have taken nothing for so long that others have to know."""
+    """Return the channels that have taken nothing, or refused all, for so long that others have to know; until they take something."""
     for channel in channels:
         since_at = channel.since_at
-        if since_at is None or channel.oldest_at is None or now - since_at < BROKEN_AFTER // _MILLISECOND:
+        if since_at is None or now - since_at < BROKEN_AFTER // _MILLISECOND:
             continue
         yield Finding(
             subject=Subject("", IncidentKind.NOTIFIER_BROKEN, channel.name),

@@ -255,12 +255,18 @@ class FactsReader:
 
 
 def _succeeded_at(minute_at: int | None, ends: tuple[End, ...], now_at: int) -> int | None:
-    """Return the last success: exactly where its run is kept, else the end of the minute, or hour, in which it was counted."""
+    """Return the last success: exactly where its run is kept, else as late as it can have been in the minute, or hour, that counted it.
+
+    The newest ends are all later than a success that is not among them.
+    """
     exact_at = max((end.finished_at for end in ends if end.succeeded), default=None)
     if minute_at is None or (exact_at is not None and exact_at >= minute_at):
         return exact_at
     span_ms = HOUR_MS if now_at - minute_at > _FINE_FOR_MS else _MINUTE_MS
-    return min(minute_at - minute_at % span_ms + span_ms - 1, now_at)
+    last_at = min(minute_at - minute_at % span_ms + span_ms - 1, now_at)
+    if exact_at is not None:
+        return last_at
+    return max(minute_at, min([last_at, *(end.finished_at - 1 for end in ends)]))
 
 
 def _joined(one: Waiting | None, other: Waiting) -> Waiting:

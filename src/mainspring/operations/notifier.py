@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
@@ -20,6 +20,7 @@ from mainspring.operations.batch import Batch, Told
 from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
 from mainspring.resources.fault_text import FaultText
 from mainspring.store import failpoints
+from mainspring.store.applied import Commits, applied
 from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChannel, TakeAlerts
 
 _LOG = logging.getLogger("mainspring.notifier")
@@ -32,14 +33,6 @@ _LOOK_EVERY_S = 1.0
 _SOON_S = 0.01
 """Many changes make one look."""
 _ENDS_WITHIN_S = 3.0
-
-
-class Commits(Protocol):
-    """The part of a store that a Notifier needs."""
-
-    def submit(self, command: Any, on_done: Callable[[Any], Any]) -> None:
-        """Commit a command; `on_done` is called in the loop with its result, or what it raised."""
-        ...
 
 
 class Renders(Protocol):
@@ -137,7 +130,7 @@ class Notifier:
             return False
         since = time.monotonic()
         lease = new_id("l", self._clock.now(), self._clock.random_bits(80))
-        taken = await self._apply(TakeAlerts(lease, round(_LEASE_S * 1000), free, _MOST))
+        taken = await applied(self._store, TakeAlerts(lease, round(_LEASE_S * 1000), free, _MOST))
         failpoints.hit("notifier.taken")
         if not isinstance(taken, AlertsTaken):
             return False
@@ -167,13 +160,15 @@ class Notifier:
                 break
         self._tell_log(channel.name, away)
         failpoints.hit("notifier.sent")
-        await self._apply(batch.settled(lease, away, self._pause_ms(away, 0 if batch.sent else channel.failures)))
+        await applied(
+            self._store, batch.settled(lease, away, self._pause_ms(away, 0 if batch.sent else channel.failures))
+        )
         failpoints.hit("notifier.settled")
 
     async def _tell(self, name: str, batch: Batch, told: Told) -> ChannelFault | None:
         """Tell one notice; return what keeps the channel from taking this and any other."""
         try:
-            notice = self._render(told.alerts)
+            notice = await asyncio.to_thread(self._render, told.alerts)  # a digest reads what history tells
         except Exception as error:  # noqa: BLE001 - what cannot be put into words must not keep the others waiting
             batch.refuse(told, self._faults.of(error) or type(error).__name__)
             _LOG.exception("an alert to %s cannot be put into words", name)
@@ -212,18 +207,3 @@ class Notifier:
         elif self._told_away.get(name) != away.text:
             self._told_away[name] = away.text
             _LOG.warning("alerts to channel %s wait: %s", name, away.text)
-
-    async def _apply(self, command: Any) -> Any:
-        """Commit a command without holding up the loop."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        def done(result: Any) -> None:
-            if future.done():
-                return
-            if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-        self._store.submit(command, done)
-        return await future

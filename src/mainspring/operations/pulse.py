@@ -2,28 +2,28 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.incident import Incident, IncidentKind
+from mainspring.domain.incident import IncidentKind
 from mainspring.domain.notify_url import url_of
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.http import Http
 from mainspring.resources.fault_text import FaultText
-from mainspring.store.reads.incidents import ChannelView
+from mainspring.store.reads.incidents import Unsent
 
 _LOG = logging.getLogger("mainspring.pulse")
 EVERY_S: Final = 60.0
 UNTOLD_MS: Final = 10 * 60_000
 """So long may an alert have waited for its channel at most."""
-_STANDS_STILL = frozenset({IncidentKind.WORKER_LOST, IncidentKind.STORE_LOST})
+_STANDS_STILL = IncidentKind.WORKER_LOST
 
 
-def all_moves(wrong: Iterable[Incident], channels: Iterable[ChannelView], now: int) -> bool:
-    """Tell whether scheduler, workers, store and outbox move, by what is wrong and by the oldest alert of each channel."""
-    stands_still = any(one.subject.kind in _STANDS_STILL for one in wrong)
-    return not stands_still and all(one.oldest_at is None or now - one.oldest_at < UNTOLD_MS for one in channels)
+def all_moves(wrong: Collection[str], channels: Iterable[Unsent], now: int) -> bool:
+    """Tell whether scheduler, workers and outbox move, by the kinds of what is wrong and by what waits for each channel."""
+    late = any(one.due_at is not None and now - one.due_at >= UNTOLD_MS for one in channels)
+    return _STANDS_STILL not in wrong and not late
 
 
 class Pulse:

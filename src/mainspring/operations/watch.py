@@ -85,9 +85,8 @@ class Watch:
             Found(
                 id=new_id("i", now, self._clock.random_bits(80)),
                 finding=finding,
-                to=()
-                if finding.subject in parents
-                else self._routing.targets(_told(finding, known), About.OPENED, now),
+                # Also of what is folded: whether that still holds is known in the commit alone.
+                to=self._routing.targets(_told(finding, known), About.OPENED, now),
                 faults=failures.of.get(finding.subject, ()),
                 parent=parents.get(finding.subject),
             )

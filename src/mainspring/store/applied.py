@@ -1,12 +1,20 @@
 """Commands of coroutines: one waits for its answer, and its loop goes on meanwhile."""
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
-from mainspring.store.base import Store
+from mainspring.store.base import OnDone
 
 
-async def applied(store: Store, command: Any) -> Any:
+class Commits(Protocol):
+    """The part of a store that takes commands."""
+
+    def submit(self, command: Any, on_done: OnDone) -> None:
+        """Commit a command; `on_done` is called in the loop with its result, or with what it raised."""
+        ...
+
+
+async def applied(store: Commits, command: Any) -> Any:
     """Commit a command and return its result; raises what the store answers instead.
 
     `store` delivers into the running loop. Whoever stops waiting does not take the command back.

@@ -14,7 +14,6 @@ from typing import Any
 from mainspring.domain.clock import Clock
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.text import escape
 from mainspring.domain.trigger import name_parts
 from mainspring.engine.off_loop import OffLoop
 from mainspring.engine.registry import Registry
@@ -220,9 +219,6 @@ class Filtering:
             return deciding.started(known, event, delivery, self._clock.now(), self._sealing)
         except SealedError as error:
             return Unreadable(error.message)
-        except Exception as error:  # noqa: BLE001  a fault of ours: what is not told would wait for ever
-            said = escape(f"no run could be made of it: {type(error).__name__}: {error}", deciding.LONGEST_NOTE)
-            return deciding.left(known.name, delivery, DeliveryState.FAILED, said)
 
     def _say(self, verdict: Decide) -> None:
         if self.closed:

@@ -17,6 +17,7 @@ from mainspring.domain.listening import OnRuns
 from mainspring.domain.pace import Pace
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.text import escape
 from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.results import Refused, TakenIn
@@ -175,6 +176,8 @@ class Router:
             raise
         except MainspringError as error:
             return None, error.message
+        except Exception as error:  # noqa: BLE001 - a fault of ours: it must not keep the others waiting for ever
+            return None, escape(f"no run could be made of it: {type(error).__name__}: {error}", deciding.LONGEST_NOTE)
 
     def _serve(self, found: Any) -> None:
         self._looking = False

@@ -3,6 +3,7 @@
 from mainspring.domain.incident import IncidentKind, Subject
 from mainspring.domain.route import Target
 from mainspring.domain.states import AlertState
+from mainspring.operations.channels import judge_channels
 from mainspring.operations.pulse import all_moves
 from mainspring.store.commands.alerts import RefusedAlert, SentAlert, SettleAlerts
 from mainspring.store.commands.incidents import Observe
@@ -56,7 +57,7 @@ def test_lease_ends_with_its_session(store, new_process):
 def test_take_whose_answer_was_lost_is_the_same(store):
     """The same take sent again gets what it got."""
     open_incidents(store, "i1")
-    store.twice(take_alerts("ops"))
+    assert taken(store.twice(take_alerts("ops"))) == {"ops": ["i1"]}
 
 
 def test_what_was_told_is_over(store):
@@ -116,6 +117,22 @@ def test_refused_and_dropped_alerts_are_over(store):
     assert taken(store.do(take_alerts("ops"))) == {"ops": ["i3"]}
 
 
+def test_channel_that_refuses_all_is_told_of(store):
+    """It answers, but nobody hears of what it should have told: that is wrong with it until it takes something."""
+    open_incidents(store, "i1")
+    take = take_alerts("ops")
+    (channel,) = store.do(take).channels
+    store.do(settle(take, refused=(RefusedAlert(channel.alerts[0].seq, "it answers 400"),)))
+    store.clock.forward(120_000)
+    (found,) = judge_channels(store.read("channels"), store.clock.now())
+    assert found.text == "channel ops takes nothing: it answers 400"
+    open_incidents(store, "i2")
+    take = take_alerts("ops")
+    (channel,) = store.do(take).channels
+    store.do(settle(take, sent=(SentAlert(channel.alerts[0].seq),)))
+    assert list(judge_channels(store.read("channels"), store.clock.now())) == []
+
+
 def test_alert_waits_for_its_time(store):
     """What a quiet hour holds back is not due, and channels that nobody can reach are left alone."""
     now = store.clock.now()
@@ -135,7 +152,7 @@ def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
     open_incidents(store, "i2", to=(Target(later, "ops"),))
     store.clock.forward(3_600_000)
     assert [one.oldest_at for one in store.read("channels")] == [later]
-    assert all_moves([], store.read("channels"), store.clock.now())
+    assert all_moves([], store.read("unsent"), store.clock.now())
 
 
 def test_what_waits_is_counted_by_channel(store):

@@ -262,6 +262,15 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
 
 
+def test_what_explains_it_is_over_before_the_commit(store):
+    """Somebody resolved it between look and commit: then what was to be part of it is told itself."""
+    lost = Subject("", IncidentKind.WORKER_LOST)
+    look(store, found(lost, id="w"))
+    store.do(audited(Resolve("w", "ann")))
+    look(store, found(parent=lost))
+    assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
+
+
 def test_what_was_told_by_itself_stays_by_itself(store):
     """An explanation that comes later takes nothing back that was told."""
     lost = Subject("", IncidentKind.WORKER_LOST)

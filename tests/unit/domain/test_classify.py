@@ -410,3 +410,14 @@ def test_classify_reads_what_the_other_side_of_tls_refused(reason, kind, code):
     error.reason = reason
     verdict = classify(error)
     assert (verdict.kind, verdict.code) == (kind, code)
+
+
+@pytest.mark.parametrize(
+    "words", ["NOREPLICAS Not enough good replicas", "BUSY Redis is busy running a script", "MISCONF no disk"]
+)
+def test_redis_that_cannot_just_now_is_tried_again(words):
+    """Its client has one class for all that a server says no with; a wrong type is no such thing."""
+    import redis
+
+    assert classify(redis.ResponseError(words)).kind is T
+    assert classify(redis.ResponseError("WRONGTYPE Operation against a key")).kind is P

@@ -86,3 +86,8 @@ def test_what_is_called_quick_is(pattern, length):
         for text in ("a" * (length - 1) + "c", "ab" * (length // 2), "b" * length):
             compiled.search(text)
         assert time.process_time() - began < 1
+
+
+def test_pattern_of_another_dialect_is_left_to_whoever_reads_the_value():
+    """pydantic writes patterns as Rust reads them; one of them stopped every trigger."""
+    assert not is_quick(r"^\p{L}+$", 5)

@@ -42,7 +42,6 @@ def test_what_stays_open_is_said_again():
         replace(OPEN, state=IncidentState.ACKNOWLEDGED),
         replace(OPEN, state=IncidentState.SNOOZED, snoozed_until=100 * HOUR),
         replace(OPEN, severity=Severity.DIGEST),
-        replace(OPEN, parent="i0"),
     ],
 )
 def test_what_somebody_looks_after_is_not_repeated(incident):
@@ -54,4 +53,22 @@ def test_snooze_is_over():
     """It is said again at its end, under the instant of that end."""
     asleep = replace(OPEN, state=IncidentState.SNOOZED, snoozed_until=2 * HOUR)
     assert due(asleep, 2 * HOUR - 1) == []
+    assert due(asleep, 2 * HOUR) == [(About.REPEATED, 2 * HOUR, ("ops",))]
+
+
+def test_what_is_part_of_another_is_not_repeated_while_that_is_open():
+    """When the other one is over, what is left of it speaks for itself."""
+    part, other = replace(OPEN, parent="i0"), replace(OPEN, id="i0")
+
+    def told(*wrong):
+        found = reminders(wrong, ROUTING, lambda one: Told(subject=one.subject, severity=one.severity), 5 * HOUR)
+        return {one.incident.id for one in found}
+
+    assert told(part, other) == {"i0"}
+    assert told(part) == {"i1"}
+
+
+def test_snoozed_incident_of_the_digest_wakes():
+    """It would sleep for ever; it is said with the next digest."""
+    asleep = replace(OPEN, severity=Severity.DIGEST, state=IncidentState.SNOOZED, snoozed_until=2 * HOUR)
     assert due(asleep, 2 * HOUR) == [(About.REPEATED, 2 * HOUR, ("ops",))]

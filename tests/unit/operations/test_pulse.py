@@ -6,35 +6,25 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.states import IncidentState
 from mainspring.operations import pulse as pulse_module
 from mainspring.operations.pulse import UNTOLD_MS, Pulse, all_moves
-from mainspring.store.reads.incidents import ChannelView
+from mainspring.store.reads.incidents import Unsent
 from tests.unit.operations.notices import CLOCK, secrets
 from tests.unit.operations.peer import DROP_BEFORE, Peer, serving
 
 NOW = 1_791_162_000_000
 
 
-def incident(kind):
-    return Incident(
-        id="i1", subject=Subject("", kind, ""), state=IncidentState.OPEN, severity=Severity.PAGE, text="it is wrong", hint=None,
-        facts={}, since_at=1, opened_at=1, changed_at=1, seen_at=1,
-    )  # fmt: skip
-
-
-def channel(oldest_at):
-    return ChannelView("ops", 0, None, None, 0, None, oldest_at)
+def channel(due_at):
+    return Unsent("ops", 1, due_at)
 
 
 @pytest.mark.parametrize(
     ("wrong", "channels", "moves"),
     [
         ([], [], True),
-        ([incident(IncidentKind.PERMANENT_ERROR)], [channel(None)], True),
-        ([incident(IncidentKind.WORKER_LOST)], [], False),
-        ([incident(IncidentKind.STORE_LOST)], [], False),
+        (["permanent_error"], [channel(None)], True),
+        (["worker_lost"], [], False),
         ([], [channel(NOW - UNTOLD_MS + 1)], True),
         ([], [channel(None), channel(NOW - UNTOLD_MS)], False),
     ],

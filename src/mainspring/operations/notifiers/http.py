@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.duration import ms_of
 from mainspring.domain.http_faults import parse_retry_after
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.resources.fault_text import FaultText
@@ -90,7 +91,7 @@ class Http:
     def _wait(self, response: "Response") -> int | None:
         now = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
         span = parse_retry_after(response.headers.get("retry-after"), now)
-        return None if span is None else min(round(span.total_seconds() * 1000), _LONGEST_WAIT_MS)
+        return None if span is None else min(ms_of(span), _LONGEST_WAIT_MS)
 
     def _fault(self, error: Exception) -> ChannelFault:
         import httpx2

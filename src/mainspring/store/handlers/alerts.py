@@ -60,7 +60,10 @@ def settle_alerts(tx: Transaction, command: SettleAlerts) -> Done:
     if c.untried:
         tx.change("try_alerts", (0, json.dumps(c.untried)))
     told_at = tx.now if c.sent else None
-    if c.away is None:
+    if c.away is None and c.refused and not c.sent:
+        # It answers, and takes nothing: whoever is to hear of what it should have told has to know.
+        tx.change("put_off_channel", (tx.now, 0, tx.now, c.refused[-1].fault, None, c.channel, c.lease))
+    elif c.away is None:
         tx.change("free_channel", (told_at, c.channel, c.lease))
     else:
         values = (tx.now + c.retry_after_ms, int(bool(c.sent)), tx.now, c.away, told_at, c.channel, c.lease)

@@ -1,1 +1,1 @@
-delete from faults where run in (select value from json_each(?)) and fingerprint is not null
+delete from faults where run in (select value from json_each(?))
