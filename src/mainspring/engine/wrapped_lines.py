@@ -36,6 +36,7 @@ class WrappedLines:
         self._lines: list[tuple[int, bytes]] = []
         self._size = self._read = self._skipped = self._kept = 0
         self._last: deque[tuple[int, str, bytes]] = deque()
+        self._torn: set[str] = set()
 
     def take(self, attempt: int, stream: str, data: bytes) -> None:
         """Take what an attempt printed next."""
@@ -54,7 +55,7 @@ class WrappedLines:
     def end(self, attempt: int) -> None:
         """Tell what is left of an attempt that has ended."""
         for at, stream, data in self._last:
-            self._cut(attempt, at, stream, data)
+            self._cut(attempt, at, stream, self._mended(stream, data))
         now = self._clock.now()
         for stream, cutter in self._cutters.items():
             lines = [out for text in cutter.end() for out in self._redacting[stream].feed(HIDDEN.redactor, text)]
@@ -63,10 +64,20 @@ class WrappedLines:
         self._begin()
 
     def _drop(self) -> None:
-        """Let go of the oldest bytes; a line that is cut by it loses its beginning."""
-        _, _, data = self._last.popleft()
+        """Let go of the oldest bytes."""
+        _, stream, data = self._last.popleft()
         self._kept -= len(data)
         self._skipped += data.count(b"\n")
+        self._torn.add(stream)
+
+    def _mended(self, stream: str, data: bytes) -> bytes:
+        """Return what is told after a gap: half a line before it and half a line behind it are no line, and may be half a secret."""
+        if stream not in self._torn:
+            return data
+        self._torn.discard(stream)
+        self._cutters[stream] = LineCutter()
+        _, ended, rest = data.partition(b"\n")
+        return rest if ended else data
 
     def _cut(self, attempt: int, at: int, stream: str, data: bytes) -> None:
         for text in self._cutters[stream].feed(data):

@@ -14,7 +14,12 @@ from mainspring.operations.notifiers.terminal import TerminalLink
 from tests.unit.operations.notices import CLOCK, notice, secrets
 from tests.unit.operations.peer import Peer, serving
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.filterwarnings(
+        "ignore:'imghdr' is deprecated:DeprecationWarning"
+    ),  # one of apprise's plug-ins, before Python 3.13
+]
 
 
 class Json(Peer):
