@@ -28,6 +28,7 @@ from mainspring.domain.monitors.facts import (
     Watched,
 )
 from mainspring.domain.monitors.gaps import HOUR_MS, SHORTEST_WINDOW_MS
+from mainspring.domain.monitors.worker_lost import STEADY_MS
 from mainspring.domain.queue_source import Queue as QueueSource
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import SessionState
@@ -86,7 +87,7 @@ class FactsReader:
         sessions = status.sessions(self._reader, limit=10_000)
         stated = [_backlog_of(one) for one in self._written.values()] or [_MOST_COUNTED]
         cap = max(_LEAST_COUNTED, *stated) + 1
-        rows = reads.watched(self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap)
+        rows = reads.watched(self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap, steady_ms=STEADY_MS)
         ends = self._ends.read([one.name for one in rows.automations if one.retired_at is None], now_at)
         automations = self._watched(rows, ends, sessions, now_at)
         return Facts(
@@ -100,8 +101,9 @@ class FactsReader:
             reopenings=tuple(reopenings),
             by_hand=self._helped(automations, now_at),
             open=frozenset(open),
-            last_seen={role: beat_at for role, beat_at, _ in rows.roles},
-            last_ended={role: ended_at for role, _, ended_at in rows.roles if ended_at is not None},
+            last_seen={one.role: one.seen_at for one in rows.roles if one.seen_at is not None},
+            last_ended={one.role: one.ended_at for one in rows.roles if one.ended_at is not None},
+            last_died={one.role: one.died_at for one in rows.roles if one.died_at is not None},
         )
 
     def _watched(

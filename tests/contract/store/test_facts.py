@@ -29,6 +29,7 @@ from mainspring.store.commands.automations import (
     TakeLock,
 )
 from mainspring.store.commands.runs import SlotLink
+from mainspring.store.commands.sessions import Beat, Bury, CloseSession
 from mainspring.store.commands.triggers import ReportDesk, TriggerRow
 from tests.contract.store.arrivals import announced
 from tests.contract.store.process import ask, fail, finish, halt
@@ -166,6 +167,25 @@ def test_processes_locks_and_queues_are_read(store, second, clock, facts):
     queues = {each.name: each for each in found.queues}
     assert (queues["default"].paused_by, queues["mail"].max_backlog) == ("ann", 1_000)
     assert queues["mail"].arrived == 0
+
+
+def test_death_after_a_moment_is_no_sign_of_life(store, new_process, clock, facts):
+    """Of what died only a life that lasted counts, of what ended by itself or lives every one; ends and deaths are told apart."""
+
+    def live(role, seconds, *, dies=True):
+        one = new_process().open(role)
+        clock.forward(seconds * 1_000)
+        one.do(Beat())
+        store.do(Bury(one.session)) if dies else one.do(CloseSession())
+        return clock.now()
+
+    live("watcher", 29)
+    assert "watcher" not in facts().last_seen
+    lived, died, closed = live("watcher", 30), live("watcher", 2), live("web", 2, dies=False)
+    found = facts()
+    assert (found.last_seen["watcher"], found.last_died["watcher"], found.last_ended["watcher"]) == (lived, died, died)
+    assert (found.last_seen["web"], found.last_ended["web"]) == (closed, closed)
+    assert "web" not in found.last_died
 
 
 def test_traffic_of_a_queue_is_counted_where_its_backlog_is_worth_it(store, clock, facts):

@@ -228,8 +228,8 @@ class ByHand(Struct, frozen=True):
 class Facts(Struct, frozen=True, kw_only=True):
     """All of one look. `by_hand` is by automation; `open` = incidents that are not resolved.
 
-    `last_seen` and `last_ended`: by role, the last sign of life of any process, and the last end of one. `changed` = what changed just
-    before the faults of a subject began.
+    `last_seen`, `last_ended` and `last_died`: by role, the last sign of life of any process (of one that died only if it had lived for a
+    while), the last end of one, and the last death. `changed` = what changed just before the faults of a subject began.
     """
 
     automations: tuple[Watched, ...] = ()
@@ -243,6 +243,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     open: frozenset[Subject] = frozenset()
     last_seen: dict[str, int] = {}
     last_ended: dict[str, int] = {}
+    last_died: dict[str, int] = {}
 
     def expected(self, now_at: int) -> tuple[Watched, ...]:
         """Return the automations of which something is expected now."""

@@ -1,7 +1,8 @@
 """Worker lost: a process that is needed is dead, blocked or missing.
 
 A worker is needed for what has a schedule, listens or waits, a scheduler for what has a next slot, and whatever a living
-supervisor keeps. Who gives no sign of life for long is not taken for alive.
+supervisor keeps. Who gives no sign of life for long is not taken for alive, and a moment of life after a death is none:
+what dies whenever it is started is there each time that somebody looks.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ COMMAND_KINDS = frozenset({"exec"})
 """Nobody but their caller starts them."""
 _STANDS_FOR = {Role.WORKER: frozenset({"worker", "app", "dev"}), Role.SCHEDULER: frozenset({"scheduler", "app", "dev"})}
 _SUPERVISOR = "supervisor"
+STEADY_MS = 30_000
+"""So long has a process to live until it counts, where one of its role died before."""
 
 
 class WorkerLostTuning(Tuning, frozen=True, kw_only=True):
@@ -34,12 +37,16 @@ def judge(facts: Facts, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judge
     for role, (why, since_at) in sorted(_needed(facts, now_at).items()):
         stands_for = _STANDS_FOR.get(role, frozenset({role.value}))
         those = [one for one in facts.processes if one.role in stands_for]
-        alive = [one for one in those if _is_alive(one, tuning, now_at)]
-        seen_at = max([since_at, *(one.beat_at for one in those), facts.last_seen.get(role.value, 0)])
-        yield _of_role(role, why, seen_at, those, alive, severity, tuning, now_at)
+        died_at = facts.last_died.get(role.value, 0)
+        counted = [one for one in those if _counts(one, died_at, tuning)]
+        alive = [one for one in counted if _is_alive(one, tuning, now_at)]
+        seen_at = max([since_at, *(one.beat_at for one in counted), facts.last_seen.get(role.value, 0)])
+        yield _of_role(role, why, seen_at, those, alive, died_at, severity, tuning, now_at)
         if alive:
             yield from (
-                _of_process(one, severity, tuning, now_at) for one in those if one not in alive and not one.gone
+                _of_process(one, severity, tuning, now_at)
+                for one in those
+                if not one.gone and not _is_alive(one, tuning, now_at)
             )
 
 
@@ -63,7 +70,18 @@ def _needed(facts: Facts, now_at: int) -> dict[Role, tuple[str, int]]:
 
 
 def _is_alive(one: Process, tuning: WorkerLostTuning, now_at: int) -> bool:
-    return not one.gone and not one.draining and now_at - one.beat_at < ms(tuning.silent)
+    return not one.gone and not one.draining and not _is_silent(one, tuning, now_at)
+
+
+def _is_silent(one: Process, tuning: WorkerLostTuning, now_at: int) -> bool:
+    return now_at - one.beat_at >= ms(tuning.silent)
+
+
+def _counts(one: Process, died_at: int, tuning: WorkerLostTuning) -> bool:
+    """Whether this life is more than a moment between two deaths."""
+    if one.beat_at - one.opened_at >= STEADY_MS:
+        return True
+    return not one.gone and one.opened_at - died_at >= ms(tuning.missing)
 
 
 def _of_role(
@@ -72,6 +90,7 @@ def _of_role(
     seen_at: int,
     those: list[Process],
     alive: list[Process],
+    died_at: int,
     severity: Severity,
     tuning: WorkerLostTuning,
     now_at: int,
@@ -82,16 +101,22 @@ def _of_role(
     figures["longest_ms"] = ms(tuning.missing)
     if alive or now_at - seen_at < ms(tuning.missing):
         return Judged(subject, figures)
-    blocked = [one for one in those if not one.gone and not one.draining]
-    which = f": pid {blocked[0].pid} of {blocked[0].host} is stopped or blocked" if blocked else ""
+    blocked = next((one for one in those if not one.gone and not one.draining and _is_silent(one, tuning, now_at)), None)
+    what, why_so, hint = "gives a sign of life", "", "mainspring up"
+    if blocked is not None:
+        why_so = f": pid {blocked.pid} of {blocked.host} is stopped or blocked"
+        hint = "mainspring down, then mainspring up"
+    elif died_at > seen_at:
+        what, why_so = "stays alive", ": it dies soon after each start"
+        hint = "What mainspring up writes to its log tells how it ends"
     finding = Finding(
         subject=subject,
         severity=severity,
-        text=f"no {role.value} gives a sign of life for {about(now_at - seen_at)}{which} ({why})",
+        text=f"no {role.value} {what} for {about(now_at - seen_at)}{why_so} ({why})",
         since_at=seen_at,
-        hint="mainspring down, then mainspring up" if blocked else "mainspring up",
+        hint=hint,
         facts=figures,
-        cause=f"host:{blocked[0].host}" if blocked else None,
+        cause=None if blocked is None else f"host:{blocked.host}",
     )
     return Judged(subject, figures, finding)
 
@@ -125,7 +150,8 @@ MONITOR = Monitor(
     line="A process that is needed is dead, blocked or missing.",
     rule=(
         "Wrong while a role is needed, nobody of it is alive, and that for longest_ms since the last sign of "
-        "life at seen_at. Beside others of its role a process is wrong that gave no sign for 30 s."
+        "life at seen_at. After a death only a life of 30 s counts: what dies whenever it is started is not alive. "
+        "Beside others of its role a process is wrong that gave no sign for 30 s."
     ),
     tuning=WorkerLostTuning(),
     judge=judge,

@@ -50,6 +50,15 @@ class ListenerView(msgspec.Struct, frozen=True):
     definition: bytes
 
 
+class RoleView(msgspec.Struct, frozen=True):
+    """When a process of a role last gave a sign of life, ended, and died."""
+
+    role: str
+    seen_at: int | None
+    ended_at: int | None
+    died_at: int | None
+
+
 class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
     """What is read of all automations, from one commit's view; dictionaries are by automation."""
 
@@ -68,12 +77,11 @@ class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
     """(automation, queue, number, since)."""
     questions: list[tuple[str, str, int, int | None]]
     """(automation, run, opened, until)."""
-    roles: list[tuple[str, int, int | None]]
-    """(role, last beat, last end)."""
+    roles: list[RoleView]
 
 
-def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int) -> WatchedRows:
-    """Return what every look needs; waiting runs of one group are counted up to `cap`."""
+def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms: int) -> WatchedRows:
+    """Return what every look needs; waiting runs of one group are counted up to `cap`, and deaths before `steady_ms` are no signs of life."""
     with reader.snapshot() as read:
         ended = read("sum_rollups", (ended_from - ended_from % 60_000,))
         hour = read("sum_rollups", (now_at - _HOUR_MS - now_at % 60_000,)) if ended_from != now_at - _HOUR_MS else ended
@@ -88,7 +96,7 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int) -> Watche
             running=_pairs(read("watch_running")),
             waiting=[(row[0], row[1], row[2], row[3]) for row in read("watch_waiting", (now_at, cap)) if row[2]],
             questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
-            roles=[(row[0], row[1], row[2]) for row in read("watch_roles")],
+            roles=[RoleView(*row) for row in read("watch_roles", (steady_ms,))],
         )
 
 

@@ -63,6 +63,41 @@ def test_dead_or_draining_is_not_alive() -> None:
         assert roles(alone, T0 + HOUR) == ["worker"]
 
 
+KEPT = process("supervisor", T0 + HOUR, opened_at=T0, posts=("watcher",), session=9)
+
+
+def young(now_at: int, **known: Any) -> Process:
+    return process("watcher", now_at, opened_at=now_at - SECOND, **known)
+
+
+@pytest.mark.parametrize("there", ["lives for a moment", "is dead already", "is gone from the record"])
+def test_process_that_dies_whenever_it_is_started_is_missing(there: str) -> None:
+    """However lately one gave a sign of life: since the last one that lived for a while."""
+    now_at = T0 + 5 * MINUTE
+    those = {"lives for a moment": [young(now_at)], "is dead already": [young(now_at, gone=True)]}.get(there, [])
+    known = facts(KEPT, *those, one=watched(), last_died={"watcher": now_at - 2 * SECOND})
+    (finding,) = found(LOST, known, now_at)
+    assert finding.subject.fingerprint == "watcher"
+    assert finding.text.startswith("no watcher stays alive for 5m: it dies soon after each start (pid 7 of box keeps")
+    assert found(LOST, known, now_at - 1) == []
+    steady = facts(KEPT, *those, one=watched(), last_died={"watcher": now_at}, last_seen={"watcher": T0 + MINUTE})
+    assert found(LOST, steady, now_at) == []
+
+
+def test_life_after_a_death_counts_once_it_lasts() -> None:
+    """30 s after it began; at once where the death was long ago, or nobody died."""
+    now_at = T0 + HOUR
+    for opened_at, died_at, is_found in (
+        (now_at - 30 * SECOND, now_at - 31 * SECOND, False),
+        (now_at - 29 * SECOND, now_at - 31 * SECOND, True),
+        (now_at - 29 * SECOND, now_at - 6 * MINUTE, False),
+        (now_at - SECOND, None, False),
+    ):
+        one = process("watcher", now_at, opened_at=opened_at)
+        died = {} if died_at is None else {"watcher": died_at}
+        assert bool(found(LOST, facts(KEPT, one, one=watched(), last_died=died), now_at)) is is_found, opened_at
+
+
 def test_posts_of_a_supervisor_are_needed() -> None:
     """What it keeps must be there, whatever automations need."""
     known = facts(
@@ -77,10 +112,11 @@ def test_loudness_is_that_of_the_loudest() -> None:
     assert {one.severity for one in found(LOST, facts(one=loud), T0 + DAY)} == {Severity.PAGE}
 
 
-@given(st.integers(0, DAY), st.integers(0, DAY))
-def test_loss_is_monotone_in_time(first: int, more: int) -> None:
-    """Nobody comes back by waiting."""
-    known = facts(process(), last_seen={"worker": T0})
+@given(st.integers(0, DAY), st.integers(0, DAY), st.integers(0, MINUTE), st.none() | st.integers(0, DAY))
+def test_loss_is_monotone_in_time(first: int, more: int, age: int, died: int | None) -> None:
+    """Nobody comes back by waiting, whoever died before."""
+    lost = {} if died is None else {"worker": T0 - died}
+    known = facts(process(opened_at=T0 - age), last_seen={"worker": T0 - age}, last_died=lost)
     assert set(roles(known, T0 + first)) <= set(roles(known, T0 + first + more))
 
 
