@@ -368,7 +368,8 @@ _HEAD = """# Silent failures
 Each way to stop below is caused in a test, on a store of thirty ordinary days (schedules, events, jitter, slow days, retries, deploys, a pause, a
 change of the clocks), in which nobody is told of anything at once. Each ends in exactly one incident that people are told of, within its time and
 the one check that comes after it; what follows from it is kept beside it and told to nobody. The tests are in `tests/simulation/test_normal_days.py`;
-this page is made from their table.
+this page is made from their table. The worst of them are caused in real processes too, in `tests/acceptance/test_stopped_told.py`, with a process
+that dies whenever it is started beside them: scheduler and watcher tell of one another.
 
 A silence, a slow run and too many starts are judged by what the store has learned: the times and figures in their lines are those of the test's month.
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mainspring.app.stores import effect_database, make_store
 from mainspring.app.tracing import Tracing
 from mainspring.app.traffic import Traffic
@@ -30,12 +32,14 @@ from mainspring.engine.registry import Registry
 from mainspring.engine.scheduler import Scheduler
 from mainspring.engine.stall import StallWatch
 from mainspring.engine.transactional import TransactionalCall, database_of, transactional_call
+from mainspring.engine.unloaded import unloaded
 from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.secret import Secrets
 from mainspring.store.applied import applied
 from mainspring.store.base import Changes, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
+from mainspring.store.reads import status
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
 
@@ -179,7 +183,11 @@ class Working:
     async def _announce(self) -> None:
         for queue in self._queues:
             await self.apply(queue)
-        await self.apply(announcement(self.registry, self.clock.now(), self.sealing))
+        announced = announcement(self.registry, self.clock.now(), self.sealing)
+        if self._role == "worker" and self.registry.problems:
+            missing = unloaded(self.registry, status.automations(self.store.reader))
+            announced = msgspec.structs.replace(announced, automations=announced.automations + missing)
+        await self.apply(announced)
         await self.apply(SetMeta(PROBLEMS, problems_as_data(self.registry)))
 
     def child_pids(self) -> list[int]:

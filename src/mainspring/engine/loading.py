@@ -138,16 +138,16 @@ def problem_of(target: Target, error: BaseException) -> Problem:
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}"
     if isinstance(error, MainspringError):
-        return Problem(where=where, what=error.message, how=error.hint or "Mend this declaration.")
+        how = error.hint or "Mend this declaration."
+        return Problem(where=where, what=error.message, how=how, target=target.text)
     how = "Mend the file; its other automations are left out until it loads."
     if isinstance(error, ModuleNotFoundError) and error.name:
         how = f"Install {error.name.partition('.')[0]!r} beside mainspring, or mend the import."
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         how = "Put what ends the program under: if __name__ == '__main__'."
     message = str(error)
-    return Problem(
-        where=where, what=f"failed to load: {type(error).__name__}{': ' if message else ''}{message}", how=how
-    )
+    what = f"failed to load: {type(error).__name__}{': ' if message else ''}{message}"
+    return Problem(where=where, what=what, how=how, target=target.text)
 
 
 def _files_of(target: str, base_dir: Path) -> Iterator[Path]:

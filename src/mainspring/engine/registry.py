@@ -96,8 +96,9 @@ class Registry:
                 _ = automation.definition
             except MainspringError as error:
                 del self.automations[automation.name]
+                how = error.hint or "Mend this declaration."
                 self.problems.append(
-                    Problem(where=automation.where, what=error.message, how=error.hint or "Mend this declaration.")
+                    Problem(where=automation.where, what=error.message, how=how, automation=automation.name)
                 )
         self.problems.extend(self._rename_problems())
         self.problems.extend(refused_triggers(self))

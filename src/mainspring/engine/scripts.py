@@ -77,9 +77,8 @@ def load_scripts(path: Path) -> tuple[list[Automation], list[Problem]]:
         text = path.read_text(encoding="utf-8")
         data, lines = tomllib.loads(text), key_lines(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return [], [
-            Problem(where=str(path), what=f"cannot be read: {error}", how="Mend the file; it must be TOML in UTF-8.")
-        ]
+        how = "Mend the file; it must be TOML in UTF-8."
+        return [], [Problem(where=str(path), what=f"cannot be read: {error}", how=how, target=str(path))]
     scripts: list[Automation] = []
     problems = [
         Problem(where=str(path), what=f"unknown table [{key}]", how="Write [script.NAME] for each script.")
@@ -88,14 +87,16 @@ def load_scripts(path: Path) -> tuple[list[Automation], list[Problem]]:
     ]
     tables = data.get("script", {})
     if not isinstance(tables, dict):
-        return [], [Problem(where=str(path), what="script is not a table", how='Write [script.NAME] and cmd = "...".')]
+        how = 'Write [script.NAME] and cmd = "...".'
+        return [], [Problem(where=str(path), what="script is not a table", how=how, target=str(path))]
     for name, table in tables.items():
         line = lines.get(("script", name), 0)
         where = f"{path}:{line} [script.{name}]"
         try:
             scripts.append(_from_table(name, table, path, line))
         except MainspringError as error:
-            problems.append(Problem(where=where, what=error.message, how=error.hint or "Mend this table."))
+            how = error.hint or "Mend this table."
+            problems.append(Problem(where=where, what=error.message, how=how, automation=name))
     return scripts, problems
 
 

@@ -19,7 +19,6 @@ from mainspring.domain.monitors.facts import (
     Facts,
     Fault,
     HeldLock,
-    Process,
     Question,
     Queue,
     Recent,
@@ -35,6 +34,7 @@ from mainspring.domain.states import SessionState
 from mainspring.domain.trigger import Trigger
 from mainspring.operations.ends import NewestEnds
 from mainspring.operations.learned import Learned
+from mainspring.operations.processes import PASSING, processes_of
 from mainspring.store.base import Reader
 from mainspring.store.reads import status, triggers
 from mainspring.store.reads import watched as reads
@@ -48,8 +48,6 @@ _LEAST_COUNTED, _MOST_COUNTED = 1_000, 100_000
 """Where waiting runs of one group are counted no further: at what definitions state, if that is known."""
 _LEAST_BACKLOG = 100
 _BY_HAND_MS = 30 * 24 * HOUR_MS
-_PASSING = frozenset({"run", "exec", "cli", "probation"})
-"""Roles of processes that nobody waits for."""
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -87,12 +85,14 @@ class FactsReader:
         sessions = status.sessions(self._reader, limit=10_000)
         stated = [_backlog_of(one) for one in self._written.values()] or [_MOST_COUNTED]
         cap = max(_LEAST_COUNTED, *stated) + 1
-        rows = reads.watched(self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap, steady_ms=STEADY_MS)
+        rows = reads.watched(
+            self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap, steady_ms=STEADY_MS
+        )
         ends = self._ends.read([one.name for one in rows.automations if one.retired_at is None], now_at)
         automations = self._watched(rows, ends, sessions, now_at)
         return Facts(
             automations=self._with_history(automations, rows, now_at),
-            processes=tuple(_process(one) for one in sessions if one.role not in _PASSING),
+            processes=processes_of(sessions),
             locks=tuple(
                 HeldLock(one.name, one.owner, one.taken_at, bool(one.live)) for one in status.locks(self._reader)
             ),
@@ -125,7 +125,7 @@ class FactsReader:
             questions.setdefault(name, []).append(Question(run, opened_at, until_at))
         served: dict[str, int] = {}
         for session in sessions:
-            if session.state not in (SessionState.DEAD, SessionState.CLOSED) and session.role not in _PASSING:
+            if session.state not in (SessionState.DEAD, SessionState.CLOSED) and session.role not in PASSING:
                 for name in session.automations:
                     served[name] = served.get(name, 0) + 1
         away = self._away(rows.listeners, {one.id for one in sessions})
@@ -180,6 +180,7 @@ class FactsReader:
             name=row.name,
             schedule=schedule,
             since_at=row.low_water_at,
+            written_at=row.spec_at or 0,
             next_slot_at=row.next_slot_at,
             unbegun_at=row.unbegun_at,
             unbegun_run=row.unbegun_run,
@@ -282,18 +283,3 @@ def _joined(one: Waiting | None, other: Waiting) -> Waiting:
 def _backlog_of(written: _Written) -> int:
     stated = written.options.get("backlog")
     return stated if isinstance(stated, int) and not isinstance(stated, bool) else 0
-
-
-def _process(one: SessionView) -> Process:
-    return Process(
-        session=one.id,
-        role=one.role,
-        host=one.hostname,
-        pid=one.pid,
-        beat_at=one.beat_at,
-        opened_at=one.opened_at,
-        gone=one.state in (SessionState.DEAD, SessionState.CLOSED),
-        draining=one.state == SessionState.DRAINING,
-        serves=bool(one.automations),
-        posts=tuple(one.posts),
-    )

@@ -19,7 +19,7 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.results import DONE, Numbered, Refused
 from mainspring.store.commands.runs import RunKey, SlotLink
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.sessions import Bury, CloseSession
 from tests.contract.store.process import event, finish, outcome
 
 SPEC = b'{"cron":"0 * * * *"}'
@@ -67,6 +67,18 @@ def test_a_module_that_fails_keeps_the_last_definition(store):
     store.announce("a")
     assert store.ids() == [run]
     assert store.read("automations", "a")[0].problem is None
+
+
+def test_problem_of_older_code_is_not_told_while_newer_code_lives(store, second):
+    """What it cannot load the newer one runs; once that is gone it is a problem."""
+    problem = AutomationRow("a", "task", 1, "f", None, problem="ImportError: x")
+    store.announce("a")
+    second.announce("a", version=2, fingerprint="code-2")
+    store.do(Announce("code-1", (problem,), ()))
+    assert store.read("automations", "a")[0].problem is None
+    second.do(CloseSession())
+    store.do(Announce("code-1", (problem,), ()))
+    assert store.read("automations", "a")[0].problem == "ImportError: x"
 
 
 def test_renaming_carries_everything_along(store, clock):

@@ -17,7 +17,9 @@ from mainspring.domain.trigger import Trigger
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.learned import Learned
 from mainspring.store.commands.automations import (
+    Announce,
     Audited,
+    AutomationRow,
     MakeSlot,
     PauseAutomation,
     PauseQueue,
@@ -167,6 +169,28 @@ def test_processes_locks_and_queues_are_read(store, second, clock, facts):
     queues = {each.name: each for each in found.queues}
     assert (queues["default"].paused_by, queues["mail"].max_backlog) == ("ann", 1_000)
     assert queues["mail"].arrived == 0
+
+
+def test_schedule_says_since_when_it_is_as_it_is(store, clock, facts):
+    """Later than its first slot, where that is the one under way when it was announced."""
+    definition = Definition(kind=Kind.TASK, name="new")
+    row = AutomationRow("new", "task", 1, "code", msgspec.json.encode(definition.to_data()))
+    now = clock.now()
+    spec = b'{"every":3600000}'
+    store.do(Announce("code", (row,), (ScheduleRow("new", "new", spec, now + HOUR, now - 40 * MINUTE),)))
+    (cadence,) = one(facts(), "new").cadences
+    assert (cadence.next_slot_at, cadence.written_at) == (now - 40 * MINUTE, now)
+
+
+def test_worker_that_could_load_nothing_is_one_that_could_have(store, new_process, facts):
+    """It announced, and found nothing; one that has not announced yet may still find all."""
+    worker, client = new_process().open("worker"), new_process().open("app")
+    serving = {each.session: each.serves for each in facts().processes}
+    assert (serving[worker.session], serving[client.session]) == (False, False)
+    for one_of_them in (worker, client):
+        one_of_them.do(Announce("code-2", (), ()))
+    serving = {each.session: each.serves for each in facts().processes}
+    assert (serving[worker.session], serving[client.session]) == (True, False)
 
 
 def test_death_after_a_moment_is_no_sign_of_life(store, new_process, clock, facts):

@@ -15,7 +15,8 @@ from mainspring.domain.schedule import Schedule
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
-    """A schedule that has not ended. `since_at` = nothing before it is expected.
+    """A schedule that has not ended. `since_at` = nothing before it is expected; `written_at` = since when it is as it is: the first slot
+    of an interval is the one that was under way then.
 
     `unbegun_at`, `unbegun_run` = its newest slot, where its run has not begun.
     """
@@ -23,6 +24,7 @@ class Cadence(Struct, frozen=True, kw_only=True):
     name: str
     schedule: Schedule
     since_at: int
+    written_at: int = 0
     next_slot_at: int | None = None
     unbegun_at: int | None = None
     unbegun_run: str | None = None
@@ -168,7 +170,7 @@ class Process(Struct, frozen=True, kw_only=True):
     gone: bool = False
     draining: bool = False
     serves: bool = False
-    """It announced automations."""
+    """It announced automations; a worker may have found none that it could."""
     posts: tuple[str, ...] = ()
 
 

@@ -34,7 +34,7 @@ def _slot_of(cadence: Cadence) -> int | None:
 def _judged(one: Watched, slot_at: int, cadence: Cadence, tuning: LateStartTuning, facts: Facts, now_at: int) -> Judged:
     subject = Subject(one.name, IncidentKind.LATE_START)
     put_off = jitter_of(cadence.name, slot_at, one.span("jitter"))
-    due_at = max(slot_at + put_off, one.expected_from_at)
+    due_at = max(slot_at + put_off, cadence.written_at, one.expected_from_at)
     figures = {"schedule": cadence.name, "slot_at": slot_at, "jitter_ms": put_off, "due_at": due_at}
     if due_at > now_at:
         return verdict(one, IncidentKind.LATE_START, figures, None, "")

@@ -21,7 +21,7 @@ COMMAND_KINDS = frozenset({"exec"})
 _STANDS_FOR = {Role.WORKER: frozenset({"worker", "app", "dev"}), Role.SCHEDULER: frozenset({"scheduler", "app", "dev"})}
 _SUPERVISOR = "supervisor"
 STEADY_MS = 30_000
-"""So long has a process to live until it counts, where one of its role died before."""
+"""So long has a process to live until it counts, where one of its role died as shortly before it began."""
 
 
 class WorkerLostTuning(Tuning, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ def judge(facts: Facts, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judge
         stands_for = _STANDS_FOR.get(role, frozenset({role.value}))
         those = [one for one in facts.processes if one.role in stands_for]
         died_at = facts.last_died.get(role.value, 0)
-        counted = [one for one in those if _counts(one, died_at, tuning)]
+        counted = [one for one in those if _counts(one, died_at)]
         alive = [one for one in counted if _is_alive(one, tuning, now_at)]
         seen_at = max([since_at, *(one.beat_at for one in counted), facts.last_seen.get(role.value, 0)])
         yield _of_role(role, why, seen_at, those, alive, died_at, severity, tuning, now_at)
@@ -77,11 +77,11 @@ def _is_silent(one: Process, tuning: WorkerLostTuning, now_at: int) -> bool:
     return now_at - one.beat_at >= ms(tuning.silent)
 
 
-def _counts(one: Process, died_at: int, tuning: WorkerLostTuning) -> bool:
+def _counts(one: Process, died_at: int) -> bool:
     """Whether this life is more than a moment between two deaths."""
     if one.beat_at - one.opened_at >= STEADY_MS:
         return True
-    return not one.gone and one.opened_at - died_at >= ms(tuning.missing)
+    return not one.gone and one.opened_at - died_at >= STEADY_MS
 
 
 def _of_role(
@@ -101,13 +101,15 @@ def _of_role(
     figures["longest_ms"] = ms(tuning.missing)
     if alive or now_at - seen_at < ms(tuning.missing):
         return Judged(subject, figures)
-    blocked = next((one for one in those if not one.gone and not one.draining and _is_silent(one, tuning, now_at)), None)
+    blocked = next(
+        (one for one in those if not one.gone and not one.draining and _is_silent(one, tuning, now_at)), None
+    )
     what, why_so, hint = "gives a sign of life", "", "mainspring up"
     if blocked is not None:
         why_so = f": pid {blocked.pid} of {blocked.host} is stopped or blocked"
         hint = "mainspring down, then mainspring up"
     elif died_at > seen_at:
-        what, why_so = "stays alive", ": it dies soon after each start"
+        what, why_so = "stays alive", ": the last one died soon after its start"
         hint = "What mainspring up writes to its log tells how it ends"
     finding = Finding(
         subject=subject,
@@ -150,7 +152,7 @@ MONITOR = Monitor(
     line="A process that is needed is dead, blocked or missing.",
     rule=(
         "Wrong while a role is needed, nobody of it is alive, and that for longest_ms since the last sign of "
-        "life at seen_at. After a death only a life of 30 s counts: what dies whenever it is started is not alive. "
+        "life at seen_at. Right after a death only a life of 30 s counts: what dies whenever it is started is not alive. "
         "Beside others of its role a process is wrong that gave no sign for 30 s."
     ),
     tuning=WorkerLostTuning(),

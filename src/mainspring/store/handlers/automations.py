@@ -60,9 +60,9 @@ def _deployment(tx: Transaction, fingerprint: str) -> int:
 
 def _write(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
     known = tx.one("read_announced", (row.name,))
-    if row.definition is None:
+    if row.definition is None and not overruled:
         tx.change("note_problem", (row.name, row.kind, row.version, b"", row.fingerprint, number, row.problem, tx.now))
-    elif known is None or not overruled or known[0] <= number:
+    elif row.definition is not None and (known is None or not overruled or known[0] <= number):
         # While a newer deployment lives, what an older one says of the same automation does not overwrite it.
         values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
         tx.change("upsert_automation", values)

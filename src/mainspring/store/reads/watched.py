@@ -27,6 +27,7 @@ class PlannedView(msgspec.Struct, frozen=True):
     automation: str
     spec: bytes
     low_water_at: int
+    spec_at: int | None
     next_slot_at: int | None
     unbegun_at: int | None
     unbegun_run: str | None
@@ -81,7 +82,7 @@ class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms: int) -> WatchedRows:
-    """Return what every look needs; waiting runs of one group are counted up to `cap`, and deaths before `steady_ms` are no signs of life."""
+    """Return what every look needs; waiting runs of one group are counted up to `cap`, a life that ended by death from `steady_ms` on."""
     with reader.snapshot() as read:
         ended = read("sum_rollups", (ended_from - ended_from % 60_000,))
         hour = read("sum_rollups", (now_at - _HOUR_MS - now_at % 60_000,)) if ended_from != now_at - _HOUR_MS else ended

@@ -30,7 +30,7 @@ def watched(name: str = "backup", **known: Any) -> Watched:
 
 
 def cadence(since_at: int = T0, name: str = "backup", **spec: Any) -> Cadence:
-    known = {key: spec.pop(key) for key in ("next_slot_at", "unbegun_at", "unbegun_run") if key in spec}
+    known = {key: spec.pop(key) for key in ("written_at", "next_slot_at", "unbegun_at", "unbegun_run") if key in spec}
     return Cadence(name=name, schedule=Schedule.parse(**spec), since_at=since_at, **known)
 
 

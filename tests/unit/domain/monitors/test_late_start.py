@@ -41,6 +41,18 @@ def test_late_start_tells_the_run_that_nobody_takes() -> None:
     assert "r_7 was made and nobody takes it" in finding.text
 
 
+@pytest.mark.parametrize(
+    "made", [{"next_slot_at": T0}, {"next_slot_at": T0 + HOUR, "unbegun_at": T0, "unbegun_run": "r_7"}]
+)
+def test_first_slot_of_an_interval_is_late_by_when_it_was_announced(made) -> None:
+    """It is the one that was under way then: what was announced forty minutes into it is not forty minutes late at once."""
+    new = watched(cadences=(cadence(every="1h", written_at=T0 + 40 * MINUTE, **made),))
+    assert found(LATE, new, T0 + 55 * MINUTE - 1) == []
+    (finding,) = found(LATE, new, T0 + 55 * MINUTE)
+    assert finding.since_at == T0 + 40 * MINUTE
+    assert finding.text.startswith("not started for 15m (every 1h)")
+
+
 def test_jitter_puts_the_start_off() -> None:
     """A start that is spread is late only after its own time."""
     one = watched(options={"jitter": "40m"}, cadences=(DUE,))

@@ -1,0 +1,32 @@
+"""Processes as monitors look at them, made of what the store has of their sessions."""
+
+from collections.abc import Iterable
+
+from mainspring.domain.monitors.facts import Process
+from mainspring.domain.roles import Role
+from mainspring.domain.states import SessionState
+from mainspring.store.session_view import SessionView
+
+PASSING = frozenset({"run", "exec", "cli", "probation"})
+"""Roles of processes that nobody waits for."""
+
+
+def processes_of(sessions: Iterable[SessionView]) -> tuple[Process, ...]:
+    """Return those that somebody may wait for."""
+    return tuple(_process(one) for one in sessions if one.role not in PASSING)
+
+
+def _process(one: SessionView) -> Process:
+    return Process(
+        session=one.id,
+        role=one.role,
+        host=one.hostname,
+        pid=one.pid,
+        beat_at=one.beat_at,
+        opened_at=one.opened_at,
+        gone=one.state in (SessionState.DEAD, SessionState.CLOSED),
+        draining=one.state == SessionState.DRAINING,
+        # A worker has announced also where it could load nothing.
+        serves=bool(one.automations) or (one.role == Role.WORKER and one.deploy > 0),
+        posts=tuple(one.posts),
+    )

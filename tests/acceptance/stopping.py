@@ -1,0 +1,273 @@
+"""Ways to stop without a sound, each caused in real processes of a folder of its own, with somebody who is told.
+
+Looks are five seconds apart, so all ways are begun side by side and looked at one after the other. The spans of monitors are short here.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mainspring.domain.incident import IncidentKind
+from tests.acceptance.receiver import Receiver
+from tests.acceptance.works import is_alive
+from tests.acceptance.wrapping import ROOT, Place
+from tests.brokers.server import BrokerServer
+from tests.brokers.servers import start_broker
+
+WITHIN_S = 90.0
+LONGEST_FILE = 64 * 1024
+HOURLY = """
+import mainspring as ms
+
+@ms.task(every="1h")
+def report() -> None: ...
+"""
+LISTENS = """
+import mainspring as ms
+
+@ms.on.event("sold")
+@ms.task
+def report() -> None: ...
+"""
+BLOCKS = """
+import time
+import mainspring as ms
+
+@ms.task
+async def blocks() -> None:
+    while True:
+        time.sleep(0.1)
+"""
+BOOKS = """
+import mainspring as ms
+
+@ms.on.queue("{url}")
+@ms.task
+def book(id: str) -> str:
+    return id
+"""
+NO_WATCHER = """
+import os, sys
+if "mainspring.app.watcher_process" in sys.orig_argv:
+    os._exit(3)
+"""
+
+
+class Site(Place):
+    """A project whose messages `people` get. `servers` end with it."""
+
+    def __init__(self, folder: Path, code: str = "", **monitors: str) -> None:
+        folder.mkdir()
+        super().__init__(folder)
+        self.people = Receiver()
+        self.servers: list[BrokerServer] = []
+        (folder / "a.py").write_text(code)
+        lines = "".join(f"{name} = {tuning}\n" for name, tuning in monitors.items())
+        (folder / "mainspring.toml").write_text(
+            '[project]\nautomations = ["a.py"]\n[notify]\ngroup_wait = "0s"\n'
+            f'[worker]\ndrain = "1s"\nstall_limit = "1s"\n[monitors]\n{lines}'
+        )
+        self.env |= self.people.settings
+        self.ups: list[subprocess.Popen[bytes]] = []
+
+    def up(self, roles: str) -> int:
+        """Start a supervisor of these roles; return its process."""
+        with (self.folder / "log").open("ab") as log:
+            self.ups.append(self.start("up", "--role", roles, stderr=log, start_new_session=True))
+        return self.ups[-1].pid
+
+    def live(self, role: str) -> list[int]:
+        """Return the processes of a role that live."""
+        with contextlib.suppress(Exception):  # there may be no store yet
+            rows = self.rows("select pid from sessions where ended_at is null and role = ?", role)
+            return [pid for (pid,) in rows if is_alive(pid)]
+        return []
+
+    def until(self, fact: Callable[[], Any], what: str) -> Any:
+        until = time.monotonic() + WITHIN_S
+        while not (found := fact()):
+            assert time.monotonic() < until, f"{what}\n{self.told()}\n{(self.folder / 'log').read_text()[-4_000:]}"
+            time.sleep(0.02)
+        return found
+
+    def one_of(self, role: str) -> int:
+        """Wait for a process of this role."""
+        return int(self.until(lambda: self.live(role), f"no {role} came")[0])
+
+    def told(self) -> list[tuple[str, str]]:
+        """Return what people were told: (what about, the first line)."""
+        return [(one["data"]["about"], one["data"]["headline"]) for one in self.people.messages]
+
+    def incidents(self) -> list[tuple[str, str]]:
+        """Return (kind, whose) of each incident that is not part of another one."""
+        return self.rows(
+            "select kind, automation || fingerprint from incidents where parent is null order by opened_at"
+        )
+
+    def close(self) -> None:
+        live = [pid for role in ("worker", "scheduler", "watcher") for pid in self.live(role)]
+        for pid in [*(one.pid for one in self.ups if one.poll() is None), *live]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        super().close()
+        self.people.close()
+        for server in self.servers:
+            server.remove()
+
+
+class Way(NamedTuple):
+    """`begin` makes a site and stops something; `says` = the first line that people read, after its severity, as a pattern."""
+
+    kind: IncidentKind
+    of: str
+    says: str
+    begin: Callable[[Path], Site]
+
+
+def kill_worker(folder: Path) -> Site:
+    """Worker and supervisor die at once, and nothing starts them again."""
+    site = Site(folder, LISTENS, worker_lost='{ missing = "3s" }')
+    up = site.up("worker")
+    worker = site.one_of("worker")
+    site.up("watcher")
+    site.one_of("watcher")
+    for pid in (up, worker):
+        os.kill(pid, signal.SIGKILL)
+    return site
+
+
+def block_worker(folder: Path) -> Site:
+    """A step holds the loop of each process that takes it up."""
+    site = Site(folder, BLOCKS)
+    site.up("worker,watcher")
+    site.one_of("worker")
+    done = site.call("run", "blocks", "--detach")
+    assert done.returncode == 0, done.stderr
+    return site
+
+
+def deploy_badly(folder: Path) -> Site:
+    """What the module imports is not there any more."""
+    site = Site(folder, HOURLY)
+    site.up("worker,watcher")
+    worker = site.one_of("worker")
+    site.until(lambda: site.rows("select 1 from automations"), "nothing is announced")
+    (folder / "a.py").write_text("import gone_with_the_deploy\n" + HOURLY)
+    os.kill(worker, signal.SIGTERM)
+    return site
+
+
+def refuse_writes(folder: Path) -> Site:
+    """No file may grow any more: each commit is an I/O error."""
+    site = Site(folder, HOURLY)
+    up = site.up("worker,watcher")
+    pids = [up, site.one_of("worker"), site.one_of("watcher")]
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # the first one may have taken the others with it
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (LONGEST_FILE, LONGEST_FILE))
+    return site
+
+
+def take_broker_away(folder: Path) -> Site:
+    """It is killed while a desk reads from it."""
+    nats = start_broker("nats")
+    site = Site(folder, BOOKS.format(url=asyncio.run(nats.new_queue())), source_away='{ away = "2s" }')
+    site.servers.append(nats)
+    site.up("worker,scheduler,watcher")
+    site.until(lambda: _is_read(site), "nobody reads from the broker")
+    nats.kill()
+    return site
+
+
+def _is_read(site: Site) -> bool:
+    with contextlib.suppress(Exception):
+        return bool(site.rows("select 1 from desks where connected_at is not null and away_since is null"))
+    return False
+
+
+def kill_each_watcher(folder: Path) -> Site:
+    """Whatever watcher comes is killed as soon as it has come, until somebody was told."""
+    site = Site(folder, worker_lost='{ missing = "3s" }')
+    site.up("scheduler,watcher")
+    killed: set[int] = set()
+
+    def kill() -> bool:
+        for pid in site.live("watcher"):
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        return bool(site.told())
+
+    site.until(kill, "nobody tells it")
+    assert len(killed) > 1
+    return site
+
+
+def break_watcher(folder: Path) -> Site:
+    """Something in the environment ends each watcher before its first line."""
+    site = Site(folder, worker_lost='{ missing = "3s" }')
+    (folder / "hook").mkdir()
+    (folder / "hook" / "sitecustomize.py").write_text(NO_WATCHER)
+    site.env["PYTHONPATH"] = f"{folder}/hook:{ROOT}/src"
+    site.up("scheduler,watcher")
+    return site
+
+
+def stop_scheduler(folder: Path) -> Site:
+    """Its process is there and does not move."""
+    site = Site(folder, worker_lost='{ missing = "3s", silent = "10s" }')
+    site.up("scheduler,watcher")
+    site.one_of("watcher")
+    os.kill(site.one_of("scheduler"), signal.SIGSTOP)
+    return site
+
+
+K = IncidentKind
+_FOR = r"for [\d.]+s"
+WAYS = {
+    "a worker is killed and not started again": Way(
+        K.WORKER_LOST,
+        "worker",
+        rf"mainspring: no worker stays alive {_FOR}: the last one died soon after its start \(report needs one\)",
+        kill_worker,
+    ),
+    "a step blocks its worker": Way(
+        K.NEEDS_ATTENTION, "blockscrashes_worker", "blocks: needs a person: crashes worker", block_worker
+    ),
+    "a module fails to import": Way(
+        K.DEFINITION_LOST,
+        "report",
+        "report: it fails to load: ModuleNotFoundError: No module named 'gone_with_the_deploy'",
+        deploy_badly,
+    ),
+    "a broker is gone": Way(
+        K.SOURCE_AWAY, "book", rf"book: book/queue has not reached its source {_FOR}: .*", take_broker_away
+    ),
+    "a watcher dies as soon as it lives": Way(
+        K.WORKER_LOST,
+        "watcher",
+        rf"mainspring: no watcher stays alive {_FOR}: the last one died soon after its start .*",
+        kill_each_watcher,
+    ),
+    "a watcher never begins": Way(
+        K.WORKER_LOST,
+        "watcher",
+        rf"mainspring: no watcher gives a sign of life {_FOR} \(pid \d+ of .* keeps one\)",
+        break_watcher,
+    ),
+}
+BROKEN = Way(
+    K.STORE_LOST, "", "mainspring: the store cannot be read or written: the disk reports an error", refuse_writes
+)
+STOPPED = Way(
+    K.WORKER_LOST,
+    "scheduler",
+    rf"mainspring: no scheduler gives a sign of life {_FOR}: pid \d+ of .* is stopped or blocked .*",
+    stop_scheduler,
+)

@@ -1,0 +1,90 @@
+"""What fails to load is told by the automations that were announced from there."""
+
+import json
+
+import pytest
+
+from mainspring.engine.registry import Registry
+from mainspring.engine.unloaded import unloaded
+from mainspring.store.views import AutomationView
+
+NOW = 1_767_225_600_000
+GOOD = """
+import mainspring as ms
+
+@ms.task
+def kept() -> None: ...
+"""
+SCRIPTS = """
+[script.copy]
+cmd = "true"
+[script.sweep]
+cmd = "true"
+frequency = "daily"
+"""
+
+
+def known(name, *, file="", module="", retired_at=None, kind="task"):
+    """What the store has of an automation."""
+    definition = json.dumps({"kind": kind, "name": name, "file": str(file), "module": str(module)}).encode()
+    return AutomationView(name, kind, 3, definition, "code", 1, None, None, None, None, retired_at, None, NOW)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """One module that loads, one that does not, a package that does not, and scripts of which one is wrong."""
+    (tmp_path / "good.py").write_text(GOOD)
+    (tmp_path / "bad.py").write_text("import gone_with_the_deploy\n" + GOOD)
+    (tmp_path / "shop_of_the_test").mkdir()
+    (tmp_path / "shop_of_the_test" / "__init__.py").write_text("raise RuntimeError('no stock\\nat all')\n")
+    (tmp_path / "scripts.toml").write_text(SCRIPTS)
+    return tmp_path
+
+
+@pytest.fixture
+def registry(project):
+    return Registry.load(["*.py", "*.toml", "shop_of_the_test"], project)
+
+
+def test_file_that_fails_tells_of_what_was_announced_from_it(project, registry):
+    """Each with the reason as the last line, and without a definition: the last good one stays."""
+    first, other = known("first", file=project / "bad.py"), known("other", file=project / "elsewhere.py")
+    (row,) = unloaded(registry, [first, other, known("kept", file=project / "bad.py")])
+    assert (row.name, row.kind, row.version, row.fingerprint, row.definition) == ("first", "task", 3, "code", None)
+    assert row.problem == f"{project / 'bad.py'}:1\nModuleNotFoundError: No module named 'gone_with_the_deploy'"
+
+
+def test_module_that_fails_tells_of_its_parts_too(registry):
+    """Of what it and what is below it declared, not of what is called alike."""
+    rows = unloaded(
+        registry,
+        [known(name, module=name) for name in ("shop_of_the_test", "shop_of_the_test.orders", "shop_of_the_testers")],
+    )
+    assert [row.name for row in rows] == ["shop_of_the_test", "shop_of_the_test.orders"]
+
+
+def test_script_that_is_wrong_tells_of_itself_alone(project, registry):
+    """The others of its file are there."""
+    scripts = [known(name, file=project / "scripts.toml", kind="script") for name in ("copy", "sweep")]
+    (row,) = unloaded(registry, scripts)
+    assert row.name == "sweep"
+    assert "frequency" in row.problem
+
+
+def test_file_of_scripts_that_cannot_be_read_tells_of_all(project):
+    """A slip in one line keeps every script of the file out."""
+    (project / "scripts.toml").write_text("[script.copy\n")
+    scripts = [known(name, file=project / "scripts.toml", kind="script") for name in ("copy", "sweep")]
+    rows = unloaded(Registry.load(["scripts.toml"], project), scripts)
+    assert [row.name for row in rows] == ["copy", "sweep"]
+
+
+def test_what_was_retired_is_not_missed(project, registry):
+    """Somebody said that it is over."""
+    assert unloaded(registry, [known("first", file=project / "bad.py", retired_at=NOW)]) == ()
+
+
+def test_nothing_is_missing_where_all_is_well(project):
+    """What is gone from the code without a problem is told by its absence."""
+    registry = Registry.load(["good.py"], project)
+    assert unloaded(registry, [known("kept", file=project / "good.py"), known("gone", file=project / "good.py")]) == ()
