@@ -48,8 +48,13 @@ def shown(text: object) -> str:
 
 def one_line(text: object, limit: int | None = None) -> str:
     """Return `shown` text on one line, cut to `limit` characters."""
-    line = " ".join(shown(text).split())
-    return line if limit is None or len(line) <= limit else line[: max(limit - 1, 0)] + "…"
+    plain = str(text)
+    head = (
+        plain if limit is None or len(plain) <= 8 * limit else plain[: 8 * limit]
+    )  # of a megabyte no more is looked at
+    line = " ".join(shown(head).split())
+    is_whole = limit is None or (head is plain and len(line) <= limit)
+    return line if is_whole else line[: max(limit or 0, 1) - 1] + "…"
 
 
 def span(ms: int) -> str:

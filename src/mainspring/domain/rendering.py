@@ -27,6 +27,8 @@ from mainspring.domain.text import escape, is_plain_line
 LONGEST_HEADLINE = 200
 LONGEST_FIELD = 1_000
 LONGEST_NAME = 200
+_MOST_TO_ONE = 8
+"""So many characters may become one, where there is much white space."""
 _PRODUCTION = "production"
 _STATES = {About.ACKNOWLEDGED: "acknowledged", About.SNOOZED: "snoozed", About.RESOLVED: "resolved"}
 _AGAIN = {About.REOPENED: "again: ", About.REPEATED: "still: ", About.ESCALATED: "nobody has acknowledged: "}
@@ -75,10 +77,12 @@ def headline_of(about: About, incident: Incident, environment: str) -> str:
 
 def one_line(text: str, longest: int) -> str:
     """Return text as one printable line of at most so many characters."""
-    line = " ".join(text.split())
+    # Of a megabyte no more is looked at than may be shown: this is done in the loop that tells people.
+    head = text if len(text) <= longest * _MOST_TO_ONE else text[: longest * _MOST_TO_ONE]
+    line = " ".join(head.split())
     if not is_plain_line(line):  # it was made printable before: this is for the one that was forgotten
         line = escape(line)
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+    return line if head is text and len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def _name(text: str | None) -> str | None:

@@ -73,3 +73,13 @@ def test_one_line_is_cut():
     """Newlines become spaces; what is too long ends in an ellipsis."""
     assert words.one_line("a\nb\tc") == "a b c"
     assert words.one_line("abcdef", 4) == "abc…"
+
+
+@given(st.text(st.sampled_from("ab \n\t\x1b\u202e\ud800…"), max_size=200), st.integers(1, 30))
+def test_one_line_is_bounded(text, limit):
+    """However long and whatever it is; what is whole has no ellipsis of ours, and what was cut has one."""
+    line = words.one_line(text, limit)
+    assert len(line) <= limit
+    assert words.one_line(line, limit) == line
+    whole = words.one_line(text)
+    assert line == whole or line.endswith("…")

@@ -3,12 +3,15 @@
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
-from mainspring.domain.rendering import Circumstances, render_notice
+from mainspring.domain.rendering import Circumstances, one_line, render_notice
 from mainspring.domain.states import IncidentState
 from mainspring.domain.telling import is_worth_telling, worst_first
+from mainspring.domain.text import is_plain_line
 
 AT = 1_791_162_000_000  # 2026-10-05 03:00 in Berlin
 AROUND = Circumstances(owner="ana", team="platform", runbook="docs/backup.md#403", zone=ZoneInfo("Europe/Berlin"))
@@ -151,3 +154,12 @@ def test_list_begins_with_the_loudest_and_oldest():
         )
     ]
     assert ids == ["c", "b", "a"]
+
+
+@given(st.text(st.sampled_from("ab \n\t\x1b\u202e\ud800…"), max_size=200), st.integers(1, 30))
+def test_one_line_is_plain_and_bounded(text, longest):
+    """However long and whatever it is; only what was cut ends in an ellipsis."""
+    line = one_line(text, longest)
+    assert len(line) <= longest
+    assert is_plain_line(line)
+    assert line == one_line(text, 10_000) or line.endswith("…")

@@ -1,6 +1,7 @@
 """What a failing program printed, and what somebody called his automation: no channel lets it do more than be read."""
 
 import json
+import re
 
 import pytest
 
@@ -10,6 +11,7 @@ from mainspring.domain.notice import About
 from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.domain.states import IncidentState
 from mainspring.domain.text import is_plain_line
+from mainspring.operations.notifiers.apprise import AppriseLink
 from mainspring.operations.notifiers.pagerduty import PagerDutyLink
 from mainspring.operations.notifiers.slack import SlackLink
 from mainspring.operations.notifiers.terminal import TerminalLink
@@ -27,6 +29,10 @@ HOSTILE = {
     "long": "x" * 10_000,
     "long words": "<&>" * 4_000,
     "nul": "a\0b\ufeff\ufffe",
+    "surrogates": "a\udc80b\ud800\udfff",
+    "formats": "%s %(name)s %n {0} {name!r} {} {{ ${HOME} $(id) `id`",
+    "everybody": "@everyone @here @channel <!here> <!subteam^S1> <@&1> @all",
+    "a million": "\x1b[31m<!channel> %s \u202e@everyone\n" * 30_000,
     "emoji": "\U0001f469\u200d\U0001f692" * 300,
 }
 
@@ -102,6 +108,24 @@ async def test_pagerduty_takes_it(notice):
     assert max(len(payload[name]) for name in ("source", "component", "group")) <= 255
     assert is_harmless("".join(payload["custom_details"].values()))
     assert len(body) < 100_000
+
+
+@pytest.mark.parametrize("form", ["text", "html", "markdown"])
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+async def test_apprise_passes_on_no_tag_and_no_mention(notice, form):
+    """Whatever the receiver makes of it: it calls nobody and is no element of a page."""
+    pytest.importorskip("apprise")
+    async with serving(Hook()) as peer:
+        address = f"{peer.url.replace('http', 'json', 1)}/t?format={form}"
+        link = AppriseLink(read_channel("apprise://secret:a"), secrets(a=address))
+        await link.send(notice, None)
+        await link.close()
+        ((_, _, body),) = peer.requests
+    said = json.loads(body)
+    for text in (said["title"], said["message"].replace("<br/>", "\n")):
+        assert is_harmless(text)
+        assert not re.search(r"(?<![\w.+-])@\w|<[!@#/?\w]", text)
+        assert len(text) < 60_000
 
 
 class Hook(Peer):

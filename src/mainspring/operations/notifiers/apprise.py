@@ -1,7 +1,11 @@
-"""Everything that apprise speaks to: `pip install 'mainspring[notify]'`. The address is a secret, for most hold one."""
+"""Everything that apprise speaks to: `pip install 'mainspring[notify]'`. The address is a secret, for most hold one.
+
+What is told goes on to receivers that read marks of their own in it: tags, and mentions of everybody. Nothing of that is ours.
+"""
 
 import asyncio
 import logging
+import re
 from types import ModuleType
 
 from mainspring.domain.channel import Channel
@@ -12,6 +16,9 @@ from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.resources.fault_text import FaultText
 
 WITHIN_S = 10.0
+_MARK = re.compile(r"(?<![\w.+-])@(?=\w)|<(?=[!@#/?\w])")
+_NOTHING = "\u200b"
+"""Takes no room and parts a mark from what it would mark."""
 
 
 class AppriseLink:
@@ -33,7 +40,10 @@ class AppriseLink:
         try:
             async with asyncio.timeout(WITHIN_S):
                 is_taken = await teller.async_notify(
-                    body=notice.body or notice.headline, title=notice.headline, notify_type=kind
+                    body=_plain(notice.body or notice.headline),
+                    title=_plain(notice.headline),
+                    notify_type=kind,
+                    body_format=apprise.NotifyFormat.TEXT,
                 )
         except Exception as error:  # noqa: BLE001 - its plug-ins may raise anything
             raise ChannelFault(self._faults.of(error) or type(error).__name__, is_unknown=True) from None
@@ -43,6 +53,11 @@ class AppriseLink:
 
     async def close(self) -> None:
         """Do nothing: it keeps no connection."""
+
+
+def _plain(text: str) -> str:
+    """Return text that calls nobody and is no tag, and reads the same."""
+    return _MARK.sub(lambda mark: mark[0] + _NOTHING, text)
 
 
 def _apprise() -> ModuleType:

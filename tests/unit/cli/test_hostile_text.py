@@ -1,0 +1,84 @@
+"""What somebody called his automation, what a program wrote and what an error says: the command line shows it, and it does no more."""
+
+import unicodedata
+
+import pytest
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.failure import Failure
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.log_line import Level, LogLine
+from mainspring.domain.route import Target
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.logs import SaveLines
+from tests.contract.store.process import finish
+from tests.unit.cli.test_logs import part
+
+HOSTILE = {
+    "terminal": "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x9b1m\x1bc",
+    "lines": "one\r\nBcc: all@example.com\r\n\r\nhello\u2028two\x85three\x0b\b\b\b",
+    "markup": "[bold red]<script>alert(1)</script> <!channel> @everyone [/bold] [link=https://evil.example]x[/link]",
+    "direction": "invoice\u202egpj.exe\u200b\u2066x\u200f",
+    "formats": "%s %(name)s {0} {name!r} {} {{ ${HOME} `id`",
+    "nul": "a\0b\ufeff",
+    "a million": "\x1b[31m<!channel> %s \u202e@everyone\n" * 30_000,
+}
+OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+LONGEST = 12_000
+"""Nothing that is looked at below shows more characters of one incident and one failed run."""
+
+
+@pytest.fixture(params=list(HOSTILE.values()), ids=list(HOSTILE))
+def text(request):
+    return request.param
+
+
+@pytest.fixture
+def victim(stage, text):
+    """A failed run, its lines and its incident, which say it wherever it can be said."""
+    name = f"n {text[:300]}"
+    options = {
+        "owner": text,
+        "title": text[:1_000].replace("{", "{{").replace("}", "}}"),
+        "runbook": text,
+        "team": text,
+    }
+    definition = Definition(kind=Kind.TASK, name=name, options=options, doc=text)
+    stage.announce(definition)
+    run = stage.begin(definition)
+    line = LogLine(at=stage.now, level=Level.ERROR, text=text, step=text[:100], fields={"x": text[:1_000]})
+    stage.do(SaveLines(run.id, (part(line, ident="dump#1"),)))
+    failure = Failure(text[:100], text[:100], text)
+    stage.do(
+        finish(run, RunState.FAILED, failure=failure, reason=FailureReason.PERMANENT_ERROR, failed_ident=text[:100])
+    )
+    finding = Finding(
+        subject=Subject(name, IncidentKind.PERMANENT_ERROR, text[:300]), severity=Severity.PAGE, text=text, since_at=0, hint=text,
+        facts={"what": text, "impact": text, "run": text, text[:100]: text},
+    )  # fmt: skip
+    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=(Target(0, "ops"),)),)))
+    return run.id
+
+
+def is_harmless(out):
+    """Whether a terminal only shows it, in its own colours and direction."""
+    return not any(unicodedata.category(one) in ("Cc", "Cs") or one in OVERRIDES for one in out.replace("\n", ""))
+
+
+def test_text_of_others_is_only_read(cli, victim, text):
+    """No sign that moves, colours or renames; a screen or two at most, whatever it was. Programs get what was written."""
+    for words in (
+        *("status", "top", "incidents list", "incidents show i_1", "runs list", "failed list", "auto list"),
+        *(f"runs show {victim}", f"explain {victim}"),
+    ):
+        said = cli(*words.split())
+        assert said.code in (0, 9), (words, said)
+        assert is_harmless(said.out + said.err), words
+        assert len(said.out + said.err) < LONGEST, words
+    said = cli("runs", "logs", victim)
+    assert is_harmless(said.out)
+    assert len(said.out) < 2 * len(text) + LONGEST
+    said = cli("incidents", "show", "i_1", "--json")
+    assert said.json["text"] == text
+    assert is_harmless(said.out)
