@@ -1,6 +1,7 @@
 """What `mainspring top` shows at an instant, as data from a few capped reads and as lines."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -8,7 +9,7 @@ from mainspring.cli import words
 from mainspring.cli.open_incidents import SHOWN, OpenIncidents
 from mainspring.cli.verdict import Verdict
 from mainspring.domain.incident import Incident, Severity
-from mainspring.domain.states import RunState, SessionState
+from mainspring.domain.states import REOPENABLE, RunState, SessionState
 from mainspring.store.base import Reader
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import QueueView, RunRow
@@ -16,8 +17,21 @@ from mainspring.store.views import QueueView, RunRow
 _EACH = 50
 _LOUD = {Severity.PAGE: "red", Severity.NOTIFY: "yellow", Severity.DIGEST: ""}
 
-Line = tuple[str, str]
-"""A line of text and its style: a colour, "bold", or "" for none."""
+
+class Place(NamedTuple):
+    """What can be looked at by itself: an automation ("" = Mainspring's own incidents), a run of it or one of its incidents."""
+
+    automation: str
+    run: str | None = None
+    incident: str | None = None
+
+
+class Line(NamedTuple):
+    """A line of text, its style (a colour, "bold", or "" for none), and what it leads to."""
+
+    text: str
+    style: str = ""
+    to: Place | None = None
 
 
 class NextSlot(msgspec.Struct, frozen=True):
@@ -28,10 +42,13 @@ class NextSlot(msgspec.Struct, frozen=True):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """One look: the verdict, open incidents (the loudest first), runs that run (newest first), queues, processes, next slots."""
+    """One look: the verdict, open incidents (the loudest first), runs that failed or need a person, runs that run (newest first), queues,
+    processes, next slots.
+    """
 
     verdict: Verdict
     incidents: list[Incident]
+    failed: list[RunRow]
     runs: list[RunRow]
     queues: list[QueueView]
     workers: list[SessionView]
@@ -53,6 +70,7 @@ def look(reader: Reader, verdict: Verdict) -> Frame:
     return Frame(
         verdict=verdict,
         incidents=OpenIncidents(reads_incidents.incidents(reader, limit=1_000)).open[:_EACH],
+        failed=list_runs(reader, states=tuple(REOPENABLE), limit=_EACH).runs,
         runs=list_runs(reader, states=(RunState.RUNNING,), limit=_EACH).runs,
         queues=status.queue_views(reader)[:_EACH],
         workers=status.sessions(reader, limit=_EACH),
@@ -63,10 +81,10 @@ def look(reader: Reader, verdict: Verdict) -> Frame:
 def lines_of(frame: Frame, now: int, height: int | None = None) -> list[Line]:
     """Return the frame as lines, cut to `height` lines (None = all): the verdict is whole, the parts share what is left."""
     icon, colour = (words.GOOD, "green") if frame.verdict.healthy else (words.BAD, "red")
-    head: list[Line] = [(f"{icon} {frame.verdict.sentence}", colour), (f"store {frame.verdict.store}", "dim")]
+    head = [Line(f"{icon} {frame.verdict.sentence}", colour), Line(f"store {frame.verdict.store}", "dim")]
     # What no incident says; those that are open have a part of their own.
     told = min(frame.verdict.incidents, SHOWN + 1)
-    head += [(f"  {words.one_line(problem)}", "") for problem in frame.verdict.problems[told:]]
+    head += [Line(f"  {words.one_line(problem)}") for problem in frame.verdict.problems[told:]]
     parts = [(title, list(found)) for title, found in _parts(frame, now)]
     parts = [(title, found) for title, found in parts if found]
     most = None
@@ -76,7 +94,7 @@ def lines_of(frame: Frame, now: int, height: int | None = None) -> list[Line]:
     for title, found in parts:
         shown = found if most is None else found[:most]
         more = f", {len(found) - len(shown)} more" if len(shown) < len(found) else ""
-        lines += [("", ""), (f"{title} ({len(found)}{more})", "bold"), *shown]
+        lines += [Line(""), Line(f"{title} ({len(found)}{more})", "bold"), *shown]
     return lines if height is None else lines[:height]
 
 
@@ -89,41 +107,55 @@ def _share(sizes: list[int], room: int) -> int:
 
 
 def _parts(frame: Frame, now: int) -> Iterator[tuple[str, Iterator[Line]]]:
-    yield "Incidents", (_incident(one, now) for one in frame.incidents)
+    yield "Incidents", (incident_line(one, now) for one in frame.incidents)
+    yield "Failed", (failed_line(one, now) for one in frame.failed)
     yield "Running", (_run(one, now) for one in frame.runs)
     yield "Queues", (_queue(one, now) for one in frame.queues)
     yield "Processes", (_worker(one, now) for one in frame.workers)
     yield (
         "Next",
         (
-            (f"  {words.ago(one.at, now) if one.at > now else 'due':<10} {words.one_line(one.automation, 60)}", "")
+            Line(
+                f"  {words.ago(one.at, now) if one.at > now else 'due':<10} {words.one_line(one.automation, 60)}",
+                to=Place(one.automation),
+            )
             for one in frame.slots
         ),
     )
 
 
-def _incident(one: Incident, now: int) -> Line:
+def incident_line(one: Incident, now: int) -> Line:
+    """Return an incident as it stands in a list."""
     whose = one.subject.automation or "mainspring"
     text = (
         f"  {one.severity:<7} {words.ago(one.since_at, now):<9} {words.one_line(f'{whose}: {one.text}', 160)}  {one.id}"
     )
-    return text, _LOUD[one.severity]
+    return Line(text, _LOUD[one.severity], Place(one.subject.automation, incident=one.id))
+
+
+def failed_line(one: RunRow, now: int) -> Line:
+    """Return a run that failed or needs a person as it stands in a list."""
+    when = words.ago(one.finished_at or one.started_at or one.created_at, now)
+    why = words.one_line((one.reason or one.state).replace("_", " "), 30)
+    text = f"  {when:<9} {words.one_line(one.title or one.automation, 60)}: {why}  {one.id}"
+    return Line(text, "red" if one.state is RunState.FAILED else "magenta", Place(one.automation, run=one.id))
 
 
 def _run(one: RunRow, now: int) -> Line:
     began = words.span(max(now - (one.started_at or one.created_at), 0))
-    return f"  {began:<9} {words.one_line(one.title or one.automation, 60)}  {one.id}", ""
+    text = f"  {began:<9} {words.one_line(one.title or one.automation, 60)}  {one.id}"
+    return Line(text, to=Place(one.automation, run=one.id))
 
 
 def _queue(one: QueueView, now: int) -> Line:
     limit = f" of {one.concurrency}" if one.concurrency else ""
     paused = "" if one.paused_at is None else f", paused {words.ago(one.paused_at, now)}"
     text = f"  {words.one_line(one.name, 30)}: {one.running} running{limit}, {one.backlog} wait{paused}"
-    return text, "yellow" if one.paused_at is not None else ""
+    return Line(text, "yellow" if one.paused_at is not None else "")
 
 
 def _worker(one: SessionView, now: int) -> Line:
     host = words.one_line(one.hostname, 40)
     beat = f"sign of life {words.ago(one.beat_at, now)}"
     text = f"  {one.role:<11} pid {one.pid} of {host}, {one.state}, {words.many(one.running, 'run')}, {beat}"
-    return text, "" if one.state == SessionState.ALIVE else "yellow"
+    return Line(text, "" if one.state == SessionState.ALIVE else "yellow")

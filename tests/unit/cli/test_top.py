@@ -1,4 +1,4 @@
-"""`mainspring top`: one frame without a terminal, frames on one until q."""
+"""`mainspring top`: one frame without a terminal, frames on one until q, and what keys lead to."""
 
 import os
 import pty
@@ -12,11 +12,13 @@ import time
 
 import pytest
 
-from mainspring.cli.top_frame import lines_of, look
+from mainspring.cli.top_detail import look_into
+from mainspring.cli.top_frame import Place, lines_of, look
 from mainspring.cli.verdict import judge
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.store.commands.incidents import Found, Observe
-from tests.contract.store.process import fail
+from tests.contract.store.process import fail, finish, halt
+from tests.unit.cli.conftest import ORDER
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_nothing_has_run_yet(cli, store_path):
 
 def test_what_no_incident_says_is_said(cli, stage):
     """A healthy worker alone has nothing to say; a failure that nobody told of yet has."""
-    lines = [text for text, _ in lines_of(frame(stage), stage.now)]
+    lines = [line.text for line in lines_of(frame(stage), stage.now)]
     assert lines[0].startswith("✓ All is well")
     assert not any("Incidents" in line for line in lines)
 
@@ -75,7 +77,7 @@ def test_what_is_beside_incidents_is_said_once(stage, number):
         finding = Finding(subject=subject, severity=Severity.PAGE, text="silent", since_at=0)
         stage.do(Observe(looked_at=stage.now, found=(Found(id=f"i_{one}", finding=finding),)))
     stage.do(fail(stage.begin()))
-    lines = [text for text, _ in lines_of(frame(stage), stage.now)]
+    lines = [line.text for line in lines_of(frame(stage), stage.now)]
     assert lines[2] == "  1 run failed within a day. See: mainspring failed list --since 24h"
     assert sum("silent" in line for line in lines) == number
 
@@ -87,41 +89,122 @@ def test_frame_fits_its_screen(stage, height):
         subject = Subject(f"a{number}", IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=Severity.PAGE, text="silent", since_at=0)
         stage.do(Observe(looked_at=stage.now, found=(Found(id=f"i_{number}", finding=finding),)))
-    lines = [text for text, _ in lines_of(frame(stage), stage.now, height)]
+    lines = [line.text for line in lines_of(frame(stage), stage.now, height)]
     assert len(lines) <= height
     if height >= 20:
         assert any(re.match(r"Incidents \(30, \d+ more\)", line) for line in lines)
         assert any(line.startswith("Next (1)") for line in lines)
 
 
-@pytest.mark.parametrize("key", [b"q", None], ids=["q", "Ctrl-C"])
-def test_terminal_is_drawn_until_a_key_ends_it(busy, key, folder):
-    """q and Ctrl-C end it with 0, and the terminal is as it was."""
-    ours, theirs = pty.openpty()
-    before = termios.tcgetattr(ours)
-    env = {**os.environ, "TERM": "xterm", "LINES": "24", "COLUMNS": "100"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mainspring", "top"],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=env,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    said, until = b"", time.monotonic() + 20
-    try:
-        while b"q ends" not in said and time.monotonic() < until:
-            if select.select([ours], [], [], 0.5)[0]:
-                said += os.read(ours, 65_536)
-        assert b"Incidents" in said
-        if key is None:
-            process.send_signal(signal.SIGINT)
-        else:
-            os.write(ours, key)
-        assert process.wait(20) == 0
-        assert termios.tcgetattr(ours) == before
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
+def test_failed_runs_are_shown(stage):
+    """Newest first, with why; one that succeeded is not."""
+    first, other, good = (stage.begin() for _ in range(3))
+    for command in (fail(first), halt(other, "pay"), finish(good)):
+        stage.do(command)
+    lines = [line for line in lines_of(frame(stage), stage.now) if line.to is not None and line.to.run is not None]
+    assert [line.to.run for line in lines] == [other.id, first.id]
+    assert "backup: in doubt" in lines[0].text
+    assert "backup: permanent error" in lines[1].text
+
+
+def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
+    """What was chosen first: the error of a run, the whole text of an incident; then what else is wrong there, and nothing of others."""
+    run, other = stage.begin(), stage.begin(ORDER, b'{"customer": "a"}')
+    stage.do(fail(run))
+    stage.do(fail(other))
+    for name, kind in (
+        ("backup", IncidentKind.SILENCE),
+        ("backup", IncidentKind.TOO_SLOW),
+        ("order", IncidentKind.SILENCE),
+    ):
+        finding = Finding(
+            subject=Subject(name, kind), severity=Severity.PAGE, text=f"{kind} it is", since_at=0, hint="look"
+        )
+        stage.do(Observe(looked_at=stage.now, found=(Found(id=f"i_{name}_{kind}", finding=finding),)))
+
+    def text(place):
+        return "\n".join(line.text for line in look_into(stage.store.reader, place, stage.now))
+
+    of_run = text(Place("backup", run=run.id))
+    for part in ("backup", "✗ failed (permanent error)", "ValueError: it broke", f"explain {run.id}", "Incidents (2)"):
+        assert part in of_run, part
+    of_incident = text(Place("backup", incident="i_backup_silence"))
+    for part in (
+        "[page] open since",
+        "silence it is",
+        "Do: look",
+        "Incidents (1)",
+        "too_slow it is",
+        "Last failures (1)",
+    ):
+        assert part in of_incident, part
+    for shown in (of_run, of_incident, text(Place("backup"))):
+        assert other.id not in shown
+        assert "i_order" not in shown
+    assert "not kept any more" in text(Place("backup", incident="i_gone"))
+    assert "nothing is wrong with it" in text(Place("report"))
+
+
+class Screen60x15:
+    """`mainspring top` on a terminal of 60 columns and 15 lines."""
+
+    def __init__(self):
+        self.ours, theirs = pty.openpty()
+        self.before = termios.tcgetattr(self.ours)
+        self.said = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mainspring", "top"],
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "LINES": "15", "COLUMNS": "60"},
+        )  # fmt: skip
+        os.close(theirs)
+
+    def until(self, part):
+        """Read until it is drawn; return all that was drawn since the last time."""
+        until = time.monotonic() + 20
+        while part not in self.said:
+            assert time.monotonic() < until, (part, self.said[-3000:])
+            if select.select([self.ours], [], [], 0.5)[0]:
+                self.said += os.read(self.ours, 65_536).decode(errors="replace")
+        found, self.said = self.said, ""
+        return found
+
+    def press(self, keys):
+        os.write(self.ours, keys)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.ours)
+
+
+@pytest.fixture
+def terminal(busy, folder):
+    made = Screen60x15()
+    yield made
+    made.close()
+
+
+def test_terminal_is_drawn_until_ctrl_c_ends_it(terminal):
+    """With 0, and the terminal is as it was."""
+    assert "Incidents" in terminal.until("q ends")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.wait(20) == 0
+    assert termios.tcgetattr(terminal.ours) == terminal.before
+
+
+def test_keys_lead_to_an_incident_and_back(terminal):
+    """Arrows and letters choose, enter opens, esc goes back, ? shows the keys, q ends with 0; no line is wider than the screen."""
+    drawn = terminal.until("q ends")
+    terminal.press(b"\x1b[B\r")
+    drawn += terminal.until("show i_1")
+    terminal.press(b"\x1b")
+    drawn += terminal.until("Processes")
+    terminal.press(b"j\r")
+    drawn += terminal.until("show i_0")
+    terminal.press(b"h?")
+    drawn += terminal.until("these keys")
+    terminal.press(b"kq")
+    assert terminal.process.wait(20) == 0
+    assert termios.tcgetattr(terminal.ours) == terminal.before
+    assert max(len(re.sub("\x1b[^a-zA-Z]*[a-zA-Z]", "", line)) for line in re.split(r"[\r\n]+|\x1b\[H", drawn)) <= 60
