@@ -37,11 +37,12 @@ class Punctuality(msgspec.Struct, frozen=True):
         """Whether it starts so much less often, or so much later, than it says, that somebody should know."""
         if self.slots < LEAST:
             return False
-        return (
-            self.effective_ms is None
-            or self.effective_ms >= self.declared_ms * _SLIPS_BY
-            or self.lag_ms >= self.declared_ms
-        )
+        return slips_by(self.skipped, self.slots - self.skipped) or self.lag_ms >= self.declared_ms
+
+
+def slips_by(skipped: int, run: int) -> bool:
+    """Whether so many slots were skipped beside those that were run that somebody should know."""
+    return skipped + run >= LEAST and skipped + run >= run * _SLIPS_BY
 
 
 def punctuality_of(served: Sequence[Served], now_at: int) -> Punctuality | None:

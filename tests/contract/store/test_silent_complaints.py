@@ -1,14 +1,19 @@
 """Complaints about peers, by name: an alarm that is silent itself, a run that did not come, a start that failed unseen, and others."""
 
+import itertools
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from mainspring.domain.incident import IncidentKind
 from mainspring.domain.notice import About
 from mainspring.domain.states import AlertState
+from mainspring.operations.facts import FactsReader
+from mainspring.operations.sight import signs_of
 from mainspring.store.commands.alerts import SettleAlerts
-from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot
 from mainspring.store.commands.sessions import Beat
-from tests.contract.store.process import take_alerts
+from tests.contract.store.process import finish, take_alerts
 from tests.contract.store.test_watch import HOUR, Site
 
 MINUTE = 60_000
@@ -83,6 +88,25 @@ def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
     one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
     assert one.text == "it fails to load: ModuleNotFoundError: No module named 'requests'"
     assert site.told() == [(About.OPENED, "ops")]
+
+
+def test_complaint_12_cadence_that_became_slower_is_told(site):
+    """Every 20 s became every 60 s: each run succeeds, and people read it in the digest."""
+    site.announce("a", "b", every="20s")
+    now = site.store.clock.now()
+    for number, name in itertools.product(range(12), "ab"):
+        at, is_run = now + number * 20_000, name == "b" or number % 3 == 0
+        start = site.store.starting(automation=name) if is_run else None
+        site.store.do(MakeSlot(name, at, at + 20_000, "run" if is_run else "skipped", start))
+        site.store.clock.forward(20_000)
+        if is_run:
+            site.store.do(finish(site.store.claim().runs[0]))
+    later = site.store.clock.now()
+    facts = FactsReader(site.store.reader, at_once=None).read(later)
+    found = [
+        (one.label, one.automation, one.text) for one in signs_of(facts, site.store.reader, later, ZoneInfo("UTC"))
+    ]
+    assert found == [("Skips slots", "a", "8 of 12 slots were skipped, since the run before was not over")]
 
 
 def test_folded_incidents_do_not_recur(site, scheduler):

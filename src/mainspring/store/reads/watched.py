@@ -101,6 +101,14 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
         )
 
 
+def verdicts_since(reader: Reader, since_at: int) -> dict[str, dict[str, int]]:
+    """Return how many slots since an instant had which verdict, of each automation with a schedule."""
+    found: dict[str, dict[str, int]] = {}
+    for automation, verdict, number in reader.read("watch_slots", (since_at,)):
+        found.setdefault(automation, {})[verdict] = int(number)
+    return found
+
+
 def ended_since(reader: Reader, since_at: int) -> set[str]:
     """Return the automations of which figures changed since an instant."""
     return {row[0] for row in reader.read("watch_ended", (since_at - since_at % 60_000,))}
