@@ -1,0 +1,130 @@
+"""The links of a message about a failed run: robots change nothing, its buttons act once, on what was shown, and with its key."""
+
+import re
+
+import pytest
+from msgspec.structs import replace
+from starlette.applications import Starlette
+
+from mainspring.app.channels import link_of
+from mainspring.config import Settings
+from mainspring.config.web_settings import WebSettings
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notice import About
+from mainspring.domain.rendering import Circumstances, render_notice
+from mainspring.domain.states import RunState
+from mainspring.resources.secret import Secrets
+from mainspring.service import run as runs
+from mainspring.service.actor import Actor, act_of
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.reads import incidents as reads
+from mainspring.store.reads.runs import run_view
+from mainspring.web.incident_pages import IncidentPages
+from tests.contract.store.process import fail
+from tests.unit.cli.conftest import Stage
+from tests.unit.web.test_incident_pages import OWN, Site
+
+pytestmark = pytest.mark.asyncio
+KEY, NEXT = "the key that signed it", "the key of the rotation"
+SYNC = Definition(kind=Kind.TASK, name="sync")
+
+
+class Failed(Site):
+    """A store where a run failed, and what people were told of it."""
+
+    def __init__(self, path):
+        self.stage = Stage(path)
+        self.store, self.clock = self.stage.store, self.stage.clock
+        self.settings = replace(Settings(), web=WebSettings(public_url="https://ops.example.com/ms"))
+        self.stage.announce(SYNC)
+        failed = self.stage.begin(SYNC)
+        self.run = failed.id
+        self.stage.do(fail(failed))
+        finding = Finding(
+            subject=Subject("sync", IncidentKind.PERMANENT_ERROR, "f"), severity=Severity.PAGE, text="it broke", since_at=1,
+            facts={"runs": [self.run]},
+        )  # fmt: skip
+        self.stage.do(Observe(looked_at=self.clock.now(), found=(Found(id="i_01", finding=finding),)))
+        incident = reads.incident(self.store.reader, "i_01")
+        around = Circumstances(link=link_of(self.settings, secrets(KEY), self.clock, incident))
+        self.notice = render_notice("a_1", About.OPENED, 1, incident, around)
+        self.links = [link.url.removeprefix("https://ops.example.com/ms") for link in self.notice.links]
+        self.token = self.links[0].removeprefix("/i/")
+        self.serve(KEY)
+
+    def serve(self, *keys):
+        """Answer with these keys in the secret."""
+        pages = IncidentPages(self.settings, self.store, secrets(*keys), self.clock)
+        self.app = Starlette(routes=pages.routes())
+
+    async def seen(self):
+        return re.search(r'name="seen" value="([0-9.]+)"', (await self.ask("GET")).text)[1]
+
+    @property
+    def run_state(self):
+        return run_view(self.store.reader, self.run).state
+
+    def fail_again(self):
+        """Let a worker take the run up, and fail it once more."""
+        self.stage.do(fail(self.stage.claim()))
+
+
+def secrets(*keys):
+    return Secrets(None, {"MAINSPRING_SECRET_LINK_KEY": "\n".join(keys)})
+
+
+@pytest.fixture
+def site(tmp_path):
+    made = Failed(tmp_path / "s.db")
+    yield made
+    made.store.close()
+
+
+async def test_each_link_of_a_message_only_shows(site):
+    """Opened twenty times by GET and HEAD nothing is changed, not even read as used; then the button works, and is on record."""
+    before, acts = site.rows(), site.acts()
+    assert len(site.links) == 1
+    for link in site.links:
+        for _ in range(20):
+            assert [(await site.ask(method, link)).status_code for method in ("GET", "HEAD")] == [200, 200]
+    assert (site.rows(), site.acts(), site.state, site.run_state) == (before, acts, "open", RunState.FAILED)
+    assert "done" in (await site.press("retry")).text
+    assert site.run_state is RunState.QUEUED
+    assert site.acts()[: len(site.acts()) - len(acts)] == [("retry", "link:ana")]
+
+
+async def test_retry_is_once_for_what_was_shown(site):
+    """Pressed again it does nothing more, also when the run has failed anew meanwhile: that is another failure, to be looked at first."""
+    seen = await site.seen()
+    await site.press("retry", seen=seen)
+    acts = site.acts()
+    await site.press("retry", seen=seen)
+    site.fail_again()
+    late = await site.press("retry", seen=seen)
+    assert "the run was continued meanwhile" in late.text
+    assert (site.run_state, site.acts()) == (RunState.FAILED, acts)
+    await site.press("retry", name="bob")
+    assert site.run_state is RunState.QUEUED
+    assert site.acts()[0] == ("retry", "link:bob")
+
+
+async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
+    """Whoever was faster is not overruled."""
+    seen = await site.seen()
+    runs.retry(site.store, site.run, act=act_of(Actor.cli("bob", "box"), site.clock))
+    acts = site.acts()
+    assert "Retry run" not in (await site.ask("GET")).text
+    assert "the run was continued meanwhile" in (await site.press("retry", seen=seen)).text
+    assert site.acts() == acts
+
+
+async def test_link_dies_with_its_key(site):
+    """While both keys stand in the secret it opens; without its own it neither shows nor acts."""
+    seen = await site.seen()
+    site.serve(NEXT, KEY)
+    assert (await site.ask("GET")).status_code == 200
+    site.serve(NEXT)
+    assert [(await site.ask(method)).status_code for method in ("GET", "HEAD")] == [404, 404]
+    assert (await site.ask("POST", data={"act": "retry", "seen": seen}, headers=OWN)).status_code == 404
+    assert (site.run_state, site.state) == (RunState.FAILED, "open")
