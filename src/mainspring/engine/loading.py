@@ -20,11 +20,14 @@ from types import FrameType, ModuleType
 from typing import NamedTuple, NoReturn
 
 from mainspring.domain.errors import DefinitionError, MainspringError
+from mainspring.domain.text import escape
 from mainspring.engine.problem import Problem
+from mainspring.resources.hidden import HIDDEN
 
 FILE_OF_MODULE = "__mainspring_file__"
 """A module loaded from a file carries this name: it can be loaded again from there and not by its module name."""
 
+_LONGEST_MESSAGE = 2_000
 _SUFFIXES = (".py", ".toml")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
@@ -139,15 +142,27 @@ def problem_of(target: Target, error: BaseException) -> Problem:
         where = f"{error.filename}:{error.lineno}"
     if isinstance(error, MainspringError):
         how = error.hint or "Mend this declaration."
-        return Problem(where=where, what=error.message, how=how, target=target.text)
+        return Problem(where=where, what=_printable(error.message), how=how, target=target.text)
     how = "Mend the file; its other automations are left out until it loads."
     if isinstance(error, ModuleNotFoundError) and error.name:
         how = f"Install {error.name.partition('.')[0]!r} beside mainspring, or mend the import."
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         how = "Put what ends the program under: if __name__ == '__main__'."
-    message = str(error)
+    message = _message_of(error)
     what = f"failed to load: {type(error).__name__}{': ' if message else ''}{message}"
     return Problem(where=where, what=what, how=how, target=target.text)
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        return _printable(str(error))
+    except Exception:  # noqa: BLE001 - an exception of users' code may fail to say what it is
+        return "it cannot be printed"
+
+
+def _printable(text: str) -> str:
+    """Return text as it may be stored and told to people: what a module raises may hold what it was to log in with."""
+    return escape(HIDDEN.redact(text), _LONGEST_MESSAGE)
 
 
 def _files_of(target: str, base_dir: Path) -> Iterator[Path]:

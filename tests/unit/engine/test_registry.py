@@ -8,9 +8,13 @@ import textwrap
 import pytest
 
 from mainspring.domain.errors import DefinitionError, UnknownNameError
+from mainspring.domain.text import is_plain_line
+from mainspring.engine import loading
 from mainspring.engine.definitions import script, task
 from mainspring.engine.loading import load_module, module_name
 from mainspring.engine.registry import Registry
+from mainspring.resources.hidden import Hidden
+from tests.secret_encodings import CANARY, leaks
 
 HEAD = "from mainspring.engine.definitions import script, task, workflow\nfrom mainspring.engine import on\n"
 
@@ -93,6 +97,35 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
     for name, (_, how) in bad.items():
         assert how in problems[name].how, name
         assert ":" in problems[name].where, name
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [
+        ("f'cannot log in with {SECRET}'", "RuntimeError: cannot log in with"),
+        ("'\\x1b[2J \\ud800 ' + 'x' * 100_000", "RuntimeError: \\x1b[2J"),
+        ("Silent()", "RuntimeError: it cannot be printed"),
+    ],
+)
+def test_problem_tells_no_secret_and_is_harmless(write, tmp_path, monkeypatch, raised, shown):
+    """What a file raises while it loads is stored and told to people: it is as clean as the failure of a run."""
+    monkeypatch.setattr(loading, "HIDDEN", hidden := Hidden())
+    hidden.add([CANARY])
+    write(
+        "a.py",
+        f"""
+        SECRET = {CANARY!r}
+        class Silent:
+            def __str__(self):
+                raise ValueError
+        raise RuntimeError({raised})
+        """,
+    )
+    (problem,) = Registry.load(["a.py"], tmp_path).problems
+    assert problem.what.startswith(f"failed to load: {shown}")
+    assert leaks(problem.what) == []
+    assert is_plain_line(problem.what)
+    assert len(problem.what) < 3_000
 
 
 def test_file_that_forks_while_it_loads_may_end_the_fork(write, tmp_path):
