@@ -90,6 +90,21 @@ def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
     assert site.told() == [(About.OPENED, "ops")]
 
 
+def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
+    """It lives, and nobody has the automation any more: not even a problem says so."""
+    site.announce("a", every="1h")
+    site.store.do(Announce("code-2", (), ()))
+    for minute in range(5):
+        assert site.told() == [], minute
+        site.store.clock.forward(MINUTE)
+        scheduler.do(Beat())
+        site.look()
+    one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
+    assert one.subject.automation == "a"
+    assert one.text.startswith("no worker has it any more")
+    assert site.told() == [(About.OPENED, "ops")]
+
+
 def test_complaint_12_cadence_that_became_slower_is_told(site):
     """Every 20 s became every 60 s: each run succeeds, and people read it in the digest."""
     site.announce("a", "b", every="20s")

@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from mainspring.domain.channel import read_channel
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.maintenance import read_maintenance
+from mainspring.domain.match import Told
+from mainspring.domain.notice import About
 from mainspring.domain.rendering import Circumstances
-from mainspring.domain.route import Target
+from mainspring.domain.route import Routing, Target, read_route
 from mainspring.operations.notices import Notices
 from mainspring.operations.notifier import Notifier
 from mainspring.operations.notifiers.webhook import WebhookLink
@@ -65,19 +69,16 @@ async def tell(store, peer):
     await notifier(store, peer).run_once(20.0)
 
 
-def go_wrong(store, *names):
-    """Open an incident of each name, and let it be told."""
-    found = tuple(
-        Found(
-            id=store.name("i"),
-            finding=Finding(
-                subject=Subject(name, IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=1
-            ),
-            to=(Target(0, "ops"),),
-        )
-        for name in names
-    )
-    store.do(Observe(looked_at=store.clock.now(), found=found))
+def go_wrong(store, *names, severity=Severity.PAGE, routing=None):
+    """Open an incident of each name, and let it be told: at once, or as the routes say."""
+    now, found = store.clock.now(), []
+    for name in names:
+        subject = Subject(name, IncidentKind.SILENCE)
+        told = Told(subject=subject, severity=severity)
+        to = (Target(0, "ops"),) if routing is None else routing.targets(told, About.OPENED, now)
+        finding = Finding(subject=subject, severity=severity, text="no success", since_at=1)
+        found.append(Found(id=store.name("i"), finding=finding, to=to))
+    store.do(Observe(looked_at=now, found=tuple(found)))
 
 
 async def test_channel_that_is_down_for_ten_minutes_hears_all_in_order(store):
@@ -98,6 +99,36 @@ async def test_channel_that_is_down_for_ten_minutes_hears_all_in_order(store):
         assert peer.names == names
         assert len(peer.requests) <= asked + len(names)
         assert not is_due(store)
+
+
+@pytest.mark.parametrize("why", ["quiet hours", "maintenance"])
+async def test_what_is_put_off_is_told_at_the_end_and_a_page_at_once(store, why):
+    """From seven to nine, and it is eight: nothing is lost, nothing comes early, and the highest severity does not wait."""
+    begun = datetime.fromtimestamp(store.clock.now() // 1000, UTC).replace(tzinfo=None)
+    hours = (begun - timedelta(hours=1), begun + timedelta(hours=1))
+    route, windows = {"to": "ops"}, []
+    if why == "quiet hours":
+        route["quiet"] = f"{hours[0]:%H:%M}-{hours[1]:%H:%M}"
+    else:
+        windows = [{"from": hours[0].isoformat(), "to": hours[1].isoformat()}]
+    routing = Routing(
+        channels=("ops",),
+        routes=(read_route(route),),
+        maintenance=tuple(map(read_maintenance, windows)),
+        group_wait_ms=0,
+    )
+    async with serving(Hook()) as peer:
+        go_wrong(store, "first", severity=Severity.NOTIFY, routing=routing)
+        go_wrong(store, "second", severity=Severity.NOTIFY, routing=routing)
+        go_wrong(store, "loud", severity=Severity.PAGE, routing=routing)
+        for _ in range(59):
+            await tell(store, peer)
+            store.clock.forward(MINUTE)
+        assert peer.names == ["loud"]
+        store.clock.forward(MINUTE)
+        await tell(store, peer)
+        assert peer.names == ["loud", "first", "second"]
+        assert len(peer.requests) == 3
 
 
 @pytest.mark.parametrize("fault", [DROP_BEFORE, DROP_AFTER])
