@@ -158,6 +158,19 @@ def test_wrapped_command_tells_of_its_failure_itself(place: Place, receiver: Rec
     assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
 
 
+def test_complaint_11_dump_that_is_empty_is_told(place: Place, receiver: Receiver) -> None:
+    """The line ended well and made nothing: that is a failure, told once, and over with a dump that holds something."""
+    place.env |= receiver.settings
+    words = ("-n", "backup", "--every", "1h", "--produces", "dump.gz", "--", "sh", "-c")
+    for _ in range(2):
+        assert place.exec(*words, ": > dump.gz").returncode == 1
+    (message,) = receiver.messages
+    assert "backup" in message["data"]["headline"]
+    assert "dump.gz is empty" in message["data"]["headline"]
+    assert place.exec(*words, "echo x > dump.gz").returncode == 0
+    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
+
+
 def test_channel_that_is_away_holds_no_command(place: Place, receiver: Receiver) -> None:
     """It gets its exit code all the same; what could not be told is told by the next call."""
     place.env |= receiver.settings

@@ -72,7 +72,7 @@ def _failing(automation: str, failure: Failure, reason: FailureReason, world: Da
 
 def _empty(world: Days) -> None:
     (fault,) = unmet(["out/*.csv"], {}, 0)
-    failure = Failure("ProductMissing", "not_produced", f"it ended well, but did not produce what it should\n{fault}")
+    failure = Failure("ProductMissing", "not_produced", f"it ended well, but did not produce what it should: {fault}")
     _failing("sync", failure, FailureReason.PERMANENT_ERROR, world)
 
 
@@ -279,7 +279,7 @@ WAYS = (
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed: upload: it ended well, but did not produce what it should",
+        says="[notify] sync: failed: upload: it ended well, but did not produce what it should: out/*.csv: nothing matches",
         begin=_empty,
     ),
     Way(

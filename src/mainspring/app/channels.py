@@ -17,6 +17,8 @@ from mainspring.resources.fault_text import FaultText
 from mainspring.resources.secret import Secrets
 
 _MILLISECOND = timedelta(milliseconds=1)
+_CLOCKS_DIFFER_S = 600
+"""A link is made by one machine and opened at another, whose clock may be behind: what lives for too long by it is refused."""
 
 
 def routing_of(settings: Settings) -> Routing:
@@ -52,7 +54,7 @@ def link_of(settings: Settings, secrets: Secrets, clock: Clock, incident: Incide
         keys = [key for key in secrets.lines(SECRET) if len(key) >= SHORTEST_KEY]
     except ConfigError:
         return None
-    grant = Grant(incident.id, incident.opened, clock.now() // 1000 + LIVES_S)
+    grant = Grant(incident.id, incident.opened, clock.now() // 1000 + LIVES_S - _CLOCKS_DIFFER_S)
     return f"{settings.web.public_url}/i/{grant.token(keys[0])}" if keys else None
 
 

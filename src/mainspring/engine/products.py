@@ -53,7 +53,7 @@ def check_products(patterns: list[str], cwd: str | None, started_at: int) -> Non
     """Raise NotProduced unless each pattern matches a file that is filled and newer than the start (ms UTC)."""
     faults = _faults(patterns, cwd, started_at)
     if faults:
-        raise NotProduced("the command ended well, but did not produce what it should\n" + "\n".join(faults))
+        raise NotProduced("the command ended well, but did not produce what it should: " + "\n".join(faults))
 
 
 def look_for_products(patterns: list[str], started_at: int) -> None:
@@ -61,7 +61,7 @@ def look_for_products(patterns: list[str], started_at: int) -> None:
     faults = _faults(patterns, None, started_at)
     if faults:
         hint = "Put in place what is missing, then: runs retry RUN looks again, --from-step runs the step again that makes it."
-        raise ProductMissing("it ended well, but did not produce what it should\n" + "\n".join(faults), hint=hint)
+        raise ProductMissing("it ended well, but did not produce what it should: " + "\n".join(faults), hint=hint)
 
 
 async def look_after(ask: Callable[..., Any], patterns: Sequence[str], started_at: int) -> None:

@@ -21,6 +21,7 @@ from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.runs import run_view
 from mainspring.web.incident_pages import IncidentPages
+from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import fail
 from tests.unit.cli.conftest import Stage
 from tests.unit.web.test_incident_pages import OWN, Site
@@ -117,6 +118,13 @@ async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
     assert "Retry run" not in (await site.ask("GET")).text
     assert "the run was continued meanwhile" in (await site.press("retry", seen=seen)).text
     assert site.acts() == acts
+
+
+async def test_link_opens_where_the_clock_is_behind(site):
+    """The machine that answers is not the one that made it."""
+    site.clock = FakeClock(site.clock.now() - 9 * 60_000)
+    site.serve(KEY)
+    assert (await site.ask("GET")).status_code == 200
 
 
 async def test_link_dies_with_its_key(site):
