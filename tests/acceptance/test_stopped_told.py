@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.acceptance.stopping import BROKEN, STOPPED, WAYS, Site
+from tests.acceptance.stopping import BROKEN, HOURLY, STOPPED, WAYS, Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 Begun = dict[str, "Future[Site]"]
@@ -42,6 +42,16 @@ def test_way_to_stop_is_told(begun: Begun, name: str) -> None:
     site.until(site.told, "nobody is told")
     assert re.fullmatch(way.says, opened(site)), opened(site)
     assert site.incidents() == [(way.kind, way.of)]
+
+
+def test_module_that_loads_again_ends_what_was_told(begun: Begun) -> None:
+    """The next worker announces what was missing."""
+    site = begun["a module fails to import"].result()
+    site.until(site.told, "nobody is told")
+    (site.folder / "a.py").write_text(HOURLY)
+    os.kill(site.one_of("worker"), signal.SIGTERM)
+    site.until(lambda: len(site.told()) > 1, "nobody is told that it loads again")
+    assert [about for about, _ in site.told()] == ["opened", "resolved"]
 
 
 def test_store_that_refuses_each_write_is_told_without_it(begun: Begun) -> None:
