@@ -94,7 +94,7 @@ class Site(Place):
         until = time.monotonic() + WITHIN_S
         while not (found := fact()):
             assert time.monotonic() < until, f"{what}\n{self.told()}\n{(self.folder / 'log').read_text()[-4_000:]}"
-            time.sleep(0.02)
+            time.sleep(0.1)
         return found
 
     def one_of(self, role: str) -> int:
@@ -104,6 +104,22 @@ class Site(Place):
     def told(self) -> list[tuple[str, str]]:
         """Return what people were told: (what about, the first line)."""
         return [(one["data"]["about"], one["data"]["headline"]) for one in self.people.messages]
+
+    def until_told(self) -> "Site":
+        """Wait for the first message."""
+        self.until(self.told, "nobody is told")
+        return self
+
+    def until_over(self) -> "Site":
+        """Wait for the message that it is over."""
+        self.until(lambda: self.told()[-1][0] == "resolved", "nobody is told that it is over")
+        return self
+
+    @property
+    def opened(self) -> str:
+        """The one line by which people were told that something is wrong, without its severity."""
+        (headline,) = [line for about, line in self.told() if about == "opened"]
+        return headline.partition("] ")[2]
 
     def incidents(self) -> list[tuple[str, str]]:
         """Return (kind, whose) of each incident that is not part of another one."""
@@ -123,7 +139,10 @@ class Site(Place):
 
 
 class Way(NamedTuple):
-    """`begin` makes a site and stops something; `says` = the first line that people read, after its severity, as a pattern."""
+    """`begin` makes a site, stops something and waits until that is told, and where it is mended that this is told too.
+
+    `says` = the first line that people read, after its severity, as a pattern.
+    """
 
     kind: IncidentKind
     of: str
@@ -140,7 +159,7 @@ def kill_worker(folder: Path) -> Site:
     site.one_of("watcher")
     for pid in (up, worker):
         os.kill(pid, signal.SIGKILL)
-    return site
+    return site.until_told()
 
 
 def block_worker(folder: Path) -> Site:
@@ -150,29 +169,35 @@ def block_worker(folder: Path) -> Site:
     site.one_of("worker")
     done = site.call("run", "blocks", "--detach")
     assert done.returncode == 0, done.stderr
-    return site
+    return site.until_told()
 
 
 def deploy_badly(folder: Path) -> Site:
-    """What the module imports is not there any more."""
+    """What the module imports is not there any more; then it is mended."""
     site = Site(folder, HOURLY)
     site.up("worker,watcher")
     worker = site.one_of("worker")
     site.until(lambda: site.rows("select 1 from automations"), "nothing is announced")
     (folder / "a.py").write_text("import gone_with_the_deploy\n" + HOURLY)
     os.kill(worker, signal.SIGTERM)
-    return site
+    site.until_told()
+    (folder / "a.py").write_text(HOURLY)
+    os.kill(site.one_of("worker"), signal.SIGTERM)
+    return site.until_over()
 
 
 def refuse_writes(folder: Path) -> Site:
-    """No file may grow any more: each commit is an I/O error."""
+    """No file may grow any more: each commit is an I/O error, by which all processes end; others may write again."""
     site = Site(folder, HOURLY)
     up = site.up("worker,watcher")
     pids = [up, site.one_of("worker"), site.one_of("watcher")]
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):  # the first one may have taken the others with it
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (LONGEST_FILE, LONGEST_FILE))
-    return site
+    site.until_told()
+    assert site.ups[0].wait(WITHIN_S) != 0
+    site.up("worker,watcher")
+    return site.until_over()
 
 
 def take_broker_away(folder: Path) -> Site:
@@ -183,7 +208,7 @@ def take_broker_away(folder: Path) -> Site:
     site.up("worker,scheduler,watcher")
     site.until(lambda: _is_read(site), "nobody reads from the broker")
     nats.kill()
-    return site
+    return site.until_told()
 
 
 def _is_read(site: Site) -> bool:
@@ -216,15 +241,20 @@ def break_watcher(folder: Path) -> Site:
     (folder / "hook" / "sitecustomize.py").write_text(NO_WATCHER)
     site.env["PYTHONPATH"] = f"{folder}/hook:{ROOT}/src"
     site.up("scheduler,watcher")
-    return site
+    return site.until_told()
 
 
 def stop_scheduler(folder: Path) -> Site:
-    """Its process is there and does not move."""
+    """Its process is there and does not move; then it goes on."""
     site = Site(folder, worker_lost='{ missing = "3s", silent = "10s" }')
     site.up("scheduler,watcher")
     site.one_of("watcher")
-    os.kill(site.one_of("scheduler"), signal.SIGSTOP)
+    scheduler = site.one_of("scheduler")
+    os.kill(scheduler, signal.SIGSTOP)
+    assert f"pid {scheduler} of" in site.until_told().opened
+    os.kill(scheduler, signal.SIGCONT)
+    site.until_over()
+    assert site.live("scheduler") == [scheduler]
     return site
 
 
@@ -234,7 +264,8 @@ WAYS = {
     "a worker is killed and not started again": Way(
         K.WORKER_LOST,
         "worker",
-        rf"mainspring: no worker stays alive {_FOR}: the last one died soon after its start \(report needs one\)",
+        # Whether its death is on record yet, or is only seen.
+        rf"mainspring: no worker (gives a sign of life|stays alive) {_FOR}.* \(report needs one\)",
         kill_worker,
     ),
     "a step blocks its worker": Way(
@@ -261,13 +292,13 @@ WAYS = {
         rf"mainspring: no watcher gives a sign of life {_FOR} \(pid \d+ of .* keeps one\)",
         break_watcher,
     ),
+    "a scheduler is stopped": Way(
+        K.WORKER_LOST,
+        "scheduler",
+        rf"mainspring: no scheduler gives a sign of life {_FOR}: pid \d+ of .* is stopped or blocked .*",
+        stop_scheduler,
+    ),
+    "the store refuses each write": Way(
+        K.STORE_LOST, "", "mainspring: the store cannot be read or written: the disk reports an error", refuse_writes
+    ),
 }
-BROKEN = Way(
-    K.STORE_LOST, "", "mainspring: the store cannot be read or written: the disk reports an error", refuse_writes
-)
-STOPPED = Way(
-    K.WORKER_LOST,
-    "scheduler",
-    rf"mainspring: no scheduler gives a sign of life {_FOR}: pid \d+ of .* is stopped or blocked .*",
-    stop_scheduler,
-)

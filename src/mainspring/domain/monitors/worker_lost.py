@@ -22,6 +22,8 @@ _STANDS_FOR = {Role.WORKER: frozenset({"worker", "app", "dev"}), Role.SCHEDULER:
 _SUPERVISOR = "supervisor"
 STEADY_MS = 30_000
 """So long has a process to live until it counts, where one of its role died as shortly before it began."""
+_PAUSES_MS = 10 * 60_000
+"""Whoever starts something again and again waits no longer in between: once it is told, a life within it has to last too."""
 
 
 class WorkerLostTuning(Tuning, frozen=True, kw_only=True):
@@ -38,9 +40,13 @@ def judge(facts: Facts, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judge
         stands_for = _STANDS_FOR.get(role, frozenset({role.value}))
         those = [one for one in facts.processes if one.role in stands_for]
         died_at = facts.last_died.get(role.value, 0)
-        counted = [one for one in those if _counts(one, died_at)]
+        is_told = Subject("", IncidentKind.WORKER_LOST, role.value) in facts.open
+        within_ms = _PAUSES_MS if is_told else STEADY_MS
+        counted = [one for one in those if _is_steady(one) or not _follows_death(one, died_at, within_ms)]
         alive = [one for one in counted if _is_alive(one, tuning, now_at)]
-        seen_at = max([since_at, *(one.beat_at for one in counted), facts.last_seen.get(role.value, 0)])
+        # A supervisor that is started again and again begins no new waiting each time.
+        begun_at = 0 if is_told and facts.last_seen.get(role.value) else since_at
+        seen_at = max([begun_at, *(one.beat_at for one in counted), facts.last_seen.get(role.value, 0)])
         yield _of_role(role, why, seen_at, those, alive, died_at, severity, tuning, now_at)
         if alive:
             yield from (
@@ -77,11 +83,13 @@ def _is_silent(one: Process, tuning: WorkerLostTuning, now_at: int) -> bool:
     return now_at - one.beat_at >= ms(tuning.silent)
 
 
-def _counts(one: Process, died_at: int) -> bool:
-    """Whether this life is more than a moment between two deaths."""
-    if one.beat_at - one.opened_at >= STEADY_MS:
-        return True
-    return not one.gone and one.opened_at - died_at >= STEADY_MS
+def _is_steady(one: Process) -> bool:
+    return one.beat_at - one.opened_at >= STEADY_MS
+
+
+def _follows_death(one: Process, died_at: int, within_ms: int) -> bool:
+    """Whether this life may be no more than a moment between two deaths."""
+    return one.gone or one.opened_at - died_at < within_ms
 
 
 def _of_role(
@@ -152,7 +160,8 @@ MONITOR = Monitor(
     line="A process that is needed is dead, blocked or missing.",
     rule=(
         "Wrong while a role is needed, nobody of it is alive, and that for longest_ms since the last sign of "
-        "life at seen_at. Right after a death only a life of 30 s counts: what dies whenever it is started is not alive. "
+        "life at seen_at. Right after a death (once it is told, within 10 minutes) only a life of 30 s counts: what dies "
+        "whenever it is started is not alive. "
         "Beside others of its role a process is wrong that gave no sign for 30 s."
     ),
     tuning=WorkerLostTuning(),

@@ -1,5 +1,6 @@
+-- A live session speaks for itself; of one that died only a life of some length is a sign of life.
 select role,
-    max(case when state = {{dead}} and beat_at - opened_at < ?1 then null else beat_at end),
+    max(case when state in ({{closed}}, {{quarantined}}) or beat_at - opened_at >= ?1 then beat_at end),
     max(ended_at),
     max(case when state = {{dead}} then ended_at end)
 from sessions

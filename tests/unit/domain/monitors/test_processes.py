@@ -101,6 +101,23 @@ def test_life_after_a_death_counts_once_it_lasts() -> None:
         assert bool(found(LOST, facts(KEPT, one, one=watched(), last_died=died), now_at)) is is_found, opened_at
 
 
+def test_what_was_told_is_over_once_a_life_lasts() -> None:
+    """Whatever comes and goes meanwhile, its supervisor too: each would be an end, and told anew."""
+    now_at = T0 + HOUR
+    missing = Subject("", LOST, "watcher")
+    seen = {"watcher": T0}
+    kept = process("supervisor", now_at, opened_at=now_at - 5 * SECOND, posts=("watcher",), session=9)
+    for opened_at, is_found in ((now_at - 29 * SECOND, True), (now_at - 30 * SECOND, False)):
+        one = process("watcher", now_at, opened_at=opened_at)
+        died = {"watcher": opened_at - 5 * MINUTE}
+        told = facts(kept, one, one=watched(), last_seen=seen, last_died=died, open=frozenset({missing}))
+        assert (missing in {each.subject for each in found(LOST, told, now_at)}) is is_found, opened_at
+        new = facts(kept, one, one=watched(), last_seen=seen, last_died=died)
+        assert found(LOST, new, now_at) == []
+        stopped = facts(kept, one, one=watched(), last_seen=seen, open=frozenset({missing}))
+        assert found(LOST, stopped, now_at) == [], "nobody died: it goes on"
+
+
 def test_posts_of_a_supervisor_are_needed() -> None:
     """What it keeps must be there, whatever automations need."""
     known = facts(
