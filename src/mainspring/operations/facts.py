@@ -202,9 +202,14 @@ class FactsReader:
             if one.ends or one.recent.started or one.running_since_at is not None
         }
         histories = self._learned.histories(active)
+        sizes = self._learned.sizes(
+            {one.name: active[one.name] for one in expected if any(end.size is not None for end in one.ends)}
+        )
         return tuple(
-            msgspec.structs.replace(one, gaps=gaps.get(one.name), history=histories.get(one.name))
-            if one.name in gaps or one.name in histories
+            msgspec.structs.replace(
+                one, gaps=gaps.get(one.name), history=histories.get(one.name), sizes=sizes.get(one.name)
+            )
+            if one.name in gaps or one.name in histories or one.name in sizes
             else one
             for one in automations
         )

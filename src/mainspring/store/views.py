@@ -79,6 +79,7 @@ class RunView(msgspec.Struct, frozen=True):
     slot_at: int | None
     trigger: str
     steps: int
+    output_size: int | None
     undoing: bool
 
 

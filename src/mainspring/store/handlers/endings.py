@@ -1,8 +1,10 @@
 """Letting a run go: suspended, given back, halted for a person, or ended with all that follows from its end."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from mainspring.domain.failure import Failure
+from mainspring.domain.output_size import bucket_of_size
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
@@ -93,6 +95,7 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
             c.run,
             c.claim,
             tx.session,
+            c.output_size,
         ),
     )
     if not rows:
@@ -101,6 +104,7 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
     if c.then is not None:
         row = _hand_over(tx, c.run, c.then, row)
     settle(tx, c.run, row, c.state, c.result, c.failure, c.reason)
+    count_sizes(tx, row[0], [c.output_size])
     return DONE
 
 
@@ -111,11 +115,12 @@ def complete(tx: Transaction, command: Complete) -> Done | Refused:
     if isinstance(saved, Refused):
         return saved
     state = target(Move.SUCCEED)
-    values = (state.value, 1, tx.now, c.output, None, None, None, None, c.run, c.claim, tx.session)
+    values = (state.value, 1, tx.now, c.output, None, None, None, None, c.run, c.claim, tx.session, c.output_size)
     rows = tx.all("finish", values)
     if not rows:
         return let_go(tx, c.run, c.claim)
     _tell(tx, c.run, rows[0], state, c.output, None, None)
+    count_sizes(tx, rows[0][0], [c.output_size])
     return DONE
 
 
@@ -215,6 +220,12 @@ def count_ends(tx: Transaction, automation: str, state: RunState, took: list[int
     """Count ends, and what each took (ms)."""
     tx.count(automation, **{_ROLLUP[state]: len(took), "took_ms": sum(took), "took_max_ms": max(took)})
     for bucket, n in Counter(map(bucket_of, took)).items():
+        tx.detail(automation, bucket, n)
+
+
+def count_sizes(tx: Transaction, automation: str, sizes: Iterable[int | None]) -> None:
+    """Count the sizes of what successes put out, as far as they are known."""
+    for bucket, n in Counter(bucket_of_size(size) for size in sizes if size is not None).items():
         tx.detail(automation, bucket, n)
 
 

@@ -72,6 +72,7 @@ def _row(command: RecordRun) -> dict[str, object]:
         "input",
         "result",
         "trigger",
+        "output_size",
     )
     return {
         **{name: getattr(c, name) for name in names},
@@ -108,6 +109,7 @@ def _follow(tx: Transaction, command: RecordRun, *, started: int) -> None:
     figures = (started, *ends, 0, int(c.outcome is not None), failed, took, took)
     tx.change("add_rollup", (tx.session or 0, c.automation, c.finished_at - c.finished_at % _MINUTE_MS, *figures))
     tx.detail(c.automation, endings.bucket_of(took))
+    endings.count_sizes(tx, c.automation, [c.output_size])
     if c.reason is not None:
         tx.detail(c.automation, f"reason:{c.reason}")
     listening.tell_of_end(tx, c.id, c.automation, c.state)
