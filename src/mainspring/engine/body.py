@@ -62,7 +62,6 @@ class Body:
         self.failures, self.refusals = Failures(), Refusals()
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
-        self.made: int | None = None
         self.rolling_back, self.live = False, not outcomes
         self._main = main
         self._history = outcomes

@@ -110,7 +110,7 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
     if error_raised is None:
         try:
             result = program.encode_result(task.result())
-            size = program.measure(result) if body.made is None else body.made
+            size = program.measure(result) if body.notes.made is None else body.notes.made
             return Ending(RunState.SUCCEEDED, result=result, detail=detail, size=size)
         except Exception as refused:  # noqa: BLE001  the workflow's own result cannot be saved
             return Ending(

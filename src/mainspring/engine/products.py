@@ -60,7 +60,7 @@ def check_products(patterns: list[str], cwd: str | None, started_at: int) -> int
 
 
 def look_for_products(patterns: list[str], started_at: int) -> int | None:
-    """Return the bytes of what was made since the start; raise ProductMissing unless each pattern, counted from the worker's folder, has some.
+    """Return the bytes of what was made since the start; raise ProductMissing unless each pattern matches some, in the worker's folder.
 
     None is what older versions saved of a look.
     """

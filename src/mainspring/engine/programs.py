@@ -82,7 +82,7 @@ def _workflow_program(
         registry.take_over()  # a child that is named by its name is one of those that were loaded together
         try:
             result = await fn(Run(body, facts, signature), *args, **kwargs)
-            body.made = await look_after(Run(body, facts, signature).step_with, promised, run.started_at)
+            body.notes.made = await look_after(Run(body, facts, signature).step_with, promised, run.started_at)
             return result
         except _OWN_ENDS:
             raise
@@ -165,7 +165,7 @@ def _single(
     async def main(body: Body) -> Any:
         ask = Run(body, _facts_of(run), signature).step_with
         result = await ask(fn, signature, plan, args, kwargs)
-        body.made = await look_after(ask, promised, run.started_at)
+        body.notes.made = await look_after(ask, promised, run.started_at)
         return result
 
     def encode_it(value: Any) -> bytes:

@@ -8,8 +8,10 @@ some hundred at most, so that no look is long: who is left out has its turn in a
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from mainspring.domain.monitors.facts import Gaps, History, Sizes
-from mainspring.domain.monitors.gaps import BEFORE_MS, HOUR_MS, gaps_of
+from msgspec.structs import replace
+
+from mainspring.domain.monitors.facts import Gaps, History, Sizes, Watched
+from mainspring.domain.monitors.gaps import BEFORE_MS, HOUR_MS, SHORTEST_WINDOW_MS, gaps_of
 from mainspring.domain.monitors.sizes import BEFORE_MS as SIZES_BEFORE_MS
 from mainspring.domain.monitors.sizes import sizes_of
 from mainspring.store.base import Reader
@@ -29,6 +31,37 @@ class Learned:
         self._gaps: dict[str, tuple[int, Gaps]] = {}
         self._histories: dict[str, tuple[int, History]] = {}
         self._sizes: dict[str, tuple[int, Sizes]] = {}
+
+    def of(
+        self, automations: Sequence[Watched], succeeded_in: Mapping[str, int], now_at: int, *, all_of_it: bool
+    ) -> dict[str, Watched]:
+        """Return automations with what was learned of them; `all_of_it` = whether a verdict needs it or not.
+
+        `succeeded_in` = the minute of the last success of each, or its hour.
+        """
+        silent = {
+            one.name: (succeeded_in[one.name], one.option("tz") or "UTC")
+            for one in automations
+            if one.succeeded_at is not None
+            and one.option("silence") is None
+            and not one.cadences
+            and (now_at - one.succeeded_at >= SHORTEST_WINDOW_MS or all_of_it)
+            and one.name in succeeded_in
+        }
+        active = {
+            one.name: one.ends[0].finished_at if one.ends else one.succeeded_at or now_at
+            for one in automations
+            if one.ends or one.recent.started or one.running_since_at is not None
+        }
+        measured = [one.name for one in automations if any(end.size is not None for end in one.ends)]
+        gaps = self.gaps(silent)
+        histories = self.histories(active)
+        sizes = self.sizes({name: active[name] for name in measured})
+        return {
+            one.name: replace(one, gaps=gaps.get(one.name), history=histories.get(one.name), sizes=sizes.get(one.name))
+            for one in automations
+            if one.name in gaps or one.name in histories or one.name in sizes
+        }
 
     def gaps(self, wanted: Mapping[str, tuple[int, str]]) -> dict[str, Gaps]:
         """Return the gaps of automations: name -> (minute or hour of its last success, time zone)."""

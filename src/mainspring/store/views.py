@@ -176,15 +176,6 @@ class SchedulePlan(msgspec.Struct, frozen=True):
     paused_until: int | None
 
 
-class SlotStart(msgspec.Struct, frozen=True):
-    """When the run of a slot began and ended; None = it has not, or is not kept any more."""
-
-    slot_at: int
-    verdict: str
-    started_at: int | None
-    finished_at: int | None
-
-
 class SlotView(msgspec.Struct, frozen=True):
     """One due time that was served."""
 

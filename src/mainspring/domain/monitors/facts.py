@@ -11,6 +11,7 @@ from msgspec import Struct
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.options import OPTIONS
+from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
 
 
@@ -231,6 +232,15 @@ class Fault(Struct, frozen=True, kw_only=True):
     code: str = ""
 
 
+class DueSecret(Struct, frozen=True):
+    """A secret that has to be renewed by the begin of a day, `due_at`; `used_by` = what is known to need it, in words."""
+
+    name: str
+    day: str
+    due_at: int
+    used_by: tuple[str, ...] = ()
+
+
 class Reopening(Struct, frozen=True):
     """That an incident came back."""
 
@@ -251,7 +261,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """All of one look. `by_hand` is by automation; `open` = incidents that are not resolved.
 
     `last_seen` and `last_ended`: by role, the last sign of life of any process, and the last end of one. `changed` = what changed just
-    before the faults of a subject began.
+    before the faults of a subject began. `punctual` = how each schedule kept its times up to the begin of the day, None = it had too few
+    slots; one that is left out is not read yet.
     """
 
     automations: tuple[Watched, ...] = ()
@@ -262,6 +273,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     changed: dict[Subject, str] = {}
     reopenings: tuple[Reopening, ...] = ()
     by_hand: dict[str, ByHand] = {}
+    punctual: dict[str, Punctuality | None] = {}
+    secrets: tuple[DueSecret, ...] = ()
     open: frozenset[Subject] = frozenset()
     last_seen: dict[str, int] = {}
     last_ended: dict[str, int] = {}

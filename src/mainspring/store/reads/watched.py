@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.domain.ids import new_id
 from mainspring.domain.output_size import least_of
+from mainspring.domain.punctuality import SlotStart
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader, Rows
 from mainspring.store.views import AutomationView
@@ -138,6 +139,16 @@ def busiest_hours(reader: Reader, names: Iterable[str], first_at: int, before_at
     """Return the most starts in one hour of each, and its first hour."""
     rows = reader.read("watch_busiest", (_listed(names), first_at, before_at))
     return {name: (int(started), hour_at) for name, started, hour_at in rows}
+
+
+def slot_starts(
+    reader: Reader, schedules: Iterable[str], first_at: int, before_at: int, limit: int
+) -> dict[str, list[SlotStart]]:
+    """Return the newest slots of each schedule from `first_at` on and before `before_at`, at most so many of each."""
+    found: dict[str, list[SlotStart]] = {}
+    for schedule, *row in reader.read("watch_slots", (_listed(schedules), first_at, before_at, limit)):
+        found.setdefault(schedule, []).append(SlotStart(*row))
+    return found
 
 
 def helped_since(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:

@@ -7,7 +7,7 @@ from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.commands.runs import Annotate, Complete, Finish, Suspend
 from mainspring.store.handlers import inbox, listening
-from mainspring.store.handlers.endings import count_end, count_ends, count_sizes
+from mainspring.store.handlers.counting import count_end, count_ends, count_sizes
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
 from mainspring.store.postgres.bulk.arrivals import tell
@@ -34,7 +34,18 @@ def _alone(tx: PostgresTransaction, commands: Sequence[Finish]) -> list[bool]:
 def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None]:
     """End runs by their owners."""
     rows = [
-        (c.run, c.claim, c.state, c.rank, c.result, encode_failure(c.failure), c.reason, c.failed_ident, c.detail, c.output_size)
+        (
+            c.run,
+            c.claim,
+            c.state,
+            c.rank,
+            c.result,
+            encode_failure(c.failure),
+            c.reason,
+            c.failed_ident,
+            c.detail,
+            c.output_size,
+        )
         for c in commands
     ]
     ended = {row[0]: row[1:] for row in tx.all("finish_runs", (*columns("tntnbbttbn", rows), tx.session, tx.now))}
