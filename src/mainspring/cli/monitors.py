@@ -73,7 +73,7 @@ def _verdict(one: "Judged") -> str:
 
 
 @command("list", "list monitors: what each judges, and what it finds now")
-@lists.options("on", "off")
+@lists.options("on", "off", most=100)
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
