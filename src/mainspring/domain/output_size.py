@@ -5,6 +5,8 @@ Many sizes are counted by powers of two: of one in the bucket k is known that it
 
 _EMPTY = frozenset({b"null", b'""', b"[]", b"{}"})
 _NOTHING, _BUCKET = "bytes=0", "bytes<=2^"
+_BUCKETS = tuple(f"{_BUCKET}{k}" for k in range(64))
+"""Made once: each run is counted."""
 
 
 def size_of_result(encoded: bytes) -> int:
@@ -14,7 +16,7 @@ def size_of_result(encoded: bytes) -> int:
 
 def bucket_of_size(size: int) -> str:
     """Return under which name a size is counted."""
-    return f"{_BUCKET}{(size - 1).bit_length()}" if size > 0 else _NOTHING
+    return _BUCKETS[(size - 1).bit_length()] if size > 0 else _NOTHING
 
 
 def least_of(bucket: str) -> int:

@@ -1,7 +1,6 @@
 """Counting ends: how runs ended, what they took and put out, and why they failed, in the figures of the present minute."""
 
 from collections import Counter
-from collections.abc import Iterable
 
 from mainspring.domain.output_size import bucket_of_size
 from mainspring.domain.states import FailureReason, RunState
@@ -26,10 +25,10 @@ def count_ends(tx: Transaction, automation: str, state: RunState, took: list[int
         tx.detail(automation, bucket, n)
 
 
-def count_sizes(tx: Transaction, automation: str, sizes: Iterable[int | None]) -> None:
-    """Count the sizes of what successes put out, as far as they are known."""
-    for bucket, n in Counter(bucket_of_size(size) for size in sizes if size is not None).items():
-        tx.detail(automation, bucket, n)
+def count_size(tx: Transaction, automation: str, size: int | None) -> None:
+    """Count how much a success put out, if that is known."""
+    if size is not None:
+        tx.detail(automation, bucket_of_size(size))
 
 
 def bucket_of(took_ms: int) -> str:

@@ -5,7 +5,7 @@ from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
 from mainspring.store.handlers import inbox, keys, listening, partitions, queues, undoing
-from mainspring.store.handlers.counting import count_end, count_sizes
+from mainspring.store.handlers.counting import count_end, count_size
 from mainspring.store.handlers.journal import encode_failure, save_outcome
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.handlers.starts import start_run
@@ -99,7 +99,7 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
     if c.then is not None:
         row = _hand_over(tx, c.run, c.then, row)
     settle(tx, c.run, row, c.state, c.result, c.failure, c.reason)
-    count_sizes(tx, str(row[0]), [c.output_size])
+    count_size(tx, str(row[0]), c.output_size)
     return DONE
 
 
@@ -115,7 +115,7 @@ def complete(tx: Transaction, command: Complete) -> Done | Refused:
     if not rows:
         return let_go(tx, c.run, c.claim)
     _tell(tx, c.run, rows[0], state, c.output, None, None)
-    count_sizes(tx, rows[0][0], [c.output_size])
+    count_size(tx, rows[0][0], c.output_size)
     return DONE
 
 

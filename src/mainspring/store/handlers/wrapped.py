@@ -109,7 +109,7 @@ def _follow(tx: Transaction, command: RecordRun, *, started: int) -> None:
     figures = (started, *ends, 0, int(c.outcome is not None), failed, took, took)
     tx.change("add_rollup", (tx.session or 0, c.automation, c.finished_at - c.finished_at % _MINUTE_MS, *figures))
     tx.detail(c.automation, counting.bucket_of(took))
-    counting.count_sizes(tx, c.automation, [c.output_size])
+    counting.count_size(tx, c.automation, c.output_size)
     if c.reason is not None:
         tx.detail(c.automation, f"reason:{c.reason}")
     listening.tell_of_end(tx, c.id, c.automation, c.state)

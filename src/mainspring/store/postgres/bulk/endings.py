@@ -7,7 +7,7 @@ from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.commands.runs import Annotate, Complete, Finish, Suspend
 from mainspring.store.handlers import inbox, listening
-from mainspring.store.handlers.counting import count_end, count_ends, count_sizes
+from mainspring.store.handlers.counting import count_end, count_ends, count_size
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
 from mainspring.store.postgres.bulk.arrivals import tell
@@ -56,7 +56,7 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
         for c in mine:
             automation, _, started_at, _ = ended[c.run]
             count_end(tx, automation, c.state, started_at, c.reason)
-            count_sizes(tx, automation, [c.output_size])
+            count_size(tx, automation, c.output_size)
         tell(
             tx,
             [
@@ -86,15 +86,13 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
         post_all(tx, mine)
         _follow(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in mine])
         took: dict[str, list[int]] = {}
-        sizes: dict[str, list[int | None]] = {}
         for automation, _, started_at, _ in ended.values():
             took.setdefault(automation, []).append(tx.now - started_at)
         for c in mine:
-            sizes.setdefault(ended[c.run][0], []).append(c.output_size)
+            count_size(tx, ended[c.run][0], c.output_size)
         for automation, spans in took.items():
             tx.count(automation, steps=len(spans))
             count_ends(tx, automation, RunState.SUCCEEDED, spans)
-            count_sizes(tx, automation, sizes[automation])
         watched = {row[0] for row in tx.all("list_watched", (texts([c.run for c in mine]),))}
         state = RunState.SUCCEEDED
         tell(
