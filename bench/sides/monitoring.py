@@ -82,7 +82,8 @@ def _live(path: Path, automations: int, days: int, now: int) -> None:
             ends = [now - place * every - 1_000 for place in range(RUNS, 0, -1)]
             connection.executemany(
                 "insert into runs (id, automation, kind, version, state, queue, place, created_at, started_at, finished_at, changed_at,"
-                " codec, input, trigger, output_size) values (?, ?, 'script', 1, 'succeeded', 'default', 0, ?, ?, ?, ?, 'plain', x'7b7d', 'schedule', 1000000)",
+                " codec, input, trigger, output_size) values (?, ?, 'script', 1, 'succeeded', 'default', 0, ?, ?, ?, ?, 'plain',"
+                " x'7b7d', 'schedule', 1000000)",
                 [(f"r_{name}_{at}", name, at - 5_000, at - 5_000, at, at) for at in ends],
             )
             connection.executemany(
