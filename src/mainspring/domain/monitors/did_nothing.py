@@ -72,8 +72,9 @@ MONITOR = Monitor(
     line="A run succeeded and put out next to nothing.",
     rule=(
         "Wrong, once it is learned, while the newest success put out less than limit_bytes: a tenth of usual_bytes, "
-        "the smallest size that was seen on days a week apart in the 63 days before that of the last end. What was "
-        "empty on such days is never judged. Once it is told, it is well only at twice the limit."
+        "the smallest size that was seen on days a week apart in the 63 days before that of the last end; so one that stays "
+        "small is told for eight days, and then usual. What was empty on such days is never judged. Once it is told, it "
+        "is well only at twice the limit."
     ),
     tuning=DidNothingTuning(),
     judge=judge,
