@@ -1,4 +1,4 @@
-"""What was ever counted of each automation: starts, ends, steps, latency, sizes, reasons. Nothing of it is forgotten, so it never goes down."""
+"""What was ever counted of each automation: starts, ends, steps, latency, sizes, reasons. Nothing is forgotten: it never goes down."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
