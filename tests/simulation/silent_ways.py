@@ -292,6 +292,15 @@ WAYS = (
         begin=partial(_break, "backup does nothing"),
     ),
     Way(
+        name="The output is unusually small",
+        cause="a backup takes its 20 minutes and writes 20 bytes",
+        kind=K.DID_NOTHING,
+        of="backup",
+        within=17 * HOUR,
+        says="[notify] backup: succeeded with 20B of output, 1.07GB or more are usual",
+        begin=partial(_break, "backup is empty"),
+    ),
+    Way(
         name="An automation starts itself in a circle",
         cause="it publishes what it listens to",
         kind=K.TOO_OFTEN,

@@ -22,11 +22,20 @@ from mainspring.resources.hidden import HIDDEN
 
 
 class CommandResult(msgspec.Struct, frozen=True):
-    """What is saved of a command that ended well; `tail` is the end of its output, printable."""
+    """What is saved of a command that ended well; `tail` is the end of its output, printable.
+
+    `output_bytes` = of the files that it was to make, else of its standard output; None = saved by an older version.
+    """
 
     exit_code: int
     tail: str
     took_ms: int
+    output_bytes: int | None = None
+
+
+def output_bytes_of(encoded: bytes) -> int | None:
+    """Return how much a command put out, of its result as it is saved."""
+    return msgspec.json.decode(encoded, type=CommandResult).output_bytes
 
 
 def run_command(
@@ -61,8 +70,9 @@ def run_command(
     finally:
         step.stopper = None
     check_end(command, end, timeout)
-    check_products(produces or [], cwd, started_at)
-    return CommandResult(end.code, HIDDEN.redact(end.tail), end.took_us // 1000)
+    made = check_products(produces or [], cwd, started_at)
+    size = made if produces else end.printed
+    return CommandResult(end.code, HIDDEN.redact(end.tail), end.took_us // 1000, size)
 
 
 def _tell_group(channel: Channel, pgid: int, mark: str, *, ended: bool) -> None:

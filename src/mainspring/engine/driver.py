@@ -274,6 +274,7 @@ class Driver:
                 end.failed_ident,
                 detail,
                 then,
+                end.size,
             )
         )
 

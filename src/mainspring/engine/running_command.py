@@ -58,6 +58,7 @@ class RunningCommand:
         self._is_signalled = False
         self._kill_at: float | None = None
         self._tail = OutputTail()
+        self._printed = 0
         self._cutters = {"stdout": LineCutter(), "stderr": LineCutter()}
         self._wake_read, self._wake_write = os.pipe()
         self._word_write = -1
@@ -94,6 +95,7 @@ class RunningCommand:
             stopped=self._is_stopped,
             tail=self._tail.text(),
             took_us=int(took * 1_000_000),
+            printed=self._printed,
         )
 
     def stop(self) -> None:
@@ -237,6 +239,8 @@ class RunningCommand:
         except BlockingIOError:
             return None
         self._tail.feed(data)
+        if name == "stdout":
+            self._printed += len(data)
         if data and name in self._outlets:
             self._outlets[name].write(data, self._wake)
         if data and self._on_data is not None:

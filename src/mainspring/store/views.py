@@ -79,6 +79,7 @@ class RunView(msgspec.Struct, frozen=True):
     slot_at: int | None
     trigger: str
     steps: int
+    output_size: int | None
     undoing: bool
 
 
@@ -173,15 +174,6 @@ class SchedulePlan(msgspec.Struct, frozen=True):
     definition: bytes
     paused_at: int | None
     paused_until: int | None
-
-
-class SlotStart(msgspec.Struct, frozen=True):
-    """When the run of a slot began and ended; None = it has not, or is not kept any more."""
-
-    slot_at: int
-    verdict: str
-    started_at: int | None
-    finished_at: int | None
 
 
 class SlotView(msgspec.Struct, frozen=True):
