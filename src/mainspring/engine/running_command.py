@@ -24,6 +24,7 @@ from mainspring.engine.line_cutter import LineCutter
 from mainspring.engine.outlet import Outlet
 from mainspring.engine.output_tail import OutputTail
 from mainspring.engine.parentage import kill_group, started_mark
+from mainspring.engine.process_tree import tree_of
 
 _CHUNK = 64 * 1024
 _MOST_PIECES = 8
@@ -108,6 +109,10 @@ class RunningCommand:
             kill_group(process.pid, number)
         self._is_signalled = True
         self._wake()
+
+    def processes(self) -> list[str]:
+        """Return what its processes do, as `tree_of`; empty before they began."""
+        return tree_of(self._process.pid) if self._process is not None else []
 
     def _wake(self) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.schedule import Schedule
+from mainspring.domain.stall import Stall
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
@@ -138,6 +139,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     waiting: Waiting | None = None
     questions: tuple[Question, ...] = ()
     away: tuple[Away, ...] = ()
+    stalls: tuple[Stall, ...] = ()
     gaps: Gaps | None = None
     history: History | None = None
 

@@ -17,6 +17,7 @@ from mainspring.domain.monitors import (
     paused,
     silence,
     source_away,
+    stalled,
     too_often,
     worker_lost,
 )
@@ -32,6 +33,7 @@ MONITORS: Final[dict[IncidentKind, Monitor]] = {
         *failures.MONITORS,
         fail_rate.MONITOR,
         *pace.MONITORS,
+        stalled.MONITOR,
         too_often.MONITOR,
         *backlog.MONITORS,
         human_wait.MONITOR,
