@@ -229,7 +229,7 @@ WAYS = (
         kind=K.STALLED,
         of="orders",
         within=HOUR,
-        says="[notify] orders: step charge gives no sign of life for 1h: it stands at shop.py charge",
+        says="[notify] orders: step charge gives no sign of life for 1h5m: it stands at shop.py charge",
         begin=_hanging,
     ),
     Way(

@@ -64,4 +64,4 @@ def _read(folder: Path) -> _Process | None:
         return None
     name, _, rest = text.partition("(")[2].rpartition(")")
     state, parent, group = rest.split()[:3]
-    return _Process(int(folder.name), escape(name), state, int(parent), int(group))
+    return _Process(int(folder.name), escape(" ".join(name.split())), state, int(parent), int(group))

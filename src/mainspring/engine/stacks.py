@@ -59,4 +59,4 @@ def _task_behind(task: "asyncio.Task[Any]") -> "asyncio.Task[Any] | None":
 
 
 def _line(code: CodeType, number: int | None) -> str:
-    return escape(f"{code.co_filename}:{number} {code.co_qualname}", LONGEST_LINE)
+    return escape(" ".join(f"{code.co_filename}:{number} {code.co_qualname}".split()), LONGEST_LINE)

@@ -38,7 +38,8 @@ def _judged(one: Watched, step: str, stalls: list[Stall], now_at: int) -> Judged
         "what": f"attempt {first.attempt} of run {first.run} stands at {' < '.join(innermost)}",
         "runs": sorted({stall.run for stall in stalls})[-_RUNS:],
     }
-    others = f", nor do {len(stalls) - 1} more" if len(stalls) > 1 else ""
+    more = len(stalls) - 1
+    others = f", nor {'does' if more == 1 else 'do'} {more} more" if more else ""
     return verdict(
         one,
         IncidentKind.STALLED,
