@@ -1,4 +1,4 @@
-"""A step that hangs: found by its worker on a clock that the test moves, with where it stands, until it gives a sign, ends, or the worker dies."""
+"""A step that hangs, found by its worker on a clock that the test moves: with where it stands, until it gives a sign or ends."""
 
 import asyncio
 import threading

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.duration import ms_of, parse_duration
+from mainspring.engine.automation import Automation
 from mainspring.engine.driver import Driver
 from mainspring.engine.live_step import LiveStep
 from mainspring.engine.run_services import ignore
@@ -29,12 +31,23 @@ _Key = tuple[str, int, str, int]
 
 
 class StalledAttempts:
-    """Those of one worker; used in the loop's thread. `drivers` = its loaded runs, as they are at each look."""
+    """Those of one worker; used in the loop's thread. `drivers` = its loaded runs, as they are at each look.
 
-    def __init__(self, store: Store, clock: Clock, drivers: Mapping[str, Driver], stalled_ms: int) -> None:
+    `stalled_ms` holds for all whose automation says nothing else.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        drivers: Mapping[str, Driver],
+        automations: Mapping[str, Automation],
+        stalled_ms: int,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._drivers = drivers
+        self._automations = automations
         self._stalled_ms = stalled_ms
         self._looked_at = self._hears_since_at = clock.now()
         self._known: dict[_Key, bool] = {}
@@ -57,12 +70,23 @@ class StalledAttempts:
                 step.handle.ask_where(functools.partial(self._record, key, step))
 
     def _silent(self, now: int) -> dict[_Key, LiveStep]:
-        return {
-            (run, driver.claim, step.request.ident, step.attempt): step
-            for run, driver in self._drivers.items()
-            for step in driver.steps.endless()
-            if now - self._since_at(step) >= self._stalled_ms
-        }
+        found: dict[_Key, LiveStep] = {}
+        for run, driver in self._drivers.items():
+            steps = driver.steps.endless()
+            limit_ms = self._limit_ms(driver.run.automation) if steps else None
+            if limit_ms is not None:
+                for step in steps:
+                    if now - self._since_at(step) >= limit_ms:
+                        found[run, driver.claim, step.request.ident, step.attempt] = step
+        return found
+
+    def _limit_ms(self, name: str) -> int | None:
+        """Return how long attempts of an automation may be silent; None = for ever."""
+        automation = self._automations.get(name)
+        stated = None if automation is None else automation.definition.option("stalled")
+        if stated is None:
+            return self._stalled_ms
+        return None if stated is False else ms_of(parse_duration(stated))
 
     def _since_at(self, step: LiveStep) -> int:
         return max(step.started_at, step.signed_at, self._hears_since_at)

@@ -80,7 +80,7 @@ class Worker(RunServices):
             children=children(on_sign) if children is not None else None,
             clock=clock,
         )
-        self.stalled = StalledAttempts(store, clock, self.drivers, self.settings.stalled_ms)
+        self.stalled = StalledAttempts(store, clock, self.drivers, registry.automations, self.settings.stalled_ms)
         self._parking = Parking(self.settings.parked, self.settings.park_bytes)
         self.claims = Claims(self)
         self._round: asyncio.TimerHandle | None = None
@@ -158,13 +158,14 @@ class Worker(RunServices):
         self._rounds += 1
         if self._rounds % _ROUNDS_A_BEAT == 0 and self.store.session is not None:
             self.store.submit(Beat(), ignore)
-            self.stalled.look()
             self.want()  # the truth is what a scan finds; news and the timer only make it come sooner
         self._straights.take_up_all(now)
         for driver in list(self.drivers.values()):
             driver.look_after(now)
             if self.settings.suspects and now - driver.loaded_at >= self.settings.survive_ms:
                 self.progressed(driver)
+        if self._rounds % _ROUNDS_A_BEAT == 0:
+            self.stalled.look()
 
     def _later(self, call: Callable[[], None]) -> None:
         self.loop.call_later(_ROUND_S, call)

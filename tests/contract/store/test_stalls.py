@@ -1,4 +1,4 @@
-"""Attempts that give no sign of life, on record: read by monitors and by people, and gone with the sign, the end, the claim and the session."""
+"""Attempts that give no sign of life, on record: read by monitors and people, and gone with the sign, the end, the claim, the session."""
 
 import pytest
 

@@ -17,8 +17,9 @@ def test_step_that_hangs_is_told_with_where_it_stands(cli, stage):
         "Attempt 2 of step dump has given no sign of life for 1h2m, and nothing ends it. It stood"
     )
     assert found["what"][place + 1 : place + 3] == [f"at {STACK[1]}", f"at {STACK[0]}"]
-    assert [can["command"] for can in found["can"]][0] == f"mainspring runs logs {run.id}"
-    assert f"mainspring runs cancel {run.id}" in [can["command"] for can in found["can"]]
+    commands = [can["command"] for can in found["can"]]
+    assert commands[0] == f"mainspring runs logs {run.id}"
+    assert f"mainspring runs cancel {run.id}" in commands
     shown = cli("runs", "show", run.id)
     assert "no sign of life for 1h2m" in shown.out
     assert STACK[0] in shown.out

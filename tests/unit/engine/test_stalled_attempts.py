@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainspring.domain.definition import Definition
+from mainspring.domain.options import Kind, parse_options
 from mainspring.engine.requests import StepPlan
 from mainspring.engine.stalled_attempts import StalledAttempts
 from mainspring.resources.hidden import HIDDEN
@@ -46,9 +48,10 @@ class World:
         self.sent: list[Any] = []
         self.broken = False
         steps = SimpleNamespace(endless=lambda: self.steps)
-        drivers: Any = {"r": SimpleNamespace(claim=3, steps=steps)}
+        drivers: Any = {"r": SimpleNamespace(claim=3, steps=steps, run=SimpleNamespace(automation="a"))}
+        self.automations: dict[str, Any] = {}
         store: Any = self
-        self.stalled = StalledAttempts(store, self.clock, drivers, STALLED)
+        self.stalled = StalledAttempts(store, self.clock, drivers, self.automations, STALLED)
 
     def submit(self, command: Any, on_done: Any) -> None:
         self.sent.append(command)
@@ -141,6 +144,20 @@ def test_few_are_asked_at_once(world: World) -> None:
     assert len(world.sent) == 4
     world.go(2 * MINUTE)
     assert len({one.ident for one in world.sent}) == len(world.sent) == 9
+
+
+@pytest.mark.parametrize(("stated", "minutes"), [(None, 10), ("3m", 3), ("1h", 60), ("off", None)])
+def test_definition_says_how_long_its_steps_may_be_silent(
+    world: World, stated: str | None, minutes: int | None
+) -> None:
+    """Else the worker does."""
+    options = parse_options(Kind.TASK, {"stalled": stated}, "a")
+    world.automations["a"] = SimpleNamespace(definition=Definition(kind=Kind.TASK, name="a", options=options))
+    world.add()
+    world.go((60 if minutes is None else minutes - 1) * MINUTE)
+    assert world.sent == []
+    world.go(MINUTE)
+    assert len(world.sent) == (minutes is not None)
 
 
 def test_record_that_failed_is_made_again(world: World) -> None:

@@ -60,7 +60,7 @@ MONITOR = Monitor(
     line="A step that nothing ends gives no sign of life.",
     rule=(
         "Wrong at once, from its last sign on, while a worker has an attempt on record that has no time-out and gave neither a line of "
-        "log nor progress nor a checkpoint for worker.stalled_after; well with the next sign, or its end."
+        "log nor progress nor a checkpoint for stalled=, else worker.stalled_after; well with the next sign, or its end."
     ),
     tuning=Tuning(),
     judge=judge,
