@@ -1,14 +1,16 @@
 """Where the code of this process stands: lines "file:line function", outermost first, printable and bounded."""
 
 import asyncio
+import gc
 import sys
-from types import CodeType, FrameType
+from types import AsyncGeneratorType, CodeType, FrameType
 from typing import Any
 
 from mainspring.domain.text import escape
 
 MOST_FRAMES = 40
 LONGEST_LINE = 300
+_STEPS_OF_GENERATORS = ("async_generator_asend", "async_generator_athrow")
 
 
 def stack_of(thread: int) -> list[str]:
@@ -32,7 +34,7 @@ def stack_of_task(task: "asyncio.Task[Any]") -> list[str]:
         if isinstance(waits, asyncio.Task):
             task = waits
         # A coroutine that waits for a future shows an iterator; its task knows of what.
-        waits = inner if _is_code(inner) else _task_behind(task)
+        waits = _code_behind(inner) or _task_behind(task)
         if waits is None:
             break
     return lines
@@ -46,8 +48,13 @@ def _frame_of(code: Any) -> tuple[FrameType | None, Any]:
     return None, None
 
 
-def _is_code(waits: Any) -> bool:
-    return hasattr(waits, "cr_frame") or hasattr(waits, "gi_frame") or hasattr(waits, "ag_frame")
+def _code_behind(waits: Any) -> Any:
+    """Return the code that is waited for, if it is code; a step of an async generator leads to it by its references alone."""
+    if hasattr(waits, "cr_frame") or hasattr(waits, "gi_frame"):
+        return waits
+    if type(waits).__name__ in _STEPS_OF_GENERATORS:
+        return next((one for one in gc.get_referents(waits) if isinstance(one, AsyncGeneratorType)), None)
+    return None
 
 
 def _task_behind(task: "asyncio.Task[Any]") -> "asyncio.Task[Any] | None":
