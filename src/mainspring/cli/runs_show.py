@@ -72,6 +72,7 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "waits": plain(story.waits),
         "inbox": plain(story.facts),
         "children": plain(story.children),
+        "stalls": plain(story.stalls),
         "fingerprint": explanation.fingerprint,
         "incident": explanation.incident,
         "what": explanation.what,

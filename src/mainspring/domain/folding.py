@@ -29,6 +29,7 @@ EXPLAINS_ONE: Final = {
     _K.RETRIES_EXHAUSTED: frozenset({_K.SILENCE, _K.FAIL_RATE}),
     _K.TOO_SLOW: frozenset({_K.LATE_START, _K.CADENCE_DRIFT}),
     _K.DID_NOTHING: frozenset({_K.TOO_FAST}),
+    _K.STALLED: _OVERDUE | {_K.TOO_SLOW},
     _K.HUMAN_WAIT: frozenset({_K.SILENCE}),
     _K.LATE_START: frozenset({_K.SILENCE}),
     _K.BACKLOG: frozenset({_K.SILENCE, _K.LATE_START, _K.CADENCE_DRIFT}),

@@ -28,6 +28,8 @@ class IncidentKind(StrEnum):
     """Too large a share of the runs fails."""
     TOO_SLOW = "too_slow"
     """Runs take longer than they may, or ever took."""
+    STALLED = "stalled"
+    """A step that nothing ends gives no sign of life."""
     TOO_FAST = "too_fast"
     """Runs end sooner than the work can be done in."""
     DID_NOTHING = "did_nothing"

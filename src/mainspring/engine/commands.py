@@ -63,12 +63,12 @@ def run_command(
         on_line=lambda stream, text: step.channel.post(LogSign(OF_STREAM[stream], text, stream=stream)),
         on_group=lambda pgid, mark, ended: _tell_group(step.channel, pgid, mark, ended=ended),
     )
-    step.stopper = running.stop
+    step.stopper, step.processes = running.stop, running.processes
     started_at = time.time_ns() // 1_000_000  # compared with what the file system says, so it is the machine's clock
     try:
         end = running.run()
     finally:
-        step.stopper = None
+        step.stopper = step.processes = None
     check_end(command, end, timeout)
     made = check_products(produces or [], cwd, started_at)
     size = made if produces else end.printed

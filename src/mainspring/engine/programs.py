@@ -127,7 +127,11 @@ def _script_program(
         "produces": promised_by(definition, run, data),
     }
     plan = StepPlan(
-        retry=automation.retry, delivery=options.get("delivery", "at_least_once"), isolate="thread", name=run.automation
+        retry=automation.retry,
+        delivery=options.get("delivery", "at_least_once"),
+        isolate="thread",
+        name=run.automation,
+        has_end=timeout is not None,
     )
     event = msgspec.json.decode(data).get(EVENT) if definition.triggers else None
     if event is not None:

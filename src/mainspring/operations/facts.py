@@ -161,6 +161,7 @@ class FactsReader:
                 waiting=waiting.get(one.name),
                 questions=tuple(questions.get(one.name, ())),
                 away=tuple(away.get(one.name, ())),
+                stalls=tuple(rows.stalls.get(one.name, ())),
             )
             for one in rows.automations
         ]

@@ -6,6 +6,7 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome
+from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
 from mainspring.store.session_view import Worker
 
@@ -113,6 +114,7 @@ class RunStory(msgspec.Struct, frozen=True):
     facts: list[Fact]
     waits: list[WaitView]
     children: list[RunRow]
+    stalls: list[Stall]
 
 
 class QueueView(msgspec.Struct, frozen=True):

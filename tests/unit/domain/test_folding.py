@@ -54,6 +54,14 @@ def test_run_that_does_nothing_is_fast_and_one_that_is_slow_makes_its_schedule_d
     assert fold([other], [])[1] == fold([one], [])[1] == {}
 
 
+def test_run_that_hangs_in_a_step_is_told_as_that():
+    """That it is slow, and what is held up behind it, follows; another automation's slowness does not."""
+    stalled = finding("a", K.STALLED, "charge")
+    found = [stalled, finding("a", K.TOO_SLOW), finding("a", K.LATE_START), finding("b", K.TOO_SLOW)]
+    _, parents = fold(found, [])
+    assert parents == {one.subject: stalled.subject for one in found[1:3]}
+
+
 def many(number, **options):
     return [finding(f"a{place:02}", **options) for place in range(number)]
 

@@ -13,6 +13,7 @@ from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
+from mainspring.domain.stall import Stall
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
@@ -160,6 +161,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     waiting: Waiting | None = None
     questions: tuple[Question, ...] = ()
     away: tuple[Away, ...] = ()
+    stalls: tuple[Stall, ...] = ()
     gaps: Gaps | None = None
     history: History | None = None
     sizes: Sizes | None = None

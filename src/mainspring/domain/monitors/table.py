@@ -20,6 +20,7 @@ from mainspring.domain.monitors import (
     secret_due,
     silence,
     source_away,
+    stalled,
     too_often,
     worker_lost,
 )
@@ -36,6 +37,7 @@ MONITORS: Final[dict[IncidentKind, Monitor]] = {
         fail_rate.MONITOR,
         *pace.MONITORS,
         did_nothing.MONITOR,
+        stalled.MONITOR,
         too_often.MONITOR,
         *backlog.MONITORS,
         human_wait.MONITOR,

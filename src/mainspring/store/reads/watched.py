@@ -9,8 +9,10 @@ import msgspec
 from mainspring.domain.ids import new_id
 from mainspring.domain.output_size import least_of
 from mainspring.domain.punctuality import SlotStart
+from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader, Rows
+from mainspring.store.reads.history import stall_of
 from mainspring.store.views import AutomationView
 
 CAP = 100_000
@@ -18,6 +20,7 @@ CAP = 100_000
 ACTS = 200_000
 """So many of the newest acts are looked at."""
 _QUESTIONS = 10_000
+_STALLS = 1_000
 _HOUR_MS = 3_600_000
 _BUCKET = "ms<=2^"
 
@@ -71,6 +74,7 @@ class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
     """(automation, queue, number, since)."""
     questions: list[tuple[str, str, int, int | None]]
     """(automation, run, opened, until)."""
+    stalls: dict[str, list[Stall]]
     roles: list[tuple[str, int, int | None]]
     """(role, last beat, last end)."""
 
@@ -91,6 +95,7 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int) -> Watche
             running=_pairs(read("watch_running")),
             waiting=[(row[0], row[1], row[2], row[3]) for row in read("watch_waiting", (now_at, cap)) if row[2]],
             questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
+            stalls=_grouped(read("watch_stalls", (_STALLS,))),
             roles=[(row[0], row[1], row[2]) for row in read("watch_roles")],
         )
 
@@ -171,6 +176,13 @@ def queue_traffic(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[s
 
 def _pairs(rows: Rows) -> dict[str, Any]:
     return {row[0]: row[1] for row in rows if row[1] is not None}
+
+
+def _grouped(rows: Rows) -> dict[str, list[Stall]]:
+    found: dict[str, list[Stall]] = {}
+    for automation, *row in rows:
+        found.setdefault(automation, []).append(stall_of(row))
+    return found
 
 
 def _listed(names: Iterable[str]) -> str:
