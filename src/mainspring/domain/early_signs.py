@@ -9,8 +9,6 @@ from mainspring.domain.cron import to_local
 from mainspring.domain.monitors import pace, silence
 from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.monitors.words import about, many
-from mainspring.domain.punctuality import slips_by
-from mainspring.domain.slot_verdict import SlotVerdict
 
 DAY_MS = 24 * 3_600_000
 _NEARLY = 0.75
@@ -39,18 +37,15 @@ def span_of(at: int, zone: ZoneInfo) -> int:
     return 7 * DAY_MS if to_local(at, zone).weekday() == 0 else DAY_MS
 
 
-def early_signs(
-    facts: Facts, ended: Mapping[str, Ended], now: int, *, slots: Mapping[str, Mapping[str, int]] | None = None
-) -> tuple[Sign, ...]:
+def early_signs(facts: Facts, ended: Mapping[str, Ended], now: int) -> tuple[Sign, ...]:
     """Return the signs at the instant `now` (ms), of each kind by automation; what is an incident already is left out.
 
-    `ended` = the figures of the span that ends then, `slots` = how many slots of it had which verdict.
+    `ended` = the figures of the span that ends then.
     """
     wrong = {one.automation for one in facts.open}
     found = (
         *_healed(ended),
         *_slower(facts, now),
-        *_skipping(facts, slots or {}, now),
         *_never(facts, now),
         *_nearly_silent(facts, now),
         *_paused(facts, now),
@@ -75,16 +70,6 @@ def _slower(facts: Facts, now: int) -> Iterator[Sign]:
         if took_ms > _TIMES * usual_ms:
             text = f"half of the last runs took {about(took_ms)} or more, half of all at most {about(usual_ms)}"
             yield Sign("Slower than usual", judged.subject.automation, text)
-
-
-def _skipping(facts: Facts, slots: Mapping[str, Mapping[str, int]], now: int) -> Iterator[Sign]:
-    """Runs that outlast their interval: each of them succeeds, and "every 20 s" has become every 60 s."""
-    for one in facts.expected(now):
-        verdicts = slots.get(one.name, {})
-        skipped, run = verdicts.get(SlotVerdict.SKIPPED, 0), verdicts.get(SlotVerdict.RUN, 0)
-        if slips_by(skipped, run):
-            text = f"{skipped} of {skipped + run} slots were skipped, since the run before was not over"
-            yield Sign("Skips slots", one.name, text)
 
 
 def _never(facts: Facts, now: int) -> Iterator[Sign]:

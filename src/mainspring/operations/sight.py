@@ -20,7 +20,6 @@ from mainspring.store.base import Reader
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.changes import changes_since
 from mainspring.store.reads.status import sums_since
-from mainspring.store.reads.watched import verdicts_since
 
 _WRONG_AT_MOST = 10_000
 _REOPENED_WITHIN_MS = 14 * 24 * 3_600_000
@@ -73,9 +72,6 @@ def _changed(reader: Reader, facts: Facts, failures: Failures, wrong: list[Incid
 
 def signs_of(facts: Facts, reader: Reader, now: int, zone: ZoneInfo) -> tuple[Sign, ...]:
     """Return the early signs of the day, or week, that ends at `now` (ms)."""
-    since_at = now - span_of(now, zone)
-    ended = {
-        one.automation: Ended(one.step_errors, one.succeeded, one.failed + one.attention)
-        for one in sums_since(reader, since_at)
-    }
-    return early_signs(facts, ended, now, slots=verdicts_since(reader, since_at))
+    sums = sums_since(reader, now - span_of(now, zone))
+    ended = {one.automation: Ended(one.step_errors, one.succeeded, one.failed + one.attention) for one in sums}
+    return early_signs(facts, ended, now)

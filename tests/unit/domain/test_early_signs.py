@@ -18,9 +18,9 @@ def end(*, succeeded=True, took_ms=1_000):
     return End("r_1", succeeded, not succeeded, NOW - HOUR - took_ms, NOW - HOUR)
 
 
-def signs(*automations, ended=None, wrong=(), slots=None):
+def signs(*automations, ended=None, wrong=()):
     facts = Facts(automations=automations, open=frozenset(wrong))
-    return [(one.label, one.automation) for one in early_signs(facts, ended or {}, NOW, slots=slots)]
+    return [(one.label, one.automation) for one in early_signs(facts, ended or {}, NOW)]
 
 
 @pytest.mark.parametrize(
@@ -39,23 +39,6 @@ def test_what_is_slower_than_usual_is_told(took_ms, is_sign):
         name="sync", succeeded_at=NOW - HOUR, ends=tuple(end(took_ms=took_ms) for _ in range(5)), history=HISTORY
     )
     assert signs(one) == [("Slower than usual", "sync")] * is_sign
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "is_sign"),
-    [
-        ({"run": 10, "skipped": 5}, True),
-        ({"run": 10, "skipped": 4}, False),
-        ({"run": 0, "skipped": 8}, True),
-        ({"run": 2, "skipped": 5}, False),
-        ({"run": 10, "missed": 90}, False),
-        ({}, False),
-    ],
-)
-def test_what_skips_its_slots_is_told(verdicts, is_sign):
-    """A third of them or more, of eight at least; those that a pause or an outage took are told elsewhere."""
-    assert signs(Watched(name="sync"), slots={"sync": verdicts}) == [("Skips slots", "sync")] * is_sign
-    assert signs(Watched(name="sync", paused_at=NOW - 1), slots={"sync": verdicts}) == []
 
 
 def test_what_never_succeeded_is_told():
