@@ -39,6 +39,8 @@ _LOG = logging.getLogger("mainspring.watching")
 EVERY_S = 5.0
 STANDS_BY_MS = 60_000
 """Who stands by takes over when no watcher has given a sign of life for so long."""
+LOOKS_AT_MOST_MS = 300_000
+"""A look that has not ended by then waits for a store that does not answer: whoever looks moves on all the same, and beats."""
 
 
 class Watching:
@@ -69,6 +71,7 @@ class Watching:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-watch")
         self._tasks: list[asyncio.Task[None]] = []
         self._told: str | None = None
+        self._looks_since: int | None = None
 
     def start(self) -> None:
         """Begin."""
@@ -107,17 +110,28 @@ class Watching:
         """Tell without the store that it is lost; beside the rounds, since one that writes waits for as long as nothing can be written."""
         while True:
             try:
-                fault = self._trouble() or self._told
+                fault = self._trouble() or self._told or self._hanging()
                 await (self._reserved.over() if fault is None else self._reserved.look(fault))
             except Exception:  # noqa: BLE001 - the watch never ends
                 _LOG.exception("it cannot be told whether the store is lost")
             await asyncio.sleep(EVERY_S)
 
+    def _hanging(self) -> str | None:
+        """Return what is wrong with a look that does not end."""
+        since = self._looks_since
+        if since is None or self._store.clock.now() - since < LOOKS_AT_MOST_MS:
+            return None
+        return f"a look at it has not ended for {LOOKS_AT_MOST_MS // 60_000} minutes"
+
     async def _round(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._stands_by and await loop.run_in_executor(self._pool, self._is_watched):
-            return
-        await loop.run_in_executor(self._pool, self._watch.look)
+        self._looks_since = self._store.clock.now()
+        try:
+            if self._stands_by and await loop.run_in_executor(self._pool, self._is_watched):
+                return
+            await loop.run_in_executor(self._pool, self._watch.look)
+        finally:
+            self._looks_since = None
         if not self._is_on:
             self._is_on = True
             self._notifier.start()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 
 import pytest
 import pytest_asyncio
@@ -43,6 +44,7 @@ class Site:
         self.looks = 0
         self.trouble = None
         self.fault = None
+        self.gate = None
         env = {
             "MAINSPRING_NOTIFY_CHANNELS__OPS": f"webhook+{peer.url}/told?secret=told",
             "MAINSPRING_NOTIFY_WATCHDOG": f"{peer.url}/alive",
@@ -73,6 +75,8 @@ class Site:
 
         def counted():
             self.looks += 1
+            if self.gate is not None:
+                self.gate.wait(20)
             if self.fault is not None:
                 raise self.fault
             return look()
@@ -180,6 +184,26 @@ async def test_trouble_is_told_without_the_store_while_a_look_waits_for_it(site)
     site.trouble = None
     await site.until(lambda: len(site.peer.heard("/told")) == 2)
     assert b"takes commits again" in site.peer.heard("/told")[1]
+    await life.close()
+
+
+async def test_look_that_does_not_end_is_told_without_the_store(site):
+    """Its process beats, so nobody stands in for it: after five minutes, and one in which it may pass, people hear of it; of its end too."""
+    site.gate = threading.Event()
+    life = site.watching(site.process("watcher"))
+    life.start()
+    memory = site.settings.exec.spool.parent / "spool.store-lost.json"
+    await site.until(lambda: site.looks)
+    assert life._hanging() is None
+    site.clock.forward(watching.LOOKS_AT_MOST_MS - 1)
+    assert life._hanging() is None
+    site.clock.forward(1)
+    await site.until(memory.exists)
+    site.clock.forward(TELL_AFTER_MS)
+    await site.until(lambda: site.peer.heard("/told"))
+    assert b"a look at it has not ended for 5 minutes" in site.peer.heard("/told")[0]
+    site.gate.set()
+    await site.until(lambda: len(site.peer.heard("/told")) == 2)
     await life.close()
 
 
