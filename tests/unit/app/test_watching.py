@@ -188,7 +188,7 @@ async def test_trouble_is_told_without_the_store_while_a_look_waits_for_it(site)
 
 
 async def test_look_that_does_not_end_is_told_without_the_store(site):
-    """Its process beats, so nobody stands in for it: after five minutes, and one in which it may pass, people hear of it; of its end too."""
+    """Its process beats, so nobody stands in for it: after five minutes and one in which it may pass, people hear of it, of its end too."""
     site.gate = threading.Event()
     life = site.watching(site.process("watcher"))
     life.start()
