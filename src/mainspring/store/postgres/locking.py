@@ -132,6 +132,8 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("audit",)}
         case acts.Announce():
             return {("deployments",)}
+        case acts.NoteCircumstances():
+            return {("circumstances",)}
         case acts.MakeSlot(schedule=schedule) | acts.BackfillSlot(schedule=schedule):
             return {("schedule", schedule)}
         case acts.TakeLock(name=name):
