@@ -212,7 +212,7 @@ def _make_notifier(
         found = runbooks.of(incident.subject.automation, definition, incident)
         return None if found is None else found.where
 
-    around = circumstances_of(settings)
+    around, routing = circumstances_of(settings), routing_of(settings)
 
     def signs() -> Sequence[Sign]:
         now, redact = store.clock.now(), HIDDEN.redact
@@ -223,7 +223,7 @@ def _make_notifier(
             tunings=tunings_of(settings.monitors),
             redact=redact,
         )
-        return signs_of(seen.facts, store.reader, now, around.zone)
+        return signs_of(seen.facts, store.reader, now, routing)
 
     return Notifier(
         answers,

@@ -5,13 +5,14 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from mainspring.domain.digest_time import DAILY
 from mainspring.domain.maintenance import Maintenance
-from mainspring.domain.route import DIGEST_TIME, Route
+from mainspring.domain.route import Route
 
 ChannelAddress = Annotated[str, Meta(title="channel")]
 RouteTable = Annotated[Route, Meta(title="route")]
 MaintenanceTable = Annotated[Maintenance, Meta(title="maintenance")]
-TimeOfDay = Annotated[str, Meta(title="time of day")]
+DigestTime = Annotated[str, Meta(title="digest")]
 PulseUrl = Annotated[str, Meta(title="pulse url")]
 Span = Annotated[timedelta, Meta(title="span")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
@@ -30,5 +31,5 @@ class NotifySettings(Struct, frozen=True, kw_only=True):
     group_wait: Span = timedelta(seconds=30)
     repeat: PositiveSpan = timedelta(hours=4)
     escalate_after: PositiveSpan = timedelta(minutes=15)
-    digest: TimeOfDay = DIGEST_TIME
+    digest: DigestTime = DAILY
     watchdog: PulseUrl | None = None

@@ -139,7 +139,7 @@ class Watch:
         at_hand = {Digest(*one) for one in self._routing.digests(now, _DIGEST_WITHIN_MS, _DIGEST_AHEAD_MS)}
         self._digested &= at_hand
         due = at_hand - self._digested
-        if due and not signs_of(facts, self._store.reader, now, self._routing.zone):
+        if due and not signs_of(facts, self._store.reader, now, self._routing):
             self._digested |= due
             return ()
         return tuple(sorted(due, key=lambda one: one.to))

@@ -7,6 +7,7 @@ import pytest
 
 from mainspring.domain.circumstance import Circumstance, CircumstanceKind
 from mainspring.domain.definition import Definition, schedules_of
+from mainspring.domain.digest_time import DAILY
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.monitors.fail_rate import FailRateTuning
@@ -14,7 +15,7 @@ from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.notice import About
 from mainspring.domain.options import Kind
 from mainspring.domain.quiet import next_time
-from mainspring.domain.route import DIGEST_TIME, Route, Routing
+from mainspring.domain.route import Route, Routing
 from mainspring.domain.states import FailureReason, IncidentState
 from mainspring.operations.watch import Watch
 from mainspring.store.commands.automations import (
@@ -353,7 +354,7 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
 def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
     """By whichever watcher, and nothing where there is nothing to say; the alert is about no incident, and stays until told."""
     site.announce("a")
-    at = next_time(DIGEST_TIME, ROUTING.zone, site.store.clock.now() + HOUR)
+    at = next_time(DAILY, ROUTING.zone, site.store.clock.now() + HOUR)
     site.look(at - 30_000 - site.store.clock.now())
     assert site.told() == []
     site.store.do(PauseAutomation("a", None, "ann", None))
@@ -377,7 +378,7 @@ def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
     """A look that fails forgets nothing."""
     site.announce("a")
     site.store.do(PauseAutomation("a", None, "ann", None))
-    at = next_time(DIGEST_TIME, ROUTING.zone, site.store.clock.now() + 25 * HOUR)
+    at = next_time(DAILY, ROUTING.zone, site.store.clock.now() + 25 * HOUR)
     with monkeypatch.context() as patch:
         patch.setattr(site.store, "apply", no_store)
         with pytest.raises(StoreUnavailableError):
