@@ -7,6 +7,7 @@ blocked, dead or not there at all. It imports nobody's code.
 
 import sys
 
+from mainspring.app.metrics_push import begin_pushing
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.reserved import Reserved
 from mainspring.app.watching import Watching
@@ -24,7 +25,10 @@ async def serve(process: PostProcess) -> int:
         watching = Watching(settings, secrets, process.store, reserved, lambda: process.trouble)
         process.changed = watching.changed
         watching.start()
+        pusher = begin_pushing(settings, secrets, process.store)
         await process.stopped.wait()
+        if pusher is not None:
+            pusher.close()
         upkeep.close()
         await watching.close()
     await process.close()
