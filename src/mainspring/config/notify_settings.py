@@ -22,7 +22,7 @@ class NotifySettings(Struct, frozen=True, kw_only=True):
     """`[notify]`: the channels by name, the routes that lead to them, and the times that all of them share.
 
     `channels` empty = the terminal; `route` empty = everything to every channel. `watchdog` = who hears outside that all moves, and alarms
-    when nothing is heard.
+    when nothing is heard. `store_lost_after` = how long the store may be lost before that is told; what is over sooner is told to nobody.
     """
 
     channels: dict[str, ChannelAddress] = field(default_factory=dict)
@@ -33,3 +33,4 @@ class NotifySettings(Struct, frozen=True, kw_only=True):
     escalate_after: PositiveSpan = timedelta(minutes=15)
     digest: DigestTime = DAILY
     watchdog: PulseUrl | None = None
+    store_lost_after: Span = timedelta(minutes=1)

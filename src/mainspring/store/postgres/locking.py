@@ -142,6 +142,6 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("outlets",)}
         case heard.TakeAlerts():
             return {("channels",)}
-        case seen.Observe() | seen.Acknowledge() | seen.Snooze() | seen.Resolve():
+        case seen.Observe() | seen.RecordLost() | seen.Acknowledge() | seen.Snooze() | seen.Resolve():
             return {("incidents",)}
     return set()
