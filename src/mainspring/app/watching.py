@@ -19,6 +19,7 @@ from mainspring.domain.definition import Definition
 from mainspring.domain.early_signs import Sign
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.incident import Incident
+from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.roles import Role
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.notices import Notices
@@ -160,15 +161,16 @@ def make_watch(settings: Settings, store: ProcessStore, *, at_once: int | None =
     )
 
 
-def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, at_once: int | None = 100) -> int:
-    """Look once and tell at once what is due, for programs that end; return how many changes there were.
+def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, at_once: int | None = 100) -> Facts:
+    """Look once and tell at once what is due, for programs that end; return what was seen.
 
     What cannot be told within that time stays in the store for the next one.
 
     Raises:
         StoreError: the store cannot be read or written.
     """
-    changes = make_watch(settings, store, at_once=at_once, group_wait=False).look()
+    watch = make_watch(settings, store, at_once=at_once, group_wait=False)
+    watch.look()
     if reads.is_alert_due(store.reader, store.clock.now()):
         secrets = Secrets(settings.secrets.dir, os.environ)
 
@@ -177,7 +179,7 @@ def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, a
             await _make_notifier(settings, store, _InLoop(store, loop), secrets).run_once(within_s)
 
         asyncio.run(tell())
-    return changes
+    return watch.seen
 
 
 class _InLoop:
