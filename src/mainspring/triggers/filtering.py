@@ -33,8 +33,9 @@ _LOG = logging.getLogger("mainspring.filters")
 _AT_ONCE = 100
 _THREADS = 4
 _AGAIN_S = 1.0
+_UNREADABLE_AGAIN_S = 5.0
 
-_Asking = tuple[KnownTrigger, str, EventData]
+_Asking = tuple[KnownTrigger, Delivered, EventData]
 _Found = list[tuple[KnownTrigger, Delivered, EventData | None, int | None]]
 """The last: how many processes ended while they asked, of a delivery that was there before this process."""
 
@@ -72,6 +73,8 @@ class Filtering:
         """Those that are asked one at a time; the first one now."""
         self._hung: set[str] = set()
         """Deliveries whose filter took too long."""
+        self._unsealed: deque[tuple[Delivered, str]] = deque()
+        """Deliveries that their filter wants and that cannot be sealed at present, with why."""
         self._looking = self._again = self._planned = False
         self.closed = False
         self.wanted = any(trigger.filtered for one in registry for trigger in one.definition.triggers.values())
@@ -96,6 +99,8 @@ class Filtering:
 
     def _read(self, now: int) -> _Found:
         """Read; off the loop."""
+        while self._unsealed:
+            self._waiting.pass_over(*self._unsealed.popleft())
         waiting = self._waiting.read(now, _AT_ONCE, self._is_mine)
         if waiting:
             self._known.look()
@@ -134,24 +139,30 @@ class Filtering:
             if event is None:
                 self._say(deciding.left(known.name, row.id, DeliveryState.FAILED, deciding.GONE))
             elif deaths is None:
-                self._ask(known, row.id, event)
+                self._ask(known, row, event)
             elif deaths >= MOST_DEATHS:
                 note = f"its filter was asked {deaths} times, and each time the process ended"
                 self._say(deciding.left(known.name, row.id, DeliveryState.FAILED, note))
             elif deaths:
-                self._alone.append((known, row.id, event))
+                self._alone.append((known, row, event))
                 if len(self._alone) == 1:
                     self._ask_noted(list(self._alone))
             else:
-                together.append((known, row.id, event))
+                together.append((known, row, event))
         if together:
             self._ask_noted(together)
+        self._look_on()
+
+    def _look_on(self) -> None:
+        """Look for what came meanwhile; later, for what cannot be read or sealed at present."""
         if self._again:
             self.look()
+        elif self._waiting.is_passing_over:
+            self._look_later(_UNREADABLE_AGAIN_S)
 
     def _ask_noted(self, asking: Sequence[_Asking]) -> None:
         """Ask once it is written down that we do."""
-        ids = tuple(delivery for _, delivery, _ in asking)
+        ids = tuple(row.id for _, row, _ in asking)
 
         def answered(result: Any) -> None:
             if isinstance(result, Exception):
@@ -171,13 +182,14 @@ class Filtering:
         self._asked.discard(delivery)
         if is_kept:
             self._suspects.forget(delivery)
-        if self._alone and self._alone[0][1] == delivery:
+        if self._alone and self._alone[0][1].id == delivery:
             self._alone.popleft()
             if self._alone and not self.closed:
                 self._ask_noted([self._alone[0]])
 
-    def _ask(self, known: KnownTrigger, delivery: str, event: EventData) -> None:
+    def _ask(self, known: KnownTrigger, row: Delivered, event: EventData) -> None:
         """Run the filter in a thread, from which it tells its verdict."""
+        delivery = row.id
         limit: list[asyncio.TimerHandle] = []
 
         def begin() -> None:
@@ -187,7 +199,7 @@ class Filtering:
             for handle in limit:
                 handle.cancel()
             if isinstance(verdict, Unreadable):
-                _LOG.error("delivery %s for %s waits: %s", delivery, known.name, verdict.why)
+                self._unsealed.append((row, verdict.why))
                 self._done_with(delivery, is_kept=False)
                 self._look_later()
             elif delivery not in self._hung:

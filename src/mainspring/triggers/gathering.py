@@ -1,7 +1,6 @@
 """Runs of several automations that one start waits for: which are there, which are missing, and the start when all are."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mainspring.domain.errors import MainspringError
@@ -18,17 +17,20 @@ from mainspring.triggers.delivered import Delivered, End, ends_of
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 from mainspring.triggers.making import event_of, start_of
 
-_LOG = logging.getLogger("mainspring.router")
 _AT_ONCE = 100
 
 
 class Gathering:
-    """Makes the commands of one look. What one of its ends adds to a slot or key counts for those that follow."""
+    """Makes the commands of one look. What one of its ends adds to a slot or key counts for those that follow.
 
-    def __init__(self, reader: Reader, now: int, sealing: Sealing) -> None:
+    `tell(trigger, what, why)` is told what cannot be started at present.
+    """
+
+    def __init__(self, reader: Reader, now: int, sealing: Sealing, tell: Callable[[str, str, str], None]) -> None:
         self._reader = reader
         self._now = now
         self._sealing = sealing
+        self._tell = tell
         self._here: dict[tuple[str, str], dict[str, str]] = {}
         """(trigger, slot or key) -> automation -> run that ended as is wanted."""
 
@@ -76,7 +78,7 @@ class Gathering:
             try:
                 start = self._start(known, source, per, here)
             except SealedError as error:  # it stays complete, and is started once the codec works
-                _LOG.error("the start of %s for %s waits: %s", known.name, per, error.message)
+                self._tell(known.name, f"the start of {per}", error.message)
             except MainspringError as error:
                 note = error.message
             except Exception as error:  # noqa: BLE001 - a fault of ours: it must not keep the others waiting for ever

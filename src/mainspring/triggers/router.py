@@ -101,7 +101,7 @@ class Router:
         groups = self._reader.read("list_due_groups", (now, skipped, _GROUPS_AT_ONCE + len(self._passed)))
         unreadable = set(self._known.unreadable)
         self._known.look()  # last: whatever was read above is of a trigger that was announced before
-        gathering = Gathering(self._reader, now, self._sealing)
+        gathering = Gathering(self._reader, now, self._sealing, self._waiting.tell)
         commands: list[Any] = []
         for trigger, rows in waiting.items():
             commands += self._received(trigger, rows, gathering, now)

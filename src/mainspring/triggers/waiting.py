@@ -45,9 +45,18 @@ class Waiting:
             self.is_full |= len(rows) >= share
         return {name: rows for name, rows in found.items() if rows}
 
+    @property
+    def is_passing_over(self) -> bool:
+        """Whether something was left behind that is tried again in some seconds."""
+        return bool(self._after)
+
     def pass_over(self, row: Delivered, why: str) -> None:
         """Let what came after this one go before it, and say why, once."""
         self._after[row.trigger] = max(row.seq, self._after.get(row.trigger, 0))
-        if self._told.get(row.trigger) != why:
-            self._told[row.trigger] = why
-            _LOG.error("delivery %s for %s waits: %s", row.id, row.trigger, why)
+        self.tell(row.trigger, f"delivery {row.id}", why)
+
+    def tell(self, trigger: str, what: str, why: str) -> None:
+        """Say why something of a trigger waits: once, until it waits for another reason."""
+        if self._told.get(trigger) != why:
+            self._told[trigger] = why
+            _LOG.error("%s for %s waits: %s", what, trigger, why)

@@ -7,7 +7,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.off_loop import in_executor
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import SetQueue
@@ -15,6 +15,7 @@ from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import Decide
 from mainspring.triggers import filtering
 from mainspring.triggers.filtering import Filtering
+from tests.unit.triggers.moody import Moody
 from tests.unit.triggers.routing import Bench, on_event
 
 pytestmark = pytest.mark.asyncio
@@ -23,8 +24,9 @@ pytestmark = pytest.mark.asyncio
 class Worker:
     """A worker with one automation whose trigger has a filter, on a store that answers as the test says."""
 
-    def __init__(self, bench: Bench, answers: list[Any], name: str = "a") -> None:
+    def __init__(self, bench: Bench, answers: list[Any], name: str = "a", sealing: Sealing = PLAIN) -> None:
         self.bench = bench
+        self.looks = 0
         self.asked: list[int] = []
         self.said: list[Any] = []
         self.enough = asyncio.Event()
@@ -37,7 +39,13 @@ class Worker:
 
         bench.announce((f"{name}/event", on_event(filtered=True)))
         loop = asyncio.get_running_loop()
-        self.filtering = Filtering(loop, self, bench.reader, registry, bench.clock, PLAIN, in_executor(loop))  # type: ignore[arg-type]
+        off_loop = in_executor(loop)
+
+        def counted(read: Any, then: Any) -> None:
+            self.looks += 1
+            off_loop(read, then)
+
+        self.filtering = Filtering(loop, self, bench.reader, registry, bench.clock, sealing, counted)  # type: ignore[arg-type]
 
     def _ask(self, event: ms.Event) -> bool:
         self.asked.append(event.n)
@@ -58,6 +66,7 @@ class Worker:
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
     monkeypatch.setattr(filtering, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(filtering, "_UNREADABLE_AGAIN_S", 0.01)
     made = Bench(tmp_path)
     yield made
     made.close()
@@ -76,6 +85,25 @@ async def test_verdict_that_was_not_kept_is_asked_for_again(bench, answer):
     await asyncio.wait_for(worker.enough.wait(), 10)
     assert worker.asked == [1, 1]
     assert bench.states() == ["started"]
+    worker.filtering.close()
+
+
+async def test_codec_that_fails_asks_no_filter_again_each_second(bench, caplog):
+    """Why it waits is told once, and what is wanted starts once the codec works."""
+    codec = Moody()
+    worker = Worker(bench, [], sealing=Sealing(codec))
+    bench.publish(3)
+    worker.filtering.look()
+    while worker.looks < 8:
+        await asyncio.sleep(0)
+    assert worker.asked == [1, 1, 1]
+    assert bench.states() == ["received"] * 3
+    assert len(caplog.messages) == 1
+    assert "codec 'moody' could not seal" in caplog.text
+    codec.is_away = False
+    bench.clock.at += 5_000
+    await asyncio.wait_for(worker.enough.wait(), 10)
+    assert bench.states() == ["started"] * 3
     worker.filtering.close()
 
 

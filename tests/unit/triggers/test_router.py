@@ -13,6 +13,7 @@ from mainspring.store.commands.automations import RetireAutomation, SetQueue
 from mainspring.store.commands.runs import RunKey, StartRun
 from mainspring.store.reads import triggers as reads
 from tests.contract.store.process import finish
+from tests.unit.triggers.moody import Moody
 from tests.unit.triggers.routing import Bench, on_event
 
 _D = DeliveryState
@@ -229,21 +230,6 @@ def test_commands_are_values(bench):
     assert msgspec.json.decode(msgspec.json.encode(command), type=type(command)) == command
 
 
-class Moody:
-    """A codec that fails for as long as it is told to: the service that has its key is away."""
-
-    id = "moody"
-    is_away = True
-
-    def encode(self, data: bytes) -> bytes:
-        if self.is_away:
-            raise ConnectionError("the key service is away")
-        return data
-
-    def decode(self, data: bytes) -> bytes:
-        return data
-
-
 @pytest.fixture
 def sealed(tmp_path):
     codec = Moody()
@@ -252,7 +238,7 @@ def sealed(tmp_path):
     made.close()
 
 
-def test_codec_that_fails_for_a_while_costs_no_delivery(sealed):
+def test_codec_that_fails_for_a_while_costs_no_delivery(sealed, caplog):
     """What arrived, what is held and what was gathered wait for it, and start then; nobody is to blame for a key service."""
     bench, codec = sealed
     bench.announce(
@@ -266,6 +252,8 @@ def test_codec_that_fails_for_a_while_costs_no_delivery(sealed):
     assert bench.states("now/event") == ["received"]
     assert set(bench.states("later/event")) == {"received"}
     assert bench.states("c/runs") == ["held", "held"]
+    waiting = ["a/event", "b/event", "c/runs", "later/event", "now/event"]
+    assert sorted(line.split(" for ")[1].split()[0] for line in caplog.messages) == waiting
     codec.is_away = False
     bench.loop.pass_time(12_000)
     assert bench.states("now/event") == ["started"]

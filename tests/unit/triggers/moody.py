@@ -1,0 +1,16 @@
+"""A codec whose key service is away for a while."""
+
+
+class Moody:
+    """A codec that fails for as long as it is told to: the service that has its key is away."""
+
+    id = "moody"
+    is_away = True
+
+    def encode(self, data: bytes) -> bytes:
+        if self.is_away:
+            raise ConnectionError("the key service is away")
+        return data
+
+    def decode(self, data: bytes) -> bytes:
+        return data
