@@ -41,7 +41,7 @@ demo: $(DEMO) ## Take in real data, be killed in the middle, and lose nothing
 	@$(DEMO_PY) -m demo
 
 test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
-	@$(PYTEST) $(TEST_ARGS)
+	@sh scripts/in_memory.sh $(PYTEST) $(TEST_ARGS)
 
 lint: $(DEV) ## Check style, types and floors
 	@bad=; $(PY) -m ruff check . || bad=1; $(PY) -m ruff format --check . || bad=1; \

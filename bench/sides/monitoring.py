@@ -75,11 +75,20 @@ def _live(path: Path, automations: int, days: int, now: int) -> None:
                 "insert or ignore into rollup_details (session, automation, minute_at, what, n) values (0, ?, ?, ?, 1)",
                 [(name, at, f"ms<=2^{chance.choice((12, 13))}") for at in minutes],
             )
+            connection.executemany(
+                "insert or ignore into rollup_details (session, automation, minute_at, what, n) values (0, ?, ?, ?, 1)",
+                [(name, at, f"bytes<=2^{chance.choice((20, 21))}") for at in minutes],
+            )
             ends = [now - place * every - 1_000 for place in range(RUNS, 0, -1)]
             connection.executemany(
                 "insert into runs (id, automation, kind, version, state, queue, place, created_at, started_at, finished_at, changed_at,"
-                " codec, input, trigger) values (?, ?, 'script', 1, 'succeeded', 'default', 0, ?, ?, ?, ?, 'plain', x'7b7d', 'schedule')",
+                " codec, input, trigger, output_size) values (?, ?, 'script', 1, 'succeeded', 'default', 0, ?, ?, ?, ?, 'plain',"
+                " x'7b7d', 'schedule', 1000000)",
                 [(f"r_{name}_{at}", name, at - 5_000, at - 5_000, at, at) for at in ends],
+            )
+            connection.executemany(
+                "insert into slots (schedule, slot_at, verdict, run, made_at) values (?, ?, 'run', ?, ?)",
+                [(name, at - 5_000, f"r_{name}_{at}", at) for at in ends if n % 2],
             )
 
 

@@ -59,6 +59,7 @@ async def test_success_is_one_commit_and_reads_like_any_other(place):
         assert sent.names["Complete"] == 1
         assert not sent.names.keys() & {"SaveOutcome", "SaveAttempt", "Finish"}
         (outcome,) = engine.story(run).outcomes
+        assert (await engine.until(run, RunState.SUCCEEDED)).output_size == 1
     assert (outcome.ident, outcome.kind, outcome.state) == ("double#1", OutcomeKind.STEP, OutcomeState.SUCCEEDED)
     assert (outcome.input, outcome.output, outcome.rank) == (b'{"n":2}', b"4", 1)
     assert keys == [idempotency_key(run.id, "double#1", 0)]
@@ -362,6 +363,8 @@ async def test_what_more_than_one_step_must_know_goes_the_long_way(place, tmp_pa
         sent = Sent(engine)
         run = await engine.start(work, str(tmp_path / "out"))
         assert await run.result() == 1
+        view = await engine.until(run, RunState.SUCCEEDED)
+    assert view.output_size == (4 if "produces" in options else 1)
     assert sent.names["Complete"] == 0
     assert sent.names["SaveAttempt"] == marks
 

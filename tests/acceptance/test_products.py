@@ -34,6 +34,7 @@ async def test_script_of_a_schedule_makes_the_file_of_its_slot(tmp_path):
         run = (await engine.when(lambda: engine.reads.list_runs(name="nightly").runs, bool))[0]
         view = await engine.until(run.id, *ENDED)
     assert view.state is RunState.SUCCEEDED, view.failure
+    assert view.output_size == 2
 
 
 async def test_script_that_a_person_starts_has_its_start_for_a_slot(tmp_path):
@@ -66,7 +67,7 @@ async def test_task_that_promises_a_file_fails_without_it_and_is_not_run_again(t
         assert f"{tmp_path}/main.csv: nothing matches" in view.failure.message
         (tmp_path / "main.csv").write_text("1")
         await engine.app.retry(run.id)
-        await engine.until(run, RunState.SUCCEEDED)
+        assert (await engine.until(run, RunState.SUCCEEDED)).output_size == 1
         assert await run.result() == 7
     assert calls == ["main"]
 
@@ -94,6 +95,7 @@ async def test_workflow_whose_file_is_an_old_one_fails(tmp_path):
     assert (stale.state, stale.reason) == (RunState.FAILED, FailureReason.NO_OUTPUT)
     assert "eu.txt was last changed before the start" in stale.failure.message
     assert fresh.state is RunState.SUCCEEDED, fresh.failure
+    assert (stale.output_size, fresh.output_size) == (None, 3)
 
 
 async def test_argument_that_cannot_name_a_file_is_refused_at_the_start(tmp_path):

@@ -243,6 +243,15 @@ def waits_for(file: str) -> str:
     return "late"
 
 
+def begins_and_waits(file: str) -> str:
+    with subprocess.Popen(["sleep", "60"]) as begun:
+        Path(file).with_suffix(".begun").touch()
+        try:
+            return waits_for(file)
+        finally:
+            begun.kill()
+
+
 def zombie(file: str, out: str) -> None:
     try:
         waits_for(file)

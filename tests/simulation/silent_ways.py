@@ -16,6 +16,7 @@ from mainspring.domain.produces import unmet
 from mainspring.domain.rendering import headline_of
 from mainspring.domain.states import FailureReason
 from mainspring.store.commands.automations import PauseQueue, TakeLock
+from mainspring.store.commands.journal import RecordStall
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.commands.triggers import ReportDesk
 from tests.contract.store.process import ask, halt, suspend
@@ -92,6 +93,14 @@ def _unanswered(world: Days) -> None:
 def _in_doubt(world: Days) -> None:
     run = world.worker.begin(automation="orders", queue="default")
     world.worker.do(halt(run, "charge#1"))
+
+
+def _hanging(world: Days) -> None:
+    """The worker finds it silent after an hour."""
+    run = world.worker.begin(automation="orders", queue="default")
+    stack = ("/srv/shop.py:7 charge", "/usr/lib/python3.13/socket.py:719 SocketIO.readinto")
+    stall = RecordStall(run.id, run.claim, "charge#1", "charge", 1, HOUR, stack)
+    world.at(world.clock.now() + HOUR, lambda: world.worker.do(stall))
 
 
 def _loop(world: Days) -> None:
@@ -216,7 +225,16 @@ WAYS = (
     ),
     Way(
         name="A step hangs",
-        cause="a run goes on and on",
+        cause="its attempt has no time-out, and gives neither a line of log nor progress nor a checkpoint for an hour",
+        kind=K.STALLED,
+        of="orders",
+        within=HOUR,
+        says="[notify] orders: step charge gives no sign of life for 1h5m: it stands at shop.py charge",
+        begin=_hanging,
+    ),
+    Way(
+        name="A run does not end",
+        cause="it goes on and on, with signs of life",
         kind=K.TOO_SLOW,
         of="orders",
         within=3 * HOUR,
@@ -290,6 +308,15 @@ WAYS = (
         within=17 * HOUR,
         says="[notify] backup: succeeded after 1s, nine in ten runs took more than 8m44s",
         begin=partial(_break, "backup does nothing"),
+    ),
+    Way(
+        name="The output is unusually small",
+        cause="a backup takes its 20 minutes and writes 20 bytes",
+        kind=K.DID_NOTHING,
+        of="backup",
+        within=17 * HOUR,
+        says="[notify] backup: succeeded with 20B of output, 1.07GB or more are usual",
+        begin=partial(_break, "backup is empty"),
     ),
     Way(
         name="An automation starts itself in a circle",

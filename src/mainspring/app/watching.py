@@ -14,6 +14,7 @@ from mainspring.app.channels import circumstances_of, link_of, open_links, routi
 from mainspring.app.reserved import Reserved
 from mainspring.app.runbooks import Runbooks
 from mainspring.config import Settings
+from mainspring.config.due_secrets import due_secrets_of
 from mainspring.config.monitoring import tunings_of
 from mainspring.domain.definition import Definition
 from mainspring.domain.early_signs import Sign
@@ -157,6 +158,7 @@ def make_watch(settings: Settings, store: ProcessStore, *, at_once: int | None =
         tunings=tunings_of(settings.monitors),
         routing=routing if group_wait else msgspec.structs.replace(routing, group_wait_ms=0),
         redact=HIDDEN.redact,
+        secrets=due_secrets_of(settings),
         at_once=at_once,
     )
 
@@ -219,7 +221,7 @@ def _make_notifier(
     def signs() -> Sequence[Sign]:
         now, redact = store.clock.now(), HIDDEN.redact
         seen = see(
-            FactsReader(store.reader, at_once=None),
+            FactsReader(store.reader, at_once=None, secrets=due_secrets_of(settings)),
             store.reader,
             now,
             tunings=tunings_of(settings.monitors),

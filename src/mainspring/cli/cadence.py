@@ -50,21 +50,8 @@ def cadence_text(row: dict[str, Any]) -> str:
 def _kept(
     invocation: "Invocation", name: str, schedule: "Schedule", jitter: timedelta | None, now: int
 ) -> "Punctuality | None":
-    from mainspring.domain.punctuality import Served, punctuality_of
-    from mainspring.domain.schedule import jitter_of
-    from mainspring.domain.slot_verdict import SlotVerdict
+    from mainspring.domain.punctuality import punctuality_of, served_of
     from mainspring.store.reads.status import slot_starts
 
     newest = invocation.rows(lambda reader: slot_starts(reader, name, _SLOTS))
-    served = [
-        Served(
-            one.slot_at,
-            one.slot_at + jitter_of(name, one.slot_at, jitter),
-            one.started_at,
-            one.verdict == SlotVerdict.SKIPPED,
-        )
-        for one in newest
-        if one.verdict != SlotVerdict.MISSED
-        and (one.verdict == SlotVerdict.SKIPPED or one.started_at is not None or one.finished_at is None)
-    ]
-    return punctuality_of(served, now)
+    return punctuality_of(served_of(name, newest, jitter), now)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.cli import waits
+from mainspring.cli import stalls, waits
 from mainspring.cli.blockers import Block, blocks
 from mainspring.cli.origins import NOTHING, Around, HeldUp, holding_up, started_by
 from mainspring.cli.remedies import MENDING, Can, Facts, cancel, from_step, plain_mending, take_back, unsettled
@@ -95,12 +95,18 @@ def _running(facts: Facts) -> _Answers:
         what.append(
             f"Step {one_line(line.name)} is at attempt {last.number}, started {ago(last.started_at, facts.now)}{told}."
         )
+    what += stalls.sentences(facts)
     what += waits.sentences(facts.story, facts.at)
     if not open_lines and len(what) == 1:
         what.append("Its steps of less than a second leave no mark while they run.")
     then = ["It goes on by itself; if its worker dies, another one continues it within seconds."]
     then += [f"Its deadline is {facts.at(run.deadline_at)}."] if run.deadline_at else []
-    return what, [], then, [Can(f"mainspring runs watch {facts.id}", "follow it"), cancel(facts)]
+    return (
+        what,
+        [],
+        then,
+        [*stalls.commands(facts), Can(f"mainspring runs watch {facts.id}", "follow it"), cancel(facts)],
+    )
 
 
 def _waiting(facts: Facts) -> _Answers:

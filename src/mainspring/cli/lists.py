@@ -16,12 +16,12 @@ _name = click.option(
 )
 
 
-def options(*states: str) -> Callable[[F], F]:
-    """Add --state (of these), --name, --since and --limit."""
+def options(*states: str, most: int = 20) -> Callable[[F], F]:
+    """Add --state (of these), --name, --since and --limit; `most` = the default of that."""
 
     def add(function: F) -> F:
         state = click.option("--state", "states", type=click.Choice(states), multiple=True, help="only in this state")
-        return state(_name(params.since(params.limit(function))))
+        return state(_name(params.since(params.at_most(most)(function))))
 
     return add
 

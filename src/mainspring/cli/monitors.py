@@ -47,13 +47,14 @@ def _tunings(invocation: Invocation) -> "dict[Any, Tuning]":
 
 def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts":
     """Return what is there to judge by; of a store that is not there yet, nothing."""
+    from mainspring.config.due_secrets import due_secrets_of
     from mainspring.domain.monitors.facts import Facts
     from mainspring.operations.facts import FactsReader
     from mainspring.operations.sight import see
     from mainspring.resources.hidden import HIDDEN
 
     def seen(reader: "Reader") -> "Facts":
-        known = FactsReader(reader, at_once=_AT_ONCE, about=about)
+        known = FactsReader(reader, at_once=_AT_ONCE, about=about, secrets=due_secrets_of(invocation.settings))
         return see(known, reader, now, tunings=_tunings(invocation), redact=HIDDEN.redact).facts
 
     return invocation.read(seen, Facts())
@@ -72,7 +73,7 @@ def _verdict(one: "Judged") -> str:
 
 
 @command("list", "list monitors: what each judges, and what it finds now")
-@lists.options("on", "off")
+@lists.options("on", "off", most=100)
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int

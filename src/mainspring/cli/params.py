@@ -122,7 +122,14 @@ def _fingerprint(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     return text.lower() if text is not None else None
 
 
-limit = click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="at most so many")
+def at_most(default: int) -> Callable[[F], F]:
+    """Add --limit with this default."""
+    return click.option(
+        "--limit", type=click.IntRange(1, 10_000), default=default, show_default=True, help="at most so many"
+    )
+
+
+limit = at_most(20)
 name = click.option("--name", type=AUTOMATION, multiple=True, callback=once, help="only of this automation")
 since = click.option(
     "--since",

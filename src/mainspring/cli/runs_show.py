@@ -72,6 +72,7 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "waits": plain(story.waits),
         "inbox": plain(story.facts),
         "children": plain(story.children),
+        "stalls": plain(story.stalls),
         "fingerprint": explanation.fingerprint,
         "incident": explanation.incident,
         "what": explanation.what,
@@ -114,6 +115,8 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
 
 
 def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
+    from mainspring.domain.monitors.words import about_bytes
+
     run = story.run
     yield (
         "created",
@@ -133,6 +136,8 @@ def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
     for name, value in (("key", run.run_key), ("partition", run.partition), ("tag", run.tag), ("parent", run.parent)):
         if value:
             yield name, words.one_line(value)
+    if run.output_size is not None:
+        yield "put out", about_bytes(run.output_size)
     if run.generation:
         yield "again", f"generation {run.generation}: continued from an earlier step"
     for name, data in (("input", run.input), ("result", run.result), ("state", run.published), ("tags", run.tags)):

@@ -28,6 +28,7 @@ NOT_SETTINGS = frozenset(
 )
 NOT_SETTINGS_PREFIX = "MAINSPRING_SECRET_"
 ENVIRONMENT = ("project", "environment")
+DUE = ("secrets", "due")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class Layers:
 
     def _take(self, layer: Layer, path: keys.KeyPath, value: Any, origin: Origin) -> None:
         form = keys.known_form(path)
-        if is_literal_secret(path[-1], value):
+        if path[:2] != DUE and is_literal_secret(path[-1], value):  # there a name stands beside its date
             raise _refused(path, origin, "a secret is never written here", 'Refer to it: "secret:NAME".')
         if form is None:
             raise _unknown(path, origin)

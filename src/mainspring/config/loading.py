@@ -14,13 +14,15 @@ from msgspec.structs import fields
 
 from mainspring.config import places
 from mainspring.config.keys import VALUES, known_form
-from mainspring.config.layers import ENVIRONMENT, FileLayers, Given, Layer, Layers
+from mainspring.config.layers import DUE, ENVIRONMENT, FileLayers, Given, Layer, Layers
 from mainspring.config.notify_settings import NotifySettings
-from mainspring.config.settings import SECTIONS, BrokerSettings, DatabaseSettings, Settings
+from mainspring.config.settings import SECTIONS, BrokerSettings, DatabaseSettings, SecretsSettings, Settings
 from mainspring.domain.channel import check_channel_name
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.queue_name import check_broker_name
 from mainspring.domain.route import check_routes
+from mainspring.domain.text import escape
+from mainspring.domain.verifier import SECRET_NAME
 
 STORE_URL = ("store", "url")
 BACKUP_TO = ("store", "backup", "to")
@@ -61,6 +63,7 @@ def load(
     _check_databases(sections["databases"], sections["store"].url, merged)
     _check_brokers(sections["brokers"], merged)
     _check_notify(sections[NOTIFY], merged)
+    _check_due(sections["secrets"], merged)
     sources = {".".join(path): given.source for path, given in merged.items() if known_form(path) in VALUES}
     return Settings(**sections, file=file, folder=file.parent if file else cwd, sources=sources)
 
@@ -128,6 +131,16 @@ def _check_notify(notify: NotifySettings, layer: Layer) -> None:
     except (OptionError, UnknownNameError) as error:
         why = f"`{'.'.join(path)}`: {error.message}\nset by {layer[path].source}"
         raise ConfigError(why, hint=error.hint) from None
+
+
+def _check_due(secrets: SecretsSettings, layer: Layer) -> None:
+    """Raise ConfigError for the date of a secret that cannot be called so."""
+    for name in secrets.due:
+        if not SECRET_NAME.fullmatch(name):
+            why = (
+                f"`{'.'.join(DUE)}.{escape(name, 60)}`: no secret can be called so\nset by {layer[(*DUE, name)].source}"
+            )
+            raise ConfigError(why, hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.")
 
 
 def _build(kind: Any, path: tuple[str, ...], layer: Layer) -> Any:

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -36,6 +36,7 @@ _SECRETISH = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _REFERENCE = "secret:"
 _SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=2), timedelta(minutes=10)
 _LARGEST_PORT = 65_535
+_FIRST_YEAR, _LAST_YEAR = 2000, 2199
 _PUBLIC_URL = re.compile(
     r"https?://([A-Za-z0-9.-]{1,250}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
@@ -60,6 +61,7 @@ class Reader:
             "weekday": lambda value, _: _weekdays(value),
             "holidays": lambda value, _: read_holidays(value),
             "days": lambda value, _: _days(value),
+            "due day": lambda value, _: _due_day(value),
             "bind": lambda value, _: _bind(_text(value)),
             "public url": lambda value, _: _public_url(_text(value)),
             "broker url": lambda value, _: _broker_url(_text(value)),
@@ -203,6 +205,21 @@ def _days(value: Any) -> str:
     """Return a date, or the first and the last of several in a row; TOML's own dates are taken too."""
     first, last = read_days(value)
     return first.isoformat() if first == last else f"{first.isoformat()}..{last.isoformat()}"
+
+
+def _due_day(value: Any) -> str:
+    """Return a date; what stands there else is perhaps the secret itself, and not repeated."""
+    day = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            day = date.fromisoformat(value.strip())
+    if not isinstance(day, date) or isinstance(day, datetime):
+        raise OptionError(
+            "this is not a date", hint='Write 2027-01-31 or "2027-01-31": the day by which it is renewed.'
+        )
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise OptionError(f"no secret is to be renewed in the year {day.year}", hint='Write such as "2027-01-31".')
+    return day.isoformat()
 
 
 def _public_url(text: str) -> str:

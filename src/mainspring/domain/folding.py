@@ -27,10 +27,12 @@ EXPLAINS_ONE: Final = {
     _K.NEEDS_ATTENTION: _OVERDUE,
     _K.PERMANENT_ERROR: frozenset({_K.SILENCE, _K.FAIL_RATE}),
     _K.RETRIES_EXHAUSTED: frozenset({_K.SILENCE, _K.FAIL_RATE}),
-    _K.TOO_SLOW: frozenset({_K.LATE_START}),
+    _K.TOO_SLOW: frozenset({_K.LATE_START, _K.CADENCE_DRIFT}),
+    _K.DID_NOTHING: frozenset({_K.TOO_FAST}),
+    _K.STALLED: _OVERDUE | {_K.TOO_SLOW},
     _K.HUMAN_WAIT: frozenset({_K.SILENCE}),
     _K.LATE_START: frozenset({_K.SILENCE}),
-    _K.BACKLOG: frozenset({_K.SILENCE, _K.LATE_START}),
+    _K.BACKLOG: frozenset({_K.SILENCE, _K.LATE_START, _K.CADENCE_DRIFT}),
 }
 """What is wrong with an automation -> what follows from it for the same one."""
 

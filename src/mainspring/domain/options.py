@@ -144,6 +144,13 @@ _TABLE: dict[Group, tuple[_Row, ...]] = {
         ("slow", read.span_or_off, None, "a run that takes longer is reported", _AUTOMATIONS),
         ("fail_rate", read.share_or_off, None, "the share of failed runs that is an incident", _AUTOMATIONS),
         ("backlog", read.whole_or_off, None, "the number of waiting runs that is an incident", _AUTOMATIONS),
+        (
+            "stalled",
+            read.span_or_off,
+            None,
+            "an attempt that no timeout ends and that gives no sign of life for this long is an incident",
+            _AUTOMATIONS - {Kind.EXEC},
+        ),
     ),
 }
 

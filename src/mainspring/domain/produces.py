@@ -12,11 +12,15 @@ _COARSEST_MS = 2_000
 
 
 class Product(msgspec.Struct, frozen=True):
-    """One match of a pattern; `size` is bytes of a file or entries of a folder, `changed_at` in ms UTC."""
+    """One match of a pattern; `size` is bytes of a file or entries of a folder, `changed_at` in ms UTC.
+
+    `weight` is bytes of the file, or of the files that lie in the folder itself.
+    """
 
     path: str
     size: int
     changed_at: int
+    weight: int = 0
 
 
 def unmet(patterns: Sequence[str], matches: Mapping[str, Iterable[Product]], started_at: int) -> list[str]:
@@ -28,12 +32,20 @@ def unmet(patterns: Sequence[str], matches: Mapping[str, Iterable[Product]], sta
     ]
 
 
+def weight_of(matches: Iterable[Product], started_at: int) -> int:
+    """Return the bytes of what was made since the start; what several patterns match counts once."""
+    return sum({product.path: product.weight for product in _fresh(matches, started_at)}.values())
+
+
+def _fresh(products: Iterable[Product], started_at: int) -> list[Product]:
+    return [product for product in products if product.changed_at >= started_at - _COARSEST_MS]
+
+
 def _fault(pattern: str, products: list[Product], started_at: int) -> str | None:
     """Return why the pattern is not met, judged by its newest match; None if it is."""
     if not products:
         return f"{pattern}: nothing matches"
-    oldest = started_at - _COARSEST_MS
-    fresh = [product for product in products if product.changed_at >= oldest]
+    fresh = _fresh(products, started_at)
     if not fresh:
         return f"{pattern}: {max(products, key=_age).path} was last changed before the start"
     if all(product.size == 0 for product in fresh):

@@ -4,14 +4,19 @@ A run that outlasts its interval makes every other slot be skipped, or lets a li
 Slots that were missed because nobody scheduled, or that a pause took, are told elsewhere and count for nothing here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from statistics import median
 
 import msgspec
 
+from mainspring.domain.schedule import jitter_of
+from mainspring.domain.slot_verdict import SlotVerdict
+
 LEAST = 8
 """With fewer slots nothing is said."""
-_SLIPS_BY = 1.5
+SHARE = 0.5
+"""By so much starts may lie further apart than their slots, before somebody should know."""
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -35,13 +40,41 @@ class Punctuality(msgspec.Struct, frozen=True):
     @property
     def slips(self) -> bool:
         """Whether it starts so much less often, or so much later, than it says, that somebody should know."""
+        return self.slips_by(SHARE)
+
+    def slips_by(self, share: float) -> bool:
+        """Whether starts lie further apart than declared by this share of that, or runs begin later by twice the share."""
         if self.slots < LEAST:
             return False
         return (
             self.effective_ms is None
-            or self.effective_ms >= self.declared_ms * _SLIPS_BY
-            or self.lag_ms >= self.declared_ms
+            or self.effective_ms >= self.declared_ms * (1 + share)
+            or self.lag_ms >= self.declared_ms * 2 * share
         )
+
+
+class SlotStart(msgspec.Struct, frozen=True):
+    """A slot and what became of it: `verdict` as the scheduler has it, instants of its run, as far as that is known."""
+
+    slot_at: int
+    verdict: str
+    started_at: int | None
+    finished_at: int | None
+
+
+def served_of(schedule: str, starts: Iterable[SlotStart], jitter: timedelta | None) -> list[Served]:
+    """Return the slots that were run or skipped; one whose run ended before it began counts for nothing."""
+    return [
+        Served(
+            one.slot_at,
+            one.slot_at + jitter_of(schedule, one.slot_at, jitter),
+            one.started_at,
+            one.verdict == SlotVerdict.SKIPPED,
+        )
+        for one in starts
+        if one.verdict != SlotVerdict.MISSED
+        and (one.verdict == SlotVerdict.SKIPPED or one.started_at is not None or one.finished_at is None)
+    ]
 
 
 def punctuality_of(served: Sequence[Served], now_at: int) -> Punctuality | None:

@@ -14,7 +14,7 @@ from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import LOOP, PROCESS, THREAD, choose_isolation, importable
 from mainspring.engine.life_lines import tells_of_steps
-from mainspring.engine.live_attempt import Host, OnEnd, OnSign
+from mainspring.engine.live_attempt import Host, OnEnd, OnPlace, OnSign
 from mainspring.engine.loop_attempt import LoopAttempt
 from mainspring.engine.process_attempt import ProcessAttempt
 from mainspring.engine.signs import BeganSign, SignKind
@@ -33,8 +33,8 @@ class AttemptHandle(Protocol):
         """Stop it. Its end is still reported: cancelled, unless it was already on its way."""
         ...
 
-    def stack(self) -> list[str]:
-        """Return where its code stands, outermost first, as far as this process can see."""
+    def ask_where(self, told: OnPlace) -> None:
+        """Have `told` called in the loop, at once or soon, with where its code stands; never, if the attempt ends before."""
         ...
 
 

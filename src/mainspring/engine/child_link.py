@@ -16,6 +16,7 @@ from mainspring.engine.frames import FrameReader
 from mainspring.engine.grant import Grant
 from mainspring.engine.parentage import kill_group
 from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign, UnlockSign
+from mainspring.engine.stacks import stack_of
 from mainspring.engine.step_context import SAVED, Saved
 from mainspring.resources.locks import LockHeldError
 
@@ -56,6 +57,8 @@ class Link:
                     save.put(message)
                 elif isinstance(message, frames.Locked) and (grant := self._grants.pop(message.n, None)):
                     grant.answer(message.token if message.error is None else _raised(message.code, message.error))
+                elif isinstance(message, frames.PlaceAsked):
+                    self.send(frames.Place(message.n, stack_of(threading.main_thread().ident or 0)))
 
     def send(self, message: frames.FromChild) -> None:
         """Send a message; from any thread."""

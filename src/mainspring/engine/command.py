@@ -39,13 +39,17 @@ class Command(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
-    """How it ended: exit code (negative = by that signal), the end of its output as printable text, the time it took."""
+    """How it ended: exit code (negative = by that signal), the end of its output as printable text, the time it took.
+
+    `printed` = bytes on its standard output.
+    """
 
     code: int
     timed_out: bool
     stopped: bool
     tail: str
     took_us: int
+    printed: int = 0
 
 
 def command_environment(

@@ -22,11 +22,20 @@ from mainspring.resources.hidden import HIDDEN
 
 
 class CommandResult(msgspec.Struct, frozen=True):
-    """What is saved of a command that ended well; `tail` is the end of its output, printable."""
+    """What is saved of a command that ended well; `tail` is the end of its output, printable.
+
+    `output_bytes` = of the files that it was to make, else of its standard output; None = saved by an older version.
+    """
 
     exit_code: int
     tail: str
     took_ms: int
+    output_bytes: int | None = None
+
+
+def output_bytes_of(encoded: bytes) -> int | None:
+    """Return how much a command put out, of its result as it is saved."""
+    return msgspec.json.decode(encoded, type=CommandResult).output_bytes
 
 
 def run_command(
@@ -54,15 +63,16 @@ def run_command(
         on_line=lambda stream, text: step.channel.post(LogSign(OF_STREAM[stream], text, stream=stream)),
         on_group=lambda pgid, mark, ended: _tell_group(step.channel, pgid, mark, ended=ended),
     )
-    step.stopper = running.stop
+    step.stopper, step.processes = running.stop, running.processes
     started_at = time.time_ns() // 1_000_000  # compared with what the file system says, so it is the machine's clock
     try:
         end = running.run()
     finally:
-        step.stopper = None
+        step.stopper = step.processes = None
     check_end(command, end, timeout)
-    check_products(produces or [], cwd, started_at)
-    return CommandResult(end.code, HIDDEN.redact(end.tail), end.took_us // 1000)
+    made = check_products(produces or [], cwd, started_at)
+    size = made if produces else end.printed
+    return CommandResult(end.code, HIDDEN.redact(end.tail), end.took_us // 1000, size)
 
 
 def _tell_group(channel: Channel, pgid: int, mark: str, *, ended: bool) -> None:

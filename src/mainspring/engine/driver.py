@@ -220,8 +220,8 @@ class Driver:
 
     @guarded
     def look_after(self, now: int) -> None:
-        """Do what is done twice a second: marks of long attempts, a word about those that are silent, notes."""
-        self.steps.mark_long(now, self.hosting.stalled_ms)
+        """Do what is done twice a second: marks of long attempts, notes."""
+        self.steps.mark_long(now)
         self.send_notes()
 
     # -- notes and ends ------------------------------------------------------------------------------------------------
@@ -276,6 +276,7 @@ class Driver:
                 end.failed_ident,
                 detail,
                 then,
+                end.size,
             )
         )
 

@@ -41,7 +41,7 @@ class Halted:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ends. `restart` = the input with which it begins anew."""
+    """How a run ends. `restart` = the input with which it begins anew; `size` = bytes of what it put out."""
 
     state: RunState
     result: bytes | None = None
@@ -49,6 +49,7 @@ class Ending:
     reason: FailureReason | None = None
     failed_ident: str | None = None
     restart: bytes | None = None
+    size: int | None = None
     detail: dict[str, Any] = field(default_factory=dict)
 
 
@@ -108,7 +109,9 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
     error_raised = _that_can_be_asked(task.exception())
     if error_raised is None:
         try:
-            return Ending(RunState.SUCCEEDED, result=program.encode_result(task.result()), detail=detail)
+            result = program.encode_result(task.result())
+            size = program.measure(result) if body.notes.made is None else body.notes.made
+            return Ending(RunState.SUCCEEDED, result=result, detail=detail, size=size)
         except Exception as refused:  # noqa: BLE001  the workflow's own result cannot be saved
             return Ending(
                 RunState.FAILED, failure=failure_of(refused), reason=FailureReason.VALUE_REFUSED, detail=detail

@@ -71,6 +71,12 @@ class Locked(msgspec.Struct, tag="locked"):
     code: str = ""
 
 
+class PlaceAsked(msgspec.Struct, tag="place_asked"):
+    """Answer with Place of the same number."""
+
+    n: int
+
+
 class Began(msgspec.Struct, tag="began"):
     """The function was imported and is being called now."""
 
@@ -118,6 +124,13 @@ class Unlocked(msgspec.Struct, tag="unlocked"):
     n: int
 
 
+class Place(msgspec.Struct, tag="place"):
+    """Where the code of the call stands, as lines."""
+
+    n: int
+    lines: list[str]
+
+
 class Ended(msgspec.Struct, tag="ended", kw_only=True):
     """The attempt ended; the fields are those of AttemptEnd. `is_spent`: this child should serve no other call."""
 
@@ -131,8 +144,8 @@ class Ended(msgspec.Struct, tag="ended", kw_only=True):
     is_spent: bool
 
 
-ToChild = Hello | Call | Acked | Locked
-FromChild = Began | Logged | Progressed | Checkpointed | Recorded | LockAsked | Unlocked | Ended
+ToChild = Hello | Call | Acked | Locked | PlaceAsked
+FromChild = Began | Logged | Progressed | Checkpointed | Recorded | LockAsked | Unlocked | Place | Ended
 
 
 def frame(message: ToChild | FromChild) -> bytes:

@@ -16,7 +16,6 @@ from mainspring.store.commands.runs import ClaimedRun, StartRun
 
 if TYPE_CHECKING:
     from mainspring.engine.driver import Driver
-    from mainspring.engine.live_step import LiveStep
     from mainspring.engine.programs import Program
 
 
@@ -45,8 +44,6 @@ class Hosting(Protocol):
     lines: LineDesk
     suspend_after_ms: int
     """A wait shorter than this is waited out in memory."""
-    stalled_ms: int
-    """An attempt that gives no sign of life for so long is reported."""
     payload_max: int
     """The largest value, in bytes of JSON."""
 
@@ -96,10 +93,6 @@ class Hosting(Protocol):
 
     def look_for_facts(self) -> None:
         """Read the inboxes of loaded runs soon."""
-        ...
-
-    def stalled(self, driver: "Driver", step: "LiveStep") -> None:
-        """An attempt without time-out has given no sign of life for too long."""
         ...
 
     def gone(self, driver: "Driver") -> None:

@@ -52,6 +52,7 @@ class AutomationOptions(TypedDict, total=False):
     slow: Span | Off
     fail_rate: float | str | Off
     backlog: int | Off
+    stalled: Span | Off
 
 
 class NamedOptions(AutomationOptions, total=False):

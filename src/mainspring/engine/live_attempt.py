@@ -44,6 +44,8 @@ _SLOWED_S, _SLOWED_TIMES = 0.002, 250
 
 OnEnd = Callable[[AttemptEnd], None]
 OnSign = Callable[[AttemptSpec | None, SignKind, Sign], None]
+OnPlace = Callable[[list[str]], None]
+"""Gets lines, outermost first: frames of a stack, processes, or why nothing can be seen."""
 
 
 class Host:
@@ -151,9 +153,9 @@ class LiveAttempt:
         """Stop the attempt; its end is reported as cancelled, unless it was already on its way."""
         raise NotImplementedError
 
-    def stack(self) -> list[str]:
-        """Return where its code stands, outermost first, as far as this process can see."""
-        return ["in a process of its own"]
+    def ask_where(self, told: OnPlace) -> None:
+        """Have `told` called in the loop, at once or soon, with where its code stands; never, if the attempt ends before."""
+        raise NotImplementedError
 
     def after(self, seconds: float, callback: Callable[[], None]) -> None:
         """Call back in the loop after so many seconds, unless the attempt ends first."""

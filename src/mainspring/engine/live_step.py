@@ -1,7 +1,6 @@
 """A step whose attempt is in flight or has a time, and how it is written down."""
 
 import contextlib
-import logging
 from typing import Any
 
 from mainspring.domain.call import decode_call
@@ -16,7 +15,6 @@ from mainspring.engine.requests import Request, StepCall
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.runs import ClaimedRun
 
-_LOG = logging.getLogger("mainspring.worker")
 _LONGEST_WAIT_FOR_EARLIER_MS = 60_000
 
 
@@ -156,15 +154,6 @@ def attempt_command(hosting: Hosting, run: ClaimedRun, claim: int, record: Attem
         hosting.seal_failure(record.failure),
         hosting.seal(record.input),
         record.undo,
-    )
-
-
-def report_stalled(run: str, step: LiveStep, now: int) -> None:
-    """Report an attempt without time-out that gives no sign of life, with where its code stands."""
-    where = "\n  ".join(step.handle.stack()) if step.handle is not None else "not started"
-    _LOG.error(
-        "run %s: attempt %d of step %s has given no sign of life for %d s; give it a timeout=. It stands at\n  %s",
-        *(run, step.attempt, step.request.name, (now - step.started_at) // 1000, where),
     )
 
 

@@ -11,7 +11,8 @@ from mainspring.engine import attempt_end
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.capture import end_lines
-from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd
+from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd, OnPlace
+from mainspring.engine.stacks import stack_of_task
 from mainspring.engine.step_context import STEP
 
 
@@ -60,10 +61,10 @@ class LoopAttempt(LiveAttempt):
         self.is_late = True
         self._stop(f"timed out and ignored its cancellation for {self.host.grace_after:g} s")
 
-    def stack(self) -> list[str]:
-        """Return the frames of the coroutine."""
-        frames = self._task.get_stack() if self._task is not None else []
-        return [f"{f.f_code.co_filename}:{f.f_lineno} {f.f_code.co_qualname}" for f in frames]
+    def ask_where(self, told: OnPlace) -> None:
+        """Tell the frames of the coroutine, and of what it waits for."""
+        if self._task is not None:
+            told(stack_of_task(self._task))
 
     def cancel(self, why: str) -> None:
         """Cancel the coroutine, and abandon it if it does not end."""

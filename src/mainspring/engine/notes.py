@@ -18,6 +18,8 @@ class Notes:
     published: bytes | None = None
     progress: tuple[int, int | None] | None = None
     hints: set[str] = field(default_factory=set)
+    made: int | None = None
+    """Bytes of what it was to produce, once that was looked at."""
     changed: bool = False
     told_by_run: bool = False
     on_line: OnLine | None = None

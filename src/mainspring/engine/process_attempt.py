@@ -19,22 +19,27 @@ from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.child_process import ChildProcess
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
-from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd
+from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd, OnPlace
+from mainspring.engine.process_tree import tree_of
 from mainspring.engine.signs import Ack, CheckpointSign, LockSign, LogSign, ProgressSign, UnlockSign
 
 _START_AFTER = 60.0
+_ANSWER_AFTER = 2.0
+_NO_ANSWER = f"its child process did not answer within {_ANSWER_AFTER:g} s: it is stopped, or in code that lets no other thread run"
 
 
 class ProcessAttempt(LiveAttempt):
     """Speaks with the child that serves this attempt."""
 
-    __slots__ = ("_child", "_children", "_last_words", "_ref")
+    __slots__ = ("_asked", "_child", "_children", "_last_words", "_ref")
 
     def __init__(self, host: Host, spec: AttemptSpec, on_end: OnEnd, children: Children) -> None:
         self._ref = importable(spec.fn)
         super().__init__(host, spec, on_end)
         self._child: ChildProcess | None = None
         self._last_words = ""
+        self._asked: tuple[int, OnPlace] | None = None
+        """The question where its code stands, by number, and whom to tell."""
         self._children = children
         children.lend(self)
 
@@ -89,6 +94,9 @@ class ProcessAttempt(LiveAttempt):
                 self.sign(LockSign(number, name, within_s, self._answer_of(number)))
             case frames.Unlocked(number):
                 self.sign(UnlockSign(number))
+            case frames.Place(number, lines):
+                began = tree_of(self._child.pid)[1:] if self._child is not None else []
+                self._tell_place(number, lines + began)
             case frames.Ended():
                 self._release(message)
                 self.finish(self._end_of(message))
@@ -114,6 +122,21 @@ class ProcessAttempt(LiveAttempt):
             self.host.loop.call_soon(lambda: self.finish(self.stopped()), context=self.host.context)
         else:
             self._stop()
+
+    def ask_where(self, told: OnPlace) -> None:
+        """Ask the child, and tell what is seen of it from here if it does not answer."""
+        child, number = self._child, next(self.host.numbers)
+        if child is None:
+            told(["it waits for a free child process: worker.processes is how many there are"])
+            return
+        self._asked = number, told
+        child.send(frames.PlaceAsked(number))
+        self.after(_ANSWER_AFTER, lambda: self._tell_place(number, [*tree_of(child.pid), _NO_ANSWER]))
+
+    def _tell_place(self, number: int, lines: list[str]) -> None:
+        if self._asked is not None and self._asked[0] == number:
+            (_, told), self._asked = self._asked, None
+            told(lines)
 
     def _time_out(self) -> None:
         self.is_late = True

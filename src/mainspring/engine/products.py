@@ -6,14 +6,16 @@ and is not run again for it: the look is a step of its own after it, which fails
 
 import glob
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import msgspec
 
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import Permanent, Transient
-from mainspring.domain.produces import Product, unmet
+from mainspring.domain.produces import Product, unmet, weight_of
 from mainspring.domain.signature import signature_of
 from mainspring.engine.requests import StepPlan
 from mainspring.store.commands.runs import ClaimedRun
@@ -49,30 +51,39 @@ def promised_by(definition: Definition, run: ClaimedRun, data: bytes) -> list[st
     return [definition.expand(pattern, arguments, at) for pattern in patterns]
 
 
-def check_products(patterns: list[str], cwd: str | None, started_at: int) -> None:
-    """Raise NotProduced unless each pattern matches a file that is filled and newer than the start (ms UTC)."""
-    faults = _faults(patterns, cwd, started_at)
+def check_products(patterns: list[str], cwd: str | None, started_at: int) -> int:
+    """Return the bytes of what was made since the start (ms UTC); raise NotProduced unless each pattern matches such a file, filled."""
+    faults, weight = _look(patterns, cwd, started_at)
     if faults:
         raise NotProduced("the command ended well, but did not produce what it should\n" + "\n".join(faults))
+    return weight
 
 
-def look_for_products(patterns: list[str], started_at: int) -> None:
-    """Raise ProductMissing unless each pattern, counted from the worker's folder, matches what was made since the start."""
-    faults = _faults(patterns, None, started_at)
+def look_for_products(patterns: list[str], started_at: int) -> int | None:
+    """Return the bytes of what was made since the start; raise ProductMissing unless each pattern matches some, in the worker's folder.
+
+    None is what older versions saved of a look.
+    """
+    faults, weight = _look(patterns, None, started_at)
     if faults:
         hint = "Put in place what is missing, then: runs retry RUN looks again, --from-step runs the step again that makes it."
         raise ProductMissing("it ended well, but did not produce what it should\n" + "\n".join(faults), hint=hint)
+    return weight
 
 
-async def look_after(ask: Callable[..., Any], patterns: Sequence[str], started_at: int) -> None:
-    """Ask (`Run.step_with`) for the look, as the last step of a body that ended well."""
-    if patterns:
-        signature = signature_of(look_for_products)
-        await ask(look_for_products, signature, _PLAN, (list(patterns), started_at), {})
+async def look_after(ask: Callable[..., Any], patterns: Sequence[str], started_at: int) -> int | None:
+    """Ask (`Run.step_with`) for the look, as the last step of a body that ended well; return the bytes of what it found."""
+    if not patterns:
+        return None
+    signature = signature_of(look_for_products)
+    weight: int | None = await ask(look_for_products, signature, _PLAN, (list(patterns), started_at), {})
+    return weight
 
 
-def _faults(patterns: list[str], cwd: str | None, started_at: int) -> list[str]:
-    return unmet(patterns, {pattern: _matches(pattern, cwd) for pattern in patterns}, started_at)
+def _look(patterns: list[str], cwd: str | None, started_at: int) -> tuple[list[str], int]:
+    """Return what is not met, one sentence each, and the bytes of what was made."""
+    matches = {pattern: _matches(pattern, cwd) for pattern in patterns}
+    return unmet(patterns, matches, started_at), weight_of(chain.from_iterable(matches.values()), started_at)
 
 
 def _matches(pattern: str, cwd: str | None) -> list[Product]:
@@ -82,8 +93,19 @@ def _matches(pattern: str, cwd: str | None) -> list[Product]:
         path = Path(cwd or ".", found)
         try:
             stat = path.stat()
-            size = sum(1 for _ in path.iterdir()) if path.is_dir() else stat.st_size
+            inside = list(path.iterdir()) if path.is_dir() else None
         except OSError:
             continue
-        products.append(Product(str(path), size, stat.st_mtime_ns // 1_000_000))
+        size = stat.st_size if inside is None else len(inside)
+        weight = stat.st_size if inside is None else sum(map(_weight_of, inside))
+        products.append(Product(str(path), size, stat.st_mtime_ns // 1_000_000, weight))
     return products
+
+
+def _weight_of(path: Path) -> int:
+    """Return the bytes of a file; what is none, or is gone, has none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0
+    return found.st_size if S_ISREG(found.st_mode) else 0

@@ -5,7 +5,7 @@ A task, a script and a spread step are bodies of one step, so that all four live
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -15,13 +15,14 @@ from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.options import Kind
+from mainspring.domain.output_size import size_of_result
 from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature, signature_of
 from mainspring.domain.trigger import EVENT
 from mainspring.engine.automation import Automation
 from mainspring.engine.body import Body
 from mainspring.engine.child_runs import STEP_RUN, read_step_run
-from mainspring.engine.commands import run_command
+from mainspring.engine.commands import output_bytes_of, run_command
 from mainspring.engine.products import look_after, promised_by
 from mainspring.engine.registry import Registry
 from mainspring.engine.requests import Restarted, RolledBack, StepCall, StepPlan, Unloaded
@@ -36,6 +37,7 @@ _OWN_ENDS = (RolledBack, Restarted, Unloaded, GeneratorExit)
 class Program:
     """`main(body)` is the coroutine; `retry` the policy of steps that have none of their own.
 
+    `measure` tells how many bytes a result says that the run put out (None = unknown), where nothing that it was to make tells that.
     `single()` returns the only step that a body of one step asks for, as it would ask for it; None for any other body.
     """
 
@@ -45,6 +47,7 @@ class Program:
     on_blocked: str = "hold"
     automation: Automation | None = None
     single: Callable[[], StepCall] | None = None
+    measure: Callable[[bytes], int | None] = size_of_result
 
 
 def program_of(run: ClaimedRun, registry: Registry, data: bytes, payload_max: int = DEFAULT_LIMIT) -> Program:
@@ -79,7 +82,7 @@ def _workflow_program(
         registry.take_over()  # a child that is named by its name is one of those that were loaded together
         try:
             result = await fn(Run(body, facts, signature), *args, **kwargs)
-            await look_after(Run(body, facts, signature).step_with, promised, run.started_at)
+            body.notes.made = await look_after(Run(body, facts, signature).step_with, promised, run.started_at)
             return result
         except _OWN_ENDS:
             raise
@@ -124,15 +127,19 @@ def _script_program(
         "produces": promised_by(definition, run, data),
     }
     plan = StepPlan(
-        retry=automation.retry, delivery=options.get("delivery", "at_least_once"), isolate="thread", name=run.automation
+        retry=automation.retry,
+        delivery=options.get("delivery", "at_least_once"),
+        isolate="thread",
+        name=run.automation,
+        has_end=timeout is not None,
     )
     event = msgspec.json.decode(data).get(EVENT) if definition.triggers else None
     if event is not None:
         kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"
     signature = signature_of(run_command)
-    return _single(
-        run, run_command, signature, (), kwargs, plan, automation, options.get("on_blocked", "hold"), payload_max
-    )
+    on_blocked = options.get("on_blocked", "hold")
+    program = _single(run, run_command, signature, (), kwargs, plan, automation, on_blocked, payload_max)
+    return replace(program, measure=output_bytes_of)
 
 
 def _step_program(run: ClaimedRun, data: bytes, payload_max: int) -> Program:
@@ -162,7 +169,7 @@ def _single(
     async def main(body: Body) -> Any:
         ask = Run(body, _facts_of(run), signature).step_with
         result = await ask(fn, signature, plan, args, kwargs)
-        await look_after(ask, promised, run.started_at)
+        body.notes.made = await look_after(ask, promised, run.started_at)
         return result
 
     def encode_it(value: Any) -> bytes:

@@ -34,6 +34,13 @@ class StepPlan:
     tag: str | None = None
     run_key: str | None = None
     close: str = "cancel"
+    has_end: bool = False
+    """Its code keeps a time-out itself."""
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether no time-out ends an attempt."""
+        return self.timeout is None and not self.has_end
 
     def but(self, over: "StepPlan") -> "StepPlan":
         """Return this plan with whatever `over` says."""

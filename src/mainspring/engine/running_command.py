@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from mainspring.engine.become import BECOME
 from mainspring.engine.command import NOT_EXECUTABLE, Command, CommandEnd, CommandFailed
@@ -24,6 +24,8 @@ from mainspring.engine.line_cutter import LineCutter
 from mainspring.engine.outlet import Outlet
 from mainspring.engine.output_tail import OutputTail
 from mainspring.engine.parentage import kill_group, started_mark
+from mainspring.engine.process_exit import exit_of, has_ended
+from mainspring.engine.process_tree import tree_of
 
 _CHUNK = 64 * 1024
 _MOST_PIECES = 8
@@ -58,6 +60,7 @@ class RunningCommand:
         self._is_signalled = False
         self._kill_at: float | None = None
         self._tail = OutputTail()
+        self._printed = 0
         self._cutters = {"stdout": LineCutter(), "stderr": LineCutter()}
         self._wake_read, self._wake_write = os.pipe()
         self._word_write = -1
@@ -94,6 +97,7 @@ class RunningCommand:
             stopped=self._is_stopped,
             tail=self._tail.text(),
             took_us=int(took * 1_000_000),
+            printed=self._printed,
         )
 
     def stop(self) -> None:
@@ -108,6 +112,10 @@ class RunningCommand:
             kill_group(process.pid, number)
         self._is_signalled = True
         self._wake()
+
+    def processes(self) -> list[str]:
+        """Return what its processes do, as `tree_of`; empty before they began."""
+        return tree_of(self._process.pid) if self._process is not None else []
 
     def _wake(self) -> None:
         with self._lock:
@@ -151,14 +159,14 @@ class RunningCommand:
 
     def _watch(self, process: subprocess.Popen[bytes], began: float) -> None:
         """Read and wait until the process itself has ended; what it left running may keep the pipes."""
-        with selectors.DefaultSelector() as selector, _exit_of(process) as exit_fd:
+        with selectors.DefaultSelector() as selector, exit_of(process) as exit_fd:
             selector.register(self._wake_read, selectors.EVENT_READ)
             if exit_fd is not None:
                 selector.register(exit_fd, selectors.EVENT_READ)
             for name, pipe in _pipes(process):
                 os.set_blocking(pipe, False)
                 selector.register(pipe, selectors.EVENT_READ, name)
-            while not _has_ended(process):
+            while not has_ended(process):
                 for key, _ in selector.select(self._patience(began, has_exit_fd=exit_fd is not None)):
                     if key.data is not None:
                         self._take(selector, key.data, key.fd)
@@ -218,7 +226,7 @@ class RunningCommand:
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         """Reap; after a stop (or an error of ours) kill what is left of the group first, while its number is surely ours."""
-        if self._kill_at is not None or not _has_ended(process):
+        if self._kill_at is not None or not has_ended(process):
             kill_group(process.pid, signal.SIGKILL)
         process.wait()
         for name, pipe in _pipes(process):
@@ -237,6 +245,8 @@ class RunningCommand:
         except BlockingIOError:
             return None
         self._tail.feed(data)
+        if name == "stdout":
+            self._printed += len(data)
         if data and name in self._outlets:
             self._outlets[name].write(data, self._wake)
         if data and self._on_data is not None:
@@ -258,27 +268,6 @@ class RunningCommand:
 def _pipes(process: subprocess.Popen[bytes]) -> list[tuple[str, int]]:
     pairs = (("stdout", process.stdout), ("stderr", process.stderr))
     return [(name, pipe.fileno()) for name, pipe in pairs if pipe is not None]
-
-
-@contextlib.contextmanager
-def _exit_of(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
-    """Give a descriptor that is readable when the process has ended; None where the system has none."""
-    descriptor = None
-    if hasattr(os, "pidfd_open"):
-        with contextlib.suppress(OSError):
-            descriptor = os.pidfd_open(process.pid)
-    try:
-        yield descriptor
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether it has ended, without reaping it: its number stays ours until then."""
-    if process.returncode is not None:
-        return True
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _given(command: Command) -> int | None:

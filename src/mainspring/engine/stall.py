@@ -6,16 +6,11 @@ Invariant: nothing here needs the loop to move; a test drives `check_once` with 
 """
 
 import asyncio
-import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
 
-from mainspring.domain.text import escape
-
-_MOST_FRAMES = 40
-_LONGEST_LINE = 300
+from mainspring.engine.stacks import stack_of
 
 
 class StallWatch:
@@ -92,14 +87,3 @@ class StallWatch:
         # A tenth of the span: the report comes in time, and an idle loop is woken twice a second at most.
         while not self._closing.wait(self._report_after / 10):
             self.check_once()
-
-
-def stack_of(thread: int) -> list[str]:
-    """Return what a thread is doing: lines "file:line function", outermost first, the innermost 40."""
-    frame: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001 - the documented way
-    lines: list[str] = []
-    while frame is not None and len(lines) < _MOST_FRAMES:
-        code = frame.f_code
-        lines.append(escape(f"{code.co_filename}:{frame.f_lineno} {code.co_qualname}", _LONGEST_LINE))
-        frame = frame.f_back
-    return lines[::-1]

@@ -78,6 +78,7 @@ class StepContext:
         "name",
         "payload_max",
         "printed",
+        "processes",
         "recorded",
         "recorded_bytes",
         "run_id",
@@ -115,6 +116,8 @@ class StepContext:
         """What this attempt has recorded to be sent, and its size."""
         self.stopper: Callable[[], None] | None = None
         """Set by code that can be told to end although its thread cannot be stopped; called from any thread."""
+        self.processes: Callable[[], list[str]] | None = None
+        """Set by code that waits for processes of its own: tells what they do; called from any thread."""
 
     def checkpoint(self, value: object) -> Awaitable[None]:
         """Encode and hand over."""

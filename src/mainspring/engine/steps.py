@@ -248,14 +248,15 @@ class Steps:
 
     # -- marks and signs -----------------------------------------------------------------------------------------------
 
-    def mark_long(self, now: int, stalled_ms: int) -> None:
-        """Write the start mark of each attempt that has run long enough; report those without a sign of life."""
+    def mark_long(self, now: int) -> None:
+        """Write the start mark of each attempt that has run long enough."""
         for step in self._live.values():
             if not step.marked and now - step.started_at >= MARK_AFTER_MS:
                 self._mark(step, self._driver.accepts)
-            if step.call.plan.timeout is None and now - max(step.started_at, step.signed_at) >= stalled_ms:
-                step.signed_at = now
-                self._driver.hosting.stalled(self._driver, step)
+
+    def endless(self) -> list[LiveStep]:
+        """Return the steps whose attempt runs and that nothing ends."""
+        return [step for step in self._live.values() if step.handle is not None and step.call.plan.is_endless]
 
     def _mark(self, step: LiveStep, answered: Any) -> None:
         step.marked = True

@@ -114,6 +114,7 @@ class Straight:
             hosting.seal(end.output),
             run.parent,
             *split(hosting, end.outgoing),
+            None if end.output is None else self.program.measure(end.output),
         )
 
     def _answered(self, result: Any) -> None:

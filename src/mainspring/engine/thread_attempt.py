@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import sys
 import threading
-import traceback
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
@@ -14,7 +12,8 @@ from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.capture import end_lines
 from mainspring.engine.isolation import is_async
-from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd
+from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd, OnPlace
+from mainspring.engine.stacks import stack_of
 from mainspring.engine.step_context import STEP, AttemptClosed
 from mainspring.engine.threads import Threads
 
@@ -40,12 +39,13 @@ class ThreadAttempt(LiveAttempt):
         self._phase = _Phase.QUEUED
         threads.submit(self._serve)
 
-    def stack(self) -> list[str]:
-        """Return the frames of the thread."""
-        frame = sys._current_frames().get(self._ident) if self._ident is not None else None  # noqa: SLF001 - the only way to see another thread
-        return (
-            [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_stack(frame)] if frame is not None else []
-        )
+    def ask_where(self, told: OnPlace) -> None:
+        """Tell the frames of the thread, or the processes of the command that it waits for."""
+        processes = self._step.processes
+        if self._ident is None:
+            told(["it waits for a free thread: worker.threads is how many there are"])
+        else:
+            told((processes() if processes is not None else []) or stack_of(self._ident))
 
     def _serve(self) -> bool:
         """Work of the pool; returns whether the thread was given up meanwhile."""

@@ -22,13 +22,13 @@ from mainspring.engine.driver import Driver
 from mainspring.engine.history_reader import HistoryReader
 from mainspring.engine.inbox_reader import InboxReader
 from mainspring.engine.line_desk import desk_of
-from mainspring.engine.live_step import LiveStep, report_stalled
 from mainspring.engine.off_loop import OffLoop, in_executor
 from mainspring.engine.parking import Parking
 from mainspring.engine.registry import Registry
 from mainspring.engine.run_services import RunServices, Transactional, ignore
 from mainspring.engine.sign_desk import SignDesk
 from mainspring.engine.signs import Sign, SignKind
+from mainspring.engine.stalled_attempts import StalledAttempts
 from mainspring.engine.straight import Straight
 from mainspring.engine.straights import Straights
 from mainspring.engine.taking_back import program_for
@@ -65,7 +65,7 @@ class Worker(RunServices):
         super().__init__(store, clock, sealing, classifier, transactional)
         self.loop = loop
         self.settings = settings or WorkerSettings()
-        self.suspend_after_ms, self.stalled_ms = self.settings.suspend_after_ms, self.settings.stalled_ms
+        self.suspend_after_ms = self.settings.suspend_after_ms
         self._registry = registry
         self.off_loop = off_loop or in_executor(loop)
         self.drivers: dict[str, Driver] = {}
@@ -80,6 +80,7 @@ class Worker(RunServices):
             children=children(on_sign) if children is not None else None,
             clock=clock,
         )
+        self.stalled = StalledAttempts(store, clock, self.drivers, registry.automations, self.settings.stalled_ms)
         self._parking = Parking(self.settings.parked, self.settings.park_bytes)
         self.claims = Claims(self)
         self._round: asyncio.TimerHandle | None = None
@@ -163,6 +164,8 @@ class Worker(RunServices):
             driver.look_after(now)
             if self.settings.suspects and now - driver.loaded_at >= self.settings.survive_ms:
                 self.progressed(driver)
+        if self._rounds % _ROUNDS_A_BEAT == 0:
+            self.stalled.look()
 
     def _later(self, call: Callable[[], None]) -> None:
         self.loop.call_later(_ROUND_S, call)
@@ -279,10 +282,6 @@ class Worker(RunServices):
             self._tell_idle()
         else:
             self.want()
-
-    def stalled(self, driver: Driver, step: LiveStep) -> None:
-        """Report an attempt that gives no sign of life."""
-        report_stalled(driver.run.id, step, self.clock.now())
 
     def broken(self, driver: Driver, error: Exception) -> None:
         """A command that cannot be executed: the run is let go, and halted so that a person sees it."""

@@ -21,7 +21,7 @@ class WorkerSettings:
     tags: tuple[str, ...] = ()
     queues: tuple[str, ...] | None = None
     stalled_ms: int = 3_600_000
-    """An attempt without time-out that gives no sign of life for so long is reported."""
+    """An attempt without time-out that gives no sign of life for so long is put on record."""
     suspects: bool = False
     """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
     one_run: bool = False

@@ -77,6 +77,7 @@ class WrappedEnd(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it failed by our word, a time-out or a missing product, of which the command itself said nothing."""
     reason: FailureReason | None = None
     result: bytes | None = None
+    output_size: int | None = None
 
 
 class _Tried(msgspec.Struct, frozen=True):
@@ -89,6 +90,8 @@ class _Tried(msgspec.Struct, frozen=True):
     tail: str
     error: MainspringError | None
     is_ours: bool = False
+    size: int = 0
+    """Bytes of what it put out."""
 
 
 def _tell_nobody(*told: object) -> None:
@@ -188,6 +191,7 @@ class WrappedRun:
             time.time_ns() // 1_000_000
         )  # compared with what the file system says, so it is the machine's clock
         failed: MainspringError | None = None
+        size = 0
         end = CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0)
         self._running = RunningCommand(
             command, on_data=partial(self._lines.take, number), on_group=self._group, outlets=self._outlets
@@ -195,14 +199,16 @@ class WrappedRun:
         try:
             end = self._running.run()
             check_end(words, end, wrapping.timeout)
-            check_products(list(wrapping.produces), None, written_at)
+            made = check_products(list(wrapping.produces), None, written_at)
+            size = made if wrapping.produces else end.printed
         except MainspringError as raised:
             failed = raised
         finally:
             self._running = None
             self._lines.end(number)
         is_ours = end.timed_out or isinstance(failed, NotProduced)
-        return _Tried(started_at, self._clock.now(), end.took_us, exit_code_of(end, failed), end.tail, failed, is_ours)
+        code = exit_code_of(end, failed)
+        return _Tried(started_at, self._clock.now(), end.took_us, code, end.tail, failed, is_ours, size)
 
     def _group(self, pgid: int, started: str, ended: bool) -> None:  # noqa: FBT001 - the shape of the callback
         if self.signal is not None and not ended and self._running is not None:
@@ -232,7 +238,7 @@ class WrappedRun:
         output = None
         if failure is None:
             output = msgspec.json.encode(
-                CommandResult(tried.exit_code, HIDDEN.redact(tried.tail), tried.took_us // 1000)
+                CommandResult(tried.exit_code, HIDDEN.redact(tried.tail), tried.took_us // 1000, tried.size)
             )
         if self.signal is not None:
             state, step = RunState.CANCELLED, OutcomeState.CANCELLED
@@ -257,6 +263,7 @@ class WrappedRun:
             is_ours=tried.is_ours and self.signal is None,
             reason=reason_of(failure) if state is RunState.FAILED else None,
             result=output if state is RunState.SUCCEEDED else None,
+            output_size=tried.size if state is RunState.SUCCEEDED else None,
         )
 
     def _failure_of(self, tried: _Tried, tail: str) -> Failure | None:

@@ -109,7 +109,9 @@ def ending(run: str, automation: str, end: WrappedEnd) -> tuple[SaveOutcome, Fin
         marked=True,
     )
     failed = o.ident if end.failure is not None else None
-    finish = Finish(run, CLAIM, end.state, 1, end.result, end.failure, end.reason, failed)
+    finish = Finish(
+        *(run, CLAIM, end.state, 1, end.result, end.failure, end.reason, failed), output_size=end.output_size
+    )
     return saved, finish
 
 
@@ -127,6 +129,7 @@ def whole(begin: StartRun, end: WrappedEnd, session: int | None) -> RecordRun:
         outcome=end.outcome,
         attempts=end.attempts,
         session=session,
+        output_size=end.output_size,
     )
 
 

@@ -39,5 +39,7 @@ class NewestEnds:
         found: dict[str, list[End]] = {name: [] for name in names}
         for one in reads.newest_ends(self._reader, names, limit) if names else ():
             succeeded, failed = one.state is RunState.SUCCEEDED, one.state is RunState.FAILED
-            found[one.automation].append(End(one.run, succeeded, failed, one.started_at, one.finished_at))
+            found[one.automation].append(
+                End(one.run, succeeded, failed, one.started_at, one.finished_at, one.output_size)
+            )
         return {name: tuple(ends) for name, ends in found.items()}

@@ -15,6 +15,7 @@ from mainspring.domain.monitors.facts import (
     Away,
     ByHand,
     Cadence,
+    DueSecret,
     End,
     Facts,
     Fault,
@@ -27,12 +28,14 @@ from mainspring.domain.monitors.facts import (
     Waiting,
     Watched,
 )
-from mainspring.domain.monitors.gaps import HOUR_MS, SHORTEST_WINDOW_MS
+from mainspring.domain.monitors.gaps import HOUR_MS
 from mainspring.domain.queue_source import Queue as QueueSource
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import SessionState
 from mainspring.domain.trigger import Trigger
+from mainspring.operations.due_secrets import with_triggers
 from mainspring.operations.ends import NewestEnds
+from mainspring.operations.kept_times import KeptTimes
 from mainspring.operations.learned import Learned
 from mainspring.store.base import Reader
 from mainspring.store.reads import status, triggers
@@ -61,13 +64,22 @@ class FactsReader:
     """Reads facts of one store, look by look; for one thread.
 
     `at_once` = of how many automations one look reads the history (None = of all); `about` = read it of this one alone, whether a
-    verdict needs it or not.
+    verdict needs it or not. `secrets` = those that the configuration says are due.
     """
 
-    def __init__(self, reader: Reader, *, at_once: int | None = AT_ONCE, about: str | None = None) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        at_once: int | None = AT_ONCE,
+        about: str | None = None,
+        secrets: Iterable[DueSecret] = (),
+    ) -> None:
         self._reader = reader
         self._about = about
         self._learned = Learned(reader, at_once)
+        self._kept_times = KeptTimes(reader, at_once)
+        self._secrets = tuple(secrets)
         self._written: dict[bytes, _Written] = {}
         self._specs: dict[bytes, Schedule] = {}
         self._ends = NewestEnds(reader)
@@ -89,8 +101,11 @@ class FactsReader:
         rows = reads.watched(self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap)
         ends = self._ends.read([one.name for one in rows.automations if one.retired_at is None], now_at)
         automations = self._watched(rows, ends, sessions, now_at)
+        about = self._about
+        looked_at = [one for one in automations if not one.is_off(now_at) and about in (None, one.name)]
+        learned = self._learned.of(looked_at, rows.succeeded_in, now_at, all_of_it=about is not None)
         return Facts(
-            automations=self._with_history(automations, rows, now_at),
+            automations=tuple(learned.get(one.name, one) for one in automations),
             processes=tuple(_process(one) for one in sessions if one.role not in _PASSING),
             locks=tuple(
                 HeldLock(one.name, one.owner, one.taken_at, bool(one.live)) for one in status.locks(self._reader)
@@ -99,6 +114,8 @@ class FactsReader:
             faults=tuple(faults),
             reopenings=tuple(reopenings),
             by_hand=self._helped(automations, now_at),
+            punctual=self._kept_times.of(looked_at, now_at),
+            secrets=with_triggers(self._secrets, rows.listeners),
             open=frozenset(open),
             last_seen={role: beat_at for role, beat_at, _ in rows.roles},
             last_ended={role: ended_at for role, _, ended_at in rows.roles if ended_at is not None},
@@ -144,6 +161,7 @@ class FactsReader:
                 waiting=waiting.get(one.name),
                 questions=tuple(questions.get(one.name, ())),
                 away=tuple(away.get(one.name, ())),
+                stalls=tuple(rows.stalls.get(one.name, ())),
             )
             for one in rows.automations
         ]
@@ -181,32 +199,6 @@ class FactsReader:
             next_slot_at=row.next_slot_at,
             unbegun_at=row.unbegun_at,
             unbegun_run=row.unbegun_run,
-        )
-
-    def _with_history(self, automations: list[Watched], rows: reads.WatchedRows, now_at: int) -> tuple[Watched, ...]:
-        about = self._about
-        expected = [one for one in automations if not one.is_off(now_at) and about in (None, one.name)]
-        silent = {
-            one.name: (rows.succeeded_in[one.name], one.option("tz") or "UTC")
-            for one in expected
-            if one.succeeded_at is not None
-            and one.option("silence") is None
-            and not one.cadences
-            and (now_at - one.succeeded_at >= SHORTEST_WINDOW_MS or about is not None)
-            and one.name in rows.succeeded_in
-        }
-        gaps = self._learned.gaps(silent)
-        active = {
-            one.name: one.ends[0].finished_at if one.ends else one.succeeded_at or now_at
-            for one in expected
-            if one.ends or one.recent.started or one.running_since_at is not None
-        }
-        histories = self._learned.histories(active)
-        return tuple(
-            msgspec.structs.replace(one, gaps=gaps.get(one.name), history=histories.get(one.name))
-            if one.name in gaps or one.name in histories
-            else one
-            for one in automations
         )
 
     def _away(self, listeners: list[reads.ListenerView], live: set[int]) -> dict[str, list[Away]]:

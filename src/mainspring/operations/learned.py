@@ -1,19 +1,25 @@
 """What history tells of automations, read for those that need it and kept by what it hangs on.
 
-Gaps hang on the last success, durations and the busiest hour on the day of the last end; so what is kept here is what anybody would
+Gaps hang on the last success, durations, sizes and the busiest hour on the day of the last end; so what is kept here is what anybody would
 read now, and none of it moves while nothing ends. A look reads
 some hundred at most, so that no look is long: who is left out has its turn in a later one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
-from mainspring.domain.monitors.facts import Gaps, History
-from mainspring.domain.monitors.gaps import BEFORE_MS, HOUR_MS, gaps_of
+from msgspec.structs import replace
+
+from mainspring.domain.monitors.facts import Gaps, History, Sizes, Watched
+from mainspring.domain.monitors.gaps import BEFORE_MS, HOUR_MS, SHORTEST_WINDOW_MS, gaps_of
+from mainspring.domain.monitors.sizes import BEFORE_MS as SIZES_BEFORE_MS
+from mainspring.domain.monitors.sizes import sizes_of
 from mainspring.store.base import Reader
 from mainspring.store.reads import watched as reads
 
 _DAY_MS = 24 * HOUR_MS
 _BATCH = 200
+_Known = TypeVar("_Known")
 
 
 class Learned:
@@ -24,6 +30,38 @@ class Learned:
         self._at_once = at_once
         self._gaps: dict[str, tuple[int, Gaps]] = {}
         self._histories: dict[str, tuple[int, History]] = {}
+        self._sizes: dict[str, tuple[int, Sizes]] = {}
+
+    def of(
+        self, automations: Sequence[Watched], succeeded_in: Mapping[str, int], now_at: int, *, all_of_it: bool
+    ) -> dict[str, Watched]:
+        """Return automations with what was learned of them; `all_of_it` = whether a verdict needs it or not.
+
+        `succeeded_in` = the minute of the last success of each, or its hour.
+        """
+        silent = {
+            one.name: (succeeded_in[one.name], one.option("tz") or "UTC")
+            for one in automations
+            if one.succeeded_at is not None
+            and one.option("silence") is None
+            and not one.cadences
+            and (now_at - one.succeeded_at >= SHORTEST_WINDOW_MS or all_of_it)
+            and one.name in succeeded_in
+        }
+        active = {
+            one.name: one.ends[0].finished_at if one.ends else one.succeeded_at or now_at
+            for one in automations
+            if one.ends or one.recent.started or one.running_since_at is not None
+        }
+        measured = [one.name for one in automations if any(end.size is not None for end in one.ends)]
+        gaps = self.gaps(silent)
+        histories = self.histories(active)
+        sizes = self.sizes({name: active[name] for name in measured})
+        return {
+            one.name: replace(one, gaps=gaps.get(one.name), history=histories.get(one.name), sizes=sizes.get(one.name))
+            for one in automations
+            if one.name in gaps or one.name in histories or one.name in sizes
+        }
 
     def gaps(self, wanted: Mapping[str, tuple[int, str]]) -> dict[str, Gaps]:
         """Return the gaps of automations: name -> (minute or hour of its last success, time zone)."""
@@ -37,16 +75,33 @@ class Learned:
 
     def histories(self, wanted: Mapping[str, int]) -> dict[str, History]:
         """Return what four weeks tell of automations: name -> the instant before whose day (UTC) they end."""
+        return self._by_day(self._histories, wanted, self._read)
+
+    def sizes(self, wanted: Mapping[str, int]) -> dict[str, Sizes]:
+        """Return what nine weeks tell of the outputs of automations: name -> the instant before whose day (UTC) they end."""
+        return self._by_day(self._sizes, wanted, self._read_sizes)
+
+    def _by_day(
+        self,
+        kept: dict[str, tuple[int, _Known]],
+        wanted: Mapping[str, int],
+        read: Callable[[Sequence[str], int], dict[str, _Known]],
+    ) -> dict[str, _Known]:
+        """Return what is known up to the day of each, and read it where it is not kept."""
         days = {name: at - at % _DAY_MS for name, at in wanted.items()}
-        missing = [name for name, day in days.items() if self._histories.get(name, (-1, None))[0] != day]
+        missing = [name for name, day in days.items() if kept.get(name, (-1, None))[0] != day]
         by_day: dict[int, list[str]] = {}
         for name in missing[: self._at_once]:
             by_day.setdefault(days[name], []).append(name)
         for day, names in by_day.items():
             for batch in _batches(names):
-                self._histories |= {name: (day, known) for name, known in self._read(batch, day).items()}
-        known = {name: self._histories[name] for name in wanted if name in self._histories}
-        return {name: history for name, (day, history) in known.items() if day == days[name]}
+                kept |= {name: (day, known) for name, known in read(batch, day).items()}
+        known = {name: kept[name] for name in wanted if name in kept}
+        return {name: value for name, (day, value) in known.items() if day == days[name]}
+
+    def _read_sizes(self, names: Sequence[str], before_at: int) -> dict[str, Sizes]:
+        counted = reads.output_sizes(self._reader, names, before_at - SIZES_BEFORE_MS, before_at)
+        return {name: sizes_of(counted.get(name, ()), before_at) for name in names}
 
     def _read(self, names: Sequence[str], before_at: int) -> dict[str, History]:
         first_at = before_at - BEFORE_MS

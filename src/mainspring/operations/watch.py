@@ -14,7 +14,7 @@ from mainspring.domain.folding import fold
 from mainspring.domain.ids import new_id
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
 from mainspring.domain.match import Told
-from mainspring.domain.monitors.facts import Facts, Watched
+from mainspring.domain.monitors.facts import DueSecret, Facts, Watched
 from mainspring.domain.monitors.judged import Round
 from mainspring.domain.monitors.table import MONITORS, Tunings, judge_all
 from mainspring.domain.notice import About
@@ -36,7 +36,9 @@ _AT_ONCE = 200
 
 
 class Watch:
-    """Looks at one store, again and again; for one thread. `at_once` = how much history one look reads (None = all of it)."""
+    """Looks at one store, again and again; for one thread. `at_once` = how much history one look reads (None = all of it);
+    `secrets` = those that are due.
+    """
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Watch:
         tunings: Tunings,
         routing: Routing,
         redact: Redact,
+        secrets: Sequence[DueSecret] = (),
         at_once: int | None = 100,
     ) -> None:
         self._store = store
@@ -53,7 +56,7 @@ class Watch:
         self._tunings = tunings
         self._routing = routing
         self._redact = redact
-        self._facts = FactsReader(store.reader, at_once=at_once)
+        self._facts = FactsReader(store.reader, at_once=at_once, secrets=secrets)
         self.seen = Facts()
         """What the last look read."""
         self._reminded: set[tuple[str, int, About, int]] = set()

@@ -54,4 +54,5 @@ class ViewOpening(Opening):
             [self.fact(row) for row in story.facts],
             [self.wait(view) for view in story.waits],
             [self.row(row) for row in story.children],
+            story.stalls,
         )

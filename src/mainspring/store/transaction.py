@@ -95,7 +95,7 @@ class Transaction(ABC):
             sums[column] = max(sums.get(column, 0), n) if column == "took_max_ms" else sums.get(column, 0) + n
 
     def detail(self, automation: str, what: str, n: int = 1) -> None:
-        """Add to a latency bucket or failure reason of the automation's present minute."""
+        """Add to a bucket (of latency, of size) or failure reason of the automation's present minute."""
         key = automation, what
         self._details[key] = self._details.get(key, 0) + n
 
@@ -118,7 +118,7 @@ class Transaction(ABC):
         return rows
 
     def rollup_details(self) -> list[tuple[Any, ...]]:
-        """Return the latency buckets and reasons as add_rollup_detail has them."""
+        """Return the buckets and reasons as add_rollup_detail has them."""
         session, minute = self._place()
         return [(session, automation, minute, what, n) for (automation, what), n in sorted(self._details.items())]
 

@@ -6,6 +6,7 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome
+from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
 from mainspring.store.session_view import Worker
 
@@ -79,6 +80,7 @@ class RunView(msgspec.Struct, frozen=True):
     slot_at: int | None
     trigger: str
     steps: int
+    output_size: int | None
     undoing: bool
 
 
@@ -112,6 +114,7 @@ class RunStory(msgspec.Struct, frozen=True):
     facts: list[Fact]
     waits: list[WaitView]
     children: list[RunRow]
+    stalls: list[Stall]
 
 
 class QueueView(msgspec.Struct, frozen=True):
@@ -173,15 +176,6 @@ class SchedulePlan(msgspec.Struct, frozen=True):
     definition: bytes
     paused_at: int | None
     paused_until: int | None
-
-
-class SlotStart(msgspec.Struct, frozen=True):
-    """When the run of a slot began and ended; None = it has not, or is not kept any more."""
-
-    slot_at: int
-    verdict: str
-    started_at: int | None
-    finished_at: int | None
 
 
 class SlotView(msgspec.Struct, frozen=True):

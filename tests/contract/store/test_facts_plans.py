@@ -23,15 +23,19 @@ from generate_series(1, 20000) as n;
 insert into rollups (session, automation, minute_at, started, succeeded)
 select 0, 'a' || n % 50, n * 60000, 1, 1 from generate_series(1, 20000) as n;
 insert into rollup_details (session, automation, minute_at, what, n)
-select 0, 'a' || n % 50, n * 60000, 'ms<=2^5', 1 from generate_series(1, 20000) as n
+select 0, 'a' || n % 50, n * 60000, 'ms<=2^5', 1 from generate_series(1, 20000) as n;
+insert into slots (schedule, slot_at, verdict, run, made_at)
+select 'a' || n % 50, n * 60000, 'run', 'old-' || n, n from generate_series(1, 20000) as n
 """
-_LARGE = ("runs", "rollups", "rollup_details")
+_LARGE = ("runs", "rollups", "rollup_details", "slots")
 _PARAMS = {
     "watch_waiting": (0, 1),
     "watch_ends": ("[]", 1),
     "watch_gaps": ("[]", 1),
     "watch_durations": ("[]", 0, 1),
     "watch_busiest": ("[]", 0, 1),
+    "watch_sizes": ("[]", 0, 1),
+    "watch_slots": ("[]", 0, 1, 1),
     "watch_started": ("[]", 0),
     "watch_ended": (0,),
     "watch_arrived": ("r", 1),

@@ -7,7 +7,7 @@ from mainspring.domain.errors import FencedError
 from mainspring.domain.journal import FactKind
 from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.store.commands.inbox import CloseWait, OpenWait
-from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
+from mainspring.store.commands.journal import RecordStall, SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE
 from mainspring.store.commands.runs import Annotate, ParentLink, Release, RunKey
 from mainspring.store.commands.sessions import Bury
@@ -38,6 +38,7 @@ def writes(run):
         "outcome": outcome(run, 1),
         "attempt": attempt(run),
         "checkpoint": SaveCheckpoint(run.id, run.claim, "s1", b"5", 1, 10),
+        "stall": RecordStall(run.id, run.claim, "s1", "s1", 1, 1_000, ("a.py:1 f",)),
         "open_event": wait_for(run),
         "open_question": ask(run),
         "close": CloseWait(run.id, run.claim, "e1"),
@@ -53,7 +54,7 @@ def writes(run):
 
 
 NAMES = [
-    *("outcome", "attempt", "checkpoint", "open_event", "open_question", "close", "annotate"),
+    *("outcome", "attempt", "checkpoint", "stall", "open_event", "open_question", "close", "annotate"),
     *("suspend", "retry_later", "release", "finish", "complete", "fail", "halt"),
 ]
 

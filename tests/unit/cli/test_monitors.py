@@ -5,7 +5,7 @@ from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.table import MONITORS
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.commands.incidents import Found, Observe, Resolve
-from tests.contract.store.process import fail
+from tests.contract.store.process import fail, finish
 
 SYNC = Definition(kind=Kind.TASK, name="sync", options={"fail_rate": 0.2, "silence": "1d"})
 
@@ -96,3 +96,23 @@ def test_errors_that_come_back_are_counted(cli, stage):
         stage.do(Resolve("i_1", "ann"))
     rows = {row["name"]: row for row in cli("monitors", "list", "--json").json}
     assert rows["recurring"]["findings"] == 1
+
+
+def test_show_tells_of_a_secret_that_is_due(cli, stage, monkeypatch):
+    """With the day on the project's clock; without a date there is nothing to judge."""
+    assert "nothing to judge" in cli("monitors", "show", "secret_due").err
+    monkeypatch.setenv("MAINSPRING_SECRETS_DUE__GH_HOOK", "2001-01-31")
+    out = cli("monitors", "show", "secret_due").out
+    assert "gh_hook  wrong: the secret gh_hook was to be renewed by 2001-01-31 [notify]" in out
+    assert "before_ms  2w" in out
+
+
+def test_show_tells_what_a_success_put_out(cli, stage):
+    """Sizes in units, and that it is still learned."""
+    stage.announce(SYNC)
+    stage.do(finish(stage.begin(SYNC), output_size=20_000))
+    out = cli("monitors", "show", "did_nothing", "sync").out
+    assert "sync  well" in out
+    assert "put_out_bytes  20kB" in out
+    assert "learning       True" in out
+    assert MONITORS["did_nothing"].rule in out

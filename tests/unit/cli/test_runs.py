@@ -197,3 +197,13 @@ def test_diff_compares_with_the_last_good_run(cli, stage):
     assert places["step dump result.rows"] == ("10", "0")
     assert places["state"] == ("succeeded", "failed")
     assert cli("runs", "diff", good.id).code == 3
+
+
+def test_show_tells_how_much_a_run_put_out(cli, stage):
+    """In units for people, in bytes as JSON; nothing is said where nobody measured it."""
+    run, other = stage.begin(), stage.begin()
+    stage.do(finish(run, output_size=2_000_000_000))
+    stage.do(finish(other))
+    assert "put out   2GB" in cli("runs", "show", run.id).out
+    assert cli("runs", "show", run.id, "--json").json["output_size"] == 2_000_000_000
+    assert "put out" not in cli("runs", "show", other.id).out

@@ -44,6 +44,24 @@ def test_incident_that_is_open_explains_what_is_found_later():
     assert parents == {}, "it is told itself once what explained it is over"
 
 
+@pytest.mark.parametrize(
+    ("cause", "effect"), [(K.DID_NOTHING, K.TOO_FAST), (K.TOO_SLOW, K.CADENCE_DRIFT), (K.BACKLOG, K.CADENCE_DRIFT)]
+)
+def test_run_that_does_nothing_is_fast_and_one_that_is_slow_makes_its_schedule_drift(cause, effect):
+    """Told as one; each by itself where the other is not found."""
+    one, other = finding(kind=cause), finding(kind=effect)
+    assert fold([other, one], [])[1] == {other.subject: one.subject}
+    assert fold([other], [])[1] == fold([one], [])[1] == {}
+
+
+def test_run_that_hangs_in_a_step_is_told_as_that():
+    """That it is slow, and what is held up behind it, follows; another automation's slowness does not."""
+    stalled = finding("a", K.STALLED, "charge")
+    found = [stalled, finding("a", K.TOO_SLOW), finding("a", K.LATE_START), finding("b", K.TOO_SLOW)]
+    _, parents = fold(found, [])
+    assert parents == {one.subject: stalled.subject for one in found[1:3]}
+
+
 def many(number, **options):
     return [finding(f"a{place:02}", **options) for place in range(number)]
 

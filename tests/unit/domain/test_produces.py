@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.produces import Product, unmet
+from mainspring.domain.produces import Product, unmet, weight_of
 
 START = 1_000_000
 
@@ -41,3 +41,10 @@ def test_each_pattern_counts():
     """Each pattern that is not met is told, and nothing asked for is nothing missed."""
     assert [text.partition(":")[0] for text in unmet(["a", "b"], {}, START)] == ["a", "b"]
     assert unmet([], {}, START) == []
+
+
+def test_weight_is_that_of_what_was_made_since_the_start():
+    """What two patterns match counts once, what was there before not at all."""
+    made, old = Product("a", 1, START, 70), Product("b", 1, START - 60_000, 1_000)
+    assert weight_of([made, old, made, Product("c", 1, START - 1_500, 5)], START) == 75
+    assert weight_of([], START) == 0

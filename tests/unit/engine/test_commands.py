@@ -3,13 +3,14 @@
 import os
 import sys
 
+import msgspec
 import pytest
 
 from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.failure import Failure
 from mainspring.engine.command import CommandFailed
-from mainspring.engine.commands import run_command
+from mainspring.engine.commands import CommandResult, output_bytes_of, run_command
 from mainspring.engine.products import NotProduced
 from mainspring.engine.signs import LogSign, ProcessSign
 from mainspring.engine.step_context import STEP, NotInStepError, StepContext
@@ -59,6 +60,23 @@ def test_command_step_fails_with_code_and_last_line(told):
     with pytest.raises(CommandFailed, match="longer than 50ms") as caught:
         run_command(["sleep", "60"], timeout_s=0.05)
     assert classify(caught.value).code == "timeout"
+
+
+def test_command_step_tells_how_much_it_put_out(told, tmp_path):
+    """Bytes on its standard output, not on the other; where files are promised, those that it made."""
+    assert run_command(["sh", "-c", "head -c 300000 /dev/zero; echo oh >&2"]).output_bytes == 300_000
+    assert run_command(["true"]).output_bytes == 0
+    (tmp_path / "old.gz").write_text("xxx")
+    os.utime(tmp_path / "old.gz", (1, 1))
+    script = "echo told; head -c 70 /dev/zero > a.gz; mkdir d; head -c 5 /dev/zero > d/x; mkdir d/deeper"
+    made = run_command(["sh", "-c", script], cwd=str(tmp_path), produces=["*.gz", "a.*", "d"])
+    assert made.output_bytes == 75
+
+
+def test_result_of_an_older_version_has_no_size():
+    """What was saved before sizes were known is read as unknown."""
+    assert output_bytes_of(b'{"exit_code":0,"tail":"","took_ms":1}') is None
+    assert output_bytes_of(msgspec.json.encode(CommandResult(0, "", 1, 7))) == 7
 
 
 def test_command_step_checks_what_it_produces(told, tmp_path):

@@ -31,6 +31,7 @@ SAMPLES = {
     "slow": "1s",
     "fail_rate": 0.5,
     "backlog": 3,
+    "stalled": "6h",
     "tier": "page",
     "misfire": "all",
     "overlap": "queue",

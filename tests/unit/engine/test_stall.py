@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mainspring.engine.stall import StallWatch, stack_of
+from mainspring.engine.stall import StallWatch
 
 
 class World:
@@ -119,8 +119,3 @@ def test_f22_blocked_loop_is_reported_while_it_blocks():
 
     asyncio.run(main())
     assert any("blocks" in line for line in reports[0])
-
-
-def test_stack_of_unknown_thread_is_empty():
-    """A thread that is gone has no stack."""
-    assert stack_of(0) == []

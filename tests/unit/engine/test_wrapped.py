@@ -94,7 +94,9 @@ def test_result_is_that_of_a_script() -> None:
     end = run("echo done")[0].run()
     assert end.result is not None
     result = msgspec.json.decode(end.result, type=CommandResult)
-    assert (result.exit_code, result.tail) == (0, "done\n")
+    assert (result.exit_code, result.tail, result.output_bytes) == (0, "done\n", 5)
+    assert end.output_size == 5
+    assert run("echo no; exit 1")[0].run().output_size is None
 
 
 def test_signal_while_waiting_ends_the_attempts() -> None:

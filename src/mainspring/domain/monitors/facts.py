@@ -11,7 +11,9 @@ from msgspec import Struct
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.options import OPTIONS
+from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
+from mainspring.domain.stall import Stall
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
@@ -29,13 +31,14 @@ class Cadence(Struct, frozen=True, kw_only=True):
 
 
 class End(Struct, frozen=True):
-    """The end of a run that is still kept."""
+    """The end of a run that is still kept; `size` = bytes of what it put out, None = unknown."""
 
     run: str
     succeeded: bool
     failed: bool
     started_at: int | None
     finished_at: int
+    size: int | None = None
 
     @property
     def took_ms(self) -> int | None:
@@ -84,6 +87,26 @@ class History(Struct, frozen=True, kw_only=True):
         return self.buckets[-1][0]
 
 
+class Sizes(Struct, frozen=True, kw_only=True):
+    """What ended days tell of what successes put out: how many, over how long, and on which days as little as that.
+
+    `days` = (bytes that the smallest output of a day had at least, first such day, last such day), the smallest first.
+    """
+
+    successes: int
+    over_ms: int
+    days: tuple[tuple[int, int, int], ...]
+
+    def usual(self, apart_ms: int) -> int | None:
+        """Return the smallest size that was seen on days so far apart; None where none was."""
+        first_at, last_at = self.days[0][1:] if self.days else (0, 0)
+        for size, of_first, of_last in self.days:
+            first_at, last_at = min(first_at, of_first), max(last_at, of_last)
+            if last_at - first_at >= apart_ms:
+                return size
+        return None
+
+
 class Waiting(Struct, frozen=True):
     """Runs that could be claimed and are not: `queue` = the one in which the oldest waits since `since_at`."""
 
@@ -112,7 +135,7 @@ class Away(Struct, frozen=True):
 
 
 class Watched(Struct, frozen=True, kw_only=True):
-    """One automation. `served` = live processes that announced it; `gaps`, `history` None = not read yet, or not needed."""
+    """One automation. `served` = live processes that announced it; `gaps`, `history`, `sizes` None = not read yet, or not needed."""
 
     name: str
     kind: str = "task"
@@ -138,8 +161,10 @@ class Watched(Struct, frozen=True, kw_only=True):
     waiting: Waiting | None = None
     questions: tuple[Question, ...] = ()
     away: tuple[Away, ...] = ()
+    stalls: tuple[Stall, ...] = ()
     gaps: Gaps | None = None
     history: History | None = None
+    sizes: Sizes | None = None
 
     def is_off(self, now_at: int) -> bool:
         """Whether nothing is expected of it: it is retired, or paused for now."""
@@ -209,6 +234,15 @@ class Fault(Struct, frozen=True, kw_only=True):
     code: str = ""
 
 
+class DueSecret(Struct, frozen=True):
+    """A secret that has to be renewed by the begin of a day, `due_at`; `used_by` = what is known to need it, in words."""
+
+    name: str
+    day: str
+    due_at: int
+    used_by: tuple[str, ...] = ()
+
+
 class Reopening(Struct, frozen=True):
     """That an incident came back."""
 
@@ -229,7 +263,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """All of one look. `by_hand` is by automation; `open` = incidents that are not resolved.
 
     `last_seen` and `last_ended`: by role, the last sign of life of any process, and the last end of one. `changed` = what changed just
-    before the faults of a subject began.
+    before the faults of a subject began. `punctual` = how each schedule kept its times up to the begin of the day, None = it had too few
+    slots; one that is left out is not read yet.
     """
 
     automations: tuple[Watched, ...] = ()
@@ -240,6 +275,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     changed: dict[Subject, str] = {}
     reopenings: tuple[Reopening, ...] = ()
     by_hand: dict[str, ByHand] = {}
+    punctual: dict[str, Punctuality | None] = {}
+    secrets: tuple[DueSecret, ...] = ()
     open: frozenset[Subject] = frozenset()
     last_seen: dict[str, int] = {}
     last_ended: dict[str, int] = {}

@@ -13,7 +13,7 @@ from mainspring.domain.monitors.tuning import Tuning
 class Judged(Struct, frozen=True):
     """One subject: the figures that it was judged by, what is wrong (None = well), or why nothing can be said yet.
 
-    Names of figures tell their unit: `_at` an instant, `_ms` a span, `_share` a part of one; everything else is as it is.
+    Names of figures tell their unit: `_at` an instant, `_ms` a span, `_bytes` a size, `_share` a part of one; everything else is as it is.
     """
 
     subject: Subject

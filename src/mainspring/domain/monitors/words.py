@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from mainspring.domain.duration import format_duration
+from mainspring.domain.size import UNITS
 
 _PAIRS = ((86_400_000, 3_600_000), (3_600_000, 60_000), (10_000, 1_000))
 
@@ -14,6 +15,14 @@ def about(ms: int) -> str:
         if ms >= large:
             return format_duration(timedelta(milliseconds=ms - ms % small))
     return format_duration(timedelta(milliseconds=max(ms, 0)))
+
+
+def about_bytes(size: float) -> str:
+    """Return a size in its largest unit, as it is read: "20B", "1.9GB"."""
+    for unit in ("TB", "GB", "MB", "kB"):
+        if size >= UNITS[unit]:
+            return f"{size / UNITS[unit]:.3g}{unit}"
+    return f"{size:.0f}B"
 
 
 def percent(share: float) -> str:
@@ -32,4 +41,6 @@ def figure(name: str, value: Any) -> str:
         return "-"
     if name.endswith("_ms"):
         return about(value)
+    if name.endswith("_bytes"):
+        return about_bytes(value)
     return percent(value) if name.endswith("_share") else str(value)

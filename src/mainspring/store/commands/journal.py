@@ -76,6 +76,30 @@ class SaveCheckpoint(msgspec.Struct, frozen=True):
     total: int | None = None
 
 
+class RecordStall(msgspec.Struct, frozen=True):
+    """Put an attempt on record that has given no sign of life for so long. Answer: Done, Refused claim_lost.
+
+    `stack` = where it stands, outermost first: printable lines without secrets. It goes with ClearStall, and with the session.
+    """
+
+    run: str
+    claim: int
+    ident: str
+    name: str
+    attempt: int
+    silent_ms: int
+    stack: tuple[str, ...]
+
+
+class ClearStall(msgspec.Struct, frozen=True):
+    """The attempt gave a sign of life, or ended. Answer: Done."""
+
+    run: str
+    claim: int
+    ident: str
+    attempt: int
+
+
 class RecordProcess(msgspec.Struct, frozen=True):
     """Remember a process group of this session, to be killed before a takeover; `ended` forgets it. Answer: Done."""
 

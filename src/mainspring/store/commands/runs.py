@@ -164,13 +164,15 @@ class Finish(msgspec.Struct, frozen=True):
     detail: bytes | None = None
     then: StartRun | None = None
     """The run that continues this one with a new input, in the same commit; it takes over the parent and the key."""
+    output_size: int | None = None
+    """Bytes of what a success put out (domain.output_size); None = unknown."""
 
 
 class Complete(msgspec.Struct, frozen=True):
     """Append the outcome of a run that is one step, at its first attempt, and end the run as succeeded with that value.
 
     The run has asked for nothing else: nothing of it is open. `name` and `ident` are the step's; `parent` = who asked for the run;
-    `events` and `posts` = what the step sends.
+    `events` and `posts` = what the step sends; `output_size` = bytes of what it put out.
     Answer: Done, Refused.
     """
 
@@ -187,6 +189,7 @@ class Complete(msgspec.Struct, frozen=True):
     parent: str | None = None
     events: tuple[Publish, ...] = ()
     posts: tuple[Message, ...] = ()
+    output_size: int | None = None
 
     def outcome(self) -> SaveOutcome:
         """Return what it appends: the first outcome, of the first attempt at what was asked for first."""

@@ -24,7 +24,8 @@ class RecordRun(msgspec.Struct, frozen=True):
     """Write down a run that has ended, with its own instants. Answer: Started(created False = its end was on record), Refused owned.
 
     The same id again changes nothing. If the run is on record without its end, or as lost with its process, it gets the end told here: the
-    word of its owner (`session` and `claim`). `state` is succeeded, failed or cancelled.
+    word of its owner (`session` and `claim`). `state` is succeeded, failed or cancelled; `output_size` = bytes of what a
+    success put out.
     """
 
     id: str
@@ -46,3 +47,4 @@ class RecordRun(msgspec.Struct, frozen=True):
     attempts: tuple[AttemptRecord, ...] = ()
     session: int | None = None
     claim: int = 1
+    output_size: int | None = None

@@ -1,18 +1,15 @@
 """Letting a run go: suspended, given back, halted for a person, or ended with all that follows from its end."""
 
-from collections import Counter
-
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
 from mainspring.store.handlers import inbox, keys, listening, partitions, queues, undoing
+from mainspring.store.handlers.counting import count_end, count_size
 from mainspring.store.handlers.journal import encode_failure, save_outcome
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.transaction import Transaction
-
-_ROLLUP = {RunState.SUCCEEDED: "succeeded", RunState.FAILED: "failed", RunState.CANCELLED: "cancelled"}
 
 
 def suspend(tx: Transaction, command: Suspend) -> Done | Refused:
@@ -93,6 +90,7 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
             c.run,
             c.claim,
             tx.session,
+            c.output_size,
         ),
     )
     if not rows:
@@ -101,6 +99,7 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
     if c.then is not None:
         row = _hand_over(tx, c.run, c.then, row)
     settle(tx, c.run, row, c.state, c.result, c.failure, c.reason)
+    count_size(tx, str(row[0]), c.output_size)
     return DONE
 
 
@@ -111,11 +110,12 @@ def complete(tx: Transaction, command: Complete) -> Done | Refused:
     if isinstance(saved, Refused):
         return saved
     state = target(Move.SUCCEED)
-    values = (state.value, 1, tx.now, c.output, None, None, None, None, c.run, c.claim, tx.session)
+    values = (state.value, 1, tx.now, c.output, None, None, None, None, c.run, c.claim, tx.session, c.output_size)
     rows = tx.all("finish", values)
     if not rows:
         return let_go(tx, c.run, c.claim)
     _tell(tx, c.run, rows[0], state, c.output, None, None)
+    count_size(tx, rows[0][0], c.output_size)
     return DONE
 
 
@@ -200,27 +200,6 @@ def _tell(
     if heard:
         listening.tell_of_end(tx, run, str(automation), state)
     count_end(tx, str(automation), state, None if started_at is None else int(str(started_at)), reason)
-
-
-def count_end(
-    tx: Transaction, automation: str, state: RunState, started_at: int | None, reason: FailureReason | None
-) -> None:
-    """Count an end, what it took and why it came."""
-    count_ends(tx, automation, state, [tx.now - started_at if started_at is not None else 0])
-    if reason is not None:
-        tx.detail(automation, f"reason:{reason}")
-
-
-def count_ends(tx: Transaction, automation: str, state: RunState, took: list[int]) -> None:
-    """Count ends, and what each took (ms)."""
-    tx.count(automation, **{_ROLLUP[state]: len(took), "took_ms": sum(took), "took_max_ms": max(took)})
-    for bucket, n in Counter(map(bucket_of, took)).items():
-        tx.detail(automation, bucket, n)
-
-
-def bucket_of(took_ms: int) -> str:
-    """Return how a run that took so long is counted: by the power of two that it took at most."""
-    return f"ms<=2^{max(took_ms - 1, 0).bit_length()}"
 
 
 def close_children(tx: Transaction, run: str) -> None:

@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
-from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
+from mainspring.store.commands.journal import ClearStall, RecordStall, SaveAttempt, SaveCheckpoint, SaveOutcome
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Refused
 from mainspring.store.handlers import events, outbox
 from mainspring.store.handlers.ownership import is_owner, let_go
@@ -88,3 +88,21 @@ def save_checkpoint(tx: Transaction, command: SaveCheckpoint) -> Done | Refused:
     if tx.change("save_checkpoint", (c.run, c.ident, c.claim, c.value, c.done, c.total, tx.now, tx.session)):
         return DONE
     return let_go(tx, c.run, c.claim)
+
+
+def record_stall(tx: Transaction, command: RecordStall) -> Done | Refused:
+    """Put an attempt on record that gives no sign of life."""
+    c = command
+    if tx.change(
+        "record_stall",
+        (c.run, c.ident, c.claim, c.name, c.attempt, tx.now - c.silent_ms, _encode(c.stack), tx.session),
+    ):
+        return DONE
+    return let_go(tx, c.run, c.claim)
+
+
+def clear_stall(tx: Transaction, command: ClearStall) -> Done:
+    """Take it back. Whoever has the run now may have put another attempt on record."""
+    c = command
+    tx.change("clear_stall", (c.run, c.ident, c.claim, c.attempt, tx.session))
+    return DONE

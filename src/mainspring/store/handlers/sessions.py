@@ -110,7 +110,9 @@ def record_process(tx: Transaction, command: RecordProcess) -> Done:
 def _end(tx: Transaction, session: int, state: SessionState, freed: int) -> None:
     """Write the session's end and drop what only a live one has."""
     tx.change("end_session", {"state": state.value, "now": tx.now, "freed": freed, "session": session})
-    for query in ("free_session_locks", "forget_process_groups", "forget_session_automations", "forget_desks"):
+    for query in (
+        *("free_session_locks", "forget_process_groups", "forget_session_automations", "forget_desks", "forget_stalls"),
+    ):
         tx.change(query, (session,))
     tx.ready |= freed > 0
 

@@ -61,6 +61,8 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     saved.SaveOutcome: journal.save_outcome,
     saved.SaveAttempt: journal.save_attempt,
     saved.SaveCheckpoint: journal.save_checkpoint,
+    saved.RecordStall: journal.record_stall,
+    saved.ClearStall: journal.clear_stall,
     said.SaveLines: logs.save_lines,
     said.PruneLines: logs.prune_lines,
     facts.Deliver: inbox.deliver,

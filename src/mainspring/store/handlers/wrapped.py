@@ -4,7 +4,7 @@ from mainspring.domain.states import TERMINAL, FailureReason, RunState
 from mainspring.store.commands.automations import Announce
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
-from mainspring.store.handlers import endings, listening, partitions, schedules
+from mainspring.store.handlers import counting, endings, listening, partitions, schedules
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.transaction import Transaction
 
@@ -72,6 +72,7 @@ def _row(command: RecordRun) -> dict[str, object]:
         "input",
         "result",
         "trigger",
+        "output_size",
     )
     return {
         **{name: getattr(c, name) for name in names},
@@ -107,7 +108,8 @@ def _follow(tx: Transaction, command: RecordRun, *, started: int) -> None:
     failed = len(c.attempts) + int(c.outcome is not None and c.state is RunState.FAILED)
     figures = (started, *ends, 0, int(c.outcome is not None), failed, took, took)
     tx.change("add_rollup", (tx.session or 0, c.automation, c.finished_at - c.finished_at % _MINUTE_MS, *figures))
-    tx.detail(c.automation, endings.bucket_of(took))
+    tx.detail(c.automation, counting.bucket_of(took))
+    counting.count_size(tx, c.automation, c.output_size)
     if c.reason is not None:
         tx.detail(c.automation, f"reason:{c.reason}")
     listening.tell_of_end(tx, c.id, c.automation, c.state)

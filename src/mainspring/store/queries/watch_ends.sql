@@ -1,5 +1,5 @@
 -- The newest ends of some automations, in commit order. Of runs that have not ended so many may lie before them that some are looked at only.
-select runs.automation, runs.id, runs.state, runs.started_at, runs.finished_at
+select runs.automation, runs.id, runs.state, runs.started_at, runs.finished_at, runs.output_size
 from json_each(?1) as wanted join runs on runs.seq in (
     select seq from (
         select seq, finished_at from runs as newest indexed by runs_automation where newest.automation = wanted.value order by seq desc limit 200) as looked_at

@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, FactKind, History, Outcome, OutcomeKind
+from mainspring.domain.stall import Stall
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.base import Reader
 
@@ -66,6 +67,12 @@ def outcome_of(row: Sequence[Any]) -> Outcome:
     values = list(row)
     values[3], values[4], values[13] = _KINDS[values[3]], _STATES[values[4]], failure_of(values[13])
     return Outcome(*values)
+
+
+def stall_of(row: Sequence[Any]) -> Stall:
+    """Make a stalled attempt of a row of `read_stalls`."""
+    run, ident, step, attempt, since_at, stack = row
+    return Stall(run, ident, step, attempt, since_at, msgspec.json.decode(stack, type=tuple[str, ...]))
 
 
 def attempt_of(row: Sequence[Any]) -> AttemptRecord:

@@ -7,7 +7,7 @@ from mainspring.domain.journal import Checkpoint
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST
-from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of
+from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of, stall_of
 from mainspring.store.views import RunPage, RunRow, RunStory, RunView, WaitView, columns
 
 _SHOWN = 5
@@ -125,6 +125,7 @@ def story(reader: Reader, run: str) -> RunStory:
             facts=[fact_of(row) for row in read("read_inbox", (run,))],
             waits=[wait_of(row) for row in read("read_waits", (run,))],
             children=[row_of(row) for row in read("list_children", (run, _CHILDREN))],
+            stalls=[stall_of(row) for row in read("read_stalls", (run,))],
         )
 
 

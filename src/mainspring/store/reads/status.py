@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.punctuality import SlotStart
 from mainspring.domain.states import RunState, SessionState
 from mainspring.store.base import Reader
 from mainspring.store.handlers.audit import FIRST, first_break
@@ -28,7 +29,6 @@ from mainspring.store.views import (
     QueueView,
     SchedulePlan,
     ScheduleView,
-    SlotStart,
     SlotView,
     Sums,
 )

@@ -1,4 +1,4 @@
-"""What was ever counted of each automation: starts, ends, steps, latency, reasons. Nothing of it is forgotten, so it never goes down."""
+"""What was ever counted of each automation: starts, ends, steps, latency, sizes, reasons. Nothing is forgotten: it never goes down."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -7,7 +7,7 @@ from typing import Any
 from mainspring.store.base import Reader
 
 Counts = Counter[tuple[str, str]]
-"""By automation and what was counted: a word of `COUNTED`, or what a detail is called ("ms<=2^k", "reason:...")."""
+"""By automation and what was counted: a word of `COUNTED`, or what a detail is called ("ms<=2^k", "bytes<=2^k", "reason:...")."""
 
 COUNTED = ("started", "succeeded", "failed", "cancelled", "attention", "steps", "step_errors", "took_ms")
 

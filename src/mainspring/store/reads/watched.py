@@ -7,8 +7,12 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.ids import new_id
+from mainspring.domain.output_size import least_of
+from mainspring.domain.punctuality import SlotStart
+from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader, Rows
+from mainspring.store.reads.history import stall_of
 from mainspring.store.views import AutomationView
 
 CAP = 100_000
@@ -16,6 +20,7 @@ CAP = 100_000
 ACTS = 200_000
 """So many of the newest acts are looked at."""
 _QUESTIONS = 10_000
+_STALLS = 1_000
 _HOUR_MS = 3_600_000
 _BUCKET = "ms<=2^"
 
@@ -40,6 +45,7 @@ class EndView(msgspec.Struct, frozen=True):
     state: RunState
     started_at: int | None
     finished_at: int
+    output_size: int | None
 
 
 class ListenerView(msgspec.Struct, frozen=True):
@@ -68,6 +74,7 @@ class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
     """(automation, queue, number, since)."""
     questions: list[tuple[str, str, int, int | None]]
     """(automation, run, opened, until)."""
+    stalls: dict[str, list[Stall]]
     roles: list[tuple[str, int, int | None]]
     """(role, last beat, last end)."""
 
@@ -88,6 +95,7 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int) -> Watche
             running=_pairs(read("watch_running")),
             waiting=[(row[0], row[1], row[2], row[3]) for row in read("watch_waiting", (now_at, cap)) if row[2]],
             questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
+            stalls=_grouped(read("watch_stalls", (_STALLS,))),
             roles=[(row[0], row[1], row[2]) for row in read("watch_roles")],
         )
 
@@ -100,7 +108,7 @@ def ended_since(reader: Reader, since_at: int) -> set[str]:
 def newest_ends(reader: Reader, names: Iterable[str], limit: int) -> list[EndView]:
     """Return the newest ends of these automations, at most so many of each, newest first."""
     rows = reader.read("watch_ends", (_listed(names), limit))
-    return [EndView(row[0], row[1], RunState(row[2]), row[3], row[4]) for row in rows]
+    return [EndView(row[0], row[1], RunState(row[2]), *row[3:]) for row in rows]
 
 
 def success_hours(reader: Reader, names: Iterable[str], before_ms: int) -> dict[str, list[tuple[int, int]]]:
@@ -122,10 +130,30 @@ def durations(
     return found
 
 
+def output_sizes(
+    reader: Reader, names: Iterable[str], first_at: int, before_at: int
+) -> dict[str, list[tuple[int, int, int]]]:
+    """Return of each (day, bytes that what a success put out had at least, successes) from `first_at` on and before `before_at`."""
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for name, day_at, what, number in reader.read("watch_sizes", (_listed(names), first_at, before_at)):
+        found.setdefault(name, []).append((day_at, least_of(what), int(number)))
+    return found
+
+
 def busiest_hours(reader: Reader, names: Iterable[str], first_at: int, before_at: int) -> dict[str, tuple[int, int]]:
     """Return the most starts in one hour of each, and its first hour."""
     rows = reader.read("watch_busiest", (_listed(names), first_at, before_at))
     return {name: (int(started), hour_at) for name, started, hour_at in rows}
+
+
+def slot_starts(
+    reader: Reader, schedules: Iterable[str], first_at: int, before_at: int, limit: int
+) -> dict[str, list[SlotStart]]:
+    """Return the newest slots of each schedule from `first_at` on and before `before_at`, at most so many of each."""
+    found: dict[str, list[SlotStart]] = {}
+    for schedule, *row in reader.read("watch_slots", (_listed(schedules), first_at, before_at, limit)):
+        found.setdefault(schedule, []).append(SlotStart(*row))
+    return found
 
 
 def helped_since(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -148,6 +176,13 @@ def queue_traffic(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[s
 
 def _pairs(rows: Rows) -> dict[str, Any]:
     return {row[0]: row[1] for row in rows if row[1] is not None}
+
+
+def _grouped(rows: Rows) -> dict[str, list[Stall]]:
+    found: dict[str, list[Stall]] = {}
+    for automation, *row in rows:
+        found.setdefault(automation, []).append(stall_of(row))
+    return found
 
 
 def _listed(names: Iterable[str]) -> str:

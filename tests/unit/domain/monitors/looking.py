@@ -34,8 +34,8 @@ def cadence(since_at: int = T0, name: str = "backup", **spec: Any) -> Cadence:
     return Cadence(name=name, schedule=Schedule.parse(**spec), since_at=since_at, **known)
 
 
-def end(at: int, took_ms: int = SECOND, *, ok: bool = True, run: str = "r_1") -> End:
-    return End(run, ok, not ok, at - took_ms, at)
+def end(at: int, took_ms: int = SECOND, *, ok: bool = True, run: str = "r_1", size: int | None = None) -> End:
+    return End(run, ok, not ok, at - took_ms, at, size)
 
 
 def ends(*oks: bool, at: int = T0) -> tuple[End, ...]:

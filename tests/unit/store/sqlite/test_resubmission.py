@@ -88,6 +88,8 @@ COMMANDS: list[Any] = [
     journal.SaveCheckpoint(run="mine", claim=1, ident="s", value=b"1", done=1, total=2),
     logs.SaveLines("mine", (Part(ident="s#1", attempt=1, first_at=1, last_at=2, lines=3, size=9, body=b"z"),)),
     logs.PruneLines(2**62),
+    journal.RecordStall(run="mine", claim=1, ident="s", name="s", attempt=1, silent_ms=60_000, stack=("a.py:1 f",)),
+    journal.ClearStall(run="mine", claim=1, ident="s", attempt=1),
     journal.RecordProcess(pgid=5, started="1"),
     journal.RecordProcess(pgid=5, started="1", ended=True),
     inbox.Deliver(run="mine", kind=FactKind.SIGNAL, name="go", source="x1", payload=b"1"),

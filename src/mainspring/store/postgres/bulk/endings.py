@@ -7,7 +7,7 @@ from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.commands.runs import Annotate, Complete, Finish, Suspend
 from mainspring.store.handlers import inbox, listening
-from mainspring.store.handlers.endings import count_end, count_ends
+from mainspring.store.handlers.counting import count_end, count_ends, count_size
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
 from mainspring.store.postgres.bulk.arrivals import tell
@@ -34,10 +34,21 @@ def _alone(tx: PostgresTransaction, commands: Sequence[Finish]) -> list[bool]:
 def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None]:
     """End runs by their owners."""
     rows = [
-        (c.run, c.claim, c.state, c.rank, c.result, encode_failure(c.failure), c.reason, c.failed_ident, c.detail)
+        (
+            c.run,
+            c.claim,
+            c.state,
+            c.rank,
+            c.result,
+            encode_failure(c.failure),
+            c.reason,
+            c.failed_ident,
+            c.detail,
+            c.output_size,
+        )
         for c in commands
     ]
-    ended = {row[0]: row[1:] for row in tx.all("finish_runs", (*columns("tntnbbttb", rows), tx.session, tx.now))}
+    ended = {row[0]: row[1:] for row in tx.all("finish_runs", (*columns("tntnbbttbn", rows), tx.session, tx.now))}
     mine = [c for c in commands if c.run in ended]
     if mine:
         tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
@@ -45,6 +56,7 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
         for c in mine:
             automation, _, started_at, _ = ended[c.run]
             count_end(tx, automation, c.state, started_at, c.reason)
+            count_size(tx, automation, c.output_size)
         tell(
             tx,
             [
@@ -64,11 +76,11 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
     afterwards: whoever began to wait meanwhile waited for that lock, and finds the run ended.
     """
     rows = [
-        (c.run, c.claim, c.ident, c.name, c.started_at, c.at, c.took_us, c.input, c.output)
+        (c.run, c.claim, c.ident, c.name, c.started_at, c.at, c.took_us, c.input, c.output, c.output_size)
         for c in sorted(commands, key=run_of)
     ]
     said = (OutcomeKind.STEP, OutcomeState.SUCCEEDED, tx.session, tx.now)
-    ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbb", rows), *said))}
+    ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbbn", rows), *said))}
     mine = [c for c in commands if c.run in ended]
     if mine:
         post_all(tx, mine)
@@ -76,6 +88,8 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
         took: dict[str, list[int]] = {}
         for automation, _, started_at, _ in ended.values():
             took.setdefault(automation, []).append(tx.now - started_at)
+        for c in mine:
+            count_size(tx, ended[c.run][0], c.output_size)
         for automation, spans in took.items():
             tx.count(automation, steps=len(spans))
             count_ends(tx, automation, RunState.SUCCEEDED, spans)

@@ -1,9 +1,10 @@
-update runs set state = wanted.state, session = null, ready = 0, due_at = null, rank = wanted.rank, steps = wanted.rank, changed_at = ?11,
-                finished_at = ?11, result = wanted.result, failure = wanted.failure, reason = wanted.reason,
-                failed_ident = wanted.failed_ident, detail = coalesce(wanted.detail, runs.detail), waiting_for = null, suspect = 0
+update runs set state = wanted.state, session = null, ready = 0, due_at = null, rank = wanted.rank, steps = wanted.rank, changed_at = ?12,
+                finished_at = ?12, result = wanted.result, failure = wanted.failure, reason = wanted.reason,
+                failed_ident = wanted.failed_ident, detail = coalesce(wanted.detail, runs.detail), waiting_for = null, suspect = 0,
+                output_size = wanted.output_size
 from (select * from unnest(cast(?1 as text[]), cast(?2 as bigint[]), cast(?3 as text[]), cast(?4 as bigint[]), cast(?5 as bytea[]), cast(?6 as bytea[]),
-            cast(?7 as text[]), cast(?8 as text[]), cast(?9 as bytea[])) limit cardinality(cast(?1 as text[])))
-     as wanted(run, claim, state, rank, result, failure, reason, failed_ident, detail)
-where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?10 and runs.state || '' in {{sources.succeed}}
+            cast(?7 as text[]), cast(?8 as text[]), cast(?9 as bytea[]), cast(?10 as bigint[])) limit cardinality(cast(?1 as text[])))
+     as wanted(run, claim, state, rank, result, failure, reason, failed_ident, detail, output_size)
+where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?11 and runs.state || '' in {{sources.succeed}}
 returning runs.id, runs.automation, runs.run_key, runs.started_at,
           exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation)

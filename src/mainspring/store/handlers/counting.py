@@ -1,0 +1,36 @@
+"""Counting ends: how runs ended, what they took and put out, and why they failed, in the figures of the present minute."""
+
+from collections import Counter
+
+from mainspring.domain.output_size import bucket_of_size
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.store.transaction import Transaction
+
+_ROLLUP = {RunState.SUCCEEDED: "succeeded", RunState.FAILED: "failed", RunState.CANCELLED: "cancelled"}
+
+
+def count_end(
+    tx: Transaction, automation: str, state: RunState, started_at: int | None, reason: FailureReason | None
+) -> None:
+    """Count an end, what it took and why it came."""
+    count_ends(tx, automation, state, [tx.now - started_at if started_at is not None else 0])
+    if reason is not None:
+        tx.detail(automation, f"reason:{reason}")
+
+
+def count_ends(tx: Transaction, automation: str, state: RunState, took: list[int]) -> None:
+    """Count ends, and what each took (ms)."""
+    tx.count(automation, **{_ROLLUP[state]: len(took), "took_ms": sum(took), "took_max_ms": max(took)})
+    for bucket, n in Counter(map(bucket_of, took)).items():
+        tx.detail(automation, bucket, n)
+
+
+def count_size(tx: Transaction, automation: str, size: int | None) -> None:
+    """Count how much a success put out, if that is known."""
+    if size is not None:
+        tx.detail(automation, bucket_of_size(size))
+
+
+def bucket_of(took_ms: int) -> str:
+    """Return how a run that took so long is counted: by the power of two that it took at most."""
+    return f"ms<=2^{max(took_ms - 1, 0).bit_length()}"

@@ -1,0 +1,1 @@
+delete from stalls where run = ? and ident = ? and claim = ? and attempt = ? and session = ?

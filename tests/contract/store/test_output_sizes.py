@@ -1,0 +1,149 @@
+"""How much runs put out, and how slots were kept: recorded and read alike on every database."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.monitors.facts import DueSecret
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.states import RunState
+from mainspring.domain.trigger import Trigger
+from mainspring.domain.verifier import GitHub
+from mainspring.domain.webhook import Webhook
+from mainspring.operations.facts import FactsReader
+from mainspring.operations.kept_times import KeptTimes
+from mainspring.operations.learned import Learned
+from mainspring.store.commands.automations import MakeSlot, Prune, ScheduleRow
+from mainspring.store.commands.runs import MarkDone, SlotLink
+from mainspring.store.commands.triggers import TriggerRow
+from mainspring.store.commands.wrapped import RecordRun
+from tests.contract.store.arrivals import announced
+from tests.contract.store.process import complete, fail, finish, halt
+
+MINUTE, DAY = 60_000, 86_400_000
+
+
+@pytest.fixture
+def facts(store, clock):
+    """Of automation "a", as a watcher reads them that has just begun."""
+
+    def read(name="a", **options):
+        found = FactsReader(store.reader, at_once=None, **options).read(clock.now())
+        return next(one for one in found.automations if one.name == name)
+
+    return read
+
+
+def recorded(id, now, state=RunState.SUCCEEDED, **options):
+    return RecordRun(id, "a", "exec", 1, None, "exec", "json", b"{}", state, now, now, **options)
+
+
+def test_size_is_recorded_with_the_end(store, clock, facts):
+    """Whichever way a run ends, alone or in a group; of what failed, or nobody measured, it is unknown."""
+    ends = [
+        [finish(store.begin(), result=b"7", output_size=1)],
+        [complete(store.begin(), output_size=2)],
+        [recorded("r_x", clock.now(), output_size=0)],
+        [make(store.begin(), output_size=n) for n, make in enumerate((finish, finish, complete, complete), start=3)],
+        [fail(store.begin())],
+        [finish(store.begin()), complete(store.begin())],
+    ]
+    for group in ends:
+        store.do(*group)
+    runs = {one.run if not isinstance(one, RecordRun) else one.id: one.output_size for group in ends for one in group}
+    assert {run: store.run(run).output_size for run in runs} == runs
+    kept = {end.run: end.size for end in facts().ends}
+    assert kept == {run: runs[run] for run in kept}
+    assert len(kept) == 10
+
+
+def test_run_that_a_person_declares_done_has_no_size(store, facts):
+    """Nobody measured what they did."""
+    run = store.begin()
+    store.do(halt(run, "s#1"), MarkDone(run.id, b"1"))
+    assert (store.run(run.id).state, store.run(run.id).output_size) == (RunState.SUCCEEDED, None)
+    assert [end.size for end in facts().ends] == [None]
+
+
+def test_end_of_a_recorded_run_that_was_missing_brings_its_size(store, clock):
+    """As told by who ran it, when the store was away meanwhile."""
+    run = store.begin()
+    told = recorded(run.id, clock.now(), session=store.session, claim=run.claim, output_size=9)
+    store.do(told)
+    assert store.run(run.id).output_size == 9
+
+
+def test_sizes_are_those_of_ended_days(store, clock, facts):
+    """The smallest of each day, to a factor of two; before and after figures are folded, and nothing of the day itself."""
+    clock.forward(DAY - clock.now() % DAY)
+    first_at = clock.now()
+    for sizes in ((100, 5_000), (0,), (70, None)):
+        store.do(*[finish(store.begin(), output_size=size) for size in sizes])
+        clock.forward(DAY)
+    store.do(finish(store.begin(), output_size=1), fail(store.begin()))
+    known = facts().sizes
+    assert (known.successes, known.over_ms) == (4, 3 * DAY)
+    assert known.days == ((0, first_at + DAY, first_at + DAY), (65, first_at, first_at + 2 * DAY))
+    clock.forward(3 * DAY)
+    store.do(Prune(None, None, None, None, None))
+    assert facts().sizes == known
+    assert facts("b").sizes is None
+    few = Learned(store.reader, 1)
+    assert [len(few.sizes({"a": clock.now(), "b": clock.now()})) for _ in range(2)] == [1, 2]
+
+
+def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
+    """Up to the begin of the day; skipped ones count, unless the definition says that they are to be skipped."""
+    spec = b'{"every":60000}'
+    clock.forward(DAY - clock.now() % DAY)
+    now = clock.now()
+    schedule = ScheduleRow("a", "a", spec, now + MINUTE, None, "k")
+    store.announce("a", schedules=(schedule,))
+    for n in range(1, 31):
+        slot = now + n * MINUTE
+        clock.forward(MINUTE)
+        start = store.starting(slot=SlotLink("a", slot)) if n % 3 == 0 else None
+        verdict = SlotVerdict.SKIPPED if start is None else SlotVerdict.RUN
+        store.do(MakeSlot("a", slot, slot + MINUTE, verdict, start, None))
+        for run in store.claim(10).runs:
+            store.do(finish(run))
+
+    def kept(at, **options):
+        (one,) = [one for one in FactsReader(store.reader).read(at).automations if one.name == "a"]
+        return KeptTimes(store.reader, None).of([one], at)["a"]
+
+    assert kept(clock.now()) is None
+    clock.forward(DAY)
+    found = kept(clock.now())
+    assert (found.slots, found.skipped, found.declared_ms, found.effective_ms) == (30, 20, MINUTE, 3 * MINUTE)
+    assert FactsReader(store.reader).read(clock.now()).punctual == {"a": found}
+    stated = Definition(kind=Kind.TASK, name="a", options={"every": "1m", "overlap": "skip"})
+    store.announce("a", schedules=(schedule,), definition=msgspec.json.encode(stated.to_data()))
+    assert kept(clock.now()).skipped == 0
+    assert kept(clock.now() + 29 * DAY) is None
+
+
+def test_slot_whose_run_is_not_kept_says_nothing(store, clock):
+    """It began, and nobody knows when: that is no delay."""
+    spec = b'{"every":60000}'
+    clock.forward(DAY - clock.now() % DAY)
+    now = clock.now()
+    store.announce("a", schedules=(ScheduleRow("a", "a", spec, now + MINUTE, None, "k"),))
+    clock.forward(MINUTE)
+    start = store.starting(slot=SlotLink("a", now + MINUTE))
+    store.do(MakeSlot("a", now + MINUTE, now + 2 * MINUTE, SlotVerdict.RUN, start, None))
+    store.do(finish(store.claim_one()))
+    assert len(store.read("slot_starts", "a", 10)) == 1
+    store.do(Prune(clock.now() + 1, None, None, None, None))
+    assert store.read("slot_starts", "a", 10) == []
+
+
+def test_secrets_come_with_the_triggers_that_need_them(store, clock):
+    """Two names of one variable are one secret; what nobody needs is there all the same."""
+    hook = Trigger(source=Webhook(path="/gh", verify=GitHub(secrets=("gh-hook",))))
+    row = TriggerRow("a/webhook", "a", "webhook", msgspec.json.encode(hook), "/gh")
+    store.do(announced(row))
+    due = (DueSecret("GH_HOOK", "2027-01-31", 1, ("channel ops",)), DueSecret("OTHER", "2027-01-31", 1))
+    found = FactsReader(store.reader, secrets=due).read(clock.now()).secrets
+    assert [one.used_by for one in found] == [("channel ops", "trigger a/webhook"), ()]
+    assert FactsReader(store.reader).read(clock.now()).secrets == ()

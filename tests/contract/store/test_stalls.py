@@ -1,0 +1,91 @@
+"""Attempts that give no sign of life, on record: read by monitors and people, and gone with the sign, the end, the claim, the session."""
+
+import pytest
+
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.domain.stall import Stall
+from mainspring.operations.facts import FactsReader
+from mainspring.store.commands.journal import ClearStall, RecordStall
+from mainspring.store.commands.results import CLAIM_LOST, DONE
+from mainspring.store.commands.runs import Release
+from mainspring.store.commands.sessions import Bury, CloseSession
+from tests.contract.store.process import fail, finish, halt, suspend
+
+MINUTE = 60_000
+STACK = ("/srv/shop.py:7 charge", "/usr/lib/python3.13/socket.py:719 readinto")
+
+
+def stalled(run, ident="charge#1", silent_ms=MINUTE, attempt=1):
+    return RecordStall(run.id, run.claim, ident, ident.partition("#")[0], attempt, silent_ms, STACK)
+
+
+@pytest.fixture
+def wrong(store, clock):
+    """What monitors find of steps, and of what runs."""
+
+    def look(reader=None):
+        facts = FactsReader((reader or store).reader, at_once=None).read(clock.now())
+        found = judge_all(facts, DEFAULTS, clock.now()).findings
+        return [one for one in found if one.subject.kind is IncidentKind.STALLED]
+
+    return look
+
+
+def test_stall_is_read_by_monitors_and_by_people(store, clock, wrong):
+    """Since when, at which attempt, where; and it is an incident of the step at once."""
+    run = store.begin()
+    assert wrong() == []
+    clock.forward(5 * MINUTE)
+    assert store.twice(stalled(run)) == DONE
+    known = Stall(run.id, "charge#1", "charge", 1, clock.now() - MINUTE, STACK)
+    assert store.read("story", run.id).stalls == [known]
+    (finding,) = wrong()
+    assert (finding.subject.automation, finding.subject.fingerprint) == ("a", "charge")
+    assert finding.since_at == clock.now() - MINUTE
+    assert store.read("story", store.begin().id).stalls == []
+
+
+def test_sign_takes_it_back_and_another_attempt_takes_its_place(store, wrong):
+    """What is taken back late touches no other attempt."""
+    run = store.begin()
+    store.do(stalled(run), stalled(run, "other#1"))
+    assert store.twice(ClearStall(run.id, run.claim, "charge#1", 1)) == DONE
+    assert [one.subject.fingerprint for one in wrong()] == ["other"]
+    store.do(stalled(run, attempt=2), ClearStall(run.id, run.claim, "charge#1", 1))
+    assert {one.attempt for one in store.read("story", run.id).stalls} == {1, 2}
+
+
+@pytest.mark.parametrize("end", [finish, fail, halt, suspend, lambda run: Release(run.id, run.claim, 0)])
+def test_stall_counts_only_while_its_owner_has_the_run(store, second, wrong, end):
+    """Nothing is wrong from the commit on in which the run goes, whoever goes on with it."""
+    run = store.begin()
+    store.do(stalled(run))
+    store.do(end(run))
+    assert wrong() == []
+    assert store.read("story", run.id).stalls == []
+    second.claim()
+    assert wrong() == []
+    assert store.do(stalled(run)) == CLAIM_LOST
+
+
+def test_stall_goes_with_a_worker_that_died(store, second, wrong):
+    """In the commit that declares it dead; whoever continues the run puts its own on record."""
+    run = store.begin()
+    store.do(stalled(run))
+    assert len(wrong(second)) == 1
+    second.do(Bury(store.session))
+    assert wrong(second) == []
+    again = second.claim_one()
+    assert again.id == run.id
+    assert second.read("story", run.id).stalls == []
+    second.do(stalled(again))
+    assert len(wrong(second)) == 1
+
+
+def test_stall_goes_with_a_session_that_ends(store, second, wrong):
+    """No row is left of it."""
+    store.do(stalled(store.begin()))
+    store.do(CloseSession())
+    assert wrong(second) == []
+    assert second.reader.read_text("select count(*) from stalls", ()) == [(0,)]

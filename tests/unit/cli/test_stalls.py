@@ -1,0 +1,29 @@
+"""A step that gives no sign of life, as `explain` and `runs show` tell it."""
+
+from mainspring.domain.states import AttemptState
+from mainspring.store.commands.journal import ClearStall, RecordStall, SaveAttempt
+
+STACK = ("/srv/shop.py:7 charge", "/usr/lib/python3.13/socket.py:719 SocketIO.readinto")
+
+
+def test_step_that_hangs_is_told_with_where_it_stands(cli, stage):
+    """Since when, the innermost first, and what may help; no longer once it gave a sign."""
+    run = stage.begin()
+    mark = (run.id, run.claim, "dump", "dump", 0, 2, AttemptState.STARTED, 1, stage.now, "backup")
+    stage.do(SaveAttempt(*mark))
+    stage.do(RecordStall(run.id, run.claim, "dump", "dump", 2, 3_720_000, STACK))
+    found = cli("explain", run.id, "--json").json
+    place = found["what"].index(
+        "Attempt 2 of step dump has given no sign of life for 1h2m, and nothing ends it. It stood"
+    )
+    assert found["what"][place + 1 : place + 3] == [f"at {STACK[1]}", f"at {STACK[0]}"]
+    commands = [can["command"] for can in found["can"]]
+    assert commands[0] == f"mainspring runs logs {run.id}"
+    assert f"mainspring runs cancel {run.id}" in commands
+    shown = cli("runs", "show", run.id)
+    assert "no sign of life for 1h2m" in shown.out
+    assert STACK[0] in shown.out
+    (stall,) = cli("runs", "show", run.id, "--json").json["stalls"]
+    assert (stall["step"], stall["stack"]) == ("dump", list(STACK))
+    stage.do(ClearStall(run.id, run.claim, "dump", 2))
+    assert "no sign of life" not in cli("explain", run.id).out

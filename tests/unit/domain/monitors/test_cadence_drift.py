@@ -1,0 +1,75 @@
+"""Schedules that start less often than they say."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.cadence_drift import CadenceDriftTuning
+from mainspring.domain.monitors.facts import Facts
+from mainspring.domain.punctuality import Punctuality
+from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, found, look, watched
+
+KIND = IncidentKind.CADENCE_DRIFT
+
+
+def kept(skipped: int = 0, slots: int = 30, lag_ms: int = 0) -> Punctuality:
+    """Slots each minute, of which some were skipped."""
+    begun = slots - skipped
+    effective = MINUTE * slots // begun if begun else None
+    return Punctuality(slots=slots, skipped=skipped, declared_ms=MINUTE, effective_ms=effective, lag_ms=lag_ms)
+
+
+def facts(**punctual: Punctuality | None) -> Facts:
+    """Two schedules of one automation, as far as they are read."""
+    one = watched(cadences=(cadence(name="x", every="1m"), cadence(name="y", every="1m")), tier=Severity.PAGE)
+    return Facts(automations=(one,), punctual=punctual)
+
+
+def test_schedule_that_starts_half_as_often_is_told_in_the_digest() -> None:
+    """By the schedule that is furthest off, with its arithmetic."""
+    (finding,) = found(KIND, facts(x=kept(), y=kept(15)), T0 + HOUR)
+    assert (finding.severity, finding.since_at) == (Severity.DIGEST, T0)
+    assert finding.text == "one start each 2m in effect, one each 1m as declared: 15 of 30 slots skipped"
+    assert (finding.facts["schedule"], finding.facts["limit_ms"], finding.facts["effective_ms"]) == (
+        "y",
+        90_000,
+        2 * MINUTE,
+    )
+    assert found(KIND, facts(x=kept(), y=kept(9)), T0) == []
+    assert found(KIND, facts(x=kept(), y=kept(10)), T0) != []
+    assert "none of the last 30 slots was run" in found(KIND, facts(x=kept(), y=kept(30)), T0)[0].text
+
+
+def test_schedule_that_starts_late_is_told() -> None:
+    """By a whole period: a line of runs grows, and no slot is skipped."""
+    assert found(KIND, facts(x=kept(), y=kept(lag_ms=MINUTE - 1)), T0) == []
+    assert found(KIND, facts(x=kept(), y=kept(lag_ms=MINUTE)), T0)[0].text.endswith(
+        "0 of 30 slots skipped, begun 1m late"
+    )
+
+
+def test_drift_does_not_flap() -> None:
+    """Who is told of it is told that it is well below half of the share."""
+    told = frozenset({Subject("backup", KIND)})
+    for skipped, wrong in ((7, True), (6, True), (5, False)):
+        now = facts(x=kept(), y=kept(skipped))
+        assert bool(found(KIND, Facts(automations=now.automations, punctual=now.punctual, open=told), T0)) is wrong
+        assert found(KIND, now, T0) == []
+
+
+def test_nothing_is_said_of_few_slots_or_of_what_is_off() -> None:
+    """Fewer than eight, none at all, paused, without a schedule; unsure before they are read."""
+    assert found(KIND, facts(x=None, y=kept(7, slots=7)), T0) == []
+    assert look(KIND, facts(x=None, y=None), T0) == []
+    assert look(KIND, facts(x=kept()), T0)[0].unsure is not None
+    off = watched(cadences=(cadence(name="x", every="1m"),), paused_at=T0)
+    assert look(KIND, Facts(automations=(off,), punctual={"x": kept(20)}), T0 + DAY) == []
+    assert look(KIND, watched(), T0) == []
+
+
+@given(st.integers(0, 30), st.floats(0.05, 1))
+def test_drift_is_found_above_its_share_alone(skipped: int, share: float) -> None:
+    """What is said follows from the figures that are shown."""
+    (judged,) = look(KIND, facts(x=kept(skipped), y=kept()), T0, CadenceDriftTuning(share=share))
+    effective = judged.figures["effective_ms"]
+    assert (judged.finding is not None) is (effective is None or effective >= MINUTE * (1 + share))

@@ -1,0 +1,121 @@
+"""Where code stands: of a thread, and of a task through all that it waits for."""
+
+import asyncio
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.engine.stacks import LONGEST_LINE, MOST_FRAMES, stack_of, stack_of_task
+
+
+def functions(lines):
+    """The names of the functions alone."""
+    return [line.rpartition(" ")[2].rpartition(".")[2] for line in lines]
+
+
+def standing(make, turns=3):
+    """Where a task of `make()` stands after some turns of a loop."""
+
+    async def main():
+        task = asyncio.ensure_future(make())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        lines = stack_of_task(task)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return lines
+
+    return asyncio.run(main())
+
+
+async def forever():
+    await asyncio.Event().wait()
+
+
+async def down(depth):
+    await (down(depth - 1) if depth else forever())
+
+
+@given(st.integers(0, 60))
+def test_coroutines_are_told_outermost_first(depth):
+    """Each that waits for the next one, down to what never comes, and never more than forty."""
+    found = functions(standing(lambda: down(depth)))
+    assert found == (["down"] * (depth + 1) + ["forever", "wait"])[:MOST_FRAMES]
+
+
+def test_tasks_that_are_waited_for_are_told_too():
+    """What a step waits for may run in tasks of its own; of several that were gathered, the first that goes on."""
+
+    async def done():
+        return 1
+
+    async def waits():
+        await asyncio.create_task(forever())
+
+    async def gathers():
+        await asyncio.gather(done(), waits())
+
+    assert functions(standing(waits)) == ["waits", "forever", "wait"]
+    assert functions(standing(gathers)) == ["gathers", "waits", "forever", "wait"]
+
+
+@pytest.mark.parametrize("turns", [0, 50])
+def test_task_that_has_not_begun_or_is_over_has_at_most_its_first_line(turns):
+    """Nothing raises, whatever state a task is in."""
+
+    async def short():
+        await asyncio.sleep(0)
+
+    assert len(standing(short, turns)) <= 1
+
+
+def test_async_generators_are_followed():
+    """A loop over one stands where the generator does."""
+
+    async def rows():
+        await forever()
+        yield 1
+
+    async def reads():
+        async for _ in rows():
+            pass
+
+    assert functions(standing(reads)) == ["reads", "rows", "forever", "wait"]
+
+
+def test_stack_of_a_thread_is_what_it_does():
+    """The innermost last, with file and line."""
+    told, go_on = threading.Event(), threading.Event()
+
+    def waits_here():
+        told.set()
+        go_on.wait(10)
+
+    thread = threading.Thread(target=waits_here)
+    thread.start()
+    told.wait(10)
+    lines = stack_of(thread.ident)
+    go_on.set()
+    thread.join()
+    (mine,) = [line for line in lines if line.endswith("waits_here")]
+    assert mine.startswith(f"{__file__}:")
+    assert lines.index(mine) < len(lines) - 1
+
+
+def test_stack_of_unknown_thread_is_empty():
+    """A thread that is gone has no stack."""
+    assert stack_of(0) == []
+
+
+def test_line_is_bounded_and_harmless():
+    """A file may be named anything."""
+
+    async def f():
+        await forever()
+
+    f.__code__ = f.__code__.replace(co_filename="a\x1b[31m\n" + "x" * 2_000)
+    line = standing(f)[0]
+    assert len(line) <= LONGEST_LINE
+    assert line.isprintable()

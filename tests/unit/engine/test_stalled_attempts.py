@@ -1,0 +1,192 @@
+"""Attempts that give no sign of life, looked at with a clock of the test's own."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.definition import Definition
+from mainspring.domain.options import Kind, parse_options
+from mainspring.engine.requests import StepPlan
+from mainspring.engine.stalled_attempts import StalledAttempts
+from mainspring.resources.hidden import HIDDEN
+from mainspring.store.commands.journal import ClearStall, RecordStall
+from mainspring.testing import FakeClock
+
+MINUTE = 60_000
+STALLED = 10 * MINUTE
+SECRET = "zq-stalled-horse-battery"
+
+
+class Step:
+    """A live step whose attempt tells where it stands when it is asked, or when `answer` is called."""
+
+    def __init__(self, clock: FakeClock, name: str = "s", *, at_once: bool = True) -> None:
+        self.request = SimpleNamespace(ident=f"{name}#1", name=name)
+        self.attempt = 1
+        self.started_at = clock.now()
+        self.signed_at = 0
+        self.handle = self
+        self.told: list[Any] = []
+        self._at_once = at_once
+
+    def ask_where(self, told: Any) -> None:
+        self.told.append(told)
+        if self._at_once:
+            self.answer()
+
+    def answer(self, *lines: str) -> None:
+        self.told[-1](list(lines) or ["a.py:1 f", f"b.py:2 {SECRET}"])
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.steps: list[Step] = []
+        self.sent: list[Any] = []
+        self.broken = False
+        steps = SimpleNamespace(endless=lambda: self.steps)
+        drivers: Any = {"r": SimpleNamespace(claim=3, steps=steps, run=SimpleNamespace(automation="a"))}
+        self.automations: dict[str, Any] = {}
+        store: Any = self
+        self.stalled = StalledAttempts(store, self.clock, drivers, self.automations, STALLED)
+
+    def submit(self, command: Any, on_done: Any) -> None:
+        self.sent.append(command)
+        on_done(OSError("away") if self.broken else None)
+
+    def add(self, **how: Any) -> Step:
+        step = Step(self.clock, f"s{len(self.steps)}", **how)
+        self.steps.append(step)
+        return step
+
+    def go(self, for_ms: int) -> None:
+        """Look every minute."""
+        for _ in range(for_ms // MINUTE):
+            self.clock.advance_us(MINUTE * 1_000)
+            self.stalled.look()
+
+
+@pytest.fixture
+def world() -> World:
+    HIDDEN.add([SECRET])
+    return World()
+
+
+def test_silent_attempt_is_recorded_once_without_secrets(world: World) -> None:
+    """At the limit, not before, and not again with each look."""
+    world.add()
+    world.go(STALLED - MINUTE)
+    assert world.sent == []
+    world.go(5 * STALLED)
+    (command,) = world.sent
+    assert isinstance(command, RecordStall)
+    assert (command.run, command.claim, command.ident, command.attempt) == ("r", 3, "s0#1", 1)
+    assert command.silent_ms == STALLED
+    assert command.stack[0] == "a.py:1 f"
+    assert SECRET not in command.stack[1]
+
+
+def test_sign_takes_it_back_and_a_new_silence_is_a_new_one(world: World) -> None:
+    """With the first look after the sign."""
+    step = world.add()
+    world.go(2 * STALLED)
+    step.signed_at = world.clock.now()
+    world.go(MINUTE)
+    assert world.sent[1:] == [ClearStall("r", 3, "s0#1", 1)]
+    world.go(STALLED)
+    assert [type(one) for one in world.sent] == [RecordStall, ClearStall, RecordStall]
+
+
+def test_end_and_another_attempt_take_it_back(world: World) -> None:
+    """Whatever ended it; the next attempt has a span of its own."""
+    step, other = world.add(), world.add()
+    world.go(STALLED)
+    world.steps.remove(other)
+    step.attempt, step.started_at = 2, world.clock.now()
+    world.go(MINUTE)
+    assert set(world.sent[2:]) == {ClearStall("r", 3, "s0#1", 1), ClearStall("r", 3, "s1#1", 1)}
+
+
+def test_answer_that_comes_after_the_sign_is_dropped(world: World) -> None:
+    """A child takes its time to say where it stands."""
+    step = world.add(at_once=False)
+    world.go(STALLED)
+    step.signed_at = world.clock.now()
+    world.go(MINUTE)
+    step.answer()
+    assert world.sent == []
+    world.go(STALLED)
+    step.answer()
+    step.answer()
+    assert len(world.sent) == 1
+
+
+def test_machine_that_slept_is_no_silence(world: World) -> None:
+    """Nothing could be heard meanwhile; nor is a clock that was set back one."""
+    world.add()
+    for jump in (100 * STALLED, -50 * STALLED):
+        world.clock.advance_us(jump * 1_000)
+        world.stalled.look()
+        world.go(STALLED - MINUTE)
+        assert world.sent == []
+    world.go(MINUTE)
+    assert len(world.sent) == 1
+
+
+def test_few_are_asked_at_once(world: World) -> None:
+    """All of them in the end."""
+    for _ in range(9):
+        world.add()
+    world.go(STALLED)
+    assert len(world.sent) == 4
+    world.go(2 * MINUTE)
+    assert len({one.ident for one in world.sent}) == len(world.sent) == 9
+
+
+@pytest.mark.parametrize(("stated", "minutes"), [(None, 10), ("3m", 3), ("1h", 60), ("off", None)])
+def test_definition_says_how_long_its_steps_may_be_silent(
+    world: World, stated: str | None, minutes: int | None
+) -> None:
+    """Else the worker does."""
+    options = parse_options(Kind.TASK, {"stalled": stated}, "a")
+    world.automations["a"] = SimpleNamespace(definition=Definition(kind=Kind.TASK, name="a", options=options))
+    world.add()
+    world.go((60 if minutes is None else minutes - 1) * MINUTE)
+    assert world.sent == []
+    world.go(MINUTE)
+    assert len(world.sent) == (minutes is not None)
+
+
+def test_record_that_failed_is_made_again(world: World) -> None:
+    """At the next look."""
+    world.add()
+    world.broken = True
+    world.go(STALLED)
+    world.broken = False
+    world.go(2 * MINUTE)
+    assert [type(one) for one in world.sent] == [RecordStall, RecordStall]
+
+
+@given(st.lists(st.integers(1, 25), max_size=12))
+def test_on_record_is_who_is_silent_for_so_long(gaps: list[int]) -> None:
+    """Whatever the rhythm of signs: after each look the row is there if, and only if, the last sign is old enough."""
+    world = World()
+    step = world.add()
+    for gap in gaps:
+        for _ in range(gap):
+            world.go(MINUTE)
+            silent = world.clock.now() - max(step.started_at, step.signed_at) >= STALLED
+            balance = sum(1 if isinstance(one, RecordStall) else -1 for one in world.sent)
+            assert balance == silent
+        step.signed_at = world.clock.now()
+
+
+@pytest.mark.parametrize(
+    ("plan", "endless"), [({}, True), ({"timeout": 1}, False), ({"has_end": True}, False), ({"has_end": False}, True)]
+)
+def test_only_what_nothing_ends_is_looked_at(plan: dict[str, Any], endless: bool) -> None:
+    """A time-out of the attempt, or one that its code keeps."""
+    assert StepPlan(**plan).is_endless is endless
