@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry: a real HTTP server that takes traces as OTLP has them, and can be slow or refuse."""
+"""A collector of OpenTelemetry: a real HTTP server that takes traces and metrics as OTLP has them, and can be slow or refuse."""
 
 import contextlib
 import threading
@@ -7,6 +7,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 PATIENCE_S = 30.0
@@ -33,12 +34,13 @@ class Collected:
 
 
 class OtlpCollector:
-    """`status` = what it answers, `slow_s` = after how long; `spans` = what it took, `asked` = the headers of all requests."""
+    """`status` = what it answers, `slow_s` = after how long; `spans`, `metrics` (the newest) = what it took, `asked` = all headers."""
 
     def __init__(self, status: int = 200, slow_s: float = 0.0) -> None:
         self.status = status
         self.slow_s = slow_s
         self.spans: list[Collected] = []
+        self.metrics: dict[str, Any] = {}
         self.asked: list[dict[str, str]] = []
         self.bodies: list[bytes] = []
         self._ending = threading.Event()
@@ -75,6 +77,10 @@ class OtlpCollector:
         self.asked.append(headers)
         if self.status == 200:
             self.bodies.append(body)
+            if headers["path"].endswith("/v1/metrics"):
+                for told in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                    self.metrics = {one.name: one for scope in told.scope_metrics for one in scope.metrics}
+                return
             for group in ExportTraceServiceRequest.FromString(body).resource_spans:
                 resource = _values(group.resource.attributes)
                 self.spans += [Collected(span, resource) for scope in group.scope_spans for span in scope.spans]
@@ -90,6 +96,13 @@ class OtlpCollector:
         until = time.monotonic() + PATIENCE_S
         while missing := {name for name in names if not self.named(name)}:
             assert time.monotonic() < until, (missing, self.spans)
+            time.sleep(0.01)
+
+    def until_metrics(self) -> None:
+        """Wait until metrics have come."""
+        until = time.monotonic() + PATIENCE_S
+        while not self.metrics:
+            assert time.monotonic() < until, self.asked
             time.sleep(0.01)
 
     def close(self) -> None:

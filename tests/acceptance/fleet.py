@@ -103,6 +103,7 @@ class Fleet:
             "HOME": str(folder),
             "PYTHONPATH": str(ROOT / "src"),
             "MAINSPRING_STORE_URL": url,
+            "MAINSPRING_EXEC_SPOOL": str(folder / "spool"),
             "MAINSPRING_UP_ROLES": "worker,scheduler",
             "EFFECTS": str(self.effects),
             "GATE": str(self.gate),

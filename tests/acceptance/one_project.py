@@ -36,6 +36,7 @@ class Project:
             "PYTHONPATH": str(ROOT / "src"),
             "EFFECTS": str(self.effects),
             "MAINSPRING_STORE_URL": self.store,
+            "MAINSPRING_EXEC_SPOOL": str(self.folder / "spool"),  # of a server it is the machine's, which others use
             **{name: value for name, value in os.environ.items() if name.startswith("MAINSPRING_SECRET_")},
             **more,
         }

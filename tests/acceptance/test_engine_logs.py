@@ -80,7 +80,7 @@ async def test_script_prints_lines_of_its_attempt(tmp_path):
 
 
 async def test_failed_attempt_says_so_in_its_lines(tmp_path):
-    """Each attempt that failed ends with a line that tells its error, code and duration."""
+    """Each attempt that failed ends with a line that tells its error, code and duration, and so does the run."""
     with Registry() as registry:
 
         @ms.task(retry=ms.Retry(attempts=2, wait=tenacity.wait_fixed(0)))
@@ -94,10 +94,14 @@ async def test_failed_attempt_says_so_in_its_lines(tmp_path):
         told = [line for line in lines(engine, run) if line.state]
     assert [(line.attempt, line.state, line.code) for line in told] == [
         (1, "failed", "transient"),
+        (0, "retrying", ""),
         (2, "failed", "transient"),
+        (0, "failed", "transient"),
     ]
     assert told[0].text == "attempt 1 failed: Transient: the other side hung up"
     assert told[0].duration_ms is not None
+    assert told[3].text == "run failed: retries_exhausted: Transient: the other side hung up"
+    assert {line.fingerprint for line in told} == {"", told[0].fingerprint}
 
 
 async def test_lines_are_written_once_though_the_body_is_replayed(tmp_path):
@@ -173,7 +177,7 @@ async def test_flood_of_lines_stays_within_bounds(tmp_path):
 async def test_canary_secret_is_in_no_sink(place, isolate, monkeypatch, caplog):
     """In each encoding and over two writes: not in stored lines, the process's own, the journal, nor in anything else of the store."""
     monkeypatch.setenv("MAINSPRING_SECRET_CANARY", CANARY)
-    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
+    caplog.set_level(logging.DEBUG)
     forms = [*encodings(CANARY).values(), "Authorization: Bearer " + CANARY]
     with Registry() as registry:
         step, how = (

@@ -69,6 +69,7 @@ def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgre
         "XDG_STATE_HOME": str(tmp_path),
         "MAINSPRING_WEB_BIND": f"127.0.0.1:{port}",
         "MAINSPRING_STORE_URL": postgres.new_store(),
+        "MAINSPRING_EXEC_SPOOL": str(tmp_path / "spool"),
     }
     (program,) = json.loads(instructions("ENTRYPOINT")[0])
     command = [str(image / "bin" / program), *json.loads(instructions("CMD")[0])]

@@ -127,3 +127,6 @@ def test_removed_store_is_told_by_the_last_who_sees_it(works: Works, told: Recei
     aside.rename(works.place.store)
     works.up_again()
     works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
+    rows = works.place.rows("select kind, state, resolved_at > since_at from incidents where kind = 'store_lost'")
+    assert rows == [("store_lost", "resolved", 1)]
+    assert works.place.rows("select count(*) from alerts where incident <> ''") == [(0,)]

@@ -55,6 +55,7 @@ class Site:
             "HOME": str(folder),
             "PYTHONPATH": str(ROOT / "src"),
             "MAINSPRING_STORE_URL": url,
+            "MAINSPRING_EXEC_SPOOL": str(folder / "spool"),
             "MAINSPRING_WEB_BIND": f"127.0.0.1:{self.port}",
         }
         self._ups: list[subprocess.Popen[bytes]] = []

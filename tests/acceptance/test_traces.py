@@ -105,3 +105,19 @@ def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector
     assert {(one["authorization"], one["x-team"], one["path"]) for one in collector.asked} == {
         ("Bearer key-of-the-collector", "ops", "/v1/traces")
     }
+
+
+def test_watcher_sends_metrics(project: Project, collector: OtlpCollector) -> None:
+    """Those of a scrape, at its interval, to the same collector and with its headers."""
+    (project.folder / "mainspring.toml").write_text(
+        (project.folder / "mainspring.toml").read_text().replace("[otel]\n", '[otel]\nmetrics_every = "200ms"\n')
+    )
+    project.up("up", "--role", "watcher")
+    collector.until_metrics()
+    project.stop()
+    roles = {
+        point.attributes[0].value.string_value for point in collector.metrics["mainspring_sessions"].gauge.data_points
+    }
+    assert "watcher" in roles
+    assert {one["path"] for one in collector.asked} == {"/v1/metrics"}
+    assert collector.asked[0]["authorization"] == "Bearer key-of-the-collector"

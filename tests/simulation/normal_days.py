@@ -3,7 +3,6 @@
 Schedules, events, jitter, slow days, retries, deploys, a pause, a change of the clocks.
 """
 
-import contextlib
 import heapq
 import itertools
 import random
@@ -97,6 +96,8 @@ class Days:
             watcher, self.clock, tunings=DEFAULTS, routing=Routing(channels=CHANNELS), redact=lambda text: text
         )
         self.on_lost: Callable[[StoreError], None] | None = None
+        self._trouble: StoreError | None = None
+        """Why the watcher's last sign of life was not written."""
         self.on_well: Callable[[], None] = lambda: None
         self.forget()
 
@@ -149,8 +150,10 @@ class Days:
                 return
 
     def look(self) -> None:
-        """A watcher's round: judge, then tell what is due."""
+        """A watcher's round: judge, then tell what is due; that nothing can be written it knows from its signs of life."""
         try:
+            if self._trouble is not None and self.on_lost is not None:
+                raise self._trouble
             self.watch.look()
             if is_alert_due(self.watcher.reader, self.clock.now()):
                 self._tell()
@@ -189,8 +192,13 @@ class Days:
         """Signs of life of those that live and can write."""
         for role, process in (("worker", self.worker), ("scheduler", self.scheduler), ("watcher", self.watcher)):
             if role not in self.broken:
-                with contextlib.suppress(StoreError):
+                trouble: StoreError | None = None
+                try:
                     process.do(Beat())
+                except StoreError as error:
+                    trouble = error
+                if role == "watcher":
+                    self._trouble = trouble
 
     def _plan(self, begin: int, end: int) -> None:
         """What begins from one instant to another."""

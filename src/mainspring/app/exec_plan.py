@@ -10,7 +10,8 @@ from mainspring.app.exec_signals import say
 from mainspring.app.rules import classifier_of
 from mainspring.domain.classify import Classifier
 from mainspring.domain.errors import MainspringError
-from mainspring.engine.wrapped import Wrapping
+from mainspring.engine.wrapped import WrappedEnd, Wrapping
+from mainspring.store.commands.runs import StartRun
 from mainspring.store.process_store import ProcessStore
 
 MAINSPRING_FAILED = 125
@@ -36,6 +37,8 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path = Path()
     watch: Callable[[ProcessStore, str], None] | None = None
     """Called with the store and the automation's name when the end is on record; None = others watch."""
+    trace: Callable[[StartRun, WrappedEnd], str | None] | None = None
+    """Called with how the run began and ended; it returns what kept it from being told. None = nobody is told."""
     fail_open: bool = True
     verbose: bool = False
 

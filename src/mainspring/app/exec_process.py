@@ -87,7 +87,7 @@ class ExecProcess:
             if end.is_ours and end.failure is not None:
                 say(f"{self._name}: {end.failure.message}")
             self._keep(tell.whole(self._begin, end, self._session), end)
-            self._watch()
+            self._watch(end)
             self._close()
             return end.exit_code
 
@@ -264,11 +264,14 @@ class ExecProcess:
         store.apply(record)
         return True
 
-    def _watch(self) -> None:
-        """Let people hear of what this end means, if they have to: the command is over, nobody waits for it."""
+    def _watch(self, end: WrappedEnd) -> None:
+        """Let people hear of what this end means, if they have to, and a tracing backend: the command is over, nobody waits for it."""
         watch = self._plan.watch
         if watch is not None and self._ledger is not None:
             self._ledger.do(lambda store: watch(store, self._name), patience=_WATCH_PATIENCE)
+        fault = None if self._plan.trace is None else self._plan.trace(self._begin, end)
+        if fault is not None and self._plan.verbose:
+            say(f"{self._name}: no trace was sent: {fault}")
 
     def _close(self) -> None:
         """Let go of everything, and end what other calls left behind when they were killed."""

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ from mainspring.store.commands.sessions import Beat
 BEAT_S = 2.0
 _AGAIN_S = 1.0
 _END_S = 3.0
+_SILENT_S = 30.0
+"""A store that has answered no sign of life for so long is lost: a disk or a line can be silent without an error."""
 
 
 class PostProcess:
@@ -51,6 +54,15 @@ class PostProcess:
             on_fatal=self._on_fatal,
         )
         self._beats: asyncio.Task[None] | None = None
+        self._answered_at = time.monotonic()
+
+    @property
+    def fault(self) -> str | None:
+        """What keeps commits from succeeding at present; that none is answered is a fault too, though nobody says why."""
+        silent_s = time.monotonic() - self._answered_at
+        if self.trouble is None and self.is_open and silent_s >= _SILENT_S:
+            return f"the store has answered no commit for {silent_s:.0f} s"
+        return self.trouble
 
     async def open(self, still_waits: Callable[[str], Awaitable[None]] | None = None) -> None:
         """Open the store and the session; where the store is out of reach, wait for it. `still_waits` is told why, again and again.
@@ -67,7 +79,7 @@ class PostProcess:
                     await still_waits(self.trouble)
             why = await opening
             if why is None:
-                self.is_open = True
+                self.is_open, self._answered_at = True, time.monotonic()
                 self._beats = self.loop.create_task(self._beat())
                 return
             if why != told:
@@ -111,7 +123,10 @@ class PostProcess:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_S)
-            self.store.submit(Beat(), lambda _result: None)
+            self.store.submit(Beat(), self._answered)
+
+    def _answered(self, _result: Any) -> None:
+        self._answered_at = time.monotonic()
 
     # -- from the committing thread ------------------------------------------------------------------------------------
 

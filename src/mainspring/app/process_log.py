@@ -56,6 +56,10 @@ class TextFormatter(logging.Formatter):
 
 _TOLD_BY = ("mainspring.step", "mainspring.run")
 """Loggers of our own, whose records say whose lines they are."""
+_NAMES = (
+    *("run", "workflow", "step", "attempt", "stream", "state", "code", "fingerprint", "duration_ms"),
+    *("input", "output"),
+)
 
 
 class JsonFormatter(logging.Formatter):
@@ -92,10 +96,9 @@ def _clean(record: logging.LogRecord, text: str) -> str:
 
 def _whose(record: logging.LogRecord) -> dict[str, Any]:
     """Return the run, step and attempt of a record: told by it, or those of the step that is running."""
-    names = ("run", "workflow", "step", "attempt", "stream", "state", "code", "duration_ms")
     told: dict[str, Any] = {}
     if record.name in _TOLD_BY:  # what anybody else puts into a record is theirs, and not read
-        told = {name: value for name in names if (value := getattr(record, name, None)) is not None}
+        told = {name: value for name in _NAMES if (value := getattr(record, name, None)) is not None}
     step = STEP.get()
     if "run" not in told and step is not None:
         return {"run": step.run_id, "workflow": step.automation, "step": step.name, "attempt": step.attempt}

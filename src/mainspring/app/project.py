@@ -139,6 +139,7 @@ class Project:
             environment=self.settings.project.environment,
             name=process_name(),
             max_lines=self.settings.logs.max_lines,
+            values=self.settings.logs.values,
             log_level=Level(self.settings.logs.level).number,
         )
         return Working(

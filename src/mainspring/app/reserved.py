@@ -10,45 +10,56 @@ import fcntl
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from mainspring.app.channels import circumstances_of, open_links, routing_of
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
+from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
+from mainspring.domain.ids import new_id
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.match import Told
 from mainspring.domain.notice import About, Field, Notice
 from mainspring.domain.rendering import moment_of, one_line
 from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
 from mainspring.resources.fault_text import FaultText
+from mainspring.resources.hidden import HIDDEN
 from mainspring.store.base import StoreBrokenError
+from mainspring.store.commands.incidents import RecordLost
 
 _LOG = logging.getLogger("mainspring.watching")
-TELL_AFTER_MS = 60_000
-"""A hiccup that is over before is told to nobody."""
 _WITHIN_S = 10.0
+Commit = Callable[[RecordLost], Awaitable[Any]]
 _SUBJECT = Subject("", IncidentKind.STORE_LOST)
 
 
 class _Memory(msgspec.Struct):
-    """Since when the store is lost, and by what each channel that was told finds its message."""
+    """Since when the store is lost and why, and by what each channel that was told finds its message."""
 
     since_at: int
     told: dict[str, str | None] = {}
+    fault: str = ""
+    is_recorded: bool = False
+    """Whether the store has it, now that it is back."""
 
 
 class Reserved:
-    """`where` = the store, for people. Made and used in one event loop."""
+    """`where` = the store, for people; `commit` writes to it, once it is back. Made and used in one event loop."""
 
-    def __init__(self, settings: Settings, faults: FaultText, clock: Clock, where: str) -> None:
+    def __init__(
+        self, settings: Settings, faults: FaultText, clock: Clock, where: str, commit: Commit | None = None
+    ) -> None:
         self._settings = settings
         self._faults = faults
         self._clock = clock
         self._where = where
+        self._commit = commit
+        self._tell_after_ms = ms_of(settings.notify.store_lost_after)
         self._file = Path(f"{settings.exec.spool}.store-lost.json")
         self._memory: _Memory | None = None
         self._is_written = False
@@ -64,8 +75,10 @@ class Reserved:
             memory = self._recall()
             if memory is None:
                 memory = self._memory = _Memory(now)
+            if (shown := one_line(HIDDEN.redact(_first_line(fault)), 200)) != memory.fault or memory.is_recorded:
+                memory.fault, memory.is_recorded = shown, False
                 self._remember()
-            if now - memory.since_at < TELL_AFTER_MS and not at_once:
+            if now - memory.since_at < self._tell_after_ms and not at_once:
                 return
             told = Told(subject=_SUBJECT, severity=Severity.PAGE)
             targets = routing_of(self._settings).targets(told, About.OPENED, now)
@@ -74,12 +87,12 @@ class Reserved:
                     await self._tell(channel, self._notice(About.OPENED, memory, fault), None)
 
     async def over(self) -> None:
-        """The store takes commits: tell that to those who were told that it does not."""
+        """The store takes commits: write down that it was lost, and tell that it is over to those who were told."""
         if self._memory is None and not self._file.exists():
             return
         with self._alone() as is_alone:
             memory = self._recall() if is_alone else None
-            if memory is None:
+            if memory is None or not await self._is_recorded(memory):
                 return
             for channel, ref in list(memory.told.items()):
                 if await self._tell(channel, self._notice(About.RESOLVED, memory, ""), ref):
@@ -90,6 +103,31 @@ class Reserved:
                 self._is_written = False
                 with contextlib.suppress(OSError):
                     self._file.unlink(missing_ok=True)
+
+    async def _is_recorded(self, memory: _Memory) -> bool:
+        """Write down in the store that it was lost, if that was told or is to be; False = it is away again."""
+        now = self._clock.now()
+        has_lasted = bool(memory.told) or now - memory.since_at >= self._tell_after_ms
+        if self._commit is None or memory.is_recorded or not has_lasted:
+            return True
+        lost = RecordLost(
+            id=new_id("i", now, self._clock.random_bits(80)),
+            since_at=memory.since_at,
+            over_at=now,
+            text=f"the store could not be read or written: {memory.fault or 'nobody knows why'}",
+            facts={"where": self._where, "host": socket.gethostname(), "told": sorted(memory.told)},
+        )
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                await self._commit(lost)
+        except (TimeoutError, StoreUnavailableError, StoreFullError):
+            return False
+        except Exception as error:  # noqa: BLE001 - its end is told all the same
+            self._log("", f"it cannot be written down that the store was lost: {self._faults.of(error)}")
+            return True
+        memory.is_recorded = True
+        self._remember()
+        return True
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -6,6 +6,7 @@ It imports nobody's code (but the codec, where one is configured), so it goes on
 
 import asyncio
 import sys
+from functools import partial
 
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.reserved import Reserved
@@ -14,6 +15,7 @@ from mainspring.app.watching import Watching
 from mainspring.engine.off_loop import in_executor
 from mainspring.engine.scheduler import Scheduler
 from mainspring.resources.fault_text import FaultText
+from mainspring.store.applied import applied
 from mainspring.store.reads.engine import WorkerReads
 
 _LOOK_AT_MOST_EVERY_S = 0.25
@@ -23,14 +25,14 @@ async def serve(process: PostProcess) -> int:
     """Schedule until the process is told to end."""
     sealing = process.project.sealing
     project, store = process.project, process.store
-    reserved = Reserved(project.settings, FaultText(project.secrets), store.clock, store.shown)
+    reserved = Reserved(project.settings, FaultText(project.secrets), store.clock, store.shown, partial(applied, store))
     await process.open(reserved.look)
     if process.is_open:
         reads, off_loop = WorkerReads(process.store.reader), in_executor(process.loop)
         scheduler = Scheduler(process.loop, process.store, reads, process.store.clock, sealing, off_loop)
         traffic = Traffic(process.loop, store, store.clock, sealing, off_loop, project.brokers, project.secrets)
         process.changed = Hints(process.loop, scheduler, traffic).take
-        watching = Watching(project.settings, project.secrets, store, reserved, lambda: process.trouble, stands_by=True)
+        watching = Watching(project.settings, project.secrets, store, reserved, lambda: process.fault, stands_by=True)
         scheduler.start()
         traffic.start()
         watching.start()

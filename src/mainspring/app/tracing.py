@@ -8,7 +8,7 @@ from mainspring.config.settings import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.span import Attribute
-from mainspring.operations.traces.collector import Collector
+from mainspring.operations.otlp.collector import TRACES, WITHIN_S, Collector
 from mainspring.operations.traces.committed import SpanMaker
 from mainspring.operations.traces.exporter import Exporter
 from mainspring.operations.traces.span_queue import SpanQueue
@@ -45,16 +45,25 @@ class Tracing:
 
 def tracing_of(settings: Settings, secrets: Secrets, clock: Clock) -> Tracing | None:
     """Return the traces of a worker that is about to be made, None where no collector is named."""
-    otel = settings.otel
-    if otel.endpoint is None:
+    if settings.otel.endpoint is None:
         return None
     queue = SpanQueue()
-    resource: dict[str, Attribute] = {
-        "service.name": otel.service,
+    exporter = Exporter(queue, collector_of(settings, secrets, TRACES), resource_of(settings), HIDDEN.redact)
+    return Tracing(exporter, queue, clock)
+
+
+def collector_of(settings: Settings, secrets: Secrets, path: str, within_s: float = WITHIN_S) -> Collector:
+    """Return the way to the collector that is named; no secret is looked up yet."""
+    otel = settings.otel
+    secret = None if otel.headers_secret is None else otel.headers_secret.removeprefix("secret:")
+    return Collector(otel.endpoint or "", secret, FaultText(secrets), path=path, within_s=within_s)
+
+
+def resource_of(settings: Settings) -> dict[str, Attribute]:
+    """Return what all that this process sends shares."""
+    return {
+        "service.name": settings.otel.service,
         "service.version": __version__,
         "service.instance.id": process_name(),
         "deployment.environment.name": settings.project.environment,
     }
-    secret = None if otel.headers_secret is None else otel.headers_secret.removeprefix("secret:")
-    collector = Collector(otel.endpoint, secret, FaultText(secrets))
-    return Tracing(Exporter(queue, collector, resource, HIDDEN.redact), queue, clock)

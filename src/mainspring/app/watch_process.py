@@ -11,11 +11,10 @@ from mainspring.config import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.monitors import silence
+from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.monitors.judged import Judged
 from mainspring.domain.monitors.words import about
-from mainspring.operations.facts import FactsReader
 from mainspring.service.spool import Spool, TakenIn
-from mainspring.store.base import Reader
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
 
@@ -59,8 +58,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
         opened.open()
         buried = _bury_dead(opened)
         taken = records.take_in(opened.apply)
-        judged, silent = judge(opened.reader, clock.now())
-        look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None)
+        judged, silent = judge(look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None), clock.now())
         report = WatchReport(taken, records.bad_names(), buried, judged, silent)
         opened.close()
         return report
@@ -81,9 +79,8 @@ def _bury_dead(store: ProcessStore) -> list[int]:
     return [one.session for one in dead if one.session not in left and bury(store, one)]
 
 
-def judge(reader: Reader, now_at: int) -> tuple[int, list[Silent]]:
+def judge(facts: Facts, now_at: int) -> tuple[int, list[Silent]]:
     """Return how many automations have a cadence, stated or learned, and which of them are silent, by name."""
-    facts = FactsReader(reader, at_once=None).read(now_at)
     owners = {one.name: one.option("owner") for one in facts.automations}
     judged = list(silence.judge(facts, silence.SilenceTuning(), now_at))
     wrong = [one for one in judged if one.finding is not None and not one.figures.get("learning")]

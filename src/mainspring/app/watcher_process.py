@@ -6,25 +6,33 @@ blocked, dead or not there at all. It imports nobody's code.
 """
 
 import sys
+from functools import partial
 
+from mainspring.app.metrics_push import begin_pushing
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.reserved import Reserved
 from mainspring.app.watching import Watching
 from mainspring.resources.fault_text import FaultText
+from mainspring.store.applied import applied
 
 
 async def serve(process: PostProcess) -> int:
     """Watch until the process is told to end."""
     settings, secrets = process.project.settings, process.project.secrets
-    reserved = Reserved(settings, FaultText(secrets), process.store.clock, process.store.shown)
+    reserved = Reserved(
+        settings, FaultText(secrets), process.store.clock, process.store.shown, partial(applied, process.store)
+    )
     await process.open(reserved.look)
     if process.is_open:
         upkeep = process.project.upkeep()
         upkeep.start(process.loop, process.store, process.store.clock)
-        watching = Watching(settings, secrets, process.store, reserved, lambda: process.trouble)
+        watching = Watching(settings, secrets, process.store, reserved, lambda: process.fault)
         process.changed = watching.changed
         watching.start()
+        pusher = begin_pushing(settings, secrets, process.store)
         await process.stopped.wait()
+        if pusher is not None:
+            pusher.close()
         upkeep.close()
         await watching.close()
     await process.close()

@@ -20,6 +20,7 @@ from mainspring.domain.definition import Definition
 from mainspring.domain.early_signs import Sign
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.incident import Incident
+from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.roles import Role
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.notices import Notices
@@ -176,15 +177,16 @@ def make_watch(settings: Settings, store: ProcessStore, *, at_once: int | None =
     )
 
 
-def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, at_once: int | None = 100) -> int:
-    """Look once and tell at once what is due, for programs that end; return how many changes there were.
+def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, at_once: int | None = 100) -> Facts:
+    """Look once and tell at once what is due, for programs that end; return what was seen.
 
     What cannot be told within that time stays in the store for the next one.
 
     Raises:
         StoreError: the store cannot be read or written.
     """
-    changes = make_watch(settings, store, at_once=at_once, group_wait=False).look()
+    watch = make_watch(settings, store, at_once=at_once, group_wait=False)
+    watch.look()
     if reads.is_alert_due(store.reader, store.clock.now()):
         secrets = Secrets(settings.secrets.dir, os.environ)
 
@@ -193,7 +195,7 @@ def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, a
             await _make_notifier(settings, store, _InLoop(store, loop), secrets).run_once(within_s)
 
         asyncio.run(tell())
-    return changes
+    return watch.seen
 
 
 class _InLoop:
@@ -228,7 +230,7 @@ def _make_notifier(
         found = runbooks.of(incident.subject.automation, definition, incident)
         return None if found is None else found.where
 
-    around = circumstances_of(settings)
+    around, routing = circumstances_of(settings), routing_of(settings)
 
     def signs() -> Sequence[Sign]:
         now, redact = store.clock.now(), HIDDEN.redact
@@ -239,7 +241,7 @@ def _make_notifier(
             tunings=tunings_of(settings.monitors),
             redact=redact,
         )
-        return signs_of(seen.facts, store.reader, now, around.zone)
+        return signs_of(seen.facts, store.reader, now, routing)
 
     return Notifier(
         answers,

@@ -14,6 +14,7 @@ import signal
 import sys
 from typing import NoReturn
 
+from mainspring.app.circumstances import circumstances_of
 from mainspring.app.handover import Handover, take_over
 from mainspring.app.parent_watch import ParentWatch
 from mainspring.app.post import GONE, STALLED
@@ -23,6 +24,7 @@ from mainspring.app.working import StalledError, Working
 from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
 from mainspring.engine.parentage import kill_group, set_death_signal
 from mainspring.engine.problem import Problem
+from mainspring.store.commands.automations import NoteCircumstances
 
 _LOOK_EVERY_S = 0.2
 _COLLECT_AFTER = 20_000
@@ -68,8 +70,10 @@ async def _work(project: Project, handover: Handover) -> NoReturn:
     for problem in registry.problems[told:]:
         _report(problem)
     watch = loop.create_task(_watch(working, stop, probation=handover.role == "probation"))
+    noting = loop.create_task(_note_circumstances(project, working))
     await stop.wait()
     watch.cancel()
+    noting.cancel()
     await working.close(drain=drain_for)
     # Everything is saved and given back. Code that cannot be stopped (a thread, a coroutine that swallows its cancellation) must not
     # keep this process from ending.
@@ -86,6 +90,13 @@ async def _watch(working: Working, stop: asyncio.Event, *, probation: bool) -> N
             stop.set()
         elif probation and not working.worker.active and not working.store.reader.read("count_suspects")[0][0]:
             stop.set()
+
+
+async def _note_circumstances(project: Project, working: Working) -> None:
+    """Keep what this worker runs under, once it works: whoever looks for what changed before a failure needs it, runs do not."""
+    found = await asyncio.get_running_loop().run_in_executor(None, circumstances_of, project.settings)
+    with contextlib.suppress(MainspringError):
+        await working.apply(NoteCircumstances(found))
 
 
 def _report(problem: Problem) -> None:

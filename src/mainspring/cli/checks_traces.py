@@ -1,4 +1,4 @@
-"""Checks of where traces go."""
+"""Checks of where traces and metrics go."""
 
 import os
 from collections.abc import Iterator
@@ -12,9 +12,10 @@ _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def traces(invocation: Invocation) -> Iterator[Check]:
     """If a collector is named, workers can write what it reads, and have the headers that it wants."""
+    from mainspring.domain.duration import format_duration
     from mainspring.domain.errors import ConfigError
-    from mainspring.operations.traces.collector import read_headers
-    from mainspring.operations.traces.otlp import check_installed
+    from mainspring.operations.otlp.collector import read_headers
+    from mainspring.operations.otlp.words import check_installed
     from mainspring.resources.fault_text import FaultText
     from mainspring.resources.secret import Secrets
 
@@ -35,4 +36,5 @@ def traces(invocation: Invocation) -> Iterator[Check]:
         fix = "Write https:// in otel.endpoint, or send to a collector on this machine."
         yield Check("traces", "warning", "the headers for the collector go over the network unencrypted", fix)
         return
-    yield ok("traces", f"workers send them to {otel.endpoint}")
+    too = "" if otel.metrics_every is None else f", watchers metrics every {format_duration(otel.metrics_every)}"
+    yield ok("traces", f"workers send them to {otel.endpoint}{too}")

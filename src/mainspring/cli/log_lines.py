@@ -55,7 +55,8 @@ class Printer:
             self._day = day
             self._output.line(self._margin + self._output.paint(f"--- {day} {self._zone}", None, bold=True))
         head, *rest = words.shown(line.text).split("\n")
-        fields = "".join(f"  {name}={words.one_line(value)}" for name, value in line.fields.items())
+        values = {name: value for name, value in (("input", line.input), ("output", line.output)) if value}
+        fields = "".join(f"  {name}={words.one_line(value)}" for name, value in (values | line.fields).items())
         level = self._output.paint(f"{line.level.value.upper():<7}", _COLOURS[line.level])
         self._output.line(f"{self._margin}{clock}.{line.at % 1000:03} {level} {self._whose(line)}{head}{fields}")
         for more in rest:

@@ -9,9 +9,13 @@ from mainspring.domain.log_part import MOST_LINES
 
 
 class LogsSettings(Struct, frozen=True, kw_only=True):
-    """`auto` = JSON unless a terminal reads it. `max_lines` = lines kept of a run; 0 = none, and nothing is captured."""
+    """`auto` = JSON unless a terminal reads it. `max_lines` = lines kept of a run; 0 = none, and nothing is captured.
+
+    `values` = lines of the engine itself show the beginning of inputs and outputs.
+    """
 
     format: Literal["auto", "json", "text"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
     retention: Annotated[timedelta, Meta(title="positive span")] = timedelta(days=14)
     max_lines: Annotated[int, Meta(ge=0, le=1_000_000)] = MOST_LINES
+    values: bool = True

@@ -1,17 +1,23 @@
-"""`[otel]` of the configuration: where traces go."""
+"""`[otel]` of the configuration: where traces and metrics go."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 OtlpEndpoint = Annotated[str, Meta(title="otlp endpoint")]
 SecretName = Annotated[str, Meta(pattern=r"^secret:[A-Za-z][A-Za-z0-9_.-]{0,99}$")]
+PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class OtelSettings(Struct, frozen=True, kw_only=True):
-    """`[otel]`: no traces until `endpoint` names a collector, without `/v1/traces`. `headers_secret` = `secret:NAME`."""
+    """`[otel]`: no traces until `endpoint` names a collector, without `/v1/traces`. `headers_secret` = `secret:NAME`.
+
+    `metrics_every` = how often watchers send all metrics there too; None = never.
+    """
 
     endpoint: OtlpEndpoint | None = None
     headers_secret: SecretName | None = None
     service: ServiceName = "mainspring"
+    metrics_every: PositiveSpan | None = None

@@ -17,6 +17,7 @@ import msgspec
 from mainspring.config.places import Surroundings, resolve_store_url
 from mainspring.domain.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.channel import read_channel
+from mainspring.domain.digest_time import read_digest
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.maintenance import read_maintenance
@@ -24,7 +25,6 @@ from mainspring.domain.notify_url import read_url
 from mainspring.domain.option_values import share as read_share
 from mainspring.domain.options import OPTIONS, Option
 from mainspring.domain.queue_name import check_broker_url
-from mainspring.domain.quiet import read_time
 from mainspring.domain.rate import Rate, parse_rate
 from mainspring.domain.roles import read_role
 from mainspring.domain.route import read_route
@@ -68,7 +68,7 @@ class Reader:
             "channel": lambda value, _: _channel(_text(value)),
             "route": lambda value, _: read_route(value),
             "maintenance": lambda value, _: read_maintenance(value),
-            "time of day": lambda value, _: read_time(value),
+            "digest": lambda value, _: read_digest(value),
             "pulse url": lambda value, _: read_url(value),
             "otlp endpoint": lambda value, _: _otlp_endpoint(_text(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),

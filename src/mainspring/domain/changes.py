@@ -1,7 +1,8 @@
-"""What changed just before something failed: new code, and what people paused or let go on. Pure."""
+"""What changed just before something failed: code, configuration and versions, and what people paused or let go on. Pure."""
 
 import msgspec
 
+from mainspring.domain.circumstance import CircumstanceChange, CircumstanceKind
 from mainspring.domain.monitors.words import about
 
 BEFORE_MS = 3_600_000
@@ -31,6 +32,7 @@ class Changes(msgspec.Struct, frozen=True):
 
     deployments: tuple[Deployment, ...] = ()
     acts: tuple[ActOnRecord, ...] = ()
+    circumstances: tuple[CircumstanceChange, ...] = ()
 
 
 def changed_before(changes: Changes, first_at: int, automation: str, queue: str, deploy: int) -> str:
@@ -39,12 +41,21 @@ def changed_before(changes: Changes, first_at: int, automation: str, queue: str,
     The newest first, with the time from it to the failure: "deployment 7 was announced 12 min before".
     """
     mine = {f"automation:{automation}", f"queue:{queue}"}
-    found = [(one.at, f"deployment {one.number} was announced") for one in changes.deployments if one.number == deploy]
+    own = {one.at: one.text for one in changes.circumstances if one.subject in mine}
+    found = [
+        (one.at, f"deployment {one.number} was announced{', and ' + own.pop(one.at) if one.at in own else ''}")
+        for one in changes.deployments
+        if one.number == deploy
+    ]
+    found += own.items()
     for act in changes.acts:
         if act.subject in mine and act.verb in _WAS:
             kind, _, name = act.subject.partition(":")
             found.append(
                 (act.at, f"{'it' if kind == 'automation' else f'queue {name}'} was {_WAS[act.verb]} by {act.by}")
             )
+    found += [
+        (change.at, change.text) for change in changes.circumstances if change.kind is not CircumstanceKind.DEFINITION
+    ]
     just = sorted((one for one in found if first_at - BEFORE_MS <= one[0] <= first_at), reverse=True)
     return "; ".join(f"{text} {about(first_at - at)} before" for at, text in just[:_SHOWN])

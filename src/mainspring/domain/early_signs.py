@@ -1,11 +1,9 @@
-"""Early signs: what is not wrong, and worth a look when there is time. Told in the digest, of a day, on Mondays of the week. Pure."""
+"""Early signs: what is not wrong, and worth a look when there is time. Told in the digest, of a day or of a week. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from mainspring.domain.cron import to_local
 from mainspring.domain.monitors import pace, silence
 from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.monitors.words import about, many
@@ -30,11 +28,6 @@ class Sign(msgspec.Struct, frozen=True):
     label: str
     automation: str
     text: str
-
-
-def span_of(at: int, zone: ZoneInfo) -> int:
-    """Return over how long the digest of an instant looks back (ms): a week on Mondays, else a day."""
-    return 7 * DAY_MS if to_local(at, zone).weekday() == 0 else DAY_MS
 
 
 def early_signs(facts: Facts, ended: Mapping[str, Ended], now: int) -> tuple[Sign, ...]:

@@ -72,6 +72,9 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the error that it tells of."""
     fingerprint: str = ""
     duration_ms: int | None = None
+    input: str = ""
+    """The beginning of what the attempt or run was given, as JSON."""
+    output: str = ""
     fields: dict[str, Any] = {}
 
 

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mainspring.domain.channel import TERMINAL
+from mainspring.domain.digest_time import DAILY, looks_back_ms, next_digest, read_digest
 from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.maintenance import Maintenance
 from mainspring.domain.match import Match, Told, read_match, texts_of
 from mainspring.domain.notice import About
-from mainspring.domain.quiet import next_time, put_off, read_hours, read_time
+from mainspring.domain.quiet import put_off, read_hours
 
-DIGEST_TIME = "08:30"
 _KEYS = ("match", "to", "quiet", "digest", "escalate")
 _GROUPED = frozenset({About.OPENED, About.REOPENED})
 """What waits a moment, so that what is over at once is told to nobody."""
@@ -49,7 +49,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     zone: ZoneInfo = ZoneInfo("UTC")
-    digest: str = DIGEST_TIME
+    digest: str = DAILY
     group_wait_ms: int = 30_000
     repeat_ms: int = 4 * 3_600_000
     escalate_after_ms: int = 15 * 60_000
@@ -75,11 +75,15 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
         found = [one for one in self.routes if _is_for_digests(one.match)]
         due: dict[str, tuple[int, Target]] = {}
         for route in found or [Route(to=self.channels or (TERMINAL,))]:
-            at = next_time(route.digest or self.digest, self.zone, now - within_ms)
+            at = next_digest(route.digest or self.digest, self.zone, now - within_ms)
             if at <= now + ahead_ms:
                 told_at = at if route.quiet is None else put_off(route.quiet, self.zone, at)
                 due |= {channel: (at, Target(told_at, channel)) for channel in route.to if channel not in due}
         return tuple(due[channel] for channel in sorted(due))
+
+    def looks_back_ms(self, now: int) -> int:
+        """Return over how long the digest of an instant looks back."""
+        return looks_back_ms((self.digest, *(one.digest for one in self.routes if one.digest)), self.zone, now)
 
     def fitting(self, told: Told) -> tuple[Route, ...]:
         """Return the routes that are for an incident."""
@@ -98,7 +102,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
             return now
         at = now
         if told.severity is Severity.DIGEST:
-            at = next_time(route.digest or self.digest, self.zone, now)
+            at = next_digest(route.digest or self.digest, self.zone, now)
         elif about in _GROUPED:
             at = now + self.group_wait_ms
         return self._allowed_at(told, route, at)
@@ -133,7 +137,7 @@ def read_route(value: Any) -> Route:
         to=texts_of(value["to"], "to of a route"),
         match=read_match(value.get("match", {}), "a route"),
         quiet=None if value.get("quiet") is None else read_hours(value["quiet"]),
-        digest=None if value.get("digest") is None else read_time(value["digest"]),
+        digest=None if value.get("digest") is None else read_digest(value["digest"]),
         escalate=() if not value.get("escalate") else texts_of(value["escalate"], "escalate of a route"),
     )
 

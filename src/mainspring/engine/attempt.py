@@ -13,9 +13,11 @@ from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import LOOP, PROCESS, THREAD, choose_isolation, importable
+from mainspring.engine.life_lines import tells_of_steps
 from mainspring.engine.live_attempt import Host, OnEnd, OnPlace, OnSign
 from mainspring.engine.loop_attempt import LoopAttempt
 from mainspring.engine.process_attempt import ProcessAttempt
+from mainspring.engine.signs import BeganSign, SignKind
 from mainspring.engine.thread_attempt import ThreadAttempt
 from mainspring.engine.threads import Threads
 
@@ -74,6 +76,8 @@ class Attempts:
         Raises:
             DefinitionError: the step cannot run in a child and was to.
         """
+        if tells_of_steps():
+            self._host.on_sign(spec, SignKind.BEGAN, BeganSign())
         if spec.isolate == LOOP:
             return LoopAttempt(self._host, spec, on_end)
         if spec.isolate == THREAD:

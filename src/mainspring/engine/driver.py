@@ -247,6 +247,7 @@ class Driver:
         passes = self.program.on_blocked == "pass"
         failure = self.hosting.seal_failure(halted.failure)
         rank = self.journal.rank
+        self.hosting.lines.life.run_ended(self.run, RunState.NEEDS_ATTENTION, None, halted.failure, halted.reason)
         self._send_last(Halt(self.run.id, self.claim, halted.reason, rank, failure, halted.ident, detail, passes))
 
     def _finish(self) -> None:
@@ -262,6 +263,7 @@ class Driver:
         if self.body.notes.hints:
             end.detail["hints"] = sorted(self.body.notes.hints)
         detail = msgspec.json.encode(end.detail) if end.detail else None
+        self.hosting.lines.life.run_ended(self.run, end.state, end.result, end.failure, end.reason)
         self._send_last(
             Finish(
                 self.run.id,

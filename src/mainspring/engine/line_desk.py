@@ -4,15 +4,15 @@ Invariant: no line goes anywhere before its secrets were taken out. Used in the 
 """
 
 import asyncio
-import logging
 from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.log_line import Level, LogLine, fitted, plain_fields, shown
 from mainspring.domain.redaction import LineRedactor
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.text import escape
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.life_lines import RUN_LOG, STEP_LOG, LifeLines
 from mainspring.engine.line_keeper import LineKeeper
 from mainspring.engine.signs import EndedSign, LogSign
 from mainspring.engine.step_context import STEP
@@ -21,8 +21,6 @@ from mainspring.resources.hidden import HIDDEN
 from mainspring.store.base import Store
 from mainspring.store.commands.runs import ClaimedRun
 
-_STEP_LOG = logging.getLogger("mainspring.step")
-_RUN_LOG = logging.getLogger("mainspring.run")
 _LONGEST_TEXT = 16 * 1024
 _SETTLE_S = 1.0
 
@@ -31,7 +29,7 @@ Streams = dict[str, tuple[LineRedactor, LogSign]]
 
 
 class LineDesk:
-    """`environment` and `worker` are the same in each line of this process."""
+    """`environment` and `worker` are the same in each line of this process; `values` says whether inputs and outputs are shown."""
 
     def __init__(
         self,
@@ -41,12 +39,16 @@ class LineDesk:
         *,
         environment: str = "",
         worker: str = "",
+        sealing: Sealing = PLAIN,
+        values: bool = True,
     ) -> None:
         self._loop = loop
         self._keeper = keeper
         self._clock = clock
         self._environment = environment
         self._worker = worker
+        self.life = LifeLines(self, sealing, values=values)
+        """What the engine says itself."""
         self._printing: dict[tuple[str, str, int], tuple[AttemptSpec, Streams]] = {}
         """Attempts that print, with what is held back of each stream."""
         self._timer: asyncio.TimerHandle | None = None
@@ -65,28 +67,34 @@ class LineDesk:
             self._timer = self._loop.call_later(_SETTLE_S, self._settle)
 
     def end(self, spec: AttemptSpec, sign: EndedSign) -> None:
-        """Let out what was held back, say how an attempt failed, and hand its lines over."""
+        """Let out what was held back, say how an attempt ended, and hand its lines over."""
         _, streams = self._printing.pop((spec.run_id, spec.ident, spec.attempt), (spec, {}))
         for lines, line in streams.values():
             for text in lines.end(HIDDEN.redactor):
                 self._put(spec, line, text, {})
-        failure = sign.failure
-        if failure is not None:
-            how = "was stopped" if sign.stopped else "failed"
-            text = HIDDEN.redact(f"attempt {spec.attempt} {how}: {failure.type.rpartition('.')[2]}: {failure.message}")
-            level = Level.WARNING if sign.stopped else Level.ERROR
-            told = {"state": how, "code": failure.code, "duration_ms": sign.took_us // 1000}
-            self._put(spec, LogSign(level, text), text, {}, **told)
+        self.life.attempt_ended(spec, sign)
         self._keeper.hand_over(spec.run_id)
 
     def take_of_body(self, run: ClaimedRun, level: str, text: object, fields: dict[str, object]) -> None:
         """Take a line of a body."""
         plain = HIDDEN.redactor.redact_data(plain_fields(fields)) if fields else {}
-        line, data = self._line(level, HIDDEN.redact(escape(shown(text), _LONGEST_TEXT)), plain)
-        self._keeper.add(run.id, "", 0, line.at, data)
-        if _RUN_LOG.isEnabledFor(line.level.number):
-            told = {"run": run.id, "workflow": run.automation, "fields": plain, "is_clean": True}
-            _RUN_LOG.log(line.level.number, "%s", line.text, extra=told)
+        self._put_of_run(run, level, HIDDEN.redact(escape(shown(text), _LONGEST_TEXT)), plain)
+
+    def put(self, spec: AttemptSpec, level: Level, text: str, told: dict[str, Any]) -> None:
+        """Take what the engine says of an attempt, without secrets."""
+        self._put(spec, LogSign(level, text), text, {}, **told)
+
+    def put_of_run(self, run: ClaimedRun, level: Level, text: str, told: dict[str, Any]) -> None:
+        """Take what the engine says of a run, without secrets."""
+        self._put_of_run(run, level, text, {}, **told)
+
+    def hand_over(self, run: str) -> None:
+        """Hand over what there is of a run."""
+        self._keeper.hand_over(run)
+
+    def now(self) -> int:
+        """Return the time of lines."""
+        return self._clock.now()
 
     def _settle(self) -> None:
         """Let out what has waited for its next line long enough."""
@@ -107,16 +115,23 @@ class LineDesk:
             sign.level, text, fields, step=spec.name, stream=sign.stream, logger=sign.logger, **told
         )
         self._keeper.add(spec.run_id, spec.ident, spec.attempt, line.at, data)
-        if sign.is_out or not _STEP_LOG.isEnabledFor(line.level.number):
+        if sign.is_out or not STEP_LOG.isEnabledFor(line.level.number):
             return
         extra = {"run": spec.run_id, "workflow": spec.automation, "step": spec.name, "attempt": spec.attempt}
         extra |= told | {"fields": fields, "stream": sign.stream, "is_clean": True}
         # Outside of the step: whatever handler of the user's writes this to a stream that is captured must not bring it back here.
         token = STEP.set(None)
         try:
-            _STEP_LOG.log(line.level.number, "%s", line.text, extra=extra)
+            STEP_LOG.log(line.level.number, "%s", line.text, extra=extra)
         finally:
             STEP.reset(token)
+
+    def _put_of_run(self, run: ClaimedRun, level: str, text: str, fields: dict[str, Any], **told: Any) -> None:
+        line, data = self._line(level, text, fields, **told)
+        self._keeper.add(run.id, "", 0, line.at, data)
+        if RUN_LOG.isEnabledFor(line.level.number):
+            extra = {"run": run.id, "workflow": run.automation} | told | {"fields": fields, "is_clean": True}
+            RUN_LOG.log(line.level.number, "%s", line.text, extra=extra)
 
     def _line(self, level: str, text: str, fields: dict[str, Any], **more: Any) -> tuple[LogLine, bytes]:
         line = LogLine(
@@ -136,4 +151,12 @@ def desk_of(
 ) -> LineDesk:
     """Return the desk of a worker."""
     keeper = LineKeeper(loop, store, sealing, settings.max_lines)
-    return LineDesk(loop, keeper, clock, environment=settings.environment, worker=settings.name)
+    return LineDesk(
+        loop,
+        keeper,
+        clock,
+        environment=settings.environment,
+        worker=settings.name,
+        sealing=sealing,
+        values=settings.values,
+    )

@@ -22,6 +22,7 @@ from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.grant import Grant
+from mainspring.engine.life_lines import tells_of_steps
 from mainspring.engine.live_save import Save
 from mainspring.engine.signs import (
     AbandonedSign,
@@ -173,8 +174,8 @@ class LiveAttempt:
                 redact = HIDDEN.redactor.redact_failure
                 end.failure = end.failure and redact(end.failure)
                 end.refused = end.refused and redact(end.refused)
-            if self.has_lines or end.failure is not None:
-                ended = EndedSign(end.failure or end.refused, end.took_us, end.cancelled)
+            if self.has_lines or not end.ok or tells_of_steps():
+                ended = EndedSign(end.failure or end.refused, end.took_us, end.cancelled, end.output)
                 self.host.on_sign(self.spec, SignKind.ENDED, ended)
             self.close()
             if self.outgoing and end.failure is None:

@@ -8,6 +8,7 @@ from mainspring.engine.hosting import Aboard
 from mainspring.engine.line_desk import LineDesk
 from mainspring.engine.run_services import ignore
 from mainspring.engine.signs import (
+    BeganSign,
     CheckpointSign,
     EndedSign,
     LockSign,
@@ -44,6 +45,9 @@ class SignDesk:
                 self._locks.ask(owner, sign.number, sign.name, sign.within_s, sign.answer)
             else:
                 self._locks.let_go(owner, sign.number)
+            return
+        if spec is not None and isinstance(sign, BeganSign):
+            self._lines.life.attempt_began(spec)
             return
         if spec is not None and isinstance(sign, EndedSign):
             self._lines.end(spec, sign)

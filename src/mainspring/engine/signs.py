@@ -21,6 +21,7 @@ class SignKind(StrEnum):
     CHECKPOINT = "checkpoint"
     PROGRESS = "progress"
     LOG = "log"
+    BEGAN = "began"
     ENDED = "ended"
     ABANDONED = "abandoned"
     PROCESS = "process"
@@ -63,12 +64,22 @@ class LogSign(msgspec.Struct, frozen=True):
 
 
 class EndedSign(msgspec.Struct, frozen=True):
-    """An attempt that gave lines, or failed, has ended: nothing follows. `failure` None = it did not fail; `stopped` = we ended it."""
+    """An attempt has ended, and nothing follows; told of one that gave lines or did not go well, of others only where somebody listens.
+
+    `failure` None = it did not fail; `stopped` = we ended it.
+    """
 
     failure: Failure | None
     took_us: int
     stopped: bool
+    output: bytes | None = None
     kind = SignKind.ENDED
+
+
+class BeganSign(msgspec.Struct, frozen=True):
+    """An attempt begins; told only where somebody listens."""
+
+    kind = SignKind.BEGAN
 
 
 class AbandonedSign(msgspec.Struct, frozen=True):
@@ -112,4 +123,14 @@ class UnlockSign(msgspec.Struct, frozen=True):
     kind = SignKind.UNLOCK
 
 
-Sign = CheckpointSign | ProgressSign | LogSign | EndedSign | AbandonedSign | ProcessSign | LockSign | UnlockSign
+Sign = (
+    CheckpointSign
+    | ProgressSign
+    | LogSign
+    | BeganSign
+    | EndedSign
+    | AbandonedSign
+    | ProcessSign
+    | LockSign
+    | UnlockSign
+)

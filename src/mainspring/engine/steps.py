@@ -173,6 +173,7 @@ class Steps:
         record = step.record(driver.run.generation, state, end.failure, now, next_at)
         driver.attempts.setdefault(step.request.ident, []).append(record)
         driver.journal.saving += 1
+        driver.hosting.lines.life.attempt_follows(driver.run, step.request.name, step.attempt + 1, next_at)
         self._submit(record, functools.partial(self._retry_saved, step, next_at))
 
     @guarded

@@ -7,6 +7,7 @@ attempt fails, or tells of itself; a fact comes; the worker drains; it takes lon
 from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.ids import idempotency_key
+from mainspring.domain.states import RunState
 from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec
 from mainspring.engine.hosting import Hosting
 from mainspring.engine.live_step import isolation_of
@@ -92,6 +93,7 @@ class Straight:
         elif not self.is_over:
             self.is_over = True
             self._among.ended()
+            self._hosting.lines.life.run_ended(self.run, RunState.SUCCEEDED, end.output)
             try:
                 self._hosting.store.submit(self._completion(end), self._answered)
             except Exception as error:  # noqa: BLE001  a codec that fails; whatever it is, a person must see it on the run

@@ -219,6 +219,7 @@ class Worker(RunServices):
     def _load(self, run: ClaimedRun, history: History | None) -> None:
         try:
             opened = self.opened(history)
+            self.lines.life.run_began(run)
             program = program_for(run, self._registry, self.sealing.open(run.input), self.payload_max, opened)
             if opened is None and self._straights.start(run, program):
                 return

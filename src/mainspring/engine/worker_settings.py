@@ -31,6 +31,8 @@ class WorkerSettings:
     """Of this worker, in lines of log."""
     max_lines: int = MOST_LINES
     """How many lines of log are kept of a run; 0 = none."""
+    values: bool = True
+    """Whether the engine's own lines show the beginning of inputs and outputs."""
     log_level: int = Level.INFO.number
     """The least level of records of the standard library's logging that child processes hand over."""
     survive_ms: int = 2_000

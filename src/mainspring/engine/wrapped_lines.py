@@ -1,7 +1,8 @@
 """What a wrapped command prints, as parts of lines: told while it runs, within bounds, without making it wait.
 
 The beginning is told as it comes. Of what follows only bytes are kept, the newest, and made lines when the attempt has ended: a command
-that prints gigabytes is not held up. Invariant: at most `MOST_BYTES` of an attempt are told, and no more kept here.
+that prints gigabytes is not held up. Invariants: at most `MOST_BYTES` of an attempt are told, and no more kept here; of very many short
+lines not many more are made than a run keeps.
 """
 
 from collections import deque
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.log_line import OF_STREAM, LogLine, fitted
-from mainspring.domain.log_part import MOST_BYTES, PART_BYTES, Part, packed
+from mainspring.domain.log_part import MOST_BYTES, MOST_LINES, PART_BYTES, Part, packed
 from mainspring.domain.redaction import LineRedactor
 from mainspring.engine.line_cutter import LineCutter
 from mainspring.resources.hidden import HIDDEN
@@ -34,26 +35,31 @@ class WrappedLines:
         self._cutters = {name: LineCutter() for name in OF_STREAM}
         self._redacting = {name: LineRedactor() for name in OF_STREAM}
         self._lines: list[tuple[int, bytes]] = []
-        self._size = self._read = self._skipped = self._kept = 0
+        self._size = self._read = self._begun = self._skipped = self._kept = 0
         self._last: deque[tuple[int, str, bytes]] = deque()
         self._torn: set[str] = set()
 
     def take(self, attempt: int, stream: str, data: bytes) -> None:
         """Take what an attempt printed next."""
         now = self._clock.now()
-        if self._read > _AS_IT_COMES:
+        if self._read > _AS_IT_COMES or self._begun > MOST_LINES:
             self._last.append((now, stream, data))
             self._kept += len(data)
             while self._kept - len(self._last[0][2]) > _LAST_BYTES:
                 self._drop()
             return
         self._read += len(data)
+        self._begun += data.count(b"\n")
         self._cut(attempt, now, stream, data)
         if now - self._told_at >= _EVERY_MS:
             self._tell(attempt)
 
     def end(self, attempt: int) -> None:
         """Tell what is left of an attempt that has ended."""
+        ends = sum(data.count(b"\n") for _, _, data in self._last)
+        while self._last and ends - (first := self._last[0][2].count(b"\n")) >= MOST_LINES:
+            ends -= first
+            self._drop()
         for at, stream, data in self._last:
             self._cut(attempt, at, stream, self._mended(stream, data))
         now = self._clock.now()
@@ -77,6 +83,7 @@ class WrappedLines:
         self._torn.discard(stream)
         self._cutters[stream] = LineCutter()
         _, ended, rest = data.partition(b"\n")
+        self._skipped += len(ended)
         return rest if ended else data
 
     def _cut(self, attempt: int, at: int, stream: str, data: bytes) -> None:

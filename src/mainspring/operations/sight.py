@@ -3,17 +3,16 @@
 Reads alone; nothing is written.
 """
 
-from zoneinfo import ZoneInfo
-
 import msgspec
 
 from mainspring.domain.changes import BEFORE_MS, changed_before
-from mainspring.domain.early_signs import Ended, Sign, early_signs, span_of
+from mainspring.domain.early_signs import Ended, Sign, early_signs
 from mainspring.domain.incident import Incident, IncidentKind, Subject
 from mainspring.domain.monitors.facts import Facts, Reopening, Watched
 from mainspring.domain.monitors.fail_rate import FailRateTuning
 from mainspring.domain.monitors.failures import kind_of
 from mainspring.domain.monitors.table import Tunings
+from mainspring.domain.route import Routing
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.failures import Failures, Redact, failures_of
 from mainspring.store.base import Reader
@@ -70,8 +69,8 @@ def _changed(reader: Reader, facts: Facts, failures: Failures, wrong: list[Incid
     return {subject: text for subject, text in found.items() if text}
 
 
-def signs_of(facts: Facts, reader: Reader, now: int, zone: ZoneInfo) -> tuple[Sign, ...]:
+def signs_of(facts: Facts, reader: Reader, now: int, routing: Routing) -> tuple[Sign, ...]:
     """Return the early signs of the day, or week, that ends at `now` (ms)."""
-    sums = sums_since(reader, now - span_of(now, zone))
+    sums = sums_since(reader, now - routing.looks_back_ms(now))
     ended = {one.automation: Ended(one.step_errors, one.succeeded, one.failed + one.attention) for one in sums}
     return early_signs(facts, ended, now)

@@ -57,6 +57,8 @@ class Watch:
         self._routing = routing
         self._redact = redact
         self._facts = FactsReader(store.reader, at_once=at_once, secrets=secrets)
+        self.seen = Facts()
+        """What the last look read."""
         self._reminded: set[tuple[str, int, About, int]] = set()
         self._digested: set[Digest] = set()
 
@@ -69,6 +71,7 @@ class Watch:
         now = self._clock.now()
         reader = self._store.reader
         seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact)
+        self.seen = seen.facts
         judged = judge_all(seen.facts, self._tunings, now)
         findings = [*judged.findings, *judge_channels(reads.channels(reader), now)]
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)
@@ -142,7 +145,7 @@ class Watch:
         at_hand = {Digest(*one) for one in self._routing.digests(now, _DIGEST_WITHIN_MS, _DIGEST_AHEAD_MS)}
         self._digested &= at_hand
         due = at_hand - self._digested
-        if due and not signs_of(facts, self._store.reader, now, self._routing.zone):
+        if due and not signs_of(facts, self._store.reader, now, self._routing):
             self._digested |= due
             return ()
         return tuple(sorted(due, key=lambda one: one.to))

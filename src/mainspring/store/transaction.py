@@ -19,6 +19,7 @@ Thing = Literal[
     "lock",
     "schedule",
     "deployments",
+    "circumstances",
     "audit",
     "queue",
     "delivery",

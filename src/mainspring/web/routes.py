@@ -11,20 +11,13 @@ from starlette.routing import Route
 
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import MainspringError
-from mainspring.store.reads.incidents import unsent, wrong_counts
-from mainspring.store.reads.load import queue_loads
-from mainspring.store.reads.status import automations, late_slots, sessions
-from mainspring.store.reads.triggers import desks, waiting_since
-from mainspring.store.sqlite.filesystem import free_bytes
-from mainspring.web.exposition import CONTENT_TYPE, Figures, RunFigures, Space, exposition
+from mainspring.operations.metrics.figures_reader import FiguresReader
+from mainspring.web.exposition import CONTENT_TYPE, exposition
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.look import Look
-from mainspring.web.run_counts import RunCounts
 from mainspring.web.token import Token
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_MOST_SESSIONS = 10_000
-_LATE_MS = 60_000
 
 
 class Routes:
@@ -50,8 +43,7 @@ class Routes:
         self._token = token
         self._is_open = is_open
         self._door = door
-        self._file = file
-        self._counts = RunCounts()
+        self._figures = FiguresReader(file, door.counts.answers)
         self._reading = asyncio.Lock()
 
     def app(self) -> Starlette:
@@ -95,29 +87,4 @@ class Routes:
         return Response(text, headers={**_HEADERS, "Content-Type": CONTENT_TYPE})
 
     def _read(self) -> str:
-        reader = self._process.store.reader
-        now = self._process.store.clock.now()
-        names = [view.name for view in automations(reader)]
-        counts = self._counts.read(reader, names, now)
-        late = [(self._counts.label_of(name), due_at) for name, due_at in late_slots(reader, now - _LATE_MS)]
-        figures = Figures(
-            now,
-            RunFigures(counts, list(map(self._counts.label_of, names)), late),
-            queue_loads(reader, now),
-            sessions(reader, limit=_MOST_SESSIONS),
-            desks(reader),
-            waiting_since(reader, filtered=True) | waiting_since(reader, filtered=False),
-            self._door.counts.answers,
-            None if self._file is None else _space(self._file),
-            wrong_counts(reader),
-            unsent(reader),
-        )
-        return exposition(figures)
-
-
-def _space(file: Path) -> Space | None:
-    """Return the space of a store in a file; None where it cannot be asked."""
-    try:
-        return Space(file.stat().st_size, free_bytes(file.parent))
-    except OSError:
-        return None
+        return exposition(self._figures.read(self._process.store.reader, self._process.store.clock.now()))

@@ -9,7 +9,7 @@ from tests.contract.store.storm import THEMES, calm, prepare, storm
 
 SEEDS = range(int(os.environ.get("STORM_SEEDS", "1")))
 ACTORS, GROUPS = 4, int(os.environ.get("STORM_GROUPS", "60"))
-RINGS_PER_GROUP = 0.02
+RINGS_PER_GROUP = 0.1  # 0.01 on a machine at rest
 
 UNTOLD = "a parent was not told of its child's end"
 LOST = {

@@ -5,7 +5,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from mainspring.domain.circumstance import Circumstance, CircumstanceKind
 from mainspring.domain.definition import Definition, schedules_of
+from mainspring.domain.digest_time import DAILY
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.monitors.fail_rate import FailRateTuning
@@ -13,13 +15,14 @@ from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.notice import About
 from mainspring.domain.options import Kind
 from mainspring.domain.quiet import next_time
-from mainspring.domain.route import DIGEST_TIME, Route, Routing
+from mainspring.domain.route import Route, Routing
 from mainspring.domain.states import FailureReason, IncidentState
 from mainspring.operations.watch import Watch
 from mainspring.store.commands.automations import (
     Announce,
     Audited,
     AutomationRow,
+    NoteCircumstances,
     PauseAutomation,
     Prune,
     ResumeAutomation,
@@ -27,12 +30,18 @@ from mainspring.store.commands.automations import (
     ScheduleRow,
 )
 from mainspring.store.commands.incidents import Acknowledge
+from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.runs import Reopen
 from mainspring.store.commands.sessions import Beat
+from mainspring.store.reads.changes import changes_since
 from tests.contract.store.process import audited, fail, finish, halt, take_alerts
 
 HOUR = 3_600_000
 ROUTING = Routing(channels=("ops", "boss"), routes=(Route(to=("ops",), escalate=("boss",)),), group_wait_ms=0)
+
+
+def runtime(version):
+    return Circumstance(CircumstanceKind.RUNTIME, "host:box", {"Python": "3.13.1", "requests": version})
 
 
 class Site:
@@ -265,12 +274,50 @@ def test_what_changed_before_a_failure_is_told(site):
     (one,) = site.store.read("incidents")
     changed = one.facts["changed"]
     assert "it was resumed by cli:ann@box 1m before" in changed
-    assert "deployment 2 was announced 2m before" in changed
+    assert "deployment 2 was announced, and its definition changed 2m before" in changed
     site.store.clock.forward(2 * HOUR)
     site.fail()
     site.look()
     (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
     assert (one.number, one.facts["changed"]) == (2, changed)
+
+
+def test_changed_definition_and_host_are_told(site):
+    """A definition that was announced anew as it was is no change, nor is what is seen of a host for the first time."""
+    site.store.announce("a", "b", fingerprint="one")
+    site.store.do(NoteCircumstances((runtime("2.31"),)))
+    site.store.clock.forward(HOUR)
+    site.store.announce("a", "b", fingerprint="one")
+    assert site.store.do(NoteCircumstances((runtime("2.31"),))) == Numbered(0)
+    site.store.announce("a", "b", fingerprint="two")
+    site.store.clock.forward(60_000)
+    assert site.store.do(NoteCircumstances((runtime("2.32"),))) == Numbered(1)
+    site.fail()
+    site.look()
+    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
+    told = one.facts["changed"].split("; ")
+    assert told == [
+        "on box requests went from 2.31 to 2.32 0s before",
+        "deployment 3 was announced, and its definition changed 1m before",
+    ]
+
+
+def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
+    """What changed under the old name is told under the new one; of each subject the newest stays."""
+    site.store.announce("a", fingerprint="one")
+    for code in ("two", "three"):
+        site.store.clock.forward(1_000)
+        site.store.announce("a", fingerprint=code)
+    site.store.announce("new", fingerprint="three", was="a")
+    changes = changes_since(site.store.reader, 0).circumstances
+    assert [(one.subject, one.was["fingerprint"]) for one in changes] == [
+        ("automation:new", "code-1"),
+        ("automation:new", "one"),
+        ("automation:new", "two"),
+    ]
+    site.store.clock.forward(1_000)
+    site.store.do(Prune(None, None, None, None, site.store.clock.now()))
+    assert [one.was["fingerprint"] for one in changes_since(site.store.reader, 0).circumstances] == ["two"]
 
 
 def test_failure_without_a_change_before_it_says_nothing(site):
@@ -307,7 +354,7 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
 def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
     """By whichever watcher, and nothing where there is nothing to say; the alert is about no incident, and stays until told."""
     site.announce("a")
-    at = next_time(DIGEST_TIME, ROUTING.zone, site.store.clock.now() + HOUR)
+    at = next_time(DAILY, ROUTING.zone, site.store.clock.now() + HOUR)
     site.look(at - 30_000 - site.store.clock.now())
     assert site.told() == []
     site.store.do(PauseAutomation("a", None, "ann", None))
@@ -331,7 +378,7 @@ def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
     """A look that fails forgets nothing."""
     site.announce("a")
     site.store.do(PauseAutomation("a", None, "ann", None))
-    at = next_time(DIGEST_TIME, ROUTING.zone, site.store.clock.now() + 25 * HOUR)
+    at = next_time(DAILY, ROUTING.zone, site.store.clock.now() + 25 * HOUR)
     with monkeypatch.context() as patch:
         patch.setattr(site.store, "apply", no_store)
         with pytest.raises(StoreUnavailableError):

@@ -7,7 +7,7 @@ import os
 import pytest
 import pytest_asyncio
 
-from mainspring.app.reserved import TELL_AFTER_MS, Reserved, tell_lost
+from mainspring.app.reserved import Reserved, tell_lost
 from mainspring.config import load
 from mainspring.domain.errors import StoreReadOnlyError, StoreUnavailableError
 from mainspring.store.base import StoreGoneError
@@ -16,6 +16,7 @@ from tests.unit.operations.notices import secrets
 from tests.unit.operations.peer import DROP_AFTER, Peer, serving
 
 pytestmark = pytest.mark.asyncio
+TELL_AFTER_MS = 60_000
 FAULT = "the disk of the store is full\nat /srv/state.db: disk full"
 
 
@@ -48,11 +49,12 @@ class Site:
         self.faults = secrets(told="whsec_" + "QUJD" * 8)
         channels = {"MAINSPRING_NOTIFY_CHANNELS__OPS": f"webhook+{peer.url}/t?secret=told"}
         spool = {"MAINSPRING_EXEC_SPOOL": str(folder / "spool"), "MAINSPRING_STORE_URL": str(folder / "s.db")}
-        self.settings = load(env=channels | spool, cwd=folder, uid=os.getuid(), flags={})
+        self.env = channels | spool
+        self.settings = load(env=self.env, cwd=folder, uid=os.getuid(), flags={})
         self.file = folder / "spool.store-lost.json"
 
-    def process(self):
-        self.made.append(Reserved(self.settings, self.faults, self.clock, "sqlite /srv/state.db"))
+    def process(self, commit=None):
+        self.made.append(Reserved(self.settings, self.faults, self.clock, "sqlite /srv/state.db", commit))
         return self.made[-1]
 
     async def lost(self, error):
@@ -217,3 +219,83 @@ async def test_without_channels_the_exit_says_it(site, capfd):
     await site.lost(StoreGoneError("the store's file is gone"))
     assert capfd.readouterr().err == ""
     assert not site.file.exists()
+
+
+class Store:
+    """Takes what is written down, once it is back; `fault` = what it answers instead."""
+
+    def __init__(self):
+        self.lost = []
+        self.fault = None
+
+    async def commit(self, command):
+        if self.fault is not None:
+            raise self.fault
+        self.lost.append(command)
+
+
+async def test_lost_store_is_written_down_when_it_is_back(site):
+    """Once, by whichever process, from the instant at which it was lost; and the end is told all the same."""
+    store = Store()
+    one = site.process(store.commit)
+    begun = site.clock.now()
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    await one.look(FAULT)
+    site.peer.status = 503
+    await one.over()
+    await site.process(store.commit).over()
+    site.peer.status = 200
+    await site.process(store.commit).over()
+    (lost,) = store.lost
+    assert (lost.since_at, lost.over_at) == (begun, begun + TELL_AFTER_MS)
+    assert lost.text == "the store could not be read or written: the disk of the store is full"
+    assert lost.facts["told"] == ["ops"]
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_hiccup_is_not_written_down(site):
+    """What nobody was told of is no incident."""
+    store = Store()
+    one = site.process(store.commit)
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS - 1)
+    await one.over()
+    assert store.lost == []
+    assert not site.file.exists()
+
+
+async def test_store_that_is_away_again_is_not_over(site):
+    """Its end is told when it is; that it was lost twice meanwhile is one loss."""
+    store = Store()
+    one = site.process(store.commit)
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    await one.look(FAULT)
+    store.fault = StoreUnavailableError("away again")
+    await one.over()
+    assert (store.lost, site.peer.abouts) == ([], ["opened"])
+    await one.look(FAULT)
+    store.fault = None
+    await one.over()
+    assert (len(store.lost), site.peer.abouts) == (1, ["opened", "resolved"])
+
+
+async def test_end_is_told_although_it_cannot_be_written_down(site):
+    """A store that takes commits but not this one keeps nobody waiting for the good news."""
+    store = Store()
+    store.fault = ValueError("a mistake of ours")
+    one = site.process(store.commit)
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    await one.look(FAULT)
+    await one.over()
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_how_long_it_may_be_lost_is_a_setting(site):
+    """Zero tells at the first sight of it."""
+    env = {**site.env, "MAINSPRING_NOTIFY_STORE_LOST_AFTER": "0s"}
+    site.settings = load(env=env, cwd=site.folder, uid=os.getuid(), flags={})
+    await site.process().look(FAULT)
+    assert site.peer.abouts == ["opened"]

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from mainspring.app import watching
-from mainspring.app.reserved import TELL_AFTER_MS, Reserved
+from mainspring.app.reserved import Reserved
 from mainspring.app.stores import make_store
 from mainspring.app.watching import STANDS_BY_MS, Watching
 from mainspring.config import load
@@ -175,7 +175,7 @@ async def test_trouble_is_told_without_the_store_while_a_look_waits_for_it(site)
     await site.until(lambda: site.peer.heard("/alive"))
     site.trouble = "the disk of the store is full"
     await site.until(lambda: (site.settings.exec.spool.parent / "spool.store-lost.json").exists())
-    site.clock.forward(TELL_AFTER_MS)
+    site.clock.forward(MINUTE)
     await site.until(lambda: site.peer.heard("/told"))
     assert b"the disk of the store is full" in site.peer.heard("/told")[0]
     signs = len(site.peer.heard("/alive"))

@@ -28,6 +28,8 @@ def test_collector_that_can_be_told_is_named(cli, configured):
     """Where workers send to."""
     configured()
     assert checks(cli)["traces"]["text"] == "workers send them to http://127.0.0.1:4318"
+    configured(more='metrics_every = "1m"\n')
+    assert checks(cli)["traces"]["text"].endswith(":4318, watchers metrics every 1m")
 
 
 def test_headers_must_be_there_and_travel_safely(cli, configured, monkeypatch):

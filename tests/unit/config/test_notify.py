@@ -80,7 +80,7 @@ def test_channels_of_all_are_those_of_production_alone(read):
         (f'{CHANNELS}[[notify.route]]\nto = "opps"', "unknown channel 'opps'"),
         (f'{CHANNELS}[[notify.route]]\nto = "ops"\nmatch = {{ team = 7 }}', "expected a text or several"),
         ('[notify]\nrepeet = "2h"', "unknown setting `notify.repeet`"),
-        ('[notify]\ndigest = "noon"', "no time of the day"),
+        ('[notify]\ndigest = "noon"', "no time of a digest"),
         ('[notify]\nrepeat = "0s"', "above zero"),
     ],
 )

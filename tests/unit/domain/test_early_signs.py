@@ -1,10 +1,8 @@
 """Early signs: what is not wrong, and worth a look."""
 
-from zoneinfo import ZoneInfo
-
 import pytest
 
-from mainspring.domain.early_signs import DAY_MS, Ended, early_signs, span_of
+from mainspring.domain.early_signs import DAY_MS, Ended, early_signs
 from mainspring.domain.incident import IncidentKind, Subject
 from mainspring.domain.monitors.facts import Cadence, End, Facts, Gaps, History, Watched
 from mainspring.domain.schedule import Schedule
@@ -79,11 +77,3 @@ def test_what_is_wrong_already_is_no_sign():
     """Its incident says more."""
     subject = Subject("a", IncidentKind.SILENCE)
     assert signs(Watched(name="a", paused_at=0), wrong=[subject]) == []
-
-
-def test_digest_of_a_monday_is_of_the_week():
-    """By the calendar of the project."""
-    berlin = ZoneInfo("Europe/Berlin")
-    monday = 1_791_158_400_000 - 30 * 60_000  # 2026-10-05 01:30 in Berlin, Sunday 23:30 in UTC
-    assert span_of(monday, berlin) == 7 * DAY_MS
-    assert span_of(monday, ZoneInfo("UTC")) == DAY_MS

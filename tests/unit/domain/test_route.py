@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainspring.domain.cron import to_local
+from mainspring.domain.digest_time import next_digest
 from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.maintenance import read_maintenance
@@ -179,6 +181,17 @@ def test_routes_lead_to_channels_that_there_are():
     check_routes([read_route({"to": ["ops", "terminal"]})], ["ops"])
     with pytest.raises(UnknownNameError, match="unknown channel 'osp'"):
         check_routes([read_route({"to": ["ops"], "escalate": ["osp"]})], ["ops"])
+
+
+def test_weekly_digest_of_a_route_is_told_on_its_day():
+    """What [notify] says holds for the others."""
+    rules = routing({"to": "ops", "digest": "weekly friday 9:00"}, {"match": {"severity": "digest"}, "to": "mail"})
+    found = {one.channel: to_local(one.due_at, BERLIN) for one in rules.targets(told("digest"), About.OPENED, NOW)}
+    assert f"{found['ops']:%a %H:%M}" == "Fri 09:00"
+    assert f"{found['mail']:%H:%M}" == "08:30"
+    friday = next_digest("friday 09:00", BERLIN, NOW)
+    assert [target.channel for _, target in rules.digests(friday, 0, 0)] == ["ops"]
+    assert rules.looks_back_ms(friday) == 7 * 24 * 3_600_000
 
 
 def test_digests_of_early_signs_go_where_routes_look_at_severity_alone():

@@ -192,14 +192,14 @@ def test_lines_of_each_attempt_are_told() -> None:
 
 def test_of_too_much_output_the_beginning_and_the_end_are_told() -> None:
     """Megabytes are not kept: a gap says that there was more, and no line is told twice."""
-    told = lines_of("seq 1 400000")
+    told = lines_of("seq -f %099.0f 1 30000")
     texts = [text for _, _, text in told]
-    assert (texts[0], texts[-1]) == ("1", "400000")
+    assert (int(texts[0]), int(texts[-1])) == (1, 30_000)
     assert sum(len(text) for text in texts) < 2_000_000
     assert len(set(texts)) == len(texts)
     missing = {skipped for _, skipped, _ in told if skipped}
     assert len(missing) == 1
-    assert abs(missing.pop() + len(texts) - 400_000) <= 2
+    assert abs(missing.pop() + len(texts) - 30_000) <= 2
 
 
 def test_secret_that_a_command_prints_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

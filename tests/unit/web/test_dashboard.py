@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mainspring.operations.metrics.series import Figures, RunFigures, Space
 from mainspring.store.load import TagLoad
 from mainspring.store.reads.incidents import Unsent
 from mainspring.store.reads.totals import COUNTED
-from mainspring.web.exposition import Figures, RunFigures, Space, exposition
+from mainspring.web.exposition import exposition
 from tests.unit.web.test_exposition import session
 from tests.unit.web.test_web import desk, load
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from mainspring.operations.metrics.run_series import BUCKETS
+from mainspring.operations.metrics.series import HELP, HISTOGRAMS, Figures, RunFigures, Space
 from mainspring.store.reads.incidents import Unsent
 from mainspring.store.session_view import SessionView
-from mainspring.web.exposition import HELP, HISTOGRAMS, Figures, RunFigures, Space, exposition
-from mainspring.web.run_series import BUCKETS
+from mainspring.web.exposition import exposition
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "metrics.md"
 NOW = 1_000_000

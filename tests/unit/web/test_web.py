@@ -9,9 +9,10 @@ import pytest
 
 from mainspring.app.here import Here
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
+from mainspring.operations.metrics.series import Figures, RunFigures
 from mainspring.store.load import QueueLoad, TagLoad
 from mainspring.store.trigger_views import DeskView
-from mainspring.web.exposition import Figures, RunFigures, exposition
+from mainspring.web.exposition import exposition
 from mainspring.web.hook_counts import HookCounts
 from mainspring.web.process import is_loopback
 from mainspring.web.routes import Routes

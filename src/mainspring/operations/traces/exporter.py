@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from mainspring.domain.span import Attribute, Span
-from mainspring.operations.traces.collector import Collector, CollectorAwayError, CollectorRefusesError
-from mainspring.operations.traces.otlp import check_installed, encoded
+from mainspring.operations.otlp.collector import Collector, CollectorAwayError, CollectorRefusesError
+from mainspring.operations.otlp.words import check_installed
+from mainspring.operations.traces.otlp import encoded
 from mainspring.operations.traces.span_queue import SpanQueue
 
 _LOG = logging.getLogger("mainspring.traces")

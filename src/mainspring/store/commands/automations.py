@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mainspring.domain.circumstance import Circumstance
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import TriggerRow
 
@@ -45,6 +46,12 @@ class Announce(msgspec.Struct, frozen=True):
     automations: tuple[AutomationRow, ...]
     schedules: tuple[ScheduleRow, ...]
     triggers: tuple[TriggerRow, ...] = ()
+
+
+class NoteCircumstances(msgspec.Struct, frozen=True):
+    """What this process runs under; what differs from what is on record is a change. Answer: Numbered(changes)."""
+
+    found: tuple[Circumstance, ...]
 
 
 class PauseAutomation(msgspec.Struct, frozen=True):

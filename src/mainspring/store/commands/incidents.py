@@ -1,5 +1,7 @@
 """Commands on incidents: what a watcher saw in one look, and what people say about one."""
 
+from typing import Any
+
 import msgspec
 
 from mainspring.domain.incident import Finding, Subject
@@ -70,6 +72,19 @@ class Observe(msgspec.Struct, frozen=True, kw_only=True):
     well: tuple[Subject, ...] = ()
     reminders: tuple[Reminder, ...] = ()
     digests: tuple[Digest, ...] = ()
+
+
+class RecordLost(msgspec.Struct, frozen=True, kw_only=True):
+    """The store was lost from `since_at` to `over_at`, of which people heard without it: nobody is told. Answer: Done.
+
+    `id` = that of the incident if there was none before. What overlaps with what is on record is the same loss.
+    """
+
+    id: str
+    since_at: int
+    over_at: int
+    text: str
+    facts: dict[str, Any]
 
 
 class Acknowledge(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Definitions as data: announced by workers, paused, retired. A renamed automation takes its history along."""
 
+from mainspring.domain.circumstance import Circumstance, CircumstanceKind
 from mainspring.store.commands.automations import (
     Announce,
     AutomationRow,
@@ -8,7 +9,7 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
 )
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
-from mainspring.store.handlers import listening, schedules, triggers
+from mainspring.store.handlers import circumstances, listening, schedules, triggers
 from mainspring.store.transaction import Transaction
 
 _RENAMES = (
@@ -24,7 +25,7 @@ _RENAMES = (
     *("rename_topics", "rename_in_topics", "rename_in_deliveries", "rename_in_triggers", "rename_in_desks"),
     *("rename_in_paces", "rename_in_gatherings", "rename_in_gathered", "rename_gathered"),
     *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
-    *("rename_in_faults", "rename_in_error_groups", "rename_in_incidents"),
+    *("rename_in_circumstances", "rename_in_faults", "rename_in_error_groups", "rename_in_incidents"),
 )
 
 
@@ -66,6 +67,16 @@ def _write(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool)
         # While a newer deployment lives, what an older one says of the same automation does not overwrite it.
         values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
         tx.change("upsert_automation", values)
+        if known is not None and known[2]:
+            _note_change(tx, row, dict(zip(("fingerprint", "version"), map(str, known[2:]), strict=True)))
+
+
+def _note_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> None:
+    """Keep that a definition is another one; that nothing changed is the rule, and no row."""
+    now = {"fingerprint": row.fingerprint, "version": str(row.version)}
+    if was != now:
+        found = Circumstance(CircumstanceKind.DEFINITION, f"automation:{row.name}", now)
+        circumstances.insert_circumstance(tx, found, was)
 
 
 def _rename(tx: Transaction, was: str, name: str) -> None:

@@ -20,7 +20,7 @@ KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
 
 _OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "faults", "logs", "runs")
 
-_OF_INCIDENTS = ("error_groups", "incidents", "incident_moves", "alerts")
+_OF_INCIDENTS = ("error_groups", "incidents", "incident_moves", "alerts", "circumstances")
 
 
 def prune(tx: Transaction, command: Prune) -> Numbered:

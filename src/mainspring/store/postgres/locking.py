@@ -132,6 +132,8 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("audit",)}
         case acts.Announce():
             return {("deployments",)}
+        case acts.NoteCircumstances():
+            return {("circumstances",)}
         case acts.MakeSlot(schedule=schedule) | acts.BackfillSlot(schedule=schedule):
             return {("schedule", schedule)}
         case acts.TakeLock(name=name):
@@ -140,6 +142,6 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("outlets",)}
         case heard.TakeAlerts():
             return {("channels",)}
-        case seen.Observe() | seen.Acknowledge() | seen.Snooze() | seen.Resolve():
+        case seen.Observe() | seen.RecordLost() | seen.Acknowledge() | seen.Snooze() | seen.Resolve():
             return {("incidents",)}
     return set()

@@ -1,1 +1,1 @@
-select deploy, retired_at from automations where name = ?
+select deploy, retired_at, fingerprint, version from automations where name = ?

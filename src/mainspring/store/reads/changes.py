@@ -1,8 +1,12 @@
-"""Reads of what changed: new code, and acts of people."""
+"""Reads of what changed: code, configuration, versions, and acts of people."""
+
+import msgspec
 
 from mainspring.domain.changes import ActOnRecord, Changes, Deployment
+from mainspring.domain.circumstance import CircumstanceChange, CircumstanceKind
 from mainspring.store.base import Reader
 
+_values = msgspec.json.Decoder(dict[str, str]).decode
 _ACTS = 1_000
 """So many of the newest acts are looked at."""
 
@@ -15,5 +19,9 @@ def changes_since(reader: Reader, since_at: int) -> Changes:
             tuple(
                 ActOnRecord(at, by, verb, subject)
                 for at, by, verb, subject in read("list_acts_since", (since_at, _ACTS))
+            ),
+            tuple(
+                CircumstanceChange(at, CircumstanceKind(kind), subject, _values(was), _values(now))
+                for at, kind, subject, was, now in read("list_changes_since", (since_at,))
             ),
         )

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from mainspring.domain.span import Span, run_span_id, trace_id_of
+from mainspring.operations.otlp.collector import Collector
 from mainspring.operations.traces import exporter as module
-from mainspring.operations.traces.collector import Collector
 from mainspring.operations.traces.exporter import Exporter
 from mainspring.operations.traces.span_queue import SpanQueue
 from mainspring.resources.fault_text import FaultText

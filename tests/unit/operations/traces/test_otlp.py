@@ -1,13 +1,10 @@
 """Spans as a collector reads them, with the published types of the format."""
 
-import sys
-
-import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from mainspring.domain.errors import ConfigError
 from mainspring.domain.span import Span, link_to_run, run_span_id, trace_id_of
-from mainspring.operations.traces.otlp import LONGEST, check_installed, encoded
+from mainspring.operations.otlp.words import LONGEST
+from mainspring.operations.traces.otlp import encoded
 
 SPAN = Span(
     trace_id=trace_id_of("r_1"), span_id=run_span_id("r_1"), name="order of s3cret", start_ns=5, end_ns=9,
@@ -30,11 +27,3 @@ def test_span_is_written_whole():
     assert values["long"].string_value == "x" * LONGEST
     assert group.resource.attributes[0].value.string_value == "x ***"
     assert b"s3cret" not in data
-
-
-def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch):
-    """Before any span is made."""
-    monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
-    with pytest.raises(ConfigError) as missing:
-        check_installed()
-    assert missing.value.hint == "pip install 'mainspring[otel]'"

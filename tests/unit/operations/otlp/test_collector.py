@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.errors import ConfigError
-from mainspring.operations.traces.collector import read_headers
+from mainspring.operations.otlp.collector import read_headers
 from mainspring.resources.fault_text import FaultText
 from mainspring.resources.hidden import HIDDEN
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mainspring.operations.metrics.sample import Sample
 from mainspring.store.reads.incidents import Unsent
-from mainspring.web.sample import Sample
 
 
 def incident_series(

@@ -10,7 +10,8 @@ from mainspring.domain.errors import ConfigError
 from mainspring.resources.fault_text import FaultText
 
 WITHIN_S = 10.0
-_PATH = "/v1/traces"
+TRACES, METRICS = "/v1/traces", "/v1/metrics"
+"""Where each kind is sent to, behind the endpoint."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _LARGEST = 64 * 1024
 _LATER = frozenset({408, 429, 500, 502, 503, 504})
@@ -31,8 +32,11 @@ class CollectorRefusesError(CollectorAwayError):
 class Collector:
     """Used by one thread. `secret` = the name of the secret with the headers that it wants; it is looked up for each connection."""
 
-    def __init__(self, endpoint: str, secret: str | None, faults: FaultText, *, within_s: float = WITHIN_S) -> None:
+    def __init__(
+        self, endpoint: str, secret: str | None, faults: FaultText, *, path: str = TRACES, within_s: float = WITHIN_S
+    ) -> None:
         self._address = urlsplit(endpoint)
+        self._path = self._address.path + path
         self._secret = secret
         self._faults = faults
         self._within_s = within_s
@@ -62,7 +66,7 @@ class Collector:
             self._headers = {} if self._secret is None else read_headers(self._faults.get(self._secret), self._faults)
             self._connection = self._open()
         headers = {"content-type": "application/x-protobuf", "user-agent": "mainspring", **self._headers}
-        self._connection.request("POST", self._address.path + _PATH, body, headers)
+        self._connection.request("POST", self._path, body, headers)
         with self._connection.getresponse() as response:
             response.read(_LARGEST)
             if not response.isclosed():  # more than that is not read, so the connection cannot be used again

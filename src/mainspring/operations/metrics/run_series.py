@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from mainspring.operations.metrics.sample import Sample
 from mainspring.store.reads.totals import Counts
-from mainspring.web.sample import Sample
 
 OUTCOMES = {"succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled", "attention": "needs_attention"}
 _REASON = "reason:"

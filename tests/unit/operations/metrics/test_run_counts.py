@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from mainspring.operations.metrics.run_counts import OTHER, RunCounts
 from mainspring.store.commands.automations import Prune, ScheduleRow
 from mainspring.web.hook_counts import HookCounts
 from mainspring.web.routes import Routes
-from mainspring.web.run_counts import OTHER, RunCounts
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, fail, finish, outcome
 from tests.unit.web.test_web import Looked, ask

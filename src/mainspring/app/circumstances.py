@@ -1,0 +1,51 @@
+"""What a worker of this process's project runs under: its configuration, and the versions of Python and packages."""
+
+import contextlib
+import platform
+import socket
+from hashlib import sha256
+from importlib.metadata import distributions
+
+from mainspring.config.settings import Settings
+from mainspring.domain.circumstance import Circumstance, CircumstanceKind
+from mainspring.domain.secret_looks import KEY
+from mainspring.resources.hidden import HIDDEN
+
+_MOST_PACKAGES = 1_000
+_LONGEST = 40
+_MARK = 8
+_OF_ONE_PROCESS = ("up.", "worker.tags")
+"""Settings that processes of one host may have each for itself: flags of `mainspring up`."""
+
+
+def circumstances_of(settings: Settings) -> tuple[Circumstance, ...]:
+    """Return what a worker of this host runs under. It reads the metadata of all packages, which takes some 100 ms."""
+    subject = f"host:{socket.gethostname()}"
+    return (
+        Circumstance(CircumstanceKind.CONFIGURATION, subject, marks_of(settings)),
+        Circumstance(CircumstanceKind.RUNTIME, subject, versions()),
+    )
+
+
+def marks_of(settings: Settings) -> dict[str, str]:
+    """Return a mark of each setting that is not a default: the same for the same value, without secrets, and telling nothing of it."""
+    return {
+        path: _mark("" if KEY.search(path) else HIDDEN.redact(repr(value)))
+        for path, value, source in settings.describe()
+        if source != "default" and not path.startswith(_OF_ONE_PROCESS)
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the version of Python and of each package that can be imported here."""
+    found = {"Python": platform.python_version()}
+    for package in distributions():
+        with contextlib.suppress(OSError, ValueError, KeyError):  # damaged metadata of one hides no other
+            name = package.metadata["Name"]
+            if name and len(found) < _MOST_PACKAGES:
+                found.setdefault(name[:_LONGEST], (package.version or "?")[:_LONGEST])
+    return found
+
+
+def _mark(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_MARK]

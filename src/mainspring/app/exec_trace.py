@@ -1,0 +1,48 @@
+"""The trace of a wrapped command, sent after its end by the process that wrapped it, for there is no other.
+
+Invariant: the command's end is on record before, and waits for nothing here; this process waits two seconds at most, and says nothing on
+stderr that would become a mail of cron unless it was asked to say all.
+"""
+
+import os
+import threading
+
+from mainspring.config import Settings
+from mainspring.engine.wrapped import WrappedEnd
+from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.secret import Secrets
+from mainspring.store.commands.runs import StartRun
+
+WITHIN_S = 2.0
+
+
+def trace_own(settings: Settings, begin: StartRun, end: WrappedEnd) -> str | None:
+    """Send the trace, if a collector is named; return what kept it from being sent. Never raises."""
+    if settings.otel.endpoint is None:
+        return None
+    faults: list[str] = []
+    thread = threading.Thread(target=_send, args=(settings, begin, end, faults), daemon=True)
+    thread.start()
+    thread.join(WITHIN_S)
+    if thread.is_alive():
+        return f"the collector did not answer within {WITHIN_S:g} s"
+    return faults[0] if faults else None
+
+
+def _send(settings: Settings, begin: StartRun, end: WrappedEnd, faults: list[str]) -> None:
+    try:
+        # Imported late: a command without a collector needs none of it.
+        from mainspring.app.tracing import collector_of, resource_of
+        from mainspring.operations.otlp.collector import TRACES
+        from mainspring.operations.otlp.words import check_installed
+        from mainspring.operations.traces.otlp import encoded
+        from mainspring.operations.traces.wrapped import wrapped_spans
+
+        check_installed()
+        collector = collector_of(settings, Secrets(settings.secrets.dir, os.environ), TRACES, WITHIN_S)
+        try:
+            collector.send(encoded(wrapped_spans(begin, end), resource_of(settings), HIDDEN.redact))
+        finally:
+            collector.close()
+    except Exception as error:  # noqa: BLE001 - the command has ended, and its exit code is its own
+        faults.append(" ".join(HIDDEN.redact(f"{error}").splitlines()) or type(error).__name__)

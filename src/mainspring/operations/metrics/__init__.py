@@ -1,0 +1,1 @@
+"""Figures of a store, for whoever scrapes them or is sent them."""

@@ -1,0 +1,83 @@
+"""The thread that sends all metrics to a collector, again and again.
+
+Invariants: it never ends the process and never keeps it from ending; nothing is kept for later, for the next sending has all that counts.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.span import Attribute
+from mainspring.operations.metrics.otlp import encoded
+from mainspring.operations.metrics.series import Figures, all_series
+from mainspring.operations.otlp.collector import Collector, CollectorAwayError
+from mainspring.operations.otlp.words import check_installed
+
+_LOG = logging.getLogger("mainspring.metrics")
+
+
+class Pusher:
+    """Begun by `start()`. `read` returns the figures of now; it is called in the thread."""
+
+    def __init__(
+        self,
+        read: Callable[[], Figures],
+        collector: Collector,
+        resource: Mapping[str, Attribute],
+        redact: Callable[[str], str],
+        *,
+        every_s: float,
+    ) -> None:
+        self._read = read
+        self._collector = collector
+        self._resource = resource
+        self._redact = redact
+        self._every_s = every_s
+        self._ending = threading.Event()
+        self._told: str | None = None
+        self._thread = threading.Thread(target=self._live, name="mainspring-metrics", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first sending is at once.
+
+        Raises:
+            ConfigError: what writes the metrics is not installed.
+        """
+        check_installed()
+        self._thread.start()
+
+    def close(self) -> None:
+        """End; a sending that is under way is not waited for."""
+        self._ending.set()
+
+    def push(self) -> None:
+        """Send all metrics once; where that fails, say so when it begins and when it is over."""
+        try:
+            figures = self._read()
+            self._collector.send(encoded(all_series(figures), figures.now, self._resource, self._redact))
+        except CollectorAwayError as error:
+            self._tell(error.text)
+        except MainspringError as error:
+            self._tell(self._redact(error.message.partition("\n")[0]))
+        else:
+            self._tell(None)
+
+    def _live(self) -> None:
+        try:
+            while not self._ending.is_set():
+                self.push()
+                self._ending.wait(self._every_s)
+        except Exception:  # noqa: BLE001  the watch goes on without metrics
+            _LOG.exception("metrics end here")
+        finally:
+            self._collector.close()
+
+    def _tell(self, fault: str | None) -> None:
+        if fault == self._told:
+            return
+        self._told = fault
+        if fault is None:
+            _LOG.warning("metrics are sent again")
+        else:
+            _LOG.warning("no metrics are sent: %s", fault)

@@ -1,0 +1,45 @@
+"""That the store was lost, written down when it is back: people were told meanwhile without it, so that nobody is told here."""
+
+import msgspec
+
+from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.states import IncidentMove, IncidentState
+from mainspring.store.commands.incidents import RecordLost
+from mainspring.store.commands.results import DONE, Done
+from mainspring.store.transaction import Transaction
+
+
+def record_lost(tx: Transaction, command: RecordLost) -> Done:
+    """Open or reopen the incident of a lost store as of then, and resolve it; what several machines saw at one time is one."""
+    tx.hold("incidents")
+    c = command
+    known = tx.one("read_lost_incident", (IncidentKind.STORE_LOST.value,))
+    if known is None:
+        _open(tx, c)
+        _end(tx, c, c.id)
+        return DONE
+    incident, resolved_at = known
+    if resolved_at is None or c.since_at > resolved_at:
+        _reopen(tx, c, incident)
+        _end(tx, c, incident)
+    elif c.over_at > resolved_at:
+        tx.change("resolve_incident", (c.over_at, None, None, incident))
+    return DONE
+
+
+def _open(tx: Transaction, c: RecordLost) -> None:
+    about = (c.id, "", IncidentKind.STORE_LOST.value, "", IncidentState.OPEN.value, Severity.PAGE.value)
+    facts = msgspec.json.encode(c.facts)
+    tx.change("insert_incident", (*about, c.text, None, facts, c.since_at, c.since_at, 1, None))
+    tx.change("insert_incident_move", (c.id, IncidentMove.OPEN.value, c.since_at, None, None))
+
+
+def _reopen(tx: Transaction, c: RecordLost, incident: str) -> None:
+    facts = msgspec.json.encode(c.facts)
+    tx.change("reopen_incident", (Severity.PAGE.value, c.text, None, facts, c.since_at, c.since_at, 1, None, incident))
+    tx.change("insert_incident_move", (incident, IncidentMove.REOPEN.value, c.since_at, None, None))
+
+
+def _end(tx: Transaction, c: RecordLost, incident: str) -> None:
+    tx.change("resolve_incident", (c.over_at, None, None, incident))
+    tx.change("insert_incident_move", (incident, IncidentMove.RESOLVE.value, c.over_at, None, None))

@@ -1,0 +1,3 @@
+delete from circumstances
+where at < ?1 and exists (select 1 from circumstances as newer
+                          where newer.kind = circumstances.kind and newer.subject = circumstances.subject and newer.at > circumstances.at)

@@ -1,0 +1,1 @@
+select id, resolved_at from incidents where automation = '' and kind = ? and fingerprint = ''

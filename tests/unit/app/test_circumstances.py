@@ -1,0 +1,55 @@
+"""What a worker says it runs under: marks of its settings, and versions."""
+
+import platform
+
+import msgspec
+import pytest
+
+from mainspring.app.circumstances import circumstances_of, marks_of, versions
+from mainspring.config import load
+from mainspring.domain.circumstance import CircumstanceKind
+
+
+@pytest.fixture
+def settings(tmp_path):
+    def read(text, **flags):
+        (tmp_path / "mainspring.toml").write_text(text)
+        return load(env={"HOME": "/home/u"}, cwd=tmp_path, uid=1234, flags=flags)
+
+    return read
+
+
+def test_setting_that_is_changed_has_another_mark(settings):
+    """And all others the same; what is not set has none."""
+    was = marks_of(settings("[worker]\nthreads = 3\nconcurrency = 7"))
+    now = marks_of(settings("[worker]\nthreads = 4\nconcurrency = 7"))
+    assert was.keys() == now.keys() == {"worker.threads", "worker.concurrency"}
+    assert was["worker.threads"] != now["worker.threads"]
+    assert was["worker.concurrency"] == now["worker.concurrency"]
+
+
+def test_secret_is_not_in_a_mark(settings):
+    """Two passwords of one address give one mark, and no value can be read from it."""
+    marks = [marks_of(settings(f'[store]\nurl = "postgresql://u:{word}@h/db"')) for word in ("hunter2", "other-one")]
+    assert marks[0] == marks[1]
+    assert "hunter2" not in str(marks)
+
+
+def test_flags_of_one_process_are_no_configuration(settings):
+    """Several may run on a host with different ones."""
+    assert marks_of(settings("[up]\nprocesses = 2\n[worker]\ntags = ['gpu']")) == {}
+
+
+def test_runtime_tells_python_and_packages():
+    """Those that can be imported here."""
+    found = versions()
+    assert found["Python"] == platform.python_version()
+    assert found["msgspec"] == msgspec.__version__
+
+
+def test_both_are_of_this_host(settings):
+    """By its name, as people know it."""
+    configuration, runtime = circumstances_of(settings(""))
+    assert (configuration.kind, runtime.kind) == (CircumstanceKind.CONFIGURATION, CircumstanceKind.RUNTIME)
+    assert configuration.subject == runtime.subject
+    assert configuration.subject.startswith("host:")

@@ -1,0 +1,55 @@
+"""The trace of a wrapped command on its way: to a collector that takes it, refuses it, is away, or is not named."""
+
+import os
+
+import pytest
+
+from mainspring.app import exec_trace
+from mainspring.app.exec_trace import trace_own
+from mainspring.config import load
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.span import trace_id_of
+from mainspring.engine.wrapped import WrappedRun
+from mainspring.engine.wrapped_record import start
+from tests.otlp_collector import OtlpCollector
+from tests.unit.operations.traces.test_wrapped import WRAPPING
+
+
+@pytest.fixture
+def collector():
+    made = OtlpCollector()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def run():
+    clock = SystemClock()
+    return start(WRAPPING, "r_1", clock.now(), "exec"), WrappedRun(WRAPPING, run="r_1", key="k", clock=clock).run()
+
+
+def settings(folder, endpoint):
+    env = {} if endpoint is None else {"MAINSPRING_OTEL_ENDPOINT": endpoint}
+    return load(env=env, cwd=folder, uid=os.getuid(), flags={})
+
+
+def test_run_reaches_the_collector(tmp_path, collector, run):
+    """With all its spans."""
+    assert trace_own(settings(tmp_path, collector.endpoint), *run) is None
+    assert {one.trace for one in collector.spans} == {trace_id_of("r_1").hex()}
+    assert collector.names()["backup attempt"] == 2
+
+
+def test_what_kept_it_from_being_sent_is_returned(tmp_path, collector, run):
+    """Whatever it is, nothing is raised."""
+    collector.status = 400
+    assert trace_own(settings(tmp_path, collector.endpoint), *run) == "it answers 400"
+    assert trace_own(settings(tmp_path, "http://127.0.0.1:9"), *run)
+    assert trace_own(settings(tmp_path, None), *run) is None
+
+
+def test_slow_collector_is_not_waited_for(tmp_path, collector, run, monkeypatch):
+    """But for as long as is said, whether the sending gives up first or who waits for it."""
+    monkeypatch.setattr(exec_trace, "WITHIN_S", 0.01)
+    collector.slow_s = 30.0
+    assert trace_own(settings(tmp_path, collector.endpoint), *run) is not None

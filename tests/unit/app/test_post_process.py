@@ -1,0 +1,28 @@
+"""What a process without user code says of its store."""
+
+import os
+
+import pytest
+
+from mainspring.app import post_process
+from mainspring.app.post_process import PostProcess
+from mainspring.app.project import Project
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_store_that_answers_nothing_is_lost(tmp_path, monkeypatch):
+    """Though it names no trouble; what it names says more. Before it is open somebody else waits for it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
+    process = PostProcess(Project.find(flags={"store.url": str(tmp_path / "s.db")}), "watcher")
+    assert process.fault is None
+    process.is_open = True
+    assert process.fault is None
+    monkeypatch.setattr(post_process, "_SILENT_S", 0.0)
+    assert "answered no commit" in str(process.fault)
+    process.trouble = "the disk is full"
+    assert process.fault == "the disk is full"
+    process.is_open = False
+    process.trouble = None
+    assert process.fault is None

@@ -1,0 +1,64 @@
+"""What a run happens under, and how a change of it is put into words."""
+
+import pytest
+
+from mainspring.domain.changes import Changes, changed_before
+from mainspring.domain.circumstance import CircumstanceChange, CircumstanceKind
+
+DEFINITION, CONFIGURATION, RUNTIME = CircumstanceKind
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "was", "now", "text"),
+    [
+        (
+            DEFINITION,
+            "automation:a",
+            {"version": "1", "fingerprint": "x"},
+            {"version": "2", "fingerprint": "y"},
+            "it went from version 1 to 2",
+        ),
+        (
+            DEFINITION,
+            "automation:a",
+            {"version": "1", "fingerprint": "x"},
+            {"version": "1", "fingerprint": "y"},
+            "its definition changed",
+        ),
+        (
+            CONFIGURATION,
+            "host:web1",
+            {"worker.threads": "aa"},
+            {},
+            "the configuration of web1 changed (worker.threads)",
+        ),
+        (
+            RUNTIME,
+            "host:web1",
+            {"Python": "3.12.1", "old": "1", "same": "1"},
+            {"Python": "3.13.0", "new": "2", "same": "1"},
+            "on web1 Python went from 3.12.1 to 3.13.0, new 2 came, old 1 went",
+        ),
+        (
+            RUNTIME,
+            "host:w\x1b",
+            {},
+            {str(n): "1" for n in range(5)},
+            "on w\\x1b 0 1 came, 1 1 came, 2 1 came and 2 more",
+        ),
+    ],
+)
+def test_change_is_told_in_words(kind, subject, was, now, text):
+    """What it is about, the first few of many, and nothing that harms a terminal."""
+    assert CircumstanceChange(1, kind, subject, was, now).text == text
+
+
+def test_definition_of_another_automation_is_no_cause():
+    """What a host runs under is everybody's."""
+    changes = Changes(
+        circumstances=(
+            CircumstanceChange(5, DEFINITION, "automation:other", {"fingerprint": "x"}, {"fingerprint": "y"}),
+            CircumstanceChange(5, CONFIGURATION, "host:h", {}, {"a": "b"}),
+        )
+    )
+    assert changed_before(changes, 10, "mine", "default", 1) == "the configuration of h changed (a) 5ms before"

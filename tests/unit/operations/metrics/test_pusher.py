@@ -1,0 +1,83 @@
+"""Metrics on their way to a collector that takes them, is away, or refuses."""
+
+import logging
+from collections import Counter
+
+import pytest
+
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.operations.metrics.pusher import Pusher
+from mainspring.operations.metrics.series import Figures, RunFigures
+from mainspring.operations.otlp.collector import METRICS, Collector
+from mainspring.resources.fault_text import FaultText
+from tests.otlp_collector import OtlpCollector
+
+FIGURES = Figures(1_000, RunFigures(Counter({("a", "started"): 4}), ["a"]))
+
+
+class NoSecrets:
+    def get(self, name):
+        raise AssertionError(name)
+
+
+@pytest.fixture
+def collector():
+    made = OtlpCollector()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def pusher(collector):
+    ways = []
+
+    def made(read=lambda: FIGURES):
+        ways.append(Collector(collector.endpoint, None, FaultText(NoSecrets()), path=METRICS))
+        return Pusher(read, ways[-1], {"service.name": "x"}, str, every_s=60.0)
+
+    yield made
+    for way in ways:
+        way.close()
+
+
+def test_metrics_reach_the_collector(collector, pusher):
+    """At their own path."""
+    pusher().push()
+    assert collector.metrics["mainspring_runs_started_total"].sum.data_points[0].as_double == 4
+    assert collector.asked[0]["path"] == "/v1/metrics"
+
+
+def test_fault_is_told_when_it_begins_and_when_it_is_over(collector, pusher, caplog):
+    """Not in each round."""
+    caplog.set_level(logging.WARNING, "mainspring.metrics")
+    one = pusher()
+    one.push()
+    collector.status = 404
+    one.push()
+    one.push()
+    collector.status = 200
+    one.push()
+    assert [record.getMessage() for record in caplog.records] == [
+        "no metrics are sent: it answers 404",
+        "metrics are sent again",
+    ]
+
+
+def test_store_that_is_away_ends_nothing(collector, pusher, caplog):
+    """The next round has all that counts."""
+    caplog.set_level(logging.WARNING, "mainspring.metrics")
+
+    def read():
+        raise StoreUnavailableError("no answer\nat x", hint="")
+
+    pusher(read).push()
+    assert [record.getMessage() for record in caplog.records] == ["no metrics are sent: no answer"]
+    assert collector.metrics == {}
+
+
+def test_first_sending_is_at_once(collector, pusher):
+    """And close() waits for nothing."""
+    one = pusher()
+    one.start()
+    collector.until_metrics()
+    one.close()

@@ -1,0 +1,16 @@
+"""What OTLP is written with, where it is not installed."""
+
+import sys
+
+import pytest
+
+from mainspring.domain.errors import ConfigError
+from mainspring.operations.otlp.words import check_installed
+
+
+def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch):
+    """Before any span is made."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
+    with pytest.raises(ConfigError) as missing:
+        check_installed()
+    assert missing.value.hint == "pip install 'mainspring[otel]'"

@@ -1,0 +1,44 @@
+"""The trace of a wrapped command: a run with its step and attempts."""
+
+import pytest
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.retry import Retry
+from mainspring.domain.span import run_span_id, step_span_id, trace_id_of
+from mainspring.engine.wrapped import WrappedRun, Wrapping
+from mainspring.engine.wrapped_record import start
+from mainspring.operations.traces.wrapped import wrapped_spans
+
+WRAPPING = Wrapping(
+    definition=Definition(kind=Kind.EXEC, name="backup", command=["sh"], fingerprint="f"),
+    words=["sh", "-c", "echo canary; exit $((2 - MAINSPRING_ATTEMPT))"],
+    retry=Retry(3, initial="0ms", max="0ms"),
+)
+
+
+@pytest.fixture(scope="module")
+def spans():
+    clock = SystemClock()
+    begin = start(WRAPPING, "r_1", clock.now(), "exec:canary@host")
+    return wrapped_spans(begin, WrappedRun(WRAPPING, run="r_1", key="k", clock=clock).run())
+
+
+def test_run_is_a_trace_with_its_attempts(spans):
+    """As of a run of a worker; the first attempt is an error."""
+    assert {one.trace_id for one in spans} == {trace_id_of("r_1")}
+    assert [one.name for one in spans] == ["backup attempt", "backup", "backup attempt", "work", "backup"]
+    assert [one.is_error for one in spans] == [True, False, False, False, False]
+    whole, step = spans[-1], spans[1]
+    assert (whole.parent_id, whole.span_id, whole.attributes["mainspring.state"]) == (
+        None,
+        run_span_id("r_1"),
+        "succeeded",
+    )
+    assert (step.parent_id, step.span_id) == (run_span_id("r_1"), step_span_id("r_1", "backup#1", 0))
+    assert all(whole.start_ns <= one.start_ns <= one.end_ns for one in spans)
+
+
+def test_nothing_of_the_command_is_told(spans):
+    """Neither its words, nor what it printed, nor who called it."""
+    assert "canary" not in repr(spans)
