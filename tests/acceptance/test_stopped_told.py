@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind
 from tests.acceptance.stopping import WAYS, Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -33,5 +32,6 @@ def test_way_to_stop_is_told_once(begun: Begun, name: str) -> None:
     way, site = WAYS[name], begun[name].result()
     assert re.fullmatch(way.says, site.opened), site.opened
     assert [about for about, _ in site.told()] in (["opened"], ["opened", "resolved"])
-    # A store that is lost has no incident of its own.
-    assert site.incidents() == ([] if way.kind is IncidentKind.STORE_LOST else [(way.kind, way.of)])
+    # That the store was lost stands in it soon after it is back.
+    site.until(site.incidents, "it is not on record")
+    assert site.incidents() == [(way.kind, way.of)]

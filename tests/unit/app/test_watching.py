@@ -199,7 +199,7 @@ async def test_look_that_does_not_end_is_told_without_the_store(site):
     assert life._hanging() is None
     site.clock.forward(1)
     await site.until(memory.exists)
-    site.clock.forward(TELL_AFTER_MS)
+    site.clock.forward(MINUTE)
     await site.until(lambda: site.peer.heard("/told"))
     assert b"a look at it has not ended for 5 minutes" in site.peer.heard("/told")[0]
     site.gate.set()
