@@ -89,7 +89,7 @@ async def test_password_is_used_and_never_told():
         assert "wr0ng" not in caught.value.text
     assert len(box.mails) == 1
     with pytest.raises(ConfigError, match="not USER:PASSWORD"):
-        await link_to(1, login="secret:m@", m="nothing").send(notice(), None)
+        await link_to(1, login="secret:m@", m="n0-word-0f-a-text").send(notice(), None)
 
 
 async def test_mail_is_not_sent_in_the_clear_where_tls_was_asked_for():
