@@ -17,6 +17,9 @@ from mainspring.domain.schedule import Schedule
 LONGEST_GRACE = timedelta(hours=6)
 """Bound of the default grace, which is one period: what runs hourly is missed after two hours, what runs daily after thirty."""
 
+MOST_COUNTED = 100
+"""Slots that nothing came of are counted no further."""
+
 
 class Expected(msgspec.Struct, frozen=True):
     """The next success: when it is due, and from when on it is overdue (ms UTC)."""
@@ -46,6 +49,14 @@ def _next(schedule: Schedule, at: int) -> int | None:
     if schedule.calendar is None or schedule.calendar.is_open(schedule.local(due_at).date()):
         return due_at
     return schedule.next_after(due_at)
+
+
+def due_between(schedule: Schedule, from_at: int, until_at: int) -> int:
+    """Return how many successes were due after one instant and up to another, at most `MOST_COUNTED`."""
+    number, at = 0, _next(schedule, from_at)
+    while at is not None and at <= until_at and number < MOST_COUNTED:
+        number, at = number + 1, _next(schedule, at)
+    return number
 
 
 def overdue(

@@ -224,7 +224,7 @@ class IncidentPages:
                 "icon": _ICONS[found.state],
                 "title": headline_of(about, found, self._around.environment),
                 "headline": f"{found.subject.automation or 'mainspring'}: {found.text}",
-                "fields": render_notice("", about, found.opened_at, found, self._around).fields,
+                "fields": render_notice("", about, self._clock.now(), found, self._around).fields,
                 "seen": shown.seen,
                 "acts": shown.buttons,
                 "history": [self._line(move) for move in shown.moves[-_SHOWN:]],
