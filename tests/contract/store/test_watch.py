@@ -31,6 +31,7 @@ from mainspring.store.commands.automations import (
     ScheduleRow,
 )
 from mainspring.store.commands.incidents import Acknowledge
+from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.runs import Reopen
 from mainspring.store.commands.sessions import Beat
@@ -416,3 +417,32 @@ def test_failure_that_nothing_tries_again_says_that(site):
     (failed,) = site.store.read("incidents")
     assert failed.facts["next_try_at"] is None
     assert "last_good_at" not in failed.facts
+
+
+def asking(site, question):
+    run = site.store.begin(automation="a")
+    site.store.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=question))
+    site.look(25 * HOUR)
+    return next(one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.HUMAN_WAIT)
+
+
+def test_question_that_nobody_answers_is_told_with_its_choices(site):
+    """Without its evidence, with secrets hidden, and no longer than a message."""
+    asked = {"text": f"Ship to hush? {'x' * 1_000}", "choices": [*"abcdefghijkl"], "evidence": {"token": "t0p"}}
+    site.announce("a")
+    one = asking(site, msgspec.json.encode(asked))
+    what = one.facts["what"]
+    assert what.startswith("It asks: Ship to ***? xxx")
+    assert what.endswith("[a, b, c, d, e, f, g, h, i, j, ...]")
+    assert len(what) < 500
+    assert "t0p" not in str(one.facts)
+    (field, *_) = render_notice("", About.OPENED, 0, one, Circumstances()).fields
+    assert (field.label, field.text) == ("What", what)
+    assert site.look() == 0
+
+
+@pytest.mark.parametrize("question", [b"\x00aes\x00sealed", b"[]", b"{}", None])
+def test_question_that_cannot_be_read_is_told_without_its_words(site, question):
+    """A codec is no business of the watcher."""
+    site.announce("a")
+    assert "what" not in asking(site, question).facts

@@ -46,7 +46,9 @@ def test_slots_since_the_last_success_are_counted(known, until, number):
     assert missed(watched(**known), T0 + until) == number
 
 
-@given(st.integers(0, 90 * DAY), st.integers(0, 90 * DAY), st.sampled_from([{"every": "50m"}, {"cron": "*/20 * * * *"}]))
+@given(
+    st.integers(0, 90 * DAY), st.integers(0, 90 * DAY), st.sampled_from([{"every": "50m"}, {"cron": "*/20 * * * *"}])
+)
 def test_more_time_never_has_fewer_slots(one, other, spec):
     """Nor more than there are."""
     schedule, (short, long) = Schedule.parse(**spec), sorted((one, other))
