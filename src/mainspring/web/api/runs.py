@@ -1,0 +1,164 @@
+"""What is told of runs: lists, one with its story, what it wrote, why it does not go on, what is different about it, what it asks."""
+
+import re
+from typing import Annotated
+
+import msgspec
+
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.log_line import Level, LogLine
+from mainspring.domain.states import RunState
+from mainspring.service.difference import Difference, differences, last_good
+from mainspring.service.lines import lines_of
+from mainspring.store.reads.logs import StoredPart, parts_of
+from mainspring.store.reads.runs import questions as open_questions
+from mainspring.store.reads.status import blocker as blocker_of
+from mainspring.store.views import Blocker, RunRow, RunStory, RunView, WaitView
+from mainspring.web.api.bodies import Limit, Numbered, Word
+from mainspring.web.api.call import AnyCall, Call, ms
+from mainspring.web.api.route import reads
+from mainspring.web.api.shape import Instant, Page
+
+_LOOKS = 20
+"""So many parts of the whole list are looked through for one that fits; `next` goes on from there."""
+_AT_ONCE = 500
+_PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
+_QUESTIONS = 500
+
+
+class RunsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs: in one of these states, of the automation `name`, in this queue, created at or after `since`."""
+
+    state: tuple[RunState, ...] = ()
+    name: Word | None = None
+    queue: Word | None = None
+    since: Instant | None = None
+
+
+class LogsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which lines: of this step, of this attempt, from this level on; of what was written behind `cursor`."""
+
+    step: Word | None = None
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
+    level: Level = Level.DEBUG
+    limit: Limit = 500
+    cursor: Word | None = None
+
+
+class DiffQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The run to compare with; left out: the newest before it that succeeded."""
+
+    other: Word | None = None
+
+
+class Differences(msgspec.Struct, frozen=True):
+    """What is different about a run, beside another one."""
+
+    other: str
+    this: str
+    differences: list[Difference]
+
+
+def listed(call: Call[RunsQuery, None]) -> Page[RunRow]:
+    """List runs, newest first."""
+    query, visitor, read = call.query, call.visitor, call.site.reads
+    found: list[RunRow] = []
+    cursor = query.cursor
+    for _ in range(_LOOKS):
+        whole = query.queue is None and visitor.is_for_all
+        page = read.list_runs(
+            states=query.state,
+            name=query.name,
+            since_at=ms(query.since),
+            limit=query.limit if whole else _AT_ONCE,
+            cursor=cursor,
+        )
+        found += [row for row in page.runs if visitor.may_see(row.automation) and query.queue in (None, row.queue)]
+        cursor = page.cursor
+        if cursor is None or len(found) >= query.limit:
+            break
+    if len(found) > query.limit:
+        cursor = found[query.limit - 1].seq
+    opening = call.site.opening
+    return Page([opening.row(row) for row in found[: query.limit]], None if cursor is None else str(cursor))
+
+
+def shown(call: AnyCall) -> RunView:
+    """Show a run: its state, input, result or error."""
+    return call.site.opening.run(call.run())
+
+
+def story(call: AnyCall) -> RunStory:
+    """Show all there is of a run: its steps, every attempt, what it waits for, its children."""
+    return call.site.opening.story(call.site.reads.story(call.run().id))
+
+
+def blocker(call: AnyCall) -> Blocker:
+    """Show the facts that tell why a run does not go on: its place in the queue, who holds what it needs, which workers there are."""
+    found = blocker_of(call.site.reader, call.run().id)
+    if found is None:  # pruned between the two reads
+        call.missing("run", call.names["run"])
+    opening = call.site.opening
+    return msgspec.structs.replace(
+        found,
+        run=opening.run(found.run),
+        slot_holders=[opening.row(row) for row in found.slot_holders if call.visitor.may_see(row.automation)],
+        waits=[opening.wait(wait) for wait in found.waits],
+    )
+
+
+def logs(call: Call[LogsQuery, None]) -> Page[LogLine]:
+    """List what a run logged and printed, in the order in which it was written."""
+    run, query = call.run(), call.query
+    after, expected = _place(query.cursor)
+    found = parts_of(call.site.reader, run.id, after)
+    parts: list[StoredPart] = []
+    while len(parts) < len(found) and sum(part.lines for part in parts) < query.limit:
+        parts.append(msgspec.structs.replace(found[len(parts)], automation=run.automation))
+    lines = [
+        line
+        for line in lines_of(parts, call.site.opening, after=expected)
+        if query.step in (None, line.step)
+        and query.attempt in (None, line.attempt)
+        and line.level.number >= query.level.number
+    ]
+    last = parts[-1] if parts and len(parts) < len(found) else None
+    return Page(lines, None if last is None else f"{last.seq}-{last.seq + last.lines}")
+
+
+def _place(cursor: str | None) -> tuple[int, int]:
+    """Return the number of the last part that was told, and that of the line behind it."""
+    if cursor is None:
+        return 0, 1
+    place = _PLACE.fullmatch(cursor)
+    if place is None:
+        raise ArgumentError(f"{cursor!r} is no cursor of lines", hint="Take `next` of the part before.")
+    return int(place[1]), int(place[2])
+
+
+def diff(call: Call[DiffQuery, None]) -> Differences:
+    """Compare a run with another one, or with the last good one."""
+    read, this = call.site.reads, call.run()
+    other = call.run(call.query.other or last_good(read, this))
+    opening = call.site.opening
+    told = differences(opening.story(read.story(other.id)), opening.story(read.story(this.id)))
+    return Differences(other.id, this.id, told)
+
+
+def questions(call: AnyCall) -> Page[WaitView]:
+    """List open questions to people, oldest first; at most 500."""
+    found = open_questions(call.site.reader, _QUESTIONS)
+    if not call.visitor.is_for_all:
+        found = [wait for wait in found if call.sees(wait.run)]
+    return Page([call.site.opening.wait(wait) for wait in found])
+
+
+ROUTES = (
+    reads("/runs", listed, Page[RunRow], query=RunsQuery),
+    reads("/runs/{run}", shown, RunView),
+    reads("/runs/{run}/story", story, RunStory),
+    reads("/runs/{run}/blocker", blocker, Blocker),
+    reads("/runs/{run}/logs", logs, Page[LogLine], query=LogsQuery),
+    reads("/runs/{run}/diff", diff, Differences, query=DiffQuery),
+    reads("/questions", questions, Page[WaitView]),
+)
