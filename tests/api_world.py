@@ -1,9 +1,11 @@
 """A store with a little of everything, the API on it, and visitors who ask."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import jsonschema
 import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -22,7 +24,10 @@ from mainspring.store.commands.runs import Claim
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.api.call import Site
+from mainspring.web.api.document import document
 from mainspring.web.api.door import Api
+from mainspring.web.api.route import BASE
+from mainspring.web.api.table import ROUTES, find
 from tests.contract.store.clock import FakeClock
 
 PARAMETERS = {
@@ -39,6 +44,14 @@ VISITORS = {
     "vic": Visitor(door=API, name="vic", role=Role.VIEWER),
     "payer": Visitor(door=API, name="payer", role=Role.OPERATOR, automations=("pay*",)),
 }
+
+
+@cache
+def schema_of(path: str, method: str) -> Any:
+    """Return what checks an answer of this route by the document."""
+    told = document(ROUTES, "1")
+    schema = told["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+    return jsonschema.Draft202012Validator({**schema, "components": told["components"]})
 
 
 class NamedGate:
@@ -65,7 +78,11 @@ class ApiWorld:
 
     async def ask(self, method: str, path: str, *, who: str = "ann", **options: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {who}", **options.pop("headers", {})}
-        return await self.client.request(method, f"/api/v1{path}", headers=headers, **options)
+        answer = await self.client.request(method, f"{BASE}{path}", headers=headers, **options)
+        found = find(answer.request.url.raw_path.partition(b"?")[0]).routes.get(method)
+        if answer.status_code == 200 and found is not None:  # whatever is answered is what the document says
+            schema_of(f"{BASE}{found.path}", method.lower()).validate(answer.json())
+        return answer
 
     async def get(self, path: str, *, who: str = "ann", **query: Any) -> Any:
         found = await self.ask("GET", path, who=who, params=query)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-import mainspring.store.base  # noqa: F401 - its errors belong to the page of errors
+import mainspring.app.told_error
+import mainspring.store.base  # noqa: F401 - their errors belong to the page of errors
 from mainspring.cli import exits
 from mainspring.cli.checks import lookers
 from mainspring.cli.flags import global_options
@@ -109,7 +110,7 @@ def test_error_page_explains_every_code():
 
 SPOKEN = (
     *("mainspring.domain.errors", "mainspring.domain.sealing", "mainspring.cli.exits", "mainspring.store.base"),
-    "mainspring.store.moved",
+    *("mainspring.store.moved", "mainspring.app.told_error"),
 )
 
 

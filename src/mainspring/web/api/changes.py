@@ -103,13 +103,14 @@ class Changes:
         still = 0
         while self._listening:
             marks = await self._marks()
+            changed: frozenset[str] = frozenset()
             if marks is not None:
                 before, self._before = self._before or {}, marks
                 changed = frozenset(noun for noun, mark in marks.items() if before.get(noun) != mark)
-                still = 0 if changed else still + 1
-                if changed or still % _BEATS == 0:
-                    for news in self._listening:
-                        news.put_nowait(changed)
+            still = 0 if changed else still + 1
+            if changed or still % _BEATS == 0:
+                for news in self._listening:
+                    news.put_nowait(changed)
             await self._pause()
         self._before = None
 
