@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from mainspring.domain.access import LASTS_MS, LINK_LASTS_MS, LOCAL, WEB, Role, Source
+from mainspring.domain.access import LASTS_MS, LINK_LASTS_MS, LOCAL, Role, Source
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import BusyError, ConflictError, NotFoundError
 from mainspring.domain.ids import new_id
@@ -45,7 +45,7 @@ class SignIn:
     def __init__(self, store: ProcessStore, clock: Clock, cost: Cost | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._cost = cost or Cost()
+        self.cost = cost or Cost()
         self._names, self._addresses = SignInWaits(), SignInWaits()
         self._counting, self._comparing = threading.Lock(), threading.Lock()
         self._in_line = threading.BoundedSemaphore(_MOST_IN_LINE)
@@ -73,7 +73,7 @@ class SignIn:
         key, address = (name if NAME.fullmatch(name) else NOBODY), group_of(came.address)
         self._count(key, address)
         person = reads.person(self._store.reader, name) if key == name else None
-        stored = nobodys(self._cost) if person is None else person.password
+        stored = nobodys(self.cost) if person is None else person.password
         if not self._compare(password[: LONGEST + 1], stored) or person is None:
             self._refuse(NOBODY if person is None else name, came, verb)
             return None
@@ -102,12 +102,9 @@ class SignIn:
         return self._open(name, Source.PROVIDER, came, role=role, automations=automations)
 
     def offer_link(self) -> str:
-        """Return the token of a new start-up link."""
+        """Return the token of a new start-up link; that it was followed is on record, not that it was there."""
         token = new_key(self._clock, "")
-        act = act_of(Actor(WEB, LOCAL), self._clock, reason="start-up link")
-        perform(
-            self._store, act, "offer", "link:start-up", OfferLink(hash_of(token), self._clock.now() + LINK_LASTS_MS)
-        )
+        self._store.apply(OfferLink(hash_of(token), self._clock.now() + LINK_LASTS_MS))
         return token
 
     def sign_out(self, session: reads.WebSessionView) -> None:
