@@ -10,18 +10,18 @@ from mainspring.store.reads import people as reads
 
 NOBODY: Final = """no page is served here: more than this machine can reach this address, and nobody may come in yet.
 Add a person first: start `mainspring up` with web.bind on loopback, follow the link that it prints (through `ssh -L`
-from elsewhere) and open /people; then put web.bind back. See docs/how-to/sign-in.md."""
+from elsewhere) and open /people; then put web.bind back. Or name a provider: [web.oidc]. See docs/how-to/sign-in.md."""
 _AWAY = "the store has not answered yet"
 _AGAIN_MS = 2_000
 
 
 class Anyone:
-    """`is_alone` = only this machine reaches the pages."""
+    """`is_alone` = only this machine reaches the pages; `has_provider` = somebody else says who is who."""
 
-    def __init__(self, store: ProcessStore, clock: Clock, *, is_alone: bool) -> None:
+    def __init__(self, store: ProcessStore, clock: Clock, *, is_alone: bool, has_provider: bool) -> None:
         self._store = store
         self._clock = clock
-        self._is_open = is_alone
+        self._is_open = is_alone or has_provider
         self._looked_at: int | None = None
         self._why = _AWAY
 

@@ -18,7 +18,7 @@ from mainspring.web.own_site import OwnSite
 
 OUTSIDE: Final = ("/healthz", "/readyz", "/metrics", "/i/")
 """Doors with a guard of their own, or for everybody; one that ends in "/" is all that lies below it."""
-WAYS_IN: Final = ("/sign-in", "/first")
+WAYS_IN: Final = ("/sign-in", "/first", "/oidc/start", "/oidc/back")
 """Pages that let somebody in."""
 HEADERS: Final = {
     "Cache-Control": "no-store",

@@ -46,8 +46,9 @@ async def serve(process: PostProcess) -> int:
     looking = [process.loop.create_task(look.keep()), process.loop.create_task(door.keep())]
     store = process.project.settings.store
     file = None if store.is_remote else store.path
-    incidents = IncidentPages(process.project.settings, process.store, process.project.secrets, process.project.clock)
-    ways = WaysIn(process.project.settings, process.store, process.project.clock, is_alone=alone)
+    project = process.project
+    incidents = IncidentPages(project.settings, process.store, project.secrets, project.clock)
+    ways = WaysIn(project.settings, process.store, project.secrets, project.clock, is_alone=alone)
     more = [*incidents.routes(), *ways.routes()]
     routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=more)
     app = ways.around(routes.app())

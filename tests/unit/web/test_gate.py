@@ -32,7 +32,10 @@ def asking(method="GET", path="/api/v1/runs", **headers):
 @pytest.mark.asyncio
 async def test_every_route_stands_behind_the_gate_or_is_a_named_door(site):
     """Whatever is added is closed until it is named; the doors are those of the decision, no more."""
-    assert (OUTSIDE, WAYS_IN) == (("/healthz", "/readyz", "/metrics", "/i/"), ("/sign-in", "/first"))
+    assert (OUTSIDE, WAYS_IN) == (
+        ("/healthz", "/readyz", "/metrics", "/i/"),
+        ("/sign-in", "/first", "/oidc/start", "/oidc/back"),
+    )
     routes = site.routes.app().routes
     assert len(routes) >= 10
     behind = []

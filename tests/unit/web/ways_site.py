@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from mainspring.app.here import Here
 from mainspring.config import Settings
-from mainspring.config.web_settings import WebSettings
+from mainspring.config.web_settings import OidcSettings, WebSettings
 from mainspring.domain.access import Role
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.password import Cost
@@ -30,13 +30,14 @@ CHEAP = Cost(log_n=4)
 class Site:
     """The whole application, with the admin ana and the viewer bob, who sees billing only."""
 
-    def __init__(self, path, *, public_url=None, is_alone=True, people=True):
+    def __init__(self, path, *, public_url=None, is_alone=True, people=True, oidc=None):
         self.clock = SystemClock()
         self.store = SqliteStore(path, clock=self.clock)
         self.store.open()
-        settings = replace(Settings(), web=WebSettings(public_url=public_url))
-        self.ways = WaysIn(settings, self.store, self.clock, is_alone=is_alone, cost=CHEAP)
-        incidents = IncidentPages(settings, self.store, Secrets(None, {}), self.clock)
+        settings = replace(Settings(), web=WebSettings(public_url=public_url, oidc=oidc or OidcSettings()))
+        secrets = Secrets(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
+        self.ways = WaysIn(settings, self.store, secrets, self.clock, is_alone=is_alone, cost=CHEAP)
+        incidents = IncidentPages(settings, self.store, secrets, self.clock)
         look = SimpleNamespace(missing=lambda: Here({}, {}, []).missing, is_open=True)
         door = SimpleNamespace(trouble=None, table=[], counts=HookCounts())
         self.routes = Routes(
