@@ -18,6 +18,12 @@ API = "api"
 """The door of programs, which hold a token."""
 LOCAL = "local"
 """Who followed the start-up link on this machine."""
+IDLE_MS = 12 * 3_600_000
+"""A session that asked for nothing for so long is over."""
+LASTS_MS = 7 * 86_400_000
+"""So long does a session last at most, whatever it asks for."""
+LINK_LASTS_MS = 600_000
+"""So long does a start-up link open the pages, once."""
 _LONGEST_PATTERN = 200
 _MOST_PATTERNS = 100
 
@@ -35,6 +41,16 @@ class Role(StrEnum):
     def reaches(self, least: "Role") -> bool:
         """Whether it is this role or one that may more."""
         return _ORDER[self] >= _ORDER[least]
+
+
+class Source(StrEnum):
+    """By what somebody came in at the pages."""
+
+    PASSWORD = "password"
+    LINK = "link"
+    """The start-up link, which whoever reads this machine's terminal can follow."""
+    PROVIDER = "provider"
+    """A provider of identities said who it is."""
 
 
 _ORDER = {role: place for place, role in enumerate(Role)}
