@@ -112,7 +112,11 @@ class Client:
         headers = {"Accept": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
         # A redirect could lead the token elsewhere.
         self._http = httpx2.AsyncClient(
-            base_url=f"{self.url}/api/v1", headers=headers, timeout=WITHIN_S, transport=transport, follow_redirects=False
+            base_url=f"{self.url}/api/v1",
+            headers=headers,
+            timeout=WITHIN_S,
+            transport=transport,
+            follow_redirects=False,
         )
 
     def __repr__(self) -> str:
@@ -143,7 +147,12 @@ class Client:
         title: str | None = None,
     ) -> "RemoteStarter":
         """Return a starter with these options for what it starts."""
-        said = {"key": key, "at": None if at is None else at.astimezone(), "queue": queue, "priority": priority}
+        said: dict[str, Any] = {
+            "key": key,
+            "at": None if at is None else at.astimezone(),
+            "queue": queue,
+            "priority": priority,
+        }
         said |= {"tag": tag, "tags": tags, "title": title}
         given = {name: value for name, value in said.items() if value is not None}
         return RemoteStarter(self, given | {"key_policy": key_policy})

@@ -1,4 +1,4 @@
-r"""JSON as a command prints it: some fields only where they were asked for, and safe for a terminal (control characters are \\u escapes)."""
+"""JSON as a command prints it: some fields only where they were asked for, harmless to a terminal: control characters are escapes."""
 
 import re
 from typing import Any

@@ -62,8 +62,8 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
 
 def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
     """Return what --json prints of a run."""
-    from mainspring.domain.plain import decoded, plain
     from mainspring.cli.steps import lines_of
+    from mainspring.domain.plain import decoded, plain
 
     run: dict[str, Any] = plain(story.run)
     lines = [{**plain(line), "output": decoded(line.output)} for line in lines_of(story)]

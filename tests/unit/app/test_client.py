@@ -120,7 +120,7 @@ async def test_errors_are_those_of_an_app(world):
         await client.start("nope")
     with pytest.raises(ArgumentError, match="amount"):
         await client.start("pay", amount="1")
-    with pytest.raises(ConflictError, match="Look|explain|neither"):
+    with pytest.raises(ConflictError):
         await client.retry(handle.id)
     with pytest.raises(NotFoundError):
         await client.answer(handle.id, "yes")
@@ -156,7 +156,9 @@ def test_every_error_of_the_service_comes_back_as_itself():
     assert error_of(429, msgspec.json.encode(problem_of(BusyError(timedelta(seconds=3)))), "").retry_after == timedelta(
         seconds=3
     )
-    assert (found := error_of(422, msgspec.json.encode(problem_of(ValueRefusedError("x", "$.a", "large"))), "")).path == "$.a"
+    assert (
+        found := error_of(422, msgspec.json.encode(problem_of(ValueRefusedError("x", "$.a", "large"))), "")
+    ).path == "$.a"
     assert (found.what, found.why) == ("x", "large")
     assert type(error_of(500, b"<html>", "http://here")) is StoreUnavailableError
     assert type(error_of(418, b"<html>", "http://here")) is MainspringError

@@ -49,7 +49,15 @@ def test_view_is_told_by_the_names_and_kinds_of_its_fields():
     assert told["made_at"] == told["paused_until"] == told["looks_at"] == when
     assert (told["size"], told["value"], told["state"]) == (1, {"a": [1]}, "queued")
     assert told["parts"] == [
-        {"made_at": None, "paused_until": when, "looks_at": when, "size": 2, "value": None, "state": "failed", "parts": []}
+        {
+            "made_at": None,
+            "paused_until": when,
+            "looks_at": when,
+            "size": 2,
+            "value": None,
+            "state": "failed",
+            "parts": [],
+        }
     ]
 
 

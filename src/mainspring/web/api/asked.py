@@ -73,9 +73,7 @@ async def _bytes(request: Request, limit: int) -> bytes:
                 if len(body) > limit:
                     raise WrongError(problem(413, "too_large", f"a body may have {limit:,} bytes here"))
     except TimeoutError:
-        raise WrongError(
-            problem(408, "slow", f"the body was not there after {BODY_WITHIN_S:g} seconds")
-        ) from None
+        raise WrongError(problem(408, "slow", f"the body was not there after {BODY_WITHIN_S:g} seconds")) from None
     return bytes(body)
 
 

@@ -51,7 +51,7 @@ class Start(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `key`: two starts with one key are one run; `key_policy` "restart" = a key whose run failed starts a new one.
     """
 
-    input: dict[str, Any] = {}
+    input: dict[str, Any] = msgspec.field(default_factory=dict)
     key: Text | None = None
     key_policy: Literal["reuse", "restart"] = "reuse"
     at: Instant | None = None

@@ -9,7 +9,7 @@ from mainspring.domain.rate import parse_rate
 from mainspring.domain.states import RunState
 from mainspring.service import bulk
 from mainspring.web.api.bodies import Because, Word
-from mainspring.web.api.call import Call, ms
+from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import acts
 from mainspring.web.api.shape import Instant
 
@@ -21,8 +21,8 @@ _Some = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 class Which(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which runs: `runs`, or the newest `limit` of a filter. `error` = the fingerprint of what they failed by, or a beginning of it."""
 
-    runs: Annotated[list[Word], msgspec.Meta(max_length=_MOST)] = []
-    state: list[RunState] = []
+    runs: Annotated[tuple[Word, ...], msgspec.Meta(max_length=_MOST)] = ()
+    state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
     since: Instant | None = None
@@ -85,7 +85,7 @@ def discard(call: Call[None, Which]) -> Answered:
     return _told(act.command, bulk.discard_each(call.site.store, runs, act=act, dry_run=body.dry_run))
 
 
-def _chosen(call: Call[None, Which], body: Which, states: tuple[RunState, ...]) -> list[str]:
+def _chosen(call: AnyCall, body: Which, states: tuple[RunState, ...]) -> list[str]:
     """Return the runs that are meant, oldest first.
 
     Raises:
@@ -104,7 +104,7 @@ def _chosen(call: Call[None, Which], body: Which, states: tuple[RunState, ...]) 
     return bulk.select(
         call.site.reads,
         bulk.RunFilter(
-            states=tuple(body.state) or states,
+            states=body.state or states,
             name=body.name,
             queue=body.queue,
             since_at=ms(body.since),

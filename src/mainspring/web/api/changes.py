@@ -120,7 +120,7 @@ class Changes:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
         except MainspringError:
             return None  # it is away, which is told elsewhere
-        except Exception:
+        except Exception:  # noqa: BLE001 - one look that fails must not end the streams
             _LOG.exception("changes cannot be looked for")
             return None
 
@@ -159,11 +159,11 @@ def marks_of(reader: Reader, now: int) -> Marks:
         "automations": [status.automations(reader), status.schedules(reader)],
         "deliveries": triggers_read.deliveries(reader, limit=_NEWEST).deliveries,
         "queues": queues,
-        "workers": [
-            msgspec.structs.replace(one, beat_at=0) for one in status.sessions(reader, limit=1_000)
-        ],
+        "workers": [msgspec.structs.replace(one, beat_at=0) for one in status.sessions(reader, limit=1_000)],
         "locks": status.locks(reader),
         "outbox": [outbox.list_outbox_queues(reader), outbox.list_refused_messages(reader)],
         "audit-log": acts,
     }
-    return {noun: hashlib.blake2b(msgspec.json.encode(rows), digest_size=16).hexdigest() for noun, rows in found.items()}
+    return {
+        noun: hashlib.blake2b(msgspec.json.encode(rows), digest_size=16).hexdigest() for noun, rows in found.items()
+    }

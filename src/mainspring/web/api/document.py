@@ -25,7 +25,8 @@ _REFUSALS: Final = {
     500: "a fault of ours",
     503: "the store cannot be asked now: see Retry-After",
 }
-_STREAM: Final = "server-sent events `changed`, whose data is {\"nouns\": [...]}; comments are signs of life"
+_COMMAND: Final = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,199}$"}
+_STREAM: Final = 'server-sent events `changed`, whose data is {"nouns": [...]}; comments are signs of life'
 
 
 def document(routes: Sequence[ApiRoute], version: str) -> dict[str, Any]:
@@ -41,7 +42,9 @@ def document(routes: Sequence[ApiRoute], version: str) -> dict[str, Any]:
         gives = next(found)
         takes = next(found) if route.takes is not None else None
         paths.setdefault(f"{BASE}{route.path}", {})[route.method.lower()] = _operation(route, gives, takes)
-    paths[f"{BASE}/changes"] = {"get": _alone("changes.stream", "Hear which nouns changed.", "text/event-stream", _STREAM)}
+    paths[f"{BASE}/changes"] = {
+        "get": _alone("changes.stream", "Hear which nouns changed.", "text/event-stream", _STREAM)
+    }
     paths[f"{BASE}/openapi.json"] = {
         "get": _alone("document.document", "Read this document.", "application/json", "this document")
     }
@@ -85,11 +88,10 @@ def _parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     if route.takes is not None:
         said = "the command id of the act: sent again with it, the act is not done again, and answered as before"
-        schema = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,199}$"}
-        yield {"name": "Idempotency-Key", "in": "header", "description": said, "schema": schema}
+        yield {"name": "Idempotency-Key", "in": "header", "description": said, "schema": _COMMAND}
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     for field in fields:
-        schema = msgspec.json.schema(field.type)
+        schema: dict[str, Any] = msgspec.json.schema(field.type)
         schema = _inlined(schema, schema.pop("$defs", {}))
         if get_origin(field.type) is not tuple and "anyOf" in schema:  # left out is how a query says null
             choices = [one for one in schema["anyOf"] if one != {"type": "null"}]

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mainspring import __version__
@@ -49,6 +50,10 @@ class Api:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
         self.changes = Changes(gate, site)
         self._document = msgspec.json.encode(document(ROUTES, __version__))
+
+    def mounted(self) -> Route:
+        """Return the application as a route of the web process."""
+        return Route(f"{BASE}/{{rest:path}}", endpoint=self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

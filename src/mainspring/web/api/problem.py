@@ -61,7 +61,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 def problem(status: int, code: str, detail: str, **more: str | int | None) -> Problem:
     """Return a problem of a code in CODES."""
     return Problem(
-        type=f"{OWN}#{code}", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, **more  # type: ignore[arg-type]
+        type=f"{OWN}#{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        **more,  # type: ignore[arg-type]
     )
 
 

@@ -23,7 +23,7 @@ _MOST = 1_000
 class Messages(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which messages: those that are named, or `all` of at most 1,000 that a broker refused."""
 
-    messages: Annotated[list[Word], msgspec.Meta(max_length=_MOST)] = []
+    messages: Annotated[tuple[Word, ...], msgspec.Meta(max_length=_MOST)] = ()
     all: bool = False
     dry_run: bool = False
 
@@ -64,7 +64,9 @@ def refused(call: Call[Slice, None]) -> Page[OutboxMessage]:
 
 def send_again(call: Call[None, Messages]) -> Answered:
     """Let messages be sent again, each in its old place."""
-    return _each(call, lambda ids, act: outbox.send_each_again(call.site.store, ids, act=act, dry_run=call.body.dry_run))
+    return _each(
+        call, lambda ids, act: outbox.send_each_again(call.site.store, ids, act=act, dry_run=call.body.dry_run)
+    )
 
 
 def discard(call: Call[None, Messages]) -> Answered:
@@ -74,7 +76,7 @@ def discard(call: Call[None, Messages]) -> Answered:
 
 def _each(call: Call[None, Messages], do: Callable[[list[str], Act], BulkAnswer]) -> Answered:
     body, act = call.body, call.act()
-    ids = [one.id for one in list_refused_messages(call.site.reader, _MOST)] if body.all else body.messages
+    ids = [one.id for one in list_refused_messages(call.site.reader, _MOST)] if body.all else list(body.messages)
     done = do(ids, act)
     return Answered(
         command=act.command,

@@ -73,7 +73,19 @@ async def test_route_is_reached_by_its_role_and_method_alone(world):
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "path",
-    ["", "/", "/nothing", "/runs/", "//runs", "/RUNS", "/runs/x/y", "/runs/%00", "/runs/%ff", "/../metrics", "/runs/x/retry/"],
+    [
+        "",
+        "/",
+        "/nothing",
+        "/runs/",
+        "//runs",
+        "/RUNS",
+        "/runs/x/y",
+        "/runs/%00",
+        "/runs/%ff",
+        "/../metrics",
+        "/runs/x/retry/",
+    ],
 )
 async def test_what_is_not_in_the_table_is_not_there(world, path):
     """Paths are exact, for an admin too."""

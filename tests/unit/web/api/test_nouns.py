@@ -20,7 +20,9 @@ async def test_automation_is_paused_resumed_and_retired(world):
     assert [one["name"] for one in (await world.get("/automations"))["items"]] == ["backup"]
     assert [one["name"] for one in (await world.get("/automations", retired=True, name="pa"))["items"]] == ["pay"]
     assert (await world.ask("GET", "/automations/nope")).status_code == 404
-    assert (await world.ask("POST", "/automations/pay/backfill", json={"from": "2026-01-01T00:00:00Z"})).status_code == 404
+    assert (
+        await world.ask("POST", "/automations/pay/backfill", json={"from": "2026-01-01T00:00:00Z"})
+    ).status_code == 404
 
 
 @pytest.mark.asyncio

@@ -85,7 +85,13 @@ async def test_visitor_of_some_automations_sees_no_others(world):
     mine, other = world.begin(), world.begin(BACKUP, b"{}")
     assert [row["id"] for row in (await world.get("/runs", who="payer"))["items"]] == [mine]
     assert [one["name"] for one in (await world.get("/automations", who="payer"))["items"]] == ["pay"]
-    paths = [f"/runs/{other}", f"/runs/{other}/story", f"/runs/{other}/logs", f"/runs/{other}/blocker", "/automations/backup"]
+    paths = [
+        f"/runs/{other}",
+        f"/runs/{other}/story",
+        f"/runs/{other}/logs",
+        f"/runs/{other}/blocker",
+        "/automations/backup",
+    ]
     for path in [*paths, f"/runs/{mine}/diff?other={other}"]:
         assert (await world.ask("GET", path, who="payer")).status_code == 404, path
     acts = {f"/runs/{other}/cancel": {}, "/automations/backup/runs": {}, "/runs/cancel": {"runs": [mine, other]}}
@@ -181,5 +187,9 @@ async def test_blocker_tells_why_a_run_waits(world):
     world.begin()
     run = world.begin()
     found = await world.get(f"/runs/{run}/blocker")
-    assert (found["place"], found["held"], found["workers"][0]["role"]) == ({"number": 2, "more": False}, False, "worker")
+    assert (found["place"], found["held"], found["workers"][0]["role"]) == (
+        {"number": 2, "more": False},
+        False,
+        "worker",
+    )
     assert found["run"]["input"] == {"amount": 1}
