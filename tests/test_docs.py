@@ -20,6 +20,7 @@ from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.states import DeliveryState
 from mainspring.engine.trigger_draft import PACE, SOURCES
+from tests import api_page
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 ROW = re.compile(r"^\| `([a-z_]+\.[\w.]+)` \| (\S+|`\[[^`]+\]`) \| (.+) \|$", re.MULTILINE)
@@ -164,3 +165,8 @@ def test_monitor_page_explains_every_monitor():
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
         told |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
     assert told == defaults
+
+
+def test_api_page_is_made_of_the_table():
+    """`python -m tests.api_page` writes it anew."""
+    assert page_of("api") == api_page.page()

@@ -35,7 +35,10 @@ def document(routes: Sequence[ApiRoute], version: str) -> dict[str, Any]:
     kinds: list[Any] = [Problem]
     for route in routes:
         kinds += [shapes.of(route.gives), *([route.takes] if route.takes is not None else [])]
-    schemas, parts = msgspec.json.schema_components(kinds, ref_template=_PARTS)
+    # Through JSON and back: a default may be a tuple, which is no array to those who check.
+    schemas, parts = msgspec.json.decode(
+        msgspec.json.encode(msgspec.json.schema_components(kinds, ref_template=_PARTS))
+    )
     found = iter(schemas[1:])
     paths: dict[str, Any] = {}
     for route in routes:
