@@ -13,22 +13,27 @@ from mainspring.web.api.table import ROUTES
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "api.md"
 HEAD = """# The API
 
-All that pages and command line can read and do, for programs. How to begin: [use the API](../how-to/api.md). Each project tells its own document, OpenAPI 3.1, at
-`/api/v1/openapi.json`; this page is made of the same table.
+All that pages and command line can read and do, for programs. How to begin: [use the API](../how-to/api.md). Each project tells
+its own document, OpenAPI 3.1, at `/api/v1/openapi.json`; this page is made of the same table.
 
-Paths begin with `/api/v1`. A name in a path is one part of it: a slash in a name is `%2F`. A token stands in `Authorization: Bearer`; what looks needs the role `viewer`, what acts
-`operator`, or the one that is named. Who sees some automations only does not find what belongs to others, nor anything below a path with *: that is of no automation.
+Paths begin with `/api/v1`. A name in a path is one part of it: a slash in a name is `%2F`. A token stands in `Authorization:
+Bearer`; what looks needs the role `viewer`, what acts `operator`, or the one that is named. Who sees some automations only does
+not find what belongs to others, nor anything below a path with *: that is of no automation.
 
-- **What is sent**: a body is JSON in UTF-8, of one meaning; a field that is not known is an error. Instants are ISO 8601 with a zone. `reason` stands in the audit log beside the act.
-- **What comes back** is JSON as `--json` prints it: instants as text in UTC, values of runs as they are; what is sealed by a codec that the web process does not have is
-  `{"sealed": ..., "base64": ...}`.
-- **Acts** take an `Idempotency-Key`, up to 200 letters, digits and `_ . : @ -`: the command id of the act. Sent again with it, an act is answered as the first time and not done again;
-  without, it is a new act. The id that counts is `command` in the answer.
-- **Lists** are `{"items": [...], "next": ...}`: at most `limit` (500) of them. `next` is the `cursor` of what follows, null = that was all. What is filtered may come in smaller parts.
+- **What is sent**: a body is JSON in UTF-8, of one meaning; a field that is not known is an error. Instants are ISO 8601 with a
+  zone. `reason` stands in the audit log beside the act.
+- **What comes back** is JSON as `--json` prints it: instants as text in UTC, values of runs as they are; what is sealed by a
+  codec that the web process does not have is `{"sealed": ..., "base64": ...}`.
+- **Acts** take an `Idempotency-Key`, up to 200 letters, digits and `_ . : @ -`: the command id of the act. Sent again with it, an
+  act is answered as the first time and not done again; without, it is a new act. The id that counts is `command` in the answer.
+- **Lists** are `{"items": [...], "next": ...}`: at most `limit` (500) of them. `next` is the `cursor` of what follows, null =
+  that was all. What is filtered may come in smaller parts.
 - **What is unchanged** is not sent again: an answer has an `ETag`, and `If-None-Match` with it is answered 304.
-- **`GET /changes`** is a stream of server-sent events `changed` with `{"nouns": [...]}`: which of `runs`, `questions`, `incidents`, `automations`, `deliveries`, `queues`, `workers`, `locks`,
-  `outbox` and `audit-log` to look at again. All of them stand in its first event. It says nothing of what merely waits. At most 32 streams are open.
-- **What is wrong** is `application/problem+json`: `type`, `title`, `status`, `code`, `detail`, and where they help `hint`, `at` (the place inside what was sent) and `retry_after_ms`.
+- **`GET /changes`** is a stream of server-sent events `changed` with `{"nouns": [...]}`: which of `runs`, `questions`,
+  `incidents`, `automations`, `deliveries`, `queues`, `workers`, `locks`, `outbox` and `audit-log` to look at again. All of them
+  stand in its first event. It says nothing of what merely waits. At most 32 streams are open.
+- **What is wrong** is `application/problem+json`: `type`, `title`, `status`, `code`, `detail`, and where they help `hint`, `at`
+  (the place inside what was sent) and `retry_after_ms`.
 """
 STATUSES = """
 ## What is wrong
@@ -64,7 +69,7 @@ def page() -> str:
         parts.append(f"\n## {title}\n\n| route | what it does | takes | gives |\n|---|---|---|---|\n")
         parts += [_row(route) for route in found]
     parts.append(STATUSES)
-    parts += [f"| <a id=\"{code}\"></a>`{code}` | {said} |\n" for code, said in CODES.items()]
+    parts += [f'| <a id="{code}"></a>`{code}` | {said} |\n' for code, said in CODES.items()]
     return "".join(parts)
 
 

@@ -21,6 +21,7 @@ from mainspring.service.starting import start
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.api.call import Site
@@ -72,8 +73,12 @@ class ApiWorld:
         self.store, self.clock, self.sealing = store, clock, sealing
         self.gate = NamedGate()
         self.site = Site(store, sealing, Settings(), clock)
-        self.api = Api(self.gate, self.site)
-        transport = httpx2.ASGITransport(self.api)
+        self.serve(Api(self.gate, self.site))
+
+    def serve(self, api: Api) -> None:
+        """Ask this one from here on."""
+        self.api = api
+        transport = httpx2.ASGITransport(api)
         self.client = httpx2.AsyncClient(transport=transport, base_url="http://here", trust_env=False)
 
     async def ask(self, method: str, path: str, *, who: str = "ann", **options: Any) -> httpx2.Response:
@@ -108,11 +113,11 @@ class ApiWorld:
         self.store.apply(Observe(looked_at=self.clock.now(), found=(found,)))
 
 
-def announce(store: ProcessStore, *definitions: Definition) -> None:
+def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[TriggerRow, ...] = ()) -> None:
     rows = [
         AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())) for one in definitions
     ]
-    store.apply(Announce("code", tuple(rows), ()))
+    store.apply(Announce("code", tuple(rows), (), triggers))
 
 
 def sqlite_world(folder: Path, sealing: Sealing = PLAIN) -> ApiWorld:
