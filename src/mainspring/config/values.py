@@ -15,6 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import msgspec
 
 from mainspring.config.places import Surroundings, resolve_store_url
+from mainspring.domain.access import read_role as read_access
 from mainspring.domain.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.channel import read_channel
 from mainspring.domain.digest_time import read_digest
@@ -64,6 +65,7 @@ class Reader:
             "due day": lambda value, _: _due_day(value),
             "bind": lambda value, _: _bind(_text(value)),
             "public url": lambda value, _: _public_url(_text(value)),
+            "access role": lambda value, _: read_access(_text(value)).value,
             "issuer": lambda value, _: _issuer(_text(value)),
             "broker url": lambda value, _: _broker_url(_text(value)),
             "channel": lambda value, _: _channel(_text(value)),

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 Bind = Annotated[str, Meta(title="bind")]
 PublicUrl = Annotated[str, Meta(title="public url")]
 Issuer = Annotated[str, Meta(title="issuer")]
+AccessRole = Annotated[str, Meta(title="access role")]
 ClaimName = Annotated[str, Meta(min_length=1, max_length=200)]
 SecretName = Annotated[str, Meta(pattern=r"^secret:[A-Za-z][A-Za-z0-9_.-]{0,99}$")]
 Size = Annotated[int, Meta(title="size")]
@@ -19,8 +20,8 @@ MIB = 1024 * 1024
 class OidcSettings(Struct, frozen=True, kw_only=True):
     """`[web.oidc]`: a provider of identities that says who is who; none until `issuer` and `client_id` are set.
 
-    `client_secret` = `secret:NAME`. Who is in a group of `admins`, `operators`, `viewers` (the claim `groups_claim`) has that role; in
-    several, the first; whoever is in none is not let in.
+    `client_secret` = `secret:NAME`. `roles` = the role of each group (of the claim `groups_claim`); who is in several has the one that may
+    most, who is in none is not let in.
     """
 
     issuer: Issuer | None = None
@@ -28,9 +29,7 @@ class OidcSettings(Struct, frozen=True, kw_only=True):
     client_secret: SecretName | None = None
     name_claim: ClaimName = "email"
     groups_claim: ClaimName = "groups"
-    admins: tuple[str, ...] = ()
-    operators: tuple[str, ...] = ()
-    viewers: tuple[str, ...] = ()
+    roles: dict[str, AccessRole] = {}
 
 
 class WebSettings(Struct, frozen=True, kw_only=True):

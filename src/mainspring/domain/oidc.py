@@ -6,7 +6,7 @@ it is for us, for this very sign-in, and of now (OpenID Connect Core 3.1.3.7, 6)
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -138,22 +138,12 @@ def name_of(claims: Mapping[str, Any], claim: str) -> str:
     return name.strip().casefold()
 
 
-def role_of(
-    claims: Mapping[str, Any], claim: str, admins: Sequence[str], operators: Sequence[str], viewers: Sequence[str]
-) -> Role | None:
+def role_of(claims: Mapping[str, Any], claim: str, roles: Mapping[str, str]) -> Role | None:
     """Return the role that somebody's groups have here, the one that may most; None = none."""
     said = claims.get(claim)
-    groups = (
-        {said}
-        if isinstance(said, str)
-        else {one for one in said if isinstance(one, str)}
-        if isinstance(said, list)
-        else set()
-    )
-    for role, known in ((Role.ADMIN, admins), (Role.OPERATOR, operators), (Role.VIEWER, viewers)):
-        if groups & set(known):
-            return role
-    return None
+    groups = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    found = {Role(roles[group]) for group in groups if isinstance(group, str) and group in roles}
+    return max(found, key=list(Role).index, default=None)
 
 
 def _number(value: Any) -> float | None:

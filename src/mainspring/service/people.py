@@ -29,7 +29,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
 PREFIX = "ms_"
 """How every token begins, so that it is known where it should not be."""
 _ID_BITS = 80
-_RESERVED = (LOCAL, "unknown")
+RESERVED = (LOCAL, "unknown")
 
 
 def add_person(
@@ -170,7 +170,7 @@ def revoke_token(store: Store, id: str, *, act: Act) -> None:
 
 def _name(text: str) -> str:
     name = text.strip().casefold()
-    if not NAME.fullmatch(name) or name in _RESERVED:
+    if not NAME.fullmatch(name) or name in RESERVED:
         raise OptionError(
             "this cannot be a name here",
             hint="Use up to 80 small letters, digits and . _ @ + -, beginning with a letter or digit.",

@@ -17,7 +17,7 @@ from mainspring.domain.password import LONGEST, Cost, fits, nobodys
 from mainspring.domain.text import escape
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.key_text import hash_of, new_key
-from mainspring.service.people import NAME
+from mainspring.service.people import NAME, RESERVED
 from mainspring.service.perform import perform
 from mainspring.service.sign_in_waits import SignInWaits, group_of
 from mainspring.store.commands.people import EndWebSession, OfferLink, OpenWebSession, RefuseSignIn
@@ -93,12 +93,10 @@ class SignIn:
         """Let in whom a provider of identities knows, by the role that its groups have here.
 
         Raises:
-            ConflictError: a person with a password has that name.
+            ConflictError: a person with a password has that name, or nobody can.
         """
-        if name == LOCAL or reads.person(self._store.reader, name) is not None:
-            raise ConflictError(
-                f"{name} is somebody else here", hint="An admin can remove or rename the person of that name."
-            )
+        if name in RESERVED:
+            raise ConflictError(f"{name} cannot be a name here", hint="See web.oidc.name_claim.")
         return self._open(name, Source.PROVIDER, came, role=role, automations=automations)
 
     def offer_link(self) -> str:

@@ -121,7 +121,7 @@ class OidcPages:
         name = name_of(claims, settings.name_claim)
         if not NAME.fullmatch(name):
             raise ArgumentError("what the provider calls you cannot be a name here", hint="See web.oidc.name_claim.")
-        role = role_of(claims, settings.groups_claim, settings.admins, settings.operators, settings.viewers)
+        role = role_of(claims, settings.groups_claim, settings.roles)
         if role is None:
             raise ArgumentError("none of your groups may come in here", hint="An admin names groups in [web.oidc].")
         came = self._enter.came(request)

@@ -168,6 +168,7 @@ def test_name_of_a_new_person_is_nobody_elses(site):
     assert site.visitor("h1") == Visitor(door="web", name="eve", role=Role.OPERATOR, automations=("a",))
     site.store.do(AddPerson("eve", "pw", Role.ADMIN, None))
     assert site.visitor("h1") is None
+    assert site.sign_in("h2", "eve", source=Source.PROVIDER, role=Role.OPERATOR, proof=None).code == "somebody_else"
 
 
 def test_token_lets_in_until_it_expires_or_is_revoked(site):

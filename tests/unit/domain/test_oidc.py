@@ -109,8 +109,18 @@ def test_name_is_one_that_somebody_proved_to_have():
 
 @pytest.mark.parametrize(
     ("groups", "role"),
-    [(["ops"], Role.ADMIN), (["dev", "ops"], Role.ADMIN), (["dev"], Role.OPERATOR), ("all", Role.VIEWER), (["x"], None), ([], None), (None, None), ([["ops"]], None), ({"ops": 1}, None)],
-)  # fmt: skip
+    [
+        (["ops"], Role.ADMIN),
+        (["dev", "ops"], Role.ADMIN),
+        (["all", "dev"], Role.OPERATOR),
+        ("all", Role.VIEWER),
+        (["x"], None),
+        ([], None),
+        (None, None),
+        ([["ops"]], None),
+        ({"ops": 1}, None),
+    ],
+)
 def test_role_is_the_highest_of_the_groups(groups, role):
     """Whoever is in none of them has none."""
-    assert role_of({"groups": groups}, "groups", ["ops"], ["dev"], ["all"]) is role
+    assert role_of({"groups": groups}, "groups", {"ops": "admin", "dev": "operator", "all": "viewer"}) is role

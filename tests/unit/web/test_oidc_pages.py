@@ -11,7 +11,7 @@ from tests.unit.web.ways_site import Site
 
 SECRET = "what only the client knows: +&%"
 EVE = {"email": "Eve@Example.com", "groups": ["dev", "everybody"]}
-OPTIONS = {"admins": ("ops",), "operators": ("dev",)}
+OPTIONS = {"roles": {"ops": "admin", "dev": "operator"}}
 
 
 @pytest.fixture

@@ -41,9 +41,9 @@ class SetPassword(msgspec.Struct, frozen=True):
 
 
 class OpenWebSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Sign somebody in. Answer: Done, Refused changed (it was let in no more meanwhile) | over (the link was used, or its time has passed).
+    """Sign somebody in. Answer: Done, Refused changed (it is let in no more) | over (the link was used, or is too old) | somebody_else.
 
-    `role` None = as the person's row says, which has to be there and to hold the password `proof`. `link` = hash of the start-up link
+    `role` None = as the person's row says, which has to be there and to hold the password `proof`; else no person may have that name. `link` = hash of the start-up link
     that this uses up. `replaces` = hash of the session that the same browser had, which ends.
     """
 

@@ -79,10 +79,11 @@ def open_web_session(tx: Transaction, command: OpenWebSession) -> Done | Refused
     tx.hold("people")
     if c.link is not None and not tx.change("take_start_link", (c.link, tx.now)):
         return Refused("over", "this link was used, or its time has passed")
-    if c.role is None:
-        found = tx.one("read_person", (c.name,))
-        if found is None or found[1] != c.proof:
-            return Refused("changed", f"{c.name} may not come in by that password any more")
+    found = tx.one("read_person", (c.name,))
+    if c.role is None and (found is None or found[1] != c.proof):
+        return Refused("changed", f"{c.name} may not come in by that password any more")
+    if c.role is not None and found is not None:
+        return Refused("somebody_else", f"{c.name} is a person with a password here")
     if c.replaces is not None:
         tx.change("replace_web_session", (c.replaces,))
     role = None if c.role is None else c.role.value
