@@ -8,7 +8,7 @@ import httpx2
 import jsonschema
 import msgspec
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from mainspring.config import Settings
 from mainspring.domain.access import API, Role, Visitor
@@ -26,7 +26,8 @@ from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.api.call import Site
 from mainspring.web.api.document import document
-from mainspring.web.api.door import Api
+from mainspring.web.api.door import Api, told
+from mainspring.web.api.problem import problem
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES, find
 from tests.contract.store.clock import FakeClock
@@ -50,9 +51,9 @@ VISITORS = {
 @cache
 def schema_of(path: str, method: str) -> Any:
     """Return what checks an answer of this route by the document."""
-    told = document(ROUTES, "1")
-    schema = told["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
-    return jsonschema.Draft202012Validator({**schema, "components": told["components"]})
+    whole = document(ROUTES, "1")
+    schema = whole["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+    return jsonschema.Draft202012Validator({**schema, "components": whole["components"]})
 
 
 class NamedGate:
@@ -63,7 +64,7 @@ class NamedGate:
 
     async def visitor(self, request: Request) -> Visitor | Response:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return self.visitors.get(token) or PlainTextResponse("who?", 401)
+        return self.visitors.get(token) or told(problem(401, "unauthenticated", "who?"))
 
 
 class ApiWorld:

@@ -31,6 +31,7 @@ from mainspring.service import run as acts
 from mainspring.service.actor import Actor, act_of
 from mainspring.web.api.problem import problem_of
 from tests.api_world import ApiWorld, sqlite_world
+from tests.contract.store.process import fail
 
 
 class Receipt(msgspec.Struct):
@@ -109,6 +110,21 @@ async def test_verbs_act_as_the_holder_of_the_token(world):
     found = {(row.actor, row.verb, row.reason) for row in world.site.reads.audit_rows()}
     assert ("api:olga", "cancel", "not needed") in found
     assert {actor for actor, _, _ in found} == {"api:olga"}
+
+
+@pytest.mark.asyncio
+async def test_run_that_failed_says_why(world):
+    """With the failure as the run has it; what is sealed of it stays where the codec is."""
+    client = client_of(world)
+    handle = await client.start("pay", amount=1)
+    (claimed,) = world.claim()
+    world.store.apply(fail(claimed))
+    with pytest.raises(RunFailed) as told:
+        await handle.result()
+    kept = world.site.reads.story(handle.id).run.failure
+    assert (told.value.failure, told.value.state) == (kept, RunState.FAILED)
+    await client.retry(handle.id)
+    assert await handle.status() is RunState.QUEUED
 
 
 @pytest.mark.asyncio

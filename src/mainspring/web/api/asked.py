@@ -11,6 +11,8 @@ from mainspring.web.api.problem import Problem, problem
 
 BODY_WITHIN_S: Final = 20.0
 _KEY = "idempotency-key"
+_LARGE = 64 * 1024
+"""Larger bodies are read in a thread, so that the others do not wait for them."""
 _EXTRA = 64 * 1024
 """Beside the largest value a body may have so many bytes."""
 
@@ -49,7 +51,10 @@ async def body_of(request: Request, kind: type[msgspec.Struct] | None, largest: 
     body = await _bytes(request, largest + _EXTRA)
     if not body:
         return _typed({}, kind, "bad_body", strict=True)
-    value = await asyncio.to_thread(read_body, body, request.headers, forms=False)
+    if len(body) <= _LARGE:
+        value = read_body(body, request.headers, forms=False)
+    else:
+        value = await asyncio.to_thread(read_body, body, request.headers, forms=False)
     if isinstance(value, Unfit):
         raise WrongError(problem(value.status, "body_rejected", value.text, at=value.at))
     return _typed(value, kind, "bad_body", strict=True)

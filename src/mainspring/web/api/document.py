@@ -29,8 +29,8 @@ _COMMAND: Final = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0
 _STREAM: Final = 'server-sent events `changed`, whose data is {"nouns": [...]}; comments are signs of life'
 
 
-def document(routes: Sequence[ApiRoute], version: str) -> dict[str, Any]:
-    """Return the document of these routes."""
+def document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> dict[str, Any]:
+    """Return the document of these routes; `url` = where the web process is for whoever asks."""
     shapes = Shapes()
     kinds: list[Any] = [Problem]
     for route in routes:
@@ -58,15 +58,12 @@ def document(routes: Sequence[ApiRoute], version: str) -> dict[str, Any]:
             "version": version,
             "description": f"Codes of problems beside those of errors: {', '.join(sorted(CODES))}.",
         },
-        "servers": [{"url": "/"}],
-        "security": [{"token": []}, {"session": []}],
+        "servers": [{"url": url}],
+        "security": [{"token": []}],
         "paths": paths,
         "components": {
             "schemas": parts,
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "mainspring"},
-            },
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
 

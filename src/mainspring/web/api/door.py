@@ -49,7 +49,7 @@ class Api:
         self._site = site
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
         self.changes = Changes(gate, site)
-        self._document = msgspec.json.encode(document(ROUTES, __version__))
+        self._document = msgspec.json.encode(document(ROUTES, __version__, site.settings.web.public_url or "/"))
 
     def mounted(self) -> Route:
         """Return the application as a route of the web process."""
