@@ -55,9 +55,10 @@ STATUSES = """
 |---|---|
 """
 TITLES = {
-    "runs": "Runs", "questions": "Questions", "automations": "Automations", "incidents": "Incidents", "errors": "Errors",
-    "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events", "queues": "Queues", "outbox": "Outbox",
-    "workers": "Workers", "locks": "Locks", "status": "Status", "monitors": "Monitors", "audit-log": "Audit log",
+    "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations", "incidents": "Incidents",
+    "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
+    "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
+    "monitors": "Monitors", "audit-log": "Audit log",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.states import DeliveryState
 from mainspring.engine.trigger_draft import PACE, SOURCES
+from mainspring.web.api.table import ROUTES
 from tests import api_page
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -170,3 +171,4 @@ def test_monitor_page_explains_every_monitor():
 def test_api_page_is_made_of_the_table():
     """`python -m tests.api_page` writes it anew."""
     assert page_of("api") == api_page.page()
+    assert {route.path.split("/")[1] for route in ROUTES} == set(api_page.TITLES)

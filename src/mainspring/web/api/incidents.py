@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.incident import Incident, IncidentKind
-from mainspring.domain.states import IncidentState, RunState
+from mainspring.domain.states import AlertState, IncidentState, RunState
 from mainspring.service import incident as acts_on
 from mainspring.service.actor import Act
 from mainspring.store.reads import incidents as stored
@@ -39,6 +39,15 @@ class ErrorsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     error: Word | None = None
     since: Instant | None = None
     state: RunState | None = None
+    limit: Limit = 100
+
+
+class AlertsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which alerts: to this channel, in this state, made since."""
+
+    channel: Word | None = None
+    state: AlertState | None = None
+    since: Instant | None = None
     limit: Limit = 100
 
 
@@ -106,6 +115,19 @@ def errors(call: Call[ErrorsQuery, None]) -> Page[ErrorView]:
     return Page([one for one in found if call.visitor.may_see(one.automation)][: query.limit])
 
 
+def alerts(call: Call[AlertsQuery, None]) -> Page[AlertView]:
+    """List what was or is to be told to channels, the newest first."""
+    query = call.query
+    found = stored.alerts(
+        call.site.reader,
+        channel=query.channel,
+        state=query.state,
+        since_at=ms(query.since),
+        limit=query.limit if call.visitor.is_for_all else _MOST,
+    )
+    return Page([one for one in found if call.visitor.may_see(one.automation or None)][: query.limit])
+
+
 def acknowledge(call: Call[None, Because]) -> Done:
     """Say that somebody looks after it: it is repeated no more, and resolves by itself."""
     return _done(call, lambda id, act: acts_on.acknowledge(call.site.store, id, act=act))
@@ -143,5 +165,6 @@ ROUTES = (
     acts("/incidents/{incident}/acknowledge", acknowledge, Because, Done),
     acts("/incidents/{incident}/snooze", snooze, Snooze, Done),
     acts("/incidents/{incident}/resolve", resolve, Because, Done),
+    reads("/alerts", alerts, Page[AlertView], query=AlertsQuery),
     reads("/errors", errors, Page[ErrorView], query=ErrorsQuery),
 )

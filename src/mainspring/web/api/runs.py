@@ -1,20 +1,13 @@
-"""What is told of runs: lists, one with its story, what it wrote, why it does not go on, what is different about it, what it asks."""
-
-import re
-from typing import Annotated
+"""What is told of runs: lists, one with its story, why it does not go on, what is different about it, what it asks."""
 
 import msgspec
 
-from mainspring.domain.errors import ArgumentError
-from mainspring.domain.log_line import Level, LogLine
 from mainspring.domain.states import RunState
 from mainspring.service.difference import Difference, differences, last_good
-from mainspring.service.lines import lines_of
-from mainspring.store.reads.logs import StoredPart, parts_of
 from mainspring.store.reads.runs import questions as open_questions
 from mainspring.store.reads.status import blocker as blocker_of
 from mainspring.store.views import Blocker, RunRow, RunStory, RunView, WaitView
-from mainspring.web.api.bodies import Limit, Numbered, Word
+from mainspring.web.api.bodies import Numbered, Word
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import reads
 from mainspring.web.api.shape import Instant, Page
@@ -22,7 +15,6 @@ from mainspring.web.api.shape import Instant, Page
 _LOOKS = 20
 """So many parts of the whole list are looked through for one that fits; `next` goes on from there."""
 _AT_ONCE = 500
-_PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 _QUESTIONS = 500
 
 
@@ -33,16 +25,6 @@ class RunsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True)
     name: Word | None = None
     queue: Word | None = None
     since: Instant | None = None
-
-
-class LogsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which lines: of this step, of this attempt, from this level on; of what was written behind `cursor`."""
-
-    step: Word | None = None
-    attempt: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
-    level: Level = Level.DEBUG
-    limit: Limit = 500
-    cursor: Word | None = None
 
 
 class DiffQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,7 +72,9 @@ def shown(call: AnyCall) -> RunView:
 
 def story(call: AnyCall) -> RunStory:
     """Show all there is of a run: its steps, every attempt, what it waits for, its children."""
-    return call.site.opening.story(call.site.reads.story(call.run().id))
+    found = call.site.reads.story(call.run().id)
+    children = [row for row in found.children if call.visitor.may_see(row.automation)]
+    return call.site.opening.story(msgspec.structs.replace(found, children=children))
 
 
 def blocker(call: AnyCall) -> Blocker:
@@ -105,35 +89,6 @@ def blocker(call: AnyCall) -> Blocker:
         slot_holders=[opening.row(row) for row in found.slot_holders if call.visitor.may_see(row.automation)],
         waits=[opening.wait(wait) for wait in found.waits],
     )
-
-
-def logs(call: Call[LogsQuery, None]) -> Page[LogLine]:
-    """List what a run logged and printed, in the order in which it was written."""
-    run, query = call.run(), call.query
-    after, expected = _place(query.cursor)
-    found = parts_of(call.site.reader, run.id, after)
-    parts: list[StoredPart] = []
-    while len(parts) < len(found) and sum(part.lines for part in parts) < query.limit:
-        parts.append(msgspec.structs.replace(found[len(parts)], automation=run.automation))
-    lines = [
-        line
-        for line in lines_of(parts, call.site.opening, after=expected)
-        if query.step in (None, line.step)
-        and query.attempt in (None, line.attempt)
-        and line.level.number >= query.level.number
-    ]
-    last = parts[-1] if parts and len(parts) < len(found) else None
-    return Page(lines, None if last is None else f"{last.seq}-{last.seq + last.lines}")
-
-
-def _place(cursor: str | None) -> tuple[int, int]:
-    """Return the number of the last part that was told, and that of the line behind it."""
-    if cursor is None:
-        return 0, 1
-    place = _PLACE.fullmatch(cursor)
-    if place is None:
-        raise ArgumentError(f"{cursor!r} is no cursor of lines", hint="Take `next` of the part before.")
-    return int(place[1]), int(place[2])
 
 
 def diff(call: Call[DiffQuery, None]) -> Differences:
@@ -158,7 +113,6 @@ ROUTES = (
     reads("/runs/{run}", shown, RunView),
     reads("/runs/{run}/story", story, RunStory),
     reads("/runs/{run}/blocker", blocker, Blocker),
-    reads("/runs/{run}/logs", logs, Page[LogLine], query=LogsQuery),
     reads("/runs/{run}/diff", diff, Differences, query=DiffQuery),
     reads("/questions", questions, Page[WaitView]),
 )

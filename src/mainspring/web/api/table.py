@@ -3,19 +3,41 @@
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from mainspring.web.api import automations, bulk, incidents, queues, run_acts, runs, status, triggers, workers
+from mainspring.web.api import (
+    audit_log,
+    automations,
+    bulk,
+    events,
+    incidents,
+    locks,
+    logs,
+    monitors,
+    outbox,
+    queues,
+    run_acts,
+    runs,
+    status,
+    triggers,
+    workers,
+)
 from mainspring.web.api.route import BASE, ApiRoute
 
 ROUTES: Final[tuple[ApiRoute, ...]] = (
     *runs.ROUTES,
     *run_acts.ROUTES,
     *bulk.ROUTES,
+    *logs.ROUTES,
     *automations.ROUTES,
     *incidents.ROUTES,
     *triggers.ROUTES,
+    *events.ROUTES,
     *queues.ROUTES,
+    *outbox.ROUTES,
     *workers.ROUTES,
+    *locks.ROUTES,
     *status.ROUTES,
+    *monitors.ROUTES,
+    *audit_log.ROUTES,
 )
 
 

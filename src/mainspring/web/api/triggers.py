@@ -1,17 +1,13 @@
-"""What arrives: triggers, deliveries and what became of them; replay, events."""
-
-from typing import Any
+"""What automations listen to, and what arrived: triggers, deliveries and what became of them; replay."""
 
 import msgspec
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.trigger import name_parts
-from mainspring.service import event, trigger
-from mainspring.store.reads.status import events as stored_events
+from mainspring.service import trigger
 from mainspring.store.reads.triggers import deliveries as stored_deliveries
 from mainspring.store.reads.triggers import delivery as stored_delivery
 from mainspring.store.trigger_views import DeliveryRow, DeliveryView
-from mainspring.store.views import EventView
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web.api.bodies import Because, Numbered, Slice, Word, slice_of
 from mainspring.web.api.call import AnyCall, Call, ms
@@ -28,12 +24,6 @@ class DeliveriesQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields
     trigger: Word | None = None
     state: DeliveryState | None = None
     since: Instant | None = None
-
-
-class EventsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events: of this name."""
-
-    name: Word | None = None
 
 
 class TriggerShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,22 +47,6 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     delivery: str
     state: DeliveryState
     run: str | None
-
-
-class Event(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fact from outside; the same name and `key` counts once."""
-
-    name: Word
-    data: Any = None
-    key: Word | None = None
-
-
-class EventPublished(msgspec.Struct, frozen=True, kw_only=True):
-    """The event; `woken` = how many runs waited for it."""
-
-    command: str
-    event: str
-    woken: int
 
 
 def listed(call: Call[Slice, None]) -> Page[TriggerShown]:
@@ -135,21 +109,6 @@ def replay(call: Call[None, Because]) -> Replayed:
     return Replayed(command=act.command, delivery=taken.delivery, state=taken.state, run=taken.run)
 
 
-def events(call: Call[EventsQuery, None]) -> Page[EventView]:
-    """List events that were published, newest first."""
-    query, opening = call.query, call.site.opening
-    found = stored_events(call.site.reader, query.name, limit=query.limit + 1, cursor=query.cursor)
-    told = [msgspec.structs.replace(one, data=opening.value(one.data)) for one in found[: query.limit]]
-    return Page(told, str(told[-1].seq) if len(found) > query.limit else None)
-
-
-def publish(call: Call[None, Event]) -> EventPublished:
-    """Publish an event: each run that waits for it is given it once."""
-    body, site, act = call.body, call.site, call.act()
-    made = event.publish(site.store, site.clock, body.name, body.data, act=act, key=body.key, sealing=site.sealing)
-    return EventPublished(command=act.command, event=made.id, woken=made.woken)
-
-
 def _named(call: AnyCall) -> DeliveryView:
     """Return the delivery that the path names. Raises NotFoundError."""
     id = call.names["delivery"]
@@ -164,6 +123,4 @@ ROUTES = (
     reads("/deliveries", deliveries, Page[DeliveryRow], query=DeliveriesQuery),
     reads("/deliveries/{delivery}", delivery, DeliveryView),
     acts("/deliveries/{delivery}/replay", replay, Because, Replayed),
-    reads("/events", events, Page[EventView], query=EventsQuery, whole=True),
-    acts("/events", publish, Event, EventPublished, whole=True),
 )

@@ -1,12 +1,11 @@
-"""Processes that use the store, and locks that are held; drain, quarantine, break."""
+"""Processes that use the store; drain, quarantine."""
 
 import msgspec
 
 from mainspring.domain.errors import ConflictError
-from mainspring.service import lock, worker
-from mainspring.store.reads.status import locks, sessions
+from mainspring.service import worker
+from mainspring.store.reads.status import sessions
 from mainspring.store.session_view import SessionView
-from mainspring.store.views import LockView
 from mainspring.web.api.bodies import Because, Done, Slice, slice_of
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import acts, reads
@@ -54,18 +53,6 @@ def quarantine(call: Call[None, Because]) -> Freed:
     return Freed(act.command, worker.quarantine(call.site.store, found.id, act=act))
 
 
-def locks_listed(call: Call[Slice, None]) -> Page[LockView]:
-    """List locks that are held; `live` = 0 where the process that took it is gone."""
-    return slice_of(locks(call.site.reader), lambda one: one.name, call.query)
-
-
-def break_lock(call: Call[None, Because]) -> Done:
-    """Take a lock away from its holder; the next one gets a higher fencing token."""
-    act = call.act()
-    lock.break_lock(call.site.store, call.names["lock"], act=act)
-    return Done(act.command)
-
-
 def _named(call: AnyCall) -> SessionView:
     """Return the process whose session the path names. Raises NotFoundError."""
     number = call.names["worker"]
@@ -77,6 +64,4 @@ ROUTES = (
     reads("/workers", listed, Page[SessionView], query=WorkersQuery, whole=True),
     acts("/workers/{worker}/drain", drain, Because, Done, whole=True),
     acts("/workers/{worker}/quarantine", quarantine, Because, Freed, whole=True),
-    reads("/locks", locks_listed, Page[LockView], query=Slice, whole=True),
-    acts("/locks/{lock}/break", break_lock, Because, Done, whole=True),
 )

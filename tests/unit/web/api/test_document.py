@@ -32,7 +32,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 WRONG = [*CHECKS, negative_data_rejection]
 EVERY = bool(os.environ.get("MAINSPRING_CRASH_ALL"))
 # The long tier asks all of them.
-ASKED = {"runs.listed", "incidents.listed", "automations.begin", "bulk.retry", "triggers.publish", "workers.drain"}
+ASKED = {"runs.listed", "incidents.listed", "automations.begin", "bulk.retry", "events.publish", "workers.drain"}
 KEY = {"Authorization": "Bearer ann"}
 
 

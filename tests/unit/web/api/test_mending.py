@@ -118,6 +118,10 @@ async def test_lines_of_a_run_are_read_part_by_part(world):
         page = await world.get(f"/runs/{run}/logs", limit=1, cursor=page["next"])
     assert seen == whole
     assert (await world.get(f"/runs/{run}/logs", level="error"))["items"] == []
+    newest = (await world.get("/logs", who="payer", since="1970-01-01T00:00:00Z"))["items"]
+    assert [(line["text"], line["run"]) for line in newest] == [(text, run) for text in "abcd"]
+    assert (await world.get("/logs", since="1970-01-01T00:00:00Z", automation="backup"))["items"] == []
+    assert (await world.get("/logs"))["items"] == []
     assert (await world.ask("GET", f"/runs/{run}/logs", params={"cursor": "x"})).status_code == 422
 
 

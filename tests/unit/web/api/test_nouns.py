@@ -34,6 +34,8 @@ async def test_incident_is_looked_after_once(world):
     assert (one["id"], one["state"], one["subject"]["kind"]) == ("i_01", "open", "silence")
     assert (await world.ask("GET", "/incidents/i_02", who="payer")).status_code == 404
     assert (await world.ask("POST", "/incidents/i_02/acknowledge", who="payer", json={})).status_code == 404
+    (told,) = (await world.get("/alerts", who="payer", channel="ops"))["items"]
+    assert (told["incident"], told["state"]) == ("i_01", "unsent")
     await world.post("/incidents/i_01/acknowledge", who="payer", reason="mine")
     assert (await world.ask("POST", "/incidents/i_01/acknowledge", json={})).status_code == 409
     await world.post("/incidents/i_01/snooze", until="2027-01-16T00:00:00Z")
