@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from mainspring.domain.access import LOCAL, Role, read_automations
+from mainspring.domain.access import LINK_LASTS_MS, LOCAL, Role, read_automations
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError, OptionError
 from mainspring.domain.ids import new_id
@@ -18,6 +18,7 @@ from mainspring.store.commands.people import (
     EndWebSession,
     EndWebSessions,
     MakeToken,
+    OfferLink,
     RemovePerson,
     RevokeToken,
     SetPassword,
@@ -116,6 +117,20 @@ def end_sessions(store: Store, name: str, *, act: Act, keep: str = "") -> int:
     """Sign all sessions of a name out but `keep` (a hash); return how many."""
     ended: int = perform(store, act, "end sessions", f"person:{name}", EndWebSessions(name, keep)).number
     return ended
+
+
+def offer_link(store: Store, *, clock: Clock, act: Act | None = None) -> str:
+    """Return the token of a new start-up link: whoever follows it is admin, once, for ten minutes from now.
+
+    `act` None = a process that starts makes it: on record is then only that it was followed.
+    """
+    token = new_key(clock, "")
+    offer = OfferLink(hash_of(token), clock.now() + LINK_LASTS_MS)
+    if act is None:
+        store.apply(offer)
+    else:
+        perform(store, act, "offer", "link:start-up", offer)
+    return token
 
 
 def make_token(

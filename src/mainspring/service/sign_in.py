@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from mainspring.domain.access import LASTS_MS, LINK_LASTS_MS, LOCAL, Role, Source
+from mainspring.domain.access import LASTS_MS, LOCAL, Role, Source
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import BusyError, ConflictError, NotFoundError
 from mainspring.domain.ids import new_id
@@ -20,7 +20,7 @@ from mainspring.service.key_text import hash_of, new_key
 from mainspring.service.people import NAME, RESERVED
 from mainspring.service.perform import perform
 from mainspring.service.sign_in_waits import SignInWaits, group_of
-from mainspring.store.commands.people import EndWebSession, OfferLink, OpenWebSession, RefuseSignIn
+from mainspring.store.commands.people import EndWebSession, OpenWebSession, RefuseSignIn
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import people as reads
 
@@ -98,12 +98,6 @@ class SignIn:
         if name in RESERVED:
             raise ConflictError(f"{name} cannot be a name here", hint="See web.oidc.name_claim.")
         return self._open(name, Source.PROVIDER, came, role=role, automations=automations)
-
-    def offer_link(self) -> str:
-        """Return the token of a new start-up link; that it was followed is on record, not that it was there."""
-        token = new_key(self._clock, "")
-        self._store.apply(OfferLink(hash_of(token), self._clock.now() + LINK_LASTS_MS))
-        return token
 
     def sign_out(self, session: reads.WebSessionView) -> None:
         """End a session; that it was ended already is as good."""

@@ -138,7 +138,8 @@ def test_too_many_at_once_are_told_to_come_back(site):
 
 def test_start_link_makes_an_admin_once(site):
     """The second who follows it stays outside, as whoever makes one up."""
-    token = site.sign_in.offer_link()
+    token = people.offer_link(site.store, clock=site.clock, act=site.act())
+    assert site.acts()[0] == ("offer", "link:start-up")
     cookie = site.sign_in.by_link(token, Came("127.0.0.1"))
     assert str(site.session(cookie).visitor(site.clock.now())) == "web:local"
     assert site.sign_in.by_link(token, Came("127.0.0.1")) is None
