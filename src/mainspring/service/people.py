@@ -1,6 +1,7 @@
 """Acts on who may come in: people, their passwords and sessions, and the tokens of programs. Who may do them is the gate's to say."""
 
 import re
+import threading
 from collections.abc import Sequence
 
 from mainspring.domain.access import LINK_LASTS_MS, LOCAL, Role, read_automations
@@ -30,6 +31,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
 PREFIX = "ms_"
 """How every token begins, so that it is known where it should not be."""
 _ID_BITS = 80
+ONE_AT_A_TIME = threading.Lock()
+"""Held by whoever computes with a password: that takes 128 MiB each time, and many may ask at once."""
 RESERVED = (LOCAL, "unknown")
 
 
@@ -195,4 +198,5 @@ def _name(text: str) -> str:
 
 def _stored(password: str, clock: Clock, cost: Cost | None) -> str:
     salt = clock.random_bits(8 * SALT_BYTES).to_bytes(SALT_BYTES, "big")
-    return stored_form(password, salt, cost or Cost())
+    with ONE_AT_A_TIME:
+        return stored_form(password, salt, cost or Cost())

@@ -17,7 +17,7 @@ from mainspring.domain.password import LONGEST, Cost, fits, nobodys
 from mainspring.domain.text import escape
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.key_text import hash_of, new_key
-from mainspring.service.people import NAME, RESERVED
+from mainspring.service.people import NAME, ONE_AT_A_TIME, RESERVED
 from mainspring.service.perform import perform
 from mainspring.service.sign_in_waits import SignInWaits, group_of
 from mainspring.store.commands.people import EndWebSession, OpenWebSession, RefuseSignIn
@@ -47,7 +47,7 @@ class SignIn:
         self._clock = clock
         self.cost = cost or Cost()
         self._names, self._addresses = SignInWaits(), SignInWaits()
-        self._counting, self._comparing = threading.Lock(), threading.Lock()
+        self._counting = threading.Lock()
         self._in_line = threading.BoundedSemaphore(_MOST_IN_LINE)
 
     def by_password(self, name: str, password: str, came: Came) -> str | None:
@@ -120,7 +120,7 @@ class SignIn:
         if not self._in_line.acquire(blocking=False):
             raise BusyError(timedelta(seconds=1), "too many sign in at once")
         try:
-            with self._comparing:
+            with ONE_AT_A_TIME:
                 return fits(password, stored)
         finally:
             self._in_line.release()
