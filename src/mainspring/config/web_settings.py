@@ -43,6 +43,11 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     metrics_token_file: Path | None = None
     oidc: OidcSettings = OidcSettings()
 
+    @property
+    def seen_as(self) -> str:
+        """Where browsers find the pages, without a slash at its end."""
+        return self.public_url or f"http://{self.bind}"
+
 
 class HooksSettings(Struct, frozen=True, kw_only=True):
     """`[hooks]`: where webhooks are taken in (once loaded `host:port`), and how much of them at once.

@@ -1,9 +1,10 @@
 """Acts on who may come in: people, their passwords and sessions, and the tokens of programs. Who may do them is the gate's to say."""
 
 import re
+import threading
 from collections.abc import Sequence
 
-from mainspring.domain.access import LOCAL, Role, read_automations
+from mainspring.domain.access import LINK_LASTS_MS, LOCAL, Role, read_automations
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError, OptionError
 from mainspring.domain.ids import new_id
@@ -18,6 +19,7 @@ from mainspring.store.commands.people import (
     EndWebSession,
     EndWebSessions,
     MakeToken,
+    OfferLink,
     RemovePerson,
     RevokeToken,
     SetPassword,
@@ -29,6 +31,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
 PREFIX = "ms_"
 """How every token begins, so that it is known where it should not be."""
 _ID_BITS = 80
+ONE_AT_A_TIME = threading.Lock()
+"""Held by whoever computes with a password: that takes 128 MiB each time, and many may ask at once."""
 RESERVED = (LOCAL, "unknown")
 
 
@@ -118,6 +122,20 @@ def end_sessions(store: Store, name: str, *, act: Act, keep: str = "") -> int:
     return ended
 
 
+def offer_link(store: Store, *, clock: Clock, act: Act | None = None) -> str:
+    """Return the token of a new start-up link: whoever follows it is admin, once, for ten minutes from now.
+
+    `act` None = a process that starts makes it: on record is then only that it was followed.
+    """
+    token = new_key(clock, "")
+    offer = OfferLink(hash_of(token), clock.now() + LINK_LASTS_MS)
+    if act is None:
+        store.apply(offer)
+    else:
+        perform(store, act, "offer", "link:start-up", offer)
+    return token
+
+
 def make_token(
     store: ProcessStore,
     name: str,
@@ -180,4 +198,5 @@ def _name(text: str) -> str:
 
 def _stored(password: str, clock: Clock, cost: Cost | None) -> str:
     salt = clock.random_bits(8 * SALT_BYTES).to_bytes(SALT_BYTES, "big")
-    return stored_form(password, salt, cost or Cost())
+    with ONE_AT_A_TIME:
+        return stored_form(password, salt, cost or Cost())

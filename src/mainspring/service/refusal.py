@@ -37,7 +37,7 @@ _IN_THE_WAY = {
     "not_held": "Nothing has to be done: nobody holds it with this token.",
     "last_admin": "Make somebody else an admin first: else nobody could say who may come in.",
     "somebody_else": "An admin can remove the person of that name: then it is whom the provider means.",
-    "over": "`mainspring up` prints a new one when it is started anew.",
+    "over": "`mainspring open` prints a new one.",
     "not_alive": "Nothing has to be done: that process ended.",
 }
 _DEFAULT_WAIT_MS = 1_000

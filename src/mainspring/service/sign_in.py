@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from mainspring.domain.access import LASTS_MS, LINK_LASTS_MS, LOCAL, Role, Source
+from mainspring.domain.access import LASTS_MS, LOCAL, Role, Source
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import BusyError, ConflictError, NotFoundError
 from mainspring.domain.ids import new_id
@@ -17,10 +17,10 @@ from mainspring.domain.password import LONGEST, Cost, fits, nobodys
 from mainspring.domain.text import escape
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.key_text import hash_of, new_key
-from mainspring.service.people import NAME, RESERVED
+from mainspring.service.people import NAME, ONE_AT_A_TIME, RESERVED
 from mainspring.service.perform import perform
 from mainspring.service.sign_in_waits import SignInWaits, group_of
-from mainspring.store.commands.people import EndWebSession, OfferLink, OpenWebSession, RefuseSignIn
+from mainspring.store.commands.people import EndWebSession, OpenWebSession, RefuseSignIn
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import people as reads
 
@@ -47,7 +47,7 @@ class SignIn:
         self._clock = clock
         self.cost = cost or Cost()
         self._names, self._addresses = SignInWaits(), SignInWaits()
-        self._counting, self._comparing = threading.Lock(), threading.Lock()
+        self._counting = threading.Lock()
         self._in_line = threading.BoundedSemaphore(_MOST_IN_LINE)
 
     def by_password(self, name: str, password: str, came: Came) -> str | None:
@@ -99,12 +99,6 @@ class SignIn:
             raise ConflictError(f"{name} cannot be a name here", hint="See web.oidc.name_claim.")
         return self._open(name, Source.PROVIDER, came, role=role, automations=automations)
 
-    def offer_link(self) -> str:
-        """Return the token of a new start-up link; that it was followed is on record, not that it was there."""
-        token = new_key(self._clock, "")
-        self._store.apply(OfferLink(hash_of(token), self._clock.now() + LINK_LASTS_MS))
-        return token
-
     def sign_out(self, session: reads.WebSessionView) -> None:
         """End a session; that it was ended already is as good."""
         act = act_of(Actor.web(session.name), self._clock)
@@ -126,7 +120,7 @@ class SignIn:
         if not self._in_line.acquire(blocking=False):
             raise BusyError(timedelta(seconds=1), "too many sign in at once")
         try:
-            with self._comparing:
+            with ONE_AT_A_TIME:
                 return fits(password, stored)
         finally:
             self._in_line.release()

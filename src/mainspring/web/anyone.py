@@ -9,8 +9,8 @@ from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import people as reads
 
 NOBODY: Final = """no page is served here: more than this machine can reach this address, and nobody may come in yet.
-Add a person first: start `mainspring up` with web.bind on loopback, follow the link that it prints (through `ssh -L`
-from elsewhere) and open /people; then put web.bind back. Or name a provider: [web.oidc]. See docs/how-to/sign-in.md."""
+`mainspring open`, on a machine with this store, prints a link that opens the pages once: follow it, and add a person
+at /people. Or name a provider: [web.oidc]. See docs/how-to/sign-in.md."""
 _AWAY = "the store has not answered yet"
 _AGAIN_MS = 2_000
 

@@ -64,7 +64,7 @@ class SignInPages:
             status, said = told(error)
             return self._form(request, status, "", said)
         if key is None:
-            said = "this link was used, or its ten minutes are over: mainspring up prints a new one when it is started anew"
+            said = "this link was used, or its ten minutes are over: mainspring open prints a new one"
             return self._form(request, 404, "", said)
         return self.entered(key, "/people")
 

@@ -9,6 +9,7 @@ from mainspring.config import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.password import Cost
 from mainspring.resources.secret import Secrets
+from mainspring.service.people import offer_link
 from mainspring.service.sign_in import SignIn
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import people as reads
@@ -41,7 +42,7 @@ class WaysIn:
         self._store = store
         self._clock = clock
         self._is_alone = is_alone
-        self._start = settings.web.public_url or f"http://{settings.web.bind}"
+        self._start = settings.web.seen_as
         oidc = settings.web.oidc
         provider = provider_name(oidc)
         self._anyone = Anyone(store, clock, is_alone=is_alone, has_provider=provider is not None)
@@ -70,5 +71,5 @@ class WaysIn:
         people = await asyncio.to_thread(reads.people, self._store.reader)
         if people and not again:
             return None
-        token = await asyncio.to_thread(self.sign_in.offer_link)
+        token = await asyncio.to_thread(lambda: offer_link(self._store, clock=self._clock))
         return f"pages: {self._start}/first?token={token} (opens once, within ten minutes, as admin)"

@@ -136,9 +136,20 @@ def test_too_many_at_once_are_told_to_come_back(site):
         site.enter()
 
 
+def test_password_is_computed_with_one_at_a_time(site, monkeypatch):
+    """A new one and one that is compared alike: each takes 128 MiB."""
+    held = []
+    monkeypatch.setattr(people, "stored_form", lambda *_: held.append(people.ONE_AT_A_TIME.locked()) or "x")
+    monkeypatch.setattr(sign_in, "fits", lambda *_: held.append(people.ONE_AT_A_TIME.locked()) or False)
+    site.add("bob")
+    assert site.enter() is None
+    assert held == [True, True]
+
+
 def test_start_link_makes_an_admin_once(site):
     """The second who follows it stays outside, as whoever makes one up."""
-    token = site.sign_in.offer_link()
+    token = people.offer_link(site.store, clock=site.clock, act=site.act())
+    assert site.acts()[0] == ("offer", "link:start-up")
     cookie = site.sign_in.by_link(token, Came("127.0.0.1"))
     assert str(site.session(cookie).visitor(site.clock.now())) == "web:local"
     assert site.sign_in.by_link(token, Came("127.0.0.1")) is None

@@ -215,7 +215,7 @@ async def test_pages_are_closed_where_others_reach_them_and_nobody_may_come_in(t
     for path in ("/", "/sign-in", "/first?token=x", "/people"):
         answer = await browser.get(path)
         assert answer.status_code == 503
-        assert "mainspring up" in answer.text
+        assert "mainspring open" in answer.text
     assert (await browser.get("/healthz")).status_code == 200
     assert (await browser.get("/i/x")).status_code == 404
     assert "nobody may come in" in await site.ways.invitation(again=True)

@@ -43,8 +43,8 @@ class SetPassword(msgspec.Struct, frozen=True):
 class OpenWebSession(msgspec.Struct, frozen=True, kw_only=True):
     """Sign somebody in. Answer: Done, Refused changed (it is let in no more) | over (the link was used, or is too old) | somebody_else.
 
-    `role` None = as the person's row says, which has to be there and to hold the password `proof`; else no person may have that name. `link` = hash of the start-up link
-    that this uses up. `replaces` = hash of the session that the same browser had, which ends.
+    `role` None = as the person's row says, which has to be there and to hold the password `proof`; else no person may have that
+    name. `link` = hash of the start-up link that this uses up. `replaces` = hash of the session that the same browser had, which ends.
     """
 
     hash: str
