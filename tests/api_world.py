@@ -124,7 +124,7 @@ def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[Trig
 def sqlite_world(folder: Path, sealing: Sealing = PLAIN) -> ApiWorld:
     """Return a world on a new file; whoever made it closes its store and its API."""
     clock = FakeClock()
-    store = SqliteStore(folder / "state.db", clock=clock)
+    store = SqliteStore(folder / "state.db", clock=clock, sealing=sealing)
     store.open()
     store.open_session("worker")
     announce(store, PAY, BACKUP)

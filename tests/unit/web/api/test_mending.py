@@ -13,7 +13,7 @@ from mainspring.store.commands.triggers import TakeIn
 from mainspring.web.api.door import Api
 from tests.api_world import BACKUP, PAY, announce, sqlite_world
 from tests.contract.store.arrivals import hook
-from tests.contract.store.process import fail, halt
+from tests.contract.store.process import fail, halt, wait_for
 
 ASKED = msgspec.json.encode({"text": "Charge it?", "choices": ["approve", "refund"]})
 
@@ -132,6 +132,10 @@ async def test_what_is_sealed_is_opened_by_who_has_the_codec(tmp_path):
     run = (await world.post("/automations/pay/runs", input={"amount": 7}))["run"]
     assert b"amount" not in world.site.reads.story(run).run.input
     assert (await world.get(f"/runs/{run}"))["input"] == {"amount": 7}
+    (claimed,) = world.claim()
+    world.store.apply(wait_for(claimed, where={"n": 1}))
+    assert (await world.post("/events", name="paid", data={"n": 1}))["woken"] == 1
+    assert (await world.get("/events"))["items"][0]["data"] == {"n": 1}
     world.api.close()
     world.site = msgspec.structs.replace(world.site, sealing=PLAIN)
     world.serve(Api(world.gate, world.site))
