@@ -39,7 +39,7 @@ PARAMETERS = {
     "additionalProperties": False,
 }
 PAY = Definition(kind=Kind.TASK, name="pay", parameters=PARAMETERS)
-BACKUP = Definition(kind=Kind.SCRIPT, name="backup", command=["true"])
+BACKUP = Definition(kind=Kind.SCRIPT, name="backup", command=["true"], env={"PORT": "8080"})
 VISITORS = {
     "ann": Visitor(door=API, name="ann", role=Role.ADMIN),
     "olga": Visitor(door=API, name="olga", role=Role.OPERATOR),

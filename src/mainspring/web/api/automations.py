@@ -11,6 +11,7 @@ from mainspring.domain.json_schema import misfit
 from mainspring.domain.options import Kind
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.trigger import MisfitError
+from mainspring.resources.hidden import HIDDEN
 from mainspring.service import automation
 from mainspring.service import backfill as backfills
 from mainspring.service.bulk import Due
@@ -23,6 +24,7 @@ from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Instant, Page
 
 _BACKFILL_WITHIN_S = 60.0
+_HIDDEN = "***"
 
 
 class AutomationsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,13 +105,14 @@ def listed(call: Call[AutomationsQuery, None]) -> Page[AutomationView]:
         and (query.name is None or query.name in view.name)
         and (query.retired or view.retired_at is None)
     ]
-    return slice_of(found, lambda view: view.name, query)
+    page = slice_of(found, lambda view: view.name, query)
+    return Page([_told(view) for view in page.items], page.next)
 
 
 def shown(call: AnyCall) -> AutomationShown:
     """Show an automation: its definition, what was done to it, its schedules."""
     found = _named(call)
-    return AutomationShown(found, schedules(call.site.reader, found.name))
+    return AutomationShown(_told(found), schedules(call.site.reader, found.name))
 
 
 def pause(call: Call[None, Pause]) -> Done:
@@ -172,6 +175,14 @@ def backfill(call: Call[None, Backfill]) -> Backfilled:
         to_come=sum(slot.is_to_come for slot in made.slots),
         refused=made.refused,
     )
+
+
+def _told(view: AutomationView) -> AutomationView:
+    """Return an automation as it may be told: of its command's environment the names alone, for a value may be a secret."""
+    definition = msgspec.json.decode(view.definition)
+    definition["env"] = dict.fromkeys(definition.get("env", {}), _HIDDEN)
+    definition["command"] = [HIDDEN.redact(word) for word in definition.get("command", ())]
+    return msgspec.structs.replace(view, definition=msgspec.json.encode(definition))
 
 
 def _named(call: AnyCall) -> AutomationView:

@@ -26,6 +26,15 @@ async def test_automation_is_paused_resumed_and_retired(world):
 
 
 @pytest.mark.asyncio
+async def test_definition_tells_no_value_of_the_environment(world):
+    """A secret may stand there: names alone are told, in the list too."""
+    shown = (await world.get("/automations/backup"))["automation"]
+    listed = (await world.get("/automations", name="backup"))["items"][0]
+    assert shown["definition"]["env"] == listed["definition"]["env"] == {"PORT": "***"}
+    assert shown["definition"]["command"] == ["true"]
+
+
+@pytest.mark.asyncio
 async def test_incident_is_looked_after_once(world):
     """Acknowledged, snoozed, resolved; who sees some automations only sees none of another."""
     world.find_wrong()
