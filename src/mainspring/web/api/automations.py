@@ -106,13 +106,13 @@ def listed(call: Call[AutomationsQuery, None]) -> Page[AutomationView]:
         and (query.retired or view.retired_at is None)
     ]
     page = slice_of(found, lambda view: view.name, query)
-    return Page([_told(view) for view in page.items], page.next)
+    return Page([told(view) for view in page.items], page.next)
 
 
 def shown(call: AnyCall) -> AutomationShown:
     """Show an automation: its definition, what was done to it, its schedules."""
     found = _named(call)
-    return AutomationShown(_told(found), schedules(call.site.reader, found.name))
+    return AutomationShown(told(found), schedules(call.site.reader, found.name))
 
 
 def pause(call: Call[None, Pause]) -> Done:
@@ -177,7 +177,7 @@ def backfill(call: Call[None, Backfill]) -> Backfilled:
     )
 
 
-def _told(view: AutomationView) -> AutomationView:
+def told(view: AutomationView) -> AutomationView:
     """Return an automation as it may be told: of its command's environment the names alone, for a value may be a secret."""
     definition = msgspec.json.decode(view.definition)
     definition["env"] = dict.fromkeys(definition.get("env", {}), _HIDDEN)

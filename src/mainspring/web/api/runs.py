@@ -7,6 +7,7 @@ from mainspring.service.difference import Difference, differences, last_good
 from mainspring.store.reads.runs import questions as open_questions
 from mainspring.store.reads.status import blocker as blocker_of
 from mainspring.store.views import Blocker, RunRow, RunStory, RunView, WaitView
+from mainspring.web.api.automations import told
 from mainspring.web.api.bodies import Numbered, Word
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import reads
@@ -86,6 +87,7 @@ def blocker(call: AnyCall) -> Blocker:
     return msgspec.structs.replace(
         found,
         run=opening.run(found.run),
+        automation=None if found.automation is None else told(found.automation),
         slot_holders=[opening.row(row) for row in found.slot_holders if call.visitor.may_see(row.automation)],
         waits=[opening.wait(wait) for wait in found.waits],
     )

@@ -5,6 +5,7 @@ import pytest
 from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.states import IncidentState
 from mainspring.store.commands.automations import SetQueue, TakeLock
+from tests.api_world import BACKUP
 
 
 @pytest.mark.asyncio
@@ -32,6 +33,8 @@ async def test_definition_tells_no_value_of_the_environment(world):
     listed = (await world.get("/automations", name="backup"))["items"][0]
     assert shown["definition"]["env"] == listed["definition"]["env"] == {"PORT": "***"}
     assert shown["definition"]["command"] == ["true"]
+    run = world.begin(BACKUP, b"{}")
+    assert "8080" not in str(await world.get(f"/runs/{run}/blocker"))
 
 
 @pytest.mark.asyncio
