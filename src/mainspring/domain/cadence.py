@@ -5,6 +5,7 @@ scheduler counts). It may be late by the grace. Invariants: a success never make
 a success; nothing that nobody expects is ever overdue.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
@@ -53,10 +54,17 @@ def _next(schedule: Schedule, at: int) -> int | None:
 
 def due_between(schedule: Schedule, from_at: int, until_at: int) -> int:
     """Return how many successes were due after one instant and up to another, at most `MOST_COUNTED`."""
-    number, at = 0, _next(schedule, from_at)
-    while at is not None and at <= until_at and number < MOST_COUNTED:
-        number, at = number + 1, _next(schedule, at)
-    return number
+    return bisect_right(_dues_after(schedule, from_at), until_at)
+
+
+@lru_cache(maxsize=4_096)  # while it is silent the same ones are asked for at every look
+def _dues_after(schedule: Schedule, from_at: int) -> tuple[int, ...]:
+    found: list[int] = []
+    at = _next(schedule, from_at)
+    while at is not None and len(found) < MOST_COUNTED:
+        found.append(at)
+        at = _next(schedule, at)
+    return tuple(found)
 
 
 def overdue(

@@ -30,8 +30,8 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
     ScheduleRow,
 )
-from mainspring.store.commands.incidents import Acknowledge
 from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.incidents import Acknowledge
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.runs import Reopen
 from mainspring.store.commands.sessions import Beat

@@ -1,4 +1,4 @@
-"""What whoever is woken asks next of an automation: when it last went well, what is missing since, and whether it is tried again by itself."""
+"""What whoever is woken asks next of an automation: when it last went well, what is missing since, whether it is tried again by itself."""
 
 from typing import Any
 
