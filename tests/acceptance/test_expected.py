@@ -16,7 +16,10 @@ FILLED = {"type": "object", "properties": {"rows": {"type": "integer", "minimum"
 
 
 async def test_task_workflow_and_script_are_held_to_it(tmp_path: Path) -> None:
-    """The task goes straight from its claim to its end: the check is on that way too. What fits is no worse off."""
+    """The task goes straight from its claim to its end: the check is on that way too. What fits is no worse off.
+
+    Continued, the run is looked at again, and its work is not done again.
+    """
     calls: list[int] = []
     with Registry() as registry:
 
@@ -43,6 +46,8 @@ async def test_task_workflow_and_script_are_held_to_it(tmp_path: Path) -> None:
             view = await engine.until(run, *ENDED)
             assert (view.state, view.reason) == (RunState.FAILED, FailureReason.NO_OUTPUT)
             assert "$.rows: expected at least 1, got 0" in str(view.failure)
+        await engine.app.retry(wrong[0].id)
+        assert (await engine.until(wrong[0], *ENDED)).reason == FailureReason.NO_OUTPUT
         for run in right:
             assert (await engine.until(run, *ENDED)).state is RunState.SUCCEEDED
     assert sorted(calls) == [0, 1]

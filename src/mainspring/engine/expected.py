@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import Permanent
-from mainspring.domain.json_schema import misfit
+from mainspring.domain.json_schema import Misfit, misfit
+from mainspring.resources.hidden import HIDDEN
 
 NOT_EXPECTED = "not_expected"
 LONGEST_PRINTED = 1024 * 1024
@@ -34,7 +35,7 @@ def check_result(schema: Mapping[str, Any], encoded: bytes) -> None:
     found = misfit(schema, msgspec.json.decode(encoded))
     if found is not None:
         raise ResultNotExpected(
-            f"it ended well, but its result is not what it should be: {found}",
+            f"it ended well, but its result is not what it should be: {_told(found, encoded)}",
             hint="runs retry RUN --from-step STEP makes it anew; if the result is right, mend expect= of the definition.",
         )
 
@@ -51,4 +52,10 @@ def check_printed(schema: Mapping[str, Any], printed: bytes) -> None:
         raise ResultNotExpected(f"{what} no JSON: {error}", hint=hint) from None
     found = misfit(schema, value)
     if found is not None:
-        raise ResultNotExpected(f"{what} not what it should be: {found}", hint=hint)
+        raise ResultNotExpected(f"{what} not what it should be: {_told(found, printed)}", hint=hint)
+
+
+def _told(found: Misfit, encoded: bytes) -> str:
+    """Return what does not fit; without the value if there is a secret in it: cut short it would not be known for one any more."""
+    text = encoded.decode()
+    return str(found) if HIDDEN.redact(text) == text else str(found).partition(", got ")[0]
