@@ -15,6 +15,7 @@ from mainspring.config import Settings
 from mainspring.config.keys import VALUES
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.event import Event
+from mainspring.domain.monitors.always import ALWAYS
 from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.states import DeliveryState
@@ -153,10 +154,10 @@ def test_monitor_page_explains_every_monitor():
     """In the order of the table: its line, its rule, and each setting with the default in force."""
     page = page_of("monitors")
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
-    assert list(sections) == [kind.value for kind in MONITORS]
+    assert list(sections) == [kind.value for kind in (*MONITORS, *ALWAYS)]
     defaults = {path: as_shown(value) for path, value, _ in Settings().describe() if path.startswith("monitors.")}
     told = {}
-    for kind, monitor in MONITORS.items():
+    for kind, monitor in (MONITORS | ALWAYS).items():
         body = sections[kind.value]
         assert monitor.line in body
         assert f"*Verdict:* {monitor.rule}\n" in body

@@ -73,7 +73,8 @@ class Watch:
         seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact)
         self.seen = seen.facts
         judged = judge_all(seen.facts, self._tunings, now)
-        findings = [*judged.findings, *judge_channels(reads.channels(reader), now)]
+        broken = [one.finding for one in judge_channels(reads.channels(reader), now) if one.finding is not None]
+        findings = [*judged.findings, *broken]
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)
 
     def _write(
