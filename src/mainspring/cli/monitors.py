@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mainspring.domain.monitors.always import Always
     from mainspring.domain.monitors.facts import Facts
     from mainspring.domain.monitors.judged import Judged, Monitor
+    from mainspring.domain.monitors.own_tunings import OwnTunings
     from mainspring.domain.monitors.tuning import Tuning
     from mainspring.store.base import Reader
 
@@ -50,6 +51,27 @@ def _tunings(invocation: Invocation) -> "dict[Any, Tuning]":
     return tunings_of(invocation.settings.monitors)
 
 
+def _own(invocation: Invocation) -> "OwnTunings":
+    from mainspring.config.monitoring import own_tunings_of
+
+    return own_tunings_of(invocation.settings.monitors)
+
+
+def _tell_slips(invocation: Invocation) -> None:
+    """Tell of what is set for nobody: a slip in a name would be obeyed by no monitor, and seen by no one."""
+    for line in set_for_nobody(invocation, invocation.rows(params.automation_names)):
+        invocation.output.hint(line)
+
+
+def set_for_nobody(invocation: Invocation, names: "Iterable[str]") -> list[str]:
+    """Return a line for each name under `[monitors.of]` that fits none of these automations, with the nearest one."""
+    from mainspring.domain.errors import UnknownNameError
+
+    known = list(names)
+    slips = [UnknownNameError("automation", one, known) for one in _own(invocation).fit_nobody(known)]
+    return [f"[monitors.of] is set for nobody: {one.message}{f' {one.hint}' if one.hint else ''}" for one in slips]
+
+
 def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts":
     """Return what is there to judge by; of a store that is not there yet, nothing."""
     from mainspring.config.due_secrets import due_secrets_of
@@ -60,7 +82,7 @@ def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts
 
     def seen(reader: "Reader") -> "Facts":
         known = FactsReader(reader, at_once=_AT_ONCE, about=about, secrets=due_secrets_of(invocation.settings))
-        return see(known, reader, now, tunings=_tunings(invocation), redact=HIDDEN.redact).facts
+        return see(known, reader, now, tunings=_tunings(invocation), redact=HIDDEN.redact, own=_own(invocation)).facts
 
     return invocation.read(seen, Facts())
 
@@ -82,9 +104,11 @@ def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Jud
     return invocation.read(seen, [])
 
 
-def _judged(monitor: "Monitor", facts: "Facts", tuning: "Tuning", now: int) -> "list[Judged]":
+def _judged(invocation: Invocation, monitor: "Monitor", facts: "Facts", now: int) -> "list[Judged]":
     """Return what a monitor says, what is wrong first."""
-    return _wrong_first(monitor.judge(facts, tuning, now)) if tuning.on else []
+    from mainspring.domain.monitors.table import judged_by
+
+    return _wrong_first(judged_by(monitor, facts, _tunings(invocation), now, _own(invocation)))
 
 
 def _wrong_first(found: "Iterable[Judged]") -> "list[Judged]":
@@ -116,10 +140,11 @@ def list_command(
 
     now, tunings = invocation.clock.now(), _tunings(invocation)
     facts = _facts(invocation, now)
+    _tell_slips(invocation)
     rows = []
     for kind, monitor in MONITORS.items():
         state = "on" if tunings[kind].on else "off"
-        rows.append(_row(kind, state, _judged(monitor, facts, tunings[kind], now), monitor.line))
+        rows.append(_row(kind, state, _judged(invocation, monitor, facts, now), monitor.line))
     rows += [_row(kind, "on", _always(invocation, kind, now), one.line) for kind, one in ALWAYS.items()]
     rows = lists.narrow(
         invocation,
@@ -165,11 +190,18 @@ def show(invocation: Invocation, name: str, automation: str | None, limit: int) 
         found = _always(invocation, kind, now)
         _document(invocation, ALWAYS[kind], found, limit, {}, ALWAYS[kind].why)
         return
+    _tell_slips(invocation)
     monitor, tuning = MONITORS[kind], _tunings(invocation)[kind]
-    found = _judged(monitor, _facts(invocation, now, automation), tuning, now)
-    found = [one for one in found if automation in (None, one.subject.automation)]
-    off = None if tuning.on else "It is off: [monitors] of the configuration."
-    _document(invocation, monitor, found, limit, _set_to(tuning), off)
+    found = _judged(invocation, monitor, _facts(invocation, now, automation), now)
+    table = "[monitors]"
+    if automation is not None:
+        found = [one for one in found if one.subject.automation == automation]
+        if _own(invocation).set_of(automation, kind):
+            tuning, table = _own(invocation).of(automation, kind, tuning), "[monitors.of]"
+    note = f"It is off: {table} of the configuration." if not tuning.on else None
+    if note is None and table != "[monitors]":
+        note = f"{automation} has settings of its own: {table} of the configuration."
+    _document(invocation, monitor, found, limit, _set_to(tuning), note)
 
 
 def _set_to(tuning: "Tuning") -> dict[str, Any]:

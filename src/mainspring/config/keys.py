@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from msgspec import Struct
 from msgspec.structs import fields
 
-from mainspring.config.monitoring import MonitorsSettings
+from mainspring.config.monitoring import MonitorsSettings, OwnMonitorsSettings
 from mainspring.config.settings import SECTIONS
 
 KeyPath = tuple[str, ...]
@@ -19,7 +19,8 @@ SHORT_FOR: dict[KeyPath, str] = {
     ("worker", "queues", "*"): "concurrency",
     ("databases", "*"): "url",
     ("brokers", "*"): "url",
-    **{("monitors", kind): "on" for kind in MonitorsSettings.__struct_fields__},
+    **{("monitors", kind): "on" for kind in MonitorsSettings.__struct_fields__ if kind != "of"},
+    **{("monitors", "of", "*", kind): "on" for kind in OwnMonitorsSettings.__struct_fields__},
 }
 
 

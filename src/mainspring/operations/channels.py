@@ -14,7 +14,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def judge_channels(channels: Iterable[ChannelView], now: int) -> Iterator[Judged]:
-    """Judge each channel: wrong is one that has taken nothing, or refused all, for so long that others have to know; until it takes something."""
+    """Judge each channel: wrong is one that has taken nothing, or refused all, for so long that others have to know."""
     longest_ms = BROKEN_AFTER // _MILLISECOND
     for channel in channels:
         subject, since_at = Subject("", IncidentKind.NOTIFIER_BROKEN, channel.name), channel.since_at

@@ -129,3 +129,22 @@ def test_what_is_always_watched_is_shown_with_why_it_stays_on(cli, stage):
     assert "longest_ms  1m" in lost.out
     assert "cannot be switched off" in lost.err
     assert "cannot be switched off" in cli("monitors", "show", "notifier_broken").err
+
+
+def test_settings_of_one_automation_are_shown_and_obeyed(cli, stage, monkeypatch):
+    """Its window counts, its limit holds; a name that nobody has is told with the nearest one."""
+    stage.announce(SYNC)
+    for _ in range(5):
+        stage.do(fail(stage.begin(SYNC)))
+    monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNC__FAIL_RATE__LEAST", "6")
+    monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNC__FAIL_RATE__WINDOW", "2h")
+    shown = cli("monitors", "show", "fail_rate", "sync")
+    assert "least = 6" in shown.out
+    assert "window = 2h" in shown.out
+    assert "sync  wrong" not in shown.out
+    assert "settings of its own: [monitors.of]" in shown.err
+    assert "least = 5" in cli("monitors", "show", "fail_rate").out
+    monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNK__TOO_FAST", "off")
+    told = cli("monitors", "list").err
+    assert "set for nobody" in told
+    assert "'sync'" in told
