@@ -88,20 +88,11 @@ def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts
 
 
 def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Judged]":
-    """Return what is said of what is always watched: of channels as a watcher does, of the store that it could just be read."""
-    from mainspring.domain.incident import IncidentKind, Subject
-    from mainspring.domain.monitors.judged import Judged
-    from mainspring.domain.monitors.tuning import ms
-    from mainspring.operations.channels import judge_channels
-    from mainspring.store.reads.incidents import channels
+    """Return what is said of what is always watched."""
+    from mainspring.operations.always import judge_always
 
-    def seen(reader: "Reader") -> "list[Judged]":
-        if kind is IncidentKind.NOTIFIER_BROKEN:
-            return _wrong_first(judge_channels(channels(reader), now))
-        longest_ms = ms(invocation.settings.notify.store_lost_after)
-        return [Judged(Subject("", IncidentKind.STORE_LOST), {"read_at": now, "longest_ms": longest_ms})]
-
-    return invocation.read(seen, [])
+    after = invocation.settings.notify.store_lost_after
+    return invocation.rows(lambda reader: _wrong_first(judge_always(kind, reader, now, after)))
 
 
 def _judged(invocation: Invocation, monitor: "Monitor", facts: "Facts", now: int) -> "list[Judged]":
@@ -205,7 +196,7 @@ def show(invocation: Invocation, name: str, automation: str | None, limit: int) 
 
 
 def _set_to(tuning: "Tuning") -> dict[str, Any]:
-    from mainspring.cli.plain import plain
+    from mainspring.domain.plain import plain
 
     return {field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__}
 
@@ -219,7 +210,7 @@ def _document(
     note: str | None,
 ) -> None:
     """Tell of a monitor, and what it says of each; `note` = how it is switched."""
-    from mainspring.cli.plain import plain
+    from mainspring.domain.plain import plain
 
     name = monitor.kind.value
     data = {"name": name, "line": monitor.line, "rule": monitor.rule, "settings": set_to}
