@@ -16,7 +16,8 @@ from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
 from mainspring.domain.match import Told
 from mainspring.domain.monitors.facts import DueSecret, Facts, Watched
 from mainspring.domain.monitors.judged import Round
-from mainspring.domain.monitors.table import MONITORS, Tunings, judge_all
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.table import MONITORS, NO_OWN, Tunings, judge_all
 from mainspring.domain.notice import About
 from mainspring.domain.reminding import Due, reminders
 from mainspring.domain.route import Routing
@@ -38,7 +39,7 @@ _AT_ONCE = 200
 
 class Watch:
     """Looks at one store, again and again; for one thread. `at_once` = how much history one look reads (None = all of it);
-    `secrets` = those that are due.
+    `own` = what is set of monitors for some automations alone, `secrets` = those that are due.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class Watch:
         tunings: Tunings,
         routing: Routing,
         redact: Redact,
+        own: OwnTunings = NO_OWN,
         secrets: Sequence[DueSecret] = (),
         at_once: int | None = 100,
     ) -> None:
         self._store = store
         self._clock = clock
         self._tunings = tunings
+        self._own = own
         self._routing = routing
         self._redact = redact
         self._facts = FactsReader(store.reader, at_once=at_once, secrets=secrets)
@@ -71,11 +74,12 @@ class Watch:
         """
         now = self._clock.now()
         reader = self._store.reader
-        seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact)
+        seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact, own=self._own)
         self.seen = seen.facts
-        judged = judge_all(seen.facts, self._tunings, now)
+        judged = judge_all(seen.facts, self._tunings, now, self._own)
         told = (with_question(one, reader, self._redact) for one in judged.findings)
-        findings = [*told, *judge_channels(reads.channels(reader), now)]
+        broken = (one.finding for one in judge_channels(reads.channels(reader), now) if one.finding is not None)
+        findings = [*told, *broken]
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)
 
     def _write(
