@@ -262,6 +262,16 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
 
 
+def test_what_somebody_looks_after_takes_in_nothing_more(store):
+    """Nobody would hear of what begins after it; what was part of it before stays so, and is told to nobody."""
+    lost, other = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.SILENCE)
+    look(store, found(lost, id="w"), found(parent=lost))
+    store.do(Acknowledge("w", "ann"))
+    look(store, found(lost), found(parent=lost), found(other, id="i2", parent=lost))
+    assert [store.read("incident", id).parent for id in ("i1", "i2")] == ["w", None]
+    assert [one.incident for one in store.read("alerts") if one.about is About.OPENED] == ["i2", "w"]
+
+
 def test_what_explains_it_is_over_before_the_commit(store):
     """Somebody resolved it between look and commit: then what was to be part of it is told itself."""
     lost = Subject("", IncidentKind.WORKER_LOST)

@@ -82,8 +82,7 @@ def _find(tx: Transaction, found: Found, fresh: set[int], looked_at: int) -> boo
     if not number:
         return False
     row = _of(tx, finding.subject)
-    above = None if found.parent is None else _of(tx, found.parent)
-    parent = None if above is None or above.state == _S.RESOLVED else above.id
+    parent = _parent(row, None if found.parent is None else _of(tx, found.parent))
     if row is None:
         _open(tx, found, number, parent)
         return True
@@ -93,6 +92,14 @@ def _find(tx: Transaction, found: Found, fresh: set[int], looked_at: int) -> boo
         _reopen(tx, row, found, number, parent)
         return True
     return _refresh(tx, row, found, number if found.faults else 0, parent)
+
+
+def _parent(row: _Row | None, above: _Row | None) -> str | None:
+    """Return what a finding is part of: what somebody has looked after since the look takes in nothing that is not part of it yet."""
+    if above is None or above.state == _S.RESOLVED:
+        return None
+    is_part = row is not None and row.state != _S.RESOLVED and row.parent is not None
+    return above.id if is_part or above.state == _S.OPEN else None
 
 
 def _open(tx: Transaction, found: Found, number: int, parent: str | None) -> None:
