@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.clock import Clock
+from mainspring.domain.clock import AHEAD_MS, Clock
 from mainspring.domain.folding import fold
 from mainspring.domain.ids import new_id
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
@@ -109,11 +109,13 @@ class Watch:
         parts[0] |= {
             "well": tuple(well),
             "reminders": tuple(
-                Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to) for one in due
+                Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to, wakes=one.wakes)
+                for one in due
             ),
             "digests": digests,
+            "is_back": any(one.seen_at > now + AHEAD_MS for one in wrong),
         }
-        if not (found or well or due or failures.groups or digests):
+        if not (found or well or due or failures.groups or digests or parts[0]["is_back"]):
             return 0
         changes: int = sum(self._store.apply(Observe(looked_at=now, **part)).number for part in parts)
         self._digested |= set(digests)
@@ -205,5 +207,5 @@ def _is_over(one: Incident, watched: Watched | None, undecided: set[tuple[str, s
     monitor = MONITORS.get(subject.kind)
     if monitor is None or monitor.lasts:
         return monitor is not None or subject.kind is IncidentKind.NOTIFIER_BROKEN
-    failed_at = one.facts.get("last_at", one.seen_at)
+    failed_at = min(one.facts.get("last_at", one.seen_at), one.seen_at)
     return watched is not None and watched.succeeded_at is not None and watched.succeeded_at > failed_at

@@ -1,6 +1,7 @@
 """Incidents: one row for each thing that is wrong, whoever looks and however often; alerts once each; failures told once."""
 
 import pytest
+from msgspec.structs import replace
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
@@ -260,6 +261,43 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     look(store, found())
     assert store.read("incident", "i1").parent is None
     assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
+
+
+def test_reminder_that_wakes_opens_what_was_acknowledged_once(store):
+    """A second watcher's reminder of the same day opens nothing that was acknowledged again."""
+    look(store, found())
+    store.do(Acknowledge("i1", "ann"))
+    again = Reminder("i1", 1, About.REPEATED, 9, TO)
+    look(store, reminders=(again,))
+    assert state(store) is IncidentState.ACKNOWLEDGED
+    look(store, reminders=(replace(again, wakes=True),))
+    assert (state(store), store.read("moves", "i1")[-1].move) == (IncidentState.OPEN, IncidentMove.WAKE)
+    store.do(Acknowledge("i1", "ann"))
+    look(store, reminders=(replace(again, wakes=True),))
+    assert state(store) is IncidentState.ACKNOWLEDGED
+
+
+def test_what_a_clock_that_was_ahead_wrote_holds_nothing_up(store):
+    """Set back by three days it resolves, reopens, and tells who heard of it, as if that had been written now."""
+    now = store.clock.now()
+    store.clock.at = now + 3 * 24 * 3_600_000
+    look(store, found(to=(Target(store.clock.now(), "ops"),)))
+    store.clock.at = now
+    assert store.read("is_alert_due", now)
+    look(store, is_back=True)
+    one = store.read("incident", "i1")
+    assert (one.opened_at, one.changed_at, one.seen_at) == (now, now, now)
+    look(store, well=(SILENT,))
+    newest = store.read("alerts", "i1")[0]
+    assert (newest.about, newest.due_at) == (About.RESOLVED, now)
+    store.clock.at = now + 3 * 24 * 3_600_000
+    look(store, found())
+    look(store, well=(SILENT,))
+    store.clock.at = now
+    look(store, found())
+    assert state(store) is IncidentState.OPEN
+    look(store, well=(SILENT,))
+    assert state(store) is IncidentState.RESOLVED
 
 
 def test_what_somebody_looks_after_takes_in_nothing_more(store):

@@ -4,9 +4,11 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
+from mainspring.domain.pause import LEFT_ALONE_MS
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.base import Reader
 from mainspring.store.views import Capped
@@ -160,7 +162,7 @@ def alerts(
 
 def is_alert_due(reader: Reader, now: int) -> bool:
     """Tell whether a Notifier may find something to tell now."""
-    return bool(reader.read("find_due_alert", (now,)))
+    return bool(reader.read("find_due_alert", (now, now + AHEAD_MS, now + LEFT_ALONE_MS)))
 
 
 def channels(reader: Reader) -> list[ChannelView]:
