@@ -42,9 +42,14 @@ EXPLAINS_ONE: Final = {
 """What is wrong with an automation -> what follows from it for the same one."""
 
 
-def fold(findings: Sequence[Finding], wrong: Iterable[Incident]) -> tuple[list[Finding], dict[Subject, Subject]]:
-    """Return the findings with the storms that they make, and what each that is folded is part of: never itself folded, and before it."""
-    known = _Known(findings, wrong)
+def fold(
+    findings: Sequence[Finding], wrong: Iterable[Incident], parts: Mapping[str, int]
+) -> tuple[list[Finding], dict[Subject, Subject]]:
+    """Return the findings with the storms that they make, and what each that is folded is part of: never itself folded, and before it.
+
+    `parts` = how many incidents each one that is wrong has taken in, by its id: more than are at hand here.
+    """
+    known = _Known(findings, wrong, parts)
     by_automation: dict[str, set[Subject]] = defaultdict(set)
     for subject in known.severities:
         by_automation[subject.automation].add(subject)
@@ -62,10 +67,11 @@ def fold(findings: Sequence[Finding], wrong: Iterable[Incident]) -> tuple[list[F
 class _Known:
     """What is wrong by now: `open_now` = what was before this look, `severities` = how loud all of it is, findings too."""
 
-    def __init__(self, findings: Iterable[Finding], wrong: Iterable[Incident]) -> None:
+    def __init__(self, findings: Iterable[Finding], wrong: Iterable[Incident], parts: Mapping[str, int]) -> None:
         self.open_now = {incident.subject: incident for incident in wrong}
         self._by_id = {incident.id: incident for incident in self.open_now.values()}
         self.severities = {subject: incident.severity for subject, incident in self.open_now.items()}
+        self._parts = parts
         for one in findings:
             self.severities[one.subject] = _louder(one.severity, self.severities.get(one.subject, one.severity))
 
@@ -78,6 +84,12 @@ class _Known:
             return True
         before = self.open_now.get(finding.subject)
         return before is not None and before.parent in {one.id for one in line}
+
+    def number(self, storm: Incident | None, joins: Collection[Finding]) -> int:
+        """Return how many are part of a storm with those that join it now."""
+        if storm is None:
+            return len(joins)
+        return self._parts.get(storm.id, 0) + sum(not _is_in(one, storm, self.open_now) for one in joins)
 
     def _line(self, subject: Subject) -> list[Incident]:
         """Return the incident of a subject and those that it is part of, as far as they are known."""
@@ -123,7 +135,8 @@ def _storms(findings: Sequence[Finding], known: _Known, parents: dict[Subject, S
             by_cause[shared(finding)].append(finding)
         for cause, found in sorted(by_cause.items()):
             for subject, joins in _joined(cause, found, known, is_wide=is_wide):
-                storms.append(_storm(subject, joins, open_now.get(subject)))
+                before = open_now.get(subject)
+                storms.append(_storm(subject, joins, before, known.number(before, joins)))
                 parents.update((finding.subject, subject) for finding in joins)
         left = [finding for finding in left if finding.subject not in parents]
     return storms
@@ -174,17 +187,17 @@ def _kind(finding: Finding) -> str:
     return f"many:{finding.subject.kind}"
 
 
-def _storm(subject: Subject, found: Sequence[Finding], before: Incident | None) -> Finding:
+def _storm(subject: Subject, found: Sequence[Finding], before: Incident | None, number: int) -> Finding:
     names = sorted({finding.subject.automation or "mainspring" for finding in found})
-    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    shown = ", ".join(names[:_NAMED]) + (" and others" if len(names) > _NAMED or number > len(found) else "")
     loudest = min(found, key=lambda one: one.severity.rank)
     return Finding(
         subject=subject,
         severity=loudest.severity if before is None else _louder(loudest.severity, before.severity),
-        text=f"{len(found)} incidents with one cause ({subject.fingerprint}): {shown}: {loudest.text}",
+        text=f"{number} incidents with one cause ({subject.fingerprint}): {shown}: {loudest.text}",
         since_at=min(finding.since_at for finding in found),
         hint=loudest.hint,
-        facts={"cause": subject.fingerprint, "automations": names[:100], "number": len(found)},
+        facts={"cause": subject.fingerprint, "automations": names[:100], "number": number},
     )
 
 

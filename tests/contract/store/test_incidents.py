@@ -263,6 +263,29 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
 
 
+def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
+    """However many parts one has, they stand in nobody's way; what is left of one that a person resolved is told."""
+    lost, slow = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.TOO_SLOW)
+    look(
+        store,
+        found(slow, id="slow", severity=Severity.DIGEST), found(lost, id="w"),
+        *(found(Subject(name, IncidentKind.SILENCE), id=name, parent=lost) for name in "cde"),
+        found(Subject("f", IncidentKind.TOO_SLOW), id="f", severity=Severity.PAGE),
+    )  # fmt: skip
+
+    def ids(read, *args):
+        return [one.id for one in store.read(read, *args)]
+
+    assert ids("told", 9) == ["f", "w", "slow"]
+    assert ids("folded", 2) == ["c", "d"]
+    assert store.read("parts") == {"w": 3}
+    store.do(Acknowledge("f", "ann"))
+    assert ids("told", 2) == ["w", "slow"]
+    store.do(Resolve("w", "ann"))
+    assert ids("told", 9) == ["c", "d", "e", "slow", "f"]
+    assert ids("folded", 9) == []
+
+
 def test_reminder_that_wakes_opens_what_was_acknowledged_once(store):
     """A second watcher's reminder of the same day opens nothing that was acknowledged again."""
     look(store, found())

@@ -5,11 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mainspring.domain.folding import EXPLAINS_ALL, EXPLAINS_ONE, STORM_OF, fold
+from mainspring.domain import folding
+from mainspring.domain.folding import EXPLAINS_ALL, EXPLAINS_ONE, STORM_OF
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
 
 K = IncidentKind
+
+
+def fold(found, wrong, parts=None):
+    return folding.fold(found, wrong, parts or {})
 
 
 def finding(automation="a", kind=K.SILENCE, fingerprint="", *, severity=Severity.NOTIFY, cause=None):
@@ -136,6 +141,16 @@ def test_storm_that_is_open_takes_more_in():
     order, parents = fold([late, alone], [incident(storm), told])
     assert parents == {late.subject: storm.subject}
     assert [one.subject.kind for one in order] == [K.STORM, K.SILENCE, K.SILENCE]
+
+
+def test_storm_counts_all_that_is_part_of_it():
+    """What it took in before counts, once, though this look found nothing of most of it."""
+    storm = fold(many(STORM_OF), [])[0][0]
+    old, late = finding("a00"), finding("c")
+    wrong = [incident(storm), incident(old, id="i2", parent="i1")]
+    said = fold([old, late], wrong, {"i1": 20_000})[0][0]
+    assert said.text.startswith("20001 incidents with one cause (kind:silence): a00, c and others")
+    assert said.facts["number"] == 20_001
 
 
 def test_storm_that_somebody_looks_after_takes_in_nothing_more():
