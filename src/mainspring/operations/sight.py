@@ -22,7 +22,8 @@ from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.changes import changes_since
 from mainspring.store.reads.status import sums_since
 
-_WRONG_AT_MOST = 10_000
+_TOLD_AT_MOST, _FOLDED_AT_MOST = 100_000, 10_000
+"""All that is told is looked after, whatever else is wrong; of what is part of it so many at once."""
 _REOPENED_WITHIN_MS = 14 * 24 * 3_600_000
 
 
@@ -39,7 +40,7 @@ def see(
 ) -> Sight:
     """Return what there is to judge by at the instant `now` (ms)."""
     failures = failures_of(reads.untold_faults(reader), redact)
-    wrong = reads.incidents(reader, limit=_WRONG_AT_MOST)
+    wrong = [*reads.told(reader, _TOLD_AT_MOST), *reads.folded(reader, _FOLDED_AT_MOST)]
     found = tunings.get(IncidentKind.FAIL_RATE)
     fail_rate = found if isinstance(found, FailRateTuning) else FailRateTuning()
     facts = facts_reader.read(

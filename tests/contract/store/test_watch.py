@@ -412,6 +412,22 @@ def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
     assert site.told() == [(About.DIGEST, "ops")]
 
 
+def test_clock_that_was_ahead_does_not_mute_what_is_open(site):
+    """Put back by three days, the first look takes it as opened now: it is escalated and repeated, and over when it succeeds."""
+    now = site.store.clock.now()
+    site.announce("a")
+    site.store.clock.at = now + 72 * HOUR
+    site.fail()
+    site.look()
+    site.store.clock.at = now
+    site.look()
+    site.look(5 * HOUR)
+    assert site.told() == [(About.OPENED, "ops"), (About.ESCALATED, "boss"), (About.REPEATED, "ops")]
+    site.succeed()
+    site.look(1)
+    assert [state for _, kind, state in site.wrong() if kind is IncidentKind.PERMANENT_ERROR] == []
+
+
 def test_incident_says_what_is_missing_and_what_comes_next(site):
     """Of silence the last success, the slots since and the next one; of a failure the same without a count."""
     site.announce("a", every="1h")
