@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import MainspringError, StoreError, StoreUnavailableError
 from mainspring.domain.journal import FactKind
 from mainspring.store.base import Changes, NotAStoreError
 from mainspring.store.commands.results import Numbered
@@ -44,6 +44,7 @@ class Ledger:
 
     def __init__(self, place: str | Path, clock: Clock, *, patience: float = PATIENCE) -> None:
         self.away: str | None = None
+        self._error: MainspringError | None = None
         self.is_foreign = False
         """Whether what is named as the store is a folder, or a file of another kind."""
         self._patience = patience
@@ -79,6 +80,13 @@ class Ledger:
         """Have something done without waiting for it."""
         if self.away is None:
             self._asked.put(_Asked(act))
+
+    @property
+    def lost(self) -> StoreError | None:
+        """What is wrong with the store; None = nothing, or what failed was not the store."""
+        if self.away is None or self._error is not None:
+            return self._error if isinstance(self._error, StoreError) else None
+        return StoreUnavailableError(self.away)
 
     @property
     def session(self) -> int | None:
@@ -123,6 +131,7 @@ class Ledger:
                     asked.result = asked.act(self._store)
                 except MainspringError as error:
                     self.is_foreign = isinstance(error, NotAStoreError)
+                    self._error = error
                     self.away = " ".join(error.message.splitlines())
                 except Exception as error:  # noqa: BLE001 - whatever a store does, the command runs
                     self.away = f"{type(error).__name__}: {error}"

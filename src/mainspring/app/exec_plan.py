@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from mainspring.app.exec_ledger import Ledger
 from mainspring.app.exec_signals import say
 from mainspring.app.rules import classifier_of
 from mainspring.domain.classify import Classifier
@@ -17,6 +18,10 @@ from mainspring.store.process_store import ProcessStore
 MAINSPRING_FAILED = 125
 LOCK_HELD = 75
 """EX_TEMPFAIL: nothing ran, come again. Not 0, which would tell whoever asks that the work is done."""
+
+
+def tell_nobody(ledger: Ledger | None) -> None:
+    """Leave it to the command's own words."""
 
 
 class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +42,8 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path = Path()
     watch: Callable[[ProcessStore, str], None] | None = None
     """Called with the store and the automation's name when the end is on record; None = others watch."""
+    told: Callable[[Ledger | None], None] = tell_nobody
+    """Called with the store once the end is on record, or in the spool: whoever tells that it is lost, or back."""
     trace: Callable[[StartRun, WrappedEnd], str | None] | None = None
     """Called with how the run began and ended; it returns what kept it from being told. None = nobody is told."""
     fail_open: bool = True

@@ -82,11 +82,13 @@ class ExecProcess:
                 self._start()
                 end = self._attempts()
             except _StopError as stop:
+                self._plan.told(self._ledger)
                 self._close()
                 return stop.code
             if end.is_ours and end.failure is not None:
                 say(f"{self._name}: {end.failure.message}")
             self._keep(tell.whole(self._begin, end, self._session), end)
+            self._plan.told(self._ledger)
             self._watch(end)
             self._close()
             return end.exit_code

@@ -6,6 +6,7 @@ It looks from outside: nothing of ours has to run for it. What cannot be judged 
 import msgspec
 
 from mainspring.app.exec_ledger import Ledger, bury
+from mainspring.app.store_told import StoreTold
 from mainspring.app.watching import look_and_tell
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
@@ -53,9 +54,11 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
     """
     ledger = Ledger(settings.store.url, clock, patience=PATIENCE)
     records = Spool(settings.exec.spool)
+    told = StoreTold(settings, clock)
 
     def act(opened: ProcessStore) -> WatchReport:
         opened.open()
+        told.back(opened.shown, opened.apply)
         buried = _bury_dead(opened)
         taken = records.take_in(opened.apply)
         judged, silent = judge(look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None), clock.now())
@@ -65,6 +68,8 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
 
     report = ledger.do(act)
     if report is None:
+        if ledger.lost is not None:
+            told.away(ledger.shown, ledger.lost)
         raise StoreUnavailableError(
             f"the store is away, so nothing can be judged\nat {ledger.shown}: {ledger.away}",
             hint="Wrapped commands run all the same and their records wait in the spool. Mend the store, then watch again.",

@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
-from mainspring.app.exec_plan import LOCK_HELD, MAINSPRING_FAILED, ExecPlan
+from mainspring.app.exec_plan import LOCK_HELD, MAINSPRING_FAILED, ExecPlan, tell_nobody
 from mainspring.app.exec_process import ExecProcess
 from mainspring.app.exec_signals import say
 from mainspring.app.exec_trace import trace_own
 from mainspring.app.exec_watch import watch_own
+from mainspring.app.store_told import StoreTold
 from mainspring.cli.lazy import Command
 from mainspring.config import Settings, load
 from mainspring.config.places import PRODUCTION, Surroundings, default_spool, default_store, resolve_store_url
@@ -272,6 +273,7 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
         rules=() if settings is None or retry is None else settings.project.classify,
         folder=Path() if settings is None else settings.folder,
         watch=None if settings is None else partial(watch_own, settings),
+        told=tell_nobody if settings is None else StoreTold(settings, SystemClock()).seen,
         trace=None if settings is None else partial(trace_own, settings),
         fail_open=fail_open,
         verbose=given["verbose"],

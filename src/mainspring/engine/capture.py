@@ -12,6 +12,7 @@ import threading
 from typing import Any, TextIO
 
 from mainspring.domain.log_line import OF_STREAM, Level, plain_fields
+from mainspring.domain.log_part import MOST_BYTES
 from mainspring.domain.text import escape
 from mainspring.engine.line_cutter import LONGEST_LINE
 from mainspring.engine.signs import LogSign
@@ -83,11 +84,22 @@ class StepStream:
 
 def hand_over(step: StepContext, stream: str, text: str, *, is_out: bool) -> None:
     """Hand over the whole lines of what a step has printed so far; the rest waits for its end."""
+    text = str(text)
+    if (left_out := len(text) - MOST_BYTES) > 0:  # no run keeps more
+        text = (
+            f"{text[:MOST_BYTES]}\n--- {left_out:,} characters of one print are left out here: a run keeps no more ---"
+        )
+    *lines, rest = text.split("\n")
     with _printing:  # a step may print from several threads
-        *lines, rest = (step.printed.get((stream, is_out), "") + str(text)).split("\n")
-        while len(rest) > LONGEST_LINE:
-            lines, rest = [*lines, rest[:LONGEST_LINE]], rest[LONGEST_LINE:]
-        step.printed[stream, is_out] = rest
+        before = step.printed.get((stream, is_out), "")
+        if lines:
+            lines[0] = before + lines[0]
+        else:
+            rest = before + rest
+        keep_from = len(rest) - 1 - (len(rest) - 1) % LONGEST_LINE if rest else 0
+        step.printed[stream, is_out] = rest[keep_from:]
+    if keep_from:
+        lines.append(rest[:keep_from])
     with contextlib.suppress(AttemptClosed):
         for line in lines:
             for start in range(0, len(line) or 1, LONGEST_LINE):

@@ -4,7 +4,6 @@ A command that made nothing is tried again like one that failed. The function of
 and is not run again for it: the look is a step of its own after it, which fails for good.
 """
 
-import glob
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -17,6 +16,7 @@ from mainspring.domain.definition import Definition
 from mainspring.domain.errors import Permanent, Transient
 from mainspring.domain.produces import Product, unmet, weight_of
 from mainspring.domain.signature import signature_of
+from mainspring.engine.path_patterns import PatternTooWideError, find_paths
 from mainspring.engine.requests import StepPlan
 from mainspring.store.commands.runs import ClaimedRun
 
@@ -82,14 +82,20 @@ async def look_after(ask: Callable[..., Any], patterns: Sequence[str], started_a
 
 def _look(patterns: list[str], cwd: str | None, started_at: int) -> tuple[list[str], int]:
     """Return what is not met, one sentence each, and the bytes of what was made."""
-    matches = {pattern: _matches(pattern, cwd) for pattern in patterns}
-    return unmet(patterns, matches, started_at), weight_of(chain.from_iterable(matches.values()), started_at)
+    matches, faults = {}, []
+    for pattern in patterns:
+        try:
+            matches[pattern] = _matches(pattern, cwd)
+        except PatternTooWideError as error:
+            faults.append(str(error))
+    faults += unmet(list(matches), matches, started_at)
+    return faults, weight_of(chain.from_iterable(matches.values()), started_at)
 
 
 def _matches(pattern: str, cwd: str | None) -> list[Product]:
     """Look at what a pattern matches; a file that goes away meanwhile is no match."""
     products = []
-    for found in glob.glob(pattern, root_dir=cwd, recursive=True):  # noqa: PTH207 - patterns may be absolute
+    for found in find_paths(pattern, cwd):
         path = Path(cwd or ".", found)
         try:
             stat = path.stat()

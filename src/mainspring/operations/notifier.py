@@ -9,7 +9,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Protocol, TypeVar
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
@@ -22,6 +24,8 @@ from mainspring.resources.fault_text import FaultText
 from mainspring.store import failpoints
 from mainspring.store.applied import Commits, applied
 from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChannel, TakeAlerts
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger("mainspring.notifier")
 _LEASE_S = 60.0
@@ -70,6 +74,8 @@ class Notifier:
         self._told_away: dict[str, str] = {}
         self._ends_at = float("inf")
         self._keeping: asyncio.Task[None] | None = None
+        # Shared with nobody: what a link does in the threads of the loop may never end.
+        self._reads = ThreadPoolExecutor(2, thread_name_prefix="mainspring-notifier")
 
     def start(self) -> None:
         """Begin to tell what is due, and go on."""
@@ -105,6 +111,10 @@ class Notifier:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(link.close() for link in self._links.values()), return_exceptions=True)
+        self._reads.shutdown(wait=False, cancel_futures=True)
+
+    async def _read(self, what: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reads, what)
 
     async def _keep(self) -> None:
         while True:
@@ -126,7 +136,7 @@ class Notifier:
     async def _look(self) -> bool:
         """Take what is due and begin to tell it; return whether there was anything."""
         free = tuple(name for name in self._links if name not in self._at_work)
-        if not free or not await asyncio.to_thread(self._is_due):
+        if not free or not await self._read(self._is_due):
             return False
         since = time.monotonic()
         lease = new_id("l", self._clock.now(), self._clock.random_bits(80))
@@ -168,7 +178,7 @@ class Notifier:
     async def _tell(self, name: str, batch: Batch, told: Told) -> ChannelFault | None:
         """Tell one notice; return what keeps the channel from taking this and any other."""
         try:
-            notice = await asyncio.to_thread(self._render, told.alerts)  # a digest reads what history tells
+            notice = await self._read(partial(self._render, told.alerts))  # a digest reads what history tells
         except Exception as error:  # noqa: BLE001 - what cannot be put into words must not keep the others waiting
             batch.refuse(told, self._faults.of(error) or type(error).__name__)
             _LOG.exception("an alert to %s cannot be put into words", name)

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from mainspring.engine import capture as capturing
 from mainspring.engine.capture import Capture, end_lines
 from mainspring.engine.step_context import STEP, AttemptClosed, StepContext
 
@@ -141,6 +142,33 @@ def test_line_without_an_end_is_cut(begin, heard, step):
     sys.stdout.write("x" * 40_000)
     assert sum(len(sign.text) for sign in heard.signs) >= 16_384
     assert max(len(sign.text) for sign in heard.signs) <= 16_384
+
+
+def test_giant_line_is_cut_once_and_no_more_of_it_than_a_run_keeps(begin, heard, step, monkeypatch):
+    """Each part is copied once, not once for each part before it; what is left out is said."""
+    monkeypatch.setattr(capturing, "MOST_BYTES", 100_000)
+    begin()
+    sys.stdout.write("y" * 300_000)
+    print("\nafter")
+    texts = [sign.text for sign in heard.signs]
+    assert sum(text.count("y") for text in texts) == 100_000
+    assert max(map(len, texts)) == 16_384
+    assert [text for text in texts if "y" not in text] == [
+        "--- 200,000 characters of one print are left out here: a run keeps no more ---",
+        "after",
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 16_383, 16_384, 16_385, 32_768, 50_000])
+def test_parts_of_a_long_line_make_the_line(begin, heard, step, size):
+    """Whether it came at once or in pieces; its end makes no line of its own."""
+    begin()
+    line = "".join(chr(97 + n % 26) for n in range(size))
+    sys.stdout.write(line[: size // 3])
+    sys.stdout.write(line[size // 3 :])
+    print()
+    assert "".join(sign.text for sign in heard.signs) == line
+    assert all(sign.text for sign in heard.signs)
 
 
 def test_threads_of_one_step_mix_no_lines(begin, heard, step):

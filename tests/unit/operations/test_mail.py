@@ -50,9 +50,9 @@ async def server(box, **more):
         listening.close()
 
 
-def link_to(port, to="a@example.com", scheme="smtp", login="", within_s=5.0, **values):
+def link_to(port, to="a@example.com", scheme="smtp", login="", within_s=5.0, in_all_s=5.0, **values):
     address = f"{scheme}://{login}127.0.0.1:{port}/{to}?from=ms@example.com"
-    return MailLink(read_channel(address), secrets(**values), within_s)
+    return MailLink(read_channel(address), secrets(**values), within_s, in_all_s)
 
 
 async def test_notices_of_one_opening_are_one_conversation():
@@ -133,6 +133,49 @@ async def test_silent_server_does_not_hold_the_notifier():
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ChannelFault, match="timed out") as caught:
         await link_to(silent.getsockname()[1], within_s=0.1).send(notice(), None)
     assert not caught.value.is_unknown
+
+
+async def test_server_that_never_ends_its_banner_is_hung_up_on():
+    """Each of its lines is in time, all of them never end: its thread ends all the same, and is none of the loop's."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ended = threading.Event()
+        thread = threading.Thread(target=_drag_on, args=(listening, ended), daemon=True)
+        thread.start()
+        with pytest.raises(ChannelFault, match="no answer in time") as caught:
+            await link_to(listening.getsockname()[1], in_all_s=0.05).send(notice(), None)
+        thread.join(5)
+    assert ended.is_set()
+    assert not caught.value.is_unknown
+
+
+def _drag_on(listening, ended):
+    peer, _ = listening.accept()
+    with peer:
+        peer.sendall(b"220-wait\r\n" * 3)
+        if not peer.recv(1):  # a client says nothing before the banner has ended: this is its end
+            ended.set()
+
+
+async def test_name_that_is_looked_up_for_ever_holds_its_own_channel_only(monkeypatch):
+    """The process waits for no such thread at its end, and the next mail does not start another one."""
+    answer, threads = threading.Event(), []
+
+    def looked_up(*_args, **_how):
+        threads.append(threading.current_thread())
+        answer.wait(10)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    link = link_to(1, in_all_s=0.01)
+    with pytest.raises(ChannelFault, match="no answer in time"):
+        await link.send(notice(), None)
+    with pytest.raises(ChannelFault, match="has not ended yet"):
+        await link.send(notice(), None)
+    answer.set()
+    (thread,) = threads
+    thread.join(5)
+    assert thread.daemon
+    assert not thread.is_alive()
 
 
 async def test_connection_that_ends_after_the_mail_is_unknown():

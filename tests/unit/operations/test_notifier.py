@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
@@ -198,6 +200,21 @@ async def test_channel_that_is_away_makes_its_alerts_wait_and_no_other():
     await tell(store, {"ops": ops})
     assert [shown[1] for shown in ops.shown] == ["a_1", "a_2", "a_3"]
     assert not any(shown[3] for shown in ops.shown)
+
+
+async def test_link_that_holds_the_threads_of_the_loop_silences_no_other():
+    """What is due is read, and put into words, in threads that no link can take."""
+    store, ops, gate = Alerts(), Link(), threading.Event()
+    store.add("ops")
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.get_running_loop().set_default_executor(pool)
+        pool.submit(gate.wait, 10)
+        try:
+            await tell(store, {"ops": ops}, within_s=5.0)
+        finally:
+            gate.set()
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+    assert store.states() == ["sent"]
 
 
 @pytest.mark.parametrize(

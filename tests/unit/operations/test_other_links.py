@@ -1,12 +1,15 @@
 """The terminal, apprise, and which link tells which channel."""
 
+import socket
 import sys
+import threading
 
 import pytest
 
 from mainspring.domain.channel import read_channel
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.notice import About
+from mainspring.operations.notifiers import apprise as telling
 from mainspring.operations.notifiers import open_link
 from mainspring.operations.notifiers.apprise import AppriseLink
 from mainspring.operations.notifiers.base import ChannelFault
@@ -59,6 +62,24 @@ async def test_apprise_that_cannot_deliver_tells_no_secret():
         assert "wr0ng" not in str(caught.value)
     with pytest.raises(ConfigError, match="no address of apprise"):
         await AppriseLink(read_channel("apprise://secret:a"), secrets(a="nonsense")).send(notice(), None)
+
+
+async def test_apprise_that_hangs_holds_nobody(monkeypatch):
+    """It is given up in a thread that neither others nor the end of the process wait for."""
+    pytest.importorskip("apprise")
+    monkeypatch.setattr(telling, "WITHIN_S", 0.1)
+    before = set(threading.enumerate())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"json://127.0.0.1:{silent.getsockname()[1]}/t?rto=30"
+        link = AppriseLink(read_channel("apprise://secret:a"), secrets(a=address))
+        with pytest.raises(ChannelFault, match="no answer in time"):
+            await link.send(notice(), None)
+        begun = set(threading.enumerate()) - before
+        peer, _ = silent.accept()
+        peer.close()
+    for thread in begun:
+        thread.join(5)
+    assert [(thread.name, thread.daemon) for thread in begun] == [("mainspring-apprise", True)]
 
 
 async def test_missing_apprise_is_told_with_its_cure(monkeypatch):

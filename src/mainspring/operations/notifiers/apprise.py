@@ -6,13 +6,17 @@ What is told goes on to receivers that read marks of their own in it: tags, and 
 import asyncio
 import logging
 import re
+from functools import partial
+from inspect import signature
 from types import ModuleType
+from typing import Any
 
 from mainspring.domain.channel import Channel
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.incident import Severity
 from mainspring.domain.notice import About, Notice
 from mainspring.operations.notifiers.base import ChannelFault
+from mainspring.operations.notifiers.own_thread import OwnThread
 from mainspring.resources.fault_text import FaultText
 
 WITHIN_S = 10.0
@@ -27,11 +31,12 @@ class AppriseLink:
     def __init__(self, channel: Channel, faults: FaultText) -> None:
         self._channel = channel
         self._faults = faults
+        self._thread = OwnThread("mainspring-apprise")
 
     async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
         """Hand it to apprise, which says only whether it was taken."""
         apprise = _apprise()
-        teller = apprise.Apprise()
+        teller = apprise.Apprise(asset=_in_this_thread(apprise))
         if not teller.add(self._faults.get(self._channel.secret)):
             raise ConfigError(f"the secret {self._channel.secret!r} is no address of apprise")
         kinds = apprise.NotifyType
@@ -39,12 +44,17 @@ class AppriseLink:
         kind = {About.RESOLVED: kinds.SUCCESS, About.TEST: kinds.INFO, About.DIGEST: kinds.INFO}.get(notice.about, kind)
         try:
             async with asyncio.timeout(WITHIN_S):
-                is_taken = await teller.async_notify(
-                    body=_plain(notice.body or notice.headline),
-                    title=_plain(notice.headline),
-                    notify_type=kind,
-                    body_format=apprise.NotifyFormat.TEXT,
+                is_taken = await self._thread.run(
+                    partial(
+                        teller.notify,
+                        body=_plain(notice.body or notice.headline),
+                        title=_plain(notice.headline),
+                        notify_type=kind,
+                        body_format=apprise.NotifyFormat.TEXT,
+                    )
                 )
+        except ChannelFault:
+            raise
         except Exception as error:  # noqa: BLE001 - its plug-ins may raise anything
             raise ChannelFault(self._faults.of(error) or type(error).__name__, is_unknown=True) from None
         if not is_taken:
@@ -58,6 +68,13 @@ class AppriseLink:
 def _plain(text: str) -> str:
     """Return text that calls nobody and is no tag, and reads the same."""
     return _MARK.sub(lambda mark: mark[0] + _NOTHING, text)
+
+
+def _in_this_thread(apprise: ModuleType) -> Any:
+    """Return what keeps apprise from its own pools of threads, which the process would wait for at its end."""
+    asset = apprise.AppriseAsset
+    timeless = {"service_timeout": 0} if "service_timeout" in signature(asset).parameters else {}
+    return asset(async_mode=False, **timeless)
 
 
 def _apprise() -> ModuleType:

@@ -9,12 +9,14 @@ import socket
 import ssl
 from email.message import EmailMessage
 from email.utils import formatdate
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from mainspring.domain.channel import Channel, Security
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.notice import About, Notice
 from mainspring.operations.notifiers.base import ChannelFault
+from mainspring.operations.notifiers.own_thread import OwnThread
 from mainspring.resources.fault_text import FaultText
 
 _LOG = logging.getLogger("mainspring.notifier.mail")
@@ -33,18 +35,25 @@ class _Login(NamedTuple):
 class MailLink:
     """A server, and those who get mail by it."""
 
-    def __init__(self, channel: Channel, faults: FaultText, within_s: float = WITHIN_S) -> None:
+    def __init__(
+        self, channel: Channel, faults: FaultText, within_s: float = WITHIN_S, in_all_s: float = IN_ALL_S
+    ) -> None:
         self._channel = channel
         self._faults = faults
         self._within_s = within_s
+        self._in_all_s = in_all_s
+        self._thread = OwnThread("mainspring-mail")
 
     async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
         """Hand the mail to the server."""
         mail = message_of(notice, self._channel)
         talk = _Talk(self._channel, self._login(), self._within_s)
         try:
-            async with asyncio.timeout(IN_ALL_S):
-                refused = await asyncio.to_thread(talk.hand_over, mail)
+            async with asyncio.timeout(self._in_all_s):
+                refused = await self._thread.run(partial(talk.hand_over, mail))
+        except asyncio.CancelledError:
+            talk.hang_up()
+            raise
         except (OSError, smtplib.SMTPException, ValueError) as error:  # TimeoutError among them
             talk.hang_up()
             raise ChannelFault(
@@ -89,25 +98,25 @@ def message_of(notice: Notice, channel: Channel) -> EmailMessage:
 
 
 class _Talk:
-    """One connection, in a thread; `is_unknown` once the server may have taken the mail."""
+    """One connection, in a thread; `is_unknown` once the server may have taken the mail, `is_over` once nobody waits for it."""
 
     def __init__(self, channel: Channel, login: _Login | None, within_s: float) -> None:
         self._channel = channel
         self._login = login
         self._within_s = within_s
-        self._server: smtplib.SMTP | None = None
+        self.server: smtplib.SMTP | None = None
         self.is_unknown = False
-        self._is_over = False
+        self.is_over = False
 
     def hand_over(self, mail: EmailMessage) -> list[str]:
         """Return who is refused, while others are not."""
-        self._server = server = self._connect()
         try:
+            server = self._connect()
             if self._channel.security is Security.STARTTLS:
                 server.starttls(context=ssl.create_default_context())
             if self._login is not None:
                 server.login(self._login.user, self._login.password)
-            if self._is_over:
+            if self.is_over:
                 raise TimeoutError
             self.is_unknown = True
             try:
@@ -119,22 +128,41 @@ class _Talk:
                 server.putcmd("quit")
             return sorted(refused)
         finally:
-            server.close()
+            if self.server is not None:
+                self.server.close()
 
     def hang_up(self) -> None:
         """End a connection that took too long: its thread ends with it, and hands over nothing more."""
-        self._is_over = True
-        sock = None if self._server is None else self._server.sock
+        self.is_over = True
+        sock = None if self.server is None else self.server.sock
         if sock is not None:
             with contextlib.suppress(OSError):  # to close it would wait for whoever reads from it
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _connect(self) -> smtplib.SMTP:
-        host, port, name = self._channel.host, self._channel.port, socket.gethostname()
+        where = (self._channel.host, self._channel.port, socket.gethostname())
         if self._channel.security is Security.TLS:
-            context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(host, port, name, timeout=self._within_s, context=context)
-        return smtplib.SMTP(host, port, name, timeout=self._within_s)
+            return _TlsServer(self, *where, timeout=self._within_s, context=ssl.create_default_context())
+        return _Server(self, *where, timeout=self._within_s)
+
+
+class _Server(smtplib.SMTP):
+    """Known to its talk before it connects, so that a server can be hung up on that never ends its first word."""
+
+    def __init__(self, talk: _Talk, *where: Any, **how: Any) -> None:
+        self._talk = talk
+        talk.server = self
+        super().__init__(*where, **how)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As smtplib's; nothing is waited for after the end, at which there may have been no connection to end."""
+        if self._talk.is_over:
+            raise TimeoutError
+        return super().getreply()
+
+
+class _TlsServer(_Server, smtplib.SMTP_SSL):
+    """The same, by TLS from the first byte."""
 
 
 def _is_of_the_mail(error: Exception) -> bool:

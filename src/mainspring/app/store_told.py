@@ -1,0 +1,83 @@
+"""That the store is lost, told by programs that end: a wrapped command, a round of `watch --once`.
+
+Where nothing else of ours runs they are the only ones who see it. What they remember lies beside the spool, so that however many of
+them see it tell it once, and the first that finds the store again tells its end.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mainspring.app.exec_ledger import Ledger
+from mainspring.config import Settings
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import StoreError
+
+if TYPE_CHECKING:
+    from mainspring.app.reserved import Reserved
+    from mainspring.store.commands.incidents import RecordLost
+
+WITHIN_S = 10.0
+
+
+class StoreTold:
+    """Tells the channels of the settings; never raises, and takes no longer than ten seconds."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+
+    def seen(self, ledger: Ledger | None) -> None:
+        """Tell what a wrapped command has seen of its store."""
+        if ledger is None:
+            return
+        if ledger.lost is not None:
+            self.away(ledger.shown, ledger.lost)
+        elif ledger.away is None:
+            self.back(ledger.shown, lambda lost: ledger.do(lambda store: store.apply(lost)))
+
+    def away(self, where: str, error: StoreError) -> None:
+        """The store (`where`, for people) could not be used: tell it, once it has lasted, or at once if it cannot pass by itself."""
+        if self._settings.notify.channels:
+            # Imported late, as below: a command whose store is well needs none of it.
+            from mainspring.app.reserved import tell_lost  # noqa: PLC0415
+            from mainspring.resources.fault_text import FaultText  # noqa: PLC0415
+            from mainspring.resources.secret import Secrets  # noqa: PLC0415
+
+            faults = FaultText(Secrets(self._settings.secrets.dir, os.environ))
+            _within(tell_lost(self._settings, faults, self._clock, where, error))
+
+    def back(self, where: str, apply: Callable[["RecordLost"], Any]) -> None:
+        """The store is well: tell that to those who heard otherwise, and write down that it was lost."""
+        if not Path(f"{self._settings.exec.spool}.store-lost.json").exists():
+            return
+        from mainspring.app.reserved import Reserved  # noqa: PLC0415
+        from mainspring.resources.fault_text import FaultText  # noqa: PLC0415
+        from mainspring.resources.secret import Secrets  # noqa: PLC0415
+
+        async def commit(lost: "RecordLost") -> None:
+            if lost.facts["told"]:  # who looks now and then does not know how long it lasted if nobody was told
+                apply(lost)
+
+        faults = FaultText(Secrets(self._settings.secrets.dir, os.environ))
+        _within(_over(Reserved(self._settings, faults, self._clock, where, commit)))
+
+
+async def _over(reserved: "Reserved") -> None:
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await reserved.over()
+    except TimeoutError:
+        pass  # the next one tells it
+    finally:
+        await reserved.close()
+
+
+def _within(telling: Coroutine[Any, Any, None]) -> None:
+    """Run it in a thread of its own, left to itself if it takes too long: a loop's end waits for what hangs in its threads."""
+    thread = threading.Thread(target=asyncio.run, args=(telling,), name="mainspring-store-told", daemon=True)
+    thread.start()
+    thread.join(WITHIN_S)

@@ -1,0 +1,60 @@
+"""A thread of its own for what blocks and may never end: nobody shares it, and no process waits for it at its end.
+
+A pool would do both: whoever hangs there takes the place of all who share it, and the interpreter joins its threads before it exits.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from mainspring.operations.notifiers.base import ChannelFault
+
+T = TypeVar("T")
+
+
+class OwnThread:
+    """That of one channel: one act at a time, so that what hangs does not add up."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._thread: threading.Thread | None = None
+
+    async def run(self, act: Callable[[], T]) -> T:
+        """Return what the act returns; whoever is cancelled meanwhile leaves it to itself.
+
+        Raises:
+            ChannelFault: the act before this one, which was left to itself, has not ended yet.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            raise ChannelFault("what was begun before and took too long has not ended yet")
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[T] = loop.create_future()
+
+        def live() -> None:
+            try:
+                result = act()
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                _hand(loop, _fail, ended, error)
+            else:
+                _hand(loop, _end, ended, result)
+
+        self._thread = threading.Thread(target=live, name=self._name, daemon=True)
+        self._thread.start()
+        return await ended
+
+
+def _hand(loop: asyncio.AbstractEventLoop, do: Callable[..., None], *what: object) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(do, *what)
+
+
+def _end(ended: "asyncio.Future[T]", result: T) -> None:
+    if not ended.done():
+        ended.set_result(result)
+
+
+def _fail(ended: "asyncio.Future[T]", error: BaseException) -> None:
+    if not ended.done():
+        ended.set_exception(error)

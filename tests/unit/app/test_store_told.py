@@ -1,0 +1,85 @@
+"""A wrapped command and a round of `watch --once` are the only ones who see that the store is lost, where nothing else runs."""
+
+import os
+
+import pytest
+
+from mainspring.app.exec_plan import ExecPlan
+from mainspring.app.exec_process import ExecProcess
+from mainspring.app.store_told import StoreTold
+from mainspring.app.watch_process import watch_once
+from mainspring.config import load
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.options import Kind
+from mainspring.engine.scripts import command_definition
+from mainspring.engine.wrapped import Wrapping
+from tests.acceptance.receiver import Receiver
+
+
+class Crontab:
+    """A machine with a crontab and nothing else of ours."""
+
+    def __init__(self, folder, receiver):
+        self.receiver = receiver
+        self.store = folder / "state.db"
+        env = {"MAINSPRING_STORE_URL": str(self.store), **receiver.settings}
+        self.settings = load(env=env, cwd=folder, uid=os.getuid(), flags={})
+
+    def exec(self):
+        words = ["true"]
+        plan = ExecPlan(
+            wrapping=Wrapping(definition=command_definition(Kind.EXEC, "x", words, {}), words=words),
+            store=self.store,
+            spool=self.settings.exec.spool,
+            told=StoreTold(self.settings, SystemClock()).seen,
+        )
+        assert ExecProcess(plan).run() == 0
+
+    def watch(self):
+        return watch_once(self.settings, SystemClock())
+
+    @property
+    def told(self):
+        return [one["data"]["about"] for one in self.receiver.messages]
+
+
+@pytest.fixture
+def crontab(tmp_path, monkeypatch):
+    receiver = Receiver()
+    for name, value in receiver.settings.items():
+        monkeypatch.setenv(name, value)
+    yield Crontab(tmp_path, receiver)
+    receiver.close()
+
+
+def test_damaged_store_is_told_once_and_its_end_too(crontab):
+    """By whoever sees it first; a command runs all the same, and a store that is well again has it on record."""
+    crontab.store.write_bytes(b"no store at all\0" * 1_000)
+    crontab.exec()
+    assert crontab.told == ["opened"]
+    crontab.exec()
+    with pytest.raises(StoreUnavailableError):
+        crontab.watch()
+    assert crontab.told == ["opened"]
+    crontab.store.unlink()
+    crontab.watch()
+    crontab.exec()
+    assert crontab.told == ["opened", "resolved"]
+
+
+def test_watch_tells_it_as_well(crontab):
+    """Where no command runs for a while the round is the first to see it."""
+    crontab.store.write_bytes(b"no store at all\0" * 1_000)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            crontab.watch()
+    assert crontab.told == ["opened"]
+
+
+def test_store_that_is_well_tells_nothing(crontab):
+    """Nor is anything remembered."""
+    crontab.exec()
+    crontab.watch()
+    assert crontab.told == []
+    assert not list(crontab.store.parent.glob("*.store-lost.json*"))
