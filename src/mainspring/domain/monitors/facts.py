@@ -20,7 +20,7 @@ class Cadence(Struct, frozen=True, kw_only=True):
     """A schedule that has not ended. `since_at` = nothing before it is expected; `written_at` = since when it is as it is: the first slot
     of an interval is the one that was under way then.
 
-    `unbegun_at`, `unbegun_run` = its newest slot, where its run has not begun.
+    `unbegun_at`, `unbegun_run` = the oldest slot of which the run has not begun.
     """
 
     name: str
