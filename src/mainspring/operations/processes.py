@@ -12,8 +12,8 @@ PASSING = frozenset({"run", "exec", "cli", "probation"})
 
 
 def processes_of(sessions: Iterable[SessionView]) -> tuple[Process, ...]:
-    """Return those that somebody may wait for."""
-    return tuple(_process(one) for one in sessions if one.role not in PASSING)
+    """Return those that somebody may wait for, and those that say themselves that they are blocked."""
+    return tuple(_process(one) for one in sessions if one.role not in PASSING or one.blocked is not None)
 
 
 def _process(one: SessionView) -> Process:
@@ -29,4 +29,5 @@ def _process(one: SessionView) -> Process:
         # A worker has announced also where it could load nothing.
         serves=bool(one.automations) or (one.role == Role.WORKER and one.deploy > 0),
         posts=tuple(one.posts),
+        blocked=one.blocked,
     )

@@ -13,7 +13,7 @@ from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
-from mainspring.domain.stall import Stall
+from mainspring.domain.stall import BlockedLoop, Stall
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
@@ -197,6 +197,8 @@ class Process(Struct, frozen=True, kw_only=True):
     serves: bool = False
     """It announced automations; a worker may have found none that it could."""
     posts: tuple[str, ...] = ()
+    blocked: BlockedLoop | None = None
+    """What it says itself of its loop."""
 
 
 class HeldLock(Struct, frozen=True):
