@@ -58,6 +58,11 @@ def _bad_deploy(world: Days) -> None:
     world.announce(problems={"report": "Traceback\nModuleNotFoundError: No module named 'requests'"})
 
 
+def _module_lost(world: Days) -> None:
+    problem = "/srv/flows/shop.py:3\nModuleNotFoundError: No module named 'requests'"
+    world.announce(problems={"report": problem, "sync": problem})
+
+
 def _deleted(world: Days) -> None:
     world.deploy_without("weekly")
 
@@ -186,6 +191,18 @@ WAYS = (
         within=0,
         says="[notify] report: it fails to load: ModuleNotFoundError: No module named 'requests'",
         begin=_bad_deploy,
+    ),
+    Way(
+        name="A bad deploy of a module that has several automations",
+        cause="all of them fail to load for one reason, which is told once",
+        kind=K.STORM,
+        of="load:/srv/flows/shop.py:3: ModuleNotFoundError: No module named 'requests'",
+        within=0,
+        says=(
+            "[notify] mainspring: 2 automations fail to load (report, sync): /srv/flows/shop.py:3: "
+            "ModuleNotFoundError: No module named 'requests'"
+        ),
+        begin=_module_lost,
     ),
     Way(
         name="An automation is deleted from the code",

@@ -12,6 +12,9 @@ from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity
 
 STORM_OF = 11
 """So many new findings of one cause make a storm."""
+FAILS_TO_LOAD: Final = "load:"
+"""How a cause begins that is one place to mend, whatever hangs on it: two new findings make a storm."""
+_PAIR = 2
 _NAMED = 5
 _MAINSPRING = ""
 """The automation of what is Mainspring's own."""
@@ -88,7 +91,7 @@ def _storms(
             subject = Subject("", _K.STORM, cause)
             before = open_now.get(subject)
             joins = [one for one in found if not is_wide or _is_in(one, before, open_now)]
-            if len(found) >= STORM_OF:
+            if len(found) >= (_PAIR if cause.startswith(FAILS_TO_LOAD) else STORM_OF):
                 joins = found
             elif before is None or not joins:
                 continue
@@ -127,11 +130,17 @@ def _storm(subject: Subject, found: Sequence[Finding], before: Incident | None) 
     return Finding(
         subject=subject,
         severity=loudest.severity if before is None else _louder(loudest.severity, before.severity),
-        text=f"{len(found)} incidents with one cause ({subject.fingerprint}): {shown}: {loudest.text}",
+        text=_said(subject.fingerprint, found, shown, loudest.text),
         since_at=min(finding.since_at for finding in found),
         hint=loudest.hint,
         facts={"cause": subject.fingerprint, "automations": names[:100], "number": len(found)},
     )
+
+
+def _said(cause: str, found: Sequence[Finding], shown: str, text: str) -> str:
+    if cause.startswith(FAILS_TO_LOAD):
+        return f"{len(found)} automations fail to load ({shown}): {cause.removeprefix(FAILS_TO_LOAD)}"
+    return f"{len(found)} incidents with one cause ({cause}): {shown}: {text}"
 
 
 def _louder(one: Severity, other: Severity) -> Severity:

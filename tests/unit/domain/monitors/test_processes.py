@@ -188,6 +188,9 @@ def test_definition_that_does_not_load_is_lost() -> None:
     (finding,) = found(DEFINITION, facts(one=one), T0 + 1)
     assert finding.text == "it fails to load: ImportError: no module named x"
     assert "auto retire backup" in str(finding.hint)
+    assert finding.cause == "load:Traceback: ImportError: no module named x", "the place, which it begins with, and the reason"
+    (finding,) = found(DEFINITION, facts(one=watched(problem="no reason", announced_at=T0)), T0 + 1)
+    assert (finding.text, finding.cause) == ("it fails to load: no reason", None)
 
 
 def test_definition_that_nobody_announces_is_lost() -> None:
