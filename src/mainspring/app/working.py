@@ -29,19 +29,17 @@ from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
 from mainspring.engine.registry import Registry
-from mainspring.engine.run_services import ignore
 from mainspring.engine.scheduler import Scheduler
 from mainspring.engine.stall import StallWatch
+from mainspring.engine.stall_record import StallRecord
 from mainspring.engine.transactional import TransactionalCall, database_of, transactional_call
 from mainspring.engine.unloaded import unloaded
 from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
-from mainspring.resources.hidden import HIDDEN
 from mainspring.resources.secret import Secrets
 from mainspring.store.applied import applied
 from mainspring.store.base import Changes, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
-from mainspring.store.commands.sessions import NoteBlocked
 from mainspring.store.reads import status
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
@@ -167,21 +165,16 @@ class Working:
         self.worker.crash_after = order
 
     def _watch_loop(self) -> None:
+        record = StallRecord(self.store)
         self._stall = StallWatch(
             self.loop,
             threading.get_ident(),
-            on_stall=self._report_stall,
+            on_stall=record.begun,
             on_limit=lambda since: self._fatal(StalledError(f"the loop has not turned for {since:.0f} s")),
-            on_turn=lambda: self.store.submit(NoteBlocked(), ignore),
+            on_turn=record.ended,
             limit_after=self._stall_limit,
         )
         self._stall.start()
-
-    def _report_stall(self, frames: list[str], since: float) -> None:
-        """Say what holds the loop, in the log and on record: whoever watches sees it there. From the thread that watches."""
-        lines = tuple(HIDDEN.redact(line) for line in frames)
-        _LOG.error("the loop has been blocked for %.1f s by:\n  %s", since, "\n  ".join(lines))
-        self.store.submit(NoteBlocked(round(since * 1000), lines), ignore)
 
     def _transactional(self, spec: AttemptSpec) -> TransactionalCall:
         return transactional_call(database_of(spec.fn, self._databases), spec, self.clock, self.sealing)
@@ -304,4 +297,3 @@ def _answer_all(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
             on_done(result)
         except Exception:  # noqa: BLE001  one answer must not keep the others from being heard
             _LOG.exception("an answer of the store could not be taken")
-

@@ -59,6 +59,7 @@ class Watch:
         self._facts = FactsReader(store.reader, at_once=at_once, secrets=secrets)
         self.seen = Facts()
         """What the last look read."""
+        self.seen_at = 0
         self._reminded: set[tuple[str, int, About, int]] = set()
         self._digested: set[Digest] = set()
 
@@ -71,7 +72,7 @@ class Watch:
         now = self._clock.now()
         reader = self._store.reader
         seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact)
-        self.seen = seen.facts
+        self.seen, self.seen_at = seen.facts, now
         judged = judge_all(seen.facts, self._tunings, now)
         findings = [*judged.findings, *judge_channels(reads.channels(reader), now)]
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)

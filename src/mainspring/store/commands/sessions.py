@@ -26,7 +26,7 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 class NoteBlocked(msgspec.Struct, frozen=True):
-    """Put on record that the loop of this process has not turned for `blocked_ms`, and what holds it; from a thread beside it. Answer: Done.
+    """Put on record that the loop of this process has not turned for `blocked_ms`, and what holds it. Answer: Done.
 
     `stack` is that of domain.stall.BlockedLoop; without one the loop turns again.
     """

@@ -100,7 +100,15 @@ def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[Ses
         for session, automation, version in read("list_served"):
             served.setdefault(session, {})[automation] = version
     values = [
-        [*row[:10], *_serves(row[10:12]), *row[12:15], json.loads(row[15]), *row[16:18], served.get(row[0], {}), _blocked(row[18])]
+        [
+            *row[:10],
+            *_serves(row[10:12]),
+            *row[12:15],
+            json.loads(row[15]),
+            *row[16:18],
+            served.get(row[0], {}),
+            _blocked(row[18]),
+        ]
         for row in rows
     ]
     views = [SessionView(*one) for one in values]

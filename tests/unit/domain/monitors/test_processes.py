@@ -120,9 +120,7 @@ def test_process_that_dies_whenever_it_is_started_is_missing(there: str) -> None
     known = facts(KEPT, *those, one=watched(), last_died={"watcher": now_at - 2 * SECOND})
     (finding,) = found(LOST, known, now_at)
     assert finding.subject.fingerprint == "watcher"
-    assert finding.text.startswith(
-        "no watcher stays alive for 5m: the last one died 2s ago (pid 7 of box keeps"
-    )
+    assert finding.text.startswith("no watcher stays alive for 5m: the last one died 2s ago (pid 7 of box keeps")
     assert found(LOST, known, now_at - 1) == []
     steady = facts(KEPT, *those, one=watched(), last_died={"watcher": now_at}, last_seen={"watcher": T0 + MINUTE})
     assert found(LOST, steady, now_at) == []
@@ -188,7 +186,9 @@ def test_definition_that_does_not_load_is_lost() -> None:
     (finding,) = found(DEFINITION, facts(one=one), T0 + 1)
     assert finding.text == "it fails to load: ImportError: no module named x"
     assert "auto retire backup" in str(finding.hint)
-    assert finding.cause == "load:Traceback: ImportError: no module named x", "the place, which it begins with, and the reason"
+    assert finding.cause == "load:Traceback: ImportError: no module named x", (
+        "the place, which it begins with, and the reason"
+    )
     (finding,) = found(DEFINITION, facts(one=watched(problem="no reason", announced_at=T0)), T0 + 1)
     assert (finding.text, finding.cause) == ("it fails to load: no reason", None)
 
