@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-import mainspring.store.base  # noqa: F401 - its errors belong to the page of errors
+import mainspring.app.told_error
+import mainspring.store.base  # noqa: F401 - their errors belong to the page of errors
 from mainspring.cli import exits
 from mainspring.cli.checks import lookers
 from mainspring.cli.flags import global_options
@@ -19,6 +20,8 @@ from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.states import DeliveryState
 from mainspring.engine.trigger_draft import PACE, SOURCES
+from mainspring.web.api.table import ROUTES
+from tests import api_page
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 ROW = re.compile(r"^\| `([a-z_]+\.[\w.]+)` \| (\S+|`\[[^`]+\]`) \| (.+) \|$", re.MULTILINE)
@@ -109,7 +112,7 @@ def test_error_page_explains_every_code():
 
 SPOKEN = (
     *("mainspring.domain.errors", "mainspring.domain.sealing", "mainspring.cli.exits", "mainspring.store.base"),
-    "mainspring.store.moved",
+    *("mainspring.store.moved", "mainspring.app.told_error"),
 )
 
 
@@ -163,3 +166,9 @@ def test_monitor_page_explains_every_monitor():
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
         told |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
     assert told == defaults
+
+
+def test_api_page_is_made_of_the_table():
+    """`python -m tests.api_page` writes it anew."""
+    assert page_of("api") == api_page.page()
+    assert {route.path.split("/")[1] for route in ROUTES} == set(api_page.TITLES)

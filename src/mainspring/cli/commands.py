@@ -119,6 +119,7 @@ TREE: Final[Tree] = {
     "top": Leaf(f"{_CLI}.top_command:top", "watch how things stand, drawn anew each second"),
     "explain": Leaf(f"{_CLI}.explain:explain_command", "say what a run is doing, why, and what you can do"),
     "doctor": Leaf(f"{_CLI}.doctor:doctor", "check the whole installation"),
+    "open": Leaf(f"{_CLI}.open_command:open_command", "print a link that opens the pages once"),
     "completion": Leaf(f"{_CLI}.completion:completion", "print the completion script of a shell"),
     "version": Leaf(f"{_CLI}.version:version", "print the version"),
 }

@@ -37,6 +37,7 @@ def _users(settings: Settings) -> Iterator[tuple[str, str]]:
     for path, text in (
         ("notify.watchdog", settings.notify.watchdog),
         ("otel.headers_secret", settings.otel.headers_secret),
+        ("web.oidc.client_secret", settings.web.oidc.client_secret),
     ):
         if text is not None and text.startswith(_REFERENCE):
             yield text.removeprefix(_REFERENCE), path

@@ -15,13 +15,14 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import msgspec
 
 from mainspring.config.places import Surroundings, resolve_store_url
+from mainspring.domain.access import read_role as read_access
 from mainspring.domain.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.channel import read_channel
 from mainspring.domain.digest_time import read_digest
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.maintenance import read_maintenance
-from mainspring.domain.notify_url import read_url
+from mainspring.domain.notify_url import is_safe_url, read_url
 from mainspring.domain.option_values import share as read_share
 from mainspring.domain.options import OPTIONS, Option
 from mainspring.domain.queue_name import check_broker_url
@@ -64,6 +65,8 @@ class Reader:
             "due day": lambda value, _: _due_day(value),
             "bind": lambda value, _: _bind(_text(value)),
             "public url": lambda value, _: _public_url(_text(value)),
+            "access role": lambda value, _: read_access(_text(value)).value,
+            "issuer": lambda value, _: _issuer(_text(value)),
             "broker url": lambda value, _: _broker_url(_text(value)),
             "channel": lambda value, _: _channel(_text(value)),
             "route": lambda value, _: read_route(value),
@@ -230,6 +233,16 @@ def _public_url(text: str) -> str:
             hint='Write "https://hooks.example.com", with a path only where a proxy adds one.',
         )
     return text.rstrip("/")
+
+
+def _issuer(text: str) -> str:
+    """Return the address of a provider exactly as it names itself: a slash at its end is a part of its name."""
+    if not _PUBLIC_URL.fullmatch(text) or not is_safe_url(text):
+        raise OptionError(
+            f"{text[:80]!r} is no issuer of identities",
+            hint='Write "https://login.example.com", as its own pages name it.',
+        )
+    return text
 
 
 def _otlp_endpoint(text: str) -> str:

@@ -7,10 +7,29 @@ from msgspec import Meta, Struct
 
 Bind = Annotated[str, Meta(title="bind")]
 PublicUrl = Annotated[str, Meta(title="public url")]
+Issuer = Annotated[str, Meta(title="issuer")]
+AccessRole = Annotated[str, Meta(title="access role")]
+ClaimName = Annotated[str, Meta(min_length=1, max_length=200)]
+SecretName = Annotated[str, Meta(pattern=r"^secret:[A-Za-z][A-Za-z0-9_.-]{0,99}$")]
 Size = Annotated[int, Meta(title="size")]
 Crowd = Annotated[int, Meta(ge=1, le=100_000)]
 
 MIB = 1024 * 1024
+
+
+class OidcSettings(Struct, frozen=True, kw_only=True):
+    """`[web.oidc]`: a provider of identities that says who is who; none until `issuer` and `client_id` are set.
+
+    `client_secret` = `secret:NAME`. `roles` = the role of each group (of the claim `groups_claim`); who is in several has the one that may
+    most, who is in none is not let in.
+    """
+
+    issuer: Issuer | None = None
+    client_id: ClaimName | None = None
+    client_secret: SecretName | None = None
+    name_claim: ClaimName = "email"
+    groups_claim: ClaimName = "groups"
+    roles: dict[str, AccessRole] = {}
 
 
 class WebSettings(Struct, frozen=True, kw_only=True):
@@ -22,6 +41,12 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     bind: Bind = "127.0.0.1:7171"
     public_url: PublicUrl | None = None
     metrics_token_file: Path | None = None
+    oidc: OidcSettings = OidcSettings()
+
+    @property
+    def seen_as(self) -> str:
+        """Where browsers find the pages, without a slash at its end."""
+        return self.public_url or f"http://{self.bind}"
 
 
 class HooksSettings(Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ def read_url(text: str) -> str:
     """
     if text.startswith(_SECRET) and SECRET_NAME.fullmatch(text.removeprefix(_SECRET)):
         return text
-    if text.isprintable() and not any(part.isspace() for part in text) and _is_safe(text):
+    if text.isprintable() and not any(part.isspace() for part in text) and is_safe_url(text):
         return text
     raise OptionError(
         "it is no address of https, and no secret",
@@ -32,7 +32,7 @@ def read_url(text: str) -> str:
     )
 
 
-def _is_safe(text: str) -> bool:
+def is_safe_url(text: str) -> bool:
     """Whether nobody on the way can read or change what is asked."""
     try:
         url = urlsplit(text)

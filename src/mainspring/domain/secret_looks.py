@@ -51,6 +51,8 @@ _PREFIXES = (
     *("SG.", "hf_", "AGE-SECRET-KEY-", "hvs.", "shpat_", "lin_api_", "dckr_pat_", "sq0atp-", "EAACEdEose0cBA"),
 )
 _PREFIXED = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(map(re.escape, _PREFIXES))})[A-Za-z0-9+/=._-]{{16,4096}}")
+_OWN = re.compile(r"(?<![A-Za-z0-9_])(ms_)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
+"""A token of our own API."""
 _KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 
@@ -93,6 +95,7 @@ _LOOKS: tuple[tuple[tuple[str, ...], tuple[tuple[re.Pattern[str], _Found], ...]]
     (("akia", "asia", "abia", "acca"), ((_AWS, _MASK),)),
     (("eyj",), ((_JWT, _MASK),)),
     (("hooks.slack.com/",), ((_SLACK_HOOK, rf"\1{_MASK}"),)),
+    (("ms_",), ((_OWN, rf"\1{_MASK}"),)),
     (tuple(prefix.lower() for prefix in _PREFIXES), ((_PREFIXED, _prefixed),)),
 )
 """Words in small letters of which one is there, the expressions, what takes the place of each."""

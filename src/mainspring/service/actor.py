@@ -42,6 +42,11 @@ class Actor(msgspec.Struct, frozen=True):
         return cls("api", _shown(token_name))
 
     @classmethod
+    def web(cls, name: str) -> Self:
+        """Return the person at the pages."""
+        return cls("web", _shown(name))
+
+    @classmethod
     def link(cls, said: str) -> Self:
         """Return whoever pressed a button behind a link; the name is what they say, and proves nothing."""
         return cls("link", _shown(said) or "somebody")

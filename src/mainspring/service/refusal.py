@@ -35,6 +35,9 @@ _IN_THE_WAY = {
     "not_kept": "Mend what turned it away, then let its sender send it again.",
     "not_paused": "Nothing has to be done: it is not paused.",
     "not_held": "Nothing has to be done: nobody holds it with this token.",
+    "last_admin": "Make somebody else an admin first: else nobody could say who may come in.",
+    "somebody_else": "An admin can remove the person of that name: then it is whom the provider means.",
+    "over": "`mainspring open` prints a new one.",
     "not_alive": "Nothing has to be done: that process ended.",
 }
 _DEFAULT_WAIT_MS = 1_000

@@ -27,6 +27,7 @@ Thing = Literal[
     "outlets",
     "incidents",
     "channels",
+    "people",
 ]
 """What is held: a run by its id, everything else by its names."""
 

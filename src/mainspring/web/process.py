@@ -11,7 +11,9 @@ import sys
 
 from mainspring.app.post import UNAVAILABLE
 from mainspring.app.post_process import PostProcess, run_post
-from mainspring.domain.errors import ConfigError
+from mainspring.domain.errors import ConfigError, MainspringError
+from mainspring.web.api.call import Site
+from mainspring.web.api.door import Api
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
@@ -20,8 +22,10 @@ from mainspring.web.look import Look
 from mainspring.web.patience import PatientProtocol
 from mainspring.web.routes import Routes
 from mainspring.web.token import VARIABLE, find_token
+from mainspring.web.ways_in import WaysIn
 
 _MOST_AT_ONCE = 100
+_AGAIN_S = 0.2
 
 
 async def serve(process: PostProcess) -> int:
@@ -44,15 +48,23 @@ async def serve(process: PostProcess) -> int:
     looking = [process.loop.create_task(look.keep()), process.loop.create_task(door.keep())]
     store = process.project.settings.store
     file = None if store.is_remote else store.path
-    pages_of = IncidentPages(process.project.settings, process.store, process.project.secrets, process.project.clock)
-    routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=pages_of.routes())
-    pages, hooks = server(routes.app(), PatientProtocol, limit_concurrency=_MOST_AT_ONCE), HookListener(process, door)
+    project = process.project
+    incidents = IncidentPages(project.settings, process.store, project.secrets, project.clock)
+    ways = WaysIn(project.settings, process.store, project.secrets, project.clock, is_alone=alone)
+    site = Site(process.store, process.project.sealing, process.project.settings, process.store.clock)
+    api = Api(ways.gate, site)
+    more = [*incidents.routes(), *ways.routes(), api.mounted()]
+    routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=more)
+    app = ways.around(routes.app())
+    pages, hooks = server(app, PatientProtocol, limit_concurrency=_MOST_AT_ONCE), HookListener(process, door)
     serving = [process.loop.create_task(pages.serve(sockets=[listener])), process.loop.create_task(hooks.serve())]
     process.log.info("listening on http://%s", web.bind)
+    looking.append(process.loop.create_task(tell_ways_in(process, ways)))
     stopped = process.loop.create_task(process.stopped.wait())
     # What the store cannot mend ends the process too: `looking` has the reason.
     await asyncio.wait({*serving, *looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
     pages.should_exit = True
+    api.close()
     hooks.end()
     await asyncio.gather(*serving)
     for one in looking:
@@ -61,6 +73,24 @@ async def serve(process: PostProcess) -> int:
         one.cancel()
     await process.close()
     return 0
+
+
+async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
+    """Say, once the store is open, how to come in; it lasts as long as the process."""
+    while True:
+        if process.is_open:
+            break
+        await asyncio.sleep(_AGAIN_S)
+    try:
+        said = await ways.invitation(again=sys.stderr.isatty())
+    except MainspringError as error:
+        process.log.warning("no start-up link can be made: %s", error.message.splitlines()[0])
+        said = None
+    if said is not None:
+        # Not through the log: that may be kept, and sent elsewhere.
+        sys.stderr.write(f"{said}\n")
+        sys.stderr.flush()
+    await process.stopped.wait()
 
 
 def is_loopback(host: str) -> bool:

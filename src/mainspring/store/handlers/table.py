@@ -10,6 +10,7 @@ from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import journal as saved
 from mainspring.store.commands import logs as said
 from mainspring.store.commands import outbox as sent
+from mainspring.store.commands import people as known
 from mainspring.store.commands import runs
 from mainspring.store.commands import sessions as lives
 from mainspring.store.commands import triggers as come
@@ -31,6 +32,7 @@ from mainspring.store.handlers import (
     logs,
     lost_store,
     outbox,
+    people,
     queues,
     reopening,
     schedules,
@@ -113,5 +115,17 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     seen.Acknowledge: incidents.acknowledge,
     seen.Snooze: incidents.snooze,
     seen.Resolve: incidents.resolve,
+    known.AddPerson: people.add_person,
+    known.ChangePerson: people.change_person,
+    known.RemovePerson: people.remove_person,
+    known.SetPassword: people.set_password,
+    known.OpenWebSession: people.open_web_session,
+    known.RefuseSignIn: people.refuse_sign_in,
+    known.EndWebSession: people.end_web_session,
+    known.EndWebSessions: people.end_web_sessions,
+    known.OfferLink: people.offer_link,
+    known.MakeToken: people.make_token,
+    known.RevokeToken: people.revoke_token,
+    known.NoteVisit: people.note_visit,
     acts.Audited: lambda tx, command: audit.audited(tx, command, HANDLERS),
 }

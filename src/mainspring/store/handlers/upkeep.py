@@ -6,6 +6,7 @@ keep_until. The audit log, the slots of schedules and the pauses that explain th
 
 import json
 
+from mainspring.domain.access import IDLE_MS
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import Prune
 from mainspring.store.commands.results import Numbered
@@ -39,6 +40,7 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
         for table in _OF_RUNS:
             tx.change(f"prune_{table}", (ids,))
     tx.change("prune_run_keys", (tx.now,))
+    _prune_ways_in(tx)
     if command.events_before is not None:
         _prune_events(tx, command.events_before, command.limit)
         _prune_deliveries(tx, command.events_before, command.limit)
@@ -50,6 +52,13 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     tx.change("prune_outlets", (tx.now,))
     _fold(tx)
     return Numbered(len(gone))
+
+
+def _prune_ways_in(tx: Transaction) -> None:
+    """Forget sessions, tokens and links that open nothing any more; the audit log keeps who had them."""
+    tx.change("prune_web_sessions", (tx.now, tx.now - IDLE_MS))
+    tx.change("prune_api_tokens", (tx.now,))
+    tx.change("prune_start_links", (tx.now,))
 
 
 def _prune_rollups(tx: Transaction, before: int) -> None:

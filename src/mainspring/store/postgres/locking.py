@@ -13,7 +13,7 @@ from mainspring.store.commands import alerts as heard
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import incidents as seen
-from mainspring.store.commands import journal, outbox, runs, sessions
+from mainspring.store.commands import journal, outbox, people, runs, sessions
 from mainspring.store.commands import triggers as come
 from mainspring.store.postgres.arrays import Texts, texts
 from mainspring.store.postgres.transaction import PostgresTransaction
@@ -144,4 +144,8 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("channels",)}
         case seen.Observe() | seen.RecordLost() | seen.Acknowledge() | seen.Snooze() | seen.Resolve():
             return {("incidents",)}
+        case people.AddPerson() | people.ChangePerson() | people.RemovePerson() | people.SetPassword():
+            return {("people",)}
+        case people.OpenWebSession() | people.EndWebSession() | people.EndWebSessions():
+            return {("people",)}
     return set()

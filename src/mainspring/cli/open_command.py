@@ -1,0 +1,17 @@
+"""`mainspring open`: a link that opens the pages once. Whoever can write the store may come in, so it may let itself in."""
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+
+
+@command("open", "print a link that opens the pages once")
+@pass_invocation
+def open_command(invocation: Invocation) -> None:
+    """As admin, within ten minutes, in the first browser that follows it; the web process of `mainspring up` answers there."""
+    from mainspring.domain.access import LINK_LASTS_MS
+    from mainspring.service.people import offer_link
+
+    until_at = invocation.clock.now() + LINK_LASTS_MS
+    token = offer_link(invocation.store, clock=invocation.clock, act=invocation.act)
+    link = f"{invocation.settings.web.seen_as}/first?token={token}"
+    invocation.output.document({"link": link, "until_at": until_at}, link)

@@ -1,0 +1,130 @@
+"""Passwords: which are taken, the form in which they are kept, and comparing one so that time tells nothing.
+
+Pure. The stored form is `scrypt$17$8$1$SALT$KEY`: it names its own cost, so that a higher one counts for new passwords only.
+"""
+
+import hashlib
+import hmac
+import unicodedata
+from base64 import b64decode, b64encode
+
+import msgspec
+
+from mainspring.domain.errors import OptionError
+
+SALT_BYTES = 16
+SHORTEST = 10
+LONGEST = 1_000
+_KEY_BYTES = 32
+_HEADROOM = 1024 * 1024
+_COMMON = frozenset(
+    (
+        *(
+            "1234567890",
+            "0123456789",
+            "9876543210",
+            "0987654321",
+            "12345678910",
+            "123456789a",
+            "1234567891",
+            "1q2w3e4r5t",
+        ),
+        *(
+            "1qaz2wsx3edc",
+            "1q2w3e4r5t6y",
+            "qwertyuiop",
+            "qwerty12345",
+            "qwerty123456",
+            "asdfghjkl1",
+            "password12",
+            "password123",
+        ),
+        *(
+            "password1234",
+            "passw0rd123",
+            "p@ssw0rd123",
+            "letmein123",
+            "welcome123",
+            "changeme123",
+            "iloveyou123",
+            "administrator",
+        ),
+        *(
+            "adminadmin",
+            "admin12345",
+            "admin123456",
+            "mainspring",
+            "mainspring1",
+            "mainspring123",
+            "secretsecret",
+            "abcdefghij",
+        ),
+    )
+)
+"""Of the lists of stolen passwords, those that are long enough."""
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What one comparison takes: 128 * r * 2**log_n bytes, and the time to fill them."""
+
+    log_n: int = 17
+    r: int = 8
+    p: int = 1
+
+
+def check_password(password: str, name: str) -> None:
+    """Take a new password for this name, or say what it lacks. No rules of which characters: length is what counts.
+
+    Raises:
+        OptionError: it is too short or too long, among the first that everybody tries, the name, or one character over and over.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise OptionError(
+            f"a password has {SHORTEST} to {LONGEST:,} characters",
+            hint="Take a few words that nobody else would put together.",
+        )
+    plain = password.casefold()
+    if plain in _COMMON or len(set(plain)) < 4 or plain.strip("0123456789!.") == name.casefold():
+        raise OptionError(
+            "this password is among the first that are tried",
+            hint="Take a few words that nobody else would put together.",
+        )
+
+
+def stored_form(password: str, salt: bytes, cost: Cost) -> str:
+    """Return what is kept of a password. It takes as long as the cost says: not for an event loop's thread."""
+    words = ("scrypt", str(cost.log_n), str(cost.r), str(cost.p), _text(salt), _text(_key(password, salt, cost)))
+    return "$".join(words)
+
+
+def nobodys(cost: Cost) -> str:
+    """Return a stored form that no password fits: a name that does not exist is compared with it, at the same price."""
+    return "$".join(
+        ("scrypt", str(cost.log_n), str(cost.r), str(cost.p), _text(bytes(SALT_BYTES)), _text(bytes(_KEY_BYTES)))
+    )
+
+
+def fits(password: str, stored: str) -> bool:
+    """Tell whether it is this password. As slow as `stored_form`."""
+    _, log_n, r, p, salt, key = stored.split("$")
+    found = _key(password, b64decode(salt), Cost(int(log_n), int(r), int(p)))
+    return hmac.compare_digest(found, b64decode(key))
+
+
+def _key(password: str, salt: bytes, cost: Cost) -> bytes:
+    # One password can be typed in more than one way: the same letters count as the same.
+    data = unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+    n = 2**cost.log_n
+    return hashlib.scrypt(
+        data,
+        salt=salt,
+        n=n,
+        r=cost.r,
+        p=cost.p,
+        maxmem=128 * n * cost.r + 256 * cost.r * cost.p + _HEADROOM,
+        dklen=_KEY_BYTES,
+    )
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode()

@@ -1,0 +1,1 @@
+delete from web_sessions where name = ?1 and hash <> ?2

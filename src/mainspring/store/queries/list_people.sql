@@ -1,0 +1,1 @@
+select name, password, role, automations, made_at, changed_at from people order by name

@@ -1,0 +1,1 @@
+delete from api_tokens where until_at <= ?

@@ -1,0 +1,1 @@
+delete from start_links where until_at <= ?

@@ -1,0 +1,1 @@
+delete from start_links where hash = ?1 and until_at > ?2

@@ -1,0 +1,130 @@
+"""The entrance: an ASGI application around all others. Each request passes the gate, but for the doors that are named here.
+
+Whatever is added behind it is closed until somebody names it a door. Every answer leaves with the headers that keep browsers from harm.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mainspring.web.gate import SAFE, VISITOR, Gate, path_of
+from mainspring.web.own_site import OwnSite
+
+OUTSIDE: Final = ("/healthz", "/readyz", "/metrics", "/i/")
+"""Doors with a guard of their own, or for everybody; one that ends in "/" is all that lies below it."""
+WAYS_IN: Final = ("/sign-in", "/first", "/oidc/start", "/oidc/back")
+"""Pages that let somebody in."""
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex",
+}
+STRICT: Final = "max-age=31536000"
+FORM: Final = "mainspring.form"
+"""In the scope of a request: the fields of its form, each the last one given."""
+FORM_WITHIN_S: Final = 10.0
+_LARGEST_FORM = 64 * 1024
+_MOST_FIELDS = 50
+_FORM = "application/x-www-form-urlencoded"
+
+
+def is_door(path: str, doors: tuple[str, ...]) -> bool:
+    """Tell whether a path is one of these doors."""
+    return any(path.startswith(door) if door.endswith("/") else path == door for door in doors)
+
+
+class Entrance:
+    """`closed` says why no page is served at present, with what to do; None = they are."""
+
+    def __init__(self, inner: ASGIApp, gate: Gate, site: OwnSite, closed: Callable[[], Awaitable[str | None]]) -> None:
+        self._inner = inner
+        self._gate = gate
+        self._site = site
+        self._closed = closed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        guarded = self._guarded(send)
+        refused = None
+        if not is_door(scope["path"], OUTSIDE):
+            try:
+                refused = await self._refused(Request(scope, receive))
+            except ClientDisconnect:
+                return
+        await (refused or self._inner)(scope, receive if FORM not in scope else _nothing, guarded)
+
+    async def _refused(self, request: Request) -> Response | None:
+        """Return what is answered instead of the page; None = it may be asked for."""
+        why = await self._closed()
+        if why is not None:
+            return PlainTextResponse(f"{why}\n", 503, {"Retry-After": "5"})
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+            form = await read_form(request)
+            if form is None:
+                return PlainTextResponse("this is no form of ours, and nothing was done\n", 413)
+            request.scope[FORM] = form
+        if is_door(path_of(request), WAYS_IN):
+            return self._stranger(request)
+        found = await self._gate.visitor(request, request.scope.get(FORM, {}).get("form"))
+        if isinstance(found, Response):
+            return found
+        request.scope[VISITOR] = found
+        return None
+
+    def _stranger(self, request: Request) -> Response | None:
+        """Refuse whoever asks too often, and a form of another site: it could sign somebody in as somebody else."""
+        if not self._gate.lets_stranger(request):
+            return self._gate.refuse(request, 429, "too_often", "too many requests", retry_after=1)
+        if request.method not in SAFE and not self._site.is_own(request):
+            return self._gate.refuse(request, 403, "other_site", "this came from another site, and nothing was done")
+        return None
+
+    def _guarded(self, send: Send) -> Send:
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if self._site.is_secure:
+                    headers.setdefault("Strict-Transport-Security", STRICT)
+            await send(message)
+
+        return guarded
+
+
+async def read_form(request: Request) -> dict[str, str] | None:
+    """Return the fields of a form; None where it is none, or too large or too slow for one of ours. Raises ClientDisconnect."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(FORM_WITHIN_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > _LARGEST_FORM:
+                    return None
+    except TimeoutError:
+        return None
+    try:
+        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return None
+    return {name: values[-1] for name, values in fields.items()}
+
+
+async def _nothing() -> Message:
+    """The form was read: nothing is left of its body."""
+    return {"type": "http.request", "body": b"", "more_body": False}

@@ -1,0 +1,94 @@
+"""What the pages of people have alike: the frame, forms, acts with a command id of their own, errors as a sentence."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from mainspring.config.settings import ProjectSettings
+from mainspring.domain.access import Visitor
+from mainspring.domain.clock import Clock
+from mainspring.domain.cron import zone_of
+from mainspring.domain.errors import BusyError, MainspringError, StoreError
+from mainspring.domain.rendering import moment_of
+from mainspring.service.actor import Act, Actor, act_of
+from mainspring.web.entrance import FORM
+from mainspring.web.gate import VISITOR, Gate
+from mainspring.web.own_site import OwnSite
+
+_THREADS = 9
+_COMMAND_BITS = 80
+_T = TypeVar("_T")
+
+
+class Pages:
+    """Renders, and runs what blocks in threads of its own: a crowd at the sign-in keeps no probe waiting."""
+
+    def __init__(self, project: ProjectSettings, site: OwnSite, gate: Gate, clock: Clock) -> None:
+        self.site = site
+        self.gate = gate
+        self.clock = clock
+        self._project = project
+        self._zone = zone_of(project.timezone)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-pages")
+        self._templates = Environment(
+            loader=PackageLoader("mainspring.web"), autoescape=select_autoescape(), undefined=StrictUndefined
+        )
+        self._templates.filters["moment"] = self._moment
+
+    def page(self, request: Request, name: str, status: int = 200, **values: Any) -> Response:
+        """Return a page; `said` = what is told above it."""
+        visitor = request.scope.get(VISITOR)
+        environment = self._project.environment
+        shown: dict[str, Any] = {
+            "base": self.site.base,
+            "form": self.gate.form_token(request) if visitor is not None else "",
+            "page": f"page.{self.clock.random_bits(_COMMAND_BITS):x}",
+            "project": self._project.name or "mainspring",
+            "environment": None if environment == "production" else environment,
+            "visitor": visitor,
+            "said": "",
+        }
+        return HTMLResponse(self._templates.get_template(name).render(shown | values), status)
+
+    async def run(self, do: Callable[[], _T]) -> _T:
+        """Do what blocks."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, do)
+
+    def act(self, request: Request, subject: str) -> Act:
+        """Return the act that a form asks for: pressed twice on one page it is done once."""
+        form, visitor = form_of(request), visitor_of(request)
+        digest = hashlib.sha256(f"{form.get('act', '')}\x1f{subject}".encode("utf-8", "surrogatepass")).hexdigest()
+        page = form.get("page", "")
+        command = f"{page[:60]}.{digest[:16]}" if page else None
+        return act_of(Actor(visitor.door, visitor.name), self.clock, command=command)
+
+    def _moment(self, at: int | None) -> str:
+        return "never" if at is None else moment_of(at, self._zone)
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """Return the fields of the form that came; none where none came."""
+    found: dict[str, str] = request.scope.get(FORM, {})
+    return found
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Return who asks: nobody comes so far without the gate."""
+    found: Visitor = request.scope[VISITOR]
+    return found
+
+
+def told(error: MainspringError) -> tuple[int, str]:
+    """Return the status and the sentence of an error."""
+    status = 429 if isinstance(error, BusyError) else 503 if isinstance(error, StoreError) else 409
+    wait = (
+        f": try again in {max(1, round(error.retry_after.total_seconds()))} s" if isinstance(error, BusyError) else ""
+    )
+    hint = f". {error.hint}" if error.hint and not wait else ""
+    return status, f"{error.message.splitlines()[0]}{wait}{hint}"

@@ -1,0 +1,188 @@
+"""Pages on who may come in: `/people` for admins, `/me` for whoever signed in."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from mainspring.domain.access import Role, Source, read_role
+from mainspring.domain.errors import ArgumentError, MainspringError
+from mainspring.service import people as acts
+from mainspring.service.actor import Act
+from mainspring.service.sign_in import Came, SignIn
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads import people as reads
+from mainspring.web.pages import Pages, form_of, told, visitor_of
+
+_DAY_MS = 86_400_000
+_DAYS = ("30", "90", "365", "")
+_MOST_DAYS = 3_650
+
+
+class _Asked(NamedTuple):
+    """What a form asks for."""
+
+    form: dict[str, str]
+    act: Act
+    name: str
+    keep: str
+
+
+class PeoplePages:
+    """`store` is asked in threads."""
+
+    def __init__(self, pages: Pages, store: ProcessStore, sign_in: SignIn, came: Callable[[Request], Came]) -> None:
+        self._pages = pages
+        self._store = store
+        self._sign_in = sign_in
+        self._came = came
+        self._acts: dict[str, Callable[[_Asked], str]] = {
+            "add": self._add,
+            "change": self._change,
+            "remove": self._remove,
+            "set-password": self._set_password,
+            "end-sessions": self._end_sessions,
+            "end-session": self._end_session,
+            "make-token": self._make_token,
+            "revoke-token": self._revoke_token,
+        }
+
+    def routes(self) -> list[Route]:
+        """Return the paths that are answered."""
+        return [
+            Route("/people", self.people, methods=["GET", "POST"]),
+            Route("/me", self.me, methods=["GET", "POST"]),
+        ]
+
+    async def people(self, request: Request) -> Response:
+        """Show who may come in, and do what a button says; for admins only."""
+        if not visitor_of(request).may(Role.ADMIN):
+            return PlainTextResponse("this needs the role admin\n", 403)
+        status, said, token = 200, "", ""
+        if request.method == "POST":
+            status, said = await self._done(request, self._acts)
+            if status == 200 and form_of(request)["act"] == "make-token":
+                token, said = said, "The token is shown this once:"
+        return await self._people(request, status, said, token)
+
+    async def _people(self, request: Request, status: int, said: str, token: str) -> Response:
+        now = self._pages.clock.now()
+        reader = self._store.reader
+        try:
+            found, sessions, tokens = await self._pages.run(
+                lambda: (reads.people(reader), reads.web_sessions(reader, now), reads.tokens(reader))
+            )
+        except MainspringError as error:
+            return PlainTextResponse(f"{told(error)[1]}\n", 503)
+        values = {"people": found, "sessions": sessions, "tokens": tokens, "roles": list(Role), "days": _DAYS}
+        return self._pages.page(request, "people.html", status, said=said, token=token, now=now, **values)
+
+    async def me(self, request: Request) -> Response:
+        """Show who asks, and let it change its password and end its sessions."""
+        visitor = visitor_of(request)
+        own = await self._pages.gate.session(request)
+        if own is None or own.visitor(self._pages.clock.now()) != visitor:  # a token came, with or without a cookie
+            return PlainTextResponse("this page is for people who signed in\n", 404)
+        status, said = 200, ""
+        if request.method == "POST":
+            came = self._came(request)
+            known: dict[str, Callable[[_Asked], str]] = {
+                "set-password": lambda asked: self._own_password(asked, came, own.source),
+                "end-session": lambda asked: self._end_own(asked, visitor.name),
+                "end-sessions": self._end_sessions,
+            }
+            status, said = await self._done(request, known, name=visitor.name, keep=own.hash)
+        now = self._pages.clock.now()
+        try:
+            sessions = await self._pages.run(lambda: reads.web_sessions(self._store.reader, now, visitor.name))
+        except MainspringError as error:
+            return PlainTextResponse(f"{told(error)[1]}\n", 503)
+        values = {"sessions": sessions, "own": own.id, "has_password": own.source is Source.PASSWORD}
+        return self._pages.page(request, "me.html", status, said=said, **values)
+
+    async def _done(
+        self, request: Request, known: dict[str, Callable[[_Asked], str]], name: str | None = None, keep: str = ""
+    ) -> tuple[int, str]:
+        """Do what a button says; return the status and what is told of it."""
+        form = form_of(request)
+        do = known.get(form.get("act", ""))
+        if do is None:
+            return 400, "there is no such act"
+        subject = form.get("name", "") if name is None else name
+        try:
+            asked = _Asked(form, self._pages.act(request, f"{subject}\x1f{form.get('id', '')}"), subject, keep)
+            return 200, await self._pages.run(lambda: do(asked))
+        except MainspringError as error:
+            return told(error)
+
+    def _how(self, asked: _Asked) -> dict[str, Any]:
+        return {"clock": self._pages.clock, "act": asked.act, "cost": self._sign_in.cost}
+
+    # -- what the buttons do -------------------------------------------------------------------------------------------
+
+    def _add(self, asked: _Asked) -> str:
+        role, patterns = _role(asked.form), _patterns(asked.form)
+        password = asked.form.get("password", "")
+        name = acts.add_person(self._store, asked.name, role, patterns, password, **self._how(asked))
+        return f"{name} may come in"
+
+    def _change(self, asked: _Asked) -> str:
+        acts.change_person(self._store, asked.name, _role(asked.form), _patterns(asked.form), act=asked.act)
+        return f"{asked.name} is changed"
+
+    def _remove(self, asked: _Asked) -> str:
+        acts.remove_person(self._store, asked.name, act=asked.act)
+        return f"{asked.name} may come in no more"
+
+    def _set_password(self, asked: _Asked) -> str:
+        password = asked.form.get("password", "")
+        acts.set_password(self._store, asked.name, password, **self._how(asked))
+        return f"{asked.name} has a new password and is signed out"
+
+    def _own_password(self, asked: _Asked, came: Came, source: Source) -> str:
+        if source is not Source.PASSWORD:
+            raise ArgumentError("you came in without a password", hint="An admin adds you as a person.")
+        proof = self._sign_in.confirms(asked.name, asked.form.get("old", ""), came)
+        if proof is None:
+            raise ArgumentError("the present password is another one")
+        password = asked.form.get("password", "")
+        acts.set_password(self._store, asked.name, password, proof=proof, keep=asked.keep, **self._how(asked))
+        return "your password is changed; your other sessions are ended"
+
+    def _end_sessions(self, asked: _Asked) -> str:
+        ended = acts.end_sessions(self._store, asked.name, act=asked.act, keep=asked.keep)
+        return f"{ended} sessions of {asked.name} are ended"
+
+    def _end_session(self, asked: _Asked) -> str:
+        acts.end_session(self._store, asked.form.get("id", ""), None, act=asked.act)
+        return "the session is ended"
+
+    def _end_own(self, asked: _Asked, name: str) -> str:
+        acts.end_session(self._store, asked.form.get("id", ""), name, act=asked.act)
+        return "the session is ended"
+
+    def _make_token(self, asked: _Asked) -> str:
+        days = asked.form.get("days", "")
+        if days and not (days.isascii() and days.isdecimal() and 0 < int(days[:5]) <= _MOST_DAYS):
+            raise ArgumentError(f"a token lasts 1 to {_MOST_DAYS:,} days, or until it is revoked")
+        until_at = self._pages.clock.now() + int(days) * _DAY_MS if days else None
+        role, patterns = _role(asked.form), _patterns(asked.form)
+        return acts.make_token(
+            self._store, asked.name, role, patterns, until_at, clock=self._pages.clock, act=asked.act
+        )
+
+    def _revoke_token(self, asked: _Asked) -> str:
+        acts.revoke_token(self._store, asked.form.get("id", ""), act=asked.act)
+        return "the token opens nothing any more"
+
+
+def _role(form: dict[str, str]) -> Role:
+    return read_role(form.get("role", ""))
+
+
+def _patterns(form: dict[str, str]) -> list[str] | None:
+    """Return the patterns of a line; nothing in it = all."""
+    words = [word.strip() for word in form.get("automations", "").split(",") if word.strip()]
+    return words or None

@@ -1,0 +1,18 @@
+"""open: a link for the first browser that follows it, on record."""
+
+from mainspring.domain.access import LINK_LASTS_MS
+from mainspring.service.key_text import hash_of
+
+
+def test_open_prints_a_link_that_the_store_knows_by_its_hash(cli, stage):
+    """To where browsers find the pages; who made it is on record, what it holds is not."""
+    found = cli("open", "--json").json
+    address, _, token = found["link"].partition("/first?token=")
+    assert address == "http://127.0.0.1:7171"
+    (row,) = cli("audit-log", "list", "--json").json
+    assert (row["verb"], row["subject"]) == ("offer", "link:start-up")
+    assert token not in str(row)
+    ((hash, until_at),) = stage.store.reader.read_text("select hash, until_at from start_links")
+    assert hash == hash_of(token)
+    assert 0 < until_at - stage.now <= LINK_LASTS_MS
+    assert "/first?token=" in cli("open").out

@@ -1,0 +1,238 @@
+"""The gate: who is let in by what, what other sites cannot do, and that nothing stands beside it."""
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mainspring.domain.access import IDLE_MS, Role, Visitor
+from mainspring.service import people
+from mainspring.service.key_text import hash_of
+from mainspring.store.reads import people as reads
+from mainspring.web.entrance import HEADERS, OUTSIDE, WAYS_IN, is_door
+from tests.unit.web.ways_site import OWN, PASSWORD, Site
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path / "s.db")
+    yield site
+    site.store.close()
+
+
+def asking(method="GET", path="/api/v1/runs", **headers):
+    """A request as the API hands it to the gate."""
+    listed = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "scheme": "http",
+        "server": ("127.0.0.1", 7171), "client": ("10.0.0.1", 1), "headers": listed,
+    }  # fmt: skip
+    return Request(scope)
+
+
+@pytest.mark.asyncio
+async def test_every_route_stands_behind_the_gate_or_is_a_named_door(site):
+    """Whatever is added is closed until it is named; the doors are those of the decision, no more."""
+    assert (OUTSIDE, WAYS_IN) == (
+        ("/healthz", "/readyz", "/metrics", "/i/"),
+        ("/sign-in", "/first", "/oidc/start", "/oidc/back"),
+    )
+    routes = site.routes.app().routes
+    assert len(routes) >= 10
+    behind = []
+    for route in routes:
+        path = route.path.format(**dict.fromkeys(route.param_convertors, "x"))
+        for method in sorted(route.methods):
+            answer = await site.browser(**OWN).ask(method, path)
+            assert {name.lower() for name in HEADERS} <= set(answer.headers), path
+            if is_door(path, OUTSIDE + WAYS_IN):
+                assert answer.status_code in (200, 401, 404, 413), (method, path)
+                continue
+            behind.append(path)
+            is_led = answer.status_code == 303 and answer.headers["location"].startswith("/sign-in")
+            assert is_led if method in ("GET", "HEAD") else answer.status_code == 401, (method, path)
+    assert set(behind) == {"/people", "/me", "/sign-out"}
+    for path in ("/", "/nothing", "/people/", "/PEOPLE", "/healthz/", "/i", "/sign-in/x", "/openapi.json"):
+        assert (await site.browser().get(path)).status_code == 303, path
+    assert (await site.browser().get("/api/v1/x")).status_code == 401
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("host", ["x/sign-in?", "x/i/", "127.0.0.1/healthz#", "a b", "\u00e9", "x" * 300])
+async def test_host_header_does_not_move_the_path(site, host):
+    """What a sender calls us is no part of what it asks for."""
+    answer = await site.browser().get("/people", headers={"host": host.encode()})
+    assert answer.status_code == 303
+
+
+@pytest.mark.asyncio
+async def test_token_makes_a_visitor_and_nothing_else_does(site):
+    """Bearer, whole and known; a wrong one is not followed by a look at the cookie."""
+    text = site.token(automations=["billing-*"])
+    found = await site.ways.gate.visitor(asking(authorization=f"Bearer {text}"))
+    assert found == Visitor(door="api", name="bot", role=Role.OPERATOR, automations=("billing-*",))
+    browser = site.browser()
+    await browser.sign_in()
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    assert isinstance(await site.ways.gate.visitor(asking(cookie=cookie)), Visitor)
+    for said in (
+        "", "Bearer", "Bearer ", f"Basic {text}", f"Bearer {text}x", f"Bearer {text[:-1]}", text, "Bearer ms_", "Bearer x" * 999,
+    ):  # fmt: skip
+        answer = await site.ways.gate.visitor(asking(authorization=said, cookie=cookie))
+        assert isinstance(answer, Response), said
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert text not in bytes(answer.body).decode()
+
+
+@pytest.mark.asyncio
+async def test_what_was_taken_away_counts_at_the_next_request(site):
+    """A revoked token, a changed role, a session that was ended."""
+    text, browser = site.token(), site.browser()
+    await browser.sign_in("bob")
+    id = reads.token_of(site.store.reader, hash_of(text)).id
+    people.revoke_token(site.store, id, act=site.act())
+    assert (await site.ways.gate.visitor(asking(authorization=f"Bearer {text}"))).status_code == 401
+    assert (await browser.get("/people")).status_code == 403
+    people.change_person(site.store, "bob", Role.ADMIN, None, act=site.act())
+    assert (await browser.get("/people")).status_code == 200
+    people.end_sessions(site.store, "bob", act=site.act())
+    assert (await browser.get("/people")).status_code == 303
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{}", "application/json", 0),
+        (b"", "", 0),
+        (b"a=1", "application/x-www-form-urlencoded", 415),
+        (b"{}", "text/plain", 415),
+    ],
+)
+async def test_change_by_token_is_json_or_has_no_body(site, body, kind, status):
+    """Nothing that a form of another site could send."""
+    headers = {"authorization": f"Bearer {site.token()}", "content_length": str(len(body)), "content_type": kind}
+    found = await site.ways.gate.visitor(asking("POST", **headers))
+    assert (found.status_code if isinstance(found, Response) else 0) == status
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (OWN, 200),
+        ({"origin": "http://127.0.0.1:7171"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site", "origin": "http://127.0.0.1:7171"}, 403),
+        ({"sec-fetch-site": "none"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({}, 403),
+    ],
+)
+async def test_other_sites_cannot_change_anything(site, headers, status):
+    """A browser sends the cookie whoever asks: only a page of ours may."""
+    browser = site.browser()
+    await browser.sign_in()
+    answer = await browser.press("/people", "remove", headers=headers, name="bob")
+    assert answer.status_code == status
+    assert (reads.person(site.store.reader, "bob") is None) == (status == 200)
+
+
+@pytest.mark.asyncio
+async def test_change_needs_the_form_token_of_its_session(site):
+    """None, a made-up one, that of another session: nothing is done. JSON carries it in a header."""
+    ana, other = site.browser(), site.browser()
+    await ana.sign_in()
+    await other.sign_in()
+    foreign = site.ways.gate.form_token(asking(cookie="; ".join(f"{k}={v}" for k, v in other.cookies.items())))
+    for form in ("", "x", foreign, "\u00e9"):
+        assert (await ana.press("/people", "remove", name="bob", form=form)).status_code == 403
+    assert reads.person(site.store.reader, "bob") is not None
+    cookie = "; ".join(f"{name}={value}" for name, value in ana.cookies.items())
+    said = {
+        "cookie": cookie,
+        "sec_fetch_site": "same-origin",
+        "content_length": "2",
+        "content_type": "application/json",
+    }
+    assert (await site.ways.gate.visitor(asking("POST", **said))).status_code == 403
+    own = site.ways.gate.form_token(asking(cookie=cookie))
+    assert isinstance(await site.ways.gate.visitor(asking("POST", **said, x_form_token=own)), Visitor)
+    assert (await site.ways.gate.visitor(asking("POST", **{**said, "content_type": "text/plain"}))).status_code == 415
+
+
+@pytest.mark.asyncio
+async def test_session_that_is_over_lets_nobody_in(site, monkeypatch):
+    """Idle for too long: the cookie alone means nothing."""
+    browser = site.browser()
+    await browser.sign_in()
+    later = site.clock.now() + IDLE_MS
+    monkeypatch.setattr(site.clock, "now", lambda: later)
+    assert (await browser.get("/me")).status_code == 303
+
+
+@pytest.mark.asyncio
+async def test_visits_are_noted_now_and_then(site, monkeypatch):
+    """Not at each request: reading costs no commit."""
+    text, noted = site.token(), []
+    monkeypatch.setattr(site.store, "submit", lambda command, on_done: noted.append(command))
+    await site.ways.gate.visitor(asking(authorization=f"Bearer {text}"))
+    assert [(one.hash, one.is_token) for one in noted] == [(hash_of(text), True)]
+    browser = site.browser()
+    await browser.sign_in()
+    await browser.get("/me")
+    assert len(noted) == 1
+
+
+@pytest.mark.asyncio
+async def test_who_asks_too_often_is_told_so(site):
+    """A stranger sooner than somebody who is known; another address is not touched."""
+    text = site.token()
+    answers = [await site.ways.gate.visitor(asking()) for _ in range(100)]
+    assert answers[0].status_code == 401
+    assert answers[-1].status_code == 429
+    known = [await site.ways.gate.visitor(asking(authorization=f"Bearer {text}")) for _ in range(100)]
+    assert all(isinstance(one, Visitor) for one in known)
+
+
+@pytest.mark.asyncio
+async def test_store_that_is_away_lets_nobody_in(site):
+    """It fails closed, and says that it is not the asker's fault."""
+    browser = site.browser()
+    await browser.sign_in()
+    site.store.close()
+    assert (await browser.get("/people")).status_code == 503
+    assert (await browser.get("/healthz")).status_code == 200
+    site.store.open()
+
+
+@pytest.mark.asyncio
+async def test_pages_are_closed_where_others_reach_them_and_nobody_may_come_in(tmp_path):
+    """It says what to do; probes go on. With the first person the pages open."""
+    site = Site(tmp_path / "s.db", is_alone=False, people=False)
+    browser = site.browser()
+    for path in ("/", "/sign-in", "/first?token=x", "/people"):
+        answer = await browser.get(path)
+        assert answer.status_code == 503
+        assert "mainspring open" in answer.text
+    assert (await browser.get("/healthz")).status_code == 200
+    assert (await browser.get("/i/x")).status_code == 404
+    assert "nobody may come in" in await site.ways.invitation(again=True)
+    site.add("ana", Role.ADMIN)
+    now = site.clock.now() + 5_000
+    site.clock.now = lambda: now
+    assert (await browser.get("/sign-in")).status_code == 200
+    assert await site.ways.invitation(again=True) is None
+    site.store.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("body", [b"x" * 70_000, b"a=%ff&" * 60, b"\xff=\xff"])
+async def test_form_that_is_none_of_ours_is_refused(site, body):
+    """Too large, too many fields, no text."""
+    answer = await site.browser(**OWN).ask(
+        "POST", "/sign-in", content=body, headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+    assert answer.status_code == 413
+    assert PASSWORD not in answer.text

@@ -1,0 +1,137 @@
+"""Signing in by a provider, with a real one on loopback: who it says, once, in the browser that left, for us."""
+
+import pytest
+from msgspec.structs import replace
+
+from mainspring.config.web_settings import OidcSettings
+from mainspring.domain.access import Role
+from mainspring.store.reads import people as reads
+from tests.oidc_provider import OidcProvider
+from tests.unit.web.ways_site import Site
+
+SECRET = "what only the client knows: +&%"
+EVE = {"email": "Eve@Example.com", "groups": ["dev", "everybody"]}
+OPTIONS = {"roles": {"ops": "admin", "dev": "operator"}}
+
+
+@pytest.fixture
+def provider():
+    provider = OidcProvider("mainspring", SECRET)
+    provider.claims = dict(EVE)
+    yield provider
+    provider.close()
+
+
+@pytest.fixture
+def site(tmp_path, provider):
+    oidc = OidcSettings(issuer=provider.issuer, client_id="mainspring", client_secret="secret:oidc", **OPTIONS)
+    site = Site(tmp_path / "s.db", is_alone=False, people=False, oidc=oidc)
+    yield site
+    site.store.close()
+
+
+async def come_back(browser, provider, back="", **said):
+    """Leave, sign in there, and come back as a browser does."""
+    left = await browser.get("/oidc/start", params={"next": back} if back else {})
+    assert left.status_code == 303
+    code, state = provider.sign_in(left.headers["location"])
+    return await browser.get(
+        "/oidc/back", params={"code": code, "state": state, **said}, headers={"sec-fetch-site": "cross-site"}
+    )
+
+
+@pytest.mark.asyncio
+async def test_whom_the_provider_knows_comes_in(site, provider):
+    """With the role of the groups, as the name that it says; pages are open to others because there is a provider."""
+    browser = site.browser()
+    assert provider.issuer.removeprefix("http://") in (await browser.get("/sign-in")).text
+    answer = await come_back(browser, provider, back="/me")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/me")
+    assert "eve@example.com" in (await browser.get("/me")).text
+    (session,) = reads.web_sessions(site.store.reader, site.clock.now())
+    assert (session.name, session.role, session.source) == ("eve@example.com", Role.OPERATOR, "provider")
+    assert site.acts()[0] == ("sign in", "person:eve@example.com", "web:eve@example.com")
+
+
+@pytest.mark.asyncio
+async def test_client_proves_itself_in_the_form_where_the_provider_wants_that(site, provider):
+    """And a provider without a secret has the verifier alone."""
+    provider.says = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    assert (await come_back(site.browser(), provider)).status_code == 303
+    provider.secret = None
+    assert (await come_back(site.browser(), provider)).status_code == 303
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {"nonce": "another"}, {"aud": "another"}, {"iss": "https://evil.example"}, {"exp": 1}, {"groups": ["none"]}, {"groups": None},
+        {"email": None}, {"email_verified": False}, {"email": "<script>alert(1)</script>"}, {"email": "local"}, {"email": "ana"},
+    ],
+)  # fmt: skip
+async def test_what_is_not_for_us_lets_nobody_in(site, provider, lies):
+    """Another sign-in, client or time; no group, no name, the name of somebody else."""
+    site.add("ana", Role.ADMIN)
+    provider.lies = lies
+    browser = site.browser()
+    answer = await come_back(browser, provider)
+    assert answer.status_code == 403
+    assert "<script>" not in answer.text
+    assert (await browser.get("/me")).status_code == 303
+    assert reads.web_sessions(site.store.reader, site.clock.now()) == []
+
+
+@pytest.mark.asyncio
+async def test_answer_counts_once_and_in_the_browser_that_left(site, provider):
+    """A link to come back that somebody sends signs nobody in as that somebody."""
+    left, other = site.browser(), site.browser()
+    start = await left.get("/oidc/start")
+    code, state = provider.sign_in(start.headers["location"])
+    await other.get("/oidc/start")
+    for browser, params in (
+        (other, {"code": code, "state": state}),
+        (left, {"code": code, "state": state}),
+        (left, {"code": code}),
+    ):
+        assert (await browser.get("/oidc/back", params=params)).status_code == 403
+    assert (await come_back(site.browser(), provider, iss="https://evil.example")).status_code == 403
+    assert (await come_back(site.browser(), provider, iss=provider.issuer)).status_code == 303
+
+
+@pytest.mark.asyncio
+async def test_sign_in_that_took_too_long_begins_anew(site, provider, monkeypatch):
+    """Ten minutes, as a start-up link."""
+    browser = site.browser()
+    code, state = provider.sign_in((await browser.get("/oidc/start")).headers["location"])
+    later = site.clock.now() + 600_000
+    monkeypatch.setattr(site.clock, "now", lambda: later)
+    assert (await browser.get("/oidc/back", params={"code": code, "state": state})).status_code == 403
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("status", "answer"), [(500, None), (200, b"<html>"), (200, b"x" * 300_000), (302, None)])
+async def test_provider_that_fails_is_told(site, provider, status, answer):
+    """As a sentence, without what was sent to it."""
+    browser = site.browser()
+    left = await browser.get("/oidc/start")
+    code, state = provider.sign_in(left.headers["location"])
+    provider.status, provider.answer = status, answer
+    back = await browser.get("/oidc/back", params={"code": code, "state": state})
+    assert back.status_code == 403
+    assert "the provider" in back.text
+    assert SECRET not in back.text
+    assert code not in back.text
+
+
+@pytest.mark.asyncio
+async def test_provider_that_is_away_is_told(tmp_path, provider):
+    """The form for names and passwords stays; nothing of ours is broken."""
+    oidc = replace(OidcSettings(client_id="mainspring", **OPTIONS), issuer=provider.issuer)
+    site = Site(tmp_path / "s.db", oidc=oidc)
+    provider.close()
+    answer = await site.browser().get("/oidc/start")
+    assert answer.status_code == 404
+    assert "the provider does not answer" in answer.text
+    assert 'name="password"' in answer.text
+    site.store.close()

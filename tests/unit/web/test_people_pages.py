@@ -1,0 +1,145 @@
+"""Pages on who may come in: admins change it, people their own, and what others say is text."""
+
+import re
+
+import pytest
+
+from mainspring.domain.access import Role
+from mainspring.service.key_text import hash_of
+from mainspring.store.reads import people as reads
+from tests.unit.web.ways_site import OWN, PASSWORD, Site
+
+HOSTILE = "<script>alert(1)</script>\" onmouseover='x'"
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path / "s.db")
+    yield site
+    site.store.close()
+
+
+@pytest.fixture
+def reader(site):
+    return site.store.reader
+
+
+async def entered(site, name="ana"):
+    browser = site.browser()
+    await browser.sign_in(name)
+    return browser
+
+
+@pytest.mark.asyncio
+async def test_admin_adds_changes_and_removes_a_person(site, reader):
+    """Each is an act with its actor; what cannot be so says why and changes nothing."""
+    ana = await entered(site)
+    fields = {"name": "eve", "password": PASSWORD, "role": "operator", "automations": "billing-*, backup"}
+    assert "eve may come in" in (await ana.press("/people", "add", **fields)).text
+    assert reads.person(reader, "eve").automations == ("backup", "billing-*")
+    assert (await site.browser().sign_in("eve")).status_code == 303
+    await ana.press("/people", "change", name="eve", role="viewer", automations="")
+    assert (reads.person(reader, "eve").role, reads.person(reader, "eve").automations) == (Role.VIEWER, None)
+    assert "1 sessions of eve are ended" in (await ana.press("/people", "end-sessions", name="eve")).text
+    await ana.press("/people", "set-password", name="eve", password="another long one")
+    assert (await site.browser().sign_in("eve")).status_code == 401
+    await ana.press("/people", "remove", name="eve")
+    assert reads.person(reader, "eve") is None
+    assert {one[2] for one in site.acts() if one[1] == "person:eve" and one[0] != "sign in"} == {"web:ana"}
+    for wrong in ({"role": "king"}, {"name": HOSTILE}, {"password": "short"}, {"name": "bob"}):
+        answer = await ana.press("/people", "add", **{**fields, **wrong})
+        assert answer.status_code == 409
+        assert "<script>" not in answer.text
+    assert "last admin" in (await ana.press("/people", "remove", name="ana")).text
+    assert (await ana.press("/people", "explode")).status_code == 400
+
+
+@pytest.mark.asyncio
+async def test_button_that_is_pressed_twice_acts_once(site, reader):
+    """The same page says the same command; another act on that page is another command."""
+    ana = await entered(site)
+    fields = {"name": "eve", "password": PASSWORD, "role": "viewer", "automations": "", "page": "page.1"}
+    for _ in range(2):
+        assert (await ana.press("/people", "add", **fields)).status_code == 200
+    assert (await ana.press("/people", "remove", name="eve", page="page.1")).status_code == 200
+    assert len([one for one in site.acts() if one[1] == "person:eve"]) == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["bob", "olga"])
+async def test_pages_of_people_are_for_admins(site, reader, name):
+    """Neither a viewer nor an operator sees or changes who may come in."""
+    site.add("olga", Role.OPERATOR)
+    browser = await entered(site, name)
+    answer = await browser.get("/people")
+    assert (answer.status_code, "ana" in answer.text) == (403, False)
+    answer = await browser.press("/me", "set-password", name="ana", old=PASSWORD, password="another long one")
+    assert answer.status_code == 200
+    assert (await site.browser().sign_in()).status_code == 303
+    form = re.search(r'name="form" value="([^"]+)"', (await browser.get("/me")).text)[1]
+    for act in ("add", "change", "remove", "set-password", "make-token", "end-sessions"):
+        sent = {"act": act, "form": form, "name": "eve", "password": PASSWORD, "role": "admin"}
+        assert (await browser.ask("POST", "/people", data=sent, headers=OWN)).status_code == 403
+    assert reads.person(reader, "eve") is None
+    assert reads.tokens(reader) == []
+
+
+@pytest.mark.asyncio
+async def test_token_is_shown_once_and_can_be_revoked(site, reader):
+    """The page that made it shows it, no other; from the next request on it opens nothing."""
+    ana = await entered(site)
+    fields = {"name": "deploy-bot", "role": "operator", "automations": "a", "days": "30"}
+    text = re.search(r"ms_[A-Za-z0-9_-]{43}", (await ana.press("/people", "make-token", **fields)).text)[0]
+    found = reads.token_of(reader, hash_of(text))
+    assert (found.name, found.role, found.automations, found.by) == ("deploy-bot", Role.OPERATOR, ("a",), "web:ana")
+    assert found.until_at - found.made_at <= 30 * 86_400_000
+    page = (await ana.get("/people")).text
+    assert "deploy-bot" in page
+    assert text not in page
+    for days in ("0", "-1", "4000", "x", "1" * 50, "\u0663"):
+        assert (await ana.press("/people", "make-token", **{**fields, "name": "b", "days": days})).status_code == 409
+    assert (await ana.press("/people", "revoke-token", id=found.id)).status_code == 200
+    assert reads.tokens(reader) == []
+
+
+@pytest.mark.asyncio
+async def test_person_changes_the_own_password(site, reader):
+    """Who knows the present one; the own session stays, all others end."""
+    bob, other = await entered(site, "bob"), await entered(site, "bob")
+    answer = await bob.press("/me", "set-password", old="wrong", password="another long one")
+    assert (answer.status_code, "is another one" in answer.text) == (409, True)
+    assert (await other.get("/me")).status_code == 200
+    assert (await bob.press("/me", "set-password", old=PASSWORD, password="another long one")).status_code == 200
+    assert (await bob.get("/me")).status_code == 200
+    assert (await other.get("/me")).status_code == 303
+    assert (await site.browser().sign_in("bob", "another long one")).status_code == 303
+
+
+@pytest.mark.asyncio
+async def test_person_ends_own_sessions_only(site, reader):
+    """By the id of one, or all others; somebody else's stays whatever the form says."""
+    bob, other, ana = await entered(site, "bob"), await entered(site, "bob"), await entered(site)
+    ids = {one.name: one.id for one in reads.web_sessions(reader, site.clock.now())}
+    assert (await bob.press("/me", "end-session", id=ids["ana"])).status_code == 409
+    assert (await bob.press("/me", "end-sessions", name="ana")).status_code == 200
+    assert [(await one.get("/me")).status_code for one in (bob, other, ana)] == [200, 303, 200]
+    assert (await ana.press("/people", "end-session", id=ids["ana"])).status_code == 200
+    assert (await ana.get("/me")).status_code == 303
+
+
+@pytest.mark.asyncio
+async def test_programs_have_no_page_of_their_own(site):
+    """A token opens no session's page, whatever cookie comes with it."""
+    ana = await entered(site)
+    headers = {"authorization": f"Bearer {site.token(role=Role.ADMIN)}"}
+    assert (await site.browser().get("/me", headers=headers)).status_code == 404
+    assert (await ana.get("/me", headers=headers)).status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_what_browsers_say_is_text(site):
+    """What calls itself a browser is shown, and runs nowhere."""
+    await site.browser(**{"user-agent": HOSTILE}).sign_in("bob")
+    page = (await (await entered(site)).get("/people")).text
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
