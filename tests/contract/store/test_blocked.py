@@ -1,5 +1,6 @@
 """What a process says of its loop, on every database."""
 
+from mainspring.operations.processes import processes_of
 from mainspring.store.commands.sessions import CloseSession, NoteBlocked
 from mainspring.store.reads import status
 
@@ -31,3 +32,17 @@ def test_end_of_a_process_ends_what_it_said(store, second):
     session = second.session
     second.do(CloseSession())
     assert session not in blocked(store)
+
+
+def test_of_processes_that_pass_only_the_blocked_one_on_probation_is_watched(store, new_process):
+    """Which nobody else tells of; who runs something by hand sees himself that it hangs."""
+    sessions = {}
+    for role in ("worker", "probation", "run"):
+        one = new_process().open(role)
+        one.do(NoteBlocked(4_000, ("shop.py:14 poll",)))
+        sessions[role] = one.session
+    idle = new_process().open("probation").session
+    watched = {one.session: one.blocked for one in processes_of(status.sessions(store.reader))}
+    assert watched.keys() >= {sessions["worker"], sessions["probation"]}
+    assert not watched.keys() & {sessions["run"], idle}
+    assert watched[sessions["probation"]].stack == ("shop.py:14 poll",)
