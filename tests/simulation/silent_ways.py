@@ -17,10 +17,10 @@ from mainspring.domain.rendering import headline_of
 from mainspring.domain.states import FailureReason
 from mainspring.store.commands.automations import PauseQueue, TakeLock
 from mainspring.store.commands.journal import RecordStall
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.sessions import Bury, NoteBlocked
 from mainspring.store.commands.triggers import ReportDesk
 from tests.contract.store.process import ask, halt, suspend
-from tests.simulation.normal_days import DAY, HOUR, MINUTE, Days
+from tests.simulation.normal_days import DAY, HOUR, MINUTE, SECOND, Days
 
 REVOKED = Failure("httpx2.HTTPStatusError", "unauthorized", "401 Unauthorized: the token was revoked")
 FULL = "The store is full"
@@ -52,6 +52,14 @@ def _break(what: str, world: Days) -> None:
 def _killed(world: Days) -> None:
     world.broken.add("worker")
     world.scheduler.do(Bury(world.worker.session))
+
+
+def _wedged(world: Days) -> None:
+    stack = ("/usr/lib/python3.12/asyncio/events.py:88 Handle._run", "/srv/flows/shop.py:14 poll")
+    world.worker.do(NoteBlocked(4 * SECOND, stack))
+    # Its line names no run: the id of one hangs on which tests went before.
+    world.worker.tamper("update sessions set blocked = json_remove(blocked, '$.run') where blocked is not null")
+    world.broken.add("worker")
 
 
 def _bad_deploy(world: Days) -> None:
@@ -176,7 +184,16 @@ WAYS = (
     ),
     Way(
         name="The worker is wedged",
-        cause="its loop is blocked: the process is there and gives no sign of life",
+        cause="its loop is blocked: the process says so itself, and what blocks it",
+        kind=K.WORKER_LOST,
+        of="blocked:shop.py poll",
+        within=30 * SECOND,
+        says="[page] mainspring: worker pid 1 of box is blocked for 5m4s at /srv/flows/shop.py:14 poll",
+        begin=_wedged,
+    ),
+    Way(
+        name="The worker is stopped",
+        cause="the process is there and gives no sign of life",
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
