@@ -283,7 +283,7 @@ WAYS = {
     "a watcher dies as soon as it lives": Way(
         K.WORKER_LOST,
         "watcher",
-        rf"mainspring: no watcher stays alive {_FOR}: the last one died soon after its start .*",
+        rf"mainspring: no watcher stays alive {_FOR}: the last one died .* ago .*",
         kill_each_watcher,
     ),
     "a watcher never begins": Way(

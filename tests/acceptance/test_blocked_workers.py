@@ -29,10 +29,12 @@ async def blocks(run: ms.Run) -> None:
 
 @pytest.mark.timeout(90)
 def test_blocked_worker_ends_with_its_supervisor(works: Works) -> None:
-    """The supervisor is killed: nothing that its blocked worker runs lives on without anybody who watches it."""
+    """What blocks it is on record. The supervisor is killed: nothing that its worker runs lives on without anybody who watches it."""
     works.up(QUICK + BLOCKS)
-    works.start("blocks")
+    run = works.start("blocks")
     works.until(works.has("blocked"), "it never began")
+    asked = "select blocked from sessions where blocked like ? and blocked like '%.py:% blocks%'"
+    works.until(lambda: works.place.rows(asked, f"%{run}%"), "nobody is told what blocks it", within=15)
     (worker,) = works.workers()
     works.supervisor.kill()
     works.supervisor.wait()

@@ -17,10 +17,10 @@ from mainspring.domain.rendering import headline_of
 from mainspring.domain.states import FailureReason
 from mainspring.store.commands.automations import PauseQueue, TakeLock
 from mainspring.store.commands.journal import RecordStall
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.sessions import Bury, NoteBlocked
 from mainspring.store.commands.triggers import ReportDesk
 from tests.contract.store.process import ask, halt, suspend
-from tests.simulation.normal_days import DAY, HOUR, MINUTE, Days
+from tests.simulation.normal_days import DAY, HOUR, MINUTE, SECOND, Days
 
 REVOKED = Failure("httpx2.HTTPStatusError", "unauthorized", "401 Unauthorized: the token was revoked")
 FULL = "The store is full"
@@ -54,8 +54,21 @@ def _killed(world: Days) -> None:
     world.scheduler.do(Bury(world.worker.session))
 
 
+def _wedged(world: Days) -> None:
+    stack = ("/usr/lib/python3.12/asyncio/events.py:88 Handle._run", "/srv/flows/shop.py:14 poll")
+    world.worker.do(NoteBlocked(4 * SECOND, stack))
+    # Its line names no run: the id of one hangs on which tests went before.
+    world.worker.tamper("update sessions set blocked = json_remove(blocked, '$.run') where blocked is not null")
+    world.broken.add("worker")
+
+
 def _bad_deploy(world: Days) -> None:
     world.announce(problems={"report": "Traceback\nModuleNotFoundError: No module named 'requests'"})
+
+
+def _module_lost(world: Days) -> None:
+    problem = "/srv/flows/shop.py:3\nModuleNotFoundError: No module named 'requests'"
+    world.announce(problems={"report": problem, "sync": problem})
 
 
 def _deleted(world: Days) -> None:
@@ -171,7 +184,16 @@ WAYS = (
     ),
     Way(
         name="The worker is wedged",
-        cause="its loop is blocked: the process is there and gives no sign of life",
+        cause="its loop is blocked: the process says so itself, and what blocks it",
+        kind=K.WORKER_LOST,
+        of="blocked:shop.py poll",
+        within=30 * SECOND,
+        says="[page] mainspring: worker pid 1 of box is blocked for 5m4s at /srv/flows/shop.py:14 poll",
+        begin=_wedged,
+    ),
+    Way(
+        name="The worker is stopped",
+        cause="the process is there and gives no sign of life",
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
@@ -186,6 +208,18 @@ WAYS = (
         within=0,
         says="[notify] report: it fails to load: ModuleNotFoundError: No module named 'requests'",
         begin=_bad_deploy,
+    ),
+    Way(
+        name="A bad deploy of a module that has several automations",
+        cause="all of them fail to load for one reason, which is told once",
+        kind=K.STORM,
+        of="load:/srv/flows/shop.py:3: ModuleNotFoundError: No module named 'requests'",
+        within=0,
+        says=(
+            "[notify] mainspring: 2 automations fail to load (report, sync): /srv/flows/shop.py:3: "
+            "ModuleNotFoundError: No module named 'requests'"
+        ),
+        begin=_module_lost,
     ),
     Way(
         name="An automation is deleted from the code",

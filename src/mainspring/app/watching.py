@@ -25,7 +25,7 @@ from mainspring.domain.roles import Role
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.notices import Notices
 from mainspring.operations.notifier import Notifier
-from mainspring.operations.pulse import Pulse, all_moves
+from mainspring.operations.pulse import Pulse, stands_still
 from mainspring.operations.sight import see, signs_of
 from mainspring.operations.watch import Watch
 from mainspring.resources.fault_text import FaultText
@@ -137,8 +137,8 @@ class Watching:
             self._is_on = True
             self._notifier.start()
         self._notifier.changed()
-        if self._pulse.is_due and self._trouble() is None and await loop.run_in_executor(self._pool, self._moves):
-            await self._pulse.beat()
+        if self._pulse.is_due:
+            await self._pulse.look(self._trouble() or await loop.run_in_executor(self._pool, self._stands_still))
 
     def _is_watched(self) -> bool:
         """Whether a process whose work this is gives signs of life."""
@@ -146,10 +146,10 @@ class Watching:
         watchers = [one for one in status.sessions(self._store.reader, limit=1_000) if one.role == Role.WATCHER]
         return any(one.ended_at is None and now - one.beat_at < STANDS_BY_MS for one in watchers)
 
-    def _moves(self) -> bool:
-        """Whether all that has to move does, so that the outside may hear of it."""
-        wrong = {kind for _, kind in reads.wrong_counts(self._store.reader)}
-        return all_moves(wrong, reads.unsent(self._store.reader), self._store.clock.now())
+    def _stands_still(self) -> str | None:
+        """Return what does not move although it has to, so that the outside hears no sign."""
+        channels = reads.unsent(self._store.reader)
+        return stands_still(self._watch.seen, channels, self._watch.seen_at, self._store.session)
 
     def _tell(self, error: Exception | None) -> None:
         """Log what is wrong when that changes, not in each round."""

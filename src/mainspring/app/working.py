@@ -31,6 +31,7 @@ from mainspring.engine.isolation import importable
 from mainspring.engine.registry import Registry
 from mainspring.engine.scheduler import Scheduler
 from mainspring.engine.stall import StallWatch
+from mainspring.engine.stall_record import StallRecord
 from mainspring.engine.transactional import TransactionalCall, database_of, transactional_call
 from mainspring.engine.unloaded import unloaded
 from mainspring.engine.worker import Worker
@@ -164,11 +165,13 @@ class Working:
         self.worker.crash_after = order
 
     def _watch_loop(self) -> None:
+        record = StallRecord(self.store)
         self._stall = StallWatch(
             self.loop,
             threading.get_ident(),
-            on_stall=_report_stall,
+            on_stall=record.begun,
             on_limit=lambda since: self._fatal(StalledError(f"the loop has not turned for {since:.0f} s")),
+            on_turn=record.ended,
             limit_after=self._stall_limit,
         )
         self._stall.start()
@@ -294,7 +297,3 @@ def _answer_all(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
             on_done(result)
         except Exception:  # noqa: BLE001  one answer must not keep the others from being heard
             _LOG.exception("an answer of the store could not be taken")
-
-
-def _report_stall(frames: list[str], since: float) -> None:
-    _LOG.error("the loop has been blocked for %.1f s by:\n  %s", since, "\n  ".join(frames))

@@ -17,6 +17,9 @@ from mainspring.domain.states import IncidentState
 
 STORM_OF = 11
 """So many new findings of one cause make a storm."""
+FAILS_TO_LOAD: Final = "load:"
+"""How a cause begins that is one place to mend, whatever hangs on it: two new findings make a storm."""
+_PAIR = 2
 _NAMED = 5
 _MAINSPRING = ""
 """The automation of what is Mainspring's own."""
@@ -152,7 +155,7 @@ def _joined(
         before = known.open_now.get(subject)
         if before is None or before.state is IncidentState.OPEN:
             joins = [one for one in left if not is_wide or _is_in(one, before, known.open_now)]
-            if len(left) >= STORM_OF:
+            if len(left) >= (_PAIR if cause.startswith(FAILS_TO_LOAD) else STORM_OF):
                 joins = left
             elif before is None:
                 joins = []
@@ -194,11 +197,17 @@ def _storm(subject: Subject, found: Sequence[Finding], before: Incident | None, 
     return Finding(
         subject=subject,
         severity=loudest.severity if before is None else _louder(loudest.severity, before.severity),
-        text=f"{number} incidents with one cause ({subject.fingerprint}): {shown}: {loudest.text}",
+        text=_said(subject.fingerprint, number, shown, loudest.text),
         since_at=min(finding.since_at for finding in found),
         hint=loudest.hint,
         facts={"cause": subject.fingerprint, "automations": names[:100], "number": number},
     )
+
+
+def _said(cause: str, number: int, shown: str, text: str) -> str:
+    if cause.startswith(FAILS_TO_LOAD):
+        return f"{number} automations fail to load ({shown}): {cause.removeprefix(FAILS_TO_LOAD)}"
+    return f"{number} incidents with one cause ({cause}): {shown}: {text}"
 
 
 def _louder(one: Severity, other: Severity) -> Severity:

@@ -16,8 +16,8 @@ from mainspring.engine.stacks import stack_of
 class StallWatch:
     """Watches the loop that runs in `thread` (its `threading.get_ident()`); spans are seconds of `now`.
 
-    `on_stall(frames, since)` and `on_limit(since)` are called from the watching thread; `since` = seconds without a turn,
-    `frames` = lines "file:line function", outermost first.
+    `on_stall(frames, since)`, `on_limit(since)` and, when a loop turns of which a stall was reported, `on_turn()` are called from the
+    watching thread, in that order; `since` = seconds without a turn, `frames` = lines "file:line function", outermost first.
     """
 
     def __init__(
@@ -27,6 +27,7 @@ class StallWatch:
         *,
         on_stall: Callable[[list[str], float], None],
         on_limit: Callable[[float], None],
+        on_turn: Callable[[], None] = lambda: None,
         report_after: float = 4.0,
         limit_after: float = 300.0,
         now: Callable[[], float] = time.monotonic,
@@ -35,12 +36,14 @@ class StallWatch:
         self._thread = thread
         self._on_stall = on_stall
         self._on_limit = on_limit
+        self._on_turn = on_turn
         self._report_after = report_after
         self._limit_after = limit_after
         self._now = now
         self._marked_at: float | None = None
         self._is_reported = False
         self._is_over = False
+        self._is_told = False
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -60,9 +63,12 @@ class StallWatch:
         # Counted from our own mark, so that a machine that slept is no stall.
         marked_at = self._marked_at
         if marked_at is None:
+            if self._is_told:
+                self._is_told = False
+                self._on_turn()
             self._marked_at = marked_at = self._now()
             try:
-                self._loop.call_soon_threadsafe(self._on_turn)
+                self._loop.call_soon_threadsafe(self._turned)
             except RuntimeError:  # the loop is closed, which is no stall
                 self._closing.set()
                 return False
@@ -70,14 +76,14 @@ class StallWatch:
         if since < self._report_after:
             return False
         if not self._is_reported:
-            self._is_reported = True
+            self._is_reported = self._is_told = True
             self._on_stall(stack_of(self._thread), since)
         if since >= self._limit_after and not self._is_over:
             self._is_over = True
             self._on_limit(since)
         return True
 
-    def _on_turn(self) -> None:
+    def _turned(self) -> None:
         """Runs in the loop: it turns."""
         self._marked_at = None
         self._is_reported = False

@@ -11,11 +11,11 @@ import msgspec
 
 from mainspring.domain.incident import Severity, Subject
 from mainspring.domain.monitors.backlog import WINDOW_MS
+from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.monitors.facts import (
     Away,
     ByHand,
     Cadence,
-    DueSecret,
     End,
     Facts,
     Fault,

@@ -12,8 +12,12 @@ PASSING = frozenset({"run", "exec", "cli", "probation"})
 
 
 def processes_of(sessions: Iterable[SessionView]) -> tuple[Process, ...]:
-    """Return those that somebody may wait for."""
-    return tuple(_process(one) for one in sessions if one.role not in PASSING)
+    """Return those that somebody may wait for; of those that take runs of dead workers the blocked ones, for nobody else tells of them."""
+    return tuple(_process(one) for one in sessions if one.role not in PASSING or _is_blocked_heir(one))
+
+
+def _is_blocked_heir(one: SessionView) -> bool:
+    return one.role == "probation" and one.blocked is not None
 
 
 def _process(one: SessionView) -> Process:
@@ -29,4 +33,5 @@ def _process(one: SessionView) -> Process:
         # A worker has announced also where it could load nothing.
         serves=bool(one.automations) or (one.role == Role.WORKER and one.deploy > 0),
         posts=tuple(one.posts),
+        blocked=one.blocked,
     )

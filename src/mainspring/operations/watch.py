@@ -14,7 +14,8 @@ from mainspring.domain.folding import fold
 from mainspring.domain.ids import new_id
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
 from mainspring.domain.match import Told
-from mainspring.domain.monitors.facts import DueSecret, Facts, Watched
+from mainspring.domain.monitors.due_secret import DueSecret
+from mainspring.domain.monitors.facts import Facts, Watched
 from mainspring.domain.monitors.judged import Round
 from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.table import MONITORS, NO_OWN, Tunings, judge_all
@@ -63,6 +64,7 @@ class Watch:
         self._facts = FactsReader(store.reader, at_once=at_once, secrets=secrets)
         self.seen = Facts()
         """What the last look read."""
+        self.seen_at = 0
         self._reminded: set[tuple[str, int, About, int]] = set()
         self._digested: set[Digest] = set()
 
@@ -75,7 +77,7 @@ class Watch:
         now = self._clock.now()
         reader = self._store.reader
         seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact, own=self._own)
-        self.seen = seen.facts
+        self.seen, self.seen_at = seen.facts, now
         judged = judge_all(seen.facts, self._tunings, now, self._own)
         told = (with_question(one, reader, self._redact) for one in judged.findings)
         broken = (one.finding for one in judge_channels(reads.channels(reader), now) if one.finding is not None)

@@ -2,11 +2,14 @@
 
 import msgspec
 
+from mainspring.domain.stall import BlockedLoop
+
 
 class SessionView(msgspec.Struct, frozen=True):
     """One process's life; `running` runs are its own now. `queues` None = every queue, or not yet said; `automations` = name -> version.
 
-    `posts` = the roles of the processes that a supervisor keeps; `capacity` = how many runs a worker takes at once.
+    `posts` = the roles of the processes that a supervisor keeps; `capacity` = how many runs a worker takes at once;
+    `blocked` = what its process says of its loop.
     """
 
     id: int
@@ -28,6 +31,7 @@ class SessionView(msgspec.Struct, frozen=True):
     capacity: int | None
     running: int
     automations: dict[str, int] = {}
+    blocked: BlockedLoop | None = None
 
 
 class Worker(msgspec.Struct, frozen=True):

@@ -1,10 +1,11 @@
 """Alerts on their way: a channel is one Notifier's at a time, in order, and what it took is told once."""
 
 from mainspring.domain.incident import IncidentKind, Subject
+from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.route import Target
 from mainspring.domain.states import AlertState
 from mainspring.operations.channels import judge_channels
-from mainspring.operations.pulse import all_moves
+from mainspring.operations.pulse import stands_still
 from mainspring.store.commands.alerts import RefusedAlert, SentAlert, SettleAlerts
 from mainspring.store.commands.incidents import Observe
 from mainspring.store.commands.results import DONE
@@ -154,7 +155,7 @@ def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
     open_incidents(store, "i2", to=(Target(later, "ops"),))
     store.clock.forward(3_600_000)
     assert [one.oldest_at for one in store.read("channels")] == [later]
-    assert all_moves([], store.read("unsent"), store.clock.now())
+    assert stands_still(Facts(), store.read("unsent"), store.clock.now(), None) is None
 
 
 def test_what_waits_is_counted_by_channel(store):

@@ -17,6 +17,7 @@ from mainspring.domain.trigger import Trigger
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.learned import Learned
 from mainspring.store.commands.automations import (
+    BACKFILL,
     Announce,
     Audited,
     AutomationRow,
@@ -112,6 +113,26 @@ def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
     assert (cadence.since_at, cadence.next_slot_at) == (now, now + 2 * HOUR)
     assert (cadence.unbegun_at, cadence.unbegun_run) == (now + HOUR, start.id)
     store.claim_one()
+    assert one(facts()).cadences[0].unbegun_run is None
+
+
+def test_slot_that_did_not_begin_is_told_whatever_became_of_the_next(store, clock, facts):
+    """What is skipped because of it does not hide it, and of two that wait the older is told; a slot made by hand of the past is none."""
+    first = clock.now() + HOUR
+    store.announce("a", "b", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', first, None, "k"),))
+    starts = [store.starting(slot=SlotLink("a", first + place * HOUR)) for place in (0, 2)]
+    past = store.starting(slot=SlotLink("a", first - HOUR), trigger=f"{BACKFILL}a by ann")
+    clock.forward(3 * HOUR)
+    store.do(MakeSlot("a", first, first + HOUR, "run", starts[0], None))
+    store.do(MakeSlot("a", first + HOUR, first + 2 * HOUR, "skipped", None, "the run of the slot before still goes on"))
+    store.do(MakeSlot("a", first + 2 * HOUR, first + 3 * HOUR, "run", starts[1], None))
+    store.do(past)
+    (cadence,) = one(facts()).cadences
+    assert (cadence.unbegun_at, cadence.unbegun_run) == (first, starts[0].id)
+    store.claim_one()
+    (cadence,) = one(facts()).cadences
+    assert (cadence.unbegun_at, cadence.unbegun_run) == (first + 2 * HOUR, starts[1].id)
+    store.claim(2)
     assert one(facts()).cadences[0].unbegun_run is None
 
 

@@ -343,11 +343,30 @@ def test_what_explains_it_is_over_before_the_commit(store):
 
 
 def test_what_was_told_by_itself_stays_by_itself(store):
-    """An explanation that comes later takes nothing back that was told."""
+    """An explanation that comes later takes nothing back that was told: any but the loss of a process, and that one ten minutes later."""
     lost = Subject("", IncidentKind.WORKER_LOST)
+    failing = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
     look(store, found())
+    look(store, found(failing, id="f"), found(parent=failing))
+    assert store.read("incident", "i1").parent is None
+    store.clock.forward(600_000)
     look(store, found(lost, id="w"), found(parent=lost))
     assert store.read("incident", "i1").parent is None
+
+
+def test_early_sign_of_a_loss_becomes_part_of_it(store):
+    """A silence that was told a little sooner is told no second time, neither then nor when it outlasts its cause."""
+    lost = Subject("", IncidentKind.WORKER_LOST)
+    look(store, found())
+    store.clock.forward(599_999)
+    look(store, found(lost, id="w"), found(parent=lost))
+    assert store.read("incident", "i1").parent == "w"
+    store.clock.forward(600_000)
+    look(store, found(parent=lost))
+    assert store.read("incident", "i1").parent == "w"
+    look(store, found(), well=(lost,))
+    assert store.read("incident", "i1").parent is None
+    assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
 
 
 def test_moves_are_the_newest(store):

@@ -138,6 +138,7 @@ async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, mon
     await site.until(lambda: asked > before + 2)
     assert (site.looks, site.peer.requests) == (0, [])
     site.clock.forward(1)
+    scheduler.apply(Beat())
     await site.rounds()
     await site.until(lambda: site.peer.heard("/alive"))
     watcher.apply(Beat())

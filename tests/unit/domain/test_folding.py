@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mainspring.domain import folding
-from mainspring.domain.folding import EXPLAINS_ALL, EXPLAINS_ONE, STORM_OF
+from mainspring.domain.folding import EXPLAINS_ALL, EXPLAINS_ONE, FAILS_TO_LOAD, STORM_OF
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
 
@@ -131,6 +131,19 @@ def test_many_of_one_cause_are_one_storm(options, cause):
     assert set(parents.values()) == {storm.subject}
     assert len(parents) == STORM_OF
     assert fold(many(STORM_OF - 1, **options), []) == (many(STORM_OF - 1, **options), {})
+
+
+def test_what_one_place_keeps_from_loading_is_one_storm_from_two_on():
+    """One module that fails to load is one thing to mend; two modules are two, and one automation is told itself."""
+    place = f"{FAILS_TO_LOAD}shop.py:3: SyntaxError: invalid syntax"
+    of_shop = many(2, kind=K.DEFINITION_LOST, cause=place)
+    other = finding("z", K.DEFINITION_LOST, cause=f"{FAILS_TO_LOAD}other.py:1: ImportError: no")
+    order, parents = fold([*of_shop, other], [])
+    storm = order[0]
+    assert storm.text == "2 automations fail to load (a00, a01): shop.py:3: SyntaxError: invalid syntax"
+    assert parents == {one.subject: storm.subject for one in of_shop}
+    silent = finding("a00")
+    assert fold([*of_shop, silent], [])[1][silent.subject] == storm.subject
 
 
 def test_storm_that_is_open_takes_more_in():

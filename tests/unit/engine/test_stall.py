@@ -15,15 +15,20 @@ class World:
         self.now = 0.0
         self.stalls = []
         self.limits = []
+        self.turns = 0
         self.watch = StallWatch(
             self.loop,
             threading.get_ident(),
             on_stall=lambda frames, since: self.stalls.append((frames, since)),
             on_limit=self.limits.append,
+            on_turn=self.turned,
             report_after=4.0,
             limit_after=300.0,
             now=lambda: self.now,
         )
+
+    def turned(self):
+        self.turns += 1
 
     def turn(self):
         self.loop.run_until_complete(asyncio.sleep(0))
@@ -52,12 +57,29 @@ def test_stalled_loop_is_reported_once_with_its_stack(world):
     assert world.limits == []
 
 
+def test_that_a_stalled_loop_turns_is_told_once(world):
+    """After the stall was, and only where it was; a stall after that is a new one."""
+    for begun in (0.0, 100.0):
+        world.now = begun
+        world.watch.check_once()
+        world.now += 4.0
+        world.watch.check_once()
+        stalls, turns = len(world.stalls), world.turns
+        world.turn()
+        for _ in range(2):
+            world.watch.check_once()
+            world.turn()
+        assert (len(world.stalls), world.turns) == (stalls, turns + 1)
+    assert (len(world.stalls), world.turns) == (2, 2)
+
+
 def test_turning_loop_is_never_reported(world):
     """A loop that turns between checks is fine however long it lives, and a later stall is a new one."""
     for second in range(0, 1000, 3):
         world.now = float(second)
         assert not world.watch.check_once()
         world.turn()
+    assert world.turns == 0
     assert world.stalls == []
     for _ in range(2):
         world.watch.check_once()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from mainspring.domain.folding import FAILS_TO_LOAD
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Process, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
@@ -28,9 +29,12 @@ def judge(facts: Facts, tuning: DefinitionLostTuning, now_at: int) -> Iterator[J
         kind, subject = IncidentKind.DEFINITION_LOST, Subject(one.name, IncidentKind.DEFINITION_LOST)
         if one.problem is not None:
             figures = {"problem": one.problem, "announced_at": one.announced_at}
-            text = f"it fails to load: {one.problem.strip().splitlines()[-1] if one.problem.strip() else 'nobody knows why'}"
+            lines = one.problem.strip().splitlines()
+            text = f"it fails to load: {lines[-1] if lines else 'nobody knows why'}"
+            # A problem begins with where it is: a module keeps out all that it would have declared.
+            cause = f"{FAILS_TO_LOAD}{lines[0]}: {lines[-1]}" if len(lines) > 1 else None
             hint = f"Mend its module and start the workers anew; if it is over: mainspring auto retire {one.name}"
-            yield verdict(one, kind, figures, one.announced_at, text, hint=hint)
+            yield verdict(one, kind, figures, one.announced_at, text, hint=hint, cause=cause)
         elif (is_awaited := _is_awaited(one)) or _has_run(one):
             counted = {"served": one.served, "workers": len(workers), "settled_at": settled_at}
             if one.served or not workers:

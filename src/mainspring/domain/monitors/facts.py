@@ -12,17 +12,18 @@ from msgspec.structs import replace
 
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
-from mainspring.domain.stall import Stall
+from mainspring.domain.stall import BlockedLoop, Stall
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
     """A schedule that has not ended. `since_at` = nothing before it is expected; `written_at` = since when it is as it is: the first slot
     of an interval is the one that was under way then.
 
-    `unbegun_at`, `unbegun_run` = its newest slot, where its run has not begun.
+    `unbegun_at`, `unbegun_run` = the oldest slot of which the run has not begun.
     """
 
     name: str
@@ -199,6 +200,8 @@ class Process(Struct, frozen=True, kw_only=True):
     serves: bool = False
     """It announced automations; a worker may have found none that it could."""
     posts: tuple[str, ...] = ()
+    blocked: BlockedLoop | None = None
+    """What it says itself of its loop."""
 
 
 class HeldLock(Struct, frozen=True):
@@ -236,15 +239,6 @@ class Fault(Struct, frozen=True, kw_only=True):
     at: int
     text: str
     code: str = ""
-
-
-class DueSecret(Struct, frozen=True):
-    """A secret that has to be renewed by the begin of a day, `due_at`; `used_by` = what is known to need it, in words."""
-
-    name: str
-    day: str
-    due_at: int
-    used_by: tuple[str, ...] = ()
 
 
 class Reopening(Struct, frozen=True):

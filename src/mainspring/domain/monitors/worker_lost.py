@@ -2,13 +2,16 @@
 
 A worker is needed for what has a schedule, listens or waits, a scheduler for what has a next slot, and whatever a living
 supervisor keeps. Who gives no sign of life for long is not taken for alive, and a moment of life after a death is none:
-what dies whenever it is started is there each time that somebody looks.
+what dies whenever it is started is there each time that somebody looks. A process that says itself that its loop is blocked is told by
+what blocks it: whoever takes its runs next is blocked there too, and that is one cause.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from mainspring.domain.fingerprint import place_of
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Process
 from mainspring.domain.monitors.judged import Judged, Monitor, loudest
@@ -25,6 +28,10 @@ STEADY_MS = 30_000
 _PAUSES_MS = 10 * 60_000
 """Whoever starts something again and again waits no longer in between: once it is told, a life within it has to last too."""
 
+_BLOCKED = "blocked:"
+_NEXT_MS = 60_000
+"""So long after the death of one that was blocked it shows whether the next one, which takes its run, is."""
+
 
 class WorkerLostTuning(Tuning, frozen=True, kw_only=True):
     """`missing`: so long may nobody of a role be there; `silent`: so long may a process give no sign of life."""
@@ -34,8 +41,11 @@ class WorkerLostTuning(Tuning, frozen=True, kw_only=True):
 
 
 def judge(facts: Facts, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judged]:
-    """Judge each role that is needed, then each process of a role of which others are well."""
+    """Judge what is blocked, then each role that is needed, then each process of a role of which others are well."""
     severity = loudest(facts.expected(now_at))
+    blocked = list(_blocked(facts, severity, tuning, now_at))
+    yield from blocked
+    explained = {Role.WORKER} if any(one.finding is not None or one.unsure for one in blocked) else set()
     for role, (why, since_at) in sorted(_needed(facts, now_at).items()):
         stands_for = _STANDS_FOR.get(role, frozenset({role.value}))
         those = [one for one in facts.processes if one.role in stands_for]
@@ -47,13 +57,78 @@ def judge(facts: Facts, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judge
         # A supervisor that is started again and again begins no new waiting each time.
         begun_at = 0 if is_told and facts.last_seen.get(role.value) else since_at
         seen_at = max([begun_at, *(one.beat_at for one in counted), facts.last_seen.get(role.value, 0)])
-        yield _of_role(role, why, seen_at, those, alive, died_at, severity, tuning, now_at)
+        judged = _of_role(role, why, seen_at, those, alive, died_at, severity, tuning, now_at)
+        yield Judged(judged.subject, judged.figures) if role in explained else judged
         if alive:
             yield from (
                 _of_process(one, severity, tuning, now_at)
                 for one in those
-                if not one.gone and not _is_alive(one, tuning, now_at)
+                if not one.gone and one.blocked is None and not _is_alive(one, tuning, now_at)
             )
+
+
+def _blocked(facts: Facts, severity: Severity, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judged]:
+    """Judge each place at which processes say that they are blocked, by the one that has been so longest."""
+    places: dict[str, list[Process]] = defaultdict(list)
+    for one in facts.processes:
+        if one.blocked is not None and not one.gone:
+            places[place_of(list(one.blocked.stack)) or one.blocked.stack[-1]].append(one)
+    works = any(
+        one.role in _STANDS_FOR[Role.WORKER] and one.blocked is None and _is_alive(one, tuning, now_at)
+        for one in facts.processes
+    )
+    for place, those in sorted(places.items()):
+        first = min(those, key=lambda one: (_blocked_since(one), one.session))
+        yield _at_place(place, first, severity.at_most(Severity.NOTIFY) if works else severity, facts, tuning, now_at)
+    died_at = max(facts.last_died.get("worker", 0), facts.last_died.get("probation", 0))
+    if now_at - died_at < _NEXT_MS:
+        unsure = "the process that was blocked died, and whether the next one is blocked too does not show yet"
+        for subject in facts.open:
+            place = subject.fingerprint.removeprefix(_BLOCKED)
+            if subject.kind is IncidentKind.WORKER_LOST and place != subject.fingerprint and place not in places:
+                yield Judged(subject, {"died_at": died_at}, unsure=unsure)
+
+
+def _blocked_since(one: Process) -> int:
+    return 0 if one.blocked is None else one.blocked.since_at
+
+
+def _at_place(
+    place: str, one: Process, severity: Severity, facts: Facts, tuning: WorkerLostTuning, now_at: int
+) -> Judged:
+    subject = Subject("", IncidentKind.WORKER_LOST, f"{_BLOCKED}{place}")
+    since_at = _blocked_since(one)
+    stack, run = ((), None) if one.blocked is None else (one.blocked.stack, one.blocked.run)
+    where = next((line for line in reversed(stack) if place_of([line]) == place), place)
+    figures = {
+        "role": one.role,
+        "pid": one.pid,
+        "host": one.host,
+        "blocked_ms": now_at - since_at,
+        "longest_ms": ms(tuning.silent),
+        "place": where,
+        "run": run,
+    }
+    # What was told is not over while the next process that takes the run comes to the same place.
+    if now_at - since_at < ms(tuning.silent) and subject not in facts.open:
+        return Judged(subject, figures)
+    finding = Finding(
+        subject=subject,
+        severity=severity,
+        text=(
+            f"{one.role} pid {one.pid} of {one.host} is blocked for {about(now_at - since_at)} at {where}"
+            f"{f', run {run}' if run else ''}"
+        ),
+        since_at=since_at,
+        hint=(
+            "Code that blocks belongs in a plain def, which has a thread of its own; to end it now: "
+            + (f"mainspring runs cancel {run}, then " if run else "")
+            + f"mainspring workers quarantine {one.session}"
+        ),
+        facts=figures,
+        cause=f"place:{place}",
+    )
+    return Judged(subject, figures, finding)
 
 
 def _needed(facts: Facts, now_at: int) -> dict[Role, tuple[str, int]]:
@@ -117,7 +192,7 @@ def _of_role(
         why_so = f": pid {blocked.pid} of {blocked.host} is stopped or blocked"
         hint = "mainspring down, then mainspring up"
     elif died_at > seen_at:
-        what, why_so = "stays alive", ": the last one died soon after its start"
+        what, why_so = "stays alive", f": the last one died {about(now_at - died_at)} ago"
         hint = "What mainspring up writes to its log tells how it ends"
     finding = Finding(
         subject=subject,
@@ -162,7 +237,8 @@ MONITOR = Monitor(
         "Wrong while a role is needed, nobody of it is alive, and that for longest_ms since the last sign of "
         "life at seen_at. Right after a death (once it is told, within 10 minutes) only a life of 30 s counts: what dies "
         "whenever it is started is not alive. "
-        "Beside others of its role a process is wrong that gave no sign for 30 s."
+        "Beside others of its role a process is wrong that gave no sign for 30 s. A process that says that its loop is blocked is "
+        "wrong after 30 s (at once where that place was told), by the place; it stands for the role, and is well when the loop turns."
     ),
     tuning=WorkerLostTuning(),
     judge=judge,

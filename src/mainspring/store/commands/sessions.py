@@ -25,6 +25,16 @@ class Beat(msgspec.Struct, frozen=True):
     """Say that the committing thread and the loop move. Answer: Done (a dead session raises FencedError)."""
 
 
+class NoteBlocked(msgspec.Struct, frozen=True):
+    """Put on record that the loop of this process has not turned for `blocked_ms`, and what holds it. Answer: Done.
+
+    `stack` is that of domain.stall.BlockedLoop; without one the loop turns again.
+    """
+
+    blocked_ms: int = 0
+    stack: tuple[str, ...] = ()
+
+
 class DrainSession(msgspec.Struct, frozen=True):
     """A session takes nothing new. Answer: Done, Refused not_found."""
 

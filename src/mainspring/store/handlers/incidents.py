@@ -10,7 +10,7 @@ import json
 import msgspec
 
 from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.incident import Severity, Subject
+from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.route import Target
 from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
@@ -29,6 +29,8 @@ from mainspring.store.transaction import Transaction
 
 _SEEN_EVERY_MS = 60_000
 """So often is it written down that an incident was seen again, if nothing else of it changed."""
+_EARLY_MS = 10 * 60_000
+"""So long before the loss of a process is told may what follows from it have been."""
 
 _M, _S = IncidentMove, IncidentState
 
@@ -48,6 +50,7 @@ class _Row(msgspec.Struct):
     opened: int
     number: int
     parent: str | None
+    opened_at: int
 
     def may(self, move: IncidentMove) -> bool:
         return self.state in INCIDENT_MOVES[move][0]
@@ -86,7 +89,8 @@ def _find(tx: Transaction, found: Found, fresh: set[int], looked_at: int) -> boo
     if not number:
         return False
     row = _of(tx, finding.subject)
-    parent = _parent(row, None if found.parent is None else _of(tx, found.parent))
+    above = None if found.parent is None else _of(tx, found.parent)
+    parent = _parent(row, above)
     if row is None:
         _open(tx, found, number, parent)
         return True
@@ -95,6 +99,8 @@ def _find(tx: Transaction, found: Found, fresh: set[int], looked_at: int) -> boo
             return False
         _reopen(tx, row, found, number, parent)
         return True
+    if row.parent is None and (above is None or not _is_early_sign(row, found.parent, above)):
+        parent = None
     return _refresh(tx, row, found, number if found.faults else 0, parent)
 
 
@@ -104,6 +110,12 @@ def _parent(row: _Row | None, above: _Row | None) -> str | None:
         return None
     is_part = row is not None and row.state != _S.RESOLVED and row.parent is not None
     return above.id if is_part or above.state == _S.OPEN else None
+
+
+def _is_early_sign(row: _Row, cause: Subject | None, above: _Row) -> bool:
+    """Whether what was told by itself becomes part of its cause: what is late is seen sooner than that nobody is there who would do it."""
+    is_death = cause is not None and cause.kind is IncidentKind.WORKER_LOST
+    return is_death and above.opened_at - row.opened_at < _EARLY_MS
 
 
 def _open(tx: Transaction, found: Found, number: int, parent: str | None) -> None:
@@ -131,13 +143,12 @@ def _reopen(tx: Transaction, row: _Row, found: Found, number: int, parent: str |
 def _refresh(tx: Transaction, row: _Row, found: Found, more: int, parent: str | None) -> bool:
     """Keep what was seen of an incident that is open; tell of one that is folded no more, or has become louder.
 
-    What was told by itself stays by itself, whatever would explain it now.
+    What was told by itself and becomes part of another is told to nobody again.
     """
     f = found.finding
     severity = min(Severity(row.severity), f.severity, key=lambda one: one.rank)
     facts = msgspec.json.encode(f.facts)
-    kept = parent if row.parent is not None else None
-    is_new = more or (severity.value, f.text, f.hint, facts, kept) != (
+    is_new = more or (severity.value, f.text, f.hint, facts, parent) != (
         row.severity,
         row.text,
         row.hint,
@@ -145,11 +156,11 @@ def _refresh(tx: Transaction, row: _Row, found: Found, more: int, parent: str | 
         row.parent,
     )
     if is_new or row.seen_at + _SEEN_EVERY_MS <= tx.now:
-        tx.change("refresh_incident", (severity.value, f.text, f.hint, facts, tx.now, more, kept, row.id))
-    if kept is None and row.parent is not None:
+        tx.change("refresh_incident", (severity.value, f.text, f.hint, facts, tx.now, more, parent, row.id))
+    if parent is None and row.parent is not None:
         about = About.OPENED if row.opened == 1 else About.REOPENED
         _tell(tx, row.id, row.opened, about, severity, found.to)
-    elif severity.value != row.severity and kept is None and row.state == _S.OPEN:
+    elif severity.value != row.severity and parent is None and row.state == _S.OPEN:
         _tell(tx, row.id, row.opened, About.REPEATED, severity, found.to, severity.value)
     return bool(is_new)
 

@@ -2,7 +2,10 @@
 
 import json
 
+import msgspec
+
 from mainspring.domain.errors import ConflictError
+from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import FailureReason, Move, SessionState, target
 from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Numbered, Refused
@@ -12,6 +15,7 @@ from mainspring.store.commands.sessions import (
     ClearSuspect,
     CloseSession,
     DrainSession,
+    NoteBlocked,
     OpenSession,
 )
 from mainspring.store.handlers import endings, keys
@@ -51,6 +55,17 @@ def open_session(tx: Transaction, command: OpenSession) -> Numbered:
 def beat(tx: Transaction, command: Beat) -> Done:
     """Note when this session was last seen moving; that it lives was checked by the group."""
     tx.change("beat", (tx.now, tx.session))
+    return DONE
+
+
+def note_blocked(tx: Transaction, command: NoteBlocked) -> Done:
+    """Note what holds the loop of this session's process, or that it turns."""
+    held = None
+    if command.stack:
+        runs = [run for (run,) in tx.all("list_owned", (tx.session,))]
+        loop = BlockedLoop(tx.now - command.blocked_ms, command.stack, runs[0] if len(runs) == 1 else None)
+        held = msgspec.json.encode(loop).decode()
+    tx.change("note_blocked", (held, tx.session))
     return DONE
 
 

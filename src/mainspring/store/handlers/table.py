@@ -77,6 +77,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     sent.DiscardMessage: outbox.discard_message,
     lives.OpenSession: sessions.open_session,
     lives.Beat: sessions.beat,
+    lives.NoteBlocked: sessions.note_blocked,
     lives.DrainSession: sessions.drain_session,
     lives.CloseSession: sessions.close_session,
     lives.Bury: sessions.bury,

@@ -1,7 +1,9 @@
--- With the newest slot where its run has not begun.
+-- With the oldest slot of which the run has not begun, whatever became of later ones. What a person made of slots long past is not late.
 select schedules.name, schedules.automation, schedules.spec, schedules.low_water_at, schedules.spec_at, schedules.next_slot_at,
     runs.slot_at, runs.id
 from schedules
-left join slots on slots.schedule = schedules.name and slots.slot_at = schedules.last_slot_at
-left join runs on runs.id = slots.run and runs.started_at is null and runs.finished_at is null
+left join runs on runs.seq = (
+    select unbegun.seq from runs as unbegun
+    where unbegun.schedule = schedules.name and unbegun.started_at is null and unbegun.finished_at is null and unbegun.trigger not like 'backfill of %'
+    order by unbegun.slot_at limit 1)
 where schedules.retired_at is null

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.punctuality import SlotStart
+from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import RunState, SessionState
 from mainspring.store.base import Reader
 from mainspring.store.handlers.audit import FIRST, first_break
@@ -99,7 +100,15 @@ def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[Ses
         for session, automation, version in read("list_served"):
             served.setdefault(session, {})[automation] = version
     values = [
-        [*row[:10], *_serves(row[10:12]), *row[12:15], json.loads(row[15]), *row[16:], served.get(row[0], {})]
+        [
+            *row[:10],
+            *_serves(row[10:12]),
+            *row[12:15],
+            json.loads(row[15]),
+            *row[16:18],
+            served.get(row[0], {}),
+            _blocked(row[18]),
+        ]
         for row in rows
     ]
     views = [SessionView(*one) for one in values]
@@ -109,6 +118,10 @@ def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[Ses
         else view
         for view in views
     ]
+
+
+def _blocked(data: str | None) -> BlockedLoop | None:
+    return None if data is None else msgspec.json.decode(data, type=BlockedLoop)
 
 
 def _serves(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -26,7 +26,7 @@ _BUCKET = "ms<=2^"
 
 
 class PlannedView(msgspec.Struct, frozen=True):
-    """A schedule that has not ended; `unbegun_at`, `unbegun_run` = its newest slot, where its run has not begun."""
+    """A schedule that has not ended; `unbegun_at`, `unbegun_run` = the oldest slot of which the run has not begun."""
 
     name: str
     automation: str

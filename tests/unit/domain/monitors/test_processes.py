@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Away, Facts, Process, Watched
+from mainspring.domain.stall import BlockedLoop
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, SECOND, T0, cadence, ends, found, look, watched
 
 LOST, DEFINITION, SOURCE = IncidentKind.WORKER_LOST, IncidentKind.DEFINITION_LOST, IncidentKind.SOURCE_AWAY
@@ -70,6 +71,47 @@ def young(now_at: int, **known: Any) -> Process:
     return process("watcher", now_at, opened_at=now_at - SECOND, **known)
 
 
+HELD = BlockedLoop(T0, ("/usr/lib/python3.12/asyncio/events.py:88 Handle._run", "/srv/shop.py:14 poll"), "r_7")
+AT_POLL = Subject("", LOST, "blocked:shop.py poll")
+
+
+def test_process_that_says_that_it_is_blocked_is_told_by_what_blocks_it() -> None:
+    """After 30 s, with its run; nobody is told besides that its role is missing, however long it lasts."""
+    for after, subjects in ((30 * SECOND - 1, []), (30 * SECOND, [AT_POLL]), (HOUR, [AT_POLL])):
+        known = facts(process(blocked=HELD), process("scheduler", T0 + after))
+        assert [one.subject for one in found(LOST, known, T0 + after)] == subjects
+    (finding,) = found(LOST, known, T0 + HOUR)
+    assert finding.text == "worker pid 7 of box is blocked for 1h at /srv/shop.py:14 poll, run r_7"
+    assert "runs cancel r_7" in str(finding.hint)
+    assert found(LOST, facts(process(beat_at=T0 + HOUR), process("scheduler", T0 + HOUR)), T0 + HOUR) == []
+
+
+def test_blocked_process_beside_one_that_works_is_no_page() -> None:
+    """And it is told once, not as silent too."""
+    loud = watched(cadences=NEEDY.cadences, tier=Severity.PAGE)
+    scheduler, other = process("scheduler", T0 + HOUR), process(beat_at=T0 + HOUR, session=2)
+    alone = found(LOST, facts(process(blocked=HELD), scheduler, one=loud), T0 + HOUR)
+    beside = found(LOST, facts(process(blocked=HELD), other, scheduler, one=loud), T0 + HOUR)
+    assert [(one.subject, one.severity) for one in alone] == [(AT_POLL, Severity.PAGE)]
+    assert [(one.subject, one.severity) for one in beside] == [(AT_POLL, Severity.NOTIFY)]
+
+
+def test_what_takes_the_run_of_a_blocked_process_next_is_the_same_incident() -> None:
+    """Until then nobody is told that it is over, nor that the last one died; it is over where nobody is blocked any more."""
+    now_at = T0 + 5 * MINUTE
+    scheduler, told = process("scheduler", now_at), frozenset({AT_POLL})
+    new = process(beat_at=now_at, opened_at=now_at)
+    died = {"worker": now_at - SECOND}
+    known = facts(new, scheduler, open=told, last_died=died, last_seen={"worker": T0})
+    assert found(LOST, known, now_at) == []
+    assert [one.subject for one in look(LOST, known, now_at) if one.unsure] == [AT_POLL]
+    held = process("probation", now_at, blocked=BlockedLoop(now_at - 5 * SECOND, HELD.stack, "r_7"), session=3)
+    known = facts(new, scheduler, held, open=told, last_died=died, last_seen={"worker": T0})
+    assert [one.subject for one in found(LOST, known, now_at)] == [AT_POLL]
+    over = facts(new, scheduler, open=told, last_died={"worker": now_at - MINUTE})
+    assert [one.subject for one in look(LOST, over, now_at) if one.unsure or one.finding] == []
+
+
 @pytest.mark.parametrize("there", ["lives for a moment", "is dead already", "is gone from the record"])
 def test_process_that_dies_whenever_it_is_started_is_missing(there: str) -> None:
     """However lately one gave a sign of life: since the last one that lived for a while."""
@@ -78,9 +120,7 @@ def test_process_that_dies_whenever_it_is_started_is_missing(there: str) -> None
     known = facts(KEPT, *those, one=watched(), last_died={"watcher": now_at - 2 * SECOND})
     (finding,) = found(LOST, known, now_at)
     assert finding.subject.fingerprint == "watcher"
-    assert finding.text.startswith(
-        "no watcher stays alive for 5m: the last one died soon after its start (pid 7 of box keeps"
-    )
+    assert finding.text.startswith("no watcher stays alive for 5m: the last one died 2s ago (pid 7 of box keeps")
     assert found(LOST, known, now_at - 1) == []
     steady = facts(KEPT, *those, one=watched(), last_died={"watcher": now_at}, last_seen={"watcher": T0 + MINUTE})
     assert found(LOST, steady, now_at) == []
@@ -146,6 +186,11 @@ def test_definition_that_does_not_load_is_lost() -> None:
     (finding,) = found(DEFINITION, facts(one=one), T0 + 1)
     assert finding.text == "it fails to load: ImportError: no module named x"
     assert "auto retire backup" in str(finding.hint)
+    assert finding.cause == "load:Traceback: ImportError: no module named x", (
+        "the place, which it begins with, and the reason"
+    )
+    (finding,) = found(DEFINITION, facts(one=watched(problem="no reason", announced_at=T0)), T0 + 1)
+    assert (finding.text, finding.cause) == ("it fails to load: no reason", None)
 
 
 def test_definition_that_nobody_announces_is_lost() -> None:

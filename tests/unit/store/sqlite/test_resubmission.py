@@ -120,6 +120,8 @@ COMMANDS: list[Any] = [
     runs.CancelChild(run="mine", claim=1, ident="kid"),
     opening("u1"),
     sessions.Beat(),
+    sessions.NoteBlocked(4_000, ("a.py:1 f",)),
+    sessions.NoteBlocked(),
     sessions.DrainSession(1),
     sessions.CloseSession(),
     sessions.Bury(2),

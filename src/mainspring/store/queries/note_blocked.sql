@@ -1,0 +1,1 @@
+update sessions set blocked = ? where id = ?
