@@ -2,11 +2,14 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import click
+import pytest
 
-import mainspring.store.base  # noqa: F401 - its errors belong to the page of errors
+import mainspring.app.told_error
+import mainspring.store.base  # noqa: F401 - their errors belong to the page of errors
 from mainspring.cli import exits
 from mainspring.cli.checks import lookers
 from mainspring.cli.flags import global_options
@@ -19,6 +22,8 @@ from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.states import DeliveryState
 from mainspring.engine.trigger_draft import PACE, SOURCES
+from mainspring.web.api.table import ROUTES
+from tests import api_page
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 ROW = re.compile(r"^\| `([a-z_]+\.[\w.]+)` \| (\S+|`\[[^`]+\]`) \| (.+) \|$", re.MULTILINE)
@@ -109,7 +114,7 @@ def test_error_page_explains_every_code():
 
 SPOKEN = (
     *("mainspring.domain.errors", "mainspring.domain.sealing", "mainspring.cli.exits", "mainspring.store.base"),
-    "mainspring.store.moved",
+    *("mainspring.store.moved", "mainspring.app.told_error"),
 )
 
 
@@ -163,3 +168,22 @@ def test_monitor_page_explains_every_monitor():
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
         told |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
     assert told == defaults
+
+
+@pytest.mark.parametrize(("code", "pings"), [(0, True), (9, True), (1, False), (3, False), (127, False)])
+def test_crontab_line_gives_a_sign_of_life_only_after_a_look(tmp_path, code, pings):
+    """A look that failed must be noticed outside: nobody else is there to tell of it."""
+    page = (DOCS / "how-to" / "incidents.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\*/5 \* \* \* \* +(mainspring watch --once;.*)$", page, re.MULTILINE)
+    assert "%" not in line  # cron reads it as a line end
+    for name, does in (("mainspring", f"exit {code}"), ("curl", "echo ping")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    said = subprocess.run(["/bin/sh", "-c", line], env={"PATH": str(tmp_path)}, capture_output=True, check=False)
+    assert said.stdout == (b"ping\n" if pings else b"")
+
+
+def test_api_page_is_made_of_the_table():
+    """`python -m tests.api_page` writes it anew."""
+    assert page_of("api") == api_page.page()
+    assert {route.path.split("/")[1] for route in ROUTES} == set(api_page.TITLES)

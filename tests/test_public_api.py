@@ -33,6 +33,7 @@ PUBLIC = [
     "Verdict",
     "attempt",
     "checkpoint",
+    "connect",
     "idempotency_key",
     "last_checkpoint",
     "lock",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainspring.app.application import App as App
+    from mainspring.app.client import connect as connect
     from mainspring.app.handle import Handle as Handle
     from mainspring.domain import verify as verify
     from mainspring.domain.classify import Classifier as Classifier
@@ -64,6 +65,7 @@ _PUBLIC: dict[str, str] = {
     "Verdict": "mainspring.domain.verdict",
     "attempt": "mainspring.engine.step_context",
     "checkpoint": "mainspring.engine.step_context",
+    "connect": "mainspring.app.client",
     "idempotency_key": "mainspring.engine.step_context",
     "last_checkpoint": "mainspring.engine.step_context",
     "lock": "mainspring.engine.step_lock",

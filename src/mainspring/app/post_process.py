@@ -20,6 +20,8 @@ from mainspring.app.process_log import begin_log
 from mainspring.app.project import Project
 from mainspring.app.stores import make_store
 from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.domain.roles import Role
+from mainspring.domain.sealing import PLAIN
 from mainspring.engine.parentage import set_death_signal
 from mainspring.store.base import Changes, StoreBrokenError
 from mainspring.store.commands.sessions import Beat
@@ -48,6 +50,8 @@ class PostProcess:
             project.settings.store.url,
             lease_ms=project.lease_ms,
             clock=project.clock,
+            # The web process publishes events in the name of programs: they are matched by their data.
+            sealing=project.sealing if role == Role.WEB else PLAIN,
             deliver=self._deliver,
             on_change=self._on_change,
             on_trouble=self._on_trouble,

@@ -95,5 +95,5 @@ def judge(facts: Facts, now_at: int) -> tuple[int, list[Silent]]:
 def _silent(one: Judged, owner: str | None) -> Silent:
     figures, late_at = one.figures, one.figures["late_at"]
     expected = figures.get("expected") or f"within {about(figures['window_ms'])}, as usual"
-    succeeded_at, due_at = figures["succeeded_at"], figures.get("due_at", late_at)
+    succeeded_at, due_at = figures["last_good_at"], figures.get("due_at", late_at)
     return Silent(one.subject.automation, expected, succeeded_at, due_at, late_at, owner)

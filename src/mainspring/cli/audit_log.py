@@ -8,7 +8,7 @@ from mainspring.cli import exits, params, words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
-from mainspring.cli.plain import decoded
+from mainspring.domain.plain import decoded
 
 if TYPE_CHECKING:
     from mainspring.store.views import AuditView

@@ -34,7 +34,7 @@ def option_rows(definition: "Definition") -> list[dict[str, Any]]:
 
 def print_automation(invocation: "Invocation", known: Known) -> None:
     """Print one automation."""
-    from mainspring.cli.plain import plain
+    from mainspring.domain.plain import plain
 
     now, definition = invocation.clock.now(), known.definition
     rows: list[RunRow] = invocation.rows(lambda reader: _last_runs(reader, known.name))
@@ -118,7 +118,8 @@ def _print_times(invocation: "Invocation", known: Known, data: dict[str, Any]) -
 
 
 def _value(row: dict[str, Any]) -> str:
-    from mainspring.cli.plain import json_text, plain
+    from mainspring.cli.plain import json_text
+    from mainspring.domain.plain import plain
 
     value = plain(row["value"])
     text = "-" if value in (None, [], {}) else value if isinstance(value, str) else " ".join(json_text(value).split())

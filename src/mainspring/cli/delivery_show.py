@@ -52,7 +52,7 @@ def _headers(data: bytes | None) -> dict[str, str]:
 
 def _readable(body: bytes) -> Any:
     """Return a body as JSON data, else as text, else as base64."""
-    from mainspring.cli.plain import decoded
+    from mainspring.domain.plain import decoded
 
     found = decoded(body)
     if isinstance(found, dict) and found.keys() == {"base64"}:

@@ -40,7 +40,8 @@ def doctor(invocation: Invocation, *, show_config: bool) -> int:
 
 
 def _config(invocation: Invocation) -> int:
-    from mainspring.cli.plain import json_text, plain
+    from mainspring.cli.plain import json_text
+    from mainspring.domain.plain import plain
 
     rows = [
         {"setting": path, "value": plain(value), "source": source}

@@ -35,7 +35,7 @@ REASONS: Final[dict[str, str]] = {
     FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read, so it is not repeated.",
     FailureReason.UNDO_FAILED: "An undo failed, so what is done is only partly taken back.",
     FailureReason.BODY_ERROR: "The workflow's own code raised it, outside of any step.",
-    FailureReason.NO_OUTPUT: "It ended well but did not make what it declares to make.",
+    FailureReason.NO_OUTPUT: "It ended well but did not make what it declares to make, or not as it declares it.",
     FailureReason.PROCESS_LOST: "The process that held the command died.",
     FailureReason.DISCARDED: "A person gave it up.",
 }

@@ -11,6 +11,7 @@ from mainspring.cli.incidents import INCIDENT, find, whose
 from mainspring.cli.lazy import command
 from mainspring.cli.monitors import figure_text
 from mainspring.domain.incident import Incident
+from mainspring.domain.rendering import impact_of, next_try_of
 from mainspring.domain.states import IncidentState
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mainspring.store.reads.incidents import AlertView, MoveView
 
 _SHOWN = 20
+_SAID = ("last_good_at", "missed", "impact", "next_try_at")
 
 
 @command("show", "show an incident: what, since when, what was done, who was told")
@@ -68,8 +70,22 @@ def _facts(one: Incident, now: int, zone: str) -> list[str]:
         rows.append(("by", one.by + (f": {one.note}" if one.note else "")))
     if one.parent is not None:
         rows.append(("part of", one.parent))
-    rows += [(name, figure_text(name, value, now, zone)) for name, value in one.facts.items()]
+    rows += _prospects(one, now, zone)
+    rows += [(name, figure_text(name, value, now, zone)) for name, value in one.facts.items() if name not in _SAID]
     return [f"  {words.one_line(name, 20):<8} {words.one_line(value, 200)}" for name, value in rows]
+
+
+def _prospects(one: Incident, now: int, zone: str) -> list[tuple[str, str]]:
+    """Return what messages say of it too, in the same words."""
+    from mainspring.domain.cron import zone_of
+
+    good_at, is_over = one.facts.get("last_good_at"), one.state is IncidentState.RESOLVED
+    rows = [
+        ("last good", words.moment(good_at, now, zone) if isinstance(good_at, int) else ""),
+        ("impact", impact_of(one.facts)),
+        ("next try", "" if is_over else next_try_of(one.facts, zone_of(zone), now)),
+    ]
+    return [(name, text) for name, text in rows if text]
 
 
 def _runbook(invocation: Invocation, incident: Incident) -> "Runbook | None":

@@ -135,7 +135,7 @@ def show(invocation: Invocation, name: str, automation: str | None, limit: int) 
         for one in _judged(monitor, _facts(invocation, now, automation), tuning, now)
         if automation in (None, one.subject.automation)
     ]
-    from mainspring.cli.plain import plain
+    from mainspring.domain.plain import plain
 
     set_to = {field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__}
     data = {"name": name, "line": monitor.line, "rule": monitor.rule, "settings": set_to}

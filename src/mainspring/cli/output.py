@@ -160,7 +160,8 @@ class Output:
 
     def json(self, data: Any) -> None:
         """Print data as JSON, the fields of --fields only if they were given."""
-        from mainspring.cli.plain import chosen, json_text, plain
+        from mainspring.cli.plain import chosen, json_text
+        from mainspring.domain.plain import plain
 
         found = plain(data)
         if self._flags.fields is not None:

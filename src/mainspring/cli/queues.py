@@ -101,7 +101,7 @@ def show(invocation: Invocation, name: str) -> None:
         output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'any number'}")
         output.rows(running, run_columns(now), empty="Nothing runs in it.")
 
-    from mainspring.cli.plain import plain
+    from mainspring.domain.plain import plain
 
     invocation.output.document(plain(view) | {"state": _state(view), "runs": running}, text)
 

@@ -24,7 +24,7 @@ def run_columns(now: int) -> list[Column]:
 
 def steps_text(row: Any) -> str:
     """Return how far a run is: "12/100" if it tells its progress, else the number of saved outcomes."""
-    from mainspring.cli.plain import decoded
+    from mainspring.domain.plain import decoded
 
     progress = decoded(row.progress)
     if isinstance(progress, list) and len(progress) == 2:

@@ -62,8 +62,8 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
 
 def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
     """Return what --json prints of a run."""
-    from mainspring.cli.plain import decoded, plain
     from mainspring.cli.steps import lines_of
+    from mainspring.domain.plain import decoded, plain
 
     run: dict[str, Any] = plain(story.run)
     lines = [{**plain(line), "output": decoded(line.output)} for line in lines_of(story)]
@@ -147,7 +147,7 @@ def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
 
 def value_text(data: bytes, limit: int = _VALUE) -> str:
     """Return a stored value on one line."""
-    from mainspring.cli.plain import decoded
+    from mainspring.domain.plain import decoded
     from mainspring.domain.sealing import sealed_in
 
     sealed = sealed_in(data)
@@ -210,7 +210,7 @@ def _print_try(output: "Output", one: "Try", zone: str) -> None:
 
 def _print_rest(output: "Output", story: "RunStory", lines: "list[StepLine]") -> None:
     """Print what is there in few runs: what is superseded, the difference of a drift, children, facts not taken in, hints."""
-    from mainspring.cli.plain import decoded
+    from mainspring.domain.plain import decoded
 
     run = story.run
     changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None

@@ -86,7 +86,7 @@ def _is_answered(invocation: Invocation) -> bool:
 
 def finish(invocation: Invocation, view: "RunView") -> int:
     """Print how a run ended: its result on stdout, else why on stderr."""
-    from mainspring.cli.plain import decoded
+    from mainspring.domain.plain import decoded
     from mainspring.domain.text import escape
 
     run = invocation.opened(lambda opening: opening.run(view))

@@ -101,12 +101,6 @@ def moment(at: int, now: int, zone: str = "UTC") -> str:
     return f"{_local(at, zone).strftime(pattern)} ({ago(at, now)})"
 
 
-def iso(at: int) -> str:
-    """Return an instant as JSON has it: "2026-01-05T03:15:00.120Z"."""
-    found = _EPOCH + timedelta(milliseconds=at)
-    return found.strftime("%Y-%m-%dT%H:%M:%S.") + f"{found.microsecond // 1000:03}Z"
-
-
 def many(number: object, noun: str, plural: str | None = None) -> str:
     """Return "1 run", "3 runs"."""
     return f"{number} {noun if str(number) == '1' else plural or noun + 's'}"

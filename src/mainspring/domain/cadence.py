@@ -5,6 +5,7 @@ scheduler counts). It may be late by the grace. Invariants: a success never make
 a success; nothing that nobody expects is ever overdue.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
@@ -16,6 +17,9 @@ from mainspring.domain.schedule import Schedule
 
 LONGEST_GRACE = timedelta(hours=6)
 """Bound of the default grace, which is one period: what runs hourly is missed after two hours, what runs daily after thirty."""
+
+MOST_COUNTED = 100
+"""Slots that nothing came of are counted no further."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -46,6 +50,21 @@ def _next(schedule: Schedule, at: int) -> int | None:
     if schedule.calendar is None or schedule.calendar.is_open(schedule.local(due_at).date()):
         return due_at
     return schedule.next_after(due_at)
+
+
+def due_between(schedule: Schedule, from_at: int, until_at: int) -> int:
+    """Return how many successes were due after one instant and up to another, at most `MOST_COUNTED`."""
+    return bisect_right(_dues_after(schedule, from_at), until_at)
+
+
+@lru_cache(maxsize=4_096)  # while it is silent the same ones are asked for at every look
+def _dues_after(schedule: Schedule, from_at: int) -> tuple[int, ...]:
+    found: list[int] = []
+    at = _next(schedule, from_at)
+    while at is not None and len(found) < MOST_COUNTED:
+        found.append(at)
+        at = _next(schedule, at)
+    return tuple(found)
 
 
 def overdue(

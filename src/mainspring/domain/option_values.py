@@ -17,6 +17,7 @@ from mainspring.domain.either import either
 from mainspring.domain.errors import OptionError
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import read_moment
+from mainspring.domain.schema_fault import check_schema
 from mainspring.domain.template import check_template
 from mainspring.domain.text import escape, is_plain_line
 
@@ -180,16 +181,16 @@ def retry(value: Any) -> Any:
     return Retry.parse(value).to_data()
 
 
-def json_value(value: Any) -> Any:
-    """Read text or a table of plain values."""
-    if isinstance(value, str):
-        return text(value)
+def schema(value: Any) -> Any:
+    """Read a JSON schema of which every keyword is obeyed."""
     if not isinstance(value, Mapping) or not value:
-        raise OptionError(f"{value!r} is neither text nor a table", hint="Write text or a table of plain values.")
+        raise OptionError(f"{value!r} is no JSON schema", hint='Write a table such as {type = "object"}.')
     try:
-        return msgspec.json.decode(msgspec.json.encode(value))
-    except (TypeError, ValueError) as error:
+        plain = msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"a value cannot be saved: {error}", hint="Use text, numbers and lists.") from None
+    check_schema(plain)
+    return plain
 
 
 def function(value: Any) -> str:

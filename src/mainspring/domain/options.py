@@ -130,7 +130,13 @@ _TABLE: dict[Group, tuple[_Row, ...]] = {
     ),
     Group.SUCCESS: (
         ("produces", read.templates, [], "what must be there, new and not empty, after success", _AUTOMATIONS),
-        ("expect", read.json_value, None, "what the result must satisfy", _AUTOMATIONS),
+        (
+            "expect",
+            read.schema,
+            None,
+            "the JSON schema that the result must fit; of a script the JSON that it prints",
+            _AUTOMATIONS - {Kind.EXEC},
+        ),
     ),
     Group.WATCH: (
         (

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from mainspring.domain.cadence import MOST_COUNTED
 from mainspring.domain.cron import to_local
 from mainspring.domain.incident import Incident
 from mainspring.domain.notice import About, Field, Link, Notice
@@ -49,7 +50,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
 
 def render_notice(id: str, about: About, at: int, incident: Incident, around: Circumstances) -> Notice:
     """Return what is told of an incident as it stands; `id` and `at` are those of the alert."""
-    fields = _fields(about, incident, around)
+    fields = _fields(about, incident, around, at)
     return Notice(
         id=id,
         key=incident.dedup_key,
@@ -94,7 +95,7 @@ def moment_of(at: int, zone: ZoneInfo) -> str:
     return f"{to_local(at, zone):%Y-%m-%d %H:%M %Z}"
 
 
-def _fields(about: About, incident: Incident, around: Circumstances) -> list[tuple[str, str]]:
+def _fields(about: About, incident: Incident, around: Circumstances, at: int) -> list[tuple[str, str]]:
     is_over = about is About.RESOLVED
     facts = incident.facts
     return [
@@ -102,8 +103,8 @@ def _fields(about: About, incident: Incident, around: Circumstances) -> list[tup
         ("Since", _since(incident, around.zone)),
         ("Until", _until(incident, around.zone) if is_over else ""),
         ("Note", _note(incident)),
-        ("Impact", _impact(facts)),
-        ("Next try", "" if is_over else _next_try(facts, around.zone)),
+        ("Impact", impact_of(facts)),
+        ("Next try", "" if is_over else next_try_of(facts, around.zone, at)),
         ("Changed", _text(facts.get("changed"))),
         ("Do", "" if is_over else "; ".join(_acts(incident, around))),
         ("Owner", _owner(around)),
@@ -132,17 +133,25 @@ def _note(incident: Incident) -> str:
     return ": ".join(part for part in (incident.by, incident.note) if part)
 
 
-def _impact(facts: dict[str, Any]) -> str:
+def impact_of(facts: dict[str, Any]) -> str:
+    """Return what is missing, in words; "" where nothing is known of that."""
     missed = facts.get("missed")
-    slots = f"{missed} {'slot' if missed == 1 else 'slots'} missed" if isinstance(missed, int) and missed else ""
+    slots = ""
+    if isinstance(missed, int) and missed:
+        more = " or more" if missed >= MOST_COUNTED else ""
+        slots = f"{missed}{more} {'slot' if missed == 1 else 'slots'} missed"
     return _text(facts.get("impact")) or slots
 
 
-def _next_try(facts: dict[str, Any], zone: ZoneInfo) -> str:
+def next_try_of(facts: dict[str, Any], zone: ZoneInfo, at: int) -> str:
+    """Return when it is tried again by itself, as it looks at an instant; "" where nothing is known of that."""
     if "next_try_at" not in facts:
         return ""
-    at = facts["next_try_at"]
-    return moment_of(at, zone) if isinstance(at, int) else "none, needs a person"
+    next_at = facts["next_try_at"]
+    if not isinstance(next_at, int):
+        return "none, needs a person"
+    # What is told again was judged before: it is no promise any more.
+    return f"was due {moment_of(next_at, zone)}" if next_at < at else moment_of(next_at, zone)
 
 
 def _acts(incident: Incident, around: Circumstances) -> list[str]:

@@ -20,12 +20,6 @@ PROBLEMS = "problems"
 """The entry of `meta` that holds what kept automations from loading, as JSON."""
 
 
-NOT_YET = {
-    "expect": "its result is not looked at",
-}
-"""Options that are written down for later and change nothing yet: whoever states one must hear of it."""
-
-
 def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> Announce:
     """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry.
 
@@ -36,7 +30,6 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
     triggers: list[TriggerRow] = []
     for automation in registry:
         definition = automation.definition
-        _report_not_yet(automation, registry)
         names = automation.was
         rows.append(
             AutomationRow(
@@ -69,13 +62,6 @@ def trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
     written = msgspec.json.encode(trigger, order="deterministic")
     path = getattr(source, "path", None)
     return TriggerRow(f"{automation}/{end}", automation, trigger.kind, written, path, topics)
-
-
-def _report_not_yet(automation: Automation, registry: Registry) -> None:
-    definition = automation.definition
-    for name in NOT_YET.keys() & definition.options.keys():
-        what = f"option {name!r} of {definition.name!r} is not in force yet: {NOT_YET[name]}"
-        _add(registry, definition.where, what, "Leave it out until a version that obeys it.")
 
 
 def _schedules_of(automation: Automation, registry: Registry, now_at: int, sealing: Sealing) -> list[ScheduleRow]:

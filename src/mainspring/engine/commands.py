@@ -7,6 +7,7 @@ import os
 import time
 from datetime import timedelta
 from queue import SimpleQueue
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from mainspring.domain.duration import format_duration
 from mainspring.domain.log_line import OF_STREAM
 from mainspring.domain.text import unescape
 from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
+from mainspring.engine.expected import LONGEST_PRINTED, check_printed
 from mainspring.engine.products import check_products
 from mainspring.engine.running_command import RunningCommand
 from mainspring.engine.signs import LogSign, ProcessSign
@@ -45,11 +47,13 @@ def run_command(
     timeout_s: float | None = None,
     produces: list[str] | None = None,
     stdin: str | None = None,
+    expect: dict[str, Any] | None = None,
 ) -> CommandResult:
     """Run the command in this step; `stdin` is what it can read.
 
     Raises:
         CommandFailed: it ended with another exit code than 0, by a signal, or took longer than `timeout_s`.
+        ResultNotExpected: what it printed is not what the schema `expect` says.
         NotProduced: a pattern of `produces` (relative to `cwd`) matches nothing new and filled.
         NotInStepError: no step is running.
     """
@@ -58,9 +62,16 @@ def run_command(
         os.environ, env or {}, run_id=step.run_id, attempt=step.attempt, key=step.key, slot_at=step.slot_at
     )
     timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
+    printed = bytearray()
+
+    def keep(stream: str, data: bytes) -> None:
+        if stream == "stdout":
+            printed.extend(data[: LONGEST_PRINTED + 1 - len(printed)])
+
     running = RunningCommand(
         Command(words=command, cwd=cwd, env=environ, timeout=timeout, stdin=None if stdin is None else stdin.encode()),
         on_line=lambda stream, text: step.channel.post(LogSign(OF_STREAM[stream], text, stream=stream)),
+        on_data=None if expect is None else keep,
         on_group=lambda pgid, mark, ended: _tell_group(step.channel, pgid, mark, ended=ended),
     )
     step.stopper, step.processes = running.stop, running.processes
@@ -70,6 +81,8 @@ def run_command(
     finally:
         step.stopper = step.processes = None
     check_end(command, end, timeout)
+    if expect is not None:
+        check_printed(expect, bytes(printed))
     made = check_products(produces or [], cwd, started_at)
     size = made if produces else end.printed
     return CommandResult(end.code, HIDDEN.redact(end.tail), end.took_us // 1000, size)

@@ -12,6 +12,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
+from mainspring.engine.expected import NOT_EXPECTED, ResultNotExpected
 from mainspring.engine.products import NOT_PRODUCED
 from mainspring.engine.requests import Restarted, RolledBack
 from mainspring.store.commands.runs import ClaimedRun
@@ -163,9 +164,11 @@ def _failed(body: "Body", error: BaseException, detail: dict[str, Any], failure_
         reason = FailureReason.PERMANENT_ERROR if isinstance(error, Permanent) else FailureReason.BODY_ERROR
         if isinstance(error, MainspringError) and error.code == "value_refused":
             reason = FailureReason.VALUE_REFUSED
+        if isinstance(error, ResultNotExpected):
+            reason = FailureReason.NO_OUTPUT
         return Ending(RunState.FAILED, failure=failure_of(error), reason=reason, detail=detail)
     reason = FailureReason.PERMANENT_ERROR if failed.failure.kind is Kind.PERMANENT else FailureReason.RETRIES_EXHAUSTED
-    if failed.failure.code == NOT_PRODUCED:
+    if failed.failure.code in (NOT_PRODUCED, NOT_EXPECTED):
         reason = FailureReason.NO_OUTPUT
     ident = body.failures.ident_of(failed.failure)
     return Ending(RunState.FAILED, failure=failed.failure, reason=reason, failed_ident=ident, detail=detail)

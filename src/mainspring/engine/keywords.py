@@ -46,7 +46,7 @@ class AutomationOptions(TypedDict, total=False):
     on_deadline: Literal["keep", "undo"]
     on_blocked: Literal["hold", "pass"]
     produces: str | Sequence[str]
-    expect: str | Mapping[str, Any]
+    expect: Mapping[str, Any]
     silence: Span | Off
     grace: Span
     slow: Span | Off

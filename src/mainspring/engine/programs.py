@@ -23,6 +23,7 @@ from mainspring.engine.automation import Automation
 from mainspring.engine.body import Body
 from mainspring.engine.child_runs import STEP_RUN, read_step_run
 from mainspring.engine.commands import output_bytes_of, run_command
+from mainspring.engine.expected import Check, ResultNotExpected, check_of
 from mainspring.engine.products import look_after, promised_by
 from mainspring.engine.registry import Registry
 from mainspring.engine.requests import Restarted, RolledBack, StepCall, StepPlan, Unloaded
@@ -38,6 +39,7 @@ class Program:
     """`main(body)` is the coroutine; `retry` the policy of steps that have none of their own.
 
     `measure` tells how many bytes a result says that the run put out (None = unknown), where nothing that it was to make tells that.
+    `check` = what the definition expects of a result, looked at by `main` at the end; None = nothing.
     `single()` returns the only step that a body of one step asks for, as it would ask for it; None for any other body.
     """
 
@@ -48,6 +50,16 @@ class Program:
     automation: Automation | None = None
     single: Callable[[], StepCall] | None = None
     measure: Callable[[bytes], int | None] = size_of_result
+    check: Check | None = None
+
+    def fits(self, encoded: bytes | None) -> bool:
+        """Whether a result is what the definition expects."""
+        try:
+            if self.check is not None:
+                self.check(encoded or b"null")
+        except ResultNotExpected:
+            return False
+        return True
 
 
 def program_of(run: ClaimedRun, registry: Registry, data: bytes, payload_max: int = DEFAULT_LIMIT) -> Program:
@@ -77,11 +89,14 @@ def _workflow_program(
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
     facts = _facts_of(run)
     promised = promised_by(automation.definition, run, data)
+    check = check_of(options.get("expect"))
 
     async def main(body: Body) -> Any:
         registry.take_over()  # a child that is named by its name is one of those that were loaded together
         try:
             result = await fn(Run(body, facts, signature), *args, **kwargs)
+            if check is not None:
+                check(encode_it(result))
             body.notes.made = await look_after(Run(body, facts, signature).step_with, promised, run.started_at)
             return result
         except _OWN_ENDS:
@@ -100,7 +115,7 @@ def _workflow_program(
     def encode_it(value: Any) -> bytes:
         return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
 
-    return Program(main, encode_it, automation.retry, options.get("on_blocked", "hold"), automation)
+    return Program(main, encode_it, automation.retry, options.get("on_blocked", "hold"), automation, check=check)
 
 
 def _task_program(
@@ -111,7 +126,10 @@ def _task_program(
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
     promised = promised_by(automation.definition, run, data)
     on_blocked = options.get("on_blocked", "hold")
-    return _single(run, fn, signature, args, kwargs, automation.plan, automation, on_blocked, payload_max, promised)
+    check = check_of(options.get("expect"))
+    return _single(
+        run, fn, signature, args, kwargs, automation.plan, automation, on_blocked, payload_max, promised, check
+    )
 
 
 def _script_program(
@@ -133,6 +151,8 @@ def _script_program(
         name=run.automation,
         has_end=timeout is not None,
     )
+    if "expect" in options:
+        kwargs["expect"] = options["expect"]
     event = msgspec.json.decode(data).get(EVENT) if definition.triggers else None
     if event is not None:
         kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"
@@ -163,12 +183,15 @@ def _single(
     on_blocked: str,
     payload_max: int,
     promised: Sequence[str] = (),
+    check: Check | None = None,
 ) -> Program:
     """Return a program of one step, and of the look at what a function promised (`promised`)."""
 
     async def main(body: Body) -> Any:
         ask = Run(body, _facts_of(run), signature).step_with
         result = await ask(fn, signature, plan, args, kwargs)
+        if check is not None:
+            check(encode_it(result))
         body.notes.made = await look_after(ask, promised, run.started_at)
         return result
 
@@ -181,7 +204,8 @@ def _single(
         data, own, own_kw = roundtrip_call(signature, args, kwargs, what, limit=payload_max)
         return StepCall(fn, signature, own, own_kw, data, plan)
 
-    return Program(main, encode_it, plan.retry, on_blocked, automation, None if promised else call)
+    single = None if promised else call
+    return Program(main, encode_it, plan.retry, on_blocked, automation, single, check=check)
 
 
 def _facts_of(run: ClaimedRun) -> dict[str, Any]:

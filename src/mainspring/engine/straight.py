@@ -85,7 +85,7 @@ class Straight:
             self.handle.cancel("the run is no longer this worker's")
 
     def _ended(self, end: AttemptEnd) -> None:
-        if self.steps is None and not self.is_over and not (end.ok and self._among.are_allowed):
+        if self.steps is None and not self.is_over and not (self._ends_well(end) and self._among.are_allowed):
             self._among.take_up(self)
         self.handle = None  # it holds this run: no cycle is left for the collector
         if self.steps is not None:
@@ -98,6 +98,10 @@ class Straight:
                 self._hosting.store.submit(self._completion(end), self._answered)
             except Exception as error:  # noqa: BLE001  a codec that fails; whatever it is, a person must see it on the run
                 self._answered(error)
+
+    def _ends_well(self, end: AttemptEnd) -> bool:
+        """Whether nothing is left to do but to end; of a result that does not fit an ordinary run knows what to say."""
+        return end.ok and self.program.fits(end.output)
 
     def _completion(self, end: AttemptEnd) -> Complete:
         run, hosting = self.run, self._hosting

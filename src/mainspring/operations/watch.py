@@ -20,6 +20,7 @@ from mainspring.domain.monitors.table import MONITORS, Tunings, judge_all
 from mainspring.domain.notice import About
 from mainspring.domain.reminding import Due, reminders
 from mainspring.domain.route import Routing
+from mainspring.operations.asked import with_question
 from mainspring.operations.channels import judge_channels
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.failures import Failures, Redact
@@ -73,7 +74,8 @@ class Watch:
         seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact)
         self.seen = seen.facts
         judged = judge_all(seen.facts, self._tunings, now)
-        findings = [*judged.findings, *judge_channels(reads.channels(reader), now)]
+        told = (with_question(one, reader, self._redact) for one in judged.findings)
+        findings = [*told, *judge_channels(reads.channels(reader), now)]
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)
 
     def _write(

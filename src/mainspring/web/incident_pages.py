@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
-from mainspring.domain.cron import zone_of
+from mainspring.domain.cron import to_local, zone_of
 from mainspring.domain.errors import ConfigError, ConflictError, MainspringError, NotFoundError
 from mainspring.domain.incident import Incident
 from mainspring.domain.link import SECRET, Grant, grant_of
@@ -27,6 +27,7 @@ from mainspring.service.actor import Act, Actor, act_of
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.runs import run_view
+from mainspring.web.continued import continued_since, run_of
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -163,9 +164,8 @@ class IncidentPages:
 
     def _retryable(self, found: Incident) -> tuple[str, int] | None:
         """Return the newest run that the incident names, if it can be continued now."""
-        named = found.facts.get("runs")
-        run = named[-1] if isinstance(named, list) and named else found.facts.get("run")
-        if not isinstance(run, str) or found.state is IncidentState.RESOLVED:
+        run = run_of(found)
+        if run is None or found.state is IncidentState.RESOLVED:
             return None
         try:
             view = run_view(self._store.reader, run)
@@ -183,7 +183,8 @@ class IncidentPages:
             self._do(name, before, seen, act)
         except ConflictError as error:
             shown = self._shown(grant)
-            return shown, f"{error.message}: {self._line(shown.moves[-1])}"
+            faster = self._continued(before.incident, seen) if name == _RETRY else ""
+            return shown, f"{error.message}: {faster or self._line(shown.moves[-1])}"
         return self._shown(grant), "done"
 
     def _do(self, name: str, before: Shown, seen: str, act: Act) -> None:
@@ -203,6 +204,15 @@ class IncidentPages:
         if name == "snooze":
             return acts.snooze(self._store, incident, now + _SNOOZE_MS, now=now, act=act)
         return acts.resolve(self._store, incident, act=act)
+
+    def _continued(self, incident: Incident, seen: str) -> str:
+        """Return who was faster with the run since it was shown, and when; "" where nobody is on record."""
+        act = continued_since(self._store.reader, run_of(incident), seen)
+        if act is None:
+            return ""
+        at, now = to_local(act.at, self._zone), to_local(self._clock.now(), self._zone)
+        when = f"{at:%H:%M}" if at.date() == now.date() else moment_of(act.at, self._zone)
+        return f"already {act.done} by {act.by} at {when}"
 
     def _line(self, move: reads.MoveView) -> str:
         who = f" by {move.by}" if move.by else ""
@@ -224,7 +234,7 @@ class IncidentPages:
                 "icon": _ICONS[found.state],
                 "title": headline_of(about, found, self._around.environment),
                 "headline": f"{found.subject.automation or 'mainspring'}: {found.text}",
-                "fields": render_notice("", about, found.opened_at, found, self._around).fields,
+                "fields": render_notice("", about, self._clock.now(), found, self._around).fields,
                 "seen": shown.seen,
                 "acts": shown.buttons,
                 "history": [self._line(move) for move in shown.moves[-_SHOWN:]],

@@ -12,6 +12,8 @@ import sys
 from mainspring.app.post import UNAVAILABLE
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
+from mainspring.web.api.call import Site
+from mainspring.web.api.door import Api
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
@@ -49,7 +51,9 @@ async def serve(process: PostProcess) -> int:
     project = process.project
     incidents = IncidentPages(project.settings, process.store, project.secrets, project.clock)
     ways = WaysIn(project.settings, process.store, project.secrets, project.clock, is_alone=alone)
-    more = [*incidents.routes(), *ways.routes()]
+    site = Site(process.store, process.project.sealing, process.project.settings, process.store.clock)
+    api = Api(ways.gate, site)
+    more = [*incidents.routes(), *ways.routes(), api.mounted()]
     routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=more)
     app = ways.around(routes.app())
     pages, hooks = server(app, PatientProtocol, limit_concurrency=_MOST_AT_ONCE), HookListener(process, door)
@@ -60,6 +64,7 @@ async def serve(process: PostProcess) -> int:
     # What the store cannot mend ends the process too: `looking` has the reason.
     await asyncio.wait({*serving, *looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
     pages.should_exit = True
+    api.close()
     hooks.end()
     await asyncio.gather(*serving)
     for one in looking:

@@ -15,6 +15,7 @@ from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.notice import About
 from mainspring.domain.options import Kind
 from mainspring.domain.quiet import next_time
+from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.domain.route import Route, Routing
 from mainspring.domain.states import FailureReason, IncidentState
 from mainspring.operations.watch import Watch
@@ -29,6 +30,7 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
     ScheduleRow,
 )
+from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.incidents import Acknowledge
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.runs import Reopen
@@ -385,3 +387,62 @@ def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
             site.look(at - site.store.clock.now())
     site.watch.look()
     assert site.told() == [(About.DIGEST, "ops")]
+
+
+def test_incident_says_what_is_missing_and_what_comes_next(site):
+    """Of silence the last success, the slots since and the next one; of a failure the same without a count."""
+    site.announce("a", every="1h")
+    site.succeed()
+    good_at = site.store.clock.now()
+    site.look(3 * HOUR + 1_000)
+    (silent,) = (one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.SILENCE)
+    assert (silent.facts["last_good_at"], silent.facts["missed"]) == (good_at, 2)
+    assert 0 < silent.facts["next_try_at"] - site.store.clock.now() <= HOUR
+    site.fail()
+    site.look()
+    (failed,) = (one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR)
+    assert failed.facts["last_good_at"] == good_at
+    assert failed.facts["next_try_at"] == silent.facts["next_try_at"]
+    fields = {one.label: one.text for one in render_notice("", About.OPENED, 0, silent, Circumstances()).fields}
+    assert fields["Impact"] == "2 slots missed"
+    assert "last good" in fields["Since"]
+    assert fields["Next try"]
+
+
+def test_failure_that_nothing_tries_again_says_that(site):
+    """It was started by a person, and waits for one."""
+    site.announce("a")
+    site.fail()
+    site.look()
+    (failed,) = site.store.read("incidents")
+    assert failed.facts["next_try_at"] is None
+    assert "last_good_at" not in failed.facts
+
+
+def asking(site, question):
+    run = site.store.begin(automation="a")
+    site.store.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=question))
+    site.look(25 * HOUR)
+    return next(one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.HUMAN_WAIT)
+
+
+def test_question_that_nobody_answers_is_told_with_its_choices(site):
+    """Without its evidence, with secrets hidden, and no longer than a message."""
+    asked = {"text": f"Ship to hush? {'x' * 1_000}", "choices": [*"abcdefghijkl"], "evidence": {"token": "t0p"}}
+    site.announce("a")
+    one = asking(site, msgspec.json.encode(asked))
+    what = one.facts["what"]
+    assert what.startswith("It asks: Ship to ***? xxx")
+    assert what.endswith("[a, b, c, d, e, f, g, h, i, j, ...]")
+    assert len(what) < 500
+    assert "t0p" not in str(one.facts)
+    (field, *_) = render_notice("", About.OPENED, 0, one, Circumstances()).fields
+    assert (field.label, field.text) == ("What", what)
+    assert site.look() == 0
+
+
+@pytest.mark.parametrize("question", [b"\x00aes\x00sealed", b"[]", b"{}", None])
+def test_question_that_cannot_be_read_is_told_without_its_words(site, question):
+    """A codec is no business of the watcher."""
+    site.announce("a")
+    assert "what" not in asking(site, question).facts

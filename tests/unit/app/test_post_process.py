@@ -7,8 +7,19 @@ import pytest
 from mainspring.app import post_process
 from mainspring.app.post_process import PostProcess
 from mainspring.app.project import Project
+from mainspring.domain.errors import ConfigError
 
 pytestmark = pytest.mark.asyncio
+
+
+async def test_web_process_can_match_events_that_it_publishes(tmp_path, monkeypatch):
+    """Its store opens their data by the configured codec; the other processes import nobody's code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
+    project = Project.find(flags={"store.url": str(tmp_path / "s.db"), "store.codec": "none:there"})
+    PostProcess(project, "watcher")
+    with pytest.raises(ConfigError, match="none"):
+        PostProcess(project, "web")
 
 
 async def test_store_that_answers_nothing_is_lost(tmp_path, monkeypatch):

@@ -14,14 +14,14 @@ SILENT = Subject("backup", IncidentKind.SILENCE)
 def wrong(stage):
     """One incident that is open, with a channel that is to be told."""
 
-    def look(id="i_1", subject=SILENT, text="no success for 26 h", to=TO, **options):
+    def look(id="i_1", subject=SILENT, text="no success for 26 h", to=TO, facts=None, **options):
         finding = Finding(
             subject=subject,
             severity=Severity.PAGE,
             text=text,
             since_at=stage.now,
             hint="See the runbook",
-            facts={"window": "26h"},
+            facts=facts or {"window": "26h"},
         )
         stage.do(Observe(looked_at=stage.now, found=(Found(id=id, finding=finding, to=to, **options),)))
 
@@ -98,3 +98,20 @@ def test_show_names_the_runbook(cli, wrong, folder):
     (folder / "runbooks").mkdir()
     (folder / "runbooks" / "backup.md").write_text("# backup\n## Silence\nLook at the disk.\n")
     assert "Runbook: runbooks/backup.md#silence" in cli("incidents", "show", "i_1").out
+
+
+@pytest.mark.parametrize(("until", "says"), [(None, "none, needs a person"), (-1, "was due "), (3_600_000, "UTC")])
+def test_show_says_what_is_missing_and_what_comes_next(cli, stage, wrong, until, says):
+    """In the words of the messages; the figures behind them are in the JSON."""
+    facts = {
+        "last_good_at": stage.now - 7_200_000,
+        "missed": 2,
+        "next_try_at": None if until is None else stage.now + until,
+    }
+    wrong("i_2", Subject("order", IncidentKind.SILENCE), facts=facts)
+    rows = {line[2:11].strip(): line for line in cli("incidents", "show", "i_2").out.splitlines()}
+    assert "last good" in rows
+    assert "2 slots missed" in rows["impact"]
+    assert says in rows["next try"]
+    assert not rows.keys() & facts.keys()
+    assert cli("incidents", "show", "i_2", "--json").json["facts"].keys() == facts.keys()

@@ -45,11 +45,6 @@ def test_moment_shows_the_date_only_on_another_day():
     assert words.moment(START + 86_400_000, START, "Europe/Berlin") == "2026-01-06 04:15:00 (in 1d)"
 
 
-def test_iso_has_milliseconds():
-    """JSON's instants are exact."""
-    assert words.iso(START + 120) == "2026-01-05T03:15:00.120Z"
-
-
 def test_every_state_has_icon_and_colour():
     """A state is a word, an icon and a colour."""
     assert set(words.ICONS) == set(words.COLOURS) == set(RunState)

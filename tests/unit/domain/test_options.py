@@ -46,7 +46,7 @@ SAMPLES = {
     "on_blocked": ("pass", '"pass"', "pass"),
     "undo": (timedelta.total_seconds, '"datetime:timedelta.total_seconds"', "datetime:timedelta.total_seconds"),
     "produces": ("/b/{slot:%F}.gz", '["/b/{slot:%F}.gz"]', ["/b/{slot:%F}.gz"]),
-    "expect": ({"exit": [0, 3]}, "{exit = [0, 3]}", {"exit": [0, 3]}),
+    "expect": ({"enum": [0, 3]}, "{enum = [0, 3]}", {"enum": [0, 3]}),
     "silence": (False, '"off"', False),
     "grace": ("90s", '"1m30s"', "1m30s"),
     "slow": ("1h", "3600", "1h"),

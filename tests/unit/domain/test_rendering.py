@@ -163,3 +163,19 @@ def test_one_line_is_plain_and_bounded(text, longest):
     assert len(line) <= longest
     assert is_plain_line(line)
     assert line == one_line(text, 10_000) or line.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("facts", "label", "text"),
+    [
+        ({"missed": 3}, "Impact", "3 slots missed"),
+        ({"missed": 100}, "Impact", "100 or more slots missed"),
+        ({"missed": 0}, "Impact", None),
+        ({"next_try_at": AT + 60_000}, "Next try", "2026-10-05 03:01 CEST"),
+        ({"next_try_at": AT - 60_000}, "Next try", "was due 2026-10-05 02:59 CEST"),
+        ({}, "Next try", None),
+    ],
+)
+def test_prospects_are_said_as_they_look_when_it_is_told(facts, label, text):
+    """A try that was to come is no promise any more when its time is over."""
+    assert {one.label: one.text for one in render(facts=facts).fields}.get(label) == text

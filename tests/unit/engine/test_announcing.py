@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-import pytest
 
 import mainspring as ms
 from mainspring.domain.sealing import Sealing
@@ -65,18 +64,3 @@ def test_former_name_is_announced():
     """History and runs are carried over by it."""
     (row,) = announcement(declared(was="old_work"), NOW).automations
     assert row.was == "old_work"
-
-
-@pytest.mark.parametrize("options", [{"expect": {"min": 100}}])
-def test_option_without_effect_is_a_problem(options):
-    """Whoever states an option that changes nothing yet is told, instead of trusting it."""
-    with Registry() as registry:
-
-        @ms.task(**options)
-        def work() -> int:
-            return 1
-
-    announcement(registry, 1_700_000_000_000)
-    (problem,) = registry.problems
-    assert "not in force yet" in problem.what
-    assert "work" in problem.what

@@ -11,6 +11,7 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.failure import Failure
 from mainspring.engine.command import CommandFailed
 from mainspring.engine.commands import CommandResult, output_bytes_of, run_command
+from mainspring.engine.expected import ResultNotExpected
 from mainspring.engine.products import NotProduced
 from mainspring.engine.signs import LogSign, ProcessSign
 from mainspring.engine.step_context import STEP, NotInStepError, StepContext
@@ -110,3 +111,27 @@ def test_last_line_with_bad_bytes_is_escaped_once(told):
     with pytest.raises(CommandFailed) as caught:
         run_command(["sh", "-c", r"printf 'bad \377 bytes\n'; exit 1"])
     assert Failure.of(caught.value, classify(caught.value)).hint == "Its last line: bad \\udcff bytes"
+
+
+ROWS = {"type": "object", "properties": {"rows": {"type": "integer", "minimum": 1}}, "required": ["rows"]}
+
+
+def test_command_that_prints_what_is_expected_ends_well(told):
+    """Its standard output is the value; what it says for people on the other one is no part of it."""
+    run_command(["sh", "-c", "echo 'at work' >&2; printf '{\"rows\":\\n 3}\\n'"], expect=ROWS)
+
+
+@pytest.mark.parametrize(
+    ("printed", "why"), [('{"rows": 0}', r"\$\.rows: expected at least 1, got 0"), ("done", "no JSON"), ("", "no JSON")]
+)
+def test_command_that_prints_something_else_fails_for_good(told, printed, why):
+    """Where and why is told; another try would print it again."""
+    with pytest.raises(ResultNotExpected, match=why) as caught:
+        run_command(["printf", printed], expect=ROWS)
+    assert classify(caught.value).kind is Kind.PERMANENT
+
+
+def test_command_that_prints_too_much_for_a_value_fails(told):
+    """What is kept of it has a bound."""
+    with pytest.raises(ResultNotExpected, match="longer than"):
+        run_command(["head", "-c", "1100000", "/dev/zero"], expect=ROWS)

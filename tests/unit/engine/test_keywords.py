@@ -32,6 +32,7 @@ SAMPLES = {
     "fail_rate": 0.5,
     "backlog": 3,
     "stalled": "6h",
+    "expect": {"type": "object"},
     "tier": "page",
     "misfire": "all",
     "overlap": "queue",

@@ -1,5 +1,6 @@
 """The links of a message about a failed run: robots change nothing, its buttons act once, on what was shown, and with its key."""
 
+import contextlib
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from mainspring.app.channels import link_of
 from mainspring.config import Settings
 from mainspring.config.web_settings import WebSettings
 from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.errors import ConflictError
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.rendering import Circumstances, render_notice
@@ -116,8 +118,38 @@ async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
     runs.retry(site.store, site.run, act=act_of(Actor.cli("bob", "box"), site.clock))
     acts = site.acts()
     assert "Retry run" not in (await site.ask("GET")).text
-    assert "the run was continued meanwhile" in (await site.press("retry", seen=seen)).text
+    late = (await site.press("retry", seen=seen)).text
+    assert "the run was continued meanwhile" in late
+    assert re.search(r"already retried by bob@box at \d\d:\d\d", late)
     assert site.acts() == acts
+
+
+@pytest.mark.parametrize(
+    ("act", "done"),
+    [(runs.mark_done, "declared done"), (runs.cancel, "cancelled")],
+)
+async def test_whoever_is_late_reads_what_was_done_with_the_run(site, act, done):
+    """Not what became of the incident: that somebody took it is another matter."""
+    seen = await site.seen()
+    runs.retry(site.store, site.run, act=act_of(Actor.link("ana"), site.clock))
+    act(site.store, site.run, act=act_of(Actor.link("zoe"), site.clock))
+    with contextlib.suppress(ConflictError):
+        runs.discard(site.store, site.run, act=act_of(Actor.link("eve"), site.clock))
+    await site.press("acknowledge", name="max")
+    late = (await site.press("retry", seen=seen)).text
+    assert re.search(rf"already {done} by zoe at \d\d:\d\d", late)
+
+
+async def test_act_from_before_it_was_shown_was_not_faster(site):
+    """The run that is shown has failed since."""
+    runs.retry(site.store, site.run, act=act_of(Actor.link("bob"), site.clock))
+    site.fail_again()
+    site.clock = FakeClock(site.clock.now() + 1_000)
+    seen = await site.seen()
+    await site.press("resolve", name="max")
+    late = (await site.press("retry", seen=seen)).text
+    assert "already" not in late
+    assert "resolve by link:max" in late
 
 
 async def test_link_opens_where_the_clock_is_behind(site):

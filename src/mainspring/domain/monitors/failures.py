@@ -6,10 +6,12 @@ see makes them well again.
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Fault, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
+from mainspring.domain.monitors.prospects import prospects
 from mainspring.domain.monitors.tuning import Tuning
 from mainspring.domain.states import FailureReason, RunState
 
@@ -34,7 +36,7 @@ def kind_of(fault: Fault) -> IncidentKind | None:
     return IncidentKind.RETRIES_EXHAUSTED if exhausted else IncidentKind.PERMANENT_ERROR
 
 
-def judge(kind: IncidentKind, facts: Facts, _tuning: Tuning, _now_at: int) -> Iterator[Judged]:
+def judge(kind: IncidentKind, facts: Facts, _tuning: Tuning, now_at: int) -> Iterator[Judged]:
     """Judge what is new, the first fault of each cause first."""
     groups: dict[tuple[str, str], list[Fault]] = {}
     for fault in sorted(facts.faults, key=lambda fault: (fault.at, fault.run)):
@@ -45,12 +47,15 @@ def judge(kind: IncidentKind, facts: Facts, _tuning: Tuning, _now_at: int) -> It
     known = {one.name: one for one in facts.automations}
     for (automation, fingerprint), faults in groups.items():
         changed = facts.changed.get(Subject(automation, kind, fingerprint))
-        yield _judged(kind, known.get(automation, Watched(name=automation)), fingerprint, faults, changed)
+        one = known.get(automation, Watched(name=automation))
+        yield _judged(kind, one, fingerprint, faults, changed, now_at)
 
 
-def _judged(kind: IncidentKind, one: Watched, fingerprint: str, faults: list[Fault], changed: str | None) -> Judged:
+def _judged(
+    kind: IncidentKind, one: Watched, fingerprint: str, faults: list[Fault], changed: str | None, now_at: int
+) -> Judged:
     newest = faults[-1]
-    figures = {
+    figures: dict[str, Any] = {
         "faults": len(faults),
         "first_at": faults[0].at,
         "last_at": newest.at,
@@ -61,19 +66,29 @@ def _judged(kind: IncidentKind, one: Watched, fingerprint: str, faults: list[Fau
         figures["code"] = newest.code
     if changed:
         figures["changed"] = changed
+    figures |= prospects(one, now_at)
+    if kind is IncidentKind.NEEDS_ATTENTION:
+        figures["next_try_at"] = None  # what its schedule starts is another run
     act = "explain" if kind is IncidentKind.NEEDS_ATTENTION else "runs show"
     return verdict(
         one,
         kind,
         figures,
         faults[0].at,
-        f"{_DOES[kind]}: {newest.text}",
+        f"{_does(kind, one)}: {newest.text}",
         hint=f"mainspring {act} {newest.run}",
         cause=f"fingerprint:{fingerprint}" if fingerprint else None,
         at_most=Severity.PAGE,
         fingerprint=fingerprint,
         number=len(faults),
     )
+
+
+def _does(kind: IncidentKind, one: Watched) -> str:
+    """Return what became of it in words; a command that is tried once had no other tries that could be used up."""
+    retry = one.option("retry")
+    tries = retry.get("attempts") if isinstance(retry, dict) else 1 if one.kind == "exec" else None
+    return _DOES[IncidentKind.PERMANENT_ERROR] if kind is IncidentKind.RETRIES_EXHAUSTED and tries == 1 else _DOES[kind]
 
 
 def _monitor(kind: IncidentKind, line: str, which: str) -> Monitor:

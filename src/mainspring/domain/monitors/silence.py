@@ -14,6 +14,7 @@ from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Watched
 from mainspring.domain.monitors.gaps import SHORTEST_WINDOW_MS
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
+from mainspring.domain.monitors.prospects import missed, prospects
 from mainspring.domain.monitors.tuning import Length, Number, Tuning, ms
 from mainspring.domain.monitors.words import about
 from mainspring.domain.schedule import Schedule
@@ -78,13 +79,15 @@ def _in_words(schedule: Schedule) -> str:
 
 def _planned(one: Watched, now_at: int) -> Judged:
     next_one = expected_of(one)
-    figures: dict[str, Any] = {"expected": expectation(one), "succeeded_at": one.succeeded_at}
+    figures: dict[str, Any] = {"expected": expectation(one), "last_good_at": one.succeeded_at}
     if next_one is None:
         return verdict(one, IncidentKind.SILENCE, figures, None, "")
     grace_ms = next_one.late_at - next_one.due_at
     figures |= {"due_at": next_one.due_at, "grace_ms": grace_ms, "late_at": next_one.late_at}
     if next_one.late_at > now_at:
         return verdict(one, IncidentKind.SILENCE, figures, None, "")
+    if one.cadences:
+        figures |= {"missed": missed(one, now_at - grace_ms), **prospects(one, now_at)}
     return verdict(
         one,
         IncidentKind.SILENCE,
@@ -98,7 +101,7 @@ def _planned(one: Watched, now_at: int) -> Judged:
 def _learned(one: Watched, succeeded_at: int, tuning: SilenceTuning, now_at: int) -> Judged:
     from_at = max(succeeded_at, one.expected_from_at)
     gaps, silent_ms = one.gaps, now_at - from_at
-    figures: dict[str, Any] = {"succeeded_at": succeeded_at, "silent_ms": silent_ms}
+    figures: dict[str, Any] = {"last_good_at": succeeded_at, "silent_ms": silent_ms}
     if gaps is None:
         unsure = None if silent_ms < SHORTEST_WINDOW_MS else "its history is not read yet"
         return Judged(Subject(one.name, IncidentKind.SILENCE), figures, unsure=unsure)

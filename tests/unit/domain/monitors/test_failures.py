@@ -8,7 +8,7 @@ from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.monitors.facts import Facts, Fault
 from mainspring.domain.monitors.failures import kind_of
 from mainspring.domain.states import FailureReason, RunState
-from tests.unit.domain.monitors.looking import T0, found, watched
+from tests.unit.domain.monitors.looking import HOUR, T0, cadence, found, watched
 
 KINDS = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED, IncidentKind.NEEDS_ATTENTION)
 reasons = st.sampled_from([reason.value for reason in FailureReason])
@@ -79,3 +79,30 @@ def test_each_fault_is_told_exactly_once(known: list[Fault]) -> None:
     assert {one.subject: one.number for one in told} == {
         one.subject: one.number for kind in KINDS for one in found(kind, turned, T0)
     }
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        ({"kind": "exec"}, "failed: "),
+        ({"kind": "exec", "options": {"retry": {"attempts": 3}}}, "failed after all retries: "),
+        ({"kind": "task", "options": {"retry": {"attempts": 1}}}, "failed: "),
+        ({"kind": "task"}, "failed after all retries: "),
+    ],
+)
+def test_what_is_tried_once_used_up_no_retries(known, says) -> None:
+    """Retries are told of where there were some."""
+    facts = Facts(automations=(watched(**known),), faults=(fault(reason="retries_exhausted"),))
+    (finding,) = found(IncidentKind.RETRIES_EXHAUSTED, facts, T0)
+    assert finding.text == f"{says}403 AccessDenied"
+
+
+def test_run_that_needs_a_person_is_not_tried_again_by_its_schedule() -> None:
+    """The next slot has a run of its own."""
+    one = watched(cadences=(cadence(every="1h"),), succeeded_at=T0)
+    both = (fault(), fault(state="needs_attention", reason="drift", run="r_2"))
+    facts = Facts(automations=(one,), faults=both)
+    (failed,) = found(IncidentKind.PERMANENT_ERROR, facts, T0 + 1)
+    (stuck,) = found(IncidentKind.NEEDS_ATTENTION, facts, T0 + 1)
+    assert (failed.facts["next_try_at"], stuck.facts["next_try_at"]) == (T0 + HOUR, None)
+    assert failed.facts["last_good_at"] == stuck.facts["last_good_at"] == T0

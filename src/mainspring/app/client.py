@@ -1,0 +1,279 @@
+"""`ms.connect(url, token=...)`: start and steer runs of a project from elsewhere, by its API, with the verbs of `App`.
+
+    async with ms.connect("https://ops.example.com", token=token) as client:
+        handle = await client.start("order", amount=3)
+        result = await handle.result()
+
+Each act has a command id of its own, so that what is sent again after a lost answer counts once.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal, Self
+from urllib.parse import quote, urlsplit
+
+import httpx2
+import msgspec
+
+from mainspring.app.told_error import error_of
+from mainspring.domain.codec import decode, encode
+from mainspring.domain.errors import ConfigError, RunFailed, StoreUnavailableError
+from mainspring.domain.failure import Failure
+from mainspring.domain.sealing import LARGEST_LIMIT
+from mainspring.domain.states import TERMINAL, RunState
+
+WITHIN_S = 90.0
+"""The longest one request may take: an act on many runs is answered within a minute."""
+_TRIES = 4
+_FIRST_PAUSE_S = 0.2
+_LOOK_FIRST_S, _LOOK_LATER_S = 0.1, 2.0
+_AWAY = frozenset({502, 503, 504})
+_Sleep = Callable[[float], Awaitable[None]]
+
+
+class RemoteRun(msgspec.Struct, frozen=True):
+    """What the API tells of a run, as far as a program needs it."""
+
+    id: str
+    automation: str
+    state: RunState
+    result: Any = None
+    failure: Failure | None = None
+    detail: Any = None
+
+
+class RemoteHandle:
+    """Returned by `Client.start`; `created` tells whether the run is new or was found by its key."""
+
+    def __init__(self, client: "Client", run_id: str, *, created: bool = True) -> None:
+        self._client = client
+        self.id = run_id
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"<run {self.id}>"
+
+    async def view(self) -> RemoteRun:
+        """Return how the run stands, with its result or error."""
+        return await self._client.look(self.id)
+
+    async def status(self) -> RunState:
+        """Return the run's state."""
+        return (await self.view()).state
+
+    async def result(self, timeout: float | None = None, *, type: Any = Any) -> Any:
+        """Wait for the end and return the result, typed by `type`; follows a run that began anew to the run that ends.
+
+        Raises:
+            RunFailed: it ended failed or cancelled, or needs attention.
+            TimeoutError: it has not ended within `timeout` seconds.
+            ValueRefusedError: the result does not fit `type`.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        run_id, pause = self.id, _LOOK_FIRST_S
+        while True:
+            view = await self._client.look(run_id)
+            heir = view.detail.get("restarted_as") if isinstance(view.detail, dict) else None
+            if view.state is RunState.SUCCEEDED and isinstance(heir, str):
+                run_id, pause = heir, _LOOK_FIRST_S
+                continue
+            if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
+                return _ended(view, type)
+            left = pause if until is None else min(pause, until - time.monotonic())
+            if left <= 0:
+                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {view.state}")
+            await self._client.sleep(left)
+            pause = min(pause * 1.5, _LOOK_LATER_S)
+
+
+def _ended(view: RemoteRun, kind: Any) -> Any:
+    if view.state is not RunState.SUCCEEDED:
+        raise RunFailed(view.id, view.state, view.failure)
+    return decode(msgspec.json.encode(view.result), kind, what=f"result of run {view.id}")
+
+
+class Client:
+    """One project's API. Use it as `async with`, or close it by `close()`; `token` = one that an admin of the project made."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        sleep: _Sleep = asyncio.sleep,
+    ) -> None:
+        self.url = _checked(url)
+        self.sleep = sleep
+        headers = {"Accept": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
+        # A redirect could lead the token elsewhere.
+        self._http = httpx2.AsyncClient(
+            base_url=f"{self.url}/api/v1",
+            headers=headers,
+            timeout=WITHIN_S,
+            transport=transport,
+            follow_redirects=False,
+        )
+
+    def __repr__(self) -> str:
+        return f"<client of {self.url}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    # -- acts ----------------------------------------------------------------------------------------------------------
+
+    def options(
+        self,
+        *,
+        key: str | None = None,
+        key_policy: Literal["reuse", "restart"] = "reuse",
+        at: datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        tag: str | None = None,
+        tags: dict[str, str] | None = None,
+        title: str | None = None,
+    ) -> "RemoteStarter":
+        """Return a starter with these options for what it starts."""
+        said: dict[str, Any] = {
+            "key": key,
+            "at": None if at is None else at.astimezone(),
+            "queue": queue,
+            "priority": priority,
+        }
+        said |= {"tag": tag, "tags": tags, "title": title}
+        given = {name: value for name, value in said.items() if value is not None}
+        return RemoteStarter(self, given | {"key_policy": key_policy})
+
+    async def start(self, automation: str, /, **arguments: Any) -> RemoteHandle:
+        """Start a run and return its handle once the start is committed.
+
+        Raises:
+            NotFoundError: there is no such automation, or not for the holder of the token.
+            ArgumentError, ValueRefusedError: the arguments do not fit.
+            BusyError, KeyConflictError, ConflictError: the start was refused.
+        """
+        return await RemoteStarter(self, {}).start(automation, **arguments)
+
+    def run(self, run_id: str) -> RemoteHandle:
+        """Return a handle on a run that is there already."""
+        return RemoteHandle(self, run_id, created=False)
+
+    async def publish(self, name: str, data: Any = None, *, key: str | None = None) -> int:
+        """Publish an event; return how many waiting runs it woke."""
+        body = {"name": name, "data": _plain(data, f"event {name}"), "key": key}
+        return int((await self.act("events", body))["woken"])
+
+    async def signal(self, run_id: str, name: str, value: Any = None) -> None:
+        """Send a message to one run."""
+        await self.act(f"runs/{_part(run_id)}/signal", {"name": name, "value": _plain(value, f"signal {name}")})
+
+    async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
+        """Ask a run to stop."""
+        await self.act(f"runs/{_part(run_id)}/cancel", {"reason": reason, "undo": undo})
+
+    async def retry(self, run_id: str, reason: str | None = None, *, from_step: str | None = None) -> None:
+        """Continue a failed or halted run from where it failed, or from a step."""
+        await self.act(f"runs/{_part(run_id)}/retry", {"reason": reason, "from_step": from_step})
+
+    async def answer(self, run_id: str, choice: str, note: str | None = None) -> None:
+        """Answer the open question of a run."""
+        await self.act(f"runs/{_part(run_id)}/answer", {"choice": choice, "note": note})
+
+    async def act(self, path: str, body: Mapping[str, Any], *, command: str | None = None) -> Any:
+        """Do any act of the API: POST a path below /api/v1; return its answer. `command` = a command id of your own."""
+        headers = {"Idempotency-Key": command or f"client.{secrets.token_hex(16)}", "Content-Type": "application/json"}
+        return await self._ask("POST", path, content=msgspec.json.encode(body), headers=headers)
+
+    async def read(self, path: str, **query: Any) -> Any:
+        """Look at anything of the API: GET a path below /api/v1; return its answer."""
+        return await self._ask("GET", path, params=query)
+
+    async def look(self, run_id: str) -> RemoteRun:
+        """Return how a run stands. Raises NotFoundError."""
+        told = await self.read(f"runs/{_part(run_id)}")
+        return msgspec.convert(told | {"failure": _unsealed(told["failure"])}, RemoteRun)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        """Ask until there is an answer; what is away for now is asked again, a few times."""
+        pause = _FIRST_PAUSE_S
+        for left in reversed(range(_TRIES)):
+            try:
+                answer = await self._http.request(method, path, **options)
+            except httpx2.TransportError as error:
+                if not left:
+                    raise StoreUnavailableError(
+                        f"{self.url} does not answer: {type(error).__name__}", hint="Is `mainspring up` running there?"
+                    ) from error
+            else:
+                if answer.status_code not in _AWAY or not left:
+                    return self._told(answer)
+            await self.sleep(pause)
+            pause *= 2
+        raise AssertionError("the last try returns or raises")
+
+    def _told(self, answer: httpx2.Response) -> Any:
+        if answer.status_code != 200:
+            raise error_of(answer.status_code, answer.content, self.url)
+        return msgspec.json.decode(answer.content)
+
+
+class RemoteStarter:
+    """Starts runs with options that were said before."""
+
+    def __init__(self, client: Client, options: Mapping[str, Any]) -> None:
+        self._client = client
+        self._options = options
+
+    async def start(self, automation: str, /, **arguments: Any) -> RemoteHandle:
+        """Start a run; see `Client.start`."""
+        given = {"input": _plain(arguments, "arguments"), **self._options}
+        made = await self._client.act(f"automations/{_part(automation)}/runs", given)
+        return RemoteHandle(self._client, made["run"], created=made["created"])
+
+
+def _unsealed(failure: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what is told of a failure without what a codec sealed of it: that is for who has the codec."""
+    return None if failure is None else failure | {"sealed": None, "cause": _unsealed(failure["cause"])}
+
+
+def _part(name: str) -> str:
+    """Return a name as a part of a path: it may hold a slash."""
+    return quote(name, safe="")
+
+
+def _plain(value: Any, what: str) -> msgspec.Raw:
+    """Return a value as canonical JSON. Raises ValueRefusedError."""
+    return msgspec.Raw(encode(value, what=what, limit=LARGEST_LIMIT))
+
+
+def _checked(url: str) -> str:
+    """Return the address without a slash at its end. Raises ConfigError; what stands there is not repeated, for it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname is not None and parts.username is None
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigError("this is no address of a project", hint='Write it so: connect("https://ops.example.com").')
+    return url.rstrip("/")
+
+
+def connect(url: str, *, token: str | None = None) -> Client:
+    """Return a client of the project whose pages are at `url`.
+
+    Raises:
+        ConfigError: this is no address.
+    """
+    return Client(url, token=token)

@@ -1,0 +1,62 @@
+"""Views of the store as plain JSON data: one rule for `--json` and the API, so that they look alike everywhere.
+
+Instants are ISO 8601 text in UTC; values of runs are what they are in JSON; a value that is sealed by a codec which is not at hand is
+{"sealed": its name, "base64": ...}.
+"""
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.duration import format_duration
+from mainspring.domain.sealing import sealed_in
+
+_INSTANTS = frozenset({"at", "paused_until", "keep_until"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def is_instant(name: str) -> bool:
+    """Tell whether a field of this name holds an instant (ms UTC)."""
+    return name.endswith("_at") or name in _INSTANTS
+
+
+def iso(at: int) -> str:
+    """Return an instant as JSON has it: "2026-01-05T03:15:00.120Z"."""
+    found = _EPOCH + timedelta(milliseconds=at)
+    return found.strftime("%Y-%m-%dT%H:%M:%S.") + f"{found.microsecond // 1000:03}Z"
+
+
+def plain(value: Any, name: str = "") -> Any:
+    """Return JSON data for any view, list or value; `name` is the field it stands in."""
+    if isinstance(value, int) and not isinstance(value, bool) and is_instant(name):
+        return iso(value)
+    if isinstance(value, msgspec.Struct):
+        return {field: plain(getattr(value, field), field) for field in value.__struct_fields__}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, bytes):
+        return decoded(value)
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, Path):
+        return str(value)
+    return str(value) if isinstance(value, str) else value
+
+
+def decoded(data: bytes | None) -> Any:
+    """Return the value that stored bytes are, if they are JSON."""
+    if data is None:
+        return None
+    sealed = sealed_in(data)
+    if sealed is not None:
+        return {"sealed": sealed.codec, "base64": base64.b64encode(sealed.data).decode()}
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return {"base64": base64.b64encode(data).decode()}

@@ -1,0 +1,95 @@
+"""What a request asks, read strictly: its query by the names that a route knows, its body as JSON of one meaning."""
+
+import asyncio
+from typing import Any, Final, get_origin
+
+import msgspec
+from starlette.requests import Request
+
+from mainspring.domain.hook_body import Unfit, read_body
+from mainspring.web.api.problem import Problem, problem
+
+BODY_WITHIN_S: Final = 20.0
+_KEY = "idempotency-key"
+_LARGE = 64 * 1024
+"""Larger bodies are read in a thread, so that the others do not wait for them."""
+_EXTRA = 64 * 1024
+"""Beside the largest value a body may have so many bytes."""
+
+
+class WrongError(Exception):
+    """The request cannot be answered; `problem` says why."""
+
+    def __init__(self, found: Problem) -> None:
+        super().__init__(found.detail)
+        self.problem = found
+
+
+def query_of(request: Request, kind: type[msgspec.Struct] | None) -> Any:
+    """Return what stands behind "?", typed. Raises WrongError."""
+    given = request.query_params.multi_items()
+    if kind is None:
+        if given:
+            raise WrongError(problem(400, "bad_query", f"no parameter is known here, got {given[0][0][:60]!r}"))
+        return None
+    several = {one.encode_name for one in msgspec.structs.fields(kind) if get_origin(one.type) is tuple}
+    values: dict[str, Any] = {}
+    for name, value in given:
+        if name in several:
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise WrongError(problem(400, "bad_query", f"{name!r} comes twice", at=f"$.{name}"))
+        else:
+            values[name] = value
+    return _typed(values, kind, "bad_query", strict=False)
+
+
+async def body_of(request: Request, kind: type[msgspec.Struct] | None, largest: int) -> Any:
+    """Return the body, typed; without one, what the route takes by default. Raises WrongError, ClientDisconnect."""
+    if kind is None:
+        return None
+    body = await _bytes(request, largest + _EXTRA)
+    if not body:
+        return _typed({}, kind, "bad_body", strict=True)
+    if len(body) <= _LARGE:
+        value = read_body(body, request.headers, forms=False)
+    else:
+        value = await asyncio.to_thread(read_body, body, request.headers, forms=False)
+    if isinstance(value, Unfit):
+        raise WrongError(problem(value.status, "body_rejected", value.text, at=value.at))
+    return _typed(value, kind, "bad_body", strict=True)
+
+
+def command_of(request: Request) -> str | None:
+    """Return the command id that the caller gives."""
+    found: str | None = request.headers.get(_KEY)
+    return found
+
+
+async def _bytes(request: Request, limit: int) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdecimal() and int(announced) > limit:
+        raise WrongError(problem(413, "too_large", f"a body may have {limit:,} bytes here"))
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > limit:
+                    raise WrongError(problem(413, "too_large", f"a body may have {limit:,} bytes here"))
+    except TimeoutError:
+        raise WrongError(problem(408, "slow", f"the body was not there after {BODY_WITHIN_S:g} seconds")) from None
+    return bytes(body)
+
+
+def _typed(values: Any, kind: type[msgspec.Struct], code: str, *, strict: bool) -> Any:
+    try:
+        return msgspec.convert(values, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        why, _, place = str(error).partition(" - at `")
+        raise WrongError(problem(400, code, why, at=place.rstrip("`") or None, hint=_known(kind))) from None
+
+
+def _known(kind: type[msgspec.Struct]) -> str:
+    names = ", ".join(one.encode_name for one in msgspec.structs.fields(kind))
+    return f"Known: {names}." if names else "Nothing is taken here."

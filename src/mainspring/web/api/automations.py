@@ -1,0 +1,236 @@
+"""Automations as the store knows them: lists, one with its schedules; pause, resume, retire, backfill; starts of runs."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mainspring.domain.codec import encode
+from mainspring.domain.definition import Definition
+from mainspring.domain.errors import ArgumentError, ConflictError
+from mainspring.domain.json_schema import misfit
+from mainspring.domain.options import Kind
+from mainspring.domain.rate import parse_rate
+from mainspring.domain.trigger import MisfitError
+from mainspring.resources.hidden import HIDDEN
+from mainspring.service import automation
+from mainspring.service import backfill as backfills
+from mainspring.service.bulk import Due
+from mainspring.service.starting import StartOptions, start
+from mainspring.store.reads.status import automations, schedules
+from mainspring.store.views import AutomationView, ScheduleView
+from mainspring.web.api.bodies import Because, Done, Slice, Text, Word, slice_of
+from mainspring.web.api.call import AnyCall, Call, ms
+from mainspring.web.api.route import acts, reads
+from mainspring.web.api.shape import Instant, Page
+
+_BACKFILL_WITHIN_S = 60.0
+_HIDDEN = "***"
+
+
+class AutomationsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which automations: whose name holds this text; `retired` = those too that were declared gone."""
+
+    name: Word | None = None
+    retired: bool = False
+
+
+class AutomationShown(msgspec.Struct, frozen=True):
+    """An automation, and its schedules with where they stand."""
+
+    automation: AutomationView
+    schedules: list[ScheduleView]
+
+
+class Pause(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`until` = when it ends by itself; left out: when somebody resumes it."""
+
+    until: Instant | None = None
+
+
+class Start(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run to start: its arguments, and what is said beside them; what is left out is as the definition says.
+
+    `key`: two starts with one key are one run; `key_policy` "restart" = a key whose run failed starts a new one.
+    """
+
+    input: dict[str, Any] = msgspec.field(default_factory=dict)
+    key: Text | None = None
+    key_policy: Literal["reuse", "restart"] = "reuse"
+    at: Instant | None = None
+    queue: Word | None = None
+    priority: Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)] | None = None
+    tag: Word | None = None
+    tags: dict[str, str] | None = None
+    title: Text | None = None
+
+
+class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The run; `created` = it is new, else its key found it."""
+
+    command: str
+    run: str
+    created: bool
+    state: str
+
+
+class Backfill(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Due times from `from` to before `to`; with a `rate` ("60/m") each run gets a time of its own."""
+
+    from_: Instant = msgspec.field(name="from")
+    to: Instant | None = None
+    rate: Word | None = None
+    dry_run: bool = False
+
+
+class Backfilled(msgspec.Struct, frozen=True, kw_only=True):
+    """What was made, or would be: `slots` are the due times that want a run. `refused` = slot -> why."""
+
+    command: str
+    dry_run: bool
+    count: int
+    slots: list[backfills.PastSlot]
+    made: int
+    had_run: int
+    to_come: int
+    refused: dict[str, str]
+
+
+def listed(call: Call[AutomationsQuery, None]) -> Page[AutomationView]:
+    """List automations by name."""
+    query = call.query
+    found = [
+        view
+        for view in automations(call.site.reader)
+        if call.visitor.may_see(view.name)
+        and (query.name is None or query.name in view.name)
+        and (query.retired or view.retired_at is None)
+    ]
+    page = slice_of(found, lambda view: view.name, query)
+    return Page([told(view) for view in page.items], page.next)
+
+
+def shown(call: AnyCall) -> AutomationShown:
+    """Show an automation: its definition, what was done to it, its schedules."""
+    found = _named(call)
+    return AutomationShown(told(found), schedules(call.site.reader, found.name))
+
+
+def pause(call: Call[None, Pause]) -> Done:
+    """Start nothing of it for a while; what runs already ends by itself."""
+    act = call.act()
+    automation.pause(call.site.store, _named(call).name, act=act, until_at=ms(call.body.until))
+    return Done(act.command)
+
+
+def resume(call: Call[None, Because]) -> Done:
+    """Take a pause, or a retirement, back."""
+    act = call.act()
+    automation.resume(call.site.store, _named(call).name, act=act)
+    return Done(act.command)
+
+
+def retire(call: Call[None, Because]) -> Done:
+    """Declare it gone for good: its schedules end and nobody misses it."""
+    act = call.act()
+    automation.retire(call.site.store, _named(call).name, act=act)
+    return Done(act.command)
+
+
+def begin(call: Call[None, Start]) -> RunStarted:
+    """Start a run; the answer comes once the start is committed."""
+    body, site, act = call.body, call.site, call.act()
+    definition = _definition(_named(call))
+    data = _input(definition, body.input, site.sealing.limit)
+    options = StartOptions(
+        key=body.key,
+        key_policy=body.key_policy,
+        due_at=ms(body.at),
+        queue=body.queue,
+        priority=body.priority,
+        tag=body.tag,
+        tags=body.tags,
+        title=body.title,
+    )
+    made = start(site.store, site.clock, definition, data, act=act, options=options, sealing=site.sealing)
+    return RunStarted(command=act.command, run=made.run, created=made.created, state=made.state)
+
+
+def backfill(call: Call[None, Backfill]) -> Backfilled:
+    """Make the runs of due times of the past, each once; those that have one are left alone."""
+    body, site, act = call.body, call.site, call.act()
+    name, now = _named(call).name, site.clock.now()
+    slots = backfills.past_slots(site.reads, name, ms(body.from_) or 0, ms(body.to) or now, now)
+    due = None if body.rate is None else Due(now, parse_rate(body.rate))
+    made = backfills.backfill(
+        site.store, site.reads, site.clock, name, slots, act=act, due=due, sealing=site.sealing, dry_run=body.dry_run
+    )
+    wanted = [slot for slot in made.slots if slot.wants_run]
+    return Backfilled(
+        command=act.command,
+        dry_run=made.dry_run,
+        count=len(wanted),
+        slots=wanted,
+        made=made.made,
+        had_run=sum(slot.run is not None for slot in made.slots),
+        to_come=sum(slot.is_to_come for slot in made.slots),
+        refused=made.refused,
+    )
+
+
+def told(view: AutomationView) -> AutomationView:
+    """Return an automation as it may be told: of its command's environment the names alone, for a value may be a secret."""
+    definition = msgspec.json.decode(view.definition)
+    definition["env"] = dict.fromkeys(definition.get("env", {}), _HIDDEN)
+    definition["command"] = [HIDDEN.redact(word) for word in definition.get("command", ())]
+    return msgspec.structs.replace(view, definition=msgspec.json.encode(definition))
+
+
+def _named(call: AnyCall) -> AutomationView:
+    """Return the automation that the path names. Raises NotFoundError."""
+    name = call.names["automation"]
+    found = automations(call.site.reader, name)
+    if not found or not call.visitor.may_see(name):
+        call.missing("automation", name)
+    return found[0]
+
+
+def _definition(view: AutomationView) -> Definition:
+    try:
+        definition = Definition.from_data(msgspec.json.decode(view.definition))
+    except msgspec.MsgspecError as error:
+        raise ConflictError(
+            f"{view.name!r} was announced by another version of mainspring: {error}",
+            hint="Let workers and web process be of one version.",
+        ) from None
+    if definition.kind is Kind.EXEC:
+        raise ConflictError(
+            f"{view.name!r} is started by its own caller", hint="Run its line again: mainspring exec -n NAME -- COMMAND"
+        )
+    return definition
+
+
+def _input(definition: Definition, given: dict[str, Any], limit: int) -> bytes:
+    """Return the arguments as canonical JSON.
+
+    Raises:
+        ArgumentError: they do not fit what the automation takes.
+        ValueRefusedError: they cannot be saved.
+    """
+    if not definition.parameters and given:
+        raise ArgumentError(f"{definition.name} takes no arguments, got {next(iter(given))!r}")
+    fault = misfit(definition.parameters, given) if definition.parameters else None
+    if fault is not None:
+        at = f"$.input{fault.path[1:]}"
+        raise MisfitError(f"{at}: {fault.why}", hint=f"See what {definition.name} takes: its parameters.", at=at)
+    return encode(given, what="the arguments", limit=limit)
+
+
+ROUTES = (
+    reads("/automations", listed, Page[AutomationView], query=AutomationsQuery),
+    reads("/automations/{automation}", shown, AutomationShown),
+    acts("/automations/{automation}/runs", begin, Start, RunStarted),
+    acts("/automations/{automation}/pause", pause, Pause, Done),
+    acts("/automations/{automation}/resume", resume, Because, Done),
+    acts("/automations/{automation}/retire", retire, Because, Done),
+    acts("/automations/{automation}/backfill", backfill, Backfill, Backfilled, within_s=_BACKFILL_WITHIN_S),
+)

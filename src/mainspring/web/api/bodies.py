@@ -1,0 +1,55 @@
+"""What many routes take and give alike: words with their bounds, the query of a list, the answer of an act."""
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from mainspring.web.api.shape import Page
+
+T = TypeVar("T")
+
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Something that is named: one line without control characters."""
+Text = Annotated[str, msgspec.Meta(max_length=2_000, pattern=r"^[^\x00]*$")]
+"""What a person says."""
+Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
+Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+"""A place in an order, as `next` gave it; the number of a session."""
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A query without parameters."""
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of a list: at most `limit` of it, behind `cursor`, which is the `next` of the part before."""
+
+    limit: Limit = 50
+    cursor: Word | None = None
+
+
+class Numbered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of a list in commit order, newest first: at most `limit` of it, behind `cursor`."""
+
+    limit: Limit = 50
+    cursor: Number | None = None
+
+
+class Because(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An act that takes nothing but why it is done."""
+
+    reason: Text | None = None
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The act is done; asked again with this command id as Idempotency-Key it is not done again."""
+
+    command: str
+
+
+def slice_of(rows: Iterable[T], key: Callable[[T], str], query: Slice) -> Page[T]:
+    """Return the part of a list that is short by nature: read whole, in the order of its keys, cut here."""
+    ordered = sorted((row for row in rows if query.cursor is None or key(row) > query.cursor), key=key)
+    found = ordered[: query.limit]
+    return Page(found, key(found[-1]) if len(ordered) > query.limit else None)

@@ -1,0 +1,113 @@
+"""One request that was let in: who asks, what for, and what its handler works with."""
+
+from datetime import datetime
+from typing import Any, Generic, NoReturn, TypeVar
+
+import msgspec
+
+from mainspring.config import Settings
+from mainspring.domain.access import Visitor
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.service.actor import Act, Actor, act_of
+from mainspring.service.opening import ViewOpening
+from mainspring.service.refusal import error_of
+from mainspring.store.base import Reader
+from mainspring.store.commands.results import Refused
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads.acts import StoredActs
+from mainspring.store.reads.runs import run_view
+from mainspring.store.views import RunView
+
+Q = TypeVar("Q")
+B = TypeVar("B")
+
+
+class Site(msgspec.Struct, frozen=True):
+    """What all handlers work with."""
+
+    store: ProcessStore
+    sealing: Sealing
+    settings: Settings
+    clock: Clock
+
+    @property
+    def reader(self) -> Reader:
+        """The reads. Raises StoreUnavailableError before the store was opened."""
+        return self.store.reader
+
+    @property
+    def reads(self) -> StoredActs:
+        """The reads that acts need."""
+        return StoredActs(self.reader)
+
+    @property
+    def opening(self) -> ViewOpening:
+        """Opens what is told as far as the codec is at hand; the rest stays sealed and says so."""
+        return ViewOpening(self.sealing, lenient=True)
+
+
+class Call(msgspec.Struct, Generic[Q, B], frozen=True):
+    """A request. `names` = those in its path; `command` = its Idempotency-Key."""
+
+    site: Site
+    visitor: Visitor
+    names: dict[str, str]
+    query: Q
+    body: B
+    command: str | None = None
+
+    def act(self) -> Act:
+        """Return who acts, why and under which command id.
+
+        Raises:
+            OptionError: the Idempotency-Key can be none.
+        """
+        actor = Actor(self.visitor.door, self.visitor.name)
+        reason: str | None = getattr(self.body, "reason", None)
+        return act_of(actor, self.site.clock, reason=reason, command=self.command)
+
+    def run(self, id: str | None = None) -> RunView:
+        """Return the run that the path names, or that of an id, as it is stored.
+
+        Raises:
+            NotFoundError: there is none of this id, for this visitor.
+        """
+        wanted = self.names["run"] if id is None else id
+        found = run_view(self.site.reader, wanted)
+        if not self.visitor.may_see(found.automation):
+            self.missing("run", wanted)
+        return found
+
+    def sees(self, run: str) -> bool:
+        """Tell whether the visitor sees a run."""
+        try:
+            self.run(run)
+        except NotFoundError:
+            return False
+        return True
+
+    def sealing_of(self, run: RunView) -> Sealing:
+        """Return how values for a run are written: what a codec seals, only who has that codec can add to.
+
+        Raises:
+            ConflictError: its codec is not at hand.
+        """
+        if run.codec not in (PLAIN.id, self.site.sealing.id):
+            said = f"the values of run {run.id} are sealed by codec {run.codec!r}"
+            raise error_of(Refused("sealed_otherwise", said), run.id)
+        return self.site.sealing
+
+    @staticmethod
+    def missing(noun: str, name: str) -> NoReturn:
+        """Say that nothing has this name: what a visitor may not see is for it as if it were not there."""
+        raise NotFoundError(f"there is no {noun} {name}")
+
+
+def ms(at: datetime | None) -> int | None:
+    """Return an instant as the store has it (ms UTC)."""
+    return None if at is None else round(at.timestamp() * 1000)
+
+
+AnyCall = Call[Any, Any]

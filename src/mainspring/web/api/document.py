@@ -1,0 +1,129 @@
+"""The API as an OpenAPI 3.1 document, made of the table: what is not there is not answered, and what is answered stands there."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, get_origin
+
+import msgspec
+
+from mainspring.web.api.problem import CODES, CONTENT_TYPE, Problem
+from mainspring.web.api.route import BASE, ApiRoute
+from mainspring.web.api.shape import Shapes
+
+_PARTS: Final = "#/components/schemas/{name}"
+_PROBLEM: Final = {"$ref": _PARTS.format(name="Problem")}
+_REFUSALS: Final = {
+    400: "the request is not as it must be",
+    401: "nobody is known by what the request carries",
+    403: "the role of whoever asks does not reach so far",
+    404: "it is not there, or not for whoever asks",
+    408: "the body was not there in time",
+    409: "it does not fit the present state",
+    413: "the body is too large",
+    415: "the body is not JSON as it is",
+    422: "a value cannot be used",
+    429: "too much waits already: see Retry-After",
+    500: "a fault of ours",
+    503: "the store cannot be asked now: see Retry-After",
+}
+_COMMAND: Final = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,199}$"}
+_STREAM: Final = 'server-sent events `changed`, whose data is {"nouns": [...]}; comments are signs of life'
+
+
+def document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> dict[str, Any]:
+    """Return the document of these routes; `url` = where the web process is for whoever asks."""
+    shapes = Shapes()
+    kinds: list[Any] = [Problem]
+    for route in routes:
+        kinds += [shapes.of(route.gives), *([route.takes] if route.takes is not None else [])]
+    # Through JSON and back: a default may be a tuple, which is no array to those who check.
+    schemas, parts = msgspec.json.decode(
+        msgspec.json.encode(msgspec.json.schema_components(kinds, ref_template=_PARTS))
+    )
+    found = iter(schemas[1:])
+    paths: dict[str, Any] = {}
+    for route in routes:
+        gives = next(found)
+        takes = next(found) if route.takes is not None else None
+        paths.setdefault(f"{BASE}{route.path}", {})[route.method.lower()] = _operation(route, gives, takes)
+    paths[f"{BASE}/changes"] = {
+        "get": _alone("changes.stream", "Hear which nouns changed.", "text/event-stream", _STREAM)
+    }
+    paths[f"{BASE}/openapi.json"] = {
+        "get": _alone("document.document", "Read this document.", "application/json", "this document")
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Mainspring",
+            "version": version,
+            "description": f"Codes of problems beside those of errors: {', '.join(sorted(CODES))}.",
+        },
+        "servers": [{"url": url}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": parts,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(route: ApiRoute, gives: dict[str, Any], takes: dict[str, Any] | None) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.id,
+        "summary": route.line,
+        "tags": [route.path.split("/")[1]],
+        "x-least-role": route.role.value,
+        "parameters": list(_parameters(route)),
+        "responses": _responses(gives),
+    }
+    if route.takes is not None and takes is not None:
+        is_needed = any(one.required for one in msgspec.structs.fields(route.takes))
+        operation["requestBody"] = {"required": is_needed, "content": {"application/json": {"schema": takes}}}
+    return operation
+
+
+def _parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
+    for name in route.names:
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    if route.takes is not None:
+        said = "the command id of the act: sent again with it, the act is not done again, and answered as before"
+        yield {"name": "Idempotency-Key", "in": "header", "description": said, "schema": _COMMAND}
+    fields = () if route.query is None else msgspec.structs.fields(route.query)
+    for field in fields:
+        schema: dict[str, Any] = msgspec.json.schema(field.type)
+        schema = _inlined(schema, schema.pop("$defs", {}))
+        if get_origin(field.type) is not tuple and "anyOf" in schema:  # left out is how a query says null
+            choices = [one for one in schema["anyOf"] if one != {"type": "null"}]
+            schema = choices[0] if len(choices) == 1 else {"anyOf": choices}
+        yield {"name": field.encode_name, "in": "query", "required": field.required, "schema": schema, "explode": True}
+
+
+def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
+    """Return a schema without references: those of a query are enumerations."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return _inlined(parts[schema["$ref"].rpartition("/")[2]], parts)
+        return {key: _inlined(value, parts) for key, value in schema.items()}
+    return [_inlined(one, parts) for one in schema] if isinstance(schema, list) else schema
+
+
+def _responses(gives: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": gives}}
+    return {"200": {"description": "as asked", "content": content}, **_refusals(_REFUSALS)}
+
+
+def _refusals(statuses: Iterable[int]) -> dict[str, Any]:
+    content = {CONTENT_TYPE: {"schema": _PROBLEM}}
+    return {str(status): {"description": _REFUSALS[status], "content": content} for status in statuses}
+
+
+def _alone(id: str, line: str, kind: str, said: str) -> dict[str, Any]:
+    return {
+        "operationId": id,
+        "summary": line,
+        "responses": {
+            "200": {"description": said, "content": {kind: {"schema": {}}}},
+            **_refusals((400, 401, 500, 503)),
+        },
+    }

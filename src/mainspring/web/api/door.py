@@ -1,0 +1,155 @@
+"""The API as an application: each request goes through the gate, then to its row of the table, and is answered with JSON or a problem."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from mainspring import __version__
+from mainspring.domain.access import Visitor
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.plain import plain
+from mainspring.web.api.asked import WrongError, body_of, command_of, query_of
+from mainspring.web.api.call import Call, Site
+from mainspring.web.api.changes import Changes
+from mainspring.web.api.document import document
+from mainspring.web.api.problem import CONTENT_TYPE, Problem, problem, problem_of
+from mainspring.web.api.route import BASE, ApiRoute
+from mainspring.web.api.table import ROUTES, find
+
+_JSON = "application/json"
+_THREADS = 8
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex"}
+_LOG = logging.getLogger("mainspring.web.api")
+DOCUMENT, CHANGES = f"{BASE}/openapi.json".encode(), f"{BASE}/changes".encode()
+_NO_STORE = "the store did not answer in time: send the same again, with the same Idempotency-Key it counts once"
+
+
+class Gate(Protocol):
+    """Turns a request into a visitor, or into what it is answered."""
+
+    async def visitor(self, request: Request) -> Visitor | Response:
+        """Return who asks; a response where nobody is let in so."""
+        ...
+
+
+class Api:
+    """The ASGI application below BASE. Handlers block, so they run in threads of their own: a slow act keeps no probe waiting."""
+
+    def __init__(self, gate: Gate, site: Site) -> None:
+        self._gate = gate
+        self._site = site
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
+        self.changes = Changes(gate, site)
+        self._document = msgspec.json.encode(document(ROUTES, __version__, site.settings.web.public_url or "/"))
+
+    def mounted(self) -> Route:
+        """Return the application as a route of the web process."""
+        return Route(f"{BASE}/{{rest:path}}", endpoint=self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except ClientDisconnect:
+            return
+        except WrongError as wrong:
+            response = told(wrong.problem)
+        except MainspringError as error:
+            response = told(problem_of(error))
+        except TimeoutError:
+            response = told(problem(503, "store_silent", _NO_STORE, retry_after_ms=5_000))
+        except Exception:  # noqa: BLE001 - one request that we cannot answer must not end the others
+            _LOG.exception("%s %s could not be answered", request.method, scope["path"])
+            response = told(problem(500, "unexpected", "this is a fault of ours; it is in our log"))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        visitor = await self._gate.visitor(request)
+        if isinstance(visitor, Response):
+            return visitor
+        path = raw_path(request.scope)
+        method = "GET" if request.method == "HEAD" else request.method
+        if path in (DOCUMENT, CHANGES):
+            if method != "GET":
+                return _not_allowed(["GET"])
+            query_of(request, None)
+            if path == DOCUMENT or request.method == "HEAD":
+                return _tagged(request, self._document)
+            return self.changes.stream(request, visitor)
+        match = find(path)
+        if not match.routes:
+            return told(problem(404, "no_path", "nothing is at this path"))
+        route = match.routes.get(method)
+        if route is None:
+            return _not_allowed(list(match.routes))
+        if route.whole and not visitor.is_for_all:
+            return told(problem(404, "no_path", "nothing is at this path"))
+        if not visitor.may(route.role):
+            return told(problem(403, "forbidden", f"this needs the role {route.role}, and {visitor} is {visitor.role}"))
+        return await self._do(request, route, match.names, visitor)
+
+    async def _do(self, request: Request, route: ApiRoute, names: dict[str, str], visitor: Visitor) -> Response:
+        query = query_of(request, route.query)
+        body = await body_of(request, route.takes, self._site.sealing.limit)
+        command = None if route.takes is None else command_of(request)
+        call = Call(self._site, visitor, names, query, body, command)
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(route.within_s):
+            data = await loop.run_in_executor(self._threads, _encoded, route, call)
+        if route.takes is None:
+            return _tagged(request, data)
+        return Response(data, 200, _HEADERS, _JSON)
+
+    def close(self) -> None:
+        """End the streams; what is under way in threads ends by itself."""
+        self.changes.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def raw_path(scope: MutableMapping[str, Any]) -> bytes:
+    """Return the path as it came over the wire."""
+    found: bytes = scope.get("raw_path") or scope["path"].encode()
+    return found
+
+
+def told(found: Problem) -> Response:
+    """Return a problem as it is answered."""
+    headers = dict(_HEADERS)
+    if found.retry_after_ms is not None:
+        headers["Retry-After"] = str(max(1, -(-found.retry_after_ms // 1_000)))
+    data = {name: value for name, value in msgspec.structs.asdict(found).items() if value is not None}
+    return Response(msgspec.json.encode(data), found.status, headers, CONTENT_TYPE)
+
+
+def _encoded(route: ApiRoute, call: Call[Any, Any]) -> bytes:
+    return msgspec.json.encode(plain(route.handler(call)))
+
+
+def _tagged(request: Request, data: bytes) -> Response:
+    """Return what is looked at; nothing of it where the asker has the same already.
+
+    The tag is of the answer itself: a number of the store's changes moves with each sign of life, so it would never be the same.
+    """
+    tag = f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
+    headers = {**_HEADERS, "Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization, Cookie"}
+    wanted = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if tag in wanted or "*" in wanted:
+        return Response(None, 304, headers)
+    return Response(data, 200, headers, _JSON)
+
+
+def _not_allowed(methods: list[str]) -> Response:
+    allowed = sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
+    response = told(problem(405, "method", f"only {', '.join(allowed)}"))
+    response.headers["Allow"] = ", ".join(allowed)
+    return response

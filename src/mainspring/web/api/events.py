@@ -1,0 +1,56 @@
+"""Events that were published; publish one."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.service import event
+from mainspring.store.reads.status import events as stored_events
+from mainspring.store.views import EventView
+from mainspring.web.api.bodies import Because, Numbered, Word
+from mainspring.web.api.call import Call
+from mainspring.web.api.route import acts, reads
+from mainspring.web.api.shape import Page
+
+
+class EventsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events: of this name."""
+
+    name: Word | None = None
+
+
+class Event(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fact from outside; the same name and `key` counts once."""
+
+    name: Word
+    data: Any = None
+    key: Word | None = None
+
+
+class EventPublished(msgspec.Struct, frozen=True, kw_only=True):
+    """The event; `woken` = how many runs waited for it."""
+
+    command: str
+    event: str
+    woken: int
+
+
+def listed(call: Call[EventsQuery, None]) -> Page[EventView]:
+    """List events that were published, newest first."""
+    query, opening = call.query, call.site.opening
+    found = stored_events(call.site.reader, query.name, limit=query.limit + 1, cursor=query.cursor)
+    told = [msgspec.structs.replace(one, data=opening.value(one.data)) for one in found[: query.limit]]
+    return Page(told, str(told[-1].seq) if len(found) > query.limit else None)
+
+
+def publish(call: Call[None, Event]) -> EventPublished:
+    """Publish an event: each run that waits for it is given it once."""
+    body, site, act = call.body, call.site, call.act()
+    made = event.publish(site.store, site.clock, body.name, body.data, act=act, key=body.key, sealing=site.sealing)
+    return EventPublished(command=act.command, event=made.id, woken=made.woken)
+
+
+ROUTES = (
+    reads("/events", listed, Page[EventView], query=EventsQuery, whole=True),
+    acts("/events", publish, Event, EventPublished, whole=True),
+)

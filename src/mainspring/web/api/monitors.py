@@ -1,0 +1,114 @@
+"""What is watched: each monitor, what it judges by, and what it finds now."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.config.due_secrets import due_secrets_of
+from mainspring.config.monitoring import tunings_of
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.facts import Facts
+from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.monitors.table import MONITORS
+from mainspring.domain.plain import plain
+from mainspring.operations.facts import FactsReader
+from mainspring.operations.sight import see
+from mainspring.resources.hidden import HIDDEN
+from mainspring.web.api.bodies import Limit, Word
+from mainspring.web.api.call import AnyCall, Call
+from mainspring.web.api.route import reads
+from mainspring.web.api.shape import Page
+
+_AT_ONCE = 2_000
+"""Of so many automations a list reads the history; the others are unsure."""
+
+
+class MonitorLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A monitor: how many it judged, of how many something is wrong, of how many it cannot be said yet."""
+
+    name: str
+    line: str
+    on: bool
+    judged: int
+    wrong: int
+    unsure: int
+
+
+class MonitorQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of this automation alone, with all that was learned of it."""
+
+    automation: Word | None = None
+    limit: Limit = 100
+
+
+class MonitorShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A monitor, its settings, and what it says, what is wrong first. Neither `finding` nor `unsure` = well."""
+
+    name: str
+    line: str
+    rule: str
+    settings: dict[str, Any]
+    judged: list[Judged]
+
+
+def listed(call: AnyCall) -> Page[MonitorLine]:
+    """List monitors: what each judges, and what it finds now."""
+    facts = _facts(call, None)
+    tunings = tunings_of(call.site.settings.monitors)
+    lines = []
+    for kind, monitor in MONITORS.items():
+        judged = _judged(call, kind, facts)
+        found = sum(one.finding is not None for one in judged)
+        unsure = sum(one.finding is None and one.unsure is not None for one in judged)
+        lines.append(
+            MonitorLine(
+                name=kind.value,
+                line=monitor.line,
+                on=tunings[kind].on,
+                judged=len(judged),
+                wrong=found,
+                unsure=unsure,
+            )
+        )
+    return Page(lines)
+
+
+def shown(call: Call[MonitorQuery, None]) -> MonitorShown:
+    """Show a monitor: each figure by which it judges, and how the verdict follows."""
+    name, query = call.names["monitor"], call.query
+    kind = next((kind for kind in MONITORS if kind.value == name), None)
+    if kind is None:
+        call.missing("monitor", name)
+    judged = [
+        one
+        for one in _judged(call, kind, _facts(call, query.automation))
+        if query.automation in (None, one.subject.automation)
+    ]
+    tuning = tunings_of(call.site.settings.monitors)[kind]
+    return MonitorShown(
+        name=name,
+        line=MONITORS[kind].line,
+        rule=MONITORS[kind].rule,
+        settings={field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__},
+        judged=judged[: query.limit],
+    )
+
+
+def _facts(call: AnyCall, about: str | None) -> Facts:
+    settings = call.site.settings
+    known = FactsReader(call.site.reader, at_once=_AT_ONCE, about=about, secrets=due_secrets_of(settings))
+    tunings = tunings_of(settings.monitors)
+    return see(known, call.site.reader, call.site.clock.now(), tunings=tunings, redact=HIDDEN.redact).facts
+
+
+def _judged(call: AnyCall, kind: IncidentKind, facts: Facts) -> list[Judged]:
+    """Return what a monitor says, what is wrong first."""
+    tuning = tunings_of(call.site.settings.monitors)[kind]
+    found = list(MONITORS[kind].judge(facts, tuning, call.site.clock.now())) if tuning.on else []
+    return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
+
+
+ROUTES = (
+    reads("/monitors", listed, Page[MonitorLine], whole=True),
+    reads("/monitors/{monitor}", shown, MonitorShown, query=MonitorQuery, whole=True),
+)

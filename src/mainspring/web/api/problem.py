@@ -1,0 +1,94 @@
+"""What is answered when something is wrong (RFC 9457): a status, a code that programs may compare, how to mend it, and where it is."""
+
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+from mainspring.domain import errors
+from mainspring.domain.duration import ms_of
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.sealing import SealedError
+
+CONTENT_TYPE: Final = "application/problem+json"
+ERRORS: Final = "docs/reference/errors.md"
+OWN: Final = "docs/reference/api.md"
+_AGAIN_S = 5
+_STATUS: Final[tuple[tuple[type[MainspringError], int], ...]] = (
+    (errors.NotFoundError, 404),
+    (errors.ConflictError, 409),
+    (SealedError, 409),
+    (errors.UnknownNameError, 422),
+    (errors.ArgumentError, 422),
+    (errors.OptionError, 422),
+    (errors.ValueRefusedError, 422),
+    (errors.BusyError, 429),
+    (errors.StoreError, 503),
+    (errors.FencedError, 503),
+)
+"""The first that fits; what is not here is a fault of ours."""
+
+CODES: Final[dict[str, str]] = {
+    "unauthenticated": "nobody is known by what the request carries",
+    "other_site": "a change came from a page that is not ours",
+    "old_form": "a change by cookie without the form token of its session (`X-Form-Token`)",
+    "bad_type": "a change whose body is not `application/json`",
+    "too_often": "more requests than may be: see `Retry-After`",
+    "store_away": "the store did not answer when it was asked who this is",
+    "forbidden": "the role of whoever asks does not reach so far",
+    "no_path": "nothing is at this path",
+    "method": "the path does not take this method",
+    "bad_query": "a parameter is not known, comes twice, or has a value that cannot be used",
+    "bad_body": "the body does not have the form that the route takes",
+    "body_rejected": "the body is no JSON of one meaning: broken, too deep, a key twice, compressed, or of another type",
+    "too_large": "the body is larger than `store.payload_max` and 64 KiB",
+    "slow": "the body was not there in time",
+    "store_silent": "the store did not answer in time: the same again, with the same Idempotency-Key, counts once",
+    "too_many_streams": "as many streams are open as may be",
+    "unexpected": "a fault of ours; it is in our log",
+}
+"""Codes beside those of errors, with what each says."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """`type` = where it is explained; `at` = the place inside the value that was sent; `retry_after_ms` = sooner is useless."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str | None = None
+    at: str | None = None
+    retry_after_ms: int | None = None
+
+
+def problem(status: int, code: str, detail: str, **more: str | int | None) -> Problem:
+    """Return a problem of a code in CODES."""
+    return Problem(
+        type=f"{OWN}#{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def problem_of(error: MainspringError) -> Problem:
+    """Return what an error of ours is told as."""
+    status = next((found for kind, found in _STATUS if isinstance(error, kind)), 500)
+    place = getattr(error, "path", None) or getattr(error, "at", None)
+    wait = _AGAIN_S * 1_000 if status == 503 else None
+    if isinstance(error, errors.BusyError):
+        wait = ms_of(error.retry_after)
+    return Problem(
+        type=f"{ERRORS}#{error.code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=error.code,
+        detail=error.message,
+        hint=error.hint,
+        at=place if isinstance(place, str) else None,
+        retry_after_ms=wait,
+    )

@@ -1,0 +1,56 @@
+"""One row of the table: what is asked, who may ask it, what it takes and gives. There is no default role."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from mainspring.domain.access import Role
+from mainspring.web.api.call import Call
+
+BASE = "/api/v1"
+
+
+class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A route. `path` is below BASE, with names in braces; `takes` and `query` are structs of the body and of what stands behind "?".
+
+    `handler` blocks and is called in a thread. `gives` = the type of what it returns, told as `shape.Shapes` says. `whole` = it is of no
+    automation, so only those see it who are for all. `within_s` = so long its answer is waited for.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    role: Role
+    handler: Callable[[Call[Any, Any]], Any]
+    gives: Any
+    takes: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
+    whole: bool = False
+    within_s: float = 10.0
+
+    @property
+    def id(self) -> str:
+        """What the document calls it: "runs.retry"."""
+        return f"{self.handler.__module__.rpartition('.')[2]}.{self.handler.__name__}"
+
+    @property
+    def line(self) -> str:
+        """What it does: the first line of what its handler says of itself."""
+        return (self.handler.__doc__ or "").partition("\n")[0]
+
+    @property
+    def names(self) -> list[str]:
+        """The names in its path."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+
+def reads(path: str, handler: Callable[[Call[Any, Any]], Any], gives: Any, **more: Any) -> ApiRoute:
+    """Return a route that looks."""
+    return ApiRoute(method="GET", path=path, role=Role.VIEWER, handler=handler, gives=gives, **more)
+
+
+def acts(
+    path: str, handler: Callable[[Call[Any, Any]], Any], takes: type[msgspec.Struct], gives: Any, **more: Any
+) -> ApiRoute:
+    """Return a route that acts."""
+    return ApiRoute(method="POST", path=path, role=Role.OPERATOR, handler=handler, takes=takes, gives=gives, **more)

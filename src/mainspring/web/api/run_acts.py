@@ -1,0 +1,137 @@
+"""Acts on one run: continue, cancel, signal, answer, give a result, declare done, give up."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import ArgumentError
+from mainspring.service import mending, question, run, signal
+from mainspring.web.api.bodies import Because, Done, Text, Word
+from mainspring.web.api.call import Call, ms
+from mainspring.web.api.route import acts
+from mainspring.web.api.shape import Instant
+
+
+class Retry(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From where it failed, not before `at`. Or one of: `from_step` and all after it anew; `again` = this step; `accept` = its drift."""
+
+    at: Instant | None = None
+    from_step: Word | None = None
+    again: Word | None = None
+    accept: Word | None = None
+
+
+class Cancel(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`undo` = whether what it did is taken back; left out: as its definition says."""
+
+    undo: bool | None = None
+
+
+class Signal(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A message to the run."""
+
+    name: Word
+    value: Any = None
+
+
+class Answer(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A choice; `question` = which, where several are open; `note` stands in the audit log beside it."""
+
+    choice: Text
+    question: Word | None = None
+    note: Text | None = None
+
+
+class GivenResult(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The result of a step by hand; `step` left out: the one at which the run stopped."""
+
+    value: Any
+    step: Word | None = None
+
+
+class MarkDone(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What whoever waits for the run is given; null = nothing."""
+
+    result: Any = None
+
+
+def retry(call: Call[None, Retry]) -> Done:
+    """Continue a run that failed or needs a person."""
+    found, body, site, act = call.run(), call.body, call.site, call.act()
+    ways = {"from_step": body.from_step, "again": body.again, "accept": body.accept}
+    chosen = {way: step for way, step in ways.items() if step is not None}
+    if len(chosen) > 1 or (chosen and body.at is not None):
+        raise ArgumentError("from_step, again and accept stand alone", hint="Send one of them, or at.")
+    if body.from_step is not None:
+        mending.retry_from(site.store, site.reads, found.id, body.from_step, act=act)
+    elif body.again is not None:
+        mending.run_again(site.store, site.reads, found.id, act=act, step=body.again)
+    elif body.accept is not None:
+        mending.accept_drift(site.store, site.reads, found.id, act=act, step=body.accept)
+    else:
+        run.retry(site.store, found.id, act=act, due_at=ms(body.at))
+    return Done(act.command)
+
+
+def cancel(call: Call[None, Cancel]) -> Done:
+    """Ask a run to stop."""
+    act = call.act()
+    run.cancel(call.site.store, call.run().id, act=act, undo=call.body.undo)
+    return Done(act.command)
+
+
+def send_signal(call: Call[None, Signal]) -> Done:
+    """Send a message to a run, which takes it in with `run.receive(name)`, now or later."""
+    found, body, act = call.run(), call.body, call.act()
+    signal.signal(call.site.store, found.id, body.name, body.value, act=act, sealing=call.sealing_of(found))
+    return Done(act.command)
+
+
+def answer(call: Call[None, Answer]) -> Done:
+    """Answer what a run asks."""
+    found, body, site, act = call.run(), call.body, call.site, call.act()
+    question.answer(
+        site.store,
+        site.reads,
+        found.id,
+        body.choice,
+        act=act,
+        question=body.question,
+        note=body.note,
+        sealing=call.sealing_of(found),
+    )
+    return Done(act.command)
+
+
+def give_result(call: Call[None, GivenResult]) -> Done:
+    """Give the result of a step that is in doubt, refused or failed; the run goes on with it."""
+    found, body, site, act = call.run(), call.body, call.site, call.act()
+    data = msgspec.json.encode(body.value)
+    sealing = call.sealing_of(found)
+    mending.give_result(site.store, site.reads, found.id, data, act=act, step=body.step, sealing=sealing)
+    return Done(act.command)
+
+
+def mark_done(call: Call[None, MarkDone]) -> Done:
+    """Declare a run done that nobody runs just now."""
+    found, act = call.run(), call.act()
+    run.mark_done(call.site.store, found.id, act=act, result=call.body.result, sealing=call.sealing_of(found))
+    return Done(act.command)
+
+
+def discard(call: Call[None, Because]) -> Done:
+    """Give up a run that needs a person: it fails, with everything that follows from that."""
+    act = call.act()
+    run.discard(call.site.store, call.run().id, act=act)
+    return Done(act.command)
+
+
+ROUTES = (
+    acts("/runs/{run}/retry", retry, Retry, Done),
+    acts("/runs/{run}/cancel", cancel, Cancel, Done),
+    acts("/runs/{run}/signal", send_signal, Signal, Done),
+    acts("/runs/{run}/answer", answer, Answer, Done),
+    acts("/runs/{run}/give-result", give_result, GivenResult, Done),
+    acts("/runs/{run}/mark-done", mark_done, MarkDone, Done),
+    acts("/runs/{run}/discard", discard, Because, Done),
+)

@@ -1,0 +1,120 @@
+"""What is told of runs: lists, one with its story, why it does not go on, what is different about it, what it asks."""
+
+import msgspec
+
+from mainspring.domain.states import RunState
+from mainspring.service.difference import Difference, differences, last_good
+from mainspring.store.reads.runs import questions as open_questions
+from mainspring.store.reads.status import blocker as blocker_of
+from mainspring.store.views import Blocker, RunRow, RunStory, RunView, WaitView
+from mainspring.web.api.automations import told
+from mainspring.web.api.bodies import Numbered, Word
+from mainspring.web.api.call import AnyCall, Call, ms
+from mainspring.web.api.route import reads
+from mainspring.web.api.shape import Instant, Page
+
+_LOOKS = 20
+"""So many parts of the whole list are looked through for one that fits; `next` goes on from there."""
+_AT_ONCE = 500
+_QUESTIONS = 500
+
+
+class RunsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs: in one of these states, of the automation `name`, in this queue, created at or after `since`."""
+
+    state: tuple[RunState, ...] = ()
+    name: Word | None = None
+    queue: Word | None = None
+    since: Instant | None = None
+
+
+class DiffQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The run to compare with; left out: the newest before it that succeeded."""
+
+    other: Word | None = None
+
+
+class Differences(msgspec.Struct, frozen=True):
+    """What is different about a run, beside another one."""
+
+    other: str
+    this: str
+    differences: list[Difference]
+
+
+def listed(call: Call[RunsQuery, None]) -> Page[RunRow]:
+    """List runs, newest first."""
+    query, visitor, read = call.query, call.visitor, call.site.reads
+    found: list[RunRow] = []
+    cursor = query.cursor
+    for _ in range(_LOOKS):
+        whole = query.queue is None and visitor.is_for_all
+        page = read.list_runs(
+            states=query.state,
+            name=query.name,
+            since_at=ms(query.since),
+            limit=query.limit if whole else _AT_ONCE,
+            cursor=cursor,
+        )
+        found += [row for row in page.runs if visitor.may_see(row.automation) and query.queue in (None, row.queue)]
+        cursor = page.cursor
+        if cursor is None or len(found) >= query.limit:
+            break
+    if len(found) > query.limit:
+        cursor = found[query.limit - 1].seq
+    opening = call.site.opening
+    return Page([opening.row(row) for row in found[: query.limit]], None if cursor is None else str(cursor))
+
+
+def shown(call: AnyCall) -> RunView:
+    """Show a run: its state, input, result or error."""
+    return call.site.opening.run(call.run())
+
+
+def story(call: AnyCall) -> RunStory:
+    """Show all there is of a run: its steps, every attempt, what it waits for, its children."""
+    found = call.site.reads.story(call.run().id)
+    children = [row for row in found.children if call.visitor.may_see(row.automation)]
+    return call.site.opening.story(msgspec.structs.replace(found, children=children))
+
+
+def blocker(call: AnyCall) -> Blocker:
+    """Show the facts that tell why a run does not go on: its place in the queue, who holds what it needs, which workers there are."""
+    found = blocker_of(call.site.reader, call.run().id)
+    if found is None:  # pruned between the two reads
+        call.missing("run", call.names["run"])
+    opening = call.site.opening
+    return msgspec.structs.replace(
+        found,
+        run=opening.run(found.run),
+        automation=None if found.automation is None else told(found.automation),
+        slot_holders=[opening.row(row) for row in found.slot_holders if call.visitor.may_see(row.automation)],
+        waits=[opening.wait(wait) for wait in found.waits],
+    )
+
+
+def diff(call: Call[DiffQuery, None]) -> Differences:
+    """Compare a run with another one, or with the last good one."""
+    read, this = call.site.reads, call.run()
+    other = call.run(call.query.other or last_good(read, this))
+    opening = call.site.opening
+    told = differences(opening.story(read.story(other.id)), opening.story(read.story(this.id)))
+    return Differences(other.id, this.id, told)
+
+
+def questions(call: AnyCall) -> Page[WaitView]:
+    """List open questions to people, oldest first; at most 500."""
+    found = open_questions(call.site.reader, _QUESTIONS)
+    if not call.visitor.is_for_all:
+        found = [wait for wait in found if call.sees(wait.run)]
+    return Page([call.site.opening.wait(wait) for wait in found])
+
+
+ROUTES = (
+    reads("/runs", listed, Page[RunRow], query=RunsQuery),
+    reads("/runs/{run}", shown, RunView),
+    reads("/runs/{run}/story", story, RunStory),
+    reads("/runs/{run}/blocker", blocker, Blocker),
+    reads("/runs/{run}/diff", diff, Differences, query=DiffQuery),
+    reads("/questions", questions, Page[WaitView]),
+)

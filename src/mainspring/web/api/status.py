@@ -1,0 +1,59 @@
+"""How it stands as a whole: the figures of the moment."""
+
+import msgspec
+
+from mainspring import __version__
+from mainspring.domain.states import RunState, SessionState
+from mainspring.store.held import HELD
+from mainspring.store.reads import incidents as wrong
+from mainspring.store.reads import runs, status
+from mainspring.web.api.call import AnyCall
+from mainspring.web.api.route import reads
+
+_MOST = 1_000
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of the moment; none counts beyond 1,000. `incidents` = those that are not resolved, by severity; `held` = restored."""
+
+    version: str
+    project: str | None
+    environment: str
+    held: bool
+    automations: int
+    running: int
+    waiting: int
+    retrying: int
+    needs_attention: int
+    questions: int
+    incidents: dict[str, int]
+    processes: dict[str, int]
+
+
+def standing(call: AnyCall) -> Standing:
+    """Tell how it stands: automations, runs, incidents, processes."""
+    reader, project = call.site.reader, call.site.settings.project
+    incidents: dict[str, int] = {}
+    for (severity, _), number in wrong.wrong_counts(reader).items():
+        incidents[severity] = incidents.get(severity, 0) + number
+    processes: dict[str, int] = {}
+    for one in status.sessions(reader, limit=_MOST):
+        if one.state == SessionState.ALIVE:
+            processes[one.role] = processes.get(one.role, 0) + 1
+    return Standing(
+        version=__version__,
+        project=project.name,
+        environment=project.environment,
+        held=status.meta(reader, HELD) is not None,
+        automations=sum(one.retired_at is None for one in status.automations(reader)),
+        running=sum(one.running for one in status.queue_views(reader)),
+        waiting=status.count_in(reader, RunState.WAITING).number,
+        retrying=status.count_in(reader, RunState.RETRYING).number,
+        needs_attention=status.count_in(reader, RunState.NEEDS_ATTENTION).number,
+        questions=len(runs.questions(reader, _MOST)),
+        incidents=incidents,
+        processes=processes,
+    )
+
+
+ROUTES = (reads("/status", standing, Standing, whole=True),)

@@ -1,0 +1,67 @@
+"""Processes that use the store; drain, quarantine."""
+
+import msgspec
+
+from mainspring.domain.errors import ConflictError
+from mainspring.service import worker
+from mainspring.store.reads.status import sessions
+from mainspring.store.session_view import SessionView
+from mainspring.web.api.bodies import Because, Done, Slice, slice_of
+from mainspring.web.api.call import AnyCall, Call
+from mainspring.web.api.route import acts, reads
+from mainspring.web.api.shape import Page
+
+_MOST = 1_000
+_WIDTH = 20
+_SUPERVISOR = "supervisor"
+
+
+class WorkersQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which processes: those that live; `ended` = of the newest 1,000, those too that ended."""
+
+    ended: bool = False
+
+
+class Freed(msgspec.Struct, frozen=True):
+    """How many runs were set free for others."""
+
+    command: str
+    freed: int
+
+
+def listed(call: Call[WorkersQuery, None]) -> Page[SessionView]:
+    """List processes that use the store, the oldest first, with what each serves and has."""
+    found = sessions(call.site.reader, live=not call.query.ended, limit=_MOST)
+    return slice_of(found, lambda one: str(one.id).zfill(_WIDTH), call.query)
+
+
+def drain(call: Call[None, Because]) -> Done:
+    """Let a worker finish and take nothing new."""
+    act = call.act()
+    worker.drain(call.site.store, _named(call).id, act=act)
+    return Done(act.command)
+
+
+def quarantine(call: Call[None, Because]) -> Freed:
+    """Take everything away from a worker at once; its runs go on elsewhere."""
+    found, act = _named(call), call.act()
+    if found.role == _SUPERVISOR:
+        raise ConflictError(
+            f"session {found.id} is a supervisor, which owns no run",
+            hint="Quarantine its workers, or stop it on its machine: mainspring down",
+        )
+    return Freed(act.command, worker.quarantine(call.site.store, found.id, act=act))
+
+
+def _named(call: AnyCall) -> SessionView:
+    """Return the process whose session the path names. Raises NotFoundError."""
+    number = call.names["worker"]
+    found = next((one for one in sessions(call.site.reader, limit=_MOST) if str(one.id) == number), None)
+    return call.missing("worker", number) if found is None else found
+
+
+ROUTES = (
+    reads("/workers", listed, Page[SessionView], query=WorkersQuery, whole=True),
+    acts("/workers/{worker}/drain", drain, Because, Done, whole=True),
+    acts("/workers/{worker}/quarantine", quarantine, Because, Freed, whole=True),
+)

@@ -1,0 +1,54 @@
+"""Who went on with the run of an incident: for whoever comes too late with the same act."""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from mainspring.domain.incident import Incident
+from mainspring.store.base import Reader
+from mainspring.store.commands.results import Refused, Result
+from mainspring.store.reads.status import audit_rows
+
+_DONE: Final = {
+    "retry": "retried",
+    "accept_drift": "continued, with its input accepted,",
+    "run_again": "continued",
+    "give_result": "given a result",
+    "mark_done": "declared done",
+    "discard": "given up",
+    "cancel": "cancelled",
+}
+_LOOKED_AT = 1_000
+"""So many of the newest acts: who is too late is so by minutes."""
+
+
+class Continued(NamedTuple):
+    """An act on a run: what was done with it, by whom, at which instant."""
+
+    done: str
+    by: str
+    at: int
+
+
+def run_of(incident: Incident) -> str | None:
+    """Return the newest run that an incident names."""
+    named = incident.facts.get("runs")
+    run = named[-1] if isinstance(named, list) and named else incident.facts.get("run")
+    return run if isinstance(run, str) else None
+
+
+def continued_since(reader: Reader, run: str | None, seen: str) -> Continued | None:
+    """Return the last act on a run since it was shown; `seen` = the state that the form repeats ("incident.run", instants in ms)."""
+    since = seen.partition(".")[2]
+    if run is None or not (since.isascii() and since.isdigit()):
+        return None
+    for row in audit_rows(reader, limit=_LOOKED_AT):
+        is_newer = row.at >= int(since[:20])
+        if is_newer and row.subject == f"run:{run}" and row.verb in _DONE and not _was_refused(row.result):
+            return Continued(_DONE[row.verb], row.actor.partition(":")[2], row.at)
+    return None
+
+
+def _was_refused(result: bytes) -> bool:
+    decoded: Result = msgspec.json.decode(result, type=Result)
+    return isinstance(decoded, Refused)

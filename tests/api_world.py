@@ -1,0 +1,131 @@
+"""A store with a little of everything, the API on it, and visitors who ask."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import jsonschema
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mainspring.config import Settings
+from mainspring.domain.access import API, Role, Visitor
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.route import Target
+from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.service.actor import Actor, act_of
+from mainspring.service.starting import start
+from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.triggers import TriggerRow
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.sqlite.store import SqliteStore
+from mainspring.web.api.call import Site
+from mainspring.web.api.document import document
+from mainspring.web.api.door import Api, told
+from mainspring.web.api.problem import problem
+from mainspring.web.api.route import BASE
+from mainspring.web.api.table import ROUTES, find
+from tests.contract.store.clock import FakeClock
+
+PARAMETERS = {
+    "type": "object",
+    "properties": {"amount": {"type": "integer"}, "to": {"type": "string", "default": "ana"}},
+    "required": ["amount"],
+    "additionalProperties": False,
+}
+PAY = Definition(kind=Kind.TASK, name="pay", parameters=PARAMETERS)
+BACKUP = Definition(kind=Kind.SCRIPT, name="backup", command=["true"], env={"PORT": "8080"})
+VISITORS = {
+    "ann": Visitor(door=API, name="ann", role=Role.ADMIN),
+    "olga": Visitor(door=API, name="olga", role=Role.OPERATOR),
+    "vic": Visitor(door=API, name="vic", role=Role.VIEWER),
+    "payer": Visitor(door=API, name="payer", role=Role.OPERATOR, automations=("pay*",)),
+}
+
+
+@cache
+def schema_of(path: str, method: str) -> Any:
+    """Return what checks an answer of this route by the document."""
+    whole = document(ROUTES, "1")
+    schema = whole["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+    return jsonschema.Draft202012Validator({**schema, "components": whole["components"]})
+
+
+class NamedGate:
+    """Lets those in whose name is their token."""
+
+    def __init__(self) -> None:
+        self.visitors = dict(VISITORS)
+
+    async def visitor(self, request: Request) -> Visitor | Response:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return self.visitors.get(token) or told(problem(401, "unauthenticated", "who?"))
+
+
+class ApiWorld:
+    """The API in this process, asked without a network."""
+
+    def __init__(self, store: ProcessStore, clock: FakeClock, sealing: Sealing = PLAIN) -> None:
+        self.store, self.clock, self.sealing = store, clock, sealing
+        self.gate = NamedGate()
+        self.site = Site(store, sealing, Settings(), clock)
+        self.serve(Api(self.gate, self.site))
+
+    def serve(self, api: Api) -> None:
+        """Ask this one from here on."""
+        self.api = api
+        transport = httpx2.ASGITransport(api)
+        self.client = httpx2.AsyncClient(transport=transport, base_url="http://here", trust_env=False)
+
+    async def ask(self, method: str, path: str, *, who: str = "ann", **options: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {who}", **options.pop("headers", {})}
+        answer = await self.client.request(method, f"{BASE}{path}", headers=headers, **options)
+        found = find(answer.request.url.raw_path.partition(b"?")[0]).routes.get(method)
+        if answer.status_code == 200 and found is not None:  # whatever is answered is what the document says
+            schema_of(f"{BASE}{found.path}", method.lower()).validate(answer.json())
+        return answer
+
+    async def get(self, path: str, *, who: str = "ann", **query: Any) -> Any:
+        found = await self.ask("GET", path, who=who, params=query)
+        assert found.status_code == 200, found.text
+        return found.json()
+
+    async def post(self, path: str, *, who: str = "ann", key: str | None = None, **body: Any) -> Any:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        found = await self.ask("POST", path, who=who, headers=headers, json=body)
+        assert found.status_code == 200, found.text
+        return found.json()
+
+    def begin(self, definition: Definition = PAY, data: bytes = b'{"amount":1}') -> str:
+        act = act_of(Actor.cli("ann", "box"), self.clock)
+        return start(self.store, self.clock, definition, data, act=act, sealing=self.sealing).run
+
+    def claim(self) -> Any:
+        return self.store.apply(Claim(f"claim.{self.clock.now()}.{self.clock.random_bits(40)}", 10)).runs
+
+    def find_wrong(self, automation: str = "pay", id: str = "i_01", kind: IncidentKind = IncidentKind.SILENCE) -> None:
+        finding = Finding(subject=Subject(automation, kind), severity=Severity.PAGE, text="no success", since_at=1)
+        found = Found(id=id, finding=finding, to=(Target(0, "ops"),))
+        self.store.apply(Observe(looked_at=self.clock.now(), found=(found,)))
+
+
+def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[TriggerRow, ...] = ()) -> None:
+    rows = [
+        AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())) for one in definitions
+    ]
+    store.apply(Announce("code", tuple(rows), (), triggers))
+
+
+def sqlite_world(folder: Path, sealing: Sealing = PLAIN) -> ApiWorld:
+    """Return a world on a new file; whoever made it closes its store and its API."""
+    clock = FakeClock()
+    store = SqliteStore(folder / "state.db", clock=clock, sealing=sealing)
+    store.open()
+    store.open_session("worker")
+    announce(store, PAY, BACKUP)
+    return ApiWorld(store, clock, sealing)

@@ -1,0 +1,65 @@
+"""The API answers alike on every store, as its document says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mainspring.app.stores import make_store
+from mainspring.web.api.changes import marks_of
+from mainspring.web.api.route import ApiRoute
+from mainspring.web.api.table import ROUTES
+from tests.api_world import BACKUP, PAY, ApiWorld, announce
+from tests.contract.store.clock import FakeClock
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ApiWorld]:
+    clock = FakeClock()
+    place = tmp_path / "s.db" if request.param == "sqlite" else request.getfixturevalue("postgres").new_store()
+    store = make_store(place, clock=clock)
+    store.open()
+    store.open_session("worker")
+    announce(store, PAY, BACKUP)
+    found = ApiWorld(store, clock)
+    yield found
+    found.api.close()
+    store.close()
+
+
+def looked_at(route: ApiRoute, run: str) -> str:
+    names = {"run": run, "automation": "pay", "incident": "i_01", "queue": "default", "monitor": "silence"}
+    path = route.path
+    for name, value in names.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path
+
+
+@pytest.mark.asyncio
+async def test_everything_that_is_there_can_be_read(world):
+    """Each route that looks, at something that is there: what it answers is what the document says."""
+    world.find_wrong()
+    first, run = world.begin(), world.begin()
+    await world.post("/events", name="paid", data={"n": 1})
+    await world.post(f"/runs/{run}/signal", name="go", value=1)
+    await world.post(f"/runs/{first}/mark-done", result=[1])
+    for route in ROUTES:
+        if route.method == "GET" and "{delivery}" not in route.path:
+            await world.get(looked_at(route, run))
+    assert (await world.get(f"/runs/{run}/diff"))["other"] == first
+    assert marks_of(world.site.reader, world.clock.now()).keys() >= {"runs", "locks"}
+
+
+@pytest.mark.asyncio
+async def test_act_counts_once_under_its_key(world):
+    """A start, a cancel of many, a pause: sent again they are answered as before."""
+    started = await world.post("/automations/pay/runs", key="s", input={"amount": 1})
+    assert await world.post("/automations/pay/runs", key="s", input={"amount": 1}) == started
+    cancelled = await world.post("/runs/cancel", key="c", runs=[started["run"]])
+    assert await world.post("/runs/cancel", key="c", runs=[started["run"]]) == cancelled
+    assert cancelled["done"] == 1
+    await world.post("/queues/default/pause", key="p")
+    await world.post("/queues/default/pause", key="p")
+    verbs = [one["verb"] for one in (await world.get("/audit-log"))["items"]]
+    assert verbs == ["pause", "cancel", "start"]
+    assert (await world.get("/audit-log/check"))["broken_at"] is None

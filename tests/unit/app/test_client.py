@@ -1,0 +1,197 @@
+"""A client of the API: the verbs of an app, the same errors, and acts that count once however often they are sent."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pytest
+
+import mainspring as ms
+from mainspring.app.client import Client
+from mainspring.app.told_error import DeniedError, error_of
+from mainspring.domain import errors
+from mainspring.domain.errors import (
+    ArgumentError,
+    BusyError,
+    ConfigError,
+    ConflictError,
+    MainspringError,
+    NotFoundError,
+    RunFailed,
+    StoreUnavailableError,
+    UnknownNameError,
+    ValueRefusedError,
+)
+from mainspring.domain.states import RunState
+from mainspring.service import run as acts
+from mainspring.service.actor import Actor, act_of
+from mainspring.web.api.problem import problem_of
+from tests.api_world import ApiWorld, sqlite_world
+from tests.contract.store.process import fail
+
+
+class Receipt(msgspec.Struct):
+    """A result."""
+
+    paid: bool
+
+
+class Unsure(httpx2.AsyncBaseTransport):
+    """A line that loses the first answers, or has another in their place; what was asked was done all the same."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, *lost: int | None) -> None:
+        self._inner, self._lost = inner, list(lost)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await self._inner.handle_async_request(request)
+        if not self._lost:
+            return answer
+        status = self._lost.pop(0)
+        if status is None:
+            raise httpx2.ReadError("gone")
+        return httpx2.Response(status)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[ApiWorld]:
+    found = sqlite_world(tmp_path)
+    yield found
+    found.api.close()
+    found.store.close()
+
+
+def client_of(world: ApiWorld, token: str | None = "ann", *lost: int | None, sleep=None) -> Client:
+    async def no_time(_seconds: float) -> None:
+        if sleep is not None:
+            sleep()
+
+    transport = Unsure(httpx2.ASGITransport(world.api), *lost)
+    return Client("http://here/", token=token, transport=transport, sleep=no_time)
+
+
+@pytest.mark.asyncio
+async def test_run_is_started_and_its_result_is_typed(world):
+    """With options; what is found by its key is said to be so."""
+    client = client_of(world)
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    starter = client.options(key="k", at=later, priority=3, tags={"a": "b"}, title="the first")
+    first, again = await starter.start("pay", amount=3), await starter.start("pay", amount=3)
+    assert (first.created, again.created, first.id) == (True, False, again.id)
+    view = world.site.reads.story(first.id).run
+    assert (view.priority, view.title, view.due_at) == (3, "the first", round(later.timestamp() * 1000))
+    assert await first.status() is RunState.QUEUED
+    with pytest.raises(TimeoutError):
+        await first.result(timeout=0)
+
+    def end() -> None:
+        acts.mark_done(world.store, first.id, act=act_of(Actor.cli("a", "b"), world.clock), result={"paid": True})
+
+    client = client_of(world, sleep=end)
+    assert await client.run(first.id).result(type=Receipt) == Receipt(paid=True)
+    with pytest.raises(ValueRefusedError):
+        await client.run(first.id).result(type=int)
+
+
+@pytest.mark.asyncio
+async def test_verbs_act_as_the_holder_of_the_token(world):
+    """Signal, publish, cancel; a run that did not succeed is an error with its state."""
+    async with client_of(world, "olga") as client:
+        handle = await client.start("pay", amount=1)
+        await client.signal(handle.id, "go", {"n": 1})
+        assert await client.publish("paid", {"n": 1}, key="k") == 0
+        await client.cancel(handle.id, "not needed")
+        with pytest.raises(RunFailed, match="cancelled"):
+            await handle.result()
+        assert (await client.read("runs", name="pay"))["items"][0]["id"] == handle.id
+    found = {(row.actor, row.verb, row.reason) for row in world.site.reads.audit_rows()}
+    assert ("api:olga", "cancel", "not needed") in found
+    assert {actor for actor, _, _ in found} == {"api:olga"}
+
+
+@pytest.mark.asyncio
+async def test_run_that_failed_says_why(world):
+    """With the failure as the run has it; what is sealed of it stays where the codec is."""
+    client = client_of(world)
+    handle = await client.start("pay", amount=1)
+    (claimed,) = world.claim()
+    world.store.apply(fail(claimed))
+    with pytest.raises(RunFailed) as told:
+        await handle.result()
+    kept = world.site.reads.story(handle.id).run.failure
+    assert (told.value.failure, told.value.state) == (kept, RunState.FAILED)
+    await client.retry(handle.id)
+    assert await handle.status() is RunState.QUEUED
+
+
+@pytest.mark.asyncio
+async def test_errors_are_those_of_an_app(world):
+    """By what they are, with the words of the project; nobody and the wrong role are denied."""
+    client = client_of(world)
+    handle = await client.start("pay", amount=1)
+    with pytest.raises(NotFoundError):
+        await client.start("nope")
+    with pytest.raises(ArgumentError, match="amount"):
+        await client.start("pay", amount="1")
+    with pytest.raises(ConflictError):
+        await client.retry(handle.id)
+    with pytest.raises(NotFoundError):
+        await client.answer(handle.id, "yes")
+    with pytest.raises(ValueRefusedError):
+        await client.publish("paid", float("nan"))
+    for token in ("nobody", "vic", None):
+        with pytest.raises(DeniedError):
+            await client_of(world, token).cancel(handle.id)
+
+
+@pytest.mark.asyncio
+async def test_act_whose_answer_was_lost_counts_once(world):
+    """Sent again under the same command id, until there is an answer; and not for ever."""
+    handle = await client_of(world, "ann", None, 503, 502).start("pay", amount=1)
+    assert [row.id for row in world.site.reads.list_runs().runs] == [handle.id]
+    with pytest.raises(StoreUnavailableError):
+        await client_of(world, "ann", None, None, None, None).start("pay", amount=1)
+    with pytest.raises(StoreUnavailableError):
+        await client_of(world, "ann", 503, 503, 503, 503).start("pay", amount=1)
+
+
+def test_every_error_of_the_service_comes_back_as_itself():
+    """Through a problem and out of it again."""
+    for error in (
+        BusyError(timedelta(seconds=3), "full"),
+        UnknownNameError("step", "a", ["b"]),
+        ValueRefusedError("x", "$.a[1]", "it is too large"),
+        *(kind("said", hint="do") for kind in (errors.KeyConflictError, errors.OptionError, errors.StoreFullError)),
+    ):
+        told = problem_of(error)
+        found = error_of(told.status, msgspec.json.encode(told), "http://here")
+        assert (type(found), found.message, found.hint) == (type(error), error.message, error.hint)
+    assert error_of(429, msgspec.json.encode(problem_of(BusyError(timedelta(seconds=3)))), "").retry_after == timedelta(
+        seconds=3
+    )
+    assert (
+        found := error_of(422, msgspec.json.encode(problem_of(ValueRefusedError("x", "$.a", "large"))), "")
+    ).path == "$.a"
+    assert (found.what, found.why) == ("x", "large")
+    assert type(error_of(500, b"<html>", "http://here")) is StoreUnavailableError
+    assert type(error_of(418, b"<html>", "http://here")) is MainspringError
+    assert type(error_of(404, b'{"code": "no_path", "detail": "x"}', "http://here")) is NotFoundError
+
+
+@pytest.mark.parametrize("url", ["here", "ftp://here", "http://", "https://ann:secret@here", "http://[::1"])
+def test_address_that_is_none_is_refused_and_not_repeated(url):
+    """It may hold a password."""
+    with pytest.raises(ConfigError) as told:
+        ms.connect(url)
+    assert "secret" not in str(told.value)
+
+
+def test_client_needs_no_store():
+    """What connects from elsewhere loads no database, no engine, no pages."""
+    code = "import sys, mainspring; mainspring.connect; print('\\n'.join(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = ("apsw", "starlette", "rich", "click", "mainspring.store", "mainspring.engine", "mainspring.web")
+    assert not [name for name in shown if name.startswith(heavy)]

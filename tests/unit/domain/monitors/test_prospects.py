@@ -1,0 +1,56 @@
+"""What is missing since the last success, and what comes next."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.cadence import MOST_COUNTED, due_between
+from mainspring.domain.monitors.prospects import missed, prospects
+from mainspring.domain.schedule import Schedule
+from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, watched
+
+HOURLY = cadence(every="1h")
+DAILY = cadence(cron="0 3 * * *")
+
+
+@pytest.mark.parametrize(
+    ("known", "after", "expected"),
+    [
+        ({"cadences": (DAILY,), "succeeded_at": T0}, HOUR, {"last_good_at": T0, "next_try_at": T0 + 3 * HOUR}),
+        ({"cadences": (DAILY, HOURLY)}, MINUTE, {"next_try_at": T0 + HOUR}),
+        ({"cadences": (DAILY,), "paused_at": T0}, HOUR, {"next_try_at": None}),
+        ({}, HOUR, {"next_try_at": None}),
+        ({"cadences": (HOURLY,), "kind": "exec"}, HOUR, {}),
+        ({"cadences": (DAILY,), "kind": "exec"}, HOUR, {"next_try_at": T0 + 3 * HOUR}),
+    ],
+)
+def test_next_try_is_the_next_slot_where_there_is_one(known, after, expected):
+    """Null is said where nothing starts it; where nobody can know, nothing is."""
+    assert prospects(watched(**known), T0 + after) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "until", "number"),
+    [
+        ({"cadences": (HOURLY,)}, HOUR - 1, 0),
+        ({"cadences": (HOURLY,)}, 3 * HOUR, 3),
+        ({"cadences": (HOURLY,), "succeeded_at": T0 + HOUR}, 3 * HOUR, 2),
+        ({"cadences": (HOURLY, DAILY)}, 3 * HOUR, 4),
+        ({"cadences": (HOURLY,), "expected_from_at": T0 + 3 * HOUR}, 3 * HOUR, 0),
+        ({"cadences": (HOURLY,)}, 90 * DAY, MOST_COUNTED),
+        ({}, 90 * DAY, 0),
+    ],
+)
+def test_slots_since_the_last_success_are_counted(known, until, number):
+    """Of all schedules together, from when something was expected, and no further than anybody reads."""
+    assert missed(watched(**known), T0 + until) == number
+
+
+@given(
+    st.integers(0, 90 * DAY), st.integers(0, 90 * DAY), st.sampled_from([{"every": "50m"}, {"cron": "*/20 * * * *"}])
+)
+def test_more_time_never_has_fewer_slots(one, other, spec):
+    """Nor more than there are."""
+    schedule, (short, long) = Schedule.parse(**spec), sorted((one, other))
+    few, many = due_between(schedule, T0, T0 + short), due_between(schedule, T0, T0 + long)
+    assert 0 <= few <= many <= MOST_COUNTED

@@ -1,0 +1,69 @@
+"""Views as plain JSON data."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from mainspring.domain.plain import iso, plain
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.states import RunState
+
+START = 1_767_582_900_000  # 2026-01-05 03:15:00 UTC
+
+
+class Row(msgspec.Struct):
+    """A view."""
+
+    made_at: int | None
+    paused_until: int
+    looks_at: int
+    size: int
+    value: bytes | None
+    state: RunState
+    parts: list["Row"] = []
+
+
+class Turned:
+    """A codec that keeps values the other way round."""
+
+    id = "turned"
+
+    def encode(self, data: bytes) -> bytes:
+        return data[::-1]
+
+    def decode(self, data: bytes) -> bytes:
+        return data[::-1]
+
+
+def test_iso_has_milliseconds():
+    """JSON's instants are exact."""
+    assert iso(START + 120) == "2026-01-05T03:15:00.120Z"
+
+
+def test_view_is_told_by_the_names_and_kinds_of_its_fields():
+    """Instants as text, values as what they are, states as their word, parts like the whole."""
+    inner = Row(None, START, START, 2, None, RunState.FAILED)
+    told = plain(Row(START, START, START, 1, b'{"a":[1]}', RunState.QUEUED, [inner]))
+    when = "2026-01-05T03:15:00.000Z"
+    assert told["made_at"] == told["paused_until"] == told["looks_at"] == when
+    assert (told["size"], told["value"], told["state"]) == (1, {"a": [1]}, "queued")
+    assert told["parts"] == [
+        {
+            "made_at": None,
+            "paused_until": when,
+            "looks_at": when,
+            "size": 2,
+            "value": None,
+            "state": "failed",
+            "parts": [],
+        }
+    ]
+
+
+def test_values_that_are_no_json_are_told_as_they_can_be():
+    """Spans and paths as text, sealed values by their codec, other bytes as base64."""
+    assert plain({"for": timedelta(minutes=5), "file": Path("/a"), "x": b"\xff"}) == {
+        "for": "5m", "file": "/a", "x": {"base64": "/w=="},
+    }  # fmt: skip
+    assert plain(Sealing(Turned()).seal(b"12")) == {"sealed": "turned", "base64": "MjE="}

@@ -1,0 +1,97 @@
+"""Which schemas are refused because a part of them would change nothing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.arguments import json_schema
+from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
+from mainspring.domain.json_schema import misfit
+from mainspring.domain.options import Kind, parse_options
+from mainspring.domain.schema_fault import check_schema
+from mainspring.domain.signature import signature_of
+
+GOOD = {
+    "type": "object",
+    "properties": {
+        "rows": {"type": ["integer", "null"], "minimum": 1, "multipleOf": 0.5},
+        "kind": {"enum": ["full", 2]},
+        "files": {"type": "array", "items": {"$ref": "#/$defs/file"}, "minItems": 1},
+    },
+    "required": ["rows"],
+    "additionalProperties": False,
+    "$defs": {"file": {"anyOf": [{"type": "string", "pattern": "^[a-z]+$"}, {"const": None}]}},
+}
+
+
+def test_schema_that_is_obeyed_is_taken():
+    """As the options keep it."""
+    check_schema(GOOD)
+    assert parse_options(Kind.TASK, {"expect": GOOD}, "here") == {"expect": GOOD}
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"min": 100}, "unknown keyword of a schema at \\$"),
+        ({"properties": {"a": {"maximun": 1}}}, "at \\$.properties.a: 'maximun'"),
+        ({"oneOf": [{"type": "null"}]}, "'oneOf'"),
+        ({"type": "int"}, "\\$.type must be null, boolean"),
+        ({"required": "rows"}, "a list of names"),
+        ({"minLength": True}, "whole number"),
+        ({"multipleOf": 0}, "above 0"),
+        ({"pattern": "("}, "regular expression"),
+        ({"pattern": "(a+)+$"}, "regular expression"),
+        ({"anyOf": []}, "list of schemas"),
+        ({"items": {"$ref": "#/$defs/none"}}, "leads nowhere"),
+        ({"items": 3}, "must be a schema"),
+    ],
+)
+def test_schema_that_would_be_looked_past_is_refused(schema, says):
+    """At the place where it stands, with the definition that states it."""
+    with pytest.raises(MainspringError, match=says) as caught:
+        parse_options(Kind.TASK, {"expect": schema}, "task 'work' at work.py:7")
+    assert isinstance(caught.value, OptionError)
+    assert "work.py:7" in caught.value.message
+
+
+def test_misspelt_keyword_is_told_with_the_nearest():
+    """As of every other name."""
+    with pytest.raises(UnknownNameError) as caught:
+        check_schema({"requierd": ["a"]})
+    assert caught.value.nearest == "required"
+
+
+def test_deep_schema_is_refused():
+    """Not by an error of Python."""
+    schema: dict = {}
+    for _ in range(200):
+        schema = {"items": schema}
+    with pytest.raises(OptionError, match="too deep"):
+        check_schema(schema)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "minimum", "anyOf"]), inner),
+    max_leaves=8,
+)
+
+
+@given(VALUES, VALUES)
+def test_schema_that_is_taken_can_be_asked_about_any_value(schema, value):
+    """The check of a result has no error of its own."""
+    try:
+        check_schema(schema)
+    except MainspringError:
+        return
+    if isinstance(schema, dict):
+        misfit(schema, value)
+
+
+def test_schemas_of_annotations_are_taken():
+    """So that one can be copied from what `auto show` prints."""
+
+    def work(rows: list[int], name: str | None = None) -> None: ...
+
+    check_schema(json_schema(signature_of(work)))

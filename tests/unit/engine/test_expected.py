@@ -1,0 +1,31 @@
+"""What a result that does not fit says of it."""
+
+import pytest
+
+from mainspring.engine.expected import ResultNotExpected, check_of, check_printed, check_result
+from mainspring.resources.hidden import HIDDEN
+
+LONG = {"properties": {"token": {"type": "string", "minLength": 500, "pattern": "^x"}}}
+SECRET = "q9" * 60
+
+
+def test_nothing_is_asked_where_nothing_is_expected():
+    """And a result that fits is let pass."""
+    assert check_of(None) is None
+    check = check_of({"type": "array", "maxItems": 1})
+    assert check is not None
+    check(b"[1]")
+    with pytest.raises(ResultNotExpected, match=r"\$: expected at most 1 items, got 2"):
+        check(b"[1,2]")
+
+
+def test_secret_in_a_result_is_not_told_in_part(monkeypatch):
+    """A value is cut short before it is told, and then nobody would know it for one."""
+    monkeypatch.setattr(HIDDEN, "_values", dict(HIDDEN._values))
+    monkeypatch.setattr(HIDDEN, "redactor", HIDDEN.redactor)
+    HIDDEN.add([SECRET])
+    for check in (check_result, check_printed):
+        with pytest.raises(ResultNotExpected) as caught:
+            check(LONG, f'{{"token": "{SECRET}"}}'.encode())
+        assert "$.token: expected" in caught.value.message
+        assert SECRET[:10] not in caught.value.message

@@ -1,0 +1,89 @@
+"""The API where it stands in the web process: behind the entrance, for holders of tokens and for people at the pages."""
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from mainspring.app.client import Client
+from mainspring.app.told_error import DeniedError
+from mainspring.config import Settings
+from mainspring.domain.access import Role
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.sealing import PLAIN
+from mainspring.service import people
+from mainspring.web.api.call import Site
+from mainspring.web.api.door import Api
+from tests.api_world import BACKUP, PAY, announce
+from tests.unit.web.ways_site import Site as WaysSite
+
+
+class Behind:
+    """A web process's application with the API in it."""
+
+    def __init__(self, path):
+        self.ways = WaysSite(path)
+        self.ways.store.open_session("worker")
+        announce(self.ways.store, PAY, BACKUP)
+        site = Site(self.ways.store, PLAIN, Settings(), self.ways.clock)
+        self.api = Api(self.ways.ways.gate, site)
+        self.app = self.ways.ways.around(Starlette(routes=[*self.ways.ways.routes(), self.api.mounted()]))
+
+    def client(self, token):
+        return Client("http://here", token=token, transport=httpx2.ASGITransport(self.app))
+
+    async def ask(self, method, path, **options):
+        transport = httpx2.ASGITransport(self.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://here", trust_env=False) as client:
+            return await client.request(method, path, **options)
+
+
+@pytest.fixture
+def behind(tmp_path):
+    found = Behind(tmp_path / "s.db")
+    yield found
+    found.api.close()
+    found.ways.store.close()
+
+
+@pytest.mark.asyncio
+async def test_holder_of_a_token_acts_in_its_name(behind):
+    """Until it is revoked; and nobody without one."""
+    token = behind.ways.token("deploy-bot", Role.OPERATOR)
+    client = behind.client(token)
+    handle = await client.start("pay", amount=1)
+    assert (await client.read("runs"))["items"][0]["trigger"] == "api:deploy-bot"
+    for other in (None, "ms_nonsense", "nonsense"):
+        with pytest.raises(DeniedError):
+            await behind.client(other).cancel(handle.id)
+    made = next(subject for verb, subject, _ in behind.ways.acts() if verb == "make")
+    assert made == "token:deploy-bot"
+    (row,) = behind.ways.store.reader.read_text("select id from api_tokens")
+    people.revoke_token(behind.ways.store, row[0], act=behind.ways.act())
+    with pytest.raises(DeniedError):
+        await client.cancel(handle.id)
+
+
+@pytest.mark.asyncio
+async def test_token_of_some_automations_sees_no_others(behind):
+    """Also by name."""
+    client = behind.client(behind.ways.token("payer", Role.OPERATOR, ["pay"]))
+    await client.start("pay", amount=1)
+    with pytest.raises(NotFoundError):
+        await client.start("backup")
+    with pytest.raises(NotFoundError):
+        await client.publish("paid")
+
+
+@pytest.mark.asyncio
+async def test_every_answer_below_the_api_is_guarded(behind):
+    """What is not there is not told to strangers either, and answers carry the headers of the entrance."""
+    for path in ("/api/v1/runs", "/api/v1/nothing", "/api/v1/openapi.json", "/api/v1/changes", "/api/v2/runs"):
+        answer = await behind.ask("GET", path)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), path
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    bearer = {"Authorization": f"Bearer {behind.ways.token()}"}
+    answer = await behind.ask("GET", "/api/v1/openapi.json", headers=bearer)
+    assert answer.json()["openapi"] == "3.1.0"
+    assert answer.headers["cache-control"] == "private, no-cache"
+    wrong = await behind.ask("POST", "/api/v1/events", headers=bearer, content=b"x=1")
+    assert wrong.status_code == 415

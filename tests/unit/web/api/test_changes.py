@@ -1,0 +1,154 @@
+"""The stream of what changed: nouns, to whom they are for, and no longer than somebody may listen."""
+
+import asyncio
+import json
+
+import pytest
+from starlette.requests import Request
+
+from mainspring.store.commands.automations import SetQueue
+from mainspring.web.api.asked import WrongError
+from mainspring.web.api.changes import MOST, OF_AUTOMATIONS, Changes, marks_of
+from mainspring.web.api.table import ROUTES
+
+
+class Steps:
+    """Looks are made one by one, when a test says so."""
+
+    def __init__(self) -> None:
+        self._go = asyncio.Semaphore(0)
+        self.waits = asyncio.Event()
+
+    async def pause(self) -> None:
+        self.waits.set()
+        await self._go.acquire()
+
+    def look(self) -> None:
+        self.waits.clear()
+        self._go.release()
+
+
+class Listener:
+    """One who listens: what it was sent, message by message."""
+
+    def __init__(self, changes: Changes, world, who: str) -> None:
+        self.gone = asyncio.Event()
+        self.ended = False
+        self._got: asyncio.Queue[str] = asyncio.Queue()
+        scope = {
+            "type": "http", "method": "GET", "path": "/api/v1/changes", "query_string": b"", "asgi": {"spec_version": "2.3"},
+            "headers": [(b"authorization", f"Bearer {who}".encode())],
+        }  # fmt: skip
+        request = Request(scope, self._receive)
+        self.response = changes.stream(request, world.gate.visitors[who])
+        self._task = asyncio.create_task(self._run(scope))
+
+    async def _run(self, scope) -> None:
+        await self.response(scope, self._receive, self._send)
+        self.ended = True
+        self._got.put_nowait("")
+
+    async def _receive(self):
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message) -> None:
+        if message.get("body"):
+            self._got.put_nowait(message["body"].decode())
+
+    async def next(self) -> str:
+        return await asyncio.wait_for(self._got.get(), 10)
+
+    async def nouns(self) -> set[str]:
+        event, data = (await self.next()).strip().split("\n")
+        assert event == "event: changed"
+        return set(json.loads(data.removeprefix("data: "))["nouns"])
+
+    async def over(self) -> None:
+        await asyncio.wait_for(self._task, 10)
+
+
+@pytest.mark.asyncio
+async def test_stream_tells_which_nouns_changed(world):
+    """All at first, then those that did; who sees some automations only hears of no others."""
+    steps = Steps()
+    changes = Changes(world.gate, world.site, steps.pause)
+    ann, payer = Listener(changes, world, "ann"), Listener(changes, world, "payer")
+    assert "retry" in await ann.next()
+    await payer.next()
+    assert await ann.nouns() >= OF_AUTOMATIONS | {"queues", "workers"}
+    assert await payer.nouns() == OF_AUTOMATIONS
+    await steps.waits.wait()
+    world.store.apply(SetQueue("mail", 2))
+    world.begin()
+    steps.look()
+    assert {"runs", "queues", "audit-log"} <= await ann.nouns()
+    assert await payer.nouns() == {"runs"}
+    late = Listener(changes, world, "ann")
+    await late.next()
+    assert await late.nouns() >= OF_AUTOMATIONS
+    for one in (ann, payer, late):
+        one.gone.set()
+        await one.over()
+    assert changes.open == 0
+    changes.close()
+
+
+@pytest.mark.asyncio
+async def test_stream_that_has_no_news_gives_signs_of_life(world):
+    """A comment now and then, so that whoever is between knows that it lives; and nothing else."""
+    steps = Steps()
+    changes = Changes(world.gate, world.site, steps.pause)
+    ann = Listener(changes, world, "ann")
+    await ann.next()
+    await ann.nouns()
+    for _ in range(15):
+        await steps.waits.wait()
+        steps.look()
+    assert await ann.next() == ": alive\n\n"
+    changes.close()
+    await ann.over()
+
+
+@pytest.mark.asyncio
+async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
+    """Whose token was revoked hears of nothing more."""
+    steps = Steps()
+    changes = Changes(world.gate, world.site, steps.pause)
+    ann = Listener(changes, world, "ann")
+    await ann.next()
+    await ann.nouns()
+    del world.gate.visitors["ann"]
+    await steps.waits.wait()
+    world.begin()
+    steps.look()
+    await ann.over()
+    assert changes.open == 0
+    changes.close()
+
+
+@pytest.mark.asyncio
+async def test_streams_are_bounded_and_end_with_the_process(world):
+    """One too many is refused; when the process ends all of them do."""
+    steps = Steps()
+    changes = Changes(world.gate, world.site, steps.pause)
+    listeners = [Listener(changes, world, "ann") for _ in range(MOST)]
+    with pytest.raises(WrongError) as told:
+        Listener(changes, world, "ann")
+    assert told.value.problem.code == "too_many_streams"
+    changes.close()
+    for one in listeners:
+        await one.over()
+    assert changes.open == 0
+    with pytest.raises(WrongError):
+        Listener(changes, world, "ann")
+
+
+def test_marks_change_with_what_they_stand_for(world):
+    """And stay the same while nothing does."""
+    reader, now = world.site.reader, world.clock.now()
+    before = marks_of(reader, now)
+    assert marks_of(reader, now + 1_000) == before
+    world.find_wrong()
+    assert {noun for noun, mark in marks_of(reader, now).items() if before[noun] != mark} == {"incidents"}
+    assert set(before) <= {route.path.split("/")[1] for route in ROUTES}

@@ -1,0 +1,92 @@
+"""The document of the API: sound, whole, and true of what is answered, whatever is asked."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openapi_spec_validator import validate
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from mainspring.web.api.document import document
+from mainspring.web.api.problem import CODES
+from mainspring.web.api.route import BASE
+from mainspring.web.api.table import ROUTES
+from mainspring.web.listening import listen, server
+from mainspring.web.patience import PatientProtocol
+from tests.api_world import ApiWorld, sqlite_world
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+WRONG = [*CHECKS, negative_data_rejection]
+EVERY = bool(os.environ.get("MAINSPRING_CRASH_ALL"))
+# The long tier asks all of them.
+ASKED = {"runs.listed", "incidents.listed", "automations.begin", "bulk.retry", "events.publish", "workers.drain"}
+KEY = {"Authorization": "Bearer ann"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiWorld, str]]:
+    """The API behind a real server, in a loop of its own."""
+    world = sqlite_world(tmp_path_factory.mktemp("site"))
+    world.begin()
+    world.find_wrong()
+    listener = listen("127.0.0.1:0", "web.bind")
+    serving = server(world.api, PatientProtocol)
+    thread = threading.Thread(target=lambda: asyncio.run(serving.serve(sockets=[listener])))
+    thread.start()
+    yield world, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    serving.should_exit = True
+    thread.join()
+    world.api.close()
+    world.store.close()
+
+
+def test_document_is_sound_and_has_every_route():
+    """By the rules of OpenAPI 3.1: one operation for each row, with its role, its words, and what it refuses."""
+    told = document(ROUTES, "1")
+    validate(told)
+    found = {(path, method) for path, methods in told["paths"].items() for method in methods}
+    alone = {(f"{BASE}/changes", "get"), (f"{BASE}/openapi.json", "get")}
+    assert found == {(f"{BASE}{route.path}", route.method.lower()) for route in ROUTES} | alone
+    for route in ROUTES:
+        operation = told["paths"][f"{BASE}{route.path}"][route.method.lower()]
+        assert (operation["x-least-role"], operation["summary"]) == (route.role, route.line)
+        assert {"401", "403", "404", "422", "503"} <= set(operation["responses"])
+    assert "unauthenticated" in CODES
+    run = told["components"]["schemas"]["RunRow"]["properties"]
+    assert run["created_at"] == {"type": "string", "format": "date-time"}
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
+def test_api_does_what_its_document_says(site, mode):
+    """Whatever fits the document, and whatever does not, is answered as it says: no fault of ours, no status or form that is not in it."""
+    _, url = site
+    with httpx2.Client(trust_env=False) as client:
+        told = client.get(f"{url}{BASE}/openapi.json", headers=KEY).json()
+    schema = schemathesis.openapi.from_dict(told)
+    is_wrong = mode is GenerationMode.NEGATIVE
+    cases = [
+        schema[f"{BASE}{route.path}"][route.method].as_strategy(generation_mode=mode)
+        for route in ROUTES
+        if EVERY or route.id in ASKED
+    ]
+
+    @settings(max_examples=300 if EVERY else 20, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=st.one_of(cases))
+    def fuzz(case):
+        response = case.call(base_url=url, headers=KEY)
+        case.validate_response(response, checks=WRONG if is_wrong else CHECKS, headers=KEY)
+
+    fuzz()

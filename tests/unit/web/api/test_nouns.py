@@ -1,0 +1,207 @@
+"""What is not a run, by the API: read, and acted upon once."""
+
+import pytest
+
+from mainspring.domain.monitors.table import MONITORS
+from mainspring.domain.states import IncidentState
+from mainspring.store.commands.automations import SetQueue, TakeLock
+from tests.api_world import BACKUP
+
+
+@pytest.mark.asyncio
+async def test_automation_is_paused_resumed_and_retired(world):
+    """By whom and why it is paused stands there; what is retired is listed when it is asked for."""
+    await world.post("/automations/pay/pause", who="olga", reason="mending", until="2100-01-01T00:00:00Z")
+    found = (await world.get("/automations/pay"))["automation"]
+    assert (found["paused_by"], found["pause_reason"]) == ("api:olga", "mending")
+    assert (found["paused_until"], found["definition"]["name"]) == ("2100-01-01T00:00:00.000Z", "pay")
+    await world.post("/automations/pay/resume")
+    assert (await world.ask("POST", "/automations/pay/resume", json={})).status_code == 409
+    await world.post("/automations/pay/retire")
+    assert [one["name"] for one in (await world.get("/automations"))["items"]] == ["backup"]
+    assert [one["name"] for one in (await world.get("/automations", retired=True, name="pa"))["items"]] == ["pay"]
+    assert (await world.ask("GET", "/automations/nope")).status_code == 404
+    assert (
+        await world.ask("POST", "/automations/pay/backfill", json={"from": "2026-01-01T00:00:00Z"})
+    ).status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_definition_tells_no_value_of_the_environment(world):
+    """A secret may stand there: names alone are told, in the list too."""
+    shown = (await world.get("/automations/backup"))["automation"]
+    listed = (await world.get("/automations", name="backup"))["items"][0]
+    assert shown["definition"]["env"] == listed["definition"]["env"] == {"PORT": "***"}
+    assert shown["definition"]["command"] == ["true"]
+    run = world.begin(BACKUP, b"{}")
+    assert "8080" not in str(await world.get(f"/runs/{run}/blocker"))
+
+
+@pytest.mark.asyncio
+async def test_incident_is_looked_after_once(world):
+    """Acknowledged, snoozed, resolved; who sees some automations only sees none of another."""
+    world.find_wrong()
+    world.find_wrong("backup", "i_02")
+    (one,) = (await world.get("/incidents", who="payer"))["items"]
+    assert (one["id"], one["state"], one["subject"]["kind"]) == ("i_01", "open", "silence")
+    assert (await world.ask("GET", "/incidents/i_02", who="payer")).status_code == 404
+    assert (await world.ask("POST", "/incidents/i_02/acknowledge", who="payer", json={})).status_code == 404
+    (told,) = (await world.get("/alerts", who="payer", channel="ops"))["items"]
+    assert (told["incident"], told["state"]) == ("i_01", "unsent")
+    await world.post("/incidents/i_01/acknowledge", who="payer", reason="mine")
+    assert (await world.ask("POST", "/incidents/i_01/acknowledge", json={})).status_code == 409
+    await world.post("/incidents/i_01/snooze", until="2027-01-16T00:00:00Z")
+    far = await world.ask("POST", "/incidents/i_01/snooze", json={"until": "2100-01-01T00:00:00Z"})
+    assert (far.status_code, far.json()["code"]) == (422, "bad_argument")
+    await world.post("/incidents/i_01/resolve")
+    shown = await world.get("/incidents/i_01")
+    assert shown["incident"]["state"] == IncidentState.RESOLVED
+    assert [move["by"] for move in shown["moves"]][1:] == ["api:payer", "api:ann", "api:ann"]
+    assert [one["id"] for one in (await world.get("/incidents"))["items"]] == ["i_02"]
+    assert [one["id"] for one in (await world.get("/incidents", state="resolved"))["items"]] == ["i_01"]
+
+
+@pytest.mark.asyncio
+async def test_incidents_are_listed_part_by_part(world):
+    """Each once, whatever the size of the parts."""
+    for place, name in enumerate(("pay", "backup", "c", "d", "e")):
+        world.find_wrong(name, f"i_{place}")
+        world.clock.forward(place % 2)
+    whole = [one["id"] for one in (await world.get("/incidents"))["items"]]
+    page, seen = await world.get("/incidents", limit=2), []
+    while True:
+        seen += [one["id"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        page = await world.get("/incidents", limit=2, cursor=page["next"])
+    assert seen == whole
+    assert len(whole) == 5
+    assert (await world.ask("GET", "/incidents", params={"cursor": "x"})).status_code == 422
+
+
+@pytest.mark.asyncio
+async def test_queue_is_paused_and_goes_on(world):
+    """With who and why; one that is not there is 404."""
+    world.store.apply(SetQueue("mail", 2, None, None, None))
+    await world.post("/queues/mail/pause", reason="full")
+    found = await world.get("/queues/mail")
+    assert (found["paused_by"], found["pause_reason"], found["concurrency"]) == ("api:ann", "full", 2)
+    await world.post("/queues/mail/resume")
+    assert (await world.get("/queues/mail"))["paused_at"] is None
+    assert (await world.ask("POST", "/queues/nope/pause", json={})).status_code == 404
+    assert "mail" in [one["name"] for one in (await world.get("/queues"))["items"]]
+
+
+@pytest.mark.asyncio
+async def test_worker_is_drained_and_supervisors_are_not_quarantined(world):
+    """By the number of its session."""
+    (worker,) = (await world.get("/workers"))["items"]
+    await world.post(f"/workers/{worker['id']}/drain")
+    assert (await world.get("/workers"))["items"][0]["state"] == "draining"
+    assert (await world.ask("POST", "/workers/99/drain", json={})).status_code == 404
+    assert (await world.ask("POST", "/workers/x/quarantine", json={})).status_code == 404
+    assert (await world.ask("POST", f"/workers/{worker['id']}/quarantine", json={})).status_code == 409
+
+
+@pytest.mark.asyncio
+async def test_lock_is_broken_whatever_its_name(world):
+    """A name may hold a slash."""
+    world.store.apply(TakeLock("a/b c", "r_1", None))
+    (lock,) = (await world.get("/locks"))["items"]
+    assert (lock["name"], lock["owner"]) == ("a/b c", "r_1")
+    await world.post("/locks/a%2Fb%20c/break")
+    assert (await world.get("/locks"))["items"] == []
+    assert (await world.ask("POST", "/locks/a%2Fb%20c/break", json={})).status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_event_counts_once_by_its_key(world):
+    """And is listed with its data."""
+    first = await world.post("/events", name="paid", data={"n": 1}, key="k")
+    again = await world.post("/events", name="paid", data={"n": 2}, key="k")
+    assert (first["woken"], again["woken"]) == (0, 0)
+    (one,) = (await world.get("/events", name="paid"))["items"]
+    assert (one["data"], one["id"]) == ({"n": 1}, first["event"])
+    assert (await world.ask("POST", "/events", json={"name": ""})).status_code == 400
+
+
+@pytest.mark.asyncio
+async def test_outbox_names_messages_that_are_not_there(world):
+    """What one of several refuses is told of that one."""
+    assert (await world.get("/outbox"))["items"] == (await world.get("/outbox/messages"))["items"] == []
+    told = await world.post("/outbox/messages/send-again", messages=["m_1"])
+    assert (told["done"], list(told["refused"])) == (0, ["m_1"])
+    assert (await world.post("/outbox/messages/discard", all=True))["count"] == 0
+
+
+@pytest.mark.asyncio
+async def test_monitors_say_what_they_judge(world):
+    """Each of the table, with its settings; one that is not there is 404."""
+    assert [one["name"] for one in (await world.get("/monitors"))["items"]] == [kind.value for kind in MONITORS]
+    shown = await world.get("/monitors/silence", automation="pay")
+    assert shown["settings"]["learning"] == "2d"
+    assert (await world.ask("GET", "/monitors/nope")).status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_status_counts_what_there_is(world):
+    """Automations, runs, incidents by severity, processes by role."""
+    world.find_wrong()
+    found = await world.get("/status")
+    assert (found["automations"], found["incidents"], found["processes"]) == (2, {"page": 1}, {"worker": 1})
+    assert found["held"] is False
+
+
+@pytest.mark.asyncio
+async def test_audit_log_is_listed_and_walked(world):
+    """Newest first, part by part; whole as long as nobody changed it."""
+    for _ in range(3):
+        world.begin()
+    page = await world.get("/audit-log", limit=2)
+    rest = await world.get("/audit-log", limit=2, cursor=page["next"])
+    assert [one["seq"] for one in page["items"] + rest["items"]] == [3, 2, 1]
+    assert rest["next"] is None
+    found = await world.get("/audit-log/check")
+    assert (found["broken_at"], found["rows"]) == (None, 3)
+
+
+@pytest.mark.asyncio
+async def test_what_is_unchanged_is_not_sent_again(world):
+    """An answer has a tag; with it the same answer is empty, and another one whole."""
+    first = await world.ask("GET", "/runs")
+    tag = first.headers["etag"]
+    again = await world.ask("GET", "/runs", headers={"If-None-Match": f'"x", W/{tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    world.begin()
+    assert (await world.ask("GET", "/runs", headers={"If-None-Match": tag})).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_body_is_read_strictly_and_within_bounds(world):
+    """JSON of one meaning, of our type, not larger than a value may be."""
+    large = world.sealing.limit + 64 * 1024 + 1
+    told = {
+        "doubled": (b'{"name": "a", "name": "b"}', {}, 400),
+        "broken": (b'{"name": ', {}, 400),
+        "list": (b"[1]", {}, 400),
+        "deep": (b'{"name": "a", "data": ' + b"[" * 200 + b"]" * 200 + b"}", {}, 400),
+        "other": (b"name=a", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        "packed": (b"{}", {"Content-Encoding": "gzip"}, 415),
+        "large": (b'"' + b"a" * large + b'"', {}, 413),
+    }
+    for what, (body, headers, status) in told.items():
+        answer = await world.ask(
+            "POST", "/events", content=body, headers={"Content-Type": "application/json", **headers}
+        )
+        assert answer.status_code == status, (what, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert world.site.reads.audit_rows() == []
+
+
+@pytest.mark.asyncio
+async def test_store_that_is_not_open_is_told_as_away(world, tmp_path):
+    """With the time after which to ask again."""
+    world.store.close()
+    answer = await world.ask("GET", "/runs")
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+    assert int(answer.headers["retry-after"]) > 0

@@ -1,0 +1,195 @@
+"""Runs by the API: started, listed, looked at, steered; each act once, for whom it is."""
+
+import pytest
+
+from mainspring.domain.states import RunState
+from tests.api_world import BACKUP
+
+
+@pytest.mark.asyncio
+async def test_start_is_typed_and_counts_once(world):
+    """The same Idempotency-Key is one run and one answer; another is another run; who asked is on record."""
+    path = "/automations/pay/runs"
+    first = await world.post(path, who="olga", key="k1", input={"amount": 3}, tags={"for": "x"}, reason="monthly")
+    again = await world.post(path, who="olga", key="k1", input={"amount": 3})
+    other = await world.post(path, who="olga", input={"amount": 3})
+    assert first == again == {"command": "k1", "run": first["run"], "created": True, "state": "queued"}
+    assert other["run"] != first["run"]
+    run = await world.get(f"/runs/{first['run']}")
+    assert (run["input"], run["tags"], run["trigger"]) == ({"amount": 3}, {"for": "x"}, "api:olga")
+    assert run["created_at"].endswith("Z")
+    (_, act) = (await world.get("/audit-log"))["items"]
+    assert (act["actor"], act["verb"], act["reason"]) == ("api:olga", "start", "monthly")
+
+
+MISFITS = [
+    ({"input": {"amount": "3"}}, 422, "bad_argument", "$.input.amount"),
+    ({"input": {}}, 422, "bad_argument", "$.input"),
+    ({"input": {"amount": 3, "amuont": 3}}, 422, "bad_argument", "$.input.amuont"),
+    ({"input": {"amount": 3}, "queue": "a b\n"}, 422, "bad_option", None),
+    ({"input": {"amount": 3}, "nope": 1}, 400, "bad_body", None),
+    ({"input": {"amount": 3}, "at": "2026-01-05T03:00:00"}, 400, "bad_body", "$.at"),
+    ({"input": {"amount": 3}, "key_policy": "replace"}, 400, "bad_body", "$.key_policy"),
+]
+
+
+@pytest.mark.asyncio
+async def test_start_that_does_not_fit_names_the_place(world):
+    """Nothing is started, and the problem says where it is wrong."""
+    for body, status, code, at in MISFITS:
+        answer = await world.ask("POST", "/automations/pay/runs", json=body)
+        found = answer.json()
+        assert (answer.status_code, found["code"], found.get("at")) == (status, code, at), found
+    assert (await world.get("/runs"))["items"] == []
+
+
+@pytest.mark.asyncio
+async def test_start_of_what_is_not_there_or_takes_nothing(world):
+    """An automation that nobody announced is 404; a script takes no arguments."""
+    assert (await world.ask("POST", "/automations/nope/runs", json={})).status_code == 404
+    found = await world.ask("POST", "/automations/backup/runs", json={"input": {"a": 1}})
+    assert (found.status_code, found.json()["code"]) == (422, "bad_argument")
+    assert (await world.post("/automations/backup/runs"))["created"]
+
+
+@pytest.mark.asyncio
+async def test_lists_go_on_where_they_ended(world):
+    """Pages by key, newest first; a run that is started meanwhile moves none of them."""
+    ids = [world.begin() for _ in range(7)]
+    page = await world.get("/runs", limit=3)
+    world.begin()
+    seen = [row["id"] for row in page["items"]]
+    while page["next"]:
+        page = await world.get("/runs", limit=3, cursor=page["next"])
+        seen += [row["id"] for row in page["items"]]
+    assert seen == ids[::-1]
+
+
+@pytest.mark.asyncio
+async def test_lists_take_their_filters_and_no_others(world):
+    """By state, name, queue and time; a parameter that is not known is an error that names those that are."""
+    ids = [world.begin(), world.begin(BACKUP, b"{}")]
+    assert [row["id"] for row in (await world.get("/runs", name="pay"))["items"]] == ids[:1]
+    assert [row["id"] for row in (await world.get("/runs", state=["queued", "failed"]))["items"]] == ids[::-1]
+    assert (await world.get("/runs", queue="other"))["items"] == []
+    assert (await world.get("/runs", since="2100-01-01T00:00:00Z"))["items"] == []
+    for query in ({"sate": "queued"}, {"state": "quequed"}, {"limit": 501}, {"limit": [1, 2]}, {"cursor": "x"}):
+        answer = await world.ask("GET", "/runs", params=query)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_query"), query
+    assert "state" in answer.json()["hint"]
+
+
+@pytest.mark.asyncio
+async def test_visitor_of_some_automations_sees_no_others(world):
+    """In lists, by id, in acts and in bulk: what is not theirs is not there."""
+    mine, other = world.begin(), world.begin(BACKUP, b"{}")
+    assert [row["id"] for row in (await world.get("/runs", who="payer"))["items"]] == [mine]
+    assert [one["name"] for one in (await world.get("/automations", who="payer"))["items"]] == ["pay"]
+    paths = [
+        f"/runs/{other}",
+        f"/runs/{other}/story",
+        f"/runs/{other}/logs",
+        f"/runs/{other}/blocker",
+        "/automations/backup",
+    ]
+    for path in [*paths, f"/runs/{mine}/diff?other={other}"]:
+        assert (await world.ask("GET", path, who="payer")).status_code == 404, path
+    acts = {f"/runs/{other}/cancel": {}, "/automations/backup/runs": {}, "/runs/cancel": {"runs": [mine, other]}}
+    for path, body in {**acts, "/runs/retry": {"name": "backup"}}.items():
+        assert (await world.ask("POST", path, who="payer", json=body)).status_code == 404, path
+    found = await world.ask("POST", "/runs/cancel", who="payer", json={"state": ["queued"]})
+    assert (found.status_code, found.json()["code"]) == (422, "bad_argument")
+    assert await world.post("/runs/cancel", who="payer", name="pay", dry_run=True)
+    assert len(world.site.reads.audit_rows()) == 2
+
+
+@pytest.mark.asyncio
+async def test_run_is_cancelled_once(world):
+    """Asked twice under one key it is done once; without, the state is in the way."""
+    run = world.begin()
+    assert await world.post(f"/runs/{run}/cancel", key="c1", reason="wrong one") == {"command": "c1"}
+    assert await world.post(f"/runs/{run}/cancel", key="c1") == {"command": "c1"}
+    answer = await world.ask("POST", f"/runs/{run}/cancel", json={})
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert answer.json()["type"] == "docs/reference/errors.md#conflict"
+    assert (await world.get(f"/runs/{run}"))["state"] == RunState.CANCELLED
+
+
+@pytest.mark.asyncio
+async def test_command_id_of_another_act_is_refused(world):
+    """One key is one act."""
+    first, second = world.begin(), world.begin()
+    await world.post(f"/runs/{first}/cancel", key="c1")
+    answer = await world.ask("POST", f"/runs/{second}/cancel", json={}, headers={"Idempotency-Key": "c1"})
+    assert answer.status_code == 409
+    assert (await world.get(f"/runs/{second}"))["state"] == RunState.QUEUED
+    answer = await world.ask("POST", f"/runs/{second}/cancel", json={}, headers={"Idempotency-Key": "not one"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_option")
+
+
+@pytest.mark.asyncio
+async def test_signal_is_taken_into_the_inbox(world):
+    """With its value, as JSON."""
+    run = world.begin()
+    await world.post(f"/runs/{run}/signal", name="go", value={"a": [1]})
+    (fact,) = (await world.get(f"/runs/{run}/story"))["facts"]
+    assert (fact["kind"], fact["name"], fact["payload"]) == ("signal", "go", {"a": [1]})
+
+
+@pytest.mark.asyncio
+async def test_many_runs_are_counted_then_acted_upon(world):
+    """A dry run changes nothing; the act is one for each run, and repeated under its key none."""
+    ids = [world.begin() for _ in range(3)]
+    tried = await world.post("/runs/cancel", name="pay", dry_run=True)
+    assert (tried["count"], tried["runs"], tried["done"]) == (3, ids, 0)
+    done = await world.post("/runs/cancel", runs=ids, key="b1")
+    assert (done["count"], done["done"], done["refused"]) == (3, 3, {})
+    assert (await world.post("/runs/cancel", runs=ids, key="b1"))["done"] == 3
+    later = await world.post("/runs/cancel", runs=ids)
+    assert (later["done"], list(later["refused"])) == (0, ids)
+    for body in ({}, {"runs": ids, "name": "pay"}):
+        assert (await world.ask("POST", "/runs/cancel", json=body)).status_code == 422
+
+
+@pytest.mark.asyncio
+async def test_runs_are_compared(world):
+    """What differs is named by its place; without a good one before it there is nothing to compare with."""
+    first, second = world.begin(), world.begin(data=b'{"amount":2}')
+    told = await world.get(f"/runs/{second}/diff", other=first)
+    assert told["differences"] == [{"path": "input.amount", "other": "1", "this": "2"}]
+    assert (await world.ask("GET", f"/runs/{second}/diff")).status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_run_that_waits_is_declared_done(world):
+    """With a result for whoever waits for it."""
+    run = world.begin()
+    await world.post(f"/runs/{run}/mark-done", result={"paid": True})
+    found = await world.get(f"/runs/{run}")
+    assert (found["state"], found["result"]) == (RunState.SUCCEEDED, {"paid": True})
+
+
+@pytest.mark.asyncio
+async def test_ways_to_continue_stand_alone(world):
+    """From a step, again, a drift accepted: one of them, and not later; a step that is not there is named."""
+    run = world.begin()
+    for body in ({"from_step": "a", "again": "a"}, {"accept": "a", "at": "2100-01-01T00:00:00Z"}):
+        answer = await world.ask("POST", f"/runs/{run}/retry", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "bad_argument")
+    answer = await world.ask("POST", f"/runs/{run}/retry", json={"from_step": "a"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_name")
+    assert (await world.ask("POST", f"/runs/{run}/retry", json={})).status_code == 409
+
+
+@pytest.mark.asyncio
+async def test_blocker_tells_why_a_run_waits(world):
+    """Its place, its queue, and who could take it."""
+    world.begin()
+    run = world.begin()
+    found = await world.get(f"/runs/{run}/blocker")
+    assert (found["place"], found["held"], found["workers"][0]["role"]) == (
+        {"number": 2, "more": False},
+        False,
+        "worker",
+    )
+    assert found["run"]["input"] == {"amount": 1}
