@@ -18,6 +18,7 @@ from mainspring.config import Settings
 from mainspring.config.keys import VALUES
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.event import Event
+from mainspring.domain.monitors.always import ALWAYS
 from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.states import DeliveryState
@@ -47,7 +48,9 @@ def as_shown(value: object) -> str:
 
 def test_config_page_lists_every_setting_and_no_other():
     """A new key without a row, and a row without a key, both fail."""
-    assert set(setting_rows()) == {".".join(path).replace("*", "NAME") for path in VALUES}
+    wanted = {".".join(path).replace("*", "NAME") for path in VALUES if path[:2] != ("monitors", "of")}
+    # What can be set for one automation is what can be set for all: the rows are there already.
+    assert set(setting_rows()) == wanted | {"monitors.of.NAME.MONITOR.SETTING"}
 
 
 def test_config_page_shows_the_defaults_in_force():
@@ -158,10 +161,10 @@ def test_monitor_page_explains_every_monitor():
     """In the order of the table: its line, its rule, and each setting with the default in force."""
     page = page_of("monitors")
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
-    assert list(sections) == [kind.value for kind in MONITORS]
+    assert list(sections) == [kind.value for kind in (*MONITORS, *ALWAYS)]
     defaults = {path: as_shown(value) for path, value, _ in Settings().describe() if path.startswith("monitors.")}
     told = {}
-    for kind, monitor in MONITORS.items():
+    for kind, monitor in (MONITORS | ALWAYS).items():
         body = sections[kind.value]
         assert monitor.line in body
         assert f"*Verdict:* {monitor.rule}\n" in body

@@ -1,8 +1,12 @@
-"""`python -m bench.sides.monitoring round AUTOMATIONS DAYS`: a store with so much history, and what a round of all monitors takes."""
+"""`python -m bench.sides.monitoring round AUTOMATIONS DAYS`: a store with so much history, and what a round of all monitors takes.
+
+`... memory AUTOMATIONS`: the memory of a process that watches the store of so many, as a watcher does, and has done nothing else.
+"""
 
 import json
 import os
 import random
+import resource
 import statistics
 import sys
 import time
@@ -11,10 +15,12 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from mainspring.app.watching import make_watch
+from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definition import Definition, Kind, schedules_of
 from mainspring.domain.monitors.table import DEFAULTS, judge_all
-from mainspring.operations.facts import FactsReader
+from mainspring.operations.facts import AT_ONCE, FactsReader
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -22,7 +28,21 @@ HOUR, DAY = 3_600_000, 86_400_000
 LOOKS, RUNS = 7, 20
 
 
-def main(automations: int, days: int) -> None:
+def memory(automations: int) -> None:
+    """Look until the history of all is known; each look reads that of a hundred."""
+    folder = Path(os.environ["BENCH_FOLDER"])
+    settings = load(env=os.environ, cwd=folder, uid=os.getuid(), flags={"store.url": str(folder / "state.db")})
+    store = SqliteStore(folder / "state.db", clock=SystemClock())
+    store.open()
+    store.open_session("watcher")
+    watch, looks = make_watch(settings, store), automations // AT_ONCE + 2
+    for _ in range(looks):
+        watch.look()
+    store.close()
+    print(json.dumps({"rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "looks": looks}))
+
+
+def rounds(automations: int, days: int) -> None:
     """A quarter runs daily, a quarter hourly by schedule, half by events once an hour; each has twenty runs and its figures."""
     path = Path(os.environ["BENCH_FOLDER"]) / "state.db"
     clock = SystemClock()
@@ -93,4 +113,4 @@ def _live(path: Path, automations: int, days: int, now: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[2:]))
+    {"round": rounds, "memory": memory}[sys.argv[1]](*map(int, sys.argv[2:]))

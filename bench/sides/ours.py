@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.sides.bare import Bare
 from bench.sides.engine import CLOCK, start, start_all, store_path, until_finished, working
+from bench.sides.scraping import scraped
 from mainspring.app.working import Working
 from mainspring.domain.codec import encode
 from mainspring.domain.journal import OutcomeKind
@@ -57,6 +58,12 @@ async def steps_unlogged(runs: int, count: int) -> dict[str, Any]:
 async def steps_logging(runs: int, count: int) -> dict[str, Any]:
     """The same with ten lines a step."""
     return await _throughput("logging_steps", runs, count)
+
+
+async def steps_scraped(runs: int, count: int) -> dict[str, Any]:
+    """The same while all metrics are read each second."""
+    with scraped() as took_s:
+        return {**await _throughput("steps", runs, count), "scrapes_s": took_s}
 
 
 async def plain_steps(runs: int, count: int) -> dict[str, Any]:

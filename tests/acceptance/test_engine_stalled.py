@@ -8,6 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
+from mainspring.engine import worker
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.testing import FakeClock
@@ -69,6 +70,18 @@ async def test_step_that_hangs_is_on_record_until_it_gives_a_sign_or_ends(tmp_pa
         sign.set()
         await engine.until(run, RunState.SUCCEEDED)
         assert engine.story(run).stalls == []
+
+
+async def test_worker_looks_for_what_hangs_by_itself(tmp_path, monkeypatch):
+    """On the clock of the machine, in its own rounds."""
+    monkeypatch.setattr(worker, "_ROUND_S", 0.01)
+    registry, shop, go, sign = hanging()
+    async with World(tmp_path).engine(registry, WorkerSettings(stalled_ms=1)) as engine:
+        run = await engine.start(shop)
+        await engine.when(lambda: engine.story(run).stalls, lambda stalls: len(stalls) == 2)
+        go.set()
+        sign.set()
+        await engine.until(run, RunState.SUCCEEDED)
 
 
 async def test_worker_that_dies_while_a_step_hangs_leaves_nothing_on_record(tmp_path):

@@ -58,8 +58,8 @@ def no_fencing(patch):
     _statement(
         patch,
         "complete_runs",
-        "and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?12",
-        "and cast(?12 as bigint) is not null",
+        "and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?13",
+        "and cast(?13 as bigint) is not null",
         only=POSTGRES,
     )
     patch.setattr(GroupingDatabase, "_require_alive", lambda *_, **__: None)

@@ -15,7 +15,7 @@ from mainspring.app.reserved import Reserved
 from mainspring.app.runbooks import Runbooks
 from mainspring.config import Settings
 from mainspring.config.due_secrets import due_secrets_of
-from mainspring.config.monitoring import tunings_of
+from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.definition import Definition
 from mainspring.domain.early_signs import Sign
 from mainspring.domain.errors import FencedError, MainspringError
@@ -170,6 +170,7 @@ def make_watch(settings: Settings, store: ProcessStore, *, at_once: int | None =
         store,
         store.clock,
         tunings=tunings_of(settings.monitors),
+        own=own_tunings_of(settings.monitors),
         routing=routing if group_wait else msgspec.structs.replace(routing, group_wait_ms=0),
         redact=HIDDEN.redact,
         secrets=due_secrets_of(settings),
@@ -239,6 +240,7 @@ def _make_notifier(
             store.reader,
             now,
             tunings=tunings_of(settings.monitors),
+            own=own_tunings_of(settings.monitors),
             redact=redact,
         )
         return signs_of(seen.facts, store.reader, now, routing)

@@ -184,7 +184,7 @@ class Working:
         for queue in self._queues:
             await self.apply(queue)
         announced = announcement(self.registry, self.clock.now(), self.sealing)
-        if self._role == "worker" and self.registry.problems:
+        if self._role == "worker":
             missing = unloaded(self.registry, status.automations(self.store.reader))
             announced = msgspec.structs.replace(announced, automations=announced.automations + missing)
         await self.apply(announced)

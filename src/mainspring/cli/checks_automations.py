@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
+from mainspring.cli.monitors import set_for_nobody
 from mainspring.cli.words import many
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.states import RunState
@@ -42,7 +43,11 @@ def loading(invocation: Invocation) -> Iterator[Check]:
         for one in left_out
         if one.what not in here
     ]
-    faults += _not_announced(invocation, [one.name for one in registry])
+    names = [one.name for one in registry]
+    faults += _not_announced(invocation, names)
+    known = {*names, *(view.name for view in invocation.rows(automations))}
+    fix = "Write the name of an automation, or a pattern that fits one, or take the table out."
+    faults += [Check("loading", "problem", line, fix) for line in set_for_nobody(invocation, known)]
     yield from faults or [ok("loading", f"{many(len(registry.automations), 'automation')} loaded")]
 
 

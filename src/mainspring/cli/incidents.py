@@ -45,9 +45,11 @@ def find(reader: "Reader", word: str) -> Incident:
     exact = incident(reader, word)
     if exact is not None:
         return exact
-    every = incidents(reader, wrong=False, limit=_MOST)
-    told = [one for one in every if one.parent is None]
-    found = told[:1] if word == "@last" else [one for one in every if one.id.startswith((word, f"i_{word}"))]
+    if word == "@last":
+        found = incidents(reader, wrong=False, apart=True, limit=1)
+    else:
+        every = incidents(reader, wrong=False, limit=_MOST)
+        found = [one for one in every if one.id.startswith((word, f"i_{word}"))]
     if len(found) == 1:
         return found[0]
     what = f"{len(found)} incidents begin with {word!r}" if found else f"there is no incident {word!r}"
@@ -66,14 +68,19 @@ def whose(incident: Incident) -> str:
 def list_command(
     invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
 ) -> None:
-    """--name looks at the automation and the kind, --since at the last change. What is folded into a storm is shown with --all."""
-    from mainspring.store.reads.incidents import incidents
+    """The loudest and oldest first; with --all what is folded into another one too, the newest change first.
+
+    --name looks at the automation and the kind, --since at the last change.
+    """
+    from mainspring.store.reads.incidents import incidents, told
 
     wrong = not ended and IncidentState.RESOLVED not in states
-    found: list[Incident] = invocation.rows(lambda reader: incidents(reader, wrong=wrong, limit=_MOST))
+    found: list[Incident] = invocation.rows(
+        lambda reader: told(reader, _MOST) if wrong else incidents(reader, wrong=False, apart=not ended, limit=_MOST)
+    )
     rows = lists.narrow(
         invocation,
-        [one for one in found if ended or one.parent is None],
+        found,
         named=lambda one: f"{whose(one)} {one.subject.kind}",
         state=lambda one: one.state,
         at=lambda one: one.changed_at,

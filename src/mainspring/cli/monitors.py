@@ -10,8 +10,13 @@ from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mainspring.domain.incident import IncidentKind
+    from mainspring.domain.monitors.always import Always
     from mainspring.domain.monitors.facts import Facts
     from mainspring.domain.monitors.judged import Judged, Monitor
+    from mainspring.domain.monitors.own_tunings import OwnTunings
     from mainspring.domain.monitors.tuning import Tuning
     from mainspring.store.base import Reader
 
@@ -31,9 +36,10 @@ class MonitorRow(NamedTuple):
 
 
 def _names(_: object) -> list[str]:
+    from mainspring.domain.monitors.always import ALWAYS
     from mainspring.domain.monitors.table import MONITORS
 
-    return [kind.value for kind in MONITORS]
+    return [kind.value for kind in (*MONITORS, *ALWAYS)]
 
 
 MONITOR = params.Name(_names, "monitor")
@@ -43,6 +49,27 @@ def _tunings(invocation: Invocation) -> "dict[Any, Tuning]":
     from mainspring.config.monitoring import tunings_of
 
     return tunings_of(invocation.settings.monitors)
+
+
+def _own(invocation: Invocation) -> "OwnTunings":
+    from mainspring.config.monitoring import own_tunings_of
+
+    return own_tunings_of(invocation.settings.monitors)
+
+
+def _tell_slips(invocation: Invocation) -> None:
+    """Tell of what is set for nobody: a slip in a name would be obeyed by no monitor, and seen by no one."""
+    for line in set_for_nobody(invocation, invocation.rows(params.automation_names)):
+        invocation.output.hint(line)
+
+
+def set_for_nobody(invocation: Invocation, names: "Iterable[str]") -> list[str]:
+    """Return a line for each name under `[monitors.of]` that fits none of these automations, with the nearest one."""
+    from mainspring.domain.errors import UnknownNameError
+
+    known = list(names)
+    slips = [UnknownNameError("automation", one, known) for one in _own(invocation).fit_nobody(known)]
+    return [f"[monitors.of] is set for nobody: {one.message}{f' {one.hint}' if one.hint else ''}" for one in slips]
 
 
 def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts":
@@ -55,14 +82,27 @@ def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts
 
     def seen(reader: "Reader") -> "Facts":
         known = FactsReader(reader, at_once=_AT_ONCE, about=about, secrets=due_secrets_of(invocation.settings))
-        return see(known, reader, now, tunings=_tunings(invocation), redact=HIDDEN.redact).facts
+        return see(known, reader, now, tunings=_tunings(invocation), redact=HIDDEN.redact, own=_own(invocation)).facts
 
     return invocation.read(seen, Facts())
 
 
-def _judged(monitor: "Monitor", facts: "Facts", tuning: "Tuning", now: int) -> "list[Judged]":
+def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Judged]":
+    """Return what is said of what is always watched."""
+    from mainspring.operations.always import judge_always
+
+    after = invocation.settings.notify.store_lost_after
+    return invocation.rows(lambda reader: _wrong_first(judge_always(kind, reader, now, after)))
+
+
+def _judged(invocation: Invocation, monitor: "Monitor", facts: "Facts", now: int) -> "list[Judged]":
     """Return what a monitor says, what is wrong first."""
-    found = list(monitor.judge(facts, tuning, now)) if tuning.on else []
+    from mainspring.domain.monitors.table import judged_by
+
+    return _wrong_first(judged_by(monitor, facts, _tunings(invocation), now, _own(invocation)))
+
+
+def _wrong_first(found: "Iterable[Judged]") -> "list[Judged]":
     return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
 
 
@@ -72,6 +112,11 @@ def _verdict(one: "Judged") -> str:
     return "well" if one.unsure is None else "unsure"
 
 
+def _row(kind: "IncidentKind", state: str, judged: "list[Judged]", line: str) -> MonitorRow:
+    verdicts = [_verdict(one) for one in judged]
+    return MonitorRow(kind.value, state, len(verdicts), verdicts.count("wrong"), verdicts.count("unsure"), line)
+
+
 @command("list", "list monitors: what each judges, and what it finds now")
 @lists.options("on", "off", most=100)
 @pass_invocation
@@ -79,18 +124,19 @@ def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
     """JUDGED counts what it had figures of, UNSURE what cannot be judged yet. What failed and was told already is not found again:
-    see the incidents. [monitors] of the configuration switches and tunes them.
+    see the incidents. [monitors] of the configuration switches and tunes them, but the last two, which are always on.
     """
+    from mainspring.domain.monitors.always import ALWAYS
     from mainspring.domain.monitors.table import MONITORS
 
     now, tunings = invocation.clock.now(), _tunings(invocation)
     facts = _facts(invocation, now)
+    _tell_slips(invocation)
     rows = []
     for kind, monitor in MONITORS.items():
-        verdicts = [_verdict(one) for one in _judged(monitor, facts, tunings[kind], now)]
-        wrong, unsure = verdicts.count("wrong"), verdicts.count("unsure")
         state = "on" if tunings[kind].on else "off"
-        rows.append(MonitorRow(kind.value, state, len(verdicts), wrong, unsure, monitor.line))
+        rows.append(_row(kind, state, _judged(invocation, monitor, facts, now), monitor.line))
+    rows += [_row(kind, "on", _always(invocation, kind, now), one.line) for kind, one in ALWAYS.items()]
     rows = lists.narrow(
         invocation,
         rows,
@@ -124,20 +170,49 @@ def list_command(
 def show(invocation: Invocation, name: str, automation: str | None, limit: int) -> None:
     """Of every automation, what is wrong first, or of one, with all that was learned of it."""
     from mainspring.domain.incident import IncidentKind
+    from mainspring.domain.monitors.always import ALWAYS
     from mainspring.domain.monitors.table import MONITORS
 
     kind = IncidentKind(lists.known("monitor", name, _names(None)))
     if automation is not None:
         lists.known("automation", automation, invocation.rows(params.automation_names))
-    now, monitor, tuning = invocation.clock.now(), MONITORS[kind], _tunings(invocation)[kind]
-    found = [
-        one
-        for one in _judged(monitor, _facts(invocation, now, automation), tuning, now)
-        if automation in (None, one.subject.automation)
-    ]
+    now = invocation.clock.now()
+    if kind in ALWAYS:
+        found = _always(invocation, kind, now)
+        _document(invocation, ALWAYS[kind], found, limit, {}, ALWAYS[kind].why)
+        return
+    _tell_slips(invocation)
+    monitor, tuning = MONITORS[kind], _tunings(invocation)[kind]
+    found = _judged(invocation, monitor, _facts(invocation, now, automation), now)
+    table = "[monitors]"
+    if automation is not None:
+        found = [one for one in found if one.subject.automation == automation]
+        if _own(invocation).set_of(automation, kind):
+            tuning, table = _own(invocation).of(automation, kind, tuning), "[monitors.of]"
+    note = f"It is off: {table} of the configuration." if not tuning.on else None
+    if note is None and table != "[monitors]":
+        note = f"{automation} has settings of its own: {table} of the configuration."
+    _document(invocation, monitor, found, limit, _set_to(tuning), note)
+
+
+def _set_to(tuning: "Tuning") -> dict[str, Any]:
     from mainspring.domain.plain import plain
 
-    set_to = {field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__}
+    return {field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__}
+
+
+def _document(
+    invocation: Invocation,
+    monitor: "Monitor | Always",
+    found: "list[Judged]",
+    limit: int,
+    set_to: dict[str, Any],
+    note: str | None,
+) -> None:
+    """Tell of a monitor, and what it says of each; `note` = how it is switched."""
+    from mainspring.domain.plain import plain
+
+    name = monitor.kind.value
     data = {"name": name, "line": monitor.line, "rule": monitor.rule, "settings": set_to}
     judged = [
         {**plain(one.subject), "verdict": _verdict(one), "unsure": one.unsure, "figures": plain(one.figures)}
@@ -149,14 +224,15 @@ def show(invocation: Invocation, name: str, automation: str | None, limit: int) 
         output = invocation.output
         output.line(f"{output.paint(name, None, bold=True)}  {monitor.line}")
         output.line(monitor.rule)
-        output.line("  ".join(f"{field} = {value}" for field, value in set_to.items()))
+        if set_to:
+            output.line("  ".join(f"{field} = {value}" for field, value in set_to.items()))
         for one in found[:limit]:
             output.line("")
-            _show(invocation, one, now)
+            _show(invocation, one, invocation.clock.now())
         if len(found) > limit:
             output.hint(f"{len(found) - limit} more: --limit")
-        if not found:
-            output.hint("It is off: [monitors] of the configuration." if not tuning.on else "It has nothing to judge.")
+        if note is not None or not found:
+            output.hint(note or "It has nothing to judge.")
 
     invocation.output.document(data | {"judged": judged}, text)
 

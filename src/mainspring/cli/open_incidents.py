@@ -11,15 +11,12 @@ _STUCK = frozenset({IncidentKind.BACKLOG, IncidentKind.DEFINITION_LOST, Incident
 
 
 class OpenIncidents:
-    """`unresolved` = all that are not resolved. What is part of another one counts there, not here."""
+    """`told` = those that are not resolved, the loudest first; `folded` = what is part of one of them, which counts there, not here."""
 
-    def __init__(self, unresolved: Sequence[Incident]) -> None:
-        self._unresolved = unresolved
-        apart = [one for one in unresolved if one.parent is None]
-        self.open = sorted(
-            (one for one in apart if one.state is IncidentState.OPEN), key=lambda one: (one.severity.rank, one.since_at)
-        )
-        self.looked_after = len(apart) - len(self.open)
+    def __init__(self, told: Sequence[Incident], folded: Sequence[Incident] = ()) -> None:
+        self._unresolved = (*told, *folded)
+        self.open = [one for one in told if one.state is IncidentState.OPEN]
+        self.looked_after = len(told) - len(self.open)
         """Acknowledged or snoozed: somebody knows."""
 
     def sentences(self) -> Iterator[str]:

@@ -69,7 +69,7 @@ def look(reader: Reader, verdict: Verdict) -> Frame:
     ]
     return Frame(
         verdict=verdict,
-        incidents=OpenIncidents(reads_incidents.incidents(reader, limit=1_000)).open[:_EACH],
+        incidents=OpenIncidents(reads_incidents.told(reader, _EACH)).open,
         failed=list_runs(reader, states=tuple(REOPENABLE), limit=_EACH).runs,
         runs=list_runs(reader, states=(RunState.RUNNING,), limit=_EACH).runs,
         queues=status.queue_views(reader)[:_EACH],

@@ -57,7 +57,7 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
 
-    told = OpenIncidents(reads_incidents.incidents(reader, limit=_INCIDENTS))
+    told = OpenIncidents(reads_incidents.told(reader, _INCIDENTS), reads_incidents.folded(reader, _INCIDENTS))
     views = [view for view in reads_status.automations(reader) if view.retired_at is None]
     sessions = reads_status.sessions(reader, limit=1_000)
     queues = reads_status.queue_views(reader)

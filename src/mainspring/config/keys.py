@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from msgspec import Struct
 from msgspec.structs import fields
 
-from mainspring.config.monitoring import MonitorsSettings
+from mainspring.config.monitoring import MonitorsSettings, OwnMonitorsSettings
 from mainspring.config.settings import SECTIONS
 
 KeyPath = tuple[str, ...]
@@ -19,7 +19,8 @@ SHORT_FOR: dict[KeyPath, str] = {
     ("worker", "queues", "*"): "concurrency",
     ("databases", "*"): "url",
     ("brokers", "*"): "url",
-    **{("monitors", kind): "on" for kind in MonitorsSettings.__struct_fields__},
+    **{("monitors", kind): "on" for kind in MonitorsSettings.__struct_fields__ if kind != "of"},
+    **{("monitors", "of", "*", kind): "on" for kind in OwnMonitorsSettings.__struct_fields__},
 }
 
 
@@ -50,10 +51,23 @@ def known_form(path: KeyPath) -> KeyPath | None:
 
 
 def nearest(path: KeyPath) -> str | None:
-    """Return the dotted known key that is most like the unknown `path`."""
-    known = {".".join(have if want == "*" else want for want, have in _beside(one, path)) for one in (*TABLES, *VALUES)}
-    close = get_close_matches(".".join(path), sorted(known), n=1, cutoff=0.6)
-    return close[0] if close else None
+    """Return the dotted known key that is most like the unknown `path`: of the same table, where that is known."""
+    known = [tuple(have if want == "*" else want for want, have in _beside(one, path)) for one in (*TABLES, *VALUES)]
+    table = path[:-1] if known_form(path[:-1]) else ()
+    inner = {".".join(one[len(table) :]) for one in known if one[: len(table)] == table and len(one) > len(table)}
+    close = get_close_matches(".".join(path[len(table) :]), sorted(inner), n=1, cutoff=0.6)
+    return ".".join((*table, close[0])) if close else None
+
+
+def inside(path: KeyPath) -> list[str]:
+    """Return the names that are known in the table that `path` was looked for in; none where it is no table, or names are free."""
+    form = known_form(path[:-1])
+    if form not in TABLES or form is None:
+        return []
+    names = dict.fromkeys(
+        one[len(form)] for one in (*TABLES, *VALUES) if len(one) > len(form) and one[: len(form)] == form
+    )
+    return sorted(name for name in names if name != "*")
 
 
 def _beside(known: KeyPath, path: KeyPath) -> list[tuple[str, str]]:

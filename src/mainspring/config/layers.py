@@ -15,6 +15,8 @@ from mainspring.config.places import Surroundings
 from mainspring.config.settings import SECTIONS
 from mainspring.config.values import Reader, from_text, is_literal_secret, toml_value
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.always import ALWAYS
 from mainspring.domain.toml_lines import key_lines
 
 PREFIX = "MAINSPRING_"
@@ -184,6 +186,14 @@ def _refused(path: keys.KeyPath, origin: Origin, why: str, hint: str | None = No
 
 
 def _unknown(path: keys.KeyPath, origin: Origin) -> ConfigError:
+    return ConfigError(f"unknown setting `{origin.spell(path)}`\nset by {origin.tell(path)}", hint=_hint(path, origin))
+
+
+def _hint(path: keys.KeyPath, origin: Origin) -> str:
+    if path[0] == "monitors" and len(path) > 1 and path[1] in ALWAYS:
+        return ALWAYS[IncidentKind(path[1])].why
     near = keys.nearest(path)
-    hint = f"Did you mean {origin.spell(tuple(near.split('.')))}?" if near else f"Sections: {', '.join(SECTIONS)}."
-    return ConfigError(f"unknown setting `{origin.spell(path)}`\nset by {origin.tell(path)}", hint=hint)
+    if near:
+        return f"Did you mean {origin.spell(tuple(near.split('.')))}?"
+    beside = keys.inside(path)
+    return f"Known there: {', '.join(beside)}." if beside else f"Sections: {', '.join(SECTIONS)}."

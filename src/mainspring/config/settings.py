@@ -233,7 +233,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     def describe(self) -> list[tuple[str, Any, str]]:
         """Return (path, value as it is written in a file, source) of every setting, in the order of the sections."""
         found = (entry for section in SECTIONS for entry in _walk(getattr(self, section), section, SECTIONS[section]))
-        return [(path, value, self.sources.get(path, "default")) for path, value in found]
+        # Of what is set for some automations alone, what is left out is no default: it is as for all.
+        stated = ((path, value) for path, value in found if value is not None or not path.startswith("monitors.of."))
+        return [(path, value, self.sources.get(path, "default")) for path, value in stated]
 
 
 SECTIONS: dict[str, Any] = {

@@ -6,7 +6,10 @@ simulation and production share every line.
 
 import random
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+AHEAD_MS: Final = 60_000
+"""What is on record as written so much later than now was written by a clock that has been put back since."""
 
 
 class Clock(Protocol):

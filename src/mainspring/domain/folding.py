@@ -2,13 +2,18 @@
 
 Pure: from the findings of one look and the incidents that are open to the one that each is part of. What is folded is kept, shown and
 resolved like any other; only what it is part of is told. When that is over and the finding stays, it is told itself.
+
+Only what is told explains: what somebody acknowledged or snoozed takes in nothing more, for nobody would hear of it, and nothing takes
+in what is louder than itself. What was part of it before stays so.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Final
 
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity, Subject
+from mainspring.domain.states import IncidentState
 
 STORM_OF = 11
 """So many new findings of one cause make a storm."""
@@ -37,21 +42,63 @@ EXPLAINS_ONE: Final = {
 """What is wrong with an automation -> what follows from it for the same one."""
 
 
-def fold(findings: Sequence[Finding], wrong: Iterable[Incident]) -> tuple[list[Finding], dict[Subject, Subject]]:
-    """Return the findings with the storms that they make, and what each that is folded is part of: never itself folded, and before it."""
-    open_now = {incident.subject: incident for incident in wrong}
+def fold(
+    findings: Sequence[Finding], wrong: Iterable[Incident], parts: Mapping[str, int]
+) -> tuple[list[Finding], dict[Subject, Subject]]:
+    """Return the findings with the storms that they make, and what each that is folded is part of: never itself folded, and before it.
+
+    `parts` = how many incidents each one that is wrong has taken in, by its id: more than are at hand here.
+    """
+    known = _Known(findings, wrong, parts)
     by_automation: dict[str, set[Subject]] = defaultdict(set)
-    for subject in (*open_now, *(finding.subject for finding in findings)):
+    for subject in known.severities:
         by_automation[subject.automation].add(subject)
     parents: dict[Subject, Subject] = {}
     for finding in findings:
-        found = _explanation(finding.subject, by_automation)
+        found = _explanation(finding, by_automation, known)
         if found is not None:
             parents[finding.subject] = found
-    storms = _storms([one for one in findings if one.subject not in parents], open_now, parents)
+    storms = _storms([one for one in findings if one.subject not in parents], known, parents)
     told = [one for one in findings if one.subject not in parents]
     folded = [one for one in findings if one.subject in parents]
     return [*storms, *told, *folded], {one.subject: _root(one.subject, parents) for one in folded}
+
+
+class _Known:
+    """What is wrong by now: `open_now` = what was before this look, `severities` = how loud all of it is, findings too."""
+
+    def __init__(self, findings: Iterable[Finding], wrong: Iterable[Incident], parts: Mapping[str, int]) -> None:
+        self.open_now = {incident.subject: incident for incident in wrong}
+        self._by_id = {incident.id: incident for incident in self.open_now.values()}
+        self.severities = {subject: incident.severity for subject, incident in self.open_now.items()}
+        self._parts = parts
+        for one in findings:
+            self.severities[one.subject] = _louder(one.severity, self.severities.get(one.subject, one.severity))
+
+    def may_hold(self, subject: Subject, finding: Finding) -> bool:
+        """Whether a finding may be part of what is wrong with a subject: it is no louder, and that is told, or it was part of it before."""
+        if self.severities[finding.subject].rank < self.severities[subject].rank:
+            return False
+        line = self._line(subject)
+        if all(one.state is IncidentState.OPEN for one in line):
+            return True
+        before = self.open_now.get(finding.subject)
+        return before is not None and before.parent in {one.id for one in line}
+
+    def number(self, storm: Incident | None, joins: Collection[Finding]) -> int:
+        """Return how many are part of a storm with those that join it now."""
+        if storm is None:
+            return len(joins)
+        return self._parts.get(storm.id, 0) + sum(not _is_in(one, storm, self.open_now) for one in joins)
+
+    def _line(self, subject: Subject) -> list[Incident]:
+        """Return the incident of a subject and those that it is part of, as far as they are known."""
+        line: list[Incident] = []
+        one = self.open_now.get(subject)
+        while one is not None and one not in line:
+            line.append(one)
+            one = self._by_id.get(one.parent or "")
+        return line
 
 
 def _root(subject: Subject, parents: Mapping[Subject, Subject]) -> Subject:
@@ -60,20 +107,22 @@ def _root(subject: Subject, parents: Mapping[Subject, Subject]) -> Subject:
     return subject
 
 
-def _explanation(subject: Subject, wrong: Mapping[str, Collection[Subject]]) -> Subject | None:
+def _explanation(finding: Finding, wrong: Mapping[str, Collection[Subject]], known: _Known) -> Subject | None:
     """Return what explains a finding: Mainspring's own first, then the one that explains most."""
+    subject = finding.subject
     own = [one for one in wrong.get(_MAINSPRING, ()) if subject.kind in EXPLAINS_ALL.get(one.kind, ())]
+    own = [one for one in own if known.may_hold(one, finding)]
     if own:
         return min(own)
     same = wrong.get(subject.automation, ())
     found = [one for one in same if one != subject and subject.kind in EXPLAINS_ONE.get(one.kind, ())]
+    found = [one for one in found if known.may_hold(one, finding)]
     return min(found, key=lambda one: (-len(EXPLAINS_ONE[one.kind]), one), default=None)
 
 
-def _storms(
-    findings: Sequence[Finding], open_now: Mapping[Subject, Incident], parents: dict[Subject, Subject]
-) -> list[Finding]:
+def _storms(findings: Sequence[Finding], known: _Known, parents: dict[Subject, Subject]) -> list[Finding]:
     """Fold findings of one cause, then of one automation, then of one kind, and return the storms; what is open by itself stays so."""
+    open_now = known.open_now
     left = [
         finding
         for finding in findings
@@ -85,17 +134,35 @@ def _storms(
         for finding in left:
             by_cause[shared(finding)].append(finding)
         for cause, found in sorted(by_cause.items()):
-            subject = Subject("", _K.STORM, cause)
-            before = open_now.get(subject)
-            joins = [one for one in found if not is_wide or _is_in(one, before, open_now)]
-            if len(found) >= STORM_OF:
-                joins = found
-            elif before is None or not joins:
-                continue
-            storms.append(_storm(subject, joins, before))
-            parents.update((finding.subject, subject) for finding in joins)
+            for subject, joins in _joined(cause, found, known, is_wide=is_wide):
+                before = open_now.get(subject)
+                storms.append(_storm(subject, joins, before, known.number(before, joins)))
+                parents.update((finding.subject, subject) for finding in joins)
         left = [finding for finding in left if finding.subject not in parents]
     return storms
+
+
+def _joined(
+    cause: str, found: Sequence[Finding], known: _Known, *, is_wide: bool
+) -> Iterator[tuple[Subject, list[Finding]]]:
+    """Yield the storms of a cause with what is part of each; beside one that somebody looks after the next one begins, with a number."""
+    left = list(found)
+    for number in count(1):
+        subject = Subject("", _K.STORM, cause if number == 1 else f"{cause} ({number})")
+        before = known.open_now.get(subject)
+        if before is None or before.state is IncidentState.OPEN:
+            joins = [one for one in left if not is_wide or _is_in(one, before, known.open_now)]
+            if len(left) >= STORM_OF:
+                joins = left
+            elif before is None:
+                joins = []
+            if joins:
+                yield subject, joins
+            return
+        stays = [one for one in left if _is_in(one, before, known.open_now) and known.may_hold(subject, one)]
+        if stays:
+            yield subject, stays
+        left = [one for one in left if one not in stays]
 
 
 def _is_in(finding: Finding, storm: Incident | None, open_now: Mapping[Subject, Incident]) -> bool:
@@ -120,17 +187,17 @@ def _kind(finding: Finding) -> str:
     return f"many:{finding.subject.kind}"
 
 
-def _storm(subject: Subject, found: Sequence[Finding], before: Incident | None) -> Finding:
+def _storm(subject: Subject, found: Sequence[Finding], before: Incident | None, number: int) -> Finding:
     names = sorted({finding.subject.automation or "mainspring" for finding in found})
-    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    shown = ", ".join(names[:_NAMED]) + (" and others" if len(names) > _NAMED or number > len(found) else "")
     loudest = min(found, key=lambda one: one.severity.rank)
     return Finding(
         subject=subject,
         severity=loudest.severity if before is None else _louder(loudest.severity, before.severity),
-        text=f"{len(found)} incidents with one cause ({subject.fingerprint}): {shown}: {loudest.text}",
+        text=f"{number} incidents with one cause ({subject.fingerprint}): {shown}: {loudest.text}",
         since_at=min(finding.since_at for finding in found),
         hint=loudest.hint,
-        facts={"cause": subject.fingerprint, "automations": names[:100], "number": len(found)},
+        facts={"cause": subject.fingerprint, "automations": names[:100], "number": number},
     )
 
 

@@ -1,9 +1,14 @@
 """How long to wait for something that is away."""
 
+from typing import Final
+
 from mainspring.domain.clock import Clock
 
 _FIRST_S = 0.1
 _LONGEST_S = 30.0
+
+LEFT_ALONE_MS: Final = 3_600_000
+"""So long a channel is left alone, whatever it asks for: one that is put off for longer was so by a clock that was ahead."""
 
 
 def pause_s(failures: int, share: float) -> float:

@@ -1,4 +1,5 @@
-"""What is told once more of incidents that are open: again after a while, to others when nobody acknowledged, and when a snooze is over.
+"""What is told once more of incidents that are open: again after a while, to others when nobody acknowledged, when a snooze is over, and
+on the day of what was told ahead of it.
 
 Pure. A reminder has a number that follows from the time, and the store tells each number once, so it does no harm to say it in every look.
 """
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from mainspring.domain.incident import Incident, Severity
+from mainspring.domain.incident import Incident, IncidentKind, Severity
 from mainspring.domain.match import Told
 from mainspring.domain.notice import About
 from mainspring.domain.route import Routing, Target
@@ -21,6 +22,8 @@ class Due(msgspec.Struct, frozen=True):
     about: About
     number: int
     to: tuple[Target, ...]
+    wakes: bool = False
+    """Whether it is told although somebody acknowledged it, and is open again by that."""
 
 
 def reminders(
@@ -35,7 +38,7 @@ def reminders(
         for about, number in _due(incident, routing, now):
             to = routing.targets(told_of(incident), about, now)
             if to:
-                yield Due(incident, about, number, to)
+                yield Due(incident, about, number, to, wakes=incident.state is IncidentState.ACKNOWLEDGED)
 
 
 def _due(incident: Incident, routing: Routing, now: int) -> Iterator[tuple[About, int]]:
@@ -43,10 +46,19 @@ def _due(incident: Incident, routing: Routing, now: int) -> Iterator[tuple[About
         if incident.snoozed_until is not None and incident.snoozed_until <= now:
             yield About.REPEATED, incident.snoozed_until
         return
+    since_at = incident.opened_at
+    due_at = incident.facts.get("due_at") if incident.subject.kind is IncidentKind.SECRET_DUE else None
+    if due_at is not None and since_at < due_at:
+        # It was told ahead: until its day it is no trouble, and on that day it is, whoever took note of it before.
+        if now < due_at:
+            return
+        if incident.state is IncidentState.OPEN or incident.changed_at < due_at:
+            yield About.REPEATED, due_at
+        since_at = due_at
     if incident.state is not IncidentState.OPEN or incident.severity is Severity.DIGEST:
         return
-    if now >= incident.opened_at + routing.escalate_after_ms:
+    if now >= since_at + routing.escalate_after_ms:
         yield About.ESCALATED, 1
-    times = (now - incident.opened_at) // routing.repeat_ms
-    if times:
+    times = (now - since_at) // routing.repeat_ms
+    if times > 0:
         yield About.REPEATED, times

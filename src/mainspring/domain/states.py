@@ -196,7 +196,7 @@ INCIDENT_MOVES: Final[dict[IncidentMove, tuple[frozenset[IncidentState], Inciden
     IncidentMove.REOPEN: (frozenset({_I.RESOLVED}), _I.OPEN),
     IncidentMove.ACKNOWLEDGE: (frozenset({_I.OPEN, _I.SNOOZED}), _I.ACKNOWLEDGED),
     IncidentMove.SNOOZE: (_WRONG, _I.SNOOZED),
-    IncidentMove.WAKE: (frozenset({_I.SNOOZED}), _I.OPEN),
+    IncidentMove.WAKE: (frozenset({_I.SNOOZED, _I.ACKNOWLEDGED}), _I.OPEN),
     IncidentMove.RESOLVE: (_WRONG, _I.RESOLVED),
 }
 """THE table of incidents: verb -> (states it may start from, state it ends in)."""

@@ -30,6 +30,8 @@ class Registry:
     def __init__(self) -> None:
         self.automations: dict[str, Automation] = {}
         self.problems: list[Problem] = []
+        self.loaded: list[str] = []
+        """The files and modules that loaded as they are named: what is not declared there any more is gone."""
         self._loading = False
         self._tokens: list[Token[Registry | None]] = []
 
@@ -111,6 +113,7 @@ class Registry:
             self.problems.extend(problems)
             for script in scripts:
                 self.add(script)
+            self.loaded.append(target.text)
             return
         try:
             with own_ends() as is_ours, no_silent_end():
@@ -123,6 +126,7 @@ class Registry:
             _declared.pop(target.text, None)
             self.problems.append(problem_of(target, error))
             return
+        self.loaded.append(target.text)
         self._adopt(module)
         self._report_waiting(module)
 

@@ -4,6 +4,7 @@ A file or module that fails to load does not say what it would have declared: wh
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -23,28 +24,40 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 def unloaded(registry: Registry, known: Iterable[AutomationView]) -> tuple[AutomationRow, ...]:
-    """Return a row with its problem for each automation of the store that is not in the registry because of one; `known` is theirs."""
+    """Return a row for each automation of the store that is not in the registry because of a problem, with that; `known` is theirs.
+
+    And one without a problem for each that had one which is over: what it stood in loads by now and declares it no more, or is gone.
+    """
     missing = [
         one for one in known if one.retired_at is None and one.definition and one.name not in registry.automations
     ]
-    found = ((one, _problem_of(one, registry.problems)) for one in missing)
-    return tuple(
-        AutomationRow(
-            *(one.name, one.kind, one.version, one.fingerprint, None),
-            problem=f"{problem.where}\n{problem.what.removeprefix(_PREFIX)}",
-        )
-        for one, problem in found
-        if problem is not None
-    )
+    rows = []
+    for one in missing:
+        place = msgspec.json.decode(one.definition, type=_Place)
+        problem = next((problem for problem in registry.problems if _keeps_out(problem, one.name, place)), None)
+        if problem is not None:
+            rows.append(_row(one, f"{problem.where}\n{problem.what.removeprefix(_PREFIX)}"))
+        elif one.problem is not None and _is_over(place, registry):
+            rows.append(_row(one, None))
+    return tuple(rows)
 
 
-def _problem_of(one: AutomationView, problems: Iterable[Problem]) -> Problem | None:
-    place = msgspec.json.decode(one.definition, type=_Place)
-    return next((problem for problem in problems if _keeps_out(problem, one.name, place)), None)
+def _row(one: AutomationView, problem: str | None) -> AutomationRow:
+    return AutomationRow(*(one.name, one.kind, one.version, one.fingerprint, None), problem=problem)
+
+
+def _is_over(place: _Place, registry: Registry) -> bool:
+    if any(_stands_in(place, target) for target in registry.loaded):
+        return True
+    file = Path(place.file)
+    return bool(place.file) and file.parent.is_dir() and not file.exists()
+
+
+def _stands_in(place: _Place, target: str) -> bool:
+    return target in (place.file, place.module) or place.module.startswith(f"{target}.")
 
 
 def _keeps_out(problem: Problem, name: str, place: _Place) -> bool:
     if problem.automation:
         return problem.automation == name
-    target = problem.target
-    return bool(target) and (target in (place.file, place.module) or place.module.startswith(f"{target}."))
+    return bool(problem.target) and _stands_in(place, problem.target)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.judged import Judged
 from mainspring.store.reads.incidents import ChannelView
 
 BROKEN_AFTER: Final = timedelta(minutes=2)
@@ -12,17 +13,22 @@ BROKEN_AFTER: Final = timedelta(minutes=2)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def judge_channels(channels: Iterable[ChannelView], now: int) -> Iterator[Finding]:
-    """Return the channels that have taken nothing, or refused all, for so long that others have to know; until they take something."""
+def judge_channels(channels: Iterable[ChannelView], now: int) -> Iterator[Judged]:
+    """Judge each channel: wrong is one that has taken nothing, or refused all, for so long that others have to know."""
+    longest_ms = BROKEN_AFTER // _MILLISECOND
     for channel in channels:
-        since_at = channel.since_at
-        if since_at is None or now - since_at < BROKEN_AFTER // _MILLISECOND:
+        subject, since_at = Subject("", IncidentKind.NOTIFIER_BROKEN, channel.name), channel.since_at
+        facts = {"failures": channel.failures, "last_told_at": channel.told_at, "oldest_alert_at": channel.oldest_at}
+        figures = facts | {"since_at": since_at, "longest_ms": longest_ms}
+        if since_at is None or now - since_at < longest_ms:
+            yield Judged(subject, figures)
             continue
-        yield Finding(
-            subject=Subject("", IncidentKind.NOTIFIER_BROKEN, channel.name),
+        finding = Finding(
+            subject=subject,
             severity=Severity.NOTIFY,
             text=f"channel {channel.name} takes nothing: {channel.fault or 'it does not say why'}",
             since_at=since_at,
             hint=f"mainspring notify test {channel.name}",
-            facts={"failures": channel.failures, "last_told_at": channel.told_at, "oldest_alert_at": channel.oldest_at},
+            facts=facts,
         )
+        yield Judged(subject, figures, finding)

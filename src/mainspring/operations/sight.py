@@ -8,10 +8,12 @@ import msgspec
 from mainspring.domain.changes import BEFORE_MS, changed_before
 from mainspring.domain.early_signs import Ended, Sign, early_signs
 from mainspring.domain.incident import Incident, IncidentKind, Subject
-from mainspring.domain.monitors.facts import Facts, Reopening, Watched
+from mainspring.domain.monitors.facts import Facts, Recent, Reopening, Watched
 from mainspring.domain.monitors.fail_rate import FailRateTuning
 from mainspring.domain.monitors.failures import kind_of
-from mainspring.domain.monitors.table import Tunings
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.table import NO_OWN, Tunings
+from mainspring.domain.monitors.tuning import ms
 from mainspring.domain.route import Routing
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.failures import Failures, Redact, failures_of
@@ -20,7 +22,8 @@ from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.changes import changes_since
 from mainspring.store.reads.status import sums_since
 
-_WRONG_AT_MOST = 10_000
+_TOLD_AT_MOST, _FOLDED_AT_MOST = 100_000, 10_000
+"""All that is told is looked after, whatever else is wrong; of what is part of it so many at once."""
 _REOPENED_WITHIN_MS = 14 * 24 * 3_600_000
 
 
@@ -32,14 +35,17 @@ class Sight(msgspec.Struct, frozen=True):
     wrong: list[Incident]
 
 
-def see(facts_reader: FactsReader, reader: Reader, now: int, *, tunings: Tunings, redact: Redact) -> Sight:
+def see(
+    facts_reader: FactsReader, reader: Reader, now: int, *, tunings: Tunings, redact: Redact, own: OwnTunings = NO_OWN
+) -> Sight:
     """Return what there is to judge by at the instant `now` (ms)."""
     failures = failures_of(reads.untold_faults(reader), redact)
-    wrong = reads.incidents(reader, limit=_WRONG_AT_MOST)
-    tuning = tunings.get(IncidentKind.FAIL_RATE)
+    wrong = [*reads.told(reader, _TOLD_AT_MOST), *reads.folded(reader, _FOLDED_AT_MOST)]
+    found = tunings.get(IncidentKind.FAIL_RATE)
+    fail_rate = found if isinstance(found, FailRateTuning) else FailRateTuning()
     facts = facts_reader.read(
         now,
-        window=(tuning if isinstance(tuning, FailRateTuning) else FailRateTuning()).window,
+        window=fail_rate.window,
         faults=failures.faults,
         reopenings=[
             Reopening(one.automation, one.kind, one.fingerprint, at)
@@ -47,7 +53,31 @@ def see(facts_reader: FactsReader, reader: Reader, now: int, *, tunings: Tunings
         ],
         open=[one.subject for one in wrong],
     )
-    return Sight(msgspec.structs.replace(facts, changed=_changed(reader, facts, failures, wrong)), failures, wrong)
+    automations = _with_own_windows(reader, facts.automations, fail_rate, own, now)
+    changed = _changed(reader, facts, failures, wrong)
+    return Sight(msgspec.structs.replace(facts, automations=automations, changed=changed), failures, wrong)
+
+
+def _with_own_windows(
+    reader: Reader, automations: tuple[Watched, ...], general: FailRateTuning, own: OwnTunings, now: int
+) -> tuple[Watched, ...]:
+    """Count the ends of an automation in the window of its own fail rate; one statement for each window that is another one."""
+    of: dict[str, Recent] = {}
+    for tuning, names in own.groups(IncidentKind.FAIL_RATE, general, (one.name for one in automations)).items():
+        if isinstance(tuning, FailRateTuning) and tuning.window != general.window:
+            sums = {
+                one.automation: one for one in sums_since(reader, now - ms(tuning.window)) if one.automation in names
+            }
+            of |= {name: Recent() for name in names}
+            of |= {name: Recent(one.succeeded, one.failed) for name, one in sums.items()}
+    if not of:
+        return automations
+    return tuple(
+        one
+        if one.name not in of
+        else msgspec.structs.replace(one, recent=msgspec.structs.replace(of[one.name], started=one.recent.started))
+        for one in automations
+    )
 
 
 def _changed(reader: Reader, facts: Facts, failures: Failures, wrong: list[Incident]) -> dict[Subject, str]:

@@ -3,20 +3,21 @@
 Any number of watchers may look. Nothing here is remembered that another one would have to know.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from mainspring.domain.clock import Clock
+from mainspring.domain.clock import AHEAD_MS, Clock
 from mainspring.domain.folding import fold
 from mainspring.domain.ids import new_id
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
 from mainspring.domain.match import Told
 from mainspring.domain.monitors.facts import DueSecret, Facts, Watched
 from mainspring.domain.monitors.judged import Round
-from mainspring.domain.monitors.table import MONITORS, Tunings, judge_all
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.table import MONITORS, NO_OWN, Tunings, judge_all
 from mainspring.domain.notice import About
 from mainspring.domain.reminding import Due, reminders
 from mainspring.domain.route import Routing
@@ -38,7 +39,7 @@ _AT_ONCE = 200
 
 class Watch:
     """Looks at one store, again and again; for one thread. `at_once` = how much history one look reads (None = all of it);
-    `secrets` = those that are due.
+    `own` = what is set of monitors for some automations alone, `secrets` = those that are due.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class Watch:
         tunings: Tunings,
         routing: Routing,
         redact: Redact,
+        own: OwnTunings = NO_OWN,
         secrets: Sequence[DueSecret] = (),
         at_once: int | None = 100,
     ) -> None:
         self._store = store
         self._clock = clock
         self._tunings = tunings
+        self._own = own
         self._routing = routing
         self._redact = redact
         self._facts = FactsReader(store.reader, at_once=at_once, secrets=secrets)
@@ -71,11 +74,12 @@ class Watch:
         """
         now = self._clock.now()
         reader = self._store.reader
-        seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact)
+        seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact, own=self._own)
         self.seen = seen.facts
-        judged = judge_all(seen.facts, self._tunings, now)
+        judged = judge_all(seen.facts, self._tunings, now, self._own)
         told = (with_question(one, reader, self._redact) for one in judged.findings)
-        findings = [*told, *judge_channels(reads.channels(reader), now)]
+        broken = (one.finding for one in judge_channels(reads.channels(reader), now) if one.finding is not None)
+        findings = [*told, *broken]
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)
 
     def _write(
@@ -88,7 +92,9 @@ class Watch:
         wrong: Sequence[Incident],
     ) -> int:
         known = {one.name: one for one in facts.automations}
-        order, parents = fold(findings, wrong)
+        has_storm = any(one.subject.kind is IncidentKind.STORM for one in wrong)
+        parts_in = reads.parts(self._store.reader) if has_storm else {}
+        order, parents = fold(findings, wrong, parts_in)
         found = tuple(
             Found(
                 id=new_id("i", now, self._clock.random_bits(80)),
@@ -100,7 +106,7 @@ class Watch:
             )
             for finding in order
         )
-        well = self._well(facts, {one.subject for one in order}, judged, wrong)
+        well = self._well(facts, {one.subject for one in order}, judged, wrong, parts_in)
         due = [one for one in self._due(wrong, well, known, now) if _key(one) not in self._reminded]
         digests = self._digests(facts, now)
         parts: list[dict[str, Any]] = [
@@ -111,18 +117,22 @@ class Watch:
         parts[0] |= {
             "well": tuple(well),
             "reminders": tuple(
-                Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to) for one in due
+                Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to, wakes=one.wakes)
+                for one in due
             ),
             "digests": digests,
+            "is_back": any(one.seen_at > now + AHEAD_MS for one in wrong),
         }
-        if not (found or well or due or failures.groups or digests):
+        if not (found or well or due or failures.groups or digests or parts[0]["is_back"]):
             return 0
         changes: int = sum(self._store.apply(Observe(looked_at=now, **part)).number for part in parts)
         self._digested |= set(digests)
         self._reminded = {_key(one) for one in due} | {key for key in self._reminded if key[0] in {i.id for i in wrong}}
         return changes
 
-    def _well(self, facts: Facts, found: set[Subject], judged: Round, wrong: Sequence[Incident]) -> list[Subject]:
+    def _well(
+        self, facts: Facts, found: set[Subject], judged: Round, wrong: Sequence[Incident], parts: Mapping[str, int]
+    ) -> list[Subject]:
         """Return what is open and was found well, storms by what is left of them."""
         undecided = reads.undecided(self._store.reader) if any(_waits(one) for one in wrong) else set()
         known = {one.name: one for one in facts.automations}
@@ -135,9 +145,9 @@ class Watch:
             and _is_over(one, known.get(one.subject.automation), undecided)
         ]
         over = set(well)
-        held = {one.parent for one in wrong if one.parent is not None and one.subject not in over}
+        ended = Counter(one.parent for one in wrong if one.parent is not None and one.subject in over)
         storms = [one for one in wrong if one.subject.kind is IncidentKind.STORM and one.subject not in found]
-        return [*well, *(one.subject for one in storms if one.id not in held)]
+        return [*well, *(one.subject for one in storms if parts.get(one.id, 0) <= ended[one.id])]
 
     def _digests(self, facts: Facts, now: int) -> tuple[Digest, ...]:
         """Return the digests that are to be told now, if there is anything to tell; a little ahead, so that they are one with incidents.
@@ -207,5 +217,5 @@ def _is_over(one: Incident, watched: Watched | None, undecided: set[tuple[str, s
     monitor = MONITORS.get(subject.kind)
     if monitor is None or monitor.lasts:
         return monitor is not None or subject.kind is IncidentKind.NOTIFIER_BROKEN
-    failed_at = one.facts.get("last_at", one.seen_at)
+    failed_at = min(one.facts.get("last_at", one.seen_at), one.seen_at)
     return watched is not None and watched.succeeded_at is not None and watched.succeeded_at > failed_at

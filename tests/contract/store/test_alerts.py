@@ -124,13 +124,15 @@ def test_channel_that_refuses_all_is_told_of(store):
     (channel,) = store.do(take).channels
     store.do(settle(take, refused=(RefusedAlert(channel.alerts[0].seq, "it answers 400"),)))
     store.clock.forward(120_000)
-    (found,) = judge_channels(store.read("channels"), store.clock.now())
+    (judged,) = judge_channels(store.read("channels"), store.clock.now())
+    found = judged.finding
+    assert found is not None
     assert found.text == "channel ops takes nothing: it answers 400"
     open_incidents(store, "i2")
     take = take_alerts("ops")
     (channel,) = store.do(take).channels
     store.do(settle(take, sent=(SentAlert(channel.alerts[0].seq),)))
-    assert list(judge_channels(store.read("channels"), store.clock.now())) == []
+    assert [one.finding for one in judge_channels(store.read("channels"), store.clock.now())] == [None]
 
 
 def test_alert_waits_for_its_time(store):
@@ -166,3 +168,22 @@ def test_what_waits_is_counted_by_channel(store):
     told = tuple(SentAlert(alert.seq) for alert in store.do(take).channels[0].alerts)
     store.do(settle(take, sent=told))
     assert store.read("unsent") == [waiting[0], Unsent("ops", 0, None)]
+
+
+def test_channel_that_a_clock_put_off_while_it_was_ahead_is_told_now(store):
+    """What was made then is due, and the channel is left alone no longer; an hour at most it is whatever it asks for."""
+    now = store.clock.now()
+    store.clock.at = now + 3 * 24 * 3_600_000
+    open_incidents(store, "i1", to=(Target(store.clock.now(), "ops"),))
+    take = take_alerts("ops")
+    assert taken(store.do(take)) == {"ops": ["i1"]}
+    store.do(settle(take, away="refused", retry_after_ms=30_000))
+    store.clock.at = now
+    assert store.read("is_alert_due", now)
+    take = take_alerts("ops")
+    assert taken(store.do(take)) == {"ops": ["i1"]}
+    store.do(settle(take, away="refused", retry_after_ms=24 * 3_600_000))
+    assert store.read("channels")[0].since_at == now
+    assert not store.read("is_alert_due", now)
+    store.clock.forward(3_600_000)
+    assert store.read("is_alert_due", store.clock.now())

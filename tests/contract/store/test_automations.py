@@ -69,6 +69,18 @@ def test_a_module_that_fails_keeps_the_last_definition(store):
     assert store.read("automations", "a")[0].problem is None
 
 
+def test_problem_that_is_over_is_cleared_and_gives_nobody_the_definition(store):
+    """What was announced last stays as it was, its schedule too; who clears a problem cannot run what it is of."""
+    store.announce("a", schedules=(schedule(),))
+    store.start()
+    store.do(Announce("code-2", (AutomationRow("a", "task", 1, "f", None, problem="ImportError: x"),), ()))
+    store.do(Announce("code-3", (AutomationRow("a", "task", 1, "f", None),), ()))
+    row = store.read("automations", "a")[0]
+    assert (row.definition, row.problem) == (b"{}", None)
+    assert store.ids() == []
+    assert store.read("due_schedules", 2**50) != []
+
+
 def test_problem_of_older_code_is_not_told_while_newer_code_lives(store, second):
     """What it cannot load the newer one runs; once that is gone it is a problem."""
     problem = AutomationRow("a", "task", 1, "f", None, problem="ImportError: x")

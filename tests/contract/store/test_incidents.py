@@ -1,6 +1,7 @@
 """Incidents: one row for each thing that is wrong, whoever looks and however often; alerts once each; failures told once."""
 
 import pytest
+from msgspec.structs import replace
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
@@ -260,6 +261,76 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     look(store, found())
     assert store.read("incident", "i1").parent is None
     assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
+
+
+def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
+    """However many parts one has, they stand in nobody's way; what is left of one that a person resolved is told."""
+    lost, slow = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.TOO_SLOW)
+    look(
+        store,
+        found(slow, id="slow", severity=Severity.DIGEST), found(lost, id="w"),
+        *(found(Subject(name, IncidentKind.SILENCE), id=name, parent=lost) for name in "cde"),
+        found(Subject("f", IncidentKind.TOO_SLOW), id="f", severity=Severity.PAGE),
+    )  # fmt: skip
+
+    def ids(read, *args):
+        return [one.id for one in store.read(read, *args)]
+
+    assert ids("told", 9) == ["f", "w", "slow"]
+    assert ids("folded", 2) == ["c", "d"]
+    assert store.read("parts") == {"w": 3}
+    store.do(Acknowledge("f", "ann"))
+    assert ids("told", 2) == ["w", "slow"]
+    store.do(Resolve("w", "ann"))
+    assert ids("told", 9) == ["c", "d", "e", "slow", "f"]
+    assert ids("folded", 9) == []
+
+
+def test_reminder_that_wakes_opens_what_was_acknowledged_once(store):
+    """A second watcher's reminder of the same day opens nothing that was acknowledged again."""
+    look(store, found())
+    store.do(Acknowledge("i1", "ann"))
+    again = Reminder("i1", 1, About.REPEATED, 9, TO)
+    look(store, reminders=(again,))
+    assert state(store) is IncidentState.ACKNOWLEDGED
+    look(store, reminders=(replace(again, wakes=True),))
+    assert (state(store), store.read("moves", "i1")[-1].move) == (IncidentState.OPEN, IncidentMove.WAKE)
+    store.do(Acknowledge("i1", "ann"))
+    look(store, reminders=(replace(again, wakes=True),))
+    assert state(store) is IncidentState.ACKNOWLEDGED
+
+
+def test_what_a_clock_that_was_ahead_wrote_holds_nothing_up(store):
+    """Set back by three days it resolves, reopens, and tells who heard of it, as if that had been written now."""
+    now = store.clock.now()
+    store.clock.at = now + 3 * 24 * 3_600_000
+    look(store, found(to=(Target(store.clock.now(), "ops"),)))
+    store.clock.at = now
+    assert store.read("is_alert_due", now)
+    look(store, is_back=True)
+    one = store.read("incident", "i1")
+    assert (one.opened_at, one.changed_at, one.seen_at) == (now, now, now)
+    look(store, well=(SILENT,))
+    newest = store.read("alerts", "i1")[0]
+    assert (newest.about, newest.due_at) == (About.RESOLVED, now)
+    store.clock.at = now + 3 * 24 * 3_600_000
+    look(store, found())
+    look(store, well=(SILENT,))
+    store.clock.at = now
+    look(store, found())
+    assert state(store) is IncidentState.OPEN
+    look(store, well=(SILENT,))
+    assert state(store) is IncidentState.RESOLVED
+
+
+def test_what_somebody_looks_after_takes_in_nothing_more(store):
+    """Nobody would hear of what begins after it; what was part of it before stays so, and is told to nobody."""
+    lost, other = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.SILENCE)
+    look(store, found(lost, id="w"), found(parent=lost))
+    store.do(Acknowledge("w", "ann"))
+    look(store, found(lost), found(parent=lost), found(other, id="i2", parent=lost))
+    assert [store.read("incident", id).parent for id in ("i1", "i2")] == ["w", None]
+    assert [one.incident for one in store.read("alerts") if one.about is About.OPENED] == ["i2", "w"]
 
 
 def test_what_explains_it_is_over_before_the_commit(store):

@@ -11,6 +11,7 @@ from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.route import Routing, Target
 from mainspring.domain.states import FailureReason, RunState
+from mainspring.operations import sight
 from mainspring.operations.watch import Watch
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.wrapped import RecordRun
@@ -130,6 +131,18 @@ def test_watcher_that_dies_within_a_look_has_told_what_it_grouped(site):
     assert site.count("select count(*) from incidents where kind = 'permanent_error'") == 700
     assert site.count("select sum(number) from incidents where kind = 'permanent_error'") == 700
     assert site.count("select sum(number) from error_groups") == 700
+
+
+def test_storm_stays_open_and_counts_what_no_look_reads(site, monkeypatch):
+    """However few of its parts are at hand, it is not taken for empty; what joins it is added to all that it holds."""
+    site.fail(30, lambda number: ("a", words(number)))
+    site.look_until_told()
+    monkeypatch.setattr(sight, "_FOLDED_AT_MOST", 1)
+    site.store.do(record(999, "a", words(31)))
+    site.look_until_told()
+    storm = "from incidents where kind = 'storm' and state = 'open'"
+    assert site.count(f"select count(*) {storm} and text like '31 incidents with one cause%'") == 1
+    assert site.count("select count(*) from alerts") == 1
 
 
 def test_later_failure_of_another_automation_is_told_beside_a_storm(site):

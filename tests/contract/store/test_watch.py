@@ -42,8 +42,8 @@ HOUR = 3_600_000
 ROUTING = Routing(channels=("ops", "boss"), routes=(Route(to=("ops",), escalate=("boss",)),), group_wait_ms=0)
 
 
-def runtime(version):
-    return Circumstance(CircumstanceKind.RUNTIME, "host:box", {"Python": "3.13.1", "requests": version})
+def runtime(version, host="box"):
+    return Circumstance(CircumstanceKind.RUNTIME, f"host:{host}", {"Python": "3.13.1", "requests": version})
 
 
 class Site:
@@ -304,6 +304,29 @@ def test_changed_definition_and_host_are_told(site):
     ]
 
 
+def test_new_host_is_compared_with_the_one_that_was_noted_last(site):
+    """Containers have a name of their own each: what the next deploy brings is a change, what its others have too is none."""
+    noted = [("2.31", "c1"), ("2.31", "c2"), ("2.32", "c3"), ("2.32", "c4"), ("2.31", "c1")]
+    changes = []
+    for version, host in noted:
+        site.store.clock.forward(1_000)
+        changes.append(site.store.do(NoteCircumstances((runtime(version, host),))).number)
+    assert changes == [0, 0, 1, 0, 0]
+    (one,) = changes_since(site.store.reader, 0).circumstances
+    assert one.text == "on c3 requests went from 2.31 to 2.32"
+
+
+def test_hosts_that_are_gone_are_forgotten(site):
+    """The newest of all stays, to compare the next one with."""
+    for host in ("c1", "c2", "c3"):
+        site.store.clock.forward(1_000)
+        site.store.do(NoteCircumstances((runtime("2.31", host),)))
+    site.store.do(Prune(None, None, None, None, site.store.clock.now() + 1))
+    kept = [site.store.reader.read("last_circumstance", ("runtime", f"host:{host}")) for host in ("c1", "c2", "c3")]
+    assert [bool(row) for row in kept] == [False, False, True]
+    assert site.store.do(NoteCircumstances((runtime("2.32", "c4"),))) == Numbered(1)
+
+
 def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
     """What changed under the old name is told under the new one; of each subject the newest stays."""
     site.store.announce("a", fingerprint="one")
@@ -387,6 +410,22 @@ def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
             site.look(at - site.store.clock.now())
     site.watch.look()
     assert site.told() == [(About.DIGEST, "ops")]
+
+
+def test_clock_that_was_ahead_does_not_mute_what_is_open(site):
+    """Put back by three days, the first look takes it as opened now: it is escalated and repeated, and over when it succeeds."""
+    now = site.store.clock.now()
+    site.announce("a")
+    site.store.clock.at = now + 72 * HOUR
+    site.fail()
+    site.look()
+    site.store.clock.at = now
+    site.look()
+    site.look(5 * HOUR)
+    assert site.told() == [(About.OPENED, "ops"), (About.ESCALATED, "boss"), (About.REPEATED, "ops")]
+    site.succeed()
+    site.look(1)
+    assert [state for _, kind, state in site.wrong() if kind is IncidentKind.PERMANENT_ERROR] == []
 
 
 def test_incident_says_what_is_missing_and_what_comes_next(site):

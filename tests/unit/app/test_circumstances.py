@@ -8,6 +8,7 @@ import pytest
 from mainspring.app.circumstances import circumstances_of, marks_of, versions
 from mainspring.config import load
 from mainspring.domain.circumstance import CircumstanceKind
+from mainspring.resources.hidden import HIDDEN
 
 
 @pytest.fixture
@@ -33,6 +34,15 @@ def test_secret_is_not_in_a_mark(settings):
     marks = [marks_of(settings(f'[store]\nurl = "postgresql://u:{word}@h/db"')) for word in ("hunter2", "other-one")]
     assert marks[0] == marks[1]
     assert "hunter2" not in str(marks)
+
+
+def test_known_secret_is_not_in_a_mark_wherever_it_stands(settings):
+    """Also under a key that does not look like one: nobody can try words until a mark fits."""
+    HIDDEN.add(["zq-marked-one", "zq-marked-two"])
+    marks = [
+        marks_of(settings(f'[project]\nname = "shop of {word}"')) for word in ("zq-marked-one", "zq-marked-two", "me")
+    ]
+    assert marks[0] == marks[1] != marks[2]
 
 
 def test_flags_of_one_process_are_no_configuration(settings):

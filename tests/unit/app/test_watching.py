@@ -10,14 +10,16 @@ import pytest_asyncio
 from mainspring.app import watching
 from mainspring.app.reserved import Reserved
 from mainspring.app.stores import make_store
-from mainspring.app.watching import STANDS_BY_MS, Watching
+from mainspring.app.watching import STANDS_BY_MS, Watching, make_watch
 from mainspring.config import load
 from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.incident import IncidentKind
 from mainspring.operations import pulse as pulse_module
 from mainspring.resources.fault_text import FaultText
 from mainspring.resources.secret import Secrets
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.commands.sessions import Beat
+from mainspring.store.reads.incidents import incidents
 from tests.contract.store.clock import FakeClock
 from tests.unit.operations.peer import Peer, serving
 
@@ -231,3 +233,16 @@ async def test_sign_of_life_stops_when_the_scheduler_stands_still(site):
     await pass_minutes(1, watcher, worker, scheduler)
     await site.until(lambda: len(site.peer.heard("/alive")) > signs)
     await life.close()
+
+
+async def test_secret_that_is_due_is_watched(site):
+    """As the configuration dates it: a look has it on record."""
+    env = {
+        "MAINSPRING_SECRETS_DUE__GH_HOOK": "2001-01-31",
+        "MAINSPRING_EXEC_SPOOL": site.settings.exec.spool.as_posix(),
+    }
+    settings = load(env=env, cwd=site.settings.folder, uid=os.getuid(), flags={})
+    store = site.process("watcher")
+    await asyncio.to_thread(make_watch(settings, store).look)
+    (one,) = incidents(store.reader, limit=10)
+    assert (one.subject.kind, one.subject.fingerprint) == (IncidentKind.SECRET_DUE, "gh_hook")

@@ -1,13 +1,19 @@
-"""The worker process: how it ends where it cannot begin."""
+"""The worker process: how it ends where it cannot begin, and what it writes down once it works."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 
 import msgspec
 
 from mainspring.app.handover import Handover
 from mainspring.app.post import GONE
+from mainspring.app.stores import make_reader, make_store
+from mainspring.domain.circumstance import CircumstanceKind
+from mainspring.domain.clock import SystemClock
 
 
 def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
@@ -21,3 +27,32 @@ def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
     assert done.returncode == GONE
     assert b"out of reach" in done.stderr
     assert b"secret" not in done.stderr
+
+
+def test_worker_keeps_what_it_runs_under(tmp_path):
+    """Its configuration and versions are on record while it works: what changed before a failure is told from them."""
+    (tmp_path / "tasks.py").write_text("import mainspring as ms\n\n@ms.task\ndef work() -> None: ...\n")
+    config, store = tmp_path / "mainspring.toml", tmp_path / "state.db"
+    config.write_text(f'[project]\nautomations = ["tasks.py"]\n[store]\nurl = "{store}"\n')
+    made = make_store(store, clock=SystemClock())
+    made.open()
+    made.close()
+    handover = Handover({}, str(config), (), role="worker", parent=os.getpid())
+    command = [sys.executable, "-m", "mainspring.app.worker_process"]
+    subject = f"host:{socket.gethostname()}"
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        process.stdin.write(msgspec.json.encode(handover))
+        process.stdin.close()
+        reader = make_reader(f"sqlite:///{store}")
+        kinds = {CircumstanceKind.CONFIGURATION, CircumstanceKind.RUNTIME}
+        until = time.monotonic() + 60
+        try:
+            while time.monotonic() < until and process.poll() is None:
+                if all(reader.read("last_circumstance", (kind.value, subject)) for kind in kinds):
+                    break
+                time.sleep(0.02)
+            found = {kind for kind in kinds if reader.read("last_circumstance", (kind.value, subject))}
+        finally:
+            process.send_signal(signal.SIGTERM)
+    assert found == kinds
+    assert process.returncode == 0

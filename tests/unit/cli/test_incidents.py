@@ -30,14 +30,14 @@ def wrong(stage):
 
 
 def test_list_says_what_is_wrong(cli, wrong):
-    """Newest first, by automation and kind; what is folded into another and what is over are shown on demand."""
+    """The loudest and oldest first, by automation and kind; what is folded into another and what is over are shown on demand."""
     wrong("i_2", Subject("", IncidentKind.STORE_LOST), "the disk\x1b[31m is full")
     wrong("i_3", Subject("order", IncidentKind.SILENCE), parent=Subject("", IncidentKind.STORE_LOST))
     out = cli("incidents", "list").out
     assert "backup" in out
     assert "mainspring" in out
     assert "\x1b[31m" not in out
-    assert [row["id"] for row in cli("incidents", "list", "--json").json] == ["i_2", "i_1"]
+    assert [row["id"] for row in cli("incidents", "list", "--json").json] == ["i_1", "i_2"]
     assert cli("incidents", "resolve", "i_1", "--reason", "mended").code == 0
     assert [row["id"] for row in cli("incidents", "list", "--json").json] == ["i_2"]
     assert {row["id"] for row in cli("incidents", "list", "--all", "--json").json} == {"i_1", "i_2", "i_3"}

@@ -2,6 +2,7 @@
 
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.always import ALWAYS
 from mainspring.domain.monitors.table import MONITORS
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.commands.incidents import Found, Observe, Resolve
@@ -13,7 +14,7 @@ SYNC = Definition(kind=Kind.TASK, name="sync", options={"fail_rate": 0.2, "silen
 def test_list_shows_every_monitor_without_a_store(cli):
     """Nothing to judge is no error, and nothing is made by asking."""
     rows = cli("monitors", "list", "--json").json
-    assert [row["name"] for row in rows] == [kind.value for kind in MONITORS]
+    assert [row["name"] for row in rows] == [kind.value for kind in (*MONITORS, *ALWAYS)]
     assert {row["state"] for row in rows} == {"on"}
     assert sum(row["judged"] for row in rows) == 0
 
@@ -116,3 +117,34 @@ def test_show_tells_what_a_success_put_out(cli, stage):
     assert "put_out_bytes  20kB" in out
     assert "learning       True" in out
     assert MONITORS["did_nothing"].rule in out
+
+
+def test_what_is_always_watched_is_shown_with_why_it_stays_on(cli, stage):
+    """The way to people and the store itself; neither is under [monitors]."""
+    stage.announce(SYNC)
+    rows = {row["name"]: row for row in cli("monitors", "list", "--json").json}
+    assert [rows[name]["state"] for name in ("notifier_broken", "store_lost")] == ["on", "on"]
+    assert rows["store_lost"]["judged"] == 1
+    lost = cli("monitors", "show", "store_lost")
+    assert "longest_ms  1m" in lost.out
+    assert "cannot be switched off" in lost.err
+    assert "cannot be switched off" in cli("monitors", "show", "notifier_broken").err
+
+
+def test_settings_of_one_automation_are_shown_and_obeyed(cli, stage, monkeypatch):
+    """Its window counts, its limit holds; a name that nobody has is told with the nearest one."""
+    stage.announce(SYNC)
+    for _ in range(5):
+        stage.do(fail(stage.begin(SYNC)))
+    monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNC__FAIL_RATE__LEAST", "6")
+    monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNC__FAIL_RATE__WINDOW", "2h")
+    shown = cli("monitors", "show", "fail_rate", "sync")
+    assert "least = 6" in shown.out
+    assert "window = 2h" in shown.out
+    assert "sync  wrong" not in shown.out
+    assert "settings of its own: [monitors.of]" in shown.err
+    assert "least = 5" in cli("monitors", "show", "fail_rate").out
+    monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNK__TOO_FAST", "off")
+    told = cli("monitors", "list").err
+    assert "set for nobody" in told
+    assert "'sync'" in told

@@ -51,6 +51,11 @@ def test_unknown_key_of_a_file_names_line_and_nearest_key(refuse, text, key, lin
     assert refuse(text) == f"unknown setting `{key}`\nset by FILE:{line}\nDid you mean {near}?"
 
 
+def test_nearest_key_is_looked_for_in_the_same_table(refuse):
+    """What is alike in another table is no slip of this one; what is known in this one is told instead."""
+    assert refuse("[exec]\nretention = 1").endswith("Known there: fail_open, spool.")
+
+
 def test_unknown_key_that_is_like_none_lists_the_sections(refuse):
     """Where nothing is near, the reader gets a place to start."""
     assert refuse("[xyzzy]\nq = 1").endswith(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mainspring.config import load
-from mainspring.config.monitoring import tunings_of
+from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.incident import IncidentKind
 from mainspring.domain.monitors.fail_rate import FailRateTuning
@@ -46,14 +46,44 @@ def test_monitor_is_switched_by_a_word_and_tuned_by_a_table(read):
     assert read("", env) == found
 
 
+def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
+    """By name or pattern, in the same two forms; what is left out is as for all, whatever that is; a variable says the same."""
+    (tmp_path / "mainspring.toml").write_text(
+        '[monitors]\nhuman_wait.most = "2h"\n'
+        '[monitors.of."sync-*"]\ntoo_fast = false\nfail_rate.share = 0.3\n[monitors.of.nightly]\nhuman_wait.most = "1h"\n'
+    )
+    env = {"HOME": "/home/u", "MAINSPRING_MONITORS_OF__NIGHTLY__SILENCE": "off"}
+    settings = load(env=env, cwd=tmp_path, uid=1234)
+    own, general = own_tunings_of(settings.monitors), tunings_of(settings.monitors)
+    sync = own.of("sync-a", IncidentKind.FAIL_RATE, FailRateTuning(least=9))
+    assert sync == FailRateTuning(share=0.3, least=9)
+    assert not own.of("sync-a", IncidentKind.TOO_FAST, general[IncidentKind.TOO_FAST]).on
+    assert own.set_of("nightly", IncidentKind.HUMAN_WAIT) == {"most": timedelta(hours=1)}
+    assert own.set_of("nightly", IncidentKind.SILENCE) == {"on": False}
+    assert own.set_of("other", IncidentKind.TOO_FAST) == {}
+    stated = {path: value for path, value, _ in settings.describe() if path.startswith("monitors.of.")}
+    assert stated == {
+        "monitors.of.sync-*.too_fast.on": False,
+        "monitors.of.sync-*.fail_rate.share": 0.3,
+        "monitors.of.nightly.human_wait.most": "1h",
+        "monitors.of.nightly.silence.on": False,
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("[monitors]\ntoo_fst = false\n", "Did you mean monitors.too_fast"),
+        ("[monitors]\nnotifier_broken = false\n", "It cannot be switched off: without it nobody"),
+        ("[monitors.store_lost]\non = false\n", "It cannot be switched off: without the store"),
         ("[monitors]\nfail_rate = { shre = 0.3 }\n", "Did you mean monitors.fail_rate.share"),
         ("[monitors]\nfail_rate = { share = 1.5 }\n", "1.5 is not a share"),
         ("[monitors]\nfail_rate = { share = true }\n", "True is not a share"),
         ("[monitors]\nfail_rate = 0.3\n", "monitors.fail_rate.on"),
+        ("[monitors.of.sync]\ntoo_fst = false\n", "Did you mean monitors.of.sync.too_fast"),
+        ("[monitors.of.sync]\nfail_rate.shre = 0.3\n", "Did you mean monitors.of.sync.fail_rate.share"),
+        ("[monitors.of.sync]\nfail_rate.share = 1.5\n", "1.5 is not a share"),
+        ("[monitors.of.sync]\nlock_held = false\n", "Known there: backlog, cadence_drift"),
         ('[monitors]\npaused = { longest = "0s" }\n', "above zero"),
     ],
 )

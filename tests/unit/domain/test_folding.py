@@ -3,12 +3,18 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from mainspring.domain.folding import EXPLAINS_ALL, EXPLAINS_ONE, STORM_OF, fold
+from mainspring.domain import folding
+from mainspring.domain.folding import EXPLAINS_ALL, EXPLAINS_ONE, STORM_OF
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
 
 K = IncidentKind
+
+
+def fold(found, wrong, parts=None):
+    return folding.fold(found, wrong, parts or {})
 
 
 def finding(automation="a", kind=K.SILENCE, fingerprint="", *, severity=Severity.NOTIFY, cause=None):
@@ -17,9 +23,9 @@ def finding(automation="a", kind=K.SILENCE, fingerprint="", *, severity=Severity
     )
 
 
-def incident(of, *, parent=None):
+def incident(of, *, parent=None, id="i1", state=IncidentState.OPEN):
     return Incident(
-        id="i1", subject=of.subject, state=IncidentState.OPEN, severity=of.severity, text=of.text, hint=None, facts={},
+        id=id, subject=of.subject, state=state, severity=of.severity, text=of.text, hint=None, facts={},
         since_at=1, opened_at=1, changed_at=1, seen_at=1, parent=parent,
     )  # fmt: skip
 
@@ -42,6 +48,46 @@ def test_incident_that_is_open_explains_what_is_found_later():
     assert parents == {silent.subject: lost.subject}
     _, parents = fold([silent], [])
     assert parents == {}, "it is told itself once what explained it is over"
+
+
+@pytest.mark.parametrize("state", [IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED])
+def test_incident_that_somebody_looks_after_takes_in_nothing_more(state):
+    """Nobody would hear of what begins after it; what was part of it before stays so."""
+    failing, silent = finding(kind=K.PERMANENT_ERROR, fingerprint="f"), finding()
+    held = incident(failing, state=state)
+    assert fold([silent], [held])[1] == {}
+    assert fold([silent, failing], [held])[1] == {}
+    part = incident(silent, id="i2", parent="i1")
+    assert fold([silent], [held, part])[1] == {silent.subject: failing.subject}
+
+
+def test_part_of_what_somebody_looks_after_takes_in_nothing_more():
+    """A slot that is late beside a worker whose loss is acknowledged is told to nobody, so it explains nothing new."""
+    lost, late, silent = finding("", K.WORKER_LOST), finding(kind=K.LATE_START), finding()
+    part = incident(late, id="i2", parent="i1")
+    wrong = [incident(lost, state=IncidentState.ACKNOWLEDGED), part]
+    assert fold([late, silent], wrong)[1] == {late.subject: lost.subject}
+    assert fold([late, silent], [incident(lost), part])[1] == {late.subject: lost.subject, silent.subject: lost.subject}
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_louder_one_is_told_itself(is_open):
+    """A page never waits for the digest that its explanation stands in; what is as loud, or less, is folded."""
+    quiet = finding(kind=K.TOO_SLOW, severity=Severity.DIGEST)
+    for severity, parents in (
+        (Severity.PAGE, {}),
+        (Severity.DIGEST, {finding(kind=K.LATE_START).subject: quiet.subject}),
+    ):
+        late = finding(kind=K.LATE_START, severity=severity)
+        found, wrong = ([late], [incident(quiet)]) if is_open else ([late, quiet], [])
+        assert fold(found, wrong)[1] == parents
+
+
+def test_part_that_became_louder_is_told_itself():
+    """It was folded as a notice and is a page by now."""
+    quiet, late = finding(kind=K.TOO_SLOW), finding(kind=K.LATE_START, severity=Severity.PAGE)
+    part = replace(incident(late, id="i2", parent="i1"), severity=Severity.NOTIFY)
+    assert fold([late], [incident(quiet), part])[1] == {}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +141,31 @@ def test_storm_that_is_open_takes_more_in():
     order, parents = fold([late, alone], [incident(storm), told])
     assert parents == {late.subject: storm.subject}
     assert [one.subject.kind for one in order] == [K.STORM, K.SILENCE, K.SILENCE]
+
+
+def test_storm_counts_all_that_is_part_of_it():
+    """What it took in before counts, once, though this look found nothing of most of it."""
+    storm = fold(many(STORM_OF), [])[0][0]
+    old, late = finding("a00"), finding("c")
+    wrong = [incident(storm), incident(old, id="i2", parent="i1")]
+    said = fold([old, late], wrong, {"i1": 20_000})[0][0]
+    assert said.text.startswith("20001 incidents with one cause (kind:silence): a00, c and others")
+    assert said.facts["number"] == 20_001
+
+
+def test_storm_that_somebody_looks_after_takes_in_nothing_more():
+    """What comes alone is told by itself, and many are the next storm; what is in the first one stays there."""
+    storm = fold(many(STORM_OF), [])[0][0]
+    old, late = finding("a00"), finding("c")
+    wrong = [incident(storm, state=IncidentState.ACKNOWLEDGED), incident(old, id="i2", parent="i1")]
+    assert fold([old, late], wrong)[1] == {old.subject: storm.subject}
+    new = [finding(f"b{number:02}") for number in range(STORM_OF)]
+    order, parents = fold([old, *new], wrong)
+    again = Subject("", K.STORM, "kind:silence (2)")
+    assert parents == {old.subject: storm.subject, **{one.subject: again for one in new}}
+    assert [one.subject for one in order[:2]] == [storm.subject, again]
+    _, parents = fold([late], [*wrong, incident(order[1], id="i3")])
+    assert parents == {late.subject: again}
 
 
 def test_many_errors_of_one_automation_are_one_storm():

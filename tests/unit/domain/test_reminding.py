@@ -56,6 +56,44 @@ def test_snooze_is_over():
     assert due(asleep, 2 * HOUR) == [(About.REPEATED, 2 * HOUR, ("ops",))]
 
 
+SECRET = replace(
+    OPEN,
+    subject=Subject("", IncidentKind.SECRET_DUE, "key"),
+    severity=Severity.NOTIFY,
+    facts={"due_at": 14 * 24 * HOUR},
+)
+DAY_ITSELF = 14 * 24 * HOUR
+
+
+def test_what_is_told_ahead_is_quiet_until_its_day():
+    """Neither repeated nor escalated before; on the day it is said again, and from then on it is as any other."""
+    assert due(SECRET, DAY_ITSELF - 1) == []
+    assert due(SECRET, DAY_ITSELF) == [(About.REPEATED, DAY_ITSELF, ("ops",))]
+    assert (About.ESCALATED, 1, ("boss",)) in due(SECRET, DAY_ITSELF + 15 * MINUTE)
+    assert (About.REPEATED, 1, ("ops",)) in due(SECRET, DAY_ITSELF + 4 * HOUR)
+
+
+def test_what_was_acknowledged_ahead_wakes_on_its_day():
+    """What was acknowledged on the day itself, or sleeps, does not."""
+    taken = replace(SECRET, state=IncidentState.ACKNOWLEDGED, changed_at=HOUR)
+    assert due(taken, DAY_ITSELF - 1) == []
+    assert due(taken, DAY_ITSELF + 9 * HOUR) == [(About.REPEATED, DAY_ITSELF, ("ops",))]
+    assert due(replace(taken, changed_at=DAY_ITSELF), DAY_ITSELF + 9 * HOUR) == []
+    assert due(replace(SECRET, state=IncidentState.SNOOZED, snoozed_until=999 * HOUR), DAY_ITSELF + 9 * HOUR) == []
+
+
+def test_what_is_found_after_its_day_is_as_any_other():
+    """It was told as due then."""
+    late = replace(SECRET, opened_at=DAY_ITSELF)
+    assert due(late, DAY_ITSELF) == []
+    assert (About.REPEATED, 1, ("ops",)) in due(late, DAY_ITSELF + 4 * HOUR)
+
+
+def test_what_another_clock_opened_a_moment_ahead_is_not_repeated():
+    """Two watchers' clocks differ by a little."""
+    assert due(replace(OPEN, opened_at=1_000), 0) == []
+
+
 def test_what_is_part_of_another_is_not_repeated_while_that_is_open():
     """When the other one is over, what is left of it speaks for itself."""
     part, other = replace(OPEN, parent="i0"), replace(OPEN, id="i0")

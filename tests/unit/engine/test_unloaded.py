@@ -24,10 +24,10 @@ frequency = "daily"
 """
 
 
-def known(name, *, file="", module="", retired_at=None, kind="task"):
+def known(name, *, file="", module="", retired_at=None, kind="task", problem=None):
     """What the store has of an automation."""
     definition = json.dumps({"kind": kind, "name": name, "file": str(file), "module": str(module)}).encode()
-    return AutomationView(name, kind, 3, definition, "code", 1, None, None, None, None, retired_at, None, NOW)
+    return AutomationView(name, kind, 3, definition, "code", 1, None, None, None, None, retired_at, problem, NOW)
 
 
 @pytest.fixture
@@ -88,3 +88,25 @@ def test_nothing_is_missing_where_all_is_well(project):
     """What is gone from the code without a problem is told by its absence."""
     registry = Registry.load(["good.py"], project)
     assert unloaded(registry, [known("kept", file=project / "good.py"), known("gone", file=project / "good.py")]) == ()
+
+
+def test_problem_is_over_once_its_place_loads_without_it(project, registry):
+    """Its definition was deleted since, or its file: what was wrong with that is no reason any more. Who had no problem is left alone."""
+    gone = known("gone", file=project / "good.py", problem="ModuleNotFoundError: x")
+    deleted = known("deleted", file=project / "was_here.py", problem="ModuleNotFoundError: x")
+    script = known("removed", file=project / "scripts.toml", problem="no such option", kind="script")
+    rows = unloaded(registry, [gone, deleted, script, known("well", file=project / "good.py")])
+    assert [(row.name, row.problem, row.definition) for row in rows] == [
+        ("gone", None, None),
+        ("deleted", None, None),
+        ("removed", None, None),
+    ]
+
+
+def test_problem_of_what_is_loaded_elsewhere_stays(tmp_path, registry):
+    """A worker that loads other modules, or has no such folder, cannot say that it is over."""
+    kept = [
+        known("module", module="billing.orders", problem="ModuleNotFoundError: x"),
+        known("folder", file=tmp_path / "other" / "file.py", problem="ModuleNotFoundError: x"),
+    ]
+    assert unloaded(registry, kept) == ()

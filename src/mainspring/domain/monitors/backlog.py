@@ -119,5 +119,6 @@ MONITORS = (
         ),
         tuning=GrowingTuning(),
         judge=judge_growing,
+        of_automations=False,
     ),
 )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.facts import Facts, Process
+from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.facts import Facts, Process, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.tuning import Length, Tuning, ms
 from mainspring.domain.monitors.worker_lost import COMMAND_KINDS
@@ -19,7 +19,7 @@ class DefinitionLostTuning(Tuning, frozen=True, kw_only=True):
 
 
 def judge(facts: Facts, tuning: DefinitionLostTuning, now_at: int) -> Iterator[Judged]:
-    """Judge each automation that somebody waits for; without any worker nothing can be said, and that is told elsewhere."""
+    """Judge each automation that ran or is waited for; without any worker nothing can be said, and that is told elsewhere."""
     workers = [one for one in facts.processes if one.role in _WORKS and not one.gone and one.serves]
     settled_at = _settled_at(workers, facts)
     for one in facts.expected(now_at):
@@ -31,7 +31,7 @@ def judge(facts: Facts, tuning: DefinitionLostTuning, now_at: int) -> Iterator[J
             text = f"it fails to load: {one.problem.strip().splitlines()[-1] if one.problem.strip() else 'nobody knows why'}"
             hint = f"Mend its module and start the workers anew; if it is over: mainspring auto retire {one.name}"
             yield verdict(one, kind, figures, one.announced_at, text, hint=hint)
-        elif one.cadences or one.listens or one.waiting is not None:
+        elif (is_awaited := _is_awaited(one)) or _has_run(one):
             counted = {"served": one.served, "workers": len(workers), "settled_at": settled_at}
             if one.served or not workers:
                 unsure = None if one.served else "no worker lives that could announce it"
@@ -41,7 +41,18 @@ def judge(facts: Facts, tuning: DefinitionLostTuning, now_at: int) -> Iterator[J
             wrong = subject in facts.open or now_at - settled_at >= ms(tuning.missing)
             text = "no worker has it any more: its definition is gone from what they load"
             hint = f"Restore it and start the workers anew; if it is over: mainspring auto retire {one.name}"
-            yield verdict(one, kind, counted, min(settled_at, now_at) if wrong else None, text, hint=hint)
+            since_at = min(settled_at, now_at) if wrong else None
+            # What starts only when somebody asks for it keeps nobody waiting.
+            at_most = Severity.PAGE if is_awaited else Severity.DIGEST
+            yield verdict(one, kind, counted, since_at, text, hint=hint, at_most=at_most)
+
+
+def _is_awaited(one: Watched) -> bool:
+    return bool(one.cadences) or one.listens or one.waiting is not None
+
+
+def _has_run(one: Watched) -> bool:
+    return one.succeeded_at is not None or bool(one.ends) or one.running_since_at is not None
 
 
 def _settled_at(workers: list[Process], facts: Facts) -> int:
@@ -55,7 +66,8 @@ MONITOR = Monitor(
     line="An automation that ran is no longer defined, or fails to load.",
     rule=(
         "Wrong while it has a problem; and while workers live but served is 0, for longest_ms since one last "
-        "ended or the first of them began (settled_at), where it has a schedule, listens, or runs of it wait."
+        "ended or the first of them began (settled_at), where it has a schedule, listens, or runs of it wait; in "
+        "the digest where it only ran before."
     ),
     tuning=DefinitionLostTuning(),
     judge=judge,

@@ -3,10 +3,12 @@
 Invariant: everything follows from the store and the instant of the look, whoever reads it.
 """
 
+from collections.abc import Container
 from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.incident import IncidentKind, Severity, Subject
@@ -287,3 +289,12 @@ class Facts(Struct, frozen=True, kw_only=True):
     def expected(self, now_at: int) -> tuple[Watched, ...]:
         """Return the automations of which something is expected now."""
         return tuple(one for one in self.automations if not one.is_off(now_at))
+
+    def of(self, names: Container[str]) -> "Facts":
+        """Return what there is to judge these automations by."""
+        return replace(
+            self,
+            automations=tuple(one for one in self.automations if one.name in names),
+            faults=tuple(one for one in self.faults if one.automation in names),
+            reopenings=tuple(one for one in self.reopenings if one.automation in names),
+        )

@@ -30,6 +30,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
     """`line` says what is wrong when it finds something, `rule` how that follows from the figures.
 
     `lasts` = what it finds is a state: who is not found wrong, nor unsure, is well. Else it finds what happened, once.
+    `of_automations` = what it judges is an automation's, so that one may have a tuning of its own.
     """
 
     kind: IncidentKind
@@ -38,6 +39,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
     tuning: Tuning
     judge: Judge
     lasts: bool = True
+    of_automations: bool = True
 
 
 class Round(Struct, frozen=True):

@@ -44,4 +44,5 @@ MONITOR = Monitor(
     rule="Wrong while held_ms is longest_ms or more: 24 hours, or 10 minutes where its holder is gone.",
     tuning=LockHeldTuning(),
     judge=judge,
+    of_automations=False,
 )

@@ -49,4 +49,5 @@ MONITOR = Monitor(
     rule="Wrong from before_ms ahead of due_at on, the begin of the day that [secrets.due] states, until that is moved.",
     tuning=SecretDueTuning(),
     judge=judge,
+    of_automations=False,
 )

@@ -11,8 +11,8 @@ from typing import Any
 
 from mainspring.domain.cadence import Expected, overdue
 from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.facts import Facts, Watched
-from mainspring.domain.monitors.gaps import SHORTEST_WINDOW_MS
+from mainspring.domain.monitors.facts import Facts, Gaps, Watched
+from mainspring.domain.monitors.gaps import HOUR_MS, SHORTEST_WINDOW_MS
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.prospects import missed, prospects
 from mainspring.domain.monitors.tuning import Length, Number, Tuning, ms
@@ -106,9 +106,7 @@ def _learned(one: Watched, succeeded_at: int, tuning: SilenceTuning, now_at: int
         unsure = None if silent_ms < SHORTEST_WINDOW_MS else "its history is not read yet"
         return Judged(Subject(one.name, IncidentKind.SILENCE), figures, unsure=unsure)
     learning = gaps.successes < tuning.successes or gaps.over_ms < ms(tuning.over)
-    floor_ms = ms(tuning.learning) if learning else SHORTEST_WINDOW_MS
-    p99_ms = 0 if learning else _TIMES_P99 * gaps.p99_ms
-    window_ms = max(p99_ms, _TIMES_LARGEST * gaps.largest_ms, floor_ms)
+    window_ms = _first_window(gaps, ms(tuning.learning)) if learning else _usual_window(gaps)
     figures |= {
         "learning": learning,
         "successes": gaps.successes,
@@ -120,7 +118,7 @@ def _learned(one: Watched, succeeded_at: int, tuning: SilenceTuning, now_at: int
         "window_ms": window_ms,
         "late_at": from_at + window_ms,
     }
-    is_silent = gaps.successes > 1 and silent_ms >= window_ms  # one success is no cadence
+    is_silent = gaps.successes > 1 and silent_ms >= window_ms  # one success may have been meant to be the only one
     return verdict(
         one,
         IncidentKind.SILENCE,
@@ -130,6 +128,16 @@ def _learned(one: Watched, succeeded_at: int, tuning: SilenceTuning, now_at: int
         hint=f"If it is not to run any more: mainspring auto retire {one.name}. Another window: silence= of its definition.",
         at_most=Severity.DIGEST if learning else Severity.PAGE,
     )
+
+
+def _usual_window(gaps: Gaps) -> int:
+    return max(_TIMES_P99 * gaps.p99_ms, _TIMES_LARGEST * gaps.largest_ms, SHORTEST_WINDOW_MS)
+
+
+def _first_window(gaps: Gaps, learning_ms: int) -> int:
+    """Return what may pass while little is known: a gap as long as one that was seen, and to the hour at that, is no silence."""
+    seen_ms = gaps.largest_ms + HOUR_MS
+    return learning_ms if seen_ms <= learning_ms else max(seen_ms, gaps.largest_ms * 5 // 4)
 
 
 def _for_how_long(one: Watched, now_at: int) -> str:
@@ -142,8 +150,8 @@ MONITOR = Monitor(
     rule=(
         "Wrong from late_at on: due_at and grace_ms where silence= or a schedule says when. Else the last "
         "success and window_ms, the larger of 3 x p99_ms (the gap that 99 % of its class are not longer than) "
-        "and 2 x largest_ms, three hours at least. While learning, the larger of 48 h and 2 x largest_ms, in "
-        "the digest."
+        "and 2 x largest_ms, three hours at least. While learning, in the digest: 48 h, or a quarter more than "
+        "largest_ms where that is longer; after a single success, which may have been the only one meant, nothing."
     ),
     tuning=SilenceTuning(),
     judge=judge,

@@ -1,6 +1,6 @@
 """THE table of monitors, and one round of all that are on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mainspring.domain.incident import Finding, IncidentKind, Subject
@@ -25,7 +25,8 @@ from mainspring.domain.monitors import (
     worker_lost,
 )
 from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.monitors.judged import Monitor, Round
+from mainspring.domain.monitors.judged import Judged, Monitor, Round
+from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.tuning import Tuning
 
 MONITORS: Final[dict[IncidentKind, Monitor]] = {
@@ -57,19 +58,34 @@ Tunings = Mapping[IncidentKind, Tuning]
 
 DEFAULTS: Final[Tunings] = {kind: monitor.tuning for kind, monitor in MONITORS.items()}
 
+NO_OWN: Final = OwnTunings()
 
-def judge_all(facts: Facts, tunings: Tunings, now_at: int) -> Round:
-    """Let every monitor that is on judge."""
+
+def judged_by(
+    monitor: Monitor, facts: Facts, tunings: Tunings, now_at: int, own: OwnTunings = NO_OWN
+) -> Iterator[Judged]:
+    """Let a monitor judge each automation by the tuning that is its own, all others together by the general one."""
+    general = tunings.get(monitor.kind, monitor.tuning)
+    groups = own.groups(monitor.kind, general, (one.name for one in facts.automations))
+    if general.on:
+        apart = set().union(*groups.values())
+        yield from (one for one in monitor.judge(facts, general, now_at) if one.subject.automation not in apart)
+    for tuning, names in groups.items():
+        if tuning.on:
+            judged = monitor.judge(facts.of(names), tuning, now_at)
+            yield from (one for one in judged if one.subject.automation in names)
+
+
+def judge_all(facts: Facts, tunings: Tunings, now_at: int, own: OwnTunings = NO_OWN) -> Round:
+    """Let every monitor judge where it is on."""
     findings: list[Finding] = []
     unsure: set[Subject] = set()
     judged: dict[IncidentKind, int] = {}
     for kind, monitor in MONITORS.items():
-        tuning = tunings.get(kind, monitor.tuning)
-        if not tuning.on:
-            continue
-        judged[kind] = 0
-        for one in monitor.judge(facts, tuning, now_at):
-            judged[kind] += 1
+        if tunings.get(kind, monitor.tuning).on:
+            judged[kind] = 0
+        for one in judged_by(monitor, facts, tunings, now_at, own):
+            judged[kind] = judged.get(kind, 0) + 1
             if one.finding is not None:
                 findings.append(one.finding)
             elif one.unsure is not None:

@@ -166,4 +166,5 @@ MONITOR = Monitor(
     ),
     tuning=WorkerLostTuning(),
     judge=judge,
+    of_automations=False,
 )

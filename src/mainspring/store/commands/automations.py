@@ -25,7 +25,7 @@ class ScheduleRow(msgspec.Struct, frozen=True):
 
 
 class AutomationRow(msgspec.Struct, frozen=True):
-    """A definition as data, or the problem that kept it from loading (definition None keeps the last good one)."""
+    """A definition as data, or the problem that kept it from loading (definition None keeps the last good one), or that this is over."""
 
     name: str
     kind: str

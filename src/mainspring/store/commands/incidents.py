@@ -44,13 +44,17 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reminder(msgspec.Struct, frozen=True):
-    """Tell once more of an incident that is still open (its `number`th time), or wake one whose snooze is over."""
+    """Tell once more of an incident that is still open (its `number`th time), or wake one whose snooze is over.
+
+    `wakes` = it is told of one that is acknowledged too, and opens it again by that.
+    """
 
     incident: str
     opened: int
     about: About
     number: int
     to: tuple[Target, ...]
+    wakes: bool = False
 
 
 class Digest(msgspec.Struct, frozen=True):
@@ -64,6 +68,7 @@ class Observe(msgspec.Struct, frozen=True, kw_only=True):
     """Write down one look, begun at `looked_at` (the store's clock): open, reopen, refresh, resolve, remind. Answer: Numbered(changes).
 
     `well` = subjects that were judged, or whose automation is gone, and of which nothing was found.
+    `is_back` = incidents were written by a clock that was ahead: their instants count as now.
     """
 
     looked_at: int
@@ -72,6 +77,7 @@ class Observe(msgspec.Struct, frozen=True, kw_only=True):
     well: tuple[Subject, ...] = ()
     reminders: tuple[Reminder, ...] = ()
     digests: tuple[Digest, ...] = ()
+    is_back: bool = False
 
 
 class RecordLost(msgspec.Struct, frozen=True, kw_only=True):

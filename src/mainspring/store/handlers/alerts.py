@@ -2,7 +2,9 @@
 
 import json
 
+from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.notice import About
+from mainspring.domain.pause import LEFT_ALONE_MS
 from mainspring.domain.states import AlertState
 from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChannel, SettleAlerts, TakeAlerts
 from mainspring.store.commands.results import DONE, Done
@@ -17,7 +19,7 @@ def take_alerts(tx: Transaction, command: TakeAlerts) -> AlertsTaken:
     taken = tx.all("list_leased_channels", (c.lease,)) if tx.again else []
     is_again = bool(taken)
     if not taken:
-        taken = tx.all("list_due_channels", (tx.now, json.dumps(c.channels)))
+        taken = tx.all("list_due_channels", (tx.now, json.dumps(c.channels), tx.now + AHEAD_MS, tx.now + LEFT_ALONE_MS))
         for channel, _ in taken:
             tx.change("lease_channel", (channel, c.lease, tx.session, tx.now + c.lease_ms))
     return AlertsTaken(
@@ -27,7 +29,7 @@ def take_alerts(tx: Transaction, command: TakeAlerts) -> AlertsTaken:
 
 def _take(tx: Transaction, channel: str, command: TakeAlerts, *, is_again: bool) -> tuple[DueAlert, ...]:
     """Return what is due on a channel, and mark it as tried; the answer that was lost said that it was not."""
-    rows = tx.all("list_due_alerts", (channel, tx.now, command.most))
+    rows = tx.all("list_due_alerts", (channel, tx.now, command.most, tx.now + AHEAD_MS))
     due = tuple(
         DueAlert(
             seq=seq,
@@ -66,6 +68,14 @@ def settle_alerts(tx: Transaction, command: SettleAlerts) -> Done:
     elif c.away is None:
         tx.change("free_channel", (told_at, c.channel, c.lease))
     else:
-        values = (tx.now + c.retry_after_ms, int(bool(c.sent)), tx.now, c.away, told_at, c.channel, c.lease)
+        values = (
+            tx.now + min(c.retry_after_ms, LEFT_ALONE_MS),
+            int(bool(c.sent)),
+            tx.now,
+            c.away,
+            told_at,
+            c.channel,
+            c.lease,
+        )
         tx.change("put_off_channel", values)
     return DONE

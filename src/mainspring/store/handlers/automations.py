@@ -42,7 +42,7 @@ def announce(tx: Transaction, command: Announce) -> Numbered:
         if row.was is not None and row.was != row.name:
             _rename(tx, row.was, row.name)
         _write(tx, row, number, overruled=overruled)
-        if row.problem is None and tx.session is not None:
+        if row.definition is not None and row.problem is None and tx.session is not None:
             tx.change("insert_session_automation", (tx.session, row.name, row.version))
     if not overruled:
         schedules.announce_schedules(tx, command)

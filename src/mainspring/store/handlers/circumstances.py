@@ -9,15 +9,20 @@ from mainspring.store.transaction import Transaction
 
 
 def note_circumstances(tx: Transaction, command: NoteCircumstances) -> Numbered:
-    """Keep what differs from what is on record; what is seen for the first time is no change."""
+    """Keep what differs from what is on record.
+
+    A host that is seen for the first time (each container is one) is compared with the one noted last; the first of all is no change.
+    """
     tx.hold("circumstances")
     changes = 0
     for found in command.found:
-        row = tx.one("last_circumstance", (found.kind.value, found.subject))
+        known = tx.one("last_circumstance", (found.kind.value, found.subject))
+        row = known or tx.one("last_circumstance_of_hosts", (found.kind.value,))
         was = None if row is None else msgspec.json.decode(row[0], type=dict[str, str])
-        if was != found.values:
-            insert_circumstance(tx, found, was)
-            changes += was is not None
+        is_change = was is not None and was != found.values
+        if known is None or is_change:
+            insert_circumstance(tx, found, was if is_change else None)
+        changes += is_change
     return Numbered(changes)
 
 

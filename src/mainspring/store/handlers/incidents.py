@@ -1,13 +1,15 @@
 """Incidents: one row for each thing that is wrong, what became of it and what is to be told, all in the commit of the look that saw it.
 
 A look may be written twice, or by two watchers at once: rows of `faults` count for the first, an alert has a unique key, and what was
-resolved after a look began is not reopened by it.
+resolved after a look began is not reopened by it. An instant that lies ahead was written by a clock that has been put back since: it holds
+nothing up.
 """
 
 import json
 
 import msgspec
 
+from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.incident import Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.route import Target
@@ -54,6 +56,8 @@ class _Row(msgspec.Struct):
 def observe(tx: Transaction, command: Observe) -> Numbered:
     """Write one look down."""
     tx.hold("incidents")
+    if command.is_back:
+        tx.change("pull_back_incidents", (tx.now, tx.now + AHEAD_MS))
     fresh: set[int] = set()
     for group in command.groups:
         fresh |= _group(tx, group)
@@ -82,17 +86,24 @@ def _find(tx: Transaction, found: Found, fresh: set[int], looked_at: int) -> boo
     if not number:
         return False
     row = _of(tx, finding.subject)
-    above = None if found.parent is None else _of(tx, found.parent)
-    parent = None if above is None or above.state == _S.RESOLVED else above.id
+    parent = _parent(row, None if found.parent is None else _of(tx, found.parent))
     if row is None:
         _open(tx, found, number, parent)
         return True
     if row.may(_M.REOPEN):
-        if not found.faults and row.resolved_at is not None and row.resolved_at > looked_at:
+        if not found.faults and row.resolved_at is not None and _is_later(tx, row.resolved_at, looked_at):
             return False
         _reopen(tx, row, found, number, parent)
         return True
     return _refresh(tx, row, found, number if found.faults else 0, parent)
+
+
+def _parent(row: _Row | None, above: _Row | None) -> str | None:
+    """Return what a finding is part of: what somebody has looked after since the look takes in nothing that is not part of it yet."""
+    if above is None or above.state == _S.RESOLVED:
+        return None
+    is_part = row is not None and row.state != _S.RESOLVED and row.parent is not None
+    return above.id if is_part or above.state == _S.OPEN else None
 
 
 def _open(tx: Transaction, found: Found, number: int, parent: str | None) -> None:
@@ -145,10 +156,15 @@ def _refresh(tx: Transaction, row: _Row, found: Found, more: int, parent: str | 
 
 def _well(tx: Transaction, subject: Subject, looked_at: int) -> bool:
     row = _of(tx, subject)
-    if row is None or not row.may(_M.RESOLVE) or row.seen_at > looked_at:
+    if row is None or not row.may(_M.RESOLVE) or _is_later(tx, row.seen_at, looked_at):
         return False
     _resolve(tx, row, None, None)
     return True
+
+
+def _is_later(tx: Transaction, at: int, looked_at: int) -> bool:
+    """Whether something was written after a look began."""
+    return looked_at < at <= tx.now + AHEAD_MS
 
 
 def _resolve(tx: Transaction, row: _Row, by: str | None, note: str | None) -> None:
@@ -163,11 +179,19 @@ def _remind(tx: Transaction, reminder: Reminder) -> bool:
     if row is None or row.opened != reminder.opened:
         return False
     if row.may(_M.WAKE) and row.snoozed_until is not None and row.snoozed_until <= tx.now:
-        tx.change("wake_incident", (tx.now, row.id))
-        _note(tx, row.id, _M.WAKE, None, None)
-    elif row.state != _S.OPEN:
+        _wake(tx, row)
+    elif row.state != _S.OPEN and not (reminder.wakes and row.state == _S.ACKNOWLEDGED):
         return False
-    return _tell(tx, row.id, row.opened, reminder.about, Severity(row.severity), reminder.to, str(reminder.number))
+    r = reminder
+    is_new = _tell(tx, row.id, row.opened, r.about, Severity(row.severity), r.to, str(r.number))
+    if is_new and row.state == _S.ACKNOWLEDGED:
+        _wake(tx, row)
+    return is_new
+
+
+def _wake(tx: Transaction, row: _Row) -> None:
+    tx.change("wake_incident", (tx.now, row.id))
+    _note(tx, row.id, _M.WAKE, None, None)
 
 
 def _digest(tx: Transaction, digest: Digest) -> bool:
@@ -232,7 +256,7 @@ def _note(tx: Transaction, incident: str, move: IncidentMove, by: str | None, no
 
 def _tell_again(tx: Transaction, row: _Row, about: About, part: str = "") -> None:
     """Tell all channels that have heard of this opening, or will: those not before they do."""
-    heard = tx.all("list_told_channels", (row.id, row.opened))
+    heard = tx.all("list_told_channels", (row.id, row.opened, tx.now + AHEAD_MS))
     to = tuple(Target(max(due_at, tx.now), channel) for channel, due_at in heard)
     _tell(tx, row.id, row.opened, about, Severity(row.severity), to, part)
 

@@ -18,7 +18,7 @@ EARLY_MS = 1_000
 
 def announce_schedules(tx: Transaction, command: Announce) -> None:
     """Write the schedules of the announced automations; one that its automation no longer has, ends."""
-    names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.problem is None}
+    names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
     for row in command.schedules:
         names.setdefault(row.automation, []).append(row.name)
         _write(tx, row)

@@ -25,7 +25,7 @@ _TOUCH_AFTER_MS = 12 * 3_600_000
 
 def announce_triggers(tx: Transaction, command: Announce) -> None:
     """Write the triggers of the announced automations; one that its automation no longer has, ends."""
-    names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.problem is None}
+    names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
     for automation in names:
         tx.change("forget_topics", (automation,))
         tx.change("free_paths", (automation,))  # those of one announcement may have changed places

@@ -7,5 +7,5 @@ from alerts
 left join incidents as i on i.id = alerts.incident
 left join channel_refs
   on channel_refs.incident = alerts.incident and channel_refs.opened = alerts.opened and channel_refs.channel = alerts.channel
-where alerts.state = {{unsent}} and alerts.channel = ?1 and alerts.due_at <= ?2 and (i.id is not null or alerts.incident = '')
+where alerts.state = {{unsent}} and alerts.channel = ?1 and (alerts.due_at <= ?2 or alerts.made_at > ?4) and (i.id is not null or alerts.incident = '')
 order by alerts.seq limit ?3

@@ -4,9 +4,11 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
+from mainspring.domain.pause import LEFT_ALONE_MS
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.base import Reader
 from mainspring.store.views import Capped
@@ -116,11 +118,30 @@ def incidents(
     automation: str | None = None,
     wrong: bool = True,
     since_at: int | None = None,
+    apart: bool = False,
     limit: int = 100,
 ) -> list[Incident]:
-    """Return incidents, the newest change first: those that are not resolved, or all that changed since an instant."""
-    rows = reader.read("list_incidents", (automation, int(wrong), since_at or 0, limit))
+    """Return incidents, the newest change first: those that are not resolved, or all that changed since an instant.
+
+    `apart` = without what is, or was at its end, part of another one.
+    """
+    rows = reader.read("list_incidents", (automation, int(wrong), since_at or 0, limit, int(apart)))
     return [incident_of(row) for row in rows]
+
+
+def told(reader: Reader, limit: int) -> list[Incident]:
+    """Return what is not resolved and told by itself: what is open first, then the loudest, then the oldest."""
+    return [incident_of(row) for row in reader.read("list_wrong_incidents", (0, limit))]
+
+
+def folded(reader: Reader, limit: int) -> list[Incident]:
+    """Return what is not resolved and part of another one, in the order of `told`."""
+    return [incident_of(row) for row in reader.read("list_wrong_incidents", (1, limit))]
+
+
+def parts(reader: Reader) -> dict[str, int]:
+    """Return how many incidents that are not resolved are part of each one, by its id."""
+    return dict(reader.read("count_parts"))
 
 
 def incident(reader: Reader, id: str) -> Incident | None:
@@ -160,7 +181,7 @@ def alerts(
 
 def is_alert_due(reader: Reader, now: int) -> bool:
     """Tell whether a Notifier may find something to tell now."""
-    return bool(reader.read("find_due_alert", (now,)))
+    return bool(reader.read("find_due_alert", (now, now + AHEAD_MS, now + LEFT_ALONE_MS)))
 
 
 def channels(reader: Reader) -> list[ChannelView]:

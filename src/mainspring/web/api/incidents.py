@@ -70,7 +70,12 @@ def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
     query = call.query
     wrong = bool(set(query.state) <= {IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
     found = stored.incidents(
-        call.site.reader, automation=query.automation, wrong=wrong, since_at=ms(query.since), limit=_MOST
+        call.site.reader,
+        automation=query.automation,
+        wrong=wrong,
+        since_at=ms(query.since),
+        apart=not query.folded,
+        limit=_MOST,
     )
     before = None if query.cursor is None else _place(query.cursor)
     rows = [
@@ -79,7 +84,6 @@ def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
         if call.visitor.may_see(one.subject.automation or None)
         and (not query.state or one.state in query.state)
         and (not query.kind or one.subject.kind in query.kind)
-        and (query.folded or one.parent is None)
         and (before is None or (one.changed_at, one.id) < before)
     ]
     rows.sort(key=lambda one: (one.changed_at, one.id), reverse=True)

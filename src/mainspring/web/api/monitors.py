@@ -5,12 +5,14 @@ from typing import Any
 import msgspec
 
 from mainspring.config.due_secrets import due_secrets_of
-from mainspring.config.monitoring import tunings_of
+from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.always import ALWAYS
 from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.table import MONITORS
+from mainspring.domain.monitors.table import MONITORS, judged_by
 from mainspring.domain.plain import plain
+from mainspring.operations.always import judge_always
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.sight import see
 from mainspring.resources.hidden import HIDDEN
@@ -56,7 +58,7 @@ def listed(call: AnyCall) -> Page[MonitorLine]:
     facts = _facts(call, None)
     tunings = tunings_of(call.site.settings.monitors)
     lines = []
-    for kind, monitor in MONITORS.items():
+    for kind, monitor in (MONITORS | ALWAYS).items():
         judged = _judged(call, kind, facts)
         found = sum(one.finding is not None for one in judged)
         unsure = sum(one.finding is None and one.unsure is not None for one in judged)
@@ -64,7 +66,7 @@ def listed(call: AnyCall) -> Page[MonitorLine]:
             MonitorLine(
                 name=kind.value,
                 line=monitor.line,
-                on=tunings[kind].on,
+                on=kind in ALWAYS or tunings[kind].on,
                 judged=len(judged),
                 wrong=found,
                 unsure=unsure,
@@ -76,7 +78,8 @@ def listed(call: AnyCall) -> Page[MonitorLine]:
 def shown(call: Call[MonitorQuery, None]) -> MonitorShown:
     """Show a monitor: each figure by which it judges, and how the verdict follows."""
     name, query = call.names["monitor"], call.query
-    kind = next((kind for kind in MONITORS if kind.value == name), None)
+    known = MONITORS | ALWAYS
+    kind = next((kind for kind in known if kind.value == name), None)
     if kind is None:
         call.missing("monitor", name)
     judged = [
@@ -84,27 +87,41 @@ def shown(call: Call[MonitorQuery, None]) -> MonitorShown:
         for one in _judged(call, kind, _facts(call, query.automation))
         if query.automation in (None, one.subject.automation)
     ]
-    tuning = tunings_of(call.site.settings.monitors)[kind]
     return MonitorShown(
         name=name,
-        line=MONITORS[kind].line,
-        rule=MONITORS[kind].rule,
-        settings={field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__},
+        line=known[kind].line,
+        rule=known[kind].rule,
+        settings=_settings(call, kind, query.automation),
         judged=judged[: query.limit],
     )
+
+
+def _settings(call: AnyCall, kind: IncidentKind, automation: str | None) -> dict[str, Any]:
+    """Return what is in force for all, or for one automation; nothing is set of what is always on."""
+    if kind in ALWAYS:
+        return {}
+    monitors = call.site.settings.monitors
+    tuning = tunings_of(monitors)[kind]
+    if automation is not None:
+        tuning = own_tunings_of(monitors).of(automation, kind, tuning)
+    return {field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__}
 
 
 def _facts(call: AnyCall, about: str | None) -> Facts:
     settings = call.site.settings
     known = FactsReader(call.site.reader, at_once=_AT_ONCE, about=about, secrets=due_secrets_of(settings))
-    tunings = tunings_of(settings.monitors)
-    return see(known, call.site.reader, call.site.clock.now(), tunings=tunings, redact=HIDDEN.redact).facts
+    tunings, own = tunings_of(settings.monitors), own_tunings_of(settings.monitors)
+    return see(known, call.site.reader, call.site.clock.now(), tunings=tunings, redact=HIDDEN.redact, own=own).facts
 
 
 def _judged(call: AnyCall, kind: IncidentKind, facts: Facts) -> list[Judged]:
     """Return what a monitor says, what is wrong first."""
-    tuning = tunings_of(call.site.settings.monitors)[kind]
-    found = list(MONITORS[kind].judge(facts, tuning, call.site.clock.now())) if tuning.on else []
+    settings, now = call.site.settings, call.site.clock.now()
+    if kind in ALWAYS:
+        found = judge_always(kind, call.site.reader, now, settings.notify.store_lost_after)
+    else:
+        own = own_tunings_of(settings.monitors)
+        found = judged_by(MONITORS[kind], facts, tunings_of(settings.monitors), now, own)
     return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Away, Facts, Process, Watched
-from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, SECOND, T0, cadence, found, look, watched
+from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, SECOND, T0, cadence, ends, found, look, watched
 
 LOST, DEFINITION, SOURCE = IncidentKind.WORKER_LOST, IncidentKind.DEFINITION_LOST, IncidentKind.SOURCE_AWAY
 NEEDY = watched(cadences=(cadence(every="1h", next_slot_at=T0 + 9 * DAY),), announced_at=T0, served=1)
@@ -164,8 +164,18 @@ def test_definition_that_nobody_announces_is_lost() -> None:
 
 @pytest.mark.parametrize("one", [watched(), watched(kind="exec", cadences=NEEDY.cadences)])
 def test_definition_that_nobody_waits_for_is_not_lost(one: Watched) -> None:
-    """What was tried once by hand, and what wraps a command, is announced by no worker."""
+    """What never ran, and what wraps a command, is announced by no worker."""
     assert found(DEFINITION, facts(process(), one=one), T0 + DAY) == []
+
+
+@pytest.mark.parametrize("ran", [{"succeeded_at": T0}, {"ends": ends(False, at=T0)}])
+def test_definition_that_ran_and_is_gone_is_told_in_the_digest(ran: dict[str, Any]) -> None:
+    """Nothing starts it by itself, so nobody waits; whoever starts it next has to know. What a worker has is well."""
+    last = {"last_ended": {"worker": T0}}
+    (finding,) = found(DEFINITION, facts(process(), one=watched(**ran), **last), T0 + 5 * MINUTE)
+    assert finding.severity is Severity.DIGEST
+    assert found(DEFINITION, facts(process(), one=watched(**ran), **last), T0 + 5 * MINUTE - 1) == []
+    assert found(DEFINITION, facts(process(), one=watched(served=1, **ran), **last), T0 + DAY) == []
 
 
 def test_source_is_away_after_five_minutes() -> None:

@@ -129,6 +129,15 @@ def test_learning_tells_in_the_digest(successes: int, days: int) -> None:
     assert (finding.severity, finding.facts["learning"]) == (Severity.DIGEST, True)
 
 
+@pytest.mark.parametrize(("largest", "window"), [(1, 48), (30, 48), (47, 48), (48, 60), (7 * 24, 210)])
+def test_first_silence_is_48_hours_unless_a_longer_gap_was_seen(largest: int, window: int) -> None:
+    """From the second success on; a gap that was longer is not called silence when it comes again."""
+    one = watched(succeeded_at=T0, gaps=gaps(2, largest * HOUR, largest_ms=largest * HOUR))
+    assert found(SILENCE, one, T0 + window * HOUR - 1) == []
+    (finding,) = found(SILENCE, one, T0 + window * HOUR)
+    assert (finding.severity, finding.facts["learning"]) == (Severity.DIGEST, True)
+
+
 def test_one_success_is_no_cadence() -> None:
     """What ran once is expected by nobody."""
     assert found(SILENCE, watched(succeeded_at=T0, gaps=gaps(1, 0)), T0 + 300 * DAY) == []

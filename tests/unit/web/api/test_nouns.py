@@ -2,6 +2,7 @@
 
 import pytest
 
+from mainspring.domain.monitors.always import ALWAYS
 from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.states import IncidentState
 from mainspring.store.commands.automations import SetQueue, TakeLock
@@ -137,9 +138,11 @@ async def test_outbox_names_messages_that_are_not_there(world):
 @pytest.mark.asyncio
 async def test_monitors_say_what_they_judge(world):
     """Each of the table, with its settings; one that is not there is 404."""
-    assert [one["name"] for one in (await world.get("/monitors"))["items"]] == [kind.value for kind in MONITORS]
+    assert [one["name"] for one in (await world.get("/monitors"))["items"]] == [*map(str, MONITORS), *map(str, ALWAYS)]
     shown = await world.get("/monitors/silence", automation="pay")
     assert shown["settings"]["learning"] == "2d"
+    (store,) = (await world.get("/monitors/store_lost"))["judged"]
+    assert store["finding"] is None
     assert (await world.ask("GET", "/monitors/nope")).status_code == 404
 
 

@@ -1,0 +1,20 @@
+"""What is always watched, judged at once for whoever asks: channels as a watcher does, of the store that it could just be read."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from mainspring.domain.incident import IncidentKind, Subject
+from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.monitors.tuning import ms
+from mainspring.operations.channels import judge_channels
+from mainspring.store.base import Reader
+from mainspring.store.reads.incidents import channels
+
+
+def judge_always(kind: IncidentKind, reader: Reader, now: int, store_lost_after: timedelta) -> Iterator[Judged]:
+    """Judge what no configuration switches off, see `domain/monitors/always.py`."""
+    views = channels(reader)
+    if kind is IncidentKind.NOTIFIER_BROKEN:
+        yield from judge_channels(views, now)
+    else:
+        yield Judged(Subject("", IncidentKind.STORE_LOST), {"read_at": now, "longest_ms": ms(store_lost_after)})

@@ -1,0 +1,36 @@
+"""The scheduler process: what it knows of a lost store goes on record once that is back."""
+
+import asyncio
+import json
+import os
+
+import pytest
+
+from mainspring.app.post_process import PostProcess
+from mainspring.app.project import Project
+from mainspring.app.scheduler_process import serve
+from mainspring.domain.incident import IncidentKind
+from mainspring.store.reads.incidents import incidents
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_store_that_was_lost_is_put_on_record(tmp_path, monkeypatch):
+    """Whoever saw it go may be gone as well: the file beside the spool remembers, and a scheduler writes it down."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
+    spool = tmp_path / "spool"
+    (tmp_path / "spool.store-lost.json").write_text(json.dumps({"since_at": 1_000, "fault": "the disk is full"}))
+    process = PostProcess(
+        Project.find(flags={"store.url": str(tmp_path / "s.db"), "exec.spool": str(spool)}), "scheduler"
+    )
+    serving = asyncio.create_task(serve(process))
+    try:
+        async with asyncio.timeout(30):
+            while not (process.is_open and incidents(process.store.reader, wrong=False)):
+                await asyncio.sleep(0.01)
+        found = {one.subject.kind: one for one in incidents(process.store.reader, wrong=False)}
+    finally:
+        process.stopped.set()
+        await serving
+    assert "the disk is full" in found[IncidentKind.STORE_LOST].text

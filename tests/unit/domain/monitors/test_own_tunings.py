@@ -1,0 +1,74 @@
+"""Tunings of some automations alone."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.facts import Facts
+from mainspring.domain.monitors.human_wait import HumanWaitTuning
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.silence import SilenceTuning
+from mainspring.domain.monitors.table import DEFAULTS, MONITORS, judge_all
+from tests.unit.domain.monitors.looking import DAY, HOUR, T0, cadence, watched
+
+SILENCE, WAIT = IncidentKind.SILENCE, IncidentKind.HUMAN_WAIT
+names = st.sampled_from(["sync-a", "sync-b", "nightly", "other"])
+patterns = st.sampled_from(["sync-*", "*", "nightly", "sync-a", "n*", "nobody"])
+written = st.dictionaries(patterns, st.just({SILENCE: {"on": False}}), max_size=3)
+
+
+def test_exact_name_wins_over_patterns_and_a_later_pattern_over_an_earlier_one() -> None:
+    """Setting by setting: what only one of them states holds."""
+    own = OwnTunings(
+        {
+            "nightly": {WAIT: {"most": timedelta(hours=1)}},
+            "*": {WAIT: {"most": timedelta(hours=2), "on": False}},
+            "n*": {WAIT: {"most": timedelta(hours=3)}},
+        }
+    )
+    assert own.of("nightly", WAIT, HumanWaitTuning()) == HumanWaitTuning(on=False, most=timedelta(hours=1))
+    assert own.of("noon", WAIT, HumanWaitTuning()) == HumanWaitTuning(on=False, most=timedelta(hours=3))
+    assert own.of("sync", WAIT, HumanWaitTuning()) == HumanWaitTuning(on=False, most=timedelta(hours=2))
+    assert own.of("sync", SILENCE, SilenceTuning()) == SilenceTuning()
+
+
+def test_names_that_fit_nobody_are_known() -> None:
+    """A slip in a name is no pattern that happens to fit nobody today: both are told."""
+    own = OwnTunings({"nightly": {}, "sync-*": {}, "nihgtly": {}, "x*": {}})
+    assert own.fit_nobody(["nightly", "sync-a"]) == ["nihgtly", "x*"]
+
+
+@given(written, st.sets(names, min_size=1))
+def test_only_those_that_it_is_off_for_are_not_judged(settings, some) -> None:
+    """The others are judged as without any such setting; each is judged once."""
+    facts = Facts(automations=tuple(watched(name=name, cadences=(cadence(every="1h"),)) for name in sorted(some)))
+    own = OwnTunings(settings)
+    found = [
+        one.subject.automation
+        for one in judge_all(facts, DEFAULTS, T0 + 3 * HOUR, own).findings
+        if one.subject.kind is SILENCE
+    ]
+    assert sorted(found) == sorted(name for name in some if not own.set_of(name, SILENCE))
+
+
+def test_monitor_that_is_off_for_all_judges_whom_it_is_on_for() -> None:
+    """And by its settings."""
+    facts = Facts(automations=(watched(name="a", succeeded_at=T0, cadences=(cadence(every="1h"),)), watched(name="b")))
+    tunings = {**DEFAULTS, SILENCE: SilenceTuning(on=False)}
+    own = OwnTunings({"a": {SILENCE: {"on": True}}})
+    judged = judge_all(facts, tunings, T0 + DAY, own)
+    assert [one.subject.automation for one in judged.findings if one.subject.kind is SILENCE] == ["a"]
+    assert judged.judged[SILENCE] == 1
+    assert SILENCE not in judge_all(facts, tunings, T0 + DAY).judged
+
+
+def test_who_judges_no_automation_says_so() -> None:
+    """Locks, secrets, queues and processes are nobody's alone."""
+    assert {kind for kind, monitor in MONITORS.items() if not monitor.of_automations} == {
+        IncidentKind.LOCK_HELD,
+        IncidentKind.SECRET_DUE,
+        IncidentKind.BACKLOG_GROWING,
+        IncidentKind.WORKER_LOST,
+    }
