@@ -1,6 +1,8 @@
 """A wrapped command and a round of `watch --once` are the only ones who see that the store is lost, where nothing else runs."""
 
+import contextlib
 import os
+import sqlite3
 
 import pytest
 
@@ -66,6 +68,8 @@ def test_damaged_store_is_told_once_and_its_end_too(crontab):
     crontab.watch()
     crontab.exec()
     assert crontab.told == ["opened", "resolved"]
+    with contextlib.closing(sqlite3.connect(crontab.store)) as store:
+        assert store.execute("select kind, state from incidents").fetchall() == [("store_lost", "resolved")]
 
 
 def test_watch_tells_it_as_well(crontab):
