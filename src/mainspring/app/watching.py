@@ -40,6 +40,8 @@ _LOG = logging.getLogger("mainspring.watching")
 EVERY_S = 5.0
 STANDS_BY_MS = 60_000
 """Who stands by takes over when no watcher has given a sign of life for so long."""
+OVERSLEPT_MS = 20_000
+"""Who rested for so long was stopped, or the machine slept, and everybody with it."""
 LOOKS_AT_MOST_MS = 300_000
 """A look that has not ended by then waits for a store that does not answer: whoever looks moves on all the same, and beats."""
 
@@ -105,7 +107,15 @@ class Watching:
                 self._tell(error)
             else:
                 self._tell(None)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the next round; once more after a sleep of the whole machine, for others give their signs of life only now."""
+        for _ in range(2):
+            began = self._store.clock.now()
             await asyncio.sleep(EVERY_S)
+            if self._store.clock.now() - began < OVERSLEPT_MS:
+                return
 
     async def _guard(self) -> None:
         """Tell without the store that it is lost; beside the rounds, since one that writes waits for as long as nothing can be written."""

@@ -247,3 +247,20 @@ async def test_secret_that_is_due_is_watched(site):
     await asyncio.to_thread(make_watch(settings, store).look)
     (one,) = incidents(store.reader, limit=10)
     assert (one.subject.kind, one.subject.fingerprint) == (IncidentKind.SECRET_DUE, "gh_hook")
+
+
+async def test_whoever_slept_waits_for_signs_of_life_before_it_looks(site, monkeypatch):
+    """A machine that slept wakes with everybody silent: one more rest, however late that is, and none where all is as usual."""
+    life = site.watching(site.process("watcher"))
+    rests = []
+
+    async def slept(seconds):
+        rests.append(seconds)
+        site.clock.forward(naps.pop(0))
+
+    monkeypatch.setattr(watching.asyncio, "sleep", slept)
+    for naps, expected in (([5_000], 1), ([600_000, 5_000], 2), ([600_000, 600_000], 2)):
+        rests.clear()
+        await life._rest()
+        assert (len(rests), naps) == (expected, [])
+    await life.close()
