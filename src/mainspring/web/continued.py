@@ -43,7 +43,7 @@ def continued_since(reader: Reader, run: str | None, seen: str) -> Continued | N
     if run is None or not (since.isascii() and since.isdigit()):
         return None
     for row in audit_rows(reader, limit=_LOOKED_AT):
-        is_newer = row.at >= int(since[:20])
+        is_newer = row.at > int(since[:20])  # nobody saw it and acted within its millisecond
         if is_newer and row.subject == f"run:{run}" and row.verb in _DONE and not _was_refused(row.result):
             return Continued(_DONE[row.verb], row.actor.partition(":")[2], row.at)
     return None
