@@ -1,0 +1,56 @@
+"""A secret that a command lets out in many forms is in nothing that people, files and programs get."""
+
+import json
+import sys
+
+from mainspring.app.stores import make_store
+from mainspring.domain.clock import SystemClock
+from mainspring.operations.metrics.figures_reader import FiguresReader
+from mainspring.web.exposition import exposition
+from tests.acceptance.receiver import Receiver
+from tests.acceptance.wrapping import Place
+from tests.secret_encodings import CANARY, encodings, leaks
+
+LEAK = """
+import sys
+for form in open(sys.argv[1], encoding="utf-8").read().split("\\0"):
+    print(form, flush=True)
+    print("it failed with", form, file=sys.stderr, flush=True)
+sys.exit(3)
+"""
+LOOKS = (
+    *("status", "incidents list", "incidents list --json", "incidents show @last", "incidents show @last --json"),
+    *(
+        "failed list --by error --json",
+        "runs show @last",
+        "runs show @last --json",
+        "runs logs @last",
+        "runs logs @last --json",
+    ),
+    *("runs export @last", "explain @last", "notify log --json", "monitors list --json", "audit-log list --json"),
+)
+
+
+def test_secret_in_any_form_is_in_no_sink(place: Place, receiver: Receiver) -> None:
+    """What a channel is told, what commands show, metrics, and the bytes of store and spool: its lines are there, without it."""
+    forms = place.folder / "forms"
+    forms.write_text("\0".join(encodings(CANARY).values()), encoding="utf-8")
+    place.env |= {**receiver.settings, "MAINSPRING_SECRET_CANARY": CANARY}
+    done = place.exec("-n", "leak", "--", sys.executable, "-c", LEAK, str(forms))
+    assert done.returncode == 3
+    assert "it failed with" in place.call("runs", "logs", "@last").stdout.decode()
+    place.watch()
+    (told,) = receiver.messages
+    sinks = {"message": json.dumps(told, ensure_ascii=False)}
+    for words in LOOKS:
+        shown = place.call(*words.split())
+        assert shown.returncode in (0, 7, 9), (words, shown.stderr)
+        sinks[words] = (shown.stdout + shown.stderr).decode()
+    store = make_store(place.store, clock=SystemClock(), deliver=lambda answers: None)
+    store.open()
+    sinks["metrics"] = exposition(FiguresReader(place.store, {}).read(store.reader, SystemClock().now()))
+    store.close()
+    for path in (*place.store.parent.rglob("*"), *place.spool.rglob("*")):
+        if path.is_file():
+            sinks[path.name] = path.read_bytes().decode("utf-8", "replace")
+    assert {name: leaks(text) for name, text in sinks.items() if leaks(text)} == {}
