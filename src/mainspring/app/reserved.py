@@ -82,9 +82,10 @@ class Reserved:
                 return
             told = Told(subject=_SUBJECT, severity=Severity.PAGE)
             targets = routing_of(self._settings).targets(told, About.OPENED, now)
-            for channel in [one.channel for one in targets if one.due_at <= now]:
-                if channel not in memory.told:
-                    await self._tell(channel, self._notice(About.OPENED, memory, fault), None)
+            due = {one.channel for one in targets if one.due_at <= now} - memory.told.keys()
+            notice = self._notice(About.OPENED, memory, fault)
+            # Together: one that hangs must not use up the time in which the others could be told.
+            await asyncio.gather(*(self._tell(channel, notice, None) for channel in sorted(due)))
 
     async def over(self) -> None:
         """The store takes commits: write down that it was lost, and tell that it is over to those who were told."""
@@ -94,15 +95,18 @@ class Reserved:
             memory = self._recall() if is_alone else None
             if memory is None or not await self._is_recorded(memory):
                 return
-            for channel, ref in list(memory.told.items()):
-                if await self._tell(channel, self._notice(About.RESOLVED, memory, ""), ref):
-                    del memory.told[channel]
-                    self._remember()
+            notice = self._notice(About.RESOLVED, memory, "")
+            await asyncio.gather(*(self._tell_end(memory, channel, notice) for channel in list(memory.told)))
             if not memory.told:
                 self._memory = None
                 self._is_written = False
                 with contextlib.suppress(OSError):
                     self._file.unlink(missing_ok=True)
+
+    async def _tell_end(self, memory: _Memory, channel: str, notice: Notice) -> None:
+        if await self._tell(channel, notice, memory.told[channel]):
+            del memory.told[channel]
+            self._remember()
 
     async def _is_recorded(self, memory: _Memory) -> bool:
         """Write down in the store that it was lost, if that was told or is to be; False = it is away again."""

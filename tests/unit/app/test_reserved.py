@@ -1,8 +1,10 @@
 """A lost store is told straight to the channels: once it has lasted, once whoever sees it, and its end to those who heard."""
 
+import asyncio
 import fcntl
 import json
 import os
+import socket
 
 import pytest
 import pytest_asyncio
@@ -299,3 +301,21 @@ async def test_how_long_it_may_be_lost_is_a_setting(site):
     site.settings = load(env=env, cwd=site.folder, uid=os.getuid(), flags={})
     await site.process().look(FAULT)
     assert site.peer.abouts == ["opened"]
+
+
+async def test_channel_that_hangs_keeps_no_other_from_hearing(site):
+    """A mail server that never says its first word: whoever ends in ten seconds has told the others by then."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mail = f"smtp://127.0.0.1:{silent.getsockname()[1]}/ana@example.com"
+        site.settings = load(
+            env=site.env | {"MAINSPRING_NOTIFY_CHANNELS__A": mail}, cwd=site.folder, uid=os.getuid(), flags={}
+        )
+        one = site.process()
+        telling = asyncio.create_task(one.look(FAULT, at_once=True))
+        async with asyncio.timeout(20):
+            while not json.loads(site.file.read_bytes() if site.file.exists() else b'{"told": {}}')["told"]:
+                await asyncio.sleep(0)
+        assert not telling.done()
+        telling.cancel()
+        await asyncio.wait([telling])
+    assert json.loads(site.file.read_bytes())["told"].keys() == {"ops"}
