@@ -19,7 +19,8 @@ class OwnThread:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._thread: threading.Thread | None = None
+        self._is_over = threading.Event()
+        self._is_over.set()
 
     async def run(self, act: Callable[[], T]) -> T:
         """Return what the act returns; whoever is cancelled meanwhile leaves it to itself.
@@ -27,21 +28,24 @@ class OwnThread:
         Raises:
             ChannelFault: the act before this one, which was left to itself, has not ended yet.
         """
-        if self._thread is not None and self._thread.is_alive():
+        if not self._is_over.is_set():
             raise ChannelFault("what was begun before and took too long has not ended yet")
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[T] = loop.create_future()
+        is_over = self._is_over = threading.Event()
 
         def live() -> None:
+            # Over before it is told: whoever hears of it may begin the next act at once.
             try:
                 result = act()
             except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                is_over.set()
                 _hand(loop, _fail, ended, error)
             else:
+                is_over.set()
                 _hand(loop, _end, ended, result)
 
-        self._thread = threading.Thread(target=live, name=self._name, daemon=True)
-        self._thread.start()
+        threading.Thread(target=live, name=self._name, daemon=True).start()
         return await ended
 
 
