@@ -48,7 +48,7 @@ def check_printed(schema: Mapping[str, Any], printed: bytes) -> None:
         raise ResultNotExpected(f"{what} longer than {LONGEST_PRINTED} bytes", hint=hint)
     try:
         value = msgspec.json.decode(printed)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ResultNotExpected(f"{what} no JSON: {error}", hint=hint) from None
     found = misfit(schema, value)
     if found is not None:

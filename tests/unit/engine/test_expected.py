@@ -19,6 +19,13 @@ def test_nothing_is_asked_where_nothing_is_expected():
         check(b"[1,2]")
 
 
+@pytest.mark.parametrize("printed", [b"", b"made it", b"\xff", b"[1] [2]", b"[" * 100_000])
+def test_what_is_no_json_is_told_as_that(printed):
+    """Whatever a command prints, and however deep: the error is about its output, not about us."""
+    with pytest.raises(ResultNotExpected, match="what it printed is no JSON"):
+        check_printed({"type": "array"}, printed)
+
+
 def test_secret_in_a_result_is_not_told_in_part(monkeypatch):
     """A value is cut short before it is told, and then nobody would know it for one."""
     monkeypatch.setattr(HIDDEN, "_values", dict(HIDDEN._values))
