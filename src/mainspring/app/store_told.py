@@ -8,13 +8,14 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.app.exec_ledger import Ledger
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import StoreError
+from mainspring.domain.errors import StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from mainspring.app.reserved import Reserved
@@ -37,7 +38,7 @@ class StoreTold:
         if ledger.lost is not None:
             self.away(ledger.shown, ledger.lost)
         elif ledger.away is None:
-            self.back(ledger.shown, lambda lost: ledger.do(lambda store: store.apply(lost)))
+            self.back(ledger.shown, partial(_write, ledger))
 
     def away(self, where: str, error: StoreError) -> None:
         """The store (`where`, for people) could not be used: tell it, once it has lasted, or at once if it cannot pass by itself."""
@@ -64,6 +65,13 @@ class StoreTold:
 
         faults = FaultText(Secrets(self._settings.secrets.dir, os.environ))
         _within(_over(Reserved(self._settings, faults, self._clock, where, commit)))
+
+
+def _write(ledger: Ledger, lost: "RecordLost") -> None:
+    """Write down that the store was lost. Raises StoreUnavailableError if it is lost again, of which a ledger only keeps word."""
+    ledger.do(lambda store: store.apply(lost))
+    if ledger.away is not None:
+        raise StoreUnavailableError(ledger.away)
 
 
 async def _over(reserved: "Reserved") -> None:

@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from mainspring.app.exec_ledger import Ledger
 from mainspring.app.exec_plan import ExecPlan
 from mainspring.app.exec_process import ExecProcess
 from mainspring.app.store_told import StoreTold
@@ -70,6 +71,23 @@ def test_damaged_store_is_told_once_and_its_end_too(crontab):
     assert crontab.told == ["opened", "resolved"]
     with contextlib.closing(sqlite3.connect(crontab.store)) as store:
         assert store.execute("select kind, state from incidents").fetchall() == [("store_lost", "resolved")]
+
+
+def test_end_is_told_only_when_it_is_on_record(crontab):
+    """A store that answers a command and then fails to take this is still lost: the next command tells the end."""
+    crontab.store.write_bytes(b"no store at all\0" * 1_000)
+    crontab.exec()
+    crontab.store.unlink()
+    ledger = Ledger(crontab.store, SystemClock())
+    ledger.open()
+    with contextlib.closing(sqlite3.connect(crontab.store)) as other:
+        other.execute("alter table incident_moves rename to away")
+        StoreTold(crontab.settings, SystemClock()).seen(ledger)
+        assert ledger.lost is not None
+        assert crontab.told == ["opened"]
+        other.execute("alter table away rename to incident_moves")
+    crontab.exec()
+    assert crontab.told == ["opened", "resolved"]
 
 
 def test_watch_tells_it_as_well(crontab):
