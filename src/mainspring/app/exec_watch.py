@@ -5,10 +5,9 @@ Invariant: it changes nothing of the command's own story, which is on record bef
 
 from mainspring.app.exec_signals import say
 from mainspring.config import Settings
-from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.pause import LEFT_ALONE_MS
 from mainspring.resources.hidden import HIDDEN
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads.incidents import is_alert_due
 
 WITHIN_S = 10.0
 
@@ -20,10 +19,8 @@ def watch_own(settings: Settings, store: ProcessStore, automation: str) -> None:
     stays in the store, for the next call or `mainspring watch --once`.
     """
     try:
-        reader, now = store.reader, store.clock.now()
-        due = (now, now + AHEAD_MS, now + LEFT_ALONE_MS)
         if settings.notify.channels and (
-            reader.read("find_concern", (automation,)) or reader.read("find_due_alert", due)
+            store.reader.read("find_concern", (automation,)) or is_alert_due(store.reader, store.clock.now())
         ):
             # Imported late: a command that succeeds needs none of it.
             from mainspring.app.watching import look_and_tell  # noqa: PLC0415
