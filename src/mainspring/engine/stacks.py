@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import selectors
 import sys
 from types import AsyncGeneratorType, CodeType, FrameType
 from typing import Any
@@ -11,13 +12,20 @@ from mainspring.domain.text import escape
 MOST_FRAMES = 40
 LONGEST_LINE = 300
 _STEPS_OF_GENERATORS = ("async_generator_asend", "async_generator_athrow")
+_RUNS_A_LOOP = asyncio.BaseEventLoop.run_until_complete.__code__
 
 
 def stack_of(thread: int) -> list[str]:
-    """Return what a thread (`threading.get_ident()`) is doing: the innermost 40 frames."""
+    """Return what a thread (`threading.get_ident()`) is doing: the innermost 40 frames.
+
+    Of a loop that waits for something to happen its own frames say nothing: where the task stands for which it runs is told instead.
+    """
     frame: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001 - the documented way
+    waits = frame is not None and frame.f_code.co_filename == selectors.__file__
     lines: list[str] = []
     while frame is not None and len(lines) < MOST_FRAMES:
+        if waits and frame.f_code is _RUNS_A_LOOP and isinstance(task := frame.f_locals.get("future"), asyncio.Task):
+            lines = stack_of_task(task)[::-1][: MOST_FRAMES - 1]
         lines.append(_line(frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return lines[::-1]

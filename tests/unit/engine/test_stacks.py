@@ -104,6 +104,53 @@ def test_stack_of_a_thread_is_what_it_does():
     assert lines.index(mine) < len(lines) - 1
 
 
+def in_a_thread(step, *stands_in):
+    """The functions in which a thread stands that runs `step` beside a task that waits, once these are the innermost; or at last."""
+    ended = threading.Event()
+    made = []
+
+    async def main():
+        stop = asyncio.Event()
+        task = asyncio.create_task(step(ended))
+        made.extend((asyncio.get_running_loop(), stop))
+        await stop.wait()
+        task.cancel()
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    for _ in range(5_000):
+        found = functions(stack_of(thread.ident))
+        if len(made) == 2 and found[-len(stands_in) :] == list(stands_in):
+            break
+        ended.wait(0.001)
+    ended.set()
+    loop, stop = made
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    return found
+
+
+def test_loop_of_a_thread_that_waits_is_told_by_its_task():
+    """A coroutine may be a step in a thread or in a child: the frames of asyncio alone say nothing of where it stands."""
+
+    async def idle(_ended):
+        await forever()
+
+    found = in_a_thread(idle, "run_until_complete", "main", "wait")
+    assert found[-3:] == ["run_until_complete", "main", "wait"]
+
+
+def test_loop_of_a_thread_that_is_blocked_is_told_by_what_blocks_it():
+    """Whichever task that is; the one for which the loop runs is not to blame."""
+
+    async def blocks(ended):
+        ended.wait(10)
+
+    found = in_a_thread(blocks, "blocks", "wait", "wait")
+    assert found[-3:] == ["blocks", "wait", "wait"]
+    assert "main" not in found
+
+
 def test_stack_of_unknown_thread_is_empty():
     """A thread that is gone has no stack."""
     assert stack_of(0) == []
