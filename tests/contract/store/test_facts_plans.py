@@ -59,16 +59,6 @@ def test_reads_of_facts_go_by_an_index_on_a_file(tmp_path):
     database.close()
 
 
-def test_circumstances_are_forgotten_by_an_index_on_a_file(tmp_path):
-    """Each is compared with the newer ones of its own subject, not with all that ever changed: that took minutes, in one commit."""
-    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
-    connection = apsw.Connection(str(tmp_path / "s.db"))
-    plan = [row[3] for row in connection.execute(f"explain query plan {SQLITE_TEXTS['prune_circumstances']}", (1,))]
-    assert [line for line in plan if "subject=? AND at>?" in line], plan
-    connection.close()
-    database.close()
-
-
 def test_reads_of_facts_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
     url = postgres.new_store()
