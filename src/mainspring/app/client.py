@@ -8,6 +8,7 @@ Each act has a command id of its own, so that what is sent again after a lost an
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -224,9 +225,10 @@ class Client:
         raise AssertionError("the last try returns or raises")
 
     def _told(self, answer: httpx2.Response) -> Any:
-        if answer.status_code != 200:
-            raise error_of(answer.status_code, answer.content, self.url)
-        return msgspec.json.decode(answer.content)
+        if answer.status_code == 200:
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # a page of something in between
+                return msgspec.json.decode(answer.content)
+        raise error_of(answer.status_code, answer.content, self.url)
 
 
 class RemoteStarter:

@@ -158,6 +158,18 @@ async def test_act_whose_answer_was_lost_counts_once(world):
         await client_of(world, "ann", 503, 503, 503, 503).start("pay", amount=1)
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("page", [b"<html>Sign in</html>", b"", b"\xff"])
+async def test_page_of_something_in_between_is_told_as_that(page):
+    """A proxy that asks people to sign in answers 200 to everything: what is wrong is the address, not some JSON."""
+    async with Client(
+        "http://here", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=page))
+    ) as client:
+        with pytest.raises(MainspringError, match="http://here answered 200, and not as a project does") as told:
+            await client.start("pay", amount=1)
+    assert "something in between" in str(told.value.hint).lower()
+
+
 def test_every_error_of_the_service_comes_back_as_itself():
     """Through a problem and out of it again."""
     for error in (
