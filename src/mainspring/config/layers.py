@@ -145,7 +145,9 @@ class Layers:
         elif form in keys.SHORT_FOR:
             self._take(layer, (*path, keys.SHORT_FOR[form]), value, origin)
         else:
-            raise _refused(path, origin, f"expected a table, got {value!r}")
+            beside = keys.inside((*path, "*"))
+            hint = f"Known in it: {', '.join(beside)}." if beside else f"Write {origin.spell((*path, 'NAME'))} = ..."
+            raise _refused(path, origin, f"expected a table, got {value!r}", hint)
 
 
 def variable(path: keys.KeyPath) -> str:
