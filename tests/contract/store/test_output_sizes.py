@@ -139,7 +139,7 @@ def test_slot_whose_run_is_not_kept_says_nothing(store, clock):
 
 
 def test_secrets_come_with_the_triggers_that_need_them(store, clock):
-    """Two names of one variable are one secret; what nobody needs is there all the same, and a trigger of another version is in nobody's way."""
+    """Two names of one variable are one secret; one that nobody needs is there too; a trigger of another version is in nobody's way."""
     hook = Trigger(source=Webhook(path="/gh", verify=GitHub(secrets=("gh-hook",))))
     row = TriggerRow("a/webhook", "a", "webhook", msgspec.json.encode(hook), "/gh")
     newer = TriggerRow("b/pigeon", "b", "pigeon", b'{"source": {"type": "pigeon"}}', None)
