@@ -63,9 +63,9 @@ class PostProcess:
     @property
     def fault(self) -> str | None:
         """What keeps commits from succeeding at present; that none is answered is a fault too, though nobody says why."""
-        silent_s = time.monotonic() - self._answered_at
-        if self.trouble is None and self.is_open and silent_s >= _SILENT_S:
-            return f"the store has answered no commit for {silent_s:.0f} s"
+        is_silent = self.is_open and time.monotonic() - self._answered_at >= _SILENT_S
+        if self.trouble is None and is_silent:
+            return f"the store has answered no commit for {_SILENT_S:g} s or longer"
         return self.trouble
 
     async def open(self, still_waits: Callable[[str], Awaitable[None]] | None = None) -> None:
