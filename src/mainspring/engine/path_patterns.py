@@ -1,4 +1,7 @@
-"""Patterns of paths as the standard library's glob has them, but `**` follows no symbolic link and looks at so many entries at most."""
+"""Patterns of paths as the standard library's glob has them, but `**` follows no symbolic link and looks at so many entries at most.
+
+Where it stands at the end it does not match the folder in which it begins: that was there before.
+"""
 
 import glob
 import os
@@ -58,7 +61,8 @@ def _split(pattern: str) -> tuple[str, str | None]:
     rest = parts[at:]
     while rest and rest[0] == _ANY_DEPTH:
         rest = rest[1:]
-    return (head or "/") if at else "", "/".join(rest)
+    tail = "/".join(rest) or ("*/" if rest else "")  # a slash at the end asks for folders
+    return (head or "/") if at else "", tail
 
 
 def _walk(top: str) -> Iterator[tuple[str, list[str]]]:

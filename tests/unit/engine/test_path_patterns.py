@@ -30,6 +30,17 @@ def test_without_links_it_is_glob(tree, pattern, is_absolute):
     assert sorted(find_paths(pattern, cwd)) == sorted(set(glob.glob(pattern, root_dir=cwd, recursive=True)))
 
 
+@pytest.mark.parametrize("pattern", ["**/", "x/**/", "**/y/**/"])
+def test_slash_at_the_end_asks_for_folders(tree, pattern):
+    """Files alone do not meet it, as in glob; the folder in which it begins does not either."""
+    found, begins = (
+        {path.rstrip("/") for path in glob.glob(text, root_dir=tree, recursive=True)}
+        for text in (pattern, pattern.removesuffix("**/"))
+    )
+    wanted = found - begins
+    assert set(find_paths(pattern, str(tree))) == wanted
+
+
 def test_links_to_folders_are_not_followed(tree):
     """What they are called by name is; a link to itself ends nothing."""
     (tree / "loop").symlink_to(tree)
