@@ -85,6 +85,19 @@ def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
     assert site.told() == [(About.OPENED, "ops")]
 
 
+def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
+    """The first line of a long answer in any writing is enough to know it again; the whole of it fits no key of a store."""
+    words = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_900))
+    for name in ("a", "b"):
+        site.announce(name)
+        problem = f"/srv/shop.py:3\nfailed to load: ValueError: {words}"
+        site.store.do(Announce("code-2", (AutomationRow(name, "task", 1, "code-2", None, problem=problem),), ()))
+    site.look()
+    storm = open_incidents(site)[IncidentKind.STORM]
+    assert storm.text.startswith("2 automations fail to load (a, b): /srv/shop.py:3: failed to load: ValueError: ")
+    assert site.told() == [(About.OPENED, "ops")]
+
+
 def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
     """It lives, and nobody has the automation any more: not even a problem says so."""
     site.announce("a", every="1h")
