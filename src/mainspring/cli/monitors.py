@@ -91,8 +91,11 @@ def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Jud
     """Return what is said of what is always watched."""
     from mainspring.operations.always import judge_always
 
-    after = invocation.settings.notify.store_lost_after
-    return invocation.rows(lambda reader: _wrong_first(judge_always(kind, reader, now, after)))
+    notify = invocation.settings.notify
+    found = invocation.rows(
+        lambda reader: list(judge_always(kind, reader, now, notify.channels, notify.store_lost_after))
+    )
+    return _wrong_first(found)
 
 
 def _judged(invocation: Invocation, monitor: "Monitor", facts: "Facts", now: int) -> "list[Judged]":

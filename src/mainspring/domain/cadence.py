@@ -20,6 +20,8 @@ LONGEST_GRACE = timedelta(hours=6)
 
 MOST_COUNTED = 100
 """Slots that nothing came of are counted no further."""
+_FIRST_COUNTED = 2
+"""So many are reckoned at first, then twice as many each time: ten thousand may become silent together, with one slot each."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -54,16 +56,25 @@ def _next(schedule: Schedule, at: int) -> int | None:
 
 def due_between(schedule: Schedule, from_at: int, until_at: int) -> int:
     """Return how many successes were due after one instant and up to another, at most `MOST_COUNTED`."""
-    return bisect_right(_dues_after(schedule, from_at), until_at)
+    number, most, at = 0, _FIRST_COUNTED, from_at
+    while number < MOST_COUNTED:
+        dues = _dues_after(schedule, at, most)
+        number += bisect_right(dues, until_at)
+        if len(dues) < most or dues[-1] > until_at:
+            break
+        at, most = dues[-1], 2 * most
+    return min(number, MOST_COUNTED)
 
 
-@lru_cache(maxsize=4_096)  # while it is silent the same ones are asked for at every look
-def _dues_after(schedule: Schedule, from_at: int) -> tuple[int, ...]:
+@lru_cache(maxsize=65_536)  # while it is silent the same ones are asked for at every look
+def _dues_after(schedule: Schedule, at: int, most: int) -> tuple[int, ...]:
     found: list[int] = []
-    at = _next(schedule, from_at)
-    while at is not None and len(found) < MOST_COUNTED:
-        found.append(at)
-        at = _next(schedule, at)
+    while len(found) < most:
+        due_at = _next(schedule, at)
+        if due_at is None:
+            break
+        found.append(due_at)
+        at = due_at
     return tuple(found)
 
 

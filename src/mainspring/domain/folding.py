@@ -7,6 +7,7 @@ Only what is told explains: what somebody acknowledged or snoozed takes in nothi
 in what is louder than itself. What was part of it before stays so.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
@@ -21,6 +22,8 @@ FAILS_TO_LOAD: Final = "load:"
 """How a cause begins that is one place to mend, whatever hangs on it: two new findings make a storm."""
 _PAIR = 2
 _NAMED = 5
+_NUMBERED = re.compile(r"(.*) \(([2-9]|[1-9][0-9]{1,8})\)", re.DOTALL)
+"""A storm of a cause that has another one already."""
 _MAINSPRING = ""
 """The automation of what is Mainspring's own."""
 
@@ -75,6 +78,10 @@ class _Known:
         self._by_id = {incident.id: incident for incident in self.open_now.values()}
         self.severities = {subject: incident.severity for subject, incident in self.open_now.items()}
         self._parts = parts
+        self._storms: dict[str, dict[int, Incident]] = defaultdict(dict)
+        for incident in self.open_now.values():
+            if incident.subject.kind is _K.STORM:
+                self._keep(incident)
         for one in findings:
             self.severities[one.subject] = _louder(one.severity, self.severities.get(one.subject, one.severity))
 
@@ -87,6 +94,17 @@ class _Known:
             return True
         before = self.open_now.get(finding.subject)
         return before is not None and before.parent in {one.id for one in line}
+
+    def storms_of(self, cause: str) -> dict[int, Incident]:
+        """Return the storms of a cause by their numbers, the first one first."""
+        return dict(sorted(self._storms.get(cause, {}).items()))
+
+    def _keep(self, storm: Incident) -> None:
+        cause = storm.subject.fingerprint
+        self._storms[cause][1] = storm
+        found = _NUMBERED.fullmatch(cause)
+        if found is not None:
+            self._storms[found[1]][int(found[2])] = storm
 
     def number(self, storm: Incident | None, joins: Collection[Finding]) -> int:
         """Return how many are part of a storm with those that join it now."""
@@ -148,24 +166,30 @@ def _storms(findings: Sequence[Finding], known: _Known, parents: dict[Subject, S
 def _joined(
     cause: str, found: Sequence[Finding], known: _Known, *, is_wide: bool
 ) -> Iterator[tuple[Subject, list[Finding]]]:
-    """Yield the storms of a cause with what is part of each; beside one that somebody looks after the next one begins, with a number."""
-    left = list(found)
-    for number in count(1):
-        subject = Subject("", _K.STORM, cause if number == 1 else f"{cause} ({number})")
-        before = known.open_now.get(subject)
-        if before is None or before.state is IncidentState.OPEN:
-            joins = [one for one in left if not is_wide or _is_in(one, before, known.open_now)]
-            if len(left) >= (_PAIR if cause.startswith(FAILS_TO_LOAD) else STORM_OF):
-                joins = left
-            elif before is None:
-                joins = []
-            if joins:
-                yield subject, joins
-            return
-        stays = [one for one in left if _is_in(one, before, known.open_now) and known.may_hold(subject, one)]
+    """Yield the storms of a cause with what is part of each; beside those that somebody looks after the next one begins, with a number."""
+    storms = known.storms_of(cause)
+    number = next((one for one, storm in storms.items() if storm.state is IncidentState.OPEN), None)
+    if number is None:
+        number = next(one for one in count(1) if one not in storms)
+    left = found
+    for storm in (storm for one, storm in storms.items() if one != number):
+        stays: list[Finding] = []
+        others: list[Finding] = []
+        for one in left:
+            is_part = _is_in(one, storm, known.open_now) and known.may_hold(storm.subject, one)
+            (stays if is_part else others).append(one)
         if stays:
-            yield subject, stays
-        left = [one for one in left if one not in stays]
+            yield storm.subject, stays
+        left = others
+    subject = Subject("", _K.STORM, cause if number == 1 else f"{cause} ({number})")
+    before = known.open_now.get(subject)
+    joins = [one for one in left if not is_wide or _is_in(one, before, known.open_now)]
+    if len(left) >= (_PAIR if cause.startswith(FAILS_TO_LOAD) else STORM_OF):
+        joins = list(left)
+    elif before is None:
+        joins = []
+    if joins:
+        yield subject, joins
 
 
 def _is_in(finding: Finding, storm: Incident | None, open_now: Mapping[Subject, Incident]) -> bool:

@@ -52,7 +52,7 @@ def _ways(pattern: str) -> _Ways | None:
     try:
         re.compile(pattern)  # one of another dialect, as pydantic writes them, is left to whoever reads the value
         ways, at, branches = _choice(pattern, 0)
-    except (_UnboundedError, re.error, OverflowError):
+    except (_UnboundedError, re.error, OverflowError, RecursionError):
         return None
     if at < len(pattern):
         return None

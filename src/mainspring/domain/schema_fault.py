@@ -71,7 +71,7 @@ def _is_type(value: Any) -> bool:
 def _is_pattern(value: Any) -> bool:
     try:
         return isinstance(value, str) and bool(re.compile(value)) and is_quick(value, _LONGEST_TEXT)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False
 
 

@@ -1,6 +1,6 @@
 """What is always watched, judged at once for whoever asks: channels as a watcher does, of the store that it could just be read."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import timedelta
 
 from mainspring.domain.incident import IncidentKind, Subject
@@ -11,10 +11,12 @@ from mainspring.store.base import Reader
 from mainspring.store.reads.incidents import channels
 
 
-def judge_always(kind: IncidentKind, reader: Reader, now: int, store_lost_after: timedelta) -> Iterator[Judged]:
-    """Judge what no configuration switches off, see `domain/monitors/always.py`."""
+def judge_always(
+    kind: IncidentKind, reader: Reader, now: int, named: Container[str], store_lost_after: timedelta
+) -> Iterator[Judged]:
+    """Judge what no configuration switches off, see `domain/monitors/always.py`; `named` = the channels that are configured."""
     views = channels(reader)
     if kind is IncidentKind.NOTIFIER_BROKEN:
-        yield from judge_channels(views, now)
+        yield from judge_channels(views, named, now)
     else:
         yield Judged(Subject("", IncidentKind.STORE_LOST), {"read_at": now, "longest_ms": ms(store_lost_after)})

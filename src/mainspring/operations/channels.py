@@ -1,9 +1,10 @@
 """What is wrong with channels: one that takes nothing is told of through the others (`domain/route.py`), and never through itself."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
+from mainspring.domain.channel import TERMINAL
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.judged import Judged
 from mainspring.store.reads.incidents import ChannelView
@@ -13,10 +14,13 @@ BROKEN_AFTER: Final = timedelta(minutes=2)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def judge_channels(channels: Iterable[ChannelView], now: int) -> Iterator[Judged]:
-    """Judge each channel: wrong is one that has taken nothing, or refused all, for so long that others have to know."""
+def judge_channels(channels: Iterable[ChannelView], named: Container[str], now: int) -> Iterator[Judged]:
+    """Judge each channel: wrong is one that has taken nothing, or refused all, for so long that others have to know.
+
+    `named` = those of the configuration. One that was taken out of it will never take anything again, and nobody could mend that.
+    """
     longest_ms = BROKEN_AFTER // _MILLISECOND
-    for channel in channels:
+    for channel in (one for one in channels if one.name in named or one.name == TERMINAL):
         subject, since_at = Subject("", IncidentKind.NOTIFIER_BROKEN, channel.name), channel.since_at
         facts = {"failures": channel.failures, "last_told_at": channel.told_at, "oldest_alert_at": channel.oldest_at}
         figures = facts | {"since_at": since_at, "longest_ms": longest_ms}

@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.domain.monitors.facts import Watched
 from mainspring.domain.punctuality import Punctuality, punctuality_of, served_of
+from mainspring.operations.learned import batches
 from mainspring.store.base import Reader
 from mainspring.store.reads import watched as reads
 
@@ -46,9 +47,9 @@ class KeptTimes:
         }
         self._known = {name: known for name, known in self._known.items() if wanted.get(name) == known[0]}
         missing = [name for name in wanted if name not in self._known][: self._at_once]
-        if missing:
-            slots = reads.slot_starts(self._reader, missing, before_at - _OVER_MS, before_at, _SLOTS)
-            for name in missing:
+        for names in batches(missing):
+            slots = reads.slot_starts(self._reader, names, before_at - _OVER_MS, before_at, _SLOTS)
+            for name in names:
                 basis = wanted[name]
                 starts = [one for one in slots.get(name, ()) if one.slot_at >= basis.since_at]
                 served = [one for one in served_of(name, starts, basis.jitter) if basis.skips or not one.is_skipped]

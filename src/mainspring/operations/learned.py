@@ -67,7 +67,7 @@ class Learned:
         """Return the gaps of automations: name -> (minute or hour of its last success, time zone)."""
         hours = {name: at - at % HOUR_MS for name, (at, _) in wanted.items()}
         missing = [name for name in wanted if self._gaps.get(name, (-1, None))[0] != hours[name]]
-        for names in _batches(missing[: self._at_once]):
+        for names in batches(missing[: self._at_once]):
             for name, successes in reads.success_hours(self._reader, names, BEFORE_MS).items():
                 self._gaps[name] = (successes[-1][0], gaps_of(successes, wanted[name][1]))
         known = {name: self._gaps[name] for name in wanted if name in self._gaps}
@@ -94,7 +94,7 @@ class Learned:
         for name in missing[: self._at_once]:
             by_day.setdefault(days[name], []).append(name)
         for day, names in by_day.items():
-            for batch in _batches(names):
+            for batch in batches(names):
                 kept |= {name: (day, known) for name, known in read(batch, day).items()}
         known = {name: kept[name] for name in wanted if name in kept}
         return {name: value for name, (day, value) in known.items() if day == days[name]}
@@ -116,5 +116,6 @@ class Learned:
         return found
 
 
-def _batches(names: Sequence[str]) -> Iterable[Sequence[str]]:
+def batches(names: Sequence[str]) -> Iterable[Sequence[str]]:
+    """Return names by so many as one statement reads the history of: whoever reads all at once holds no more of it than that."""
     return (names[place : place + _BATCH] for place in range(0, len(names), _BATCH))

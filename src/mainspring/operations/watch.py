@@ -80,8 +80,8 @@ class Watch:
         self.seen, self.seen_at = seen.facts, now
         judged = judge_all(seen.facts, self._tunings, now, self._own)
         told = (with_question(one, reader, self._redact) for one in judged.findings)
-        broken = (one.finding for one in judge_channels(reads.channels(reader), now) if one.finding is not None)
-        findings = [*told, *broken]
+        channels = judge_channels(reads.channels(reader), self._routing.channels, now)
+        findings = [*told, *(one.finding for one in channels if one.finding is not None)]
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)
 
     def _write(

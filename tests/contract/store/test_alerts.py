@@ -125,7 +125,7 @@ def test_channel_that_refuses_all_is_told_of(store):
     (channel,) = store.do(take).channels
     store.do(settle(take, refused=(RefusedAlert(channel.alerts[0].seq, "it answers 400"),)))
     store.clock.forward(120_000)
-    (judged,) = judge_channels(store.read("channels"), store.clock.now())
+    (judged,) = judge_channels(store.read("channels"), ("ops",), store.clock.now())
     found = judged.finding
     assert found is not None
     assert found.text == "channel ops takes nothing: it answers 400"
@@ -133,7 +133,7 @@ def test_channel_that_refuses_all_is_told_of(store):
     take = take_alerts("ops")
     (channel,) = store.do(take).channels
     store.do(settle(take, sent=(SentAlert(channel.alerts[0].seq),)))
-    assert [one.finding for one in judge_channels(store.read("channels"), store.clock.now())] == [None]
+    assert [one.finding for one in judge_channels(store.read("channels"), ("ops",), store.clock.now())] == [None]
 
 
 def test_alert_waits_for_its_time(store):

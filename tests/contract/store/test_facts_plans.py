@@ -47,6 +47,17 @@ _PARAMS = {
 }
 
 
+def test_circumstance_is_compared_with_its_own_subject_first(tmp_path):
+    """Ten thousand automations that changed once are no hundred million pairs, within the commit that prunes."""
+    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
+    connection = apsw.Connection(str(tmp_path / "s.db"))
+    plan = [row[3] for row in connection.execute(f"explain query plan {SQLITE_TEXTS['prune_circumstances']}", (0,))]
+    searched = [line for line in plan if line.startswith("SEARCH newer")]
+    assert searched[0].endswith("(kind=? AND subject=? AND at>?)"), plan
+    connection.close()
+    database.close()
+
+
 def test_reads_of_facts_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over all runs, nor over all figures."""
     database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)

@@ -17,6 +17,7 @@ from mainspring.store.commands.automations import MakeSlot, Prune, ScheduleRow
 from mainspring.store.commands.runs import MarkDone, SlotLink
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.commands.wrapped import RecordRun
+from mainspring.store.reads import watched
 from tests.contract.store.arrivals import announced
 from tests.contract.store.process import complete, fail, finish, halt
 
@@ -121,6 +122,21 @@ def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
     store.announce("a", schedules=(schedule,), definition=msgspec.json.encode(stated.to_data()))
     assert kept(clock.now()).skipped == 0
     assert kept(clock.now() + 29 * DAY) is None
+
+
+def test_slots_of_many_schedules_are_read_some_hundred_at_a_time(store, clock, monkeypatch):
+    """Whoever reads all at once holds two hundred slots of each, but not of all at a time."""
+    names = tuple(f"a{number:03}" for number in range(401))
+    rows = tuple(ScheduleRow(name, name, b'{"every":60000}', clock.now() + MINUTE, None, "k") for name in names)
+    store.announce(*names, schedules=rows)
+    asked: list[int] = []
+    real = watched.slot_starts
+    monkeypatch.setattr(
+        watched, "slot_starts", lambda reader, names, *more: asked.append(len(names)) or real(reader, names, *more)
+    )
+    found = FactsReader(store.reader, at_once=None).read(clock.now()).punctual
+    assert found == dict.fromkeys(names)
+    assert asked == [200, 200, 1]
 
 
 def test_slot_whose_run_is_not_kept_says_nothing(store, clock):

@@ -1,15 +1,17 @@
 """Complaints about peers, by name: an alarm that is silent itself, a run that did not come, a start that failed unseen, and others."""
 
 import pytest
+from msgspec.structs import replace
 
 from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.notice import About
+from mainspring.domain.route import Route
 from mainspring.domain.states import AlertState
-from mainspring.store.commands.alerts import SettleAlerts
+from mainspring.store.commands.alerts import RefusedAlert, SettleAlerts
 from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot
 from mainspring.store.commands.sessions import Beat
 from tests.contract.store.process import finish, take_alerts
-from tests.contract.store.test_watch import HOUR, Site
+from tests.contract.store.test_watch import HOUR, ROUTING, Site
 
 MINUTE = 60_000
 
@@ -57,6 +59,21 @@ def test_complaint_2_handler_of_failures_that_is_silent_is_told_itself(site):
     assert [(one.channel, one.state) for one in opened] == [("ops", AlertState.SENT)]
 
 
+def test_channel_that_is_configured_no_more_is_broken_no_more(site):
+    """It refused all, and somebody took it out: nothing could ever be taken by it again, and its incident would last for ever."""
+    site.fail()
+    site.look()
+    lease = take_alerts("ops")
+    (taken,) = site.store.do(lease).channels
+    refused = (RefusedAlert(taken.alerts[0].seq, "it answers 404"),)
+    site.store.do(SettleAlerts(lease=lease.lease, channel="ops", refused=refused))
+    site.look(2 * MINUTE)
+    assert IncidentKind.NOTIFIER_BROKEN in open_incidents(site)
+    site.watch = site.watcher(replace(ROUTING, channels=("boss",), routes=(Route(to=("boss",)),)))
+    site.look()
+    assert IncidentKind.NOTIFIER_BROKEN not in open_incidents(site)
+
+
 def test_complaint_9_run_that_did_not_come_is_told_without_configuration(site, scheduler):
     """Hourly, nothing configured: no run in time is told once; that no success came in two hours is part of the same."""
     site.announce("a", every="1h")
@@ -82,6 +99,19 @@ def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
     site.look()
     one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
     assert one.text == "it fails to load: ModuleNotFoundError: No module named 'requests'"
+    assert site.told() == [(About.OPENED, "ops")]
+
+
+def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
+    """The first line of a long answer in any writing is enough to know it again; the whole of it fits no key of a store."""
+    words = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_900))
+    for name in ("a", "b"):
+        site.announce(name)
+        problem = f"/srv/shop.py:3\nfailed to load: ValueError: {words}"
+        site.store.do(Announce("code-2", (AutomationRow(name, "task", 1, "code-2", None, problem=problem),), ()))
+    site.look()
+    storm = open_incidents(site)[IncidentKind.STORM]
+    assert storm.text.startswith("2 automations fail to load (a, b): /srv/shop.py:3: failed to load: ValueError: ")
     assert site.told() == [(About.OPENED, "ops")]
 
 

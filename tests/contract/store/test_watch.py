@@ -53,12 +53,12 @@ class Site:
         self.store = store
         self.watch = self.watcher()
 
-    def watcher(self):
+    def watcher(self, routing=ROUTING):
         return Watch(
             self.store,
             self.store.clock,
             tunings=DEFAULTS,
-            routing=ROUTING,
+            routing=routing,
             redact=lambda text: text.replace("hush", "***"),
         )
 

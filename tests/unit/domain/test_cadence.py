@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.cadence import LONGEST_GRACE, Expected, expected_after, overdue
+from mainspring.domain.cadence import LONGEST_GRACE, MOST_COUNTED, Expected, due_between, expected_after, overdue
 from mainspring.domain.calendar import Calendar
 from mainspring.domain.schedule import Schedule
 
@@ -123,3 +123,21 @@ def test_jitter_makes_a_success_late_later():
     jitter = timedelta(minutes=10)
     assert overdue([hourly], since_at=0, succeeded_at=None, now_at=late + 599_999, jitter=jitter) is None
     assert overdue([hourly], since_at=0, succeeded_at=None, now_at=late + 600_000, jitter=jitter) is not None
+
+
+@given(schedules, instants, st.integers(0, 400 * 24 * HOUR))
+def test_dues_are_counted_one_by_one(schedule: Schedule, since: int, more: int) -> None:
+    """Each once, wherever the count stops."""
+    number, at = 0, expected_after(schedule, since)
+    while at is not None and at.due_at <= since + more and number < MOST_COUNTED:
+        number, at = number + 1, expected_after(schedule, at.due_at)
+    assert due_between(schedule, since, since + more) == number
+
+
+def test_one_due_of_many_is_not_reckoned_to_the_end(monkeypatch) -> None:
+    """Of ten thousand that missed one slot together nobody reckons a hundred more of each."""
+    asked: list[int] = []
+    real = Schedule.next_after
+    monkeypatch.setattr(Schedule, "next_after", lambda self, at: asked.append(at) or real(self, at))
+    assert due_between(Schedule.parse(cron="17 3 * * *"), T0, T0 + 20 * HOUR) == 1
+    assert len(asked) <= 3

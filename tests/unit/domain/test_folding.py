@@ -181,6 +181,23 @@ def test_storm_that_somebody_looks_after_takes_in_nothing_more():
     assert parents == {late.subject: again}
 
 
+@pytest.mark.parametrize("number", [3, STORM_OF])
+@pytest.mark.parametrize("beside", [(), (IncidentState.OPEN,), (IncidentState.SNOOZED,)])
+def test_second_storm_keeps_its_parts_whatever_becomes_of_the_first(number, beside):
+    """The first one is over, or open again: what is in the second one is told by itself no more than before."""
+    first = fold(many(STORM_OF), [])[0][0]
+    second = replace(first, subject=Subject("", K.STORM, f"{first.subject.fingerprint} (2)"))
+    parts = many(number)
+    held = [incident(one, id=f"p{place}", parent="i2") for place, one in enumerate(parts)]
+    wrong = [*(incident(first, state=state) for state in beside), incident(second, id="i2"), *held]
+    order, parents = fold(parts, wrong)
+    assert parents == {one.subject: second.subject for one in parts}
+    assert [one.subject for one in order if one.subject.kind is K.STORM] == [second.subject]
+    alone = finding("z")
+    _, parents = fold([*parts, alone], wrong)
+    assert parents[alone.subject] == (first.subject if IncidentState.OPEN in beside else second.subject)
+
+
 def test_many_errors_of_one_automation_are_one_storm():
     """Each says something else, so that no error is the cause; another automation's stays by itself."""
     found = [finding("a", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_OF)]

@@ -91,3 +91,9 @@ def test_what_is_called_quick_is(pattern, length):
 def test_pattern_of_another_dialect_is_left_to_whoever_reads_the_value():
     """pydantic writes patterns as Rust reads them; one of them stopped every trigger."""
     assert not is_quick(r"^\p{L}+$", 5)
+
+
+@pytest.mark.parametrize("pattern", ["a{99999999999999}", "(" * 3_000 + ")" * 3_000])
+def test_pattern_that_is_too_much_for_python_is_not_quick(pattern):
+    """Whoever wrote it is told so, and hears of no error of ours."""
+    assert not is_quick(pattern, 5)

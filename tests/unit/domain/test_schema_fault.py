@@ -42,6 +42,8 @@ def test_schema_that_is_obeyed_is_taken():
         ({"multipleOf": 0}, "above 0"),
         ({"pattern": "("}, "regular expression"),
         ({"pattern": "(a+)+$"}, "regular expression"),
+        ({"pattern": "a{99999999999999}"}, "regular expression"),
+        ({"pattern": "(" * 3_000 + ")" * 3_000}, "regular expression"),
         ({"anyOf": []}, "list of schemas"),
         ({"items": {"$ref": "#/$defs/none"}}, "leads nowhere"),
         ({"items": 3}, "must be a schema"),

@@ -12,6 +12,9 @@ from mainspring.domain.monitors.worker_lost import COMMAND_KINDS
 
 _WORKS = frozenset({"worker", "app", "dev"})
 
+_LONGEST_CAUSE = 500
+"""Characters: it names an incident, and no key of a store takes all that a module may say."""
+
 
 class DefinitionLostTuning(Tuning, frozen=True, kw_only=True):
     """`missing`: so long may it be announced by nobody, since workers last came or went."""
@@ -32,7 +35,7 @@ def judge(facts: Facts, tuning: DefinitionLostTuning, now_at: int) -> Iterator[J
             lines = one.problem.strip().splitlines()
             text = f"it fails to load: {lines[-1] if lines else 'nobody knows why'}"
             # A problem begins with where it is: a module keeps out all that it would have declared.
-            cause = f"{FAILS_TO_LOAD}{lines[0]}: {lines[-1]}" if len(lines) > 1 else None
+            cause = f"{FAILS_TO_LOAD}{lines[0]}: {lines[-1]}"[:_LONGEST_CAUSE] if len(lines) > 1 else None
             hint = f"Mend its module and start the workers anew; if it is over: mainspring auto retire {one.name}"
             yield verdict(one, kind, figures, one.announced_at, text, hint=hint, cause=cause)
         elif (is_awaited := _is_awaited(one)) or _has_run(one):

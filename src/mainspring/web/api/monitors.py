@@ -118,7 +118,7 @@ def _judged(call: AnyCall, kind: IncidentKind, facts: Facts) -> list[Judged]:
     """Return what a monitor says, what is wrong first."""
     settings, now = call.site.settings, call.site.clock.now()
     if kind in ALWAYS:
-        found = judge_always(kind, call.site.reader, now, settings.notify.store_lost_after)
+        found = judge_always(kind, call.site.reader, now, settings.notify.channels, settings.notify.store_lost_after)
     else:
         own = own_tunings_of(settings.monitors)
         found = judged_by(MONITORS[kind], facts, tunings_of(settings.monitors), now, own)
