@@ -34,6 +34,9 @@ class Listener:
     def __init__(self, changes: Changes, world, who: str) -> None:
         self.gone = asyncio.Event()
         self.ended = False
+        self.full = asyncio.Event()
+        """Cleared = it takes nothing for the time being."""
+        self.full.set()
         self._got: asyncio.Queue[str] = asyncio.Queue()
         scope = {
             "type": "http", "method": "GET", "path": "/api/v1/changes", "query_string": b"", "asgi": {"spec_version": "2.3"},
@@ -53,6 +56,7 @@ class Listener:
         return {"type": "http.disconnect"}
 
     async def _send(self, message) -> None:
+        await self.full.wait()
         if message.get("body"):
             self._got.put_nowait(message["body"].decode())
 
@@ -107,6 +111,29 @@ async def test_stream_that_has_no_news_gives_signs_of_life(world):
         steps.look()
     assert await ann.next() == ": alive\n\n"
     changes.close()
+    await ann.over()
+
+
+@pytest.mark.asyncio
+async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
+    """However long it does not read: what waits for it does not grow."""
+    steps = Steps()
+    changes = Changes(world.gate, world.site, steps.pause)
+    ann = Listener(changes, world, "ann")
+    await ann.next()
+    await ann.nouns()
+    ann.full.clear()
+    world.store.apply(SetQueue("mail", 2))
+    for _ in range(3):
+        await steps.waits.wait()
+        world.begin()
+        steps.look()
+    await steps.waits.wait()
+    ann.full.set()
+    heard = [await ann.nouns(), await ann.nouns()]
+    assert set().union(*heard) >= {"runs", "queues"}
+    changes.close()
+    assert await ann.next() == ""
     await ann.over()
 
 
