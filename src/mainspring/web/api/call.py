@@ -8,7 +8,7 @@ import msgspec
 from mainspring.config import Settings
 from mainspring.domain.access import Visitor
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import NotFoundError
+from mainspring.domain.errors import ArgumentError, NotFoundError
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.opening import ViewOpening
@@ -20,6 +20,7 @@ from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
 from mainspring.store.views import RunView
 
+_LAST_YEAR = 9998
 Q = TypeVar("Q")
 B = TypeVar("B")
 
@@ -106,8 +107,16 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
 
 
 def ms(at: datetime | None) -> int | None:
-    """Return an instant as the store has it (ms UTC)."""
-    return None if at is None else round(at.timestamp() * 1000)
+    """Return an instant as the store has it (ms UTC); nothing here is older than 1970.
+
+    Raises:
+        ArgumentError: no calendar reaches so far in every zone, so the list in which it stands could not be shown any more.
+    """
+    if at is None:
+        return None
+    if at.year > _LAST_YEAR:
+        raise ArgumentError(f"{at.isoformat()} is too far away", hint=f"Name an instant up to the year {_LAST_YEAR}.")
+    return max(0, round(at.timestamp() * 1000))
 
 
 AnyCall = Call[Any, Any]
