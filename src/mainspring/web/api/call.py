@@ -9,6 +9,7 @@ from mainspring.config import Settings
 from mainspring.domain.access import Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError, NotFoundError
+from mainspring.domain.plain import LATEST
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.opening import ViewOpening
@@ -20,7 +21,6 @@ from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
 from mainspring.store.views import RunView
 
-_LAST_YEAR = 9998
 Q = TypeVar("Q")
 B = TypeVar("B")
 
@@ -114,9 +114,10 @@ def ms(at: datetime | None) -> int | None:
     """
     if at is None:
         return None
-    if at.year > _LAST_YEAR:
-        raise ArgumentError(f"{at.isoformat()} is too far away", hint=f"Name an instant up to the year {_LAST_YEAR}.")
-    return max(0, round(at.timestamp() * 1000))
+    found = round(at.timestamp() * 1000)
+    if found > LATEST:
+        raise ArgumentError(f"{at.isoformat()} is too far away", hint="Name an instant before the year 9999.")
+    return max(0, found)
 
 
 AnyCall = Call[Any, Any]

@@ -54,9 +54,12 @@ async def test_instant_beyond_all_calendars_is_refused(world):
     ):
         answer = await world.ask("POST", path, json=body)
         assert (answer.status_code, "too far away" in answer.text) == (422, True), path
-    for at in ("0001-01-01T00:00:00+23:59", "9998-12-31T23:59:59-23:59"):
+    failed = [world.begin(), world.begin()]
+    answer = await world.ask("POST", "/runs/retry", json={"runs": failed, "rate": "1/9999999d"})
+    assert (answer.status_code, "higher rate" in answer.json()["hint"]) == (422, True)
+    for at in ("0001-01-01T00:00:00+23:59", "9998-12-31T23:59:59Z"):
         await world.post("/automations/pay/runs", input={"amount": 1}, at=at)
-    assert len((await world.get("/runs", since="0001-01-01T00:00:00Z"))["items"]) == 2
+    assert len((await world.get("/runs", since="0001-01-01T00:00:00Z"))["items"]) == 4
 
 
 @pytest.mark.asyncio
