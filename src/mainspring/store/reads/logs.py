@@ -7,6 +7,7 @@ import msgspec
 from mainspring.store.base import Reader, Rows
 
 _PARTS_AT_ONCE = 500
+_FEW_PARTS = 20
 
 
 class StoredPart(msgspec.Struct, frozen=True):
@@ -24,13 +25,15 @@ class StoredPart(msgspec.Struct, frozen=True):
     automation: str = ""
 
 
-def parts_of(reader: Reader, run: str, after: int = 0) -> list[StoredPart]:
-    """Return the parts of a run whose number is above `after`, in order."""
+def parts_of(reader: Reader, run: str, after: int = 0, lines: int | None = None) -> list[StoredPart]:
+    """Return the parts of a run whose number is above `after`, in order: all, or until there are so many lines and a part more."""
     found: list[StoredPart] = []
+    known, at_once = 0, _PARTS_AT_ONCE if lines is None else _FEW_PARTS
     while True:
-        rows = reader.read("list_logs_of", (run, after, _PARTS_AT_ONCE))
-        found += _parts(rows)
-        if len(rows) < _PARTS_AT_ONCE:
+        rows = _parts(reader.read("list_logs_of", (run, after, at_once)))
+        found += rows
+        known += sum(part.lines for part in rows)
+        if len(rows) < at_once or (lines is not None and known - found[-1].lines >= lines):
             return found
         after = found[-1].seq
 

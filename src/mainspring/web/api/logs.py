@@ -42,7 +42,7 @@ def of_run(call: Call[LogsQuery, None]) -> Page[LogLine]:
     """List what a run logged and printed, in the order in which it was written."""
     run, query = call.run(), call.query
     after, expected = _place(query.cursor)
-    found = parts_of(call.site.reader, run.id, after)
+    found = parts_of(call.site.reader, run.id, after, query.limit)
     parts: list[StoredPart] = []
     while len(parts) < len(found) and sum(part.lines for part in parts) < query.limit:
         parts.append(msgspec.structs.replace(found[len(parts)], automation=run.automation))
