@@ -92,7 +92,9 @@ def test_newest_parts_of_all_runs_are_found_by_time_and_automation(store):
     store.do(SaveLines(one.id, (part(last_at=5), part(last_at=20))), SaveLines(other.id, (part(last_at=10),)))
     found = store.read("parts_since", 6)
     assert [(p.run, p.last_at, p.automation) for p in found] == [(other.id, 10, "b"), (one.id, 20, "a")]
-    assert [p.run for p in store.read("parts_since", 0, "b")] == [other.id]
+    assert [p.run for p in store.read("parts_since", 0, ["b"])] == [other.id]
+    assert [p.last_at for p in store.read("parts_since", 0, ["b", "a"], 2)] == [10, 20]
+    assert store.read("parts_since", 0, []) == []
     assert [p.last_at for p in store.read("parts_since", 0, limit=2)] == [10, 20]
 
 

@@ -44,10 +44,11 @@ def last_parts(reader: Reader, run: str, ident: str, limit: int) -> list[StoredP
 
 
 def parts_since(
-    reader: Reader, since_at: int, automation: str | None = None, limit: int = _PARTS_AT_ONCE
+    reader: Reader, since_at: int, automations: Sequence[str] | None = None, limit: int = _PARTS_AT_ONCE
 ) -> list[StoredPart]:
-    """Return the newest parts that end at or after an instant, of all runs or of those of one automation, oldest first."""
-    return _parts(reader.read("list_logs_since", (since_at, automation or "", limit)))[::-1]
+    """Return the newest parts that end at or after an instant, of all runs or of those of some automations, oldest first."""
+    names = None if automations is None else msgspec.json.encode(automations).decode()
+    return _parts(reader.read("list_logs_since", (since_at, names, limit)))[::-1]
 
 
 def _parts(rows: Rows | Sequence[tuple[object, ...]]) -> list[StoredPart]:

@@ -9,6 +9,7 @@ from mainspring.domain.errors import ArgumentError
 from mainspring.domain.log_line import Level, LogLine
 from mainspring.service.lines import lines_of
 from mainspring.store.reads.logs import StoredPart, parts_of, parts_since
+from mainspring.store.reads.status import automations
 from mainspring.web.api.bodies import Limit, Word
 from mainspring.web.api.call import Call, ms
 from mainspring.web.api.route import reads
@@ -61,10 +62,20 @@ def newest(call: Call[NewestQuery, None]) -> Page[LogLine]:
     """List the newest lines of all runs, oldest first; each names its run."""
     query, now = call.query, call.site.clock.now()
     since = now - _DAY_MS if query.since is None else ms(query.since) or 0
-    parts = parts_since(call.site.reader, since, query.automation, _AT_ONCE)
-    seen = [part for part in parts if call.visitor.may_see(part.automation)]
-    lines = lines_of(seen, call.site.opening, after=None)
+    # What a visitor may not see is not read either: a crowd of others' lines would leave nothing of its own.
+    parts = parts_since(call.site.reader, since, _automations(call), _AT_ONCE)
+    lines = lines_of(parts, call.site.opening, after=None)
     return Page([one for one in lines if one.at >= since and one.level.number >= query.level.number][-query.limit :])
+
+
+def _automations(call: Call[NewestQuery, None]) -> list[str] | None:
+    """Return of which automations lines are meant; None = of all."""
+    asked, visitor = call.query.automation, call.visitor
+    if asked is not None:
+        return [asked] if visitor.may_see(asked) else []
+    if visitor.is_for_all:
+        return None
+    return [view.name for view in automations(call.site.reader) if visitor.may_see(view.name)]
 
 
 def _place(cursor: str | None) -> tuple[int, int]:

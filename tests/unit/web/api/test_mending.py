@@ -121,6 +121,12 @@ async def test_lines_of_a_run_are_read_part_by_part(world):
     newest = (await world.get("/logs", who="payer", since="1970-01-01T00:00:00Z"))["items"]
     assert [(line["text"], line["run"]) for line in newest] == [(text, run) for text in "abcd"]
     assert (await world.get("/logs", since="1970-01-01T00:00:00Z", automation="backup"))["items"] == []
+    other = world.begin(BACKUP, b"{}")
+    world.store.apply(SaveLines(other, (part(30, "x"),) * 510))
+    for query in ({}, {"automation": "pay"}):
+        newest = (await world.get("/logs", who="payer", since="1970-01-01T00:00:00Z", **query))["items"]
+        assert [line["text"] for line in newest] == list("abcd"), query
+    assert (await world.get("/logs", who="payer", since="1970-01-01T00:00:00Z", automation="backup"))["items"] == []
     assert (await world.get("/logs"))["items"] == []
     assert (await world.ask("GET", f"/runs/{run}/logs", params={"cursor": "x"})).status_code == 422
 
