@@ -9,7 +9,6 @@ from mainspring.domain.errors import ArgumentError
 from mainspring.domain.log_line import Level, LogLine
 from mainspring.service.lines import lines_of
 from mainspring.store.reads.logs import StoredPart, parts_of, parts_since
-from mainspring.store.reads.status import automations
 from mainspring.web.api.bodies import Limit, Word
 from mainspring.web.api.call import Call, ms
 from mainspring.web.api.route import reads
@@ -70,12 +69,10 @@ def newest(call: Call[NewestQuery, None]) -> Page[LogLine]:
 
 def _automations(call: Call[NewestQuery, None]) -> list[str] | None:
     """Return of which automations lines are meant; None = of all."""
-    asked, visitor = call.query.automation, call.visitor
-    if asked is not None:
-        return [asked] if visitor.may_see(asked) else []
-    if visitor.is_for_all:
-        return None
-    return [view.name for view in automations(call.site.reader) if visitor.may_see(view.name)]
+    asked = call.query.automation
+    if asked is None:
+        return call.automations()
+    return [asked] if call.visitor.may_see(asked) else []
 
 
 def _place(cursor: str | None) -> tuple[int, int]:

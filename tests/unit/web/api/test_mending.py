@@ -67,6 +67,11 @@ async def test_question_is_listed_and_answered_by_one_of_its_choices(world):
     (asked,) = (await world.get("/questions"))["items"]
     assert (asked["run"], asked["question"]["choices"]) == (run, ["approve", "refund"])
     assert (await world.get("/questions", who="payer"))["items"] == []
+    paying = world.begin()
+    (claimed,) = world.claim()
+    world.store.apply(OpenWait(paying, claimed.claim, "ask", "ask", "ask", question=ASKED))
+    assert [one["run"] for one in (await world.get("/questions", who="payer"))["items"]] == [paying]
+    await world.post(f"/runs/{paying}/answer", who="payer", choice="refund")
     wrong = await world.ask("POST", f"/runs/{run}/answer", json={"choice": "aprove"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "unknown_name")
     assert "approve" in wrong.json()["hint"]
