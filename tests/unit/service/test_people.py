@@ -4,7 +4,14 @@ import pytest
 
 from mainspring.domain.access import Role
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.errors import AlreadyExistsError, BusyError, ConflictError, NotFoundError, OptionError, StoreError
+from mainspring.domain.errors import (
+    AlreadyExistsError,
+    BusyError,
+    ConflictError,
+    NotFoundError,
+    OptionError,
+    StoreError,
+)
 from mainspring.domain.password import Cost
 from mainspring.service import people, sign_in
 from mainspring.service.actor import Actor, act_of
