@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.cli.curl import base_url, curl_line
+from mainspring.cli.curl import curl_line
 from mainspring.cli.source_words import source_words
 from mainspring.domain.states import SessionState, TriggerState
 from mainspring.domain.trigger import name_parts
@@ -124,7 +124,7 @@ def _state(
 
 def _curl(one: KnownTrigger, hooks: Hooks) -> str | None:
     source: object = one.trigger.source
-    return curl_line(source, base_url(hooks.public_url, hooks.bind)) if isinstance(source, Webhook) else None
+    return curl_line(source, hooks.seen_as) if isinstance(source, Webhook) else None
 
 
 def _unreadable(name: str, why: str) -> TriggerLine:
