@@ -111,6 +111,11 @@ def _sends_form(request: Request) -> bool:
     """Tell whether a page of ours sent this: the API takes no forms and reads its bodies itself, and what only looks has none."""
     if request.method in SAFE or path_of(request).startswith(API):
         return False
+    return is_form(request)
+
+
+def is_form(request: Request) -> bool:
+    """Tell whether a request says that its body is a form."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
 
 
