@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 32
 """Streams at a time."""
+MOST_OF_ONE: Final = 8
+"""Of them, those of one visitor: whoever forgets to close its own takes no place from the others."""
 _EVERY_S = 1.0
 _BEATS = 15
 """Looks without news after which a sign of life is sent."""
@@ -46,9 +48,10 @@ async def _pause() -> None:
 
 
 class _News:
-    """What one listener has not heard yet: each noun once, however long it does not listen."""
+    """What one listener (`who`) has not heard yet: each noun once, however long it does not listen."""
 
-    def __init__(self) -> None:
+    def __init__(self, who: str) -> None:
+        self.who = who
         self._nouns: frozenset[str] = frozenset()
         self._come = asyncio.Event()
         self._is_over = False
@@ -96,7 +99,10 @@ class Changes:
         """
         if self._closed or len(self._listening) >= MOST:
             raise WrongError(problem(503, "too_many_streams", f"{MOST} streams are open", retry_after_ms=10_000))
-        news = _News()
+        news = _News(str(visitor))
+        if sum(one.who == news.who for one in self._listening) >= MOST_OF_ONE:
+            said = f"{news.who} has {MOST_OF_ONE} streams open"
+            raise WrongError(problem(429, "too_many_streams", said, hint="Close one.", retry_after_ms=10_000))
         self._listening.add(news)
         if self._before is not None:
             news.tell(frozenset(self._before))

@@ -6,9 +6,10 @@ import json
 import pytest
 from starlette.requests import Request
 
+from mainspring.domain.access import API, Role, Visitor
 from mainspring.store.commands.automations import SetQueue
 from mainspring.web.api.asked import WrongError
-from mainspring.web.api.changes import MOST, OF_AUTOMATIONS, Changes, marks_of
+from mainspring.web.api.changes import MOST, MOST_OF_ONE, OF_AUTOMATIONS, Changes, marks_of
 from mainspring.web.api.table import ROUTES
 
 
@@ -156,13 +157,19 @@ async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
 
 @pytest.mark.asyncio
 async def test_streams_are_bounded_and_end_with_the_process(world):
-    """One too many is refused; when the process ends all of them do."""
+    """One too many, of all or of one visitor, is refused; when the process ends all of them do."""
     steps = Steps()
     changes = Changes(world.gate, world.site, steps.pause)
-    listeners = [Listener(changes, world, "ann") for _ in range(MOST)]
+    many = [f"bot{place // MOST_OF_ONE}" for place in range(MOST)]
+    world.gate.visitors |= {who: Visitor(door=API, name=who, role=Role.VIEWER) for who in many}
+    listeners = [Listener(changes, world, who) for who in many[:MOST_OF_ONE]]
+    with pytest.raises(WrongError) as told:
+        Listener(changes, world, many[0])
+    assert (told.value.problem.status, told.value.problem.code) == (429, "too_many_streams")
+    listeners += [Listener(changes, world, who) for who in many[MOST_OF_ONE:]]
     with pytest.raises(WrongError) as told:
         Listener(changes, world, "ann")
-    assert told.value.problem.code == "too_many_streams"
+    assert (told.value.problem.status, told.value.problem.code) == (503, "too_many_streams")
     changes.close()
     for one in listeners:
         await one.over()
