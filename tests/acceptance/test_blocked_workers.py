@@ -99,6 +99,7 @@ async def blocks_late(run: ms.Run) -> None:
     works.start("blocks_late")
     works.start("recycles")
     works.until(lambda: not is_alive(first), "the blocked process is never replaced", within=40)
+    assert "the loop has not turned" in works.log.read_text()
     run = works.start("quick")
     works.until(lambda: works.state(run) == "succeeded", "nobody takes the other run", within=40)
 

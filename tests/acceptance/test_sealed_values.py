@@ -221,3 +221,6 @@ async def test_notes_that_cannot_be_sealed_cost_their_own_run_alone(tmp_path):
         await engine.when(lambda: engine.story(other).attempts, lambda found: found)  # marked after a second
         go_on.set()
         await engine.until(other, RunState.SUCCEEDED)
+        stopped, untouched = engine.view(run), engine.view(other)
+    assert (stopped.state, stopped.reason) == (RunState.NEEDS_ATTENTION, "body_error")
+    assert (untouched.claim, untouched.crashes) == (1, 0)

@@ -16,7 +16,7 @@ from mainspring.domain.errors import ConfigError
 from mainspring.domain.incident import Severity
 from mainspring.domain.notice import About, Notice
 from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.operations.notifiers.own_thread import OwnThread
+from mainspring.operations.notifiers.channel_thread import ChannelThread
 from mainspring.resources.fault_text import FaultText
 
 WITHIN_S = 10.0
@@ -31,7 +31,7 @@ class AppriseLink:
     def __init__(self, channel: Channel, faults: FaultText) -> None:
         self._channel = channel
         self._faults = faults
-        self._thread = OwnThread("mainspring-apprise")
+        self._thread = ChannelThread("mainspring-apprise")
 
     async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
         """Hand it to apprise, which says only whether it was taken."""

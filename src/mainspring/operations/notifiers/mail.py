@@ -16,7 +16,7 @@ from mainspring.domain.channel import Channel, Security
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.notice import About, Notice
 from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.operations.notifiers.own_thread import OwnThread
+from mainspring.operations.notifiers.channel_thread import ChannelThread
 from mainspring.resources.fault_text import FaultText
 
 _LOG = logging.getLogger("mainspring.notifier.mail")
@@ -42,7 +42,7 @@ class MailLink:
         self._faults = faults
         self._within_s = within_s
         self._in_all_s = in_all_s
-        self._thread = OwnThread("mainspring-mail")
+        self._thread = ChannelThread("mainspring-mail")
 
     async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
         """Hand the mail to the server."""

@@ -6,14 +6,14 @@ import threading
 import pytest
 
 from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.operations.notifiers.own_thread import OwnThread
+from mainspring.operations.notifiers.channel_thread import ChannelThread
 
 pytestmark = pytest.mark.asyncio
 
 
 async def test_next_act_may_begin_at_once():
     """Whoever was told of an end need not wait for the thread to be gone, after a fault neither."""
-    thread = OwnThread("mainspring-test")
+    thread = ChannelThread("mainspring-test")
     for number in range(300):
         assert await thread.run(lambda number=number: number) == number
         with pytest.raises(ZeroDivisionError):
@@ -22,7 +22,7 @@ async def test_next_act_may_begin_at_once():
 
 async def test_act_that_was_left_to_itself_keeps_out_the_next_until_it_ends():
     """What hangs does not add up."""
-    thread, gate = OwnThread("mainspring-test"), threading.Event()
+    thread, gate = ChannelThread("mainspring-test"), threading.Event()
     hanging = asyncio.create_task(thread.run(gate.wait))
     await asyncio.sleep(0)
     hanging.cancel()

@@ -1,10 +1,10 @@
-"""A thread of its own for what blocks and may never end: nobody shares it, and no process waits for it at its end.
+"""A thread for what blocks and may never end: nobody shares it, and no process waits for it at its end.
 
 A pool would do both: whoever hangs there takes the place of all who share it, and the interpreter joins its threads before it exits.
 """
 
 import asyncio
-import contextlib
+import concurrent.futures
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,7 +14,7 @@ from mainspring.operations.notifiers.base import ChannelFault
 T = TypeVar("T")
 
 
-class OwnThread:
+class ChannelThread:
     """That of one channel: one act at a time, so that what hangs does not add up."""
 
     def __init__(self, name: str) -> None:
@@ -30,9 +30,9 @@ class OwnThread:
         """
         if not self._is_over.is_set():
             raise ChannelFault("what was begun before and took too long has not ended yet")
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[T] = loop.create_future()
         is_over = self._is_over = threading.Event()
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        future.set_running_or_notify_cancel()  # from here on nobody can cancel it, only leave it to itself
 
         def live() -> None:
             # Over before it is told: whoever hears of it may begin the next act at once.
@@ -40,25 +40,10 @@ class OwnThread:
                 result = act()
             except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
                 is_over.set()
-                _hand(loop, _fail, ended, error)
+                future.set_exception(error)
             else:
                 is_over.set()
-                _hand(loop, _end, ended, result)
+                future.set_result(result)
 
         threading.Thread(target=live, name=self._name, daemon=True).start()
-        return await ended
-
-
-def _hand(loop: asyncio.AbstractEventLoop, do: Callable[..., None], *what: object) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(do, *what)
-
-
-def _end(ended: "asyncio.Future[T]", result: T) -> None:
-    if not ended.done():
-        ended.set_result(result)
-
-
-def _fail(ended: "asyncio.Future[T]", error: BaseException) -> None:
-    if not ended.done():
-        ended.set_exception(error)
+        return await asyncio.wrap_future(future)
