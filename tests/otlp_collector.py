@@ -34,11 +34,15 @@ class Collected:
 
 
 class OtlpCollector:
-    """`status` = what it answers, `slow_s` = after how long; `spans`, `metrics` (the newest) = what it took, `asked` = all headers."""
+    """`status` = what it answers, `slow_s` = after how long; `spans`, `metrics` (the newest) = what it took, `asked` = all headers.
+
+    `hangs_up` = it closes a connection after each answer and does not say so, as one does with a connection that was idle for long.
+    """
 
     def __init__(self, status: int = 200, slow_s: float = 0.0) -> None:
         self.status = status
         self.slow_s = slow_s
+        self.hangs_up = False
         self.spans: list[Collected] = []
         self.metrics: dict[str, Any] = {}
         self.asked: list[dict[str, str]] = []
@@ -56,6 +60,7 @@ class OtlpCollector:
                 self.send_response(outer.status)
                 self.send_header("content-length", "0")
                 self.end_headers()
+                self.close_connection = self.close_connection or outer.hangs_up
 
             def handle(self) -> None:
                 with contextlib.suppress(ConnectionError):  # who asked was killed

@@ -15,8 +15,8 @@ DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 ROLES = ("worker", "scheduler", "watcher", "web")
-LOOK_SECRETS_UP = ("scheduler", "web")
-"""Brokers are opened by the one, senders of webhooks checked by the other."""
+LOOK_SECRETS_UP = ("scheduler", "watcher", "web")
+"""Brokers are opened by the first, people told by the second, senders of webhooks checked by the last."""
 MOST_EXPOSED = 30
 """Tenths: 3.0, where a unit without any word about it has 9.6."""
 
@@ -104,7 +104,7 @@ def test_each_role_has_a_deployment_that_can_be_replaced_while_it_works():
 
 
 def test_secrets_are_where_they_are_looked_up():
-    """Scheduler and web read the same Secret, and nobody else does."""
+    """Scheduler, watcher and web read the same Secret, and workers do not."""
     for one in documents():
         if one["kind"] != "Deployment":
             continue

@@ -81,6 +81,7 @@ def lookers() -> dict[str, Looker]:
         checks_store,
         checks_traces,
         checks_triggers,
+        checks_web,
         checks_workers,
     )
 
@@ -105,6 +106,7 @@ def lookers() -> dict[str, Looker]:
         "notify": checks_notify.notify,
         "alerts": checks_notify.alerts,
         "traces": checks_traces.traces,
+        "provider": checks_web.provider,
         "outbox": checks_outbox.outbox,
         "loading": checks_automations.loading,
         "owner": checks_automations.owner,

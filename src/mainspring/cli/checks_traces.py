@@ -20,6 +20,10 @@ def traces(invocation: Invocation) -> Iterator[Check]:
     from mainspring.resources.secret import Secrets
 
     otel = invocation.settings.otel
+    if otel.endpoint is None and otel.metrics_every is not None:
+        fix = 'Name the collector: otel.endpoint = "http://127.0.0.1:4318", or take otel.metrics_every out.'
+        yield Check("traces", "warning", "no metrics are sent: otel.endpoint names no collector", fix)
+        return
     if otel.endpoint is None:
         yield ok("traces", "none are sent: otel.endpoint names no collector")
         return

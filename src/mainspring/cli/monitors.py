@@ -69,7 +69,7 @@ def set_for_nobody(invocation: Invocation, names: "Iterable[str]") -> list[str]:
 
     known = list(names)
     slips = [UnknownNameError("automation", one, known) for one in _own(invocation).fit_nobody(known)]
-    return [f"[monitors.of] is set for nobody: {one.message}{f' {one.hint}' if one.hint else ''}" for one in slips]
+    return [f"[monitors.of] is set for nobody: {one.message}{f'. {one.hint}' if one.hint else ''}" for one in slips]
 
 
 def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts":

@@ -45,7 +45,8 @@ def _look(invocation: Invocation) -> "Frame":
     from mainspring.cli.top_frame import Frame, look
 
     verdict = verdict_now(invocation)
-    return invocation.read(lambda reader: look(reader, verdict), Frame(verdict, [], [], [], [], [], []))
+    frame = invocation.read(lambda reader: look(reader, verdict), Frame(verdict, [], [], [], [], [], []))
+    return invocation.opened(frame.opened)
 
 
 def _live(invocation: Invocation, frame: "Frame") -> None:
@@ -89,7 +90,7 @@ def _lines(invocation: Invocation, place: "Place | None", height: int | None) ->
     if place is None:
         return lines_of(_look(invocation), invocation.clock.now(), height)
     try:
-        return look_into(invocation.reader, place, invocation.clock.now())
+        return invocation.opened(lambda opening: look_into(invocation.reader, place, invocation.clock.now(), opening))
     except NotFoundError as error:
         return [Line(error.message, "dim")]
 

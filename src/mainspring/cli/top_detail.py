@@ -6,16 +6,18 @@ from mainspring.cli import words
 from mainspring.cli.top_frame import Line, Place, failed_line, incident_line
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import REOPENABLE
+from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
 from mainspring.store.reads import incidents as reads_incidents
 from mainspring.store.reads.runs import list_runs, run_view
+from mainspring.store.views import RunView
 
 _EACH = 20
 _MESSAGE = 10
 _WIDE = 300
 
 
-def look_into(reader: Reader, place: Place, now: int) -> list[Line]:
+def look_into(reader: Reader, place: Place, now: int, opening: ViewOpening) -> list[Line]:
     """Return what there is to see there now: first what was chosen, then its automation's incidents and last failures.
 
     Raises:
@@ -25,13 +27,14 @@ def look_into(reader: Reader, place: Place, now: int) -> list[Line]:
     if place.incident is not None:
         lines += _incident(reads_incidents.incident(reader, place.incident), now)
     if place.run is not None:
-        lines += _run(reader, place.run, now)
+        lines += _run(opening.run(run_view(reader, place.run)), now)
     every = reads_incidents.incidents(reader, automation=place.automation or None, limit=1_000)
     found = [one for one in every if one.subject.automation == place.automation and one.id != place.incident]
     lines += _part("Incidents", (incident_line(one, now) for one in found[:_EACH]))
     if place.automation:
         failed = list_runs(reader, states=tuple(REOPENABLE), name=place.automation, limit=_EACH).runs
-        lines += _part("Last failures", (failed_line(one, now) for one in failed if one.id != place.run))
+        others = (opening.row(one) for one in failed if one.id != place.run)
+        lines += _part("Last failures", (failed_line(one, now) for one in others))
     return lines if len(lines) > 1 else [*lines, Line("  nothing is wrong with it", "green")]
 
 
@@ -51,8 +54,7 @@ def _incident(one: Incident | None, now: int) -> Iterator[Line]:
     yield Line(f"  mainspring incidents show {one.id}", "dim")
 
 
-def _run(reader: Reader, run: str, now: int) -> Iterator[Line]:
-    view = run_view(reader, run)
+def _run(view: RunView, now: int) -> Iterator[Line]:
     since = words.ago(view.finished_at or view.started_at or view.created_at, now)
     reason = f" ({words.one_line(view.reason.replace('_', ' '), 40)})" if view.reason else ""
     yield Line(
@@ -61,7 +63,7 @@ def _run(reader: Reader, run: str, now: int) -> Iterator[Line]:
     if view.failure is not None:
         said = words.shown(f"{view.failure.type}: {view.failure.message}").splitlines()
         yield from (Line(f"    {words.one_line(line, _WIDE)}", "red") for line in said[:_MESSAGE])
-    yield Line(f"  mainspring explain {run}", "dim")
+    yield Line(f"  mainspring explain {view.id}", "dim")
 
 
 def _part(title: str, found: Iterable[Line]) -> list[Line]:

@@ -10,6 +10,7 @@ from mainspring.cli.open_incidents import SHOWN, OpenIncidents
 from mainspring.cli.verdict import Verdict
 from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.states import REOPENABLE, RunState, SessionState
+from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import QueueView, RunRow
@@ -53,6 +54,11 @@ class Frame(msgspec.Struct, frozen=True):
     queues: list[QueueView]
     workers: list[SessionView]
     slots: list[NextSlot]
+
+    def opened(self, opening: ViewOpening) -> "Frame":
+        """Return it with the titles of runs as whoever has the codec reads them."""
+        failed, runs = ([opening.row(row) for row in rows] for rows in (self.failed, self.runs))
+        return msgspec.structs.replace(self, failed=failed, runs=runs)
 
 
 def look(reader: Reader, verdict: Verdict) -> Frame:

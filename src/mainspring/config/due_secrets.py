@@ -6,6 +6,7 @@ from datetime import date, datetime, time
 from mainspring.config.settings import Settings
 from mainspring.domain.channel import read_channel
 from mainspring.domain.cron import zone_of
+from mainspring.domain.link import SECRET as LINK_KEY
 from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.queue_address import secrets_of
 from mainspring.resources.secret import variable_of
@@ -34,6 +35,8 @@ def _users(settings: Settings) -> Iterator[tuple[str, str]]:
         yield from ((secret, f"channel {name}") for secret in read_channel(address).secrets)
     for name, broker in settings.brokers.items():
         yield from ((secret, f"broker {name}") for secret in secrets_of(broker.url))
+    if settings.web.public_url is not None:
+        yield LINK_KEY, "web.public_url"
     for path, text in (
         ("notify.watchdog", settings.notify.watchdog),
         ("otel.headers_secret", settings.otel.headers_secret),

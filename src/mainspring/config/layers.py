@@ -31,6 +31,8 @@ NOT_SETTINGS = frozenset(
 NOT_SETTINGS_PREFIX = "MAINSPRING_SECRET_"
 ENVIRONMENT = ("project", "environment")
 DUE = ("secrets", "due")
+_OWN_NAMES = (DUE, ("web", "oidc", "roles"))
+"""Tables in which a name of the user's stands beside a day or a role: it says nothing of what stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Layers:
 
     def _take(self, layer: Layer, path: keys.KeyPath, value: Any, origin: Origin) -> None:
         form = keys.known_form(path)
-        if path[:2] != DUE and is_literal_secret(path[-1], value):  # there a name stands beside its date
+        if path[:-1] not in _OWN_NAMES and is_literal_secret(path[-1], value):
             raise _refused(path, origin, "a secret is never written here", 'Refer to it: "secret:NAME".')
         if form is None:
             raise _unknown(path, origin)
@@ -143,7 +145,9 @@ class Layers:
         elif form in keys.SHORT_FOR:
             self._take(layer, (*path, keys.SHORT_FOR[form]), value, origin)
         else:
-            raise _refused(path, origin, f"expected a table, got {value!r}")
+            beside = keys.inside((*path, "*"))
+            hint = f"Known in it: {', '.join(beside)}." if beside else f"Write {origin.spell((*path, 'NAME'))} = ..."
+            raise _refused(path, origin, f"expected a table, got {value!r}", hint)
 
 
 def variable(path: keys.KeyPath) -> str:

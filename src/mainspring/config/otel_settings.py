@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 OtlpEndpoint = Annotated[str, Meta(title="otlp endpoint")]
-SecretName = Annotated[str, Meta(pattern=r"^secret:[A-Za-z][A-Za-z0-9_.-]{0,99}$")]
+SecretName = Annotated[str, Meta(title="secret")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
 

@@ -31,6 +31,7 @@ from mainspring.domain.roles import read_role
 from mainspring.domain.route import read_route
 from mainspring.domain.sealing import payload_limit
 from mainspring.domain.size import parse_size
+from mainspring.domain.verifier import SECRET_NAME
 
 _SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _SECRETISH = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
@@ -39,7 +40,7 @@ _SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=2), timedelta(minutes=10)
 _LARGEST_PORT = 65_535
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
 _PUBLIC_URL = re.compile(
-    r"https?://([A-Za-z0-9.-]{1,250}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
+    r"https?://([A-Za-z0-9.-]{1,250}|\[[0-9A-Fa-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -72,7 +73,8 @@ class Reader:
             "route": lambda value, _: read_route(value),
             "maintenance": lambda value, _: read_maintenance(value),
             "digest": lambda value, _: read_digest(value),
-            "pulse url": lambda value, _: read_url(value),
+            "pulse url": lambda value, _: read_url(_text(value)),
+            "secret": lambda value, _: _secret(_text(value)),
             "otlp endpoint": lambda value, _: _otlp_endpoint(_text(value)),
             "store url": lambda value, folder: resolve_store_url(around, _text(value), folder),
             "automations": lambda value, folder: self._automations(_text(value), folder),
@@ -210,6 +212,15 @@ def _days(value: Any) -> str:
     return first.isoformat() if first == last else f"{first.isoformat()}..{last.isoformat()}"
 
 
+def _secret(text: str) -> str:
+    """Return `secret:NAME`; what stands there else is perhaps the secret itself, and not repeated."""
+    if not text.startswith(_REFERENCE) or not SECRET_NAME.fullmatch(text.removeprefix(_REFERENCE)):
+        raise OptionError(
+            "it refers to no secret", hint='Write "secret:NAME": a letter, then letters, digits and _ . -'
+        )
+    return text
+
+
 def _due_day(value: Any) -> str:
     """Return a date; what stands there else is perhaps the secret itself, and not repeated."""
     day = value
@@ -225,9 +236,14 @@ def _due_day(value: Any) -> str:
     return day.isoformat()
 
 
+def _is_public_url(text: str) -> bool:
+    found = _PUBLIC_URL.fullmatch(text)
+    return found is not None and int(found["port"] or 0) <= _LARGEST_PORT
+
+
 def _public_url(text: str) -> str:
     """Return `https://host[:port][/prefix]`, without a slash at its end."""
-    if not _PUBLIC_URL.fullmatch(text):
+    if not _is_public_url(text):
         raise OptionError(
             f"{text[:80]!r} is no address that senders could call",
             hint='Write "https://hooks.example.com", with a path only where a proxy adds one.',
@@ -237,7 +253,7 @@ def _public_url(text: str) -> str:
 
 def _issuer(text: str) -> str:
     """Return the address of a provider exactly as it names itself: a slash at its end is a part of its name."""
-    if not _PUBLIC_URL.fullmatch(text) or not is_safe_url(text):
+    if not _is_public_url(text) or not is_safe_url(text):
         raise OptionError(
             f"{text[:80]!r} is no issuer of identities",
             hint='Write "https://login.example.com", as its own pages name it.',
@@ -247,7 +263,7 @@ def _issuer(text: str) -> str:
 
 def _otlp_endpoint(text: str) -> str:
     """Return `http[s]://host[:port][/prefix]`, without the path of the traces and without a slash at its end."""
-    if not _PUBLIC_URL.fullmatch(text):
+    if not _is_public_url(text):
         raise OptionError(
             "it is no address of a collector",
             hint='Write "http://127.0.0.1:4318"; a key goes into headers_secret = "secret:NAME".',

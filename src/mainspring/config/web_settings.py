@@ -10,7 +10,7 @@ PublicUrl = Annotated[str, Meta(title="public url")]
 Issuer = Annotated[str, Meta(title="issuer")]
 AccessRole = Annotated[str, Meta(title="access role")]
 ClaimName = Annotated[str, Meta(min_length=1, max_length=200)]
-SecretName = Annotated[str, Meta(pattern=r"^secret:[A-Za-z][A-Za-z0-9_.-]{0,99}$")]
+SecretName = Annotated[str, Meta(title="secret")]
 Size = Annotated[int, Meta(title="size")]
 Crowd = Annotated[int, Meta(ge=1, le=100_000)]
 

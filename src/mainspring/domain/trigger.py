@@ -177,3 +177,18 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return None
         lane = int.from_bytes(delivery.encode()[-4:], "big") % self.pace.concurrency
         return f"{self.by_of(event)}~{lane}"
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    source: Source
+
+
+_STORED = msgspec.json.Decoder(_Stored)
+
+
+def source_in(data: bytes) -> Source | None:
+    """Return what a stored trigger listens to; None of one of another version, which this one does not understand."""
+    try:
+        return _STORED.decode(data).source
+    except msgspec.MsgspecError:
+        return None

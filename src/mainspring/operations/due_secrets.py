@@ -7,7 +7,7 @@ import msgspec
 from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.queue_address import secrets_of
 from mainspring.domain.queue_source import Queue
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.trigger import source_in
 from mainspring.domain.webhook import Webhook
 from mainspring.resources.secret import variable_of
 from mainspring.store.reads.watched import ListenerView
@@ -19,7 +19,7 @@ def with_triggers(secrets: Sequence[DueSecret], listeners: Iterable[ListenerView
         return ()
     users: dict[str, list[str]] = {}
     for one in listeners:
-        for name in _named_by(msgspec.json.decode(one.definition, type=Trigger)):
+        for name in _named_by(one.definition):
             users.setdefault(variable_of(name), []).append(f"trigger {one.name}")
     return tuple(
         msgspec.structs.replace(one, used_by=(*one.used_by, *sorted(users.get(variable_of(one.name), ()))))
@@ -27,8 +27,8 @@ def with_triggers(secrets: Sequence[DueSecret], listeners: Iterable[ListenerView
     )
 
 
-def _named_by(trigger: Trigger) -> Iterable[str]:
-    source = trigger.source
+def _named_by(definition: bytes) -> Iterable[str]:
+    source = source_in(definition)
     if isinstance(source, Webhook):
         return dict.fromkeys(source.verify.secrets)
     return dict.fromkeys(secrets_of(source.server)) if isinstance(source, Queue) else ()

@@ -32,7 +32,7 @@ from mainspring.domain.monitors.worker_lost import STEADY_MS
 from mainspring.domain.queue_source import Queue as QueueSource
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import SessionState
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.trigger import source_in
 from mainspring.operations.due_secrets import with_triggers
 from mainspring.operations.ends import NewestEnds
 from mainspring.operations.kept_times import KeptTimes
@@ -211,7 +211,7 @@ class FactsReader:
             listener = known.get(desk.trigger)
             if desk.away_since is None or listener is None or desk.session not in live:
                 continue
-            source = msgspec.json.decode(listener.definition, type=Trigger).source
+            source = source_in(listener.definition)
             server = source.server if isinstance(source, QueueSource) else None
             one = Away(desk.trigger, desk.hostname or "", desk.away_since, desk.why, server)
             found.setdefault(listener.automation, []).append(one)

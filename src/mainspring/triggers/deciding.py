@@ -30,11 +30,15 @@ def started(known: KnownTrigger, event: Event, delivery: str, now: int, sealing:
     except MainspringError as error:
         return left(known.name, delivery, DeliveryState.FAILED, error.message)
     except Exception as error:  # noqa: BLE001 - a fault of ours: it must not keep the others waiting for ever
-        said = escape(f"no run could be made of it: {type(error).__name__}: {error}", LONGEST_NOTE)
-        return left(known.name, delivery, DeliveryState.FAILED, said)
+        return left(known.name, delivery, DeliveryState.FAILED, no_run(error))
     return Decide(
         trigger=known.name, delivery=delivery, state=DeliveryState.STARTED, by=by, pace=trigger.pace, start=start
     )
+
+
+def no_run(error: Exception) -> str:
+    """Return the note of what no run could be made of, by a fault of ours."""
+    return escape(f"no run could be made of it: {type(error).__name__}: {error}", LONGEST_NOTE)
 
 
 def not_written(command: Any, result: Any) -> Decide | None:

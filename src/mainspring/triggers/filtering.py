@@ -75,7 +75,9 @@ class Filtering:
         """Deliveries whose filter took too long."""
         self._unsealed: deque[tuple[Delivered, str]] = deque()
         """Deliveries that their filter wants and that cannot be sealed at present, with why."""
-        self._looking = self._again = self._planned = False
+        self._looking = self._again = False
+        self._timer: asyncio.TimerHandle | None = None
+        """Of the next look, if one is planned."""
         self.closed = False
         self.wanted = any(trigger.filtered for one in registry for trigger in one.definition.triggers.values())
         """Whether there is anything to do here at all."""
@@ -87,7 +89,9 @@ class Filtering:
 
     def look(self) -> None:
         """Look for deliveries that wait for a filter of ours."""
-        self._planned = False
+        if self._timer is not None:
+            self._timer.cancel()  # every look plans the next one itself, if it needs one
+            self._timer = None
         if self.closed or not self.wanted:
             return
         if self._looking:
@@ -254,6 +258,8 @@ class Filtering:
         self._store.submit(verdict, answered)
 
     def _look_later(self, after_s: float = 0.0) -> None:
-        if not self._planned:
-            self._planned = True
-            self._loop.call_later(max(after_s, _AGAIN_S), self.look)
+        at = self._loop.time() + max(after_s, _AGAIN_S)
+        if self._timer is None or at < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(at, self.look)

@@ -8,7 +8,6 @@ from mainspring.domain.ids import derived_id
 from mainspring.domain.listening import OnRuns
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.text import escape
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import Gather
@@ -82,7 +81,7 @@ class Gathering:
             except MainspringError as error:
                 note = error.message
             except Exception as error:  # noqa: BLE001 - a fault of ours: it must not keep the others waiting for ever
-                note = escape(f"no run could be made of it: {type(error).__name__}: {error}", deciding.LONGEST_NOTE)
+                note = deciding.no_run(error)
         return Gather(
             trigger=known.name,
             per=per,

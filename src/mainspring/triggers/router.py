@@ -17,7 +17,6 @@ from mainspring.domain.listening import OnRuns
 from mainspring.domain.pace import Pace
 from mainspring.domain.sealing import SealedError, Sealing
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.text import escape
 from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.results import Refused, TakenIn
@@ -177,7 +176,7 @@ class Router:
         except MainspringError as error:
             return None, error.message
         except Exception as error:  # noqa: BLE001 - a fault of ours: it must not keep the others waiting for ever
-            return None, escape(f"no run could be made of it: {type(error).__name__}: {error}", deciding.LONGEST_NOTE)
+            return None, deciding.no_run(error)
 
     def _serve(self, found: Any) -> None:
         self._looking = False

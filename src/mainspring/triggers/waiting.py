@@ -24,6 +24,8 @@ class Waiting:
         self._after: dict[str, int] = {}
         self._from_the_start_at = 0
         self._told: dict[str, str] = {}
+        self._still: set[str] = set()
+        """Triggers of which something waits, since all was last read from the start."""
         self.is_full = False
         """Whether there was more of something than was read."""
 
@@ -34,6 +36,8 @@ class Waiting:
         if now - self._from_the_start_at >= _AGAIN_MS or now < self._from_the_start_at:
             self._from_the_start_at = now
             self._after.clear()
+            self._told = {trigger: why for trigger, why in self._told.items() if trigger in self._still}
+            self._still.clear()
         names = [name for (name,) in self._reader.read("list_waiting_triggers", (self._filtered,))]
         names = [name for name in names if name not in busy and wanted(name)]
         share = max(most // max(len(names), 1), _FEWEST)
@@ -56,7 +60,8 @@ class Waiting:
         self.tell(row.trigger, f"delivery {row.id}", why)
 
     def tell(self, trigger: str, what: str, why: str) -> None:
-        """Say why something of a trigger waits: once, until it waits for another reason."""
+        """Say why something of a trigger waits: once, until it waits for another reason, or anew."""
+        self._still.add(trigger)
         if self._told.get(trigger) != why:
             self._told[trigger] = why
             _LOG.error("%s for %s waits: %s", what, trigger, why)

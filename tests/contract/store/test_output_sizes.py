@@ -139,10 +139,11 @@ def test_slot_whose_run_is_not_kept_says_nothing(store, clock):
 
 
 def test_secrets_come_with_the_triggers_that_need_them(store, clock):
-    """Two names of one variable are one secret; what nobody needs is there all the same."""
+    """Two names of one variable are one secret; one that nobody needs is there too; a trigger of another version is in nobody's way."""
     hook = Trigger(source=Webhook(path="/gh", verify=GitHub(secrets=("gh-hook",))))
     row = TriggerRow("a/webhook", "a", "webhook", msgspec.json.encode(hook), "/gh")
-    store.do(announced(row))
+    newer = TriggerRow("b/pigeon", "b", "pigeon", b'{"source": {"type": "pigeon"}}', None)
+    store.do(announced(row, newer))
     due = (DueSecret("GH_HOOK", "2027-01-31", 1, ("channel ops",)), DueSecret("OTHER", "2027-01-31", 1))
     found = FactsReader(store.reader, secrets=due).read(clock.now()).secrets
     assert [one.used_by for one in found] == [("channel ops", "trigger a/webhook"), ()]

@@ -32,6 +32,13 @@ def test_collector_that_can_be_told_is_named(cli, configured):
     assert checks(cli)["traces"]["text"].endswith(":4318, watchers metrics every 1m")
 
 
+def test_metrics_that_go_nowhere_are_a_warning(cli, folder):
+    """Who says how often, and not where to, would wait for them for ever."""
+    (folder / "mainspring.toml").write_text('[otel]\nmetrics_every = "1m"\n')
+    found = checks(cli)["traces"]
+    assert (found["state"], found["text"]) == ("warning", "no metrics are sent: otel.endpoint names no collector")
+
+
 def test_headers_must_be_there_and_travel_safely(cli, configured, monkeypatch):
     """A secret that is not set, one that cannot be read, one that others on the network could read."""
     secret = 'headers_secret = "secret:OTLP"\n'

@@ -65,7 +65,7 @@ def runs(store_path: Path, folder: Path) -> dict[str, str]:
 READS = [
     ("runs", "show", "good"), ("runs", "show", "bad"), ("runs", "export", "bad"), ("explain", "bad"), ("explain", "asking"),
     ("runs", "diff", "good", "bad"), ("runs", "watch", "bad"), ("runs", "watch", "asking"), ("failed", "list"),
-    ("runs", "list"),
+    ("runs", "list"), ("top",),
 ]  # fmt: skip
 
 

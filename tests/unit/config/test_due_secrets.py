@@ -47,6 +47,8 @@ def test_what_the_configuration_needs_a_secret_for_is_named(read):
     assert due.used_by == ("channel ops", "notify.watchdog")
     (other,) = read('secrets.due.OTHER = "2027-01-31"\notel.headers_secret = "secret:OTHER"\n')
     assert other.used_by == ("otel.headers_secret",)
+    (key,) = read('secrets.due.link-key = "2027-01-31"\nweb.public_url = "https://ops.example.com"\n')
+    assert key.used_by == ("web.public_url",)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,18 @@ def test_wrong_value_of_a_file_names_key_line_and_reason(refuse, section, key, v
 
 
 @pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('[secrets]\ndue = "2027-01-31"', "Write secrets.due.NAME = ..."),
+        ("[monitors.of]\nsync = true", "Known in it: backlog, cadence_drift, "),
+    ],
+)
+def test_value_in_the_place_of_a_table_is_told_what_stands_in_it(refuse, text, hint):
+    """Not only that it is wrong."""
+    assert hint in refuse(text)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "why"),
     [
         ("MAINSPRING_WORKER_THREADS", "many", "expected a whole number, got 'many'"),

@@ -82,6 +82,7 @@ def test_channels_of_all_are_those_of_production_alone(read):
         ('[notify]\nrepeet = "2h"', "unknown setting `notify.repeet`"),
         ('[notify]\ndigest = "noon"', "no time of a digest"),
         ('[notify]\nrepeat = "0s"', "above zero"),
+        ("[notify]\nwatchdog = 7", "expected text"),
     ],
 )
 def test_notify_that_cannot_be_used_is_refused(read, text, why):

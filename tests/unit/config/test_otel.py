@@ -24,7 +24,15 @@ def test_path_of_traces_may_be_written_or_not(read, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["127.0.0.1:4318", "grpc://h:4317", "https://u:hidden@h", "https://h/?key=hidden", "http://h\\nx"]
+    "text",
+    [
+        "127.0.0.1:4318",
+        "grpc://h:4317",
+        "https://u:hidden@h",
+        "https://h/?key=hidden",
+        "http://h\\nx",
+        "http://h:65536",
+    ],
 )
 def test_what_is_no_address_is_refused(read, text):
     """A key in it is not repeated."""

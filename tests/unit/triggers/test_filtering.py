@@ -107,6 +107,27 @@ async def test_codec_that_fails_asks_no_filter_again_each_second(bench, caplog):
     worker.filtering.close()
 
 
+async def test_looks_of_many_commits_plan_one_later_look(bench, monkeypatch):
+    """While something waits for its codec; else each commit would add a look every five seconds, for as long as that lasts."""
+    monkeypatch.setattr(filtering, "_UNREADABLE_AGAIN_S", 1_000.0)
+    loop, planned = asyncio.get_running_loop(), []
+    call_at = loop.call_at
+
+    def noted(at, *call, **more):
+        planned.append(call_at(at, *call, **more))
+        return planned[-1]
+
+    monkeypatch.setattr(loop, "call_at", noted)
+    worker = Worker(bench, [], sealing=Sealing(Moody()))
+    bench.publish()
+    for looks in range(1, 8):
+        worker.filtering.look()
+        while worker.looks < looks or worker.filtering._looking:
+            await asyncio.sleep(0)
+    assert len([one for one in planned if not one.cancelled() and one.when() > loop.time() + 100]) == 1
+    worker.filtering.close()
+
+
 async def test_more_than_one_look_takes_is_all_decided(bench):
     """Each is asked once."""
     bench.process.do(SetQueue("default"))

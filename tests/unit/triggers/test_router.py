@@ -261,6 +261,22 @@ def test_codec_that_fails_for_a_while_costs_no_delivery(sealed, caplog):
     assert bench.states("c/runs") == ["started", "started"]
 
 
+def test_second_outage_is_told_as_the_first_was(sealed, caplog):
+    """Each once, however long it lasts."""
+    bench, codec = sealed
+    bench.announce(("now/event", on_event()))
+    for outage in (1, 2):
+        codec.is_away = True
+        bench.publish()
+        bench.look()
+        bench.loop.pass_time(60_000)
+        assert bench.states("now/event").count("received") == 1
+        assert len(caplog.messages) == outage
+        codec.is_away = False
+        bench.loop.pass_time(12_000)
+        assert bench.states("now/event") == ["started"] * outage
+
+
 def test_codec_that_fails_when_a_held_one_is_due_leaves_it_held(sealed):
     """It was held while the codec worked; its time comes while it does not."""
     bench, codec = sealed

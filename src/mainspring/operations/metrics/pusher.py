@@ -60,6 +60,8 @@ class Pusher:
             self._tell(error.text)
         except MainspringError as error:
             self._tell(self._redact(error.message.partition("\n")[0]))
+        except Exception as error:  # noqa: BLE001 - a fault of ours: what cannot be read now may be gone by the next sending
+            self._tell(self._redact(f"{type(error).__name__}: {error}"), error)
         else:
             self._tell(None)
 
@@ -68,16 +70,14 @@ class Pusher:
             while not self._ending.is_set():
                 self.push()
                 self._ending.wait(self._every_s)
-        except Exception:  # noqa: BLE001  the watch goes on without metrics
-            _LOG.exception("metrics end here")
         finally:
             self._collector.close()
 
-    def _tell(self, fault: str | None) -> None:
+    def _tell(self, fault: str | None, ours: Exception | None = None) -> None:
         if fault == self._told:
             return
         self._told = fault
         if fault is None:
             _LOG.warning("metrics are sent again")
         else:
-            _LOG.warning("no metrics are sent: %s", fault)
+            _LOG.warning("no metrics are sent: %s", fault, exc_info=ours)

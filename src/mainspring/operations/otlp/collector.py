@@ -1,4 +1,7 @@
-"""The way to a collector: POST over HTTP/1.1, one connection that is kept, never redirected, bounded in time for each act on it."""
+"""The way to a collector: POST over HTTP/1.1, one connection that is kept, never redirected, bounded in time for each act on it.
+
+A collector closes a connection that was idle for a while; so what fails on one that was kept is sent once more on a new one.
+"""
 
 import contextlib
 import http.client
@@ -51,7 +54,7 @@ class Collector:
             CollectorAwayError: it can be sent again.
         """
         try:
-            status = self._post(body)
+            status = self._sent(body)
         except (OSError, http.client.HTTPException, ConfigError) as error:
             self.close()
             raise CollectorAwayError(self._faults.of(error) or type(error).__name__) from None
@@ -60,6 +63,16 @@ class Collector:
         self.close()  # its secret may have been replaced
         fault = f"it answers {status}"
         raise CollectorAwayError(fault) if status in _LATER else CollectorRefusesError(fault)
+
+    def _sent(self, body: bytes) -> int:
+        was_kept = self._connection is not None
+        try:
+            return self._post(body)
+        except (ConnectionError, ssl.SSLError):
+            self.close()
+            if not was_kept:
+                raise
+            return self._post(body)
 
     def _post(self, body: bytes) -> int:
         if self._connection is None:

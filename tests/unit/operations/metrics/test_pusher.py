@@ -75,6 +75,24 @@ def test_store_that_is_away_ends_nothing(collector, pusher, caplog):
     assert collector.metrics == {}
 
 
+def test_fault_of_ours_ends_nothing(collector, pusher, caplog):
+    """It is told with its place, and the next round is tried."""
+    caplog.set_level(logging.WARNING, "mainspring.metrics")
+    answers = iter([ValueError("a row that nobody expected")])
+
+    def read():
+        for error in answers:
+            raise error
+        return FIGURES
+
+    one = pusher(read)
+    one.push()
+    assert "no metrics are sent: ValueError: a row that nobody expected" in caplog.text
+    assert "test_pusher.py" in caplog.text
+    one.push()
+    assert "mainspring_runs_started_total" in collector.metrics
+
+
 def test_first_sending_is_at_once(collector, pusher):
     """And close() waits for nothing."""
     one = pusher()

@@ -1,11 +1,12 @@
-"""The headers that a collector wants: one secret, read as OpenTelemetry writes them."""
+"""The way to a collector: its connection, and the headers that it wants: one secret, read as OpenTelemetry writes them."""
 
 import pytest
 
 from mainspring.domain.errors import ConfigError
-from mainspring.operations.otlp.collector import read_headers
+from mainspring.operations.otlp.collector import Collector, CollectorAwayError, read_headers
 from mainspring.resources.fault_text import FaultText
 from mainspring.resources.hidden import HIDDEN
+from tests.otlp_collector import OtlpCollector
 
 
 class Secrets:
@@ -29,3 +30,34 @@ def test_what_is_no_header_is_refused_and_not_repeated(text):
     with pytest.raises(ConfigError) as refused:
         read_headers(text, FAULTS)
     assert text not in f"{refused.value} {refused.value.hint}"
+
+
+@pytest.fixture
+def collector():
+    made = OtlpCollector()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def way(collector):
+    made = Collector(collector.endpoint, None, FAULTS)
+    yield made
+    made.close()
+
+
+def test_connection_that_was_closed_while_nothing_was_sent_loses_nothing(collector, way):
+    """Collectors close what is idle for a minute, and metrics are sent each minute: every second sending would be lost."""
+    collector.hangs_up = True
+    for _ in range(3):
+        way.send(b"")
+    assert len(collector.asked) == 3
+
+
+def test_collector_that_is_gone_is_away(collector, way):
+    """What was kept is tried once more, not for ever."""
+    collector.hangs_up = True
+    way.send(b"")
+    collector.close()
+    with pytest.raises(CollectorAwayError, match="refused"):
+        way.send(b"")

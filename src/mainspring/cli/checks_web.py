@@ -1,0 +1,35 @@
+"""The check of who may come in by a provider of identities."""
+
+import os
+from collections.abc import Iterator
+
+from mainspring.cli.checks import Check, ok
+from mainspring.cli.context import Invocation
+
+_FIX = "See docs/how-to/sign-in.md: issuer, client_id and roles in [web.oidc]."
+
+
+def provider(invocation: Invocation) -> Iterator[Check]:
+    """If a provider is named, people can sign in by it: nothing that it needs is missing."""
+    from mainspring.domain.errors import ConfigError
+    from mainspring.resources.secret import Secrets
+
+    settings = invocation.settings
+    oidc = settings.web.oidc
+    needed = {"issuer": oidc.issuer, "client_id": oidc.client_id, "roles": oidc.roles}
+    missing = [name for name, value in needed.items() if not value]
+    if len(missing) == len(needed):
+        yield ok("provider", "none: people sign in by name and password")
+        return
+    if missing:
+        text = f"nobody can sign in by the provider of identities: [web.oidc] has no {' and no '.join(missing)}"
+        yield Check("provider", "warning", text, _FIX)
+        return
+    try:
+        if oidc.client_secret is not None:
+            Secrets(settings.secrets.dir, os.environ).get(oidc.client_secret.removeprefix("secret:"))
+    except ConfigError as error:
+        text = f"nobody can sign in by the provider of identities: {error.message}"
+        yield Check("provider", "problem", text, error.hint or "")
+        return
+    yield ok("provider", f"people sign in by {oidc.issuer} too")
