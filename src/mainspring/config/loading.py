@@ -17,7 +17,6 @@ from mainspring.config.keys import VALUES, known_form
 from mainspring.config.layers import DUE, ENVIRONMENT, FileLayers, Given, Layer, Layers
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.settings import SECTIONS, BrokerSettings, DatabaseSettings, SecretsSettings, Settings
-from mainspring.config.web_settings import WebSettings
 from mainspring.domain.channel import check_channel_name
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.queue_name import check_broker_name
@@ -31,7 +30,6 @@ SPOOL = ("exec", "spool")
 DATABASES = "databases"
 BROKERS = "brokers"
 NOTIFY = "notify"
-OIDC = ("web", "oidc")
 ADDRESSED = {(NOTIFY, "channels"), (NOTIFY, "route")}
 DEFAULT = "default"
 
@@ -66,7 +64,6 @@ def load(
     _check_brokers(sections["brokers"], merged)
     _check_notify(sections[NOTIFY], merged)
     _check_due(sections["secrets"], merged)
-    _check_provider(sections["web"], merged)
     sources = {".".join(path): given.source for path, given in merged.items() if known_form(path) in VALUES}
     return Settings(**sections, file=file, folder=file.parent if file else cwd, sources=sources)
 
@@ -144,15 +141,6 @@ def _check_due(secrets: SecretsSettings, layer: Layer) -> None:
                 f"`{'.'.join(DUE)}.{escape(name, 60)}`: no secret can be called so\nset by {layer[(*DUE, name)].source}"
             )
             raise ConfigError(why, hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.")
-
-
-def _check_provider(web: WebSettings, layer: Layer) -> None:
-    """Raise ConfigError for a provider of identities that is named in part: nobody could come in by it."""
-    named = next((path for path in layer if path[:2] == OIDC), None)
-    missing = [name for name in ("issuer", "client_id") if getattr(web.oidc, name) is None]
-    if named is not None and missing:
-        why = f"`{'.'.join(named)}`: it is of no use without web.oidc.{missing[0]}\nset by {layer[named].source}"
-        raise ConfigError(why, hint="See docs/how-to/sign-in.md#a-provider-of-identities.")
 
 
 def _build(kind: Any, path: tuple[str, ...], layer: Layer) -> Any:
