@@ -112,7 +112,6 @@ class Client:
         headers = {"Accept": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
         # A redirect could lead the token elsewhere.
         self._http = httpx2.AsyncClient(
-            base_url=f"{self.url}/api/v1",
             headers=headers,
             timeout=WITHIN_S,
             transport=transport,
@@ -208,10 +207,11 @@ class Client:
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
         """Ask until there is an answer; what is away for now is asked again, a few times."""
-        pause = _FIRST_PAUSE_S
+        # Not by a base of the HTTP client: a path that is an address would replace it, and the token would go there.
+        url, pause = f"{self.url}/api/v1/{path.lstrip('/')}", _FIRST_PAUSE_S
         for left in reversed(range(_TRIES)):
             try:
-                answer = await self._http.request(method, path, **options)
+                answer = await self._http.request(method, url, **options)
             except httpx2.TransportError as error:
                 if not left:
                     raise StoreUnavailableError(

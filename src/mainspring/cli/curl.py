@@ -29,14 +29,6 @@ def curl_line(webhook: Webhook, base: str) -> str:
     )
 
 
-def base_url(public_url: str | None, bind: str) -> str:
-    """Return where webhooks are taken in: as senders see it, else where the listener is bound."""
-    if public_url is not None:
-        return public_url
-    host, _, port = bind.rpartition(":")
-    return f"http://{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104 - compared, not bound
-
-
 def _token(verifier: Verifier) -> str | None:
     """Return the words that write the header of a sender that proves itself by the secret as it is; None for any other."""
     match verifier:

@@ -58,7 +58,7 @@ class _Reading:
 
     def __init__(self, invocation: Invocation, automation: str | None) -> None:
         self._invocation = invocation
-        self._automation = automation
+        self._automations = None if automation is None else [automation]
         self._seen: dict[tuple[str, int], int] = {}
         """When the last line of each part that was read was written."""
 
@@ -67,7 +67,7 @@ class _Reading:
         from mainspring.service.lines import lines_of
         from mainspring.store.reads.logs import parts_since
 
-        found = self._invocation.rows(lambda reader: parts_since(reader, at, self._automation))
+        found = self._invocation.rows(lambda reader: parts_since(reader, at, self._automations))
         new = [part for part in found if (part.run, part.seq) not in self._seen]
         self._seen = {place: last for place, last in self._seen.items() if last >= at}
         self._seen |= {(part.run, part.seq): part.last_at for part in new}

@@ -6,14 +6,13 @@ from typing import Literal
 import msgspec
 
 from mainspring.cli.dependencies import Graph
-from mainspring.cli.trigger_lines import Hooks, TriggerLine, trigger_lines
+from mainspring.cli.trigger_lines import TriggerLine, trigger_lines
 from mainspring.cli.words import coarse, many, one_line
 from mainspring.domain.states import DeliveryState, TriggerState
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
 from mainspring.store.trigger_views import GatheringView
 
-_NOWHERE = Hooks(None, ":0")
 _SHOWN = 5
 _LONG_AWAY_MS = 60_000
 """A broker that restarts is back within seconds."""
@@ -35,7 +34,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 def faults_of_triggers(reader: Reader, now: int) -> list[Fault]:
     """Return what is wrong at the instant `now` (ms)."""
-    lines = trigger_lines(reader, now, _NOWHERE, with_last=False)
+    lines = trigger_lines(reader, now, "", with_last=False)
     return [*_of_states(lines, now), *_of_deliveries(lines), *_late(reader, now), *_undecided(reader, now)]
 
 

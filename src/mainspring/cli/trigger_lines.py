@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.cli.curl import base_url, curl_line
+from mainspring.cli.curl import curl_line
 from mainspring.cli.source_words import source_words
 from mainspring.domain.states import SessionState, TriggerState
 from mainspring.domain.trigger import name_parts
@@ -42,19 +42,12 @@ class TriggerLine(msgspec.Struct, frozen=True, kw_only=True):
     curl: str | None = None
 
 
-class Hooks(msgspec.Struct, frozen=True):
-    """Where webhooks are taken in, as the configuration has it."""
-
-    public_url: str | None
-    bind: str
-
-
 def trigger_lines(
-    reader: Reader, now: int, hooks: Hooks, *, known: KnownTriggers | None = None, with_last: bool = True
+    reader: Reader, now: int, base: str, *, known: KnownTriggers | None = None, with_last: bool = True
 ) -> list[TriggerLine]:
     """Return all triggers that are declared, by name; `with_last` = also when the last delivery came, if that was before today.
 
-    `known` is where they are read into, for who needs more of them.
+    `base` = where webhooks are taken in, without a slash at its end. `known` is where they are read into, for who needs more of them.
     """
     known = KnownTriggers(reader) if known is None else known
     known.look()
@@ -79,7 +72,7 @@ def trigger_lines(
                 at_the_door=of_day.at_the_door,
                 capped=arrived.more,
                 last_at=of_day.last_at or (reads.last_at(reader, one.name) if with_last else None),
-                curl=_curl(one, hooks),
+                curl=_curl(one, base),
                 **state,
             )
         )
@@ -122,9 +115,9 @@ def _state(
     return {"state": TriggerState.AWAY, "since_at": longest.away_since, "why": longest.why or "it cannot be reached"}
 
 
-def _curl(one: KnownTrigger, hooks: Hooks) -> str | None:
+def _curl(one: KnownTrigger, base: str) -> str | None:
     source: object = one.trigger.source
-    return curl_line(source, base_url(hooks.public_url, hooks.bind)) if isinstance(source, Webhook) else None
+    return curl_line(source, base) if isinstance(source, Webhook) else None
 
 
 def _unreadable(name: str, why: str) -> TriggerLine:

@@ -52,10 +52,9 @@ def named_trigger(names: Collection[str], name: str) -> str:
 
 def lines_of(invocation: Invocation, known: "KnownTriggers | None" = None) -> "list[TriggerLine]":
     """Return all triggers that the store knows, by name; `known` is where they are read into."""
-    from mainspring.cli.trigger_lines import Hooks, trigger_lines
+    from mainspring.cli.trigger_lines import trigger_lines
 
-    hooks = invocation.settings.hooks
-    where = Hooks(hooks.public_url, hooks.bind)
+    where = invocation.settings.hooks.seen_as
     return invocation.rows(lambda reader: trigger_lines(reader, invocation.clock.now(), where, known=known))
 
 

@@ -46,7 +46,7 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     @property
     def seen_as(self) -> str:
         """Where browsers find the pages, without a slash at its end."""
-        return self.public_url or f"http://{self.bind}"
+        return self.public_url or _reached(self.bind)
 
 
 class HooksSettings(Struct, frozen=True, kw_only=True):
@@ -59,3 +59,14 @@ class HooksSettings(Struct, frozen=True, kw_only=True):
     public_url: PublicUrl | None = None
     max_body: Size = MIB
     at_once: Crowd = 256
+
+    @property
+    def seen_as(self) -> str:
+        """Where senders find it, without a slash at its end."""
+        return self.public_url or _reached(self.bind)
+
+
+def _reached(bind: str) -> str:
+    """Return how this machine reaches a listener: nobody can ask for all addresses."""
+    host, _, port = bind.rpartition(":")
+    return f"http://{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104 - compared, not bound

@@ -81,9 +81,9 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
             return True
         return automation is not None and any(fnmatchcase(automation, pattern) for pattern in self.automations)
 
-    def may(self, role: Role, automation: str | None = None) -> bool:
-        """Whether it may what needs at least this role, and sees the automation that is named; None = the role alone decides."""
-        return self.role.reaches(role) and (automation is None or self.may_see(automation))
+    def may(self, role: Role) -> bool:
+        """Whether it may what needs at least this role, of what it sees."""
+        return self.role.reaches(role)
 
 
 def read_role(text: str) -> Role:

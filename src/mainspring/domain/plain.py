@@ -8,15 +8,17 @@ import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from mainspring.domain.duration import format_duration
 from mainspring.domain.sealing import sealed_in
 
-_INSTANTS = frozenset({"at", "paused_until", "keep_until"})
+_INSTANTS = frozenset({"at", "paused_until", "keep_until", "snoozed_until", "away_since"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = 253_370_764_800_000
+"""The year 9999 begins: what is later (ms UTC) cannot be written down in every zone."""
 
 
 def is_instant(name: str) -> bool:

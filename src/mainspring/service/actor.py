@@ -37,11 +37,6 @@ class Actor(msgspec.Struct, frozen=True):
         return cls("cli", _shown(f"{user}@{host}"))
 
     @classmethod
-    def api(cls, token_name: str) -> Self:
-        """Return the holder of an API token; the name, never the token."""
-        return cls("api", _shown(token_name))
-
-    @classmethod
     def web(cls, name: str) -> Self:
         """Return the person at the pages."""
         return cls("web", _shown(name))

@@ -103,11 +103,14 @@ def backfill(
 
     Raises:
         NotFoundError: the automation has no schedule.
+        OptionError: the last would be due beyond all calendars.
         StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
     """
     lines = {plan.name: _line(plan, sealing) for plan in _plans(reads, automation)}
     wanted = {one.key: one for one in slots if one.wants_run and one.schedule in lines}
     places = {key: place for place, key in enumerate(wanted)}
+    if due is not None:
+        due.check(len(places))
 
     def make(key: str) -> None:
         slot = wanted[key]

@@ -6,13 +6,14 @@ shifted, acts once on each run. What one run refuses does not keep the others.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Final
 
 import msgspec
 
-from mainspring.domain.duration import MILLISECOND
-from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError
+from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError, OptionError
 from mainspring.domain.fingerprint import fingerprint_of
+from mainspring.domain.plain import LATEST
 from mainspring.domain.rate import Rate
 from mainspring.domain.states import IDLE, REOPENABLE, RunState
 from mainspring.service import run as one
@@ -20,6 +21,7 @@ from mainspring.service.actor import Act
 from mainspring.service.reads import Reads
 from mainspring.store.base import Store
 
+_MICROSECOND = timedelta(microseconds=1)
 _PAGE = 500
 _AT_ONCE = 32
 """Acts that wait for a commit together: they share one, as whatever waits does."""
@@ -54,8 +56,20 @@ class Due(msgspec.Struct, frozen=True):
 
     def at(self, place: int) -> int:
         """Return when the one at `place` (from 0) is due."""
-        rate = self.rate
-        return self.first_at if rate is None else self.first_at + place * rate.per // (rate.count * MILLISECOND)
+        if self.rate is None:
+            return self.first_at
+        return self.first_at + place * (self.rate.per // _MICROSECOND) // (self.rate.count * 1_000)
+
+    def check(self, number: int) -> None:
+        """Take it for so many runs.
+
+        Raises:
+            OptionError: no calendar reaches to the last of them, so nothing could show it.
+        """
+        if number and self.at(number - 1) > LATEST:
+            raise OptionError(
+                f"the last of {number:,} runs would be due after the year 9998", hint="Choose a higher rate."
+            )
 
 
 class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +112,14 @@ def cancel_each(
 def retry_each(
     store: Store, runs: Sequence[str], *, act: Act, dry_run: bool = False, due: Due | None = None
 ) -> BulkAnswer:
-    """Continue each of the runs from where it failed, at once or when it is `due`; see `run.retry`."""
+    """Continue each of the runs from where it failed, at once or when it is `due`; see `run.retry`.
+
+    Raises:
+        OptionError: the last would be due beyond all calendars.
+    """
     places = {run: place for place, run in enumerate(dict.fromkeys(runs))}
+    if due is not None:
+        due.check(len(places))
 
     def retry(run: str) -> None:
         one.retry(store, run, act=act.part(run), due_at=None if due is None else due.at(places[run]))

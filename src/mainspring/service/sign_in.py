@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from mainspring.domain.access import LASTS_MS, LOCAL, Role, Source
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import BusyError, ConflictError, NotFoundError
+from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError
 from mainspring.domain.ids import new_id
 from mainspring.domain.password import LONGEST, Cost, fits, nobodys
 from mainspring.domain.text import escape
@@ -72,9 +72,16 @@ class SignIn:
         """Return what a right password was compared with; a wrong one is on record."""
         key, address = (name if NAME.fullmatch(name) else NOBODY), group_of(came.address)
         self._count(key, address)
-        person = reads.person(self._store.reader, name) if key == name else None
-        stored = nobodys(self.cost) if person is None else person.password
-        if not self._compare(password[: LONGEST + 1], stored) or person is None:
+        try:
+            person = reads.person(self._store.reader, name) if key == name else None
+            stored = nobodys(self.cost) if person is None else person.password
+            is_right = self._compare(password[: LONGEST + 1], stored) and person is not None
+        except MainspringError:  # nothing was judged, so nothing was guessed
+            with self._counting:
+                self._names.take_back(key)
+                self._addresses.take_back(address)
+            raise
+        if not is_right:
             self._refuse(NOBODY if person is None else name, came, verb)
             return None
         with self._counting:

@@ -46,7 +46,7 @@ class SignInWaits:
             self._known.popitem(last=False)
 
     def take_back(self, key: str) -> None:
-        """Count the last guess no more: it was right. Those before it stay, for they may have been for other names."""
+        """Count the last guess no more: it was right, or not judged. Those before it stay, for they may have been for other names."""
         found = self._known.pop(key, None)
         if found is not None and found.number > 1:
             self._known[key] = _Guesses(found.number - 1, found.last_at, found.last_at)

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mainspring.web.gate import SAFE, VISITOR, Gate, path_of
+from mainspring.web.gate import API, SAFE, VISITOR, Gate, path_of
 from mainspring.web.own_site import OwnSite
 
 OUTSIDE: Final = ("/healthz", "/readyz", "/metrics", "/i/")
@@ -66,14 +66,14 @@ class Entrance:
                 refused = await self._refused(Request(scope, receive))
             except ClientDisconnect:
                 return
-        await (refused or self._inner)(scope, receive if FORM not in scope else _nothing, guarded)
+        await (refused or self._inner)(scope, receive, guarded)
 
     async def _refused(self, request: Request) -> Response | None:
         """Return what is answered instead of the page; None = it may be asked for."""
         why = await self._closed()
         if why is not None:
             return PlainTextResponse(f"{why}\n", 503, {"Retry-After": "5"})
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+        if _sends_form(request):
             form = await read_form(request)
             if form is None:
                 return PlainTextResponse("this is no form of ours, and nothing was done\n", 413)
@@ -107,6 +107,18 @@ class Entrance:
         return guarded
 
 
+def _sends_form(request: Request) -> bool:
+    """Tell whether a page of ours sent this: the API takes no forms and reads its bodies itself, and what only looks has none."""
+    if request.method in SAFE or path_of(request).startswith(API):
+        return False
+    return is_form(request)
+
+
+def is_form(request: Request) -> bool:
+    """Tell whether a request says that its body is a form."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
+
+
 async def read_form(request: Request) -> dict[str, str] | None:
     """Return the fields of a form; None where it is none, or too large or too slow for one of ours. Raises ClientDisconnect."""
     body = bytearray()
@@ -123,8 +135,3 @@ async def read_form(request: Request) -> dict[str, str] | None:
     except ValueError:
         return None
     return {name: values[-1] for name, values in fields.items()}
-
-
-async def _nothing() -> Message:
-    """The form was read: nothing is left of its body."""
-    return {"type": "http.request", "body": b"", "more_body": False}

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.requests import ClientDisconnect, Request
@@ -28,6 +27,8 @@ from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.runs import run_view
 from mainspring.web.continued import continued_since, run_of
+from mainspring.web.entrance import is_form, read_form
+from mainspring.web.own_site import OwnSite
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -37,7 +38,6 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
-_LARGEST_FORM = 4_096
 _SNOOZE_MS = 4 * 3_600_000
 _SHOWN = 20
 _ICONS = {
@@ -94,9 +94,7 @@ class IncidentPages:
         self._clock = clock
         self._zone = zone_of(project.timezone)
         self._around = Circumstances(zone=self._zone, project=project.name, environment=project.environment)
-        public = urlsplit(settings.web.public_url or "")
-        self._base = public.path.rstrip("/")
-        self._origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
+        self._site = OwnSite(settings.web)
         self._pages = Environment(
             loader=PackageLoader("mainspring.web"), autoescape=select_autoescape(), undefined=StrictUndefined
         )
@@ -120,21 +118,15 @@ class IncidentPages:
 
     async def press(self, request: Request) -> Response:
         """Do what a button says, once."""
-        if not self._is_own(request):
+        if not self._site.is_own(request):
             return self._page(403, said="this came from another site, and nothing was done: open the link itself")
-        form = await _form(request)
+        try:
+            form = await read_form(request) if is_form(request) else None
+        except ClientDisconnect:
+            form = None
         if form is None:
             return self._page(413, said="this is no form of ours, and nothing was done")
         return await self._answer(request, lambda grant: self._acted(request.path_params["token"], grant, form))
-
-    def _is_own(self, request: Request) -> bool:
-        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-        if site is not None:
-            return site == "same-origin"
-        return origin is not None and origin in (
-            self._origin,
-            f"{request.url.scheme}://{request.headers.get('host', '')}",
-        )
 
     async def _answer(self, request: Request, look: Callable[[Grant], tuple[Shown, str]]) -> Response:
         token: str = request.path_params["token"]
@@ -220,7 +212,7 @@ class IncidentPages:
 
     def _page(self, status: int, *, shown: Shown | None = None, said: str = "", token: str = "") -> Response:
         values: dict[str, Any] = {
-            "base": self._base,
+            "base": self._site.base,
             "said": said,
             "incident": None,
             "title": "mainspring",
@@ -240,18 +232,3 @@ class IncidentPages:
                 "history": [self._line(move) for move in shown.moves[-_SHOWN:]],
             }
         return HTMLResponse(self._pages.get_template("incident.html").render(values), status, HEADERS)
-
-
-async def _form(request: Request) -> dict[str, str] | None:
-    """Return the fields of a form; None where it is none, or too large for one of ours."""
-    if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
-        return None
-    body = bytearray()
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > _LARGEST_FORM:
-                return None
-        return {name: values[-1] for name, values in parse_qs(body.decode(), max_num_fields=10).items()}
-    except (ClientDisconnect, ValueError):
-        return None

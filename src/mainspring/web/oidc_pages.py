@@ -3,6 +3,7 @@
 What is under way is remembered here, bounded, and only the browser that left can come back. A process that ends forgets it: one more try.
 """
 
+import asyncio
 import hmac
 from collections import OrderedDict
 from typing import Any, Final
@@ -186,13 +187,14 @@ async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: An
     """Return what a provider answers; raises ArgumentError where it answers otherwise, never with what was sent."""
     body = bytearray()
     try:
-        async with client.stream(method, url, **options) as answer:
+        # The client's own limit is one of each part: who sends a byte now and then would be waited for without end.
+        async with asyncio.timeout(WITHIN_S), client.stream(method, url, **options) as answer:
             async for part in answer.aiter_bytes():
                 body += part
                 if len(body) > _LARGEST:
                     raise ArgumentError("the provider's answer is too large")
             status = answer.status_code
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, TimeoutError) as error:
         raise ArgumentError(f"the provider does not answer ({type(error).__name__}): try again") from None
     if status != 200:
         raise ArgumentError(f"the provider answers with {status}")

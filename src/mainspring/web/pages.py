@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import ceil
 from typing import Any, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -87,8 +88,11 @@ def visitor_of(request: Request) -> Visitor:
 def told(error: MainspringError) -> tuple[int, str]:
     """Return the status and the sentence of an error."""
     status = 429 if isinstance(error, BusyError) else 503 if isinstance(error, StoreError) else 409
-    wait = (
-        f": try again in {max(1, round(error.retry_after.total_seconds()))} s" if isinstance(error, BusyError) else ""
-    )
+    wait = f": try again in {wait_s(error)} s" if isinstance(error, BusyError) else ""
     hint = f". {error.hint}" if error.hint and not wait else ""
     return status, f"{error.message.splitlines()[0]}{wait}{hint}"
+
+
+def wait_s(error: BusyError) -> int:
+    """Return after how many seconds it is of use to try again."""
+    return max(1, ceil(error.retry_after.total_seconds()))

@@ -6,10 +6,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import BusyError, MainspringError
 from mainspring.service.sign_in import Came, SignIn
-from mainspring.web.gate import SAFE
-from mainspring.web.pages import Pages, form_of, told
+from mainspring.web.pages import Pages, form_of, told, wait_s
 
 WRONG = "name or password are wrong"
 FRONT = "/me"
@@ -50,7 +49,10 @@ class SignInPages:
             key = await self._pages.run(lambda: self._sign_in.by_password(name, password, came))
         except MainspringError as error:
             status, said = told(error)
-            return self._form(request, status, back, said)
+            response = self._form(request, status, back, said)
+            if isinstance(error, BusyError):
+                response.headers["Retry-After"] = str(wait_s(error))
+            return response
         return self._form(request, 401, back, WRONG) if key is None else self.entered(key, back)
 
     async def first(self, request: Request) -> Response:
@@ -90,7 +92,4 @@ class SignInPages:
 
     def _form(self, request: Request, status: int, back: str, said: str = "") -> Response:
         values = {"next": back if len(back) <= _LONGEST else "", "provider": self._provider}
-        response = self._pages.page(request, "sign_in.html", status, said=said, **values)
-        if request.method not in SAFE and status == 429:
-            response.headers["Retry-After"] = "1"
-        return response
+        return self._pages.page(request, "sign_in.html", status, said=said, **values)

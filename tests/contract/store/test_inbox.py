@@ -106,6 +106,8 @@ def test_answer_must_name_one_of_many(store):
     assert store.do(answer(run)).code == "no_such_question"
     assert store.do(answer(run, "q2")) == DONE
     assert [wait.ident for wait in store.read("questions")] == ["q1"]
+    assert [wait.ident for wait in store.read("questions", 9, ["x", "a"])] == ["q1"]
+    assert store.read("questions", 9, ["x"]) == store.read("questions", 9, []) == []
 
 
 def test_owner_hears_of_facts(store, second):

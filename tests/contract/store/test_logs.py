@@ -32,6 +32,17 @@ def test_parts_come_back_in_order_and_as_they_were(store):
     assert [p.seq for p in store.read("last_parts", run.id, "s#1", 1)] == [16]
 
 
+def test_parts_are_read_no_further_than_so_many_lines_need(store):
+    """With a part more, which tells that there is more; to the end where there are fewer."""
+    run = store.begin()
+    store.do(SaveLines(run.id, tuple(part(3) for _ in range(50))))
+    few = store.read("parts_of", run.id, 0, 10)
+    assert sum(one.lines for one in few[:-1]) >= 10
+    assert len(few) < 50
+    rest = store.read("parts_of", run.id, few[-1].seq, 1_000)
+    assert [one.seq for one in [*few, *rest]] == list(range(1, 151, 3))
+
+
 def test_middle_of_too_many_lines_goes(store):
     """The first lines stay, and the newest; numbers show how many went."""
     run = store.begin()
@@ -81,7 +92,9 @@ def test_newest_parts_of_all_runs_are_found_by_time_and_automation(store):
     store.do(SaveLines(one.id, (part(last_at=5), part(last_at=20))), SaveLines(other.id, (part(last_at=10),)))
     found = store.read("parts_since", 6)
     assert [(p.run, p.last_at, p.automation) for p in found] == [(other.id, 10, "b"), (one.id, 20, "a")]
-    assert [p.run for p in store.read("parts_since", 0, "b")] == [other.id]
+    assert [p.run for p in store.read("parts_since", 0, ["b"])] == [other.id]
+    assert [p.last_at for p in store.read("parts_since", 0, ["b", "a"], 2)] == [10, 20]
+    assert store.read("parts_since", 0, []) == []
     assert [p.last_at for p in store.read("parts_since", 0, limit=2)] == [10, 20]
 
 

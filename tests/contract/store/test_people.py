@@ -181,7 +181,7 @@ def test_token_lets_in_until_it_expires_or_is_revoked(site):
     assert found.visitor(now) == Visitor(door="api", name="bot", role=Role.OPERATOR, automations=("a",))
     assert found.visitor(now + 1000) is None
     site.store.do(NoteVisit("h-ci", is_token=True))
-    assert reads.token(site.reader, "t_ci").used_at == site.clock.now()
+    assert reads.token_of(site.reader, "h-ci").used_at == site.clock.now()
     assert reads.token_of(site.reader, "h-other") is None
     site.clock.forward(1000)
     site.store.do(PRUNE)

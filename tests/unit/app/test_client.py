@@ -170,6 +170,22 @@ async def test_page_of_something_in_between_is_told_as_that(page):
     assert "something in between" in str(told.value.hint).lower()
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["//evil.example/x", "https://evil.example/x", "/runs", "../../x"])
+async def test_token_goes_to_the_project_alone(path):
+    """Whatever the path is made of."""
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.host)
+        return httpx2.Response(200, content=b"{}")
+
+    async with Client("http://here/ms", token="t", transport=httpx2.MockTransport(answer)) as client:
+        await client.read(path)
+        await client.act(path, {})
+    assert asked == ["here", "here"]
+
+
 def test_every_error_of_the_service_comes_back_as_itself():
     """Through a problem and out of it again."""
     for error in (

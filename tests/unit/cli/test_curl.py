@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.cli.curl import base_url, curl_line
+from mainspring.cli.curl import curl_line
 from mainspring.domain import verify
 from mainspring.domain.verification import verify_request
 from mainspring.domain.verifier import StandardWebhooks
@@ -73,11 +73,3 @@ def _programs(folder: Path) -> Path:
         (found / name).write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{folder}/arguments"\n{act}\n', encoding="utf-8")
         (found / name).chmod(0o755)
     return found
-
-
-def test_address_is_what_senders_see() -> None:
-    """The public address wins; else where the listener is bound, as this machine reaches it."""
-    assert base_url("https://hooks.example.com", "127.0.0.1:1") == "https://hooks.example.com"
-    assert base_url(None, "0.0.0.0:7172") == "http://127.0.0.1:7172"
-    assert base_url(None, "[::]:7172") == "http://[::1]:7172"
-    assert base_url(None, "box:7172") == "http://box:7172"

@@ -11,7 +11,6 @@ from tests.contract.store.clock import FakeClock
     ("actor", "text"),
     [
         (Actor.cli("ann", "box"), "cli:ann@box"),
-        (Actor.api("deploy bot"), "api:deploy bot"),
         (Actor.app(17, "box"), "app:17@box"),
         (Actor.cli("a\nb\x1b[2J", "box"), "cli:a b\\x1b[2J@box"),
     ],

@@ -4,7 +4,14 @@ import pytest
 
 from mainspring.domain.access import Role
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.errors import AlreadyExistsError, BusyError, ConflictError, NotFoundError, OptionError
+from mainspring.domain.errors import (
+    AlreadyExistsError,
+    BusyError,
+    ConflictError,
+    NotFoundError,
+    OptionError,
+    StoreError,
+)
 from mainspring.domain.password import Cost
 from mainspring.service import people, sign_in
 from mainspring.service.actor import Actor, act_of
@@ -129,9 +136,26 @@ def test_guesses_make_an_address_wait_whatever_the_names(site):
 
 
 def test_too_many_at_once_are_told_to_come_back(site):
-    """Each comparison takes 128 MiB: a crowd waits outside."""
+    """Each comparison takes 128 MiB: a crowd waits outside. Who was sent away has guessed nothing."""
     for _ in range(8):
         assert site.sign_in._in_line.acquire(blocking=False)
+    for _ in range(6):
+        with pytest.raises(BusyError, match="too many sign in at once"):
+            site.enter()
+    site.sign_in._in_line.release()
+    assert site.enter() is not None
+
+
+def test_store_that_does_not_answer_makes_nobody_wait(site):
+    """Nothing was compared, so nothing was wrong; what was wrong before stays counted."""
+    for _ in range(4):
+        assert site.enter(password="wrong") is None
+    site.store.close()
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            site.enter()
+    site.store.open()
+    assert site.enter(password="wrong") is None
     with pytest.raises(BusyError):
         site.enter()
 

@@ -1,5 +1,6 @@
 """The page behind a link: looked at by robots it changes nothing, pressed twice it acts once, and other sites cannot press."""
 
+import asyncio
 import re
 
 import httpx2
@@ -18,6 +19,7 @@ from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.status import audit_rows as audit
 from mainspring.store.sqlite.store import SqliteStore
+from mainspring.web import entrance
 from mainspring.web.incident_pages import IncidentPages
 
 KEY = "a key that only the test knows"
@@ -145,11 +147,25 @@ async def test_link_is_over_with_its_opening(site):
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(b"x" * 5_000, "application/x-www-form-urlencoded"), (b'{"act":"resolve"}', "application/json")],
+    [(b"x" * 70_000, "application/x-www-form-urlencoded"), (b'{"act":"resolve"}', "application/json")],
 )
 async def test_form_of_another_kind_does_nothing(site, content, kind):
     """Too large, or no form."""
     answer = await site.ask("POST", content=content, headers={**OWN, "content-type": kind})
+    assert (answer.status_code, site.state) == (413, "open")
+
+
+@pytest.mark.asyncio
+async def test_form_that_never_ends_is_not_waited_for(site, monkeypatch):
+    """Whoever asks need not be known: a hundred such would keep the probes from being answered."""
+
+    async def endless():
+        yield b"act=resolve"
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(entrance, "FORM_WITHIN_S", 0.01)
+    headers = {**OWN, "content-type": "application/x-www-form-urlencoded"}
+    answer = await site.ask("POST", content=endless(), headers=headers)
     assert (answer.status_code, site.state) == (413, "open")
 
 

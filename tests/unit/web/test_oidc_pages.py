@@ -1,11 +1,16 @@
 """Signing in by a provider, with a real one on loopback: who it says, once, in the browser that left, for us."""
 
+import asyncio
+
+import httpx2
 import pytest
 from msgspec.structs import replace
 
 from mainspring.config.web_settings import OidcSettings
 from mainspring.domain.access import Role
+from mainspring.domain.errors import ArgumentError
 from mainspring.store.reads import people as reads
+from mainspring.web import oidc_pages
 from tests.oidc_provider import OidcProvider
 from tests.unit.web.ways_site import Site
 
@@ -135,3 +140,20 @@ async def test_provider_that_is_away_is_told(tmp_path, provider):
     assert "the provider does not answer" in answer.text
     assert 'name="password"' in answer.text
     site.store.close()
+
+
+@pytest.mark.asyncio
+async def test_provider_that_sends_a_byte_now_and_then_is_not_waited_for(monkeypatch):
+    """The whole answer has its time, not each part of it."""
+
+    async def endless():
+        while True:
+            yield b" "
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(oidc_pages, "WITHIN_S", 0.01)
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, content=endless()))
+    async with httpx2.AsyncClient(transport=transport) as client:
+        monkeypatch.setattr(oidc_pages, "_LARGEST", 2**40)
+        with pytest.raises(ArgumentError, match="does not answer"):
+            await oidc_pages._read(client, "GET", "https://login.example.com")

@@ -1,8 +1,11 @@
 """Signing in and out by pages: cookies, sessions that nobody could plant, links that open once, other hosts and sub-paths."""
 
+from datetime import timedelta
+
 import pytest
 
 from mainspring.domain.access import Role
+from mainspring.domain.errors import BusyError
 from mainspring.service.key_text import hash_of
 from mainspring.store.reads import people as reads
 from tests.unit.web.ways_site import OWN, PASSWORD, Site, hidden
@@ -61,6 +64,19 @@ async def test_guessing_gets_slower(site):
     assert answer.status_code == 429
     assert "try again in 1 s" in answer.text
     assert answer.headers["retry-after"] == "1"
+
+
+@pytest.mark.asyncio
+async def test_wait_is_told_as_long_as_it_is(site, monkeypatch):
+    """To people and to programs: whoever comes sooner is sent away again."""
+
+    def busy(*_):
+        raise BusyError(timedelta(seconds=64.2), "too many wrong passwords")
+
+    monkeypatch.setattr(site.ways.sign_in, "by_password", busy)
+    answer = await site.browser().sign_in()
+    assert (answer.status_code, "try again in 65 s" in answer.text) == (429, True)
+    assert answer.headers["retry-after"] == "65"
 
 
 @pytest.mark.asyncio

@@ -7,6 +7,7 @@ import msgspec
 from mainspring.store.base import Reader, Rows
 
 _PARTS_AT_ONCE = 500
+_FEW_PARTS = 20
 
 
 class StoredPart(msgspec.Struct, frozen=True):
@@ -24,13 +25,15 @@ class StoredPart(msgspec.Struct, frozen=True):
     automation: str = ""
 
 
-def parts_of(reader: Reader, run: str, after: int = 0) -> list[StoredPart]:
-    """Return the parts of a run whose number is above `after`, in order."""
+def parts_of(reader: Reader, run: str, after: int = 0, lines: int | None = None) -> list[StoredPart]:
+    """Return the parts of a run whose number is above `after`, in order: all, or until there are so many lines and a part more."""
     found: list[StoredPart] = []
+    known, at_once = 0, _PARTS_AT_ONCE if lines is None else _FEW_PARTS
     while True:
-        rows = reader.read("list_logs_of", (run, after, _PARTS_AT_ONCE))
-        found += _parts(rows)
-        if len(rows) < _PARTS_AT_ONCE:
+        rows = _parts(reader.read("list_logs_of", (run, after, at_once)))
+        found += rows
+        known += sum(part.lines for part in rows)
+        if len(rows) < at_once or (lines is not None and known - found[-1].lines >= lines):
             return found
         after = found[-1].seq
 
@@ -41,10 +44,11 @@ def last_parts(reader: Reader, run: str, ident: str, limit: int) -> list[StoredP
 
 
 def parts_since(
-    reader: Reader, since_at: int, automation: str | None = None, limit: int = _PARTS_AT_ONCE
+    reader: Reader, since_at: int, automations: Sequence[str] | None = None, limit: int = _PARTS_AT_ONCE
 ) -> list[StoredPart]:
-    """Return the newest parts that end at or after an instant, of all runs or of those of one automation, oldest first."""
-    return _parts(reader.read("list_logs_since", (since_at, automation or "", limit)))[::-1]
+    """Return the newest parts that end at or after an instant, of all runs or of those of some automations, oldest first."""
+    names = None if automations is None else msgspec.json.encode(automations).decode()
+    return _parts(reader.read("list_logs_since", (since_at, names, limit)))[::-1]
 
 
 def _parts(rows: Rows | Sequence[tuple[object, ...]]) -> list[StoredPart]:

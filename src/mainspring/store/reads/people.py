@@ -89,12 +89,6 @@ def token_of(reader: Reader, hash: str) -> TokenView | None:
     return _token(rows[0]) if rows else None
 
 
-def token(reader: Reader, id: str) -> TokenView | None:
-    """Return one token by its id."""
-    rows = reader.read("read_api_token", (id,))
-    return _token(rows[0]) if rows else None
-
-
 def tokens(reader: Reader) -> list[TokenView]:
     """Return all tokens, by name."""
     return [_token(row) for row in reader.read("list_api_tokens")]

@@ -1,6 +1,9 @@
 """Reads of runs for people: one run and its story, ids from what a person types, lists page by page."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.journal import Checkpoint
@@ -129,9 +132,10 @@ def story(reader: Reader, run: str) -> RunStory:
         )
 
 
-def questions(reader: Reader, limit: int = 100) -> list[WaitView]:
-    """Return open questions to people, oldest first."""
-    return [wait_of(row) for row in reader.read("list_questions", (limit,))]
+def questions(reader: Reader, limit: int = 100, automations: Sequence[str] | None = None) -> list[WaitView]:
+    """Return open questions to people, oldest first: of all runs or of those of some automations."""
+    names = None if automations is None else msgspec.json.encode(automations).decode()
+    return [wait_of(row) for row in reader.read("list_questions", (names, limit))]
 
 
 def waits_of(reader: Reader, run: str) -> list[WaitView]:

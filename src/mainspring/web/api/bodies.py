@@ -18,10 +18,6 @@ Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 """A place in an order, as `next` gave it; the number of a session."""
 
 
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A query without parameters."""
-
-
 class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which part of a list: at most `limit` of it, behind `cursor`, which is the `next` of the part before."""
 

@@ -8,7 +8,8 @@ import msgspec
 from mainspring.config import Settings
 from mainspring.domain.access import Visitor
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import NotFoundError
+from mainspring.domain.errors import ArgumentError, NotFoundError
+from mainspring.domain.plain import LATEST
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.opening import ViewOpening
@@ -18,6 +19,7 @@ from mainspring.store.commands.results import Refused
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
+from mainspring.store.reads.status import automations
 from mainspring.store.views import RunView
 
 Q = TypeVar("Q")
@@ -80,13 +82,11 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
             self.missing("run", wanted)
         return found
 
-    def sees(self, run: str) -> bool:
-        """Tell whether the visitor sees a run."""
-        try:
-            self.run(run)
-        except NotFoundError:
-            return False
-        return True
+    def automations(self) -> list[str] | None:
+        """Return the automations that the visitor sees, for reads that take no others; None = all."""
+        if self.visitor.is_for_all:
+            return None
+        return [view.name for view in automations(self.site.reader) if self.visitor.may_see(view.name)]
 
     def sealing_of(self, run: RunView) -> Sealing:
         """Return how values for a run are written: what a codec seals, only who has that codec can add to.
@@ -106,8 +106,17 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
 
 
 def ms(at: datetime | None) -> int | None:
-    """Return an instant as the store has it (ms UTC)."""
-    return None if at is None else round(at.timestamp() * 1000)
+    """Return an instant as the store has it (ms UTC); nothing here is older than 1970.
+
+    Raises:
+        ArgumentError: no calendar reaches so far in every zone, so the list in which it stands could not be shown any more.
+    """
+    if at is None:
+        return None
+    found = round(at.timestamp() * 1000)
+    if found > LATEST:
+        raise ArgumentError(f"{at.isoformat()} is too far away", hint="Name an instant before the year 9999.")
+    return max(0, found)
 
 
 AnyCall = Call[Any, Any]

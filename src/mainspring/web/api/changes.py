@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 32
 """Streams at a time."""
+MOST_OF_ONE: Final = 8
+"""Of them, those of one visitor: whoever forgets to close its own takes no place from the others."""
 _EVERY_S = 1.0
 _BEATS = 15
 """Looks without news after which a sign of life is sent."""
@@ -45,6 +47,33 @@ async def _pause() -> None:
     await asyncio.sleep(_EVERY_S)
 
 
+class _News:
+    """What one listener (`who`) has not heard yet: each noun once, however long it does not listen."""
+
+    def __init__(self, who: str) -> None:
+        self.who = who
+        self._nouns: frozenset[str] = frozenset()
+        self._come = asyncio.Event()
+        self._is_over = False
+
+    def tell(self, nouns: frozenset[str]) -> None:
+        """Add nouns; none = a sign of life."""
+        self._nouns |= nouns
+        self._come.set()
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+        self._is_over = True
+        self._come.set()
+
+    async def next(self) -> frozenset[str] | None:
+        """Wait for news and return them; None = it is over."""
+        await self._come.wait()
+        self._come.clear()
+        nouns, self._nouns = self._nouns, frozenset()
+        return None if self._is_over else nouns
+
+
 class Changes:
     """The streams of one process. `pause` is waited for between two looks."""
 
@@ -53,7 +82,7 @@ class Changes:
         self._site = site
         self._pause = pause
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mainspring-changes")
-        self._listening: set[asyncio.Queue[frozenset[str] | None]] = set()
+        self._listening: set[_News] = set()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
         self._before: Marks | None = None
@@ -70,10 +99,13 @@ class Changes:
         """
         if self._closed or len(self._listening) >= MOST:
             raise WrongError(problem(503, "too_many_streams", f"{MOST} streams are open", retry_after_ms=10_000))
-        news: asyncio.Queue[frozenset[str] | None] = asyncio.Queue()
+        news = _News(str(visitor))
+        if sum(one.who == news.who for one in self._listening) >= MOST_OF_ONE:
+            said = f"{news.who} has {MOST_OF_ONE} streams open"
+            raise WrongError(problem(429, "too_many_streams", said, hint="Close one.", retry_after_ms=10_000))
         self._listening.add(news)
         if self._before is not None:
-            news.put_nowait(frozenset(self._before))
+            news.tell(frozenset(self._before))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
         return _Stream(self._told(request, visitor, news), news, self._listening)
@@ -82,18 +114,16 @@ class Changes:
         """End all streams."""
         self._closed = True
         for news in self._listening:
-            news.put_nowait(None)
+            news.end()
         if self._looking is not None:
             self._looking.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _told(
-        self, request: Request, visitor: Visitor, news: "asyncio.Queue[frozenset[str] | None]"
-    ) -> AsyncIterator[bytes]:
+    async def _told(self, request: Request, visitor: Visitor, news: _News) -> AsyncIterator[bytes]:
         yield b"retry: 3000\n\n"
-        while (nouns := await news.get()) is not None:
+        while (nouns := await news.next()) is not None:
             found = await self._gate.visitor(request)
-            if isinstance(found, Response) or found.name != visitor.name:
+            if isinstance(found, Response) or str(found) != str(visitor):
                 return
             seen = sorted(nouns if found.is_for_all else nouns & OF_AUTOMATIONS)
             yield b"event: changed\ndata: " + msgspec.json.encode({"nouns": seen}) + b"\n\n" if seen else b": alive\n\n"
@@ -110,7 +140,7 @@ class Changes:
             still = 0 if changed else still + 1
             if changed or still % _BEATS == 0:
                 for news in self._listening:
-                    news.put_nowait(changed)
+                    news.tell(changed)
             await self._pause()
         self._before = None
 
@@ -131,7 +161,7 @@ class Changes:
 class _Stream(StreamingResponse):
     """Gives its place back when it ends, however it ends."""
 
-    def __init__(self, told: AsyncIterator[bytes], news: Any, listening: set[Any]) -> None:
+    def __init__(self, told: AsyncIterator[bytes], news: _News, listening: set[_News]) -> None:
         super().__init__(told, headers=_HEADERS, media_type="text/event-stream")
         self._news, self._places = news, listening
 

@@ -124,6 +124,6 @@ def _alone(id: str, line: str, kind: str, said: str) -> dict[str, Any]:
         "summary": line,
         "responses": {
             "200": {"description": said, "content": {kind: {"schema": {}}}},
-            **_refusals((400, 401, 500, 503)),
+            **_refusals((400, 401, 429, 500, 503)),
         },
     }

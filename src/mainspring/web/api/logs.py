@@ -42,7 +42,7 @@ def of_run(call: Call[LogsQuery, None]) -> Page[LogLine]:
     """List what a run logged and printed, in the order in which it was written."""
     run, query = call.run(), call.query
     after, expected = _place(query.cursor)
-    found = parts_of(call.site.reader, run.id, after)
+    found = parts_of(call.site.reader, run.id, after, query.limit)
     parts: list[StoredPart] = []
     while len(parts) < len(found) and sum(part.lines for part in parts) < query.limit:
         parts.append(msgspec.structs.replace(found[len(parts)], automation=run.automation))
@@ -61,10 +61,18 @@ def newest(call: Call[NewestQuery, None]) -> Page[LogLine]:
     """List the newest lines of all runs, oldest first; each names its run."""
     query, now = call.query, call.site.clock.now()
     since = now - _DAY_MS if query.since is None else ms(query.since) or 0
-    parts = parts_since(call.site.reader, since, query.automation, _AT_ONCE)
-    seen = [part for part in parts if call.visitor.may_see(part.automation)]
-    lines = lines_of(seen, call.site.opening, after=None)
+    # What a visitor may not see is not read either: a crowd of others' lines would leave nothing of its own.
+    parts = parts_since(call.site.reader, since, _automations(call), _AT_ONCE)
+    lines = lines_of(parts, call.site.opening, after=None)
     return Page([one for one in lines if one.at >= since and one.level.number >= query.level.number][-query.limit :])
+
+
+def _automations(call: Call[NewestQuery, None]) -> list[str] | None:
+    """Return of which automations lines are meant; None = of all."""
+    asked = call.query.automation
+    if asked is None:
+        return call.automations()
+    return [asked] if call.visitor.may_see(asked) else []
 
 
 def _place(cursor: str | None) -> tuple[int, int]:

@@ -44,7 +44,7 @@ CODES: Final[dict[str, str]] = {
     "too_large": "the body is larger than `store.payload_max` and 64 KiB",
     "slow": "the body was not there in time",
     "store_silent": "the store did not answer in time: the same again, with the same Idempotency-Key, counts once",
-    "too_many_streams": "as many streams are open as may be",
+    "too_many_streams": "as many streams are open as may be, of all or of one visitor",
     "unexpected": "a fault of ours; it is in our log",
 }
 """Codes beside those of errors, with what each says."""

@@ -104,9 +104,7 @@ def diff(call: Call[DiffQuery, None]) -> Differences:
 
 def questions(call: AnyCall) -> Page[WaitView]:
     """List open questions to people, oldest first; at most 500."""
-    found = open_questions(call.site.reader, _QUESTIONS)
-    if not call.visitor.is_for_all:
-        found = [wait for wait in found if call.sees(wait.run)]
+    found = open_questions(call.site.reader, _QUESTIONS, call.automations())
     return Page([call.site.opening.wait(wait) for wait in found])
 
 

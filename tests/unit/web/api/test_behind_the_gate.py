@@ -1,5 +1,7 @@
 """The API where it stands in the web process: behind the entrance, for holders of tokens and for people at the pages."""
 
+from types import SimpleNamespace
+
 import httpx2
 import pytest
 from starlette.applications import Starlette
@@ -14,6 +16,7 @@ from mainspring.service import people
 from mainspring.web.api.call import Site
 from mainspring.web.api.door import Api
 from tests.api_world import BACKUP, PAY, announce
+from tests.unit.web.ways_site import OWN, hidden
 from tests.unit.web.ways_site import Site as WaysSite
 
 
@@ -87,3 +90,42 @@ async def test_every_answer_below_the_api_is_guarded(behind):
     assert answer.headers["cache-control"] == "private, no-cache"
     wrong = await behind.ask("POST", "/api/v1/events", headers=bearer, content=b"x=1")
     assert wrong.status_code == 415
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.asyncio
+async def test_who_looks_is_heard_to_leave_whatever_it_says_that_it_sends(behind):
+    """A stream listens for its asker's end: told again and again that an empty body came, it would keep the whole process busy."""
+    heard = []
+
+    async def inner(scope, receive, send):
+        heard.append((await receive())["type"])
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    headers = [(b"authorization", f"Bearer {behind.ways.token()}".encode()), (b"content-type", FORM.encode())]
+    scope = {
+        "type": "http", "method": "GET", "path": "/api/v1/changes", "raw_path": b"/api/v1/changes", "query_string": b"",
+        "scheme": "http", "server": ("127.0.0.1", 7171), "client": ("10.0.0.1", 1), "headers": headers,
+    }  # fmt: skip
+    await behind.ways.ways.around(inner)(scope, gone, None)
+    assert heard == ["http.disconnect"]
+
+
+@pytest.mark.asyncio
+async def test_form_is_no_body_of_the_api(behind):
+    """Not from a page of ours either: its fields would be passed over, and the act done without them."""
+    browser = behind.ways.browser(**OWN)
+    await browser.sign_in()
+    token = behind.ways.token()
+    run = (await behind.client(token).start("pay", amount=1)).id
+    form = hidden((await browser.get("/me")).text, "form")
+    path = f"/api/v1/runs/{run}/cancel"
+    browser.site = SimpleNamespace(app=behind.app)
+    answer = await browser.ask("POST", path, headers={"x-form-token": form}, data={"undo": "true", "form": form})
+    assert (answer.status_code, answer.json()["code"]) == (415, "body_rejected")
+    answer = await browser.ask("POST", path, headers={"x-form-token": form}, json={"undo": True})
+    assert answer.status_code == 200

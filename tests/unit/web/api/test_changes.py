@@ -6,9 +6,10 @@ import json
 import pytest
 from starlette.requests import Request
 
+from mainspring.domain.access import API, Role, Visitor
 from mainspring.store.commands.automations import SetQueue
 from mainspring.web.api.asked import WrongError
-from mainspring.web.api.changes import MOST, OF_AUTOMATIONS, Changes, marks_of
+from mainspring.web.api.changes import MOST, MOST_OF_ONE, OF_AUTOMATIONS, Changes, marks_of
 from mainspring.web.api.table import ROUTES
 
 
@@ -34,6 +35,9 @@ class Listener:
     def __init__(self, changes: Changes, world, who: str) -> None:
         self.gone = asyncio.Event()
         self.ended = False
+        self.full = asyncio.Event()
+        """Cleared = it takes nothing for the time being."""
+        self.full.set()
         self._got: asyncio.Queue[str] = asyncio.Queue()
         scope = {
             "type": "http", "method": "GET", "path": "/api/v1/changes", "query_string": b"", "asgi": {"spec_version": "2.3"},
@@ -53,6 +57,7 @@ class Listener:
         return {"type": "http.disconnect"}
 
     async def _send(self, message) -> None:
+        await self.full.wait()
         if message.get("body"):
             self._got.put_nowait(message["body"].decode())
 
@@ -111,6 +116,29 @@ async def test_stream_that_has_no_news_gives_signs_of_life(world):
 
 
 @pytest.mark.asyncio
+async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
+    """However long it does not read: what waits for it does not grow."""
+    steps = Steps()
+    changes = Changes(world.gate, world.site, steps.pause)
+    ann = Listener(changes, world, "ann")
+    await ann.next()
+    await ann.nouns()
+    ann.full.clear()
+    world.store.apply(SetQueue("mail", 2))
+    for _ in range(3):
+        await steps.waits.wait()
+        world.begin()
+        steps.look()
+    await steps.waits.wait()
+    ann.full.set()
+    heard = [await ann.nouns(), await ann.nouns()]
+    assert set().union(*heard) >= {"runs", "queues"}
+    changes.close()
+    assert await ann.next() == ""
+    await ann.over()
+
+
+@pytest.mark.asyncio
 async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
     """Whose token was revoked hears of nothing more."""
     steps = Steps()
@@ -129,13 +157,19 @@ async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
 
 @pytest.mark.asyncio
 async def test_streams_are_bounded_and_end_with_the_process(world):
-    """One too many is refused; when the process ends all of them do."""
+    """One too many, of all or of one visitor, is refused; when the process ends all of them do."""
     steps = Steps()
     changes = Changes(world.gate, world.site, steps.pause)
-    listeners = [Listener(changes, world, "ann") for _ in range(MOST)]
+    many = [f"bot{place // MOST_OF_ONE}" for place in range(MOST)]
+    world.gate.visitors |= {who: Visitor(door=API, name=who, role=Role.VIEWER) for who in many}
+    listeners = [Listener(changes, world, who) for who in many[:MOST_OF_ONE]]
+    with pytest.raises(WrongError) as told:
+        Listener(changes, world, many[0])
+    assert (told.value.problem.status, told.value.problem.code) == (429, "too_many_streams")
+    listeners += [Listener(changes, world, who) for who in many[MOST_OF_ONE:]]
     with pytest.raises(WrongError) as told:
         Listener(changes, world, "ann")
-    assert told.value.problem.code == "too_many_streams"
+    assert (told.value.problem.status, told.value.problem.code) == (503, "too_many_streams")
     changes.close()
     for one in listeners:
         await one.over()

@@ -67,6 +67,11 @@ async def test_question_is_listed_and_answered_by_one_of_its_choices(world):
     (asked,) = (await world.get("/questions"))["items"]
     assert (asked["run"], asked["question"]["choices"]) == (run, ["approve", "refund"])
     assert (await world.get("/questions", who="payer"))["items"] == []
+    paying = world.begin()
+    (claimed,) = world.claim()
+    world.store.apply(OpenWait(paying, claimed.claim, "ask", "ask", "ask", question=ASKED))
+    assert [one["run"] for one in (await world.get("/questions", who="payer"))["items"]] == [paying]
+    await world.post(f"/runs/{paying}/answer", who="payer", choice="refund")
     wrong = await world.ask("POST", f"/runs/{run}/answer", json={"choice": "aprove"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "unknown_name")
     assert "approve" in wrong.json()["hint"]
@@ -121,6 +126,12 @@ async def test_lines_of_a_run_are_read_part_by_part(world):
     newest = (await world.get("/logs", who="payer", since="1970-01-01T00:00:00Z"))["items"]
     assert [(line["text"], line["run"]) for line in newest] == [(text, run) for text in "abcd"]
     assert (await world.get("/logs", since="1970-01-01T00:00:00Z", automation="backup"))["items"] == []
+    other = world.begin(BACKUP, b"{}")
+    world.store.apply(SaveLines(other, (part(30, "x"),) * 510))
+    for query in ({}, {"automation": "pay"}):
+        newest = (await world.get("/logs", who="payer", since="1970-01-01T00:00:00Z", **query))["items"]
+        assert [line["text"] for line in newest] == list("abcd"), query
+    assert (await world.get("/logs", who="payer", since="1970-01-01T00:00:00Z", automation="backup"))["items"] == []
     assert (await world.get("/logs"))["items"] == []
     assert (await world.ask("GET", f"/runs/{run}/logs", params={"cursor": "x"})).status_code == 422
 

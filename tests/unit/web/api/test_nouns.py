@@ -52,6 +52,7 @@ async def test_incident_is_looked_after_once(world):
     await world.post("/incidents/i_01/acknowledge", who="payer", reason="mine")
     assert (await world.ask("POST", "/incidents/i_01/acknowledge", json={})).status_code == 409
     await world.post("/incidents/i_01/snooze", until="2027-01-16T00:00:00Z")
+    assert (await world.get("/incidents/i_01"))["incident"]["snoozed_until"] == "2027-01-16T00:00:00.000Z"
     far = await world.ask("POST", "/incidents/i_01/snooze", json={"until": "2100-01-01T00:00:00Z"})
     assert (far.status_code, far.json()["code"]) == (422, "bad_argument")
     await world.post("/incidents/i_01/resolve")

@@ -44,6 +44,25 @@ async def test_start_that_does_not_fit_names_the_place(world):
 
 
 @pytest.mark.asyncio
+async def test_instant_beyond_all_calendars_is_refused(world):
+    """Kept, it would keep every list in which it stands from being shown, to everybody."""
+    far = "9999-12-31T23:59:59-23:59"
+    for path, body in (
+        ("/automations/pay/runs", {"input": {"amount": 1}, "at": far}),
+        ("/automations/pay/pause", {"until": far}),
+        ("/automations/pay/backfill", {"from": far}),
+    ):
+        answer = await world.ask("POST", path, json=body)
+        assert (answer.status_code, "too far away" in answer.text) == (422, True), path
+    failed = [world.begin(), world.begin()]
+    answer = await world.ask("POST", "/runs/retry", json={"runs": failed, "rate": "1/9999999d"})
+    assert (answer.status_code, "higher rate" in answer.json()["hint"]) == (422, True)
+    for at in ("0001-01-01T00:00:00+23:59", "9998-12-31T23:59:59Z"):
+        await world.post("/automations/pay/runs", input={"amount": 1}, at=at)
+    assert len((await world.get("/runs", since="0001-01-01T00:00:00Z"))["items"]) == 4
+
+
+@pytest.mark.asyncio
 async def test_start_of_what_is_not_there_or_takes_nothing(world):
     """An automation that nobody announced is 404; a script takes no arguments."""
     assert (await world.ask("POST", "/automations/nope/runs", json={})).status_code == 404

@@ -1,1 +1,0 @@
-select id, name, hash, role, automations, by, made_at, until_at, used_at from api_tokens where id = ?
