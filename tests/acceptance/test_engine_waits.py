@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.cli.steps import lines_of
-from mainspring.cli.waits import waits_for
 from mainspring.domain.errors import NotFoundError, UnknownNameError
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
+from mainspring.insight.steps import lines_of
+from mainspring.insight.waits import waits_for
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 

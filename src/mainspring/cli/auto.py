@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -182,7 +183,7 @@ def row_data(known: Known, now: int) -> dict[str, Any]:
 
 def triggers_of(definition: "Definition | None") -> dict[str, str]:
     """Return what its triggers listen to, in words, by the ends of their names."""
-    from mainspring.cli.source_words import source_words
+    from mainspring.insight.source_words import source_words
 
     return {} if definition is None else {end: source_words(one.source) for end, one in definition.triggers.items()}
 

@@ -2,10 +2,11 @@
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.lists import known
+from mainspring.insight import words
 
 
 def _name(invocation: Invocation, name: str) -> str:

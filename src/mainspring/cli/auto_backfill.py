@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.bulk import rate_option
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.lists import known
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.service.backfill import BackfillAnswer, PastSlot

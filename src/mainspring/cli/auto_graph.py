@@ -8,11 +8,11 @@ from mainspring.cli import params
 from mainspring.cli.auto import find_automation, known_automations, modules_option
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.words import many
+from mainspring.insight.words import many
 
 if TYPE_CHECKING:
     from mainspring.cli.auto import Known
-    from mainspring.cli.dependencies import Graph
+    from mainspring.insight.dependencies import Graph
     from mainspring.store.base import Reader
 
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @pass_invocation
 def graph(invocation: Invocation, name: str | None, modules: tuple[str, ...], *, as_dot: bool) -> None:
     """Each automation stands below the one whose end starts it. With NAME: what leads to it and what follows from it."""
-    from mainspring.cli import dependencies
+    from mainspring.insight import dependencies
 
     if name is not None:
         find_automation(invocation, name, modules)
@@ -38,7 +38,7 @@ def graph(invocation: Invocation, name: str | None, modules: tuple[str, ...], *,
 
 def graph_in(automations: "list[Known]") -> "Graph":
     """Return the graph of what is known."""
-    from mainspring.cli.dependencies import graph_of
+    from mainspring.insight.dependencies import graph_of
 
     return graph_of(
         {
@@ -58,7 +58,7 @@ def graph_in_store(reader: "Reader") -> "Graph":
 
 
 def _print(invocation: Invocation, found: "Graph", name: str | None) -> None:
-    from mainspring.cli.dependencies import roots_of, tree_lines
+    from mainspring.insight.dependencies import roots_of, tree_lines
 
     output = invocation.output
     roots = roots_of(found)

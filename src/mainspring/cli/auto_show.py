@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mainspring.cli import words
 from mainspring.cli.auto import Known, row_data
 from mainspring.cli.cadence import cadence_text, cadences
 from mainspring.domain.options import options_of
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.context import Invocation
 from mainspring.cli.queues import QUEUE
 from mainspring.domain.states import RunState
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.service.bulk import BulkAnswer, Due
@@ -127,7 +128,7 @@ def _due(invocation: Invocation, at: str | None, rate: str | None) -> "Due | Non
 
 def confirm_continuing(invocation: Invocation, runs: list[str], *, named: bool) -> None:
     """Ask before several runs are continued: those of a filter always, named ones if something that was taken back would run again."""
-    from mainspring.service.undone import runs_again
+    from mainspring.insight.undone import runs_again
 
     again = sum(bool(runs_again(invocation.reads.story(run))) for run in runs)
     if again or not named:

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from mainspring.cli import words
 from mainspring.cli.auto import Known
 from mainspring.cli.auto_next import named_schedules
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
 from mainspring.cli.monitors import set_for_nobody
-from mainspring.cli.words import many
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.states import RunState
+from mainspring.insight.words import many
 
 if TYPE_CHECKING:
     from mainspring.domain.definition import Definition

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
-from mainspring.cli.words import ago, many, one_line, span
+from mainspring.insight.words import ago, many, one_line, span
 from mainspring.store.base import Reader
 
 _LATE_MS = 60_000

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
-from mainspring.cli.standstill import Unsent, of_outbox
+from mainspring.insight.standstill import Unsent, of_outbox
 from mainspring.store.base import Reader
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
-from mainspring.cli.words import many, moment
+from mainspring.insight.words import many, moment
 
 _LOOKED_BACK_MS = 7 * 86_400_000
 _SHOWN = 5

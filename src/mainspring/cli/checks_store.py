@@ -8,10 +8,11 @@ from pathlib import Path
 
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
-from mainspring.cli.words import many
+from mainspring.insight.standstill import LITTLE
+from mainspring.insight.words import many
 
 MIB = 1024 * 1024
-LITTLE, LEAST = 512 * MIB, 64 * MIB
+LEAST = 64 * MIB
 
 
 def config(invocation: Invocation) -> Iterator[Check]:

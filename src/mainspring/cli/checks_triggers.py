@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
-from mainspring.cli.trigger_faults import Fault, faults_of_triggers, undeclared
-from mainspring.cli.words import many
+from mainspring.insight.trigger_faults import Fault, faults_of_triggers, undeclared
+from mainspring.insight.words import many
 
 
 class TriggerChecks:

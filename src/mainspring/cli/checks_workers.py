@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
-from mainspring.cli.words import many, span
+from mainspring.insight.words import many, span
 
 _AHEAD_MS = 5_000
 _LATE_MS = 60_000

@@ -4,9 +4,10 @@ import os
 import shutil
 from contextlib import suppress
 
-from mainspring.cli import exits, words
+from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
+from mainspring.insight import words
 
 
 @command("migrate", "make the store, or bring it to this version's form")

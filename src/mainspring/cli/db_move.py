@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mainspring.cli import words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.domain.errors import ConflictError
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings

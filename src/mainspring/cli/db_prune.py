@@ -2,10 +2,10 @@
 
 import click
 
-from mainspring.cli import words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.domain.duration import ms_of
+from mainspring.insight import words
 
 _AT_ONCE = 500
 _ROLLUPS_MS = 400 * 86_400_000

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.bulk import print_bulk
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
+from mainspring.insight import words
 
 
 @command("restore", "put a backup in its place, decide its runs, release it")

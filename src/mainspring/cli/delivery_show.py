@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.cli import words
 from mainspring.cli.plain import json_text
 from mainspring.domain.states import DeliveryState
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation

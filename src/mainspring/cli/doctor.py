@@ -2,10 +2,11 @@
 
 import click
 
-from mainspring.cli import exits, words
+from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.insight import words
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _ICONS = {"ok": words.GOOD, "warning": words.WARN, "problem": words.BAD}

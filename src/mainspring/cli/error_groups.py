@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.cli import words
 from mainspring.cli.context import Invocation
 from mainspring.cli.output import Column
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of
 from mainspring.domain.states import RunState
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader

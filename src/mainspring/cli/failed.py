@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mainspring.cli import messages as outbox
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.bulk import Which, at_option, chosen_runs, continue_runs, print_bulk, rate_option, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 from mainspring.domain.states import REOPENABLE
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.error_groups import Found

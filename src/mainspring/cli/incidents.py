@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mainspring.cli import lists, params, words
+from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.states import IncidentState
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader

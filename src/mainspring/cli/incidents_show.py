@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mainspring.cli import words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.incidents import INCIDENT, find, whose
 from mainspring.cli.lazy import command
@@ -13,6 +12,7 @@ from mainspring.cli.monitors import figure_text
 from mainspring.domain.incident import Incident
 from mainspring.domain.rendering import impact_of, next_try_of
 from mainspring.domain.states import IncidentState
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.app.runbooks import Runbook

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mainspring.cli import lists, params, words
+from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.cli import words
 from mainspring.cli.output import Output
 from mainspring.domain.log_line import Level, LogLine, written
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mainspring.cli import words
 from mainspring.cli.context import Invocation
 from mainspring.cli.output import Column
 from mainspring.domain.states import MessageState
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.bulk import Which

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.auto import Known, find_automation, known_automations, modules_option, state_of
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

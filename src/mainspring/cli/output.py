@@ -16,7 +16,7 @@ import click
 
 from mainspring.cli.exits import output_lost
 from mainspring.cli.flags import Flags
-from mainspring.cli.words import shown
+from mainspring.insight.words import shown
 
 _WIDTH = 80
 

@@ -86,14 +86,14 @@ class OfRun(StringParamType):
 
 
 def _steps_of(reader: Any, run: str) -> list[str]:
-    from mainspring.cli.steps import lines_of
+    from mainspring.insight.steps import lines_of
     from mainspring.store.reads.runs import story
 
     return [line.name for line in lines_of(story(reader, run)) if line.kind == "step"]
 
 
 def _choices_of(reader: Any, run: str) -> list[str]:
-    from mainspring.cli.waits import choices, open_questions
+    from mainspring.insight.waits import choices, open_questions
     from mainspring.store.reads.runs import waits_of
 
     return [choice for wait in open_questions(waits_of(reader, run)) for choice in choices(wait)]

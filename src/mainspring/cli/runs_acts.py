@@ -2,12 +2,13 @@
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.bulk import Which, chosen_runs, print_bulk, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.values import json_value, sealing_for
 from mainspring.domain.states import RunState
+from mainspring.insight import words
 
 _STATES = tuple(state.value for state in RunState)
 

@@ -2,9 +2,10 @@
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
+from mainspring.insight import words
 
 _VALUE = 200
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.insight import words
 
 
 def run_columns(now: int) -> list[Column]:

@@ -2,12 +2,13 @@
 
 import click
 
-from mainspring.cli import params, words
+from mainspring.cli import params
 from mainspring.cli.bulk import Which, at_option, continue_runs, rate_option, which_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.values import json_bytes, sealing_for
 from mainspring.domain.states import REOPENABLE
+from mainspring.insight import words
 
 _STATES = tuple(sorted(state.value for state in REOPENABLE))
 
@@ -86,8 +87,8 @@ def _from_step(invocation: Invocation, which: Which, ways: dict[str, str | None]
 
 def _confirm_again(invocation: Invocation, run: str, step: str | None) -> None:
     """List what runs again because it, or what it stands on, was taken back; and ask."""
+    from mainspring.insight.undone import runs_again, taken_back
     from mainspring.service.mending import ident_of
-    from mainspring.service.undone import runs_again, taken_back
 
     story = invocation.reads.story(run)
     found = runs_again(story, None if step is None else ident_of(story, step))

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import replace
 
-from mainspring.cli import messages, params, words
+from mainspring.cli import messages, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
+from mainspring.insight import words
 
 if TYPE_CHECKING:
-    from mainspring.cli.explaining import Explanation
     from mainspring.cli.output import Output
-    from mainspring.cli.steps import StepLine, Try
+    from mainspring.insight.explaining import Explanation
+    from mainspring.insight.steps import StepLine, Try
     from mainspring.store.views import RunStory, RunView
 
 _VALUE = 300
@@ -35,11 +36,11 @@ def show(invocation: Invocation, run: str) -> None:
 def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     """Return a run's story and its explanation. Raises NotFoundError."""
     from mainspring.cli.auto_graph import graph_in_store
-    from mainspring.cli.explaining import explain
-    from mainspring.cli.origins import around
     from mainspring.domain.errors import NotFoundError
     from mainspring.domain.fingerprint import fingerprint_of
     from mainspring.domain.states import REOPENABLE
+    from mainspring.insight.explaining import explain
+    from mainspring.insight.origins import around
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.reads import status as reads_status
     from mainspring.store.reads.incidents import incident_of_run
@@ -62,8 +63,8 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
 
 def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
     """Return what --json prints of a run."""
-    from mainspring.cli.steps import lines_of
     from mainspring.domain.plain import decoded, plain
+    from mainspring.insight.steps import lines_of
 
     run: dict[str, Any] = plain(story.run)
     lines = [{**plain(line), "output": decoded(line.output)} for line in lines_of(story)]
@@ -85,7 +86,7 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
 
 
 def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation") -> None:
-    from mainspring.cli.steps import lines_of
+    from mainspring.insight.steps import lines_of
 
     output, run, now = invocation.output, story.run, invocation.clock.now()
     state = output.paint(words.state_word(run.state), words.COLOURS[run.state], bold=True)
@@ -160,7 +161,7 @@ def value_text(data: bytes, limit: int = _VALUE) -> str:
 
 
 def _print_steps(output: "Output", lines: "list[StepLine]", now: int, zone: str) -> None:
-    from mainspring.cli.steps import bars
+    from mainspring.insight.steps import bars
 
     width = min(max(len(words.one_line(line.name)) for line in lines), 28) if lines else 0
     drawn = list(zip(lines, bars(lines, now), strict=True))

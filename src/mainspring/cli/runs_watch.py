@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mainspring.cli import exits, params, words
+from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.domain.states import TERMINAL, RunState
+from mainspring.insight import words
 
 if TYPE_CHECKING:
-    from mainspring.cli.explaining import Explanation
-    from mainspring.cli.steps import StepLine
+    from mainspring.insight.explaining import Explanation
+    from mainspring.insight.steps import StepLine
     from mainspring.store.views import RunStory
 
 _POLL = 0.2
@@ -79,7 +80,7 @@ def follow(invocation: Invocation, run: str, timeout: str | None = None) -> int:
 
 def _end_of(invocation: Invocation, story: "RunStory") -> int | None:
     """Return the exit code if there is nothing more to follow."""
-    from mainspring.cli.waits import open_questions
+    from mainspring.insight.waits import open_questions
 
     state = story.run.state
     if state in TERMINAL or state is RunState.NEEDS_ATTENTION:
@@ -99,7 +100,7 @@ class _Seen:
 
     def show(self, story: "RunStory", explanation: "Explanation") -> None:
         """Print what is new."""
-        from mainspring.cli.steps import lines_of
+        from mainspring.insight.steps import lines_of
 
         for line in lines_of(story):
             state = (line.state, len(line.tries))

@@ -4,10 +4,11 @@ import time
 
 import click
 
-from mainspring.cli import exits, words
+from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.verdict import Verdict, judge, nothing_yet
+from mainspring.insight import words
+from mainspring.insight.verdict import Verdict, judge, nothing_yet
 
 _POLL = 0.2
 

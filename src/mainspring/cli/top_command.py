@@ -99,7 +99,7 @@ def _text(screen: "Screen", lines: "Sequence[Line]", height: int, trouble: str) 
     from rich.text import Text
 
     from mainspring.cli.top_screen import FOOT
-    from mainspring.cli.words import one_line
+    from mainspring.insight.words import one_line
 
     text = Text(no_wrap=True, overflow="ellipsis")
     for line, is_chosen in screen.shown(lines, height):

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from mainspring.cli import words
 from mainspring.cli.top_frame import Line, Place, failed_line, incident_line
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import REOPENABLE
+from mainspring.insight import words
 from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
 from mainspring.store.reads import incidents as reads_incidents

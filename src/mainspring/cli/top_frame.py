@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from mainspring.cli import words
-from mainspring.cli.open_incidents import SHOWN, OpenIncidents
-from mainspring.cli.verdict import Verdict
 from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.states import REOPENABLE, RunState, SessionState
+from mainspring.insight import words
+from mainspring.insight.open_incidents import SHOWN, OpenIncidents
+from mainspring.insight.verdict import Verdict
 from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
 from mainspring.store.session_view import SessionView

@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 
 from mainspring.cli.trial_doors import AtTheDoor
-from mainspring.cli.words import many, moment, one_line
 from mainspring.domain.arguments import bind_json
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.pace import Held, Mark, rule
@@ -14,6 +13,7 @@ from mainspring.domain.signature import Signature
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.trigger import name_parts
 from mainspring.engine.automation import Automation
+from mainspring.insight.words import many, moment, one_line
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.reads import triggers as reads

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from mainspring.cli.sample_event import Sample
-from mainspring.cli.words import many, one_line
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.file import File, key_of
@@ -22,6 +21,7 @@ from mainspring.domain.verification import NO_SIGNATURE, secret_fault, verify_re
 from mainspring.domain.verifier import Unsigned, kind_of
 from mainspring.domain.watched_folder import Files
 from mainspring.domain.webhook import Webhook
+from mainspring.insight.words import many, one_line
 from mainspring.triggers.making import data_of
 
 Lines = Callable[[str], Sequence[str]]

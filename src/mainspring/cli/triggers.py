@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mainspring.cli import lists, params, words
+from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 from mainspring.domain.states import TriggerState
+from mainspring.insight import words
 
 if TYPE_CHECKING:
-    from mainspring.cli.trigger_lines import TriggerLine
+    from mainspring.insight.trigger_lines import TriggerLine
     from mainspring.store.base import Reader
     from mainspring.triggers.known import KnownTriggers
 
@@ -52,7 +53,7 @@ def named_trigger(names: Collection[str], name: str) -> str:
 
 def lines_of(invocation: Invocation, known: "KnownTriggers | None" = None) -> "list[TriggerLine]":
     """Return all triggers that the store knows, by name; `known` is where they are read into."""
-    from mainspring.cli.trigger_lines import trigger_lines
+    from mainspring.insight.trigger_lines import trigger_lines
 
     where = invocation.settings.hooks.seen_as
     return invocation.rows(lambda reader: trigger_lines(reader, invocation.clock.now(), where, known=known))
@@ -67,7 +68,7 @@ def list_command(
     """24H counts deliveries of the last 24 hours by what became of them; --since looks at the last delivery. For each webhook a line is
     shown that sends it event.json.
     """
-    from mainspring.cli.trigger_lines import arrived_text, pace_text
+    from mainspring.insight.trigger_lines import arrived_text, pace_text
 
     rows = lists.narrow(
         invocation,

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from mainspring.cli import words
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.triggers import COLOURS, TRIGGER, lines_of, named_trigger
 from mainspring.domain.states import DeliveryState, TriggerState
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.output import Output
-    from mainspring.cli.trigger_lines import TriggerLine
     from mainspring.domain.trigger import Trigger
+    from mainspring.insight.trigger_lines import TriggerLine
     from mainspring.store.trigger_views import DeliveryRow, GatheringView, HeldGroup
 
 _LAST = 10
@@ -129,7 +129,7 @@ def _print(
     held: "list[HeldGroup]",
     rows: "list[DeliveryRow]",
 ) -> None:
-    from mainspring.cli.trigger_lines import arrived_text, pace_text
+    from mainspring.insight.trigger_lines import arrived_text, pace_text
 
     output, now = invocation.output, invocation.clock.now()
     name = output.paint(words.one_line(line.name), None, bold=True)

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mainspring.cli import exits, words
+from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.triggers import TRIGGER, named_trigger
+from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.trial import Trial

@@ -61,7 +61,7 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
 
 def _tell_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bool:
     """Tell each question of the run once; return whether one is open that only a person can settle."""
-    from mainspring.cli.waits import asks, default_of, open_questions
+    from mainspring.insight.waits import asks, default_of, open_questions
     from mainspring.store.reads.runs import waits_of
 
     waits = open_questions(waits_of(invocation.reader, run_id))

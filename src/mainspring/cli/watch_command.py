@@ -11,10 +11,10 @@ from mainspring.app.watch_process import Silent, WatchReport, watch_once
 from mainspring.cli.exits import CHECK_FAILED
 from mainspring.cli.lazy import Command
 from mainspring.cli.plain import json_text
-from mainspring.cli.words import instant, shown
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.plain import plain
+from mainspring.insight.words import instant, shown
 
 LINE = "judge what is due: the one extra crontab line"
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.cli.dependencies import dot, graph_of, roots_of, tree_lines
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.trigger import Trigger
+from mainspring.insight.dependencies import dot, graph_of, roots_of, tree_lines
 
 NIGHT = {
     "extract": ({}, ["0 2 * * *"]),

@@ -14,9 +14,9 @@ import pytest
 
 from mainspring.cli.top_detail import look_into
 from mainspring.cli.top_frame import Place, lines_of, look
-from mainspring.cli.verdict import judge
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.sealing import PLAIN
+from mainspring.insight.verdict import judge
 from mainspring.service.opening import ViewOpening
 from mainspring.store.commands.incidents import Found, Observe
 from tests.contract.store.process import fail, finish, halt

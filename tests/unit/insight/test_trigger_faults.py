@@ -2,8 +2,6 @@
 
 import msgspec
 
-from mainspring.cli.dependencies import graph_of
-from mainspring.cli.trigger_faults import faults_of_triggers, undeclared
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.ids import new_id
 from mainspring.domain.listening import OnRun
@@ -11,6 +9,8 @@ from mainspring.domain.queue_source import Queue
 from mainspring.domain.states import RunState
 from mainspring.domain.trigger import Trigger
 from mainspring.domain.watched_folder import Files
+from mainspring.insight.dependencies import graph_of
+from mainspring.insight.trigger_faults import faults_of_triggers, undeclared
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.runs import SlotLink
@@ -198,7 +198,7 @@ def test_explain_says_which_delivery_started_a_run(cli, shop) -> None:
 
 def test_queue_source_reads_in_words() -> None:
     """Where it is, without a secret."""
-    from mainspring.cli.source_words import source_words
+    from mainspring.insight.source_words import source_words
 
     queue = Queue.parse("nats://broker/orders?subject=orders.new")
     assert source_words(queue) == "queue orders orders.new at nats://broker"

@@ -1,9 +1,9 @@
 """Steps as bars: from journal and attempts to lines."""
 
-from mainspring.cli.steps import WIDEST, bars, lines_of
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.insight.steps import WIDEST, bars, lines_of
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.runs import Release
 from mainspring.store.reads.runs import story

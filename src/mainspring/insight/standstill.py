@@ -3,14 +3,16 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from mainspring.cli.words import ago, many, one_line, span
 from mainspring.domain.roles import Role
 from mainspring.domain.states import SessionState
+from mainspring.insight.words import ago, many, one_line, span
 from mainspring.store.reads.outbox import OutboxQueue, RefusedMessages
 from mainspring.store.ready_group import ReadyGroup
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import QueueView
 
+LITTLE = 512 * 1024 * 1024
+"""Fewer free bytes beside the store are told."""
 SILENT_MS = 30_000
 """A worker beats every two seconds, also while its code is busy: one without a beat for so long is stopped or blocked."""
 LONG_MS = 300_000
@@ -96,9 +98,9 @@ def of_runs(
             )
 
 
-def of_space(free: int | None, least: int) -> Iterator[str]:
+def of_space(free: int | None) -> Iterator[str]:
     """Tell that the disk of the store is nearly full; `free` in bytes, None = nobody looked."""
-    if free is not None and free < least:
+    if free is not None and free < LITTLE:
         yield (
             f"The disk of the store is nearly full: {free // (1024 * 1024):,} MiB are free."
             " Make room: mainspring db prune, or a larger disk"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.cli import words
 from mainspring.domain.states import RunState
+from mainspring.insight import words
 
 START = 1_767_582_900_000  # 2026-01-05 03:15:00 UTC
 

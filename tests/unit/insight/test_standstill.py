@@ -2,11 +2,11 @@
 
 import msgspec
 
-from mainspring.cli.standstill import of_space
-from mainspring.cli.verdict import judge
 from mainspring.domain.definition import Definition, Kind
 from mainspring.engine.announcing import PROBLEMS
 from mainspring.engine.problem import Problem
+from mainspring.insight.standstill import LITTLE, of_space
+from mainspring.insight.verdict import judge
 from mainspring.store.commands.automations import PauseQueue, SetMeta
 from mainspring.store.commands.sessions import Beat, DrainSession
 from tests.contract.store.process import finish
@@ -80,8 +80,8 @@ def test_worker_that_drains_or_is_silent_is_told(stage):
 
 def test_full_disk_is_told():
     """With what helps."""
-    assert list(of_space(None, 10)) == list(of_space(10, 10)) == []
-    assert "0 MiB are free. Make room: mainspring db prune" in next(of_space(9, 10))
+    assert list(of_space(None)) == list(of_space(LITTLE)) == []
+    assert "0 MiB are free. Make room: mainspring db prune" in next(of_space(9))
 
 
 def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):

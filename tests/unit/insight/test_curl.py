@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.cli.curl import curl_line
 from mainspring.domain import verify
 from mainspring.domain.verification import verify_request
 from mainspring.domain.verifier import StandardWebhooks
 from mainspring.domain.webhook import Webhook
+from mainspring.insight.curl import curl_line
 from tests.hook_samples import STANDARD_SECRET
 
 BODY = b'{"id": 7}\n'

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mainspring.cli.source_words import source_words
-from mainspring.cli.words import one_line, span
 from mainspring.domain.listening import OnRun, OnRuns
 from mainspring.domain.trigger import Trigger
+from mainspring.insight.source_words import source_words
+from mainspring.insight.words import one_line, span
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):

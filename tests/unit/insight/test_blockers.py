@@ -1,10 +1,10 @@
 """Why a run is not taken up: each thing that may be in its way, as `explain` tells it."""
 
-from mainspring.cli.waits import sentences
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.insight.waits import sentences
 from mainspring.store.commands.automations import Announce, PauseAutomation, PauseQueue, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt
@@ -224,7 +224,7 @@ def test_step_in_doubt_offers_both_answers(cli, stage):
 
 def test_every_reason_has_a_sentence():
     """No run stops for a reason that nobody explains."""
-    from mainspring.cli.explaining import REASONS
+    from mainspring.insight.explaining import REASONS
 
     assert set(REASONS) == set(FailureReason)
 

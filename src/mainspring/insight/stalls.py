@@ -1,7 +1,7 @@
 """What is said of attempts that give no sign of life, and what a person can do. Pure."""
 
-from mainspring.cli.remedies import Can, Facts
-from mainspring.cli.words import one_line, span
+from mainspring.insight.remedies import Can, Facts
+from mainspring.insight.words import one_line, span
 
 _INNERMOST = 5
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.cli.words import one_line
 from mainspring.domain.journal import Fact
+from mainspring.insight.words import one_line
 from mainspring.store.views import RunStory, WaitView
 
 _WORDS = {

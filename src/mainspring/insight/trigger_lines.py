@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from mainspring.cli.curl import curl_line
-from mainspring.cli.source_words import source_words
 from mainspring.domain.states import SessionState, TriggerState
 from mainspring.domain.trigger import name_parts
 from mainspring.domain.webhook import Webhook
+from mainspring.insight.curl import curl_line
+from mainspring.insight.source_words import source_words
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
 from mainspring.store.reads.status import sessions

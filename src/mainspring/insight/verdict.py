@@ -5,20 +5,24 @@ not be there.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from mainspring.cli import standstill
-from mainspring.cli.open_incidents import SHOWN, OpenIncidents
-from mainspring.cli.words import many, one_line
 from mainspring.domain.states import RunState, SessionState
+from mainspring.engine.announcing import PROBLEMS, problems_of
+from mainspring.insight import standstill
+from mainspring.insight.open_incidents import SHOWN, OpenIncidents
+from mainspring.insight.trigger_faults import faults_of_triggers
+from mainspring.insight.words import many, one_line
 from mainspring.store.base import Reader
-from mainspring.store.views import Capped
-
-if TYPE_CHECKING:
-    from mainspring.store.session_view import SessionView
-    from mainspring.store.views import AutomationView, QueueView
+from mainspring.store.held import HELD
+from mainspring.store.reads import incidents as wrong
+from mainspring.store.reads import status
+from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
+from mainspring.store.reads.runs import list_runs, questions
+from mainspring.store.session_view import SessionView
+from mainspring.store.views import AutomationView, Capped, QueueView
 
 DAY_MS = 86_400_000
 _SHOWN = 10
@@ -52,19 +56,14 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
 
     An incident that somebody acknowledged or snoozed is counted, and is no problem. A failed run that nobody told of counts for a day.
     """
-    from mainspring.store.held import HELD
-    from mainspring.store.reads import incidents as reads_incidents
-    from mainspring.store.reads import runs as reads_runs
-    from mainspring.store.reads import status as reads_status
-
-    told = OpenIncidents(reads_incidents.told(reader, _INCIDENTS), reads_incidents.folded(reader, _INCIDENTS))
-    views = [view for view in reads_status.automations(reader) if view.retired_at is None]
-    sessions = reads_status.sessions(reader, limit=1_000)
-    queues = reads_status.queue_views(reader)
-    questions = reads_runs.questions(reader)
+    told = OpenIncidents(wrong.told(reader, _INCIDENTS), wrong.folded(reader, _INCIDENTS))
+    views = [view for view in status.automations(reader) if view.retired_at is None]
+    sessions = status.sessions(reader, limit=1_000)
+    queues = status.queue_views(reader)
+    asked = questions(reader)
     paused = {view.name for view in views if view.paused_at is not None and (view.paused_until or now + 1) > now}
     problems = list(told.sentences())
-    if reads_status.meta(reader, HELD) is not None:
+    if status.meta(reader, HELD) is not None:
         problems.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
     problems += _of_runs(reader, now)
     problems += _of_definitions(reader, views, told)
@@ -79,8 +78,8 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
         "workers": sum(one.role in ("worker", "dev") and one.state == SessionState.ALIVE for one in sessions),
         "running": sum(queue.running for queue in queues),
         "failed": _failed_since(reader, now - DAY_MS).number,
-        "needs_attention": reads_status.count_in(reader, RunState.NEEDS_ATTENTION).number,
-        "questions": len(questions),
+        "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
+        "questions": len(asked),
         "incidents": len(told.open),
         "looked_after": told.looked_after,
     }
@@ -89,53 +88,42 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
 
 
 def _of_runs(reader: Reader, now: int) -> Iterator[str]:
-    from mainspring.store.reads import incidents as reads
-
-    halted, failed = reads.unattended(reader), reads.untold_failures(reader, now - DAY_MS)
+    halted, failed = wrong.unattended(reader), wrong.untold_failures(reader, now - DAY_MS)
     if halted.number:
         yield f"{_runs(halted)} {_need(halted)} a person. See: mainspring failed list --state needs_attention"
     if failed.number:
         yield f"{_runs(failed)} failed within a day. See: mainspring failed list --since 24h"
 
 
-def _of_definitions(reader: Reader, views: "Sequence[AutomationView]", told: OpenIncidents) -> Iterator[str]:
-    from mainspring.engine.announcing import PROBLEMS, problems_of
-    from mainspring.store.reads.status import meta
-
+def _of_definitions(reader: Reader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:
     broken = [view.name for view in views if view.problem and view.name not in told.lost_definitions]
     if broken:
         yield f"{many(len(broken), 'automation')} failed to load: {', '.join(broken[:5])}. See: mainspring doctor"
-    for one in problems_of(meta(reader, PROBLEMS))[:_SHOWN]:
+    for one in problems_of(status.meta(reader, PROBLEMS))[:_SHOWN]:
         yield f"{one_line(one.where)}: {one_line(one.what, 200)}. {one_line(one.how)} See: mainspring doctor"
 
 
 def _of_standstill(
     reader: Reader,
-    views: "Sequence[AutomationView]",
-    sessions: "Sequence[SessionView]",
-    queues: "Sequence[QueueView]",
+    views: Sequence[AutomationView],
+    sessions: Sequence[SessionView],
+    queues: Sequence[QueueView],
     paused: set[str],
     told: OpenIncidents,
     now: int,
 ) -> Iterator[str]:
-    from mainspring.store.reads.status import ready_groups
-
     needed = any(view.kind != "exec" for view in views) or any(queue.backlog for queue in queues)
     yield from standstill.of_workers(sessions, now, needed=needed, told=told.lost_processes)
     yield from standstill.of_queues([one for one in queues if one.name not in told.paused_queues], now)
-    groups = [one for one in ready_groups(reader, now) if one.automation not in told.stuck]
+    groups = [one for one in status.ready_groups(reader, now) if one.automation not in told.stuck]
     yield from standstill.of_runs(groups, sessions, queues, paused, now)
 
 
 def _of_surroundings(reader: Reader, free: int | None, told: OpenIncidents, now: int) -> Iterator[str]:
-    from mainspring.cli.checks_store import LITTLE
-    from mainspring.cli.trigger_faults import faults_of_triggers
-    from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
-
     for unsent in standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now):
         yield f"{unsent.text[0].upper()}{unsent.text[1:]}. {unsent.fix}"
     if not told.has_lost_store:
-        yield from standstill.of_space(free, LITTLE)
+        yield from standstill.of_space(free)
     for fault in faults_of_triggers(reader, now):
         if fault.is_urgent and fault.away not in told.away:
             yield f"{fault.text}. {fault.fix}"
@@ -160,8 +148,6 @@ def nothing_yet(*, store: str, environment: str) -> Verdict:
 
 
 def _failed_since(reader: Reader, since_at: int) -> Capped:
-    from mainspring.store.reads.runs import list_runs
-
     page = list_runs(reader, states=(RunState.FAILED,), since_at=since_at, limit=1_000)
     return Capped(len(page.runs), page.cursor is not None)
 

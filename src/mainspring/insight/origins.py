@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from mainspring.cli.dependencies import Edge, Graph
-from mainspring.cli.words import ago, instant, many, one_line
 from mainspring.domain.states import TERMINAL, RunState
+from mainspring.insight.dependencies import Edge, Graph
+from mainspring.insight.words import ago, instant, many, one_line
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
 from mainspring.store.reads.runs import list_runs

@@ -5,10 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from mainspring.cli.dependencies import Graph
-from mainspring.cli.trigger_lines import TriggerLine, trigger_lines
-from mainspring.cli.words import coarse, many, one_line
 from mainspring.domain.states import DeliveryState, TriggerState
+from mainspring.insight.dependencies import Graph
+from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
+from mainspring.insight.words import coarse, many, one_line
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
 from mainspring.store.trigger_views import GatheringView

@@ -1,12 +1,12 @@
 """What a trigger listens to, in words."""
 
-from mainspring.cli.words import one_line, span
 from mainspring.domain.canonical import canonical_bytes
 from mainspring.domain.listening import ENDS, OnEvent, OnRun, OnRuns
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.states import RunState
 from mainspring.domain.watched_folder import Files
 from mainspring.domain.webhook import Webhook
+from mainspring.insight.words import one_line, span
 
 
 def source_words(source: object) -> str:

@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
-from mainspring.cli.steps import StepLine
-from mainspring.cli.words import moment, one_line
 from mainspring.domain.states import FailureReason, OutcomeState
-from mainspring.service.undone import may_be_taken_back
+from mainspring.insight.steps import StepLine
+from mainspring.insight.undone import may_be_taken_back
+from mainspring.insight.words import moment, one_line
 from mainspring.store.views import Blocker, RunStory
 
 

@@ -8,17 +8,17 @@ from typing import Final
 
 import msgspec
 
-from mainspring.cli import stalls, waits
-from mainspring.cli.blockers import Block, blocks
-from mainspring.cli.origins import NOTHING, Around, HeldUp, holding_up, started_by
-from mainspring.cli.remedies import MENDING, Can, Facts, cancel, from_step, plain_mending, take_back, unsettled
-from mainspring.cli.steps import lines_of
-from mainspring.cli.words import ago, one_line, span
 from mainspring.domain.failure import Failure
 from mainspring.domain.options import Kind as Automation
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
-from mainspring.service.undone import taken_back
+from mainspring.insight import stalls, waits
+from mainspring.insight.blockers import Block, blocks
+from mainspring.insight.origins import NOTHING, Around, HeldUp, holding_up, started_by
+from mainspring.insight.remedies import MENDING, Can, Facts, cancel, from_step, plain_mending, take_back, unsettled
+from mainspring.insight.steps import lines_of
+from mainspring.insight.undone import taken_back
+from mainspring.insight.words import ago, one_line, span
 from mainspring.store.views import Blocker, RunStory
 
 _MESSAGE = 300

@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mainspring.cli.words import ago, moment, one_line
 from mainspring.domain.rate_window import RateWindow
 from mainspring.domain.states import SessionState
+from mainspring.insight.words import ago, moment, one_line
 from mainspring.store.views import Blocker
 
 

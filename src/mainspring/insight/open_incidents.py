@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from mainspring.cli.words import many, one_line
 from mainspring.domain.incident import Incident, IncidentKind, Severity
 from mainspring.domain.states import IncidentState
+from mainspring.insight.words import many, one_line
 
 SHOWN = 10
 _STUCK = frozenset({IncidentKind.BACKLOG, IncidentKind.DEFINITION_LOST, IncidentKind.LATE_START})
