@@ -9,7 +9,8 @@ import mainspring as ms
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.registry import Registry
-from mainspring.service import mending, undone
+from mainspring.insight import undone
+from mainspring.service import mending
 from tests.acceptance.booking import Ledger, booking
 from tests.acceptance.engine_world import Engine, World
 
