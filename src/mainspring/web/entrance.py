@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mainspring.web.gate import API, SAFE, VISITOR, Gate, path_of
 from mainspring.web.own_site import OwnSite
 
-OUTSIDE: Final = ("/healthz", "/readyz", "/metrics", "/i/")
+OUTSIDE: Final = ("/healthz", "/readyz", "/metrics", "/i/", "/assets/")
 """Doors with a guard of their own, or for everybody; one that ends in "/" is all that lies below it."""
 WAYS_IN: Final = ("/sign-in", "/first", "/oidc/start", "/oidc/back")
 """Pages that let somebody in."""

@@ -26,8 +26,10 @@ from mainspring.service.actor import Act, Actor, act_of
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.runs import run_view
+from mainspring.web.assets import Assets
 from mainspring.web.continued import continued_since, run_of
 from mainspring.web.entrance import is_form, read_form
+from mainspring.web.marks import icon_of, tone_of
 from mainspring.web.own_site import OwnSite
 
 HEADERS: Final = {
@@ -40,12 +42,6 @@ HEADERS: Final = {
 }
 _SNOOZE_MS = 4 * 3_600_000
 _SHOWN = 20
-_ICONS = {
-    IncidentState.OPEN: "✗",
-    IncidentState.ACKNOWLEDGED: "!",
-    IncidentState.SNOOZED: "…",
-    IncidentState.RESOLVED: "✓",
-}
 _MOVES = {
     "acknowledge": (IncidentMove.ACKNOWLEDGE, "I look after it"),
     "snooze": (IncidentMove.SNOOZE, "Snooze 4 h"),
@@ -95,6 +91,7 @@ class IncidentPages:
         self._zone = zone_of(project.timezone)
         self._around = Circumstances(zone=self._zone, project=project.name, environment=project.environment)
         self._site = OwnSite(settings.web)
+        self._look = self._site.base + Assets().path("look.css")
         self._pages = Environment(
             loader=PackageLoader("mainspring.web"), autoescape=select_autoescape(), undefined=StrictUndefined
         )
@@ -102,15 +99,9 @@ class IncidentPages:
     def routes(self) -> list[Route]:
         """Return the paths that are answered."""
         return [
-            Route("/i/style.css", self.style, methods=["GET"]),
             Route("/i/{token}", self.show, methods=["GET"]),
             Route("/i/{token}", self.press, methods=["POST"]),
         ]
-
-    async def style(self, request: Request) -> Response:
-        """The look of the page."""
-        text = self._pages.get_template("style.css").render()
-        return Response(text, media_type="text/css", headers={**HEADERS, "Cache-Control": "max-age=3600"})
 
     async def show(self, request: Request) -> Response:
         """Show, and change nothing."""
@@ -213,6 +204,7 @@ class IncidentPages:
     def _page(self, status: int, *, shown: Shown | None = None, said: str = "", token: str = "") -> Response:
         values: dict[str, Any] = {
             "base": self._site.base,
+            "look": self._look,
             "said": said,
             "incident": None,
             "title": "mainspring",
@@ -223,7 +215,8 @@ class IncidentPages:
             about = About.RESOLVED if found.state is IncidentState.RESOLVED else About.REPEATED
             values |= {
                 "incident": found,
-                "icon": _ICONS[found.state],
+                "icon": icon_of(found.state),
+                "tone": tone_of(found.state),
                 "title": headline_of(about, found, self._around.environment),
                 "headline": f"{found.subject.automation or 'mainspring'}: {found.text}",
                 "fields": render_notice("", about, self._clock.now(), found, self._around).fields,

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from mainspring import __version__
 from mainspring.config.settings import ProjectSettings
 from mainspring.domain.access import Visitor
 from mainspring.domain.clock import Clock
@@ -18,8 +19,12 @@ from mainspring.domain.cron import zone_of
 from mainspring.domain.errors import BusyError, MainspringError, StoreError
 from mainspring.domain.rendering import moment_of
 from mainspring.service.actor import Act, Actor, act_of
+from mainspring.web.assets import Assets
+from mainspring.web.bar import FIRST, MORE
+from mainspring.web.drawing import filters, here
 from mainspring.web.entrance import FORM
 from mainspring.web.gate import VISITOR, Gate
+from mainspring.web.marks import icon_of, tone_of
 from mainspring.web.own_site import OwnSite
 
 _THREADS = 9
@@ -31,6 +36,7 @@ class Pages:
     """Renders, and runs what blocks in threads of its own: a crowd at the sign-in keeps no probe waiting."""
 
     def __init__(self, project: ProjectSettings, site: OwnSite, gate: Gate, clock: Clock) -> None:
+        self.assets = Assets()
         self.site = site
         self.gate = gate
         self.clock = clock
@@ -40,7 +46,8 @@ class Pages:
         self._templates = Environment(
             loader=PackageLoader("mainspring.web"), autoescape=select_autoescape(), undefined=StrictUndefined
         )
-        self._templates.filters["moment"] = self._moment
+        self._templates.filters |= {"moment": self._moment, **filters(self._zone, clock)}
+        self._templates.globals |= {"tone_of": tone_of, "icon_of": icon_of, "bar_first": FIRST, "bar_more": MORE}
 
     def page(self, request: Request, name: str, status: int = 200, **values: Any) -> Response:
         """Return a page; `said` = what is told above it."""
@@ -48,12 +55,18 @@ class Pages:
         environment = self._project.environment
         shown: dict[str, Any] = {
             "base": self.site.base,
+            "asset": lambda asset: self.site.base + self.assets.path(asset),
+            "here": lambda **changes: here(request, self.site.base, changes),
+            "version": __version__,
             "form": self.gate.form_token(request) if visitor is not None else "",
             "page": f"page.{self.clock.random_bits(_COMMAND_BITS):x}",
             "project": self._project.name or "mainspring",
             "environment": None if environment == "production" else environment,
             "visitor": visitor,
             "said": "",
+            "verdict": None,
+            "at": "",
+            "wrong": False,
         }
         return HTMLResponse(self._templates.get_template(name).render(shown | values), status)
 

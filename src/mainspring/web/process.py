@@ -14,6 +14,7 @@ from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
 from mainspring.web.api.call import Site
 from mainspring.web.api.door import Api
+from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
@@ -53,7 +54,7 @@ async def serve(process: PostProcess) -> int:
     ways = WaysIn(project.settings, process.store, project.secrets, project.clock, is_alone=alone)
     site = Site(process.store, process.project.sealing, process.project.settings, process.store.clock)
     api = Api(ways.gate, site)
-    more = [*incidents.routes(), *ways.routes(), api.mounted()]
+    more = [*incidents.routes(), *ways.routes(), api.mounted(), Dashboard(ways.pages, site).mounted()]
     routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=more)
     app = ways.around(routes.app())
     pages, hooks = server(app, PatientProtocol, limit_concurrency=_MOST_AT_ONCE), HookListener(process, door)

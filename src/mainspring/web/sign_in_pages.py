@@ -11,7 +11,7 @@ from mainspring.service.sign_in import Came, SignIn
 from mainspring.web.pages import Pages, form_of, told, wait_s
 
 WRONG = "name or password are wrong"
-FRONT = "/me"
+FRONT = "/"
 _LONGEST = 2_000
 
 
@@ -68,7 +68,7 @@ class SignInPages:
         if key is None:
             said = "this link was used, or its ten minutes are over: mainspring open prints a new one"
             return self._form(request, 404, "", said)
-        return self.entered(key, "/people")
+        return self.entered(key, FRONT)
 
     async def leave(self, request: Request) -> Response:
         """Sign out, here and in the store."""

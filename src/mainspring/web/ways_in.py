@@ -46,7 +46,7 @@ class WaysIn:
         oidc = settings.web.oidc
         provider = provider_name(oidc)
         self._anyone = Anyone(store, clock, is_alone=is_alone, has_provider=provider is not None)
-        pages = Pages(settings.project, self.site, self.gate, clock)
+        self.pages = pages = Pages(settings.project, self.site, self.gate, clock)
         self._enter = SignInPages(pages, self.sign_in, provider)
         back = f"{self._start}/oidc/back"
         self._oidc = OidcPages(oidc, pages, self.sign_in, self._enter, secrets, back) if provider is not None else None
@@ -55,7 +55,7 @@ class WaysIn:
     def routes(self) -> list[Route]:
         """Return the paths that are answered."""
         elsewhere = [] if self._oidc is None else self._oidc.routes()
-        return [*self._enter.routes(), *elsewhere, *self._people.routes()]
+        return [*self._enter.routes(), *elsewhere, *self._people.routes(), *self.pages.assets.routes()]
 
     def around(self, app: ASGIApp) -> Entrance:
         """Return the application behind the gate."""

@@ -33,7 +33,7 @@ def asking(method="GET", path="/api/v1/runs", **headers):
 async def test_every_route_stands_behind_the_gate_or_is_a_named_door(site):
     """Whatever is added is closed until it is named; the doors are those of the decision, no more."""
     assert (OUTSIDE, WAYS_IN) == (
-        ("/healthz", "/readyz", "/metrics", "/i/"),
+        ("/healthz", "/readyz", "/metrics", "/i/", "/assets/"),
         ("/sign-in", "/first", "/oidc/start", "/oidc/back"),
     )
     routes = site.routes.app().routes

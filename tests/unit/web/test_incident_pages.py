@@ -108,7 +108,7 @@ async def test_what_others_say_is_text(site):
     answer = await site.ask("GET")
     assert "<script>" not in answer.text
     assert "&lt;script&gt;" in answer.text
-    assert 'href="/ms/i/style.css"' in answer.text
+    assert 'href="/ms/assets/look-' in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
     named = await site.press("acknowledge", name=HOSTILE)

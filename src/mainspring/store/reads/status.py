@@ -145,6 +145,12 @@ def audit_rows(reader: Reader, *, limit: int = 50, cursor: int | None = None) ->
     return [AuditView(*row) for row in reader.read("list_audit", (NEWEST if cursor is None else cursor, limit))]
 
 
+def act_of_command(reader: Reader, command: str) -> AuditView | None:
+    """Return the act on record that has this command id; None = there is none."""
+    rows = reader.read("read_act", (command,))
+    return AuditView(*rows[0]) if rows else None
+
+
 def verify_audit(reader: Reader) -> AuditCheck:
     """Walk the whole chain of the audit log."""
     last, rows, seen = FIRST, 0, 0

@@ -1,0 +1,181 @@
+"""The pages as an application: a request that the gate let in goes to its row of the table, and is answered with a page.
+
+A form is answered by the page that it leads to, with what was done; where nothing could be done, by the same page and the reason.
+"""
+
+import asyncio
+import hashlib
+import logging
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from mainspring.domain.access import Visitor
+from mainspring.domain.errors import MainspringError, NotFoundError
+from mainspring.web.api.asked import WrongError, query_of
+from mainspring.web.api.call import Call, Site
+from mainspring.web.api.door import raw_path
+from mainspring.web.dashboard.done import told_of
+from mainspring.web.dashboard.exports import KINDS, exported
+from mainspring.web.dashboard.page import Form, PageRoute, View
+from mainspring.web.dashboard.table import find
+from mainspring.web.dashboard.verdict import Verdicts
+from mainspring.web.pages import Pages, form_of, told, visitor_of
+
+_WITHIN_S = 20.0
+_LOG = logging.getLogger("mainspring.web")
+_OURS = ("as", "done")
+"""Parameters of every page: the form in which its rows are wanted, and the act whose outcome is told above it."""
+
+
+class Dashboard:
+    """One of a web process."""
+
+    def __init__(self, pages: Pages, site: Site) -> None:
+        self._pages = pages
+        self._site = site
+        self._verdicts = Verdicts(site)
+
+    def mounted(self) -> Route:
+        """Return the application as a route of the web process; it takes what no other route takes."""
+        return Route("/{rest:path}", self.answer, methods=["GET", "POST"])
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        found = find(raw_path(request.scope))
+        visitor = visitor_of(request)
+        if found is None or (found[0].whole and not visitor.is_for_all):
+            return await self._told(request, 404, "nothing is at this path")
+        page, names = found
+        if not visitor.may(page.role):
+            return await self._told(request, 403, f"this needs the role {page.role}, and {visitor} is {visitor.role}")
+        try:
+            query = query_of(_without_ours(request), page.query)
+        except WrongError as wrong:
+            return await self._told(request, 400, " ".join(filter(None, (wrong.problem.detail, wrong.problem.hint))))
+        call: Call[Any, Any] = Call(self._site, visitor, names, query, None)
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                if request.method == "POST":
+                    return await self._pressed(request, page, call)
+                return await self._looked(request, page, call)
+        except NotFoundError as error:
+            return await self._told(request, 404, error.message)
+        except MainspringError as error:
+            return await self._told(request, *told(error))
+        except TimeoutError:
+            return await self._told(request, 503, "the store did not answer in time: load the page again")
+        except Exception:  # noqa: BLE001 - one page that we cannot draw must not end the others
+            _LOG.exception("%s %s could not be answered", request.method, request.scope["path"])
+            return await self._told(request, 500, "this is a fault of ours; it is in our log")
+
+    async def _looked(self, request: Request, page: PageRoute, call: Call[Any, None]) -> Response:
+        kind = request.query_params.get("as")
+        if kind is None:
+            return await self._drawn(request, page, call)
+        rows = page.rows
+        if rows is None or kind not in KINDS:
+            return await self._told(request, 400, f"this page cannot be had as {kind[:20]!r}: csv and json, of lists")
+        data = await self._pages.run(lambda: exported(rows(call), kind))
+        name = page.path.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "now"
+        headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+        return Response(data, 200, headers, KINDS[kind])
+
+    async def _pressed(self, request: Request, page: PageRoute, call: Call[Any, Any]) -> Response:
+        form = form_of(request)
+        button = page.buttons.get(form.get("act", ""))
+        if button is None:
+            return await self._told(request, 400, "there is no such button, and nothing was done")
+        visitor = call.visitor
+        if not visitor.may(button.role):
+            said = f"this needs the role {button.role}, and {visitor} is {visitor.role}: nothing was done"
+            return await self._told(request, 403, said)
+        command = _command(request, form)
+        call = msgspec.structs.replace(call, body=form, command=command)
+        try:
+            onward = await self._pages.run(lambda: button.do(call))
+        except NotFoundError:
+            raise
+        except MainspringError as error:
+            status, said = told(error)
+            # What was typed stays in its fields.
+            return await self._drawn(request, page, call, status=status, said=said, fault=error)
+        here = onward if onward is not None else _here(request)
+        mark = "&" if "?" in here else "?"
+        return RedirectResponse(f"{self._pages.site.base}{here}{mark}{urlencode({'done': command})}", 303)
+
+    async def _drawn(
+        self,
+        request: Request,
+        page: PageRoute,
+        call: Call[Any, Any],
+        *,
+        status: int | None = None,
+        said: str = "",
+        fault: MainspringError | None = None,
+    ) -> Response:
+        done = request.query_params.get("done", "")
+
+        def draw() -> Response:
+            view = page.show(call)
+            above = said or told_of(call, done)
+            return self._render(request, view, page, call.visitor, status=status, said=above, fault=fault)
+
+        return await self._pages.run(draw)
+
+    def _render(
+        self,
+        request: Request,
+        view: View,
+        page: PageRoute | None,
+        visitor: Visitor,
+        *,
+        status: int | None = None,
+        said: str = "",
+        fault: MainspringError | None = None,
+    ) -> Response:
+        values: dict[str, Any] = {
+            "title": view.title,
+            "verdict": self._verdicts.of(visitor),
+            "nouns": " ".join(page.nouns) if page is not None else "",
+            "at": (page.at or page.path) if page is not None else "",
+            "buttons": [name for name, one in page.buttons.items() if visitor.may(one.role)] if page else [],
+            "has_rows": page is not None and page.rows is not None,
+            "fault": fault,
+            "fault_at": getattr(fault, "at", None) or getattr(fault, "path", None) or "",
+            "wrong": fault is not None or view.status >= 400 or (status or 200) >= 400,
+        }
+        template = page.template if page is not None else "told.html"
+        shown = values | view.values
+        return self._pages.page(request, template, status or view.status, said=said, **shown)
+
+    async def _told(self, request: Request, status: int, said: str) -> Response:
+        """Return a page that holds a sentence and nothing else."""
+        view = View({404: "Not found", 403: "Not allowed"}.get(status, "This did not work"), {}, status)
+        return await self._pages.run(lambda: self._render(request, view, None, visitor_of(request), said=said))
+
+
+def _without_ours(request: Request) -> Request:
+    """Return the request without the parameters that every page takes."""
+    left = [(name, value) for name, value in request.query_params.multi_items() if name not in _OURS and value]
+    return Request({**request.scope, "query_string": urlencode(left).encode()})
+
+
+def _here(request: Request) -> str:
+    """Return the path and query that were asked for, without what is told above the page."""
+    path = raw_path(request.scope).decode("latin-1")
+    left = [(name, value) for name, value in request.query_params.multi_items() if name not in _OURS]
+    return f"{path}?{urlencode(left)}" if left else path
+
+
+def _command(request: Request, form: Form) -> str:
+    """Return the id of the act that a form asks for: pressed twice on one page it is done once."""
+    fields = sorted((name, value) for name, value in form.items() if name not in ("form", "page"))
+    told = f"{request.scope['path']}\x1f{fields!r}"
+    digest = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    page = form.get("page", "")
+    return f"{page[:60]}.{digest}" if page else f"page.{digest}"

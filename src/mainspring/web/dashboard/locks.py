@@ -1,0 +1,42 @@
+"""`/locks`: which locks are held, by whom, for how long; one can be taken away."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mainspring.domain.access import Role
+from mainspring.store.views import LockView
+from mainspring.web.api import locks
+from mainspring.web.api.bodies import Because, Slice
+from mainspring.web.api.call import Call
+from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
+
+
+def show(call: Call[Slice, Form | None]) -> View:
+    """List what is held."""
+    found = locks.listed(looked(call))
+    return View("Locks", {"locks": found.items, "next": found.next})
+
+
+def rows(call: Call[Slice, None]) -> Iterator[LockView]:
+    """Give all that is held."""
+    return pages_of(call, locks.listed)
+
+
+def take_away(call: Call[Any, Form]) -> None:
+    """Take one away from its holder."""
+    press(call, locks.break_lock, Because(reason=reason_of(call)), lock=call.body.get("lock", ""))
+
+
+PAGES = (
+    PageRoute(
+        path="/locks",
+        template="locks.html",
+        show=show,
+        rows=rows,
+        query=Slice,
+        whole=True,
+        nouns=("locks",),
+        buttons={"break": Button(Role.OPERATOR, take_away)},
+    ),
+)

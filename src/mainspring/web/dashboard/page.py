@@ -1,0 +1,74 @@
+"""One row of the table of pages: what is shown at a path, and which buttons it has. See docs/adr/0016-pages-that-the-server-draws.md."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.access import Role
+from mainspring.web.api.call import Call
+
+Form = dict[str, str]
+"""The fields of a form, each the last one given."""
+
+
+class Looking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The query of a page that takes none."""
+
+
+class View(msgspec.Struct, frozen=True):
+    """What a page shows: its title and the values of its template. `status` = of the answer."""
+
+    title: str
+    values: dict[str, Any]
+    status: int = 200
+
+
+class Button(msgspec.Struct, frozen=True):
+    """What one button does. `do` gets the form as body; it returns the path to go on to, None = the page itself.
+
+    It raises MainspringError where it cannot be done: the page is shown again with that sentence, and with what was typed.
+    """
+
+    role: Role
+    do: Callable[[Call[Any, Form]], str | None]
+
+
+class PageRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A page. `path` has names in braces, as those of the API; `query` = what may stand behind "?".
+
+    `show` and the buttons block and are called in a thread. `nouns` = those of `/api/v1/changes` whose change makes the page move.
+    `rows` = what "as CSV" and "as JSON" give of its main table, in the present filter, at most `exports.MOST` of them.
+    `whole` = it is of no automation, so only those see it who are for all. `at` = the path in the bar that it belongs to.
+    """
+
+    path: str
+    template: str
+    show: Callable[[Call[Any, Form | None]], View]
+    query: type[msgspec.Struct] = Looking
+    buttons: dict[str, Button] = {}
+    nouns: tuple[str, ...] = ()
+    rows: Callable[[Call[Any, None]], Iterable[msgspec.Struct]] | None = None
+    role: Role = Role.VIEWER
+    whole: bool = False
+    at: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names in its path."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+
+def looked(call: Call[Any, Form | None]) -> Call[Any, None]:
+    """Return the request as a route of the API that looks takes it."""
+    return msgspec.structs.replace(call, body=None)  # type: ignore[arg-type]
+
+
+def press(call: Call[Any, Form], handler: Callable[[Call[Any, Any]], Any], body: msgspec.Struct, **names: str) -> Any:
+    """Do what a route of the API does, with this body; `names` = those of its path where the page's are others."""
+    return handler(msgspec.structs.replace(call, body=body, names={**call.names, **names}))
+
+
+def reason_of(call: Call[Any, Form]) -> str | None:
+    """Return why it is done, as the form says; None where it does not."""
+    return call.body.get("reason", "").strip() or None

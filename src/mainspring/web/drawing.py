@@ -1,0 +1,60 @@
+"""How templates write what they are given: instants, spans, numbers, names in paths, links to the page itself."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+from starlette.requests import Request
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.plain import iso
+from mainspring.insight.words import ago, instant, one_line, span
+from mainspring.web.paths import part
+
+_TIME = Markup('<time datetime="{iso}" data-when="{when}" title="{when}" tabindex="0">{ago}</time>')
+
+
+def filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
+    """Return the filters of templates; `zone` = in which an instant is told where no other is named."""
+
+    def when(at: int | None, of: str | None = None) -> str:
+        """Write an instant (ms) as "3m ago"; the clock time stands behind it, in the zone `of`."""
+        if at is None:
+            return "-"
+        named = of or zone.key
+        return _TIME.format(iso=iso(at), when=f"{instant(at, named)} {named}", ago=ago(at, clock.now()))
+
+    return {
+        "when": when,
+        "clocktime": lambda at, of=None: "-" if at is None else f"{instant(at, of or zone.key)} {of or zone.key}",
+        "took": lambda ms: "-" if ms is None else span(round(ms)),
+        "line": one_line,
+        "part": part,
+        "number": lambda number: f"{number:,}" if isinstance(number, int) else str(number),
+        "percent": _percent,
+    }
+
+
+def here(request: Request, base: str, changes: Mapping[str, Any]) -> str:
+    """Return a link to the page itself with some parameters changed; None takes one out. What was told above it is left out."""
+    left: list[tuple[str, str]] = [
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name not in changes and name not in ("as", "done")
+    ]
+    for name, value in changes.items():
+        left += [(name, str(one)) for one in (value if isinstance(value, list | tuple) else [value]) if one is not None]
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    path = base + raw.decode("latin-1")
+    return f"{path}?{urlencode(left)}" if left else path
+
+
+def _percent(share: float | None) -> str:
+    """Write a share so that 100 % and 0 % are said only of what is whole."""
+    if share is None:
+        return "-"
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
+    return f"{min(max(share, 0.001), 0.999):.1%}".replace("%", " %")

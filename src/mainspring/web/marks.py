@@ -1,0 +1,56 @@
+"""How states are shown: the word that stands in the store, an icon, and a tone, which is a colour of static/css/tokens.css."""
+
+from typing import Final
+
+from mainspring.domain.states import AlertState, DeliveryState, IncidentState, RunState, SessionState, TriggerState
+from mainspring.insight.words import ICONS
+
+TONES: Final[dict[str, str]] = {
+    RunState.QUEUED: "idle",
+    RunState.RUNNING: "busy",
+    RunState.RETRYING: "warn",
+    RunState.WAITING: "wait",
+    RunState.NEEDS_ATTENTION: "bad",
+    RunState.SUCCEEDED: "good",
+    RunState.FAILED: "bad",
+    RunState.CANCELLED: "idle",
+    IncidentState.OPEN: "bad",
+    IncidentState.ACKNOWLEDGED: "warn",
+    IncidentState.SNOOZED: "idle",
+    IncidentState.RESOLVED: "good",
+    SessionState.ALIVE: "good",
+    SessionState.DRAINING: "warn",
+    SessionState.QUARANTINED: "warn",
+    SessionState.CLOSED: "idle",
+    SessionState.DEAD: "bad",
+    DeliveryState.RECEIVED: "busy",
+    DeliveryState.HELD: "wait",
+    DeliveryState.STARTED: "good",
+    DeliveryState.FILTERED: "idle",
+    DeliveryState.DROPPED: "idle",
+    DeliveryState.REFUSED: "warn",
+    TriggerState.LISTENING: "good",
+    TriggerState.AWAY: "bad",
+    TriggerState.PROBLEM: "bad",
+    TriggerState.PAUSED: "idle",
+    AlertState.UNSENT: "busy",
+    AlertState.SENT: "good",
+}
+_ICONS: Final[dict[str, str]] = {
+    **{str(state): icon for state, icon in ICONS.items()},
+    IncidentState.OPEN: "✗",
+    IncidentState.ACKNOWLEDGED: "!",
+    IncidentState.SNOOZED: "…",
+    IncidentState.RESOLVED: "✓",
+}
+_OF_TONES: Final = {"good": "✓", "bad": "✗", "warn": "!", "busy": "▶", "wait": "☐", "idle": "·"}
+
+
+def tone_of(state: str) -> str:
+    """Return the tone of a state; what is not known is told in the quietest."""
+    return TONES.get(state, "idle")
+
+
+def icon_of(state: str) -> str:
+    """Return the icon of a state."""
+    return _ICONS.get(state) or _OF_TONES[tone_of(state)]

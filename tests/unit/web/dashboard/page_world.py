@@ -1,0 +1,84 @@
+"""The pages in this process, on a real store, behind the real gate; who asks has signed in with a password."""
+
+import re
+from urllib.parse import urlencode
+
+from mainspring.config import Settings
+from mainspring.domain.access import Role
+from mainspring.domain.sealing import PLAIN
+from mainspring.service.actor import Actor, act_of
+from mainspring.service.starting import start
+from mainspring.web.api.call import Site
+from mainspring.web.api.door import Api
+from mainspring.web.dashboard.door import Dashboard
+from tests.api_world import BACKUP, PAY, announce
+from tests.unit.web.ways_site import OWN, hidden
+from tests.unit.web.ways_site import Site as WaysSite
+
+PEOPLE = {
+    "ana": (Role.ADMIN, None),
+    "olga": (Role.OPERATOR, None),
+    "vic": (Role.VIEWER, None),
+    "payer": (Role.OPERATOR, ["pay*"]),
+}
+
+
+class PageWorld:
+    """A web process's application; two automations are announced, `pay` and `backup`. `store` is for whoever makes more."""
+
+    def __init__(self, path, *, public_url=None):
+        self.ways = WaysSite(path, people=False, public_url=public_url)
+        self.store, self.clock = self.ways.store, self.ways.clock
+        self.store.open_session("worker")
+        announce(self.store, PAY, BACKUP)
+        for name, (role, automations) in PEOPLE.items():
+            self.ways.add(name, role, automations)
+        self.site = Site(self.store, PLAIN, Settings(), self.clock)
+        self.api = Api(self.ways.ways.gate, self.site)
+        pages = Dashboard(self.ways.ways.pages, self.site)
+        self.ways.routes._more = [*self.ways.routes._more, self.api.mounted(), pages.mounted()]
+        self.ways.app = self.ways.ways.around(self.ways.routes.app())
+        self._browsers = {}
+
+    async def browser(self, who="ana"):
+        if who not in self._browsers:
+            found = self.ways.browser()
+            if who != "nobody":
+                assert (await found.sign_in(who)).status_code == 303
+            self._browsers[who] = found
+        return self._browsers[who]
+
+    async def get(self, path, *, who="ana", status=200, **query):
+        """Return the text of a page."""
+        asked = f"{path}?{urlencode(query, doseq=True)}" if query else path
+        answer = await (await self.browser(who)).get(asked)
+        assert answer.status_code == status, answer.text
+        return answer.text
+
+    async def press(self, path, act, *, who="ana", onward=None, **fields):
+        """Press a button of a page and return what the page that it leads to shows; on an error, what is shown then."""
+        browser = await self.browser(who)
+        answer = await browser.press(path, act, **fields)
+        if answer.status_code != 303:
+            return answer
+        where = answer.headers["location"]
+        assert onward is None or where.partition("?")[0] == onward, where
+        return await browser.get(where)
+
+    def begin(self, definition=PAY, data=b'{"amount":1}'):
+        """Start a run and return its id."""
+        act = act_of(Actor.cli("ann", "box"), self.clock)
+        return start(self.store, self.clock, definition, data, act=act, sealing=PLAIN).run
+
+    def close(self):
+        self.api.close()
+        self.store.close()
+
+
+def said(text):
+    """Return the sentence that is told above a page."""
+    found = re.search(r'<p class="said[^"]*" role="status">(.*?)</p>', text, re.S)
+    return found[1] if found else ""
+
+
+__all__ = ["OWN", "PEOPLE", "PageWorld", "hidden", "said"]
