@@ -47,8 +47,8 @@ _OF_TONES: Final = {"good": "✓", "bad": "✗", "warn": "!", "busy": "▶", "wa
 
 
 def tone_of(state: str) -> str:
-    """Return the tone of a state; what is not known is told in the quietest."""
-    return TONES.get(state, "idle")
+    """Return the tone of a state, or the tone itself; what is not known is told in the quietest."""
+    return state if state in _OF_TONES else TONES.get(state, "idle")
 
 
 def icon_of(state: str) -> str:
