@@ -51,6 +51,11 @@ def automations(reader: Reader, name: str | None = None) -> list[AutomationView]
     return [AutomationView(*row) for row in reader.read("list_automations", (name,))]
 
 
+def automation_names(reader: Reader) -> list[str]:
+    """Return the names of all automations: what is read where their definitions are not needed."""
+    return [row[0] for row in reader.read("list_automation_names")]
+
+
 def schedules(reader: Reader, automation: str | None = None) -> list[ScheduleView]:
     """Return all schedules, or those of one automation."""
     return [ScheduleView(*row) for row in reader.read("list_schedules", (automation,))]

@@ -19,7 +19,7 @@ from mainspring.store.commands.results import Refused
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
-from mainspring.store.reads.status import automations
+from mainspring.store.reads.status import automation_names
 from mainspring.store.views import RunView
 
 Q = TypeVar("Q")
@@ -86,7 +86,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
         """Return the automations that the visitor sees, for reads that take no others; None = all."""
         if self.visitor.is_for_all:
             return None
-        return [view.name for view in automations(self.site.reader) if self.visitor.may_see(view.name)]
+        return [name for name in automation_names(self.site.reader) if self.visitor.may_see(name)]
 
     def sealing_of(self, run: RunView) -> Sealing:
         """Return how values for a run are written: what a codec seals, only who has that codec can add to.
