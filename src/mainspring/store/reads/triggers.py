@@ -1,6 +1,9 @@
 """Reads of triggers, of what arrived for them, and of what they hold. Counts are capped, lists are pages."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
 
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.ids import new_id
@@ -23,6 +26,8 @@ from mainspring.store.trigger_views import (
 
 CAP = 10_000
 """Where counting stops."""
+LOOKED_AT: Final = 20_000
+"""So many of the newest deliveries are looked at for a page in a filter."""
 _SKEW_MS = 3_600_000
 """Ids are made by the clocks of many machines; commit order is looked for so much earlier."""
 _SHOWN = 5
@@ -45,6 +50,37 @@ def deliveries(
     )
     found = [DeliveryRow(*_with_state(row)) for row in rows]
     return DeliveryPage(found[:limit], found[limit - 1].seq if len(found) > limit else None)
+
+
+def delivery_page(
+    reader: Reader,
+    *,
+    triggers: Sequence[str] | None = None,
+    state: DeliveryState | None = None,
+    since_at: int = 0,
+    limit: int = 50,
+    cursor: int | None = None,
+) -> DeliveryPage:
+    """Return a page of deliveries for these triggers (None = for all), newest first, of which so many are looked at.
+
+    Where it holds fewer than were asked for and there is a cursor, the rest lies behind what was looked at.
+    """
+    before = NEWEST if cursor is None else cursor
+    lowest = next((row[0] for row in reader.read("find_delivery_before", (before, LOOKED_AT))), 0)
+    oldest = reader.read("first_delivery_from", (new_id("d", max(0, since_at - _SKEW_MS), 0),)) if since_at else []
+    # Behind the instant that is asked for there is nothing to go on to.
+    first = NEWEST if since_at and oldest[0][0] is None else (oldest[0][0] if oldest else 0)
+    names = None if triggers is None else msgspec.json.encode(triggers).decode()
+    wanted = (before, max(lowest, first), names, None if state is None else state.value, since_at, limit + 1)
+    found = [DeliveryRow(*_with_state(row)) for row in reader.read("list_deliveries_among", wanted)]
+    if len(found) > limit:
+        return DeliveryPage(found[:limit], found[limit - 1].seq)
+    return DeliveryPage(found, lowest if lowest > first else None)
+
+
+def trigger_names(reader: Reader) -> list[str]:
+    """Return the names of all triggers, ended ones too."""
+    return [row[0] for row in reader.read("list_trigger_names")]
 
 
 def delivery(reader: Reader, text: str) -> DeliveryView:

@@ -17,6 +17,8 @@ from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Instant, Page
 
 _MOST = 10_000
+_DIGITS = 15
+"""So many has an instant at most."""
 
 
 class IncidentsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,32 +70,31 @@ class Snooze(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
     """List incidents, the newest change first."""
     query = call.query
-    wrong = bool(set(query.state) <= {IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
-    found = stored.incidents(
+    found = stored.incident_page(
         call.site.reader,
-        automation=query.automation,
-        wrong=wrong,
-        since_at=ms(query.since),
+        states=query.state,
+        kinds=query.kind,
+        names=_names(call),
+        since_at=ms(query.since) or 0,
         apart=not query.folded,
-        limit=_MOST,
+        limit=query.limit + 1,
+        after=None if query.cursor is None else _place(query.cursor),
     )
-    before = None if query.cursor is None else _place(query.cursor)
-    rows = [
-        one
-        for one in found
-        if call.visitor.may_see(one.subject.automation or None)
-        and (not query.state or one.state in query.state)
-        and (not query.kind or one.subject.kind in query.kind)
-        and (before is None or (one.changed_at, one.id) < before)
-    ]
-    rows.sort(key=lambda one: (one.changed_at, one.id), reverse=True)
-    shown = rows[: query.limit]
-    return Page(shown, f"{shown[-1].changed_at}.{shown[-1].id}" if len(rows) > query.limit else None)
+    shown = found[: query.limit]
+    return Page(shown, f"{shown[-1].changed_at}.{shown[-1].id}" if len(found) > query.limit else None)
+
+
+def _names(call: Call[IncidentsQuery, None]) -> list[str] | None:
+    """Return of which automations incidents are meant; None = of all, and of none."""
+    asked = call.query.automation
+    if asked is None:
+        return call.automations()
+    return [asked] if call.visitor.may_see(asked) else []
 
 
 def _place(cursor: str) -> tuple[int, str]:
     at, dot, id = cursor.partition(".")
-    if not dot or not at.isascii() or not at.isdecimal():
+    if not dot or not at.isascii() or not at.isdecimal() or len(at) > _DIGITS:
         raise ArgumentError(f"{cursor!r} is no cursor of incidents", hint="Take `next` of the part before.")
     return int(at), id
 

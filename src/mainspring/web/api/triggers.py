@@ -5,17 +5,14 @@ import msgspec
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.trigger import name_parts
 from mainspring.service import trigger
-from mainspring.store.reads.triggers import deliveries as stored_deliveries
 from mainspring.store.reads.triggers import delivery as stored_delivery
+from mainspring.store.reads.triggers import delivery_page, trigger_names
 from mainspring.store.trigger_views import DeliveryRow, DeliveryView
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web.api.bodies import Because, Numbered, Slice, Word, slice_of
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Instant, Page
-
-_LOOKS = 20
-_AT_ONCE = 500
 
 
 class DeliveriesQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,26 +69,26 @@ def listed(call: Call[Slice, None]) -> Page[TriggerShown]:
 
 
 def deliveries(call: Call[DeliveriesQuery, None]) -> Page[DeliveryRow]:
-    """List deliveries, newest first, with what became of each."""
-    query, visitor = call.query, call.visitor
-    found: list[DeliveryRow] = []
-    cursor = query.cursor
-    for _ in range(_LOOKS):
-        page = stored_deliveries(
-            call.site.reader,
-            trigger=query.trigger,
-            state=query.state,
-            since_at=ms(query.since) or 0,
-            limit=query.limit if visitor.is_for_all else _AT_ONCE,
-            cursor=cursor,
-        )
-        found += [row for row in page.deliveries if visitor.may_see(name_parts(row.trigger)[0])]
-        cursor = page.cursor
-        if cursor is None or len(found) >= query.limit:
-            break
-    if len(found) > query.limit:
-        cursor = found[query.limit - 1].seq
-    return Page(found[: query.limit], None if cursor is None else str(cursor))
+    """List deliveries, newest first, with what became of each; in a filter as many as are among the newest, `next` goes on behind them."""
+    query = call.query
+    page = delivery_page(
+        call.site.reader,
+        triggers=_triggers(call),
+        state=query.state,
+        since_at=ms(query.since) or 0,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return Page(page.deliveries, None if page.cursor is None else str(page.cursor))
+
+
+def _triggers(call: Call[DeliveriesQuery, None]) -> list[str] | None:
+    """Return of which triggers deliveries are meant; None = of all."""
+    visitor, asked = call.visitor, call.query.trigger
+    if asked is None and visitor.is_for_all:
+        return None
+    names = trigger_names(call.site.reader) if asked is None else [asked]
+    return [name for name in names if visitor.may_see(name_parts(name)[0])]
 
 
 def delivery(call: AnyCall) -> DeliveryView:

@@ -1,0 +1,1 @@
+select seq from deliveries where seq < ? order by seq desc limit 1 offset ?
