@@ -147,6 +147,7 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     bulk = made()
     every = _DAYS * DAY // RUNS
     ids = [new_id("r", now - (RUNS - n) * every, n) for n in range(RUNS)]
+    bulk.rows("queues", ("name", "concurrency"), [("default", 64), ("slow", 4)])
     bulk.rows("runs", _RUN, (_run(n, ids[n], names, now, every) for n in range(RUNS)))
     bulk.attempts()
     bulk.rows("logs", _LOG, _logs(ids, now, every))
@@ -170,7 +171,7 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     bulk.rows("locks", ("name", "owner", "token", "taken_at"), ((f"lock{n}", ids[n], n, now) for n in range(20)))
     bulk.rows("audit_log", _ACT, _acts(chain, ids, now))
     bulk.end()
-    found = {"automation": names[3], "run": ids[-1], "incident": incidents[5], "delivery": deliveries[-1]}
+    found = {"automation": names[3], "run": ids[7], "incident": incidents[5], "delivery": deliveries[-1]}
     return Full(tokens, some, found | {"queue": "default", "monitor": "silence", "event": deliveries[-1], "id": incidents[5]})
 
 
@@ -200,9 +201,9 @@ def _state(n: int) -> str:
     left = RUNS - n
     if left <= 300:
         return ("running", "queued", "waiting", "waiting", "retrying")[left % 5]
-    if n % 50 == 7:
+    if n % 51 == 7:
         return "failed"
-    return {11: "needs_attention", 12: "waiting", 13: "cancelled"}.get(n % 2_000, "succeeded")
+    return {11: "needs_attention", 12: "waiting", 13: "cancelled"}.get(n % 2_001, "succeeded")
 
 
 def _of(n: int, names: list[str]) -> str:
@@ -226,10 +227,10 @@ def _run(n: int, id: str, names: list[str], now: int, every: int) -> tuple[Any, 
 
 
 def _logs(ids: list[str], now: int, every: int) -> Iterator[tuple[Any, ...]]:
-    """Ten runs in a hundred have lines that are kept."""
+    """One run in ten has lines that are kept."""
     lines = [msgspec.json.encode({"at": now, "level": "info", "text": f"row {k} of 20 was read"}) for k in range(20)]
     body, size = packed(lines), sum(map(len, lines))
-    for n in range(0, RUNS, 10):
+    for n in range(7, RUNS, 10):
         at = now - (RUNS - n) * every
         yield ids[n], 1, "load#1", 1, at, at + 900, 20, size, size, body
 
@@ -239,13 +240,13 @@ def _print(n: int) -> str:
 
 
 def _fault(n: int, id: str, names: list[str], now: int, every: int) -> tuple[Any, ...]:
-    return id, _of(n, names), _state(n), "permanent_error", "load#9", now - (RUNS - n) * every + 900, _print(n // 50)
+    return id, _of(n, names), _state(n), "permanent_error", "load#9", now - (RUNS - n) * every + 900, _print(n // 51)
 
 
 def _groups(failed: list[int], ids: list[str], names: list[str], now: int, every: int) -> Iterator[tuple[Any, ...]]:
     found: dict[tuple[str, str], list[int]] = {}
     for n in failed:
-        found.setdefault((_of(n, names), _print(n // 50)), []).append(n)
+        found.setdefault((_of(n, names), _print(n // 51)), []).append(n)
     for (name, fingerprint), of in found.items():
         first, last = (now - (RUNS - n) * every + 900 for n in (of[0], of[-1]))
         said = ("ConnectionError", "refused", "load", f"the other side said no ({fingerprint[-1]})")

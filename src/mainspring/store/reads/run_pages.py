@@ -15,13 +15,16 @@ from mainspring.store.reads.bounds import NEWEST
 from mainspring.store.reads.runs import IN_STATE, row_of
 from mainspring.store.views import RunPage, RunRow, columns
 
-LOOKED_AT: Final = 20_000
+LOOKED_AT: Final = 10_000
 """So many of the newest runs of a state, or of an automation, are looked at for those of a queue."""
-_EACH: Final = 200
+_EACH: Final = 40
 """Of up to so many automations the newest runs are looked up one by one; of more, among the newest of all."""
-_AT_ONCE: Final = 200
+_AT_ONCE: Final = 400
 _COLUMNS = columns(RunRow)
-_OVER = (RunState.FAILED, RunState.CANCELLED)
+# As a bare condition a server would compare each run with each name.
+_AMONG = "(automation in (select value from json_each(?))) is not false"
+_OVER = {RunState.FAILED, RunState.CANCELLED}
+"""States whose runs of one automation have no index."""
 
 
 class _Source(NamedTuple):
@@ -42,9 +45,9 @@ def run_page(
     cursor: int | None = None,
 ) -> RunPage:
     """Return a page of runs, newest first, after `cursor`: of these automations (None = of all), in this queue, created since."""
-    if names is not None and len(names) > _EACH:
+    if names is not None and (len(names) > _EACH or set(states) & _OVER):
         listed = msgspec.json.encode(names).decode()
-        sources, filters = _sources(states, [None]), {"automation in (select value from json_each(?))": listed}
+        sources, filters = _sources(states, [None]), {_AMONG: listed}
     else:
         sources, filters = _sources(states, [None] if names is None else names), {}
     if queue is not None:
@@ -83,8 +86,6 @@ def _of(state: RunState, name: str | None) -> _Source:
         return _Source(IN_STATE[state])
     if state is RunState.SUCCEEDED:
         return _Source("runs where automation = ? and state = {{succeeded}}", (name,))
-    if state in _OVER:
-        return _Source(f"{IN_STATE[state]} and automation = ?", (name,))
     return _Source(f"runs indexed by runs_unfinished where automation = ? and finished_at is null and state = {{{{{state.value}}}}}", (name,))
 
 

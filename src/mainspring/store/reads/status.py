@@ -188,13 +188,9 @@ def count_in(reader: Reader, state: RunState, cap: int = CAP) -> Capped:
 
 def ready_groups(reader: Reader, now_at: int, limit: int = 100) -> list[ReadyGroup]:
     """Return the groups of runs that wait for a worker, at most `limit` of them."""
-    with reader.snapshot() as read:
-        groups = [row[:4] for row in read("list_ready_groups", {"suspect": 0, "session": None})[:limit]]
-        found = [(group, read("measure_ready_group", (now_at, *group, CAP + 1))[0]) for group in groups]
     return [
         ReadyGroup(queue, automation, version, tag, Capped(min(number, CAP), number > CAP), since)
-        for (queue, automation, version, tag), (number, since) in found
-        if number
+        for queue, automation, version, tag, _, number, since in reader.read("measure_ready_groups", (now_at, CAP + 1, limit))
     ]
 
 

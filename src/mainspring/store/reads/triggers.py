@@ -26,7 +26,7 @@ from mainspring.store.trigger_views import (
 
 CAP = 10_000
 """Where counting stops."""
-LOOKED_AT: Final = 20_000
+LOOKED_AT: Final = 10_000
 """So many of the newest deliveries are looked at for a page in a filter."""
 _SKEW_MS = 3_600_000
 """Ids are made by the clocks of many machines; commit order is looked for so much earlier."""
