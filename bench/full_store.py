@@ -37,8 +37,8 @@ _SOME = 4
 DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
 _DAYS = 30
 _RUN = (
-    "id automation kind version state reason queue priority ready place due_at created_at started_at finished_at changed_at session claim fresh"
-    " deploy rank codec input result failure failed_ident trigger schedule slot_at steps"
+    "id automation kind version state reason queue priority ready place due_at created_at started_at finished_at changed_at session claim"
+    " fresh deploy rank codec input result failure failed_ident trigger schedule slot_at steps"
 ).split()
 _LOG = ("run", "seq", "ident", "attempt", "first_at", "last_at", "lines", "size", "upto", "body")
 _FAULT = ("run", "automation", "state", "reason", "ident", "at", "fingerprint")
@@ -50,9 +50,7 @@ _ALERT = "key incident opened about channel severity state made_at due_at tried 
 _DELIVERY = "id trigger key state name verified run received_at changed_at body headers".split()
 _ACT = "seq at command actor verb subject reason detail result prev_hash hash".split()
 _FIGURES = "session automation minute_at started succeeded failed steps took_ms took_max_ms".split()
-_FAILURE = msgspec.json.encode(
-    {"type": "ConnectionError", "message": "the other side said no", "code": "refused"}
-)
+_FAILURE = msgspec.json.encode({"type": "ConnectionError", "message": "the other side said no", "code": "refused"})
 _TRIGGER = msgspec.json.encode(Trigger(source=OnEvent(name="order.paid")))
 _JOURNAL = """
 insert into {schema}journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, started_at, at, took_us)
@@ -94,7 +92,7 @@ class FileBulk:
 
     def rows(self, table: str, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None:
         names = list(columns)
-        text = f"insert into {table} ({', '.join(names)}) values ({', '.join('?' * len(names))})"  # noqa: S608 - our words
+        text = f"insert into {table} ({', '.join(names)}) values ({', '.join('?' * len(names))})"
         with self._connection:
             self._connection.executemany(text, rows)
 
@@ -125,7 +123,9 @@ class ServerBulk:
 
     def attempts(self) -> None:
         series = f"generate_series(1, {STEPS})"
-        self._connection.execute(_JOURNAL.format(schema="mainspring.", series=f"(select n from {series} as n)").encode())
+        self._connection.execute(
+            _JOURNAL.format(schema="mainspring.", series=f"(select n from {series} as n)").encode()
+        )
         self._connection.execute(_ATTEMPTS.format(schema="mainspring.", failure="%s").encode(), (_FAILURE,))
 
     def end(self) -> None:
@@ -172,7 +172,9 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     bulk.rows("audit_log", _ACT, _acts(chain, ids, now))
     bulk.end()
     found = {"automation": names[3], "run": ids[7], "incident": incidents[5], "delivery": deliveries[-1]}
-    return Full(tokens, some, found | {"queue": "default", "monitor": "silence", "event": deliveries[-1], "id": incidents[5]})
+    return Full(
+        tokens, some, found | {"queue": "default", "monitor": "silence", "event": deliveries[-1], "id": incidents[5]}
+    )
 
 
 def _announce(store: ProcessStore, names: list[str], now: int) -> None:
@@ -219,9 +221,36 @@ def _run(n: int, id: str, names: list[str], now: int, every: int) -> tuple[Any, 
     due = now + HOUR if state in ("waiting", "retrying") else None
     slot = (name, at) if n % 3 == 0 and begun else (None, None)
     return (
-        *(id, name, "task", 1, state, reason, "slow" if n % 10 == 0 else "default", 0, int(state == "queued"), at, due, at),
-        *(at + 20 if begun else None, at + 900 if over else None, at + 900, 1 if state == "running" else None, 1, int(not begun)),
-        *(1, STEPS, "json", b'{"path":"/data/in.csv"}', b"10" if state == "succeeded" else None, _FAILURE if reason else None),
+        *(
+            id,
+            name,
+            "task",
+            1,
+            state,
+            reason,
+            "slow" if n % 10 == 0 else "default",
+            0,
+            int(state == "queued"),
+            at,
+            due,
+            at,
+        ),
+        *(
+            at + 20 if begun else None,
+            at + 900 if over else None,
+            at + 900,
+            1 if state == "running" else None,
+            1,
+            int(not begun),
+        ),
+        *(
+            1,
+            STEPS,
+            "json",
+            b'{"path":"/data/in.csv"}',
+            b"10" if state == "succeeded" else None,
+            _FAILURE if reason else None,
+        ),
         *("load#9" if reason else None, "schedule" if n % 3 == 0 else "api:bench", *slot, STEPS),
     )
 

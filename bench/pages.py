@@ -12,7 +12,7 @@ from bench.figure import Figure, shown
 from bench.full_store import RUNS, Bulk, FileBulk, Full, ServerBulk, fill
 from bench.process import Failed
 from bench.sides.server import new_database, server
-from bench.web_process import Asker, WebProcess, web_process
+from bench.web_process import Asker, web_process
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.web.api.route import BASE
@@ -39,7 +39,14 @@ _FILTERED = (
     "/api/v1/events?name=nothing",
     "/api/v1/logs?automation=team3-load-003",
 )
-_OF_SOME = ("/api/v1/runs", "/api/v1/deliveries", "/api/v1/incidents", "/api/v1/questions", "/api/v1/logs", "/api/v1/automations")
+_OF_SOME = (
+    "/api/v1/runs",
+    "/api/v1/deliveries",
+    "/api/v1/incidents",
+    "/api/v1/questions",
+    "/api/v1/logs",
+    "/api/v1/automations",
+)
 
 
 class Taken(NamedTuple):
@@ -114,7 +121,9 @@ def _figure(store: str, taken: Taken) -> Figure:
 def _summary(store: str, taken: list[Taken]) -> Figure:
     slow = [one.path for one in taken if one.p95 >= GOAL_MS]
     worst = max(taken, key=lambda one: one.p95)
-    said = f"{len(taken)} paths over {RUNS:,} runs; {len(slow)} slower than the goal" + "".join(f", {one}" for one in slow)
+    said = f"{len(taken)} paths over {RUNS:,} runs; {len(slow)} slower than the goal" + "".join(
+        f", {one}" for one in slow
+    )
     return Figure(
         name=f"{store}: the slowest path, p95", unit="ms", ours=worst.p95, peer=GOAL_MS, peer_name="the goal", note=said
     )

@@ -35,7 +35,10 @@ class Asker:
                 self._connection.request("GET", path, headers=sent)
                 answer = self._connection.getresponse()
                 body = answer.read()
-            except (http.client.HTTPException, OSError):  # a connection that asked for nothing for ten seconds is closed
+            except (
+                http.client.HTTPException,
+                OSError,
+            ):  # a connection that asked for nothing for ten seconds is closed
                 self._connection.close()
                 if not again:
                     raise

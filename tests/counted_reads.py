@@ -22,7 +22,7 @@ def counted(reader: Any) -> list[str]:
         def __enter__(self) -> Any:
             return noted("read", self._inner.__enter__())
 
-        def __exit__(self, *why: Any) -> Any:
+        def __exit__(self, *why: object) -> Any:
             return self._inner.__exit__(*why)
 
     reader.read, reader.read_text, reader.snapshot = noted("read", read), noted("text", read_text), Counting

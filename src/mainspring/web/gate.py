@@ -6,8 +6,8 @@ It looks at a bearer token, then at the session's cookie, at nothing else. Nothi
 import asyncio
 import hmac
 from base64 import urlsafe_b64encode
-from http import HTTPStatus
 from collections.abc import Collection
+from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import quote
 

@@ -40,7 +40,9 @@ def walked(store, **asked):
 def test_pages_hold_what_is_asked_for_once_each(store, rows, monkeypatch, looked_at):
     """Whatever is asked for, and however little of it is looked at for one page."""
     monkeypatch.setattr(reads, "LOOKED_AT", looked_at)
-    for triggers, state, since_at in product((None, ["a/webhook"], []), (None, S.REFUSED, S.HELD), (0, rows[4].received_at)):
+    for triggers, state, since_at in product(
+        (None, ["a/webhook"], []), (None, S.REFUSED, S.HELD), (0, rows[4].received_at)
+    ):
         wanted = [
             row.id
             for row in rows

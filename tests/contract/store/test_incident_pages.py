@@ -14,7 +14,7 @@ K, S = IncidentKind, IncidentState
 
 @pytest.fixture
 def rows(store, clock):
-    """Eight incidents of two automations and two kinds, two found at a time; some acknowledged, some resolved, one folded. The newest first."""
+    """Eight incidents of two automations and two kinds, two found at a time, newest first; some are over, one is folded."""
     for n in range(0, 8, 2):
         pair = [Subject("ab"[n % 4 // 2], kind, f"f{n}") for kind in (K.SILENCE, K.TOO_SLOW)]
         to_tell = tuple(

@@ -151,7 +151,10 @@ def incident_page(
     if names is not None and not names:
         return []
     wanted = (since_at, _listed(states), _listed(kinds), int(apart), _listed(names or ()), at, id, limit)
-    return [incident_of(row) for row in reader.read("list_wrong_incidents_page" if is_wrong else "list_incidents_page", wanted)]
+    return [
+        incident_of(row)
+        for row in reader.read("list_wrong_incidents_page" if is_wrong else "list_incidents_page", wanted)
+    ]
 
 
 def told(reader: Reader, limit: int) -> list[Incident]:

@@ -59,7 +59,7 @@ def run_page(
     rows: list[RunRow] = []
     for first in range(0, len(sources), _AT_ONCE):
         some = sources[first : first + _AT_ONCE]
-        parts = [f"select seq from (select seq from {one.text} and {conditions} order by seq desc limit ?) as part" for one in some]  # noqa: S608 - our words
+        parts = [_part(one, conditions) for one in some]
         text = f"select {_COLUMNS} from runs where seq in ({' union all '.join(parts)}) order by seq desc limit ?"  # noqa: S608 - our words
         found = reader.read_text(text, (*(value for one in some for value in (*one.values, *values)), limit + 1))
         rows += [row_of(row) for row in found]
@@ -69,6 +69,11 @@ def run_page(
     if len(wanted) > limit:
         return RunPage(wanted[:limit], wanted[limit - 1].seq)
     return RunPage(wanted, None if lowest == 0 or len(wanted) < len(rows) else lowest)
+
+
+def _part(one: _Source, conditions: str) -> str:
+    text = f"select seq from {one.text} and {conditions} order by seq desc limit ?"  # noqa: S608 - our words
+    return f"select seq from ({text}) as part"  # noqa: S608
 
 
 def _sources(states: Sequence[RunState], names: Sequence[str | None]) -> list[_Source]:
@@ -86,7 +91,10 @@ def _of(state: RunState, name: str | None) -> _Source:
         return _Source(IN_STATE[state])
     if state is RunState.SUCCEEDED:
         return _Source("runs where automation = ? and state = {{succeeded}}", (name,))
-    return _Source(f"runs indexed by runs_unfinished where automation = ? and finished_at is null and state = {{{{{state.value}}}}}", (name,))
+    return _Source(
+        f"runs indexed by runs_unfinished where automation = ? and finished_at is null and state = {{{{{state.value}}}}}",
+        (name,),
+    )
 
 
 def _lowest(reader: Reader, sources: Sequence[_Source], before: int) -> int:

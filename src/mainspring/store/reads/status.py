@@ -190,7 +190,9 @@ def ready_groups(reader: Reader, now_at: int, limit: int = 100) -> list[ReadyGro
     """Return the groups of runs that wait for a worker, at most `limit` of them."""
     return [
         ReadyGroup(queue, automation, version, tag, Capped(min(number, CAP), number > CAP), since)
-        for queue, automation, version, tag, _, number, since in reader.read("measure_ready_groups", (now_at, CAP + 1, limit))
+        for queue, automation, version, tag, _, number, since in reader.read(
+            "measure_ready_groups", (now_at, CAP + 1, limit)
+        )
     ]
 
 

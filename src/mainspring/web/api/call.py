@@ -11,6 +11,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError, NotFoundError
 from mainspring.domain.plain import LATEST
 from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.operations.shared_sight import SharedSight
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.opening import ViewOpening
 from mainspring.service.refusal import error_of
@@ -33,6 +34,8 @@ class Site(msgspec.Struct, frozen=True):
     sealing: Sealing
     settings: Settings
     clock: Clock
+    sight: SharedSight = msgspec.field(default_factory=SharedSight)
+    """What monitors judge by, remembered for all requests."""
 
     @property
     def reader(self) -> Reader:
