@@ -7,7 +7,7 @@ who of them is still let in. Of a crowd only so many are told at a time, who wai
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -142,26 +142,18 @@ class Changes:
         still = look = 0
         while self._listening:
             look += 1
-            found = await self._found([one.key for one in self._listening if one.key is not None])
+            asked = list(self._listening)
+            found = await self._found([one.key for one in asked if one.key is not None])
             changed: frozenset[str] = frozenset()
             if found is not None:
                 marks, visitors = found
-                self._part(visitors)
+                _part(asked, visitors)  # who came meanwhile was let in by itself
                 before, self._before = self._before or {}, marks
                 changed = frozenset(noun for noun, mark in marks.items() if before.get(noun) != mark)
             still = 0 if changed else still + 1
             self._tell(changed, look, is_beat=still > 0 and still % _BEATS == 0)
             await self._pause()
         self._before = None
-
-    def _part(self, visitors: "Mapping[Key, Visitor]") -> None:
-        """End the streams of those who are no longer let in; the others are who they are now."""
-        for news in self._listening:
-            visitor = visitors.get(news.key) if news.key is not None else None
-            if visitor is None or str(visitor) != news.who:
-                news.end()
-            else:
-                news.visitor = visitor
 
     def _tell(self, changed: frozenset[str], look: int, *, is_beat: bool) -> None:
         for news in self._listening:
@@ -186,6 +178,16 @@ class Changes:
     def _read(self, keys: "list[Key]") -> "tuple[Marks, Mapping[Key, Visitor]]":
         visitors = self._gate.still(keys)
         return marks_of(self._site.reader, self._site.clock.now()), visitors
+
+
+def _part(listening: Iterable[_News], visitors: "Mapping[Key, Visitor]") -> None:
+    """End the streams of those who are no longer let in; the others are who they are now."""
+    for news in listening:
+        visitor = visitors.get(news.key) if news.key is not None else None
+        if visitor is None or str(visitor) != news.who:
+            news.end()
+        else:
+            news.visitor = visitor
 
 
 async def _told(news: _News) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 from starlette.requests import Request
@@ -226,6 +227,24 @@ async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
         assert "runs" in await one.nouns()
     changes.close()
     for one in crowd:
+        await one.over()
+
+
+@pytest.mark.asyncio
+async def test_who_comes_while_it_is_looked_stays(world):
+    """It was let in by itself, and is not among those who were asked for."""
+    steps, go, still = Steps(), threading.Event(), world.gate.still
+    world.gate.still = lambda keys: (go.wait(10), still(keys))[1]
+    changes = Changes(world.gate, world.site, steps.pause)
+    ann = Listener(changes, world, "ann")
+    await ann.next()
+    late = Listener(changes, world, "olga")
+    await late.next()
+    go.set()
+    for one in (ann, late):
+        assert "runs" in await one.nouns()
+    changes.close()
+    for one in (ann, late):
         await one.over()
 
 
