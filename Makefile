@@ -28,6 +28,7 @@ ON_EACH_POSTGRES := tests/contract/store tests/unit/store/postgres tests/golden 
 DEV := $(VENV)/.made-$(VERSION)
 DEMO := .venv-demo/.made-$(VERSION)
 BENCH := .venv-bench/.made-$(VERSION)
+PREFECT := .venv-prefect/.made-$(VERSION)
 
 .PHONY: help setup demo test lint fix check bench torture golden clean
 
@@ -53,7 +54,7 @@ fix: $(DEV) ## Mend what can be mended by program
 
 check: lint test ## All that must pass before a change lands
 
-bench: $(BENCH) ## Print each figure beside a peer's, from the same run
+bench: $(BENCH) $(PREFECT) ## Print each figure beside a peer's, from the same run
 	@$(BENCH_PY) -m bench
 
 torture: $(DEV) $(OLD_POSTGRES:%=.venv-postgres/%/.made) ## Simulate many seeds (SEEDS=n), kill at every commit point and again during recovery, try each PostgreSQL, and pgbouncer
@@ -98,4 +99,11 @@ $(BENCH): requirements/bench.txt pyproject.toml scripts/venv.sh
 	@echo "installing mainspring and its peers into .venv-bench"
 	@$(BENCH_PY) $(INSTALL) --require-hashes -r requirements/bench.txt
 	@$(BENCH_PY) $(INSTALL) --no-deps -e .
+	@touch $@
+
+# A server with a hundred packages of its own: it shares an environment with nobody.
+$(PREFECT): requirements/prefect.txt scripts/venv.sh
+	@sh scripts/venv.sh "$(PYTHON)" .venv-prefect
+	@echo "installing Prefect's server into .venv-prefect"
+	@.venv-prefect/bin/python $(INSTALL) --require-hashes -r requirements/prefect.txt
 	@touch $@

@@ -1,7 +1,9 @@
 """Every page and every look at the API over a store of a million runs; RUNS=20000 makes a smaller one (see full_store)."""
 
+import json
 import re
 import statistics
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,9 +12,10 @@ from typing import NamedTuple
 
 from bench.figure import Figure, shown
 from bench.full_store import RUNS, Bulk, FileBulk, Full, ServerBulk, fill
-from bench.process import Failed
+from bench.process import ROOT, Failed
 from bench.sides.server import new_database, server
-from bench.web_process import Asker, web_process
+from bench.streams import stream_figures
+from bench.web_process import Asker, WebProcess, web_process
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.web.api.route import BASE
@@ -20,6 +23,8 @@ from mainspring.web.api.table import ROUTES
 from mainspring.web.dashboard.table import PAGES
 
 GOAL_MS = 50
+_GOAL_KIB = 150
+_PREFECT_RUNS = 100_000
 _TIMES = 40
 _WALKS = ("/audit-log/check",)
 """What goes through everything there is, by its nature."""
@@ -68,7 +73,10 @@ def figures() -> list[Figure]:
                 one._replace(path=f"{one.path} (of some automations)")
                 for one in _measured(Asker(web.port, full.some), _OF_SOME)
             ]
-            found += [_figure(name, one) for one in taken] + [_summary(name, taken)]
+            found += [*(_figure(name, one) for one in taken), _summary(name, taken), _weight(name, web, full)]
+            found += stream_figures(name, web, full, store, str(folder))
+            of_runs = next(one for one in taken if one.path == f"{BASE}/runs")
+            found += _beside_prefect(name, of_runs) if name == "SQLite" else []
     return found
 
 
@@ -127,3 +135,46 @@ def _summary(store: str, taken: list[Taken]) -> Figure:
     return Figure(
         name=f"{store}: the slowest path, p95", unit="ms", ours=worst.p95, peer=GOAL_MS, peer_name="the goal", note=said
     )
+
+
+def _weight(store: str, web: WebProcess, full: Full) -> Figure:
+    """Return what a browser that was never here is sent for the first page there is: the page, and each asset that it names, packed."""
+    asker = Asker(web.port, full.tokens)
+    first = min(PAGES, key=lambda page: (len(page.names), page.path)).path
+    page = asker.get(first)[1]
+    assets = sorted(set(re.findall(rb'(?:src|href)="(/assets/[^"]+)"', page)))
+    sizes = [len(asker.get(one.decode(), **{"Accept-Encoding": "gzip"})[1]) for one in assets]
+    note = f"{first}: {len(page) / 1024:.0f} KiB of page, {len(assets)} assets"
+    return Figure(
+        name=f"{store}: first load of a page",
+        unit="KiB",
+        ours=(len(page) + sum(sizes)) / 1024,
+        peer=_GOAL_KIB,
+        peer_name="the goal",
+        note=note,
+    )
+
+
+def _beside_prefect(store: str, ours: Taken) -> list[Figure]:
+    """Return the newest fifty runs by our API beside the same by Prefect's; nothing where that is not installed."""
+    python = ROOT / ".venv-prefect" / "bin" / "python"
+    if not python.exists():
+        return []
+    with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
+        what = [python, ROOT / "bench" / "sides" / "prefect_side.py", folder, str(_PREFECT_RUNS), str(_TIMES)]
+        done = subprocess.run(what, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
+    if done.returncode:
+        raise Failed(f"Prefect: {done.stderr.strip()[-800:]}")
+    theirs = json.loads(done.stdout.splitlines()[-1])
+    note = f"ours over {RUNS:,} runs, Prefect over {theirs['runs']:,} runs"
+    return [
+        Figure(
+            name=f"{store}: the newest fifty runs, {name}",
+            unit="ms",
+            ours=own,
+            peer=theirs[name],
+            peer_name="Prefect",
+            note=note,
+        )
+        for name, own in (("p50", ours.p50), ("p95", ours.p95))
+    ]

@@ -1,11 +1,13 @@
 """Two hundred open streams while a thousand runs a second begin: what the web process takes for it, and what others notice."""
 
+# ruff: noqa: ASYNC110 - what is waited for happens in another process
+
 import asyncio
 import subprocess
 import time
-from contextlib import contextmanager
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from typing import Any
 
 from bench.figure import Figure
 from bench.full_store import Full
@@ -13,13 +15,6 @@ from bench.process import Failed, command, environment
 from bench.web_process import Asker, WebProcess
 
 STREAMS, A_SECOND, SECONDS = 200, 1_000, 15
-
-
-class Heard(NamedTuple):
-    """What all streams were told together, and the lowest number of messages that one of them was told."""
-
-    messages: int
-    least: int
 
 
 def stream_figures(name: str, web: WebProcess, full: Full, store: str, folder: str) -> list[Figure]:
@@ -31,7 +26,9 @@ async def _figures(name: str, web: WebProcess, full: Full, store: str, folder: s
     before = web.rss_mb()
     quiet = await _cpu(web, 3)
     heard: list[int] = [0] * STREAMS
-    listening = [asyncio.create_task(_listen(web.port, full.tokens[n % len(full.tokens)], heard, n)) for n in range(STREAMS)]
+    listening = [
+        asyncio.create_task(_listen(web.port, full.tokens[n % len(full.tokens)], heard, n)) for n in range(STREAMS)
+    ]
     await _until(lambda: all(heard))
     began, used = time.perf_counter(), web.cpu_s()
     with _changing(store, folder) as changing:
@@ -48,8 +45,16 @@ async def _figures(name: str, web: WebProcess, full: Full, store: str, folder: s
     await asyncio.gather(*listening, return_exceptions=True)
     told = f"{STREAMS} streams, {A_SECOND:,} starts/s for {SECONDS} s: {sum(heard):,} messages, each stream {min(heard)} to {max(heard)}"
     return [
-        Figure(name=f"{name}: web process with streams, CPU", unit="%", ours=cpu, peer=quiet, peer_name="quiet", note=told),
-        Figure(name=f"{name}: web process with streams, memory", unit="MiB", ours=after, peer=before, peer_name="before them"),
+        Figure(
+            name=f"{name}: web process with streams, CPU", unit="%", ours=cpu, peer=quiet, peer_name="quiet", note=told
+        ),
+        Figure(
+            name=f"{name}: web process with streams, memory",
+            unit="MiB",
+            ours=after,
+            peer=before,
+            peer_name="before them",
+        ),
         Figure(name=f"{name}: a list of runs meanwhile, p95", unit="ms", ours=took, peer=50, peer_name="the goal"),
     ]
 

@@ -92,7 +92,9 @@ def test_reads_of_pages_go_by_an_index_on_a_file(tmp_path):
             bad = [line for line in plan if line.startswith(f"SCAN {table}") and "INDEX" not in line]
             assert not bad or _is_cut(text), (text, plan)
         # Of what runs, or is not resolved, there is little: it may be put in order.
-        if _LIST.match(text) and not any(few in text for few in ("runs_running", "incidents_wrong", "in (select seq from")):
+        if _LIST.match(text) and not any(
+            few in text for few in ("runs_running", "incidents_wrong", "in (select seq from")
+        ):
             assert not any("FOR ORDER BY" in line for line in plan), (text, plan)
     connection.close()
     database.close()
