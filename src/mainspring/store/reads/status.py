@@ -140,6 +140,12 @@ def events(reader: Reader, name: str | None = None, *, limit: int = 50, cursor: 
     return [EventView(*row) for row in reader.read("list_events", (name, NEWEST if cursor is None else cursor, limit))]
 
 
+def event(reader: Reader, id: str) -> EventView | None:
+    """Return the stored event of this id; None = there is none, or its time to be kept is over."""
+    rows = reader.read("show_event", (id,))
+    return EventView(*rows[0]) if rows else None
+
+
 def audit_rows(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
     """Return acts on record, newest first; `cursor` = the seq where the last page ended."""
     return [AuditView(*row) for row in reader.read("list_audit", (NEWEST if cursor is None else cursor, limit))]

@@ -86,6 +86,14 @@ def delivered_for(reader: Reader, run: str, limit: int = 20) -> list[DeliveryRow
     return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
 
 
+def deliveries_of_event(reader: Reader, event: str, name: str) -> list[DeliveryRow]:
+    """Return what an event of this name became for each trigger that listens for such: its key there is the event's id."""
+    listening = [row[0] for row in reader.read("list_listeners", ("event", name))]
+    found = [row for trigger in listening for row in reader.read("find_delivery", (trigger, event))]
+    rows = [row for one in found for row in reader.read("show_delivery", one[:1])]
+    return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
+
+
 def seen(reader: Reader, trigger: str, key: str) -> str | None:
     """Return the delivery that counts for a trigger under this key; one that was refused does not."""
     rows = reader.read("find_delivery", (trigger, key))

@@ -5,10 +5,13 @@ from typing import Any
 import msgspec
 
 from mainspring.service import event
+from mainspring.store.reads.status import event as stored_event
 from mainspring.store.reads.status import events as stored_events
+from mainspring.store.reads.triggers import deliveries_of_event
+from mainspring.store.trigger_views import DeliveryRow
 from mainspring.store.views import EventView
 from mainspring.web.api.bodies import Because, Numbered, Word
-from mainspring.web.api.call import Call
+from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Page
 
@@ -17,6 +20,13 @@ class EventsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which events: of this name."""
 
     name: Word | None = None
+
+
+class EventShown(msgspec.Struct, frozen=True):
+    """An event, and the deliveries that it became: one for each trigger that listened and whose condition its data met."""
+
+    event: EventView
+    deliveries: list[DeliveryRow]
 
 
 class Event(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +53,16 @@ def listed(call: Call[EventsQuery, None]) -> Page[EventView]:
     return Page(told, str(told[-1].seq) if len(found) > query.limit else None)
 
 
+def shown(call: AnyCall) -> EventShown:
+    """Show an event with its data, and what it started."""
+    site, id = call.site, call.names["event"]
+    found = stored_event(site.reader, id)
+    if found is None:
+        call.missing("event", id)
+    told = msgspec.structs.replace(found, data=site.opening.value(found.data))
+    return EventShown(told, deliveries_of_event(site.reader, found.id, found.name))
+
+
 def publish(call: Call[None, Event]) -> EventPublished:
     """Publish an event: each run that waits for it is given it once."""
     body, site, act = call.body, call.site, call.act()
@@ -52,5 +72,6 @@ def publish(call: Call[None, Event]) -> EventPublished:
 
 ROUTES = (
     reads("/events", listed, Page[EventView], query=EventsQuery, whole=True),
+    reads("/events/{event}", shown, EventShown, whole=True),
     acts("/events", publish, Event, EventPublished, whole=True),
 )
