@@ -7,8 +7,11 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.domain.plain import decoded
+from mainspring.insight.words import one_line
+from mainspring.resources.hidden import HIDDEN
 
 NOT_SHOWN: Final = "(not shown)"
+_WINDOW = 10
 _PROOF = re.compile(r"signature|token|secret|authorization|cookie|passw|api-?key|credential", re.IGNORECASE)
 
 
@@ -34,3 +37,19 @@ def readable(body: bytes) -> Any:
         except UnicodeDecodeError:
             return {"base64": base64.b64encode(body).decode()}
     return found
+
+
+def value_text(body: bytes, limit: int) -> tuple[str, int]:
+    """Return a body as text of at most so many characters, without secrets, and how long all of it is; JSON has a line for each part."""
+    found = readable(body)
+    if isinstance(found, str):
+        text = HIDDEN.redact(found)
+    else:
+        text = msgspec.json.format(msgspec.json.encode(HIDDEN.redactor.redact_data(found)), indent=2).decode()
+    return text[:limit], len(text)
+
+
+def value_line(body: bytes, limit: int) -> str:
+    """Return the beginning of a body on one line, without a secret; of a megabyte only what stands around that is looked at."""
+    # A secret at the end of what is looked at may be cut, so that it is not known any more: that end is never shown.
+    return one_line(HIDDEN.redact(body[: _WINDOW * limit].decode(errors="replace")), limit)

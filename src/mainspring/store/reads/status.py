@@ -157,6 +157,12 @@ def act_of_command(reader: Reader, command: str) -> AuditView | None:
     return AuditView(*rows[0]) if rows else None
 
 
+def parts_of_act(reader: Reader, command: str, limit: int = CAP) -> list[AuditView]:
+    """Return what was done of an act on several subjects: each on record on its own, under a command id that begins with the whole's."""
+    # "0" is what follows "/" in the order of bytes.
+    return [AuditView(*row) for row in reader.read("list_act_parts", (f"{command}/", f"{command}0", limit))]
+
+
 def verify_audit(reader: Reader) -> AuditCheck:
     """Walk the whole chain of the audit log."""
     last, rows, seen = FIRST, 0, 0

@@ -3,7 +3,7 @@
 import msgspec
 
 from mainspring.domain.listening import OnRuns
-from mainspring.domain.states import DeliveryState
+from mainspring.domain.states import DeliveryState, TriggerState
 from mainspring.domain.trigger import name_parts
 from mainspring.insight.arrived import headers_of
 from mainspring.insight.gatherings import Gathering, gatherings_of
@@ -23,6 +23,13 @@ from mainspring.web.hook_counts import AGAIN
 
 _LOOKS = 20
 _AT_ONCE = 500
+
+
+class TriggersQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which triggers: those that are in this state, or that start this automation."""
+
+    state: TriggerState | None = None
+    automation: Word | None = None
 
 
 class DeliveriesQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,9 +74,15 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     run: str | None
 
 
-def listed(call: Call[Slice, None]) -> Page[TriggerShown]:
+def listed(call: Call[TriggersQuery, None]) -> Page[TriggerShown]:
     """List triggers: what automations listen to, whether they do, and what arrived within a day."""
-    return slice_of(_lines(call, _known(call)), lambda one: one.name, call.query)
+    query = call.query
+    found = [
+        one
+        for one in _lines(call, _known(call))
+        if query.state in (None, one.state) and query.automation in (None, one.automation)
+    ]
+    return slice_of(found, lambda one: one.name, query)
 
 
 def shown(call: AnyCall) -> TriggerDetail:
@@ -174,7 +187,7 @@ def _named(call: AnyCall) -> DeliveryView:
 
 
 ROUTES = (
-    reads("/triggers", listed, Page[TriggerShown], query=Slice),
+    reads("/triggers", listed, Page[TriggerShown], query=TriggersQuery),
     reads("/triggers/{trigger}", shown, TriggerDetail),
     reads("/deliveries", deliveries, Page[DeliveryRow], query=DeliveriesQuery),
     reads("/deliveries/{delivery}", delivery, DeliveryView),
