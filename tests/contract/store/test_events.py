@@ -122,3 +122,16 @@ def test_where_compares_json_values(store, value):
     store.do(wait_for(run, where={"v": value}))
     assert store.do(event(data=b'{"v": "other"}')).number == 0
     assert store.do(event(data=msgspec.json.encode({"v": value}))).number == 1
+
+
+def test_events_are_found_by_name_and_by_id(store):
+    """Newest first, behind a cursor; one that is not there is none."""
+    store.do(*(event(name, id=f"e{n}", data=b"%d" % n) for n, name in enumerate(("paid", "sent", "paid", "paid"))))
+    assert [one.id for one in store.read("events")] == ["e3", "e2", "e1", "e0"]
+    first = store.read("events", "paid", limit=2)
+    assert [one.id for one in first] == ["e3", "e2"]
+    assert [one.id for one in store.read("events", "paid", cursor=first[-1].seq)] == ["e0"]
+    assert store.read("events", "lost") == []
+    found = store.read("event", "e1")
+    assert (found.name, found.data, found.woken) == ("sent", b"1", 0)
+    assert store.read("event", "e9") is None

@@ -137,7 +137,11 @@ def locks(reader: Reader) -> list[LockView]:
 
 def events(reader: Reader, name: str | None = None, *, limit: int = 50, cursor: int | None = None) -> list[EventView]:
     """Return stored events, newest first; `cursor` = the seq where the last page ended."""
-    return [EventView(*row) for row in reader.read("list_events", (name, NEWEST if cursor is None else cursor, limit))]
+    before = NEWEST if cursor is None else cursor
+    if name is None:
+        return [EventView(*row) for row in reader.read("list_events", (before, limit))]
+    # A name that is seldom is found by its own index, however many others came since.
+    return [EventView(*row) for row in reader.read("list_events_by_name", (name, before, limit))]
 
 
 def event(reader: Reader, id: str) -> EventView | None:

@@ -40,9 +40,11 @@ def deliveries(
 ) -> DeliveryPage:
     """Return a page of deliveries, newest first; `since_at` = received at or after."""
     before = NEWEST if cursor is None else cursor
-    rows = reader.read(
-        "list_deliveries", (before, trigger, None if state is None else state.value, since_at, limit + 1)
-    )
+    first = _first_from(reader, since_at) if since_at else 0
+    if first is None:
+        return DeliveryPage([], None)
+    wanted = None if state is None else state.value
+    rows = reader.read("list_deliveries", (before, trigger, wanted, since_at, limit + 1, first))
     found = [DeliveryRow(*_with_state(row)) for row in rows]
     return DeliveryPage(found[:limit], found[limit - 1].seq if len(found) > limit else None)
 
@@ -102,8 +104,7 @@ def seen(reader: Reader, trigger: str, key: str) -> str | None:
 
 def arrived_since(reader: Reader, since_at: int) -> ArrivedSince:
     """Return what arrived since an instant; of more than the cap, the newest."""
-    rows = reader.read("first_delivery_from", (new_id("d", max(0, since_at - _SKEW_MS), 0),))
-    first = rows[0][0] if rows else None
+    first = _first_from(reader, since_at)
     if first is None:
         return ArrivedSince({}, more=False)
     found: dict[str, Arrived] = {}
@@ -171,6 +172,12 @@ def held_before(reader: Reader, trigger: str, by: str) -> tuple[Held, Mark]:
     """Return what a pace would look at for a key: what it holds of it, and what it remembers."""
     held, marks = reader.read("count_held", (trigger, by)), reader.read("read_pace", (trigger, by))
     return Held(*held[0]), mark_of(marks[0]) if marks else Mark()
+
+
+def _first_from(reader: Reader, since_at: int) -> int | None:
+    """Return a place in commit order before which nothing came since an instant; None = nothing came since."""
+    rows = reader.read("first_delivery_from", (new_id("d", max(0, since_at - _SKEW_MS), 0),))
+    return rows[0][0] if rows else None
 
 
 def _gathering(row: tuple[Any, ...], ends: list[GatheredView]) -> GatheringView:

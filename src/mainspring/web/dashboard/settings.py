@@ -131,7 +131,8 @@ def _alerts(call: Call[AlertsLooking, None]) -> Page[AlertView]:
 def _route(route: Route) -> dict[str, Any]:
     match = msgspec.to_builtins(route.match)
     texts = (
-        f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in match.items()
+        f"{name}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        for name, value in match.items()
     )
     return {
         "match": list(texts),
