@@ -60,8 +60,13 @@ class PeoplePages:
 
     async def people(self, request: Request) -> Response:
         """Show who may come in, and do what a button says; for admins only."""
-        if not visitor_of(request).may(Role.ADMIN):
-            return PlainTextResponse("this needs the role admin\n", 403)
+        visitor = visitor_of(request)
+        if not visitor.may(Role.ADMIN):
+            said = f"this needs the role admin, and {visitor} is {visitor.role}"
+            verdict = await self._pages.run(lambda: self._pages.verdict_of(visitor))
+            return self._pages.page(
+                request, "told.html", 403, said=said, title="Not allowed", verdict=verdict, wrong=True
+            )
         status, said, token = 200, "", ""
         if request.method == "POST":
             status, said = await self._done(request, self._acts)

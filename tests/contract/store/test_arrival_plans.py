@@ -30,6 +30,7 @@ HOT = (
     *("list_waiting_triggers", "list_received", "list_due_groups", "next_held", "list_held", "start_deliveries"),
     *("list_complete_gatherings", "list_gathered", "read_gathering", "list_listeners", "read_pace"),
     *("list_events_of", "list_ends_of", "list_prunable_deliveries", "list_prunable_events", "trim_refused"),
+    *("show_event", "list_events_by_name", "show_delivery"),
 )
 BIG = ("deliveries", "gathered", "gatherings", "paces", "events", "runs")
 _ROWS = """

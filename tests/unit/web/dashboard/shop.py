@@ -11,7 +11,7 @@ from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.ids import new_id
 from mainspring.domain.listening import OnEvent, OnRun
 from mainspring.domain.pace import Pace
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.queue_source import Broker, Queue
 from mainspring.domain.route import read_route
 from mainspring.domain.sealing import PLAIN
 from mainspring.domain.trigger import Reading, Trigger
@@ -45,7 +45,7 @@ LABELS = Definition(
     kind=Kind.TASK,
     name="labels",
     triggers={
-        "queue": Trigger(source=Queue(broker="nats", server="nats://localhost:4222", name="labels")),
+        "queue": Trigger(source=Queue(broker=Broker.NATS, server="nats://localhost:4222", name="labels")),
         "run": Trigger(source=OnRun(automation="backup")),
     },
 )

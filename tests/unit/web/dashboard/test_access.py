@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from mainspring.web.dashboard.table import PAGES
 from mainspring.web.crowd import Crowd
+from mainspring.web.dashboard.table import PAGES
 from tests.unit.web.dashboard.page_world import OWN, PEOPLE, PageWorld, hidden
 
 WHO = (*PEOPLE, "nobody")
