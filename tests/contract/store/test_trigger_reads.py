@@ -118,3 +118,18 @@ def test_event_leads_to_what_it_became(store):
         ("c/event", "e_2", DeliveryState.RECEIVED),
     ]
     assert reads.deliveries_of_event(store.reader, "e_9", "paid") == []
+
+
+def test_what_is_seldom_is_looked_for_a_part_at_a_time(store):
+    """A page looks at so many and no more, and goes on where it ended, until nothing is left."""
+    for n in range(7):
+        come(store, f"k{n}", **({"refused": "no"} if n == 1 else {}))
+    cursor, pages = None, []
+    while True:
+        page = reads.deliveries(store.reader, state=DeliveryState.REFUSED, cursor=cursor, at_most=3)
+        pages.append([row.key for row in page.deliveries])
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert pages == [[], ["k1"], []]
+    assert reads.deliveries(store.reader, state=DeliveryState.REFUSED).cursor is None

@@ -37,16 +37,26 @@ def deliveries(
     since_at: int = 0,
     limit: int = 50,
     cursor: int | None = None,
+    at_most: int | None = None,
 ) -> DeliveryPage:
-    """Return a page of deliveries, newest first; `since_at` = received at or after."""
+    """Return a page of deliveries, newest first; `since_at` = received at or after.
+
+    `at_most` = so many are looked at: a page of what is seldom may hold less than `limit`, or nothing, and goes on all the same.
+    """
     before = NEWEST if cursor is None else cursor
     first = _first_from(reader, since_at) if since_at else 0
     if first is None:
         return DeliveryPage([], None)
+    low = first
+    if at_most is not None:
+        top = int(reader.read("newest_delivery")[0][0]) + 1 if cursor is None else cursor
+        low = max(first, top - at_most)
     wanted = None if state is None else state.value
-    rows = reader.read("list_deliveries", (before, trigger, wanted, since_at, limit + 1, first))
+    rows = reader.read("list_deliveries", (before, trigger, wanted, since_at, limit + 1, low))
     found = [DeliveryRow(*_with_state(row)) for row in rows]
-    return DeliveryPage(found[:limit], found[limit - 1].seq if len(found) > limit else None)
+    if len(found) > limit:
+        return DeliveryPage(found[:limit], found[limit - 1].seq)
+    return DeliveryPage(found, low if low > max(first, 1) else None)
 
 
 def delivery(reader: Reader, text: str) -> DeliveryView:

@@ -11,7 +11,8 @@ from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.ids import new_id
 from mainspring.domain.listening import OnEvent, OnRun
 from mainspring.domain.pace import Pace
-from mainspring.domain.queue_source import Broker, Queue
+from mainspring.domain.queue_address import Broker
+from mainspring.domain.queue_source import Queue
 from mainspring.domain.route import read_route
 from mainspring.domain.sealing import PLAIN
 from mainspring.domain.trigger import Reading, Trigger

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.shop import Shop
 
@@ -113,3 +114,13 @@ async def test_event_is_published_from_its_page(world, shop):
     text = await world.get("/events", name="order.paid")
     assert text.count('data-name="Event"') == 1
     assert "Publish" not in (await world.get("/events", who="vic")).replace("Published", "")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("payload", PAYLOADS[::5])
+async def test_what_came_from_outside_is_text(world, shop, payload):
+    """In a name, a key, a note, a header and a body alike."""
+    id = shop.arrive(payload, starts=False, refused=payload, name=payload, body=json.dumps({"x": payload}).encode())
+    event = shop.publish("order.paid", {"kind": "book", payload: payload}, key=payload)
+    for path in ("/deliveries", f"/deliveries/{id}", "/triggers/shop%2Fwebhook", "/events", f"/events/{event}"):
+        assert payload not in await world.get(path), path
