@@ -43,7 +43,14 @@ def show_one(call: AnyCall) -> View:
     now, zone = site.clock.now(), site.settings.project.timezone
     waits = [(one, gathering_text(one, "", now, zone).strip()) for one in found.gatherings]
     values: dict[str, Any] = {"quoted": shlex.quote(line.name)}
-    values |= {"one": line, "gives": found.gives, "held": found.held, "waits": waits, "deliveries": newest.items, "next": newest.next}
+    values |= {
+        "one": line,
+        "gives": found.gives,
+        "held": found.held,
+        "waits": waits,
+        "deliveries": newest.items,
+        "next": newest.next,
+    }
     return View(line.name, values)
 
 
