@@ -48,9 +48,9 @@ def release(call: Call[Any, Form]) -> None:
 
 
 _SAID = {
-    Decision.CONTINUE: "go on from where the backup knows it; what it did after that runs again",
-    Decision.DONE: "declare it done: what was left has happened since",
-    Decision.CANCEL: "cancel it",
+    Decision.CONTINUE: "from where the backup knows it; what it did after that runs again",
+    Decision.DONE: "what was left has happened since",
+    Decision.CANCEL: "it never goes on",
 }
 
 PAGES = (
