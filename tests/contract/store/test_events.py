@@ -3,6 +3,7 @@
 import pytest
 
 from mainspring.domain.journal import FactKind
+from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import Prune
 from mainspring.store.commands.inbox import CloseWait
 from tests.contract.store.process import event, outcome, suspend, wait_for
@@ -63,6 +64,17 @@ def test_event_counts_once_per_run(store):
     store.do(event(data=b"2"))
     assert [(ident, payload) for ident, _, payload in facts(store, first)] == [("e1", b"1"), ("e2", b"2")]
     assert len(facts(store, other)) == 1
+
+
+def test_event_names_the_runs_that_were_given_it(store):
+    """Those that waited, and one that came to wait for it later; no other."""
+    waiting, other = store.begin(), store.begin()
+    store.do(wait_for(waiting), event(id="ev1"), event(id="ev2"))
+    store.do(wait_for(other, since_at=0))
+    given = {one.id: (one.automation, one.state) for one in store.read("runs_given", "ev1")}
+    assert given == dict.fromkeys((waiting.id, other.id), (waiting.automation, RunState.RUNNING))
+    assert store.read("runs_given", "ev2") == []
+    assert len(store.read("runs_given", "ev1", limit=1)) == 1
 
 
 def test_taken_event_is_not_given_again(store):

@@ -26,6 +26,7 @@ from mainspring.store.views import (
     Blocker,
     Capped,
     EventView,
+    GivenRun,
     LockView,
     QueueView,
     SchedulePlan,
@@ -148,6 +149,12 @@ def event(reader: Reader, id: str) -> EventView | None:
     """Return the stored event of this id; None = there is none, or its time to be kept is over."""
     rows = reader.read("show_event", (id,))
     return EventView(*rows[0]) if rows else None
+
+
+def runs_given(reader: Reader, event: str, limit: int = 100) -> list[GivenRun]:
+    """Return runs that were given an event, when it was published or when they came to wait for it."""
+    rows = reader.read("list_runs_given", (event, limit))
+    return [GivenRun(id, automation, RunState(state)) for id, automation, state in rows]
 
 
 def audit_rows(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:

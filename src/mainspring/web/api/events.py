@@ -7,9 +7,10 @@ import msgspec
 from mainspring.service import event
 from mainspring.store.reads.status import event as stored_event
 from mainspring.store.reads.status import events as stored_events
+from mainspring.store.reads.status import runs_given
 from mainspring.store.reads.triggers import deliveries_of_event
 from mainspring.store.trigger_views import DeliveryRow
-from mainspring.store.views import EventView
+from mainspring.store.views import EventView, GivenRun
 from mainspring.web.api.bodies import Because, Numbered, Word
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import acts, reads
@@ -23,9 +24,10 @@ class EventsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class EventShown(msgspec.Struct, frozen=True):
-    """An event, and the deliveries that it became: one for each trigger that listened and whose condition its data met."""
+    """An event, the runs that were given it (at most 100), and its deliveries: one for each trigger whose condition its data met."""
 
     event: EventView
+    runs: list[GivenRun]
     deliveries: list[DeliveryRow]
 
 
@@ -60,7 +62,8 @@ def shown(call: AnyCall) -> EventShown:
     if found is None:
         call.missing("event", id)
     told = msgspec.structs.replace(found, data=site.opening.value(found.data))
-    return EventShown(told, deliveries_of_event(site.reader, found.id, found.name))
+    reader = site.reader
+    return EventShown(told, runs_given(reader, found.id), deliveries_of_event(reader, found.id, found.name))
 
 
 def publish(call: Call[None, Event]) -> EventPublished:

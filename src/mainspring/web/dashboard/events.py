@@ -35,7 +35,12 @@ def rows(call: Call[EventsQuery, None]) -> Iterator[EventView]:
 def show_one(call: AnyCall) -> View:
     """Show an event with its data, and what it started."""
     found = events.shown(looked(call))
-    values = {"one": found.event, "data": value_text(found.event.data, _WIDE), "deliveries": found.deliveries}
+    values: dict[str, Any] = {
+        "one": found.event,
+        "data": value_text(found.event.data, _WIDE),
+        "deliveries": found.deliveries,
+    }
+    values |= {"runs": found.runs}
     return View(f"Event {found.event.name}", values)
 
 

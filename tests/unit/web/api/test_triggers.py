@@ -63,6 +63,7 @@ async def test_event_leads_to_what_it_started(world, shop):
         {"id": 7, "kind": "book"},
         ["shop/event"],
     )
+    assert found["runs"] == []
     other = shop.publish(data={"id": 7, "kind": "toy"})
     assert (await world.get(f"/events/{other}"))["deliveries"] == []
     assert (await world.ask("GET", "/events/e_nope")).status_code == 404

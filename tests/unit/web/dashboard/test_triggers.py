@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from mainspring.store.commands.runs import Claim
+from tests.contract.store.process import wait_for
 from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.shop import Shop
@@ -114,6 +116,17 @@ async def test_event_is_published_from_its_page(world, shop):
     text = await world.get("/events", name="order.paid")
     assert text.count('data-name="Event"') == 1
     assert "Publish" not in (await world.get("/events", who="vic")).replace("Published", "")
+
+
+@pytest.mark.asyncio
+async def test_event_shows_the_runs_that_were_given_it(world, shop):
+    """Each with its state; where none was, the page says how one is."""
+    run = world.begin()
+    (claimed,) = world.store.apply(Claim(shop.id("c"), 1)).runs
+    world.store.apply(wait_for(claimed, "order.paid"))
+    text = await world.get(f"/events/{shop.publish()}")
+    assert f'href="/r/{run}"' in text
+    assert "run.event(" in await world.get(f"/events/{shop.publish('order.lost')}")
 
 
 @pytest.mark.asyncio
