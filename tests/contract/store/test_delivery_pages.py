@@ -25,21 +25,20 @@ def rows(store, clock):
     return reads.deliveries(store.reader, limit=50).deliveries
 
 
-def walked(store, **asked):
+def walked(store, looked_at=3, **asked):
     """Return the ids of all pages, and how many pages there were."""
     found, pages, cursor = [], 0, None
     while True:
-        page = reads.delivery_page(store.reader, limit=2, cursor=cursor, **asked)
+        page = reads.deliveries(store.reader, limit=2, cursor=cursor, at_most=looked_at, **asked)
         found, pages = found + [row.id for row in page.deliveries], pages + 1
         if page.cursor is None:
             return found, pages
         cursor = page.cursor
 
 
-@pytest.mark.parametrize("looked_at", [1_000, 3])
-def test_pages_hold_what_is_asked_for_once_each(store, rows, monkeypatch, looked_at):
+@pytest.mark.parametrize("looked_at", [1_000, None, 3])
+def test_pages_hold_what_is_asked_for_once_each(store, rows, looked_at):
     """Whatever is asked for, and however little of it is looked at for one page."""
-    monkeypatch.setattr(reads, "LOOKED_AT", looked_at)
     for triggers, state, since_at in product(
         (None, ["a/webhook"], []), (None, S.REFUSED, S.HELD), (0, rows[4].received_at)
     ):
@@ -50,12 +49,11 @@ def test_pages_hold_what_is_asked_for_once_each(store, rows, monkeypatch, looked
             and state in (None, row.state)
             and row.received_at >= since_at
         ]
-        found = walked(store, triggers=triggers, state=state, since_at=since_at)[0]
+        found = walked(store, looked_at, triggers=triggers, state=state, since_at=since_at)[0]
         assert found == wanted, (triggers, state, since_at)
 
 
-def test_page_looks_at_so_many_and_says_where_it_goes_on(store, rows, monkeypatch):
+def test_page_looks_at_so_many_and_says_where_it_goes_on(store, rows):
     """Nothing is there: that is found out part by part."""
-    monkeypatch.setattr(reads, "LOOKED_AT", 3)
     assert walked(store, triggers=["nowhere"]) == ([], 3)
     assert reads.trigger_names(store.reader) == list(TRIGGERS)

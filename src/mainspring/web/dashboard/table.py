@@ -2,13 +2,30 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, locks
+from mainspring.web.dashboard import (
+    audit_log,
+    deliveries,
+    events,
+    locks,
+    monitors,
+    outbox,
+    settings,
+    triggers,
+    undecided,
+)
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
     *locks.PAGES,
     *audit_log.PAGES,
+    *triggers.PAGES,
+    *deliveries.PAGES,
+    *events.PAGES,
+    *settings.PAGES,
+    *monitors.PAGES,
+    *outbox.PAGES,
+    *undecided.PAGES,
 )
 
 
