@@ -10,8 +10,8 @@ from mainspring.insight.gatherings import Gathering, gatherings_of
 from mainspring.insight.source_words import given_words
 from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
 from mainspring.service import trigger
-from mainspring.store.reads.triggers import delivery as stored_delivery
 from mainspring.store.reads.triggers import deliveries as stored_deliveries
+from mainspring.store.reads.triggers import delivery as stored_delivery
 from mainspring.store.reads.triggers import held_groups, trigger_names, waiting_since
 from mainspring.store.trigger_views import DeliveryRow, DeliveryView, HeldGroup
 from mainspring.triggers.known import KnownTriggers
