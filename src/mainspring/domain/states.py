@@ -1,7 +1,6 @@
 """Every state there is and the one table of legal moves; no state literal stands anywhere else.
 
-The states of a run are drawn in docs/states.md. A move is named by its verb; `MOVES` says from which states it may start and in which
-state it ends. Stores guard each statement with `sources(move)`, so a move that is not in the table cannot be made.
+The states of a run are drawn in docs/states.md. Stores guard each statement with `sources(move)`: what is not in the table cannot happen.
 """
 
 from enum import StrEnum
@@ -29,14 +28,11 @@ class RunState(StrEnum):
     """Ended because somebody asked for it."""
 
 
-TERMINAL: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
-"""States that end a run."""
+TERMINAL: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})  # they end a run
 
-IDLE: Final = frozenset({RunState.QUEUED, RunState.WAITING, RunState.RETRYING})
-"""Nobody owns the run; a claim may take it when it is ready."""
+IDLE: Final = frozenset({RunState.QUEUED, RunState.WAITING, RunState.RETRYING})  # owned by nobody: a claim may take it when it is ready
 
-REOPENABLE: Final = frozenset({RunState.FAILED, RunState.NEEDS_ATTENTION})
-"""States from which a person may continue a run."""
+REOPENABLE: Final = frozenset({RunState.FAILED, RunState.NEEDS_ATTENTION})  # a person may continue it
 
 
 class OutcomeState(StrEnum):
@@ -73,7 +69,7 @@ class MessageState(StrEnum):
     UNSENT = "unsent"
     """It waits for a Sender, and for its broker."""
     REFUSED = "refused"
-    """Its broker will not take it: a person sends it again or discards it."""
+    """A person sends it again or discards it."""
 
 
 class FailureReason(StrEnum):
@@ -141,8 +137,7 @@ class DeliveryState(StrEnum):
     """Its filter raised, or no run can be started for it; a person may replay it."""
 
 
-UNDECIDED: Final = frozenset({DeliveryState.RECEIVED, DeliveryState.HELD})
-"""States in which something still becomes of a delivery by itself."""
+UNDECIDED: Final = frozenset({DeliveryState.RECEIVED, DeliveryState.HELD})  # something still becomes of them
 
 _D = DeliveryState
 DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
@@ -215,6 +210,34 @@ class AlertState(StrEnum):
     """What it was to tell was over, or told by another, before its time."""
 
 
+class BulkState(StrEnum):
+    """Where one act on many runs stands: it goes on in pieces; stopped, the rest is left as it is."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    DONE = "done"
+
+
+class BulkMove(StrEnum):
+    """The verbs that change a bulk act."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    END = "end"
+
+
+_B = BulkState
+BULK_MOVES: Final[dict[BulkMove, tuple[frozenset[BulkState], BulkState]]] = {
+    BulkMove.PAUSE: (frozenset({_B.RUNNING}), _B.PAUSED),
+    BulkMove.RESUME: (frozenset({_B.PAUSED}), _B.RUNNING),
+    BulkMove.STOP: (frozenset({_B.RUNNING, _B.PAUSED}), _B.STOPPED),
+    BulkMove.END: (frozenset({_B.RUNNING, _B.PAUSED}), _B.DONE),
+}
+"""THE table of bulk acts. A paused one ends if its last piece was under way."""
+
+
 class Move(StrEnum):
     """The verbs that change a run's state."""
 
@@ -238,8 +261,7 @@ class Move(StrEnum):
 
 
 _S = RunState
-NEW: Final[frozenset[RunState]] = frozenset()
-"""Sources of a move that makes a run."""
+NEW: Final[frozenset[RunState]] = frozenset()  # sources of a move that makes a run
 
 MOVES: Final[dict[Move, tuple[frozenset[RunState], RunState]]] = {
     Move.STAGE: (NEW, _S.QUEUED),

@@ -11,6 +11,7 @@ from typing import Any
 
 from mainspring.store.commands import alerts as heard
 from mainspring.store.commands import automations as acts
+from mainspring.store.commands import bulk as many
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import journal, outbox, people, runs, sessions
@@ -142,6 +143,8 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("outlets",)}
         case heard.TakeAlerts():
             return {("channels",)}
+        case many.TakePiece() | many.NotePiece() | many.MoveBulk():
+            return {("bulk",)}
         case seen.Observe() | seen.RecordLost() | seen.Acknowledge() | seen.Snooze() | seen.Resolve():
             return {("incidents",)}
         case people.AddPerson() | people.ChangePerson() | people.RemovePerson() | people.SetPassword():

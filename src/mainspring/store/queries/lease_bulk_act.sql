@@ -1,0 +1,1 @@
+update bulk_acts set until_at = ? where id = ?
