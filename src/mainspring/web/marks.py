@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mainspring.domain.states import AlertState, DeliveryState, IncidentState, RunState, SessionState, TriggerState
+from mainspring.domain.states import AlertState, BulkState, DeliveryState, IncidentState, RunState, SessionState, TriggerState
 from mainspring.insight.words import ICONS
 
 TONES: Final[dict[str, str]] = {
@@ -33,6 +33,8 @@ TONES: Final[dict[str, str]] = {
     TriggerState.AWAY: "bad",
     TriggerState.PROBLEM: "bad",
     TriggerState.PAUSED: "idle",
+    BulkState.STOPPED: "idle",
+    BulkState.DONE: "good",
     AlertState.UNSENT: "busy",
     AlertState.SENT: "good",
 }
