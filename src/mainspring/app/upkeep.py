@@ -1,4 +1,4 @@
-"""What workers do beside their runs, and a watcher does alone: bury the dead, delete what is past its retention, take in the spool, do bulk acts.
+"""What workers do beside their runs, and a watcher does alone: bury the dead, forget what is too old, take in the spool, do bulk acts.
 
 A steady scan, each part on its own: an error in one neither stops the others nor the next round.
 """

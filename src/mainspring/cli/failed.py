@@ -51,7 +51,8 @@ def list_command(
     --by error has one line for each cause: how often, since when, where, and a run to look at; it counts each failure, also of runs that
     went on since. --error shows, or retries, the runs of one.
     """
-    from mainspring.cli.error_groups import failed_runs, grouped, print_groups
+    from mainspring.cli.error_groups import failed_runs, print_groups
+    from mainspring.insight.error_groups import grouped
 
     if messages:
         outbox.print_refused(invocation, limit)

@@ -30,7 +30,8 @@ class RunState(StrEnum):
 
 TERMINAL: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})  # they end a run
 
-IDLE: Final = frozenset({RunState.QUEUED, RunState.WAITING, RunState.RETRYING})  # owned by nobody: a claim may take it when it is ready
+IDLE: Final = frozenset({RunState.QUEUED, RunState.WAITING, RunState.RETRYING})
+"""Nobody owns the run; a claim may take it when it is ready."""
 
 REOPENABLE: Final = frozenset({RunState.FAILED, RunState.NEEDS_ATTENTION})  # a person may continue it
 
@@ -228,12 +229,11 @@ class BulkMove(StrEnum):
     END = "end"
 
 
-_B = BulkState
 BULK_MOVES: Final[dict[BulkMove, tuple[frozenset[BulkState], BulkState]]] = {
-    BulkMove.PAUSE: (frozenset({_B.RUNNING}), _B.PAUSED),
-    BulkMove.RESUME: (frozenset({_B.PAUSED}), _B.RUNNING),
-    BulkMove.STOP: (frozenset({_B.RUNNING, _B.PAUSED}), _B.STOPPED),
-    BulkMove.END: (frozenset({_B.RUNNING, _B.PAUSED}), _B.DONE),
+    BulkMove.PAUSE: (frozenset({BulkState.RUNNING}), BulkState.PAUSED),
+    BulkMove.RESUME: (frozenset({BulkState.PAUSED}), BulkState.RUNNING),
+    BulkMove.STOP: (frozenset({BulkState.RUNNING, BulkState.PAUSED}), BulkState.STOPPED),
+    BulkMove.END: (frozenset({BulkState.RUNNING, BulkState.PAUSED}), BulkState.DONE),
 }
 """THE table of bulk acts. A paused one ends if its last piece was under way."""
 

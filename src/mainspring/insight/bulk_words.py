@@ -38,10 +38,7 @@ def head_of(verb: BulkVerb, which: dict[str, Any]) -> str:
 
 def command_of(verb: BulkVerb, which: dict[str, Any], rate: str | None) -> str:
     """Return the command line that asks for such an act."""
-    if verb is BulkVerb.CANCEL:
-        words = ["mainspring", "runs", "cancel"]
-    else:
-        words = ["mainspring", "failed", verb.value]
+    words = ["mainspring", "runs" if verb is BulkVerb.CANCEL else "failed", verb.value]
     for name, flag in _FLAGS:
         value = which.get(name)
         if name == "state" and verb is BulkVerb.DISCARD:

@@ -114,8 +114,8 @@ def _words() -> dict[str, str]:
         table[f"target.{move.value}"] = f"'{target(move).value}'"
     for each, (_, state) in INCIDENT_MOVES.items():
         table[f"incident.{each.value}"] = f"'{state.value}'"
-    for verb, (_, state) in BULK_MOVES.items():
-        table[f"bulk.{verb.value}"] = f"'{state.value}'"
+    for verb, (_, end) in BULK_MOVES.items():
+        table[f"bulk.{verb.value}"] = f"'{end.value}'"
     return table
 
 

@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from mainspring.domain.states import AlertState, BulkState, DeliveryState, IncidentState, RunState, SessionState, TriggerState
+from mainspring.domain.states import (
+    AlertState,
+    BulkState,
+    DeliveryState,
+    IncidentState,
+    RunState,
+    SessionState,
+    TriggerState,
+)
 from mainspring.insight.words import ICONS
 
 TONES: Final[dict[str, str]] = {

@@ -9,8 +9,8 @@ from mainspring.domain.states import BulkMove
 class BeginBulk(msgspec.Struct, frozen=True, kw_only=True):
     """Put an act on many runs on record; the first piece is due at once. Answer: Done.
 
-    `id` = the command id by which it was asked for: what was begun under it is not begun again. `which` = JSON, by what its runs were chosen;
-    `automations` = of whom they are. `rate` is for people, `piece` runs every `every_ms` keep it.
+    `id` = the command id by which it was asked for; begun under it once, it is not begun again. `which` = JSON, by what its runs were
+    chosen; `automations` = of whom they are. `rate` is for people, `piece` runs every `every_ms` keep it.
     """
 
     id: str

@@ -24,7 +24,7 @@ _LOOKS = 20
 
 class Asked(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is done to which runs: the newest `limit` in one of these states (left out: all that the verb fits), of this automation, in
-    this queue, created since, that failed by this error (its fingerprint, or a beginning of it). `rate` ("60/m") = left out: as fast as it goes.
+    this queue, created since, that failed by this error (its fingerprint, or a beginning of it); at a `rate` ("60/m"), or as it goes.
     """
 
     verb: BulkVerb
@@ -70,9 +70,9 @@ def begin(call: Call[None, Asked]) -> Begun:
         error=body.error,
     )
     chosen = choose(call.site.reads, wanted, call.visitor.may_see)
-    found = {"count": len(chosen.runs), "more": len(chosen.runs) > MOST, "automations": chosen.automations}
+    counted = Begun(bulk=None, count=len(chosen.runs), more=len(chosen.runs) > MOST, automations=chosen.automations)
     if body.dry_run:
-        return Begun(bulk=None, **found)
+        return counted
     which = {
         "state": body.state,
         "name": body.name,
@@ -83,7 +83,7 @@ def begin(call: Call[None, Asked]) -> Begun:
     }
     told = {name: value for name, value in which.items() if value}
     bulk = bulk_act.begin(call.site.store, body.verb, chosen, told, act=act, rate=rate)
-    return Begun(bulk=bulk, **found)
+    return msgspec.structs.replace(counted, bulk=bulk)
 
 
 def listed(call: Call[Numbered, None]) -> Page[BulkView]:
@@ -113,9 +113,7 @@ def shown(call: AnyCall) -> BulkView:
 def parts(call: Call[PartsQuery, None]) -> Page[BulkPart]:
     """List the runs of a bulk act, oldest first, with why they were refused."""
     view, query = shown(call), call.query
-    found = stored.bulk_parts(
-        call.site.reader, view, refused=query.refused, limit=query.limit + 1, cursor=query.cursor
-    )
+    found = stored.bulk_parts(call.site.reader, view, refused=query.refused, limit=query.limit + 1, cursor=query.cursor)
     page = found[: query.limit]
     return Page(page, page[-1].run if len(found) > query.limit else None)
 
