@@ -55,7 +55,8 @@ STATUSES = """
 |---|---|
 """
 TITLES = {
-    "runs": "Runs", "bulk": "Bulk acts", "logs": "Logs", "questions": "Questions", "automations": "Automations", "incidents": "Incidents",
+    "runs": "Runs", "bulk": "Bulk acts", "failed": "Dead letters", "logs": "Logs",
+    "questions": "Questions", "automations": "Automations", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
     "monitors": "Monitors", "audit-log": "Audit log",
