@@ -59,7 +59,7 @@ TITLES = {
     "questions": "Questions", "automations": "Automations", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
-    "monitors": "Monitors", "audit-log": "Audit log",
+    "monitors": "Monitors", "audit-log": "Audit log", "search": "Search",
 }  # fmt: skip
 
 

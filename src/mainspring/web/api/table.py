@@ -17,6 +17,7 @@ from mainspring.web.api import (
     queues,
     run_acts,
     runs,
+    search,
     status,
     triggers,
     workers,
@@ -42,6 +43,7 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *status.ROUTES,
     *monitors.ROUTES,
     *audit_log.ROUTES,
+    *search.ROUTES,
 )
 
 

@@ -2,13 +2,15 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, bulk, failed, locks
+from mainspring.web.dashboard import audit_log, bulk, failed, locks, search, waiting
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
     *failed.PAGES,
     *bulk.PAGES,
+    *waiting.PAGES,
+    *search.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
 )
