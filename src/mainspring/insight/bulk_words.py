@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.bulk import MOST, BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.insight.words import many, one_line, span
 from mainspring.store.reads.bulk import BulkView
 
 _FLAGS = (("state", "--state"), ("name", "--name"), ("queue", "--queue"), ("since", "--since"), ("error", "--error"))
 _LONGEST = 80
+_BARE = 3
 _HEADS = {BulkVerb.RETRY: "Retry", BulkVerb.CANCEL: "Cancel", BulkVerb.DISCARD: "Discard"}
 
 
@@ -37,7 +38,7 @@ def head_of(verb: BulkVerb, which: dict[str, Any]) -> str:
 
 
 def command_of(verb: BulkVerb, which: dict[str, Any], rate: str | None) -> str:
-    """Return the command line that asks for such an act."""
+    """Return the command line that asks for such an act; what it means has to be said there, also where it is all there is."""
     words = ["mainspring", "runs" if verb is BulkVerb.CANCEL else "failed", verb.value]
     for name, flag in _FLAGS:
         value = which.get(name)
@@ -45,6 +46,8 @@ def command_of(verb: BulkVerb, which: dict[str, Any], rate: str | None) -> str:
             continue  # it knows one state only
         for each in value if isinstance(value, list | tuple) else [value] if value else []:
             words += [flag, str(each)]
+    if len(words) == _BARE:
+        words += ["--limit", str(MOST)]
     if verb is not BulkVerb.CANCEL:
         words += [*(["--rate", rate] if rate else []), "--background"]
     return shlex.join(words)

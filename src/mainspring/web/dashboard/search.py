@@ -20,15 +20,7 @@ _PATHS: Final = {
     HitKind.DELIVERY: "/deliveries/{}",
     HitKind.BULK: "/bulk/{}",
 }
-_HEADS: Final = {
-    HitKind.AUTOMATION: "Automations",
-    HitKind.RUN: "Runs",
-    HitKind.INCIDENT: "Incidents",
-    HitKind.ERROR: "Errors",
-    HitKind.EVENT: "Events",
-    HitKind.DELIVERY: "Deliveries",
-    HitKind.BULK: "Bulk acts",
-}
+_WORDS: Final = {HitKind.BULK: "bulk act"}
 
 
 def show(call: Call[SearchQuery, Form | None]) -> View:
@@ -36,7 +28,7 @@ def show(call: Call[SearchQuery, Form | None]) -> View:
     hits = search.found(looked(call)).items
     if len(hits) == 1 and hits[0].exact:
         return View("Search", {}, onward=path_of(hits[0]))
-    kinds = [(head, [hit for hit in hits if hit.kind is kind]) for kind, head in _HEADS.items()]
+    kinds = [(_WORDS.get(kind, kind.value), [hit for hit in hits if hit.kind is kind]) for kind in HitKind]
     values = {"q": call.query.q, "kinds": [one for one in kinds if one[1]], "path_of": path_of, "most": MOST}
     return View("Search", values)
 
