@@ -90,7 +90,7 @@ def _runs(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
 
 def _rows_of(reader: Reader, text: str, prefix: str) -> Iterator[RunRow]:
     yield from found.runs_from(reader, prefix, _PER_KIND)
-    yield from found.runs_of_key(reader, text, _PER_KIND)
+    yield from found.runs_of_key(reader, text, MOST)
 
 
 def _unseen(rows: Iterable[RunRow], seen: set[str]) -> Iterator[RunRow]:

@@ -53,7 +53,7 @@ def bulk_acts(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> 
 
 
 def running(reader: Reader, limit: int = 20) -> list[BulkView]:
-    """Return the bulk acts that go on now, newest first."""
+    """Return the bulk acts that go on now, the one first whose next piece is due first."""
     return [_view(row) for row in reader.read("list_running_bulk_acts", (limit,))]
 
 

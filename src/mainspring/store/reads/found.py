@@ -32,8 +32,10 @@ def runs_from(reader: Reader, prefix: str, limit: int) -> list[RunRow]:
 
 
 def runs_of_key(reader: Reader, key: str, limit: int) -> list[RunRow]:
-    """Return runs that were started under a key that begins so, of whichever automation."""
-    return [row_of(row) for row in reader.read("list_runs_of_key", (key, key + LAST, limit))]
+    """Return runs that were started under a key that begins so, of whichever automation; `limit` of each of so many."""
+    wanted = (key, key + LAST, limit)
+    names = [row[0] for row in reader.read("list_automations_with_key", wanted)]
+    return [row_of(row) for name in names for row in reader.read("list_runs_of_key", (name, *wanted))]
 
 
 def events_from(reader: Reader, prefix: str, limit: int) -> list[FoundEvent]:
