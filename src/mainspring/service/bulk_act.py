@@ -5,6 +5,7 @@ whole and the run's, and an audit row of its own, so that a piece which is done 
 """
 
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NoteP
 
 LEASE_MS: Final = 30_000
 """A piece whose process died is done by another one after so long."""
+_LEASE_BYTES = 10
 
 STATES: Final[dict[BulkVerb, tuple[RunState, ...]]] = {
     BulkVerb.RETRY: RETRYABLE,
@@ -78,7 +80,7 @@ def move(store: Store, bulk: str, verb: BulkMove, *, act: Act) -> None:
 
 def do_piece(store: Store) -> bool:
     """Do the piece that is due first, of whichever act; False = nothing is due."""
-    piece: BulkPiece = store.apply(TakePiece(LEASE_MS))
+    piece: BulkPiece = store.apply(TakePiece(token_hex(_LEASE_BYTES), LEASE_MS))
     if piece.bulk is None:
         return False
     act = Act(Actor.of(piece.actor), piece.reason, piece.bulk)

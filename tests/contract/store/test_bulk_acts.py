@@ -31,7 +31,7 @@ def begin(store, id="c_1", *, runs=RUNS, piece=2, every_ms=0):
 
 
 def take(store):
-    return store.do(TakePiece(LEASE_MS))
+    return store.twice(TakePiece(store.name("lease"), LEASE_MS))
 
 
 def note(store, piece, refused=None):

@@ -18,8 +18,8 @@ from tests.postgres_plans import plan_of
 _HISTORY = """
 insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
                   trigger)
-select 'r_' || n, 'a' || n % 50, 'task', 1, case when n % 10 = 0 then 'failed' else 'succeeded' end, 'default', n, n, n, n, 1, 0, 'json', '[]',
-       'test' from generate_series(1, 20000) as n;
+select 'r_' || n, 'a' || n % 50, 'task', 1, case when n % 10 = 0 then 'failed' else 'succeeded' end, 'default', n, n, n, n, 1, 0, 'json',
+       '[]', 'test' from generate_series(1, 20000) as n;
 insert into faults (run, automation, state, at, fingerprint)
 select 'r_' || n, 'a' || n % 50, 'failed', n, 'f' || n % 100 from generate_series(1, 20000) as n;
 insert into run_keys (automation, key, run, input_hash, state)

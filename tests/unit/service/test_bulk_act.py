@@ -60,7 +60,7 @@ def test_asked_for_twice_it_is_one(store, reads, act, runs):
 def test_piece_of_a_dead_process_is_done_once(store, clock, reads, act, runs):
     """It took the piece and acted on one run: the next one acts on the others, and counts all."""
     ask(store, act("all"), runs[:3])
-    piece = store.apply(TakePiece(bulk_act.LEASE_MS))
+    piece = store.apply(TakePiece("dead", bulk_act.LEASE_MS))
     bulk.retry_each(store, piece.runs[:1], act=act("all"))
     assert not bulk_act.do_piece(store)
     clock.forward(bulk_act.LEASE_MS)

@@ -37,8 +37,12 @@ class BulkPiece(msgspec.Struct, frozen=True, tag="bulk_piece"):
 
 
 class TakePiece(msgspec.Struct, frozen=True):
-    """Take the piece that is due first and that nobody else has, for `lease_ms` from the commit on. Answer: BulkPiece."""
+    """Take the piece that is due first and that nobody else has, for `lease_ms` from the commit on. Answer: BulkPiece.
 
+    `lease` = an id of this take: sent again, it gets the same piece.
+    """
+
+    lease: str
     lease_ms: int
 
 

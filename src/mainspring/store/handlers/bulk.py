@@ -46,11 +46,14 @@ def take_piece(tx: Transaction, command: TakePiece) -> BulkPiece:
     if is_held(tx):
         return _NOTHING
     tx.hold("bulk")
-    found = tx.one("list_due_bulk_acts", (tx.now,))
+    c = command
+    found = tx.one("find_leased_bulk_act", (c.lease,)) if tx.again else None
     if found is None:
-        return _NOTHING
+        found = tx.one("list_due_bulk_acts", (tx.now,))
+        if found is None:
+            return _NOTHING
+        tx.change("lease_bulk_act", (c.lease, tx.now + c.lease_ms, found[0]))
     bulk, verb, actor, reason, reached, size = found
-    tx.change("lease_bulk_act", (tx.now + command.lease_ms, bulk))
     runs = tuple(row[0] for row in tx.all("list_bulk_todo", (bulk, reached, size)))
     return BulkPiece(bulk, BulkVerb(verb), actor, reason, reached, runs)
 

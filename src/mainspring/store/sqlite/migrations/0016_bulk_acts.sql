@@ -20,9 +20,11 @@ create table bulk_acts (
     changed_at  integer not null,
     ended_at    integer,
     due_at      integer not null,                  -- of the next piece
-    until_at    integer not null default 0         -- so long somebody has the next piece
+    lease       text,                              -- id of the take that has the next piece; null = nobody
+    until_at    integer not null default 0         -- when the lease ends by itself
 ) strict;
 create index bulk_acts_running on bulk_acts (due_at) where state = 'running';
+create index bulk_acts_leased on bulk_acts (lease) where lease is not null;
 create index bulk_acts_ended on bulk_acts (ended_at) where ended_at is not null;
 
 create table bulk_parts (                          -- the runs of each
