@@ -77,6 +77,8 @@ def show(call: Call[FailedPage, Form | None]) -> View:
         "counted": counted,
         "filter_fields": {name: value for name, value in _said(query).items() if value},
     }
+    if counted is not None:
+        values["nouns"] = ""  # what was counted stands still until somebody decides
     return View("Failed", values)
 
 

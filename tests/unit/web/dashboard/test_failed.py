@@ -56,6 +56,8 @@ async def test_act_is_counted_then_done_in_pieces(world):
     counted = await world.get("/failed?name=pay&ask=retry&rate=600/m&reason=mended")
     assert "3 runs of 1 automation: each is continued" in counted
     assert "mainspring failed retry --name pay --rate 600/m --background" in counted
+    assert 'data-nouns=""' in counted
+    assert 'data-nouns="runs incidents"' in await world.get("/failed?name=pay")
     assert bulk_acts(world.store.reader) == []
     path = "/failed?name=pay&ask=retry&rate=600/m"
     for _ in range(2):
