@@ -1,0 +1,34 @@
+"""Quantiles of durations that were counted by powers of two: a run in the bucket k took at most 2^k ms, and more than half of that.
+
+So what is told here is an upper bound, true to a factor of two; where the runs themselves are at hand `exact` is better.
+"""
+
+from collections.abc import Iterable, Mapping
+
+
+def at_most(buckets: Mapping[int, int], share: float) -> int | None:
+    """Return the ms that this share of the runs took at most, rounded up to a power of two; None where none were counted."""
+    wanted, place = share * sum(buckets.values()), 0
+    for k, n in sorted(buckets.items()):
+        place += n
+        if place >= wanted and place:
+            return int(2**k)
+    return None
+
+
+def merged(all_of_them: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    """Return several counts as one."""
+    found: dict[int, int] = {}
+    for buckets in all_of_them:
+        for k, n in buckets.items():
+            found[k] = found.get(k, 0) + n
+    return found
+
+
+def exact(took: Iterable[int], share: float) -> int | None:
+    """Return the duration (ms) of the run that stands at this share of all, from the shortest; None where there is none."""
+    ordered = sorted(took)
+    if not ordered:
+        return None
+    place = max(-(-len(ordered) * share // 1) - 1, 0)
+    return ordered[min(int(place), len(ordered) - 1)]

@@ -1,0 +1,210 @@
+"""How automations stand: lists with a line each; of one how far it can be trusted, its figures by the hour, its due times."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+
+from mainspring.config.monitoring import own_tunings_of, tunings_of
+from mainspring.domain.states import AutomationState
+from mainspring.insight import due_times, quantile
+from mainspring.insight.automation_lines import AutomationLine, automation_lines, definition_of
+from mainspring.insight.due_times import DueTime, PastDue
+from mainspring.insight.trust import Trust, trust_of
+from mainspring.store.reads import automations as stored
+from mainspring.store.reads.changes import changes_since
+from mainspring.store.reads.status import automations, schedules, slots_between
+from mainspring.store.views import AutomationView
+from mainspring.web.api.automations import named
+from mainspring.web.api.bodies import Slice, Word
+from mainspring.web.api.call import AnyCall, Call
+from mainspring.web.api.route import reads
+from mainspring.web.api.shape import Page
+
+_DAY_MS = 86_400_000
+_AT_ONCE = 100
+_LOOKS = 20
+"""So many parts of the whole list are looked through for states that fit; `next` goes on from there."""
+RUNS = 100
+"""Runs among which what came is looked for."""
+_MARKS = 100
+
+
+class StandingsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which automations: whose name holds this text; of this owner, team, tag ("nightly", or "team=data"); in one of these states.
+
+    `retired` = those too that were declared gone.
+    """
+
+    name: Word | None = None
+    owner: Word | None = None
+    team: Word | None = None
+    tag: Word | None = None
+    state: tuple[AutomationState, ...] = ()
+    retired: bool = False
+
+
+class FiguresQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of so many days."""
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 30
+
+
+class DueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many due times to come, and of those that were."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+
+
+class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one hour. `p50_ms`, `p95_ms` = what this share of the runs that ended took at most, to the next power of two."""
+
+    hour_at: int
+    started: int
+    succeeded: int
+    failed: int
+    attention: int
+    p50_ms: int | None
+    p95_ms: int | None
+
+
+class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
+    """What was deployed, or changed about the automation."""
+
+    at: int
+    text: str
+    own: bool
+
+
+class AutomationFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Hours of which something was counted, oldest first, and what was deployed meanwhile."""
+
+    automation: str
+    since_at: int
+    hours: list[HourFigures]
+    marks: list[ChangeMark]
+
+
+class DueShown(msgspec.Struct, frozen=True, kw_only=True):
+    """`next` = due times to come, earliest first; `past` = those that were, oldest first, with what came of them."""
+
+    next: list[DueTime]
+    past: list[PastDue]
+
+
+class _Who(msgspec.Struct, frozen=True):
+    owner: str | None = None
+    team: str | None = None
+    tags: dict[str, str] = {}
+
+
+class _Written(msgspec.Struct, frozen=True):
+    options: _Who = _Who()
+
+
+def listed(call: Call[StandingsQuery, None]) -> Page[AutomationLine]:
+    """List automations by name, with how they stand, what is due and how their last runs went."""
+    query = call.query
+    wanted = sorted(_fitting(call), key=lambda view: view.name)
+    found: list[AutomationLine] = []
+    at_once = _AT_ONCE if query.state else query.limit
+    for look in range(_LOOKS):
+        part = wanted[look * at_once : (look + 1) * at_once]
+        lines = _lines(call, part)
+        found += [line for line in lines if not query.state or line.state in query.state]
+        if len(found) >= query.limit or len(part) < at_once:
+            break
+    shown = found[: query.limit]
+    last = shown[-1].name if len(found) >= query.limit and shown else part[-1].name if part else None
+    return Page(shown, last if last is not None and wanted[-1].name > last else None)
+
+
+def trust(call: AnyCall) -> Trust:
+    """Tell how far an automation can be trusted: thirty days of it beside the thirty before."""
+    return trust_of(call.site.reader, named(call).name, call.site.clock.now())
+
+
+def figures(call: Call[FiguresQuery, None]) -> AutomationFigures:
+    """Show the figures of an automation by the hour, and what was deployed meanwhile."""
+    name, reader = named(call).name, call.site.reader
+    since_at = call.site.clock.now() - call.query.days * _DAY_MS
+    rows = stored.hours(reader, name, since_at)
+    changes = changes_since(reader, since_at)
+    marks = [ChangeMark(at=one.at, text=f"deployment {one.number}", own=False) for one in changes.deployments]
+    mine = (one for one in changes.circumstances if one.subject == f"automation:{name}")
+    marks += [ChangeMark(at=one.at, text=one.text, own=True) for one in mine]
+    return AutomationFigures(
+        automation=name,
+        since_at=since_at,
+        hours=[
+            HourFigures(
+                hour_at=row.hour_at,
+                started=row.started,
+                succeeded=row.succeeded,
+                failed=row.failed,
+                attention=row.attention,
+                p50_ms=quantile.at_most(row.took, 0.5),
+                p95_ms=quantile.at_most(row.took, 0.95),
+            )
+            for row in rows
+        ],
+        marks=sorted(marks, key=lambda one: one.at)[-_MARKS:],
+    )
+
+
+def due(call: Call[DueQuery, None]) -> DueShown:
+    """Show when an automation is due next, and what came of the due times that were."""
+    view, now, limit = named(call), call.site.clock.now(), call.query.limit
+    definition, reader = definition_of(view), call.site.reader
+    runs = stored.newest_runs(reader, [view.name], RUNS)[view.name]
+    planned = [one.low_water_at for one in schedules(reader, view.name)]
+    from_at = min((one.created_at - 1 for one in runs), default=min(planned, default=view.announced_at))
+    slots = {
+        schedule: slots_between(reader, schedule, from_at, now, RUNS)
+        for schedule, _ in due_times.schedules_by_name(definition)
+    }
+    return DueShown(
+        next=due_times.next_due_times(definition, due_times.makes_from(view, now), limit),
+        past=due_times.past_due_times(definition, runs, slots, from_at, now, limit),
+    )
+
+
+def _lines(call: Call[StandingsQuery, None], views: list[AutomationView]) -> list[AutomationLine]:
+    monitors = call.site.settings.monitors
+    return automation_lines(
+        call.site.reader,
+        views,
+        call.site.clock.now(),
+        tunings_of(monitors),
+        own_tunings_of(monitors),
+        may_see=call.visitor.may_see,
+    )
+
+
+def _fitting(call: Call[StandingsQuery, None]) -> Iterator[AutomationView]:
+    query = call.query
+    for view in automations(call.site.reader):
+        if not call.visitor.may_see(view.name) or (query.cursor is not None and view.name <= query.cursor):
+            continue
+        if query.name is not None and query.name not in view.name:
+            continue
+        if view.retired_at is not None and not query.retired and AutomationState.RETIRED not in query.state:
+            continue
+        if (query.owner or query.team or query.tag) and not _is_of(view, query):
+            continue
+        yield view
+
+
+def _is_of(view: AutomationView, query: StandingsQuery) -> bool:
+    who = msgspec.json.decode(view.definition, type=_Written).options
+    key, is_pair, value = (query.tag or "").partition("=")
+    has_tag = query.tag is None or (who.tags.get(key) == value if is_pair else query.tag in who.tags)
+    return query.owner in (None, who.owner) and query.team in (None, who.team) and has_tag
+
+
+ROUTES = (
+    reads("/standings", listed, Page[AutomationLine], query=StandingsQuery),
+    reads("/automations/{automation}/trust", trust, Trust),
+    reads("/automations/{automation}/figures", figures, AutomationFigures, query=FiguresQuery),
+    reads("/automations/{automation}/due", due, DueShown, query=DueQuery),
+)
