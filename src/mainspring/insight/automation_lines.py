@@ -22,7 +22,6 @@ STRIP = 50
 DAYS = 7
 _DAY_MS = 86_400_000
 _NEVER = 2**63 - 1
-_HIDDEN = "a run of another automation"
 
 
 class AutomationLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,15 +120,18 @@ def starts_of(definition: Definition | None, may_see: Callable[[str], bool]) -> 
     if definition is None:
         return []
     found = [schedule.describe() for schedule in definition.schedules]
-    for trigger in definition.triggers.values():
-        match trigger.source:
-            case OnRun(automation=name) if not may_see(name):
-                found.append(_HIDDEN)
-            case OnRuns(automations=names) if not all(map(may_see, names)):
-                found.append("runs of other automations")
-            case _:
-                found.append(source_words(trigger.source))
-    return found
+    return [*found, *(seen_source(trigger.source, may_see) for trigger in definition.triggers.values())]
+
+
+def seen_source(source: object, may_see: Callable[[str], bool]) -> str:
+    """Return what a trigger listens to, in words; of automations that may not be seen no name."""
+    match source:
+        case OnRun(automation=name) if not may_see(name):
+            return "a run of another automation"
+        case OnRuns(automations=names) if not all(map(may_see, names)):
+            return "runs of other automations"
+        case _:
+            return source_words(source)
 
 
 def p_of(runs: Sequence[RunMark], share: float) -> int | None:

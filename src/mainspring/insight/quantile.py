@@ -1,18 +1,19 @@
 """Quantiles of durations that were counted by powers of two: a run in the bucket k took at most 2^k ms, and more than half of that.
 
-So what is told here is an upper bound, true to a factor of two; where the runs themselves are at hand `exact` is better.
+So what is told of them is an estimate, true to a factor of two; where the runs themselves are at hand `exact` is better.
 """
 
 from collections.abc import Iterable, Mapping
 
 
-def at_most(buckets: Mapping[int, int], share: float) -> int | None:
-    """Return the ms that this share of the runs took at most, rounded up to a power of two; None where none were counted."""
+def about(buckets: Mapping[int, int], share: float) -> int | None:
+    """Return the ms that this share of the runs took at most, as if a bucket were filled evenly; None = none were counted."""
     wanted, place = share * sum(buckets.values()), 0
     for k, n in sorted(buckets.items()):
+        if n and place + n >= wanted:
+            inside = min(max((wanted - place) / n, 0.0), 1.0)
+            return round(2 ** (k - 1 + inside)) if k else 1
         place += n
-        if place >= wanted and place:
-            return int(2**k)
     return None
 
 

@@ -9,9 +9,13 @@ from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.states import AutomationState
 from mainspring.insight import due_times, quantile
 from mainspring.insight.automation_lines import AutomationLine, automation_lines, definition_of
+from mainspring.insight.dependencies import Edge, Node
 from mainspring.insight.due_times import DueTime, PastDue
+from mainspring.insight.neighbours import neighbours_of
+from mainspring.insight.standings import Standing, standings
 from mainspring.insight.trust import Trust, trust_of
 from mainspring.store.reads import automations as stored
+from mainspring.store.reads.automations import HourRow
 from mainspring.store.reads.changes import changes_since
 from mainspring.store.reads.status import automations, schedules, slots_between
 from mainspring.store.views import AutomationView
@@ -21,6 +25,7 @@ from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import reads
 from mainspring.web.api.shape import Page
 
+_HOUR_MS = 3_600_000
 _DAY_MS = 86_400_000
 _AT_ONCE = 100
 _LOOKS = 20
@@ -28,6 +33,7 @@ _LOOKS = 20
 RUNS = 100
 """Runs among which what came is looked for."""
 _MARKS = 100
+_MOST_NODES = 60
 
 
 class StandingsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,9 +51,10 @@ class StandingsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class FiguresQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of so many days."""
+    """Of so many days, by spans of so many hours."""
 
     days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 30
+    hours: Annotated[int, msgspec.Meta(ge=1, le=24)] = 1
 
 
 class DueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +64,10 @@ class DueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one hour. `p50_ms`, `p95_ms` = what this share of the runs that ended took at most, to the next power of two."""
+    """Of one hour, or span of hours. `p50_ms`, `p95_ms` = what this share of the runs that ended took, true to a factor of two.
+
+    `took` = {k: runs that took at most 2^k ms, and more than half of it}.
+    """
 
     hour_at: int
     started: int
@@ -66,6 +76,7 @@ class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
     attention: int
     p50_ms: int | None
     p95_ms: int | None
+    took: dict[int, int]
 
 
 class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +94,14 @@ class AutomationFigures(msgspec.Struct, frozen=True, kw_only=True):
     since_at: int
     hours: list[HourFigures]
     marks: list[ChangeMark]
+
+
+class Neighbours(msgspec.Struct, frozen=True):
+    """What leads to an automation by the ends of runs and what follows from it; `states` = how each of them stands."""
+
+    nodes: list[Node]
+    edges: list[Edge]
+    states: dict[str, AutomationState]
 
 
 class DueShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +138,32 @@ def listed(call: Call[StandingsQuery, None]) -> Page[AutomationLine]:
     return Page(shown, last if last is not None and wanted[-1].name > last else None)
 
 
+def standing(call: AnyCall) -> Standing:
+    """Tell how one automation stands, and what monitors say of it by which figures."""
+    name, monitors = named(call).name, call.site.settings.monitors
+    found = standings(
+        call.site.reader,
+        [name],
+        call.site.clock.now(),
+        tunings_of(monitors),
+        own_tunings_of(monitors),
+        alone=True,
+    )
+    return found[name] if name in found else call.missing("automation", name)
+
+
+def graph(call: AnyCall) -> Neighbours:
+    """Show which automations start this one by the end of their runs, and which it starts; at most 60 of them."""
+    name, monitors = named(call).name, call.site.settings.monitors
+    found = neighbours_of(automations(call.site.reader), name, call.visitor.may_see)
+    names = [name, *(each for each in found.nodes if each != name)][:_MOST_NODES]
+    edges = [edge for edge in found.edges if edge.upstream in names and edge.downstream in names]
+    linked = {end for edge in edges for end in (edge.upstream, edge.downstream)}
+    states = standings(call.site.reader, linked, call.site.clock.now(), tunings_of(monitors), own_tunings_of(monitors))
+    nodes = [found.nodes[each] for each in names if each in found.nodes and each in linked]
+    return Neighbours(nodes, edges, {each: one.state for each, one in states.items()})
+
+
 def trust(call: AnyCall) -> Trust:
     """Tell how far an automation can be trusted: thirty days of it beside the thirty before."""
     return trust_of(call.site.reader, named(call).name, call.site.clock.now())
@@ -136,19 +181,30 @@ def figures(call: Call[FiguresQuery, None]) -> AutomationFigures:
     return AutomationFigures(
         automation=name,
         since_at=since_at,
-        hours=[
-            HourFigures(
-                hour_at=row.hour_at,
-                started=row.started,
-                succeeded=row.succeeded,
-                failed=row.failed,
-                attention=row.attention,
-                p50_ms=quantile.at_most(row.took, 0.5),
-                p95_ms=quantile.at_most(row.took, 0.95),
-            )
-            for row in rows
-        ],
+        hours=_spans(rows, call.query.hours * _HOUR_MS),
         marks=sorted(marks, key=lambda one: one.at)[-_MARKS:],
+    )
+
+
+def _spans(rows: list[HourRow], span_ms: int) -> list[HourFigures]:
+    """Return the figures of hours by longer spans (UTC)."""
+    found: dict[int, list[HourRow]] = {}
+    for row in rows:
+        found.setdefault(row.hour_at - row.hour_at % span_ms, []).append(row)
+    return [_span(at, those) for at, those in found.items()]
+
+
+def _span(at: int, rows: list[HourRow]) -> HourFigures:
+    took = quantile.merged(row.took for row in rows)
+    return HourFigures(
+        hour_at=at,
+        started=sum(row.started for row in rows),
+        succeeded=sum(row.succeeded for row in rows),
+        failed=sum(row.failed for row in rows),
+        attention=sum(row.attention for row in rows),
+        p50_ms=quantile.about(took, 0.5),
+        p95_ms=quantile.about(took, 0.95),
+        took=took,
     )
 
 
@@ -204,6 +260,8 @@ def _is_of(view: AutomationView, query: StandingsQuery) -> bool:
 
 ROUTES = (
     reads("/standings", listed, Page[AutomationLine], query=StandingsQuery),
+    reads("/automations/{automation}/standing", standing, Standing),
+    reads("/automations/{automation}/graph", graph, Neighbours),
     reads("/automations/{automation}/trust", trust, Trust),
     reads("/automations/{automation}/figures", figures, AutomationFigures, query=FiguresQuery),
     reads("/automations/{automation}/due", due, DueShown, query=DueQuery),

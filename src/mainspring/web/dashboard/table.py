@@ -2,13 +2,15 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, locks
+from mainspring.web.dashboard import audit_log, automation, automations, locks
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
     *locks.PAGES,
     *audit_log.PAGES,
+    *automations.PAGES,
+    *automation.PAGES,
 )
 
 

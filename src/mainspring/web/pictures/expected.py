@@ -1,0 +1,61 @@
+"""Expected against seen: what was due as a line above, what came as a cell below; a dashed line is a due time of which nothing came."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from mainspring.domain.states import AutomationState, RunState
+from mainspring.insight.due_times import PastDue
+from mainspring.insight.words import instant, span
+from mainspring.web.marks import tone_of
+
+_STEP, _WIDTH = 16, 12
+HEIGHT: Final = 44
+MIDDLE: Final = 18
+
+
+class Column(NamedTuple):
+    """One due time. `tone` = of what came, None = nothing did; `lost` = nothing came although it should have."""
+
+    x: int
+    width: int
+    tone: str | None
+    lost: bool
+    run: str | None
+    said: str
+
+
+class Expected(NamedTuple):
+    """`came` of so many that were due by now."""
+
+    width: int
+    height: int
+    middle: int
+    columns: list[Column]
+    came: int
+    due: int
+
+
+def expected_of(past: Sequence[PastDue], zone: str) -> Expected:
+    """Draw due times, oldest first."""
+    columns = [_column(place * _STEP, one, zone) for place, one in enumerate(past)]
+    return Expected(
+        width=max(len(past) * _STEP - (_STEP - _WIDTH), _WIDTH),
+        height=HEIGHT,
+        middle=MIDDLE,
+        columns=columns,
+        came=sum(one.came_at is not None for one in past),
+        due=len(past),
+    )
+
+
+def _column(x: int, one: PastDue, zone: str) -> Column:
+    when = instant(one.due_at, zone)
+    if one.came_at is not None:
+        said = f"{when}: succeeded {span(max(one.came_at - one.due_at, 0))} after it was due"
+        return Column(x, _WIDTH, tone_of(RunState.SUCCEEDED), lost=False, run=one.run, said=said)
+    if one.state is not None:
+        return Column(
+            x, _WIDTH, tone_of(one.state), lost=False, run=one.run, said=f"{when}: {one.state.replace('_', ' ')}"
+        )
+    tone = None if one.note is None else tone_of(AutomationState.LATE)
+    return Column(x, _WIDTH, tone, lost=one.note is None, run=None, said=f"{when}: {one.note or 'nothing came'}")
