@@ -27,7 +27,8 @@ _NEVER = 2**63 - 1
 class AutomationLine(msgspec.Struct, frozen=True, kw_only=True):
     """One automation. `due_at` = when its next success is due, `late_at` = when that is missed; `silence` = the rule in words.
 
-    `succeeded`, `failed` and `success_share` are of seven days; `p95_ms` is that of its newest `runs` that succeeded, newest first.
+    `succeeded`, `failed` and `success_share` are of seven days; `p95_ms` is that of those of its newest 50 runs that succeeded;
+    `runs` are the newest, newest first.
     """
 
     name: str
@@ -60,11 +61,12 @@ def automation_lines(
     own: OwnTunings = NO_OWN,
     *,
     may_see: Callable[[str], bool] = lambda _: True,
+    runs: int = STRIP,
 ) -> list[AutomationLine]:
-    """Return a line for each of these automations; a handful of reads for all of them, so they should be a page, not thousands."""
+    """Return a line for each of these automations, with so many of its runs: a handful of reads, for a page of them, not thousands."""
     names = [view.name for view in views]
     standing = standings(reader, names, now, tunings, own)
-    runs = reads.newest_runs(reader, names, STRIP)
+    newest = reads.newest_runs(reader, names, STRIP)
     ended = reads.ended_between(reader, names, now - DAYS * _DAY_MS, _NEVER)
     lines = []
     for view in views:
@@ -92,8 +94,8 @@ def automation_lines(
                 succeeded=succeeded,
                 failed=failed,
                 success_share=succeeded / (succeeded + failed) if succeeded + failed else None,
-                p95_ms=p_of(runs[view.name], 0.95),
-                runs=runs[view.name],
+                p95_ms=p_of(newest[view.name], 0.95),
+                runs=newest[view.name][:runs],
             )
         )
     return lines

@@ -1,7 +1,7 @@
 """Due times of an automation: those to come, and those that were, beside what came. Computed from its schedules, in their own zones."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -84,14 +84,16 @@ def next_due_times(definition: Definition | None, start: int | None, count: int)
 def past_due_times(
     definition: Definition | None,
     runs: Sequence[RunMark],
-    slots: Mapping[str, Iterable[SlotView]],
+    slots: Iterable[SlotView],
+    pauses: Iterable[tuple[int, int | None]],
     from_at: int,
     now: int,
     count: int,
 ) -> list[PastDue]:
     """Return the newest due times after `from_at`, oldest first, at most `count`, each with the first run that began for it.
 
-    A run of a slot belongs to that; any other to the due time before it. `slots` = what is on record, by schedule.
+    A run of a slot belongs to that; any other to the due time before it. `slots` = what is on record, `pauses` = from when to when it was
+    paused: then nothing was to come.
     """
     dues = sorted(
         (due_at, name)
@@ -105,9 +107,10 @@ def past_due_times(
         place = bisect_right(times, begun_at) - 1
         if place >= 0:
             by_place.setdefault(place, []).append(one)
-    notes = {(one.schedule, one.slot_at): _note(one) for listed in slots.values() for one in listed}
+    notes = {(one.schedule, one.slot_at): _note(one) for one in slots}
+    off = [(begin, now if end is None else end) for begin, end in pauses]
     return [
-        _past(name, due_at, by_place.get(place, []), notes.get((name, due_at)))
+        _past(name, due_at, by_place.get(place, []), notes.get((name, due_at)) or _pause_at(due_at, off))
         for place, (due_at, name) in enumerate(dues)
     ]
 
@@ -123,6 +126,10 @@ def _past(name: str, due_at: int, runs: list[RunMark], note: str | None) -> Past
         came_at=good.finished_at if good is not None else None,
         note=note,
     )
+
+
+def _pause_at(due_at: int, pauses: Iterable[tuple[int, int]]) -> str | None:
+    return "paused" if any(begin <= due_at <= end for begin, end in pauses) else None
 
 
 def _note(slot: SlotView) -> str | None:

@@ -12,6 +12,7 @@ from mainspring.domain.monitors.silence import expected_of
 from mainspring.domain.monitors.table import DEFAULTS, MONITORS, NO_OWN, Tunings, judged_by
 from mainspring.domain.monitors.words import about
 from mainspring.domain.states import AutomationState
+from mainspring.insight.words import many
 from mainspring.operations.facts import FactsReader
 from mainspring.store.base import Reader
 
@@ -106,7 +107,7 @@ def _is_planned(one: Watched) -> bool:
 
 def _learned_so_far(silence: Judged) -> str:
     found, over = silence.figures.get("successes", 0), silence.figures.get("over_ms", 0)
-    return f"{found} successes in {about(over)} so far; it takes 20 in 7 days"
+    return f"{many(found, 'success', 'successes')} in {about(over)} so far; it takes 20 in 7 days"
 
 
 def _rule(one: Watched, silence: Judged | None) -> str:

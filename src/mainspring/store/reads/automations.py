@@ -81,16 +81,17 @@ def newest_runs(reader: Reader, names: Iterable[str], limit: int) -> dict[str, l
 
 def ended_between(reader: Reader, names: Iterable[str], first_at: int, before_at: int) -> dict[str, tuple[int, int]]:
     """Return how many runs of each succeeded and failed, from the minute of an instant on and before another (of old ones: the hour)."""
-    span = (_minute(first_at), before_at)
+    span = (_minute(first_at), _minute(before_at))
     rows = reader.read("sum_rollups_of", (_listed(names), *span))
     return {row[0]: (int(row[2]), int(row[3])) for row in rows}
 
 
 def counted_between(reader: Reader, name: str, first_at: int, before_at: int) -> Counted:
     """Return what was counted of one automation over a span, as `ended_between` reads it."""
+    span = (_minute(first_at), _minute(before_at))
     with reader.snapshot() as read:
-        sums = read("sum_rollups_of", (_listed([name]), _minute(first_at), before_at))
-        details = {what: int(n) for what, n in read("sum_details_of", (name, _minute(first_at), before_at))}
+        sums = read("sum_rollups_of", (_listed([name]), *span))
+        details = {what: int(n) for what, n in read("sum_details_of", (name, *span))}
     succeeded, failed, attention = (int(n) for n in sums[0][2:]) if sums else (0, 0, 0)
     return Counted(
         succeeded=succeeded,
@@ -113,6 +114,12 @@ def hours(reader: Reader, name: str, since_at: int) -> list[HourRow]:
         HourRow(hour_at, int(started), int(succeeded), int(failed), int(attention), took.get(hour_at, {}))
         for hour_at, started, succeeded, failed, attention in rows
     ]
+
+
+def pauses(reader: Reader, name: str, since_at: int) -> list[tuple[int, int | None]]:
+    """Return (begin, end) of the pauses of an automation that did not end before an instant, oldest first; None = it goes on."""
+    rows = reader.read("list_pauses", (name, since_at))
+    return [(begun_at, min((at for at in ends if at is not None), default=None)) for begun_at, *ends, _, _ in rows]
 
 
 def reopened(reader: Reader, name: str, since_at: int) -> list[Reopened]:

@@ -1,6 +1,6 @@
 """How automations stand: lists with a line each; of one how far it can be trusted, its figures by the hour, its due times."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.states import AutomationState
 from mainspring.insight import due_times, quantile
-from mainspring.insight.automation_lines import AutomationLine, automation_lines, definition_of
+from mainspring.insight.automation_lines import STRIP, AutomationLine, automation_lines, definition_of
 from mainspring.insight.dependencies import Edge, Node
 from mainspring.insight.due_times import DueTime, PastDue
 from mainspring.insight.neighbours import neighbours_of
@@ -28,8 +28,8 @@ from mainspring.web.api.shape import Page
 _HOUR_MS = 3_600_000
 _DAY_MS = 86_400_000
 _AT_ONCE = 100
-_LOOKS = 20
-"""So many parts of the whole list are looked through for states that fit; `next` goes on from there."""
+_LOOKED_AT = 500
+"""So many are looked through for those in a state; `next` goes on from there."""
 RUNS = 100
 """Runs among which what came is looked for."""
 _MARKS = 100
@@ -39,7 +39,7 @@ _MOST_NODES = 60
 class StandingsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which automations: whose name holds this text; of this owner, team, tag ("nightly", or "team=data"); in one of these states.
 
-    `retired` = those too that were declared gone.
+    `retired` = those too that were declared gone; `runs` = so many of the newest runs of each are told.
     """
 
     name: Word | None = None
@@ -48,6 +48,7 @@ class StandingsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tag: Word | None = None
     state: tuple[AutomationState, ...] = ()
     retired: bool = False
+    runs: Annotated[int, msgspec.Meta(ge=0, le=STRIP)] = 0
 
 
 class FiguresQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,41 +126,42 @@ def listed(call: Call[StandingsQuery, None]) -> Page[AutomationLine]:
     """List automations by name, with how they stand, what is due and how their last runs went."""
     query = call.query
     wanted = sorted(_fitting(call), key=lambda view: view.name)
-    found: list[AutomationLine] = []
-    at_once = _AT_ONCE if query.state else query.limit
-    for look in range(_LOOKS):
-        part = wanted[look * at_once : (look + 1) * at_once]
-        lines = _lines(call, part)
-        found += [line for line in lines if not query.state or line.state in query.state]
-        if len(found) >= query.limit or len(part) < at_once:
-            break
+    found: list[AutomationView] = []
+    seen = 0
+    while seen < len(wanted) and len(found) < query.limit and seen < _LOOKED_AT:
+        part = wanted[seen : seen + _AT_ONCE] if query.state else wanted[: query.limit]
+        seen += len(part)
+        found += _in_state(call, part) if query.state else part
     shown = found[: query.limit]
-    last = shown[-1].name if len(found) >= query.limit and shown else part[-1].name if part else None
-    return Page(shown, last if last is not None and wanted[-1].name > last else None)
+    last = shown[-1] if len(found) >= query.limit else wanted[seen - 1] if seen else None
+    return Page(_lines(call, shown), None if last is None or last is wanted[-1] else last.name)
+
+
+def _in_state(call: Call[StandingsQuery, None], views: list[AutomationView]) -> list[AutomationView]:
+    found = _standings(call, [view.name for view in views])
+    return [view for view in views if view.name in found and found[view.name].state in call.query.state]
+
+
+def _standings(call: AnyCall, names: Iterable[str], *, alone: bool = False) -> dict[str, Standing]:
+    monitors, now = call.site.settings.monitors, call.site.clock.now()
+    return standings(call.site.reader, names, now, tunings_of(monitors), own_tunings_of(monitors), alone=alone)
 
 
 def standing(call: AnyCall) -> Standing:
     """Tell how one automation stands, and what monitors say of it by which figures."""
-    name, monitors = named(call).name, call.site.settings.monitors
-    found = standings(
-        call.site.reader,
-        [name],
-        call.site.clock.now(),
-        tunings_of(monitors),
-        own_tunings_of(monitors),
-        alone=True,
-    )
+    name = named(call).name
+    found = _standings(call, [name], alone=True)
     return found[name] if name in found else call.missing("automation", name)
 
 
 def graph(call: AnyCall) -> Neighbours:
     """Show which automations start this one by the end of their runs, and which it starts; at most 60 of them."""
-    name, monitors = named(call).name, call.site.settings.monitors
+    name = named(call).name
     found = neighbours_of(automations(call.site.reader), name, call.visitor.may_see)
     names = [name, *(each for each in found.nodes if each != name)][:_MOST_NODES]
     edges = [edge for edge in found.edges if edge.upstream in names and edge.downstream in names]
     linked = {end for edge in edges for end in (edge.upstream, edge.downstream)}
-    states = standings(call.site.reader, linked, call.site.clock.now(), tunings_of(monitors), own_tunings_of(monitors))
+    states = _standings(call, linked)
     nodes = [found.nodes[each] for each in names if each in found.nodes and each in linked]
     return Neighbours(nodes, edges, {each: one.state for each, one in states.items()})
 
@@ -215,13 +217,15 @@ def due(call: Call[DueQuery, None]) -> DueShown:
     runs = stored.newest_runs(reader, [view.name], RUNS)[view.name]
     planned = [one.low_water_at for one in schedules(reader, view.name)]
     from_at = min((one.created_at - 1 for one in runs), default=min(planned, default=view.announced_at))
-    slots = {
-        schedule: slots_between(reader, schedule, from_at, now, RUNS)
+    slots = [
+        slot
         for schedule, _ in due_times.schedules_by_name(definition)
-    }
+        for slot in slots_between(reader, schedule, from_at, now, RUNS)
+    ]
+    pauses = stored.pauses(reader, view.name, from_at)
     return DueShown(
         next=due_times.next_due_times(definition, due_times.makes_from(view, now), limit),
-        past=due_times.past_due_times(definition, runs, slots, from_at, now, limit),
+        past=due_times.past_due_times(definition, runs, slots, pauses, from_at, now, limit),
     )
 
 
@@ -234,6 +238,7 @@ def _lines(call: Call[StandingsQuery, None], views: list[AutomationView]) -> lis
         tunings_of(monitors),
         own_tunings_of(monitors),
         may_see=call.visitor.may_see,
+        runs=call.query.runs,
     )
 
 

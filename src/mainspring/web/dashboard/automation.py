@@ -17,6 +17,7 @@ from mainspring.domain.states import AutomationState
 from mainspring.domain.trigger import MisfitError
 from mainspring.insight.automation_lines import definition_of, p_of, starts_of, zone_name
 from mainspring.insight.option_rows import option_rows, option_text
+from mainspring.insight.standings import Standing
 from mainspring.store.reads.automations import RunMark
 from mainspring.store.views import AutomationView, RunRow
 from mainspring.web.api import automations, incidents, runs, standings
@@ -71,7 +72,7 @@ def show(call: Call[Looking, Form | None]) -> View:
     }
     values |= _of_runs(call, view, now)
     values |= _of_figures(call, zone)
-    values |= _of_due(call, zone)
+    values |= _of_due(call, zone, standing)
     values |= _of_surroundings(call, view, definition)
     return View(view.name, values)
 
@@ -110,9 +111,11 @@ def _of_figures(call: Call[Looking, Form | None], zone: str) -> dict[str, Any]:
     }
 
 
-def _of_due(call: Call[Looking, Form | None], zone: str) -> dict[str, Any]:
+def _of_due(call: Call[Looking, Form | None], zone: str, standing: Standing) -> dict[str, Any]:
     due = _asked(call, standings.due, DueQuery(limit=_DUE))
-    return {"next_due": due.next[:_NEXT], "past": due.past[::-1], "expected": expected_of(due.past, zone)}
+    is_in_time = standing.late_at is not None and standing.late_at > call.site.clock.now()
+    drawn = expected_of(due.past, zone, standing.due_at if is_in_time else None)
+    return {"next_due": due.next[:_NEXT], "past": due.past[::-1], "expected": drawn}
 
 
 def _of_surroundings(

@@ -38,7 +38,9 @@ class AutomationExport(msgspec.Struct, frozen=True):
 
 def show(call: Call[StandingsQuery, Form | None]) -> View:
     """List automations by name."""
-    found = standings.listed(looked(call))
+    found = standings.listed(
+        looked(msgspec.structs.replace(call, query=msgspec.structs.replace(call.query, runs=STRIP)))
+    )
     now, query = call.site.clock.now(), call.query
     values = {
         "automations": [(line, strip_of(line.runs, STRIP, now)) for line in found.items],

@@ -35,9 +35,12 @@ class Expected(NamedTuple):
     due: int
 
 
-def expected_of(past: Sequence[PastDue], zone: str) -> Expected:
-    """Draw due times, oldest first."""
-    columns = [_column(place * _STEP, one, zone) for place, one in enumerate(past)]
+def expected_of(past: Sequence[PastDue], zone: str, met_until: int | None = None) -> Expected:
+    """Draw due times, oldest first. From the instant `met_until` on they may still be met: nothing is lost yet."""
+    columns = [
+        _column(place * _STEP, one, zone, may_come=met_until is not None and one.due_at >= met_until)
+        for place, one in enumerate(past)
+    ]
     return Expected(
         width=max(len(past) * _STEP - (_STEP - _WIDTH), _WIDTH),
         height=HEIGHT,
@@ -48,7 +51,7 @@ def expected_of(past: Sequence[PastDue], zone: str) -> Expected:
     )
 
 
-def _column(x: int, one: PastDue, zone: str) -> Column:
+def _column(x: int, one: PastDue, zone: str, *, may_come: bool) -> Column:
     when = instant(one.due_at, zone)
     if one.came_at is not None:
         said = f"{when}: succeeded {span(max(one.came_at - one.due_at, 0))} after it was due"
@@ -57,5 +60,8 @@ def _column(x: int, one: PastDue, zone: str) -> Column:
         return Column(
             x, _WIDTH, tone_of(one.state), lost=False, run=one.run, said=f"{when}: {one.state.replace('_', ' ')}"
         )
-    tone = None if one.note is None else tone_of(AutomationState.LATE)
-    return Column(x, _WIDTH, tone, lost=one.note is None, run=None, said=f"{when}: {one.note or 'nothing came'}")
+    if one.note is not None:
+        return Column(x, _WIDTH, tone_of(AutomationState.LATE), lost=False, run=None, said=f"{when}: {one.note}")
+    if may_come:
+        return Column(x, _WIDTH, tone_of(RunState.QUEUED), lost=False, run=None, said=f"{when}: not yet")
+    return Column(x, _WIDTH, None, lost=True, run=None, said=f"{when}: nothing came")
