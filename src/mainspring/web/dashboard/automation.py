@@ -29,7 +29,7 @@ from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.standings import RUNS, DueQuery, FiguresQuery
 from mainspring.web.dashboard.automation_rows import days_of, judged_rows, source_rows
 from mainspring.web.dashboard.page import Button, Form, Looking, PageRoute, View, looked, press, reason_of
-from mainspring.web.pictures.expected import expected_of
+from mainspring.web.pictures.expected import expected_of, window_of
 from mainspring.web.pictures.heat import heat_of
 from mainspring.web.pictures.layers import BOX, layers_of
 from mainspring.web.pictures.strip import strip_of
@@ -115,7 +115,9 @@ def _of_due(call: Call[Looking, Form | None], zone: str, standing: Standing) -> 
     due = _asked(call, standings.due, DueQuery(limit=_DUE))
     is_in_time = standing.late_at is not None and standing.late_at > call.site.clock.now()
     drawn = expected_of(due.past, zone, standing.due_at if is_in_time else None)
-    return {"next_due": due.next[:_NEXT], "past": due.past[::-1], "expected": drawn}
+    now, good_at, late_at = call.site.clock.now(), standing.last_good_at, standing.late_at
+    window = None if good_at is None or late_at is None else window_of(good_at, late_at, now)
+    return {"next_due": due.next[:_NEXT], "past": due.past[::-1], "expected": drawn, "window": window}
 
 
 def _of_surroundings(

@@ -11,6 +11,9 @@ from mainspring.web.marks import tone_of
 _STEP, _WIDTH = 16, 12
 HEIGHT: Final = 44
 MIDDLE: Final = 18
+_WINDOW = 400
+_NEARLY = 0.75
+"""So much of the window has passed when it is worth a look."""
 
 
 class Column(NamedTuple):
@@ -33,6 +36,26 @@ class Expected(NamedTuple):
     columns: list[Column]
     came: int
     due: int
+
+
+class Window(NamedTuple):
+    """The time in which a success is expected: how much of it has passed since the last one."""
+
+    width: int
+    filled: int
+    tone: str
+    said: str
+
+
+def window_of(from_at: int, until_at: int, now: int) -> Window:
+    """Draw the time from the last success until it is missed."""
+    whole, passed = max(until_at - from_at, 1), max(now - from_at, 0)
+    share = min(passed / whole, 1.0)
+    tone = tone_of(
+        AutomationState.SILENT if share == 1 else AutomationState.LATE if share >= _NEARLY else AutomationState.ON_TIME
+    )
+    said = f"{span(passed)} of {span(whole)} have passed since the last success"
+    return Window(_WINDOW, round(_WINDOW * share), tone, said)
 
 
 def expected_of(past: Sequence[PastDue], zone: str, met_until: int | None = None) -> Expected:

@@ -3,6 +3,7 @@
 import itertools
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from mainspring.domain.states import RunState
 from mainspring.insight.due_times import PastDue
 from mainspring.store.reads.automations import RunMark
 from mainspring.web.marks import tone_of
-from mainspring.web.pictures.expected import expected_of
+from mainspring.web.pictures.expected import expected_of, window_of
 from mainspring.web.pictures.heat import heat_of
 from mainspring.web.pictures.layers import BOX, layers_of
 from mainspring.web.pictures.strip import HEIGHT, strip_of
@@ -95,6 +96,16 @@ def test_expected_says_what_did_not_come():
     assert (found.came, found.due) == (1, 5)
     assert found.columns[0].said == "2026-01-05 00:00:00: succeeded 1m after it was due"
     assert expected_of(past, "UTC").columns[-1].lost
+
+
+@pytest.mark.parametrize(
+    ("passed", "filled", "tone"),
+    [(0, 0, "good"), (50, 200, "good"), (75, 300, "warn"), (100, 400, "bad"), (200, 400, "bad")],
+)
+def test_window_fills_until_it_is_missed(passed, filled, tone):
+    """In the tone of how near that is, and never beyond its end."""
+    found = window_of(1_000, 101_000, 1_000 + passed * 1_000)
+    assert (found.filled, found.tone) == (filled, tone)
 
 
 names = st.integers(0, 8).map(lambda n: f"n{n}")
