@@ -18,6 +18,7 @@ FIRST = "0" * 64
 """What stands before the first row."""
 
 _RESULT = msgspec.json.Decoder(Result)
+# As in watch_helped.sql, which a monitor reads.
 _HELP = frozenset({"retry", "retry_from", "run_again", "accept_drift", "give_result", "mark_done"})
 Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
 """seq, at, command, actor, verb, subject, reason, detail, result."""

@@ -63,6 +63,7 @@ def show(call: Call[Looking, Form | None]) -> View:
         "starts": starts_of(definition, call.visitor.may_see),
         "sources": source_rows(definition, call.visitor.may_see),
         "can_start": definition is not None and definition.kind is not Kind.EXEC and view.retired_at is None,
+        "can_backfill": definition is not None and definition.kind is not Kind.EXEC and bool(definition.schedules),
         "is_paused": standing.state is AutomationState.PAUSED,
         "is_retired": standing.state is AutomationState.RETIRED,
         "is_told": standing.state in _TOLD,

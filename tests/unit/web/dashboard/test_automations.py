@@ -2,11 +2,14 @@
 
 import json
 
+import msgspec
 import pytest
 
+from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.store.commands.automations import PauseAutomation
+from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
 from mainspring.store.commands.runs import Claim, Finish
+from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.automation_world import define
 
 
@@ -83,3 +86,17 @@ async def test_list_leaves_as_rows(world):
     assert "runs" not in rows[0]
     assert "<script>alert" not in await world.get("/automations")
     assert len((await world.get("/automations?as=csv&owner=nobody")).splitlines()) <= 1
+
+
+@pytest.mark.asyncio
+async def test_no_name_is_taken_for_markup(world):
+    """Whatever an automation, who answers for it and its tags are called."""
+    made = [
+        Definition(kind=Kind.TASK, name=text, options={"owner": text, "team": text, "tags": {text: text}}, doc=text)
+        for text in PAYLOADS
+    ]
+    rows = [AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in made]
+    world.store.apply(Announce("code", tuple(rows), ()))
+    text = await world.get("/automations", limit=100)
+    assert text.count("&lt;script") > 5
+    assert [one for one in PAYLOADS if "<" in one and one in text] == []
