@@ -6,18 +6,22 @@ from mainspring.web.api import (
     audit_log,
     automations,
     bulk,
+    channels,
     events,
     incidents,
     locks,
     logs,
     monitors,
     outbox,
+    people,
     queues,
     run_acts,
     runs,
+    settings,
     standings,
     status,
     triggers,
+    undecided,
     workers,
 )
 from mainspring.web.api.route import BASE, ApiRoute
@@ -40,6 +44,10 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *status.ROUTES,
     *monitors.ROUTES,
     *audit_log.ROUTES,
+    *channels.ROUTES,
+    *settings.ROUTES,
+    *people.ROUTES,
+    *undecided.ROUTES,
 )
 
 

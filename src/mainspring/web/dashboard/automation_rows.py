@@ -13,7 +13,10 @@ from mainspring.domain.monitors.words import figure
 from mainspring.domain.plain import is_instant
 from mainspring.insight import quantile
 from mainspring.insight.automation_lines import seen_source
+from mainspring.insight.judging import verdict_word, wrong_first
 from mainspring.web.api.standings import HourFigures
+
+_TONES = {"wrong": "bad", "unsure": "idle", "well": "good"}
 
 
 class DayRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,13 +31,14 @@ class DayRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JudgedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What one monitor says: `tone` of the verdict, `figures` = (name, text, instant)."""
+    """What one monitor says: a word with its tone, and what it found; `figures` = (name, text, instant)."""
 
     monitor: str
     line: str
     rule: str
     tone: str
-    verdict: str
+    word: str
+    said: str
     figures: list[tuple[str, str, int | None]]
 
 
@@ -70,20 +74,18 @@ def _day(day: str, hours: list[HourFigures]) -> DayRow:
 
 def judged_rows(judged: Iterable[Judged]) -> list[JudgedRow]:
     """Return verdicts, what is wrong first."""
-    rows = [_judged(one) for one in judged]
-    return sorted(rows, key=lambda row: row.tone != "bad")
+    return [_judged(one) for one in wrong_first(judged)]
 
 
 def _judged(one: Judged) -> JudgedRow:
-    monitor = MONITORS[one.subject.kind]
-    tone = "bad" if one.finding is not None else "idle" if one.unsure is not None else "good"
-    verdict = one.finding.text if one.finding is not None else f"unsure: {one.unsure}" if one.unsure else "well"
+    monitor, word = MONITORS[one.subject.kind], verdict_word(one)
     return JudgedRow(
         monitor=str(monitor.kind),
         line=monitor.line,
         rule=monitor.rule,
-        tone=tone,
-        verdict=verdict,
+        tone=_TONES[word],
+        word=word,
+        said=one.unsure or "" if one.finding is None else one.finding.text,
         figures=[_figure(name, value) for name, value in one.figures.items()],
     )
 

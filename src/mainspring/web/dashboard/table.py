@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, automation, automations, locks
+from mainspring.web.dashboard import (
+    audit_log,
+    automation,
+    automations,
+    deliveries,
+    events,
+    locks,
+    monitors,
+    outbox,
+    settings,
+    triggers,
+    undecided,
+)
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
@@ -11,6 +23,13 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *audit_log.PAGES,
     *automations.PAGES,
     *automation.PAGES,
+    *triggers.PAGES,
+    *deliveries.PAGES,
+    *events.PAGES,
+    *settings.PAGES,
+    *monitors.PAGES,
+    *outbox.PAGES,
+    *undecided.PAGES,
 )
 
 
