@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, locks
+from mainspring.web.dashboard import audit_log, locks, run_now
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
+    *run_now.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
 )
