@@ -73,6 +73,14 @@ def span(ms: int) -> str:
     return "0s"
 
 
+def rate_text(count: int | None, per_ms: int | None) -> str:
+    """Return a rate as it is written in the configuration: "60/m", "5/10s", "-" for none."""
+    if not count or not per_ms:
+        return "-"
+    per = span(per_ms)
+    return f"{count}/{per.removeprefix('1') if per[:1] == '1' and not per[1:2].isdigit() else per}"
+
+
 def ago(at: int | None, now: int) -> str:
     """Return an instant as seen from now: "3m ago", "in 2h", "-" for none."""
     if at is None:

@@ -2,18 +2,14 @@
 
 import shlex
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from mainspring.domain.access import Role
-from mainspring.domain.cron import instant_of, zone_of
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import ConflictError, MainspringError
 from mainspring.domain.json_schema import misfit
-from mainspring.domain.plain import iso
-from mainspring.domain.schedule import read_moment
 from mainspring.domain.trigger import MisfitError
 from mainspring.insight.words import many
 from mainspring.resources.hidden import HIDDEN
@@ -23,6 +19,7 @@ from mainspring.web.api.automations import Start
 from mainspring.web.api.bodies import Word
 from mainspring.web.api.call import Call
 from mainspring.web.dashboard.earlier_input import Earlier, earlier_of, without_secret_defaults
+from mainspring.web.dashboard.moments import typed_moment, zone_for
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press
 from mainspring.web.dashboard.schema_field import marked, noted, refilled, sent_by
 from mainspring.web.dashboard.schema_form import fields_of
@@ -124,20 +121,8 @@ def command_of(name: str, body: Start, *, takes: bool) -> str:
     return shlex.join(words)
 
 
-def zone_for(call: Call[Any, Any], definition: Definition) -> str:
-    """Return the zone in which times of an automation are typed: that of its schedule, else the project's."""
-    found: str = definition.schedules[0].tz if definition.schedules else definition.option("tz")
-    return found or call.site.settings.project.timezone
-
-
 def _is_paused(view: AutomationView, now: int) -> bool:
     return view.paused_at is not None and (view.paused_until is None or view.paused_until > now)
-
-
-def _moment(text: str, zone: str) -> str:
-    """Return the instant of a date and time in a zone. Raises OptionError."""
-    wall = datetime.fromisoformat(read_moment(text))
-    return wall.isoformat() if wall.tzinfo is not None else iso(instant_of(wall, zone_of(zone)))
 
 
 def _tags(text: str) -> dict[str, str]:
@@ -153,7 +138,7 @@ def _tags(text: str) -> dict[str, str]:
 
 _OPTIONS: Final[dict[str, Callable[[str, str], Any]]] = {
     **dict.fromkeys(("key", "key_policy", "queue", "priority", "title", "reason"), lambda text, _zone: text),
-    "at": _moment,
+    "at": typed_moment,
     "tags": lambda text, _zone: _tags(text),
 }
 """Fields beside the arguments, and how what is typed there is read; the second argument is the zone."""

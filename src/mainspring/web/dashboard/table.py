@@ -2,12 +2,15 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, locks, run_now
+from mainspring.web.dashboard import audit_log, backfill, locks, queues, run_now, workers
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
     *run_now.PAGES,
+    *backfill.PAGES,
+    *workers.PAGES,
+    *queues.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
 )
