@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from mainspring.domain.rate import Rate
 from mainspring.domain.states import RunState
 from mainspring.domain.text import escape
 
@@ -75,10 +76,7 @@ def span(ms: int) -> str:
 
 def rate_text(count: int | None, per_ms: int | None) -> str:
     """Return a rate as it is written in the configuration: "60/m", "5/10s", "-" for none."""
-    if not count or not per_ms:
-        return "-"
-    per = span(per_ms)
-    return f"{count}/{per.removeprefix('1') if per[:1] == '1' and not per[1:2].isdigit() else per}"
+    return str(Rate(count, timedelta(milliseconds=per_ms))) if count and per_ms else "-"
 
 
 def ago(at: int | None, now: int) -> str:

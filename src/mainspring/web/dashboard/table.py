@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, backfill, locks, queues, run_now, workers
+from mainspring.web.dashboard import audit_log, backfill, locks, queues, run_now, schedule, workers
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
     *run_now.PAGES,
     *backfill.PAGES,
+    *schedule.PAGES,
     *workers.PAGES,
     *queues.PAGES,
     *locks.PAGES,

@@ -16,6 +16,8 @@ from mainspring.web.dashboard.exports import pages_of
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
 
 _MOST = 1_000
+_MOST_NAMED = 50
+"""Automations of one process that are named."""
 _QUIET_BEATS = 2
 """After so many leases without a sign of life it is told as late; who is dead is said by the store alone."""
 
@@ -33,6 +35,7 @@ def show(call: Call[WorkersQuery, Form | None]) -> View:
             "roles": sorted(roles.items()),
             "deploy": max((one.deploy for one in live), default=0),
             "query": call.query,
+            "most_named": _MOST_NAMED,
             "alive": SessionState.ALIVE,
             "is_late": lambda one: _is_late(call, one),
         },
