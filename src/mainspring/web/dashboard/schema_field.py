@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from mainspring.web.dashboard.schema_shape import Kind, is_clock, is_day
+from mainspring.web.dashboard.schema_shape import TIMES, Kind, has_picker
 from mainspring.web.dashboard.schema_typed import JSON, PLAIN, ZONE
 
 Fields = tuple["Field", ...]
@@ -86,7 +86,7 @@ def _refilled(field: Field, form: Mapping[str, str]) -> Field:
     text = form.get(field.name, field.text)
     kind = field.kind
     # A picker would show nothing of what it cannot show.
-    if (kind is Kind.DATE and text and not is_day(text)) or (kind is Kind.INSTANT and text and not is_clock(text)):
+    if kind in TIMES and not has_picker(kind, text):
         kind = Kind.TEXT
     if kind is Kind.TEXT and "\n" in text:
         kind = Kind.LINES

@@ -12,7 +12,7 @@ import msgspec
 from mainspring.domain.canonical import step_into
 from mainspring.domain.errors import MainspringError
 from mainspring.web.dashboard.schema_field import Choice, Field, all_of
-from mainspring.web.dashboard.schema_shape import TEXTS, Kind, Schema, Shape, clock_parts, inside, is_day, shape_of
+from mainspring.web.dashboard.schema_shape import TEXTS, Kind, Schema, Shape, clock_parts, has_picker, inside, shape_of
 from mainspring.web.dashboard.schema_typed import JSON, PLAIN, REST, typed_text
 
 _WHOLE = "arguments"
@@ -113,7 +113,7 @@ class _Drawing:
         is_free = not shape.nullable or _is_null_when_empty(shape, required=place.required)
         if kind is Kind.TEXT and "\n" in text:
             kind = Kind.LINES
-        elif kind is Kind.DATE and not (is_free and (not text or is_day(text))):
+        elif kind in (Kind.DATE, Kind.CLOCK) and not (is_free and has_picker(kind, text)):
             kind = Kind.TEXT
         elif kind is Kind.INSTANT:
             split = clock_parts(text) if text else ("", self._zone)

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
     DATE = "date"
+    CLOCK = "clock"
     INSTANT = "instant"
     SPAN = "span"
     CHOICE = "choice"
@@ -35,8 +36,9 @@ class Kind(StrEnum):
     JSON = "json"
 
 
-_FORMATS: Final = {"date": Kind.DATE, "date-time": Kind.INSTANT, "duration": Kind.SPAN}
+_FORMATS: Final = {"date": Kind.DATE, "time": Kind.CLOCK, "date-time": Kind.INSTANT, "duration": Kind.SPAN}
 TEXTS: Final = frozenset({Kind.TEXT, Kind.LINES})
+TIMES: Final = frozenset({Kind.DATE, Kind.CLOCK, Kind.INSTANT})
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -119,8 +121,12 @@ def _leaves(schema: Schema, parts: Schema, depth: int) -> int:
 
 _ESCAPES: Final = (("~", "~0"), (".", "~1"))
 _LOCAL_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?)(Z|[+-]\d\d:\d\d)", re.ASCII)
-_CLOCK: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?", re.ASCII)
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_PICKED: Final = {
+    Kind.DATE: re.compile(r"\d{4}-\d\d-\d\d", re.ASCII),
+    Kind.CLOCK: re.compile(r"\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?", re.ASCII),
+    Kind.INSTANT: re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?", re.ASCII),
+}
+"""What a browser's picker of this kind can show."""
 
 
 def inside(name: str, key: str) -> str:
@@ -136,11 +142,6 @@ def clock_parts(text: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
-def is_day(text: str) -> bool:
-    """Tell whether a browser could show a text as a date."""
-    return _DAY.fullmatch(text) is not None
-
-
-def is_clock(text: str) -> bool:
-    """Tell whether a browser could show a text as a date with a time."""
-    return _CLOCK.fullmatch(text) is not None
+def has_picker(kind: Kind, text: str) -> bool:
+    """Tell whether a browser's picker could show a text; what is no kind of time has none."""
+    return kind in _PICKED and (not text or _PICKED[kind].fullmatch(text) is not None)

@@ -25,6 +25,7 @@ _DIGITS = 400
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _OFFSET = re.compile(r"Z|[+-][0-9]{2}:[0-9]{2}", re.ASCII)
+_MINUTE = re.compile(r"[0-9]{2}:[0-9]{2}", re.ASCII)
 _MINUTES = re.compile(r"[0-9-]+T[0-9]{2}:[0-9]{2}", re.ASCII)
 
 
@@ -60,6 +61,8 @@ def typed_text(shape: Shape, text: str, zone: str | None = None) -> Any:
         return bare if zone is None else _instant(bare, zone.strip())
     if shape.kind is Kind.SPAN:
         return bare if bare.startswith(("P", "-P")) else msgspec.to_builtins(parse_duration(bare))
+    if shape.kind is Kind.CLOCK:
+        return f"{bare}:00" if _MINUTE.fullmatch(bare) else bare
     return bare if shape.kind is Kind.DATE else _json(bare)
 
 

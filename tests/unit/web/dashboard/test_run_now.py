@@ -14,6 +14,7 @@ from mainspring.service.starting import start
 from mainspring.store.reads.runs import list_runs, run_view
 from mainspring.web.entrance import LARGEST_FORM, MOST_FIELDS
 from tests.api_world import PAY, announce
+from tests.hostile import PAYLOADS
 from tests.unit.web.api.test_mending import Turned
 from tests.unit.web.dashboard.page_world import OWN, hidden, said
 
@@ -136,6 +137,23 @@ async def test_nested_and_hostile_names_are_drawn_and_read(world):
         "to": {"street": "x", "zip": 1},
         "lines": ["a"],
     }
+
+
+@pytest.mark.asyncio
+async def test_no_text_from_outside_is_taken_for_html(world):
+    """In names, words, choices, defaults and inputs alike."""
+    properties = {
+        text: {"anyOf": [{"type": "string"}, {"type": "null"}], "default": text, "description": text} for text in PAYLOADS
+    }
+    properties["choice"] = {"enum": list(PAYLOADS)}
+    schema = {"type": "object", "properties": properties, "required": [], "additionalProperties": True}
+    announce(world.store, Definition(kind=Kind.TASK, name="hostile", doc=PAYLOADS[0], parameters=schema))
+    announced = Definition(kind=Kind.TASK, name="hostile", parameters=schema)
+    world.begin(announced, msgspec.json.encode({text: text for text in PAYLOADS} | {"more": list(PAYLOADS)}))
+    for query in ({}, {"blank": "true"}):
+        text = await world.get("/a/hostile/run", **query)
+        raw = [one for one in PAYLOADS if one in text.replace("<script src=", "") and set(one) & set("<\"'")]
+        assert raw == []
 
 
 @pytest.mark.asyncio

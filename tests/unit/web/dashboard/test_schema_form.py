@@ -89,6 +89,7 @@ LEAVES: Any = (
     ({"type": "string"}, TEXT),
     ({"type": "string", "maxLength": 4000}, TEXT),
     ({"type": "string", "format": "date"}, st.dates().map(str)),
+    ({"type": "string", "format": "time"}, st.times().map(str)),
     ({"type": "string", "format": "date-time"}, st.datetimes(timezones=st.just(dt.UTC)).map(msgspec.to_builtins)),
     ({"type": "string", "format": "duration"}, st.timedeltas().map(msgspec.to_builtins)),
     ({"type": "integer"}, st.integers()),
@@ -170,6 +171,8 @@ def test_controls_fit_what_annotations_ask_for():
         order: Order,
         day: dt.date,
         at: Annotated[dt.datetime, msgspec.Meta(tz=True)],
+        begin: dt.datetime | None = None,
+        clock: dt.time = dt.time(3),
         wait: dt.timedelta = dt.timedelta(seconds=30),
         mode: Literal["fast", "safe"] = "safe",
         dry: bool = False,
@@ -186,6 +189,8 @@ def test_controls_fit_what_annotations_ask_for():
         "order": Kind.GROUP,
         "day": Kind.DATE,
         "at": Kind.INSTANT,
+        "begin": Kind.INSTANT,
+        "clock": Kind.CLOCK,
         "wait": Kind.SPAN,
         "mode": Kind.CHOICE,
         "dry": Kind.CHOICE,
@@ -211,6 +216,9 @@ def test_controls_fit_what_annotations_ask_for():
         "i.day": "2026-01-05",
         "i.at": "2026-10-25T02:30",
         "z.at": "+02:00",
+        "i.begin": "2026-10-25T02:30",
+        "z.begin": "",
+        "i.clock": "04:30",
         "i.wait": "1h30m",
     }
     found = typed(schema, form)
@@ -224,6 +232,7 @@ def test_controls_fit_what_annotations_ask_for():
         "lines": [],
     }
     assert (found.value["at"], found.value["wait"]) == ("2026-10-25T02:30:00+02:00", "PT5400S")
+    assert (found.value["begin"], found.value["clock"]) == ("2026-10-25T02:30:00", "04:30:00")
 
 
 @pytest.mark.parametrize(
