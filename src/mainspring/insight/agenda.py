@@ -165,7 +165,7 @@ def _drawn(times: list[int], took: int, *, are_skipped: bool) -> tuple[Start, ..
     return tuple(found)
 
 
-@lru_cache(maxsize=4_096)  # the window moves once an hour, and a page asks each second
+@lru_cache(maxsize=1_024)  # the window moves once an hour, and a page asks each second
 def _slots(schedule: Schedule, after: int, until: int) -> tuple[int, ...]:
     return tuple(schedule.slots_between(after, until, _MOST_STARTS + 1))
 

@@ -143,7 +143,8 @@ async def test_nested_and_hostile_names_are_drawn_and_read(world):
 async def test_no_text_from_outside_is_taken_for_html(world):
     """In names, words, choices, defaults and inputs alike."""
     properties = {
-        text: {"anyOf": [{"type": "string"}, {"type": "null"}], "default": text, "description": text} for text in PAYLOADS
+        text: {"anyOf": [{"type": "string"}, {"type": "null"}], "default": text, "description": text}
+        for text in PAYLOADS
     }
     properties["choice"] = {"enum": list(PAYLOADS)}
     schema = {"type": "object", "properties": properties, "required": [], "additionalProperties": True}
