@@ -4,19 +4,29 @@ from typing import Final
 
 from mainspring.web.dashboard import (
     audit_log,
+    backfill,
     deliveries,
     events,
     locks,
     monitors,
     outbox,
+    queues,
+    run_now,
+    schedule,
     settings,
     triggers,
     undecided,
+    workers,
 )
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
+    *run_now.PAGES,
+    *backfill.PAGES,
+    *schedule.PAGES,
+    *workers.PAGES,
+    *queues.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
     *triggers.PAGES,
