@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.journal import Fact
+from mainspring.insight.remedies import ANSWER, SIGNAL, Can
 from mainspring.insight.words import one_line
 from mainspring.store.views import RunStory, WaitView
 
@@ -83,12 +84,14 @@ def question_text(question: dict[str, Any]) -> str:
     return f"{one_line(question.get('text', ''), 200)}{listed}"
 
 
-def commands(story: RunStory) -> list[tuple[str, str]]:
-    """Return (command, what it does) of what a person can give to the run."""
+def commands(story: RunStory) -> list[Can]:
+    """Return what a person can give to the run."""
     run = story.run.id
-    found = [(asks(wait)[1], "answer it") for wait in open_questions(story.waits)]
-    names = dict.fromkeys(one_line(wait["name"]) for wait in waits_for(story) if wait.get("kind") == "signal")
-    found += [(f"mainspring runs signal {run} {name} JSON", "send what it waits for") for name in names]
+    found = [Can(asks(wait)[1], "answer it", ANSWER, {"question": wait.ident}) for wait in open_questions(story.waits)]
+    names = dict.fromkeys(str(wait["name"]) for wait in waits_for(story) if wait.get("kind") == "signal")
+    for name in names:
+        line = f"mainspring runs signal {run} {one_line(name)} JSON"
+        found.append(Can(line, "send what it waits for", SIGNAL, {"name": name}))
     return found
 
 

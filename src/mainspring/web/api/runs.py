@@ -2,8 +2,13 @@
 
 import msgspec
 
+from mainspring.domain.journal import Outcome
 from mainspring.domain.states import RunState
+from mainspring.insight.explained import explained
+from mainspring.insight.explaining import Explanation
 from mainspring.service.difference import Difference, differences, last_good
+from mainspring.store.reads.runs import journal as run_journal
+from mainspring.store.reads.runs import outline as run_outline
 from mainspring.store.reads.runs import questions as open_questions
 from mainspring.store.reads.status import blocker as blocker_of
 from mainspring.store.views import Blocker, RunRow, RunStory, RunView, WaitView
@@ -78,6 +83,28 @@ def story(call: AnyCall) -> RunStory:
     return call.site.opening.story(msgspec.structs.replace(found, children=children))
 
 
+def outline(call: AnyCall) -> RunStory:
+    """Return the story of a run without the values of its steps, however many these are: what pages draw."""
+    found = run_outline(call.site.reader, call.run().id)
+    children = [row for row in found.children if call.visitor.may_see(row.automation)]
+    return call.site.opening.story(msgspec.structs.replace(found, children=children))
+
+
+def explanation(call: AnyCall) -> Explanation:
+    """Explain a run in sentences: what it is doing, why, what happens next and when, what can be done about it."""
+    site = call.site
+    zone = site.settings.project.timezone
+    return explained(site.reader, outline(call), site.clock.now(), zone, call.visitor.may_see)
+
+
+def journal(call: Call[Numbered, None]) -> Page[Outcome]:
+    """List the saved outcomes of a run, superseded ones too, newest first."""
+    run, query = call.run(), call.query
+    found = run_journal(call.site.reader, run.id, limit=query.limit + 1, cursor=query.cursor)
+    shown, opening = found[: query.limit], call.site.opening
+    return Page([opening.outcome(one) for one in shown], str(shown[-1].rank) if len(found) > query.limit else None)
+
+
 def blocker(call: AnyCall) -> Blocker:
     """Show the facts that tell why a run does not go on: its place in the queue, who holds what it needs, which workers there are."""
     found = blocker_of(call.site.reader, call.run().id)
@@ -112,6 +139,8 @@ ROUTES = (
     reads("/runs", listed, Page[RunRow], query=RunsQuery),
     reads("/runs/{run}", shown, RunView),
     reads("/runs/{run}/story", story, RunStory),
+    reads("/runs/{run}/explanation", explanation, Explanation),
+    reads("/runs/{run}/journal", journal, Page[Outcome], query=Numbered),
     reads("/runs/{run}/blocker", blocker, Blocker),
     reads("/runs/{run}/diff", diff, Differences, query=DiffQuery),
     reads("/questions", questions, Page[WaitView]),
