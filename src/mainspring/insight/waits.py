@@ -26,22 +26,24 @@ def open_questions(waits: Iterable[WaitView]) -> list[WaitView]:
 
 def asks(wait: WaitView) -> tuple[str, str]:
     """Return an open question as a sentence, and the command that answers it."""
-    question = _decoded(wait.question)
     listed = "|".join(one_line(choice, 40) for choice in choices(wait) or ["TEXT"])
-    told = question_text(question if isinstance(question, dict) else {})
-    return f"It asks: {told}", f"mainspring runs answer {wait.run} {listed}"
+    return f"It asks: {question_text(question_of(wait))}", f"mainspring runs answer {wait.run} {listed}"
+
+
+def question_of(wait: WaitView) -> dict[str, Any]:
+    """Return what a wait asks: its text, choices and default; nothing, where it is sealed or asks nothing."""
+    found = _decoded(wait.question)
+    return found if isinstance(found, dict) else {}
 
 
 def choices(wait: WaitView) -> list[str]:
     """Return what may be answered to a question; empty = any text."""
-    question = _decoded(wait.question)
-    return [str(choice) for choice in question.get("choices") or []] if isinstance(question, dict) else []
+    return [str(choice) for choice in question_of(wait).get("choices") or []]
 
 
 def default_of(wait: WaitView) -> str | None:
     """Return the choice that an open question takes when nobody answers in time; None = the run fails then."""
-    question = _decoded(wait.question)
-    default = question.get("otherwise") if isinstance(question, dict) else None
+    default = question_of(wait).get("otherwise")
     return None if default is None else one_line(str(default), 40)
 
 

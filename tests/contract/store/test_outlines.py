@@ -6,7 +6,7 @@ import psycopg
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.log_part import Part
 from mainspring.domain.states import AttemptState, OutcomeState
-from mainspring.store.commands.journal import SaveAttempt
+from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
@@ -23,6 +23,7 @@ READS = {
     "read_newest_attempts": ("r", 1),
     "list_journal": ("r", 1, 1),
     "read_step": ("r", "s", 1),
+    "read_attempts_of_step": ("r", "s", 1),
     "list_last_logs_of": ("r", "s", 1, 1),
 }
 _HISTORY = """
@@ -71,11 +72,16 @@ def test_outline_holds_the_newest_attempts(store):
             asked=1,
             started_at=number,
             automation="a",
+            input=b"[1]",
         )
         for number in range(1, 6)
     ]
     store.do(*attempts)
     assert [one.attempt for one in store.read("outline", run.id, 2).attempts] == [4, 5]
+    store.do(SaveCheckpoint(run.id, run.claim, "s1", b"7", 7, 9))
+    found = store.read("step", run.id, "s1")
+    assert [(one.attempt, one.input) for one in found.attempts] == [(n, b"[1]") for n in range(1, 6)]
+    assert (found.checkpoint.value, found.checkpoint.done, found.outcomes) == (b"7", 7, [])
 
 
 def test_journal_is_read_page_by_page_with_its_values(store):
@@ -85,8 +91,10 @@ def test_journal_is_read_page_by_page_with_its_values(store):
     rest = store.read("journal", run.id, limit=50, cursor=first[-1].rank)
     assert [one.rank for one in (*first, *rest)] == list(range(12, 0, -1))
     assert {one.output for one in rest} == {b"1"}
-    assert [(one.rank, one.input) for one in store.read("outcomes_of_step", run.id, "s7")] == [(7, b"[]")]
-    assert store.read("outcomes_of_step", run.id, "s99") == []
+    found = store.read("step", run.id, "s7")
+    assert [(one.rank, one.input) for one in found.outcomes] == [(7, b"[]")]
+    assert (found.attempts, found.checkpoint) == ([], None)
+    assert store.read("step", run.id, "s99").outcomes == []
 
 
 def test_last_lines_are_read_backwards(store):

@@ -11,12 +11,12 @@ from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST
 from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of, stall_of
-from mainspring.store.views import RunPage, RunRow, RunStory, RunView, WaitView, columns
+from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
 
 _SHOWN = 5
 _CHILDREN = 100
 OUTLINE: Final = 500
-_GENERATIONS = 20
+_GENERATIONS, _ATTEMPTS = 20, 100
 _STATE = 5
 _COLUMNS = columns(RunRow)
 _UNLISTED = {
@@ -175,9 +175,13 @@ def journal(reader: Reader, run: str, *, limit: int = 50, cursor: int | None = N
     return [outcome_of(row) for row in reader.read("list_journal", (run, cursor, limit))]
 
 
-def outcomes_of_step(reader: Reader, run: str, ident: str, limit: int = _GENERATIONS) -> list[Outcome]:
-    """Return the outcomes of one step with their values, superseded ones too, newest first."""
-    return [outcome_of(row) for row in reader.read("read_step", (run, ident, limit))]
+def step(reader: Reader, run: str, ident: str) -> StepView:
+    """Return one step of a run with its values, superseded generations too; nothing in it = the run has no such step."""
+    with reader.snapshot() as read:
+        outcomes = [outcome_of(row) for row in read("read_step", (run, ident, _GENERATIONS))]
+        attempts = [attempt_of(row) for row in read("read_attempts_of_step", (run, ident, _ATTEMPTS))]
+        checkpoints = [Checkpoint(*row) for row in read("read_checkpoints", (run,)) if row[0] == ident]
+    return StepView(ident, outcomes, attempts[::-1], checkpoints[0] if checkpoints else None)
 
 
 def questions(reader: Reader, limit: int = 100, automations: Sequence[str] | None = None) -> list[WaitView]:

@@ -10,8 +10,9 @@ from mainspring.service.difference import Difference, differences, last_good
 from mainspring.store.reads.runs import journal as run_journal
 from mainspring.store.reads.runs import outline as run_outline
 from mainspring.store.reads.runs import questions as open_questions
+from mainspring.store.reads.runs import step as run_step
 from mainspring.store.reads.status import blocker as blocker_of
-from mainspring.store.views import Blocker, RunRow, RunStory, RunView, WaitView
+from mainspring.store.views import Blocker, RunRow, RunStory, RunView, StepView, WaitView
 from mainspring.web.api.automations import told
 from mainspring.web.api.bodies import Numbered, Word
 from mainspring.web.api.call import AnyCall, Call, ms
@@ -92,9 +93,22 @@ def outline(call: AnyCall) -> RunStory:
 
 def explanation(call: AnyCall) -> Explanation:
     """Explain a run in sentences: what it is doing, why, what happens next and when, what can be done about it."""
+    return explanation_of(call, outline(call))
+
+
+def explanation_of(call: AnyCall, story: RunStory) -> Explanation:
+    """Explain a run of which the outline was read already."""
     site = call.site
-    zone = site.settings.project.timezone
-    return explained(site.reader, outline(call), site.clock.now(), zone, call.visitor.may_see)
+    return explained(site.reader, story, site.clock.now(), site.settings.project.timezone, call.visitor.may_see)
+
+
+def step(call: AnyCall) -> StepView:
+    """Show one step of a run, by its identity: outcomes and attempts with their values, of every generation."""
+    run, ident = call.run(), call.names["step"]
+    found = run_step(call.site.reader, run.id, ident)
+    if not found.outcomes and not found.attempts:
+        call.missing(f"step of run {run.id}", ident)
+    return call.site.opening.step(found)
 
 
 def journal(call: Call[Numbered, None]) -> Page[Outcome]:
@@ -141,6 +155,7 @@ ROUTES = (
     reads("/runs/{run}/story", story, RunStory),
     reads("/runs/{run}/explanation", explanation, Explanation),
     reads("/runs/{run}/journal", journal, Page[Outcome], query=Numbered),
+    reads("/runs/{run}/steps/{step}", step, StepView),
     reads("/runs/{run}/blocker", blocker, Blocker),
     reads("/runs/{run}/diff", diff, Differences, query=DiffQuery),
     reads("/questions", questions, Page[WaitView]),

@@ -2,11 +2,14 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, locks
+from mainspring.web.dashboard import audit_log, locks, run, run_journal, runs
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
+    *runs.PAGES,
+    *run.PAGES,
+    *run_journal.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
 )
