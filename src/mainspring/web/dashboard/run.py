@@ -1,5 +1,6 @@
 """`/r/{run}`: one run. What failed and why, what happens next, what can be done; its steps, their log and values; what is around it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -27,7 +28,9 @@ from mainspring.web.dashboard.run_values import values_of
 from mainspring.web.dashboard.runs import progress_of
 
 _SHOWN: Final = 60
-"""Steps on the page: half of them for those that did not end well, however old."""
+"""Steps on the page, if there are no more."""
+_MARKED, _NEWEST = 30, 15
+"""Else so many that did not end well, however old, and so many of the newest."""
 _COMPARED: Final = 200
 """Steps of a run that is compared without being asked."""
 _DIFFERENCES: Final = 40
@@ -40,7 +43,7 @@ def show(call: Call[RunLooking, Form | None]) -> View:
     run, now = story.run, call.site.clock.now()
     lines = lines_of(story)
     counted = [line for line in lines if line.superseded is None]
-    chosen = _chosen(call.query, run)
+    chosen = _chosen(call.query, run, counted)
     zone = _zone(call, run)
     log, older = run_log.shown(call, chosen, zone)
     typed: Form = call.body or {}
@@ -52,7 +55,7 @@ def show(call: Call[RunLooking, Form | None]) -> View:
         "nouns": _nouns(run),
         "zone": zone,
         "steps": _rows(counted, now),
-        "left_out": max(run.rank - len(_picked(counted)), 0) if len(counted) >= _SHOWN else 0,
+        "left_out": max(run.rank - len(_picked(counted)), 0) if len(counted) > _SHOWN else 0,
         "superseded": sum(1 for line in lines if line.superseded is not None),
         "step": None if chosen is None else step_values(call, run, chosen),
         "chosen": chosen or WHOLE,
@@ -68,6 +71,7 @@ def show(call: Call[RunLooking, Form | None]) -> View:
         "holds_up": told.holds_up,
         "parent": _parent(call, run),
         "diff": _diff(call, run),
+        "is_comparable": run.state not in REOPENABLE or run.steps > _COMPARED,
         "drift": _drift(run),
         "hints": _hints(run),
     }
@@ -76,14 +80,19 @@ def show(call: Call[RunLooking, Form | None]) -> View:
 
 def rows(call: Call[RunLooking, None]) -> Iterator[LogLine]:
     """Give the lines of its log."""
-    return run_log.all_of(call, _chosen(call.query, call.run()))
+    story = runs.outline(call)
+    return run_log.all_of(call, _chosen(call.query, story.run, lines_of(story)))
 
 
-def _chosen(query: RunLooking, run: RunView) -> str | None:
-    """Return the step that is looked at; None = the whole run."""
-    if query.step is not None:
-        return None if query.step == WHOLE else query.step
-    return run.failed_ident if run.state in REOPENABLE else None
+def _chosen(query: RunLooking, run: RunView, lines: list[StepLine]) -> str | None:
+    """Return the step that is looked at, by its identity; None = the whole run. Links from elsewhere may know its name alone."""
+    if query.step is None:
+        return run.failed_ident if run.state in REOPENABLE else None
+    if query.step == WHOLE:
+        return None
+    known = {line.ident for line in lines}
+    named = [line.ident for line in lines if line.name == query.step]
+    return named[-1] if named and query.step not in known else query.step
 
 
 def _nouns(run: RunView) -> str:
@@ -97,9 +106,8 @@ def _picked(lines: list[StepLine]) -> list[StepLine]:
     """Return the lines that are shown: all, or those that did not end well and the newest, in their order."""
     if len(lines) <= _SHOWN:
         return lines
-    half = _SHOWN // 2
-    marked = [line for line in lines if line.state not in (OutcomeState.SUCCEEDED, OutcomeState.CANCELLED)][-half:]
-    rest = [line for line in lines if line not in marked][-(_SHOWN - len(marked)) :]
+    marked = [line for line in lines if line.state not in (OutcomeState.SUCCEEDED, OutcomeState.CANCELLED)][-_MARKED:]
+    rest = [line for line in lines if line.state in (OutcomeState.SUCCEEDED, OutcomeState.CANCELLED)][-_NEWEST:]
     names = {(line.ident, line.generation) for line in (*marked, *rest)}
     return [line for line in lines if (line.ident, line.generation) in names]
 
@@ -107,8 +115,9 @@ def _picked(lines: list[StepLine]) -> list[StepLine]:
 def _rows(lines: list[StepLine], now: int) -> list[dict[str, Any]]:
     """Return the steps with their bars and how long they took."""
     picked = _picked(lines)
+    names = Counter(line.name for line in picked)
     return [
-        {"line": line, "bars": drawn, "took": line.took(now)}
+        {"line": line, "bars": drawn, "took": line.took(now), "is_one_of_many": names[line.name] > 1}
         for line, drawn in zip(picked, bars(picked, now), strict=True)
     ]
 

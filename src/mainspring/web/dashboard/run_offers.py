@@ -9,11 +9,12 @@ from mainspring.insight import remedies
 from mainspring.insight.explaining import Explanation
 from mainspring.insight.remedies import Can
 from mainspring.insight.undone import runs_again
-from mainspring.insight.waits import choices, question_of, question_text
+from mainspring.insight.waits import choices, question_of
 from mainspring.insight.words import many, one_line
 from mainspring.store.views import RunStory, WaitView
 
 _STEPS = 200
+_QUESTION = 1_000
 _WAYS: Final = {"from_step": "Retry from step", "again": "Do it again", "accept": "Keep the saved result"}
 _CANCEL: Final[dict[bool | None, str]] = {
     None: "Cancel",
@@ -51,7 +52,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """What tells it from the other ones of a page."""
-        return "-".join((self.act, *self.fields.values()))
+        return "-".join((self.act, self.wants, *self.fields.values()))
 
 
 def offers(story: RunStory, told: Explanation, steps: Sequence[Choice]) -> list[Offer]:
@@ -106,7 +107,7 @@ def _retry(can: Can, story: RunStory, steps: Sequence[Choice]) -> Offer:
 
 def _answer(can: Can, wait: WaitView) -> Offer:
     found = [Choice(one, one) for one in choices(wait)]
-    asked = question_text(question_of(wait))
+    asked = one_line(question_of(wait).get("text", ""), _QUESTION) or "It asks"
     offer = _asking(can, "Answer", {"question": wait.ident}, wants="choice", choices=found)
     return msgspec.structs.replace(offer, question=asked, is_first=True)
 

@@ -74,17 +74,21 @@ def trouble_of(where: str, failure: Failure) -> Trouble:
     """Return an error as people read it."""
     causes, cause = list[str](), failure.cause
     while cause is not None and len(causes) < _CAUSES:
-        causes.append(f"{cause.type}: {cause.message}")
+        causes.append(f"{_short(cause.type)}: {cause.message}")
         cause = cause.cause
     kind = str(failure.kind)
-    return Trouble(where, kind, failure.type, failure.message, failure.hint or "", causes, list(failure.frames))
+    return Trouble(where, kind, _short(failure.type), failure.message, failure.hint or "", causes, list(failure.frames))
+
+
+def _short(type_name: str) -> str:
+    return type_name.rpartition(".")[2]
 
 
 def _trouble(story: RunStory, lines: list[StepLine]) -> Trouble | None:
     run = story.run
     if run.state in REOPENABLE and run.failure is not None:
         where = next((line.name for line in reversed(lines) if line.ident == run.failed_ident), run.failed_ident or "")
-        return trouble_of(where, run.failure)
+        return msgspec.structs.replace(trouble_of(where, run.failure), hint="")  # the explanation has told it
     if run.state is RunState.RETRYING:
         for line in reversed(lines):
             last = line.tries[-1] if line.tries else None

@@ -21,6 +21,7 @@ from mainspring.web.api.shape import Page
 from mainspring.web.dashboard.exports import pages_of
 from mainspring.web.dashboard.page import Form, PageRoute, View
 
+_CHILD = "child of "
 _SPANS = ("1h", "8h", "24h", "7d", "30d")
 
 
@@ -34,12 +35,13 @@ class RunsLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A run, how long it took or has been going, and how much of it is done."""
+    """A run, how long it took or has been going, how much of it is done, and of which one it is a child."""
 
     run: RunRow
     took: int | None
     done: int | None
     total: int | None
+    parent: str | None
 
 
 def show(call: Call[RunsLooking, Form | None]) -> View:
@@ -105,7 +107,8 @@ def _row(run: RunRow, now: int) -> Row:
     end = run.finished_at or (now if run.state is RunState.RUNNING else None)
     took = None if run.started_at is None or end is None else max(end - run.started_at, 0)
     done, total = progress_of(run.progress)
-    return Row(run, took, done, total)
+    parent = run.trigger.removeprefix(_CHILD) if run.trigger.startswith(_CHILD) else None
+    return Row(run, took, done, total, parent)
 
 
 def progress_of(data: bytes | None) -> tuple[int | None, int | None]:
