@@ -74,10 +74,9 @@ def _last(call: Call[LogsQuery, None], run: RunView, before: int) -> Page[LogLin
         part = parts.pop()
         # Between parts of one step others may lie, so a gap says nothing there.
         after = parts[-1].seq + parts[-1].lines if parts and not of_step else None
-        lines += _told(call, run, part, after)
+        lines = [*_told(call, run, part, after), *lines]
         before = part.seq
-    lines.sort(key=lambda line: line.at)
-    return Page(lines, f"{before}-{before}" if parts or more else None)
+    return Page(sorted(lines, key=lambda line: line.at), f"{before}-{before}" if parts or more else None)
 
 
 def _told(call: Call[LogsQuery, None], run: RunView, part: StoredPart, after: int | None) -> list[LogLine]:

@@ -87,7 +87,8 @@ def rows(call: Call[RunLooking, None]) -> Iterator[LogLine]:
 def _chosen(query: RunLooking, run: RunView, lines: list[StepLine]) -> str | None:
     """Return the step that is looked at, by its identity; None = the whole run. Links from elsewhere may know its name alone."""
     if query.step is None:
-        return run.failed_ident if run.state in REOPENABLE else None
+        again = [line.ident for line in lines if line.state == RunState.RETRYING]
+        return run.failed_ident if run.state in REOPENABLE else again[-1] if again else None
     if query.step == WHOLE:
         return None
     known = {line.ident for line in lines}
