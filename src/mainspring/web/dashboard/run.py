@@ -10,7 +10,7 @@ from mainspring.domain.errors import NotFoundError
 from mainspring.domain.log_line import Level, LogLine
 from mainspring.domain.plain import decoded
 from mainspring.domain.schedule import Schedule
-from mainspring.domain.states import REOPENABLE, TERMINAL, OutcomeState
+from mainspring.domain.states import REOPENABLE, TERMINAL, OutcomeState, RunState
 from mainspring.insight.steps import StepLine, lines_of
 from mainspring.store.reads.status import schedules
 from mainspring.store.views import RunView

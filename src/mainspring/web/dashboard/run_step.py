@@ -69,7 +69,7 @@ def step_values(call: Call[Any, Any], run: RunView, ident: str) -> Step | None:
 def _attempts(step: StepView, run: RunView) -> list[Attempt]:
     """Return all attempts in order: the last of each generation is told by its outcome."""
     ended = {(one.generation, one.attempt) for one in step.outcomes}
-    latest = max(one.generation for one in (*step.outcomes, *step.attempts))
+    latest = max([*(one.generation for one in step.outcomes), *(one.generation for one in step.attempts)])
     found = [_open(one, latest, run) for one in step.attempts if (one.generation, one.attempt) not in ended]
     found += [_ended(one) for one in step.outcomes]
     return sorted(found, key=lambda one: (one.generation, one.number))
