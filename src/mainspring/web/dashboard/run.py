@@ -54,7 +54,7 @@ def show(call: Call[RunLooking, Form | None]) -> View:
         "typed": typed,
         "nouns": _nouns(run),
         "zone": zone,
-        "steps": _rows(counted, now),
+        "steps": step_rows(counted, now),
         "left_out": max(run.rank - len(_picked(counted)), 0) if len(counted) > _SHOWN else 0,
         "superseded": sum(1 for line in lines if line.superseded is not None),
         "step": None if chosen is None else step_values(call, run, chosen),
@@ -113,8 +113,8 @@ def _picked(lines: list[StepLine]) -> list[StepLine]:
     return [line for line in lines if (line.ident, line.generation) in names]
 
 
-def _rows(lines: list[StepLine], now: int) -> list[dict[str, Any]]:
-    """Return the steps with their bars and how long they took."""
+def step_rows(lines: list[StepLine], now: int) -> list[dict[str, Any]]:
+    """Return the steps that are drawn, with their bars and how long they took."""
     picked = _picked(lines)
     names = Counter(line.name for line in picked)
     return [
