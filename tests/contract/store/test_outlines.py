@@ -22,6 +22,7 @@ READS = {
     "read_outline": ("r", 1, "s"),
     "read_newest_attempts": ("r", 1),
     "list_journal": ("r", 1, 1),
+    "list_asked_after": ("r", 1),
     "read_step": ("r", "s", 1),
     "read_attempts_of_step": ("r", "s", 1),
     "list_last_logs_of": ("r", "s", 1, 1),
@@ -95,6 +96,13 @@ def test_journal_is_read_page_by_page_with_its_values(store):
     assert [(one.rank, one.input) for one in found.outcomes] == [(7, b"[]")]
     assert (found.attempts, found.checkpoint) == ([], None)
     assert store.read("step", run.id, "s99").outcomes == []
+
+
+def test_what_was_handed_over_before_each_request_is_known(store):
+    """Of what counts."""
+    run = store.begin()
+    store.do(*(outcome(run, rank, asked_after=rank // 2) for rank in range(1, 6)))
+    assert store.read("asked_after", run.id, 4) == {1: 0, 2: 1, 3: 1, 4: 2}
 
 
 def test_last_lines_are_read_backwards(store):

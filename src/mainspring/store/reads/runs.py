@@ -175,6 +175,11 @@ def journal(reader: Reader, run: str, *, limit: int = 50, cursor: int | None = N
     return [outcome_of(row) for row in reader.read("list_journal", (run, cursor, limit))]
 
 
+def asked_after(reader: Reader, run: str, limit: int) -> dict[int, int]:
+    """Return by the rank of the first outcomes that count the rank that had been handed over when each was asked for."""
+    return {int(rank): int(after) for rank, after in reader.read("list_asked_after", (run, limit))}
+
+
 def step(reader: Reader, run: str, ident: str) -> StepView:
     """Return one step of a run with its values, superseded generations too; nothing in it = the run has no such step."""
     with reader.snapshot() as read:

@@ -6,7 +6,10 @@ from mainspring.domain.journal import Outcome
 from mainspring.domain.states import RunState
 from mainspring.insight.explained import explained
 from mainspring.insight.explaining import Explanation
+from mainspring.insight.stages import MOST, Stage, stages_of
+from mainspring.insight.steps import lines_of
 from mainspring.service.difference import Difference, differences, last_good
+from mainspring.store.reads.runs import asked_after
 from mainspring.store.reads.runs import journal as run_journal
 from mainspring.store.reads.runs import outline as run_outline
 from mainspring.store.reads.runs import questions as open_questions
@@ -111,6 +114,19 @@ def step(call: AnyCall) -> StepView:
     return call.site.opening.step(found)
 
 
+def stages(call: AnyCall) -> Page[Stage]:
+    """List what a run did side by side, stage by stage, each standing on the one before; of a run of more than 24 outcomes nothing."""
+    return Page(stages_in(call, outline(call)))
+
+
+def stages_in(call: AnyCall, story: RunStory) -> list[Stage]:
+    """Return the stages of a run of which the outline was read already."""
+    if story.run.rank > MOST:
+        return []
+    known = asked_after(call.site.reader, story.run.id, MOST)
+    return stages_of(story.outcomes, lines_of(story), known)
+
+
 def journal(call: Call[Numbered, None]) -> Page[Outcome]:
     """List the saved outcomes of a run, superseded ones too, newest first."""
     run, query = call.run(), call.query
@@ -154,6 +170,7 @@ ROUTES = (
     reads("/runs/{run}", shown, RunView),
     reads("/runs/{run}/story", story, RunStory),
     reads("/runs/{run}/explanation", explanation, Explanation),
+    reads("/runs/{run}/stages", stages, Page[Stage]),
     reads("/runs/{run}/journal", journal, Page[Outcome], query=Numbered),
     reads("/runs/{run}/steps/{step}", step, StepView),
     reads("/runs/{run}/blocker", blocker, Blocker),

@@ -55,6 +55,7 @@ def show(call: Call[RunLooking, Form | None]) -> View:
         "nouns": _nouns(run),
         "zone": zone,
         "steps": step_rows(counted, now),
+        "stages": runs.stages_in(looked(call), story) if len(counted) > 1 else [],
         "left_out": max(run.rank - len(_picked(counted)), 0) if len(counted) > _SHOWN else 0,
         "superseded": sum(1 for line in lines if line.superseded is not None),
         "step": None if chosen is None else step_values(call, run, chosen),

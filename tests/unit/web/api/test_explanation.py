@@ -67,6 +67,8 @@ async def test_journal_is_told_page_by_page(world):
     assert [one["rank"] for one in (*first["items"], *rest["items"])] == [5, 4, 3, 2, 1]
     assert (rest["next"], rest["items"][0]["failure"]["message"], first["items"][0]["output"]) == (None, "it broke", 1)
     assert (await world.ask("GET", f"/runs/{run}/journal", params={"cursor": "x"})).status_code == 400
+    stages = (await world.get(f"/runs/{run}/stages"))["items"]
+    assert [one["ident"] for stage in stages for one in stage["steps"]] == ["s1", "s2", "s3", "s4", "s5"]
     step = await world.get(f"/runs/{run}/steps/s2")
     assert (step["outcomes"][0]["input"], step["attempts"]) == ([], [])
     assert (await world.ask("GET", f"/runs/{run}/steps/s9")).status_code == 404
