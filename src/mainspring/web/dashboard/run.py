@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.errors import NotFoundError
+from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.log_line import Level, LogLine
 from mainspring.domain.plain import decoded
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import REOPENABLE, TERMINAL, OutcomeState, RunState
 from mainspring.insight.steps import StepLine, lines_of
+from mainspring.service.difference import last_good
 from mainspring.store.reads.status import schedules
 from mainspring.store.views import RunView
 from mainspring.web.api import runs
@@ -32,7 +33,8 @@ _SHOWN: Final = 60
 _MARKED, _NEWEST = 30, 15
 """Else so many that did not end well, however old, and so many of the newest."""
 _COMPARED: Final = 200
-"""Steps of a run that is compared without being asked."""
+_COMPARABLE: Final = 2_000
+"""Steps of a run that is compared by itself, and when somebody asks."""
 _DIFFERENCES: Final = 40
 
 
@@ -48,6 +50,7 @@ def show(call: Call[RunLooking, Form | None]) -> View:
     log, older = run_log.shown(call, chosen, zone)
     typed: Form = call.body or {}
     summary = summary_of(story, told, lines)
+    diff = _diff(call, run)
     values: dict[str, Any] = {
         "run": run,
         "told": summary,
@@ -71,8 +74,8 @@ def show(call: Call[RunLooking, Form | None]) -> View:
         "deliveries": told.deliveries,
         "holds_up": told.holds_up,
         "parent": _parent(call, run),
-        "diff": _diff(call, run),
-        "is_comparable": run.state not in REOPENABLE or run.steps > _COMPARED,
+        "diff": diff,
+        "is_comparable": diff is None and (run.state not in REOPENABLE or run.steps > _COMPARED),
         "drift": _drift(run),
         "hints": _hints(run),
     }
@@ -141,18 +144,27 @@ def _parent(call: Call[Any, Any], run: RunView) -> RunView | None:
 
 
 def _diff(call: Call[RunLooking, Any], run: RunView) -> Differences | None:
-    """Return what differs from the last good run, or from the one that is asked for; None = there is none, or nobody asked."""
+    """Return what differs from the last good run, or from the one that is asked for; None = there is none, or nobody asked.
+
+    Raises:
+        ConflictError: it was asked for, and there is too much to compare within a page.
+    """
     wanted = call.query.compare
-    if wanted is None and (run.state not in REOPENABLE or run.steps > _COMPARED):
+    if wanted is None and run.state not in REOPENABLE:
         return None
-    other = None if wanted in (None, "last") else wanted
     try:
-        found = runs.diff(Call(call.site, call.visitor, call.names, DiffQuery(other=other), None))
+        other = call.run(last_good(call.site.reads, run) if wanted in (None, "last") else wanted)
     except NotFoundError:
         if wanted is not None:
             raise
         return None
-    return msgspec.structs.replace(found, differences=found.differences[: _DIFFERENCES + 1])
+    if max(run.steps, other.steps) > (_COMPARED if wanted is None else _COMPARABLE):
+        if wanted is None:
+            return None
+        hint = f"Compare them by the command line: mainspring runs diff {other.id} {run.id}"
+        raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
+    found = runs.diff(Call(call.site, call.visitor, call.names, DiffQuery(other=other.id), None))
+    return msgspec.structs.replace(found, differences=found.differences[:_DIFFERENCES])
 
 
 def _drift(run: RunView) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.runs import ParentLink, StartRun
 from mainspring.store.reads.runs import run_view
+from mainspring.web.dashboard import run as run_page
 from tests.api_world import announce
 from tests.contract.store.process import fail, finish, halt, outcome, suspend
 from tests.unit.web.dashboard.page_world import said
@@ -235,7 +236,7 @@ async def test_running_run_moves_by_itself(world):
 
 
 @pytest.mark.asyncio
-async def test_run_stands_beside_the_last_good_one(world):
+async def test_run_stands_beside_the_last_good_one(world, monkeypatch):
     """By itself where it failed; where it ended well, when asked."""
     good = claimed(world, data=b'{"amount":1,"to":"eva"}')
     world.store.apply(finish(good))
@@ -246,6 +247,8 @@ async def test_run_stands_beside_the_last_good_one(world):
     assert "Beside" not in await world.get(f"/r/{good.id}")
     text = await world.get(f"/r/{good.id}", compare=bad)
     assert "Beside another run" in text
+    monkeypatch.setattr(run_page, "_COMPARABLE", 1)
+    assert f"mainspring runs diff {bad} {good.id}" in said(await world.get(f"/r/{good.id}", compare=bad, status=409))
     assert "no earlier run of pay succeeded" in said(await world.get(f"/r/{good.id}", compare="last", status=404))
 
 
