@@ -6,17 +6,21 @@ from mainspring.web.api import (
     audit_log,
     automations,
     bulk,
+    channels,
     events,
     incidents,
     locks,
     logs,
     monitors,
     outbox,
+    people,
     queues,
     run_acts,
     runs,
+    settings,
     status,
     triggers,
+    undecided,
     workers,
 )
 from mainspring.web.api.route import BASE, ApiRoute
@@ -38,6 +42,10 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *status.ROUTES,
     *monitors.ROUTES,
     *audit_log.ROUTES,
+    *channels.ROUTES,
+    *settings.ROUTES,
+    *people.ROUTES,
+    *undecided.ROUTES,
 )
 
 

@@ -90,7 +90,7 @@ async def test_run_is_cancelled_discarded_and_taken_back(world):
     assert state(world, queued) == RunState.CANCELLED
     run = claimed(world)
     world.store.apply(halt(run, "s1"))
-    assert "Discard: give it up: it fails." in await world.get(f"/r/{run.id}")
+    assert "<p>Give it up: it fails.</p>" in await world.get(f"/r/{run.id}")
     await world.press(f"/r/{run.id}", "discard", reason="not worth it")
     assert state(world, run.id) == RunState.FAILED
     announce(world.store, PAY, BACKUP, ORDER)
