@@ -7,8 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from mainspring.domain.failure import Failure
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.verdict import Kind
+from mainspring.service.actor import Actor, act_of
+from mainspring.service.starting import start
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.runs import ParentLink, StartRun
@@ -326,3 +329,26 @@ async def test_viewer_sees_what_could_be_done_and_no_button(world):
     text = await world.get(f"/r/{run}", who="vic")
     assert 'name="act"' not in text
     assert f"mainspring runs retry {run}" in text
+
+
+class Turned:
+    """A codec that the pages do not have."""
+
+    id = "turned"
+
+    def encode(self, data):
+        return data[::-1]
+
+    def decode(self, data):
+        return data[::-1]
+
+
+@pytest.mark.asyncio
+async def test_sealed_values_say_so(world):
+    """Nothing of them is shown; the rest of the page is there."""
+    act = act_of(Actor.cli("ann", "box"), world.clock)
+    run = start(world.store, world.clock, PAY, b'{"amount":77123}', act=act, sealing=Sealing(Turned())).run
+    text = await world.get(f"/r/{run}")
+    assert "sealed by codec &#39;turned&#39;" in section(text, "Input and output")
+    assert "77123" not in text
+    assert "32177" not in text
