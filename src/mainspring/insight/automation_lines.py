@@ -10,6 +10,7 @@ from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.table import DEFAULTS, NO_OWN, Tunings
 from mainspring.domain.states import AutomationState, RunState
 from mainspring.insight import quantile
+from mainspring.insight.announced import definition_of
 from mainspring.insight.source_words import source_words
 from mainspring.insight.standings import standings
 from mainspring.store.base import Reader
@@ -99,14 +100,6 @@ def automation_lines(
             )
         )
     return lines
-
-
-def definition_of(view: AutomationView) -> Definition | None:
-    """Return the definition that a worker announced; None if this version cannot read it."""
-    try:
-        return Definition.from_data(msgspec.json.decode(view.definition))
-    except msgspec.MsgspecError:
-        return None
 
 
 def zone_name(definition: Definition | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from mainspring.insight.automation_lines import definition_of
+from mainspring.insight.announced import definition_of
 from mainspring.insight.dependencies import Edge, Graph, graph_of
 from mainspring.store.views import AutomationView
 

@@ -4,9 +4,11 @@ from typing import Final
 
 from mainspring.domain.states import (
     AlertState,
+    AttemptState,
     AutomationState,
     DeliveryState,
     IncidentState,
+    OutcomeState,
     RunState,
     SessionState,
     TriggerState,
@@ -22,6 +24,8 @@ TONES: Final[dict[str, str]] = {
     RunState.SUCCEEDED: "good",
     RunState.FAILED: "bad",
     RunState.CANCELLED: "idle",
+    AttemptState.LOST: "warn",
+    OutcomeState.IN_DOUBT: "bad",
     IncidentState.OPEN: "bad",
     IncidentState.ACKNOWLEDGED: "warn",
     IncidentState.SNOOZED: "idle",

@@ -52,6 +52,7 @@ _PARAMS = {
     "sum_details_of": ("a", 0, 1),
     "list_hours": ("a", 0),
     "list_hours_took": ("a", 0),
+    "list_irregular_slots": ("[]", 0, "run", 0, 1),
 }
 
 

@@ -8,7 +8,8 @@ import msgspec
 from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.states import AutomationState
 from mainspring.insight import due_times, quantile
-from mainspring.insight.automation_lines import STRIP, AutomationLine, automation_lines, definition_of
+from mainspring.insight.announced import definition_of
+from mainspring.insight.automation_lines import STRIP, AutomationLine, automation_lines
 from mainspring.insight.dependencies import Edge, Node
 from mainspring.insight.due_times import DueTime, PastDue
 from mainspring.insight.neighbours import neighbours_of

@@ -15,7 +15,8 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.plain import LATEST
 from mainspring.domain.states import AutomationState
 from mainspring.domain.trigger import MisfitError
-from mainspring.insight.automation_lines import definition_of, p_of, starts_of, zone_name
+from mainspring.insight.announced import definition_of
+from mainspring.insight.automation_lines import p_of, starts_of, zone_name
 from mainspring.insight.option_rows import option_rows, option_text
 from mainspring.insight.standings import Standing
 from mainspring.store.reads.automations import RunMark
