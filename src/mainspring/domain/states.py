@@ -1,10 +1,13 @@
-"""Every state there is and the one table of legal moves; no state literal stands anywhere else.
+"""Every state there is and the one table of legal moves; no state literal stands anywhere else (those stored nowhere: `told_states`).
 
 The states of a run are drawn in docs/states.md. Stores guard each statement with `sources(move)`: what is not in the table cannot happen.
 """
 
 from enum import StrEnum
 from typing import Final
+
+from mainspring.domain.told_states import AutomationState as AutomationState  # noqa: PLC0414 - given on
+from mainspring.domain.told_states import TriggerState as TriggerState  # noqa: PLC0414 - given on
 
 
 class RunState(StrEnum):
@@ -146,19 +149,6 @@ DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
     _D.HELD: frozenset({_D.STARTED, _D.DROPPED, _D.FAILED}),
 }
 """THE table of deliveries: state -> states that may follow. A state that is not in it is final."""
-
-
-class TriggerState(StrEnum):
-    """Whether a trigger hears what arrives, as people are told: it is judged by what is known of it, and stored nowhere."""
-
-    LISTENING = "listening"
-    """What arrives is taken in."""
-    AWAY = "away"
-    """Nobody listens at present, or what is listened to is out of reach."""
-    PAUSED = "paused"
-    """Its automation is paused."""
-    PROBLEM = "problem"
-    """It cannot listen before a person mends it."""
 
 
 class IncidentState(StrEnum):

@@ -7,6 +7,7 @@ from mainspring.web.api import (
     automations,
     bulk,
     bulk_acts,
+    channels,
     events,
     failed,
     incidents,
@@ -14,12 +15,17 @@ from mainspring.web.api import (
     logs,
     monitors,
     outbox,
+    people,
     queues,
     run_acts,
     runs,
+    schedule,
     search,
+    settings,
+    standings,
     status,
     triggers,
+    undecided,
     workers,
 )
 from mainspring.web.api.route import BASE, ApiRoute
@@ -33,6 +39,8 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *failed.ROUTES,
     *logs.ROUTES,
     *automations.ROUTES,
+    *standings.ROUTES,
+    *schedule.ROUTES,
     *incidents.ROUTES,
     *triggers.ROUTES,
     *events.ROUTES,
@@ -44,6 +52,10 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *monitors.ROUTES,
     *audit_log.ROUTES,
     *search.ROUTES,
+    *channels.ROUTES,
+    *settings.ROUTES,
+    *people.ROUTES,
+    *undecided.ROUTES,
 )
 
 

@@ -2,7 +2,31 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, bulk, failed, locks, search, waiting
+from mainspring.web.dashboard import (
+    audit_log,
+    automation,
+    automations,
+    backfill,
+    bulk,
+    deliveries,
+    events,
+    failed,
+    locks,
+    monitors,
+    outbox,
+    queues,
+    run,
+    run_journal,
+    run_now,
+    runs,
+    schedule,
+    search,
+    settings,
+    triggers,
+    undecided,
+    waiting,
+    workers,
+)
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
@@ -11,8 +35,25 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *bulk.PAGES,
     *waiting.PAGES,
     *search.PAGES,
+    *run_now.PAGES,
+    *backfill.PAGES,
+    *schedule.PAGES,
+    *workers.PAGES,
+    *queues.PAGES,
+    *runs.PAGES,
+    *run.PAGES,
+    *run_journal.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
+    *automations.PAGES,
+    *automation.PAGES,
+    *triggers.PAGES,
+    *deliveries.PAGES,
+    *events.PAGES,
+    *settings.PAGES,
+    *monitors.PAGES,
+    *outbox.PAGES,
+    *undecided.PAGES,
 )
 
 
