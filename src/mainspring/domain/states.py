@@ -1,6 +1,7 @@
 """Every state there is and the one table of legal moves; no state literal stands anywhere else (those stored nowhere: `told_states`).
 
-The states of a run are drawn in docs/states.md. Stores guard each statement with `sources(move)`: what is not in the table cannot happen.
+The states of a run are drawn in docs/states.md. A move is named by its verb; `MOVES` says from which states it may start and in which
+state it ends. Stores guard each statement with `sources(move)`, so a move that is not in the table cannot be made.
 """
 
 from enum import StrEnum
@@ -31,12 +32,14 @@ class RunState(StrEnum):
     """Ended because somebody asked for it."""
 
 
-TERMINAL: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})  # they end a run
+TERMINAL: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
+"""States that end a run."""
 
 IDLE: Final = frozenset({RunState.QUEUED, RunState.WAITING, RunState.RETRYING})
 """Nobody owns the run; a claim may take it when it is ready."""
 
-REOPENABLE: Final = frozenset({RunState.FAILED, RunState.NEEDS_ATTENTION})  # a person may continue it
+REOPENABLE: Final = frozenset({RunState.FAILED, RunState.NEEDS_ATTENTION})
+"""States from which a person may continue a run."""
 
 
 class OutcomeState(StrEnum):
@@ -73,7 +76,7 @@ class MessageState(StrEnum):
     UNSENT = "unsent"
     """It waits for a Sender, and for its broker."""
     REFUSED = "refused"
-    """A person sends it again or discards it."""
+    """Its broker will not take it: a person sends it again or discards it."""
 
 
 class FailureReason(StrEnum):
@@ -141,7 +144,8 @@ class DeliveryState(StrEnum):
     """Its filter raised, or no run can be started for it; a person may replay it."""
 
 
-UNDECIDED: Final = frozenset({DeliveryState.RECEIVED, DeliveryState.HELD})  # something still becomes of them
+UNDECIDED: Final = frozenset({DeliveryState.RECEIVED, DeliveryState.HELD})
+"""States in which something still becomes of a delivery by itself."""
 
 _D = DeliveryState
 DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
@@ -202,12 +206,14 @@ class AlertState(StrEnum):
 
 
 class BulkState(StrEnum):
-    """Where one act on many runs stands: it goes on in pieces; stopped, the rest is left as it is."""
+    """Where one act on many runs stands: it goes on piece by piece, until it is paused."""
 
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"
+    """Somebody ended it: what was done is done, the rest is left as it is."""
     DONE = "done"
+    """Each of its runs was acted upon or refused."""
 
 
 class BulkMove(StrEnum):
@@ -251,7 +257,8 @@ class Move(StrEnum):
 
 
 _S = RunState
-NEW: Final[frozenset[RunState]] = frozenset()  # sources of a move that makes a run
+NEW: Final[frozenset[RunState]] = frozenset()
+"""Sources of a move that makes a run."""
 
 MOVES: Final[dict[Move, tuple[frozenset[RunState], RunState]]] = {
     Move.STAGE: (NEW, _S.QUEUED),
