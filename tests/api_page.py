@@ -58,6 +58,7 @@ TITLES = {
     "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
+    "now": "Now", "handover": "Handover",
     "monitors": "Monitors", "audit-log": "Audit log",
 }  # fmt: skip
 

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 from mainspring.domain.duration import ms_of, parse_duration
 from mainspring.domain.errors import OptionError
 
+HINT = "Write a span such as 2h or 3d, or a time such as 2026-01-05T03:00."
+
 
 def instant_at(text: str, now: int, zone: str, *, back: bool) -> int:
     """Return the instant of a span from now (`back` = before it) or of a date and time, which is local to `zone` if it names none.
@@ -14,14 +16,12 @@ def instant_at(text: str, now: int, zone: str, *, back: bool) -> int:
     Raises:
         OptionError: it is neither.
     """
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         found = datetime.fromisoformat(text)
         local = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
         return round(local.timestamp() * 1000)
     try:
         ms = ms_of(parse_duration(text))
     except OptionError as error:
-        raise OptionError(
-            error.message, hint="Write a span such as 2h or 3d, or a time such as 2026-01-05T03:00."
-        ) from None
+        raise OptionError(error.message, hint=HINT) from None
     return now - ms if back else now + ms

@@ -2,11 +2,14 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, locks
+from mainspring.web.dashboard import audit_log, handover, incidents, locks, now
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
+    *now.PAGES,
+    *incidents.PAGES,
+    *handover.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
 )
