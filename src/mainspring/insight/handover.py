@@ -19,7 +19,7 @@ from mainspring.store.reads import status
 from mainspring.store.reads.incident_list import incidents_named, moves_since
 from mainspring.store.reads.incidents import MoveView
 from mainspring.store.reads.runs import automations_of, list_runs, questions
-from mainspring.store.views import AuditView, AutomationView, RunRow
+from mainspring.store.views import AuditView, AutomationView, RunRow, WaitView
 
 SINCE_MS: Final = 8 * 3_600_000
 """A shift."""
@@ -83,8 +83,14 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
         return not any((self.opened, self.closed, self.acts, self.incidents, self.questions, self.halted, self.paused))
 
 
-def handover(reader: Reader, since_at: int, now: int, sees: Sees = lambda _: True) -> Handover:
-    """Return what there is to hand over at `now` (ms) of what was since an instant."""
+def handover(
+    reader: Reader,
+    since_at: int,
+    now: int,
+    sees: Sees = lambda _: True,
+    opened_wait: Callable[[WaitView], WaitView] = lambda wait: wait,
+) -> Handover:
+    """Return what there is to hand over at `now` (ms) of what was since an instant; `opened_wait` makes a sealed question readable."""
     moved = _seen_moves(reader, since_at, sees)
     acts, has_more_acts = _acts(reader, since_at, sees)
     views = [view for view in status.automations(reader) if view.retired_at is None and sees(view.name)]
@@ -103,7 +109,7 @@ def handover(reader: Reader, since_at: int, now: int, sees: Sees = lambda _: Tru
         closed=closed[:MOST],
         acts=acts[:MOST],
         incidents=unresolved[:MOST],
-        questions=asked(reader, questions(reader, MOST, names)),
+        questions=asked(reader, [opened_wait(one) for one in questions(reader, MOST, names)]),
         halted=halted[:MOST],
         paused=list(_paused(views, now)),
         more=has_more_acts or any(len(one) > MOST for one in lists),

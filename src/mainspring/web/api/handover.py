@@ -17,8 +17,8 @@ class HandoverQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 def shown(call: Call[HandoverQuery, None]) -> Handover:
     """Tell what opened, what closed, what people did and what still waits."""
     now, since_at = call.site.clock.now(), ms(call.query.since)
-    found = handover(call.site.reader, now - SINCE_MS if since_at is None else since_at, now, call.visitor.may_see)
-    opening = call.site.opening
+    opening, first_at = call.site.opening, now - SINCE_MS if since_at is None else since_at
+    found = handover(call.site.reader, first_at, now, call.visitor.may_see, opening.wait)
     return msgspec.structs.replace(found, halted=[opening.row(row) for row in found.halted])
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import IncidentState
 from mainspring.insight.soon import CELLS
+from mainspring.insight.words import many
 from mainspring.store.reads import incidents as wrong
 from mainspring.web.api import now
 from mainspring.web.api.call import Call
@@ -23,11 +24,10 @@ def show(call: Call[Looking, Form | None]) -> View:
     found = now.shown(looked(call))
     opened = [one for one in found.incidents if one.state is IncidentState.OPEN]
     others = [one for one in found.incidents if one.state is not IncidentState.OPEN]
-    head, _, rest = found.sentence.partition(": ")
     values: dict[str, Any] = {
         "now": found,
-        "head": head,
-        "rest": rest,
+        "head": found.sentence.partition(": ")[0],
+        "facts": _facts(found, len(opened), len(others)),
         "open": opened[:_OPEN],
         "more_open": len(opened) - _OPEN,
         "looked_after": others[:_LOOKED_AFTER],
@@ -38,6 +38,20 @@ def show(call: Call[Looking, Form | None]) -> View:
         "whole": call.visitor.is_for_all,
     }
     return View("Now", values)
+
+
+def _facts(found: now.Now, opened: int, looked_after: int) -> list[tuple[str, str]]:
+    """Return the figures of the sentence, each with the page of its rows."""
+    running = f"{len(found.running)}+" if found.has_more_running else len(found.running)
+    asked = many(len(found.questions), "question waits", "questions wait")
+    facts = [
+        (opened, many(opened, "open incident"), "/incidents?state=open"),
+        (looked_after, f"{looked_after} looked after", "/incidents?state=acknowledged&state=snoozed"),
+        (len(found.questions), f"{asked} for an answer", "/waiting"),
+        (True, f"{running} running", "/runs?state=running"),
+        (True, many(found.automations, "automation"), "/automations"),
+    ]
+    return [(text, path) for is_there, text, path in facts if is_there]
 
 
 def rows(call: Call[Looking, None]) -> Iterator[Incident]:
