@@ -55,7 +55,7 @@ def _hand_over(invocation: Invocation, since: str) -> int:
     now, first_at = invocation.clock.now(), since_at(invocation, since) or 0
     verdict = verdict_now(invocation)
     lists = ("opened", "closed", "acts", "incidents", "questions", "halted", "paused")
-    nothing = Handover(since_at=first_at, until_at=now, more=False, **{name: [] for name in lists})  # type: ignore[arg-type]
+    nothing = Handover(since_at=first_at, until_at=now, more=False, **{name: [] for name in lists})
     found: Handover = invocation.opened(
         lambda opening: invocation.read(
             lambda reader: handover(reader, first_at, now, opened_wait=opening.wait), nothing
