@@ -26,14 +26,14 @@ PEOPLE = {
 class PageWorld:
     """A web process's application; two automations are announced, `pay` and `backup`. `store` is for whoever makes more."""
 
-    def __init__(self, path, *, public_url=None):
+    def __init__(self, path, *, public_url=None, settings=None):
         self.ways = WaysSite(path, people=False, public_url=public_url)
         self.store, self.clock = self.ways.store, self.ways.clock
         self.store.open_session("worker")
         announce(self.store, PAY, BACKUP)
         for name, (role, automations) in PEOPLE.items():
             self.ways.add(name, role, automations)
-        self.site = Site(self.store, PLAIN, Settings(), self.clock)
+        self.site = Site(self.store, PLAIN, settings or Settings(), self.clock)
         self.api = Api(self.ways.ways.gate, self.site)
         pages = Dashboard(self.ways.ways.pages, self.site)
         self.ways.routes._more = [*self.ways.routes._more, self.api.mounted(), pages.mounted()]
