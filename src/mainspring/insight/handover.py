@@ -23,7 +23,7 @@ from mainspring.store.views import AuditView, AutomationView, RunRow, WaitView
 
 SINCE_MS: Final = 8 * 3_600_000
 """A shift."""
-MOST: Final = 200
+MOST: Final = 100
 """So many lines of each kind are told."""
 _PEOPLE = frozenset({"cli", "link", WEB})
 """Doors of people; programs come in by others."""

@@ -4,6 +4,7 @@ Reads only, each bounded. `sees` tells of which automations the asker may know; 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -15,7 +16,7 @@ from mainspring.domain.states import IncidentState
 from mainspring.insight.waits import asks, choices, default_of
 from mainspring.store.base import Reader
 from mainspring.store.reads.runs import automations_of
-from mainspring.store.reads.soon import newest_runs, next_slots
+from mainspring.store.reads.soon import BriefRun, newest_runs, next_slots
 from mainspring.store.reads.watched import durations
 from mainspring.store.views import AutomationView, RunRow, WaitView
 
@@ -77,7 +78,7 @@ class Strip(msgspec.Struct, frozen=True):
     incident: Incident | None
     is_paused: bool
     problem: str | None
-    runs: list[RunRow]
+    runs: list[BriefRun]
 
 
 def silent(incidents: Iterable[Incident]) -> list[Silent]:
@@ -116,8 +117,13 @@ def due(reader: Reader, automations: Sequence[str] | None, limit: int = 10) -> l
     found = []
     for one in next_slots(reader, automations, limit):
         schedule = Schedule.from_data(msgspec.json.decode(one.spec))
-        found.append(Due(one.automation, one.slot_at, schedule.tz, schedule.describe()))
+        found.append(Due(one.automation, one.slot_at, schedule.tz, _in_words(schedule)))
     return found
+
+
+@lru_cache(maxsize=65_536)  # a cron expression takes long to say, and every look asks
+def _in_words(schedule: Schedule) -> str:
+    return schedule.describe()
 
 
 def strips(

@@ -20,7 +20,7 @@ from mainspring.store.held import HELD
 from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads import status
 from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
-from mainspring.store.reads.runs import list_runs, questions
+from mainspring.store.reads.runs import questions
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 
@@ -82,7 +82,7 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
         "paused": len(paused),
         "workers": sum(one.role in ("worker", "dev") and one.state == SessionState.ALIVE for one in sessions),
         "running": sum(queue.running for queue in queues),
-        "failed": _failed_since(reader, now - DAY_MS).number,
+        "failed": status.failed_since(reader, now - DAY_MS).number,
         "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
         "questions": len(asked),
         "incidents": len(told.open),
@@ -152,11 +152,6 @@ def nothing_yet(*, store: str, environment: str) -> Verdict:
         needs_attention=0,
         questions=0,
     )
-
-
-def _failed_since(reader: Reader, since_at: int) -> Capped:
-    page = list_runs(reader, states=(RunState.FAILED,), since_at=since_at, limit=1_000)
-    return Capped(len(page.runs), page.cursor is not None)
 
 
 def _sentence(told: list[str], figures: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from mainspring.domain.clock import Clock
@@ -16,8 +16,6 @@ from mainspring.insight.words import ago, instant, one_line, span
 from mainspring.web.bar import FIRST, MORE
 from mainspring.web.marks import icon_of, tone_of
 from mainspring.web.paths import part
-
-_TIME = Markup('<time datetime="{iso}" data-when="{when}" title="{when}" tabindex="0">{ago}</time>')
 
 
 def templates(zone: ZoneInfo, clock: Clock) -> Environment:
@@ -38,7 +36,10 @@ def filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
         if at is None:
             return "-"
         named = of or zone.key
-        return _TIME.format(iso=iso(at), when=f"{instant(at, named)} {named}", ago=ago(at, clock.now()))
+        at_clock = escape(f"{instant(at, named)} {named}")
+        # Put together by hand: a page of rows has hundreds, and Markup.format takes ten times as long.
+        time = f'<time datetime="{iso(at)}" data-when="{at_clock}" title="{at_clock}" tabindex="0">{ago(at, clock.now())}</time>'
+        return Markup(time)  # noqa: S704 - all of it is ours, or escaped
 
     return {
         "when": when,

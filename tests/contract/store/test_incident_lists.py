@@ -10,7 +10,13 @@ from mainspring.domain.notice import About
 from mainspring.domain.options import Kind
 from mainspring.domain.route import Target
 from mainspring.domain.states import IncidentMove, IncidentState, RunState
-from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation, RetireAutomation, ScheduleRow
+from mainspring.store.commands.automations import (
+    Announce,
+    AutomationRow,
+    PauseAutomation,
+    RetireAutomation,
+    ScheduleRow,
+)
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Reminder, Resolve, Told
 from mainspring.store.reads import incident_list as lists
 from mainspring.store.reads.incidents import untold_faults
@@ -25,7 +31,9 @@ def look(store, *names, kind=IncidentKind.SILENCE, severity=Severity.NOTIFY, par
     """Let a watcher find something of each, one millisecond after the other."""
     for name in names:
         store.clock.forward(1)
-        finding = Finding(subject=Subject(name, kind, fingerprint), severity=severity, text=f"{name} is silent", since_at=1)
+        finding = Finding(
+            subject=Subject(name, kind, fingerprint), severity=severity, text=f"{name} is silent", since_at=1
+        )
         found = Found(id=f"i_{name}{kind[:2]}", finding=finding, to=(Target(0, "ops"),), parent=parent)
         store.do(Observe(looked_at=store.clock.now(), found=(found,)))
 
@@ -68,9 +76,10 @@ def test_incidents_are_listed_page_by_page_and_by_what_they_are(store):
 def test_no_page_ends_leaves_anything_out(store, limit):
     """However large the pages are: eight of one instant too."""
     if not lists.incident_page(store.reader):
+        silent = [Subject(f"x{n}", IncidentKind.SILENCE) for n in range(8)]
         found = [
-            Found(id=f"i_{n}", finding=Finding(subject=Subject(f"x{n}", IncidentKind.SILENCE), severity=Severity.PAGE, text="t", since_at=1))
-            for n in range(8)
+            Found(id=f"i_{n}", finding=Finding(subject=one, severity=Severity.PAGE, text="t", since_at=1))
+            for n, one in enumerate(silent)
         ]
         store.do(Observe(looked_at=store.clock.now(), found=tuple(found)))
     assert ids(pages(store.reader, limit)) == [f"i_{n}" for n in reversed(range(8))]
@@ -85,7 +94,9 @@ def test_runs_of_an_error_are_those_that_failed_by_it(store):
     told = tuple(Told(one.seq, one.run, one.at) for one in untold_faults(store.reader))
     store.do(Observe(looked_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),)))
     assert ids(lists.runs_of_error(store.reader, "a", "f1")) == [runs[1].id, runs[0].id]
-    assert ids(lists.runs_of_error(store.reader, "a", "f1", [runs[2].id, "r_gone"])) == [run.id for run in reversed(runs)]
+    assert ids(lists.runs_of_error(store.reader, "a", "f1", [runs[2].id, "r_gone"])) == [
+        run.id for run in reversed(runs)
+    ]
     assert lists.runs_of_error(store.reader, "a", "f2") == lists.runs_of_error(store.reader, "b", "f1") == []
     assert automations_of(store.reader, [runs[0].id, "r_gone"]) == {runs[0].id: "a"}
 
@@ -125,7 +136,9 @@ def test_next_slots_are_those_that_make_runs(store):
     names = ("a", "b", "c", "d")
     rows, slots = [], []
     for place, name in enumerate(names):
-        definition = Definition(kind=Kind.TASK, name=name, options={"every": "1h"}, schedules=schedules_of({"every": "1h"}, name))
+        definition = Definition(
+            kind=Kind.TASK, name=name, options={"every": "1h"}, schedules=schedules_of({"every": "1h"}, name)
+        )
         rows.append(AutomationRow(name, "task", 1, "code", msgspec.json.encode(definition.to_data())))
         spec = msgspec.json.encode(definition.schedules[0].to_data())
         slots.append(ScheduleRow(name, name, spec, store.clock.now() + (9 - place) * HOUR))

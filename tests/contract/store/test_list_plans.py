@@ -22,7 +22,8 @@ select 'old-' || n, 'a' || n % 50, 'task', 1, 'failed', 'default', n, n, n, n, 1
 from generate_series(1, 20000) as n;
 insert into faults (run, automation, fingerprint, state, at)
 select 'old-' || n, 'a' || n % 50, 'f' || n % 7, 'failed', n from generate_series(1, 20000) as n;
-insert into incidents (id, automation, kind, fingerprint, state, severity, text, facts, since_at, opened_at, changed_at, seen_at, opened, number)
+insert into incidents (id, automation, kind, fingerprint, state, severity, text, facts, since_at, opened_at, changed_at, seen_at,
+                       opened, number)
 select 'i' || n, 'a' || n % 50, 'silence', 'f' || n, 'resolved', 'page', 't', '{}', n, n, n, n, 1, 1 from generate_series(1, 5000) as n;
 insert into incident_moves (incident, move, at) select 'i' || n % 5000, 'open', n from generate_series(1, 20000) as n
 """
@@ -32,6 +33,8 @@ _PARAMS = {
     "list_automations_of_runs": ("[]",),
     "list_runs_of_error": ("a", "f", "[]", 50),
     "list_moves_since": (0, 100),
+    "count_unattended": (100,),
+    "count_failed_since": (0, 100),
 }
 
 
@@ -67,4 +70,6 @@ def test_lists_go_by_an_index_on_a_server(postgres):
         connection.execute("analyze")
         for name in _PARAMS:
             plan = plan_of(connection, POSTGRES_TEXTS[name])
-            assert not [line for line in plan if any(f"Seq Scan on {table}" in line for table in _LARGE)], "\n".join([name, *plan])
+            assert not [line for line in plan if any(f"Seq Scan on {table}" in line for table in _LARGE)], "\n".join(
+                [name, *plan]
+            )

@@ -114,7 +114,15 @@ def test_since_tells_what_a_shift_hands_over(cli, stage, look):
     cli("incidents", "resolve", "i_2", "--reason", "a \x1b[31mlock", "--actor", "ann")
     said = cli("status", "--since", "8h")
     assert said.code == 9
-    parts = ("things need", "Still wrong", "Waits for a person", "Opened", "Closed", "Done by people", "ann  resolve incident:i_2 of order")
+    parts = (
+        "things need",
+        "Still wrong",
+        "Waits for a person",
+        "Opened",
+        "Closed",
+        "Done by people",
+        "ann  resolve incident:i_2 of order",
+    )
     places = [said.out.index(part) for part in parts]
     assert places == sorted(places)
     assert "\x1b" not in said.out

@@ -19,7 +19,12 @@ PAY = AutomationView("pay", "task", 1, b"{}", "f", 1, None, None, None, None, No
     ("told", "views", "questions", "sentence"),
     [
         ([], [PAY], 0, "All is well: 1 automation."),
-        ([], [PAY, replace(PAY, name="old", retired_at=1)], 2, "All is well: 1 automation, 2 questions wait for an answer."),
+        (
+            [],
+            [PAY, replace(PAY, name="old", retired_at=1)],
+            2,
+            "All is well: 1 automation, 2 questions wait for an answer.",
+        ),
         ([OPEN], [PAY], 0, "1 thing needs you: 1 open incident (1 page: mainspring incidents list), 1 automation."),
         ([replace(OPEN, state=IncidentState.SNOOZED)], [PAY], 0, "All is well: 1 incident looked after, 1 automation."),
         ([], [replace(PAY, problem="SyntaxError")], 0, "1 thing needs you: 1 automation."),

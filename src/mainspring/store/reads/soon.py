@@ -4,9 +4,18 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
-from mainspring.store.reads.runs import row_of
-from mainspring.store.views import RunRow
+
+
+class BriefRun(msgspec.Struct, frozen=True):
+    """A run as far as a picture of many shows it."""
+
+    id: str
+    state: RunState
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
 
 
 class NextSlot(msgspec.Struct, frozen=True):
@@ -18,12 +27,13 @@ class NextSlot(msgspec.Struct, frozen=True):
     spec: bytes
 
 
-def newest_runs(reader: Reader, names: Iterable[str], each: int) -> dict[str, list[RunRow]]:
+def newest_runs(reader: Reader, names: Iterable[str], each: int) -> dict[str, list[BriefRun]]:
     """Return the newest runs of these automations, at most so many of each, newest first."""
-    found: dict[str, list[RunRow]] = {}
-    for row in reader.read("list_newest_runs", (msgspec.json.encode(sorted(names)).decode(), each)):
-        one = row_of(row)
-        found.setdefault(one.automation, []).append(one)
+    found: dict[str, list[BriefRun]] = {}
+    for automation, id, state, *at in reader.read(
+        "list_newest_runs", (msgspec.json.encode(sorted(names)).decode(), each)
+    ):
+        found.setdefault(automation, []).append(BriefRun(id, RunState(state), *at))
     return found
 
 

@@ -16,7 +16,7 @@ from mainspring.web.api.call import AnyCall
 from mainspring.web.api.route import reads
 from mainspring.web.api.shape import Page
 
-_RUNNING = 20
+_RUNNING = 10
 _QUESTIONS = 100
 _SESSIONS = 1_000
 
@@ -24,7 +24,7 @@ _SESSIONS = 1_000
 class Now(msgspec.Struct, frozen=True, kw_only=True):
     """One sentence, and what it stands on. `count` = what needs a person; `untold` = of it what no incident says.
 
-    `incidents` = those that are not resolved, what is open and loud first; `running` = the newest 20, `has_more_running` = there are
+    `incidents` = those that are not resolved, what is open and loud first; `running` = the newest 10, `has_more_running` = there are
     others; `strips` = the newest runs of at most 30 automations, those that are not well first; `health` = of the house itself.
     """
 
@@ -52,7 +52,6 @@ def shown(call: AnyCall) -> Now:
     waits = [site.opening.wait(one) for one in questions(reader, _QUESTIONS, call.automations())]
     verdict = stand.of(visitor, len(waits))
     running = _running(call)
-    strips = soon.strips(reader, views, told, now)
     return Now(
         sentence=verdict.sentence,
         count=verdict.count,
@@ -63,7 +62,7 @@ def shown(call: AnyCall) -> Now:
         running=soon.moving(reader, running.items, now),
         has_more_running=running.next is not None,
         automations=len(views),
-        strips=[msgspec.structs.replace(one, runs=[site.opening.row(row) for row in one.runs]) for one in strips],
+        strips=soon.strips(reader, views, told, now),
         due=soon.due(reader, call.automations()),
         health=_health(call, stand.free) if visitor.is_for_all else [],
     )

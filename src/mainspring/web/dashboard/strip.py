@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.states import REOPENABLE, TERMINAL
 from mainspring.insight.words import many
-from mainspring.store.views import RunRow
+from mainspring.store.reads.soon import BriefRun
 from mainspring.web.marks import tone_of
 
 WIDTH: Final = 6
@@ -42,7 +42,7 @@ class Strip(msgspec.Struct, frozen=True):
     said: str
 
 
-def strip_of(runs: Sequence[RunRow], cells: int) -> Strip:
+def strip_of(runs: Sequence[BriefRun], cells: int) -> Strip:
     """Return the strip of these runs, which come newest first; its width is that of so many cells."""
     longest = max((_took(run) for run in runs), default=0)
     paths: dict[str, list[str]] = {}
@@ -57,7 +57,7 @@ def strip_of(runs: Sequence[RunRow], cells: int) -> Strip:
     return Strip(cells * WIDTH, bars, linked, _said(runs[:cells]))
 
 
-def _took(run: RunRow) -> int:
+def _took(run: BriefRun) -> int:
     if run.started_at is None or run.finished_at is None:
         return 0
     return max(run.finished_at - run.started_at, 0)
@@ -71,7 +71,7 @@ def _cell(x: int, height: int) -> str:
     return f"M{x} {HEIGHT - height}h{_CELL}v{height}h-{_CELL}z"
 
 
-def _said(runs: Sequence[RunRow]) -> str:
+def _said(runs: Sequence[BriefRun]) -> str:
     if not runs:
         return "no run yet"
     stopped = sum(run.state in REOPENABLE for run in runs)

@@ -23,7 +23,14 @@ async def test_shift_is_told_in_its_parts(world):
     incident.resolve(world.store, "i_2", act=world.ways.act())
     ask(world)
     text = await world.get("/handover", since="12h")
-    for part in ("no success", "took long", "Charge it?", "web:ana", "mainspring status --since 12h", "2 opened, 1 closed, 1 not"):
+    for part in (
+        "no success",
+        "took long",
+        "Charge it?",
+        "web:ana",
+        "mainspring status --since 12h",
+        "2 opened, 1 closed, 1 not",
+    ):
         assert part in text, part
     rows = json.loads((await (await world.browser()).get("/handover?as=json")).content)
     assert ("resolve", "incident:i_2") in [(row["verb"], row["subject"]) for row in rows]

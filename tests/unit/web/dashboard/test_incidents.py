@@ -59,7 +59,9 @@ async def test_incident_shows_all_that_is_known(tmp_path):
     (tmp_path / "runbooks").mkdir()
     page = "# pay\n\n## permanent_error\nCall the bank <b>\n\n## silence\nOther\n"
     (tmp_path / "runbooks" / "pay.md").write_text(page)
-    world = PageWorld(tmp_path / "s.db", settings=replace(Settings(), file=tmp_path / "mainspring.toml", folder=tmp_path))
+    world = PageWorld(
+        tmp_path / "s.db", settings=replace(Settings(), file=tmp_path / "mainspring.toml", folder=tmp_path)
+    )
     try:
         run = fail_run(world)
         text = await world.get("/incidents/i_1")

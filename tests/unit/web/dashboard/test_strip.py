@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.states import REOPENABLE, RunState
-from mainspring.store.views import RunRow
+from mainspring.store.reads.soon import BriefRun
 from mainspring.web.dashboard.strip import HEIGHT, WIDTH, strip_of
 
-ROW = RunRow(1, "r_1", "pay", "task", None, RunState.SUCCEEDED, None, "q", None, 0, 0, 0, 1, None, "test")
+ROW = BriefRun("r_1", RunState.SUCCEEDED, 0, 0, 0)
 runs = st.lists(
     st.builds(
         lambda state, took, number: msgspec.structs.replace(ROW, id=f"r_{number}", state=state, finished_at=took),
@@ -24,7 +24,10 @@ runs = st.lists(
 def test_each_run_is_one_cell_inside(runs):
     """None is lost, none stands on another, none is higher than the picture."""
     found = strip_of(runs, 50)
-    cells = re.findall(r"M(\d+) (\d+)h\d+v(\d+)h-\d+z", "".join([*(one.path for one in found.bars), *(one.path for one in found.linked)]))
+    cells = re.findall(
+        r"M(\d+) (\d+)h\d+v(\d+)h-\d+z",
+        "".join([*(one.path for one in found.bars), *(one.path for one in found.linked)]),
+    )
     assert len(cells) == min(len(runs), 50)
     assert len({x for x, _, _ in cells}) == len(cells)
     assert all(0 <= int(x) <= found.width - WIDTH and int(y) + int(height) == HEIGHT for x, y, height in cells)

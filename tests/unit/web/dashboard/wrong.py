@@ -9,11 +9,15 @@ from mainspring.store.reads.incidents import incident, untold_faults
 from tests.contract.store.process import fail, suspend
 
 
-def find_wrong(world, automation="pay", id="i_1", kind=IncidentKind.SILENCE, severity=Severity.PAGE, text="no success", **more):
+def find_wrong(
+    world, automation="pay", id="i_1", kind=IncidentKind.SILENCE, severity=Severity.PAGE, text="no success", **more
+):
     """Let a watcher find something of an automation; return its id."""
     subject = Subject(automation, kind, more.pop("fingerprint", ""))
     finding = Finding(subject=subject, severity=severity, text=text, since_at=world.clock.now() - 60_000, **more)
-    world.store.apply(Observe(looked_at=world.clock.now(), found=(Found(id=id, finding=finding, to=(Target(0, "ops"),)),)))
+    world.store.apply(
+        Observe(looked_at=world.clock.now(), found=(Found(id=id, finding=finding, to=(Target(0, "ops"),)),))
+    )
     world.site.kept.forget()
     return id
 
@@ -25,7 +29,15 @@ def fail_run(world, id="i_1", **more):
     (fault,) = untold_faults(world.store.reader)
     group = ErrorGroup("pay", "f1", "E", "e", "p", "m", (Told(fault.seq, fault.run, fault.at),))
     world.store.apply(Observe(looked_at=world.clock.now(), groups=(group,)))
-    find_wrong(world, id=id, kind=IncidentKind.PERMANENT_ERROR, text="it broke", fingerprint="f1", facts={"runs": [run.id]}, **more)
+    find_wrong(
+        world,
+        id=id,
+        kind=IncidentKind.PERMANENT_ERROR,
+        text="it broke",
+        fingerprint="f1",
+        facts={"runs": [run.id]},
+        **more,
+    )
     return run.id
 
 
@@ -33,7 +45,9 @@ def ask(world, text="Charge it?", definition=None):
     """Let a run ask a person; return the run."""
     run = claimed(world, world.begin() if definition is None else world.begin(definition, b"{}"))
     question = b'{"text":"%s","choices":["yes","no"],"otherwise":"no"}' % text.encode()
-    world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", text, until_at=world.clock.now() + 60_000, question=question))
+    world.store.apply(
+        OpenWait(run.id, run.claim, "q1", "ask", text, until_at=world.clock.now() + 60_000, question=question)
+    )
     world.store.apply(suspend(run))
     return run.id
 
