@@ -59,7 +59,8 @@ TITLES = {
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
     "now": "Now", "handover": "Handover",
-    "monitors": "Monitors", "audit-log": "Audit log",
+    "monitors": "Monitors", "audit-log": "Audit log", "channels": "Channels", "routes": "Routes", "settings": "Settings",
+    "people": "People", "sessions": "Sessions", "tokens": "Tokens", "undecided": "Undecided runs of a restored store",
 }  # fmt: skip
 
 
@@ -76,7 +77,8 @@ def page() -> str:
 
 
 def _row(route: ApiRoute) -> str:
-    least = "" if route.role in ("viewer", "operator") else f" ({route.role})"
+    usual = "viewer" if route.method == "GET" else "operator"
+    least = "" if route.role == usual else f" ({route.role})"
     star = " *" if route.whole else ""
     return f"| `{route.method} {route.path}`{star}{least} | {route.line} | {_taken(route)} | {_given(route.gives)} |\n"
 

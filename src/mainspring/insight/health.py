@@ -6,9 +6,9 @@ import msgspec
 
 from mainspring.domain.roles import Role
 from mainspring.domain.states import SessionState
+from mainspring.insight.channel_lines import ChannelLine
 from mainspring.insight.standstill import LITTLE, SILENT_MS
 from mainspring.insight.words import ago, many, one_line
-from mainspring.store.reads.incidents import ChannelView
 from mainspring.store.session_view import SessionView
 
 GOOD, BAD, WARN, IDLE = "good", "bad", "warn", "idle"
@@ -50,10 +50,12 @@ def store(shown: str, free: int | None) -> Organ:
     return Organ("store", BAD if free < LITTLE else GOOD, f"{shown} answers, {free / _GIB:.1f} GiB free beside it")
 
 
-def channels(found: Iterable[ChannelView], now: int) -> Iterator[Organ]:
-    """Tell of each channel whether it takes what it is to tell."""
+def channels(found: Iterable[ChannelLine], now: int) -> Iterator[Organ]:
+    """Tell of each channel that is configured, or still has something to tell, whether it takes what it is to tell."""
     for one in found:
         name = f"channel {one.name}"
+        if one.address is None and one.oldest_at is None:
+            continue  # it is not configured any more, and has nothing left to tell
         if one.since_at is not None:
             why = f": {one_line(one.fault, 120)}" if one.fault else ""
             yield Organ(

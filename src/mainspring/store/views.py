@@ -214,6 +214,14 @@ class EventView(msgspec.Struct, frozen=True):
     woken: int
 
 
+class GivenRun(msgspec.Struct, frozen=True):
+    """A run that was given an event."""
+
+    id: str
+    automation: str
+    state: RunState
+
+
 class AuditView(msgspec.Struct, frozen=True):
     """One act on record; `detail` and `result` are JSON."""
 

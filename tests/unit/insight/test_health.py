@@ -3,8 +3,8 @@
 import pytest
 
 from mainspring.domain.states import SessionState
+from mainspring.insight.channel_lines import ChannelLine
 from mainspring.insight.health import channels, processes, store
-from mainspring.store.reads.incidents import ChannelView
 from mainspring.store.session_view import SessionView
 
 NOW, GIB = 10_000_000, 1024**3
@@ -12,6 +12,10 @@ NOW, GIB = 10_000_000, 1024**3
 
 def session(role="worker", state=SessionState.ALIVE, beat_at=NOW, ended_at=None):
     return SessionView(1, "u", role, state, "h", "box", 7, "", "", 1, [], None, 0, beat_at, ended_at, [], 4, 0)
+
+
+def line(name, *, address="ntfy://", **more):
+    return ChannelLine(name=name, address=address, **more)
 
 
 def of(role, *found):
@@ -43,10 +47,11 @@ def test_store_is_told_with_its_space():
 def test_channel_is_told_by_what_it_takes():
     """Failing since when and why, late, or well."""
     found = [
-        ChannelView("a", 3, NOW - 3_600_000, "refused\nby <peer>", 0, None, None),
-        ChannelView("b", 0, None, None, 0, NOW - 60_000, NOW - 600_000),
-        ChannelView("c", 0, None, None, 0, NOW - 60_000, NOW + 600_000),
-        ChannelView("d", 0, None, None, 0, None, None),
+        line("a", failures=3, since_at=NOW - 3_600_000, fault="refused\nby <peer>"),
+        line("b", told_at=NOW - 60_000, oldest_at=NOW - 600_000),
+        line("c", told_at=NOW - 60_000, oldest_at=NOW + 600_000),
+        line("d"),
+        line("gone", address=None, failures=3, since_at=1),
     ]
     assert [(one.name, one.tone, one.text) for one in channels(found, NOW)] == [
         ("channel a", "bad", "takes nothing since 1h ago (3 tries): refused by <peer>"),

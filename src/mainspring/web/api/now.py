@@ -2,9 +2,11 @@
 
 import msgspec
 
+from mainspring.app.channels import addresses_of
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import RunState
 from mainspring.insight import health, soon
+from mainspring.insight.channel_lines import channel_lines
 from mainspring.insight.health import Organ
 from mainspring.insight.soon import Asked, Due, Moving, Silent, Strip
 from mainspring.store.reads import incidents as wrong
@@ -78,7 +80,7 @@ def _health(call: AnyCall, free: int | None) -> list[Organ]:
     return [
         *health.processes(sessions(reader, limit=_SESSIONS), now),
         health.store(call.site.settings.store.shown, free),
-        *health.channels(wrong.channels(reader), now),
+        *health.channels(channel_lines(reader, addresses_of(call.site.settings)), now),
     ]
 
 

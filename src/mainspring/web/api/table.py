@@ -6,6 +6,7 @@ from mainspring.web.api import (
     audit_log,
     automations,
     bulk,
+    channels,
     events,
     handover,
     incidents,
@@ -14,11 +15,14 @@ from mainspring.web.api import (
     monitors,
     now,
     outbox,
+    people,
     queues,
     run_acts,
     runs,
+    settings,
     status,
     triggers,
+    undecided,
     workers,
 )
 from mainspring.web.api.route import BASE, ApiRoute
@@ -42,6 +46,10 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *handover.ROUTES,
     *monitors.ROUTES,
     *audit_log.ROUTES,
+    *channels.ROUTES,
+    *settings.ROUTES,
+    *people.ROUTES,
+    *undecided.ROUTES,
 )
 
 

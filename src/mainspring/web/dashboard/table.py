@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, handover, incidents, locks, now
+from mainspring.web.dashboard import (
+    audit_log,
+    deliveries,
+    events,
+    handover,
+    incidents,
+    locks,
+    monitors,
+    now,
+    outbox,
+    settings,
+    triggers,
+    undecided,
+)
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
@@ -12,6 +25,13 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *handover.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
+    *triggers.PAGES,
+    *deliveries.PAGES,
+    *events.PAGES,
+    *settings.PAGES,
+    *monitors.PAGES,
+    *outbox.PAGES,
+    *undecided.PAGES,
 )
 
 

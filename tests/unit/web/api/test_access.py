@@ -96,7 +96,8 @@ async def test_what_is_not_in_the_table_is_not_there(world, path):
 def test_every_act_needs_more_than_to_look():
     """What changes something is a POST with a body and a role above viewer; what looks takes no body."""
     for route in ROUTES:
-        assert (route.method == "POST") == (route.takes is not None) == route.role.reaches(Role.OPERATOR), route.path
+        assert (route.method == "POST") == (route.takes is not None), route.path
+        assert route.method == "GET" or route.role.reaches(Role.OPERATOR), route.path
         assert route.line.endswith("."), route.path
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
     assert len({route.id for route in ROUTES}) == len(ROUTES)

@@ -11,7 +11,7 @@ from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.store.reads.incidents import incident
 from mainspring.store.reads.runs import run_view
-from tests.unit.web.dashboard.page_world import PageWorld, said
+from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_wrong, state_of
 
 pytestmark = pytest.mark.asyncio
@@ -54,19 +54,14 @@ async def test_list_goes_on_and_can_be_taken_away(world):
     assert len(rows) == 5
 
 
-async def test_incident_shows_all_that_is_known(tmp_path):
+async def test_incident_shows_all_that_is_known(world, tmp_path):
     """What, since, change, who was told, its runs, its runbook at what is about it, what became of it."""
     (tmp_path / "runbooks").mkdir()
     page = "# pay\n\n## permanent_error\nCall the bank <b>\n\n## silence\nOther\n"
     (tmp_path / "runbooks" / "pay.md").write_text(page)
-    world = PageWorld(
-        tmp_path / "s.db", settings=replace(Settings(), file=tmp_path / "mainspring.toml", folder=tmp_path)
-    )
-    try:
-        run = fail_run(world)
-        text = await world.get("/incidents/i_1")
-    finally:
-        world.close()
+    world.use(replace(Settings(), file=tmp_path / "mainspring.toml", folder=tmp_path))
+    run = fail_run(world)
+    text = await world.get("/incidents/i_1")
     for part in ("it broke", "nobody yet", "Call the bank &lt;b&gt;", f'href="/r/{run}"', "ops", "a watcher"):
         assert part in text, part
     assert "Other" not in text
