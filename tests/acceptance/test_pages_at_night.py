@@ -103,7 +103,7 @@ def test_from_the_message_to_the_retry_in_three_taps(site, tmp_path):
         assert first.bounding_box()["y"] + first.bounding_box()["height"] <= PHONE["height"]
         assert first.bounding_box()["height"] >= 44
         page.get_by_role("link", name="The failed run").tap()  # the second
-        assert "password=***" in page.locator(".log").inner_text()
+        assert "password=***" in page.locator(".tail").inner_text()
         assert page.locator(".attempts .stopped").inner_text().count(REFUSED) == 1
         assert "Renew the key of the bucket." in page.locator("main").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

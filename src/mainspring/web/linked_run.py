@@ -17,7 +17,7 @@ from mainspring.service.lines import last_lines
 from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
 from mainspring.store.reads.logs import last_parts
-from mainspring.store.reads.runs import story as read_story
+from mainspring.store.reads.runs import outline
 from mainspring.store.reads.status import blocker as read_blocker
 from mainspring.store.views import RunStory
 
@@ -28,7 +28,9 @@ _PARTS = 10
 
 
 class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. `step` = the name of that at which it stopped, `error` = by what; `lines` = its last steps, `left_out` = steps before them.
+    """A run. `step` = the name of that at which it stopped, `error` = by what; `lines` = its last steps and that one.
+
+    `is_cut` = there are other steps.
 
     `can` = what a person may do; `is_plain` = it can be continued as it is, by the one button that there is.
     """
@@ -45,7 +47,7 @@ class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
     can: list[Can]
     is_plain: bool
     lines: list[StepLine]
-    left_out: int
+    is_cut: bool
     log: list[LogLine]
 
     @property
@@ -56,12 +58,15 @@ class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 def linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
     """Return a run at the instant `now` (ms). Raises NotFoundError."""
-    story = _SEALED.story(read_story(reader, id))
+    story = _SEALED.story(outline(reader, id))
     run, lines = story.run, lines_of(story)
     step = next((line for line in reversed(lines) if line.ident == run.failed_ident), None)
     has_stopped = run.state in REOPENABLE
     what, why, can = _explained(reader, story, now, zone) if has_stopped else ([], [], [])
-    shown = [line for line in lines if line.superseded is None]
+    counted = [line for line in lines if line.superseded is None]
+    shown = counted[-_STEPS:]
+    if step is not None and step not in shown:
+        shown = [step, *shown[1:]]
     return LinkedRun(
         id=id,
         automation=run.automation,
@@ -74,8 +79,8 @@ def linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
         why=why,
         can=can,
         is_plain=any(one.command == f"mainspring runs retry {id}" for one in can),
-        lines=shown[-_STEPS:],
-        left_out=max(len(shown) - _STEPS, 0),
+        lines=shown,
+        is_cut=len(counted) > _STEPS,
         log=_log(reader, id, run.failed_ident) if has_stopped else [],
     )
 

@@ -97,6 +97,23 @@ async def test_what_a_retry_cannot_mend_has_no_button(site):
     assert "it did not happen" in text
 
 
+async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_shown(site):
+    """However many there are, and however early it was."""
+    end_anew(
+        site,
+        lambda run: [
+            *(outcome(run, place, f"s{place}") for place in range(1, 61)),
+            finish(
+                run, RunState.FAILED, rank=60, failure=BOOM, reason=FailureReason.PERMANENT_ERROR, failed_ident="s2"
+            ),
+        ],
+    )
+    text = (await run_page(site)).text
+    names = re.findall(r"<b>(s\d+)</b> <span", text)
+    assert names == ["s2", *[f"s{place}" for place in range(22, 61)]]
+    assert "Of many, the last ones" in text
+
+
 async def test_link_of_what_names_no_run_shows_none(site):
     """An incident of silence has a page, and no run behind it."""
     finding = Finding(subject=Subject("sync", IncidentKind.SILENCE), severity=Severity.PAGE, text="silent", since_at=1)

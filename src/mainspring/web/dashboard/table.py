@@ -4,6 +4,7 @@ from typing import Final
 
 from mainspring.web.dashboard import (
     audit_log,
+    backfill,
     deliveries,
     events,
     handover,
@@ -12,9 +13,16 @@ from mainspring.web.dashboard import (
     monitors,
     now,
     outbox,
+    queues,
+    run,
+    run_journal,
+    run_now,
+    runs,
+    schedule,
     settings,
     triggers,
     undecided,
+    workers,
 )
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
@@ -23,6 +31,14 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *now.PAGES,
     *incidents.PAGES,
     *handover.PAGES,
+    *run_now.PAGES,
+    *backfill.PAGES,
+    *schedule.PAGES,
+    *workers.PAGES,
+    *queues.PAGES,
+    *runs.PAGES,
+    *run.PAGES,
+    *run_journal.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
     *triggers.PAGES,
