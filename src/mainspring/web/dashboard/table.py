@@ -9,8 +9,11 @@ from mainspring.web.dashboard import (
     backfill,
     deliveries,
     events,
+    handover,
+    incidents,
     locks,
     monitors,
+    now,
     outbox,
     queues,
     run,
@@ -27,6 +30,9 @@ from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
+    *now.PAGES,
+    *incidents.PAGES,
+    *handover.PAGES,
     *run_now.PAGES,
     *backfill.PAGES,
     *schedule.PAGES,
