@@ -24,6 +24,8 @@ class DueAlert(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the channel took anything about this opening before."""
     is_again: bool = False
     """Whether it was taken before and nobody said what became of it: it may have been shown."""
+    since_at: int = 0
+    """Since when the channel is to hear of this opening: what was part of another incident at first is told only once it is not."""
 
     @property
     def is_digest(self) -> bool:

@@ -41,8 +41,9 @@ def _take(tx: Transaction, channel: str, command: TakeAlerts, *, is_again: bool)
             ref=ref,
             is_told=bool(is_told),
             is_again=bool(tried) and not is_again,
+            since_at=since_at,
         )
-        for seq, key, about, opened, made_at, tried, ref, is_told, *incident in rows
+        for seq, key, about, opened, made_at, tried, ref, is_told, since_at, *incident in rows
     )
     tx.change("try_alerts", (1, json.dumps([one.seq for one in due])))
     return due

@@ -1,6 +1,8 @@
 select alerts.seq, alerts.key, alerts.about, alerts.opened, alerts.made_at, alerts.tried, channel_refs.ref,
        exists (select 1 from alerts as told where told.incident = alerts.incident and told.opened = alerts.opened
                and told.channel = alerts.channel and told.state = {{sent}}),
+       (select min(word.made_at) from alerts as word where word.incident = alerts.incident and word.opened = alerts.opened
+        and word.channel = alerts.channel),
        i.id, i.automation, i.kind, i.fingerprint, i.state, i.severity, i.text, i.hint, i.facts, i.since_at, i.opened_at, i.changed_at, i.seen_at,
        i.resolved_at, i.snoozed_until, i.opened, i.number, i.by, i.note, i.parent
 from alerts
