@@ -9,11 +9,14 @@ from mainspring.app.exec_ledger import Ledger, bury
 from mainspring.app.store_told import StoreTold
 from mainspring.app.watching import look_and_tell
 from mainspring.config import Settings
+from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.monitors import silence
 from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.table import Tunings, judged_by
 from mainspring.domain.monitors.words import about
 from mainspring.service.spool import Spool, TakenIn
 from mainspring.store.liveness import find_dead, left_to_supervisor
@@ -61,7 +64,8 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
         told.back(opened.shown, opened.apply)
         buried = _bury_dead(opened)
         taken = records.take_in(opened.apply)
-        judged, silent = judge(look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None), clock.now())
+        facts = look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None)
+        judged, silent = judge(facts, clock.now(), tunings_of(settings.monitors), own_tunings_of(settings.monitors))
         report = WatchReport(taken, records.bad_names(), buried, judged, silent)
         opened.close()
         return report
@@ -84,10 +88,10 @@ def _bury_dead(store: ProcessStore) -> list[int]:
     return [one.session for one in dead if one.session not in left and bury(store, one)]
 
 
-def judge(facts: Facts, now_at: int) -> tuple[int, list[Silent]]:
-    """Return how many automations have a cadence, stated or learned, and which of them are silent, by name."""
+def judge(facts: Facts, now_at: int, tunings: Tunings, own: OwnTunings) -> tuple[int, list[Silent]]:
+    """Return how many automations are judged by a cadence, stated or learned, and which of them are silent, by name."""
     owners = {one.name: one.option("owner") for one in facts.automations}
-    judged = list(silence.judge(facts, silence.SilenceTuning(), now_at))
+    judged = list(judged_by(silence.MONITOR, facts, tunings, now_at, own))
     wrong = [one for one in judged if one.finding is not None and not one.figures.get("learning")]
     return len(judged), [_silent(one, owners[one.subject.automation]) for one in wrong]
 
