@@ -136,6 +136,8 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("circumstances",)}
         case acts.MakeSlot(schedule=schedule) | acts.BackfillSlot(schedule=schedule):
             return {("schedule", schedule)}
+        case acts.PullBackSchedule(schedule=schedule):
+            return {("schedule", schedule)}
         case acts.TakeLock(name=name):
             return {("lock", name)}
         case outbox.TakeQueues():
