@@ -3,6 +3,9 @@
 It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error, never silence.
 """
 
+import asyncio
+import os
+
 import msgspec
 
 from mainspring.app.exec_ledger import Ledger, bury
@@ -18,9 +21,13 @@ from mainspring.domain.monitors.judged import Judged
 from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.table import Tunings, judged_by
 from mainspring.domain.monitors.words import about
+from mainspring.operations.pulse import Pulse, stands_still
+from mainspring.resources.fault_text import FaultText
+from mainspring.resources.secret import Secrets
 from mainspring.service.spool import Spool, TakenIn
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads.incidents import unsent
 
 PATIENCE = 30.0
 """Seconds that one round may take; cron starts the next one anyway."""
@@ -58,6 +65,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
     ledger = Ledger(settings.store.url, clock, patience=PATIENCE)
     records = Spool(settings.exec.spool)
     told = StoreTold(settings, clock)
+    still: str | None = None
 
     def act(opened: ProcessStore) -> WatchReport:
         opened.open()
@@ -65,7 +73,10 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
         buried = _bury_dead(opened)
         taken = records.take_in(opened.apply)
         facts = look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None)
-        judged, silent = judge(facts, clock.now(), tunings_of(settings.monitors), own_tunings_of(settings.monitors))
+        now = clock.now()
+        judged, silent = judge(facts, now, tunings_of(settings.monitors), own_tunings_of(settings.monitors))
+        nonlocal still
+        still = stands_still(facts, unsent(opened.reader), now, None)
         report = WatchReport(taken, records.bad_names(), buried, judged, silent)
         opened.close()
         return report
@@ -78,7 +89,18 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
             f"the store is away, so nothing can be judged\nat {ledger.shown}: {ledger.away}",
             hint="Wrapped commands run all the same and their records wait in the spool. Mend the store, then watch again.",
         )
+    if still is None and settings.notify.watchdog is not None:
+        asyncio.run(_give_sign(settings, clock))
     return report
+
+
+async def _give_sign(settings: Settings, clock: Clock) -> None:
+    """Let whoever hears outside know that somebody looks. What stands still has been told, or waits with its channel: then no sign is given."""
+    pulse = Pulse(settings.notify.watchdog, FaultText(Secrets(settings.secrets.dir, os.environ)), clock)
+    try:
+        await pulse.beat()
+    finally:
+        await pulse.close()
 
 
 def _bury_dead(store: ProcessStore) -> list[int]:
