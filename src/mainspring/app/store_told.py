@@ -85,7 +85,10 @@ async def _over(reserved: "Reserved") -> None:
 
 
 def _within(telling: Coroutine[Any, Any, None]) -> None:
-    """Run it in a thread of its own, left to itself if it takes too long: a loop's end waits for what hangs in its threads."""
-    thread = threading.Thread(target=asyncio.run, args=(telling,), name="mainspring-store-told", daemon=True)
+    """Run it in a thread of its own, left to itself if it takes too long."""
+    # Imported late: a command whose store is well needs none of it.
+    from mainspring.app.brief_loop import run_briefly  # noqa: PLC0415
+
+    thread = threading.Thread(target=run_briefly, args=(telling,), name="mainspring-store-told", daemon=True)
     thread.start()
     thread.join(WITHIN_S)

@@ -3,11 +3,11 @@
 It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error, never silence.
 """
 
-import asyncio
 import os
 
 import msgspec
 
+from mainspring.app.brief_loop import run_briefly
 from mainspring.app.exec_ledger import Ledger, bury
 from mainspring.app.store_told import StoreTold
 from mainspring.app.watching import look_and_tell
@@ -90,7 +90,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
             hint="Wrapped commands run all the same and their records wait in the spool. Mend the store, then watch again.",
         )
     if still is None and settings.notify.watchdog is not None:
-        asyncio.run(_give_sign(settings, clock))
+        run_briefly(_give_sign(settings, clock))
     return report
 
 

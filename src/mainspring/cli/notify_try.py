@@ -26,6 +26,7 @@ _WITHIN_S = 30.0
 @pass_invocation
 def test(invocation: Invocation, channel: str | None) -> int:
     """Says what each channel answered, and ends with 9 if one did not take it. Nothing is stored, and nothing stays open on PagerDuty."""
+    from mainspring.app.brief_loop import run_briefly
     from mainspring.app.channels import addresses_of, open_links
     from mainspring.domain.channel import TERMINAL
     from mainspring.domain.errors import UnknownNameError
@@ -39,7 +40,7 @@ def test(invocation: Invocation, channel: str | None) -> int:
     names = [channel] if channel is not None else list(settings.notify.channels) or [TERMINAL]
     faults = FaultText(Secrets(settings.secrets.dir, os.environ))
     links = open_links(settings, faults, invocation.clock)
-    found = asyncio.run(_tell_all({name: links[name] for name in names}, _notice(invocation), faults))
+    found = run_briefly(_tell_all({name: links[name] for name in names}, _notice(invocation), faults))
     columns = [
         Column("CHANNEL", lambda row: row["channel"]),
         Column("ANSWER", _answer, lambda row: "red" if row["fault"] else "green"),
