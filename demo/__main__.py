@@ -117,7 +117,8 @@ class Story:
     async def _ask(self, app: ms.App, handle: ms.Handle) -> None:
         within = "45s" if self._terminal else "2s"
         for asked in await asyncio.to_thread(self._stage.questions, handle.id):
-            await question.put(app, handle, asked, terminal=self._terminal, within=within)
+            link = await asyncio.to_thread(self._stage.dashboard) if self._terminal else ""
+            await question.put(app, handle, asked, terminal=self._terminal, within=within, link=link)
 
     def _check(self, run: str, killed_at: float) -> bool:
         """Print each finding, then what the command line says."""
@@ -147,8 +148,12 @@ async def main(folder: Path, pace: float) -> int:
         if good and terminal:
             program = Path(sys.executable).with_name("mainspring")
             print(f"\nThe engine stays up. In another terminal:\n  cd {folder} && {program} runs show @last")
-            print("Ctrl-C ends it.", flush=True)
+            print("On the dashboard its broken files wait under Failed: mend one in its inbox, and retry it there.")
+            print("Ctrl-C ends it.")
+            print(f"Dashboard: {await asyncio.to_thread(stage.dashboard)}", flush=True)
             await asyncio.Event().wait()
+        elif good:
+            print(f"\nIn a terminal the engine stays up behind this.\nDashboard: http://{stage.web}/", flush=True)
         return 0 if good else 1
     finally:
         stage.close()

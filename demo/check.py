@@ -48,10 +48,11 @@ def _rows(stage: Stage) -> list[Fact]:
 
 def _files(stage: Stage) -> list[Fact]:
     text = (stage.folder / "report.md").read_text(encoding="utf-8")
+    failed = stage.ask("runs", "list", "--state", "failed", "--name", "take_in_file")
     return [
         Fact(
-            all(name in text for name in BROKEN),
-            f"{len(BROKEN)} broken files are refused, each with why and what to do",
+            all(name in text for name in BROKEN) and len(failed) == len(BROKEN),
+            f"{len(BROKEN)} broken files are refused, each with why and what to do, and with a failed run that can be retried",
         )
     ]
 
@@ -61,7 +62,7 @@ def _resume(stage: Stage, run: str, killed_at: float) -> list[Fact]:
     steps = stage.ask("runs", "show", run)["step_lines"]
     kept = [step for step in steps if step["state"] == "succeeded" and _ended(step) <= killed_at]
     counts = begun(stage.folder)
-    again = sorted(what for what, times in counts.items() if times > 1)
+    again = sorted(what for what, times in counts.items() if times > 1 and what[1] not in BROKEN)
     done = {_place(step) for step in kept}
     shown = ", ".join(f"{what} {file}" for what, file in again[:3]) or "none of those that are counted here"
     return [

@@ -1,4 +1,4 @@
-"""The automation of the demo: one workflow and its steps. This is the file to read: everything else in the folder is stage.
+"""The automations of the demo: a workflow for the year, one for a file that is broken, and their steps. Read this file; the rest is stage.
 
 Each step may be killed at any moment. Cleaning writes a file under another name and moves it; storing is one transaction that also
 holds the step's own mark; telling the desk carries an idempotency key. So whatever ran again changed nothing.
@@ -125,15 +125,27 @@ async def take_in(run: ms.Run, year: int, folder: str, desk: str, ask_within: st
     return await run.step(write_report, folder, figures, answer, faults)
 
 
+@ms.workflow(title="the file {name}", owner="demo", runbook="demo/README.md")
+async def take_in_file(run: ms.Run, folder: str, desk: str, name: str) -> str:
+    """Take one file in. A broken one fails here, under its own name: once somebody has mended it, a retry takes it in."""
+    day = await run.step(clean_file, f"{folder}/inbox/{name}")
+    await run.step(store_day, day)
+    await run.step(tell_desk, Notice(desk, day.file, day.flights, day.rejected))
+    return day.file
+
+
 async def take_in_files(run: ms.Run, folder: str, desk: str, names: list[str]) -> list[report.Fault]:
-    """Clean, store and announce some files; return those that cannot be used."""
+    """Clean, store and announce some files; return those that cannot be used, each with a failed run of its own."""
     cleaned = await run.map(clean_file, [f"{folder}/inbox/{name}" for name in names], concurrency=4, on_error="collect")
     days = [day for day in cleaned if isinstance(day, Day)]
     await run.map(store_day, days, concurrency=2)
     notices = [Notice(desk, day.file, day.flights, day.rejected) for day in days]
     await run.map(tell_desk, notices, concurrency=8)
-    return [
+    faults = [
         report.Fault(names[place], fault.failure.message, fault.failure.hint or "")
         for place, fault in enumerate(cleaned)
         if isinstance(fault, ms.ItemFailed)
     ]
+    alone = [run.child(take_in_file, folder, desk, fault.file) for fault in faults]
+    await asyncio.gather(*alone, return_exceptions=True)
+    return faults

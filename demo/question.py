@@ -7,13 +7,14 @@ import mainspring as ms
 from demo.intake import COUNT, LEAVE_OUT
 
 
-async def put(app: ms.App, handle: ms.Handle, text: str, *, terminal: bool, within: str) -> None:
+async def put(app: ms.App, handle: ms.Handle, text: str, *, terminal: bool, within: str, link: str) -> None:
     """Print the question; in a terminal take an answer until the run goes on by itself."""
     print(f"\nThe run asks a person: {text}")
     if not terminal:
         print(f"Nobody is here to answer, so in {within} it takes the default: {LEAVE_OUT}.\n", flush=True)
         return
     print(f"  [1] {LEAVE_OUT} (default)   [2] {COUNT}")
+    print(f"Or on the dashboard, under Waiting: {link}")
     print(f"Or in another terminal: mainspring --store {app.place} runs answer {handle.id} {COUNT}")
     print(f"Your choice, within {within}: ", end="", flush=True)
     answer = asyncio.get_running_loop().create_future()

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +27,12 @@ url = "sqlite:///store.db"
 [databases]
 default = "sqlite:///warehouse.db"
 
+[web]
+bind = "{web}"
+
+[hooks]
+bind = "{hooks}"
+
 [worker]
 processes = 2
 drain = "5s"
@@ -42,6 +49,7 @@ class Stage:
         self._desk: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
         self.desk = ""
+        self.web = f"127.0.0.1:{_port(7171)}"
         # The demo is to touch nothing but its folder, whatever this shell is set to.
         for name in [name for name in os.environ if name.startswith("MAINSPRING_")]:
             del os.environ[name]
@@ -57,7 +65,8 @@ class Stage:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
         for name in ("inbox", "clean"):
             (self.folder / name).mkdir()
-        self.config.write_text(_CONFIG.format(automations=HOME / "intake.py"), encoding="utf-8")
+        config = _CONFIG.format(automations=HOME / "intake.py", web=self.web, hooks=f"127.0.0.1:{_port(0)}")
+        self.config.write_text(config, encoding="utf-8")
         warehouse.create(self.folder / "warehouse.db")
 
     def open(self) -> None:
@@ -121,6 +130,10 @@ class Stage:
         """Run a command and let it print."""
         return subprocess.run([sys.executable, "-m", "mainspring", *words], check=False).returncode
 
+    def dashboard(self) -> str:
+        """Return a link that opens the dashboard once, as its admin."""
+        return str(self.ask("open")["link"])
+
     def desk_figures(self) -> dict[str, int]:
         """Return what the desk has counted."""
         with urllib.request.urlopen(self.desk, timeout=5) as answer:
@@ -131,3 +144,14 @@ class Stage:
         """Return the texts of the questions that a run has open."""
         waits = self.ask("runs", "export", run)["waits"]
         return [wait["question"]["text"] for wait in waits if wait["question"] is not None]
+
+
+def _port(wanted: int) -> int:
+    """Return a port of this machine that is free; the wanted one if it is."""
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind(("127.0.0.1", wanted))
+        except OSError:
+            return _port(0)
+        return int(found.getsockname()[1])

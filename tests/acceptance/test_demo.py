@@ -113,6 +113,7 @@ def test_demo_without_a_terminal_ends_by_itself_with_nothing_lost(tmp_path: Path
     assert "kill -9" in done.stdout
     assert "NOT OK" not in done.stdout
     assert done.stdout.count("\n  ok ") == 7
+    assert re.fullmatch(r"Dashboard: http://127\.0\.0\.1:\d+/", done.stdout.splitlines()[-1])
     assert "succeeded" in done.stdout
     report = (out / "report.md").read_text(encoding="utf-8")
     assert "327,346 flights" in report
@@ -137,7 +138,9 @@ def test_demo_in_a_terminal_takes_an_answer_and_stays_up(tmp_path: Path, environ
     try:
         _read_until(leader, "Your choice")
         os.write(leader, b"2\n")
-        assert "NOT OK" not in _read_until(leader, "Ctrl-C ends it.")
+        told = _read_until(leader, "token=")
+        assert "NOT OK" not in told
+        assert "Dashboard: http://127.0.0.1:" in told
         assert "counted, by your answer" in (out / "report.md").read_text(encoding="utf-8")
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130

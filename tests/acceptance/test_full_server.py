@@ -98,6 +98,7 @@ def test_fleet_outlives_a_full_disk_of_its_server(fleet: Fleet, disk: Path) -> N
     fleet.gate.touch()
     fleet.until(lambda: "the disk of the database is full" in machine.log.read_text())
     since = time.monotonic()
+    fill(disk)  # what the server freed meanwhile
     done = fleet.tried("run", "keep", f"text={LARGE}", "--detach")
     assert done.returncode == 75, done
     assert "the disk of the database is full" in done.stderr

@@ -21,7 +21,8 @@ def test_link_of_up_opens_the_pages_once(tmp_path: Path) -> None:
         site.up("--role", "web")
         link = site.until(lambda: LINK.search(site.logs()), "no link was printed")[1]
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-        page = browser.open(link, timeout=10).read().decode()
+        assert browser.open(link, timeout=10).url == link.partition("/first")[0] + "/"
+        page = browser.open(link.partition("/first")[0] + "/people", timeout=10).read().decode()
         hidden = dict(re.findall(r'name="(form|page)" value="([^"]+)"', page))
         fields = {"act": "make-token", "name": "bot", "role": "viewer", "automations": "", "days": "30", **hidden}
         asking = urllib.request.Request(

@@ -17,7 +17,9 @@ from mainspring.domain.clock import Clock, SystemClock
 from mainspring.store.base import Database, Reader
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.connection import Connection
 from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
@@ -81,11 +83,20 @@ def _server() -> PostgresServer:
     return server
 
 
-class _WithoutHints(PostgresDatabase):
-    """Its processes look by themselves, each second: hints come when the machine likes, and a seed could not be repeated."""
+class _NoHints(Hints):
+    """Processes look by themselves, each second: hints come when the machine likes, and a seed could not be repeated."""
 
-    def _tell(self, *_: Any) -> None:
+    def tell(self, connection: Connection, *, at_once: bool = False) -> None:
         """Say nothing."""
+
+
+class _WithoutHints(PostgresDatabase):
+    """A database that gives no hints."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        assert type(self._hints) is Hints
+        self._hints.__class__ = _NoHints
 
 
 class PostgresSchema:

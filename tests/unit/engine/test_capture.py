@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from mainspring.engine import capture as capturing
-from mainspring.engine.capture import Capture, end_lines
+from mainspring.engine.capture import Capture, StepHandler, StepStream, end_lines
 from mainspring.engine.step_context import STEP, AttemptClosed, StepContext
 
 LOG = logging.getLogger("users.code")
@@ -47,6 +47,16 @@ def step(heard):
 @pytest.fixture(params=[True, False], ids=["beside", "instead"])
 def beside(request):
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """Nothing of an engine that another test of this process left."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [one for one in root.handlers if not isinstance(one, StepHandler)])
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        monkeypatch.setattr(sys, name, stream.inner if isinstance(stream, StepStream) else stream)
 
 
 @pytest.fixture
