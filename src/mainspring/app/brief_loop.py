@@ -16,7 +16,9 @@ T = TypeVar("T")
 
 
 class _BriefLoop(asyncio.SelectorEventLoop):
-    async def getaddrinfo(self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:  # noqa: A002 - the name that asyncio has
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> Any:
         """As asyncio's, in a thread that nobody waits for."""
         look_up = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
         return await ChannelThread("mainspring-names").run(look_up)

@@ -95,7 +95,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
 
 
 async def _give_sign(settings: Settings, clock: Clock) -> None:
-    """Let whoever hears outside know that somebody looks. What stands still has been told, or waits with its channel: then no sign is given."""
+    """Let whoever hears outside know that somebody looked, and that nothing stands still."""
     pulse = Pulse(settings.notify.watchdog, FaultText(Secrets(settings.secrets.dir, os.environ)), clock)
     try:
         await pulse.beat()

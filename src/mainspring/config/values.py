@@ -293,5 +293,7 @@ def _share(value: Any) -> float:
 
 def _positive(span: timedelta, *, at_least: timedelta = timedelta(0)) -> timedelta:
     if not span or span < at_least:
-        raise OptionError(f"expected a span of at least {format_duration(at_least)}" if span else "expected a span above zero")
+        raise OptionError(
+            f"expected a span of at least {format_duration(at_least)}" if span else "expected a span above zero"
+        )
     return span

@@ -143,7 +143,9 @@ def _explanation(finding: Finding, wrong: Mapping[str, Collection[Subject]], kno
     if own:
         return min(own)
     same = [one for one in wrong.get(subject.automation, ()) if one != subject]
-    found = [one for one in same if subject.kind in EXPLAINS_ONE.get(one.kind, ()) and not known.is_said_by(subject, one)]
+    found = [
+        one for one in same if subject.kind in EXPLAINS_ONE.get(one.kind, ()) and not known.is_said_by(subject, one)
+    ]
     found = [one for one in found if known.may_hold(one, finding)]
     said = [one for one in same if known.is_said_by(one, subject) and known.may_hold(one, finding)]
     return min(found, key=lambda one: (-len(EXPLAINS_ONE[one.kind]), one), default=min(said, default=None))

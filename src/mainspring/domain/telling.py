@@ -1,7 +1,7 @@
 """Which of the alerts that are due on a channel are still worth telling: what is over, or told by a later one, is not.
 
-Invariant: of each incident that lasted longer than the time in which things may mend by themselves the channel is told that it was wrong. What
-was part of another one lasts from the end of that: only then anybody was to hear of it.
+Invariant: of each incident that lasted longer than the time in which things may mend by themselves the channel is told that it was wrong.
+What was part of another one lasts from the end of that: only then anybody was to hear of it.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What lets schedules go on after the clock of the machine was put back: what a clock made that was ahead would be waited for until it has passed.
+"""What lets schedules go on after the clock of the machine was put back: they would wait until what it said before has passed.
 
 Looked for once a minute, and at once when this process sees its clock put back.
 """
@@ -33,7 +33,10 @@ class ClockBack:
         ahead = [one for one in self._reads.schedules_ahead(now + AHEAD_MS) if self._is_ours(one)]
         found = [command for one in ahead if (command := _command(one, now)) is not None]
         if found:
-            _LOG.warning("the clock was put back: %d schedules go on from now, and do not wait for what it said before", len(found))
+            _LOG.warning(
+                "the clock was put back: %d schedules go on from now, and do not wait for what it said before",
+                len(found),
+            )
         return found
 
     def _is_ours(self, one: AheadSchedule) -> bool:

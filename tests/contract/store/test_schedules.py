@@ -136,7 +136,9 @@ def test_schedule_whose_clock_was_put_back_goes_on_from_now(store, clock):
     for place in range(1, 6):
         again = store.starting(id=f"s{place}", slot=SlotLink("a", now + place * HOUR))
         store.do(MakeSlot("a", now + place * HOUR, now + (place + 1) * HOUR, "run", again))
-    assert [(one.last_slot_at, one.next_slot_at) for one in schedules(store.reader)] == [(now + 5 * HOUR, now + 6 * HOUR)]
+    assert [(one.last_slot_at, one.next_slot_at) for one in schedules(store.reader)] == [
+        (now + 5 * HOUR, now + 6 * HOUR)
+    ]
     assert [run for _, _, run in slots(store)] == [None, "s1", "s2", "s3", "s4", "early"]
 
 

@@ -78,7 +78,9 @@ def test_late_start_says_nothing_after_a_silence_that_was_told():
     assert fold([silent, late], [told])[1] == {late.subject: silent.subject}
     assert fold([late], [told, incident(late, id="i2", parent="i1")])[1] == {late.subject: silent.subject}
     assert fold([silent, late], [told, incident(late, id="i2")])[1] == {late.subject: silent.subject}
-    assert fold([silent, late], [incident(late), incident(silent, id="i2", parent="i1")])[1] == {silent.subject: late.subject}
+    assert fold([silent, late], [incident(late), incident(silent, id="i2", parent="i1")])[1] == {
+        silent.subject: late.subject
+    }
     assert fold([silent, late], [incident(silent, state=IncidentState.ACKNOWLEDGED)])[1] == {}
     assert fold([late], [])[1] == {}
 

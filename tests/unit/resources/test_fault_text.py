@@ -53,7 +53,8 @@ def test_only_the_first_line_of_a_foreign_error_is_told():
 
 
 @pytest.mark.parametrize(
-    ("message", "line"), [("no key", "no key. Set it."), ("no key\nin a.toml", "no key in a.toml. Set it."), ("No.", "No. Set it.")]
+    ("message", "line"),
+    [("no key", "no key. Set it."), ("no key\nin a.toml", "no key in a.toml. Set it."), ("No.", "No. Set it.")],
 )
 def test_how_to_mend_it_is_a_sentence_of_its_own(message: str, line: str):
     """In one line they would read as one."""

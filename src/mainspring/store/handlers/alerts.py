@@ -12,7 +12,6 @@ from mainspring.store.commands.results import DONE, Done
 from mainspring.store.reads.incidents import incident_of
 from mainspring.store.transaction import Transaction
 
-
 _DIGESTED_AT_MOST = 1_000
 """So many alerts are one digest."""
 
