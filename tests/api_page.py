@@ -55,8 +55,8 @@ STATUSES = """
 |---|---|
 """
 TITLES = {
-    "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations", "schedule": "Schedule",
-    "incidents": "Incidents",
+    "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations",
+    "standings": "How automations stand", "schedule": "Schedule", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
     "monitors": "Monitors", "audit-log": "Audit log", "channels": "Channels", "routes": "Routes", "settings": "Settings",

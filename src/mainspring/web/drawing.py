@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.plain import iso
-from mainspring.insight.words import ago, instant, one_line, span
+from mainspring.insight.words import ago, instant, one_line, percent, span
 from mainspring.web.paths import part
 
 _TIME = Markup('<time datetime="{iso}" data-when="{when}" title="{when}" tabindex="0">{ago}</time>')
@@ -33,7 +33,7 @@ def filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
         "line": one_line,
         "part": part,
         "number": lambda number: f"{number:,}" if isinstance(number, int) else str(number),
-        "percent": _percent,
+        "percent": percent,
     }
 
 
@@ -49,12 +49,3 @@ def here(request: Request, base: str, changes: Mapping[str, Any]) -> str:
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     path = base + raw.decode("latin-1")
     return f"{path}?{urlencode(left)}" if left else path
-
-
-def _percent(share: float | None) -> str:
-    """Write a share so that 100 % and 0 % are said only of what is whole."""
-    if share is None:
-        return "-"
-    if share in (0, 1):
-        return f"{share:.0%}".replace("%", " %")
-    return f"{min(max(share, 0.001), 0.999):.1%}".replace("%", " %")

@@ -4,6 +4,8 @@ from typing import Final
 
 from mainspring.web.dashboard import (
     audit_log,
+    automation,
+    automations,
     backfill,
     deliveries,
     events,
@@ -35,6 +37,8 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *run_journal.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
+    *automations.PAGES,
+    *automation.PAGES,
     *triggers.PAGES,
     *deliveries.PAGES,
     *events.PAGES,
