@@ -59,6 +59,7 @@ TITLES = {
     "standings": "How automations stand", "schedule": "Schedule", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
+    "now": "Now", "handover": "Handover",
     "monitors": "Monitors", "audit-log": "Audit log", "search": "Search", "channels": "Channels", "routes": "Routes",
     "settings": "Settings", "people": "People", "sessions": "Sessions", "tokens": "Tokens",
     "undecided": "Undecided runs of a restored store",

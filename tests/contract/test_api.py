@@ -53,7 +53,7 @@ async def test_everything_that_is_there_can_be_read(world):
     await world.post(f"/runs/{first}/mark-done", result=[1])
     await world.post("/bulk", key="b_1", verb="cancel", name="pay")
     for route in ROUTES:
-        if route.method == "GET" and "{delivery}" not in route.path:
+        if route.method == "GET" and not {"delivery", "event", "step", "trigger"} & set(route.names):
             await world.get(looked_at(route, run))
     assert (await world.get(f"/runs/{run}/diff"))["other"] == first
     assert marks_of(world.site.reader, world.clock.now()).keys() >= {"runs", "locks"}

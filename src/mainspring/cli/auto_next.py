@@ -10,6 +10,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 from mainspring.insight import words
+from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
     from mainspring.domain.schedule import Schedule
@@ -133,7 +134,7 @@ def _instant(invocation: Invocation, text: str, now: int) -> int:
     """Return the instant that is meant by "now", a span back ("7d") or ahead ("+7d"), or a date and time."""
     if text == "now":
         return now
-    return params.instant_at(text.removeprefix("+"), now, invocation.zone, back=not text.startswith("+"))
+    return instant_at(text.removeprefix("+"), now, invocation.zone, back=not text.startswith("+"))
 
 
 def _on_record(invocation: Invocation, name: str, first_at: int, end_at: int) -> dict[int, str]:

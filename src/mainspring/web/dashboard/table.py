@@ -11,8 +11,11 @@ from mainspring.web.dashboard import (
     deliveries,
     events,
     failed,
+    handover,
+    incidents,
     locks,
     monitors,
+    now,
     outbox,
     queues,
     run,
@@ -31,6 +34,9 @@ from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
+    *now.PAGES,
+    *incidents.PAGES,
+    *handover.PAGES,
     *failed.PAGES,
     *bulk.PAGES,
     *waiting.PAGES,

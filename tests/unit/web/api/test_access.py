@@ -108,6 +108,6 @@ def test_visitors_of_some_automations_reach_only_what_belongs_to_automations():
     nouns = {route.path.split("/")[1] for route in ROUTES if not route.whole}
     assert nouns == {
         *("runs", "logs", "questions", "automations", "bulk", "failed", "search", "standings", "schedule"),
-        *("incidents", "alerts", "errors", "triggers", "deliveries"),
+        *("incidents", "alerts", "errors", "triggers", "deliveries", "now", "handover"),
     }
     assert BASE == "/api/v1"
