@@ -29,8 +29,8 @@ not find what belongs to others, nor anything below a path with *: that is of no
 - **Lists** are `{"items": [...], "next": ...}`: at most `limit` (500) of them. `next` is the `cursor` of what follows, null =
   that was all. What is filtered may come in smaller parts.
 - **What is unchanged** is not sent again: an answer has an `ETag`, and `If-None-Match` with it is answered 304.
-- **`GET /changes`** is a stream of server-sent events `changed` with `{"nouns": [...]}`: which of `runs`, `questions`,
-  `incidents`, `automations`, `deliveries`, `queues`, `workers`, `locks`, `outbox` and `audit-log` to look at again. All of them
+- **`GET /changes`** is a stream of server-sent events `changed` with `{"nouns": [...]}`: which of `runs`, `logs`, `questions`,
+  `incidents`, `automations`, `deliveries`, `bulk`, `queues`, `workers`, `locks`, `outbox` and `audit-log` to look at again. All of them
   stand in its first event. It says nothing of what merely waits.
   At most 256 streams are open, 32 of one visitor; where all places are taken, who has most gives its oldest to who has fewer.
   Of a crowd fifty are told at a time, each within seconds.
@@ -57,11 +57,14 @@ STATUSES = """
 |---|---|
 """
 TITLES = {
-    "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations", "incidents": "Incidents",
+    "runs": "Runs", "bulk": "Bulk acts", "failed": "Dead letters", "logs": "Logs", "questions": "Questions", "automations": "Automations",
+    "standings": "How automations stand", "schedule": "Schedule", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
-    "monitors": "Monitors", "audit-log": "Audit log", "channels": "Channels", "routes": "Routes", "settings": "Settings",
-    "people": "People", "sessions": "Sessions", "tokens": "Tokens", "undecided": "Undecided runs of a restored store",
+    "now": "Now", "handover": "Handover",
+    "monitors": "Monitors", "audit-log": "Audit log", "search": "Search", "channels": "Channels", "routes": "Routes",
+    "settings": "Settings", "people": "People", "sessions": "Sessions", "tokens": "Tokens",
+    "undecided": "Undecided runs of a restored store",
 }  # fmt: skip
 
 

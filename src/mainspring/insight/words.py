@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from mainspring.domain.rate import Rate
 from mainspring.domain.states import RunState
 from mainspring.domain.text import escape
 
@@ -73,6 +74,11 @@ def span(ms: int) -> str:
     return "0s"
 
 
+def rate_text(count: int | None, per_ms: int | None) -> str:
+    """Return a rate as it is written in the configuration: "60/m", "5/10s", "-" for none."""
+    return str(Rate(count, timedelta(milliseconds=per_ms))) if count and per_ms else "-"
+
+
 def ago(at: int | None, now: int) -> str:
     """Return an instant as seen from now: "3m ago", "in 2h", "-" for none."""
     if at is None:
@@ -104,6 +110,14 @@ def moment(at: int, now: int, zone: str = "UTC") -> str:
 def many(number: object, noun: str, plural: str | None = None) -> str:
     """Return "1 run", "3 runs"."""
     return f"{number} {noun if str(number) == '1' else plural or noun + 's'}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share so that 100 % and 0 % are said only of what is whole; "-" for none."""
+    if share is None:
+        return "-"
+    shown = f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
+    return shown.replace("%", " %")
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from mainspring.domain.states import AlertState, DeliveryState, IncidentState, RunState, SessionState, TriggerState
+from mainspring.domain.states import (
+    AlertState,
+    AttemptState,
+    AutomationState,
+    BulkState,
+    DeliveryState,
+    IncidentState,
+    OutcomeState,
+    RunState,
+    SessionState,
+    TriggerState,
+)
 from mainspring.insight.words import ICONS
 
 TONES: Final[dict[str, str]] = {
@@ -14,6 +25,8 @@ TONES: Final[dict[str, str]] = {
     RunState.SUCCEEDED: "good",
     RunState.FAILED: "bad",
     RunState.CANCELLED: "idle",
+    AttemptState.LOST: "warn",
+    OutcomeState.IN_DOUBT: "bad",
     IncidentState.OPEN: "bad",
     IncidentState.ACKNOWLEDGED: "warn",
     IncidentState.SNOOZED: "idle",
@@ -33,6 +46,14 @@ TONES: Final[dict[str, str]] = {
     TriggerState.AWAY: "bad",
     TriggerState.PROBLEM: "bad",
     TriggerState.PAUSED: "idle",
+    AutomationState.ON_TIME: "good",
+    AutomationState.LATE: "warn",
+    AutomationState.SILENT: "bad",
+    AutomationState.LEARNING: "idle",
+    AutomationState.ON_DEMAND: "idle",
+    AutomationState.RETIRED: "idle",
+    BulkState.STOPPED: "idle",
+    BulkState.DONE: "good",
     AlertState.UNSENT: "busy",
     AlertState.SENT: "good",
 }
@@ -42,6 +63,8 @@ _ICONS: Final[dict[str, str]] = {
     IncidentState.ACKNOWLEDGED: "!",
     IncidentState.SNOOZED: "…",
     IncidentState.RESOLVED: "✓",
+    AutomationState.LEARNING: "…",
+    AutomationState.RETIRED: "–",  # noqa: RUF001 - as a run that was cancelled
 }
 _OF_TONES: Final = {"good": "✓", "bad": "✗", "warn": "!", "busy": "▶", "wait": "☐", "idle": "·"}
 

@@ -1,6 +1,5 @@
 """Reads of what is wrong: untold failures, groups of errors, incidents with what became of them and what was told."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -130,32 +129,6 @@ def incidents(
     """
     rows = reader.read("list_incidents", (automation, int(wrong), since_at or 0, limit, int(apart)))
     return [incident_of(row) for row in rows]
-
-
-def incident_page(
-    reader: Reader,
-    *,
-    states: Sequence[IncidentState] = (),
-    kinds: Sequence[IncidentKind] = (),
-    names: Sequence[str] | None = None,
-    since_at: int = 0,
-    apart: bool = False,
-    limit: int = 50,
-    after: tuple[int, str] | None = None,
-) -> list[Incident]:
-    """Return incidents, the newest change first: in one of these states (none = all that are not resolved), of these automations.
-
-    `after` = the change and the id of the last one that was told.
-    """
-    is_wrong = IncidentState.RESOLVED not in states
-    at, id = after or (NEWEST, "")
-    if names is not None and not names:
-        return []
-    wanted = (since_at, _listed(states), _listed(kinds), int(apart), _listed(names or ()), at, id, limit)
-    return [
-        incident_of(row)
-        for row in reader.read("list_wrong_incidents_page" if is_wrong else "list_incidents_page", wanted)
-    ]
 
 
 def told(reader: Reader, limit: int) -> list[Incident]:
@@ -292,10 +265,6 @@ def incident_of(row: tuple[Any, ...]) -> Incident:
         note=note,
         parent=parent,
     )
-
-
-def _listed(values: Sequence[str]) -> str | None:
-    return msgspec.json.encode(values).decode() if values else None
 
 
 def _capped(number: int) -> Capped:

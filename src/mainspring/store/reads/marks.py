@@ -11,7 +11,7 @@ import msgspec
 
 from mainspring.store.base import Reader
 from mainspring.store.liveness import is_gone
-from mainspring.store.reads import outbox, status
+from mainspring.store.reads import bulk, logs, outbox, status
 
 Marks = Mapping[str, str]
 _NEWEST = 200
@@ -42,6 +42,8 @@ def marks_of(reader: Reader, now: int) -> Marks:
             "workers": [(row, is_gone(row[2], row[3], row[4])) for row in read("mark_sessions", (_SESSIONS,))],
             "audit-log": acts,
         }
+    found["logs"] = logs.newest_part(reader)
+    found["bulk"] = [(one.id, one.state, one.done, one.refused) for one in bulk.bulk_acts(reader, limit=_NEWEST)]
     found["locks"] = status.locks(reader)
     found["outbox"] = [outbox.list_outbox_queues(reader), outbox.list_refused_messages(reader)]
     return {noun: blake2b(msgspec.json.encode(rows), digest_size=16).hexdigest() for noun, rows in found.items()}

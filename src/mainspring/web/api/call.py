@@ -24,6 +24,7 @@ from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
 from mainspring.store.reads.status import automation_names
 from mainspring.store.views import RunView
+from mainspring.web.kept_verdict import KeptVerdict
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -43,6 +44,7 @@ class Site(msgspec.Struct, frozen=True):
     hook_answers: Mapping[tuple[str, str], int] = {}
     sight: SharedSight = msgspec.field(default_factory=SharedSight)
     """What monitors judge by, remembered for all requests."""
+    kept: KeptVerdict = msgspec.field(default_factory=KeptVerdict)
 
     @property
     def reader(self) -> Reader:

@@ -37,7 +37,7 @@ _BEATS = 15
 """Looks without news after which a sign of life is sent."""
 _LOG = logging.getLogger("mainspring.web.api")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
-OF_AUTOMATIONS: Final = frozenset({"runs", "questions", "incidents", "automations", "deliveries"})
+OF_AUTOMATIONS: Final = frozenset({"runs", "logs", "questions", "incidents", "automations", "deliveries", "bulk"})
 """Nouns that belong to automations: of the others only those hear who are for all."""
 
 

@@ -99,6 +99,7 @@ class Dashboard:
         call = msgspec.structs.replace(call, body=form, command=command)
         try:
             onward = await self._pages.run(lambda: button.do(call))
+            self._verdicts.forget()
         except NotFoundError:
             raise
         except MainspringError as error:
@@ -123,6 +124,8 @@ class Dashboard:
 
         def draw() -> Response:
             view = page.show(call)
+            if view.onward is not None:
+                return RedirectResponse(f"{self._pages.site.base}{view.onward}", 303)
             above = said or told_of(call, done)
             return self._render(request, view, page, call.visitor, status=status, said=above, fault=fault)
 
