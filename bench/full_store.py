@@ -24,6 +24,7 @@ from mainspring.service.actor import Actor, act_of
 from mainspring.service.people import make_token
 from mainspring.store.base import Rows
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.commands.results import DONE
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.handlers.audit import FIRST, row_hash
 from mainspring.store.process_store import ProcessStore
@@ -52,6 +53,7 @@ _ACT = "seq at command actor verb subject reason detail result prev_hash hash".s
 _FIGURES = "session automation minute_at started succeeded failed steps took_ms took_max_ms".split()
 _FAILURE = msgspec.json.encode({"type": "ConnectionError", "message": "the other side said no", "code": "refused"})
 _TRIGGER = msgspec.json.encode(Trigger(source=OnEvent(name="order.paid")))
+_DONE = msgspec.json.encode(DONE)
 _JOURNAL = """
 insert into {schema}journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, started_at, at, took_us)
 select runs.id, s.n, 'load#' || s.n, 'load', 'step', 'succeeded', s.n, 1, 0, 1, runs.input, runs.input, runs.created_at + s.n * 10,
@@ -171,10 +173,19 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     bulk.rows("locks", ("name", "owner", "token", "taken_at"), ((f"lock{n}", ids[n], n, now) for n in range(20)))
     bulk.rows("audit_log", _ACT, _acts(chain, ids, now))
     bulk.end()
-    found = {"automation": names[3], "run": ids[7], "incident": incidents[5], "delivery": deliveries[-1]}
-    return Full(
-        tokens, some, found | {"queue": "default", "monitor": "silence", "event": deliveries[-1], "id": incidents[5]}
-    )
+    found = {
+        "automation": names[3],
+        "run": ids[7],
+        "step": "load#1",
+        "incident": incidents[5],
+        "delivery": deliveries[-1],
+        "trigger": f"{names[12]}/event",
+        "event": new_id("e", now, 0),
+        "error": _print(0),
+        "queue": "default",
+        "monitor": "silence",
+    }
+    return Full(tokens, some, found)
 
 
 def _announce(store: ProcessStore, names: list[str], now: int) -> None:
@@ -331,7 +342,7 @@ def _details(names: list[str], now: int) -> Iterator[tuple[Any, ...]]:
 def _acts(rows: Rows, ids: list[str], now: int) -> Iterator[tuple[Any, ...]]:
     first, before = (rows[-1][0] + 1, rows[-1][-1]) if rows else (1, FIRST)
     for n in range(first, first + max(100, RUNS // 50)):
-        row: Any = (n, now - 1, f"c{n}", "web:ana", "retry", f"run:{ids[-n]}", "again", None, b'["Done"]')
+        row: Any = (n, now - 1, f"c{n}", "web:ana", "retry", f"run:{ids[-n]}", "again", None, _DONE)
         own = row_hash(before, row)
         yield *row, before, own
         before = own

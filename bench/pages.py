@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from bench.figure import Figure, shown
 from bench.full_store import RUNS, Bulk, FileBulk, Full, ServerBulk, fill
@@ -29,6 +30,12 @@ _TIMES = 40
 _WALKS = ("/audit-log/check",)
 """What goes through everything there is, by its nature."""
 _FILTERED = (
+    "/runs?state=failed",
+    "/runs?name=team3-load-003&state=failed",
+    "/runs?queue=slow",
+    "/failed?name=team3-load-003",
+    "/search?q=team3",
+    "/search?q=r_01m",
     "/api/v1/runs?state=failed",
     "/api/v1/runs?state=needs_attention&state=failed",
     "/api/v1/runs?name=team3-load-003",
@@ -106,7 +113,10 @@ def _paths(full: Full) -> list[str]:
     """Return each page and each look of the two tables, with names of what is there, and some lists in a filter."""
     looks = [f"{BASE}{one.path}" for one in ROUTES if one.method == "GET" and one.path not in _WALKS]
     bare = [*(page.path for page in PAGES), *looks]
-    return [*(re.sub(r"\{(\w+)\}", lambda name: full.names.get(name[1], "1"), path) for path in bare), *_FILTERED]
+    return [
+        *(re.sub(r"\{(\w+)\}", lambda name: quote(full.names.get(name[1], "1"), safe=""), path) for path in bare),
+        *_FILTERED,
+    ]
 
 
 def _measured(asker: Asker, paths: Iterable[str]) -> Iterator[Taken]:
