@@ -29,7 +29,7 @@ not find what belongs to others, nor anything below a path with *: that is of no
 - **Lists** are `{"items": [...], "next": ...}`: at most `limit` (500) of them. `next` is the `cursor` of what follows, null =
   that was all. What is filtered may come in smaller parts.
 - **What is unchanged** is not sent again: an answer has an `ETag`, and `If-None-Match` with it is answered 304.
-- **`GET /changes`** is a stream of server-sent events `changed` with `{"nouns": [...]}`: which of `runs`, `questions`,
+- **`GET /changes`** is a stream of server-sent events `changed` with `{"nouns": [...]}`: which of `runs`, `logs`, `questions`,
   `incidents`, `automations`, `deliveries`, `queues`, `workers`, `locks`, `outbox` and `audit-log` to look at again. All of them
   stand in its first event. It says nothing of what merely waits. At most 32 streams are open, 8 of one visitor.
 - **What is wrong** is `application/problem+json`: `type`, `title`, `status`, `code`, `detail`, and where they help `hint`, `at`
@@ -55,10 +55,12 @@ STATUSES = """
 |---|---|
 """
 TITLES = {
-    "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations", "incidents": "Incidents",
+    "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations", "schedule": "Schedule",
+    "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
-    "monitors": "Monitors", "audit-log": "Audit log",
+    "monitors": "Monitors", "audit-log": "Audit log", "channels": "Channels", "routes": "Routes", "settings": "Settings",
+    "people": "People", "sessions": "Sessions", "tokens": "Tokens", "undecided": "Undecided runs of a restored store",
 }  # fmt: skip
 
 
@@ -75,7 +77,8 @@ def page() -> str:
 
 
 def _row(route: ApiRoute) -> str:
-    least = "" if route.role in ("viewer", "operator") else f" ({route.role})"
+    usual = "viewer" if route.method == "GET" else "operator"
+    least = "" if route.role == usual else f" ({route.role})"
     star = " *" if route.whole else ""
     return f"| `{route.method} {route.path}`{star}{least} | {route.line} | {_taken(route)} | {_given(route.gives)} |\n"
 

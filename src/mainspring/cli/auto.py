@@ -37,6 +37,7 @@ class Known(msgspec.Struct, frozen=True):
 
 def known_automations(invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False) -> list[Known]:
     """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are told elsewhere."""
+    from mainspring.insight.announced import definition_of
     from mainspring.store.reads.status import automations
 
     views: list[AutomationView] = [] if modules else invocation.rows(lambda reader: automations(reader, None))
@@ -61,16 +62,6 @@ def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ..
     if any(one.view is not None for one in known):
         return problems_of(invocation.read(lambda reader: meta(reader, PROBLEMS), None))
     return invocation.registry(modules).problems
-
-
-def definition_of(view: "AutomationView") -> "Definition | None":
-    """Return the definition that a worker announced; None if this version cannot read it."""
-    from mainspring.domain.definition import Definition
-
-    try:
-        return Definition.from_data(msgspec.json.decode(view.definition))
-    except msgspec.MsgspecError:
-        return None
 
 
 def find_automation(invocation: Invocation, name: str, modules: tuple[str, ...] = ()) -> Known:

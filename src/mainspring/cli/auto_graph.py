@@ -13,7 +13,6 @@ from mainspring.insight.words import many
 if TYPE_CHECKING:
     from mainspring.cli.auto import Known
     from mainspring.insight.dependencies import Graph
-    from mainspring.store.base import Reader
 
 
 @command("graph", "show what starts what")
@@ -47,14 +46,6 @@ def graph_in(automations: "list[Known]") -> "Graph":
             if one.definition is not None and (one.view is None or one.view.retired_at is None)
         }
     )
-
-
-def graph_in_store(reader: "Reader") -> "Graph":
-    """Return the graph of what workers announced."""
-    from mainspring.cli.auto import Known, definition_of
-    from mainspring.store.reads.status import automations
-
-    return graph_in([Known(view.name, definition_of(view), view, None) for view in automations(reader)])
 
 
 def _print(invocation: Invocation, found: "Graph", name: str | None) -> None:

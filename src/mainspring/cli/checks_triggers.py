@@ -16,10 +16,10 @@ class TriggerChecks:
 
     def triggers(self, invocation: Invocation) -> Iterator[Check]:
         """Every trigger listens, and what is waited for is declared."""
-        from mainspring.cli.auto_graph import graph_in_store
+        from mainspring.insight.announced import announced_graph
 
         found = [one for one in self._faults(invocation) if one.subject == "triggers"]
-        found += invocation.rows(lambda reader: list(undeclared(graph_in_store(reader))))
+        found += invocation.rows(lambda reader: list(undeclared(announced_graph(reader))))
         number = len(invocation.rows(lambda reader: list(reader.read("list_triggers"))))
         yield from _checks("triggers", found) or [ok("triggers", f"{many(number, 'trigger')}")]
 

@@ -1,28 +1,18 @@
 """One delivery as it came: headers and body as they are on record, what became of it, and the run."""
 
-import base64
-import re
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from mainspring.cli.plain import json_text
 from mainspring.domain.states import DeliveryState
 from mainspring.insight import words
+from mainspring.insight.arrived import headers_of, readable
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
     from mainspring.store.trigger_views import DeliveryView
 
-HIDDEN = "(not shown)"
-_PROOF = re.compile(r"signature|token|secret|authorization|cookie|passw|api-?key|credential", re.IGNORECASE)
 _WIDE = 4_000
 _STARTED_NOTHING = (DeliveryState.FAILED, DeliveryState.FILTERED, DeliveryState.DROPPED)
-
-
-def harmless_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Return headers without what proves who sent them: that is for whoever checks it, and nobody else."""
-    return {name: HIDDEN if _PROOF.search(name) else value for name, value in headers.items()}
 
 
 def print_delivery(invocation: "Invocation", text: str) -> None:
@@ -35,32 +25,12 @@ def print_delivery(invocation: "Invocation", text: str) -> None:
     )
     shown = {
         **{name: getattr(view, name) for name in view.__struct_fields__},
-        "body": None if body is None else _readable(body),
-        "data": None if data is None else _readable(data),
-        "headers": _headers(headers),
+        "body": None if body is None else readable(body),
+        "data": None if data is None else readable(data),
+        "headers": headers_of(headers),
         "tells_of": _told_of(invocation, view),
     }
     invocation.output.document(shown, lambda: _print(invocation, view, shown))
-
-
-def _headers(data: bytes | None) -> dict[str, str]:
-    try:
-        return harmless_headers({} if data is None else msgspec.json.decode(data, type=dict[str, str]))
-    except msgspec.MsgspecError:  # sealed by a codec that is not at hand, which is told
-        return {}
-
-
-def _readable(body: bytes) -> Any:
-    """Return a body as JSON data, else as text, else as base64."""
-    from mainspring.domain.plain import decoded
-
-    found = decoded(body)
-    if isinstance(found, dict) and found.keys() == {"base64"}:
-        try:
-            return body.decode()
-        except UnicodeDecodeError:
-            return {"base64": base64.b64encode(body).decode()}
-    return found
 
 
 def _told_of(invocation: "Invocation", view: "DeliveryView") -> Any:

@@ -8,11 +8,11 @@ import click
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.incidents import INCIDENT, find, whose
 from mainspring.cli.lazy import command
-from mainspring.cli.monitors import figure_text
 from mainspring.domain.incident import Incident
 from mainspring.domain.rendering import impact_of, next_try_of
 from mainspring.domain.states import IncidentState
 from mainspring.insight import words
+from mainspring.insight.judging import figure_text
 
 if TYPE_CHECKING:
     from mainspring.app.runbooks import Runbook

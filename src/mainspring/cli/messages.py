@@ -1,19 +1,17 @@
-"""Messages that steps sent and no broker has: what `failed list|retry|discard --messages` and `explain` say and do about them."""
+"""Messages that steps sent and no broker has: what `failed list|retry|discard --messages` say and do about them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.output import Column
-from mainspring.domain.states import MessageState
 from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.bulk import Which
 
 option = click.option("--messages", is_flag=True, help="messages that their broker refused, in place of runs")
-_SHOWN = 5
 _MOST = 10_000
 
 
@@ -51,25 +49,3 @@ def act_on(invocation: Invocation, which: "Which", *, discard: bool) -> int:
     act = outbox.discard_each if discard else outbox.send_each_again
     answer = act(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
     return print_bulk(invocation, answer, "discarded" if discard else "to be sent again", noun="message")
-
-
-def sentences(invocation: Invocation, run: str) -> list[str]:
-    """Say what a run has sent that no broker has yet."""
-    from mainspring.store.reads.outbox import list_messages_of, list_outbox_queues, unsent_of
-
-    unsent = invocation.rows(lambda reader: unsent_of(reader, run, _SHOWN))
-    told = [
-        f"Message {one.id} to {words.one_line(one.queue, 80)} was refused: {words.one_line(one.fault, 200)}."
-        f" Send it again: mainspring failed retry --messages {one.id}"
-        for one in invocation.rows(lambda reader: list_messages_of(reader, run, _SHOWN))
-        if one.state is MessageState.REFUSED
-    ]
-    faults: dict[str, Any] = {}
-    if unsent:
-        faults = {one.name: one.fault for one in invocation.rows(list_outbox_queues)}
-    for queue, number in unsent:
-        why = f": {words.one_line(faults[queue], 200)}" if faults.get(queue) else ""
-        told.append(
-            f"{words.many(number, 'message waits', 'messages wait')} to be sent to {words.one_line(queue, 80)}{why}."
-        )
-    return told

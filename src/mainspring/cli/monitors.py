@@ -9,6 +9,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 from mainspring.insight import words
+from mainspring.insight.judging import figure_text, verdict_word, wrong_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,28 +97,18 @@ def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Jud
     found = invocation.rows(
         lambda reader: list(judge_always(kind, reader, now, notify.channels, notify.store_lost_after))
     )
-    return _wrong_first(found)
+    return wrong_first(found)
 
 
 def _judged(invocation: Invocation, monitor: "Monitor", facts: "Facts", now: int) -> "list[Judged]":
     """Return what a monitor says, what is wrong first."""
     from mainspring.domain.monitors.table import judged_by
 
-    return _wrong_first(judged_by(monitor, facts, _tunings(invocation), now, _own(invocation)))
-
-
-def _wrong_first(found: "Iterable[Judged]") -> "list[Judged]":
-    return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
-
-
-def _verdict(one: "Judged") -> str:
-    if one.finding is not None:
-        return "wrong"
-    return "well" if one.unsure is None else "unsure"
+    return wrong_first(judged_by(monitor, facts, _tunings(invocation), now, _own(invocation)))
 
 
 def _row(kind: "IncidentKind", state: str, judged: "list[Judged]", line: str) -> MonitorRow:
-    verdicts = [_verdict(one) for one in judged]
+    verdicts = [verdict_word(one) for one in judged]
     return MonitorRow(kind.value, state, len(verdicts), verdicts.count("wrong"), verdicts.count("unsure"), line)
 
 
@@ -219,7 +210,7 @@ def _document(
     name = monitor.kind.value
     data = {"name": name, "line": monitor.line, "rule": monitor.rule, "settings": set_to}
     judged = [
-        {**plain(one.subject), "verdict": _verdict(one), "unsure": one.unsure, "figures": plain(one.figures)}
+        {**plain(one.subject), "verdict": verdict_word(one), "unsure": one.unsure, "figures": plain(one.figures)}
         | {"finding": plain(one.finding)}
         for one in found[:limit]
     ]
@@ -242,7 +233,7 @@ def _document(
 
 
 def _show(invocation: Invocation, one: "Judged", now: int) -> None:
-    output, verdict = invocation.output, _verdict(one)
+    output, verdict = invocation.output, verdict_word(one)
     colour = {"wrong": "red", "unsure": "yellow"}.get(verdict, "green")
     of = " ".join(part for part in (one.subject.automation, one.subject.fingerprint) if part) or "Mainspring"
     said = one.unsure if one.finding is None else f"{one.finding.text} [{one.finding.severity}]"
@@ -251,12 +242,3 @@ def _show(invocation: Invocation, one: "Judged", now: int) -> None:
     width = max((len(name) for name in one.figures), default=0)
     for name, value in one.figures.items():
         output.line(f"  {name:<{width}}  {words.one_line(figure_text(name, value, now, invocation.zone))}")
-
-
-def figure_text(name: str, value: Any, now: int, zone: str) -> str:
-    """Return a figure by which something was judged, as people read it: instants on the clock of a zone, spans in units."""
-    from mainspring.domain.monitors.words import figure
-
-    if name.endswith("_at") and isinstance(value, int):
-        return words.moment(value, now, zone)
-    return ", ".join(map(str, value)) if isinstance(value, list) else figure(name, value)

@@ -28,14 +28,6 @@ def _state(view: "QueueView") -> str:
     return "open" if view.paused_at is None else "paused"
 
 
-def rate_text(view: "QueueView") -> str:
-    """Return the rate as it is written in the configuration: "60/m", "5/10s"."""
-    if not view.rate_count or not view.rate_per_ms:
-        return "-"
-    span = words.span(view.rate_per_ms)
-    return f"{view.rate_count}/{span.removeprefix('1') if span[:1] == '1' and not span[1:2].isdigit() else span}"
-
-
 @command("list", "list queues with their limits and load")
 @lists.options("open", "paused")
 @pass_invocation
@@ -63,7 +55,7 @@ def list_command(
         Column("STATE", _state, lambda view: "green" if view.paused_at is None else "yellow"),
         Column("RUNNING", lambda view: str(view.running), right=True),
         Column("OF", lambda view: str(view.concurrency or "-"), right=True),
-        Column("RATE", rate_text, right=True),
+        Column("RATE", lambda view: words.rate_text(view.rate_count, view.rate_per_ms), right=True),
         Column("READY", lambda view: str(view.claimable), right=True),
         Column(
             "OLDEST", lambda view: "-" if view.oldest_s is None else words.span(round(view.oldest_s * 1000)), right=True
@@ -98,7 +90,7 @@ def show(invocation: Invocation, name: str) -> None:
             because = f": {words.one_line(view.pause_reason)}" if view.pause_reason else ""
             output.line(f"  paused    {words.ago(view.paused_at, now)} by {words.one_line(view.paused_by)}{because}")
         output.line(f"  running   {view.running} of {view.concurrency or 'any number'}")
-        output.line(f"  rate      {rate_text(view)}")
+        output.line(f"  rate      {words.rate_text(view.rate_count, view.rate_per_ms)}")
         output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'any number'}")
         output.rows(running, run_columns(now), empty="Nothing runs in it.")
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec.structs import replace
 
-from mainspring.cli import messages, params
+from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.insight import words
@@ -35,30 +34,12 @@ def show(invocation: Invocation, run: str) -> None:
 
 def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     """Return a run's story and its explanation. Raises NotFoundError."""
-    from mainspring.cli.auto_graph import graph_in_store
-    from mainspring.domain.errors import NotFoundError
-    from mainspring.domain.fingerprint import fingerprint_of
-    from mainspring.domain.states import REOPENABLE
-    from mainspring.insight.explaining import explain
-    from mainspring.insight.origins import around
+    from mainspring.insight.explained import explained
     from mainspring.store.reads import runs as reads_runs
-    from mainspring.store.reads import status as reads_status
-    from mainspring.store.reads.incidents import incident_of_run
 
     stored = reads_runs.story(invocation.reader, run)
     story = invocation.opened(lambda opening: opening.story(stored))
-    blocker = reads_status.blocker(invocation.reader, run)
-    if blocker is None:
-        raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
-    found = around(invocation.reader, graph_in_store(invocation.reader), story.run, invocation.zone)
-    explanation = explain(story, blocker, invocation.clock.now(), invocation.zone, found)
-    explanation.what.extend(messages.sentences(invocation, run))
-    if stored.run.failure is not None:
-        explanation = replace(explanation, fingerprint=fingerprint_of(stored.run.failure).id)
-    incident = incident_of_run(invocation.reader, run) if stored.run.state in REOPENABLE else None
-    if incident is not None:
-        explanation = replace(explanation, incident={"id": incident[0], "state": incident[1].value})
-    return story, explanation
+    return story, explained(invocation.reader, story, invocation.clock.now(), invocation.zone)
 
 
 def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:

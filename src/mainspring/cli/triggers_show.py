@@ -14,8 +14,9 @@ from mainspring.insight import words
 if TYPE_CHECKING:
     from mainspring.cli.output import Output
     from mainspring.domain.trigger import Trigger
+    from mainspring.insight.gatherings import Gathering
     from mainspring.insight.trigger_lines import TriggerLine
-    from mainspring.store.trigger_views import DeliveryRow, GatheringView, HeldGroup
+    from mainspring.store.trigger_views import DeliveryRow, HeldGroup
 
 _LAST = 10
 _LONG = 200
@@ -28,21 +29,6 @@ DELIVERY_COLOURS = {
     DeliveryState.REFUSED: "yellow",
     DeliveryState.FAILED: "red",
 }
-
-
-class Gathering(msgspec.Struct, frozen=True):
-    """A start that waits. `per` = the slot's time or the run key, `is_late` = its deadline has passed.
-
-    `ended` = how those ended that are missing because they ended otherwise than is waited for.
-    """
-
-    per: str
-    here: list[str]
-    missing: list[str]
-    ended: dict[str, str]
-    runs: dict[str, str]
-    deadline_at: int
-    is_late: bool
 
 
 @command("show", "show a trigger with what it holds, or a delivery as it came")
@@ -65,49 +51,16 @@ def show(invocation: Invocation, name: str, limit: int) -> None:
     _print_trigger(invocation, line, one.trigger if one is not None else None, limit)
 
 
-def gatherings_of(invocation: Invocation, name: str, automations: tuple[str, ...], per: str) -> list[Gathering]:
-    """Return the open gatherings of a trigger that waits for runs of these automations for one slot or key (`per`)."""
-    from mainspring.store.reads.triggers import open_gatherings
-
-    now = invocation.clock.now()
-    found = invocation.rows(lambda reader: open_gatherings(reader, name))
-    return [_gathering(one, automations, per, now, invocation.zone) for one in found]
-
-
-def _gathering(view: "GatheringView", automations: tuple[str, ...], per: str, now: int, zone: str) -> Gathering:
-    here = [one.automation for one in view.gathered if one.counts]
-    shown = words.instant(int(view.per), zone) if per == "slot" else view.per
-    return Gathering(
-        per=shown,
-        here=here,
-        missing=[name for name in automations if name not in here],
-        ended={one.automation: one.state for one in view.gathered if not one.counts},
-        runs={one.automation: one.run for one in view.gathered},
-        deadline_at=view.deadline_at,
-        is_late=view.deadline_at < now,
-    )
-
-
-def gathering_text(one: Gathering, kind: str, now: int, zone: str) -> str:
-    """Return it in words: what is there, what is missing, until when."""
-    here = f"{', '.join(one.here)} there, " if one.here else ""
-    until = f"late since {words.moment(one.deadline_at, now, zone)}"
-    if not one.is_late:
-        until = f"until {words.moment(one.deadline_at, now, zone)}"
-    # One that ended otherwise needs a person; one that has not come yet may only need time.
-    ended = "".join(f"{name} {state} ({one.runs[name]}), " for name, state in one.ended.items())
-    awaited = ", ".join(name for name in one.missing if name not in one.ended)
-    return f"{kind} {one.per}: {here}{ended}{f'{awaited} missing, ' if awaited else ''}{until}"
-
-
 def _print_trigger(invocation: Invocation, line: "TriggerLine", trigger: "Trigger | None", limit: int) -> None:
     from mainspring.domain.listening import OnRuns
+    from mainspring.insight.gatherings import gatherings_of
     from mainspring.store.reads.triggers import deliveries, held_groups
 
     source: Any = trigger.source if trigger is not None else None
     gatherings: list[Gathering] = []
     if isinstance(source, OnRuns):
-        gatherings = gatherings_of(invocation, line.name, source.automations, source.per)
+        zone = invocation.zone
+        gatherings = gatherings_of(invocation.reader, line.name, source, invocation.clock.now(), zone)
     held = held_groups(invocation.reader, line.name)
     rows = deliveries(invocation.reader, trigger=line.name, limit=limit).deliveries
     data = {
@@ -125,10 +78,12 @@ def _print(
     invocation: Invocation,
     line: "TriggerLine",
     trigger: "Trigger | None",
-    waiting: tuple[list[Gathering], str],
+    waiting: "tuple[list[Gathering], str]",
     held: "list[HeldGroup]",
     rows: "list[DeliveryRow]",
 ) -> None:
+    from mainspring.insight.gatherings import gathering_text
+    from mainspring.insight.source_words import given_words
     from mainspring.insight.trigger_lines import arrived_text, pace_text
 
     output, now = invocation.output, invocation.clock.now()
@@ -140,7 +95,7 @@ def _print(
         since = "" if since_at is None else f" since {words.moment(since_at, now, invocation.zone)}"
         output.line(f"  why       {words.one_line(line.why)}{since}")
     output.line(f"  listens   {line.listens_to}")
-    output.line(f"  starts    {words.one_line(line.automation)}{_given(trigger)}")
+    output.line(f"  starts    {words.one_line(line.automation)}{given_words(trigger)}")
     output.line(f"  pace      {words.one_line(pace_text(line))}")
     output.line(f"  filter    {'a function of the automation, asked in a worker' if line.filtered else '-'}")
     if line.curl is not None:
@@ -155,24 +110,6 @@ def _print(
         due = words.moment(group.due_at, now, invocation.zone)
         output.line(f"  holds     {words.many(group.number, 'delivery', 'deliveries')}{of}, due {due}")
     _print_rows(output, rows, now)
-
-
-def _given(trigger: "Trigger | None") -> str:
-    """Return what a run is given of an event."""
-    if trigger is None:
-        return ""
-    many = " of each, as a list" if trigger.reading.many else ""
-    match trigger.reading.how:
-        case "nothing":
-            return ""
-        case "event":
-            return f" with the whole event{many} as {trigger.reading.parameter}"
-        case "stdin":
-            return f" with the whole event{many} as JSON on its standard input"
-        case "data":
-            return f" with the data{many} as {trigger.reading.parameter}"
-        case "fields":
-            return f" with the fields {', '.join(trigger.reading.names)} of the data"
 
 
 def _print_rows(output: "Output", rows: "list[DeliveryRow]", now: int) -> None:

@@ -6,8 +6,10 @@ the wanted type, what was given and the path inside it; unknown names show the n
 
 import datetime as dt
 import difflib
+import functools
 import inspect
 import math
+import operator
 import types
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -28,6 +30,9 @@ _EXAMPLES = {
     "duration": "PT30S",
     "decimal": "1.50",
 }
+
+
+_FORMATS = {dt.datetime: "date-time", dt.time: "time"}
 
 
 def bind_json(sig: Signature, obj: dict[str, Any], what: str = "arguments") -> dict[str, Any]:
@@ -63,7 +68,7 @@ def bind_words(sig: Signature, words: list[str], what: str = "arguments") -> dic
 
 def json_schema(sig: Signature) -> dict[str, Any]:
     """Return the JSON Schema of the arguments as one object, for forms and the API."""
-    kinds = [readable(_whole_type(p)) for p in sig.parameters if p.name != sig.extra]
+    kinds = [_dated(readable(_whole_type(p))) for p in sig.parameters if p.name != sig.extra]
     schemas, parts = msgspec.json.schema_components(kinds, schema_hook=_schema_hook)
     named = [p for p in sig.parameters if p.name != sig.extra]
     properties = {p.name: dict(schema) for p, schema in zip(named, schemas, strict=True)}
@@ -156,6 +161,19 @@ def _beside_text(text: str, wanted: Any) -> Any:
 
 def _whole_type(p: Parameter) -> Any:
     return list[p.annotation] if p.kind is inspect.Parameter.VAR_POSITIONAL else p.annotation  # type: ignore[name-defined]
+
+
+def _dated(annotation: Any) -> Any:
+    """Return an annotation whose schema says that it is an instant or a time of day: msgspec says so only where a zone has to be."""
+    if annotation in _FORMATS:
+        return Annotated[annotation, msgspec.Meta(extra_json_schema={"format": _FORMATS[annotation]})]
+    if get_origin(annotation) is Annotated:
+        is_zoneless = any(getattr(one, "tz", None) is False for one in annotation.__metadata__)
+        inner = get_args(annotation)[0]
+        return Annotated[(inner if is_zoneless else _dated(inner), *annotation.__metadata__)]
+    if get_origin(annotation) in (Union, types.UnionType):
+        return functools.reduce(operator.or_, map(_dated, get_args(annotation)))
+    return annotation
 
 
 def _misfit(sig: Signature, faults: list[str], what: str) -> ArgumentError:

@@ -154,8 +154,9 @@ def _of_limits(blocker: Blocker, now: int, zone: str) -> Iterator[Block]:
     if queue is not None and queue.concurrency is not None and queue.running >= queue.concurrency:
         held = ", ".join(f"{row.id} ({row.automation})" for row in blocker.slot_holders[:5])
         more = "" if len(blocker.slot_holders) <= 5 else ", ..."
+        listed = f": {held}{more}" if held else ""  # whoever sees some automations only is told of no others
         yield Block(
-            f"Queue {queue.name} runs {queue.concurrency} at once, and that many run: {held}{more}.",
+            f"Queue {queue.name} runs {queue.concurrency} at once, and that many run{listed}.",
             command=f"mainspring runs list --state running --limit {max(queue.concurrency, 1)}",
             does="see what has the places",
         )

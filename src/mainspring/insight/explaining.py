@@ -15,7 +15,18 @@ from mainspring.domain.verdict import Kind
 from mainspring.insight import stalls, waits
 from mainspring.insight.blockers import Block, blocks
 from mainspring.insight.origins import NOTHING, Around, HeldUp, holding_up, started_by
-from mainspring.insight.remedies import MENDING, Can, Facts, cancel, from_step, plain_mending, take_back, unsettled
+from mainspring.insight.remedies import (
+    MENDING,
+    Can,
+    Facts,
+    cancel,
+    discard,
+    from_step,
+    plain_mending,
+    retry,
+    take_back,
+    unsettled,
+)
 from mainspring.insight.steps import lines_of
 from mainspring.insight.undone import taken_back
 from mainspring.insight.words import ago, one_line, span
@@ -111,8 +122,7 @@ def _running(facts: Facts) -> _Answers:
 
 def _waiting(facts: Facts) -> _Answers:
     what = ["It waits, and holds no worker and no memory.", *waits.sentences(facts.story, facts.at)]
-    can = [Can(command, does) for command, does in waits.commands(facts.story)]
-    return what, *_going_on(facts, [*can, cancel(facts)])
+    return what, *_going_on(facts, [*waits.commands(facts.story), cancel(facts)])
 
 
 def _retrying(facts: Facts) -> _Answers:
@@ -152,7 +162,7 @@ def _failed(facts: Facts) -> _Answers:
     if gone:
         does = f"run it again, under new keys, from {one_line(gone[0].name)} on, the first that was taken back"
     can = [
-        *(unsettled(facts) or [Can(f"mainspring runs retry {facts.id}", does), *from_step(facts)]),
+        *(unsettled(facts) or [retry(facts, does), *from_step(facts)]),
         *take_back(facts),
     ]
     why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
@@ -169,9 +179,8 @@ def _attention(facts: Facts) -> _Answers:
     if run.partition is not None:
         then.append(f"Until then it holds partition key {one_line(run.partition, 60)!r} of queue {run.queue}.")
     make = MENDING.get(run.reason or "", plain_mending)
-    give_up = Can(f"mainspring failed discard {facts.id} -y", "give it up: it fails")
     why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
-    return what, why, then, [*make(facts), *take_back(facts), give_up]
+    return what, why, then, [*make(facts), *take_back(facts), discard(facts)]
 
 
 _BY_STATE: dict[RunState, Callable[[Facts], _Answers]] = {

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -12,12 +12,22 @@ from mainspring.insight.undone import may_be_taken_back
 from mainspring.insight.words import moment, one_line
 from mainspring.store.views import Blocker, RunStory
 
+RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
+ANSWER, SIGNAL = "answer", "signal"
+"""Acts, by their names in the API."""
+
 
 class Can(msgspec.Struct, frozen=True):
-    """A command that a person may give, and what it does."""
+    """A command that a person may give, and what it does.
+
+    `act` = the same act on this run by the API, `POST /runs/{run}/ACT`, with `body`; what a person has yet to say is not in it. "" = it
+    is none of these.
+    """
 
     command: str
     does: str
+    act: str = ""
+    body: dict[str, Any] = {}
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -44,11 +54,14 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 def _drift_mending(facts: Facts) -> list[Can]:
-    name = _step_word(facts)
-    return [
-        Can(f"mainspring runs retry {facts.id} --accept {name}", "keep the saved result under the new input"),
-        Can(f"mainspring runs retry {facts.id} --from-step {name}", "run it, and what came after it, again"),
-    ]
+    name, ident = _stopped_at(facts)
+    accept = Can(
+        f"mainspring runs retry {facts.id} --accept {name}",
+        "keep the saved result under the new input",
+        RETRY,
+        {"accept": ident},
+    )
+    return [accept, _retry_from(facts, name, ident, "run it, and what came after it, again")]
 
 
 def unsettled(facts: Facts) -> list[Can]:
@@ -56,39 +69,45 @@ def unsettled(facts: Facts) -> list[Can]:
     found: list[Can] = []
     for line in facts.lines:
         if line.superseded is None and line.state in (OutcomeState.IN_DOUBT, OutcomeState.REFUSED):
-            found += _settling(facts, _word(line.name), in_doubt=line.state == OutcomeState.IN_DOUBT)
+            found += _settling(facts, _word(line.name), line.ident, in_doubt=line.state == OutcomeState.IN_DOUBT)
     return found
 
 
-def _settling(facts: Facts, name: str, *, in_doubt: bool) -> list[Can]:
-    given = f"mainspring runs give-result {facts.id} JSON --step {name}"
+def _settling(facts: Facts, name: str, ident: str, *, in_doubt: bool) -> list[Can]:
+    given, body = f"mainspring runs give-result {facts.id} JSON --step {name}", {"step": ident}
     if not in_doubt:
-        return [Can(given, "give a result that fits")]
+        return [Can(given, "give a result that fits", GIVE_RESULT, body)]
     again = f"mainspring runs retry {facts.id} --again {name}"
     return [
-        Can(given, "it did happen: say with which result"),
-        Can(again, "it did not happen: do it again, under the same key"),
+        Can(given, "it did happen: say with which result", GIVE_RESULT, body),
+        Can(again, "it did not happen: do it again, under the same key", RETRY, {"again": ident}),
     ]
 
 
 def _doubt_mending(facts: Facts) -> list[Can]:
-    return _settling(facts, _step_word(facts), in_doubt=True)
+    return _settling(facts, *_stopped_at(facts), in_doubt=True)
 
 
 def _refused_mending(facts: Facts) -> list[Can]:
-    return _settling(facts, _step_word(facts), in_doubt=False)
+    return _settling(facts, *_stopped_at(facts), in_doubt=False)
 
 
 def _undo_mending(facts: Facts) -> list[Can]:
+    by_hand = f"mainspring runs give-result {facts.id} null"
     return [
-        Can(f"mainspring runs retry {facts.id}", "try that undo again; the others follow"),
-        Can(f"mainspring runs give-result {facts.id} null", "it was taken back by hand; the others follow"),
+        retry(facts, "try that undo again; the others follow"),
+        Can(by_hand, "it was taken back by hand; the others follow", GIVE_RESULT, {"value": None}),
     ]
 
 
 def plain_mending(facts: Facts) -> list[Can]:
     """Return what helps whatever the reason."""
-    return [Can(f"mainspring runs retry {facts.id}", "continue it"), *from_step(facts)]
+    return [retry(facts, "continue it"), *from_step(facts)]
+
+
+def retry(facts: Facts, does: str) -> Can:
+    """Return how to continue it from where it stopped."""
+    return Can(f"mainspring runs retry {facts.id}", does, RETRY)
 
 
 MENDING: Final[dict[str, Callable[[Facts], list[Can]]]] = {
@@ -104,7 +123,11 @@ def from_step(facts: Facts) -> list[Can]:
     first = next((line for line in facts.lines if line.kind == "step" and line.superseded is None), None)
     if first is None:
         return []
-    return [Can(f"mainspring runs retry {facts.id} --from-step {_word(first.name)}", "run it again from that step on")]
+    return [_retry_from(facts, _word(first.name), first.ident, "run it again from that step on")]
+
+
+def _retry_from(facts: Facts, name: str, ident: str, does: str) -> Can:
+    return Can(f"mainspring runs retry {facts.id} --from-step {name}", does, RETRY, {"from_step": ident})
 
 
 def take_back(facts: Facts) -> list[Can]:
@@ -113,18 +136,27 @@ def take_back(facts: Facts) -> list[Can]:
         return [cancel(facts)]
     if not may_be_taken_back(facts.story):
         return []
-    return [Can(f"mainspring runs cancel {facts.id} --undo", "take back what it did, newest first; it ends cancelled")]
+    does = "take back what it did, newest first; it ends cancelled"
+    return [Can(f"mainspring runs cancel {facts.id} --undo", does, CANCEL, {"undo": True})]
 
 
 def cancel(facts: Facts) -> Can:
     """Return how to stop it."""
     if facts.story.run.undoing:
-        return Can(f"mainspring runs cancel {facts.id} --keep", "leave what is not yet taken back as it is")
-    return Can(f"mainspring runs cancel {facts.id}", "ask it to stop")
+        does = "leave what is not yet taken back as it is"
+        return Can(f"mainspring runs cancel {facts.id} --keep", does, CANCEL, {"undo": False})
+    return Can(f"mainspring runs cancel {facts.id}", "ask it to stop", CANCEL)
 
 
-def _step_word(facts: Facts) -> str:
-    return _word(facts.step.name if facts.step else facts.story.run.failed_ident or "STEP")
+def discard(facts: Facts) -> Can:
+    """Return how to give it up."""
+    return Can(f"mainspring failed discard {facts.id} -y", "give it up: it fails", DISCARD)
+
+
+def _stopped_at(facts: Facts) -> tuple[str, str]:
+    """Return the step at which it stopped, as a command line names it, and its identity."""
+    ident = facts.story.run.failed_ident or "STEP"
+    return _word(facts.step.name if facts.step else ident), ident
 
 
 def _word(text: str) -> str:

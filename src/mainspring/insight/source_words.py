@@ -4,6 +4,7 @@ from mainspring.domain.canonical import canonical_bytes
 from mainspring.domain.listening import ENDS, OnEvent, OnRun, OnRuns
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.states import RunState
+from mainspring.domain.trigger import Trigger
 from mainspring.domain.watched_folder import Files
 from mainspring.domain.webhook import Webhook
 from mainspring.insight.words import one_line, span
@@ -27,6 +28,24 @@ def source_words(source: object) -> str:
             return one_line(f"runs of {listed} that {_ended(states)}, for one {per}, within {span(within)}")
         case _:
             return one_line(str(source))
+
+
+def given_words(trigger: Trigger | None) -> str:
+    """Return what a run is given of an event, behind the name of its automation; "" = nothing."""
+    if trigger is None:
+        return ""
+    many = " of each, as a list" if trigger.reading.many else ""
+    match trigger.reading.how:
+        case "nothing":
+            return ""
+        case "event":
+            return f" with the whole event{many} as {trigger.reading.parameter}"
+        case "stdin":
+            return f" with the whole event{many} as JSON on its standard input"
+        case "data":
+            return f" with the data{many} as {trigger.reading.parameter}"
+        case "fields":
+            return f" with the fields {', '.join(trigger.reading.names)} of the data"
 
 
 def _where(where: dict[str, object]) -> str:

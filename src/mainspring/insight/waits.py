@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.journal import Fact
+from mainspring.insight.remedies import ANSWER, SIGNAL, Can
 from mainspring.insight.words import one_line
 from mainspring.store.views import RunStory, WaitView
 
@@ -25,22 +26,24 @@ def open_questions(waits: Iterable[WaitView]) -> list[WaitView]:
 
 def asks(wait: WaitView) -> tuple[str, str]:
     """Return an open question as a sentence, and the command that answers it."""
-    question = _decoded(wait.question)
     listed = "|".join(one_line(choice, 40) for choice in choices(wait) or ["TEXT"])
-    told = question_text(question if isinstance(question, dict) else {})
-    return f"It asks: {told}", f"mainspring runs answer {wait.run} {listed}"
+    return f"It asks: {question_text(question_of(wait))}", f"mainspring runs answer {wait.run} {listed}"
+
+
+def question_of(wait: WaitView) -> dict[str, Any]:
+    """Return what a wait asks: its text, choices and default; nothing, where it is sealed or asks nothing."""
+    found = _decoded(wait.question)
+    return found if isinstance(found, dict) else {}
 
 
 def choices(wait: WaitView) -> list[str]:
     """Return what may be answered to a question; empty = any text."""
-    question = _decoded(wait.question)
-    return [str(choice) for choice in question.get("choices") or []] if isinstance(question, dict) else []
+    return [str(choice) for choice in question_of(wait).get("choices") or []]
 
 
 def default_of(wait: WaitView) -> str | None:
     """Return the choice that an open question takes when nobody answers in time; None = the run fails then."""
-    question = _decoded(wait.question)
-    default = question.get("otherwise") if isinstance(question, dict) else None
+    default = question_of(wait).get("otherwise")
     return None if default is None else one_line(str(default), 40)
 
 
@@ -83,12 +86,14 @@ def question_text(question: dict[str, Any]) -> str:
     return f"{one_line(question.get('text', ''), 200)}{listed}"
 
 
-def commands(story: RunStory) -> list[tuple[str, str]]:
-    """Return (command, what it does) of what a person can give to the run."""
+def commands(story: RunStory) -> list[Can]:
+    """Return what a person can give to the run."""
     run = story.run.id
-    found = [(asks(wait)[1], "answer it") for wait in open_questions(story.waits)]
-    names = dict.fromkeys(one_line(wait["name"]) for wait in waits_for(story) if wait.get("kind") == "signal")
-    found += [(f"mainspring runs signal {run} {name} JSON", "send what it waits for") for name in names]
+    found = [Can(asks(wait)[1], "answer it", ANSWER, {"question": wait.ident}) for wait in open_questions(story.waits)]
+    names = dict.fromkeys(str(wait["name"]) for wait in waits_for(story) if wait.get("kind") == "signal")
+    for name in names:
+        line = f"mainspring runs signal {run} {one_line(name)} JSON"
+        found.append(Can(line, "send what it waits for", SIGNAL, {"name": name}))
     return found
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from mainspring.domain.rate import Rate
 from mainspring.domain.states import RunState
 from mainspring.domain.text import escape
 
@@ -71,6 +72,11 @@ def span(ms: int) -> str:
             below, below_unit = _UNITS[place + 1]
             return f"{whole}{unit}{rest // below}{below_unit}" if rest >= below else f"{whole}{unit}"
     return "0s"
+
+
+def rate_text(count: int | None, per_ms: int | None) -> str:
+    """Return a rate as it is written in the configuration: "60/m", "5/10s", "-" for none."""
+    return str(Rate(count, timedelta(milliseconds=per_ms))) if count and per_ms else "-"
 
 
 def ago(at: int | None, now: int) -> str:

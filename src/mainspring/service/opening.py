@@ -4,7 +4,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mainspring.domain.opening import Opening
-from mainspring.store.views import AuditView, RunPage, RunRow, RunStory, RunView, WaitView
+from mainspring.store.views import AuditView, RunPage, RunRow, RunStory, RunView, StepView, WaitView
 
 
 class ViewOpening(Opening):
@@ -43,6 +43,15 @@ class ViewOpening(Opening):
             for name, value in msgspec.json.decode(view.detail).items()
         }
         return replace(view, detail=msgspec.json.encode(detail))
+
+    def step(self, view: StepView) -> StepView:
+        """Open one step of a run."""
+        return StepView(
+            view.ident,
+            [self.outcome(row) for row in view.outcomes],
+            [self.attempt(row) for row in view.attempts],
+            None if view.checkpoint is None else self.checkpoint(view.checkpoint),
+        )
 
     def story(self, story: RunStory) -> RunStory:
         """Open all that is told of a run."""

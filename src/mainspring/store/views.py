@@ -117,6 +117,15 @@ class RunStory(msgspec.Struct, frozen=True):
     stalls: list[Stall]
 
 
+class StepView(msgspec.Struct, frozen=True):
+    """One step of a run: its outcomes, newest first, and its attempts, oldest first, of every generation, with their values."""
+
+    ident: str
+    outcomes: list[Outcome]
+    attempts: list[AttemptRecord]
+    checkpoint: Checkpoint | None
+
+
 class QueueView(msgspec.Struct, frozen=True):
     """A queue with its limits and load; `running` is counted up to 1,000. `rate_starts` = as domain.rate_window writes it."""
 
@@ -212,6 +221,14 @@ class EventView(msgspec.Struct, frozen=True):
     at: int
     keep_until: int
     woken: int
+
+
+class GivenRun(msgspec.Struct, frozen=True):
+    """A run that was given an event."""
+
+    id: str
+    automation: str
+    state: RunState
 
 
 class AuditView(msgspec.Struct, frozen=True):

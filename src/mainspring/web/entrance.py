@@ -36,8 +36,12 @@ STRICT: Final = "max-age=31536000"
 FORM: Final = "mainspring.form"
 """In the scope of a request: the fields of its form, each the last one given."""
 FORM_WITHIN_S: Final = 10.0
-_LARGEST_FORM = 64 * 1024
-_MOST_FIELDS = 50
+LARGEST_FORM: Final = 1024 * 1024
+MOST_FIELDS: Final = 500
+"""Bounds of a form of whoever is in: that of a run has some 400 fields at most, and a text in it may be as large as a value."""
+LARGEST_OF_STRANGERS: Final = 64 * 1024
+MOST_OF_STRANGERS: Final = 50
+"""Bounds of all other forms, which are short."""
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -74,7 +78,8 @@ class Entrance:
         if why is not None:
             return PlainTextResponse(f"{why}\n", 503, {"Retry-After": "5"})
         if _sends_form(request):
-            form = await read_form(request)
+            is_known = not is_door(path_of(request), WAYS_IN)
+            form = await read_form(request, *((LARGEST_FORM, MOST_FIELDS) if is_known else ()))
             if form is None:
                 return PlainTextResponse("this is no form of ours, and nothing was done\n", 413)
             request.scope[FORM] = form
@@ -119,19 +124,21 @@ def is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
 
 
-async def read_form(request: Request) -> dict[str, str] | None:
-    """Return the fields of a form; None where it is none, or too large or too slow for one of ours. Raises ClientDisconnect."""
+async def read_form(
+    request: Request, largest: int = LARGEST_OF_STRANGERS, most: int = MOST_OF_STRANGERS
+) -> dict[str, str] | None:
+    """Return the fields of a form; None where it is none, or too large (bytes, fields) or too slow. Raises ClientDisconnect."""
     body = bytearray()
     try:
         async with asyncio.timeout(FORM_WITHIN_S):
             async for part in request.stream():
                 body += part
-                if len(body) > _LARGEST_FORM:
+                if len(body) > largest:
                     return None
     except TimeoutError:
         return None
     try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=most)
     except ValueError:
         return None
     return {name: values[-1] for name, values in fields.items()}

@@ -7,6 +7,8 @@ from collections import Counter
 
 OTHER = ""
 """Stands for the trigger of requests to paths that nobody has."""
+AGAIN = "again"
+"""The answer to what was taken in before, and is not taken in twice."""
 _A_SECOND = 2.0
 _AT_ONCE = 5.0
 _ALL_A_SECOND, _ALL_AT_ONCE = 10.0, 20.0
@@ -31,7 +33,7 @@ class HookCounts:
 
     def __init__(self) -> None:
         self.answers: Counter[tuple[str, str]] = Counter()
-        """By trigger and answer: `accepted`, `again`, or the code of what was wrong."""
+        """By trigger and answer: `accepted`, AGAIN, or the code of what was wrong."""
         self._buckets: dict[str, _Bucket] = {}
         self._all = _Bucket(_ALL_A_SECOND, _ALL_AT_ONCE)
 

@@ -23,7 +23,7 @@ from mainspring.resources.secret import Secrets
 from mainspring.store.commands.results import Refused, TakenIn
 from mainspring.triggers.prepared import Prepared
 from mainspring.web.admission import AT_LEAST_BYTES, Admission, Held
-from mainspring.web.hook_counts import OTHER
+from mainspring.web.hook_counts import AGAIN, OTHER
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_ends import RunEnd
 from mainspring.web.hook_reply import Message, Reply, Send, away, document, full, problem, refused, said, text, unfit
@@ -168,7 +168,7 @@ class Hooks:
         return await self._accepted(hook, answer)
 
     async def _accepted(self, hook: Hook, taken: TakenIn) -> Reply:
-        code = "accepted" if taken.first else "again"
+        code = "accepted" if taken.first else AGAIN
         ids = {"run": taken.run, "delivery": taken.delivery}
         if hook.webhook.respond is Respond.NOTHING:
             return Reply(status=200, code=code)

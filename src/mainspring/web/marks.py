@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from mainspring.domain.states import AlertState, DeliveryState, IncidentState, RunState, SessionState, TriggerState
+from mainspring.domain.states import (
+    AlertState,
+    AttemptState,
+    DeliveryState,
+    IncidentState,
+    OutcomeState,
+    RunState,
+    SessionState,
+    TriggerState,
+)
 from mainspring.insight.words import ICONS
 
 TONES: Final[dict[str, str]] = {
@@ -14,6 +23,8 @@ TONES: Final[dict[str, str]] = {
     RunState.SUCCEEDED: "good",
     RunState.FAILED: "bad",
     RunState.CANCELLED: "idle",
+    AttemptState.LOST: "warn",
+    OutcomeState.IN_DOUBT: "bad",
     IncidentState.OPEN: "bad",
     IncidentState.ACKNOWLEDGED: "warn",
     IncidentState.SNOOZED: "idle",

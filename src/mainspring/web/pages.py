@@ -40,6 +40,8 @@ class Pages:
         self.site = site
         self.gate = gate
         self.clock = clock
+        self.verdict_of: Callable[[Visitor], Any] = lambda visitor: None
+        """What stands in the bar of a page; the dashboard tells it, where there is one. It blocks."""
         self._project = project
         self._zone = zone_of(project.timezone)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-pages")

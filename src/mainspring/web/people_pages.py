@@ -60,8 +60,13 @@ class PeoplePages:
 
     async def people(self, request: Request) -> Response:
         """Show who may come in, and do what a button says; for admins only."""
-        if not visitor_of(request).may(Role.ADMIN):
-            return PlainTextResponse("this needs the role admin\n", 403)
+        visitor = visitor_of(request)
+        if not visitor.may(Role.ADMIN):
+            said = f"this needs the role admin, and {visitor} is {visitor.role}"
+            verdict = await self._pages.run(lambda: self._pages.verdict_of(visitor))
+            return self._pages.page(
+                request, "told.html", 403, said=said, title="Not allowed", verdict=verdict, wrong=True
+            )
         status, said, token = 200, "", ""
         if request.method == "POST":
             status, said = await self._done(request, self._acts)
@@ -70,15 +75,22 @@ class PeoplePages:
         return await self._people(request, status, said, token)
 
     async def _people(self, request: Request, status: int, said: str, token: str) -> Response:
-        now = self._pages.clock.now()
+        now, visitor = self._pages.clock.now(), visitor_of(request)
         reader = self._store.reader
+
+        def read() -> dict[str, Any]:
+            return {
+                "people": reads.people(reader),
+                "sessions": reads.web_sessions(reader, now),
+                "tokens": reads.tokens(reader),
+                "verdict": self._pages.verdict_of(visitor),
+            }
+
         try:
-            found, sessions, tokens = await self._pages.run(
-                lambda: (reads.people(reader), reads.web_sessions(reader, now), reads.tokens(reader))
-            )
+            values = await self._pages.run(read)
         except MainspringError as error:
             return PlainTextResponse(f"{told(error)[1]}\n", 503)
-        values = {"people": found, "sessions": sessions, "tokens": tokens, "roles": list(Role), "days": _DAYS}
+        values |= {"roles": list(Role), "days": _DAYS, "at": "/people", "wrong": status != 200}
         return self._pages.page(request, "people.html", status, said=said, token=token, now=now, **values)
 
     async def me(self, request: Request) -> Response:
@@ -98,10 +110,13 @@ class PeoplePages:
             status, said = await self._done(request, known, name=visitor.name, keep=own.hash)
         now = self._pages.clock.now()
         try:
-            sessions = await self._pages.run(lambda: reads.web_sessions(self._store.reader, now, visitor.name))
+            sessions, verdict = await self._pages.run(
+                lambda: (reads.web_sessions(self._store.reader, now, visitor.name), self._pages.verdict_of(visitor))
+            )
         except MainspringError as error:
             return PlainTextResponse(f"{told(error)[1]}\n", 503)
         values = {"sessions": sessions, "own": own.id, "has_password": own.source is Source.PASSWORD}
+        values |= {"verdict": verdict, "at": "/me", "wrong": status != 200}
         return self._pages.page(request, "me.html", status, said=said, **values)
 
     async def _done(

@@ -52,7 +52,7 @@ async def serve(process: PostProcess) -> int:
     project = process.project
     incidents = IncidentPages(project.settings, process.store, project.secrets, project.clock)
     ways = WaysIn(project.settings, process.store, project.secrets, project.clock, is_alone=alone)
-    site = Site(process.store, process.project.sealing, process.project.settings, process.store.clock)
+    site = Site(process.store, project.sealing, project.settings, process.store.clock, hook_answers=door.counts.answers)
     api = Api(ways.gate, site)
     more = [*incidents.routes(), *ways.routes(), api.mounted(), Dashboard(ways.pages, site).mounted()]
     routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=more)

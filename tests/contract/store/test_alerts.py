@@ -188,3 +188,13 @@ def test_channel_that_a_clock_put_off_while_it_was_ahead_is_told_now(store):
     assert not store.read("is_alert_due", now)
     store.clock.forward(3_600_000)
     assert store.read("is_alert_due", store.clock.now())
+
+
+def test_alerts_are_listed_part_by_part(store):
+    """Newest first, each once, behind the place where the last part ended."""
+    open_incidents(store, "i1", "i2", "i3")
+    first = store.read("alerts", limit=2)
+    rest = store.read("alerts", limit=2, cursor=first[-1].seq)
+    assert [one.incident for one in (*first, *rest)] == ["i3", "i2", "i1"]
+    assert store.read("alerts", cursor=rest[-1].seq) == []
+    assert store.read("alerts", channel="nobody") == []

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.errors import StoreError
-from mainspring.store.commands.automations import BreakLock, PauseAutomation, SetQueue, TakeLock
+from mainspring.store.commands.automations import BreakLock, PauseAutomation, SetMeta, SetQueue, TakeLock
 from mainspring.store.commands.results import DONE, Numbered
 from mainspring.store.commands.runs import CancelRun
 from tests.contract.store.process import audited
@@ -87,3 +87,11 @@ def test_pages_of_the_log(store):
     first = store.read("audit_rows", limit=4)
     rest = store.read("audit_rows", limit=4, cursor=first[-1].seq)
     assert [row.seq for row in first + rest] == [6, 5, 4, 3, 2, 1]
+
+
+def test_parts_of_an_act_are_found_by_its_id(store):
+    """Those of this one alone, whatever other ids begin alike."""
+    for command in ("c.1", "c.1/a", "c.1/b", "c.10/a", "c.2/a"):
+        store.do(audited(SetMeta(command, "1"), command))
+    assert [one.command for one in store.read("parts_of_act", "c.1")] == ["c.1/a", "c.1/b"]
+    assert store.read("parts_of_act", "c.3") == []

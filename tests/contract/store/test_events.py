@@ -3,6 +3,7 @@
 import pytest
 
 from mainspring.domain.journal import FactKind
+from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import Prune
 from mainspring.store.commands.inbox import CloseWait
 from tests.contract.store.process import event, outcome, suspend, wait_for
@@ -65,6 +66,17 @@ def test_event_counts_once_per_run(store):
     assert len(facts(store, other)) == 1
 
 
+def test_event_names_the_runs_that_were_given_it(store):
+    """Those that waited, and one that came to wait for it later; no other."""
+    waiting, other = store.begin(), store.begin()
+    store.do(wait_for(waiting), event(id="ev1"), event(id="ev2"))
+    store.do(wait_for(other, since_at=0))
+    given = {one.id: (one.automation, one.state) for one in store.read("runs_given", "ev1")}
+    assert given == dict.fromkeys((waiting.id, other.id), (waiting.automation, RunState.RUNNING))
+    assert store.read("runs_given", "ev2") == []
+    assert len(store.read("runs_given", "ev1", limit=1)) == 1
+
+
 def test_taken_event_is_not_given_again(store):
     """An event that a run has taken in does not fill a later wait."""
     run = store.begin()
@@ -122,3 +134,16 @@ def test_where_compares_json_values(store, value):
     store.do(wait_for(run, where={"v": value}))
     assert store.do(event(data=b'{"v": "other"}')).number == 0
     assert store.do(event(data=msgspec.json.encode({"v": value}))).number == 1
+
+
+def test_events_are_found_by_name_and_by_id(store):
+    """Newest first, behind a cursor; one that is not there is none."""
+    store.do(*(event(name, id=f"e{n}", data=b"%d" % n) for n, name in enumerate(("paid", "sent", "paid", "paid"))))
+    assert [one.id for one in store.read("events")] == ["e3", "e2", "e1", "e0"]
+    first = store.read("events", "paid", limit=2)
+    assert [one.id for one in first] == ["e3", "e2"]
+    assert [one.id for one in store.read("events", "paid", cursor=first[-1].seq)] == ["e0"]
+    assert store.read("events", "lost") == []
+    found = store.read("event", "e1")
+    assert (found.name, found.data, found.woken) == ("sent", b"1", 0)
+    assert store.read("event", "e9") is None

@@ -44,6 +44,7 @@ _PARAMS = {
     "watch_successes": (),
     "watch_running": (),
     "watch_schedules": (),
+    "list_irregular_slots": ("[]", 0, "run", 0, 1),
 }
 
 

@@ -9,7 +9,8 @@ from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.triggers import RefuseArrival
 from mainspring.store.reads import triggers as reads
-from tests.contract.store.arrivals import HOOK, announced, deciding, hook, letting_go, taking_in
+from tests.contract.store.arrivals import HOOK, announced, deciding, hook, letting_go, on_event, taking_in
+from tests.contract.store.process import event
 
 HOUR = 3_600_000
 
@@ -103,3 +104,32 @@ def test_what_waits_for_a_verdict_tells_since_when(store, clock):
     assert reads.waiting_since(store.reader, filtered=False) == {}
     store.do(deciding(store, taken.delivery))
     assert reads.waiting_since(store.reader, filtered=True) == {HOOK: began + HOUR}
+
+
+def test_event_leads_to_what_it_became(store):
+    """The deliveries of those that listened for it and whose condition its data met; of another event nothing."""
+    store.do(announced(hook(), on_event("b", where='{"kind":"book"}'), on_event("c"), names=("a", "b", "c")))
+    store.do(event("paid", b'{"kind":"toy"}', id="e_1"))
+    assert [row.trigger for row in reads.deliveries_of_event(store.reader, "e_1", "paid")] == ["c/event"]
+    store.do(event("paid", b'{"kind":"book"}', id="e_2"))
+    found = reads.deliveries_of_event(store.reader, "e_2", "paid")
+    assert [(row.trigger, row.key, row.state) for row in found] == [
+        ("b/event", "e_2", DeliveryState.RECEIVED),
+        ("c/event", "e_2", DeliveryState.RECEIVED),
+    ]
+    assert reads.deliveries_of_event(store.reader, "e_9", "paid") == []
+
+
+def test_what_is_seldom_is_looked_for_a_part_at_a_time(store):
+    """A page looks at so many and no more, and goes on where it ended, until nothing is left."""
+    for n in range(7):
+        come(store, f"k{n}", **({"refused": "no"} if n == 1 else {}))
+    cursor, pages = None, []
+    while True:
+        page = reads.deliveries(store.reader, state=DeliveryState.REFUSED, cursor=cursor, at_most=3)
+        pages.append([row.key for row in page.deliveries])
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert pages == [[], ["k1"], []]
+    assert reads.deliveries(store.reader, state=DeliveryState.REFUSED).cursor is None

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from mainspring.cli.delivery_show import harmless_headers
 from mainspring.domain.ids import new_id
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState, RunState
+from mainspring.insight.arrived import harmless_headers
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.triggers import RefuseArrival
 from tests.unit.cli.trigger_shop import BOT, DAY, MINUTE, end_of_extract, gather, start, take_in

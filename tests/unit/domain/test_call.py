@@ -5,6 +5,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 
 from mainspring.domain.arguments import bind_json, bind_words, example, json_schema
@@ -107,6 +108,20 @@ def test_example_is_accepted_by_the_signature_it_is_made_from() -> None:
     sig = signature_of(charge)
     assert bind_json(sig, example(sig))["order"] == Order(1)
     assert json_schema(sig)["required"] == ["order"]
+
+
+def test_schema_says_which_texts_are_instants_and_times_of_day() -> None:
+    """So a form has a picker and an example is accepted; an instant that may have no zone is no "date-time"."""
+    bare = Annotated[dt.datetime, msgspec.Meta(tz=False)]
+
+    def step(at: dt.datetime, until: dt.datetime | None, clock: dt.time, wall: bare) -> None: ...  # type: ignore[valid-type]
+
+    sig = signature_of(step)
+    properties = json_schema(sig)["properties"]
+    assert [properties[name].get("format") for name in ("at", "clock", "wall")] == ["date-time", "time", None]
+    assert properties["until"] == {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
+    shown = {**example(sig), "wall": "2026-01-05T03:00:00"}
+    assert bind_json(sig, shown)["clock"] == dt.time(3)
 
 
 def test_signature_takes_unresolvable_annotations_as_any() -> None:

@@ -78,3 +78,12 @@ def test_one_line_is_bounded(text, limit):
     assert words.one_line(line, limit) == line
     whole = words.one_line(text)
     assert line == whole or line.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("count", "per_ms", "text"),
+    [(60, 60_000, "60/m"), (5, 10_000, "5/10s"), (1, 5_400_000, "1/1h30m"), (None, None, "-"), (0, 1_000, "-")],
+)
+def test_rate_reads_as_it_is_written(count, per_ms, text):
+    """In the configuration."""
+    assert words.rate_text(count, per_ms) == text

@@ -11,6 +11,7 @@ from mainspring.domain.notice import About
 from mainspring.domain.pause import LEFT_ALONE_MS
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.base import Reader
+from mainspring.store.reads.bounds import NEWEST
 from mainspring.store.views import Capped
 
 MOST = 1_000
@@ -59,6 +60,7 @@ class MoveView(msgspec.Struct, frozen=True):
 class AlertView(msgspec.Struct, frozen=True):
     """What is or was to be told to one channel."""
 
+    seq: int
     incident: str
     about: About
     channel: str
@@ -170,12 +172,15 @@ def alerts(
     state: AlertState | None = None,
     since_at: int | None = None,
     limit: int = 100,
+    cursor: int | None = None,
 ) -> list[AlertView]:
-    """Return what was or is to be told, of one incident or of all, newest first."""
-    wanted = (incident, channel, None if state is None else state.value, since_at or 0, limit)
+    """Return what was or is to be told, of one incident or of all, newest first; `cursor` = the seq where the last page ended."""
+    before = NEWEST if cursor is None else cursor
+    wanted = (incident, channel, None if state is None else state.value, since_at or 0, limit, before)
     rows = reader.read("list_alerts", wanted)
     return [
-        AlertView(name, About(about), channel, AlertState(state), *rest) for name, about, channel, state, *rest in rows
+        AlertView(seq, name, About(about), channel, AlertState(state), *rest)
+        for seq, name, about, channel, state, *rest in rows
     ]
 
 

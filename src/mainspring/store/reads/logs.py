@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mainspring.store.base import Reader, Rows
+from mainspring.store.texts import FOR_EVER
 
 _PARTS_AT_ONCE = 500
 _FEW_PARTS = 20
@@ -38,9 +39,15 @@ def parts_of(reader: Reader, run: str, after: int = 0, lines: int | None = None)
         after = found[-1].seq
 
 
-def last_parts(reader: Reader, run: str, ident: str, limit: int) -> list[StoredPart]:
-    """Return the last parts of a step, in order."""
-    return _parts(reader.read("list_last_logs_of", (run, ident, limit)))[::-1]
+def last_parts(reader: Reader, run: str, ident: str | None, limit: int, before: int = FOR_EVER) -> list[StoredPart]:
+    """Return the last parts of a step, or of the whole run, whose number is below `before`, in order."""
+    return _parts(reader.read("list_last_logs_of", (run, ident, before, limit)))[::-1]
+
+
+def newest_part(reader: Reader) -> tuple[int, str, int] | None:
+    """Return which part of all was written last: when, of which run, up to which line; None = there is none."""
+    rows = _parts(reader.read("list_logs_since", (0, None, 1)))
+    return (rows[0].last_at, rows[0].run, rows[0].seq + rows[0].lines) if rows else None
 
 
 def parts_since(

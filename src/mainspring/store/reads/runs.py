@@ -1,20 +1,22 @@
 """Reads of runs for people: one run and its story, ids from what a person types, lists page by page."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from mainspring.domain.errors import ConflictError, NotFoundError
-from mainspring.domain.journal import Checkpoint
+from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST
 from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of, stall_of
-from mainspring.store.views import RunPage, RunRow, RunStory, RunView, WaitView, columns
+from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
 
 _SHOWN = 5
 _CHILDREN = 100
+OUTLINE: Final = 500
+_GENERATIONS, _ATTEMPTS = 20, 100
 _STATE = 5
 _COLUMNS = columns(RunRow)
 _UNLISTED = {
@@ -34,8 +36,13 @@ def run_view(reader: Reader, run: str) -> RunView:
     """
     rows = reader.read("read_run", (run,))
     if not rows:
-        raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
+        raise missing(run)
     return view_of(rows[0])
+
+
+def missing(run: str) -> NotFoundError:
+    """Return what is raised where there is no run of this id."""
+    return NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
 
 
 def view_of(row: tuple[Any, ...]) -> RunView:
@@ -119,17 +126,67 @@ def story(reader: Reader, run: str) -> RunStory:
     with reader.snapshot() as read:
         found = read("read_run", (run,))
         if not found:
-            raise NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
-        return RunStory(
-            run=view_of(found[0]),
-            outcomes=[outcome_of(row) for row in read("read_history_outcomes", (run,))],
-            attempts=[attempt_of(row) for row in read("read_all_attempts", (run,))],
-            checkpoints={row[0]: Checkpoint(*row) for row in read("read_checkpoints", (run,))},
-            facts=[fact_of(row) for row in read("read_inbox", (run,))],
-            waits=[wait_of(row) for row in read("read_waits", (run,))],
-            children=[row_of(row) for row in read("list_children", (run, _CHILDREN))],
-            stalls=[stall_of(row) for row in read("read_stalls", (run,))],
+            raise missing(run)
+        return _story(
+            read,
+            view_of(found[0]),
+            [outcome_of(row) for row in read("read_history_outcomes", (run,))],
+            [attempt_of(row) for row in read("read_all_attempts", (run,))],
         )
+
+
+def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunStory:
+    return RunStory(
+        run=run,
+        outcomes=outcomes,
+        attempts=attempts,
+        checkpoints={row[0]: Checkpoint(*row) for row in read("read_checkpoints", (run.id,))},
+        facts=[fact_of(row) for row in read("read_inbox", (run.id,))],
+        waits=[wait_of(row) for row in read("read_waits", (run.id,))],
+        children=[row_of(row) for row in read("list_children", (run.id, _CHILDREN))],
+        stalls=[stall_of(row) for row in read("read_stalls", (run.id,))],
+    )
+
+
+def outline(reader: Reader, run: str, most: int = OUTLINE) -> RunStory:
+    """Return what there is to tell of a run without the values of its steps, bounded: of its outcomes and attempts the newest ones.
+
+    Those that a person is told of first are in it however old they are: what did not end well, what has an undo, the first
+    step, the one at which it stopped; of each kind the newest `most`.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    with reader.snapshot() as read:
+        found = read("read_run", (run,))
+        if not found:
+            raise missing(run)
+        view = view_of(found[0])
+        return _story(
+            read,
+            view,
+            [outcome_of(row) for row in read("read_outline", (run, most, view.failed_ident))],
+            [attempt_of(row) for row in read("read_newest_attempts", (run, most))][::-1],
+        )
+
+
+def journal(reader: Reader, run: str, *, limit: int = 50, cursor: int | None = None) -> list[Outcome]:
+    """Return outcomes of a run, superseded ones too, newest first, of a rank below `cursor`."""
+    return [outcome_of(row) for row in reader.read("list_journal", (run, cursor, limit))]
+
+
+def asked_after(reader: Reader, run: str, limit: int) -> dict[int, int]:
+    """Return by the rank of the first outcomes that count the rank that had been handed over when each was asked for."""
+    return {int(rank): int(after) for rank, after in reader.read("list_asked_after", (run, limit))}
+
+
+def step(reader: Reader, run: str, ident: str) -> StepView:
+    """Return one step of a run with its values, superseded generations too; nothing in it = the run has no such step."""
+    with reader.snapshot() as read:
+        outcomes = [outcome_of(row) for row in read("read_step", (run, ident, _GENERATIONS))]
+        attempts = [attempt_of(row) for row in read("read_attempts_of_step", (run, ident, _ATTEMPTS))]
+        checkpoints = [Checkpoint(*row) for row in read("read_checkpoints", (run,)) if row[0] == ident]
+    return StepView(ident, outcomes, attempts[::-1], checkpoints[0] if checkpoints else None)
 
 
 def questions(reader: Reader, limit: int = 100, automations: Sequence[str] | None = None) -> list[WaitView]:

@@ -26,6 +26,7 @@ from mainspring.store.views import (
     Blocker,
     Capped,
     EventView,
+    GivenRun,
     LockView,
     QueueView,
     SchedulePlan,
@@ -137,7 +138,23 @@ def locks(reader: Reader) -> list[LockView]:
 
 def events(reader: Reader, name: str | None = None, *, limit: int = 50, cursor: int | None = None) -> list[EventView]:
     """Return stored events, newest first; `cursor` = the seq where the last page ended."""
-    return [EventView(*row) for row in reader.read("list_events", (name, NEWEST if cursor is None else cursor, limit))]
+    before = NEWEST if cursor is None else cursor
+    if name is None:
+        return [EventView(*row) for row in reader.read("list_events", (before, limit))]
+    # A name that is seldom is found by its own index, however many others came since.
+    return [EventView(*row) for row in reader.read("list_events_by_name", (name, before, limit))]
+
+
+def event(reader: Reader, id: str) -> EventView | None:
+    """Return the stored event of this id; None = there is none, or its time to be kept is over."""
+    rows = reader.read("show_event", (id,))
+    return EventView(*rows[0]) if rows else None
+
+
+def runs_given(reader: Reader, event: str, limit: int = 100) -> list[GivenRun]:
+    """Return runs that were given an event, when it was published or when they came to wait for it."""
+    rows = reader.read("list_runs_given", (event, limit))
+    return [GivenRun(id, automation, RunState(state)) for id, automation, state in rows]
 
 
 def audit_rows(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
@@ -149,6 +166,12 @@ def act_of_command(reader: Reader, command: str) -> AuditView | None:
     """Return the act on record that has this command id; None = there is none."""
     rows = reader.read("read_act", (command,))
     return AuditView(*rows[0]) if rows else None
+
+
+def parts_of_act(reader: Reader, command: str, limit: int = CAP) -> list[AuditView]:
+    """Return what was done of an act on several subjects: each on record on its own, under a command id that begins with the whole's."""
+    # "0" is what follows "/" in the order of bytes.
+    return [AuditView(*row) for row in reader.read("list_act_parts", (f"{command}/", f"{command}0", limit))]
 
 
 def verify_audit(reader: Reader) -> AuditCheck:

@@ -37,14 +37,26 @@ def deliveries(
     since_at: int = 0,
     limit: int = 50,
     cursor: int | None = None,
+    at_most: int | None = None,
 ) -> DeliveryPage:
-    """Return a page of deliveries, newest first; `since_at` = received at or after."""
+    """Return a page of deliveries, newest first; `since_at` = received at or after.
+
+    `at_most` = so many are looked at: a page of what is seldom may hold less than `limit`, or nothing, and goes on all the same.
+    """
     before = NEWEST if cursor is None else cursor
-    rows = reader.read(
-        "list_deliveries", (before, trigger, None if state is None else state.value, since_at, limit + 1)
-    )
+    first = _first_from(reader, since_at) if since_at else 0
+    if first is None:
+        return DeliveryPage([], None)
+    low = first
+    if at_most is not None:
+        top = int(reader.read("newest_delivery")[0][0]) + 1 if cursor is None else cursor
+        low = max(first, top - at_most)
+    wanted = None if state is None else state.value
+    rows = reader.read("list_deliveries", (before, trigger, wanted, since_at, limit + 1, low))
     found = [DeliveryRow(*_with_state(row)) for row in rows]
-    return DeliveryPage(found[:limit], found[limit - 1].seq if len(found) > limit else None)
+    if len(found) > limit:
+        return DeliveryPage(found[:limit], found[limit - 1].seq)
+    return DeliveryPage(found, low if low > max(first, 1) else None)
 
 
 def delivery(reader: Reader, text: str) -> DeliveryView:
@@ -86,6 +98,14 @@ def delivered_for(reader: Reader, run: str, limit: int = 20) -> list[DeliveryRow
     return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
 
 
+def deliveries_of_event(reader: Reader, event: str, name: str) -> list[DeliveryRow]:
+    """Return what an event of this name became for each trigger that listens for such: its key there is the event's id."""
+    listening = [row[0] for row in reader.read("list_listeners", ("event", name))]
+    found = [row for trigger in listening for row in reader.read("find_delivery", (trigger, event))]
+    rows = [row for one in found for row in reader.read("show_delivery", one[:1])]
+    return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
+
+
 def seen(reader: Reader, trigger: str, key: str) -> str | None:
     """Return the delivery that counts for a trigger under this key; one that was refused does not."""
     rows = reader.read("find_delivery", (trigger, key))
@@ -94,8 +114,7 @@ def seen(reader: Reader, trigger: str, key: str) -> str | None:
 
 def arrived_since(reader: Reader, since_at: int) -> ArrivedSince:
     """Return what arrived since an instant; of more than the cap, the newest."""
-    rows = reader.read("first_delivery_from", (new_id("d", max(0, since_at - _SKEW_MS), 0),))
-    first = rows[0][0] if rows else None
+    first = _first_from(reader, since_at)
     if first is None:
         return ArrivedSince({}, more=False)
     found: dict[str, Arrived] = {}
@@ -163,6 +182,12 @@ def held_before(reader: Reader, trigger: str, by: str) -> tuple[Held, Mark]:
     """Return what a pace would look at for a key: what it holds of it, and what it remembers."""
     held, marks = reader.read("count_held", (trigger, by)), reader.read("read_pace", (trigger, by))
     return Held(*held[0]), mark_of(marks[0]) if marks else Mark()
+
+
+def _first_from(reader: Reader, since_at: int) -> int | None:
+    """Return a place in commit order before which nothing came since an instant; None = nothing came since."""
+    rows = reader.read("first_delivery_from", (new_id("d", max(0, since_at - _SKEW_MS), 0),))
+    return rows[0][0] if rows else None
 
 
 def _gathering(row: tuple[Any, ...], ends: list[GatheredView]) -> GatheringView:

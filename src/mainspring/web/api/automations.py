@@ -139,7 +139,7 @@ def retire(call: Call[None, Because]) -> Done:
 def begin(call: Call[None, Start]) -> RunStarted:
     """Start a run; the answer comes once the start is committed."""
     body, site, act = call.body, call.site, call.act()
-    definition = _definition(_named(call))
+    definition = definition_of(_named(call))
     data = _input(definition, body.input, site.sealing.limit)
     options = StartOptions(
         key=body.key,
@@ -194,7 +194,12 @@ def _named(call: AnyCall) -> AutomationView:
     return found[0]
 
 
-def _definition(view: AutomationView) -> Definition:
+def definition_of(view: AutomationView) -> Definition:
+    """Return the definition of an automation that can be started.
+
+    Raises:
+        ConflictError: it was announced by another version, or its own caller starts it.
+    """
     try:
         definition = Definition.from_data(msgspec.json.decode(view.definition))
     except msgspec.MsgspecError as error:

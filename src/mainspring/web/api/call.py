@@ -1,5 +1,6 @@
 """One request that was let in: who asks, what for, and what its handler works with."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -9,6 +10,7 @@ from mainspring.config import Settings
 from mainspring.domain.access import Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError, NotFoundError
+from mainspring.domain.password import Cost
 from mainspring.domain.plain import LATEST
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act, Actor, act_of
@@ -27,12 +29,17 @@ B = TypeVar("B")
 
 
 class Site(msgspec.Struct, frozen=True):
-    """What all handlers work with."""
+    """What all handlers work with. `cost` = what a new password costs to compute with.
+
+    `hook_answers` = what this process answered to webhooks since its start, by trigger and answer.
+    """
 
     store: ProcessStore
     sealing: Sealing
     settings: Settings
     clock: Clock
+    cost: Cost = Cost()
+    hook_answers: Mapping[tuple[str, str], int] = {}
 
     @property
     def reader(self) -> Reader:

@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from mainspring.domain.access import Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.store.base import Reader
-from mainspring.store.reads import incidents, outbox, status
+from mainspring.store.reads import incidents, logs, outbox, status
 from mainspring.store.reads import runs as runs_read
 from mainspring.store.reads import triggers as triggers_read
 from mainspring.web.api.asked import WrongError
@@ -39,7 +39,7 @@ _MINUTES_MS = 120_000
 _LOG = logging.getLogger("mainspring.web.api")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 Marks = dict[str, str]
-OF_AUTOMATIONS: Final = frozenset({"runs", "questions", "incidents", "automations", "deliveries"})
+OF_AUTOMATIONS: Final = frozenset({"runs", "logs", "questions", "incidents", "automations", "deliveries"})
 """Nouns that belong to automations: of the others only those hear who are for all."""
 
 
@@ -182,6 +182,7 @@ def marks_of(reader: Reader, now: int) -> Marks:
     found: dict[str, Any] = {
         # An act may have changed any run; what moved a run without one is in the figures, or among the newest.
         "runs": [newest, [(one.name, one.running, one.backlog) for one in queues], sums, acts],
+        "logs": logs.newest_part(reader),
         "questions": [(one.run, one.ident) for one in runs_read.questions(reader, _NEWEST)],
         "incidents": [
             (one.id, one.changed_at, one.number) for one in incidents.incidents(reader, wrong=False, limit=_NEWEST)

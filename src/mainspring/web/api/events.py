@@ -5,10 +5,14 @@ from typing import Any
 import msgspec
 
 from mainspring.service import event
+from mainspring.store.reads.status import event as stored_event
 from mainspring.store.reads.status import events as stored_events
-from mainspring.store.views import EventView
+from mainspring.store.reads.status import runs_given
+from mainspring.store.reads.triggers import deliveries_of_event
+from mainspring.store.trigger_views import DeliveryRow
+from mainspring.store.views import EventView, GivenRun
 from mainspring.web.api.bodies import Because, Numbered, Word
-from mainspring.web.api.call import Call
+from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Page
 
@@ -17,6 +21,14 @@ class EventsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which events: of this name."""
 
     name: Word | None = None
+
+
+class EventShown(msgspec.Struct, frozen=True):
+    """An event, the runs that were given it (at most 100), and its deliveries: one for each trigger whose condition its data met."""
+
+    event: EventView
+    runs: list[GivenRun]
+    deliveries: list[DeliveryRow]
 
 
 class Event(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +55,17 @@ def listed(call: Call[EventsQuery, None]) -> Page[EventView]:
     return Page(told, str(told[-1].seq) if len(found) > query.limit else None)
 
 
+def shown(call: AnyCall) -> EventShown:
+    """Show an event with its data, and what it started."""
+    site, id = call.site, call.names["event"]
+    found = stored_event(site.reader, id)
+    if found is None:
+        call.missing("event", id)
+    told = msgspec.structs.replace(found, data=site.opening.value(found.data))
+    reader = site.reader
+    return EventShown(told, runs_given(reader, found.id), deliveries_of_event(reader, found.id, found.name))
+
+
 def publish(call: Call[None, Event]) -> EventPublished:
     """Publish an event: each run that waits for it is given it once."""
     body, site, act = call.body, call.site, call.act()
@@ -52,5 +75,6 @@ def publish(call: Call[None, Event]) -> EventPublished:
 
 ROUTES = (
     reads("/events", listed, Page[EventView], query=EventsQuery, whole=True),
+    reads("/events/{event}", shown, EventShown, whole=True),
     acts("/events", publish, Event, EventPublished, whole=True),
 )

@@ -11,7 +11,7 @@ from mainspring.service import incident as acts_on
 from mainspring.service.actor import Act
 from mainspring.store.reads import incidents as stored
 from mainspring.store.reads.incidents import AlertView, ErrorView, MoveView
-from mainspring.web.api.bodies import Because, Done, Limit, Slice, Word
+from mainspring.web.api.bodies import Because, Done, Limit, Number, Slice, Word
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Instant, Page
@@ -43,12 +43,13 @@ class ErrorsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class AlertsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which alerts: to this channel, in this state, made since."""
+    """Which alerts: to this channel, in this state, made since; at most `limit` of them, behind `cursor`."""
 
     channel: Word | None = None
     state: AlertState | None = None
     since: Instant | None = None
     limit: Limit = 100
+    cursor: Number | None = None
 
 
 class IncidentShown(msgspec.Struct, frozen=True):
@@ -127,9 +128,12 @@ def alerts(call: Call[AlertsQuery, None]) -> Page[AlertView]:
         channel=query.channel,
         state=query.state,
         since_at=ms(query.since),
-        limit=query.limit if call.visitor.is_for_all else _MOST,
+        limit=query.limit + 1 if call.visitor.is_for_all else _MOST,
+        cursor=query.cursor,
     )
-    return Page([one for one in found if call.visitor.may_see(one.automation or None)][: query.limit])
+    seen = [one for one in found if call.visitor.may_see(one.automation or None)]
+    shown = seen[: query.limit]
+    return Page(shown, str(shown[-1].seq) if len(seen) > query.limit else None)
 
 
 def acknowledge(call: Call[None, Because]) -> Done:

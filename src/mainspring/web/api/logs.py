@@ -8,7 +8,9 @@ import msgspec
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.log_line import Level, LogLine
 from mainspring.service.lines import lines_of
-from mainspring.store.reads.logs import StoredPart, parts_of, parts_since
+from mainspring.store.reads.logs import StoredPart, last_parts, parts_of, parts_since
+from mainspring.store.texts import FOR_EVER
+from mainspring.store.views import RunView
 from mainspring.web.api.bodies import Limit, Word
 from mainspring.web.api.call import Call, ms
 from mainspring.web.api.route import reads
@@ -20,11 +22,16 @@ _PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 class LogsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which lines: of this step, of this attempt, from this level on; of what was written behind `cursor`."""
+    """Which lines: of this step (its name or identity), of this attempt, from this level on, that hold the text `q`.
+
+    Of what was written behind `cursor`; with `last` the last ones, then those before `cursor`.
+    """
 
     step: Word | None = None
     attempt: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
     level: Level = Level.DEBUG
+    q: Word | None = None
+    last: bool = False
     limit: Limit = 500
     cursor: Word | None = None
 
@@ -42,19 +49,49 @@ def of_run(call: Call[LogsQuery, None]) -> Page[LogLine]:
     """List what a run logged and printed, in the order in which it was written."""
     run, query = call.run(), call.query
     after, expected = _place(query.cursor)
+    if query.last:
+        return _last(call, run, after or FOR_EVER)
     found = parts_of(call.site.reader, run.id, after, query.limit)
-    parts: list[StoredPart] = []
-    while len(parts) < len(found) and sum(part.lines for part in parts) < query.limit:
-        parts.append(msgspec.structs.replace(found[len(parts)], automation=run.automation))
-    lines = [
+    lines: list[LogLine] = []
+    read = number = 0
+    for part in found:
+        if number >= query.limit:
+            break
+        lines += _told(call, run, part, expected)
+        number, read, expected = number + part.lines, read + 1, part.seq + part.lines
+    lines.sort(key=lambda line: line.at)
+    return Page(lines, f"{found[read - 1].seq}-{expected}" if read < len(found) else None)
+
+
+def _last(call: Call[LogsQuery, None], run: RunView, before: int) -> Page[LogLine]:
+    """List the last lines before the part of this number; parts are told whole."""
+    query, reader = call.query, call.site.reader
+    of_step = [] if query.step is None else last_parts(reader, run.id, query.step, _AT_ONCE, before)
+    parts = of_step or last_parts(reader, run.id, None, _AT_ONCE, before)
+    more = len(parts) == _AT_ONCE
+    lines: list[LogLine] = []
+    while parts and len(lines) < query.limit:
+        part = parts.pop()
+        # Between parts of one step others may lie, so a gap says nothing there.
+        after = parts[-1].seq + parts[-1].lines if parts and not of_step else None
+        lines = [*_told(call, run, part, after), *lines]
+        before = part.seq
+    return Page(sorted(lines, key=lambda line: line.at), f"{before}-{before}" if parts or more else None)
+
+
+def _told(call: Call[LogsQuery, None], run: RunView, part: StoredPart, after: int | None) -> list[LogLine]:
+    """Return the lines of a part that are asked for; `after` = where the part before it ended, None = it is not known."""
+    query = call.query
+    part = msgspec.structs.replace(part, automation=run.automation)
+    wanted = None if query.q is None else query.q.casefold()
+    return [
         line
-        for line in lines_of(parts, call.site.opening, after=expected)
-        if query.step in (None, line.step)
+        for line in lines_of([part], call.site.opening, after=after)
+        if query.step in (None, part.ident, line.step)
         and query.attempt in (None, line.attempt)
         and line.level.number >= query.level.number
+        and (wanted is None or wanted in line.text.casefold())
     ]
-    last = parts[-1] if parts and len(parts) < len(found) else None
-    return Page(lines, None if last is None else f"{last.seq}-{last.seq + last.lines}")
 
 
 def newest(call: Call[NewestQuery, None]) -> Page[LogLine]:

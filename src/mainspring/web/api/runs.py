@@ -2,11 +2,20 @@
 
 import msgspec
 
+from mainspring.domain.journal import Outcome
 from mainspring.domain.states import RunState
+from mainspring.insight.explained import explained
+from mainspring.insight.explaining import Explanation
+from mainspring.insight.stages import MOST, Stage, stages_of
+from mainspring.insight.steps import lines_of
 from mainspring.service.difference import Difference, differences, last_good
+from mainspring.store.reads.runs import asked_after
+from mainspring.store.reads.runs import journal as run_journal
+from mainspring.store.reads.runs import outline as run_outline
 from mainspring.store.reads.runs import questions as open_questions
+from mainspring.store.reads.runs import step as run_step
 from mainspring.store.reads.status import blocker as blocker_of
-from mainspring.store.views import Blocker, RunRow, RunStory, RunView, WaitView
+from mainspring.store.views import Blocker, RunRow, RunStory, RunView, StepView, WaitView
 from mainspring.web.api.automations import told
 from mainspring.web.api.bodies import Numbered, Word
 from mainspring.web.api.call import AnyCall, Call, ms
@@ -78,6 +87,54 @@ def story(call: AnyCall) -> RunStory:
     return call.site.opening.story(msgspec.structs.replace(found, children=children))
 
 
+def outline(call: AnyCall) -> RunStory:
+    """Return the story of a run without the values of its steps, however many these are: what pages draw."""
+    found = run_outline(call.site.reader, call.run().id)
+    children = [row for row in found.children if call.visitor.may_see(row.automation)]
+    return call.site.opening.story(msgspec.structs.replace(found, children=children))
+
+
+def explanation(call: AnyCall) -> Explanation:
+    """Explain a run in sentences: what it is doing, why, what happens next and when, what can be done about it."""
+    return explanation_of(call, outline(call))
+
+
+def explanation_of(call: AnyCall, story: RunStory) -> Explanation:
+    """Explain a run of which the outline was read already."""
+    site = call.site
+    return explained(site.reader, story, site.clock.now(), site.settings.project.timezone, call.visitor.may_see)
+
+
+def step(call: AnyCall) -> StepView:
+    """Show one step of a run, by its identity: outcomes and attempts with their values, of every generation."""
+    run, ident = call.run(), call.names["step"]
+    found = run_step(call.site.reader, run.id, ident)
+    if not found.outcomes and not found.attempts:
+        call.missing(f"step of run {run.id}", ident)
+    return call.site.opening.step(found)
+
+
+def stages(call: AnyCall) -> Page[Stage]:
+    """List what a run did side by side, stage by stage, each standing on the one before; of a run of more than 24 outcomes nothing."""
+    return Page(stages_in(call, outline(call)))
+
+
+def stages_in(call: AnyCall, story: RunStory) -> list[Stage]:
+    """Return the stages of a run of which the outline was read already."""
+    if story.run.rank > MOST:
+        return []
+    known = asked_after(call.site.reader, story.run.id, MOST)
+    return stages_of(story.outcomes, lines_of(story), known)
+
+
+def journal(call: Call[Numbered, None]) -> Page[Outcome]:
+    """List the saved outcomes of a run, superseded ones too, newest first."""
+    run, query = call.run(), call.query
+    found = run_journal(call.site.reader, run.id, limit=query.limit + 1, cursor=query.cursor)
+    shown, opening = found[: query.limit], call.site.opening
+    return Page([opening.outcome(one) for one in shown], str(shown[-1].rank) if len(found) > query.limit else None)
+
+
 def blocker(call: AnyCall) -> Blocker:
     """Show the facts that tell why a run does not go on: its place in the queue, who holds what it needs, which workers there are."""
     found = blocker_of(call.site.reader, call.run().id)
@@ -112,6 +169,10 @@ ROUTES = (
     reads("/runs", listed, Page[RunRow], query=RunsQuery),
     reads("/runs/{run}", shown, RunView),
     reads("/runs/{run}/story", story, RunStory),
+    reads("/runs/{run}/explanation", explanation, Explanation),
+    reads("/runs/{run}/stages", stages, Page[Stage]),
+    reads("/runs/{run}/journal", journal, Page[Outcome], query=Numbered),
+    reads("/runs/{run}/steps/{step}", step, StepView),
     reads("/runs/{run}/blocker", blocker, Blocker),
     reads("/runs/{run}/diff", diff, Differences, query=DiffQuery),
     reads("/questions", questions, Page[WaitView]),

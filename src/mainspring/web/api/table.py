@@ -6,17 +6,22 @@ from mainspring.web.api import (
     audit_log,
     automations,
     bulk,
+    channels,
     events,
     incidents,
     locks,
     logs,
     monitors,
     outbox,
+    people,
     queues,
     run_acts,
     runs,
+    schedule,
+    settings,
     status,
     triggers,
+    undecided,
     workers,
 )
 from mainspring.web.api.route import BASE, ApiRoute
@@ -28,6 +33,7 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *bulk.ROUTES,
     *logs.ROUTES,
     *automations.ROUTES,
+    *schedule.ROUTES,
     *incidents.ROUTES,
     *triggers.ROUTES,
     *events.ROUTES,
@@ -38,6 +44,10 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *status.ROUTES,
     *monitors.ROUTES,
     *audit_log.ROUTES,
+    *channels.ROUTES,
+    *settings.ROUTES,
+    *people.ROUTES,
+    *undecided.ROUTES,
 )
 
 

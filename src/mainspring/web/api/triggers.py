@@ -2,20 +2,36 @@
 
 import msgspec
 
-from mainspring.domain.states import DeliveryState
+from mainspring.domain.listening import OnRuns
+from mainspring.domain.states import DeliveryState, TriggerState
 from mainspring.domain.trigger import name_parts
+from mainspring.insight.arrived import headers_of
+from mainspring.insight.gatherings import Gathering, gatherings_of
+from mainspring.insight.source_words import given_words
+from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
 from mainspring.service import trigger
 from mainspring.store.reads.triggers import deliveries as stored_deliveries
 from mainspring.store.reads.triggers import delivery as stored_delivery
-from mainspring.store.trigger_views import DeliveryRow, DeliveryView
+from mainspring.store.reads.triggers import held_groups, waiting_since
+from mainspring.store.trigger_views import DeliveryRow, DeliveryView, HeldGroup
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web.api.bodies import Because, Numbered, Slice, Word, slice_of
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Instant, Page
+from mainspring.web.hook_counts import AGAIN
 
 _LOOKS = 20
 _AT_ONCE = 500
+_AT_MOST = 50_000
+"""So many rows are looked at for one answer, however seldom what is asked for is among them."""
+
+
+class TriggersQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which triggers: those that are in this state, or that start this automation."""
+
+    state: TriggerState | None = None
+    automation: Word | None = None
 
 
 class DeliveriesQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,18 +42,29 @@ class DeliveriesQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields
     since: Instant | None = None
 
 
-class TriggerShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A trigger that is declared. `path` = of a webhook; `problem` = why it cannot listen; `pace` in words."""
+class TriggerShown(TriggerLine, frozen=True, kw_only=True):
+    """A trigger that is declared, and how it does. `path` = of a webhook.
 
-    name: str
-    automation: str
-    kind: str
+    `waiting_at` = since when the oldest of what nobody has decided on waits; `again` = repeats that the web process which is asked has
+    answered since its start, and that were not taken in twice.
+    """
+
     path: str | None
-    pace: list[str]
-    filtered: bool
-    problem: str | None
-    paused_at: int | None
     paused_until: int | None
+    waiting_at: int | None
+    again: int
+
+
+class TriggerDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A trigger, what it holds by key, and the starts that wait for runs of other automations.
+
+    `gives` = what a run is given of an event.
+    """
+
+    trigger: TriggerShown
+    gives: str
+    held: list[HeldGroup]
+    gatherings: list[Gathering]
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,26 +76,34 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     run: str | None
 
 
-def listed(call: Call[Slice, None]) -> Page[TriggerShown]:
-    """List triggers: what automations listen to."""
-    known = KnownTriggers(call.site.reader)
-    known.look()
+def listed(call: Call[TriggersQuery, None]) -> Page[TriggerShown]:
+    """List triggers: what automations listen to, whether they do, and what arrived within a day."""
+    query = call.query
     found = [
-        TriggerShown(
-            name=one.name,
-            automation=one.definition.name,
-            kind=one.trigger.kind,
-            path=one.path,
-            pace=one.trigger.pace.words(),
-            filtered=one.trigger.filtered,
-            problem=one.problem,
-            paused_at=one.paused_at,
-            paused_until=one.paused_until,
-        )
-        for one in known
-        if call.visitor.may_see(one.definition.name)
+        one
+        for one in _lines(call, _known(call))
+        if query.state in (None, one.state) and query.automation in (None, one.automation)
     ]
-    return slice_of(found, lambda one: one.name, call.query)
+    return slice_of(found, lambda one: one.name, query)
+
+
+def shown(call: AnyCall) -> TriggerDetail:
+    """Show a trigger with what it holds and waits for."""
+    site, name, known = call.site, call.names["trigger"], _known(call)
+    line = next((one for one in _lines(call, known) if one.name == name), None)
+    if line is None:
+        call.missing("trigger", name)
+    one = known.get(name)
+    source: object = None if one is None else one.trigger.source
+    zone = site.settings.project.timezone
+    return TriggerDetail(
+        trigger=line,
+        gives="" if one is None else given_words(one.trigger),
+        held=held_groups(site.reader, name),
+        gatherings=gatherings_of(site.reader, name, source, site.clock.now(), zone)
+        if isinstance(source, OnRuns)
+        else [],
+    )
 
 
 def deliveries(call: Call[DeliveriesQuery, None]) -> Page[DeliveryRow]:
@@ -84,10 +119,12 @@ def deliveries(call: Call[DeliveriesQuery, None]) -> Page[DeliveryRow]:
             since_at=ms(query.since) or 0,
             limit=query.limit if visitor.is_for_all else _AT_ONCE,
             cursor=cursor,
+            at_most=_AT_MOST,
         )
         found += [row for row in page.deliveries if visitor.may_see(name_parts(row.trigger)[0])]
         cursor = page.cursor
-        if cursor is None or len(found) >= query.limit:
+        # One that is not full was looked for as far as one answer may take: its asker goes on behind it.
+        if cursor is None or len(found) >= query.limit or len(page.deliveries) < _AT_ONCE:
             break
     if len(found) > query.limit:
         cursor = found[query.limit - 1].seq
@@ -95,10 +132,14 @@ def deliveries(call: Call[DeliveriesQuery, None]) -> Page[DeliveryRow]:
 
 
 def delivery(call: AnyCall) -> DeliveryView:
-    """Show a delivery as it came: its body, its headers, what was said of it."""
+    """Show a delivery as it came: its body, its headers without what proves who sent them, what was said of it."""
     found, opening = _named(call), call.site.opening
+    headers = opening.value(found.headers)
     return msgspec.structs.replace(
-        found, body=opening.value(found.body), data=opening.value(found.data), headers=opening.value(found.headers)
+        found,
+        body=opening.value(found.body),
+        data=opening.value(found.data),
+        headers=None if headers is None else msgspec.json.encode(headers_of(headers)),
     )
 
 
@@ -107,6 +148,37 @@ def replay(call: Call[None, Because]) -> Replayed:
     site, act = call.site, call.act()
     taken = trigger.replay(site.store, site.clock, _named(call).id, act=act)
     return Replayed(command=act.command, delivery=taken.delivery, state=taken.state, run=taken.run)
+
+
+def _known(call: AnyCall) -> KnownTriggers:
+    known = KnownTriggers(call.site.reader)
+    known.look()
+    return known
+
+
+def _lines(call: AnyCall, known: KnownTriggers) -> list[TriggerShown]:
+    """Return the triggers that the visitor sees."""
+    site = call.site
+    lines = trigger_lines(site.reader, site.clock.now(), site.settings.hooks.seen_as, known=known)
+    waiting = waiting_since(site.reader, filtered=False)
+    for name, at in waiting_since(site.reader, filtered=True).items():
+        waiting[name] = min(at, waiting.get(name, at))
+    answers = dict(site.hook_answers)
+    found = []
+    for line in lines:
+        if not call.visitor.may_see(line.automation):
+            continue
+        one = known.get(line.name)
+        found.append(
+            TriggerShown(
+                **msgspec.structs.asdict(line),
+                path=None if one is None else one.path,
+                paused_until=None if one is None else one.paused_until,
+                waiting_at=waiting.get(line.name),
+                again=answers.get((line.name, AGAIN), 0),
+            )
+        )
+    return found
 
 
 def _named(call: AnyCall) -> DeliveryView:
@@ -119,7 +191,8 @@ def _named(call: AnyCall) -> DeliveryView:
 
 
 ROUTES = (
-    reads("/triggers", listed, Page[TriggerShown], query=Slice),
+    reads("/triggers", listed, Page[TriggerShown], query=TriggersQuery),
+    reads("/triggers/{trigger}", shown, TriggerDetail),
     reads("/deliveries", deliveries, Page[DeliveryRow], query=DeliveriesQuery),
     reads("/deliveries/{delivery}", delivery, DeliveryView),
     acts("/deliveries/{delivery}/replay", replay, Because, Replayed),

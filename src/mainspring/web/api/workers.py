@@ -6,7 +6,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.service import worker
 from mainspring.store.reads.status import sessions
 from mainspring.store.session_view import SessionView
-from mainspring.web.api.bodies import Because, Done, Slice, slice_of
+from mainspring.web.api.bodies import Because, Done, Slice, Word, slice_of
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Page
@@ -17,9 +17,10 @@ _SUPERVISOR = "supervisor"
 
 
 class WorkersQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which processes: those that live; `ended` = of the newest 1,000, those too that ended."""
+    """Which processes: those that live; `ended` = of the newest 1,000, those too that ended; `role` = of this one alone."""
 
     ended: bool = False
+    role: Word | None = None
 
 
 class Freed(msgspec.Struct, frozen=True):
@@ -31,7 +32,11 @@ class Freed(msgspec.Struct, frozen=True):
 
 def listed(call: Call[WorkersQuery, None]) -> Page[SessionView]:
     """List processes that use the store, the oldest first, with what each serves and has."""
-    found = sessions(call.site.reader, live=not call.query.ended, limit=_MOST)
+    found = [
+        one
+        for one in sessions(call.site.reader, live=not call.query.ended, limit=_MOST)
+        if call.query.role in (None, one.role)
+    ]
     return slice_of(found, lambda one: str(one.id).zfill(_WIDTH), call.query)
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from mainspring.insight.words import many
 from mainspring.service.actor import Actor
-from mainspring.store.reads.status import act_of_command
+from mainspring.store.reads.status import act_of_command, parts_of_act
 from mainspring.web.api.call import Call
 
 
@@ -11,7 +12,12 @@ def told_of(call: Call[Any, Any], command: str) -> str:
     """Return a sentence about the act of this command id; "" where there is none, or it is of somebody else."""
     if not command or len(command) > 300:
         return ""
-    found = act_of_command(call.site.reader, command)
-    if found is None or found.actor != str(Actor(call.visitor.door, call.visitor.name)):
+    reader = call.site.reader
+    act = act_of_command(reader, command)
+    found = parts_of_act(reader, command) if act is None else [act]
+    if not found or found[0].actor != str(Actor(call.visitor.door, call.visitor.name)):
         return ""
-    return f"Done: {found.verb} {found.subject.replace(':', ' ', 1)}."
+    noun, _, name = found[0].subject.partition(":")
+    if len(found) == 1:
+        return f"Done: {found[0].verb} {noun} {name}."
+    return f"Done: {found[0].verb} {many(len(found), noun)}."

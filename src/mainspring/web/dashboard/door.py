@@ -39,6 +39,7 @@ class Dashboard:
         self._pages = pages
         self._site = site
         self._verdicts = Verdicts(site)
+        pages.verdict_of = self._verdicts.of
 
     def mounted(self) -> Route:
         """Return the application as a route of the web process; it takes what no other route takes."""

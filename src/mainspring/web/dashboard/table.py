@@ -2,13 +2,46 @@
 
 from typing import Final
 
-from mainspring.web.dashboard import audit_log, locks
+from mainspring.web.dashboard import (
+    audit_log,
+    backfill,
+    deliveries,
+    events,
+    locks,
+    monitors,
+    outbox,
+    queues,
+    run,
+    run_journal,
+    run_now,
+    runs,
+    schedule,
+    settings,
+    triggers,
+    undecided,
+    workers,
+)
 from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
+    *run_now.PAGES,
+    *backfill.PAGES,
+    *schedule.PAGES,
+    *workers.PAGES,
+    *queues.PAGES,
+    *runs.PAGES,
+    *run.PAGES,
+    *run_journal.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
+    *triggers.PAGES,
+    *deliveries.PAGES,
+    *events.PAGES,
+    *settings.PAGES,
+    *monitors.PAGES,
+    *outbox.PAGES,
+    *undecided.PAGES,
 )
 
 

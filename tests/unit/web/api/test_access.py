@@ -96,7 +96,8 @@ async def test_what_is_not_in_the_table_is_not_there(world, path):
 def test_every_act_needs_more_than_to_look():
     """What changes something is a POST with a body and a role above viewer; what looks takes no body."""
     for route in ROUTES:
-        assert (route.method == "POST") == (route.takes is not None) == route.role.reaches(Role.OPERATOR), route.path
+        assert (route.method == "POST") == (route.takes is not None), route.path
+        assert route.method == "GET" or route.role.reaches(Role.OPERATOR), route.path
         assert route.line.endswith("."), route.path
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
     assert len({route.id for route in ROUTES}) == len(ROUTES)
@@ -106,7 +107,7 @@ def test_visitors_of_some_automations_reach_only_what_belongs_to_automations():
     """What is of no automation is marked so; a new noun has to be thought about here."""
     nouns = {route.path.split("/")[1] for route in ROUTES if not route.whole}
     assert nouns == {
-        *("runs", "logs", "questions", "automations"),
+        *("runs", "logs", "questions", "automations", "schedule"),
         *("incidents", "alerts", "errors", "triggers", "deliveries"),
     }
     assert BASE == "/api/v1"

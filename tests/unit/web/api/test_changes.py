@@ -7,7 +7,9 @@ import pytest
 from starlette.requests import Request
 
 from mainspring.domain.access import API, Role, Visitor
+from mainspring.domain.log_part import Part
 from mainspring.store.commands.automations import SetQueue
+from mainspring.store.commands.logs import SaveLines
 from mainspring.web.api.asked import WrongError
 from mainspring.web.api.changes import MOST, MOST_OF_ONE, OF_AUTOMATIONS, Changes, marks_of
 from mainspring.web.api.table import ROUTES
@@ -180,9 +182,12 @@ async def test_streams_are_bounded_and_end_with_the_process(world):
 
 def test_marks_change_with_what_they_stand_for(world):
     """And stay the same while nothing does."""
-    reader, now = world.site.reader, world.clock.now()
+    reader, now, run = world.site.reader, world.clock.now(), world.begin()
     before = marks_of(reader, now)
     assert marks_of(reader, now + 1_000) == before
     world.find_wrong()
     assert {noun for noun, mark in marks_of(reader, now).items() if before[noun] != mark} == {"incidents"}
+    before = marks_of(reader, now)
+    world.store.apply(SaveLines(run, (Part(ident="s", attempt=1, first_at=1, last_at=1, lines=1, size=1, body=b""),)))
+    assert {noun for noun, mark in marks_of(reader, now).items() if before[noun] != mark} == {"logs"}
     assert set(before) <= {route.path.split("/")[1] for route in ROUTES}

@@ -137,6 +137,28 @@ async def test_lines_of_a_run_are_read_part_by_part(world):
 
 
 @pytest.mark.asyncio
+async def test_last_lines_of_a_run_come_first_where_they_are_wanted(world):
+    """Of a step by name or identity, of those that hold a text; each once, from part to part."""
+    run = world.begin()
+    other = msgspec.structs.replace(part(15, "Other"), ident="o#1")
+    world.store.apply(SaveLines(run, (part(1, "a", "b"), part(10, "c"), other, part(20, "d", skipped=5))))
+    path = f"/runs/{run}/logs"
+    page = await world.get(path, last=True, limit=1)
+    assert [line["text"] for line in page["items"]][1:] == ["d"]
+    assert "5 lines are missing" in page["items"][0]["text"]
+    seen = []
+    while page["next"] is not None:
+        page = await world.get(path, last=True, limit=1, cursor=page["next"])
+        seen[:0] = [line["text"] for line in page["items"]]
+    assert seen == ["a", "b", "c", "Other"]
+    assert [line["text"] for line in (await world.get(path, last=True, step="s"))["items"]] == list("abcd")
+    for last in (True, False):
+        assert [one["text"] for one in (await world.get(path, last=last, step="o#1"))["items"]] == ["Other"]
+        assert [one["text"] for one in (await world.get(path, last=last, q="OTH"))["items"]] == ["Other"]
+        assert (await world.get(path, last=last, q="nothing"))["items"] == []
+
+
+@pytest.mark.asyncio
 async def test_what_is_sealed_is_opened_by_who_has_the_codec(tmp_path):
     """Values in and out; without it they stay closed and say so, and nothing is added in plain."""
     world = sqlite_world(tmp_path, Sealing(Turned()))

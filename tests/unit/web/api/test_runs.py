@@ -109,6 +109,8 @@ async def test_visitor_of_some_automations_sees_no_others(world):
         f"/runs/{other}/story",
         f"/runs/{other}/logs",
         f"/runs/{other}/blocker",
+        f"/runs/{other}/explanation",
+        f"/runs/{other}/journal",
         "/automations/backup",
     ]
     for path in [*paths, f"/runs/{mine}/diff?other={other}"]:

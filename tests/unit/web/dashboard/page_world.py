@@ -12,7 +12,7 @@ from mainspring.web.api.call import Site
 from mainspring.web.api.door import Api
 from mainspring.web.dashboard.door import Dashboard
 from tests.api_world import BACKUP, PAY, announce
-from tests.unit.web.ways_site import OWN, hidden
+from tests.unit.web.ways_site import CHEAP, OWN, hidden
 from tests.unit.web.ways_site import Site as WaysSite
 
 PEOPLE = {
@@ -33,12 +33,17 @@ class PageWorld:
         announce(self.store, PAY, BACKUP)
         for name, (role, automations) in PEOPLE.items():
             self.ways.add(name, role, automations)
-        self.site = Site(self.store, PLAIN, Settings(), self.clock)
+        self._doors = list(self.ways.routes._more)
+        self._browsers = {}
+        self.use(Settings())
+
+    def use(self, settings):
+        """Serve with these settings from here on."""
+        self.site = Site(self.store, PLAIN, settings, self.clock, CHEAP)
         self.api = Api(self.ways.ways.gate, self.site)
         pages = Dashboard(self.ways.ways.pages, self.site)
-        self.ways.routes._more = [*self.ways.routes._more, self.api.mounted(), pages.mounted()]
+        self.ways.routes._more = [*self._doors, self.api.mounted(), pages.mounted()]
         self.ways.app = self.ways.ways.around(self.ways.routes.app())
-        self._browsers = {}
 
     async def browser(self, who="ana"):
         if who not in self._browsers:

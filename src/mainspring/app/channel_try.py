@@ -1,0 +1,91 @@
+"""Whether channels take what they are told, now: what `notify test` and the button beside a channel do. Nothing of it is stored here."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.app.channels import addresses_of, open_links
+from mainspring.config.settings import Settings
+from mainspring.domain.channel import TERMINAL
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import UnknownNameError
+from mainspring.domain.ids import new_id
+from mainspring.domain.incident import Severity
+from mainspring.domain.notice import About, Field, Notice
+from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
+from mainspring.resources.fault_text import FaultText
+from mainspring.resources.secret import Secrets
+
+WITHIN_S = 30.0
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """What a channel answered; `fault` None = it took what it was told."""
+
+    channel: str
+    fault: str | None
+    took_ms: int
+    address: str
+
+
+def channels_to_try(settings: Settings, channel: str | None = None) -> list[str]:
+    """Return the channels that are meant: this one, or all that are configured; where none is, the terminal.
+
+    Raises:
+        UnknownNameError: there is none of this name; tells the nearest.
+    """
+    known = addresses_of(settings)
+    if channel is None:
+        return list(settings.notify.channels) or [TERMINAL]
+    if channel not in known:
+        raise UnknownNameError("channel", channel, known)
+    return [channel]
+
+
+def try_channels(
+    settings: Settings, channels: Sequence[str], *, by: str, clock: Clock, within_s: float = WITHIN_S
+) -> list[Tried]:
+    """Tell each of these channels that this is a test by somebody, all at once, and return what they answered. Blocking."""
+    faults = FaultText(Secrets(settings.secrets.dir, os.environ))
+    links, addresses = open_links(settings, faults, clock), addresses_of(settings)
+    notice = _notice(settings, by, clock)
+
+    async def each() -> list[Tried]:
+        tries = (_tell(one, links[one], notice, faults, within_s) for one in channels)
+        return list(await asyncio.gather(*tries))
+
+    return [msgspec.structs.replace(one, address=addresses[one.channel]) for one in asyncio.run(each())]
+
+
+async def _tell(name: str, link: ChannelLink, notice: Notice, faults: FaultText, within_s: float) -> Tried:
+    since = time.monotonic()
+    fault = None
+    try:
+        async with asyncio.timeout(within_s):
+            await link.send(notice, None)
+    except ChannelFault as error:
+        fault = error.text
+    except Exception as error:  # noqa: BLE001 - what a library raises is the answer
+        fault = faults.of(error) or type(error).__name__
+    finally:
+        await link.close()
+    return Tried(name, fault, round((time.monotonic() - since) * 1000), "")
+
+
+def _notice(settings: Settings, by: str, clock: Clock) -> Notice:
+    project, now = settings.project, clock.now()
+    made = new_id("t", now, clock.random_bits(80))
+    return Notice(
+        id=made,
+        key=f"mainspring:test:{made}",
+        about=About.TEST,
+        severity=Severity.NOTIFY,
+        headline=f"[test] {project.name or 'mainspring'}: this channel works, nothing is wrong",
+        fields=(Field("What", "somebody tries this channel"), Field("By", by), Field("Do", "nothing")),
+        environment=project.environment,
+        project=project.name,
+        at=now,
+    )

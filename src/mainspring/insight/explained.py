@@ -1,0 +1,51 @@
+"""A run of the store explained: all that `explain` needs to know is read here, the same for command line, pages and API."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from mainspring.domain.fingerprint import fingerprint_of
+from mainspring.domain.states import REOPENABLE
+from mainspring.insight import unsent
+from mainspring.insight.announced import announced_graph
+from mainspring.insight.explaining import Explanation, explain
+from mainspring.insight.origins import Around, HeldUp, around
+from mainspring.store.base import Reader
+from mainspring.store.reads.incidents import incident_of_run
+from mainspring.store.reads.runs import missing
+from mainspring.store.reads.status import blocker as blocker_of
+from mainspring.store.views import RunStory
+
+Sees = Callable[[str], bool]
+"""Whether whoever asks may see the automation of this name."""
+
+
+def explained(reader: Reader, story: RunStory, now: int, zone: str, sees: Sees = lambda _: True) -> Explanation:
+    """Return the four answers about a run at the instant `now` (ms), its fingerprint and its incident; what others may not see is left out.
+
+    `story` = as it was opened.
+
+    Raises:
+        NotFoundError: it was pruned meanwhile.
+    """
+    run = story.run.id
+    blocker = blocker_of(reader, run)
+    if blocker is None:
+        raise missing(run)
+    # A fingerprint is of the failure as it is stored: opened, it would be another one.
+    failure, state = blocker.run.failure, blocker.run.state
+    blocker = replace(blocker, slot_holders=[row for row in blocker.slot_holders if sees(row.automation)])
+    found = around(reader, announced_graph(reader), story.run, zone)
+    found = Around(found.deliveries, [_seen(one, sees) for one in found.holds_up if sees(one.automation)])
+    told = explain(story, blocker, now, zone, found)
+    incident = incident_of_run(reader, run) if state in REOPENABLE else None
+    return replace(
+        told,
+        what=[*told.what, *unsent.sentences(reader, run)],
+        fingerprint=None if failure is None else fingerprint_of(failure).id,
+        incident=None if incident is None else {"id": incident[0], "state": incident[1].value},
+    )
+
+
+def _seen(one: HeldUp, sees: Sees) -> HeldUp:
+    return replace(one, after=[name for name in one.after if sees(name)])

@@ -1,0 +1,55 @@
+"""Starts that wait for runs of several automations: what is there of each, what is missing, until when."""
+
+import msgspec
+
+from mainspring.domain.listening import OnRuns
+from mainspring.insight import words
+from mainspring.store.base import Reader
+from mainspring.store.reads.triggers import open_gatherings
+from mainspring.store.trigger_views import GatheringView
+
+
+class Gathering(msgspec.Struct, frozen=True):
+    """A start that waits. `per` = the slot's time or the run key, `is_late` = its deadline has passed.
+
+    `ended` = how those ended that are missing because they ended otherwise than is waited for.
+    """
+
+    per: str
+    here: list[str]
+    missing: list[str]
+    ended: dict[str, str]
+    runs: dict[str, str]
+    deadline_at: int
+    is_late: bool
+
+
+def gatherings_of(reader: Reader, trigger: str, source: OnRuns, now: int, zone: str) -> list[Gathering]:
+    """Return the open gatherings of a trigger; slots are told on the clock of `zone`."""
+    return [_gathering(one, source, now, zone) for one in open_gatherings(reader, trigger)]
+
+
+def gathering_text(one: Gathering, kind: str, now: int, zone: str) -> str:
+    """Return it in words: what is there, what is missing, until when."""
+    here = f"{', '.join(one.here)} there, " if one.here else ""
+    until = f"late since {words.moment(one.deadline_at, now, zone)}"
+    if not one.is_late:
+        until = f"until {words.moment(one.deadline_at, now, zone)}"
+    # One that ended otherwise needs a person; one that has not come yet may only need time.
+    ended = "".join(f"{name} {state} ({one.runs[name]}), " for name, state in one.ended.items())
+    awaited = ", ".join(name for name in one.missing if name not in one.ended)
+    return f"{kind} {one.per}: {here}{ended}{f'{awaited} missing, ' if awaited else ''}{until}"
+
+
+def _gathering(view: GatheringView, source: OnRuns, now: int, zone: str) -> Gathering:
+    here = [one.automation for one in view.gathered if one.counts]
+    shown = words.instant(int(view.per), zone) if source.per == "slot" else view.per
+    return Gathering(
+        per=shown,
+        here=here,
+        missing=[name for name in source.automations if name not in here],
+        ended={one.automation: one.state for one in view.gathered if not one.counts},
+        runs={one.automation: one.run for one in view.gathered},
+        deadline_at=view.deadline_at,
+        is_late=view.deadline_at < now,
+    )

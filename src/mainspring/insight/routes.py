@@ -1,0 +1,52 @@
+"""Who would be told if something went wrong with an automation, and when: what `notify routes` and the settings say alike."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.definition import Definition
+from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.match import Told
+from mainspring.domain.notice import About
+from mainspring.domain.route import Routing
+
+
+class RouteLine(msgspec.Struct, frozen=True):
+    """One channel that would be told. `is_own` = the severity is the automation's own; `is_escalation` = if nobody acknowledges it."""
+
+    automation: str
+    severity: Severity
+    is_own: bool
+    channel: str
+    due_at: int
+    is_escalation: bool
+
+
+def route_lines(
+    automation: str,
+    definition: Definition | None,
+    routing: Routing,
+    kind: IncidentKind,
+    now: int,
+    severity: Severity | None = None,
+) -> Iterator[RouteLine]:
+    """Give the channels that would be told of an incident of this kind that opened now; `severity` None = the automation's own."""
+    own = Severity(_option(definition, "tier") or Severity.NOTIFY)
+    told = Told(
+        subject=Subject(automation, kind),
+        severity=severity or own,
+        owner=_option(definition, "owner"),
+        team=_option(definition, "team"),
+        tags=_option(definition, "tags") or {},
+    )
+    later = now + routing.escalate_after_ms
+    is_repeated = told.severity is not Severity.DIGEST
+    targets = [(one, False) for one in routing.targets(told, About.OPENED, now)]
+    targets += [(one, True) for one in routing.targets(told, About.ESCALATED, later) if is_repeated]
+    for target, is_escalation in targets:
+        yield RouteLine(automation, told.severity, told.severity is own, target.channel, target.due_at, is_escalation)
+
+
+def _option(definition: Definition | None, name: str) -> Any:
+    return None if definition is None else definition.option(name)

@@ -1,0 +1,1 @@
+select seq, at, command, actor, verb, subject, reason, detail, result, hash from audit_log where command >= ? and command < ? order by command limit ?

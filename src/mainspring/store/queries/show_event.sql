@@ -1,0 +1,1 @@
+select seq, id, name, key, data, at, keep_until, woken from events where id = ?

@@ -1,0 +1,51 @@
+"""Reads for the schedule of the next days: what starts soonest, how long it took, what did not start in time."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.domain.misfire import LATE_MS
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.states import RunState
+from mainspring.store.base import Reader
+from mainspring.store.reads.watched import newest_ends
+from mainspring.store.views import SlotView
+
+
+class PlannedStart(msgspec.Struct, frozen=True):
+    """A schedule that starts something by itself, with the definition of its automation."""
+
+    name: str
+    automation: str
+    spec: bytes
+    next_slot_at: int
+    definition: bytes
+    paused_at: int | None
+    paused_until: int | None
+
+
+def planned_starts(
+    reader: Reader, *, name: str | None = None, automations: Sequence[str] | None = None, limit: int
+) -> list[PlannedStart]:
+    """Return what starts soonest: `name` = of automations whose name holds this text, `automations` = of these alone."""
+    rows = reader.read("list_agenda", (name, None if automations is None else _listed(automations), limit))
+    return [PlannedStart(*row) for row in rows]
+
+
+def irregular_slots(reader: Reader, schedules: Sequence[str], since_at: int, limit: int) -> list[SlotView]:
+    """Return slots due since an instant that did not run, or were made late, newest first."""
+    rows = reader.read("list_irregular_slots", (_listed(schedules), since_at, SlotVerdict.RUN.value, LATE_MS, limit))
+    return [SlotView(*row) for row in rows]
+
+
+def usual_lengths(reader: Reader, automations: Sequence[str], newest: int) -> dict[str, int]:
+    """Return how long (ms) half of the newest successes of each took at most."""
+    found: dict[str, list[int]] = {}
+    for end in newest_ends(reader, automations, newest):
+        if end.state is RunState.SUCCEEDED and end.started_at is not None:
+            found.setdefault(end.automation, []).append(end.finished_at - end.started_at)
+    return {name: sorted(took)[len(took) // 2] for name, took in found.items()}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return msgspec.json.encode(list(names)).decode()

@@ -1,0 +1,98 @@
+"""Whom incidents reach: channels with what they took last, who would be told of what; try one."""
+
+import msgspec
+
+from mainspring.app.channel_try import channels_to_try, try_channels
+from mainspring.app.channels import addresses_of, routing_of
+from mainspring.domain.definition import Definition
+from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.insight.channel_lines import ChannelLine, channel_lines
+from mainspring.insight.routes import RouteLine, route_lines
+from mainspring.service import channel
+from mainspring.store.reads.status import automations
+from mainspring.store.views import AutomationView
+from mainspring.web.api.bodies import Because, Word
+from mainspring.web.api.call import AnyCall, Call
+from mainspring.web.api.route import acts, reads
+from mainspring.web.api.shape import Page
+
+_TRIED_WITHIN_S = 15.0
+"""A page waits no longer for its answer."""
+_WITHIN_S = 30.0
+
+
+class ChannelShown(ChannelLine, frozen=True, kw_only=True):
+    """With what it answered when somebody tried it last: at `tried_at`, with `tried_fault`, None = it took it."""
+
+    tried_at: int | None
+    tried_fault: str | None
+
+
+class ChannelTried(msgspec.Struct, frozen=True, kw_only=True):
+    """What the channel answered; `fault` None = it took what it was told."""
+
+    command: str
+    channel: str
+    fault: str | None
+
+
+class RoutesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What would be wrong, and with which automation; of one that is named every severity is told."""
+
+    kind: IncidentKind = IncidentKind.SILENCE
+    automation: Word | None = None
+
+
+def listed(call: AnyCall) -> Page[ChannelShown]:
+    """List channels: those of the configuration, and those that still have something to tell."""
+    lines = channel_lines(call.site.reader, addresses_of(call.site.settings))
+    return Page([_shown(call, one) for one in lines])
+
+
+def test(call: Call[None, Because]) -> ChannelTried:
+    """Tell a channel that this is a test, and say what it answered; nothing stays open there."""
+    site, act = call.site, call.act()
+    (name,) = channels_to_try(site.settings, call.names["channel"])
+    if channel.was_tried(site.reads, name, act=act):
+        before = channel.last_trial(site.reads, name)
+        return ChannelTried(command=act.command, channel=name, fault=None if before is None else before.fault)
+    (tried,) = try_channels(site.settings, [name], by=str(act.actor), clock=site.clock, within_s=_TRIED_WITHIN_S)
+    channel.note_trial(site.store, name, channel.Trial(site.clock.now(), tried.fault), act=act)
+    return ChannelTried(command=act.command, channel=name, fault=tried.fault)
+
+
+def routes(call: Call[RoutesQuery, None]) -> Page[RouteLine]:
+    """List who would be told, and when, if something went wrong with each automation now."""
+    site, query = call.site, call.query
+    now, routing = site.clock.now(), routing_of(site.settings)
+    found: list[RouteLine] = []
+    levels = list(Severity) if query.automation is not None else [None]
+    for view in automations(site.reader):
+        if view.retired_at is None and query.automation in (None, view.name):
+            definition = _definition(view)
+            for level in levels:
+                found += route_lines(view.name, definition, routing, query.kind, now, level)
+    if query.automation is not None and not found:
+        call.missing("automation", query.automation)
+    return Page(found)
+
+
+def _definition(view: AutomationView) -> Definition | None:
+    """Return the definition that a worker announced; None if this version cannot read it."""
+    try:
+        return Definition.from_data(msgspec.json.decode(view.definition))
+    except msgspec.MsgspecError:
+        return None
+
+
+def _shown(call: AnyCall, line: ChannelLine) -> ChannelShown:
+    tried = channel.last_trial(call.site.reads, line.name)
+    at, fault = (None, None) if tried is None else (tried.at, tried.fault)
+    return ChannelShown(**msgspec.structs.asdict(line), tried_at=at, tried_fault=fault)
+
+
+ROUTES = (
+    reads("/channels", listed, Page[ChannelShown], whole=True),
+    acts("/channels/{channel}/test", test, Because, ChannelTried, whole=True, within_s=_WITHIN_S),
+    reads("/routes", routes, Page[RouteLine], query=RoutesQuery, whole=True),
+)

@@ -1,0 +1,148 @@
+"""`/a/NAME/backfill`: runs of due times of the past. First it is shown which would be made; then they are, each once."""
+
+import shlex
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.access import Role
+from mainspring.domain.cron import to_local, zone_of
+from mainspring.domain.errors import ConflictError, MainspringError, OptionError
+from mainspring.domain.rate import parse_rate
+from mainspring.domain.schedule import Schedule
+from mainspring.domain.simulation import ClockChange, change_on
+from mainspring.insight.words import many
+from mainspring.service.backfill import PastSlot
+from mainspring.service.bulk import Due
+from mainspring.store.views import ScheduleView
+from mainspring.web.api import automations
+from mainspring.web.api.automations import Backfill, Backfilled
+from mainspring.web.api.bodies import Word
+from mainspring.web.api.call import Call
+from mainspring.web.dashboard.moments import clock_text, typed_moment, zone_for
+from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
+
+SHOWN: Final = 100
+"""Due times that are listed; all of them leave as CSV and JSON."""
+_DAY_MS = 86_400_000
+_RANGES = {"the last day": 1, "the last 7 days": 7, "the last 30 days": 30}
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From when to before when, as typed, in the zone of the automation; `rate` = so many of the runs in so long ("60/m")."""
+
+    from_: Word | None = msgspec.field(name="from", default=None)
+    to: Word | None = None
+    rate: Word | None = None
+
+
+def show(call: Call[Range, Form | None]) -> View:
+    """Draw the form, and what would be made in its range."""
+    found = automations.shown(looked(call))
+    definition = automations.definition_of(found.automation)
+    zone, query, now = zone_for(call, definition), call.query, call.site.clock.now()
+    given = {"from": query.from_ or "", "to": query.to or "", "rate": query.rate or ""}
+    schedules = [one for one in found.schedules if one.retired_at is None]
+    values: dict[str, Any] = {
+        "automation": found.automation.name,
+        "zone": zone,
+        "given": given,
+        "schedules": [_schedule(one).describe() for one in schedules],
+        "ranges": {text: clock_text(now - days * _DAY_MS, zone) for text, days in _RANGES.items()},
+        "told": None,
+        "wrong_range": "",
+    }
+    if query.from_ is not None and schedules:
+        try:
+            values |= _looked_up(call, query, zone, now)
+        except MainspringError as error:
+            values["wrong_range"] = " ".join(filter(None, (error.message, error.hint)))
+    return View(f"Backfill {found.automation.name}", values)
+
+
+def rows(call: Call[Range, None]) -> Iterator[PastSlot]:
+    """Give all due times that want a run."""
+    definition = automations.definition_of(automations.shown(call).automation)
+    zone = zone_for(call, definition)
+    return iter(
+        _dry(call, _body(call.query, zone, call.site.clock.now())).slots if call.query.from_ is not None else ()
+    )
+
+
+def make(call: Call[Any, Any]) -> None:
+    """Make the runs that were shown."""
+    zone = zone_for(call, automations.definition_of(automations.shown(looked(call)).automation))
+    form = call.body
+    asked = Range(from_=form.get("from") or None, to=form.get("to") or None, rate=form.get("rate") or None)
+    body = msgspec.structs.replace(_body(asked, zone, call.site.clock.now()), reason=reason_of(call))
+    made: Backfilled = press(call, automations.backfill, body)
+    if made.refused:
+        why = next(iter(made.refused.values()))
+        raise ConflictError(f"{many(made.made, 'run')} made; {len(made.refused)} were refused: {why}")
+
+
+def _looked_up(call: Call[Range, Any], query: Range, zone: str, now: int) -> dict[str, Any]:
+    """Return what would be made, as the template tells it. Raises MainspringError."""
+    body = _body(query, zone, now)
+    found = _dry(call, body)
+    ends = body.to or datetime.fromisoformat(typed_moment(clock_text(now, zone), zone))
+    to = query.to or clock_text(now, zone)
+    last_at = None
+    if query.rate is not None and found.count:
+        last_at = Due(now, parse_rate(query.rate)).at(found.count - 1)
+    line = ["mainspring", "auto", "backfill", call.names["automation"], "--from", _iso(body.from_), "--to", _iso(ends)]
+    line += ["--rate", query.rate] if query.rate is not None else []
+    return {
+        "told": found,
+        "shown": [(slot, _day(slot.slot_at, zone)) for slot in islice(found.slots, SHOWN)],
+        "fixed": {"from": query.from_ or "", "to": to, "rate": query.rate or ""},
+        "last_at": last_at,
+        "command": shlex.join(line),
+    }
+
+
+def _dry(call: Call[Range, Any], body: Backfill) -> Backfilled:
+    found: Backfilled = press(call, automations.backfill, msgspec.structs.replace(body, dry_run=True))
+    return found
+
+
+def _body(query: Range, zone: str, now: int) -> Backfill:
+    """Return what the API takes. Raises OptionError."""
+    if query.from_ is None:
+        raise OptionError("from when on is not said", hint="Fill in From.")
+    first = datetime.fromisoformat(typed_moment(query.from_, zone))
+    end = datetime.fromisoformat(typed_moment(query.to or clock_text(now, zone), zone))
+    if query.rate is not None:
+        parse_rate(query.rate)
+    return Backfill(from_=first, to=end, rate=query.rate)
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _day(at: int, zone: str) -> str:
+    """Return what the clocks do on the day of a due time."""
+    found = change_on(to_local(at, zone_of(zone)).date(), zone_of(zone))
+    return "" if found is ClockChange.NONE else found.value
+
+
+def _schedule(view: ScheduleView) -> Schedule:
+    return Schedule.from_data(msgspec.json.decode(view.spec))
+
+
+PAGES = (
+    PageRoute(
+        path="/a/{automation}/backfill",
+        template="backfill.html",
+        show=show,
+        rows=rows,
+        query=Range,
+        role=Role.OPERATOR,
+        at="/automations",
+        buttons={"make": Button(Role.OPERATOR, make)},
+    ),
+)

@@ -1,0 +1,71 @@
+"""With what a form of a run is filled in: the input of an earlier run, as far as it may be shown and is still taken."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.definition import Definition
+from mainspring.domain.sealing import sealed_in
+from mainspring.resources.hidden import HIDDEN
+from mainspring.store.views import RunView
+from mainspring.web.api.call import Call
+
+_SECRET = "not shown: it holds a secret, or is named like one"
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """`run` = where the values come from, None = nowhere; `said` = why not all of its input is here; `notes` = by argument."""
+
+    run: RunView | None = None
+    values: dict[str, Any] = {}
+    said: str = ""
+    notes: dict[str, str] = {}
+
+
+def earlier_of(call: Call[Any, Any], definition: Definition, run: str | None, *, blank: bool = False) -> Earlier:
+    """Return the input of this run, else of the newest of the automation.
+
+    Raises:
+        NotFoundError: there is no such run of this automation, for this visitor.
+    """
+    if run is None:
+        newest = () if blank else call.site.reads.list_runs(name=definition.name, limit=1).runs
+        if not newest:
+            return Earlier()
+        run = newest[0].id
+    view = call.run(run)
+    if view.automation != definition.name:
+        call.missing(f"run of {definition.name}", run)
+    data = call.site.opening.run(view).input
+    sealed = sealed_in(data)
+    if sealed is not None:
+        return Earlier(
+            view, said=f"Its input is sealed by codec {sealed.codec!r}, which is not at hand here: it is not shown."
+        )
+    values = msgspec.json.decode(data)
+    return _shown(view, values, definition.parameters) if isinstance(values, dict) else Earlier(view)
+
+
+def without_secret_defaults(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the schema of arguments without defaults that may not be shown, and a note for each of those."""
+    properties, notes = {}, {}
+    for name, part in schema.get("properties", {}).items():
+        if "default" in part and _is_secret(name, part["default"]):
+            notes[name] = f"its default is {_SECRET}"
+            part = {key: value for key, value in part.items() if key != "default"}  # noqa: PLW2901 - a copy of it
+        properties[name] = part
+    return ({**schema, "properties": properties} if notes else schema), notes
+
+
+def _shown(view: RunView, values: dict[str, Any], schema: dict[str, Any]) -> Earlier:
+    is_open = schema.get("additionalProperties", False) is not False
+    taken = {name: one for name, one in values.items() if is_open or name in schema.get("properties", {})}
+    notes = {name: _SECRET for name, one in taken.items() if _is_secret(name, one)}
+    gone = [name for name in values if name not in taken]
+    said = f"It also had {', '.join(gone)}, which is not taken any more." if gone else ""
+    return Earlier(view, {name: one for name, one in taken.items() if name not in notes}, said, notes)
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    data = {name: value}
+    return bool(HIDDEN.redactor.redact_data(data) != data)

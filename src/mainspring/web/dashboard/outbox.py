@@ -1,0 +1,65 @@
+"""`/outbox`: what steps sent and no broker has yet, what is in the way, and the messages that wait for a person."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mainspring.domain.access import Role
+from mainspring.domain.errors import ConflictError
+from mainspring.store.reads.outbox import OutboxMessage
+from mainspring.web.api import outbox
+from mainspring.web.api.bodies import Slice
+from mainspring.web.api.bulk import Answered
+from mainspring.web.api.call import Call
+from mainspring.web.api.outbox import Messages
+from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
+
+
+def show(call: Call[Slice, Form | None]) -> View:
+    """List queues with something unsent, and messages that were refused."""
+    found = outbox.refused(looked(call))
+    queues = outbox.listed(looked(call)).items
+    return View("Outbox", {"queues": queues, "messages": found.items, "next": found.next})
+
+
+def rows(call: Call[Slice, None]) -> Iterator[OutboxMessage]:
+    """Give all messages that were refused."""
+    return pages_of(call, outbox.refused)
+
+
+def send_again(call: Call[Any, Form]) -> None:
+    """Let one be sent again, or all that were refused."""
+    _check(press(call, outbox.send_again, _which(call)))
+
+
+def discard(call: Call[Any, Form]) -> None:
+    """Forget one, or all that were refused."""
+    _check(press(call, outbox.discard, _which(call)))
+
+
+def _which(call: Call[Any, Form]) -> Messages:
+    message, reason = call.body.get("message", ""), reason_of(call)
+    return Messages(messages=(message,), reason=reason) if message else Messages(all=True, reason=reason)
+
+
+def _check(answer: Answered) -> None:
+    """Tell the first thing that could not be done. Raises ConflictError."""
+    if answer.refused:
+        message, why = next(iter(answer.refused.items()))
+        more = "" if len(answer.refused) == 1 else f", and so with {len(answer.refused) - 1} more"
+        raise ConflictError(f"{answer.done} of {answer.count} are done. {message}: {why}{more}")
+
+
+PAGES = (
+    PageRoute(
+        path="/outbox",
+        template="outbox.html",
+        show=show,
+        rows=rows,
+        query=Slice,
+        whole=True,
+        nouns=("outbox",),
+        buttons={"send-again": Button(Role.OPERATOR, send_again), "discard": Button(Role.OPERATOR, discard)},
+        at="/settings",
+    ),
+)

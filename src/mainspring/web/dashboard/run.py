@@ -1,0 +1,193 @@
+"""`/r/{run}`: one run. What failed and why, what happens next, what can be done; its steps, their log and values; what is around it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.log_line import Level, LogLine
+from mainspring.domain.plain import decoded
+from mainspring.domain.schedule import Schedule
+from mainspring.domain.states import REOPENABLE, TERMINAL, OutcomeState, RunState
+from mainspring.insight.steps import StepLine, lines_of
+from mainspring.service.difference import last_good
+from mainspring.store.reads.status import schedules
+from mainspring.store.views import RunView
+from mainspring.web.api import runs
+from mainspring.web.api.call import Call
+from mainspring.web.api.runs import Differences, DiffQuery
+from mainspring.web.dashboard import run_log
+from mainspring.web.dashboard.page import Form, PageRoute, View, looked
+from mainspring.web.dashboard.run_acts import BUTTONS
+from mainspring.web.dashboard.run_bars import bars
+from mainspring.web.dashboard.run_log import WHOLE, RunLooking
+from mainspring.web.dashboard.run_step import step_values
+from mainspring.web.dashboard.run_summary import summary_of
+from mainspring.web.dashboard.run_values import values_of
+from mainspring.web.dashboard.runs import progress_of
+
+_SHOWN: Final = 60
+"""Steps on the page, if there are no more."""
+_MARKED, _NEWEST = 30, 15
+"""Else so many that did not end well, however old, and so many of the newest."""
+_COMPARED: Final = 200
+_COMPARABLE: Final = 2_000
+"""Steps of a run that is compared by itself, and when somebody asks."""
+_DIFFERENCES: Final = 40
+
+
+def show(call: Call[RunLooking, Form | None]) -> View:
+    """Show a run, from its outline: so many steps, whatever it has."""
+    story = runs.outline(looked(call))
+    told = runs.explanation_of(looked(call), story)
+    run, now = story.run, call.site.clock.now()
+    lines = lines_of(story)
+    counted = [line for line in lines if line.superseded is None]
+    chosen = _chosen(call.query, run, counted)
+    zone = _zone(call, run)
+    log, older = run_log.shown(call, chosen, zone)
+    typed: Form = call.body or {}
+    summary = summary_of(story, told, lines)
+    diff = _diff(call, run)
+    values: dict[str, Any] = {
+        "run": run,
+        "told": summary,
+        "typed": typed,
+        "nouns": _nouns(run),
+        "zone": zone,
+        "steps": step_rows(counted, now),
+        "stages": runs.stages_in(looked(call), story) if len(counted) > 1 else [],
+        "left_out": max(run.rank - len(_picked(counted)), 0) if len(counted) > _SHOWN else 0,
+        "superseded": sum(1 for line in lines if line.superseded is not None),
+        "step": None if chosen is None else step_values(call, run, chosen),
+        "chosen": chosen or WHOLE,
+        "query": call.query,
+        "log": log,
+        "older": older,
+        "step_names": list({line.ident: line.name for line in _picked(counted)}.items()),
+        "levels": list(Level),
+        "values": values_of(input=run.input, result=run.result, published_state=run.published, tags=run.tags),
+        "progress": progress_of(run.progress),
+        "story": story,
+        "deliveries": told.deliveries,
+        "holds_up": told.holds_up,
+        "parent": _parent(call, run),
+        "diff": diff,
+        "is_comparable": diff is None and (run.state not in REOPENABLE or run.steps > _COMPARED),
+        "drift": _drift(run),
+        "hints": _hints(run),
+    }
+    return View(summary.title, values)
+
+
+def rows(call: Call[RunLooking, None]) -> Iterator[LogLine]:
+    """Give the lines of its log."""
+    story = runs.outline(call)
+    return run_log.all_of(call, _chosen(call.query, story.run, lines_of(story)))
+
+
+def _chosen(query: RunLooking, run: RunView, lines: list[StepLine]) -> str | None:
+    """Return the step that is looked at, by its identity; None = the whole run. Links from elsewhere may know its name alone."""
+    if query.step is None:
+        again = [line.ident for line in lines if line.state == RunState.RETRYING]
+        return run.failed_ident if run.state in REOPENABLE else again[-1] if again else None
+    if query.step == WHOLE:
+        return None
+    known = {line.ident for line in lines}
+    named = [line.ident for line in lines if line.name == query.step]
+    return named[-1] if named and query.step not in known else query.step
+
+
+def _nouns(run: RunView) -> str:
+    """Return what makes the page move: of a run that is over nothing comes any more but that it is continued."""
+    if run.state in TERMINAL:
+        return "runs incidents" if run.state in REOPENABLE else ""
+    return "runs logs questions incidents"
+
+
+def _picked(lines: list[StepLine]) -> list[StepLine]:
+    """Return the lines that are shown: all, or those that did not end well and the newest, in their order."""
+    if len(lines) <= _SHOWN:
+        return lines
+    marked = [line for line in lines if line.state not in (OutcomeState.SUCCEEDED, OutcomeState.CANCELLED)][-_MARKED:]
+    rest = [line for line in lines if line.state in (OutcomeState.SUCCEEDED, OutcomeState.CANCELLED)][-_NEWEST:]
+    names = {(line.ident, line.generation) for line in (*marked, *rest)}
+    return [line for line in lines if (line.ident, line.generation) in names]
+
+
+def step_rows(lines: list[StepLine], now: int) -> list[dict[str, Any]]:
+    """Return the steps that are drawn, with their bars and how long they took."""
+    picked = _picked(lines)
+    names = Counter(line.name for line in picked)
+    return [
+        {"line": line, "bars": drawn, "took": line.took(now), "is_one_of_many": names[line.name] > 1}
+        for line, drawn in zip(picked, bars(picked, now), strict=True)
+    ]
+
+
+def _zone(call: Call[Any, Any], run: RunView) -> str:
+    """Return the time zone of the schedule that started it, else that of the project."""
+    for one in schedules(call.site.reader, run.automation) if run.schedule else []:
+        if one.name == run.schedule:
+            return Schedule.from_data(msgspec.json.decode(one.spec)).tz
+    return call.site.settings.project.timezone
+
+
+def _parent(call: Call[Any, Any], run: RunView) -> RunView | None:
+    """Return the run of which it is a child, for those who may see that."""
+    try:
+        return None if run.parent is None else call.run(run.parent)
+    except NotFoundError:
+        return None
+
+
+def _diff(call: Call[RunLooking, Any], run: RunView) -> Differences | None:
+    """Return what differs from the last good run, or from the one that is asked for; None = there is none, or nobody asked.
+
+    Raises:
+        ConflictError: it was asked for, and there is too much to compare within a page.
+    """
+    wanted = call.query.compare
+    if wanted is None and run.state not in REOPENABLE:
+        return None
+    try:
+        other = call.run(last_good(call.site.reads, run) if wanted in (None, "last") else wanted)
+    except NotFoundError:
+        if wanted is not None:
+            raise
+        return None
+    if max(run.steps, other.steps) > (_COMPARED if wanted is None else _COMPARABLE):
+        if wanted is None:
+            return None
+        hint = f"Compare them by the command line: mainspring runs diff {other.id} {run.id}"
+        raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
+    found = runs.diff(Call(call.site, call.visitor, call.names, DiffQuery(other=other.id), None))
+    return msgspec.structs.replace(found, differences=found.differences[:_DIFFERENCES])
+
+
+def _drift(run: RunView) -> list[dict[str, str]]:
+    """Return where the input of a step is another one than was saved."""
+    changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None
+    return [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
+
+
+def _hints(run: RunView) -> dict[str, list[str]]:
+    """Return what the engine noticed: steps without a key of their own, saved steps that today's code did not ask for."""
+    detail = decoded(run.detail)
+    found = detail if isinstance(detail, dict) else {}
+    return {name: [str(one) for one in found.get(name) or []][:8] for name in ("hints", "unasked")}
+
+
+PAGES = (
+    PageRoute(
+        path="/r/{run}",
+        template="run.html",
+        show=show,
+        rows=rows,
+        query=RunLooking,
+        buttons=BUTTONS,
+        at="/runs",
+    ),
+)

@@ -1,0 +1,92 @@
+"""One step of a run, looked at closely: every attempt with its own error, its values, where it saved its progress."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.journal import AttemptRecord, Outcome
+from mainspring.domain.states import AttemptState, RunState
+from mainspring.store.views import RunView, StepView
+from mainspring.web.api import runs
+from mainspring.web.api.call import Call
+from mainspring.web.dashboard.page import looked
+from mainspring.web.dashboard.run_summary import Trouble, trouble_of
+from mainspring.web.dashboard.run_values import Value, values_of
+
+_ATTEMPTS = 50
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt; `is_old` = a later generation counts in its place."""
+
+    number: int
+    generation: int
+    state: str
+    started_at: int
+    took: int | None
+    next_at: int | None
+    trouble: Trouble | None
+    is_old: bool
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown of a step."""
+
+    ident: str
+    name: str
+    kind: str
+    attempts: list[Attempt]
+    left_out: int
+    values: list[Value]
+    saved_at: int | None
+
+
+def step_values(call: Call[Any, Any], run: RunView, ident: str) -> Step | None:
+    """Return a step; None = the run has none of this identity, as one that was never begun."""
+    asked = looked(call)
+    try:
+        found = runs.step(msgspec.structs.replace(asked, names={**asked.names, "step": ident}))
+    except NotFoundError:
+        return None
+    newest: Outcome | AttemptRecord = found.outcomes[0] if found.outcomes else found.attempts[-1]
+    attempts = _attempts(found, run)
+    saved = found.checkpoint
+    last = found.outcomes[0] if found.outcomes else None
+    return Step(
+        ident=ident,
+        name=newest.name,
+        kind=str(last.kind) if last is not None else "step",
+        attempts=attempts[-_ATTEMPTS:],
+        left_out=max(len(attempts) - _ATTEMPTS, 0),
+        values=values_of(
+            input=newest.input, output=last.output if last else None, checkpoint=saved.value if saved else None
+        ),
+        saved_at=None if saved is None else saved.at,
+    )
+
+
+def _attempts(step: StepView, run: RunView) -> list[Attempt]:
+    """Return all attempts in order: the last of each generation is told by its outcome."""
+    ended = {(one.generation, one.attempt) for one in step.outcomes}
+    latest = max([*(one.generation for one in step.outcomes), *(one.generation for one in step.attempts)])
+    found = [_open(one, latest, run) for one in step.attempts if (one.generation, one.attempt) not in ended]
+    found += [_ended(one) for one in step.outcomes]
+    return sorted(found, key=lambda one: (one.generation, one.number))
+
+
+def _ended(one: Outcome) -> Attempt:
+    trouble = None if one.failure is None else trouble_of(one.name, one.failure)
+    took = -(-one.took_us // 1000)
+    is_old = one.superseded is not None
+    return Attempt(one.attempt, one.generation, str(one.state), one.started_at, took, None, trouble, is_old)
+
+
+def _open(one: AttemptRecord, latest: int, run: RunView) -> Attempt:
+    trouble = None if one.failure is None else trouble_of(one.name, one.failure)
+    took = None if one.ended_at is None else max(one.ended_at - one.started_at, 0)
+    is_old = one.generation < latest
+    state = str(one.state)
+    if one.state is AttemptState.STARTED:  # what nobody has does not run
+        state = RunState.RUNNING if run.state is RunState.RUNNING and not is_old else AttemptState.LOST
+    return Attempt(one.attempt, one.generation, state, one.started_at, took, one.next_at, trouble, is_old)

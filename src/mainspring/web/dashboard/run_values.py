@@ -1,0 +1,54 @@
+"""Stored values as a page shows them: laid out, cut where they are large, and told of where they are sealed."""
+
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.monitors.words import about_bytes
+from mainspring.domain.sealing import sealed_in
+from mainspring.insight.words import shown
+
+LARGEST: Final = 20_000
+"""Characters of a value; whoever wants more of it takes it by the command line or the API."""
+_FOLDED_CHARACTERS, _FOLDED_LINES = 800, 16
+_INDENT_AT_MOST = 200_000
+
+
+class Value(msgspec.Struct, frozen=True):
+    """A value. `note` stands in place of what cannot be shown; `is_folded` = it is opened by whoever wants to see it."""
+
+    name: str
+    text: str
+    size: str
+    note: str = ""
+    is_folded: bool = False
+
+
+def value_of(name: str, data: bytes | None) -> Value | None:
+    """Return a value as it is shown; None = there is none."""
+    if data is None:
+        return None
+    size = about_bytes(len(data))
+    sealed = sealed_in(data)
+    if sealed is not None:
+        return Value(name, "", size, f"sealed by codec {sealed.codec!r}, which this process does not have: {size}")
+    text = shown(_laid_out(data))
+    note = f"cut here: it has {size}" if len(text) > LARGEST else ""
+    text = text[:LARGEST]
+    return Value(name, text, size, note, len(text) > _FOLDED_CHARACTERS or text.count("\n") > _FOLDED_LINES)
+
+
+def values_of(**named: bytes | None) -> list[Value]:
+    """Return those that are there."""
+    return [found for name, data in named.items() if (found := value_of(name.replace("_", " "), data)) is not None]
+
+
+def _laid_out(data: bytes) -> str:
+    if len(data) > _INDENT_AT_MOST:
+        data = data[:_INDENT_AT_MOST]
+        return data.decode("utf-8", "replace")
+    try:
+        msgspec.json.decode(data)  # laying out alone would take what is no JSON as well
+        return msgspec.json.format(data, indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return data.decode("utf-8", "replace")

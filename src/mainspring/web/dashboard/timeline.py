@@ -1,0 +1,115 @@
+"""The seven days as a picture: starts as bars on a line of 168 hours, drawn as few paths, whatever their number. Pure."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.cron import to_local, zone_of
+from mainspring.insight.agenda import Agenda, AgendaLine, ClockDay, Start, day_starts
+from mainspring.insight.words import instant
+
+WIDTH: Final = 2016
+"""Units of the whole line: five minutes each."""
+HEIGHT: Final = 24
+_TOP, _BAR = 4, 16
+_LEAST = 6
+_TALLEST = 60
+
+
+class Band(msgspec.Struct, frozen=True):
+    """From where to where, in units; `text` says what it is."""
+
+    x: int
+    width: int
+    text: str
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """The beginning of a day: `percent` of the line, and how it is called."""
+
+    x: int
+    percent: str
+    text: str
+
+
+class Drawn(msgspec.Struct, frozen=True, kw_only=True):
+    """A line as it is drawn: paths of the starts that have room, and of those that have none; `often` = a band without single starts."""
+
+    line: AgendaLine
+    free: str
+    crowded: str
+    often: Band | None
+    clock_days: tuple[Band, ...]
+
+
+def drawn(agenda: Agenda, line: AgendaLine) -> Drawn:
+    """Return how a line is drawn."""
+    often = None
+    if line.often_from_at is not None:
+        x = _x(agenda, line.often_from_at)
+        often = Band(x, WIDTH - x, "starts more often than can be drawn")
+    return Drawn(
+        line=line,
+        free=_path(agenda, (one for one in line.starts if not one.is_crowded)),
+        crowded=_path(agenda, (one for one in line.starts if one.is_crowded)),
+        often=often,
+        clock_days=tuple(band_of(agenda, day) for day in line.clock_days),
+    )
+
+
+def band_of(agenda: Agenda, day: ClockDay) -> Band:
+    """Return where a day whose clocks change is."""
+    x = _x(agenda, day.begin_at)
+    return Band(
+        x, _x(agenda, day.end_at) - x, f"{day.change.value} on {instant(day.begin_at, day.zone)[:10]} ({day.zone})"
+    )
+
+
+def marks_of(agenda: Agenda, zone: str) -> list[Mark]:
+    """Return where days begin in a zone."""
+    found = []
+    for at in day_starts(zone, agenda.from_at, agenda.until_at):
+        share = (at - agenda.from_at) / (agenda.until_at - agenda.from_at)
+        found.append(Mark(_x(agenda, at), f"{100 * share:.2f}%", _day(at, zone)))
+    return found
+
+
+def hours_path(agenda: Agenda) -> str:
+    """Return the starts of each hour as bars, as high as they are many beside the others."""
+    most = max(agenda.hours, default=0)
+    width = WIDTH // len(agenda.hours)
+    parts = []
+    for place, number in enumerate(agenda.hours):
+        if number:
+            height = max(2, round(_TALLEST * number / most))
+            parts.append(f"M{place * width + 1} {_TALLEST}h{width - 2}v-{height}h-{width - 2}z")
+    return "".join(parts)
+
+
+def busiest(agenda: Agenda) -> tuple[int, int]:
+    """Return when the hour with the most starts begins, and how many it has."""
+    most = max(agenda.hours, default=0)
+    return agenda.from_at + agenda.hours.index(most) * 3_600_000, most
+
+
+def _path(agenda: Agenda, starts: Iterable[Start]) -> str:
+    """Return bars as one path; those that touch are one bar."""
+    parts: list[tuple[int, int]] = []
+    for one in starts:
+        begin = _x(agenda, one.start_at)
+        end = min(max(_x(agenda, one.end_at), begin + _LEAST), WIDTH)
+        if parts and begin < parts[-1][1]:
+            parts[-1] = (parts[-1][0], max(end, parts[-1][1]))
+        else:
+            parts.append((begin, end))
+    return "".join(f"M{begin} {_TOP}h{end - begin}v{_BAR}h{begin - end}z" for begin, end in parts if end > begin)
+
+
+def _x(agenda: Agenda, at: int) -> int:
+    share = (at - agenda.from_at) / (agenda.until_at - agenda.from_at)
+    return round(WIDTH * min(max(share, 0), 1))
+
+
+def _day(at: int, zone: str) -> str:
+    return f"{to_local(at, zone_of(zone)):%a %d}"

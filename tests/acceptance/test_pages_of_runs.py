@@ -1,0 +1,79 @@
+"""The page of a run in a real browser: it moves while the run does, holds no script but ours, and is clear to whoever cannot see it."""
+
+from urllib.parse import urlencode
+
+import msgspec
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from msgspec.structs import replace
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.states import OutcomeState
+from mainspring.store.commands.logs import SaveLines
+from tests.browser import chromium, served, sign_in
+from tests.contract.store.process import BOOM, fail, outcome
+from tests.hostile import PAYLOADS
+from tests.unit.web.dashboard.page_world import PageWorld
+from tests.unit.web.dashboard.run_world import HOSTILE, claimed, lines
+
+
+@pytest.fixture
+def world(tmp_path):
+    found = PageWorld(tmp_path / "s.db")
+    yield found
+    found.close()
+
+
+def serious(page):
+    """Return what axe finds that hinders somebody."""
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+
+
+def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
+    """Lines come in by themselves, then the end; on a phone nothing has to be pushed aside to press Retry."""
+    run = claimed(world)
+    with served(world.ways.app) as address, chromium() as browser:
+        page = browser.new_page(viewport={"width": 360, "height": 740}, has_touch=True)
+        trouble: list[str] = []
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
+        sign_in(page, address)
+        trouble.clear()  # of the page before
+        page.goto(f"{address}/r/{run.id}")
+        page.wait_for_selector("[data-live=on]")
+        world.store.apply(outcome(run, 1, "dump"))
+        world.store.apply(SaveLines(run.id, (lines("upload", f"403 {HOSTILE}"),)))
+        page.get_by_text(f"403 {HOSTILE}").wait_for()
+        world.store.apply(outcome(run, 2, "upload", state=OutcomeState.FAILED, failure=BOOM, output=None))
+        world.store.apply(fail(run, "upload", rank=2))
+        page.get_by_text("It failed at step upload").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert serious(page) == []
+        page.goto(f"{address}/runs?state=failed")
+        assert serious(page) == []
+        page.get_by_text(run.id).tap()
+        page.get_by_role("button", name="Retry from the failed step").tap()
+        page.get_by_text(f"Done: retry run {run.id}.").wait_for()
+        assert trouble == []
+
+
+def test_no_text_of_a_run_becomes_a_script(world):
+    """Whatever stands in names, errors, values and logs: on the page of the run, in its journal, in what is looked for."""
+    run = claimed(world, data=msgspec.json.encode({"amount": 1, "to": " ".join(PAYLOADS)}))
+    for rank, payload in enumerate(PAYLOADS, 1):
+        failure = Failure(payload, payload, payload, hint=payload, frames=[payload])
+        world.store.submit(
+            outcome(run, rank, payload, state=OutcomeState.FAILED, failure=failure, output=None), lambda _: None
+        )
+    world.store.apply(SaveLines(run.id, tuple(lines(payload, payload) for payload in PAYLOADS)))
+    world.store.apply(replace(fail(run, PAYLOADS[0], rank=len(PAYLOADS)), failure=failure))
+    with served(world.ways.app) as address, chromium() as browser:
+        page = browser.new_page()
+        sign_in(page, address)
+        wanted = urlencode({"step": PAYLOADS[0], "q": PAYLOADS[0]})
+        for path in (f"/r/{run.id}", f"/r/{run.id}?step=*", f"/r/{run.id}/journal", f"/r/{run.id}?{wanted}", "/runs"):
+            page.goto(f"{address}{path}")
+            page.wait_for_selector("[data-live=on]")
+            page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            assert page.evaluate("window.hit") is None

@@ -1,0 +1,148 @@
+"""A run with any number of steps is told within bounds: what matters first, all of it page by page, by its own rows alone."""
+
+import apsw
+import psycopg
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.log_part import Part
+from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
+from mainspring.store.commands.logs import SaveLines
+from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.migrate import migrate
+from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
+from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
+from tests.contract.store.process import BOOM, fail, outcome
+from tests.postgres_plans import plan_of
+
+READS = {
+    "read_outline": ("r", 1, "s"),
+    "read_newest_attempts": ("r", 1),
+    "list_journal": ("r", 1, 1),
+    "list_asked_after": ("r", 1),
+    "read_step": ("r", "s", 1),
+    "read_attempts_of_step": ("r", "s", 1),
+    "list_last_logs_of": ("r", "s", 1, 1),
+}
+_HISTORY = """
+insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, started_at, at, took_us)
+select 'r' || n % 2000, n, 's' || n, 's', 'step', 'succeeded', n, 1, 0, 1, n, n, n from generate_series(1, 20000) as n;
+insert into attempts (run, ident, generation, attempt, name, state, asked, claim, started_at)
+select 'r' || n % 2000, 's' || n, 0, 1, 's', 'failed', n, 1, n from generate_series(1, 20000) as n;
+insert into logs (run, seq, ident, attempt, first_at, last_at, lines, size, upto, body)
+select 'r' || n % 2000, n, 's', 1, n, n, 1, 1, 1, '' from generate_series(1, 20000) as n
+"""
+OF_RUNS = ("journal", "attempts", "logs")
+
+
+def save_many(store):
+    """A run of twelve steps that stopped at its fourth; its second ended badly, its third has an undo."""
+    run = store.begin()
+    marked = {2: {"state": OutcomeState.FAILED, "failure": BOOM}, 3: {"undo": "m:back"}}
+    store.do(*(outcome(run, rank, **marked.get(rank, {})) for rank in range(1, 13)))
+    store.do(fail(run, "s4", rank=12))
+    return run
+
+
+def test_outline_holds_what_matters_and_the_newest(store):
+    """However old that is; values of steps are not in it."""
+    run = save_many(store)
+    found = store.read("outline", run.id, 2)
+    assert [one.ident for one in found.outcomes] == ["s1", "s2", "s3", "s4", "s11", "s12"]
+    assert {(one.input, one.output) for one in found.outcomes} == {(None, None)}
+    assert found.outcomes[1].failure == BOOM
+    assert found.run == store.run(run.id)
+    assert [one.rank for one in store.read("outline", run.id).outcomes] == list(range(1, 13))
+
+
+def test_outline_holds_the_newest_attempts(store):
+    """In the order in which they were made."""
+    run = store.begin()
+    attempts = [
+        SaveAttempt(
+            run=run.id,
+            claim=run.claim,
+            ident="s1",
+            name="s1",
+            generation=run.generation,
+            attempt=number,
+            state=AttemptState.FAILED,
+            asked=1,
+            started_at=number,
+            automation="a",
+            input=b"[1]",
+        )
+        for number in range(1, 6)
+    ]
+    store.do(*attempts)
+    assert [one.attempt for one in store.read("outline", run.id, 2).attempts] == [4, 5]
+    store.do(SaveCheckpoint(run.id, run.claim, "s1", b"7", 7, 9))
+    found = store.read("step", run.id, "s1")
+    assert [(one.attempt, one.input) for one in found.attempts] == [(n, b"[1]") for n in range(1, 6)]
+    assert (found.checkpoint.value, found.checkpoint.done, found.outcomes) == (b"7", 7, [])
+
+
+def test_journal_is_read_page_by_page_with_its_values(store):
+    """Newest first; the outcomes of one step are found by its identity."""
+    run = save_many(store)
+    first = store.read("journal", run.id, limit=5)
+    rest = store.read("journal", run.id, limit=50, cursor=first[-1].rank)
+    assert [one.rank for one in (*first, *rest)] == list(range(12, 0, -1))
+    assert {one.output for one in rest} == {b"1"}
+    found = store.read("step", run.id, "s7")
+    assert [(one.rank, one.input) for one in found.outcomes] == [(7, b"[]")]
+    assert (found.attempts, found.checkpoint) == ([], None)
+    assert store.read("step", run.id, "s99").outcomes == []
+
+
+def test_what_was_handed_over_before_each_request_is_known(store):
+    """Of what counts."""
+    run = store.begin()
+    store.do(*(outcome(run, rank, asked_after=rank // 2) for rank in range(1, 6)))
+    assert store.read("asked_after", run.id, 4) == {1: 0, 2: 1, 3: 1, 4: 2}
+
+
+def test_last_lines_are_read_backwards(store):
+    """Of a step or of the whole run; the newest part of all is known without looking for it."""
+    assert store.read("newest_part") is None
+    run = store.begin()
+    parts = [
+        Part(ident=f"s{n % 2}", attempt=1, first_at=n, last_at=n, lines=2, size=9, body=b"\x00z") for n in range(1, 7)
+    ]
+    store.do(SaveLines(run.id, tuple(parts)))
+    assert [one.seq for one in store.read("last_parts", run.id, None, 2)] == [9, 11]
+    assert [one.seq for one in store.read("last_parts", run.id, None, 9, 9)] == [1, 3, 5, 7]
+    assert [one.seq for one in store.read("last_parts", run.id, "s1", 2)] == [5, 9]
+    assert store.read("newest_part") == (6, run.id, 13)
+
+
+def test_reads_of_one_run_touch_no_other_on_a_file(tmp_path):
+    """Each table is searched by its key."""
+    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
+    connection = apsw.Connection(str(tmp_path / "s.db"))
+    for name, params in READS.items():
+        plan = [row[3] for row in connection.execute(f"explain query plan {SQLITE_TEXTS[name]}", params)]
+        assert not [line for line in plan if line.startswith(tuple(f"SCAN {table}" for table in OF_RUNS))], plan
+    connection.close()
+    database.close()
+
+
+def test_reads_of_one_run_touch_no_other_on_a_server(postgres):
+    """With a history that was counted, as a reader plans it."""
+    url = postgres.new_store()
+    address = read_address(url)
+    with connect(address) as connection:
+        migrate(connection, address)
+    where, _, schema = url.partition("?schema=")
+    with psycopg.connect(
+        where, autocommit=True, options=f"-c search_path={schema}", cursor_factory=psycopg.RawCursor
+    ) as ours:
+        ours.execute(_HISTORY)
+        ours.execute("analyze")
+        ours.execute("set plan_cache_mode = force_generic_plan")
+        for name in READS:
+            plan = plan_of(ours, POSTGRES_TEXTS[name])
+            assert not [line for line in plan if any(f"Seq Scan on {table}" in line for table in OF_RUNS)], plan

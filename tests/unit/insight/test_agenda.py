@@ -1,0 +1,116 @@
+"""The next seven days: which starts there are, which of them find no room, on which days clocks change."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mainspring.domain.schedule import Schedule
+from mainspring.domain.simulation import ClockChange
+from mainspring.insight.agenda import HOUR_MS, SPAN_MS, Planned, agenda_of, day_starts
+
+NOW = int(datetime(2026, 10, 22, 10, 20, tzinfo=UTC).timestamp() * 1000)
+MINUTE = 60_000
+
+
+def planned(name="a", *, cron=None, every=None, tz=None, **more):
+    return Planned(name=name, automation=name, schedule=Schedule.parse(cron=cron, every=every, tz=tz), **more)
+
+
+def line_of(one, took=None):
+    (found,) = agenda_of([one], {} if took is None else {one.automation: took}, NOW).lines
+    return found
+
+
+def test_each_start_of_the_seven_days_is_counted_once():
+    """In its hour; what is past of this hour is over."""
+    hourly = agenda_of([planned(cron="5 * * * *")], {}, NOW)
+    assert (hourly.from_at, hourly.until_at) == (NOW - 20 * MINUTE, NOW - 20 * MINUTE + SPAN_MS)
+    assert hourly.hours == (0, *[1] * 167)
+    (line,) = hourly.lines
+    assert (line.count, line.is_about, line.next_at, line.crowded) == (167, False, NOW + 45 * MINUTE, 0)
+
+
+@settings(max_examples=50)
+@given(st.sampled_from(["5 * * * *", "0 3 * * *", "30 2 * * SUN", "*/45 9-12 * * *"]), st.integers(0, 10**9))
+def test_starts_are_those_of_the_schedule(cron, later):
+    """Whenever it is looked at: none is left out, none is there twice, and the hours hold them all."""
+    now = NOW + later
+    one = planned(cron=cron, tz="Europe/Berlin")
+    agenda = agenda_of([one], {}, now)
+    (line,) = agenda.lines
+    expected = one.schedule.slots_between(now - 1, agenda.until_at - 1)
+    assert [start.start_at for start in line.starts] == expected
+    assert (sum(agenda.hours), line.count) == (len(expected), len(expected))
+
+
+def test_what_starts_too_often_is_told_as_a_band():
+    """And counted by how often it starts at first."""
+    line = line_of(planned(every="1m"))
+    assert (line.starts, line.often_from_at, line.is_about) == ((), NOW, True)
+    assert line.count == pytest.approx(SPAN_MS / MINUTE, rel=0.01)
+    assert line.next_at == NOW
+
+
+def test_start_that_finds_no_room_is_told():
+    """By the usual length; one that is skipped keeps nobody waiting."""
+    often = {"cron": "*/30 9 * * *"}
+    assert [one.is_crowded for one in line_of(planned(**often), 45 * MINUTE).starts[:4]] == [False, True, False, True]
+    assert line_of(planned(**often), 20 * MINUTE).crowded == 0
+    assert line_of(planned(**often)).crowded == 0
+    skipped = line_of(planned(cron="0,30 9-11 * * *"), 45 * MINUTE)
+    waiting = line_of(planned(cron="0,30 9-11 * * *", overlap="queue"), 45 * MINUTE)
+    assert (skipped.crowded, waiting.crowded) == (20, 33)
+    assert all(one.end_at == one.start_at for one in skipped.starts if one.is_crowded)
+
+
+def test_days_whose_clocks_change_are_told_in_their_zone():
+    """Of each schedule its own; UTC has none."""
+    berlin = line_of(planned(cron="0 3 * * *", tz="Europe/Berlin"))
+    (day,) = berlin.clock_days
+    assert (day.change, day.zone, day.end_at - day.begin_at) == (ClockChange.BACK, "Europe/Berlin", 25 * HOUR_MS)
+    assert line_of(planned(cron="0 3 * * *")).clock_days == ()
+    begins = day_starts("Europe/Berlin", NOW, NOW + SPAN_MS)
+    assert len(begins) == 7
+    assert [(later - one) // HOUR_MS for one, later in pairwise(begins)] == [
+        24,
+        24,
+        25,
+        24,
+        24,
+        24,
+    ]
+
+
+def test_what_is_paused_starts_nothing():
+    """For ever, or until then; it comes last."""
+    agenda = agenda_of([planned("a", cron="0 * * * *", paused=True), planned("b", cron="0 3 * * *")], {}, NOW)
+    assert [(one.automation, one.count, one.next_at is None) for one in agenda.lines] == [
+        ("b", 7, False),
+        ("a", 0, True),
+    ]
+    resumed = line_of(planned(cron="0 * * * *", from_at=NOW + 24 * HOUR_MS))
+    assert resumed.next_at == NOW + 24 * HOUR_MS + 40 * MINUTE
+
+
+def test_the_busiest_comes_first():
+    """Most time, then most starts; several schedules of one automation are one line."""
+    found = [
+        planned("often", cron="0 * * * *"),
+        planned("long", cron="0 3 * * *"),
+        Planned(name="two#1", automation="two", schedule=Schedule.parse(cron="0 1 * * *")),
+        Planned(name="two#2", automation="two", schedule=Schedule.parse(cron="0 2 * * *")),
+    ]
+    agenda = agenda_of(found, {"long": 3 * HOUR_MS, "often": MINUTE}, NOW)
+    assert [(one.automation, one.count) for one in agenda.lines] == [("long", 7), ("often", 167), ("two", 14)]
+    assert len(agenda.lines[2].words) == 2
+
+
+def test_jitter_puts_a_start_off():
+    """As its run will be."""
+    on_time, late = (line_of(planned(cron="0 3 * * *", jitter=span)) for span in (None, timedelta(hours=1)))
+    moved = [other.start_at - one.start_at for one, other in zip(on_time.starts, late.starts, strict=True)]
+    assert all(0 <= by < HOUR_MS for by in moved)
+    assert any(moved)

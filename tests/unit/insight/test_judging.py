@@ -1,0 +1,28 @@
+"""What monitors say, in words."""
+
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.judged import Judged
+from mainspring.insight.judging import figure_text, verdict_word, wrong_first
+
+
+def judged(name, **said):
+    return Judged(Subject(name, IncidentKind.SILENCE), {}, **said)
+
+
+def test_wrong_comes_first():
+    """Then what cannot be said, then what is well."""
+    finding = Finding(subject=Subject("c", IncidentKind.SILENCE), severity=Severity.PAGE, text="no", since_at=1)
+    found = wrong_first([judged("a"), judged("b", unsure="too few"), judged("c", finding=finding)])
+    assert [(one.subject.automation, verdict_word(one)) for one in found] == [
+        ("c", "wrong"),
+        ("b", "unsure"),
+        ("a", "well"),
+    ]
+
+
+def test_figures_are_read_by_the_unit_in_their_name():
+    """Instants stand on the clock of a zone; lists are joined."""
+    assert figure_text("late_at", 0, 60_000, "UTC") == "00:00:00 (1m ago)"
+    assert figure_text("window_ms", 90_000, 0, "UTC") == "1m30s"
+    assert figure_text("missing", ["a", "b"], 0, "UTC") == "a, b"
+    assert figure_text("due_at", None, 0, "UTC") == "-"

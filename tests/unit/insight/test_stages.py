@@ -1,0 +1,40 @@
+"""Stages of a run: what was asked for side by side stands side by side, and behind what it stood on."""
+
+from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.insight.stages import stages_of
+from mainspring.insight.steps import StepLine
+
+_ENDED = ("charge", "mail", "crm", "close")
+
+
+def outcome(rank, ident, *, kind=OutcomeKind.STEP, superseded=None):
+    return Outcome(rank, ident, ident, kind, OutcomeState.SUCCEEDED, rank, 1, 0, 1, 2, 3, superseded=superseded)
+
+
+def line(ident, *, state="succeeded", superseded=None):
+    return StepLine(
+        ident=ident, name=ident, kind="step", state=state, asked=1, generation=0, superseded=superseded, tries=[]
+    )
+
+
+def names(found):
+    return [[step.ident for step in stage.steps] for stage in found]
+
+
+def test_what_was_asked_side_by_side_stands_side_by_side():
+    """In whatever order it ended; what came after both stands behind both."""
+    outcomes = [outcome(rank, ident) for rank, ident in enumerate(_ENDED, 1)]
+    lines = [line(ident) for ident in _ENDED]
+    assert names(stages_of(outcomes, lines, {1: 0, 2: 1, 3: 1, 4: 3})) == [["charge"], ["mail", "crm"], ["close"]]
+    assert names(stages_of(outcomes, lines, {1: 0, 2: 1, 3: 2, 4: 3})) == [["charge"], ["mail"], ["crm"], ["close"]]
+
+
+def test_what_goes_on_stands_last_and_what_does_not_count_nowhere():
+    """A cancel is no step, and a superseded one is not part of the picture."""
+    outcomes = [outcome(1, "charge"), outcome(2, "cancel", kind=OutcomeKind.CANCEL), outcome(3, "old", superseded=1)]
+    lines = [line("charge"), line("old", superseded=1), line("mail", state="running")]
+    found = stages_of(outcomes, lines, {1: 0, 2: 0, 3: 1})
+    assert names(found) == [["charge"], ["mail"]]
+    assert found[1].steps[0].state == "running"
+    assert stages_of([], [], {}) == []

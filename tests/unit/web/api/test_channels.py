@@ -1,0 +1,77 @@
+"""Whom incidents reach, by the API: channels, routes, a test that is told once; the configuration with its sources."""
+
+import msgspec
+import pytest
+
+from mainspring.config.notify_settings import NotifySettings
+from mainspring.domain.route import read_route
+from mainspring.resources.hidden import HIDDEN
+from mainspring.web.api.door import Api
+
+CHANNELS = {"ops": "slack://secret:bot/#ops", "me": "terminal"}
+
+
+@pytest.fixture
+def world(world):
+    """Two channels, one route."""
+    route = read_route({"match": {"severity": "page"}, "to": ["ops"], "escalate": ["me"]})
+    notify = NotifySettings(channels=CHANNELS, route=(route,))
+    settings = msgspec.structs.replace(world.site.settings, notify=notify)
+    world.site = msgspec.structs.replace(world.site, settings=settings)
+    world.serve(Api(world.gate, world.site))
+    return world
+
+
+@pytest.mark.asyncio
+async def test_channels_say_what_waits_for_them(world):
+    """Those of the configuration, and one that is not there any more."""
+    world.find_wrong()
+    found = {one["name"]: one for one in (await world.get("/channels"))["items"]}
+    assert found.keys() == {"ops", "me", "terminal"}
+    assert (found["ops"]["address"], found["ops"]["unsent"], found["ops"]["told_at"]) == (CHANNELS["ops"], 1, None)
+    assert (found["me"]["unsent"], found["me"]["tried_at"]) == (0, None)
+
+
+@pytest.mark.asyncio
+async def test_channel_is_told_a_test_once(world, capsys, monkeypatch):
+    """By whom stands there; what it answered is on record; a secret that is not set is its answer."""
+    monkeypatch.delenv("MAINSPRING_SECRET_BOT", raising=False)
+    for _ in range(2):
+        answer = await world.post("/channels/me/test", who="olga", key="try-1")
+        assert (answer["channel"], answer["fault"]) == ("me", None)
+    said = capsys.readouterr().err
+    assert said.count("this channel works") == 1
+    assert "api:olga" in said
+    answer = await world.post("/channels/ops/test")
+    assert "MAINSPRING_SECRET_BOT" in answer["fault"]
+    found = {one["name"]: one for one in (await world.get("/channels"))["items"]}
+    assert (found["me"]["tried_fault"], found["ops"]["tried_fault"]) == (None, answer["fault"])
+    assert (await world.ask("POST", "/channels/nope/test", json={})).status_code == 422
+    assert [(one.verb, one.subject) for one in world.site.reads.audit_rows()] == [
+        ("test", "channel:ops"),
+        ("test", "channel:me"),
+    ]
+
+
+@pytest.mark.asyncio
+async def test_routes_say_who_would_be_told(world):
+    """Each automation by its own severity; one that is named by every severity."""
+    found = (await world.get("/routes"))["items"]
+    assert {(one["automation"], one["severity"]) for one in found} == {("pay", "notify"), ("backup", "notify")}
+    found = (await world.get("/routes", automation="pay", kind="too_slow"))["items"]
+    assert [(one["channel"], one["is_escalation"]) for one in found if one["severity"] == "page"] == [
+        ("ops", False),
+        ("me", True),
+    ]
+    assert (await world.ask("GET", "/routes", params={"automation": "nope"})).status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_settings_are_told_with_their_sources_and_without_secrets(world):
+    """Those who look only do not see them."""
+    HIDDEN.add([CHANNELS["ops"].removeprefix("slack://")])
+    found = {one["setting"]: one for one in (await world.get("/settings"))["items"]}
+    assert found["notify.channels.me"]["value"] == "terminal"
+    assert found["project.timezone"]["source"] == "default"
+    assert "secret:bot/#ops" not in str(found)
+    assert (await world.ask("GET", "/settings", who="vic")).status_code == 403

@@ -1,0 +1,59 @@
+"""The next seven days by the API: what starts, what did not start in time, each visitor its own."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.schedule import Schedule
+from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, ScheduleRow
+from tests.api_world import BACKUP, PAY
+
+
+@pytest.fixture
+def planned(world):
+    """Give both automations a schedule, with a slot of each that was missed."""
+    now = world.clock.now()
+    rows, schedules = [], []
+    for one, cron in ((PAY, "0 3 * * *"), (BACKUP, "0 * * * *")):
+        spec = Schedule.parse(cron=cron)
+        data = msgspec.json.encode(spec.to_data())
+        rows.append(AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())))
+        schedules.append(ScheduleRow(one.name, one.name, data, spec.next_after(now), None, spec.key))
+    world.store.apply(Announce("planned", tuple(rows), tuple(schedules)))
+    for one in (PAY, BACKUP):
+        world.store.apply(MakeSlot(one.name, now - 600_000, now + 60_000, "missed", None, "nobody was there"))
+    return world
+
+
+@pytest.mark.asyncio
+async def test_days_to_come_are_told(planned):
+    """With each start and its end; the hours hold them all."""
+    found = await planned.get("/schedule")
+    lines = {line["automation"]: line for line in found["agenda"]["lines"]}
+    assert (lines["pay"]["count"], len(lines["pay"]["starts"]), found["more"]) == (7, 7, False)
+    assert sum(found["agenda"]["hours"]) == sum(line["count"] for line in lines.values())
+    assert [line["automation"] for line in (await planned.get("/schedule", name="back"))["agenda"]["lines"]] == [
+        "backup"
+    ]
+
+
+@pytest.mark.asyncio
+async def test_what_was_not_in_time_is_listed(planned):
+    """Of the last day."""
+    found = (await planned.get("/schedule/irregular"))["items"]
+    assert {(one["schedule"], one["verdict"]) for one in found} == {("pay", "missed"), ("backup", "missed")}
+
+
+@pytest.mark.asyncio
+async def test_visitor_hears_of_its_own_alone(planned):
+    """Neither names nor numbers of others."""
+    found = await planned.get("/schedule", who="payer")
+    assert [line["automation"] for line in found["agenda"]["lines"]] == ["pay"]
+    assert sum(found["agenda"]["hours"]) == 7
+    assert [one["schedule"] for one in (await planned.get("/schedule/irregular", who="payer"))["items"]] == ["pay"]
+
+
+@pytest.mark.asyncio
+async def test_workers_are_listed_by_role(world):
+    """Those of another role are left out."""
+    assert [one["role"] for one in (await world.get("/workers", role="worker"))["items"]] == ["worker"]
+    assert (await world.get("/workers", role="web"))["items"] == []

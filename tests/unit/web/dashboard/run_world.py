@@ -1,0 +1,53 @@
+"""Runs as workers leave them, made by the commands of the store: what the tests of the pages of runs stand on."""
+
+import msgspec
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.log_line import Level, LogLine
+from mainspring.domain.log_part import Part, packed
+from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.logs import SaveLines
+from mainspring.store.commands.runs import Claim
+from tests.api_world import BACKUP, PAY
+from tests.contract.store.process import BOOM, fail, outcome, suspend
+
+ORDER = Definition(kind=Kind.WORKFLOW, name="pay-order")
+DATA = b'{"amount":1}'
+HOSTILE = "<script>alert(1)</script>"
+__all__ = ["BACKUP", "BOOM", "HOSTILE", "ORDER", "PAY", "asking", "claimed", "failed", "lines"]
+
+
+def claimed(world, definition=PAY, data=DATA):
+    """Return a run that a worker has."""
+    run = world.begin(definition, data)
+    (found,) = [one for one in world.store.apply(Claim(f"c.{run}", 10)).runs if one.id == run]
+    return found
+
+
+def failed(world, definition=PAY, steps=("dump", "upload"), **options):
+    """Return a run that failed at its last step, which logged something."""
+    run = claimed(world, definition, DATA if definition is PAY else b"{}")
+    for rank, name in enumerate(steps, 1):
+        world.store.apply(outcome(run, rank, name, started_at=world.clock.now(), at=world.clock.now()))
+    world.store.apply(SaveLines(run.id, (lines(steps[-1], "connecting", "403 AccessDenied"),)))
+    world.store.apply(fail(run, steps[-1], rank=len(steps), **options))
+    return run.id
+
+
+def asking(world, text="Charge it?", choices=("approve", "refund"), definition=PAY):
+    """Return a run that waits for an answer."""
+    run = claimed(world, definition, DATA if definition is PAY else b"{}")
+    question = msgspec.json.encode({"text": text, "choices": list(choices)})
+    world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", "ask", question=question))
+    world.store.apply(suspend(run))
+    return run.id
+
+
+def lines(step, *texts, attempt=1, level=Level.ERROR, at=1_700_000_000_000):
+    """Return lines of a step, the last one of this level, the others of INFO."""
+    made = [
+        LogLine(at=at + place, level=level if place == len(texts) - 1 else Level.INFO, text=text, step=step)
+        for place, text in enumerate(texts)
+    ]
+    body = packed([msgspec.json.encode(line) for line in made])
+    return Part(ident=step, attempt=attempt, first_at=at, last_at=at, lines=len(made), size=9, body=body)

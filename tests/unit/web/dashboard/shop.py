@@ -1,0 +1,112 @@
+"""A shop whose automations listen to everything there is, and what arrived for them: for the pages on triggers and settings."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from mainspring.config.notify_settings import NotifySettings
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.codec import encode
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.ids import new_id
+from mainspring.domain.listening import OnEvent, OnRun
+from mainspring.domain.pace import Pace
+from mainspring.domain.queue_address import Broker
+from mainspring.domain.queue_source import Queue
+from mainspring.domain.route import read_route
+from mainspring.domain.sealing import PLAIN
+from mainspring.domain.trigger import Reading, Trigger
+from mainspring.domain.verifier import GitHub
+from mainspring.domain.webhook import Webhook
+from mainspring.engine.announcing import trigger_row
+from mainspring.service.actor import Actor, act_of
+from mainspring.service.event import publish
+from mainspring.store.commands.outbox import Refusal, SettleQueue
+from mainspring.store.commands.runs import Claim, StartRun
+from mainspring.store.commands.triggers import RefuseArrival, TakeIn
+from tests.api_world import BACKUP, PAY, announce
+from tests.contract.store.process import outcome, post, take
+
+SHOP = Definition(
+    kind=Kind.WORKFLOW,
+    name="shop",
+    triggers={
+        "webhook": Trigger(
+            source=Webhook(path="/orders", verify=GitHub(secrets=("github",))),
+            reading=Reading(how="data", parameter="order"),
+        ),
+        "event": Trigger(
+            source=OnEvent(name="order.paid", where={"kind": "book"}),
+            pace=Pace(debounce=60_000, by="{data.id}"),
+            reading=Reading(how="event", parameter="event"),
+        ),
+    },
+)
+LABELS = Definition(
+    kind=Kind.TASK,
+    name="labels",
+    triggers={
+        "queue": Trigger(source=Queue(broker=Broker.NATS, server="nats://localhost:4222", name="labels")),
+        "run": Trigger(source=OnRun(automation="backup")),
+    },
+)
+CHANNELS = {"ops": "slack://secret:bot/#ops", "mail": "smtp://127.0.0.1:1/a@example.com", "me": "terminal"}
+
+
+class Shop:
+    """Fills a world of pages; `world` may be of any kind that has a store, a clock and a site."""
+
+    def __init__(self, world):
+        self.world, self.store, self.clock = world, world.store, world.clock
+        definitions = (PAY, BACKUP, SHOP, LABELS)
+        triggers = tuple(
+            trigger_row(one.name, end, found) for one in definitions for end, found in one.triggers.items()
+        )
+        announce(self.store, *definitions, triggers=triggers)
+
+    def act(self):
+        return act_of(Actor.cli("ann", "box"), self.clock)
+
+    def id(self, prefix="d"):
+        return new_id(prefix, self.clock.now(), SystemClock().random_bits(80))
+
+    def arrive(self, key="k1", *, trigger="shop/webhook", starts=True, **options):
+        """Take in a delivery; return its id."""
+        name = trigger.partition("/")[0]
+        run = StartRun(id=self.id("r"), automation=name, kind="task", version=1, input=b"{}", codec="json", trigger="x")
+        body = encode({"order": key, "password": "hunter22"})
+        headers = encode({"x-github-event": "push", "x-hub-signature-256": "sha256=s3cret"})
+        values = {"body_hash": "h", "body": body, "headers": headers, "verified": "github", "name": "push"}
+        made = TakeIn(id=self.id(), trigger=trigger, key=key, start=run if starts else None, **(values | options))
+        self.store.apply(made)
+        return made.id
+
+    def turn_away(self, note="the signature is another one", trigger="shop/webhook"):
+        """Refuse something at the door; return its id."""
+        made = RefuseArrival(id=self.id(), trigger=trigger, why="bad_signature", note=note, body=b"<script>x</script>")
+        self.store.apply(made)
+        return made.id
+
+    def publish(self, name="order.paid", data=None, key=None):
+        """Publish an event; return its id."""
+        data = {"id": 7, "kind": "book"} if data is None else data
+        return publish(self.store, self.clock, name, data, act=self.act(), key=key, sealing=PLAIN).id
+
+    def refuse_messages(self, *ids):
+        """Let a run send messages that their broker refuses, and one more that waits; return the run."""
+        self.world.begin()
+        (run,) = self.store.apply(Claim(self.id("c"), 1)).runs
+        self.store.apply(outcome(run, 1, posts=tuple(post(id=one) for one in ids)))
+        lease = take()
+        (queue,) = self.store.apply(lease).queues
+        refused = tuple(Refusal(one.seq, f"{one.id} is too large") for one in queue.messages)
+        self.store.apply(SettleQueue(lease.lease, queue.name, refused=refused))
+        return run.id
+
+
+def with_channels(world):
+    """Give a world channels and a route; its pages and its API read them from here on."""
+    route = read_route({"match": {"severity": "page"}, "to": ["ops"], "escalate": ["mail"], "quiet": "22:00-07:00"})
+    notify = NotifySettings(channels=CHANNELS, route=(route,), repeat=timedelta(hours=2))
+    settings = replace(world.site.settings, notify=notify)
+    world.use(settings)

@@ -1,0 +1,92 @@
+"""A backfill by a form: first it is shown what would run, then it is made, each due time once."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+import mainspring as ms
+from mainspring.engine.announcing import announcement
+from mainspring.engine.registry import Registry
+from mainspring.store.reads.runs import list_runs
+from tests.unit.web.dashboard.page_world import said
+
+HOUR = 3_600_000
+
+
+@pytest.fixture
+def hours(world):
+    """Announce an hourly task; return how to write the hours before now."""
+    with Registry() as registry:
+
+        @ms.task(cron="0 * * * *")
+        def nightly() -> None: ...
+
+        @ms.task
+        def by_hand() -> None: ...
+
+    world.store.apply(announcement(registry, world.clock.now()))
+    top = world.clock.now() - world.clock.now() % HOUR
+    return lambda ago: datetime.fromtimestamp((top - ago * HOUR) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def runs(world):
+    return list_runs(world.store.reader, name="nightly").runs
+
+
+@pytest.mark.asyncio
+async def test_what_would_run_is_shown_and_nothing_done(world, hours):
+    """With its command line; the rows leave as JSON."""
+    asked = {"from": hours(3), "to": hours(0), "rate": "60/m"}
+    text = await world.get("/a/nightly/backfill", **asked)
+    assert "<h2>3 runs would be made</h2>" in text
+    assert "mainspring auto backfill nightly --from" in text
+    assert "--rate 60/m" in text
+    rows = json.loads(await world.get("/a/nightly/backfill", **asked, **{"as": "json"}))
+    assert len(rows) == 3
+    assert runs(world) == []
+    assert not [one for one in world.ways.acts() if one[0] == "backfill"]
+
+
+@pytest.mark.asyncio
+async def test_runs_are_made_once(world, hours):
+    """Pressed twice, and of a range that was made already, nothing is made."""
+    path = f"/a/nightly/backfill?from={hours(3)}&to={hours(0)}"
+    for _ in range(2):
+        fields = {"from": hours(3), "to": hours(0), "reason": "the disk was full", "page": "p1"}
+        answer = await world.press(path, "make", who="olga", **fields)
+        assert len(runs(world)) == 3
+    assert "<h2>0 runs would be made</h2>" in answer.text
+    assert "3 due times have a run already" in answer.text
+    assert 'value="make"' not in answer.text
+    made = [one for one in world.ways.acts() if one[0] == "backfill"]
+    assert made == [("backfill", "automation:nightly", "web:olga")] * 3
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"from": "2999-01-01T00:00:00"}, "range of the past"),
+        ({"from": "yesterday"}, "not a date"),
+        ({"from": "2026-01-01T00:00:00", "rate": "fast"}, "not a rate"),
+        ({"from": "1990-01-01T00:00:00"}, "more than 10,000"),
+    ],
+)
+async def test_range_that_cannot_be_used_is_told_in_place(world, hours, asked, why):
+    """With what was typed still there."""
+    text = await world.get("/a/nightly/backfill", **asked)
+    assert why in text[text.index('class="fault"') :].partition("</p>")[0]
+    assert f'value="{asked["from"]}"' in text
+    answer = await world.press("/a/nightly/backfill", "make", **asked)
+    assert answer.status_code == 409
+    assert why in said(answer.text)
+
+
+@pytest.mark.asyncio
+async def test_automation_without_a_schedule_has_no_due_times(world, hours):
+    """And what a visitor may not see is not there."""
+    assert "no schedule" in await world.get("/a/by_hand/backfill")
+    await world.get("/a/nightly/backfill", who="payer", status=404)
+    await world.get("/a/nightly/backfill", who="vic", status=403)
+    await world.get("/a/nothing/backfill", status=404)

@@ -1,0 +1,354 @@
+"""`/r/{run}`: what failed and why, what can be done, each step and its log; each button acts once, what is wrong is told at its place."""
+
+import json
+import re
+
+import pytest
+from msgspec.structs import replace
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.sealing import Sealing
+from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.domain.verdict import Kind
+from mainspring.service.actor import Actor, act_of
+from mainspring.service.starting import start
+from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
+from mainspring.store.commands.logs import SaveLines
+from mainspring.store.commands.runs import ParentLink, StartRun
+from mainspring.store.reads.runs import run_view
+from mainspring.web.dashboard import run as run_page
+from tests.api_world import announce
+from tests.contract.store.process import fail, finish, halt, outcome, suspend
+from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.run_world import BACKUP, BOOM, HOSTILE, ORDER, PAY, asking, claimed, failed, lines
+
+
+def state(world, run):
+    return run_view(world.store.reader, run).state
+
+
+def section(text, start, end="<h2"):
+    """Return what stands between a heading and the next one."""
+    return text.partition(start)[2].partition(end)[0]
+
+
+def log_of(text):
+    return re.findall(r'<span class="text">(.*?)</span>', text)
+
+
+@pytest.mark.asyncio
+async def test_failed_run_says_what_and_why_and_offers_to_retry(world):
+    """The four answers, the error in full, the log at the failed step, each act with its command line."""
+    run = failed(world)
+    text = await world.get(f"/r/{run}")
+    assert "It failed at step upload" in section(text, 'class="headline">', "</p>")
+    assert "Trying again cannot help as it is: the error is permanent." in text
+    assert "Nothing more happens by itself." in text
+    assert f"mainspring runs retry {run}</code>" in text
+    assert f"mainspring runs retry {run} --from-step dump" in text
+    assert '<button name="act" value="retry" class="first">Retry from the failed step</button>' in text
+    assert f'href="/a/pay/run?from={run}"' in text
+    assert log_of(text) == ["connecting", "403 AccessDenied"]
+    assert 'data-nouns="runs incidents"' in text
+
+
+@pytest.mark.asyncio
+async def test_retry_is_done_once_and_told(world):
+    """From where it failed, and from a step that is chosen: that in a new generation."""
+    run = failed(world)
+    first = await world.press(f"/r/{run}", "retry", who="olga", offer="retry-", page="p1")
+    assert said(first.text) == f"Done: retry run {run}."
+    assert "waiting" in first.text or "queued" in first.text
+    assert said((await world.press(f"/r/{run}", "retry", who="olga", offer="retry-", page="p1")).text) == said(
+        first.text
+    )
+    assert [one for one in world.ways.acts() if one[0] == "retry"] == [("retry", f"run:{run}", "web:olga")]
+    other = failed(world)
+    await world.press(f"/r/{other}", "retry", from_step="dump", reason="new dump")
+    assert run_view(world.store.reader, other).generation == 1
+    text = await world.get(f"/r/{other}")
+    assert "2 superseded by generation 1" in text
+    assert "superseded" in await world.get(f"/r/{other}/journal")
+
+
+@pytest.mark.asyncio
+async def test_act_that_cannot_be_done_is_told_on_the_page(world):
+    """With its state as it is now; nothing was done."""
+    run = failed(world)
+    await world.press(f"/r/{run}", "retry", page="p1")
+    answer = await world.press(f"/r/{run}", "retry", page="p2")
+    assert answer.status_code == 409
+    assert 'class="said wrong"' in answer.text
+    answer = await world.press(f"/r/{run}", "retry", from_step="nope", page="p3")
+    assert answer.status_code == 409
+
+
+@pytest.mark.asyncio
+async def test_run_is_cancelled_discarded_and_taken_back(world):
+    """Each asks once more with a sentence, and stands in the audit log with why."""
+    queued = world.begin()
+    text = await world.get(f"/r/{queued}")
+    assert 'class="button harm">Cancel</summary>' in text
+    await world.press(f"/r/{queued}", "cancel", reason="wrong one")
+    assert state(world, queued) == RunState.CANCELLED
+    run = claimed(world)
+    world.store.apply(halt(run, "s1"))
+    assert "<p>Give it up: it fails.</p>" in await world.get(f"/r/{run.id}")
+    await world.press(f"/r/{run.id}", "discard", reason="not worth it")
+    assert state(world, run.id) == RunState.FAILED
+    announce(world.store, PAY, BACKUP, ORDER)
+    undoable = claimed(world, ORDER, b"{}")
+    world.store.apply(outcome(undoable, 1, "charge", undo="m:refund"))
+    world.store.apply(fail(undoable, "s2", rank=1))
+    assert "Take back what it did" in await world.get(f"/r/{undoable.id}")
+    await world.press(f"/r/{undoable.id}", "cancel", undo="yes")
+    assert run_view(world.store.reader, undoable.id).undoing
+    reasons = [one.reason for one in world.site.reads.audit_rows() if one.reason]
+    assert reasons == ["not worth it", "wrong one"]
+
+
+@pytest.mark.asyncio
+async def test_question_is_answered_on_the_page(world):
+    """By one of its choices; without one it is told, and so is one that it does not offer."""
+    run = asking(world, text=f"Charge {HOSTILE}?")
+    text = await world.get(f"/r/{run}")
+    assert "Charge &lt;script&gt;alert(1)&lt;/script&gt;?" in section(text, "<legend>", "</legend>")
+    assert re.findall(r'name="choice" value="(\w+)"', text) == ["approve", "refund"]
+    offer = re.search(r'name="offer" value="(answer-[^"]+)"', text)[1]
+    for choice, told in (("", "an answer is missing"), ("maybe", "maybe")):
+        answer = await world.press(f"/r/{run}", "answer", question="q1", choice=choice, offer=offer, note="my note")
+        assert answer.status_code == 409
+        assert told in section(answer.text, '<p class="fault" role="alert">', "</p>")
+        assert 'value="my note"' in answer.text
+    await world.press(f"/r/{run}", "answer", question="q1", choice="approve", note="seen")
+    (fact,) = world.site.reads.story(run).facts
+    assert fact.payload == b'"approve"'
+
+
+@pytest.mark.asyncio
+async def test_result_of_a_step_is_given_as_json(world):
+    """What is none is told at its field, with what was typed; sent right, the run goes on."""
+    run = claimed(world)
+    world.store.apply(outcome(run, 1, "charge", state=OutcomeState.IN_DOUBT, failure=BOOM, output=None))
+    world.store.apply(halt(run, "charge", FailureReason.IN_DOUBT, rank=1))
+    text = await world.get(f"/r/{run.id}")
+    offer = re.search(r'name="offer" value="(give-result-[^"]+)"', text)[1]
+    answer = await world.press(f"/r/{run.id}", "give-result", step="charge", value=f"{{{HOSTILE}", offer=offer)
+    assert answer.status_code == 409
+    assert "this is no JSON" in section(answer.text, '<p class="fault" role="alert">', "</p>")
+    assert "{&lt;script&gt;" in section(answer.text, "<textarea", "</textarea>")
+    assert state(world, run.id) == RunState.NEEDS_ATTENTION
+    await world.press(f"/r/{run.id}", "give-result", step="charge", value='{"id": 7}', offer=offer)
+    assert state(world, run.id) == RunState.QUEUED
+    (fact,) = world.site.reads.story(run.id).facts
+    assert fact.payload == b'{"id":7}'
+
+
+@pytest.mark.asyncio
+async def test_signal_that_is_waited_for_is_sent(world):
+    """Its name is the one that the run waits for."""
+    run = claimed(world)
+    waits = b'[{"kind":"signal","name":"go on","ident":"receive#1","until_at":null}]'
+    world.store.apply(replace(suspend(run), waiting_for=waits))
+    text = await world.get(f"/r/{run.id}")
+    assert ">Send go on</summary>" in text
+    await world.press(f"/r/{run.id}", "signal", name="go on", value="[1]")
+    (fact,) = world.site.reads.story(run.id).facts
+    assert (fact.kind, fact.name, fact.payload) == ("signal", "go on", b"[1]")
+
+
+def attempt(run, number, **what):
+    given = {
+        "state": AttemptState.FAILED,
+        "failure": BOOM,
+        "started_at": 10 * number,
+        "ended_at": 10 * number + 5,
+    } | what
+    return SaveAttempt(
+        run=run.id,
+        claim=run.claim,
+        ident="up#1",
+        name="up",
+        generation=0,
+        attempt=number,
+        asked=1,
+        automation=run.automation,
+        **given,
+    )
+
+
+@pytest.mark.asyncio
+async def test_every_attempt_has_its_own_error_and_its_own_log(world):
+    """Reached from the attempt's own link; retries are hollow, waits between them dotted; the input is there while it goes on."""
+    run = claimed(world)
+    other = replace(BOOM, message="another one")
+    world.store.apply(attempt(run, 1))
+    world.store.apply(attempt(run, 2, failure=other, next_at=world.clock.now() + 60_000, input=b'{"file":"x"}'))
+    parts = (lines("up#1", "try one"), lines("up#1", "try two", attempt=2))
+    world.store.apply(SaveLines(run.id, parts))
+    world.store.apply(suspend(run, due_at=world.clock.now() + 60_000, state=RunState.RETRYING))
+    text = await world.get(f"/r/{run.id}")
+    assert re.findall(r'<(rect|line) class="(\w+)', text) == [("rect", "hollow"), ("line", "dots")] * 2
+    assert "Step up failed at attempt 2: another one" in text
+    assert "another one" in section(text, '<div class="trouble">', "</div>")
+    assert log_of(text) == ["try one", "try two"]
+    link = f"/r/{run.id}?step=up%231&amp;attempt=2#step"
+    assert f'href="{link}"' in text
+    text = await world.get(link.replace("&amp;", "&").partition("#step")[0])
+    step = section(text, 'id="step"')
+    assert "it broke" in step
+    assert "another one" in section(step, 'class="chosen"', "</li>")
+    assert "&#34;file&#34;: &#34;x&#34;" in step
+    assert log_of(text) == ["try two"]
+    assert log_of(await world.get(f"/r/{run.id}", step="up")) == ["try one", "try two"]
+
+
+@pytest.mark.asyncio
+async def test_log_is_filtered_and_read_backwards(world):
+    """By step, level and text; by default at the step that failed; older lines are a link away; all of it can be taken along."""
+    run = failed(world)
+    world.store.apply(SaveLines(run, tuple(lines("dump", f"row {n}", at=n) for n in range(1, 251))))
+    assert log_of(await world.get(f"/r/{run}", level="error")) == ["403 AccessDenied"]
+    assert log_of(await world.get(f"/r/{run}", q="CONN")) == ["connecting"]
+    assert "No line fits." in await world.get(f"/r/{run}", q="nothing")
+    text = await world.get(f"/r/{run}", step="dump")
+    assert log_of(text) == [f"row {n}" for n in range(51, 251)]
+    older = re.search(r'href="(/r/[^"]+older=[^"]+)#log"', text)[1].replace("&amp;", "&")
+    assert log_of(await world.get(older)) == [f"row {n}" for n in range(1, 51)]
+    browser = await world.browser()
+    taken = json.loads((await browser.get(f"/r/{run}?step=*&as=json")).content)
+    assert len(taken) == 252
+    assert "unknown field" in said(await world.get(f"/r/{run}", stepp="x", status=400))
+
+
+@pytest.mark.asyncio
+async def test_running_run_moves_by_itself(world):
+    """It hears of lines and of what it says of its progress; one that ended well hears of nothing."""
+    run = claimed(world)
+    world.store.apply(SaveCheckpoint(run.id, run.claim, "load#1", b'{"row":3}', 3, 9))
+    text = await world.get(f"/r/{run.id}")
+    assert 'data-nouns="runs logs questions incidents"' in text
+    assert "mainspring runs logs" in text
+    assert f"{run.id} -f" in text
+    assert "load#1</a> 3 of 9" in text
+    world.store.apply(finish(run, result=b'{"sent":2}'))
+    text = await world.get(f"/r/{run.id}")
+    assert 'data-nouns=""' in text
+    assert "It ended well" in text
+    assert "&#34;sent&#34;: 2" in text
+
+
+@pytest.mark.asyncio
+async def test_run_stands_beside_the_last_good_one(world, monkeypatch):
+    """By itself where it failed; where it ended well, when asked."""
+    good = claimed(world, data=b'{"amount":1,"to":"eva"}')
+    world.store.apply(finish(good))
+    bad = failed(world)
+    found = section(await world.get(f"/r/{bad}"), "Beside the last good run")
+    assert good.id in found
+    assert "input.to" in found
+    assert "Beside" not in await world.get(f"/r/{good.id}")
+    text = await world.get(f"/r/{good.id}", compare=bad)
+    assert "Beside another run" in text
+    monkeypatch.setattr(run_page, "_COMPARABLE", 1)
+    assert f"mainspring runs diff {bad} {good.id}" in said(await world.get(f"/r/{good.id}", compare=bad, status=409))
+    assert "no earlier run of pay succeeded" in said(await world.get(f"/r/{good.id}", compare="last", status=404))
+
+
+@pytest.mark.asyncio
+async def test_family_of_a_run_is_linked(world):
+    """Children below it, the parent beside it; of what a visitor may not see only the id is known."""
+    parent = claimed(world, BACKUP, b"{}")
+    child = StartRun(
+        id="r_child",
+        automation="pay",
+        kind="task",
+        version=1,
+        input=b"{}",
+        codec="json",
+        trigger=f"child of {parent.id}",
+        parent=ParentLink(parent.id, "pay#1", parent.claim),
+    )
+    world.store.apply(child)
+    assert 'href="/r/r_child"' in section(await world.get(f"/r/{parent.id}"), "<h2>Children")
+    assert f'href="/r/{parent.id}"' in await world.get("/r/r_child")
+    text = await world.get("/r/r_child", who="payer")
+    assert f'href="/r/{parent.id}"' not in text
+    assert "backup" not in text
+    await world.get(f"/r/{parent.id}", who="payer", status=404)
+    await world.get(f"/r/{parent.id}/journal", who="payer", status=404)
+
+
+@pytest.mark.asyncio
+async def test_hostile_text_is_only_text(world):
+    """In names, errors, logs, values, questions and what is asked for."""
+    run = claimed(world, data=b'{"amount":1,"to":"<script>alert(1)</script>"}')
+    bad = Failure(HOSTILE, "x", f"{HOSTILE}\n{HOSTILE}", Kind.PERMANENT, HOSTILE, frames=[HOSTILE])
+    world.store.apply(outcome(run, 1, HOSTILE, failure=bad, state=OutcomeState.FAILED, output=None))
+    world.store.apply(SaveLines(run.id, (lines(HOSTILE, HOSTILE),)))
+    world.store.apply(replace(fail(run, HOSTILE, rank=1), failure=bad))
+    for text in (
+        await world.get(f"/r/{run.id}"),
+        await world.get(f"/r/{run.id}", step=HOSTILE, q=HOSTILE),
+        await world.get(f"/r/{run.id}", step=f"{HOSTILE}?"),
+        await world.get(f"/r/{run.id}/journal"),
+        await world.get("/runs"),
+    ):
+        assert HOSTILE not in text
+        assert "<script>" not in text
+
+
+@pytest.mark.asyncio
+async def test_run_of_many_steps_is_drawn_in_bounds(world):
+    """What did not end well and the newest, the rest in the journal; nothing is read that is not drawn."""
+    run = claimed(world)
+    steps = [
+        outcome(run, rank, f"row#{rank}", **({"state": OutcomeState.FAILED, "failure": BOOM} if rank == 5 else {}))
+        for rank in range(1, 601)
+    ]
+    for one in steps:
+        world.store.submit(one, lambda _: None)
+    world.store.apply(finish(run, rank=600))
+    text = await world.get(f"/r/{run.id}")
+    drawn = re.findall(r'href="[^"]*step=row%23(\d+)#step"', text)
+    assert drawn == ["5", *(str(n) for n in range(586, 601))]
+    assert ">584 more</a>" in text
+    assert "Journal: 600 outcomes" in text
+    assert len(text) < 60_000
+    journal = await world.get(f"/r/{run.id}/journal", limit=2)
+    assert re.findall(r'data-name="Rank" class="number">(\d+)<', journal) == ["600", "599"]
+    browser = await world.browser()
+    rows = json.loads((await browser.get(f"/r/{run.id}/journal?as=json")).content)
+    assert [rows[0]["rank"], rows[-1]["rank"], rows[-5]["state"]] == [600, 1, "failed"]
+
+
+@pytest.mark.asyncio
+async def test_viewer_sees_what_could_be_done_and_no_button(world):
+    """The command lines stay: whoever may act can be told them."""
+    run = failed(world)
+    text = await world.get(f"/r/{run}", who="vic")
+    assert 'name="act"' not in text
+    assert f"mainspring runs retry {run}" in text
+
+
+class Turned:
+    """A codec that the pages do not have."""
+
+    id = "turned"
+
+    def encode(self, data):
+        return data[::-1]
+
+    def decode(self, data):
+        return data[::-1]
+
+
+@pytest.mark.asyncio
+async def test_sealed_values_say_so(world):
+    """Nothing of them is shown; the rest of the page is there."""
+    act = act_of(Actor.cli("ann", "box"), world.clock)
+    run = start(world.store, world.clock, PAY, b'{"amount":77123}', act=act, sealing=Sealing(Turned())).run
+    text = await world.get(f"/r/{run}")
+    assert "sealed by codec &#39;turned&#39;" in section(text, "Input and output")
+    assert "77123" not in text
+    assert "32177" not in text

@@ -1,0 +1,143 @@
+"""Settings: channels and a test of each, who is told, what was told, the configuration, monitors, the outbox, a restored store."""
+
+import json
+
+import pytest
+
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.route import Target
+from mainspring.store.commands.automations import SetMeta
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.held import HELD, RESTORED_AT
+from mainspring.store.reads.outbox import list_refused_messages
+from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.shop import Shop, with_channels
+
+
+@pytest.fixture
+def shop(world):
+    found = Shop(world)
+    with_channels(world)
+    return found
+
+
+def open_incident(world, text="no success"):
+    finding = Finding(
+        subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text=text, since_at=world.clock.now()
+    )
+    found = Found(id="i_01", finding=finding, to=(Target(0, "ops"),))
+    world.store.apply(Observe(looked_at=world.clock.now(), found=(found,)))
+
+
+@pytest.mark.asyncio
+async def test_channel_is_tried_from_its_row(world, shop, capsys, monkeypatch):
+    """Told once of one press, with what it answered beside it; one that does not take it says why above the page."""
+    monkeypatch.delenv("MAINSPRING_SECRET_BOT", raising=False)
+    for _ in range(2):
+        answer = await world.press("/settings", "test", channel="me", page="p1")
+        assert said(answer.text) == "Done: test channel me."
+    assert capsys.readouterr().err.count("this channel works") == 1
+    answer = await world.press("/settings", "test", channel="ops")
+    assert answer.status_code == 409
+    assert "MAINSPRING_SECRET_BOT" in said(answer.text)
+    text = await world.get("/settings")
+    assert "slack://secret:bot/#ops" in text
+    assert "refused</span>" in text
+    assert "severity: page" in text
+    assert "Send test" not in await world.get("/settings", who="vic")
+    assert (await world.press("/settings", "test", channel="nope")).status_code == 409
+
+
+@pytest.mark.asyncio
+async def test_routes_and_alerts_are_listed(world, shop):
+    """Who would be told, and what waits to be; each can be had as JSON in its filter."""
+    open_incident(world, "<script>no</script>")
+    text = await world.get("/settings/routes", automation="backup", kind="too_slow")
+    assert "if nobody acknowledges it" in text
+    text = await world.get("/settings/alerts", channel="ops", state="unsent")
+    assert "&lt;script&gt;no" in text
+    assert 'href="/incidents/i_01"' in text
+    assert "No alert fits" in await world.get("/settings/alerts", channel="mail")
+    rows = json.loads((await (await world.browser()).get("/settings/alerts?channel=ops&as=json")).content)
+    assert [one["incident"] for one in rows] == ["i_01"]
+    assert "2</a>" not in await world.get("/settings")
+
+
+@pytest.mark.asyncio
+async def test_configuration_says_where_each_setting_comes_from(world, shop):
+    """For whoever acts; by a part of its name."""
+    text = await world.get("/settings/configuration", name="notify.")
+    assert "notify.channels.ops" in text
+    assert "store.url" not in text
+    assert "No setting fits" in await world.get("/settings/configuration", name="zzz")
+    await world.get("/settings/configuration", who="vic", status=403)
+
+
+@pytest.mark.asyncio
+async def test_monitors_show_their_arithmetic(world, shop):
+    """What each judges and finds; of one every figure; only those that are meant."""
+    world.begin()
+    text = await world.get("/monitors")
+    assert 'href="/monitors/silence"' in text
+    assert "No monitor is so" in await world.get("/monitors", only="off")
+    one = await world.get("/monitors/backlog")
+    assert "mainspring monitors show backlog" in one
+    assert 'data-name="Figures"' in one
+    assert "nothing to judge of &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
+    await world.get("/monitors/nope", status=404)
+    rows = json.loads((await (await world.browser()).get("/monitors/backlog?as=json")).content)
+    assert {one["verdict"] for one in rows} <= {"well", "wrong", "unsure"}
+
+
+@pytest.mark.asyncio
+async def test_refused_message_is_sent_again_or_discarded(world, shop):
+    """One by its name, or all; each is told, and what is gone says so."""
+    assert "No message waits" in await world.get("/outbox")
+    shop.refuse_messages("m1", "m2", "m3")
+    text = await world.get("/outbox")
+    assert "m2 is too large" in text
+    answer = await world.press("/outbox", "send-again", message="m1")
+    assert said(answer.text) == "Done: send again message m1."
+    answer = await world.press("/outbox", "discard", reason="nobody wants them", page="p1")
+    assert said(answer.text) == "Done: discard 2 messages."
+    assert list_refused_messages(world.store.reader) == []
+    answer = await world.press("/outbox", "discard", message="m2")
+    assert answer.status_code == 409
+    assert "0 of 1 are done. m2:" in said(answer.text)
+    assert "Discard" not in await world.get("/outbox", who="vic")
+
+
+@pytest.mark.asyncio
+async def test_restored_store_is_decided_and_goes_on(world):
+    """One run, then all that are left, then an admin lets it go on; a store that is not held says so."""
+    assert "not held" in await world.get("/undecided")
+    runs = [world.begin() for _ in range(3)]
+    world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
+    world.store.apply(SetMeta(HELD, "1"))
+    assert 'href="/undecided"' in await world.get("/settings")
+    text = await world.get("/undecided", who="olga")
+    assert all(run in text for run in runs)
+    assert "Let it go on" not in text
+    assert (await world.press("/undecided", "decide", run=runs[0], decision="perhaps")).status_code == 409
+    answer = await world.press("/undecided", "decide", run=runs[0], decision="done")
+    assert said(answer.text) == f"Done: mark_done run {runs[0]}."
+    answer = await world.press("/undecided", "decide", decision="continue")
+    assert said(answer.text) == "Done: continue 2 runs."
+    assert "Every run is decided" in await world.get("/undecided", who="olga")
+    answer = await world.press("/undecided", "release")
+    assert said(answer.text) == "Done: release store held."
+
+
+@pytest.mark.asyncio
+async def test_people_stand_in_the_frame_of_all_pages(world):
+    """With the verdict above them; what was made is told, and a token is shown where it was made alone."""
+    text = await world.get("/people")
+    assert "all is well" in text
+    assert '<a href="/people" aria-current="page">People</a>' in text
+    answer = await world.press("/people", "make-token", name="bot", role="viewer", days="30")
+    assert 'class="token">ms_' in answer.text
+    assert "ms_" not in await world.get("/people")
+    answer = await world.press("/people", "add", name="<b>", password="short", role="viewer")
+    assert answer.status_code == 409
+    assert 'class="said wrong"' in answer.text
+    assert "all is well" in await world.get("/me", who="vic")

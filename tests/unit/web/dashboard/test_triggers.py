@@ -1,0 +1,139 @@
+"""Triggers, deliveries and events as pages: what came, why it started nothing, once more; nobody sees what is of others."""
+
+import json
+
+import pytest
+
+from mainspring.store.commands.runs import Claim
+from tests.contract.store.process import wait_for
+from tests.hostile import PAYLOADS
+from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.shop import Shop
+
+HOSTILE = '<script>alert(1)</script>"onmouseover="x'
+
+
+@pytest.fixture
+def shop(world):
+    return Shop(world)
+
+
+@pytest.mark.asyncio
+async def test_empty_pages_teach_the_next_command(world):
+    """Nothing listens, nothing came, nothing was published."""
+    assert "@ms.on.webhook" in await world.get("/triggers")
+    assert "mainspring triggers list" in await world.get("/deliveries")
+    assert "app.publish" in await world.get("/events")
+    assert "No delivery fits" in await world.get("/deliveries", state="held", within="1h")
+    assert "No trigger fits" in await world.get("/triggers", automation="x")
+    assert "None" not in await world.get("/triggers")
+
+
+@pytest.mark.asyncio
+async def test_triggers_show_what_came_with_links_to_it(world, shop):
+    """Each figure leads to its rows; one shows the line that sends to it, and the one that tries it."""
+    shop.arrive()
+    shop.turn_away()
+    text = await world.get("/triggers")
+    assert "/deliveries?trigger=shop/webhook&amp;state=refused&amp;within=24h" in text
+    assert "no process has begun to fetch from it" in text
+    only = await world.get("/triggers", state="listening")
+    assert "labels/run" in only
+    assert "labels/queue" not in only
+    one = await world.get("/triggers/shop%2Fwebhook")
+    assert "mainspring triggers test shop/webhook @event.json" in one
+    assert "curl -sS" in one
+    assert "the signature is another one" in one
+    assert await world.get("/triggers/nope", status=404)
+
+
+@pytest.mark.asyncio
+async def test_delivery_is_shown_as_it_came_and_comes_once_more(world, shop):
+    """Without what proves its sender, and without its password; replayed once by one press, as a delivery of its own."""
+    id = shop.arrive(HOSTILE)
+    text = await world.get(f"/deliveries/{id}")
+    assert "<script>alert" not in text
+    assert "s3cret" not in text
+    assert "hunter22" not in text
+    assert "x-github-event" in text
+    for _ in range(2):
+        answer = await world.press(f"/deliveries/{id}", "replay", reason="it was lost", page="p1")
+        assert said(answer.text) == f"Done: replay delivery {id}."
+        assert f'href="/deliveries/{id}"' in answer.text
+    rows = json.loads((await (await world.browser()).get("/deliveries?as=json")).content)
+    assert [one["replay_of"] for one in rows] == [id, None]
+    assert "Replay" not in await world.get(f"/deliveries/{id}", who="vic")
+
+
+@pytest.mark.asyncio
+async def test_what_was_turned_away_is_not_replayed(world, shop):
+    """Its body was not kept to be run: the page says so, in place."""
+    id = shop.turn_away(HOSTILE)
+    answer = await world.press(f"/deliveries/{id}", "replay")
+    assert answer.status_code == 409
+    assert "its sender send it again" in said(answer.text)
+    assert "<script>" not in answer.text.replace("<script src=", "")
+
+
+@pytest.mark.asyncio
+async def test_deliveries_are_filtered_and_come_part_by_part(world, shop):
+    """By trigger, state and time; what cannot be a filter is told."""
+    for n in range(3):
+        shop.arrive(f"k{n}")
+    shop.arrive("k0", trigger="labels/queue")
+    text = await world.get("/deliveries", trigger="shop/webhook", state="started", within="24h", limit=2)
+    assert text.count('data-name="State"') == 2
+    assert "Older" in text
+    assert "labels/queue</a></td>" not in text
+    assert "no such state" not in await world.get("/deliveries?state=lost", status=400)
+
+
+@pytest.mark.asyncio
+async def test_visitor_of_some_sees_nothing_of_others(world, shop):
+    """Neither names nor figures nor bodies."""
+    id = shop.arrive(trigger="shop/webhook")
+    for path in ("/triggers", "/deliveries", "/triggers?as=json", "/deliveries?as=json"):
+        answer = await (await world.browser("payer")).get(path)
+        assert answer.status_code == 200
+        assert "shop" not in answer.text
+    await world.get(f"/deliveries/{id}", who="payer", status=404)
+    await world.get("/triggers/shop%2Fwebhook", who="payer", status=404)
+    await world.get("/events", who="payer", status=404)
+
+
+@pytest.mark.asyncio
+async def test_event_is_published_from_its_page(world, shop):
+    """What it started stands there; data that is no JSON is told, with what was typed still there."""
+    answer = await world.press("/events", "publish", name="order.paid", data='{"kind":"book","id":"<b>"}', key="7")
+    assert said(answer.text) == "Done: publish event order.paid."
+    assert "shop/event" in answer.text
+    assert "&lt;b&gt;" in answer.text
+    for fields in ({"name": "order.paid", "data": "{oh <no>"}, {"name": "  ", "data": "{}"}):
+        answer = await world.press("/events", "publish", **fields)
+        assert answer.status_code == 409
+        assert "<no>" not in answer.text
+    assert answer.text.count('value="  "') == 1
+    text = await world.get("/events", name="order.paid")
+    assert text.count('data-name="Event"') == 1
+    assert "Publish" not in (await world.get("/events", who="vic")).replace("Published", "")
+
+
+@pytest.mark.asyncio
+async def test_event_shows_the_runs_that_were_given_it(world, shop):
+    """Each with its state; where none was, the page says how one is."""
+    run = world.begin()
+    (claimed,) = world.store.apply(Claim(shop.id("c"), 1)).runs
+    world.store.apply(wait_for(claimed, "order.paid"))
+    text = await world.get(f"/events/{shop.publish()}")
+    assert f'href="/r/{run}"' in text
+    assert "run.event(" in await world.get(f"/events/{shop.publish('order.lost')}")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("payload", PAYLOADS[::5])
+async def test_what_came_from_outside_is_text(world, shop, payload):
+    """In a name, a key, a note, a header and a body alike."""
+    id = shop.arrive(payload, starts=False, refused=payload, name=payload, body=json.dumps({"x": payload}).encode())
+    event = shop.publish("order.paid", {"kind": "book", payload: payload}, key=payload)
+    for path in ("/deliveries", f"/deliveries/{id}", "/triggers/shop%2Fwebhook", "/events", f"/events/{event}"):
+        assert payload not in await world.get(path), path

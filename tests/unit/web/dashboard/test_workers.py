@@ -1,0 +1,95 @@
+"""Workers: who lives, what each has in hand, what blocks it; each button acts once and is told."""
+
+import json
+
+import pytest
+
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.definition import Definition, Kind
+from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.sessions import NoteBlocked
+from mainspring.store.reads.status import sessions
+from mainspring.store.sqlite.store import SqliteStore
+from tests.api_world import BACKUP, PAY, announce
+from tests.unit.web.dashboard.page_world import said
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process: a worker that takes eight runs at once."""
+    store = SqliteStore(tmp_path / "s.db", clock=SystemClock())
+    store.open()
+    store.open_session("worker", capacity=8)
+    announce(store, PAY, BACKUP)
+    yield store
+    store.close()
+
+
+def states(world):
+    return {one.id: one.state for one in sessions(world.store.reader, live=False)}
+
+
+@pytest.mark.asyncio
+async def test_page_shows_who_lives_and_what_each_has(world, other):
+    """By role; a blocked one with its stack and the run that it has."""
+    run = world.begin()
+    other.apply(Claim("c1", 1))
+    other.apply(NoteBlocked(4_000, ("loop.py:1 run", "<script>x</script>.py:14 poll")))
+    text = await world.get("/workers")
+    assert "<script>x" not in text
+    assert "&lt;script&gt;x&lt;/script&gt;.py:14 poll" in text
+    assert f'/r/{run}"' in text
+    assert '<a class="plain figure" href="/workers?role=worker"><b>2</b><span>worker</span></a>' in text
+    assert '<a href="/runs?state=running">1</a> <span class="quiet">of 8</span>' in text
+    assert '<a href="/a/backup">backup</a>' in text
+    rows = json.loads(await world.get("/workers", role="worker", **{"as": "json"}))
+    assert [row["id"] for row in rows] == [world.store.session, other.session]
+    assert "No process uses the store in this role" in await world.get("/workers", role="watcher")
+
+
+@pytest.mark.asyncio
+async def test_worker_drains_and_is_quarantined(world, other):
+    """Each once, with the reason on record; who ended is still listed where it is asked for."""
+    world.begin()
+    other.apply(Claim("c1", 1))
+    number = str(other.session)
+    for _ in range(2):
+        answer = await world.press("/workers", "drain", who="olga", worker=number, reason="new machine", page="p1")
+        assert said(answer.text) == f"Done: drain worker {number}."
+    assert states(world)[other.session] == "draining"
+    answer = await world.press("/workers", "quarantine", worker=number, reason="it lies", page="p2")
+    assert said(answer.text) == f"Done: quarantine worker {number}."
+    assert states(world)[other.session] == "quarantined"
+    assert f'value="{number}"' not in answer.text
+    assert "quarantined" in await world.get("/workers", ended="true")
+    acts = [one for one in world.ways.acts() if one[1] == f"worker:{number}"]
+    assert acts == [("quarantine", f"worker:{number}", "web:ana"), ("drain", f"worker:{number}", "web:olga")]
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_done_is_told_in_place(world):
+    """A worker that is not there; one's own process."""
+    assert (await world.press("/workers", "drain", worker="99999")).status_code == 404
+    answer = await world.press("/workers", "quarantine", worker=str(world.store.session), reason="why")
+    assert answer.status_code == 409
+    assert states(world)[world.store.session] == "alive"
+
+
+@pytest.mark.asyncio
+async def test_page_is_only_for_those_who_are_for_all(world, other):
+    """And a viewer gets no buttons."""
+    await world.get("/workers", who="payer", status=404)
+    text = await world.get("/workers", who="vic")
+    assert 'value="drain"' not in text
+    assert 'value="quarantine"' not in text
+
+
+@pytest.mark.asyncio
+async def test_page_stays_short_however_many_it_serves(world, other):
+    """Of many automations some are named, and it is said how many there are."""
+    announce(other, *(Definition(kind=Kind.TASK, name=f"a{number:03}") for number in range(70)))
+    text = await world.get("/workers")
+    assert "a049" in text
+    assert "a050" not in text
+    assert "70 automations" in text
+    assert "and 20 more" in text
