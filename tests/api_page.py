@@ -55,10 +55,11 @@ STATUSES = """
 |---|---|
 """
 TITLES = {
-    "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations", "schedule": "Schedule",
-    "incidents": "Incidents",
+    "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations",
+    "standings": "How automations stand", "schedule": "Schedule", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
+    "now": "Now", "handover": "Handover",
     "monitors": "Monitors", "audit-log": "Audit log", "channels": "Channels", "routes": "Routes", "settings": "Settings",
     "people": "People", "sessions": "Sessions", "tokens": "Tokens", "undecided": "Undecided runs of a restored store",
 }  # fmt: skip

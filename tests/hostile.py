@@ -1,4 +1,4 @@
-"""Texts that run a script where they are taken for HTML, in an attribute, in a link, in a style or in JSON; each sets `window.hit`."""
+"""Texts that run a script where they are taken for HTML, in an attribute, in a link, a style or in JSON; each sets `window.hit`."""
 
 from typing import Final
 

@@ -2,11 +2,9 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import click
-import pytest
 
 import mainspring.app.told_error
 import mainspring.store.base  # noqa: F401 - their errors belong to the page of errors
@@ -171,19 +169,6 @@ def test_monitor_page_explains_every_monitor():
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
         told |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
     assert told == defaults
-
-
-@pytest.mark.parametrize(("code", "pings"), [(0, True), (9, True), (1, False), (3, False), (127, False)])
-def test_crontab_line_gives_a_sign_of_life_only_after_a_look(tmp_path, code, pings):
-    """A look that failed must be noticed outside: nobody else is there to tell of it."""
-    page = (DOCS / "how-to" / "incidents.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^\*/5 \* \* \* \* +(mainspring watch --once;.*)$", page, re.MULTILINE)
-    assert "%" not in line  # cron reads it as a line end
-    for name, does in (("mainspring", f"exit {code}"), ("curl", "echo ping")):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
-        (tmp_path / name).chmod(0o755)
-    said = subprocess.run(["/bin/sh", "-c", line], env={"PATH": str(tmp_path)}, capture_output=True, check=False)
-    assert said.stdout == (b"ping\n" if pings else b"")
 
 
 def test_api_page_is_made_of_the_table():

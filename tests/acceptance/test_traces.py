@@ -110,7 +110,7 @@ def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector
 def test_watcher_sends_metrics(project: Project, collector: OtlpCollector) -> None:
     """Those of a scrape, at its interval, to the same collector and with its headers."""
     (project.folder / "mainspring.toml").write_text(
-        (project.folder / "mainspring.toml").read_text().replace("[otel]\n", '[otel]\nmetrics_every = "200ms"\n')
+        (project.folder / "mainspring.toml").read_text().replace("[otel]\n", '[otel]\nmetrics_every = "1s"\n')
     )
     project.up("up", "--role", "watcher")
     collector.until_metrics()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mainspring.app.brief_loop import run_briefly
 from mainspring.app.channels import addresses_of, open_links
 from mainspring.config.settings import Settings
 from mainspring.domain.channel import TERMINAL
@@ -57,7 +58,7 @@ def try_channels(
         tries = (_tell(one, links[one], notice, faults, within_s) for one in channels)
         return list(await asyncio.gather(*tries))
 
-    return [msgspec.structs.replace(one, address=addresses[one.channel]) for one in asyncio.run(each())]
+    return [msgspec.structs.replace(one, address=addresses[one.channel]) for one in run_briefly(each())]
 
 
 async def _tell(name: str, link: ChannelLink, notice: Notice, faults: FaultText, within_s: float) -> Tried:

@@ -1,22 +1,17 @@
-"""The way to people that needs no store: that it is lost is told straight to the channels, and remembered in a file beside the spool.
+"""The way to people that needs no store: that it is lost is told straight to the channels, and remembered without it.
 
 Told once for each channel, however many processes of this machine see it and however often they start again meanwhile; its end is told to
 those who heard of it.
 """
 
 import asyncio
-import contextlib
-import fcntl
 import logging
-import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-
 from mainspring.app.channels import circumstances_of, open_links, routing_of
+from mainspring.app.lost_memory import Lost, LostMemory
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import ms_of
@@ -38,16 +33,6 @@ Commit = Callable[[RecordLost], Awaitable[Any]]
 _SUBJECT = Subject("", IncidentKind.STORE_LOST)
 
 
-class _Memory(msgspec.Struct):
-    """Since when the store is lost and why, and by what each channel that was told finds its message."""
-
-    since_at: int
-    told: dict[str, str | None] = {}
-    fault: str = ""
-    is_recorded: bool = False
-    """Whether the store has it, now that it is back."""
-
-
 class Reserved:
     """`where` = the store, for people; `commit` writes to it, once it is back. Made and used in one event loop."""
 
@@ -60,77 +45,75 @@ class Reserved:
         self._where = where
         self._commit = commit
         self._tell_after_ms = ms_of(settings.notify.store_lost_after)
-        self._file = Path(f"{settings.exec.spool}.store-lost.json")
-        self._memory: _Memory | None = None
-        self._is_written = False
+        self._memory = LostMemory(settings.exec.spool)
         self._links: dict[str, ChannelLink] = {}
         self._logged: dict[str, str] = {}
 
     async def look(self, fault: str, *, at_once: bool = False) -> None:
         """The store could not be read or written just now: tell it to those who were not told, once it has lasted (or `at_once`)."""
         now = self._clock.now()
-        with self._alone() as is_alone:
+        with self._memory.alone() as is_alone:
             if not is_alone:
                 return
-            memory = self._recall()
-            if memory is None:
-                memory = self._memory = _Memory(now)
-            if (shown := one_line(HIDDEN.redact(_first_line(fault)), 200)) != memory.fault or memory.is_recorded:
-                memory.fault, memory.is_recorded = shown, False
-                self._remember()
-            if now - memory.since_at < self._tell_after_ms and not at_once:
+            lost = self._memory.recall() or Lost(now)
+            if (shown := one_line(HIDDEN.redact(_first_line(fault)), 200)) != lost.fault or lost.is_recorded:
+                lost.fault, lost.is_recorded = shown, False
+                self._remember(lost)
+            if now - lost.since_at < self._tell_after_ms and not at_once:
                 return
             told = Told(subject=_SUBJECT, severity=Severity.PAGE)
             targets = routing_of(self._settings).targets(told, About.OPENED, now)
-            due = {one.channel for one in targets if one.due_at <= now} - memory.told.keys()
-            notice = self._notice(About.OPENED, memory, fault)
+            due = {one.channel for one in targets if one.due_at <= now} - lost.told.keys()
+            notice = self._notice(About.OPENED, lost, fault)
             # Together: one that hangs must not use up the time in which the others could be told.
-            await asyncio.gather(*(self._tell(channel, notice, None) for channel in sorted(due)))
+            await asyncio.gather(*(self._tell(lost, channel, notice, None) for channel in sorted(due)))
+
+    @property
+    def is_private(self) -> bool:
+        """Whether no other process will know what this one saw."""
+        return self._memory.is_private
 
     async def over(self) -> None:
         """The store takes commits: write down that it was lost, and tell that it is over to those who were told."""
-        if self._memory is None and not self._file.exists():
+        if not self._memory.exists():
             return
-        with self._alone() as is_alone:
-            memory = self._recall() if is_alone else None
-            if memory is None or not await self._is_recorded(memory):
+        with self._memory.alone() as is_alone:
+            lost = self._memory.recall() if is_alone else None
+            if lost is None or not await self._is_recorded(lost):
                 return
-            notice = self._notice(About.RESOLVED, memory, "")
-            await asyncio.gather(*(self._tell_end(memory, channel, notice) for channel in list(memory.told)))
-            if not memory.told:
-                self._memory = None
-                self._is_written = False
-                with contextlib.suppress(OSError):
-                    self._file.unlink(missing_ok=True)
+            notice = self._notice(About.RESOLVED, lost, "")
+            await asyncio.gather(*(self._tell_end(lost, channel, notice) for channel in list(lost.told)))
+            if not lost.told:
+                self._memory.forget()
 
-    async def _tell_end(self, memory: _Memory, channel: str, notice: Notice) -> None:
-        if await self._tell(channel, notice, memory.told[channel]):
-            del memory.told[channel]
-            self._remember()
+    async def _tell_end(self, lost: Lost, channel: str, notice: Notice) -> None:
+        if await self._tell(lost, channel, notice, lost.told[channel]):
+            del lost.told[channel]
+            self._remember(lost)
 
-    async def _is_recorded(self, memory: _Memory) -> bool:
+    async def _is_recorded(self, lost: Lost) -> bool:
         """Write down in the store that it was lost, if that was told or is to be; False = it is away again."""
         now = self._clock.now()
-        has_lasted = bool(memory.told) or now - memory.since_at >= self._tell_after_ms
-        if self._commit is None or memory.is_recorded or not has_lasted:
+        has_lasted = bool(lost.told) or now - lost.since_at >= self._tell_after_ms
+        if self._commit is None or lost.is_recorded or not has_lasted:
             return True
-        lost = RecordLost(
+        record = RecordLost(
             id=new_id("i", now, self._clock.random_bits(80)),
-            since_at=memory.since_at,
+            since_at=lost.since_at,
             over_at=now,
-            text=f"the store could not be read or written: {memory.fault or 'nobody knows why'}",
-            facts={"where": self._where, "host": socket.gethostname(), "told": sorted(memory.told)},
+            text=f"the store could not be read or written: {lost.fault or 'nobody knows why'}",
+            facts={"where": self._where, "host": socket.gethostname(), "told": sorted(lost.told)},
         )
         try:
             async with asyncio.timeout(_WITHIN_S):
-                await self._commit(lost)
+                await self._commit(record)
         except (TimeoutError, StoreUnavailableError, StoreFullError):
             return False
         except Exception as error:  # noqa: BLE001 - its end is told all the same
             self._log("", f"it cannot be written down that the store was lost: {self._faults.of(error)}")
             return True
-        memory.is_recorded = True
-        self._remember()
+        lost.is_recorded = True
+        self._remember(lost)
         return True
 
     async def close(self) -> None:
@@ -139,12 +122,11 @@ class Reserved:
             await link.close()
         self._links = {}
 
-    async def _tell(self, channel: str, notice: Notice, ref: str | None) -> bool:
-        memory = self._memory
+    async def _tell(self, lost: Lost, channel: str, notice: Notice, ref: str | None) -> bool:
         if not self._links:
             self._links = open_links(self._settings, self._faults, self._clock)
         link = self._links.get(channel)
-        if link is None or memory is None:  # a channel that is configured no more
+        if link is None:  # a channel that is configured no more
             return True
         try:
             found = await link.send(notice, ref)
@@ -153,18 +135,18 @@ class Reserved:
             self._log(channel, f"channel {channel} cannot be told of the store: {fault}")
             return False
         if notice.about is About.OPENED:
-            memory.told[channel] = found
-            self._remember()
+            lost.told[channel] = found
+            self._remember(lost)
         return True
 
-    def _notice(self, about: About, memory: _Memory, fault: str) -> Notice:
+    def _notice(self, about: About, lost: Lost, fault: str) -> Notice:
         around = circumstances_of(self._settings)
         is_over = about is About.RESOLVED
         state = "resolved" if is_over else Severity.PAGE.value
         what = "takes commits again" if is_over else f"cannot be read or written: {_first_line(fault)}"
         host = socket.gethostname()
-        key = f"mainspring:store-lost:{host}:{memory.since_at}"
-        fields = [Field("Since", moment_of(memory.since_at, around.zone)), Field("Where", f"{self._where} on {host}")]
+        key = f"mainspring:store-lost:{host}:{lost.since_at}"
+        fields = [Field("Since", moment_of(lost.since_at, around.zone)), Field("Where", f"{self._where} on {host}")]
         if not is_over:
             fields.append(Field("Cause", one_line(fault, 500)))
             fields.append(
@@ -182,50 +164,14 @@ class Reserved:
             fields=tuple(fields),
             environment=around.environment,
             project=around.project,
-            at=memory.since_at,
+            at=lost.since_at,
         )
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[bool]:
-        """Keep other processes of this machine from telling the same; yield whether nobody else is about to."""
+    def _remember(self, lost: Lost) -> None:
+        """Write it down; where that is not possible, a process that starts again tells it again."""
         try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(f"{self._file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:  # where nothing can be written, two who tell are better than none
-            yield True
-            return
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
-        finally:
-            os.close(lock)
-
-    def _recall(self) -> _Memory | None:
-        """Return what is known of it, by whoever learned it; what was written and is not there any more is over."""
-        try:
-            self._memory = msgspec.json.decode(self._file.read_bytes(), type=_Memory)
-        except FileNotFoundError:
-            if self._is_written:
-                self._memory, self._is_written = None, False
-        except (OSError, msgspec.DecodeError):
-            pass
-        else:
-            self._is_written = True
-        return self._memory
-
-    def _remember(self) -> None:
-        """Write it down; where that is not possible either, a process that starts again tells it again."""
-        part = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
-        try:
-            part.write_bytes(msgspec.json.encode(self._memory))
-            part.replace(self._file)
-            self._is_written = True
+            self._memory.remember(lost)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
             self._log("", f"it cannot be written down who was told of the store: {error}")
 
     def _log(self, channel: str, text: str) -> None:
@@ -242,8 +188,8 @@ def _first_line(text: str) -> str:
 async def tell_lost(settings: Settings, faults: FaultText, clock: Clock, where: str, error: StoreError) -> None:
     """Tell that the store is lost and all that worked on it has ended, for at most ten seconds.
 
-    At once, unless it may be a matter of waiting: then once a process that starts again and again has met it for long enough. Where no
-    channel is configured whoever started it is told by its exit alone.
+    At once, unless it may be a matter of waiting: then once a process that starts again and again has met it for long enough, if the next
+    one can know that of this one. Where no channel is configured whoever started it is told by its exit alone.
     """
     passes = isinstance(error, StoreUnavailableError | StoreFullError) and not isinstance(error, StoreBrokenError)
     if not settings.notify.channels:
@@ -252,6 +198,8 @@ async def tell_lost(settings: Settings, faults: FaultText, clock: Clock, where: 
     try:
         async with asyncio.timeout(_WITHIN_S):
             await reserved.look(error.message, at_once=not passes)
+            if reserved.is_private:
+                await reserved.look(error.message, at_once=True)
     except Exception as fault:  # noqa: BLE001 - the store's own error is what the caller goes on with
         _LOG.error("not everybody could be told that the store is lost: %s", faults.of(fault))
     finally:

@@ -7,10 +7,11 @@ import msgspec
 from mainspring.config import Settings
 from mainspring.domain.definition import Definition
 from mainspring.domain.incident import Incident
-from mainspring.domain.runbook import anchor_of
+from mainspring.domain.runbook import anchor_of, section_at
 
 _LARGEST = 1_000_000
 _FOLDER = "runbooks"
+_MARKDOWN = ".md"
 
 
 class Runbook(msgspec.Struct, frozen=True):
@@ -37,6 +38,22 @@ class Runbooks:
         if definition is not None and definition.guide:
             return Runbook(f"in its docstring: mainspring auto show {automation}", definition.guide)
         return None
+
+    def words(self, runbook: Runbook) -> str | None:
+        """Return what it says about the incident that it was looked up for, as its author wrote it; None where only its reader can open it.
+
+        Only Markdown within the project's folder is read: what else a definition names is for the eyes of whoever may open it there.
+        """
+        if runbook.text is not None:
+            return runbook.text
+        page, _, anchor = runbook.where.partition("#")
+        file = self._file(page, within=".") if page.endswith(_MARKDOWN) else None
+        try:
+            if file is None or file.stat().st_size > _LARGEST:
+                return None
+            return section_at(file.read_text(encoding="utf-8", errors="replace"), anchor or None)
+        except OSError:
+            return None
 
     def _anchored(self, page: str, incident: Incident | None) -> str:
         file = None if incident is None or "#" in page else self._file(page)

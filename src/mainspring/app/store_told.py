@@ -1,6 +1,6 @@
 """That the store is lost, told by programs that end: a wrapped command, a round of `watch --once`.
 
-Where nothing else of ours runs they are the only ones who see it. What they remember lies beside the spool, so that however many of
+Where nothing else of ours runs they are the only ones who see it. What they remember outlives them, so that however many of
 them see it tell it once, and the first that finds the store again tells its end.
 """
 
@@ -9,10 +9,10 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.app.exec_ledger import Ledger
+from mainspring.app.lost_memory import LostMemory
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreError, StoreUnavailableError
@@ -53,7 +53,7 @@ class StoreTold:
 
     def back(self, where: str, apply: Callable[["RecordLost"], Any]) -> None:
         """The store is well: tell that to those who heard otherwise, and write down that it was lost."""
-        if not Path(f"{self._settings.exec.spool}.store-lost.json").exists():
+        if not LostMemory(self._settings.exec.spool).exists():
             return
         from mainspring.app.reserved import Reserved  # noqa: PLC0415
         from mainspring.resources.fault_text import FaultText  # noqa: PLC0415
@@ -85,7 +85,10 @@ async def _over(reserved: "Reserved") -> None:
 
 
 def _within(telling: Coroutine[Any, Any, None]) -> None:
-    """Run it in a thread of its own, left to itself if it takes too long: a loop's end waits for what hangs in its threads."""
-    thread = threading.Thread(target=asyncio.run, args=(telling,), name="mainspring-store-told", daemon=True)
+    """Run it in a thread of its own, left to itself if it takes too long."""
+    # Imported late: a command whose store is well needs none of it.
+    from mainspring.app.brief_loop import run_briefly  # noqa: PLC0415
+
+    thread = threading.Thread(target=run_briefly, args=(telling,), name="mainspring-store-told", daemon=True)
     thread.start()
     thread.join(WITHIN_S)

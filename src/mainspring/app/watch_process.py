@@ -3,21 +3,31 @@
 It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error, never silence.
 """
 
+import os
+
 import msgspec
 
+from mainspring.app.brief_loop import run_briefly
 from mainspring.app.exec_ledger import Ledger, bury
 from mainspring.app.store_told import StoreTold
 from mainspring.app.watching import look_and_tell
 from mainspring.config import Settings
+from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.monitors import silence
 from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.table import Tunings, judged_by
 from mainspring.domain.monitors.words import about
+from mainspring.operations.pulse import Pulse, stands_still
+from mainspring.resources.fault_text import FaultText
+from mainspring.resources.secret import Secrets
 from mainspring.service.spool import Spool, TakenIn
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads.incidents import unsent
 
 PATIENCE = 30.0
 """Seconds that one round may take; cron starts the next one anyway."""
@@ -55,13 +65,18 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
     ledger = Ledger(settings.store.url, clock, patience=PATIENCE)
     records = Spool(settings.exec.spool)
     told = StoreTold(settings, clock)
+    still: str | None = None
 
     def act(opened: ProcessStore) -> WatchReport:
         opened.open()
         told.back(opened.shown, opened.apply)
         buried = _bury_dead(opened)
         taken = records.take_in(opened.apply)
-        judged, silent = judge(look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None), clock.now())
+        facts = look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None)
+        now = clock.now()
+        judged, silent = judge(facts, now, tunings_of(settings.monitors), own_tunings_of(settings.monitors))
+        nonlocal still
+        still = stands_still(facts, unsent(opened.reader), now, None)
         report = WatchReport(taken, records.bad_names(), buried, judged, silent)
         opened.close()
         return report
@@ -74,7 +89,18 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
             f"the store is away, so nothing can be judged\nat {ledger.shown}: {ledger.away}",
             hint="Wrapped commands run all the same and their records wait in the spool. Mend the store, then watch again.",
         )
+    if still is None and settings.notify.watchdog is not None:
+        run_briefly(_give_sign(settings, clock))
     return report
+
+
+async def _give_sign(settings: Settings, clock: Clock) -> None:
+    """Let whoever hears outside know that somebody looked, and that nothing stands still."""
+    pulse = Pulse(settings.notify.watchdog, FaultText(Secrets(settings.secrets.dir, os.environ)), clock)
+    try:
+        await pulse.beat()
+    finally:
+        await pulse.close()
 
 
 def _bury_dead(store: ProcessStore) -> list[int]:
@@ -84,10 +110,10 @@ def _bury_dead(store: ProcessStore) -> list[int]:
     return [one.session for one in dead if one.session not in left and bury(store, one)]
 
 
-def judge(facts: Facts, now_at: int) -> tuple[int, list[Silent]]:
-    """Return how many automations have a cadence, stated or learned, and which of them are silent, by name."""
+def judge(facts: Facts, now_at: int, tunings: Tunings, own: OwnTunings) -> tuple[int, list[Silent]]:
+    """Return how many automations are judged by a cadence, stated or learned, and which of them are silent, by name."""
     owners = {one.name: one.option("owner") for one in facts.automations}
-    judged = list(silence.judge(facts, silence.SilenceTuning(), now_at))
+    judged = list(judged_by(silence.MONITOR, facts, tunings, now_at, own))
     wrong = [one for one in judged if one.finding is not None and not one.figures.get("learning")]
     return len(judged), [_silent(one, owners[one.subject.automation]) for one in wrong]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.app.brief_loop import run_briefly
 from mainspring.app.channels import circumstances_of, link_of, open_links, routing_of
 from mainspring.app.reserved import Reserved
 from mainspring.app.runbooks import Runbooks
@@ -205,7 +206,7 @@ def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, a
             loop = asyncio.get_running_loop()
             await _make_notifier(settings, store, _InLoop(store, loop), secrets).run_once(within_s)
 
-        asyncio.run(tell())
+        run_briefly(tell())
     return watch.seen
 
 

@@ -7,6 +7,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.lists import known
 from mainspring.insight import words
+from mainspring.insight.instants import instant_at
 
 
 def _name(invocation: Invocation, name: str) -> str:
@@ -22,7 +23,7 @@ def pause(invocation: Invocation, name: str, span: str | None) -> None:
     from mainspring.service.automation import pause as act
 
     now = invocation.clock.now()
-    until_at = None if span is None else params.instant_at(span, now, invocation.zone, back=False)
+    until_at = None if span is None else instant_at(span, now, invocation.zone, back=False)
     act(invocation.store, _name(invocation, name), act=invocation.act, until_at=until_at)
     until = "" if until_at is None else f" until {words.moment(until_at, now, invocation.zone)}"
     invocation.output.document({"name": name, "paused": True, "until_at": until_at}, f"{name} is paused{until}.")

@@ -10,6 +10,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.lists import known
 from mainspring.insight import words
+from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
     from mainspring.service.backfill import BackfillAnswer, PastSlot
@@ -36,8 +37,8 @@ def backfill_command(
 
     name = known("automation", name, params.automation_names(invocation.reader))
     now, zone = invocation.clock.now(), invocation.zone
-    first_at = params.instant_at(first, now, zone, back=True)
-    end_at = now if end in (None, "now") else params.instant_at(end or "", now, zone, back=True)
+    first_at = instant_at(first, now, zone, back=True)
+    end_at = now if end in (None, "now") else instant_at(end or "", now, zone, back=True)
     slots = past_slots(invocation.reads, name, first_at, end_at, now)
     wanted = sum(slot.wants_run for slot in slots)
     if not dry_run and wanted:

@@ -10,12 +10,12 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 from mainspring.insight import words
+from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
     from mainspring.domain.schedule import Schedule
     from mainspring.domain.simulation import Simulated
 
-_FAR_MS = 100 * 366 * 86_400_000
 _MOST = 1_000
 
 
@@ -56,13 +56,14 @@ def next_command(
 
 def named_schedules(known: Known) -> "list[tuple[str, Schedule]]":
     """Return the schedules of an automation with the names under which they are announced."""
-    schedules = known.definition.schedules if known.definition is not None else ()
-    several = len(schedules) > 1
-    return [(f"{known.name}#{number}" if several else known.name, one) for number, one in enumerate(schedules, 1)]
+    from mainspring.insight.due_times import schedules_by_name
+
+    return schedules_by_name(known.definition)
 
 
 def _print_next(invocation: Invocation, known: list[Known], count: int) -> None:
     from mainspring.domain.schedule import jitter_of
+    from mainspring.insight.due_times import FAR_MS
 
     now = invocation.clock.now()
     rows: list[dict[str, Any]] = []
@@ -71,7 +72,7 @@ def _print_next(invocation: Invocation, known: list[Known], count: int) -> None:
         for name, schedule in named_schedules(one) if start is not None else []:
             rows += [
                 _row(one, schedule, slot) | {"starts_at": slot + jitter_of(name, slot, jitter)}
-                for slot in schedule.slots_between(start or 0, (start or 0) + _FAR_MS, limit=count)
+                for slot in schedule.slots_between(start or 0, (start or 0) + FAR_MS, limit=count)
             ]
     rows = sorted(rows, key=lambda row: int(row["slot_at"]))[:count]
     columns = [
@@ -133,7 +134,7 @@ def _instant(invocation: Invocation, text: str, now: int) -> int:
     """Return the instant that is meant by "now", a span back ("7d") or ahead ("+7d"), or a date and time."""
     if text == "now":
         return now
-    return params.instant_at(text.removeprefix("+"), now, invocation.zone, back=not text.startswith("+"))
+    return instant_at(text.removeprefix("+"), now, invocation.zone, back=not text.startswith("+"))
 
 
 def _on_record(invocation: Invocation, name: str, first_at: int, end_at: int) -> dict[int, str]:

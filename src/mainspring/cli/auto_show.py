@@ -2,34 +2,23 @@
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
 from mainspring.cli.auto import Known, row_data
 from mainspring.cli.cadence import cadence_text, cadences
-from mainspring.domain.options import options_of
 from mainspring.insight import words
+from mainspring.insight.option_rows import option_rows, option_text
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
-    from mainspring.domain.definition import Definition
+    from mainspring.insight.trust import Trust
     from mainspring.store.base import Reader
     from mainspring.store.views import RunRow
 
 _RUNS = 10
+_CAUSES = 3
 CLOCKS = "change forward: the first instant after the gap; back: once, the first time; intervals count elapsed time"
 """What changes of the clocks do to slots: the one policy there is."""
-
-
-def option_rows(definition: "Definition") -> list[dict[str, Any]]:
-    """Return each option that this kind takes: name, group, value in force, whether it was set, help."""
-    rows = []
-    for option in options_of(definition.kind):
-        value = {"name": definition.name, "version": definition.version}.get(
-            option.name, definition.option(option.name)
-        )
-        is_set = option.name in definition.options or option.name == "name"
-        rows.append(
-            {"name": option.name, "group": str(option.group), "value": value, "set": is_set, "help": option.help}
-        )
-    return rows
 
 
 def print_automation(invocation: "Invocation", known: Known) -> None:
@@ -39,7 +28,7 @@ def print_automation(invocation: "Invocation", known: Known) -> None:
     now, definition = invocation.clock.now(), known.definition
     rows: list[RunRow] = invocation.rows(lambda reader: _last_runs(reader, known.name))
     runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
-    options = option_rows(definition) if definition else []
+    options: list[dict[str, Any]] = [asdict(row) for row in option_rows(definition)] if definition else []
     data = row_data(known, now) | {
         "where": definition.where if definition else None,
         "command": definition.command if definition else None,
@@ -47,9 +36,17 @@ def print_automation(invocation: "Invocation", known: Known) -> None:
         "options": {row["name"]: plain(row["value"]) for row in options},
         "set": [row["name"] for row in options if row["set"]],
         "cadence": cadences(invocation, known, now),
+        "trust": _trust(invocation, known, now),
         "runs": runs,
     }
     invocation.output.document(data, lambda: _print(invocation, known, data, options, now))
+
+
+def _trust(invocation: "Invocation", known: Known, now: int) -> "Trust | None":
+    """Return how far it can be trusted; None where no worker announced it."""
+    from mainspring.insight.trust import trust_of
+
+    return None if known.view is None else invocation.read(lambda reader: trust_of(reader, known.name, now), None)
 
 
 def _last_runs(reader: "Reader", name: str) -> "list[RunRow]":
@@ -65,6 +62,7 @@ def _print(
     output.line(f"{output.paint(words.one_line(known.name), None, bold=True)}  {data['kind']}  {data['state']}")
     _print_definition(invocation, known, data)
     _print_times(invocation, known, data)
+    _print_trust(invocation, data["trust"])
     slot = data["next_at"]
     if slot is not None:
         output.line(f"  next      {words.moment(slot, now, invocation.zone)}")
@@ -117,10 +115,18 @@ def _print_times(invocation: "Invocation", known: Known, data: dict[str, Any]) -
         output.line(f"  clocks    {CLOCKS}")
 
 
-def _value(row: dict[str, Any]) -> str:
-    from mainspring.cli.plain import json_text
-    from mainspring.domain.plain import plain
+def _print_trust(invocation: "Invocation", trust: "Trust | None") -> None:
+    """Print how far it can be trusted, and which causes came back."""
+    from mainspring.insight.trust import DAYS, trust_line
 
-    value = plain(row["value"])
-    text = "-" if value in (None, [], {}) else value if isinstance(value, str) else " ".join(json_text(value).split())
+    if trust is None:
+        return
+    invocation.output.line(f"  trust     {trust_line(trust)}; of {DAYS} days")
+    for cause in trust.causes[:_CAUSES]:
+        said = f"{cause.kind} came back {words.many(cause.times, 'time')}: {words.one_line(cause.text, 100)}"
+        invocation.output.line(f"            {said}  ({cause.incident})")
+
+
+def _value(row: dict[str, Any]) -> str:
+    text = option_text(row["value"])
     return words.one_line(text, 200) if row["set"] else f"({words.one_line(text, 200)})"

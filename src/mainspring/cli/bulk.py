@@ -11,6 +11,7 @@ from mainspring.cli.context import Invocation
 from mainspring.cli.queues import QUEUE
 from mainspring.domain.states import RunState
 from mainspring.insight import words
+from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
     from mainspring.service.bulk import BulkAnswer, Due
@@ -122,7 +123,7 @@ def _due(invocation: Invocation, at: str | None, rate: str | None) -> "Due | Non
     if at is None and rate is None:
         return None
     now = invocation.clock.now()
-    first = now if at is None else params.instant_at(at, now, invocation.zone, back=False)
+    first = now if at is None else instant_at(at, now, invocation.zone, back=False)
     return Due(first, None if rate is None else parse_rate(rate))
 
 

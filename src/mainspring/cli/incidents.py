@@ -12,6 +12,7 @@ from mainspring.domain.errors import NotFoundError
 from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.states import IncidentState
 from mainspring.insight import words
+from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
@@ -105,15 +106,25 @@ def list_command(
 
 @command("ack", "say that you look after it")
 @click.argument("incident", type=INCIDENT)
+@click.option(
+    "--for",
+    "span",
+    metavar="TIME",
+    help="so long, or until then; then it is open again: 2h, 2026-01-05T08:00; 30 days at most",
+)
 @pass_invocation
-def ack(invocation: Invocation, incident: str) -> None:
+def ack(invocation: Invocation, incident: str, span: str | None) -> None:
     """It is repeated and escalated no more, and resolves by itself when all is well again. Say more with --reason."""
     from mainspring.service.incident import acknowledge
 
+    now = invocation.clock.now()
+    until_at = None if span is None else instant_at(span, now, invocation.zone, back=False)
     found = find(invocation.reader, incident)
-    acknowledge(invocation.store, found.id, act=invocation.act)
+    acknowledge(invocation.store, found.id, act=invocation.act, until_at=until_at, now=now)
+    until = "" if until_at is None else f" until {words.moment(until_at, now, invocation.zone)}"
     invocation.output.document(
-        {"id": found.id, "state": IncidentState.ACKNOWLEDGED.value}, f"You look after {found.id}: {_told(found)}"
+        {"id": found.id, "state": IncidentState.ACKNOWLEDGED.value, "until_at": until_at},
+        f"You look after {found.id}{until}: {_told(found)}",
     )
 
 
@@ -128,7 +139,7 @@ def snooze(invocation: Invocation, incident: str, span: str) -> None:
     from mainspring.service.incident import snooze as act
 
     now = invocation.clock.now()
-    until_at = params.instant_at(span, now, invocation.zone, back=False)
+    until_at = instant_at(span, now, invocation.zone, back=False)
     found = find(invocation.reader, incident)
     act(invocation.store, found.id, until_at, now=now, act=invocation.act)
     until = words.moment(until_at, now, invocation.zone)

@@ -3,16 +3,14 @@
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 from click.shell_completion import CompletionItem
 from click.types import StringParamType
 
-from mainspring.domain.duration import ms_of
 from mainspring.domain.states import RunState
+from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
@@ -167,25 +165,3 @@ def since_at(invocation: "Invocation", text: str | None) -> int | None:
         OptionError: it is neither.
     """
     return None if text is None else instant_at(text, invocation.clock.now(), invocation.zone, back=True)
-
-
-def instant_at(text: str, now: int, zone: str, *, back: bool) -> int:
-    """Return the instant of a span from now (`back` = before it) or of a date and time, which is local to `zone` if it names none.
-
-    Raises:
-        OptionError: it is neither.
-    """
-    from mainspring.domain.duration import parse_duration
-    from mainspring.domain.errors import OptionError
-
-    with suppress(ValueError):
-        found = datetime.fromisoformat(text)
-        local = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
-        return round(local.timestamp() * 1000)
-    try:
-        ms = ms_of(parse_duration(text))
-    except OptionError as error:
-        raise OptionError(
-            error.message, hint="Write a span such as 2h or 3d, or a time such as 2026-01-05T03:00."
-        ) from None
-    return now - ms if back else now + ms

@@ -10,6 +10,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.waiting import wait_for_end
 from mainspring.domain.errors import ArgumentError, UnknownNameError
+from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
     from mainspring.engine.automation import Automation
@@ -124,7 +125,7 @@ def _options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":
     return StartOptions(
         key=given["key"],
         key_policy="restart" if given["restart_failed"] else "reuse",
-        due_at=None if at is None else params.instant_at(at, invocation.clock.now(), invocation.zone, back=False),
+        due_at=None if at is None else instant_at(at, invocation.clock.now(), invocation.zone, back=False),
         queue=given["queue"],
         priority=given["priority"],
     )

@@ -9,6 +9,7 @@ from mainspring.cli.lazy import command
 from mainspring.cli.values import json_bytes, sealing_for
 from mainspring.domain.states import REOPENABLE
 from mainspring.insight import words
+from mainspring.insight.instants import instant_at
 
 _STATES = tuple(sorted(state.value for state in REOPENABLE))
 
@@ -57,7 +58,7 @@ def retry(
 
         run = invocation.run_id(which.runs[0])
         _confirm_again(invocation, run, None)
-        due_at = None if at is None else params.instant_at(at, invocation.clock.now(), invocation.zone, back=False)
+        due_at = None if at is None else instant_at(at, invocation.clock.now(), invocation.zone, back=False)
         retry_one(invocation.store, run, act=invocation.act, due_at=due_at)
         return _continued(invocation, run)
     return continue_runs(invocation, which, at=at, rate=rate)

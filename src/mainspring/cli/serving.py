@@ -75,12 +75,11 @@ def _supervise(invocation: Invocation, project: "Project", handover: "Handover",
 
 def _tell_lost(project: "Project", where: str, error: StoreError) -> None:
     """Tell people that nothing works any more: no watcher is left to do it."""
-    import asyncio
-
+    from mainspring.app.brief_loop import run_briefly
     from mainspring.app.reserved import tell_lost
     from mainspring.resources.fault_text import FaultText
 
-    asyncio.run(tell_lost(project.settings, FaultText(project.secrets), project.clock, where, error))
+    run_briefly(tell_lost(project.settings, FaultText(project.secrets), project.clock, where, error))
 
 
 def supervisors_here(invocation: Invocation) -> "list[SessionView]":

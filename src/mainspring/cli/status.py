@@ -25,17 +25,50 @@ Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to 
 @click.option("--here", is_flag=True, help="only whether what `up` keeps on this machine lives: for probes")
 @click.option("--wait-healthy", is_flag=True, help="wait until nothing is wrong")
 @click.option("--timeout", metavar="SPAN", default="60s", show_default=True, help="how long to wait at most")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="what a shift hands over: what opened, closed, was done and waits since then: 8h, 2026-01-05T22:00",
+)
 @pass_invocation
-def status(invocation: Invocation, *, here: bool, wait_healthy: bool, timeout: str) -> int:
+def status(invocation: Invocation, *, here: bool, wait_healthy: bool, timeout: str, since: str | None) -> int:
     """Ends with 9 if something needs you; with --wait-healthy with 7 if that is still so when the time is over. With --here with 9 if a
-    process that `mainspring up` keeps on this machine is not there, or does not move.
+    process that `mainspring up` keeps on this machine is not there, or does not move. With --since as without, and --json is the handover.
     """
+    if since is not None:
+        if here or wait_healthy:
+            raise click.UsageError("--since stands alone", ctx=click.get_current_context())
+        return _hand_over(invocation, since)
     if here:
         return _here(invocation)
     found = verdict_now(invocation)
     if wait_healthy and not _is_ready(found):
         found = _wait(invocation, timeout)
     return _say(invocation, found)
+
+
+def _hand_over(invocation: Invocation, since: str) -> int:
+    from mainspring.cli.handover import handover_lines
+    from mainspring.cli.params import since_at
+    from mainspring.insight.handover import Handover, handover
+
+    now, first_at = invocation.clock.now(), since_at(invocation, since) or 0
+    verdict = verdict_now(invocation)
+    lists = ("opened", "closed", "acts", "incidents", "questions", "halted", "paused")
+    nothing = Handover(since_at=first_at, until_at=now, more=False, **{name: [] for name in lists})
+    found: Handover = invocation.opened(
+        lambda opening: invocation.read(
+            lambda reader: handover(reader, first_at, now, opened_wait=opening.wait), nothing
+        )
+    )
+
+    def text() -> None:
+        _print(invocation, verdict, verdict.untold)
+        for line in handover_lines(found, now, invocation.zone):
+            invocation.output.line(line)
+
+    invocation.output.document(found, text)
+    return exits.OK if verdict.healthy else exits.CHECK_FAILED
 
 
 def _here(invocation: Invocation) -> int:
@@ -65,7 +98,7 @@ def welcome(invocation: Invocation) -> int:
 
 
 def _say(invocation: Invocation, found: Verdict) -> int:
-    invocation.output.document(found, lambda: _print(invocation, found))
+    invocation.output.document(found, lambda: _print(invocation, found, found.problems))
     return exits.OK if found.healthy else exits.CHECK_FAILED
 
 
@@ -106,11 +139,11 @@ def _wait(invocation: Invocation, timeout: str) -> Verdict:
         time.sleep(_POLL)
 
 
-def _print(invocation: Invocation, found: Verdict) -> None:
+def _print(invocation: Invocation, found: Verdict, problems: list[str]) -> None:
     output = invocation.output
     icon, colour = (words.GOOD, "green") if found.healthy else (words.BAD, "red")
     output.line(f"{output.paint(icon, colour)} {found.sentence}")
-    for problem in found.problems:
+    for problem in problems:
         output.line(f"  {words.shown(problem)}")
     output.hint(f"store {found.store} ({found.environment})")
     if found.notice:

@@ -35,6 +35,7 @@ def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noq
     line on stderr and the exit code is 9; else nothing is said and it is 0. It starts nothing.
 
     What is wrong is an incident, told once through the channels of [notify]; without one the lines are all there is, and cron mails them.
+    The watchdog of [notify] is given a sign of life after each round, unless something stands still that has to move.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
     flags = getattr(ctx.obj, "flags", None)
     given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}

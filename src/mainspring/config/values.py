@@ -19,7 +19,7 @@ from mainspring.domain.access import read_role as read_access
 from mainspring.domain.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.channel import read_channel
 from mainspring.domain.digest_time import read_digest
-from mainspring.domain.duration import parse_duration
+from mainspring.domain.duration import format_duration, parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.maintenance import read_maintenance
 from mainspring.domain.notify_url import is_safe_url, read_url
@@ -37,6 +37,7 @@ _SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0"
 _SECRETISH = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _REFERENCE = "secret:"
 _SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=2), timedelta(minutes=10)
+_SHORTEST_SENDING = timedelta(seconds=1)
 _LARGEST_PORT = 65_535
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
 _PUBLIC_URL = re.compile(
@@ -57,6 +58,7 @@ class Reader:
             "rule": lambda value, _: _object_name(_text(value), "rule", "billing.faults:of_bank"),
             "span": lambda value, _: parse_duration(value),
             "positive span": lambda value, _: _positive(parse_duration(value)),
+            "sending span": lambda value, _: _positive(parse_duration(value), at_least=_SHORTEST_SENDING),
             "share": lambda value, _: _share(value),
             "lease": lambda value, _: _lease(parse_duration(value)),
             "role": lambda value, _: read_role(_text(value)),
@@ -289,7 +291,9 @@ def _share(value: Any) -> float:
     return read_share(value)
 
 
-def _positive(span: timedelta) -> timedelta:
-    if not span:
-        raise OptionError("expected a span above zero")
+def _positive(span: timedelta, *, at_least: timedelta = timedelta(0)) -> timedelta:
+    if not span or span < at_least:
+        raise OptionError(
+            f"expected a span of at least {format_duration(at_least)}" if span else "expected a span above zero"
+        )
     return span

@@ -46,6 +46,8 @@ EXPLAINS_ONE: Final = {
     _K.BACKLOG: frozenset({_K.SILENCE, _K.LATE_START, _K.CADENCE_DRIFT}),
 }
 """What is wrong with an automation -> what follows from it for the same one."""
+SAID_BY: Final = {_K.SILENCE: frozenset({_K.LATE_START})}
+"""What was told of an automation first -> what explains it and comes later where its period is short: the same again."""
 
 
 def fold(
@@ -95,6 +97,11 @@ class _Known:
         before = self.open_now.get(finding.subject)
         return before is not None and before.parent in {one.id for one in line}
 
+    def is_said_by(self, subject: Subject, later: Subject) -> bool:
+        """Whether a subject was told by itself, and so what comes later says nothing new."""
+        before = self.open_now.get(subject)
+        return before is not None and before.parent is None and later.kind in SAID_BY.get(subject.kind, ())
+
     def storms_of(self, cause: str) -> dict[int, Incident]:
         """Return the storms of a cause by their numbers, the first one first."""
         return dict(sorted(self._storms.get(cause, {}).items()))
@@ -135,10 +142,13 @@ def _explanation(finding: Finding, wrong: Mapping[str, Collection[Subject]], kno
     own = [one for one in own if known.may_hold(one, finding)]
     if own:
         return min(own)
-    same = wrong.get(subject.automation, ())
-    found = [one for one in same if one != subject and subject.kind in EXPLAINS_ONE.get(one.kind, ())]
+    same = [one for one in wrong.get(subject.automation, ()) if one != subject]
+    found = [
+        one for one in same if subject.kind in EXPLAINS_ONE.get(one.kind, ()) and not known.is_said_by(subject, one)
+    ]
     found = [one for one in found if known.may_hold(one, finding)]
-    return min(found, key=lambda one: (-len(EXPLAINS_ONE[one.kind]), one), default=None)
+    said = [one for one in same if known.is_said_by(one, subject) and known.may_hold(one, finding)]
+    return min(found, key=lambda one: (-len(EXPLAINS_ONE[one.kind]), one), default=min(said, default=None))
 
 
 def _storms(findings: Sequence[Finding], known: _Known, parents: dict[Subject, Subject]) -> list[Finding]:

@@ -129,6 +129,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """When a look found it last."""
     resolved_at: int | None = None
     snoozed_until: int | None = None
+    """When it is told again: of one that is snoozed, or acknowledged for a time."""
     opened: int = 1
     """How many times it was opened; 2 = it came back once."""
     number: int = 1

@@ -1,5 +1,5 @@
-"""What is told once more of incidents that are open: again after a while, to others when nobody acknowledged, when a snooze is over, and
-on the day of what was told ahead of it.
+"""What is told once more of incidents that are open: again after a while, to others when nobody acknowledged, when a snooze or the time of
+an acknowledgement is over, and on the day of what was told ahead of it.
 
 Pure. A reminder has a number that follows from the time, and the store tells each number once, so it does no harm to say it in every look.
 """
@@ -42,9 +42,11 @@ def reminders(
 
 
 def _due(incident: Incident, routing: Routing, now: int) -> Iterator[tuple[About, int]]:
+    until_at = incident.snoozed_until
+    if until_at is not None and until_at <= now:
+        yield About.REPEATED, until_at
+        return
     if incident.state is IncidentState.SNOOZED:
-        if incident.snoozed_until is not None and incident.snoozed_until <= now:
-            yield About.REPEATED, incident.snoozed_until
         return
     since_at = incident.opened_at
     due_at = incident.facts.get("due_at") if incident.subject.kind is IncidentKind.SECRET_DUE else None

@@ -45,6 +45,23 @@ def anchor_of(page: str, incident: Incident) -> str | None:
     return None
 
 
+def section_at(page: str, anchor: str | None) -> str:
+    """Return what a Markdown page says below the heading of this anchor, until the next of its rank; None = all of it. It is cut."""
+    lines = page.splitlines()
+    begin, rank = 0, 0
+    for place, level, heading in _places(lines):
+        if not rank and _slug(heading) == anchor:
+            begin, rank = place, level
+        elif rank and level <= rank:
+            return _cut(lines[begin:place])
+    return _cut(lines[begin:])
+
+
+def _cut(lines: list[str]) -> str:
+    text = "\n".join(lines).strip()
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n…"
+
+
 def _words(incident: Incident) -> Iterator[str]:
     subject, code = incident.subject, incident.facts.get("code")
     if subject.fingerprint:
@@ -57,12 +74,17 @@ def _words(incident: Incident) -> Iterator[str]:
 
 
 def _headings(page: str) -> Iterable[str]:
+    return (heading for _, _, heading in _places(page.splitlines()))
+
+
+def _places(lines: list[str]) -> Iterator[tuple[int, int, str]]:
+    """Yield the line, rank and words of each heading."""
     is_code = False
-    for line in page.splitlines():
+    for place, line in enumerate(lines):
         if _FENCE.match(line):
             is_code = not is_code
         elif not is_code and (found := _HEADING.fullmatch(line)):
-            yield found[1]
+            yield place, len(line) - len(line.lstrip("#")), found[1]
 
 
 def _slug(heading: str) -> str:

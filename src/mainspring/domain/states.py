@@ -165,6 +165,27 @@ class TriggerState(StrEnum):
     """It cannot listen before a person mends it."""
 
 
+class AutomationState(StrEnum):
+    """How an automation stands, as people are told: judged by what is known of it, and stored nowhere."""
+
+    ON_TIME = "on_time"
+    """It succeeds within the window in which that is expected."""
+    LATE = "late"
+    """It should have begun, and has not."""
+    SILENT = "silent"
+    """It should have succeeded, and has not."""
+    LEARNING = "learning"
+    """Too few successes are known to say when the next is due."""
+    ON_DEMAND = "on_demand"
+    """Nobody expects it at any time."""
+    PAUSED = "paused"
+    """A person keeps it from starting."""
+    RETIRED = "retired"
+    """It is gone for good."""
+    PROBLEM = "problem"
+    """It does not load: the last good definition is shown."""
+
+
 class IncidentState(StrEnum):
     """Where an incident stands."""
 

@@ -1,6 +1,7 @@
 """Which of the alerts that are due on a channel are still worth telling: what is over, or told by a later one, is not.
 
 Invariant: of each incident that lasted longer than the time in which things may mend by themselves the channel is told that it was wrong.
+What was part of another one lasts from the end of that: only then anybody was to hear of it.
 """
 
 from collections.abc import Iterable
@@ -14,11 +15,13 @@ _CALLS = frozenset({About.REPEATED, About.ESCALATED})
 _ANSWERED = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
 
 
-def is_worth_telling(about: About, opened: int, incident: Incident, *, is_told: bool, brief_ms: int) -> bool:
+def is_worth_telling(
+    about: About, opened: int, incident: Incident, *, is_told: bool, brief_ms: int, since_at: int = 0
+) -> bool:
     """Tell whether an alert about the `opened`th opening of `incident` still has to be told.
 
     `is_told` = whether the channel was told of this opening before; an incident that it was not told of, and that lasted no longer than
-    `brief_ms`, is passed over.
+    `brief_ms` from `since_at` on, when it was to be told of it, is passed over.
     """
     if about in (About.TEST, About.DIGEST):
         return True
@@ -26,9 +29,10 @@ def is_worth_telling(about: About, opened: int, incident: Incident, *, is_told: 
     if about is About.RESOLVED:
         if is_told:
             return True
-        return (
-            incident.opened == opened and (incident.resolved_at or incident.changed_at) - incident.opened_at > brief_ms
-        )
+        ended_at = incident.resolved_at or incident.changed_at
+        # An instant after its end is that of a clock that has been put back.
+        begun_at = max(incident.opened_at, since_at if since_at <= ended_at else 0)
+        return incident.opened == opened and ended_at - begun_at > brief_ms
     return not is_over and not (about in _CALLS and incident.state in _ANSWERED)
 
 

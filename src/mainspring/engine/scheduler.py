@@ -13,9 +13,11 @@ from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.sealing import Sealing
+from mainspring.engine.clock_back import ClockBack
 from mainspring.engine.off_loop import OffLoop
 from mainspring.engine.slot_plans import MOST_AT_ONCE, SlotPlan, SlotPlans
 from mainspring.store.base import EngineReads, Store
+from mainspring.store.commands.automations import PullBackSchedule
 from mainspring.store.commands.results import Refused
 
 _LOG = logging.getLogger("mainspring.scheduler")
@@ -42,6 +44,7 @@ class Scheduler:
         self._clock = clock
         self._off_loop = off_loop
         self._plans = SlotPlans(reads, clock, sealing, only)
+        self._clock_back = ClockBack(reads, only)
         self._passed: dict[str, str] = {}
         """Due schedules that cannot be served, with the reason that was told; they must not keep later ones out of sight."""
         self._timer: asyncio.TimerHandle | None = None
@@ -67,8 +70,9 @@ class Scheduler:
             now, limit = self._clock.now(), MOST_AT_ONCE + len(self._passed)
             self._off_loop(lambda: self._read(now, limit), lambda found: self._serve(found, now))
 
-    def _read(self, now: int, limit: int) -> tuple[list[SlotPlan], int | None]:
-        return self._plans.make(now, limit), self._reads.next_slot_at()
+    def _read(self, now: int, limit: int) -> tuple[list[PullBackSchedule], list[SlotPlan], int | None]:
+        back = self._clock_back.commands(now)
+        return back, [] if back else self._plans.make(now, limit), self._reads.next_slot_at()
 
     def _serve(self, found: Any, now: int) -> None:
         self._looking = False
@@ -78,7 +82,10 @@ class Scheduler:
             _LOG.error("the schedules cannot be read: %s", found)
             self._sleep(now + 1_000)
             return
-        plans, next_at = found
+        back, plans, next_at = found
+        for pull_back in back:
+            self._open += 1
+            self._store.submit(pull_back, self._answered)
         told, self._passed = self._passed, {}
         for plan in plans:
             for command in plan.commands:

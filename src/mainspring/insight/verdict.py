@@ -12,7 +12,7 @@ import msgspec
 from mainspring.domain.states import RunState, SessionState
 from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
-from mainspring.insight.open_incidents import SHOWN, OpenIncidents
+from mainspring.insight.open_incidents import OpenIncidents
 from mainspring.insight.trigger_faults import faults_of_triggers
 from mainspring.insight.words import many, one_line
 from mainspring.store.base import Reader
@@ -20,7 +20,7 @@ from mainspring.store.held import HELD
 from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads import status
 from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
-from mainspring.store.reads.runs import list_runs, questions
+from mainspring.store.reads.runs import questions
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 
@@ -47,6 +47,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     incidents: int = 0
     """Open ones, those folded into another left out; `looked_after` = acknowledged or snoozed."""
     looked_after: int = 0
+    untold: list[str] = []
+    """Of the problems, those that no incident says."""
+    count: int = 0
+    """How many things need a person, each incident by itself."""
     notice: str | None = None
     """What is to be known of the way to the store."""
 
@@ -62,13 +66,14 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     queues = status.queue_views(reader)
     asked = questions(reader)
     paused = {view.name for view in views if view.paused_at is not None and (view.paused_until or now + 1) > now}
-    problems = list(told.sentences())
+    untold: list[str] = []
     if status.meta(reader, HELD) is not None:
-        problems.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
-    problems += _of_runs(reader, now)
-    problems += _of_definitions(reader, views, told)
-    problems += _of_standstill(reader, views, sessions, queues, paused, told, now)
-    problems += _of_surroundings(reader, free, told, now)
+        untold.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
+    untold += _of_runs(reader, now)
+    untold += _of_definitions(reader, views, told)
+    untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
+    untold += _of_surroundings(reader, free, told, now)
+    problems = [*told.sentences(), *untold]
     figures: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,
@@ -77,13 +82,15 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
         "paused": len(paused),
         "workers": sum(one.role in ("worker", "dev") and one.state == SessionState.ALIVE for one in sessions),
         "running": sum(queue.running for queue in queues),
-        "failed": _failed_since(reader, now - DAY_MS).number,
+        "failed": status.failed_since(reader, now - DAY_MS).number,
         "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
         "questions": len(asked),
         "incidents": len(told.open),
         "looked_after": told.looked_after,
+        "untold": untold,
+        "count": len(told.open) + len(untold),
     }
-    sentence = _sentence(problems, list(told.parts()), figures)
+    sentence = _sentence(list(told.parts()), figures)
     return Verdict(healthy=not problems, sentence=sentence, problems=problems, **figures)
 
 
@@ -147,15 +154,9 @@ def nothing_yet(*, store: str, environment: str) -> Verdict:
     )
 
 
-def _failed_since(reader: Reader, since_at: int) -> Capped:
-    page = list_runs(reader, states=(RunState.FAILED,), since_at=since_at, limit=1_000)
-    return Capped(len(page.runs), page.cursor is not None)
-
-
-def _sentence(problems: list[str], told: list[str], figures: dict[str, Any]) -> str:
-    # Of many incidents the last line stands for several.
-    number = len(problems) + max(figures["incidents"] - SHOWN - 1, 0)
-    head = "All is well" if not problems else many(number, "thing needs you", "things need you")
+def _sentence(told: list[str], figures: dict[str, Any]) -> str:
+    number = figures["count"]
+    head = "All is well" if not number else many(number, "thing needs you", "things need you")
     parts = [
         *told,
         many(figures["automations"], "automation"),

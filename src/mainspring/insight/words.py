@@ -112,6 +112,14 @@ def many(number: object, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if str(number) == '1' else plural or noun + 's'}"
 
 
+def percent(share: float | None) -> str:
+    """Return a share so that 100 % and 0 % are said only of what is whole; "-" for none."""
+    if share is None:
+        return "-"
+    shown = f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
+    return shown.replace("%", " %")
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

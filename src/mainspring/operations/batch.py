@@ -89,7 +89,14 @@ class Batch:
         if alert.incident is None:
             return True
         is_told = alert.is_told or alert.is_again or _opening(alert) in self._told
-        return is_worth_telling(alert.about, alert.opened, alert.incident, is_told=is_told, brief_ms=self._brief_ms)
+        return is_worth_telling(
+            alert.about,
+            alert.opened,
+            alert.incident,
+            is_told=is_told,
+            brief_ms=self._brief_ms,
+            since_at=alert.since_at,
+        )
 
 
 def _opening(alert: DueAlert) -> tuple[str, int]:

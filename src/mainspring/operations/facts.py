@@ -3,7 +3,7 @@
 Invariant: what is kept between looks is only what a new reader would read too; so any number of watchers, and people, judge alike.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -122,6 +122,24 @@ class FactsReader:
             last_ended={one.role: one.ended_at for one in rows.roles if one.ended_at is not None},
             last_died={one.role: one.died_at for one in rows.roles if one.died_at is not None},
         )
+
+    def read_of(self, names: Collection[str], now_at: int, *, window: timedelta = timedelta(hours=1)) -> Facts:
+        """Return the facts of some automations alone: what is due, how they ended, how long they took; of all else nothing.
+
+        Of the history only gaps are read, of `about` all of it.
+        """
+        ended_from = now_at - window // timedelta(milliseconds=1)
+        rows = reads.watched_of(self._reader, names, now_at, ended_from=ended_from)
+        ends = self._ends.read([one.name for one in rows.automations], now_at)
+        automations = self._watched(rows, ends, [], now_at)
+        learned = self._learned.of(
+            [one for one in automations if not one.is_off(now_at)],
+            rows.succeeded_in,
+            now_at,
+            all_of_it=True,
+            gaps_alone=self._about is None,
+        )
+        return Facts(automations=tuple(learned.get(one.name, one) for one in automations))
 
     def _watched(
         self,

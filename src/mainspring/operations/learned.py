@@ -33,9 +33,15 @@ class Learned:
         self._sizes: dict[str, tuple[int, Sizes]] = {}
 
     def of(
-        self, automations: Sequence[Watched], succeeded_in: Mapping[str, int], now_at: int, *, all_of_it: bool
+        self,
+        automations: Sequence[Watched],
+        succeeded_in: Mapping[str, int],
+        now_at: int,
+        *,
+        all_of_it: bool,
+        gaps_alone: bool = False,
     ) -> dict[str, Watched]:
-        """Return automations with what was learned of them; `all_of_it` = whether a verdict needs it or not.
+        """Return automations with what was learned of them; `all_of_it` = whether a verdict needs it or not, `gaps_alone` = no more.
 
         `succeeded_in` = the minute of the last success of each, or its hour.
         """
@@ -51,9 +57,11 @@ class Learned:
         active = {
             one.name: one.ends[0].finished_at if one.ends else one.succeeded_at or now_at
             for one in automations
-            if one.ends or one.recent.started or one.running_since_at is not None
+            if not gaps_alone and (one.ends or one.recent.started or one.running_since_at is not None)
         }
-        measured = [one.name for one in automations if any(end.size is not None for end in one.ends)]
+        measured = [
+            one.name for one in automations if one.name in active and any(end.size is not None for end in one.ends)
+        ]
         gaps = self.gaps(silent)
         histories = self.histories(active)
         sizes = self.sizes({name: active[name] for name in measured})

@@ -29,8 +29,17 @@ class FaultText:
         """Return an error in one line."""
         if type(error) is TimeoutError:
             return "no answer in time"
-        ours = isinstance(error, MainspringError)
-        # Before the text is cut, for a secret may have several lines.
-        text = HIDDEN.redact(str(error) if ours else f"{type(error).__name__}: {error}")
-        text = text.replace("\n", " ") if ours else text.partition("\n")[0]
+        # Hidden before the text is cut, for a secret may have several lines.
+        if isinstance(error, MainspringError):
+            text = HIDDEN.redact(_said(error)).replace("\n", " ")
+        else:
+            text = HIDDEN.redact(f"{type(error).__name__}: {error}").partition("\n")[0]
         return escape(text.strip(" :"), LONGEST)
+
+
+def _said(error: MainspringError) -> str:
+    """Return what is wrong and how to mend it as sentences."""
+    if not error.hint:
+        return str(error)
+    ends = error.message.endswith((".", "!", "?", ":"))
+    return f"{error.message}{'' if ends else '.'} {error.hint}"

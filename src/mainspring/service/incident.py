@@ -10,14 +10,20 @@ LONGEST_SNOOZE_MS = 30 * 86_400_000
 """So long may an incident be snoozed at most: what is to be silent for longer is tuned, or retired."""
 
 
-def acknowledge(store: Store, incident: str, *, act: Act) -> None:
+def acknowledge(store: Store, incident: str, *, act: Act, until_at: int | None = None, now: int = 0) -> None:
     """Say that somebody looks after it: it is repeated and escalated no more, and still resolves by itself.
 
+    `until_at` = so long; then it is open again (ms UTC, judged at `now`). None = until it is over.
+
     Raises:
+        ArgumentError: the instant has passed, or is more than 30 days away.
         NotFoundError: there is no such incident.
         ConflictError: it is acknowledged or resolved already.
     """
-    perform(store, act, "acknowledge", f"incident:{incident}", Acknowledge(incident, str(act.actor), act.reason))
+    if until_at is not None:
+        _check_until(f"incident {incident} cannot be acknowledged until then", until_at, now)
+    said = Acknowledge(incident, str(act.actor), act.reason, until_at)
+    perform(store, act, "acknowledge", f"incident:{incident}", said)
 
 
 def snooze(store: Store, incident: str, until_at: int, *, now: int, act: Act) -> None:
@@ -28,11 +34,7 @@ def snooze(store: Store, incident: str, until_at: int, *, now: int, act: Act) ->
         NotFoundError: there is no such incident.
         ConflictError: it is resolved already.
     """
-    if not now < until_at <= now + LONGEST_SNOOZE_MS:
-        raise ArgumentError(
-            f"incident {incident} cannot be snoozed until then: {'it has passed' if until_at <= now else 'it is more than 30 days away'}",
-            hint="Tune the monitor, pause or retire the automation where nobody is to hear of it for longer.",
-        )
+    _check_until(f"incident {incident} cannot be snoozed until then", until_at, now)
     perform(store, act, "snooze", f"incident:{incident}", Snooze(incident, until_at, str(act.actor), act.reason))
 
 
@@ -44,3 +46,11 @@ def resolve(store: Store, incident: str, *, act: Act) -> None:
         ConflictError: it is resolved already.
     """
     perform(store, act, "resolve", f"incident:{incident}", Resolve(incident, str(act.actor), act.reason))
+
+
+def _check_until(what: str, until_at: int, now: int) -> None:
+    if not now < until_at <= now + LONGEST_SNOOZE_MS:
+        raise ArgumentError(
+            f"{what}: {'it has passed' if until_at <= now else 'it is more than 30 days away'}",
+            hint="Tune the monitor, pause or retire the automation where nobody is to hear of it for longer.",
+        )

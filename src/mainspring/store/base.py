@@ -136,6 +136,14 @@ class DueSchedule(msgspec.Struct, frozen=True):
     input: bytes | None
 
 
+class AheadSchedule(msgspec.Struct, frozen=True):
+    """A schedule that waits for slots which a clock made that was ahead; `spec` = the schedule as JSON."""
+
+    name: str
+    automation: str
+    spec: bytes
+
+
 class Unfinished(msgspec.Struct, frozen=True):
     """A run that is not over; `is_in_line` = a backfill made it and it has not begun, so that no slot needs to wait for it."""
 
@@ -207,6 +215,10 @@ class EngineReads(Protocol):
 
     def next_slot_at(self) -> int | None:
         """Return the earliest next slot of all schedules."""
+        ...
+
+    def schedules_ahead(self, at: int) -> list[AheadSchedule]:
+        """Return the schedules whose last slot, or whose data, were written by a clock that was ahead of this instant."""
         ...
 
     def unfinished(self, automation: str) -> list[Unfinished]:

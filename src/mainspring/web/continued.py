@@ -30,11 +30,16 @@ class Continued(NamedTuple):
     at: int
 
 
+def runs_of(incident: Incident) -> list[str]:
+    """Return the runs that an incident names, the newest last."""
+    named = incident.facts.get("runs")
+    found = named if isinstance(named, list) and named else [incident.facts.get("run")]
+    return [run for run in found if isinstance(run, str)]
+
+
 def run_of(incident: Incident) -> str | None:
     """Return the newest run that an incident names."""
-    named = incident.facts.get("runs")
-    run = named[-1] if isinstance(named, list) and named else incident.facts.get("run")
-    return run if isinstance(run, str) else None
+    return next(reversed(runs_of(incident)), None)
 
 
 def continued_since(reader: Reader, run: str | None, seen: str) -> Continued | None:

@@ -1,15 +1,18 @@
-"""The page behind a link in a message: it shows one incident, and its buttons act once. See docs/adr/0014-links-in-messages.md."""
+"""The pages behind a link in a message: one incident and the run that it names; their buttons act once.
+
+See docs/adr/0014-links-in-messages.md.
+"""
 
 import asyncio
 import hashlib
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from mainspring import __version__
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.cron import to_local, zone_of
@@ -25,16 +28,17 @@ from mainspring.service import run as runs
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
-from mainspring.store.reads.runs import run_view
 from mainspring.web.assets import Assets
 from mainspring.web.continued import continued_since, run_of
+from mainspring.web.drawing import templates
 from mainspring.web.entrance import is_form, read_form
-from mainspring.web.marks import icon_of, tone_of
+from mainspring.web.linked_run import LinkedRun, linked_run
 from mainspring.web.own_site import OwnSite
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -48,6 +52,7 @@ _MOVES = {
     "resolve": (IncidentMove.RESOLVE, "It is over"),
 }
 _RETRY = "retry"
+_INCIDENT, _RUN = "/i/{token}", "/i/{token}/run"
 
 
 class Button(NamedTuple):
@@ -58,26 +63,31 @@ class Button(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What a page shows: the incident, what became of it, and the run that can be retried (id, when it changed), None = none can."""
+    """What a page shows: the incident, what became of it, and the newest run that it names, None = none, or it is gone."""
 
     incident: Incident
     moves: list[reads.MoveView]
-    run: tuple[str, int] | None
+    run: LinkedRun | None
+
+    @property
+    def again(self) -> LinkedRun | None:
+        """The run, if it can be continued now."""
+        is_over = self.incident.state is IncidentState.RESOLVED
+        return self.run if self.run is not None and self.run.state in REOPENABLE and not is_over else None
 
     @property
     def seen(self) -> str:
         """The state that is shown, as the form repeats it."""
-        return f"{self.incident.changed_at}.{self.run[1] if self.run else 0}"
+        return f"{self.incident.changed_at}.{self.again.changed_at if self.again else 0}"
 
     @property
     def buttons(self) -> list[Button]:
-        """What can be done now."""
-        moves = [
+        """What can be done now with the incident."""
+        return [
             Button(name, text)
             for name, (move, text) in _MOVES.items()
             if self.incident.state in INCIDENT_MOVES[move][0]
         ]
-        return [Button(_RETRY, f"Retry run {self.run[0]}"), *moves] if self.run else moves
 
 
 class IncidentPages:
@@ -91,16 +101,15 @@ class IncidentPages:
         self._zone = zone_of(project.timezone)
         self._around = Circumstances(zone=self._zone, project=project.name, environment=project.environment)
         self._site = OwnSite(settings.web)
-        self._look = self._site.base + Assets().path("look.css")
-        self._pages = Environment(
-            loader=PackageLoader("mainspring.web"), autoescape=select_autoescape(), undefined=StrictUndefined
-        )
+        self._assets = Assets()
+        self._pages = templates(self._zone, clock)
 
     def routes(self) -> list[Route]:
         """Return the paths that are answered."""
         return [
-            Route("/i/{token}", self.show, methods=["GET"]),
-            Route("/i/{token}", self.press, methods=["POST"]),
+            Route(path, answer, methods=[method])
+            for path in (_INCIDENT, _RUN)
+            for method, answer in (("GET", self.show), ("POST", self.press))
         ]
 
     async def show(self, request: Request) -> Response:
@@ -110,13 +119,13 @@ class IncidentPages:
     async def press(self, request: Request) -> Response:
         """Do what a button says, once."""
         if not self._site.is_own(request):
-            return self._page(403, said="this came from another site, and nothing was done: open the link itself")
+            return self._told(403, "this came from another site, and nothing was done: open the link itself")
         try:
             form = await read_form(request) if is_form(request) else None
         except ClientDisconnect:
             form = None
         if form is None:
-            return self._page(413, said="this is no form of ours, and nothing was done")
+            return self._told(413, "this is no form of ours, and nothing was done")
         return await self._answer(request, lambda grant: self._acted(request.path_params["token"], grant, form))
 
     async def _answer(self, request: Request, look: Callable[[Grant], tuple[Shown, str]]) -> Response:
@@ -126,35 +135,33 @@ class IncidentPages:
         except ConfigError:
             grant = None
         if grant is None:
-            return self._page(
-                404, said="this link is over, or never was one: mainspring incidents list shows what is wrong"
-            )
+            return self._told(404, "this link is over, or never was one: mainspring incidents list shows what is wrong")
         try:
             shown, said = await asyncio.to_thread(look, grant)
         except NotFoundError:
-            return self._page(404, said="this incident is over and forgotten")
+            return self._told(404, "this incident is over and forgotten")
         except MainspringError as error:
-            return self._page(
-                503, said=f"{error.message.splitlines()[0]}. Try again, or: mainspring incidents show {grant.incident}"
+            return self._told(
+                503, f"{error.message.splitlines()[0]}. Try again, or: mainspring incidents show {grant.incident}"
             )
-        return self._page(200, shown=shown, said=said, token=token)
+        wants_run = request.url.path.endswith(_RUN[-4:])
+        if wants_run and shown.run is None:
+            return self._told(404, "this incident names no run, or it is gone")
+        return self._page("night_run.html" if wants_run else "night.html", shown, said, token)
 
     def _shown(self, grant: Grant) -> Shown:
         found = reads.incident(self._store.reader, grant.incident)
         if found is None or found.opened != grant.opened:
             raise NotFoundError(f"incident {grant.incident} is over")
-        return Shown(found, reads.moves(self._store.reader, found.id), self._retryable(found))
+        return Shown(found, reads.moves(self._store.reader, found.id), self._run(found))
 
-    def _retryable(self, found: Incident) -> tuple[str, int] | None:
-        """Return the newest run that the incident names, if it can be continued now."""
+    def _run(self, found: Incident) -> LinkedRun | None:
+        """Return the newest run that the incident names."""
         run = run_of(found)
-        if run is None or found.state is IncidentState.RESOLVED:
-            return None
         try:
-            view = run_view(self._store.reader, run)
+            return linked_run(self._store.reader, run, self._clock.now(), self._zone.key) if run is not None else None
         except NotFoundError:
             return None
-        return (run, view.changed_at) if view.state in REOPENABLE else None
 
     def _acted(self, token: str, grant: Grant, form: dict[str, str]) -> tuple[Shown, str]:
         before = self._shown(grant)
@@ -168,15 +175,17 @@ class IncidentPages:
             shown = self._shown(grant)
             faster = self._continued(before.incident, seen) if name == _RETRY else ""
             return shown, f"{error.message}: {faster or self._line(shown.moves[-1])}"
-        return self._shown(grant), "done"
+        run = before.again
+        done = f"done: run {run.id} goes on" if name == _RETRY and run is not None else "done"
+        return self._shown(grant), done
 
     def _do(self, name: str, before: Shown, seen: str, act: Act) -> None:
         now, incident = self._clock.now(), before.incident.id
         incident_seen, _, run_seen = seen.partition(".")
         if name == _RETRY:
             # Repeated by the same press it is answered as before; by another one only in the state that was shown.
-            if before.run is not None and run_seen == str(before.run[1]):
-                return runs.retry(self._store, before.run[0], act=act)
+            if before.again is not None and run_seen == str(before.again.changed_at):
+                return runs.retry(self._store, before.again.id, act=act)
             raise ConflictError("the run was continued meanwhile")
         if name not in _MOVES:
             raise ConflictError(f"there is no act {name[:40]!r}")
@@ -201,27 +210,44 @@ class IncidentPages:
         who = f" by {move.by}" if move.by else ""
         return f"{moment_of(move.at, self._zone)}  {move.move}{who}" + (f": {move.note}" if move.note else "")
 
-    def _page(self, status: int, *, shown: Shown | None = None, said: str = "", token: str = "") -> Response:
-        values: dict[str, Any] = {
+    def _told(self, status: int, said: str) -> Response:
+        """Return a page that holds a sentence and nothing else."""
+        return self._drawn("night_told.html", status, title="There is nothing to show", said=said, wrong=True)
+
+    def _page(self, template: str, shown: Shown, said: str, token: str) -> Response:
+        found = shown.incident
+        about = About.RESOLVED if found.state is IncidentState.RESOLVED else About.REPEATED
+        return self._drawn(
+            template,
+            200,
+            title=headline_of(about, found, self._around.environment),
+            said=said,
+            incident=found,
+            headline=f"{found.subject.automation or 'mainspring'}: {found.text}",
+            fields=[
+                field
+                for field in render_notice("", about, self._clock.now(), found, self._around).fields
+                if field.label != "Command"
+            ],
+            seen=shown.seen,
+            run=shown.run,
+            may_retry=shown.again is not None and shown.again.is_plain,
+            acts=shown.buttons,
+            token=token,
+            now=self._clock.now(),
+            history=[self._line(move) for move in shown.moves[-_SHOWN:]],
+        )
+
+    def _drawn(self, template: str, status: int, **values: Any) -> Response:
+        environment = self._around.environment
+        shown: dict[str, Any] = {
             "base": self._site.base,
-            "look": self._look,
-            "said": said,
-            "incident": None,
-            "title": "mainspring",
-            "token": token,
+            "asset": lambda asset: self._site.base + self._assets.path(asset),
+            "version": __version__,
+            "project": self._around.project or "mainspring",
+            "environment": None if environment == "production" else environment,
+            "visitor": None,
+            "verdict": None,
+            "wrong": False,
         }
-        if shown is not None:
-            found = shown.incident
-            about = About.RESOLVED if found.state is IncidentState.RESOLVED else About.REPEATED
-            values |= {
-                "incident": found,
-                "icon": icon_of(found.state),
-                "tone": tone_of(found.state),
-                "title": headline_of(about, found, self._around.environment),
-                "headline": f"{found.subject.automation or 'mainspring'}: {found.text}",
-                "fields": render_notice("", about, self._clock.now(), found, self._around).fields,
-                "seen": shown.seen,
-                "acts": shown.buttons,
-                "history": [self._line(move) for move in shown.moves[-_SHOWN:]],
-            }
-        return HTMLResponse(self._pages.get_template("incident.html").render(values), status, HEADERS)
+        return HTMLResponse(self._pages.get_template(template).render(shown | values), status, HEADERS)

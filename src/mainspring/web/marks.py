@@ -5,6 +5,7 @@ from typing import Final
 from mainspring.domain.states import (
     AlertState,
     AttemptState,
+    AutomationState,
     DeliveryState,
     IncidentState,
     OutcomeState,
@@ -44,6 +45,12 @@ TONES: Final[dict[str, str]] = {
     TriggerState.AWAY: "bad",
     TriggerState.PROBLEM: "bad",
     TriggerState.PAUSED: "idle",
+    AutomationState.ON_TIME: "good",
+    AutomationState.LATE: "warn",
+    AutomationState.SILENT: "bad",
+    AutomationState.LEARNING: "idle",
+    AutomationState.ON_DEMAND: "idle",
+    AutomationState.RETIRED: "idle",
     AlertState.UNSENT: "busy",
     AlertState.SENT: "good",
 }
@@ -53,6 +60,8 @@ _ICONS: Final[dict[str, str]] = {
     IncidentState.ACKNOWLEDGED: "!",
     IncidentState.SNOOZED: "…",
     IncidentState.RESOLVED: "✓",
+    AutomationState.LEARNING: "…",
+    AutomationState.RETIRED: "–",  # noqa: RUF001 - as a run that was cancelled
 }
 _OF_TONES: Final = {"good": "✓", "bad": "✗", "warn": "!", "busy": "▶", "wait": "☐", "idle": "·"}
 

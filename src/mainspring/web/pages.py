@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from typing import Any, TypeVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -17,14 +16,11 @@ from mainspring.domain.access import Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.cron import zone_of
 from mainspring.domain.errors import BusyError, MainspringError, StoreError
-from mainspring.domain.rendering import moment_of
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.web.assets import Assets
-from mainspring.web.bar import FIRST, MORE
-from mainspring.web.drawing import filters, here
+from mainspring.web.drawing import here, templates
 from mainspring.web.entrance import FORM
 from mainspring.web.gate import VISITOR, Gate
-from mainspring.web.marks import icon_of, tone_of
 from mainspring.web.own_site import OwnSite
 
 _THREADS = 9
@@ -43,13 +39,8 @@ class Pages:
         self.verdict_of: Callable[[Visitor], Any] = lambda visitor: None
         """What stands in the bar of a page; the dashboard tells it, where there is one. It blocks."""
         self._project = project
-        self._zone = zone_of(project.timezone)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-pages")
-        self._templates = Environment(
-            loader=PackageLoader("mainspring.web"), autoescape=select_autoescape(), undefined=StrictUndefined
-        )
-        self._templates.filters |= {"moment": self._moment, **filters(self._zone, clock)}
-        self._templates.globals |= {"tone_of": tone_of, "icon_of": icon_of, "bar_first": FIRST, "bar_more": MORE}
+        self._templates = templates(zone_of(project.timezone), clock)
 
     def page(self, request: Request, name: str, status: int = 200, **values: Any) -> Response:
         """Return a page; `said` = what is told above it."""
@@ -83,9 +74,6 @@ class Pages:
         page = form.get("page", "")
         command = f"{page[:60]}.{digest[:16]}" if page else None
         return act_of(Actor(visitor.door, visitor.name), self.clock, command=command)
-
-    def _moment(self, at: int | None) -> str:
-        return "never" if at is None else moment_of(at, self._zone)
 
 
 def form_of(request: Request) -> dict[str, str]:

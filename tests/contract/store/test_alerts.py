@@ -1,6 +1,6 @@
 """Alerts on their way: a channel is one Notifier's at a time, in order, and what it took is told once."""
 
-from mainspring.domain.incident import IncidentKind, Subject
+from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.route import Target
 from mainspring.domain.states import AlertState
@@ -53,6 +53,20 @@ def test_lease_ends_with_its_session(store, new_process):
     other.do(take_alerts("ops", lease_ms=10**9))
     store.do(Bury(other.session))
     assert taken(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
+
+
+def test_digest_is_taken_whole(store):
+    """It is one notice, however many are told one by one before it; those are taken some at a time."""
+    every = [(f"i{number}", Severity.DIGEST if number % 2 else Severity.NOTIFY) for number in range(8)]
+    for name, severity in every:
+        subject = Subject("a", IncidentKind.PERMANENT_ERROR, name)
+        one = found(subject, id=name, to=(Target(0, "ops"),), severity=severity)
+        store.do(Observe(looked_at=store.clock.now(), found=(one,)))
+    take = take_alerts("ops", most=2)
+    (channel,) = store.do(take).channels
+    assert [one.incident.id for one in channel.alerts] == ["i0", "i2", "i1", "i3", "i5", "i7"]
+    store.do(settle(take, sent=tuple(SentAlert(one.seq) for one in channel.alerts)))
+    assert taken(store.do(take_alerts("ops", most=2))) == {"ops": ["i4", "i6"]}
 
 
 def test_take_whose_answer_was_lost_is_the_same(store):

@@ -44,6 +44,14 @@ _PARAMS = {
     "watch_successes": (),
     "watch_running": (),
     "watch_schedules": (),
+    "watch_schedules_of": ("[]",),
+    "watch_successes_of": ("[]",),
+    "watch_running_of": ("[]",),
+    "list_run_marks": ("[]", 1),
+    "sum_rollups_of": ("[]", 0, 1),
+    "sum_details_of": ("a", 0, 1),
+    "list_hours": ("a", 0),
+    "list_hours_took": ("a", 0),
     "list_irregular_slots": ("[]", 0, "run", 0, 1),
 }
 

@@ -20,7 +20,7 @@ from mainspring.store.commands.incidents import (
 )
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.store.commands.runs import CancelRun, Discard, ParentLink, Reopen
-from tests.contract.store.process import BOOM, audited, fail, finish, halt
+from tests.contract.store.process import BOOM, audited, fail, finish, halt, take_alerts
 
 SILENT = Subject("a", IncidentKind.SILENCE)
 TO = (Target(0, "ops"),)
@@ -261,6 +261,12 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     look(store, found())
     assert store.read("incident", "i1").parent is None
     assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
+    unfolded_at = store.clock.now()
+    store.clock.forward(10)
+    look(store, well=(SILENT,))
+    (channel,) = store.do(take_alerts("ops")).channels
+    mine = [one for one in channel.alerts if one.incident.id == "i1"]
+    assert [(one.about, one.since_at) for one in mine] == [(About.OPENED, unfolded_at), (About.RESOLVED, unfolded_at)]
 
 
 def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):

@@ -6,16 +6,19 @@ from mainspring.store.commands.automations import (
     BackfillSlot,
     MakeSlot,
     PauseAutomation,
+    PullBackSchedule,
     ResumeAutomation,
     RetireAutomation,
     ScheduleRow,
 )
-from mainspring.store.commands.results import Refused, Started
+from mainspring.store.commands.results import DONE, Refused, Started
 from mainspring.store.commands.runs import SlotLink
-from mainspring.store.reads.status import plans, slots_between
+from mainspring.store.reads.engine import WorkerReads
+from mainspring.store.reads.status import plans, schedules, slots_between
 from tests.contract.store.process import audited
 
 OLD, NEW = b'{"cron":"0 * * * *"}', b'{"cron":"0 * * * *","years":2}'
+HOUR = 3_600_000
 BACKFILLED = f"{BACKFILL}a by cli:ann@host"
 
 
@@ -109,6 +112,45 @@ def test_changed_schedule_makes_no_slot_of_the_past(store, clock):
     (plan,) = plans(store.reader)
     assert plan.next_slot_at == now + 9_000
     assert plan.low_water_at >= now
+
+
+def test_schedule_whose_clock_was_put_back_goes_on_from_now(store, clock):
+    """What a clock that was ahead passed over is to come again; what has its run is passed when it comes, and not run twice."""
+    now = clock.now()
+    store.announce("a", schedules=(row(now),))
+    clock.forward(5 * HOUR)
+    for place in range(5):
+        store.do(MakeSlot("a", now + place * HOUR, now + (place + 1) * HOUR, "missed", None, "nobody scheduled"))
+    start = store.starting(id="early", slot=SlotLink("a", now + 5 * HOUR))
+    store.do(MakeSlot("a", now + 5 * HOUR, now + 6 * HOUR, "run", start))
+    store.do(PullBackSchedule("a", now + HOUR))
+    assert [one.next_slot_at for one in schedules(store.reader)] == [now + 6 * HOUR]
+    clock.forward(-5 * HOUR)
+    reads = WorkerReads(store.reader)
+    assert [one.name for one in reads.schedules_ahead(clock.now() + 60_000)] == ["a"]
+    assert store.twice(PullBackSchedule("a", now + HOUR)) == DONE
+    assert reads.schedules_ahead(clock.now() + 60_000) == []
+    assert [(one.last_slot_at, one.next_slot_at) for one in schedules(store.reader)] == [(now, now + HOUR)]
+    assert slots(store) == [(now, "missed", None), (now + 5 * HOUR, "run", "early")]
+    clock.forward(5 * HOUR)
+    for place in range(1, 6):
+        again = store.starting(id=f"s{place}", slot=SlotLink("a", now + place * HOUR))
+        store.do(MakeSlot("a", now + place * HOUR, now + (place + 1) * HOUR, "run", again))
+    assert [(one.last_slot_at, one.next_slot_at) for one in schedules(store.reader)] == [
+        (now + 5 * HOUR, now + 6 * HOUR)
+    ]
+    assert [run for _, _, run in slots(store)] == [None, "s1", "s2", "s3", "s4", "early"]
+
+
+def test_schedule_that_a_clock_ahead_announced_is_pulled_back(store, clock):
+    """It has no slot yet; one that was announced just now is left alone, and so is one that is over."""
+    clock.forward(HOUR)
+    store.announce("a", schedules=(row(clock.now() + HOUR),))
+    clock.forward(-HOUR)
+    now = clock.now()
+    store.do(PullBackSchedule("a", now + 5_000))
+    store.do(PullBackSchedule("a", now + 9_000))
+    assert [(one.low_water_at, one.next_slot_at) for one in schedules(store.reader)] == [(now, now + 5_000)]
 
 
 def test_pauses_stay_on_record(store, clock):

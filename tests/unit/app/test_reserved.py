@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from mainspring.app.reserved import Reserved, tell_lost
 from mainspring.config import load
-from mainspring.domain.errors import StoreReadOnlyError, StoreUnavailableError
+from mainspring.domain.errors import StoreFullError, StoreReadOnlyError, StoreUnavailableError
 from mainspring.store.base import StoreGoneError
 from tests.contract.store.clock import FakeClock
 from tests.unit.operations.notices import secrets
@@ -54,6 +54,14 @@ class Site:
         self.env = channels | spool
         self.settings = load(env=self.env, cwd=folder, uid=os.getuid(), flags={})
         self.file = folder / "spool.store-lost.json"
+        self.spare = folder / "shm"
+        self.spare.mkdir()
+
+    def fill(self):
+        """From now on nothing can be written beside the spool."""
+        (self.folder / "taken").write_text("")
+        env = self.env | {"MAINSPRING_EXEC_SPOOL": str(self.folder / "taken" / "spool")}
+        self.settings = load(env=env, cwd=self.folder, uid=os.getuid(), flags={})
 
     def process(self, commit=None):
         self.made.append(Reserved(self.settings, self.faults, self.clock, "sqlite /srv/state.db", commit))
@@ -64,9 +72,10 @@ class Site:
 
 
 @pytest_asyncio.fixture
-async def site(tmp_path):
+async def site(tmp_path, monkeypatch):
     async with serving(Hook()) as peer:
         made = Site(tmp_path, peer)
+        monkeypatch.setattr("mainspring.app.lost_memory.SPARES", (made.spare,))
         yield made
         for process in made.made:
             await process.close()
@@ -158,18 +167,45 @@ async def test_channel_that_is_away_hears_later(site):
     assert site.peer.abouts == ["opened", "opened", "resolved"]
 
 
-async def test_it_is_told_where_nothing_can_be_written(site):
-    """A disk that is full has no room for the memory either: it is told, by this process once."""
-    site.folder.joinpath("taken").write_text("")
-    site.settings = load(
-        env={
-            "MAINSPRING_NOTIFY_CHANNELS__OPS": f"webhook+{site.peer.url}/t?secret=told",
-            "MAINSPRING_EXEC_SPOOL": str(site.folder / "taken" / "spool"),
-        },
-        cwd=site.folder,
-        uid=os.getuid(),
-        flags={},
-    )
+async def test_it_is_told_once_where_the_spool_is_on_the_same_disk(site):
+    """A disk that is full has no room for the memory either: it is kept elsewhere, whoever sees the store, and goes with the end."""
+    site.fill()
+    for _ in range(3):
+        watcher, scheduler = site.process(), site.process()
+        await watcher.look(FAULT)
+        await scheduler.look(FAULT)
+        site.clock.forward(TELL_AFTER_MS)
+    assert site.peer.abouts == ["opened"]
+    for _ in range(2):
+        await site.process().over()
+    assert site.peer.abouts == ["opened", "resolved"]
+    assert list(site.spare.rglob("*.json")) == []
+
+
+@pytest.mark.parametrize("error", [StoreFullError("its disk is full"), StoreReadOnlyError("it may only be read")])
+async def test_programs_that_end_remember_where_the_spool_is_on_the_same_disk(site, error):
+    """A crontab tells it once it has lasted, and says it no second time."""
+    site.fill()
+    for _ in range(3):
+        await site.lost(error)
+        site.clock.forward(TELL_AFTER_MS)
+    assert site.peer.abouts == ["opened"]
+    await site.process().over()
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_program_that_ends_tells_what_it_can_remember_nowhere(site, monkeypatch):
+    """The next one would not know how long it has lasted: better told too often than never."""
+    site.fill()
+    monkeypatch.setattr("mainspring.app.lost_memory.SPARES", ())
+    await site.lost(StoreFullError("its disk is full"))
+    assert site.peer.abouts == ["opened"]
+
+
+async def test_it_is_told_where_nothing_can_be_written(site, monkeypatch):
+    """By this process once."""
+    site.fill()
+    monkeypatch.setattr("mainspring.app.lost_memory.SPARES", ())
     one = site.process()
     await one.look(FAULT)
     site.clock.forward(TELL_AFTER_MS)

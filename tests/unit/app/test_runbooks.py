@@ -45,6 +45,18 @@ def test_page_is_linked_at_the_heading_of_the_error(runbooks, tmp_path):
         assert runbooks.of("backup", task(options={"runbook": named}), of).where == where
 
 
+def test_words_are_those_of_what_can_be_read_here(runbooks, tmp_path):
+    """The section that is about the incident; nothing of a file that is no Markdown of the project, nor of an address."""
+    (tmp_path / "runbooks" / "backup.md").write_text(PAGE)
+    found = runbooks.words(runbooks.of("backup", task(), incident(code="http_403")))
+    assert found.startswith("## 403 AccessDenied")
+    assert runbooks.words(runbooks.of("other", task(guide="Turn the flag off."))) == "Turn the flag off."
+    (tmp_path.parent / "outside.md").write_text("# not for you")
+    (tmp_path / "secrets.toml").write_text("x = 1")
+    for named in ("../outside.md", "secrets.toml", "mainspring.toml", "https://wiki.example.com/a.md", "gone.md"):
+        assert runbooks.words(runbooks.of("backup", task(options={"runbook": named}))) is None, named
+
+
 def test_name_does_not_lead_out_of_the_folder(runbooks, tmp_path):
     """A name may hold anything."""
     (tmp_path / "secret.md").write_text("# x")

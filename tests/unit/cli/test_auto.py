@@ -78,6 +78,13 @@ def test_show_tells_what_was_set_and_what_is_default(cli, stage):
     assert "  overlap     (skip)\n" in out
 
 
+def test_show_tells_how_far_it_can_be_trusted(cli, stage):
+    """In figures, and in a line of their own; of code that no worker announced nothing is known."""
+    trust = cli("auto", "show", "backup", "--json").json["trust"]
+    assert (trust["automation"], trust["now"]["ended"], trust["before"]["helped"]) == ("backup", 0, 0)
+    assert "  trust     no run ended in 60 days" in cli("auto", "show", "backup").out
+
+
 def test_unknown_name_shows_the_nearest(cli, stage):
     """In questions and in acts alike."""
     for args in (["show", "bakcup"], ["next", "bakcup"], ["pause", "bakcup"], ["retire", "bakcup", "-y"]):

@@ -83,6 +83,17 @@ def test_snooze_has_bounds(cli, wrong, span, why):
     assert why in said.err
 
 
+def test_looked_after_for_a_time(cli, wrong):
+    """It says until when; neither for ever nor back in time."""
+    said = cli("incidents", "ack", "i_1", "--for", "2h")
+    assert said.code == 0
+    assert "You look after i_1 until" in said.out
+    assert cli("incidents", "show", "i_1", "--json").json["state"] == "acknowledged"
+    wrong("i_2", Subject("order", IncidentKind.SILENCE))
+    assert "30 days" in cli("incidents", "ack", "i_2", "--for", "60d").err
+    assert cli("incidents", "list", "--state", "open", "--json").json[0]["id"] == "i_2"
+
+
 def test_unknown_incident_is_not_found(cli, wrong):
     """So is a beginning that several have."""
     wrong("i_12", Subject("order", IncidentKind.SILENCE))

@@ -106,6 +106,44 @@ def test_open_incidents_come_first_by_severity(cli, stage, look):
     assert third.startswith("  [notify] order: slow.")
 
 
+def test_since_tells_what_a_shift_hands_over(cli, stage, look):
+    """The verdict, and part by part what was and still is; as JSON it is what the API gives."""
+    look(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")
+    look(Subject("order", IncidentKind.TOO_SLOW), Severity.NOTIFY, "slow")
+    stage.do(halt(stage.begin(), "pay"))
+    cli("incidents", "resolve", "i_2", "--reason", "a \x1b[31mlock", "--actor", "ann")
+    said = cli("status", "--since", "8h")
+    assert said.code == 9
+    parts = (
+        "things need",
+        "Still wrong",
+        "Waits for a person",
+        "Opened",
+        "Closed",
+        "Done by people",
+        "ann  resolve incident:i_2 of order",
+    )
+    places = [said.out.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "\x1b" not in said.out
+    found = cli("status", "--since", "8h", "--json").json
+    assert [one["incident"]["id"] for one in found["closed"]] == ["i_2"]
+    assert [one["id"] for one in found["incidents"]] == ["i_1"]
+
+
+@pytest.mark.parametrize("more", [["--here"], ["--wait-healthy"]])
+def test_since_stands_alone(cli, stage, more):
+    """With a probe it has nothing to do; a time that is none is told."""
+    assert cli("status", "--since", "8h", *more).code == 2
+    assert "Write a span" in cli("status", "--since", "soon").err
+
+
+def test_shift_without_a_store_is_quiet(cli, store_path):
+    """Nothing is made for it."""
+    assert "Nothing happened, and nothing waits." in cli("status", "--since", "8h").out
+    assert not store_path.exists()
+
+
 def test_bare_call_tells_incidents(cli, look):
     """What a bare call says in a project is the same sentence."""
     look(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")

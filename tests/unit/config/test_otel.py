@@ -1,5 +1,7 @@
 """`[otel]`: an address without a key in it, and the name of a secret."""
 
+from datetime import timedelta
+
 import pytest
 
 from mainspring.config import load
@@ -46,3 +48,11 @@ def test_headers_are_named_never_written(read):
     assert read('headers_secret = "secret:OTLP"').headers_secret == "secret:OTLP"
     with pytest.raises(ConfigError, match="a secret is never written here"):
         read('headers_secret = "authorization=Bearer abc"')
+
+
+def test_metrics_are_sent_each_second_at_most(read):
+    """Each sending reads all figures of the store: a thousand a second would be all that a watcher does."""
+    assert read('metrics_every = "1s"').metrics_every == timedelta(seconds=1)
+    for text, why in (("1ms", "at least 1s"), ("0s", "above zero")):
+        with pytest.raises(ConfigError, match=why):
+            read(f'metrics_every = "{text}"')

@@ -70,6 +70,21 @@ def test_part_of_what_somebody_looks_after_takes_in_nothing_more():
     assert fold([late, silent], [incident(lost), part])[1] == {late.subject: lost.subject, silent.subject: lost.subject}
 
 
+def test_late_start_says_nothing_after_a_silence_that_was_told():
+    """Where the period is shorter than the grace of a start the silence comes first; found together the late start is told."""
+    late, silent = finding(kind=K.LATE_START), finding()
+    assert fold([silent, late], [])[1] == {silent.subject: late.subject}
+    told = incident(silent)
+    assert fold([silent, late], [told])[1] == {late.subject: silent.subject}
+    assert fold([late], [told, incident(late, id="i2", parent="i1")])[1] == {late.subject: silent.subject}
+    assert fold([silent, late], [told, incident(late, id="i2")])[1] == {late.subject: silent.subject}
+    assert fold([silent, late], [incident(late), incident(silent, id="i2", parent="i1")])[1] == {
+        silent.subject: late.subject
+    }
+    assert fold([silent, late], [incident(silent, state=IncidentState.ACKNOWLEDGED)])[1] == {}
+    assert fold([late], [])[1] == {}
+
+
 @pytest.mark.parametrize("is_open", [True, False])
 def test_louder_one_is_told_itself(is_open):
     """A page never waits for the digest that its explanation stands in; what is as loud, or less, is folded."""
@@ -240,10 +255,13 @@ def test_nothing_explains_itself():
                 assert start not in reached, start
 
 
-@given(st.lists(st.builds(finding, st.sampled_from("ab"), st.sampled_from(list(K))), unique_by=lambda one: one.subject))
-def test_every_finding_stays_and_ends_at_one_that_is_told(found):
-    """Nothing is lost by folding, and following what each is part of never goes round."""
-    order, parents = fold(found, [])
+@given(
+    st.lists(st.builds(finding, st.sampled_from("ab"), st.sampled_from(list(K))), unique_by=lambda one: one.subject),
+    st.integers(0, 50),
+)
+def test_every_finding_stays_and_ends_at_one_that_is_told(found, told):
+    """Nothing is lost by folding, and following what each is part of never goes round, whatever was `told` before."""
+    order, parents = fold(found, [incident(one, id=f"i{number}") for number, one in enumerate(found[:told])])
     assert {one.subject for one in found} <= {one.subject for one in order}
     place = {one.subject: number for number, one in enumerate(order)}
     for child, root in parents.items():

@@ -65,6 +65,13 @@ SECRET = replace(
 DAY_ITSELF = 14 * 24 * HOUR
 
 
+def test_acknowledgement_for_a_time_is_over():
+    """Once, when its time has come; until then nothing is said, whatever the hour."""
+    incident = replace(OPEN, state=IncidentState.ACKNOWLEDGED, snoozed_until=50 * HOUR)
+    assert due(incident, 49 * HOUR) == []
+    assert due(incident, 51 * HOUR) == [(About.REPEATED, 50 * HOUR, ("ops",))]
+
+
 def test_what_is_told_ahead_is_quiet_until_its_day():
     """Neither repeated nor escalated before; on the day it is said again, and from then on it is as any other."""
     assert due(SECRET, DAY_ITSELF - 1) == []

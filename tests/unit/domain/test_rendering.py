@@ -141,6 +141,17 @@ def test_what_is_over_or_answered_is_not_called_for(about, more, is_told, is_wor
     assert found is is_worth
 
 
+@pytest.mark.parametrize(
+    ("since_at", "is_worth"),
+    [(AT, True), (AT + 269_000, True), (AT + 270_000, False), (AT + 290_000, False), (AT + 900_000, True)],
+)
+def test_what_was_part_of_another_one_lasts_from_the_end_of_that(since_at, is_worth):
+    """What follows from a cause ends soon after it: nobody heard of it, so its end is told to nobody. A clock put back mutes nothing."""
+    over = incident(**OVER)
+    assert is_worth_telling(About.RESOLVED, 1, over, is_told=False, brief_ms=30_000, since_at=since_at) is is_worth
+    assert is_worth_telling(About.RESOLVED, 1, over, is_told=True, brief_ms=30_000, since_at=since_at)
+
+
 def test_list_begins_with_the_loudest_and_oldest():
     """A digest is read from its top."""
     ids = [

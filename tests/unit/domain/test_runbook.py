@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.runbook import anchor_of, section_of
+from mainspring.domain.runbook import anchor_of, section_at, section_of
 from mainspring.domain.states import IncidentState
 
 PAGE = """# backup
@@ -66,6 +66,15 @@ def test_anchor_is_that_of_the_heading_that_names_the_error(of, anchor):
 def test_section_of_a_docstring_ends_at_the_next_heading(doc):
     """As the usual styles write one."""
     assert section_of(doc) == "Turn the flag off.\n\nThen retry."
+
+
+def test_section_of_a_page_is_that_of_its_anchor():
+    """Until the next heading of its rank, with those below it; without the anchor it is the whole page, and what is long is cut."""
+    page = "# a\nall\n## b\nof b\n### c\nof c\n```\n# no heading\n```\n## d\nof d"
+    assert section_at(page, "b") == "## b\nof b\n### c\nof c\n```\n# no heading\n```"
+    assert section_at(page, "d") == "## d\nof d"
+    assert section_at(page, None) == section_at(page, "gone") == page
+    assert len(section_at("x" * 9_000, None)) == 4_002
 
 
 def test_docstring_without_the_section_has_none():

@@ -21,6 +21,7 @@ from mainspring.engine.slot_plans import MOST_AT_ONCE
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.reads.runs import list_runs
+from mainspring.store.reads.status import schedules
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.testing.clock import FakeClock
 
@@ -124,6 +125,23 @@ async def test_slot_that_is_refused_is_asked_for_again_later(store):
         assert scheduler._open == 0
         assert scheduler._timer.when() - asyncio.get_running_loop().time() > 0.5
     assert list_runs(store.reader).runs == []
+
+
+@pytest.mark.asyncio
+async def test_clock_that_is_put_back_stops_no_schedule(store, caplog):
+    """Slots are made from then on, and do not wait until what the clock said before has passed."""
+    announce(store, declared())
+
+    def is_up_to_date() -> bool:
+        scheduler.look()
+        (one,) = schedules(store.reader)
+        return 0 < one.next_slot_at - store.clock.now() <= 3_600_000
+
+    async with scheduling(store) as scheduler:
+        for hours in (0, 9, -8, 1, 1):
+            store.clock.advance(timedelta(hours=hours))
+            await until(is_up_to_date)
+    assert caplog.text.count("the clock was put back: 1 schedules go on") == 1
 
 
 @pytest.mark.asyncio

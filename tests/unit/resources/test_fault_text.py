@@ -50,3 +50,12 @@ def test_only_the_first_line_of_a_foreign_error_is_told():
     """The rest is for a log; our own errors are one sentence over several lines."""
     assert told(OSError("one\ntwo")) == "OSError: one"
     assert told(ConfigError("one\ntwo")) == "one two"
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [("no key", "no key. Set it."), ("no key\nin a.toml", "no key in a.toml. Set it."), ("No.", "No. Set it.")],
+)
+def test_how_to_mend_it_is_a_sentence_of_its_own(message: str, line: str):
+    """In one line they would read as one."""
+    assert told(ConfigError(message, hint="Set it.")) == line

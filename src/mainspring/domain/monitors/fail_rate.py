@@ -11,6 +11,8 @@ from mainspring.domain.monitors.words import about, percent
 
 LAST_ENDS = 20
 """Where fewer ended in the window, the last ends are judged, so many at most."""
+HEALED_ENDS = 5
+"""So many successes in a row, up to now: what failed before them was told when it failed, and is over."""
 
 
 class FailRateTuning(Tuning, frozen=True, kw_only=True):
@@ -42,6 +44,8 @@ def _judged(one: Watched, ended: int, failed: int, over: str, limit: float, fact
     # Who is told of it already is told that it is well only once it clearly is.
     is_open = Subject(one.name, IncidentKind.FAIL_RATE) in facts.open
     limit_in_force = limit / 2 if is_open else limit
+    newest = [end.succeeded for end in one.ends if end.succeeded or end.failed][:HEALED_ENDS]
+    is_over = not is_open and len(newest) == HEALED_ENDS and all(newest)
     share = failed / ended
     figures = {
         "ended": ended,
@@ -55,7 +59,7 @@ def _judged(one: Watched, ended: int, failed: int, over: str, limit: float, fact
         one,
         IncidentKind.FAIL_RATE,
         figures,
-        min(failures, default=now_at) if share >= limit_in_force else None,
+        min(failures, default=now_at) if share >= limit_in_force and not is_over else None,
         f"{percent(share)} of the runs fail ({failed:,} {over})",
         hint=f"mainspring runs list --name {one.name} --state failed",
         at_most=Severity.NOTIFY,
@@ -67,8 +71,8 @@ MONITOR = Monitor(
     line="Too large a share of the runs fails.",
     rule=(
         "Wrong while failed_share, failed of ended, is limit_share or more. Runs that ended in the window are "
-        "counted, or the last 20 where fewer than 20 did. Once it is told, it is well only below half of the "
-        "limit."
+        "counted, or the last 20 where fewer than 20 did. It is not told anew while the newest 5 ends succeeded: the "
+        "outage is over. Once it is told, it is well only below half of the limit."
     ),
     tuning=FailRateTuning(),
     judge=judge,

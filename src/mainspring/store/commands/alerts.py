@@ -24,6 +24,8 @@ class DueAlert(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the channel took anything about this opening before."""
     is_again: bool = False
     """Whether it was taken before and nobody said what became of it: it may have been shown."""
+    since_at: int = 0
+    """Since when the channel is to hear of this opening: what was part of another incident at first is told only once it is not."""
 
     @property
     def is_digest(self) -> bool:
@@ -48,8 +50,9 @@ class AlertsTaken(msgspec.Struct, frozen=True, tag="alerts_taken"):
 class TakeAlerts(msgspec.Struct, frozen=True):
     """Take those of `channels` that have due alerts and that nobody else has, for `lease_ms` from the commit on. Answer: AlertsTaken.
 
-    `lease` = an id of this take; `most` = alerts of each, in the order of their `seq`. A lease ends with its session too. What is taken is
-    marked as tried in this commit, and the mark is taken off by a SettleAlerts that leaves it unsent without doubt.
+    `lease` = an id of this take; `most` = alerts of each, in the order of their `seq`, and behind them all of a digest. A lease ends with
+    its session too. What is taken is marked as tried in this commit, and the mark is taken off by a SettleAlerts that leaves it unsent
+    without doubt.
     """
 
     lease: str

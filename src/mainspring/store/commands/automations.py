@@ -89,6 +89,16 @@ class MakeSlot(msgspec.Struct, frozen=True):
     note: str | None = None
 
 
+class PullBackSchedule(msgspec.Struct, frozen=True):
+    """Let a schedule go on from now whose slots were made by a clock that has been put back since: it would wait for those to pass.
+
+    A slot that has its run keeps it, and is passed over when it comes. Nothing happens to one that is not ahead. Answer: Done.
+    """
+
+    schedule: str
+    next_slot_at: int | None
+
+
 BACKFILL: Final = "backfill of "
 """How the trigger of a run begins that a backfill made: until it has begun no due slot waits for it."""
 

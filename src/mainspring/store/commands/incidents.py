@@ -94,11 +94,12 @@ class RecordLost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledge(msgspec.Struct, frozen=True):
-    """Somebody looks after it. Answer: Done, Refused not_found | wrong_state."""
+    """Somebody looks after it; `until_at` = it is open again then, unless it is resolved. Answer: Done, Refused not_found | wrong_state."""
 
     incident: str
     by: str
     note: str | None = None
+    until_at: int | None = None
 
 
 class Snooze(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 import json
 
 from mainspring.domain.clock import AHEAD_MS
+from mainspring.domain.incident import Severity
 from mainspring.domain.notice import About
 from mainspring.domain.pause import LEFT_ALONE_MS
 from mainspring.domain.states import AlertState
@@ -10,6 +11,9 @@ from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChanne
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.reads.incidents import incident_of
 from mainspring.store.transaction import Transaction
+
+_DIGESTED_AT_MOST = 1_000
+"""So many alerts are one digest."""
 
 
 def take_alerts(tx: Transaction, command: TakeAlerts) -> AlertsTaken:
@@ -29,7 +33,8 @@ def take_alerts(tx: Transaction, command: TakeAlerts) -> AlertsTaken:
 
 def _take(tx: Transaction, channel: str, command: TakeAlerts, *, is_again: bool) -> tuple[DueAlert, ...]:
     """Return what is due on a channel, and mark it as tried; the answer that was lost said that it was not."""
-    rows = tx.all("list_due_alerts", (channel, tx.now, command.most, tx.now + AHEAD_MS))
+    bounds = (command.most, tx.now + AHEAD_MS, Severity.DIGEST.value, command.most + _DIGESTED_AT_MOST)
+    rows = tx.all("list_due_alerts", (channel, tx.now, *bounds))
     due = tuple(
         DueAlert(
             seq=seq,
@@ -41,8 +46,9 @@ def _take(tx: Transaction, channel: str, command: TakeAlerts, *, is_again: bool)
             ref=ref,
             is_told=bool(is_told),
             is_again=bool(tried) and not is_again,
+            since_at=since_at,
         )
-        for seq, key, about, opened, made_at, tried, ref, is_told, *incident in rows
+        for seq, key, about, opened, made_at, tried, ref, is_told, since_at, *incident in rows
     )
     tx.change("try_alerts", (1, json.dumps([one.seq for one in due])))
     return due

@@ -11,12 +11,15 @@ import msgspec
 
 from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.results import Refused, Result
+from mainspring.store.handlers.counting import HELPED
 from mainspring.store.transaction import Transaction
 
 FIRST = "0" * 64
 """What stands before the first row."""
 
 _RESULT = msgspec.json.Decoder(Result)
+# As in watch_helped.sql, which a monitor reads.
+_HELP = frozenset({"retry", "retry_from", "run_again", "accept_drift", "give_result", "mark_done"})
 Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
 """seq, at, command, actor, verb, subject, reason, detail, result."""
 
@@ -31,6 +34,8 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
             return Refused("command_used", f"command id {command.command!r} was used for another act: {verb} {subject}")
         return _RESULT.decode(result)
     result = handlers[type(command.inner)](tx, command.inner)
+    if not isinstance(result, Refused):
+        _count_help(tx, command)
     last = tx.one("last_audit")
     seq, before = (last[0] + 1, last[1]) if last else (1, FIRST)
     detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
@@ -40,6 +45,15 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
     )
     tx.change("insert_audit", (*row, before, row_hash(before, row)))
     return result
+
+
+def _count_help(tx: Transaction, command: Audited) -> None:
+    """Count an act of a person, not of a program's `App`, that let a run go on or settled it."""
+    noun, _, name = command.subject.partition(":")
+    if noun == "run" and command.verb in _HELP and not command.actor.startswith("app:"):
+        found = tx.one("automation_of_run", (name,))
+        if found is not None:
+            tx.detail(found[0], HELPED)
 
 
 def row_hash(before: str, row: Row) -> str:

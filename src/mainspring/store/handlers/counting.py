@@ -6,6 +6,10 @@ from mainspring.domain.output_size import bucket_of_size
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.transaction import Transaction
 
+HEALED = "healed"
+"""What is counted of steps that succeeded at a later attempt."""
+HELPED = "helped"
+"""What is counted of acts by which a person let a run go on, or settled it."""
 _ROLLUP = {RunState.SUCCEEDED: "succeeded", RunState.FAILED: "failed", RunState.CANCELLED: "cancelled"}
 
 
@@ -29,6 +33,12 @@ def count_size(tx: Transaction, automation: str, size: int | None) -> None:
     """Count how much a success put out, if that is known."""
     if size is not None:
         tx.detail(automation, bucket_of_size(size))
+
+
+def count_healed(tx: Transaction, automation: str, attempt: int) -> None:
+    """Count a step that succeeded, if it took more than one attempt."""
+    if attempt > 1:
+        tx.detail(automation, HEALED)
 
 
 def bucket_of(took_ms: int) -> str:

@@ -189,13 +189,14 @@ def _remind(tx: Transaction, reminder: Reminder) -> bool:
     row = None if found is None else _Row(*found)
     if row is None or row.opened != reminder.opened:
         return False
-    if row.may(_M.WAKE) and row.snoozed_until is not None and row.snoozed_until <= tx.now:
+    is_over = row.may(_M.WAKE) and row.snoozed_until is not None and row.snoozed_until <= tx.now
+    if is_over:
         _wake(tx, row)
     elif row.state != _S.OPEN and not (reminder.wakes and row.state == _S.ACKNOWLEDGED):
         return False
     r = reminder
     is_new = _tell(tx, row.id, row.opened, r.about, Severity(row.severity), r.to, str(r.number))
-    if is_new and row.state == _S.ACKNOWLEDGED:
+    if is_new and not is_over and row.state == _S.ACKNOWLEDGED:
         _wake(tx, row)
     return is_new
 
@@ -215,7 +216,7 @@ def acknowledge(tx: Transaction, command: Acknowledge) -> Done | Refused:
     """Note who looks after it, and let everybody know who was told of it."""
     row = _person(tx, command.incident, _M.ACKNOWLEDGE)
     if isinstance(row, _Row):
-        tx.change("acknowledge_incident", (tx.now, command.by, command.note, row.id))
+        tx.change("acknowledge_incident", (tx.now, command.until_at, command.by, command.note, row.id))
         _note(tx, row.id, _M.ACKNOWLEDGE, command.by, command.note)
         _tell_again(tx, row, About.ACKNOWLEDGED, str(tx.now))
         return DONE

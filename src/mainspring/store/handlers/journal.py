@@ -8,6 +8,7 @@ from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import ClearStall, RecordStall, SaveAttempt, SaveCheckpoint, SaveOutcome
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Refused
 from mainspring.store.handlers import events, outbox
+from mainspring.store.handlers.counting import count_healed
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.transaction import Transaction
 
@@ -46,6 +47,8 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
             tx.count(c.automation, steps=1, step_errors=1)
         else:
             tx.count(c.automation, steps=1)
+            if c.state is OutcomeState.SUCCEEDED:
+                count_healed(tx, c.automation, c.attempt)
     return DONE
 
 

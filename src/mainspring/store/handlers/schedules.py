@@ -3,9 +3,10 @@
 import json
 from datetime import UTC, datetime
 
+from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.slot_verdict import SlotVerdict
 from mainspring.domain.states import Move, target
-from mainspring.store.commands.automations import Announce, BackfillSlot, MakeSlot, ScheduleRow
+from mainspring.store.commands.automations import Announce, BackfillSlot, MakeSlot, PullBackSchedule, ScheduleRow
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.transaction import Transaction
@@ -61,6 +62,8 @@ def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:
     tx.hold("schedule", c.schedule)
     known = tx.one("find_slot", (c.schedule, c.slot_at))
     if known is not None:
+        # Its schedule is past it, unless it was pulled back to it.
+        tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
         return _known(tx, command, known)
     answer: Started | Done | Refused = DONE
     if c.start is not None:
@@ -71,6 +74,15 @@ def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:
     tx.change("insert_slot", (c.schedule, c.slot_at, c.verdict, run, c.note, tx.now))
     tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
     return answer
+
+
+def pull_back_schedule(tx: Transaction, command: PullBackSchedule) -> Done:
+    """Let it go on from now, if it is ahead."""
+    c = command
+    tx.hold("schedule", c.schedule)
+    if tx.change("pull_back_schedule", (c.next_slot_at, tx.now, c.schedule, tx.now + AHEAD_MS)):
+        tx.change("forget_slots_ahead", (c.schedule, tx.now))
+    return DONE
 
 
 def backfill_slot(tx: Transaction, command: BackfillSlot) -> Started | Refused:

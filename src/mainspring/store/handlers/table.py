@@ -92,6 +92,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     acts.RetireAutomation: automations.retire_automation,
     acts.MakeSlot: schedules.make_slot,
     acts.BackfillSlot: schedules.backfill_slot,
+    acts.PullBackSchedule: schedules.pull_back_schedule,
     acts.TakeLock: locks.take_lock,
     acts.ReleaseLock: locks.release_lock,
     acts.BreakLock: locks.break_lock,

@@ -109,6 +109,8 @@ def _follow(tx: Transaction, command: RecordRun, *, started: int) -> None:
     figures = (started, *ends, 0, int(c.outcome is not None), failed, took, took)
     tx.change("add_rollup", (tx.session or 0, c.automation, c.finished_at - c.finished_at % _MINUTE_MS, *figures))
     tx.detail(c.automation, counting.bucket_of(took))
+    if c.outcome is not None and c.state is RunState.SUCCEEDED:
+        counting.count_healed(tx, c.automation, c.outcome.attempt)
     counting.count_size(tx, c.automation, c.output_size)
     if c.reason is not None:
         tx.detail(c.automation, f"reason:{c.reason}")

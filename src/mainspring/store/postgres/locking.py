@@ -134,8 +134,8 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("deployments",)}
         case acts.NoteCircumstances():
             return {("circumstances",)}
-        case acts.MakeSlot(schedule=schedule) | acts.BackfillSlot(schedule=schedule):
-            return {("schedule", schedule)}
+        case acts.MakeSlot() | acts.BackfillSlot() | acts.PullBackSchedule():
+            return {("schedule", command.schedule)}
         case acts.TakeLock(name=name):
             return {("lock", name)}
         case outbox.TakeQueues():

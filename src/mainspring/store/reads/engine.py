@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mainspring.domain.journal import Fact, History
-from mainspring.store.base import HISTORY_BYTES, DueSchedule, Pause, Reader, Unfinished
+from mainspring.store.base import HISTORY_BYTES, AheadSchedule, DueSchedule, Pause, Reader, Unfinished
 from mainspring.store.reads import history as reads_history
 
 _RUNS_AT_ONCE = 100
@@ -32,6 +32,10 @@ class WorkerReads:
         """Return the earliest instant at which a schedule can be due; a pause puts its slots off to its end."""
         rows = self._reader.read("next_slot")
         return rows[0][0] if rows else None
+
+    def schedules_ahead(self, at: int) -> list[AheadSchedule]:
+        """Return the schedules whose last slot, or whose data, were written by a clock that was ahead of this instant."""
+        return [AheadSchedule(*row) for row in self._reader.read("list_schedules_ahead", (at,))]
 
     def unfinished(self, automation: str) -> list[Unfinished]:
         """Return the unfinished runs of an automation, oldest first, those in line behind all others; at most 100."""

@@ -1,6 +1,6 @@
 """Reads of runs for people: one run and its story, ids from what a person types, lists page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -193,6 +193,12 @@ def questions(reader: Reader, limit: int = 100, automations: Sequence[str] | Non
     """Return open questions to people, oldest first: of all runs or of those of some automations."""
     names = None if automations is None else msgspec.json.encode(automations).decode()
     return [wait_of(row) for row in reader.read("list_questions", (names, limit))]
+
+
+def automations_of(reader: Reader, runs: Iterable[str]) -> dict[str, str]:
+    """Return of which automation each of these runs is; those that are gone are left out."""
+    rows = reader.read("list_automations_of_runs", (msgspec.json.encode(sorted(set(runs))).decode(),))
+    return dict(rows)
 
 
 def waits_of(reader: Reader, run: str) -> list[WaitView]:

@@ -204,6 +204,12 @@ def count_in(reader: Reader, state: RunState, cap: int = CAP) -> Capped:
     return Capped(min(number, cap), number > cap)
 
 
+def failed_since(reader: Reader, since_at: int, cap: int = CAP) -> Capped:
+    """Count runs that failed and were made since an instant, up to the cap."""
+    number = reader.read("count_failed_since", (since_at, cap + 1))[0][0]
+    return Capped(min(number, cap), number > cap)
+
+
 def ready_groups(reader: Reader, now_at: int, limit: int = 100) -> list[ReadyGroup]:
     """Return the groups of runs that wait for a worker, at most `limit` of them."""
     with reader.snapshot() as read:

@@ -22,6 +22,7 @@ ACTS = 200_000
 _QUESTIONS = 10_000
 _STALLS = 1_000
 _HOUR_MS = 3_600_000
+_NEVER = 2**63 - 1
 _BUCKET = "ms<=2^"
 
 
@@ -106,6 +107,27 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
             questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
             stalls=_grouped(read("watch_stalls", (_STALLS,))),
             roles=[RoleView(*row) for row in read("watch_roles", (steady_ms,))],
+        )
+
+
+def watched_of(reader: Reader, names: Iterable[str], now_at: int, *, ended_from: int) -> WatchedRows:
+    """Return what there is to judge these automations by for what is due, how they ended and how long they took; of all else nothing."""
+    listed = _listed(names)
+    with reader.snapshot() as read:
+        ended = read("sum_rollups_of", (listed, ended_from - ended_from % 60_000, _NEVER))
+        return WatchedRows(
+            automations=[AutomationView(*row) for row in read("list_automations_of", (listed,))],
+            schedules=[PlannedView(*row) for row in read("watch_schedules_of", (listed,))],
+            listeners=[],
+            pauses_ended=_pairs(read("watch_pauses_of", (listed, now_at))),
+            succeeded_in=_pairs(read("watch_successes_of", (listed,))),
+            ended={row[0]: (int(row[2]), int(row[3])) for row in ended},
+            started={},
+            running=_pairs(read("watch_running_of", (listed,))),
+            waiting=[],
+            questions=[],
+            stalls={},
+            roles=[],
         )
 
 

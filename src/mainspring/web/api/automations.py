@@ -111,35 +111,35 @@ def listed(call: Call[AutomationsQuery, None]) -> Page[AutomationView]:
 
 def shown(call: AnyCall) -> AutomationShown:
     """Show an automation: its definition, what was done to it, its schedules."""
-    found = _named(call)
+    found = named(call)
     return AutomationShown(told(found), schedules(call.site.reader, found.name))
 
 
 def pause(call: Call[None, Pause]) -> Done:
     """Start nothing of it for a while; what runs already ends by itself."""
     act = call.act()
-    automation.pause(call.site.store, _named(call).name, act=act, until_at=ms(call.body.until))
+    automation.pause(call.site.store, named(call).name, act=act, until_at=ms(call.body.until))
     return Done(act.command)
 
 
 def resume(call: Call[None, Because]) -> Done:
     """Take a pause, or a retirement, back."""
     act = call.act()
-    automation.resume(call.site.store, _named(call).name, act=act)
+    automation.resume(call.site.store, named(call).name, act=act)
     return Done(act.command)
 
 
 def retire(call: Call[None, Because]) -> Done:
     """Declare it gone for good: its schedules end and nobody misses it."""
     act = call.act()
-    automation.retire(call.site.store, _named(call).name, act=act)
+    automation.retire(call.site.store, named(call).name, act=act)
     return Done(act.command)
 
 
 def begin(call: Call[None, Start]) -> RunStarted:
     """Start a run; the answer comes once the start is committed."""
     body, site, act = call.body, call.site, call.act()
-    definition = definition_of(_named(call))
+    definition = definition_of(named(call))
     data = _input(definition, body.input, site.sealing.limit)
     options = StartOptions(
         key=body.key,
@@ -158,7 +158,7 @@ def begin(call: Call[None, Start]) -> RunStarted:
 def backfill(call: Call[None, Backfill]) -> Backfilled:
     """Make the runs of due times of the past, each once; those that have one are left alone."""
     body, site, act = call.body, call.site, call.act()
-    name, now = _named(call).name, site.clock.now()
+    name, now = named(call).name, site.clock.now()
     slots = backfills.past_slots(site.reads, name, ms(body.from_) or 0, ms(body.to) or now, now)
     due = None if body.rate is None else Due(now, parse_rate(body.rate))
     made = backfills.backfill(
@@ -185,7 +185,7 @@ def told(view: AutomationView) -> AutomationView:
     return msgspec.structs.replace(view, definition=msgspec.json.encode(definition))
 
 
-def _named(call: AnyCall) -> AutomationView:
+def named(call: AnyCall) -> AutomationView:
     """Return the automation that the path names. Raises NotFoundError."""
     name = call.names["automation"]
     found = automations(call.site.reader, name)

@@ -23,6 +23,7 @@ from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
 from mainspring.store.reads.status import automations
 from mainspring.store.views import RunView
+from mainspring.web.kept_verdict import KeptVerdict
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -40,6 +41,7 @@ class Site(msgspec.Struct, frozen=True):
     clock: Clock
     cost: Cost = Cost()
     hook_answers: Mapping[tuple[str, str], int] = {}
+    kept: KeptVerdict = msgspec.field(default_factory=KeptVerdict)
 
     @property
     def reader(self) -> Reader:

@@ -4,28 +4,41 @@ from collections.abc import Callable
 
 import msgspec
 
+from mainspring.app.runbooks import Runbooks
+from mainspring.domain.cron import zone_of
+from mainspring.domain.definition import Definition
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.incident import Incident, IncidentKind
+from mainspring.domain.incident import Incident, IncidentKind, Severity
+from mainspring.domain.notice import About, Field
+from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.domain.states import AlertState, IncidentState, RunState
 from mainspring.service import incident as acts_on
 from mainspring.service.actor import Act
 from mainspring.store.reads import incidents as stored
+from mainspring.store.reads.bounds import NEWEST
+from mainspring.store.reads.incident_list import incident_page, parts_of, runs_of_error
 from mainspring.store.reads.incidents import AlertView, ErrorView, MoveView
+from mainspring.store.reads.status import automations
+from mainspring.store.views import RunRow
 from mainspring.web.api.bodies import Because, Done, Limit, Number, Slice, Word
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Instant, Page
+from mainspring.web.continued import runs_of
 
 _MOST = 10_000
+_AT_ONCE, _LOOKS = 500, 20
+_UNRESOLVED = tuple(state for state in IncidentState if state is not IncidentState.RESOLVED)
 
 
 class IncidentsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which incidents: in one of these states (left out: all that are not resolved), of this automation or kind, changed since.
+    """Which incidents: in one of these states (left out: all that are not resolved), so loud, of this automation or kind, changed since.
 
     `folded` = those too that are part of a storm.
     """
 
     state: tuple[IncidentState, ...] = ()
+    severity: tuple[Severity, ...] = ()
     automation: Word | None = None
     kind: tuple[IncidentKind, ...] = ()
     since: Instant | None = None
@@ -52,12 +65,33 @@ class AlertsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cursor: Number | None = None
 
 
-class IncidentShown(msgspec.Struct, frozen=True):
-    """An incident, what became of it, and what was or is to be told of it."""
+class RunbookShown(msgspec.Struct, frozen=True):
+    """Where the runbook of an automation is, and what it says of the incident; None = it is not here to be read."""
+
+    where: str
+    text: str | None
+
+
+class IncidentShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident, what became of it, and what was or is to be told of it, and in which words.
+
+    `runs` = those that it stands for, the newest 50; `parts` = of a storm; `zone` = of its automation.
+    """
 
     incident: Incident
     moves: list[MoveView]
     alerts: list[AlertView]
+    fields: list[Field]
+    runs: list[RunRow]
+    parts: list[Incident]
+    runbook: RunbookShown | None
+    zone: str
+
+
+class Acknowledge(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`until` = when it is open again, unless it is over; left out: not before. At most 30 days away."""
+
+    until: Instant | None = None
 
 
 class Snooze(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,41 +103,77 @@ class Snooze(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
     """List incidents, the newest change first."""
     query = call.query
-    wrong = bool(set(query.state) <= {IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
-    found = stored.incidents(
-        call.site.reader,
-        automation=query.automation,
-        wrong=wrong,
-        since_at=ms(query.since),
-        apart=not query.folded,
-        limit=_MOST,
-    )
     before = None if query.cursor is None else _place(query.cursor)
-    rows = [
-        one
-        for one in found
-        if call.visitor.may_see(one.subject.automation or None)
-        and (not query.state or one.state in query.state)
-        and (not query.kind or one.subject.kind in query.kind)
-        and (before is None or (one.changed_at, one.id) < before)
-    ]
-    rows.sort(key=lambda one: (one.changed_at, one.id), reverse=True)
-    shown = rows[: query.limit]
-    return Page(shown, f"{shown[-1].changed_at}.{shown[-1].id}" if len(rows) > query.limit else None)
+    found: list[Incident] = []
+    at_once = query.limit + 1 if call.visitor.is_for_all else _AT_ONCE
+    for _ in range(_LOOKS):
+        page = incident_page(
+            call.site.reader,
+            automation=query.automation,
+            states=query.state or _UNRESOLVED,
+            severities=query.severity,
+            kinds=query.kind,
+            since_at=ms(query.since),
+            apart=not query.folded,
+            limit=at_once,
+            before=before,
+        )
+        found += [one for one in page if call.visitor.may_see(one.subject.automation or None)]
+        before = (page[-1].changed_at, page[-1].id) if len(page) == at_once else None
+        if before is None or len(found) > query.limit:
+            break
+    if len(found) > query.limit:
+        last = found[query.limit - 1]
+        before = (last.changed_at, last.id)
+    return Page(found[: query.limit], None if before is None else f"{before[0]}.{before[1]}")
 
 
 def _place(cursor: str) -> tuple[int, str]:
     at, dot, id = cursor.partition(".")
-    if not dot or not at.isascii() or not at.isdecimal():
+    if not dot or not at.isascii() or not at.isdecimal() or int(at) > NEWEST:
         raise ArgumentError(f"{cursor!r} is no cursor of incidents", hint="Take `next` of the part before.")
     return int(at), id
 
 
 def shown(call: AnyCall) -> IncidentShown:
-    """Show an incident: by what it was judged, what became of it, who was told."""
-    found = _named(call)
-    reader = call.site.reader
-    return IncidentShown(found, stored.moves(reader, found.id), stored.alerts(reader, found.id))
+    """Show an incident: by what it was judged, what became of it, who was told, the runs that it stands for, its runbook."""
+    found, reader = _named(call), call.site.reader
+    definition = _definition(call, found.subject.automation)
+    runbook = _runbook(call, found, definition)
+    said = {} if definition is None else {name: definition.option(name) for name in ("owner", "team", "tz")}
+    project = call.site.settings.project
+    zone: str = said.pop("tz", None) or project.timezone
+    where = None if runbook is None else runbook.where
+    around = Circumstances(runbook=where, zone=zone_of(zone), environment=project.environment, **said)
+    about = About.RESOLVED if found.state is IncidentState.RESOLVED else About.REPEATED
+    told = render_notice("", about, call.site.clock.now(), found, around)
+    opening, sees = call.site.opening, call.visitor.may_see
+    runs = runs_of_error(reader, found.subject.automation, found.subject.fingerprint, runs_of(found))
+    return IncidentShown(
+        incident=found,
+        moves=stored.moves(reader, found.id),
+        alerts=stored.alerts(reader, found.id),
+        fields=list(told.fields),
+        runs=[opening.row(one) for one in runs if sees(one.automation)],
+        parts=[one for one in parts_of(reader, found.id) if sees(one.subject.automation or None)],
+        runbook=runbook,
+        zone=zone,
+    )
+
+
+def _definition(call: AnyCall, name: str) -> Definition | None:
+    views = automations(call.site.reader, name) if name else []
+    try:
+        return Definition.from_data(msgspec.json.decode(views[0].definition)) if views else None
+    except msgspec.MsgspecError:  # announced by another version: the incident is told all the same
+        return None
+
+
+def _runbook(call: AnyCall, incident: Incident, definition: Definition | None) -> RunbookShown | None:
+    name = incident.subject.automation
+    runbooks = Runbooks(call.site.settings)
+    found = runbooks.of(name, definition, incident) if name else None
+    return None if found is None else RunbookShown(found.where, runbooks.words(found))
 
 
 def errors(call: Call[ErrorsQuery, None]) -> Page[ErrorView]:
@@ -136,9 +206,10 @@ def alerts(call: Call[AlertsQuery, None]) -> Page[AlertView]:
     return Page(shown, str(shown[-1].seq) if len(seen) > query.limit else None)
 
 
-def acknowledge(call: Call[None, Because]) -> Done:
-    """Say that somebody looks after it: it is repeated no more, and resolves by itself."""
-    return _done(call, lambda id, act: acts_on.acknowledge(call.site.store, id, act=act))
+def acknowledge(call: Call[None, Acknowledge]) -> Done:
+    """Say that somebody looks after it, for a time or until it is over: it is repeated no more, and resolves by itself."""
+    now, until_at = call.site.clock.now(), ms(call.body.until)
+    return _done(call, lambda id, act: acts_on.acknowledge(call.site.store, id, act=act, until_at=until_at, now=now))
 
 
 def snooze(call: Call[None, Snooze]) -> Done:
@@ -170,7 +241,7 @@ def _named(call: AnyCall) -> Incident:
 ROUTES = (
     reads("/incidents", listed, Page[Incident], query=IncidentsQuery),
     reads("/incidents/{incident}", shown, IncidentShown),
-    acts("/incidents/{incident}/acknowledge", acknowledge, Because, Done),
+    acts("/incidents/{incident}/acknowledge", acknowledge, Acknowledge, Done),
     acts("/incidents/{incident}/snooze", snooze, Snooze, Done),
     acts("/incidents/{incident}/resolve", resolve, Because, Done),
     reads("/alerts", alerts, Page[AlertView], query=AlertsQuery),

@@ -99,6 +99,7 @@ class Dashboard:
         call = msgspec.structs.replace(call, body=form, command=command)
         try:
             onward = await self._pages.run(lambda: button.do(call))
+            self._verdicts.forget()
         except NotFoundError:
             raise
         except MainspringError as error:

@@ -4,11 +4,16 @@ from typing import Final
 
 from mainspring.web.dashboard import (
     audit_log,
+    automation,
+    automations,
     backfill,
     deliveries,
     events,
+    handover,
+    incidents,
     locks,
     monitors,
+    now,
     outbox,
     queues,
     run,
@@ -25,6 +30,9 @@ from mainspring.web.dashboard.page import PageRoute
 from mainspring.web.paths import Paths
 
 PAGES: Final[tuple[PageRoute, ...]] = (
+    *now.PAGES,
+    *incidents.PAGES,
+    *handover.PAGES,
     *run_now.PAGES,
     *backfill.PAGES,
     *schedule.PAGES,
@@ -35,6 +43,8 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *run_journal.PAGES,
     *locks.PAGES,
     *audit_log.PAGES,
+    *automations.PAGES,
+    *automation.PAGES,
     *triggers.PAGES,
     *deliveries.PAGES,
     *events.PAGES,

@@ -24,10 +24,20 @@ def test_share_is_wrong_from_its_limit_on() -> None:
 
 def test_window_counts_where_enough_ended_in_it() -> None:
     """Twenty ends in the hour are judged without looking at single runs."""
-    one = watched(recent=Recent(succeeded=10, failed=10), ends=ends(*[True] * 20), tier=Severity.PAGE)
+    one = watched(recent=Recent(succeeded=10, failed=10), ends=ends(*[False, True] * 10), tier=Severity.PAGE)
     (finding,) = found(RATE, one, T0)
     assert (finding.text, finding.severity) == ("50 % of the runs fail (10 in 1h)", Severity.NOTIFY)
     assert found(RATE, watched(recent=Recent(succeeded=9, failed=10), ends=ends(*[True] * 20)), T0) == []
+
+
+def test_outage_that_is_over_is_not_told_anew() -> None:
+    """Its failures were told when they failed; whoever was told of the rate hears that it is well only once it is."""
+    over = ends(*[True] * 5, *[False] * 6)
+    assert found(RATE, watched(ends=over), T0) == []
+    assert found(RATE, watched(recent=Recent(succeeded=10, failed=12), ends=over), T0) == []
+    assert found(RATE, watched(ends=ends(*[True] * 4, *[False] * 6)), T0) != []
+    (still,) = look(RATE, Facts(automations=(watched(ends=over),), open=OPEN), T0)
+    assert still.finding is not None
 
 
 def test_stated_share_takes_the_place_of_the_default() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
 from mainspring.store.commands.results import DONE, Done
+from mainspring.store.handlers.counting import count_healed
 from mainspring.store.handlers.journal import STEPS, encode_failure
 from mainspring.store.postgres.arrays import columns, numbers, texts
 from mainspring.store.postgres.bulk.kind import Kind, publishes_nothing
@@ -34,6 +35,8 @@ def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list
             sums = counts.setdefault(c.automation, [0, 0])
             sums[0] += 1
             sums[1] += c.state is OutcomeState.FAILED
+            if c.state is OutcomeState.SUCCEEDED:
+                count_healed(tx, c.automation, c.attempt)
     for automation, (steps, errors) in counts.items():
         tx.count(automation, steps=steps, **({"step_errors": errors} if errors else {}))
     return [DONE if (c.run, c.rank) in saved else None for c in commands]

@@ -1,1 +1,72 @@
 // Figures that can be zoomed into; the same figures stand as a table below, for whoever has no scripts.
+(() => {
+  const AGAIN_MS = 60000;
+  const drawn = new WeakMap();
+
+  function colour(tone) {
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.className = tone;
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  }
+
+  function took(seconds) {
+    if (seconds == null) return "-";
+    const [size, unit] = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]].find(([one]) => seconds >= one) || [0.001, "ms"];
+    return `${Math.round(seconds / size)}${unit}`;
+  }
+
+  function marks(chart, changes, own, others) {
+    const { ctx, bbox } = chart;
+    ctx.save();
+    for (const one of changes) {
+      const x = Math.round(chart.valToPos(Date.parse(one.at) / 1000, "x", true));
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.strokeStyle = one.own ? own : others;
+      ctx.setLineDash(one.own ? [] : [4, 4]);
+      ctx.beginPath(); ctx.moveTo(x, bbox.top); ctx.lineTo(x, bbox.top + bbox.height); ctx.stroke();
+    }
+    ctx.restore();
+  }
+
+  function draw(place, found) {
+    const hours = found.hours.filter((one) => one.p50_ms !== null);
+    if (!hours.length) { place.textContent = "No run ended in this time."; return; }
+    const data = [
+      hours.map((one) => Date.parse(one.hour_at) / 1000),
+      hours.map((one) => one.p50_ms / 1000),
+      hours.map((one) => one.p95_ms / 1000),
+    ];
+    const quiet = colour("quiet"), own = colour("warn"), axis = { stroke: quiet, grid: { show: false }, ticks: { stroke: quiet, width: 1 } };
+    const line = (label, tone, width) => ({ label, stroke: colour(tone), width, points: { show: hours.length < 100 }, value: (_, v) => took(v) });
+    drawn.get(place)?.chart.destroy();
+    place.textContent = "";
+    const chart = new uPlot({
+      width: place.clientWidth, height: place.clientHeight,
+      scales: { y: { distr: 3, log: 2 } },
+      axes: [axis, { ...axis, size: 48, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
+      series: [{ label: "hour" }, line("p50 about", "good", 1.5), line("p95 about", "busy", 1.5)],
+      hooks: { draw: [(one) => marks(one, found.marks, own, quiet)] },
+    }, data, place);
+    drawn.set(place, { at: Date.now(), chart });
+  }
+
+  async function show(place) {
+    const before = drawn.get(place);
+    if (before && Date.now() - before.at < AGAIN_MS) return;
+    if (before) before.at = Date.now();
+    try {
+      const answer = await fetch(place.dataset.chart);
+      if (answer.ok) draw(place, await answer.json());
+    } catch { /* the page says itself that the server is away */ }
+  }
+
+  const wide = new ResizeObserver((all) => {
+    for (const { target } of all) drawn.get(target)?.chart.setSize({ width: target.clientWidth, height: target.clientHeight });
+  });
+  function all() { for (const one of document.querySelectorAll("[data-chart]")) { wide.observe(one); show(one); } }
+
+  document.addEventListener("fresh", all);
+  all();
+})();

@@ -1,0 +1,75 @@
+"""What a shift hands over, as lines of text: `mainspring status --since 8h`."""
+
+from collections.abc import Iterator, Sequence
+
+from mainspring.cli.incidents import whose
+from mainspring.domain.incident import Incident
+from mainspring.insight import words
+from mainspring.insight.handover import Handover, PersonsAct, Told
+
+
+def handover_lines(found: Handover, now: int, zone: str) -> Iterator[str]:
+    """Yield the handover, part by part; what is empty is left out."""
+    yield ""
+    yield f"From {words.moment(found.since_at, now, zone)} to {words.moment(found.until_at, now, zone)}:"
+    if found.is_quiet:
+        yield "  Nothing happened, and nothing waits."
+    yield from _part("Still wrong", [_wrong(one, now) for one in found.incidents])
+    yield from _part("Waits for a person", [*_questions(found, now), *_halted(found)])
+    yield from _part("Paused", _paused(found, now))
+    yield from _part("Opened", [_moved(one, now, one.incident.opened_at) for one in found.opened])
+    yield from _part("Closed", [_moved(one, now, one.moved_at) for one in found.closed])
+    yield from _part("Done by people", [_act(one, now) for one in found.acts])
+    if found.more:
+        yield ""
+        yield "There is more than stands here. See: mainspring audit-log list, mainspring incidents list --all"
+
+
+def _part(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield ""
+        yield title
+        yield from (f"  {line}" for line in lines)
+
+
+def _wrong(one: Incident, now: int) -> str:
+    by = f", {one.state} by {words.one_line(one.by, 60)}" if one.by else ", nobody looks after it"
+    said = words.one_line(f"{whose(one)}: {one.text}", 200)
+    return f"[{one.severity}] {said}, since {words.ago(one.since_at, now)}{by}. See: mainspring incidents show {one.id}"
+
+
+def _questions(found: Handover, now: int) -> Iterator[str]:
+    for one in found.questions:
+        until = f", until {words.ago(one.until_at, now)}" if one.until_at else ""
+        yield f"{words.one_line(one.automation, 60)}: {words.one_line(one.text, 200)}{until}. Answer it: {one.command}"
+
+
+def _halted(found: Handover) -> Iterator[str]:
+    for run in found.halted:
+        yield f"{words.one_line(run.automation, 60)}: {words.state_word(run.state)} ({run.reason}). See: mainspring runs show {run.id}"
+
+
+def _paused(found: Handover, now: int) -> list[str]:
+    return [
+        f"{words.one_line(one.automation, 60)} by {words.one_line(one.by or 'somebody', 60)}, {words.ago(one.paused_at, now)}"
+        + (f": {words.one_line(one.reason, 200)}" if one.reason else "")
+        for one in found.paused
+    ]
+
+
+def _moved(one: Told, now: int, at: int) -> str:
+    said = words.one_line(f"{whose(one.incident)}: {one.incident.text}", 200)
+    note = f": {words.one_line(one.note, 200)}" if one.note else ""
+    by = f" by {words.one_line(one.by, 60)}{note}" if one.by else ""
+    return f"{words.ago(at, now)}  [{one.incident.severity}] {said}, {one.incident.state}{by}"
+
+
+def _act(one: PersonsAct, now: int) -> str:
+    what = f"{one.verb} {one.number} at once" if one.number > 1 else f"{one.verb} {words.one_line(one.subject, 80)}"
+    of = (
+        f" of {words.one_line(one.automation, 60)}"
+        if one.automation and not one.subject.endswith(f":{one.automation}")
+        else ""
+    )
+    why = f": {words.one_line(one.reason, 200)}" if one.reason else ""
+    return f"{words.ago(one.done_at, now)}  {words.one_line(one.by, 60)}  {what}{of}{why}"

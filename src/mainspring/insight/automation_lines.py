@@ -1,0 +1,139 @@
+"""Each automation as people see it in a list: who answers for it, what starts it, how it stands, how its last runs went."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from mainspring.domain.definition import Definition
+from mainspring.domain.listening import OnRun, OnRuns
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.table import DEFAULTS, NO_OWN, Tunings
+from mainspring.domain.states import AutomationState, RunState
+from mainspring.insight import quantile
+from mainspring.insight.announced import definition_of
+from mainspring.insight.source_words import source_words
+from mainspring.insight.standings import standings
+from mainspring.store.base import Reader
+from mainspring.store.reads import automations as reads
+from mainspring.store.reads.automations import RunMark
+from mainspring.store.views import AutomationView
+
+STRIP = 50
+"""Runs that are drawn of each."""
+DAYS = 7
+_DAY_MS = 86_400_000
+_NEVER = 2**63 - 1
+
+
+class AutomationLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One automation. `due_at` = when its next success is due, `late_at` = when that is missed; `silence` = the rule in words.
+
+    `succeeded`, `failed` and `success_share` are of seven days; `p95_ms` is that of those of its newest 50 runs that succeeded;
+    `runs` are the newest, newest first.
+    """
+
+    name: str
+    kind: str
+    owner: str | None
+    team: str | None
+    tags: dict[str, str]
+    tier: str
+    zone: str
+    starts: list[str]
+    state: AutomationState
+    since_at: int | None
+    why: str
+    due_at: int | None
+    late_at: int | None
+    last_good_at: int | None
+    silence: str
+    succeeded: int
+    failed: int
+    success_share: float | None
+    p95_ms: int | None
+    runs: list[RunMark]
+
+
+def automation_lines(
+    reader: Reader,
+    views: Sequence[AutomationView],
+    now: int,
+    tunings: Tunings = DEFAULTS,
+    own: OwnTunings = NO_OWN,
+    *,
+    may_see: Callable[[str], bool] = lambda _: True,
+    runs: int = STRIP,
+) -> list[AutomationLine]:
+    """Return a line for each of these automations, with so many of its runs: a handful of reads, for a page of them, not thousands."""
+    names = [view.name for view in views]
+    standing = standings(reader, names, now, tunings, own)
+    newest = reads.newest_runs(reader, names, STRIP)
+    ended = reads.ended_between(reader, names, now - DAYS * _DAY_MS, _NEVER)
+    lines = []
+    for view in views:
+        definition, found = definition_of(view), standing.get(view.name)
+        if found is None:  # forgotten between two reads
+            continue
+        succeeded, failed = ended.get(view.name, (0, 0))
+        lines.append(
+            AutomationLine(
+                name=view.name,
+                kind=view.kind,
+                owner=_option(definition, "owner"),
+                team=_option(definition, "team"),
+                tags=definition.option("tags") if definition is not None else {},
+                tier=_option(definition, "tier") or "notify",
+                zone=zone_name(definition),
+                starts=starts_of(definition, may_see),
+                state=found.state,
+                since_at=found.since_at,
+                why=found.why,
+                due_at=found.due_at,
+                late_at=found.late_at,
+                last_good_at=found.last_good_at,
+                silence=found.silence,
+                succeeded=succeeded,
+                failed=failed,
+                success_share=succeeded / (succeeded + failed) if succeeded + failed else None,
+                p95_ms=p_of(newest[view.name], 0.95),
+                runs=newest[view.name][:runs],
+            )
+        )
+    return lines
+
+
+def zone_name(definition: Definition | None) -> str:
+    """Return the zone on whose clock an automation lives."""
+    if definition is None:
+        return "UTC"
+    schedules = [one.tz for one in definition.schedules if one.has_time_of_day]
+    return str(definition.option("tz") or next(iter(schedules), "UTC"))
+
+
+def starts_of(definition: Definition | None, may_see: Callable[[str], bool]) -> list[str]:
+    """Return what starts it, in words; of another automation that may not be seen no name."""
+    if definition is None:
+        return []
+    found = [schedule.describe() for schedule in definition.schedules]
+    return [*found, *(seen_source(trigger.source, may_see) for trigger in definition.triggers.values())]
+
+
+def seen_source(source: object, may_see: Callable[[str], bool]) -> str:
+    """Return what a trigger listens to, in words; of automations that may not be seen no name."""
+    match source:
+        case OnRun(automation=name) if not may_see(name):
+            return "a run of another automation"
+        case OnRuns(automations=names) if not all(map(may_see, names)):
+            return "runs of other automations"
+        case _:
+            return source_words(source)
+
+
+def p_of(runs: Sequence[RunMark], share: float) -> int | None:
+    """Return how long this share of the runs that succeeded took at most."""
+    took = [one.took_ms for one in runs if one.state is RunState.SUCCEEDED and one.took_ms is not None]
+    return quantile.exact(took, share)
+
+
+def _option(definition: Definition | None, name: str) -> str | None:
+    return None if definition is None else definition.option(name)

@@ -1,0 +1,137 @@
+"""Due times of an automation: those to come, and those that were, beside what came. Computed from its schedules, in their own zones."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from mainspring.domain.cron import zone_of
+from mainspring.domain.definition import Definition
+from mainspring.domain.schedule import Schedule, jitter_of
+from mainspring.domain.simulation import ClockChange, change_on
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.states import RunState
+from mainspring.store.reads.automations import RunMark
+from mainspring.store.views import AutomationView, SlotView
+
+FAR_MS = 100 * 366 * 86_400_000
+_EARLY_MS = 60_000
+"""A run that begins so shortly before a due time is of that: clocks of foreign schedulers differ."""
+
+
+class DueTime(msgspec.Struct, frozen=True, kw_only=True):
+    """One to come. `starts_at` = with its jitter; `local` = on the clock of its `zone`, where clocks may `change` on its day."""
+
+    schedule: str
+    slot_at: int
+    starts_at: int
+    local: str
+    zone: str
+    change: ClockChange
+
+
+class PastDue(msgspec.Struct, frozen=True, kw_only=True):
+    """One that was due. `run` = the one that began for it and how it stands; `came_at` = when it succeeded; `note` = why none was made."""
+
+    schedule: str
+    due_at: int
+    run: str | None = None
+    state: RunState | None = None
+    came_at: int | None = None
+    note: str | None = None
+
+
+def schedules_by_name(definition: Definition | None) -> list[tuple[str, Schedule]]:
+    """Return the schedules of an automation with the names under which they are announced."""
+    schedules = definition.schedules if definition is not None else ()
+    several = len(schedules) > 1
+    return [
+        (f"{definition.name}#{number}" if several else definition.name, one)
+        for number, one in enumerate(schedules, 1)
+        if definition is not None
+    ]
+
+
+def makes_from(view: AutomationView, now: int) -> int | None:
+    """Return from when on its schedules make runs: now, the end of its pause, None = not before somebody acts."""
+    if view.retired_at is not None or view.problem:
+        return None
+    if view.paused_at is not None and (view.paused_until is None or view.paused_until > now):
+        return view.paused_until
+    return now
+
+
+def next_due_times(definition: Definition | None, start: int | None, count: int) -> list[DueTime]:
+    """Return the next due times of all its schedules after `start`, earliest first, at most `count`."""
+    if definition is None or start is None:
+        return []
+    jitter = definition.span("jitter")
+    found = [
+        DueTime(
+            schedule=name,
+            slot_at=slot,
+            starts_at=slot + jitter_of(name, slot, jitter),
+            local=schedule.local(slot).strftime("%a %Y-%m-%d %H:%M:%S %Z"),
+            zone=schedule.tz,
+            change=change_on(schedule.local(slot).date(), zone_of(schedule.tz)),
+        )
+        for name, schedule in schedules_by_name(definition)
+        for slot in schedule.slots_between(start, start + FAR_MS, limit=count)
+    ]
+    return sorted(found, key=lambda one: one.slot_at)[:count]
+
+
+def past_due_times(
+    definition: Definition | None,
+    runs: Sequence[RunMark],
+    slots: Iterable[SlotView],
+    pauses: Iterable[tuple[int, int | None]],
+    from_at: int,
+    now: int,
+    count: int,
+) -> list[PastDue]:
+    """Return the newest due times after `from_at`, oldest first, at most `count`, each with the first run that began for it.
+
+    A run of a slot belongs to that; any other to the due time before it. `slots` = what is on record, `pauses` = from when to when it was
+    paused: then nothing was to come.
+    """
+    dues = sorted(
+        (due_at, name)
+        for name, schedule in schedules_by_name(definition)
+        for due_at in schedule.newest_between(from_at, now, count)
+    )[-count:]
+    times = [due_at for due_at, _ in dues]
+    by_place: dict[int, list[RunMark]] = {}
+    for one in reversed(runs):
+        begun_at = one.slot_at if one.slot_at is not None else (one.started_at or one.created_at) + _EARLY_MS
+        place = bisect_right(times, begun_at) - 1
+        if place >= 0:
+            by_place.setdefault(place, []).append(one)
+    notes = {(one.schedule, one.slot_at): _note(one) for one in slots}
+    off = [(begin, now if end is None else end) for begin, end in pauses]
+    return [
+        _past(name, due_at, by_place.get(place, []), notes.get((name, due_at)) or _pause_at(due_at, off))
+        for place, (due_at, name) in enumerate(dues)
+    ]
+
+
+def _past(name: str, due_at: int, runs: list[RunMark], note: str | None) -> PastDue:
+    good = next((one for one in runs if one.state is RunState.SUCCEEDED), None)
+    shown = good or (runs[-1] if runs else None)
+    return PastDue(
+        schedule=name,
+        due_at=due_at,
+        run=shown.run if shown is not None else None,
+        state=shown.state if shown is not None else None,
+        came_at=good.finished_at if good is not None else None,
+        note=note,
+    )
+
+
+def _pause_at(due_at: int, pauses: Iterable[tuple[int, int]]) -> str | None:
+    return "paused" if any(begin <= due_at <= end for begin, end in pauses) else None
+
+
+def _note(slot: SlotView) -> str | None:
+    """Return why a slot made no run; None where it made one."""
+    return None if slot.verdict == SlotVerdict.RUN else f"{slot.verdict}: {slot.note or '-'}"

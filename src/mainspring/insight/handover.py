@@ -1,0 +1,198 @@
+"""What a shift hands over: what opened, what closed, what people did, and what still waits. For status, the pages and the API alike.
+
+Reads only, each bounded: what is beyond the bounds is said to be there, and can be listed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.access import WEB
+from mainspring.domain.incident import Incident
+from mainspring.domain.states import IncidentMove, IncidentState, RunState
+from mainspring.insight.soon import Asked, Sees, asked
+from mainspring.store.base import Reader
+from mainspring.store.commands.results import Refused, Result
+from mainspring.store.reads import incidents as wrong
+from mainspring.store.reads import status
+from mainspring.store.reads.incident_list import incidents_named, moves_since
+from mainspring.store.reads.incidents import MoveView
+from mainspring.store.reads.runs import automations_of, list_runs, questions
+from mainspring.store.views import AuditView, AutomationView, RunRow, WaitView
+
+SINCE_MS: Final = 8 * 3_600_000
+"""A shift."""
+MOST: Final = 100
+"""So many lines of each kind are told."""
+_PEOPLE = frozenset({"cli", "link", WEB})
+"""Doors of people; programs come in by others."""
+_OWN_AFFAIRS = frozenset({"sign in", "sign out", "offer"})
+_PAGE, _PAGES = 500, 20
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident of which something became in this time; `move` is the last of it, `by` None = found so by a watcher."""
+
+    incident: Incident
+    move: IncidentMove
+    moved_at: int
+    by: str | None
+    note: str | None
+
+
+class PersonsAct(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person did; one line stands for what was done at once with `number` things. `automation` "" = with none."""
+
+    done_at: int
+    by: str
+    verb: str
+    subject: str
+    automation: str
+    reason: str | None
+    number: int = 1
+
+
+class Paused(msgspec.Struct, frozen=True):
+    """An automation that somebody paused; `until_at` None = until somebody resumes it."""
+
+    automation: str
+    by: str | None
+    reason: str | None
+    paused_at: int
+    until_at: int | None
+
+
+class Handover(msgspec.Struct, frozen=True, kw_only=True):
+    """From one instant to another. `more` = there was more than is told here."""
+
+    since_at: int
+    until_at: int
+    opened: list[Told]
+    closed: list[Told]
+    acts: list[PersonsAct]
+    incidents: list[Incident]
+    questions: list[Asked]
+    halted: list[RunRow]
+    paused: list[Paused]
+    more: bool
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing happened and nothing waits."""
+        return not any((self.opened, self.closed, self.acts, self.incidents, self.questions, self.halted, self.paused))
+
+
+def handover(
+    reader: Reader,
+    since_at: int,
+    now: int,
+    sees: Sees = lambda _: True,
+    opened_wait: Callable[[WaitView], WaitView] = lambda wait: wait,
+) -> Handover:
+    """Return what there is to hand over at `now` (ms) of what was since an instant; `opened_wait` makes a sealed question readable."""
+    moved = _seen_moves(reader, since_at, sees)
+    acts, has_more_acts = _acts(reader, since_at, sees)
+    views = [view for view in status.automations(reader) if view.retired_at is None and sees(view.name)]
+    names = None if sees(None) else [view.name for view in views]
+    unresolved = [one for one in wrong.told(reader, _PAGE) if sees(one.subject.automation or None)]
+    halted = [
+        one for one in list_runs(reader, states=(RunState.NEEDS_ATTENTION,), limit=_PAGE).runs if sees(one.automation)
+    ]
+    opened = [one for one in moved if one.incident.opened_at >= since_at]
+    closed = [one for one in moved if one.incident.state is IncidentState.RESOLVED]
+    lists: tuple[Sequence[object], ...] = (opened, closed, acts, unresolved, halted)
+    return Handover(
+        since_at=since_at,
+        until_at=now,
+        opened=opened[:MOST],
+        closed=closed[:MOST],
+        acts=acts[:MOST],
+        incidents=unresolved[:MOST],
+        questions=asked(reader, [opened_wait(one) for one in questions(reader, MOST, names)]),
+        halted=halted[:MOST],
+        paused=list(_paused(views, now)),
+        more=has_more_acts or any(len(one) > MOST for one in lists),
+    )
+
+
+def _seen_moves(reader: Reader, since_at: int, sees: Sees) -> list[Told]:
+    """Return each incident of which something became, with the newest of it, the newest first."""
+    newest: dict[str, MoveView] = {}
+    for move in moves_since(reader, since_at):
+        newest.setdefault(move.incident, move)
+    found = {one.id: one for one in incidents_named(reader, newest)}
+    return [
+        Told(incident=found[id], move=move.move, moved_at=move.at, by=move.by, note=move.note)
+        for id, move in newest.items()
+        if id in found and sees(found[id].subject.automation or None)
+    ]
+
+
+def _paused(views: Iterable[AutomationView], now: int) -> Iterator[Paused]:
+    for view in views:
+        if view.paused_at is not None and (view.paused_until or now + 1) > now:
+            yield Paused(view.name, view.paused_by, view.pause_reason, view.paused_at, view.paused_until)
+
+
+def _acts(reader: Reader, since_at: int, sees: Sees) -> tuple[list[PersonsAct], bool]:
+    """Return what people did, newest first, and whether there is more: what was refused, and comings and goings, are left out."""
+    rows, has_more = _rows_since(reader, since_at)
+    done = [row for row in rows if _counts(row)]
+    owner = _owners(reader, done)
+    groups: dict[tuple[str, ...], list[AuditView]] = {}
+    for row in done:
+        automation = owner(row.subject)
+        if sees(automation):
+            at_once = row.command.partition("/")[0] if "/" in row.command else row.command
+            groups.setdefault((at_once, row.actor, row.verb, automation or ""), []).append(row)
+    return [_told(group, key[-1]) for key, group in groups.items()], has_more
+
+
+def _rows_since(reader: Reader, since_at: int) -> tuple[list[AuditView], bool]:
+    found: list[AuditView] = []
+    cursor: int | None = None
+    for _ in range(_PAGES):
+        page = status.audit_rows(reader, limit=_PAGE, cursor=cursor)
+        found += [row for row in page if row.at >= since_at]
+        if len(page) < _PAGE or page[-1].at < since_at:
+            return found, False
+        cursor = page[-1].seq
+    return found, True
+
+
+def _counts(row: AuditView) -> bool:
+    if row.actor.partition(":")[0] not in _PEOPLE or row.verb in _OWN_AFFAIRS:
+        return False
+    return not isinstance(msgspec.json.decode(row.result, type=Result), Refused)
+
+
+def _owners(reader: Reader, rows: Sequence[AuditView]) -> Callable[[str], str | None]:
+    """Return what tells of a subject to which automation it belongs; None = to none."""
+    named: dict[str, set[str]] = {"run": set(), "incident": set()}
+    for row in rows:
+        noun, _, name = row.subject.partition(":")
+        named.get(noun, set()).add(name)
+    runs = automations_of(reader, named["run"])
+    incidents = {one.id: one.subject.automation for one in incidents_named(reader, named["incident"])}
+
+    def owner(subject: str) -> str | None:
+        noun, _, name = subject.partition(":")
+        return {"run": runs, "incident": incidents}.get(noun, {name: name} if noun == "automation" else {}).get(
+            name
+        ) or None
+
+    return owner
+
+
+def _told(group: list[AuditView], automation: str) -> PersonsAct:
+    row = group[0]
+    return PersonsAct(
+        done_at=row.at,
+        by=row.actor,
+        verb=row.verb,
+        subject=row.subject,
+        automation=automation,
+        reason=row.reason,
+        number=len(group),
+    )

@@ -1,0 +1,67 @@
+"""How the house itself stands: processes by role, the store, each channel that tells people. Pure, but for the instant."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from mainspring.domain.roles import Role
+from mainspring.domain.states import SessionState
+from mainspring.insight.channel_lines import ChannelLine
+from mainspring.insight.standstill import LITTLE, SILENT_MS
+from mainspring.insight.words import ago, many, one_line
+from mainspring.store.session_view import SessionView
+
+GOOD, BAD, WARN, IDLE = "good", "bad", "warn", "idle"
+_GIB = 1024**3
+_WORKERS = ("worker", "dev", "app")
+_LATE_MS = 60_000
+"""What waits for a channel for so long past its time is told."""
+
+
+class Organ(msgspec.Struct, frozen=True):
+    """A part of the house: how it stands as a tone (good, warn, bad, idle = not there, and not missed here) and in words."""
+
+    name: str
+    tone: str
+    text: str
+
+
+def processes(sessions: Sequence[SessionView], now: int) -> Iterator[Organ]:
+    """Tell of each role how many live and how many give no sign of life."""
+    for role in Role:
+        roles = _WORKERS if role is Role.WORKER else (role.value,)
+        found = [one for one in sessions if one.role in roles and one.ended_at is None]
+        dead = sum(one.state == SessionState.DEAD for one in found)
+        mute = sum(one.state != SessionState.DEAD and now - one.beat_at > SILENT_MS for one in found)
+        draining = sum(one.state == SessionState.DRAINING for one in found)
+        live = len(found) - dead - mute
+        said = [f"{live} alive"] if live else ["none"]
+        said += [
+            f"{number} {word}" for number, word in ((mute, "silent"), (dead, "dead"), (draining, "draining")) if number
+        ]
+        tone = BAD if mute or (dead and not live) else WARN if draining and draining == live else GOOD if live else IDLE
+        yield Organ(role.value, tone, ", ".join(said))
+
+
+def store(shown: str, free: int | None) -> Organ:
+    """Tell where the store is, and what is left beside it; it answers, else nobody would ask."""
+    if free is None:
+        return Organ("store", GOOD, f"{shown} answers")
+    return Organ("store", BAD if free < LITTLE else GOOD, f"{shown} answers, {free / _GIB:.1f} GiB free beside it")
+
+
+def channels(found: Iterable[ChannelLine], now: int) -> Iterator[Organ]:
+    """Tell of each channel that is configured, or still has something to tell, whether it takes what it is to tell."""
+    for one in found:
+        name = f"channel {one.name}"
+        if one.address is None and one.oldest_at is None:
+            continue  # it is not configured any more, and has nothing left to tell
+        if one.since_at is not None:
+            why = f": {one_line(one.fault, 120)}" if one.fault else ""
+            yield Organ(
+                name, BAD, f"takes nothing since {ago(one.since_at, now)} ({many(one.failures, 'try', 'tries')}){why}"
+            )
+        elif one.oldest_at is not None and now - one.oldest_at > _LATE_MS:
+            yield Organ(name, WARN, f"what was due {ago(one.oldest_at, now)} waits")
+        else:
+            yield Organ(name, GOOD, f"told {ago(one.told_at, now)}" if one.told_at else "has told nothing yet")

@@ -1,0 +1,30 @@
+"""What leads to one automation by the ends of runs, and what follows from it, as far as somebody may see."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from mainspring.insight.announced import definition_of
+from mainspring.insight.dependencies import Edge, Graph, graph_of
+from mainspring.store.views import AutomationView
+
+_NO_TRIGGERS = b'"triggers":{}'
+"""Of ten thousand definitions most have none, and reading them all takes long."""
+
+
+def neighbours_of(views: Iterable[AutomationView], name: str, may_see: Callable[[str], bool]) -> Graph:
+    """Return the part of the graph around an automation; of what may not be seen neither node nor name is in it."""
+    known = {}
+    for view in views:
+        is_plain = _NO_TRIGGERS in view.definition and view.name != name
+        definition = None if is_plain or view.retired_at is not None or not may_see(view.name) else definition_of(view)
+        if definition is not None:
+            known[view.name] = (definition.triggers, [one.describe() for one in definition.schedules])
+    whole = graph_of(known)
+    seen = {each: node for each, node in whole.nodes.items() if may_see(each)}
+    edges = [_seen(edge, may_see) for edge in whole.edges if edge.upstream in seen and edge.downstream in seen]
+    return Graph(seen, edges).around(name) if name in seen else Graph({}, [])
+
+
+def _seen(edge: Edge, may_see: Callable[[str], bool]) -> Edge:
+    return msgspec.structs.replace(edge, with_others=tuple(one for one in edge.with_others if may_see(one)))

@@ -1,0 +1,46 @@
+"""The options of a definition as people see them: each that its kind takes, whether it was set or not."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.definition import Definition
+from mainspring.domain.options import options_of
+from mainspring.domain.plain import plain
+
+
+class OptionRow(msgspec.Struct, frozen=True):
+    """One option: the value in force, and whether somebody set it."""
+
+    name: str
+    group: str
+    value: Any
+    set: bool
+    help: str
+
+
+def option_text(value: Any) -> str:
+    """Return a value as people read it: text and lists of it as they are, all else as JSON, "-" for nothing."""
+    told = plain(value)
+    if told in (None, [], {}):
+        return "-"
+    if isinstance(told, list) and all(isinstance(one, str) for one in told):
+        return ", ".join(told)
+    if isinstance(told, dict) and all(isinstance(one, str) for one in told.values()):
+        return ", ".join(f"{key}={one}" if one else key for key, one in told.items())
+    return told if isinstance(told, str) else msgspec.json.encode(told).decode()
+
+
+def option_rows(definition: Definition) -> list[OptionRow]:
+    """Return the options in the order in which they are shown."""
+    told = {"name": definition.name, "version": definition.version}
+    return [
+        OptionRow(
+            name=option.name,
+            group=str(option.group),
+            value=told.get(option.name, definition.option(option.name)),
+            set=option.name in definition.options or option.name == "name",
+            help=option.help,
+        )
+        for option in options_of(definition.kind)
+    ]

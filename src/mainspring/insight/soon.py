@@ -1,0 +1,172 @@
+"""What moves now and what comes next: runs beside how long they usually take, due times, silence, the last runs of what is not well.
+
+Reads only, each bounded. `sees` tells of which automations the asker may know; None = Mainspring itself, which is for whoever sees all.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.incident import Incident, IncidentKind
+from mainspring.domain.monitors.facts import History
+from mainspring.domain.schedule import Schedule
+from mainspring.domain.states import IncidentState
+from mainspring.insight.waits import asks, choices, default_of
+from mainspring.store.base import Reader
+from mainspring.store.reads.runs import automations_of
+from mainspring.store.reads.soon import BriefRun, newest_runs, next_slots
+from mainspring.store.reads.watched import durations
+from mainspring.store.views import AutomationView, RunRow, WaitView
+
+Sees = Callable[[str | None], bool]
+STRIPS: Final = 30
+CELLS: Final = 50
+_WEEK_MS = 7 * 86_400_000
+_USUAL = 0.95
+_LEAST = 10
+"""Of fewer runs it is not said how long they usually take."""
+
+
+class Silent(msgspec.Struct, frozen=True, kw_only=True):
+    """An automation that was expected and not seen; `expected` in words, `missed` = slots, None = nothing is known of that."""
+
+    automation: str
+    incident: str
+    state: IncidentState
+    since_at: int
+    expected: str | None
+    last_good_at: int | None
+    missed: int | None
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A question that waits for a person; `choices` empty = any text; `otherwise` = what is taken when nobody answers in time."""
+
+    automation: str
+    run: str
+    ident: str
+    text: str
+    choices: list[str]
+    otherwise: str | None
+    opened_at: int
+    until_at: int | None
+    command: str
+
+
+class Moving(msgspec.Struct, frozen=True):
+    """A run that runs; 95 of 100 took at most `usual_ms`, None = too few are known."""
+
+    run: RunRow
+    usual_ms: int | None
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A due time that comes next, in the zone of its schedule; `said` = the schedule in words."""
+
+    automation: str
+    due_at: int
+    zone: str
+    said: str
+
+
+class Strip(msgspec.Struct, frozen=True):
+    """The newest runs of an automation, newest first; `incident` = the loudest of it that is not resolved."""
+
+    automation: str
+    incident: Incident | None
+    is_paused: bool
+    problem: str | None
+    runs: list[BriefRun]
+
+
+def silent(incidents: Iterable[Incident]) -> list[Silent]:
+    """Return what of these incidents is silence."""
+    return [_silent(one) for one in incidents if one.subject.kind is IncidentKind.SILENCE]
+
+
+def asked(reader: Reader, waits: Sequence[WaitView]) -> list[Asked]:
+    """Return open questions with the automations that ask them."""
+    names = automations_of(reader, [one.run for one in waits])
+    return [
+        Asked(
+            automation=names.get(one.run, ""),
+            run=one.run,
+            ident=one.ident,
+            text=asks(one)[0].removeprefix("It asks: "),
+            choices=choices(one),
+            otherwise=default_of(one),
+            opened_at=one.opened_at,
+            until_at=one.until_at,
+            command=asks(one)[1],
+        )
+        for one in waits
+    ]
+
+
+def moving(reader: Reader, rows: Sequence[RunRow], now: int) -> list[Moving]:
+    """Return runs that run beside how long their automations' runs took in a week."""
+    names = {one.automation for one in rows}
+    usual = {name: _usual(buckets) for name, (buckets, _) in durations(reader, names, now - _WEEK_MS, now).items()}
+    return [Moving(one, usual.get(one.automation)) for one in rows]
+
+
+def due(reader: Reader, automations: Sequence[str] | None, limit: int = 10) -> list[Due]:
+    """Return the next due times, the earliest first."""
+    found = []
+    for one in next_slots(reader, automations, limit):
+        schedule = Schedule.from_data(msgspec.json.decode(one.spec))
+        found.append(Due(one.automation, one.slot_at, schedule.tz, _in_words(schedule)))
+    return found
+
+
+@lru_cache(maxsize=65_536)  # a cron expression takes long to say, and every look asks
+def _in_words(schedule: Schedule) -> str:
+    return schedule.describe()
+
+
+def strips(
+    reader: Reader, views: Iterable[AutomationView], incidents: Iterable[Incident], now: int, limit: int = STRIPS
+) -> list[Strip]:
+    """Return the newest runs of automations: first of those that are not well, at most `limit` of them."""
+    loudest: dict[str, Incident] = {}
+    for one in sorted(incidents, key=lambda one: (one.state is not IncidentState.OPEN, one.severity.rank)):
+        loudest.setdefault(one.subject.automation, one)
+    alive = [view for view in views if view.retired_at is None]
+    chosen = sorted(alive, key=lambda view: (*_ill(loudest.get(view.name), view.problem), view.name))[:limit]
+    runs = newest_runs(reader, [view.name for view in chosen], CELLS)
+    return [
+        Strip(view.name, loudest.get(view.name), _is_paused(view, now), view.problem, runs.get(view.name, []))
+        for view in chosen
+    ]
+
+
+def _ill(incident: Incident | None, problem: str | None) -> tuple[bool, bool, int]:
+    """Return how an automation stands in the order: what is open and loud first."""
+    if incident is None:
+        return problem is None, True, 0
+    return False, incident.state is not IncidentState.OPEN, incident.severity.rank
+
+
+def _is_paused(view: AutomationView, now: int) -> bool:
+    return view.paused_at is not None and (view.paused_until or now + 1) > now
+
+
+def _silent(one: Incident) -> Silent:
+    facts = one.facts
+    expected, good_at, missed = facts.get("expected"), facts.get("last_good_at"), facts.get("missed")
+    return Silent(
+        automation=one.subject.automation,
+        incident=one.id,
+        state=one.state,
+        since_at=one.since_at,
+        expected=expected if isinstance(expected, str) else None,
+        last_good_at=good_at if isinstance(good_at, int) else None,
+        missed=missed if isinstance(missed, int) else None,
+    )
+
+
+def _usual(buckets: dict[int, int]) -> int | None:
+    history = History(buckets=tuple(sorted(buckets.items())), over_ms=_WEEK_MS, busiest_hour=0)
+    return int(2 ** history.bucket_at(_USUAL)) if history.runs >= _LEAST else None

@@ -1,0 +1,127 @@
+"""How automations stand: on time, late, silent, learning, paused. It is judged by the monitors that open incidents, at this instant."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.facts import Watched
+from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.silence import expected_of
+from mainspring.domain.monitors.table import DEFAULTS, MONITORS, NO_OWN, Tunings, judged_by
+from mainspring.domain.monitors.words import about
+from mainspring.domain.states import AutomationState
+from mainspring.insight.words import many
+from mainspring.operations.facts import FactsReader
+from mainspring.store.base import Reader
+
+JUDGES = (
+    IncidentKind.SILENCE,
+    IncidentKind.LATE_START,
+    IncidentKind.FAIL_RATE,
+    IncidentKind.TOO_SLOW,
+    IncidentKind.TOO_FAST,
+    IncidentKind.DID_NOTHING,
+)
+"""Monitors whose verdict hangs on one automation alone."""
+_WHEN = (IncidentKind.SILENCE, IncidentKind.LATE_START)
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """`since_at` = since when it stands so, where that is known; `why` in words.
+
+    `due_at` = when a success is due next, `late_at` = when that is missed; `silence` = the rule in words; `judged` = what monitors say.
+    """
+
+    state: AutomationState
+    since_at: int | None = None
+    why: str = ""
+    due_at: int | None = None
+    late_at: int | None = None
+    last_good_at: int | None = None
+    silence: str = "-"
+    judged: tuple[Judged, ...] = ()
+
+
+def standings(
+    reader: Reader,
+    names: Iterable[str],
+    now: int,
+    tunings: Tunings = DEFAULTS,
+    own: OwnTunings = NO_OWN,
+    *,
+    alone: bool = False,
+) -> dict[str, Standing]:
+    """Return how each stands at the instant `now` (ms); `alone` = it is one, of which all that was learned and every judge are wanted."""
+    wanted = list(names)
+    facts = FactsReader(reader, at_once=None, about=wanted[0] if alone else None).read_of(wanted, now)
+    kinds = JUDGES if alone else _WHEN
+    verdicts: dict[str, list[Judged]] = {}
+    for kind in kinds:
+        for judged in judged_by(MONITORS[kind], facts, tunings, now, own):
+            verdicts.setdefault(judged.subject.automation, []).append(judged)
+    return {one.name: _standing(one, verdicts.get(one.name, []), now) for one in facts.automations}
+
+
+def _standing(one: Watched, judged: list[Judged], now: int) -> Standing:
+    by_kind = {each.subject.kind: each for each in judged}
+    silence, late = by_kind.get(IncidentKind.SILENCE), by_kind.get(IncidentKind.LATE_START)
+    expected = expected_of(one) if not one.is_off(now) and silence is not None and _is_planned(one) else None
+    state, since_at, why = _state(one, silence, late, now)
+    late_at = silence.figures.get("late_at") if silence is not None else None
+    return Standing(
+        state=state,
+        since_at=since_at,
+        why=why,
+        due_at=None if expected is None else expected.due_at,
+        late_at=late_at,
+        last_good_at=one.succeeded_at,
+        silence=_rule(one, silence),
+        judged=tuple(judged),
+    )
+
+
+def _state(
+    one: Watched, silence: Judged | None, late: Judged | None, now: int
+) -> tuple[AutomationState, int | None, str]:
+    if one.retired_at is not None:
+        return AutomationState.RETIRED, one.retired_at, ""
+    if one.problem:
+        return AutomationState.PROBLEM, None, one.problem
+    if one.is_off(now):
+        return AutomationState.PAUSED, one.paused_at, f"by {one.paused_by}" if one.paused_by else ""
+    for state, judged in ((AutomationState.SILENT, silence), (AutomationState.LATE, late)):
+        if judged is not None and judged.finding is not None:
+            return state, judged.finding.since_at, judged.finding.text
+    if silence is None or (silence.figures.get("late_at") is None and silence.unsure is None):
+        return AutomationState.ON_DEMAND, None, ""
+    if silence.figures.get("learning"):
+        return AutomationState.LEARNING, None, _learned_so_far(silence)
+    return AutomationState.ON_TIME, None, ""
+
+
+def _is_planned(one: Watched) -> bool:
+    return bool(one.cadences) or one.option("silence") not in (None, False)
+
+
+def _learned_so_far(silence: Judged) -> str:
+    found, over = silence.figures.get("successes", 0), silence.figures.get("over_ms", 0)
+    return f"{many(found, 'success', 'successes')} in {about(over)} so far; it takes 20 in 7 days"
+
+
+def _rule(one: Watched, silence: Judged | None) -> str:
+    """Return by what it is missed, in words."""
+    stated = one.option("silence")
+    if stated is False:
+        return "off"
+    if stated is not None:
+        return f"within {stated}"
+    if silence is None:
+        return "-"
+    grace_ms, window_ms = silence.figures.get("grace_ms"), silence.figures.get("window_ms")
+    if grace_ms is not None:
+        return f"{about(grace_ms)} after it is due"
+    if window_ms is None:
+        return "-"
+    return f"{'learning: ' if silence.figures.get('learning') else 'learned: '}within {about(window_ms)}"

@@ -1,0 +1,1 @@
+select automation from runs where id = ?

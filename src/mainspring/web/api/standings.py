@@ -1,0 +1,274 @@
+"""How automations stand: lists with a line each; of one how far it can be trusted, its figures by the hour, its due times."""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import msgspec
+
+from mainspring.config.monitoring import own_tunings_of, tunings_of
+from mainspring.domain.states import AutomationState
+from mainspring.insight import due_times, quantile
+from mainspring.insight.announced import definition_of
+from mainspring.insight.automation_lines import STRIP, AutomationLine, automation_lines
+from mainspring.insight.dependencies import Edge, Node
+from mainspring.insight.due_times import DueTime, PastDue
+from mainspring.insight.neighbours import neighbours_of
+from mainspring.insight.standings import Standing, standings
+from mainspring.insight.trust import Trust, trust_of
+from mainspring.store.reads import automations as stored
+from mainspring.store.reads.automations import HourRow
+from mainspring.store.reads.changes import changes_since
+from mainspring.store.reads.status import automations, schedules, slots_between
+from mainspring.store.views import AutomationView
+from mainspring.web.api.automations import named
+from mainspring.web.api.bodies import Slice, Word
+from mainspring.web.api.call import AnyCall, Call
+from mainspring.web.api.route import reads
+from mainspring.web.api.shape import Page
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 86_400_000
+_AT_ONCE = 100
+_LOOKED_AT = 500
+"""So many are looked through for those in a state; `next` goes on from there."""
+RUNS = 100
+"""Runs among which what came is looked for."""
+_MARKS = 100
+_MOST_NODES = 60
+
+
+class StandingsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which automations: whose name holds this text; of this owner, team, tag ("nightly", or "team=data"); in one of these states.
+
+    `retired` = those too that were declared gone; `runs` = so many of the newest runs of each are told.
+    """
+
+    name: Word | None = None
+    owner: Word | None = None
+    team: Word | None = None
+    tag: Word | None = None
+    state: tuple[AutomationState, ...] = ()
+    retired: bool = False
+    runs: Annotated[int, msgspec.Meta(ge=0, le=STRIP)] = 0
+
+
+class FiguresQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of so many days, by spans of so many hours."""
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 30
+    hours: Annotated[int, msgspec.Meta(ge=1, le=24)] = 1
+
+
+class DueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many due times to come, and of those that were."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+
+
+class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one hour, or span of hours. `p50_ms`, `p95_ms` = what this share of the runs that ended took, true to a factor of two.
+
+    `took` = {k: runs that took at most 2^k ms, and more than half of it}.
+    """
+
+    hour_at: int
+    started: int
+    succeeded: int
+    failed: int
+    attention: int
+    p50_ms: int | None
+    p95_ms: int | None
+    took: dict[int, int]
+
+
+class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
+    """What was deployed, or changed about the automation."""
+
+    at: int
+    text: str
+    own: bool
+
+
+class AutomationFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Hours of which something was counted, oldest first, and what was deployed meanwhile."""
+
+    automation: str
+    since_at: int
+    hours: list[HourFigures]
+    marks: list[ChangeMark]
+
+
+class Neighbours(msgspec.Struct, frozen=True):
+    """What leads to an automation by the ends of runs and what follows from it; `states` = how each of them stands."""
+
+    nodes: list[Node]
+    edges: list[Edge]
+    states: dict[str, AutomationState]
+
+
+class DueShown(msgspec.Struct, frozen=True, kw_only=True):
+    """`next` = due times to come, earliest first; `past` = those that were, oldest first, with what came of them."""
+
+    next: list[DueTime]
+    past: list[PastDue]
+
+
+class _Who(msgspec.Struct, frozen=True):
+    owner: str | None = None
+    team: str | None = None
+    tags: dict[str, str] = {}
+
+
+class _Written(msgspec.Struct, frozen=True):
+    options: _Who = _Who()
+
+
+def listed(call: Call[StandingsQuery, None]) -> Page[AutomationLine]:
+    """List automations by name, with how they stand, what is due and how their last runs went."""
+    query = call.query
+    wanted = sorted(_fitting(call), key=lambda view: view.name)
+    found: list[AutomationView] = []
+    seen = 0
+    while seen < len(wanted) and len(found) < query.limit and seen < _LOOKED_AT:
+        part = wanted[seen : seen + _AT_ONCE] if query.state else wanted[: query.limit]
+        seen += len(part)
+        found += _in_state(call, part) if query.state else part
+    shown = found[: query.limit]
+    last = shown[-1] if len(found) >= query.limit else wanted[seen - 1] if seen else None
+    return Page(_lines(call, shown), None if last is None or last is wanted[-1] else last.name)
+
+
+def _in_state(call: Call[StandingsQuery, None], views: list[AutomationView]) -> list[AutomationView]:
+    found = _standings(call, [view.name for view in views])
+    return [view for view in views if view.name in found and found[view.name].state in call.query.state]
+
+
+def _standings(call: AnyCall, names: Iterable[str], *, alone: bool = False) -> dict[str, Standing]:
+    monitors, now = call.site.settings.monitors, call.site.clock.now()
+    return standings(call.site.reader, names, now, tunings_of(monitors), own_tunings_of(monitors), alone=alone)
+
+
+def standing(call: AnyCall) -> Standing:
+    """Tell how one automation stands, and what monitors say of it by which figures."""
+    name = named(call).name
+    found = _standings(call, [name], alone=True)
+    return found[name] if name in found else call.missing("automation", name)
+
+
+def graph(call: AnyCall) -> Neighbours:
+    """Show which automations start this one by the end of their runs, and which it starts; at most 60 of them."""
+    name = named(call).name
+    found = neighbours_of(automations(call.site.reader), name, call.visitor.may_see)
+    names = [name, *(each for each in found.nodes if each != name)][:_MOST_NODES]
+    edges = [edge for edge in found.edges if edge.upstream in names and edge.downstream in names]
+    linked = {end for edge in edges for end in (edge.upstream, edge.downstream)}
+    states = _standings(call, linked)
+    nodes = [found.nodes[each] for each in names if each in found.nodes and each in linked]
+    return Neighbours(nodes, edges, {each: one.state for each, one in states.items()})
+
+
+def trust(call: AnyCall) -> Trust:
+    """Tell how far an automation can be trusted: thirty days of it beside the thirty before."""
+    return trust_of(call.site.reader, named(call).name, call.site.clock.now())
+
+
+def figures(call: Call[FiguresQuery, None]) -> AutomationFigures:
+    """Show the figures of an automation by the hour, and what was deployed meanwhile."""
+    name, reader = named(call).name, call.site.reader
+    since_at = call.site.clock.now() - call.query.days * _DAY_MS
+    rows = stored.hours(reader, name, since_at)
+    changes = changes_since(reader, since_at)
+    marks = [ChangeMark(at=one.at, text=f"deployment {one.number}", own=False) for one in changes.deployments]
+    mine = (one for one in changes.circumstances if one.subject == f"automation:{name}")
+    marks += [ChangeMark(at=one.at, text=one.text, own=True) for one in mine]
+    return AutomationFigures(
+        automation=name,
+        since_at=since_at,
+        hours=_spans(rows, call.query.hours * _HOUR_MS),
+        marks=sorted(marks, key=lambda one: one.at)[-_MARKS:],
+    )
+
+
+def _spans(rows: list[HourRow], span_ms: int) -> list[HourFigures]:
+    """Return the figures of hours by longer spans (UTC)."""
+    found: dict[int, list[HourRow]] = {}
+    for row in rows:
+        found.setdefault(row.hour_at - row.hour_at % span_ms, []).append(row)
+    return [_span(at, those) for at, those in found.items()]
+
+
+def _span(at: int, rows: list[HourRow]) -> HourFigures:
+    took = quantile.merged(row.took for row in rows)
+    return HourFigures(
+        hour_at=at,
+        started=sum(row.started for row in rows),
+        succeeded=sum(row.succeeded for row in rows),
+        failed=sum(row.failed for row in rows),
+        attention=sum(row.attention for row in rows),
+        p50_ms=quantile.about(took, 0.5),
+        p95_ms=quantile.about(took, 0.95),
+        took=took,
+    )
+
+
+def due(call: Call[DueQuery, None]) -> DueShown:
+    """Show when an automation is due next, and what came of the due times that were."""
+    view, now, limit = named(call), call.site.clock.now(), call.query.limit
+    definition, reader = definition_of(view), call.site.reader
+    runs = stored.newest_runs(reader, [view.name], RUNS)[view.name]
+    planned = [one.low_water_at for one in schedules(reader, view.name)]
+    from_at = min((one.created_at - 1 for one in runs), default=min(planned, default=view.announced_at))
+    slots = [
+        slot
+        for schedule, _ in due_times.schedules_by_name(definition)
+        for slot in slots_between(reader, schedule, from_at, now, RUNS)
+    ]
+    pauses = stored.pauses(reader, view.name, from_at)
+    return DueShown(
+        next=due_times.next_due_times(definition, due_times.makes_from(view, now), limit),
+        past=due_times.past_due_times(definition, runs, slots, pauses, from_at, now, limit),
+    )
+
+
+def _lines(call: Call[StandingsQuery, None], views: list[AutomationView]) -> list[AutomationLine]:
+    monitors = call.site.settings.monitors
+    return automation_lines(
+        call.site.reader,
+        views,
+        call.site.clock.now(),
+        tunings_of(monitors),
+        own_tunings_of(monitors),
+        may_see=call.visitor.may_see,
+        runs=call.query.runs,
+    )
+
+
+def _fitting(call: Call[StandingsQuery, None]) -> Iterator[AutomationView]:
+    query = call.query
+    for view in automations(call.site.reader):
+        if not call.visitor.may_see(view.name) or (query.cursor is not None and view.name <= query.cursor):
+            continue
+        if query.name is not None and query.name not in view.name:
+            continue
+        if view.retired_at is not None and not query.retired and AutomationState.RETIRED not in query.state:
+            continue
+        if (query.owner or query.team or query.tag) and not _is_of(view, query):
+            continue
+        yield view
+
+
+def _is_of(view: AutomationView, query: StandingsQuery) -> bool:
+    who = msgspec.json.decode(view.definition, type=_Written).options
+    key, is_pair, value = (query.tag or "").partition("=")
+    has_tag = query.tag is None or (who.tags.get(key) == value if is_pair else query.tag in who.tags)
+    return query.owner in (None, who.owner) and query.team in (None, who.team) and has_tag
+
+
+ROUTES = (
+    reads("/standings", listed, Page[AutomationLine], query=StandingsQuery),
+    reads("/automations/{automation}/standing", standing, Standing),
+    reads("/automations/{automation}/graph", graph, Neighbours),
+    reads("/automations/{automation}/trust", trust, Trust),
+    reads("/automations/{automation}/figures", figures, AutomationFigures, query=FiguresQuery),
+    reads("/automations/{automation}/due", due, DueShown, query=DueQuery),
+)

@@ -1,0 +1,196 @@
+"""`/a/NAME`: how one automation stands, how its runs went, why they failed, what is due, what watches it, what it is."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from shlex import quote
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.app.runbooks import Runbooks
+from mainspring.domain.access import Role
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.duration import ms_of, parse_duration
+from mainspring.domain.errors import OptionError
+from mainspring.domain.plain import LATEST
+from mainspring.domain.states import AutomationState
+from mainspring.domain.trigger import MisfitError
+from mainspring.insight.announced import definition_of
+from mainspring.insight.automation_lines import p_of, starts_of, zone_name
+from mainspring.insight.option_rows import option_rows, option_text
+from mainspring.insight.standings import Standing
+from mainspring.store.reads.automations import RunMark
+from mainspring.store.views import AutomationView, RunRow
+from mainspring.web.api import automations, incidents, runs, standings
+from mainspring.web.api.automations import Pause
+from mainspring.web.api.bodies import Because
+from mainspring.web.api.call import Call
+from mainspring.web.api.incidents import ErrorsQuery, IncidentsQuery
+from mainspring.web.api.runs import RunsQuery
+from mainspring.web.api.standings import RUNS, DueQuery, FiguresQuery
+from mainspring.web.dashboard.automation_rows import days_of, judged_rows, source_rows
+from mainspring.web.dashboard.page import Button, Form, Looking, PageRoute, View, looked, press, reason_of
+from mainspring.web.pictures.expected import expected_of, window_of
+from mainspring.web.pictures.heat import heat_of
+from mainspring.web.pictures.layers import BOX, layers_of
+from mainspring.web.pictures.strip import strip_of
+
+_TOLD = frozenset(AutomationState) - {AutomationState.ON_TIME, AutomationState.ON_DEMAND, AutomationState.LEARNING}
+"""States that want a word above all else."""
+_DAYS: Final = 30
+_DUE: Final = 40
+_NEXT: Final = 10
+_ERRORS: Final = 20
+
+
+def show(call: Call[Looking, Form | None]) -> View:
+    """Show one automation."""
+    shown = automations.shown(looked(call))
+    view, now = shown.automation, call.site.clock.now()
+    definition = definition_of(view)
+    zone, standing = zone_name(definition), standings.standing(looked(call))
+    values = {
+        "view": view,
+        "definition": definition,
+        "zone": zone,
+        "owner": _option(definition, "owner"),
+        "team": _option(definition, "team"),
+        "tier": _option(definition, "tier") or "notify",
+        "tags": _option(definition, "tags") or {},
+        "standing": standing,
+        "judged": judged_rows(standing.judged),
+        "trust": standings.trust(looked(call)),
+        "incidents": _asked(call, incidents.listed, IncidentsQuery(automation=view.name, limit=_ERRORS)).items,
+        "starts": starts_of(definition, call.visitor.may_see),
+        "sources": source_rows(definition, call.visitor.may_see),
+        "can_start": definition is not None and definition.kind is not Kind.EXEC and view.retired_at is None,
+        "can_backfill": definition is not None and definition.kind is not Kind.EXEC and bool(definition.schedules),
+        "is_paused": standing.state is AutomationState.PAUSED,
+        "is_retired": standing.state is AutomationState.RETIRED,
+        "is_told": standing.state in _TOLD,
+        "pause_line": _pause_line(view.name, call.body),
+        "quoted": quote(view.name),
+        "typed": call.body or {},
+    }
+    values |= _of_runs(call, view, now)
+    values |= _of_figures(call, zone)
+    values |= _of_due(call, zone, standing)
+    values |= _of_surroundings(call, view, definition)
+    return View(view.name, values)
+
+
+def rows(call: Call[Looking, None]) -> Iterator[RunRow]:
+    """Give its newest runs, as the strip draws them."""
+    return iter(_newest(call, automations.named(call).name))
+
+
+def _of_runs(call: Call[Looking, Form | None], view: AutomationView, now: int) -> dict[str, Any]:
+    newest = [
+        RunMark(one.id, one.state, one.reason, None, one.created_at, one.started_at, one.finished_at)
+        for one in _newest(looked(call), view.name)
+    ]
+    wanted = ErrorsQuery(automation=view.name, limit=_ERRORS)
+    return {
+        "runs": newest,
+        "strip": strip_of(newest, RUNS, now),
+        "p50": p_of(newest, 0.5),
+        "p95": p_of(newest, 0.95),
+        "errors": _asked(call, incidents.errors, wanted).items,
+    }
+
+
+def _newest(call: Call[Any, None], name: str) -> list[RunRow]:
+    return runs.listed(msgspec.structs.replace(call, query=RunsQuery(name=name, limit=RUNS))).items
+
+
+def _of_figures(call: Call[Looking, Form | None], zone: str) -> dict[str, Any]:
+    figures = _asked(call, standings.figures, FiguresQuery(days=_DAYS))
+    return {
+        "days": days_of(figures.hours, zone),
+        "heat": heat_of(figures.hours, zone),
+        "changes": figures.marks[::-1],
+        "has_figures": bool(figures.hours),
+    }
+
+
+def _of_due(call: Call[Looking, Form | None], zone: str, standing: Standing) -> dict[str, Any]:
+    due = _asked(call, standings.due, DueQuery(limit=_DUE))
+    is_in_time = standing.late_at is not None and standing.late_at > call.site.clock.now()
+    drawn = expected_of(due.past, zone, standing.due_at if is_in_time else None)
+    now, good_at, late_at = call.site.clock.now(), standing.last_good_at, standing.late_at
+    window = None if good_at is None or late_at is None else window_of(good_at, late_at, now)
+    return {"next_due": due.next[:_NEXT], "past": due.past[::-1], "expected": drawn, "window": window}
+
+
+def _of_surroundings(
+    call: Call[Looking, Form | None], view: AutomationView, definition: Definition | None
+) -> dict[str, Any]:
+    graph = standings.graph(looked(call))
+    edges = [(edge.upstream, edge.downstream, edge.words) for edge in graph.edges]
+    return {
+        "layers": layers_of([node.name for node in graph.nodes], edges),
+        "box": BOX,
+        "edges": graph.edges,
+        "states": graph.states,
+        "options": [(one, option_text(one.value)) for one in option_rows(definition)] if definition is not None else [],
+        "runbook": Runbooks(call.site.settings).of(view.name, definition),
+    }
+
+
+def _asked(call: Call[Looking, Any], read: Any, query: msgspec.Struct) -> Any:
+    """Return what a route of the API tells, asked in this way."""
+    return read(msgspec.structs.replace(looked(call), query=query))
+
+
+def _option(definition: Definition | None, name: str) -> Any:
+    return None if definition is None else definition.option(name)
+
+
+def _pause_line(name: str, form: Form | None) -> str:
+    span = (form or {}).get("for", "").strip()
+    return f"mainspring auto pause {quote(name)} --for {quote(span or '2h')} --reason '...'"
+
+
+def pause(call: Call[Any, Form]) -> None:
+    """Start nothing of it, for so long or until somebody resumes it."""
+    span = call.body.get("for", "").strip()
+    until = _until(call.site.clock.now(), span) if span else None
+    press(call, automations.pause, Pause(reason=reason_of(call), until=until))
+
+
+def _until(now: int, span: str) -> datetime:
+    """Return the end of a span that begins now. Raises MisfitError, which names its field."""
+    try:
+        until_at = now + ms_of(parse_duration(span))
+    except OptionError as error:
+        raise MisfitError(error.message, hint=error.hint or "", at="for") from None
+    if until_at > LATEST:
+        raise MisfitError(f"{span!r} is too long", hint="Leave it empty: until somebody resumes it.", at="for")
+    return datetime.fromtimestamp(until_at / 1000, UTC)
+
+
+def resume(call: Call[Any, Form]) -> None:
+    """Let it go on."""
+    press(call, automations.resume, Because(reason=reason_of(call)))
+
+
+def retire(call: Call[Any, Form]) -> None:
+    """Declare it gone for good."""
+    press(call, automations.retire, Because(reason=reason_of(call)))
+
+
+PAGES = (
+    PageRoute(
+        path="/a/{automation}",
+        template="automation.html",
+        show=show,
+        rows=rows,
+        at="/automations",
+        nouns=("automations", "runs", "incidents"),
+        buttons={
+            "pause": Button(Role.OPERATOR, pause),
+            "resume": Button(Role.OPERATOR, resume),
+            "retire": Button(Role.OPERATOR, retire),
+        },
+    ),
+)

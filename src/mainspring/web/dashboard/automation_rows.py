@@ -1,0 +1,113 @@
+"""Tables of the page of one automation: its days, what monitors say of it, what starts it beside its schedules."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.cron import to_local, zone_of
+from mainspring.domain.definition import Definition
+from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.monitors.table import MONITORS
+from mainspring.domain.monitors.words import figure
+from mainspring.domain.plain import is_instant
+from mainspring.insight import quantile
+from mainspring.insight.automation_lines import seen_source
+from mainspring.insight.judging import verdict_word, wrong_first
+from mainspring.web.api.standings import HourFigures
+
+_TONES = {"wrong": "bad", "unsure": "idle", "well": "good"}
+
+
+class DayRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One day on the clock of the automation; durations are what this share took at most, true to a factor of two."""
+
+    day: str
+    ended: int
+    failed: int
+    success_share: float | None
+    p50_ms: int | None
+    p95_ms: int | None
+
+
+class JudgedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one monitor says: a word with its tone, and what it found; `figures` = (name, text, instant)."""
+
+    monitor: str
+    line: str
+    rule: str
+    tone: str
+    word: str
+    said: str
+    figures: list[tuple[str, str, int | None]]
+
+
+class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One trigger."""
+
+    name: str
+    listens_to: str
+    pace: str
+
+
+def days_of(hours: Iterable[HourFigures], zone: str) -> list[DayRow]:
+    """Return hours as days, the newest first."""
+    tz = zone_of(zone)
+    found: dict[str, list[HourFigures]] = {}
+    for one in hours:
+        found.setdefault(f"{to_local(one.hour_at, tz):%Y-%m-%d}", []).append(one)
+    return [_day(day, those) for day, those in sorted(found.items(), reverse=True)]
+
+
+def _day(day: str, hours: list[HourFigures]) -> DayRow:
+    succeeded, failed = sum(one.succeeded for one in hours), sum(one.failed for one in hours)
+    took = quantile.merged(one.took for one in hours)
+    return DayRow(
+        day=day,
+        ended=succeeded + failed,
+        failed=failed,
+        success_share=succeeded / (succeeded + failed) if succeeded + failed else None,
+        p50_ms=quantile.about(took, 0.5),
+        p95_ms=quantile.about(took, 0.95),
+    )
+
+
+def judged_rows(judged: Iterable[Judged]) -> list[JudgedRow]:
+    """Return verdicts, what is wrong first."""
+    return [_judged(one) for one in wrong_first(judged)]
+
+
+def _judged(one: Judged) -> JudgedRow:
+    monitor, word = MONITORS[one.subject.kind], verdict_word(one)
+    return JudgedRow(
+        monitor=str(monitor.kind),
+        line=monitor.line,
+        rule=monitor.rule,
+        tone=_TONES[word],
+        word=word,
+        said=one.unsure or "" if one.finding is None else one.finding.text,
+        figures=[_figure(name, value) for name, value in one.figures.items()],
+    )
+
+
+def _figure(name: str, value: Any) -> tuple[str, str, int | None]:
+    if is_instant(name) and isinstance(value, int):
+        return name.removesuffix("_at").replace("_", " "), "", value
+    shown = name
+    for end in ("_ms", "_share", "_bytes"):
+        shown = shown.removesuffix(end)
+    return shown.replace("_", " "), figure(name, value), None
+
+
+def source_rows(definition: Definition | None, may_see: Callable[[str], bool]) -> list[SourceRow]:
+    """Return its triggers; what other automations they listen to is told as far as those may be seen."""
+    if definition is None:
+        return []
+    return [
+        SourceRow(
+            name=f"{definition.name}/{end}",
+            listens_to=seen_source(trigger.source, may_see),
+            pace=", ".join(trigger.pace.words()),
+        )
+        for end, trigger in definition.triggers.items()
+    ]

@@ -1,0 +1,73 @@
+"""`/automations`: who answers for each, how it stands, what is due, how its last runs went."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from mainspring.domain.states import AutomationState
+from mainspring.insight.automation_lines import STRIP, AutomationLine
+from mainspring.web.api import standings
+from mainspring.web.api.call import Call
+from mainspring.web.api.standings import StandingsQuery
+from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.page import Form, PageRoute, View, looked
+from mainspring.web.pictures.strip import strip_of
+
+
+class AutomationExport(msgspec.Struct, frozen=True):
+    """A line without its runs, which are a list of their own."""
+
+    name: str
+    kind: str
+    state: AutomationState
+    why: str
+    owner: str | None
+    team: str | None
+    tags: dict[str, str]
+    tier: str
+    starts: list[str]
+    due_at: int | None
+    late_at: int | None
+    last_good_at: int | None
+    silence: str
+    succeeded: int
+    failed: int
+    success_share: float | None
+    p95_ms: int | None
+
+
+def show(call: Call[StandingsQuery, Form | None]) -> View:
+    """List automations by name."""
+    found = standings.listed(
+        looked(msgspec.structs.replace(call, query=msgspec.structs.replace(call.query, runs=STRIP)))
+    )
+    now, query = call.site.clock.now(), call.query
+    values = {
+        "automations": [(line, strip_of(line.runs, STRIP, now)) for line in found.items],
+        "next": found.next,
+        "states": list(AutomationState),
+        "query": query,
+        "filtered": any((query.name, query.owner, query.team, query.tag, query.state, query.cursor)),
+    }
+    return View("Automations", values)
+
+
+def rows(call: Call[StandingsQuery, None]) -> Iterator[AutomationExport]:
+    """Give all that fit."""
+    return (_exported(line) for line in pages_of(call, standings.listed))
+
+
+def _exported(line: AutomationLine) -> AutomationExport:
+    return AutomationExport(*(getattr(line, name) for name in AutomationExport.__struct_fields__))
+
+
+PAGES = (
+    PageRoute(
+        path="/automations",
+        template="automations.html",
+        show=show,
+        rows=rows,
+        query=StandingsQuery,
+        nouns=("automations", "runs", "incidents"),
+    ),
+)

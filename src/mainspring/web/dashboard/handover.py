@@ -1,0 +1,58 @@
+"""`/handover`: what opened, closed, was done by people and still waits since a chosen time; made to be printed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+
+from mainspring.domain.errors import OptionError
+from mainspring.domain.plain import LATEST
+from mainspring.insight.handover import Handover, PersonsAct
+from mainspring.insight.instants import instant_at
+from mainspring.web.api import handover
+from mainspring.web.api.bodies import Word
+from mainspring.web.api.call import Call
+from mainspring.web.dashboard.page import Form, PageRoute, View
+
+SPANS = ("8h", "12h", "24h", "3d", "7d")
+
+
+class Shift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Since when: a span (8h), or a date and time."""
+
+    since: Word = "8h"
+
+
+def show(call: Call[Shift, Form | None]) -> View:
+    """Show what a shift hands over."""
+    values = {"spans": SPANS, "since": call.query.since}
+    try:
+        found = _found(call)
+    except OptionError as error:
+        fault = f"{error.message}. {error.hint}"
+        return View("Handover", {**values, "found": None, "wrong_since": fault, "wrong": True}, 400)
+    return View("Handover", {**values, "found": found, "wrong_since": ""})
+
+
+def rows(call: Call[Shift, None]) -> Iterator[PersonsAct]:
+    """Give what people did."""
+    return iter(_found(call).acts)
+
+
+def _found(call: Call[Shift, Form | None] | Call[Shift, None]) -> Handover:
+    now, zone = call.site.clock.now(), call.site.settings.project.timezone
+    at = min(max(0, instant_at(call.query.since, now, zone, back=True)), LATEST)
+    query = handover.HandoverQuery(since=datetime.fromtimestamp(at / 1000, UTC))
+    return handover.shown(msgspec.structs.replace(call, query=query, body=None))  # type: ignore[arg-type]
+
+
+PAGES = (
+    PageRoute(
+        path="/handover",
+        template="handover.html",
+        show=show,
+        rows=rows,
+        query=Shift,
+        nouns=("incidents", "questions", "audit-log"),
+    ),
+)

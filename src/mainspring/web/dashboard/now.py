@@ -1,0 +1,72 @@
+"""`/`: is anything wrong, since when, who acts; what is silent, who is asked, what runs, what comes next."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from mainspring.domain.incident import Incident
+from mainspring.domain.states import IncidentState
+from mainspring.insight.soon import CELLS
+from mainspring.insight.words import many
+from mainspring.store.reads import incidents as wrong
+from mainspring.web.api import now
+from mainspring.web.api.call import Call
+from mainspring.web.continued import run_of
+from mainspring.web.dashboard.incident_acts import BUTTONS
+from mainspring.web.dashboard.page import Form, Looking, PageRoute, View, looked
+from mainspring.web.dashboard.strip import HEIGHT, strip_of
+
+_MOST: Final = 1_000
+_OPEN, _LOOKED_AFTER = 10, 10
+
+
+def show(call: Call[Looking, Form | None]) -> View:
+    """Show how it stands."""
+    found = now.shown(looked(call))
+    opened = [one for one in found.incidents if one.state is IncidentState.OPEN]
+    others = [one for one in found.incidents if one.state is not IncidentState.OPEN]
+    values: dict[str, Any] = {
+        "now": found,
+        "head": found.sentence.partition(": ")[0],
+        "facts": _facts(found, len(opened), len(others)),
+        "open": opened[:_OPEN],
+        "more_open": len(opened) - _OPEN,
+        "looked_after": others[:_LOOKED_AFTER],
+        "more_looked_after": len(others) - _LOOKED_AFTER,
+        "run_of": run_of,
+        "strips": [(one, strip_of(one.runs, CELLS)) for one in found.strips],
+        "strip_height": HEIGHT,
+        "whole": call.visitor.is_for_all,
+    }
+    return View("Now", values)
+
+
+def _facts(found: now.Now, opened: int, looked_after: int) -> list[tuple[str, str]]:
+    """Return the figures of the sentence, each with the page of its rows."""
+    running = f"{len(found.running)}+" if found.has_more_running else len(found.running)
+    asked = many(len(found.questions), "question waits", "questions wait")
+    facts = [
+        (opened, many(opened, "open incident"), "/incidents?state=open"),
+        (looked_after, f"{looked_after} looked after", "/incidents?state=acknowledged&state=snoozed"),
+        (len(found.questions), f"{asked} for an answer", "/waiting"),
+        (True, f"{running} running", "/runs?state=running"),
+        (True, many(found.automations, "automation"), "/automations"),
+    ]
+    return [(text, path) for is_there, text, path in facts if is_there]
+
+
+def rows(call: Call[Looking, None]) -> Iterator[Incident]:
+    """Give what is not resolved, the loudest first."""
+    told = wrong.told(call.site.reader, _MOST)
+    return (one for one in told if call.visitor.may_see(one.subject.automation or None))
+
+
+PAGES = (
+    PageRoute(
+        path="/",
+        template="now.html",
+        show=show,
+        rows=rows,
+        nouns=("incidents", "runs", "questions", "automations", "workers"),
+        buttons={name: BUTTONS[name] for name in ("acknowledge", "snooze")},
+    ),
+)

@@ -1,0 +1,79 @@
+"""How everything stands, judged at most once a second however many pages ask: what bar, title, icon, Now and API say is one verdict."""
+
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from mainspring.domain.access import Visitor
+from mainspring.domain.incident import Incident
+from mainspring.insight.part_verdict import PartVerdict, judge_part
+from mainspring.insight.verdict import judge
+from mainspring.store.reads import incidents as wrong
+from mainspring.store.reads import status
+from mainspring.store.sqlite.filesystem import free_bytes
+from mainspring.store.views import AutomationView
+
+if TYPE_CHECKING:
+    from mainspring.web.api.call import Site
+
+_FRESH_MS: Final = 1_000
+_MOST: Final = 1_000
+
+
+class Stand(msgspec.Struct, frozen=True, kw_only=True):
+    """What was judged. `told` = incidents that are not resolved, the loudest first; `free` = bytes beside the store, None on a server."""
+
+    verdict: PartVerdict
+    told: list[Incident]
+    views: list[AutomationView]
+    free: int | None
+
+    def of(self, visitor: Visitor, questions: int = 0) -> PartVerdict:
+        """Return the verdict on what a visitor sees."""
+        if visitor.is_for_all:
+            return self.verdict
+        views = [one for one in self.views if visitor.may_see(one.name)]
+        return judge_part(self.told_to(visitor), views, questions)
+
+    def told_to(self, visitor: Visitor) -> list[Incident]:
+        """Return the incidents that a visitor sees."""
+        return [one for one in self.told if visitor.may_see(one.subject.automation or None)]
+
+
+class KeptVerdict:
+    """One of a web process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._judged_at = 0
+        self._stand: Stand | None = None
+
+    def of(self, site: "Site") -> Stand:
+        """Return how it stands, of this second. Raises StoreError."""
+        with self._lock:
+            now = site.clock.now()
+            if self._stand is None or not 0 <= now - self._judged_at < _FRESH_MS:
+                self._stand = None
+                self._stand = _judged(site, now)
+                self._judged_at = now
+            return self._stand
+
+    def forget(self) -> None:
+        """Judge anew when somebody asks: something was done."""
+        with self._lock:
+            self._stand = None
+
+
+def _judged(site: "Site", now: int) -> Stand:
+    settings, reader = site.settings, site.reader
+    folder = None if settings.store.is_remote else settings.store.path.parent
+    free = free_bytes(folder) if folder is not None and folder.exists() else None
+    environment = settings.project.environment
+    found = judge(reader, now, store=settings.store.shown, environment=environment, free=free)
+    return Stand(
+        verdict=PartVerdict(found.sentence, found.count, found.untold),
+        told=wrong.told(reader, _MOST),
+        views=status.automations(reader),
+        free=free,
+    )

@@ -1,0 +1,99 @@
+"""The run behind a link in a message, as far as whoever has the link may see it: why it stopped, its steps, the end of its log. Read only.
+
+Nothing of other runs, nor what it was given and gave; what a codec seals stays sealed, whatever this process could open.
+"""
+
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.log_line import LogLine
+from mainspring.domain.sealing import PLAIN
+from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.insight.explaining import explain
+from mainspring.insight.remedies import Can
+from mainspring.insight.steps import StepLine, lines_of
+from mainspring.service.lines import last_lines
+from mainspring.service.opening import ViewOpening
+from mainspring.store.base import Reader
+from mainspring.store.reads.logs import last_parts
+from mainspring.store.reads.runs import outline
+from mainspring.store.reads.status import blocker as read_blocker
+from mainspring.store.views import RunStory
+
+_SEALED: Final = ViewOpening(PLAIN, lenient=True)
+_STEPS: Final = 40
+_LINES: Final = 60
+_PARTS = 10
+
+
+class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run. `step` = the name of that at which it stopped, `error` = by what; `lines` = its last steps and that one.
+
+    `is_cut` = there are other steps.
+
+    `can` = what a person may do; `is_plain` = it can be continued as it is, by the one button that there is.
+    """
+
+    id: str
+    automation: str
+    state: RunState
+    changed_at: int
+    started_at: int | None
+    step: str | None
+    error: str
+    what: list[str]
+    why: list[str]
+    can: list[Can]
+    is_plain: bool
+    lines: list[StepLine]
+    is_cut: bool
+    log: list[LogLine]
+
+    @property
+    def retry(self) -> str:
+        """What the button says that continues it."""
+        return f"Retry from {self.step}" if self.step else "Retry the run"
+
+
+def linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
+    """Return a run at the instant `now` (ms). Raises NotFoundError."""
+    story = _SEALED.story(outline(reader, id))
+    run, lines = story.run, lines_of(story)
+    step = next((line for line in reversed(lines) if line.ident == run.failed_ident), None)
+    has_stopped = run.state in REOPENABLE
+    what, why, can = _explained(reader, story, now, zone) if has_stopped else ([], [], [])
+    counted = [line for line in lines if line.superseded is None]
+    shown = counted[-_STEPS:]
+    if step is not None and step not in shown:
+        shown = [step, *shown[1:]]
+    return LinkedRun(
+        id=id,
+        automation=run.automation,
+        state=run.state,
+        changed_at=run.changed_at,
+        started_at=run.started_at,
+        step=step.name if step is not None else None,
+        error=run.failure.message if run.failure is not None and has_stopped else "",
+        what=what,
+        why=why,
+        can=can,
+        is_plain=any(one.command == f"mainspring runs retry {id}" for one in can),
+        lines=shown,
+        is_cut=len(counted) > _STEPS,
+        log=_log(reader, id, run.failed_ident) if has_stopped else [],
+    )
+
+
+def _explained(reader: Reader, story: RunStory, now: int, zone: str) -> tuple[list[str], list[str], list[Can]]:
+    """Explain a run that stopped; what keeps one waiting would name others."""
+    blocker = read_blocker(reader, story.run.id)
+    if blocker is None:  # pruned between the two reads
+        return [], [], []
+    found = explain(story, blocker, now, zone)
+    return found.what, found.why, found.can
+
+
+def _log(reader: Reader, id: str, ident: str | None) -> list[LogLine]:
+    parts = last_parts(reader, id, ident, _PARTS) if ident is not None else []
+    return last_lines(parts, _SEALED, _LINES)

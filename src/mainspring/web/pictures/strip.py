@@ -1,0 +1,80 @@
+"""A strip: the newest runs as cells, the newest at the right; as high as each took beside the others, in the tone of its state."""
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Final, NamedTuple
+
+from mainspring.insight.words import span
+from mainspring.store.reads.automations import RunMark
+from mainspring.web.marks import tone_of
+
+HEIGHT: Final = 24
+_CELL, _GAP = 6, 2
+_LEAST = 0.2
+"""The lowest cell, so that one that took nothing is seen."""
+
+
+class Cell(NamedTuple):
+    """One run."""
+
+    x: int
+    y: float
+    width: int
+    height: float
+    tone: str
+    run: str
+    said: str
+
+
+class Strip(NamedTuple):
+    """`said` = what it shows, in words. `cells` stand in the order of time."""
+
+    width: int
+    height: int
+    cells: list[Cell]
+    said: str
+
+    @property
+    def paths(self) -> list[tuple[str, str]]:
+        """The cells of each tone as one path, for where no cell is a link."""
+        drawn: dict[str, list[str]] = {}
+        for one in self.cells:
+            drawn.setdefault(one.tone, []).append(f"M{one.x} {one.y:g}h{one.width}V{self.height}h-{one.width}z")
+        return [(tone, "".join(parts)) for tone, parts in drawn.items()]
+
+
+def strip_of(runs: Sequence[RunMark], places: int, now: int) -> Strip:
+    """Draw runs, newest first, at the right of so many places."""
+    shown = runs[:places]
+    took = [_took(one, now) for one in shown]
+    longest = max(took, default=0) or 1
+    cells = []
+    for place, (one, ms) in enumerate(zip(shown, took, strict=True)):
+        # The root keeps one long run from making all others flat.
+        height = round(HEIGHT * max(sqrt(ms / longest), _LEAST), 1)
+        x = (places - 1 - place) * (_CELL + _GAP)
+        cells.append(Cell(x, round(HEIGHT - height, 1), _CELL, height, tone_of(one.state), one.run, _said(one, ms)))
+    return Strip(places * (_CELL + _GAP) - _GAP, HEIGHT, cells[::-1], _in_words(shown))
+
+
+def _took(one: RunMark, now: int) -> int:
+    if one.started_at is None:
+        return 0
+    return max((one.finished_at or now) - one.started_at, 0)
+
+
+def _said(one: RunMark, ms: int) -> str:
+    word = one.state.replace("_", " ")
+    if one.started_at is None:
+        return word
+    return f"{word}, took {span(ms)}" if one.finished_at is not None else f"{word} for {span(ms)}"
+
+
+def _in_words(shown: Sequence[RunMark]) -> str:
+    if not shown:
+        return "no run yet"
+    counted: dict[str, int] = {}
+    for one in shown:
+        counted[one.state] = counted.get(one.state, 0) + 1
+    words = ", ".join(f"{number} {state.replace('_', ' ')}" for state, number in counted.items())
+    return f"The newest {len(shown)}: {words}; the last is {shown[0].state.replace('_', ' ')}."

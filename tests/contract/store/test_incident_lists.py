@@ -1,0 +1,160 @@
+"""Lists of incidents, of the runs they stand for and of what comes next, on every store: page by page, each row once, the newest first."""
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mainspring.domain.definition import Definition, schedules_of
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notice import About
+from mainspring.domain.options import Kind
+from mainspring.domain.route import Target
+from mainspring.domain.states import IncidentMove, IncidentState, RunState
+from mainspring.store.commands.automations import (
+    Announce,
+    AutomationRow,
+    PauseAutomation,
+    RetireAutomation,
+    ScheduleRow,
+)
+from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Reminder, Resolve, Told
+from mainspring.store.reads import incident_list as lists
+from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.reads.runs import automations_of
+from mainspring.store.reads.soon import newest_runs, next_slots
+from tests.contract.store.process import audited, fail, finish
+
+HOUR = 3_600_000
+
+
+def look(store, *names, kind=IncidentKind.SILENCE, severity=Severity.NOTIFY, parent=None, fingerprint=""):
+    """Let a watcher find something of each, one millisecond after the other."""
+    for name in names:
+        store.clock.forward(1)
+        finding = Finding(
+            subject=Subject(name, kind, fingerprint), severity=severity, text=f"{name} is silent", since_at=1
+        )
+        found = Found(id=f"i_{name}{kind[:2]}", finding=finding, to=(Target(0, "ops"),), parent=parent)
+        store.do(Observe(looked_at=store.clock.now(), found=(found,)))
+
+
+def ids(rows):
+    return [one.id for one in rows]
+
+
+def pages(reader, limit, **wanted):
+    """Return all pages of a list, one behind the other."""
+    found, before = [], None
+    while page := lists.incident_page(reader, limit=limit, before=before, **wanted):
+        found += page
+        before = (page[-1].changed_at, page[-1].id)
+    return found
+
+
+def test_incidents_are_listed_page_by_page_and_by_what_they_are(store):
+    """By state, severity, kind and automation; what is part of another one only on demand; those of one instant by id, none twice."""
+    lost = Subject("w", IncidentKind.WORKER_LOST)
+    look(store, "a", "b")
+    look(store, "w", kind=IncidentKind.WORKER_LOST, severity=Severity.PAGE)
+    look(store, "c", parent=lost)
+    store.do(Resolve("i_asi", "ann"))
+    store.do(Acknowledge("i_bsi", "ann"))
+    reader = store.reader
+    every = ids(lists.incident_page(reader))
+    assert sorted(every) == ["i_asi", "i_bsi", "i_wwo"]
+    assert [ids(pages(reader, limit)) for limit in (1, 2, 9)] == [every] * 3
+    assert ids(lists.incident_page(reader, apart=False, states=[IncidentState.OPEN])) == ["i_csi", "i_wwo"]
+    assert ids(lists.incident_page(reader, severities=[Severity.PAGE])) == ["i_wwo"]
+    assert ids(lists.incident_page(reader, kinds=[IncidentKind.SILENCE], automation="a")) == ["i_asi"]
+    assert lists.incident_page(reader, since_at=store.clock.now() + 1) == []
+    assert ids(lists.parts_of(reader, "i_wwo")) == ["i_csi"]
+    assert ids(lists.incidents_named(reader, ["i_bsi", "i_none"])) == ["i_bsi"]
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(limit=st.integers(1, 7))
+def test_no_page_ends_leaves_anything_out(store, limit):
+    """However large the pages are: eight of one instant too."""
+    if not lists.incident_page(store.reader):
+        silent = [Subject(f"x{n}", IncidentKind.SILENCE) for n in range(8)]
+        found = [
+            Found(id=f"i_{n}", finding=Finding(subject=one, severity=Severity.PAGE, text="t", since_at=1))
+            for n, one in enumerate(silent)
+        ]
+        store.do(Observe(looked_at=store.clock.now(), found=tuple(found)))
+    assert ids(pages(store.reader, limit)) == [f"i_{n}" for n in reversed(range(8))]
+
+
+def test_runs_of_an_error_are_those_that_failed_by_it(store):
+    """Each once, however often it failed, the newest first; those that are named beside them too, and none of another error."""
+    runs = [store.begin(automation="a") for _ in range(3)]
+    for run in runs[:2]:
+        store.do(fail(run, "s1"))
+    store.do(finish(runs[2]))
+    told = tuple(Told(one.seq, one.run, one.at) for one in untold_faults(store.reader))
+    store.do(Observe(looked_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),)))
+    assert ids(lists.runs_of_error(store.reader, "a", "f1")) == [runs[1].id, runs[0].id]
+    assert ids(lists.runs_of_error(store.reader, "a", "f1", [runs[2].id, "r_gone"])) == [
+        run.id for run in reversed(runs)
+    ]
+    assert lists.runs_of_error(store.reader, "a", "f2") == lists.runs_of_error(store.reader, "b", "f1") == []
+    assert automations_of(store.reader, [runs[0].id, "r_gone"]) == {runs[0].id: "a"}
+
+
+def test_moves_since_an_instant(store):
+    """The newest first, with who made them; not of what is told by another one, nor of what was before."""
+    look(store, "a")
+    store.clock.forward(HOUR)
+    since_at = store.clock.now()
+    look(store, "w", kind=IncidentKind.WORKER_LOST)
+    look(store, "c", parent=Subject("w", IncidentKind.WORKER_LOST))
+    store.clock.forward(1)
+    store.do(audited(Resolve("i_asi", "ann", "mended")))
+    found = [(one.incident, one.move, one.by, one.note) for one in lists.moves_since(store.reader, since_at)]
+    assert found == [("i_asi", IncidentMove.RESOLVE, "ann", "mended"), ("i_wwo", IncidentMove.OPEN, None, None)]
+
+
+def test_acknowledged_for_a_time_is_open_again(store):
+    """Not before; then it is told once more, by one move."""
+    look(store, "a")
+    until = store.clock.now() + HOUR
+    store.do(audited(Acknowledge("i_asi", "ann", "on it", until)))
+    assert store.read("incident", "i_asi").snoozed_until == until
+    wake = Reminder("i_asi", 1, About.REPEATED, until, (Target(0, "ops"),), wakes=False)
+    store.do(Observe(looked_at=store.clock.now(), reminders=(wake,)))
+    assert store.read("incident", "i_asi").state is IncidentState.ACKNOWLEDGED
+    store.clock.forward(HOUR)
+    for _ in range(2):
+        store.do(Observe(looked_at=store.clock.now(), reminders=(msgspec.structs.replace(wake, wakes=True),)))
+    one = store.read("incident", "i_asi")
+    assert (one.state, one.snoozed_until) == (IncidentState.OPEN, None)
+    assert [move.move for move in store.read("moves", "i_asi")][1:] == [IncidentMove.ACKNOWLEDGE, IncidentMove.WAKE]
+
+
+def test_next_slots_are_those_that_make_runs(store):
+    """The earliest first, of some automations or of all; not of what is paused, or retired."""
+    names = ("a", "b", "c", "d")
+    rows, slots = [], []
+    for place, name in enumerate(names):
+        definition = Definition(
+            kind=Kind.TASK, name=name, options={"every": "1h"}, schedules=schedules_of({"every": "1h"}, name)
+        )
+        rows.append(AutomationRow(name, "task", 1, "code", msgspec.json.encode(definition.to_data())))
+        spec = msgspec.json.encode(definition.schedules[0].to_data())
+        slots.append(ScheduleRow(name, name, spec, store.clock.now() + (9 - place) * HOUR))
+    store.do(Announce("code2", tuple(rows), tuple(slots)))
+    store.do(audited(PauseAutomation("b", None, "ann", None)))
+    store.do(audited(RetireAutomation("c")))
+    assert [one.automation for one in next_slots(store.reader)] == ["d", "a"]
+    assert [one.automation for one in next_slots(store.reader, ["a", "b"])] == ["a"]
+    assert [one.automation for one in next_slots(store.reader, limit=1)] == ["d"]
+    assert next_slots(store.reader, []) == []
+
+
+def test_newest_runs_of_each(store):
+    """At most so many of each, the newest first, of those that are asked for alone."""
+    made = [store.begin(automation=name) for name in ("a", "b", "a", "a")]
+    store.do(finish(made[0]))
+    found = newest_runs(store.reader, ["a", "c"], 2)
+    assert {name: ids(rows) for name, rows in found.items()} == {"a": [made[3].id, made[2].id]}
+    assert newest_runs(store.reader, ["a"], 9)["a"][-1].state is RunState.SUCCEEDED

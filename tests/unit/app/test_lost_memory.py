@@ -1,0 +1,75 @@
+"""What is remembered of a lost store, beside the spool or where that cannot be: known to all, and written by nobody else."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mainspring.app.lost_memory import Lost, LostMemory
+
+
+@pytest.fixture
+def shm(tmp_path, monkeypatch):
+    """The other place, in which everybody may write."""
+    folder = tmp_path / "shm"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    monkeypatch.setattr("mainspring.app.lost_memory.SPARES", (folder,))
+    return folder
+
+
+@pytest.fixture
+def full(tmp_path, shm):
+    """A spool beside which nothing can be written."""
+    (tmp_path / "taken").write_text("")
+    return tmp_path / "taken" / "spool"
+
+
+def test_spare_place_is_known_to_others_and_to_its_project_alone(full):
+    """Another process reads it; another spool has nothing to do with it."""
+    LostMemory(full).remember(Lost(1_000, {"ops": None}))
+    assert LostMemory(full).recall() == Lost(1_000, {"ops": None})
+    assert not LostMemory(full.with_name("other")).exists()
+
+
+def test_file_beside_the_spool_takes_the_word_back(full, shm):
+    """Once there is room the spare one goes, which is read before it."""
+    memory = LostMemory(full)
+    memory.remember(Lost(1_000))
+    full.parent.unlink()
+    full.parent.mkdir()
+    memory.remember(Lost(1_000, {"ops": None}))
+    assert list(shm.rglob("*.json")) == []
+    assert LostMemory(full).recall() == Lost(1_000, {"ops": None})
+
+
+def _of_somebody_else(own: Path) -> None:
+    own.mkdir()
+    own.chmod(0o777)
+
+
+def _link(own: Path) -> None:
+    own.with_name("theirs").mkdir(0o700)
+    own.symlink_to(own.with_name("theirs"))
+
+
+@pytest.mark.parametrize("prepare", [_of_somebody_else, _link])
+def test_spare_place_of_others_is_not_used(full, shm, prepare):
+    """Who can write there could make us believe that everybody was told."""
+    prepare(shm / f"mainspring-{os.geteuid()}")
+    memory = LostMemory(full)
+    with pytest.raises(OSError, match="taken"):
+        memory.remember(Lost(1_000))
+    assert (memory.is_private, memory.recall()) == (True, Lost(1_000))
+    assert list(shm.rglob("*.json*")) == []
+
+
+def test_what_cannot_be_written_any_more_is_not_forgotten(tmp_path, shm, monkeypatch):
+    """An older word on the disk says less than this process knows."""
+    memory = LostMemory(tmp_path / "spool")
+    memory.remember(Lost(1_000))
+    monkeypatch.setattr("mainspring.app.lost_memory.SPARES", ())
+    (tmp_path / f"spool.store-lost.json.{os.getpid()}.part").mkdir()
+    with pytest.raises(OSError, match="part"):
+        memory.remember(Lost(1_000, {"ops": None}))
+    assert memory.recall() == Lost(1_000, {"ops": None})

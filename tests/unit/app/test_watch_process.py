@@ -1,0 +1,80 @@
+"""What a round of `watch --once` says of who is silent: by the same settings as what it tells."""
+
+import asyncio
+import os
+
+import msgspec
+import pytest
+
+from mainspring.app.watch_process import judge, watch_once
+from mainspring.config import load
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.definition import Definition
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.facts import Facts
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.silence import SilenceTuning
+from mainspring.domain.monitors.table import DEFAULTS, NO_OWN
+from mainspring.domain.options import Kind
+from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.sqlite.store import SqliteStore
+from tests.contract.store.clock import FakeClock
+from tests.unit.domain.monitors.looking import DAY, T0, cadence, watched
+from tests.unit.operations.peer import Peer, serving
+
+FACTS = Facts(automations=(watched("backup", cadences=(cadence(every="1h"),)),))
+OFF = SilenceTuning(on=False)
+OFF_FOR_IT = OwnTunings({"back*": {IncidentKind.SILENCE: {"on": False}}})
+
+
+def silent(tunings=DEFAULTS, own=NO_OWN):
+    judged, found = judge(FACTS, T0 + DAY, tunings, own)
+    return judged, [one.name for one in found]
+
+
+def test_silent_one_is_said():
+    """Also by the exit code that follows."""
+    assert silent() == (1, ["backup"])
+
+
+def test_silence_that_is_switched_off_is_said_no_more():
+    """For all, or for this one alone; what is on for it alone is said."""
+    assert silent({IncidentKind.SILENCE: OFF}) == (0, [])
+    assert silent(own=OFF_FOR_IT) == (0, [])
+    on_for_it = OwnTunings({"backup": {IncidentKind.SILENCE: {"on": True}}})
+    assert silent({IncidentKind.SILENCE: OFF}, on_for_it) == (1, ["backup"])
+
+
+class Outside(Peer):
+    """Hears signs of life."""
+
+    def answer(self, path, headers, body):
+        return 200, {}, {}
+
+
+@pytest.mark.asyncio
+async def test_sign_of_life_is_given_after_a_look(tmp_path):
+    """By a crontab line as by a watcher that stays; not while something stands still, nor where the store is away."""
+    async with serving(Outside()) as peer:
+        env = {"MAINSPRING_STORE_URL": str(tmp_path / "s.db"), "MAINSPRING_NOTIFY_WATCHDOG": f"{peer.url}/ping"}
+        settings = load(env=env, cwd=tmp_path, uid=os.getuid(), flags={})
+        await asyncio.to_thread(watch_once, settings, SystemClock())
+        assert [path for path, _, _ in peer.requests] == ["/ping"]
+        needs_a_worker(tmp_path / "s.db")
+        await asyncio.to_thread(watch_once, settings, SystemClock())
+        (tmp_path / "s.db").write_bytes(b"no store at all\0" * 1_000)
+        with pytest.raises(StoreUnavailableError):
+            await asyncio.to_thread(watch_once, settings, SystemClock())
+        assert len(peer.requests) == 1
+
+
+def needs_a_worker(path):
+    """An automation with a schedule was announced long ago, and nobody lives who could run it."""
+    store = SqliteStore(path, clock=FakeClock(1_000))
+    store.open()
+    definition = Definition(kind=Kind.TASK, name="a", options={"every": "1h"})
+    data = msgspec.json.encode(definition.to_data())
+    schedule = ScheduleRow("a", "a", b'{"every":3600000}', 3_601_000)
+    store.apply(Announce("code", (AutomationRow("a", "task", 1, "code", data),), (schedule,)))
+    store.close()

@@ -1,0 +1,110 @@
+"""Due times: those to come with the days whose clocks change, those that were with what came."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.options import parse_options
+from mainspring.domain.simulation import ClockChange
+from mainspring.domain.states import RunState
+from mainspring.insight.due_times import makes_from, next_due_times, past_due_times, schedules_by_name
+from mainspring.store.reads.automations import RunMark
+from mainspring.store.views import AutomationView, SlotView
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+NOW = round(datetime(2026, 10, 23, 12, tzinfo=UTC).timestamp()) * 1000
+
+
+def defined(**options):
+    parsed = parse_options(Kind.TASK, options, "a")
+    return Definition(kind=Kind.TASK, name="a", options=parsed, schedules=schedules_of(parsed, "a"))
+
+
+def mark(run, at, state=RunState.SUCCEEDED, slot_at=None):
+    done = at + MINUTE if state in (RunState.SUCCEEDED, RunState.FAILED) else None
+    return RunMark(run, state, None, slot_at, at, at, done)
+
+
+def view(**options):
+    values = {"paused_at": None, "paused_until": None, "retired_at": None, "problem": None, **options}
+    return AutomationView("a", "task", 1, b"{}", "f", 1, paused_by=None, pause_reason=None, announced_at=0, **values)
+
+
+DAILY = defined(cron="0 3 * * *", tz="Europe/Berlin")
+HOURLY = defined(cron="0 * * * *")
+
+
+def test_next_due_times_mark_days_whose_clocks_change():
+    """In the automation's own zone."""
+    found = next_due_times(DAILY, NOW, 3)
+    assert [one.local for one in found] == [
+        "Sat 2026-10-24 03:00:00 CEST",
+        "Sun 2026-10-25 03:00:00 CET",
+        "Mon 2026-10-26 03:00:00 CET",
+    ]
+    assert [one.change for one in found] == [ClockChange.NONE, ClockChange.BACK, ClockChange.NONE]
+    assert next_due_times(DAILY, None, 3) == next_due_times(None, NOW, 3) == []
+
+
+def test_next_due_times_of_several_schedules_are_one_list():
+    """Each under the name that it is announced by, with its jitter."""
+    both = defined(cron=["0 3 * * *", "0 4 * * *"], jitter="10m")
+    assert [name for name, _ in schedules_by_name(both)] == ["a#1", "a#2"]
+    found = next_due_times(both, NOW, 4)
+    assert [one.schedule for one in found] == ["a#1", "a#2", "a#1", "a#2"]
+    assert all(0 <= one.starts_at - one.slot_at < 10 * MINUTE for one in found)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, NOW),
+        ({"paused_at": 1}, None),
+        ({"paused_at": 1, "paused_until": NOW + 5}, NOW + 5),
+        ({"paused_at": 1, "paused_until": NOW - 5}, NOW),
+        ({"retired_at": 1}, None),
+        ({"problem": "it does not load"}, None),
+    ],
+)
+def test_schedule_makes_runs_from(options, expected):
+    """Not while it is paused, retired or does not load."""
+    assert makes_from(view(**options), NOW) == expected
+
+
+def past(runs, slots=(), pauses=(), count=4):
+    return past_due_times(HOURLY, runs, slots, pauses, NOW - 10 * HOUR, NOW, count)
+
+
+def test_past_due_times_are_beside_what_came():
+    """The run of a slot, or the first good one after it; nothing where nothing came."""
+    runs = [
+        mark("r4", NOW - 30_000, RunState.RUNNING),
+        mark("r3", NOW - HOUR + 5 * MINUTE),
+        mark("r2", NOW - HOUR + MINUTE, RunState.FAILED),
+        mark("r1", NOW - 2 * HOUR, slot_at=NOW - 3 * HOUR),
+    ]
+    found = past(runs)
+    assert [(one.due_at, one.run, one.state) for one in found] == [
+        (NOW - 3 * HOUR, "r1", RunState.SUCCEEDED),
+        (NOW - 2 * HOUR, None, None),
+        (NOW - HOUR, "r3", RunState.SUCCEEDED),
+        (NOW, "r4", RunState.RUNNING),
+    ]
+    assert [one.came_at for one in found] == [NOW - 2 * HOUR + MINUTE, None, NOW - HOUR + 6 * MINUTE, None]
+
+
+def test_past_due_time_without_a_run_says_why():
+    """What the scheduler wrote down, or that it was paused."""
+    slots = [
+        SlotView("a", NOW - HOUR, "skipped", None, "the run before goes on", 1),
+        SlotView("a", NOW, "run", "r", None, 1),
+    ]
+    found = past([], slots, [(NOW - 3 * HOUR - 1, NOW - 3 * HOUR + 1)])
+    assert [one.note for one in found] == ["paused", None, "skipped: the run before goes on", None]
+    assert [one.note for one in past([], pauses=[(NOW - HOUR, None)])] == [None, None, "paused", "paused"]
+
+
+def test_automation_without_schedule_has_no_due_times():
+    """Nobody says when."""
+    assert past_due_times(defined(), [mark("r1", NOW)], (), (), 0, NOW, 5) == []

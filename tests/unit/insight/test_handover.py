@@ -1,0 +1,126 @@
+"""What a shift hands over: what was before is left out, what programs did too, and what others may not see."""
+
+import pytest
+
+from mainspring.domain.errors import ConflictError
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.sealing import PLAIN
+from mainspring.insight.handover import MOST, handover
+from mainspring.service import automation, incident, run
+from mainspring.service.actor import Act, Actor
+from mainspring.service.starting import start
+from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.runs import Claim
+from mainspring.store.sqlite.store import SqliteStore
+from tests.api_world import BACKUP, PAY, announce
+from tests.contract.store.clock import FakeClock
+from tests.contract.store.process import fail, halt, suspend
+
+HOUR = 3_600_000
+
+
+class Shift:
+    """A store whose clock is told, and a person at a command line."""
+
+    def __init__(self, path):
+        self.clock = FakeClock()
+        self.store = SqliteStore(path, clock=self.clock)
+        self.store.open()
+        self.store.open_session("worker")
+        announce(self.store, PAY, BACKUP)
+        self.acts = 0
+
+    def act(self, door="cli", name="ann@box", reason=None, command=None):
+        self.acts += 1
+        return Act(Actor(door, name), reason, command or f"c{self.acts}")
+
+    def begin(self, definition=PAY, **who):
+        started = start(self.store, self.clock, definition, b'{"amount":1}', act=self.act(**who), sealing=PLAIN).run
+        (claimed,) = self.store.apply(Claim(f"k{self.acts}.{self.clock.now()}", 1)).runs
+        assert claimed.id == started
+        return claimed
+
+    def find(self, name, id):
+        finding = Finding(
+            subject=Subject(name, IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=1
+        )
+        self.store.apply(Observe(looked_at=self.clock.now(), found=(Found(id=id, finding=finding),)))
+
+    def hand_over(self, since_at, sees=lambda _: True):
+        return handover(self.store.reader, since_at, self.clock.now(), sees)
+
+
+@pytest.fixture
+def shift(tmp_path):
+    made = Shift(tmp_path / "s.db")
+    yield made
+    made.store.close()
+
+
+def test_quiet_shift_says_so(shift):
+    """Nothing happened, and nothing waits."""
+    found = shift.hand_over(0)
+    assert (found.is_quiet, found.more) == (True, False)
+
+
+def test_shift_tells_what_opened_closed_and_still_waits(shift):
+    """What opened before and is open still is wrong, but not new; what ended is closed, by whom."""
+    shift.find("pay", "i_old")
+    shift.clock.forward(HOUR)
+    since_at = shift.clock.now()
+    shift.find("backup", "i_new")
+    shift.clock.forward(1)
+    incident.resolve(shift.store, "i_new", act=shift.act(reason="a full disk"))
+    shift.store.apply(halt(shift.begin(), "s1"))
+    asking = shift.begin()
+    question = b'{"text":"Go?","choices":["yes"]}'
+    shift.store.apply(OpenWait(asking.id, asking.claim, "q1", "ask", "Go?", question=question))
+    shift.store.apply(suspend(asking))
+    automation.pause(shift.store, "backup", act=shift.act(reason="a move"))
+    found = shift.hand_over(since_at)
+    assert [one.incident.id for one in found.opened] == ["i_new"]
+    assert [(one.incident.id, one.by, one.note) for one in found.closed] == [("i_new", "cli:ann@box", "a full disk")]
+    assert [one.id for one in found.incidents] == ["i_old"]
+    assert [one.automation for one in found.halted] == ["pay"]
+    assert [(one.automation, one.text) for one in found.questions] == [("pay", "Go? [yes]")]
+    assert [(one.automation, one.reason) for one in found.paused] == [("backup", "a move")]
+    assert not found.is_quiet
+
+
+def test_acts_are_those_of_people_in_this_time(shift):
+    """Not of programs, not what was refused, not who came and went; what was done at once is one line."""
+    shift.begin()
+    shift.clock.forward(HOUR)
+    since_at = shift.clock.now()
+    shift.begin(door="api", name="bot")
+    runs = [shift.begin() for _ in range(3)]
+    for one in runs:
+        shift.store.apply(fail(one))
+    bulk = shift.act(reason="the bank is back", command="bulk1")
+    for one in runs:
+        run.retry(shift.store, one.id, act=bulk.part(one.id))
+    with pytest.raises(ConflictError):
+        run.retry(shift.store, runs[0].id, act=shift.act())
+    found = [(one.verb, one.automation, one.number, one.reason) for one in shift.hand_over(since_at).acts]
+    assert found == [("retry", "pay", 3, "the bank is back"), *[("start", "pay", 1, None)] * 3]
+
+
+def test_who_sees_some_automations_hears_of_no_other(shift):
+    """Neither incidents, runs, questions nor acts of another one, nor of the house itself."""
+    for name, id in (("pay", "i_pay"), ("backup", "i_backup"), ("", "i_house")):
+        shift.find(name, id)
+    shift.store.apply(halt(shift.begin(BACKUP), "s1"))
+    automation.pause(shift.store, "backup", act=shift.act())
+    found = shift.hand_over(0, lambda name: name == "pay")
+    assert [one.incident.id for one in found.opened] == [one.id for one in found.incidents] == ["i_pay"]
+    assert (found.acts, found.halted, found.paused, found.questions) == ([], [], [], [])
+
+
+def test_what_is_beyond_the_bounds_is_said_to_be_there(shift):
+    """Of more acts than are told."""
+    for place in range(MOST + 1):
+        incident_id = f"i_{place}"
+        shift.find(f"x{place}", incident_id)
+    found = shift.hand_over(0)
+    assert (len(found.opened), len(found.incidents), found.more) == (MOST, MOST, True)

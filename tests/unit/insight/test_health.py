@@ -1,0 +1,61 @@
+"""How the house itself stands, told from its sessions and channels."""
+
+import pytest
+
+from mainspring.domain.states import SessionState
+from mainspring.insight.channel_lines import ChannelLine
+from mainspring.insight.health import channels, processes, store
+from mainspring.store.session_view import SessionView
+
+NOW, GIB = 10_000_000, 1024**3
+
+
+def session(role="worker", state=SessionState.ALIVE, beat_at=NOW, ended_at=None):
+    return SessionView(1, "u", role, state, "h", "box", 7, "", "", 1, [], None, 0, beat_at, ended_at, [], 4, 0)
+
+
+def line(name, *, address="ntfy://", **more):
+    return ChannelLine(name=name, address=address, **more)
+
+
+def of(role, *found):
+    return next((one.tone, one.text) for one in processes(found, NOW) if one.name == role)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ([], ("idle", "none")),
+        ([session(), session("dev")], ("good", "2 alive")),
+        ([session(), session(beat_at=NOW - 31_000)], ("bad", "1 alive, 1 silent")),
+        ([session(state=SessionState.DEAD)], ("bad", "none, 1 dead")),
+        ([session(state=SessionState.DRAINING)], ("warn", "1 alive, 1 draining")),
+        ([session(ended_at=1), session("web")], ("idle", "none")),
+    ],
+)
+def test_role_is_told_by_who_lives(found, told):
+    """What gives no sign of life is bad; what was never there is not missed here: that is said by what it leaves undone."""
+    assert of("worker", *found) == told
+
+
+def test_store_is_told_with_its_space():
+    """Little of it is bad; on a server nobody knows."""
+    assert (store("s.db", 3 * GIB).tone, store("s.db", 1).tone, store("server", None).tone) == ("good", "bad", "good")
+    assert store("s.db", 3 * GIB).text == "s.db answers, 3.0 GiB free beside it"
+
+
+def test_channel_is_told_by_what_it_takes():
+    """Failing since when and why, late, or well."""
+    found = [
+        line("a", failures=3, since_at=NOW - 3_600_000, fault="refused\nby <peer>"),
+        line("b", told_at=NOW - 60_000, oldest_at=NOW - 600_000),
+        line("c", told_at=NOW - 60_000, oldest_at=NOW + 600_000),
+        line("d"),
+        line("gone", address=None, failures=3, since_at=1),
+    ]
+    assert [(one.name, one.tone, one.text) for one in channels(found, NOW)] == [
+        ("channel a", "bad", "takes nothing since 1h ago (3 tries): refused by <peer>"),
+        ("channel b", "warn", "what was due 10m ago waits"),
+        ("channel c", "good", "told 1m ago"),
+        ("channel d", "good", "has told nothing yet"),
+    ]

@@ -1,0 +1,47 @@
+"""Quantiles: of durations themselves, and of their counts by powers of two."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.insight import quantile
+from mainspring.store.handlers.counting import bucket_of
+
+took = st.lists(st.integers(1, 10**9), min_size=1, max_size=60)
+
+
+def counted(ms):
+    found = {}
+    for one in ms:
+        k = int(bucket_of(one).removeprefix("ms<=2^"))
+        found[k] = found.get(k, 0) + 1
+    return found
+
+
+@given(took, st.sampled_from([0.5, 0.95, 0.99, 1.0]))
+def test_estimate_is_true_to_a_factor_of_two(ms, share):
+    """Whatever the durations are."""
+    exact, about = quantile.exact(ms, share), quantile.about(counted(ms), share)
+    assert exact / 2 - 1 <= about <= exact * 2 + 1
+
+
+@given(took)
+def test_larger_share_took_no_less(ms):
+    """A quantile never goes down."""
+    buckets = counted(ms)
+    found = [quantile.about(buckets, share / 20) for share in range(1, 21)]
+    assert found == sorted(found)
+
+
+@given(st.lists(took, min_size=1, max_size=4))
+def test_merged_counts_are_those_of_all(several):
+    """In whatever parts they were counted."""
+    assert quantile.merged(map(counted, several)) == counted([one for each in several for one in each])
+
+
+def test_nothing_counted_is_nothing_told():
+    """No quantile of no runs; of one it is that one, of two the lower one is the median."""
+    assert quantile.about({}, 0.5) is None
+    assert quantile.exact([], 0.5) is None
+    assert quantile.exact([7], 0.95) == 7
+    assert quantile.exact([9, 7], 0.5) == 7
+    assert quantile.exact(range(1, 101), 0.95) == 95

@@ -1,0 +1,158 @@
+"""How automations stand: each state is reached by what makes it so, and by nothing else."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.listening import OnRun, OnRuns
+from mainspring.domain.monitors.silence import SilenceTuning
+from mainspring.domain.monitors.table import DEFAULTS
+from mainspring.domain.options import parse_options
+from mainspring.domain.states import AutomationState
+from mainspring.insight.automation_lines import automation_lines, seen_source
+from mainspring.insight.standings import standings
+from mainspring.store.commands.automations import (
+    Announce,
+    AutomationRow,
+    PauseAutomation,
+    RetireAutomation,
+    ScheduleRow,
+)
+from mainspring.store.reads.status import automations
+from tests.contract.store.clock import FakeClock
+from tests.contract.store.process import SqliteProcess, fail, finish
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    found = SqliteProcess(tmp_path / "s.db", clock)
+    found.open()
+    yield found
+    found.close()
+
+
+def announce(store, clock, *, problem=None, **options):
+    parsed = parse_options(Kind.TASK, options, "a")
+    found = Definition(kind=Kind.TASK, name="a", options=parsed, schedules=schedules_of(parsed, "a"))
+    data = msgspec.json.encode(found.to_data())
+    planned = tuple(
+        ScheduleRow("a", "a", msgspec.json.encode(one.to_data()), one.next_after(clock.now()))
+        for one in found.schedules
+    )
+    store.do(Announce("code", (AutomationRow("a", "task", 1, "f", data),), planned))
+    if problem:
+        store.do(Announce("code", (AutomationRow("a", "task", 1, "f", None, problem=problem),), planned))
+
+
+def run_once(store, clock, end=finish):
+    run = store.begin()
+    clock.forward(1_000)
+    store.do(end(run))
+
+
+def stands(store, clock, **options):
+    return standings(store.reader, ["a"], clock.now(), **options)["a"]
+
+
+def test_automation_is_on_time_then_late_then_silent(store, clock):
+    """By its schedule: late when its run should have begun, silent when a success is missed."""
+    announce(store, clock, every="1h")
+    run_once(store, clock)
+    found = stands(store, clock)
+    assert (found.state, found.silence) == (AutomationState.ON_TIME, "1h after it is due")
+    assert found.due_at == found.last_good_at + HOUR
+    assert found.late_at == found.last_good_at + 2 * HOUR
+    clock.forward(90 * MINUTE)
+    assert stands(store, clock).state is AutomationState.LATE
+    clock.forward(HOUR)
+    found = stands(store, clock)
+    assert (found.state, found.since_at) == (AutomationState.SILENT, found.due_at)
+    assert "no success for 2h30m" in found.why
+
+
+def test_automation_without_expectation_is_on_demand_until_it_is_learned(store, clock):
+    """No success tells nothing; some are too few; many, over days, are a window."""
+    announce(store, clock)
+    assert stands(store, clock).state is AutomationState.ON_DEMAND
+    run_once(store, clock, fail)
+    assert stands(store, clock).state is AutomationState.ON_DEMAND
+    run_once(store, clock)
+    found = stands(store, clock)
+    assert (found.state, found.due_at) == (AutomationState.LEARNING, None)
+    assert found.why.startswith("1 success in 0s so far")
+    for _ in range(22):
+        clock.forward(8 * HOUR)
+        run_once(store, clock)
+    found = stands(store, clock)
+    assert (found.state, found.silence) == (AutomationState.ON_TIME, "learned: within 1d")
+    clock.forward(40 * HOUR)
+    assert stands(store, clock).state is AutomationState.SILENT
+
+
+def test_automation_that_is_off_says_so(store, clock):
+    """Whatever is due: paused for now, retired for good, not loaded."""
+    announce(store, clock, every="1h")
+    store.do(PauseAutomation("a", clock.now() + DAY, "cli:ann@box", "noisy"))
+    clock.forward(5 * HOUR)
+    found = stands(store, clock)
+    assert (found.state, found.why, found.due_at) == (AutomationState.PAUSED, "by cli:ann@box", None)
+    store.do(RetireAutomation("a"))
+    assert stands(store, clock).state is AutomationState.RETIRED
+
+
+def test_automation_that_does_not_load_is_a_problem(store, clock):
+    """With what is wrong."""
+    announce(store, clock, problem="SyntaxError in a.py", every="1h")
+    found = stands(store, clock)
+    assert (found.state, found.why) == (AutomationState.PROBLEM, "SyntaxError in a.py")
+
+
+def test_settings_of_monitors_hold(store, clock):
+    """Where nobody watches for silence, nothing is silent; so it is where the definition says so."""
+    announce(store, clock, silence="1h")
+    clock.forward(2 * HOUR)
+    assert stands(store, clock).state is AutomationState.SILENT
+    off = {**DEFAULTS, IncidentKind.SILENCE: SilenceTuning(on=False)}
+    assert stands(store, clock, tunings=off).state is AutomationState.ON_DEMAND
+    announce(store, clock, silence=False)
+    found = stands(store, clock)
+    assert (found.state, found.silence) == (AutomationState.ON_DEMAND, "off")
+
+
+def test_line_tells_figures_of_a_week_and_the_newest_runs(store, clock):
+    """With who answers for it; what cannot be seen is told without its name."""
+    announce(store, clock, owner="ann", team="data", tags=["nightly"])
+    run_once(store, clock)
+    clock.forward(8 * DAY)
+    for end in (finish, finish, fail):
+        run_once(store, clock, end)
+    (line,) = automation_lines(store.reader, automations(store.reader), clock.now(), runs=2)
+    assert (line.owner, line.team, line.tags) == ("ann", "data", {"nightly": ""})
+    assert (line.succeeded, line.failed, line.p95_ms, len(line.runs)) == (2, 1, 1_000, 2)
+    assert line.success_share == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    "source", [OnRun(automation="secret"), OnRuns(automations=("a", "secret"), per="slot", within=1)]
+)
+def test_hidden_automation_is_not_named(source):
+    """Who may see it reads its name, who may not does not."""
+    assert "secret" in seen_source(source, lambda _: True)
+    assert "secret" not in seen_source(source, lambda name: name == "a")
+
+
+def test_every_judge_speaks_of_one_alone(store, clock):
+    """Where one is looked at closely."""
+    announce(store, clock, every="1h")
+    run_once(store, clock)
+    kinds = [one.subject.kind for one in stands(store, clock, alone=True).judged]
+    assert kinds[:2] == [IncidentKind.SILENCE, IncidentKind.LATE_START]
+    assert IncidentKind.TOO_SLOW in kinds

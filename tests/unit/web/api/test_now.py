@@ -1,0 +1,56 @@
+"""How it stands now and what a shift hands over, by the API: as its document says, for whoever may see it."""
+
+import pytest
+
+from mainspring.domain.plain import iso
+from tests.api_world import BACKUP
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_now_is_what_the_first_page_stands_on(world):
+    """The sentence, what is wrong, silent, running; a program that sees some automations hears of those alone."""
+    world.find_wrong()
+    world.find_wrong("backup", "i_02")
+    run = world.begin()
+    world.begin(BACKUP, b"{}")
+    world.claim()
+    found = await world.get("/now")
+    assert found["count"] == 2
+    assert found["sentence"].startswith("2 things need you: 2 open incidents")
+    assert {one["automation"] for one in found["silent"]} == {"pay", "backup"}
+    assert len(found["running"]) == 2
+    assert {one["name"] for one in found["health"]} >= {"worker", "scheduler", "watcher", "web", "store"}
+    own = await world.get("/now", who="payer")
+    assert (own["count"], own["automations"], own["health"]) == (1, 1, [])
+    assert [one["id"] for one in own["incidents"]] == ["i_01"]
+    assert [one["run"]["id"] for one in own["running"]] == [run]
+    assert [(one["automation"], len(one["runs"])) for one in own["strips"]] == [("pay", 1)]
+    assert "backup" not in str(own)
+
+
+async def test_handover_is_since_an_instant(world):
+    """Eight hours where none is named; acts of programs are no acts of people."""
+    world.find_wrong()
+    world.clock.forward(9 * 3_600_000)
+    world.begin()
+    await world.post("/incidents/i_01/acknowledge")
+    found = await world.get("/handover")
+    assert (found["opened"], [one["id"] for one in found["incidents"]]) == ([], ["i_01"])
+    assert [(one["verb"], one["by"], one["automation"]) for one in found["acts"]] == [("start", "cli:ann@box", "pay")]
+    longer = await world.get("/handover", since=iso(world.clock.now() - 10 * 3_600_000))
+    assert [one["incident"]["id"] for one in longer["opened"]] == ["i_01"]
+
+
+async def test_incident_is_looked_after_for_a_time(world):
+    """Until when stands there; the list can be narrowed to how loud they are."""
+    world.find_wrong()
+    until = iso(world.clock.now() + 3_600_000)
+    await world.post("/incidents/i_01/acknowledge", until=until)
+    shown = await world.get("/incidents/i_01")
+    assert (shown["incident"]["state"], shown["incident"]["snoozed_until"]) == ("acknowledged", until)
+    assert shown["runs"] == shown["parts"] == []
+    assert [one["id"] for one in (await world.get("/incidents", severity="page"))["items"]] == ["i_01"]
+    assert (await world.get("/incidents", severity="notify"))["items"] == []
+    past = await world.ask("POST", "/incidents/i_01/acknowledge", json={"until": "2001-01-01T00:00:00Z"})
+    assert past.status_code == 422

@@ -1,0 +1,91 @@
+"""How automations stand, by the API: as far as each visitor sees, part by part, and what cannot be asked is refused."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.listening import OnRun
+from mainspring.domain.trigger import Trigger
+from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
+from tests.api_world import BACKUP, PAY
+
+
+def announce(world, *names, triggers=None, **options):
+    """Announce automations beside those that are there."""
+    made = [Definition(kind=Kind.TASK, name=one, options=options, triggers=triggers or {}) for one in names]
+    rows = [
+        AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in (PAY, BACKUP, *made)
+    ]
+    world.store.apply(Announce("code", tuple(rows), ()))
+
+
+@pytest.mark.asyncio
+async def test_standings_are_listed_part_by_part(world):
+    """Each once, in the order of their names, filtered by state too."""
+    announce(world, *(f"n{n}" for n in range(5)))
+    world.store.apply(PauseAutomation("n3", None, "cli:ann@box", "noisy"))
+    seen, cursor = [], {}
+    while True:
+        part = await world.get("/standings", limit=2, **cursor)
+        seen += [one["name"] for one in part["items"]]
+        if part["next"] is None:
+            break
+        cursor = {"cursor": part["next"]}
+    assert seen == ["backup", "n0", "n1", "n2", "n3", "n4", "pay"]
+    (paused,) = (await world.get("/standings", state="paused"))["items"]
+    assert (paused["name"], paused["why"]) == ("n3", "by cli:ann@box")
+    found = await world.get("/standings", state=["paused", "on_demand"], limit=4)
+    assert [one["name"] for one in found["items"]] == ["backup", "n0", "n1", "n2"]
+    assert found["next"] == "n2"
+
+
+@pytest.mark.asyncio
+async def test_standings_are_filtered_by_who_answers(world):
+    """Owner, team, tag with and without a value, text of the name; retired ones when they are asked for."""
+    announce(world, "mine", owner="ann", team="data", tags={"nightly": "", "tier": "1"})
+    for query in ({"owner": "ann"}, {"team": "data"}, {"tag": "nightly"}, {"tag": "tier=1"}, {"name": "min"}):
+        assert [one["name"] for one in (await world.get("/standings", **query))["items"]] == ["mine"], query
+    for query in ({"owner": "an"}, {"tag": "tier=2"}, {"tag": "night"}, {"name": "x"}):
+        assert (await world.get("/standings", **query))["items"] == [], query
+    await world.post("/automations/mine/retire")
+    assert (await world.get("/standings", owner="ann"))["items"] == []
+    assert len((await world.get("/standings", owner="ann", retired=True))["items"]) == 1
+    assert len((await world.get("/standings", state="retired"))["items"]) == 1
+
+
+@pytest.mark.asyncio
+async def test_runs_are_told_where_they_are_asked_for(world):
+    """None by default: a list of fifty would be heavy."""
+    ids = [world.begin() for _ in range(3)]
+    assert (await world.get("/standings", name="pay"))["items"][0]["runs"] == []
+    (line,) = (await world.get("/standings", name="pay", runs=2))["items"]
+    assert [one["run"] for one in line["runs"]] == ids[:0:-1]
+
+
+@pytest.mark.asyncio
+async def test_what_a_visitor_may_not_see_is_not_there(world):
+    """Neither in lists, nor by name, nor in the graph around what it may see."""
+    announce(world, "pay-more", triggers={"run": Trigger(source=OnRun(automation="hidden"))})
+    assert [one["name"] for one in (await world.get("/standings", who="payer"))["items"]] == ["pay", "pay-more"]
+    assert "hidden" not in str(await world.get("/standings", who="payer"))
+    for path in ("standing", "trust", "figures", "due", "graph"):
+        assert (await world.ask("GET", f"/automations/backup/{path}", who="payer")).status_code == 404, path
+        assert (await world.ask("GET", f"/automations/none/{path}")).status_code == 404, path
+    assert await world.get("/automations/pay-more/graph", who="payer") == {"nodes": [], "edges": [], "states": {}}
+    seen = await world.get("/automations/pay-more/graph")
+    assert [one["name"] for one in seen["nodes"]] == ["pay-more", "hidden"]
+    assert seen["states"] == {"pay-more": "on_demand"}
+
+
+@pytest.mark.asyncio
+async def test_one_automation_is_told_in_figures(world):
+    """Nothing happened yet: each answer says so."""
+    world.begin()
+    assert (await world.get("/automations/pay/standing"))["state"] == "on_demand"
+    trust = await world.get("/automations/pay/trust")
+    assert (trust["now"]["ended"], trust["now"]["success_share"], trust["causes"]) == (0, None, [])
+    figures = await world.get("/automations/pay/figures", days=2, hours=6)
+    assert [one["p50_ms"] for one in figures["hours"]] in ([], [None])
+    assert await world.get("/automations/pay/due") == {"next": [], "past": []}
+    assert (await world.ask("GET", "/automations/pay/figures", params={"days": 1_000})).status_code == 400
+    assert (await world.ask("GET", "/standings", params={"state": "bored"})).status_code == 400

@@ -1,0 +1,29 @@
+"""Automations on the pages' world: one more definition beside those that are there."""
+
+import msgspec
+
+from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.listening import OnRun
+from mainspring.domain.options import parse_options
+from mainspring.domain.trigger import Trigger
+from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from tests.api_world import BACKUP, PAY
+
+
+def define(world, name, *, after=None, **options):
+    """Announce an automation; `after` = that whose end starts it."""
+    more = {key: options.pop(key) for key in ("doc", "guide") if key in options}
+    parsed = parse_options(Kind.TASK, options, name)
+    triggers = {} if after is None else {"run": Trigger(source=OnRun(automation=after))}
+    made = Definition(
+        kind=Kind.TASK, name=name, options=parsed, schedules=schedules_of(parsed, name), triggers=triggers, **more
+    )
+    rows = [
+        AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in (PAY, BACKUP, made)
+    ]
+    now = world.clock.now()
+    planned = [
+        ScheduleRow(name, name, msgspec.json.encode(one.to_data()), one.next_after(now)) for one in made.schedules
+    ]
+    world.store.apply(Announce("code", tuple(rows), tuple(planned)))
+    return made

@@ -1,0 +1,165 @@
+"""`/a/NAME`: with nothing, with everything, for whoever may see it; its buttons act once and say so."""
+
+import re
+
+import pytest
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.runs import Claim, Finish
+from mainspring.store.reads.status import automations
+from tests.unit.web.dashboard.automation_world import define
+from tests.unit.web.dashboard.page_world import said
+
+
+def end(world, state=RunState.SUCCEEDED, number=1):
+    """Start and end runs of pay."""
+    for _ in range(number):
+        world.begin()
+        (run,) = world.store.apply(Claim(f"c.{world.clock.random_bits(40)}", 1)).runs
+        bad = state is RunState.FAILED
+        failure = Failure("ValueError", "boom", "it broke") if bad else None
+        reason = FailureReason.PERMANENT_ERROR if bad else None
+        world.store.apply(Finish(run.id, run.claim, state, 0, failure=failure, reason=reason))
+    return run.id
+
+
+@pytest.mark.asyncio
+async def test_automation_without_runs_teaches_how_to_start_it(world):
+    """And says that nobody expects it, that nothing starts it, that it has no runbook."""
+    text = await world.get("/a/pay")
+    assert "mainspring run pay" in text
+    assert "Nobody expects it at any time" in text
+    assert "runbooks/pay.md" in text
+    assert "It starts no other automation" in text
+    assert "there is no automation none" in said(await world.get("/a/none", status=404))
+
+
+@pytest.mark.asyncio
+async def test_automation_shows_its_runs_each_as_a_link(world):
+    """In the strip, in the figures, in the heat grid, in the table of days."""
+    good, bad = end(world, number=2), end(world, RunState.FAILED)
+    text = await world.get("/a/pay")
+    for run in (good, bad):
+        assert f'<a href="/r/{run}"' in text
+    assert 'href="/runs?name=pay&amp;state=failed"' in text
+    assert "of 3 ends succeeded<br>before: -" in text
+    assert re.search(r"<b>66\.7 %</b>", text)
+    assert "1 of 3 failed" in text
+    assert 'data-chart="/api/v1/automations/pay/figures?days=30&amp;hours=3"' in text
+    assert re.search(r"/assets/chart-\w+\.js", text)
+
+
+@pytest.mark.asyncio
+async def test_automation_shows_what_is_due_and_what_follows(world):
+    """Next due times on its own clock, how monitors judge it, what stands around it; its runbook as it was written."""
+    told = {"owner": "ann", "doc": "Puts things in order.", "guide": "Look <first>."}
+    define(world, "tidy", cron="0 3 * * *", tz="Europe/Berlin", after="pay", **told)
+    text = await world.get("/a/tidy")
+    assert "Puts things in order." in text
+    assert "Look &lt;first&gt;." in text
+    assert len(re.findall(r"\d{4}-\d\d-\d\d 03:00:00 CES?T", text)) == 10
+    assert "Next 10, Europe/Berlin" in text
+    assert "No success in the window in which one was expected." in text
+    assert '<a href="/a/pay">pay</a> starts <a href="/a/tidy">tidy</a>' in text
+    assert "mainspring monitors show silence tidy" in text
+    assert 'href="/automations?owner=ann"' in text
+
+
+@pytest.mark.asyncio
+async def test_automation_shows_what_is_wrong_first(world):
+    """Its incidents, and the causes by which its runs failed."""
+    end(world, RunState.FAILED)
+    finding = Finding(
+        subject=Subject("pay", IncidentKind.SILENCE), severity=Severity.PAGE, text="<b>silent", since_at=1
+    )
+    world.store.apply(Observe(looked_at=world.clock.now(), found=(Found(id="i_01", finding=finding, to=()),)))
+    text = await world.get("/a/pay")
+    assert text.index("Wrong now") < text.index("Trust, 30 days")
+    assert "&lt;b&gt;silent" in text
+    assert "Wrong now" not in await world.get("/a/backup")
+
+
+@pytest.mark.asyncio
+async def test_automation_is_paused_resumed_and_retired_by_buttons(world):
+    """Each once, with its reason, and told above the page; then the other buttons are there."""
+    first = await world.press("/a/pay", "pause", **{"for": "2h", "reason": "mending", "page": "p1"})
+    assert said(first.text) == "Done: pause automation pay."
+    await world.press("/a/pay", "pause", **{"for": "2h", "reason": "mending", "page": "p1"})
+    assert [one for one in world.ways.acts() if one[0] == "pause"] == [("pause", "automation:pay", "web:ana")]
+    (view,) = automations(world.store.reader, "pay")
+    assert (view.paused_by, view.pause_reason) == ("web:ana", "mending")
+    assert 0 < view.paused_until - view.paused_at <= 2 * 3_600_000
+    assert "mending" in first.text
+    assert 'value="resume"' in first.text
+    assert 'value="pause"' not in first.text
+    assert said((await world.press("/a/pay", "resume")).text) == "Done: resume automation pay."
+    retired = await world.press("/a/pay", "retire", reason="over")
+    assert "Take it back into service" in retired.text
+    assert 'href="/a/pay/run"' not in retired.text
+    assert 'value="pause"' in (await world.press("/a/pay", "resume")).text
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("span", ["soon", "999999999d", "-1h"])
+async def test_span_that_is_none_is_told_at_its_field(world, span):
+    """With what was typed still there, and nothing done."""
+    answer = await world.press("/a/pay", "pause", **{"for": span, "reason": "a <b> reason"})
+    assert answer.status_code == 409
+    assert f'value="{span}"' in answer.text
+    assert 'value="a &lt;b&gt; reason"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert 'id="for-fault"' in answer.text
+    assert automations(world.store.reader, "pay")[0].paused_at is None
+
+
+@pytest.mark.asyncio
+async def test_act_that_cannot_be_done_is_told(world):
+    """What goes on already does not go on again."""
+    answer = await world.press("/a/pay", "resume")
+    assert answer.status_code == 409
+    assert "not paused" in said(answer.text)
+
+
+@pytest.mark.asyncio
+async def test_automation_is_shown_to_whoever_may_see_it(world):
+    """Buttons only to who may press them; of others neither the page nor a name."""
+    define(world, "pay-more", after="backup")
+    assert 'href="/a/pay/run"' in await world.get("/a/pay", who="olga")
+    text = await world.get("/a/pay", who="vic")
+    assert 'value="pause"' not in text
+    assert 'href="/a/pay/run"' not in text
+    text = await world.get("/a/pay-more", who="payer")
+    assert "backup" not in text
+    assert "a run of another automation" in text
+    assert "backup" in await world.get("/a/pay-more")
+    await world.get("/a/backup", who="payer", status=404)
+
+
+@pytest.mark.asyncio
+async def test_hostile_names_and_words_do_no_harm(world):
+    """In names, texts, options, command lines: they are text."""
+    name = "</script><script>alert(1)</script>'\""
+    define(
+        world,
+        name,
+        cron="0 3 * * *",
+        owner="<img src=x onerror=alert(1)>",
+        runbook="javascript:alert(1)",
+        doc="<svg onload=alert(1)>",
+    )
+    text = await world.get("/a/%3C%2Fscript%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E%27%22")
+    for bad in ("<script>alert", "<img src=x", "<svg onload", 'href="javascript'):
+        assert bad not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+@pytest.mark.asyncio
+async def test_newest_runs_leave_as_rows(world):
+    """As the strip draws them."""
+    run = end(world)
+    lines = (await world.get("/a/pay?as=csv")).splitlines()
+    assert lines[0].startswith("seq,id,automation")
+    assert run in lines[1]

@@ -1,0 +1,102 @@
+"""`/automations`: empty, filled, filtered, and as far as somebody may see."""
+
+import json
+
+import msgspec
+import pytest
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
+from mainspring.store.commands.runs import Claim, Finish
+from tests.hostile import PAYLOADS
+from tests.unit.web.dashboard.automation_world import define
+
+
+@pytest.mark.asyncio
+async def test_list_says_how_each_stands(world):
+    """Word, icon and tone; its last runs as a strip, each state in its tone."""
+    for state in (RunState.SUCCEEDED, RunState.FAILED):
+        world.begin()
+        (run,) = world.store.apply(Claim(f"c.{state}", 1)).runs
+        reason = FailureReason.PERMANENT_ERROR if state is RunState.FAILED else None
+        world.store.apply(Finish(run.id, run.claim, state, 0, reason=reason))
+    world.store.apply(PauseAutomation("backup", None, "cli:ann@box", "noisy"))
+    text = await world.get("/automations")
+    assert '<a href="/a/pay">pay</a>' in text
+    assert "…</span> learning</span>" in text
+    assert "·</span> paused</span>" in text
+    assert 'aria-label="The newest 2: 1 failed, 1 succeeded; the last is failed."' in text
+    assert 'class="good-fill"' in text
+    assert 'class="bad-fill"' in text
+    assert 'href="/runs?name=pay&amp;state=failed">50.0 %</a>' in text
+
+
+@pytest.mark.asyncio
+async def test_list_is_filtered_by_what_stands_in_the_link(world):
+    """What was chosen stands in the form again; where none fits the page says so."""
+    define(world, "tidy", owner="ann", team="data", tags={"nightly": ""})
+    text = await world.get("/automations", owner="ann")
+    assert "/a/tidy" in text
+    assert "/a/pay" not in text
+    assert 'name="owner" maxlength="200" value="ann"' in text
+    assert 'href="/automations?owner=ann&amp;team=data"' in text
+    text = await world.get("/automations", state="silent")
+    assert '<option value="silent" selected>' in text
+    assert "None fits" in text
+    assert "state" in await world.get("/automations", state="bored", status=400)
+
+
+@pytest.mark.asyncio
+async def test_list_goes_on_behind_its_cursor(world):
+    """Part by part, with the filter kept."""
+    text = await world.get("/automations", limit=1)
+    assert "/a/backup" in text
+    assert "/a/pay" not in text
+    assert 'href="/automations?limit=1&amp;cursor=backup">Older' in text
+    assert "/a/pay" in await world.get("/automations", limit=1, cursor="backup")
+
+
+@pytest.mark.asyncio
+async def test_list_without_automations_teaches_a_command(world):
+    """Nothing is retired by accident: the list of all is empty only where nothing is known."""
+    for name in ("pay", "backup"):
+        await world.press(f"/a/{name}", "retire", reason="over")
+    assert "mainspring add script" in await world.get("/automations")
+    assert "/a/pay" in await world.get("/automations", state="retired")
+
+
+@pytest.mark.asyncio
+async def test_list_tells_a_visitor_of_its_own_alone(world):
+    """Neither by name, nor by what starts it, nor by a number; nor in what can be taken away."""
+    define(world, "pay-more", after="backup")
+    for text in (await world.get("/automations", who="payer"), await world.get("/automations?as=json", who="payer")):
+        assert "pay-more" in text
+        assert "a run of another automation" in text
+        assert "backup" not in text
+    assert "backup" in await world.get("/automations")
+
+
+@pytest.mark.asyncio
+async def test_list_leaves_as_rows(world):
+    """A line each, without its runs; a name that is no link."""
+    define(world, "<script>alert(1)</script>", owner='"><script>', team="</td>")
+    rows = json.loads(await world.get("/automations?as=json"))
+    assert [row["name"] for row in rows] == ["<script>alert(1)</script>", "backup", "pay"]
+    assert "runs" not in rows[0]
+    assert "<script>alert" not in await world.get("/automations")
+    assert len((await world.get("/automations?as=csv&owner=nobody")).splitlines()) <= 1
+
+
+@pytest.mark.asyncio
+async def test_no_name_is_taken_for_markup(world):
+    """Whatever an automation, who answers for it and its tags are called."""
+    made = [
+        Definition(kind=Kind.TASK, name=text, options={"owner": text, "team": text, "tags": {text: text}}, doc=text)
+        for text in PAYLOADS
+    ]
+    rows = [AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in made]
+    world.store.apply(Announce("code", tuple(rows), ()))
+    text = await world.get("/automations", limit=100)
+    assert text.count("&lt;script") > 5
+    assert [one for one in PAYLOADS if "<" in one and one in text] == []

@@ -1,0 +1,67 @@
+"""`/handover`: since a chosen time, by people, for who may see it."""
+
+import json
+
+import pytest
+
+from mainspring.domain.incident import IncidentKind
+from mainspring.service import incident
+from tests.unit.web.dashboard.wrong import HOSTILE, ask, find_wrong
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_quiet_shift_says_so(world):
+    """To a person who may see no acts of others."""
+    assert "Nothing happened, and nothing waits." in await world.get("/handover", who="payer")
+
+
+async def test_shift_is_told_in_its_parts(world):
+    """What opened, what closed and by whom, who is asked, what people did; with its command line."""
+    find_wrong(world)
+    find_wrong(world, "backup", "i_2", text="took long")
+    incident.resolve(world.store, "i_2", act=world.ways.act())
+    ask(world)
+    text = await world.get("/handover", since="12h")
+    for part in (
+        "no success",
+        "took long",
+        "Charge it?",
+        "web:ana",
+        "mainspring status --since 12h",
+        "2 opened, 1 closed, 1 not",
+    ):
+        assert part in text, part
+    rows = json.loads((await (await world.browser()).get("/handover?as=json")).content)
+    assert ("resolve", "incident:i_2") in [(row["verb"], row["subject"]) for row in rows]
+
+
+@pytest.mark.parametrize("since", ["yesterday", "-8h", "99999999999999999d"])
+async def test_bad_time_is_told_at_its_field(world, since):
+    """And what would be one."""
+    text = await world.get("/handover", since=since, status=400)
+    assert 'aria-invalid="true"' in text
+    assert "Write a span" in text
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "9999-12-31T23:59", "2999-01-01T00:00"])
+async def test_far_times_are_taken(world, since):
+    """From the beginning, or from what is still to come."""
+    assert "Handover" in await world.get("/handover", since=since)
+
+
+async def test_others_are_left_out(world):
+    """Who sees some automations hears of no other, nor of people."""
+    find_wrong(world, "backup", "i_2", text="the disk is full")
+    find_wrong(world, "", "i_3", IncidentKind.WORKER_LOST, text="no worker lives")
+    incident.acknowledge(world.store, "i_2", act=world.ways.act())
+    text = await world.get("/handover", who="payer")
+    for word in ("backup", "disk", "worker lives", "olga", "person:"):
+        assert word not in text, word
+
+
+async def test_hostile_words_are_text(world):
+    """Of incidents and reasons."""
+    find_wrong(world, text=HOSTILE)
+    await world.press("/incidents/i_1", "acknowledge", reason=HOSTILE)
+    assert "<script>alert" not in await world.get("/handover")

@@ -1,0 +1,120 @@
+"""`/`: one verdict, what it stands on, and buttons that act once."""
+
+import re
+
+import pytest
+
+from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.states import IncidentState
+from mainspring.service import incident
+from mainspring.store.reads.status import audit_rows
+from tests.api_world import BACKUP
+from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.wrong import HOSTILE, ask, claimed, fail_run, find_wrong, state_of
+
+pytestmark = pytest.mark.asyncio
+
+
+def heading(text):
+    """Return the verdict, without its mark."""
+    found = re.search(r"<h1>(?:<span.*?</span></span>)?\s*(.*?)</h1>", text, re.S)
+    return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
+
+
+async def test_nothing_wrong_is_said_in_one_line(world):
+    """With what there is to do first; bar, title and icon say the same."""
+    text = await world.get("/")
+    assert heading(text) == "All is well"
+    assert "all is well" in text
+    assert re.search(r'<link rel="icon" href="/assets/good-\w+\.svg">', text)
+    assert "Nothing runs" in text
+    assert "Nothing is due" in text
+
+
+async def test_what_is_wrong_stands_first_with_who_acts_and_what_next(world):
+    """The loudest above, with the run that failed; the page, its title and the bar count alike."""
+    find_wrong(world, "backup", "i_2", IncidentKind.TOO_SLOW, Severity.NOTIFY, "took long", hint="Look at the disk")
+    run = fail_run(world)
+    text = await world.get("/")
+    assert heading(text) == "2 things need you"
+    assert "<title>(2) Now" in text
+    assert text.index("it broke") < text.index("took long")
+    assert f'href="/r/{run}"' in text
+    assert "Look at the disk" in text
+    assert text.count("nobody yet") == 2
+    assert "mainspring incidents ack i_1" in text
+    assert re.search(r'<link rel="icon" href="/assets/bad-\w+\.svg">', text)
+
+
+async def test_silence_questions_and_runs_have_their_place(world):
+    """Expected and not seen; asked, until when and what then; what runs; the newest runs as cells."""
+    facts = {"expected": "daily 03:00", "last_good_at": 1, "missed": 2}
+    find_wrong(world, "backup", "i_2", facts=facts)
+    asking = ask(world)
+    running = world.begin()
+    claimed(world, running)
+    text = await world.get("/")
+    assert "daily 03:00" in text
+    assert re.search(r'Missed" class="number"><a href="/incidents/i_2">2</a>', text)
+    assert "Charge it? [yes, no]" in text
+    assert "then no" in text
+    assert f"/r/{asking}" in text
+    assert f"/r/{running}" in text
+    assert 'aria-label="2 runs, none failed, 2 not ended; the newest running"' in text
+
+
+async def test_button_acts_once_and_is_told(world):
+    """And what bar and page say is of after it, though the verdict is kept for a second."""
+    find_wrong(world)
+    assert "1 thing needs you" in await world.get("/")
+    for _ in range(2):
+        done = await world.press("/", "acknowledge", incident="i_1", page="p1")
+        assert said(done.text) == "Done: acknowledge incident i_1."
+    assert heading(done.text) == "All is well"
+    assert "acknowledged by web:ana" in done.text
+    assert [row.verb for row in audit_rows(world.store.reader)][:2] == ["acknowledge", "sign in"]
+    snoozed = await world.press("/", "snooze", incident="i_1", span="4h")
+    assert (said(snoozed.text), state_of(world)) == ("Done: snooze incident i_1.", IncidentState.SNOOZED)
+
+
+async def test_viewer_finds_no_button_and_no_command_that_it_may_not_give(world):
+    """What is not to be pressed is not drawn."""
+    find_wrong(world)
+    text = await world.get("/", who="vic")
+    assert "no success" in text
+    assert "I look after it" not in text
+
+
+async def test_who_sees_some_automations_hears_of_no_other(world):
+    """Neither names nor counts nor words of another one, nor of the house itself; its verdict is its own."""
+    find_wrong(world, "backup", "i_2", text="the disk is full")
+    find_wrong(world, "", "i_3", IncidentKind.WORKER_LOST, text="no worker lives")
+    ask(world, "How much?", BACKUP)
+    text = await world.get("/", who="payer")
+    for word in ("backup", "disk", "worker lives", "alive", "How much", "2 things", "The house itself"):
+        assert word not in text, word
+    assert heading(text) == "All is well"
+    assert "1 automation" in text
+    find_wrong(world, "pay", "i_4", text="mine")
+    assert heading(await world.get("/", who="payer")) == "1 thing needs you"
+    late = await world.press("/", "acknowledge", who="payer", incident="i_2")
+    assert (late.status_code, state_of(world, "i_2")) == (404, IncidentState.OPEN)
+
+
+async def test_hostile_words_are_text(world):
+    """Of incidents, hints, and whoever acknowledged."""
+    find_wrong(world, text=HOSTILE, hint=HOSTILE, facts={"expected": HOSTILE})
+    incident.acknowledge(world.store, "i_1", act=world.ways.act())
+    ask(world, "<script>alert(2)</script>")
+    text = await world.get("/")
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+async def test_bad_span_is_told_and_nothing_is_done(world):
+    """In words that say what would be a span."""
+    find_wrong(world)
+    answer = await world.press("/", "snooze", incident="i_1", span="soon")
+    assert answer.status_code == 409
+    assert "Write a span" in said(answer.text)
+    assert state_of(world) is IncidentState.OPEN

@@ -1,0 +1,66 @@
+"""Things that are wrong in a page's world: incidents as a watcher finds them, runs that failed or ask."""
+
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.route import Target
+from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
+from mainspring.store.commands.runs import Claim
+from mainspring.store.reads.incidents import incident, untold_faults
+from tests.contract.store.process import fail, suspend
+
+
+def find_wrong(
+    world, automation="pay", id="i_1", kind=IncidentKind.SILENCE, severity=Severity.PAGE, text="no success", **more
+):
+    """Let a watcher find something of an automation; return its id."""
+    subject = Subject(automation, kind, more.pop("fingerprint", ""))
+    finding = Finding(subject=subject, severity=severity, text=text, since_at=world.clock.now() - 60_000, **more)
+    world.store.apply(
+        Observe(looked_at=world.clock.now(), found=(Found(id=id, finding=finding, to=(Target(0, "ops"),)),))
+    )
+    world.site.kept.forget()
+    return id
+
+
+def fail_run(world, id="i_1", **more):
+    """Let a run of `pay` fail, and a watcher find it; return the run."""
+    run = claimed(world, world.begin())
+    world.store.apply(fail(run, "s1"))
+    (fault,) = untold_faults(world.store.reader)
+    group = ErrorGroup("pay", "f1", "E", "e", "p", "m", (Told(fault.seq, fault.run, fault.at),))
+    world.store.apply(Observe(looked_at=world.clock.now(), groups=(group,)))
+    find_wrong(
+        world,
+        id=id,
+        kind=IncidentKind.PERMANENT_ERROR,
+        text="it broke",
+        fingerprint="f1",
+        facts={"runs": [run.id]},
+        **more,
+    )
+    return run.id
+
+
+def ask(world, text="Charge it?", definition=None):
+    """Let a run ask a person; return the run."""
+    run = claimed(world, world.begin() if definition is None else world.begin(definition, b"{}"))
+    question = b'{"text":"%s","choices":["yes","no"],"otherwise":"no"}' % text.encode()
+    world.store.apply(
+        OpenWait(run.id, run.claim, "q1", "ask", text, until_at=world.clock.now() + 60_000, question=question)
+    )
+    world.store.apply(suspend(run))
+    return run.id
+
+
+def claimed(world, run):
+    """Return a run in the hands of the world's worker."""
+    (found,) = world.store.apply(Claim(f"claim.{run}", 1)).runs
+    assert found.id == run
+    return found
+
+
+def state_of(world, id="i_1"):
+    return incident(world.store.reader, id).state
+
+
+HOSTILE = "<script>alert(1)</script>\" onmouseover='x'"

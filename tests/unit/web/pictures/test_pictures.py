@@ -1,0 +1,145 @@
+"""Pictures: every number is drawn where it belongs, whatever the numbers are."""
+
+import itertools
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.states import RunState
+from mainspring.insight.due_times import PastDue
+from mainspring.store.reads.automations import RunMark
+from mainspring.web.marks import tone_of
+from mainspring.web.pictures.expected import expected_of, window_of
+from mainspring.web.pictures.heat import heat_of
+from mainspring.web.pictures.layers import BOX, layers_of
+from mainspring.web.pictures.strip import HEIGHT, strip_of
+
+HOUR = 3_600_000
+MONDAY = 1_767_571_200_000  # 2026-01-05 00:00 UTC
+states = st.sampled_from(list(RunState))
+marks = st.lists(
+    st.builds(
+        lambda state, took: RunMark("r", state, None, None, 0, None if took is None else 0, took),
+        states,
+        st.none() | st.integers(0, 10**9),
+    ),
+    max_size=70,
+)
+
+
+@given(marks)
+def test_strip_draws_the_newest_within_its_frame(runs):
+    """At the right, none outside, the tone of each its state's."""
+    found = strip_of(runs, 50, 10**9)
+    assert len(found.cells) == min(len(runs), 50)
+    assert [one.tone for one in found.cells] == [tone_of(one.state) for one in runs[:50]][::-1]
+    for one in found.cells:
+        assert 0 <= one.x <= found.width - one.width
+        assert 0 <= one.y < one.y + one.height <= HEIGHT + 0.1
+    if runs:
+        assert found.cells[-1].x == found.width - found.cells[-1].width
+
+
+def test_strip_tells_in_words_what_it_shows():
+    """For whoever does not see it; a run that goes on is as high as it has taken so far."""
+    done = RunMark("r1", RunState.SUCCEEDED, None, None, 0, 0, 1_000)
+    going = RunMark("r2", RunState.RUNNING, None, None, 0, 0, None)
+    found = strip_of([going, done], 50, 4_000)
+    assert found.said == "The newest 2: 1 running, 1 succeeded; the last is running."
+    assert [one.said for one in found.cells] == ["succeeded, took 1s", "running for 4s"]
+    assert [one.height for one in found.cells] == [12, 24]
+    assert {tone for tone, _ in found.paths} == {"good", "busy"}
+    assert strip_of([], 50, 0).said == "no run yet"
+
+
+def hour(at, succeeded=0, failed=0):
+    return SimpleNamespace(hour_at=at, succeeded=succeeded, failed=failed)
+
+
+def test_heat_is_on_the_clock_of_the_zone():
+    """Midnight in UTC is one in the morning in Berlin, and seven in the evening before in New York."""
+    for zone, said in (("Europe/Berlin", "Mon 01:00"), ("America/New_York", "Sun 19:00"), ("UTC", "Mon 00:00")):
+        found = heat_of([hour(MONDAY, 3, 1)], zone)
+        assert [one.said for one in found.squares if one.level] == [f"{said}: 1 of 4 failed"]
+        assert (found.failed, found.worst) == (1, f"{said} (1)")
+
+
+@given(st.lists(st.builds(hour, st.integers(0, 2_000).map(lambda n: MONDAY + n * HOUR), *[st.integers(0, 99)] * 2)))
+def test_heat_is_darker_the_more_failed(hours):
+    """Nothing ended, all well, and four shades; all failures are in it."""
+    found = heat_of(hours, "UTC")
+    assert len(found.squares) == 168
+    assert all(0 <= one.level <= 5 for one in found.squares)
+    assert found.failed == sum(one.failed for one in hours)
+    assert (max(one.level for one in found.squares) == 5) == bool(found.failed)
+
+
+def test_expected_says_what_did_not_come():
+    """What may still come is not lost yet; what was left out on purpose is told as that."""
+    past = [
+        PastDue(schedule="a", due_at=MONDAY, run="r1", state=RunState.SUCCEEDED, came_at=MONDAY + 60_000),
+        PastDue(schedule="a", due_at=MONDAY + HOUR, run="r2", state=RunState.FAILED),
+        PastDue(schedule="a", due_at=MONDAY + 2 * HOUR, note="skipped: it went on"),
+        PastDue(schedule="a", due_at=MONDAY + 3 * HOUR),
+        PastDue(schedule="a", due_at=MONDAY + 4 * HOUR),
+    ]
+    found = expected_of(past, "UTC", met_until=MONDAY + 4 * HOUR)
+    assert [(one.tone, one.lost, one.run) for one in found.columns] == [
+        ("good", False, "r1"),
+        ("bad", False, "r2"),
+        ("warn", False, None),
+        (None, True, None),
+        ("idle", False, None),
+    ]
+    assert (found.came, found.due) == (1, 5)
+    assert found.columns[0].said == "2026-01-05 00:00:00: succeeded 1m after it was due"
+    assert expected_of(past, "UTC").columns[-1].lost
+
+
+@pytest.mark.parametrize(
+    ("passed", "filled", "tone"),
+    [(0, 0, "good"), (50, 200, "good"), (75, 300, "warn"), (100, 400, "bad"), (200, 400, "bad")],
+)
+def test_window_fills_until_it_is_missed(passed, filled, tone):
+    """In the tone of how near that is, and never beyond its end."""
+    found = window_of(1_000, 101_000, 1_000 + passed * 1_000)
+    assert (found.filled, found.tone) == (filled, tone)
+
+
+names = st.integers(0, 8).map(lambda n: f"n{n}")
+edges = st.lists(st.tuples(names, names, st.just("")), max_size=20)
+
+
+@given(edges)
+def test_layers_draw_any_graph(drawn):
+    """Cycles and selves too: no two boxes on one place, all within the frame, each edge forward unless it closes a cycle."""
+    nodes = sorted({end for edge in drawn for end in edge[:2]})
+    found = layers_of(nodes, drawn)
+    places = {one.name: (one.x, one.y) for one in found.boxes}
+    assert len(set(places.values())) == len(places) == len(nodes)
+    for x, y in places.values():
+        assert 0 <= x <= found.width - BOX[0]
+        assert 0 <= y <= found.height - BOX[1]
+    assert len(found.lines) == len(drawn)
+    for (a, b, _), line in zip(drawn, found.lines, strict=True):
+        assert line.back == (places[a][0] >= places[b][0])
+
+
+def test_layers_stand_in_the_order_of_what_starts_what():
+    """Behind the last of those that lead to it; a long name is cut."""
+    found = layers_of(["a", "b", "c" * 40], [("a", "b", ""), ("b", "c" * 40, ""), ("a", "c" * 40, "with b")])
+    xs = [one.x for one in found.boxes]
+    assert xs == sorted(set(xs))
+    assert found.boxes[-1].text.endswith("…")
+    assert not any(line.back for line in found.lines)
+    assert layers_of([], []).boxes == []
+
+
+def test_layers_draw_a_long_chain():
+    """As long as there are automations."""
+    length = 1_200
+    nodes = [f"n{n}" for n in range(length)]
+    found = layers_of(nodes, [(a, b, "") for a, b in itertools.pairwise(nodes)])
+    assert len({one.x for one in found.boxes}) == length
