@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from playwright.sync_api import Browser, Page
 
 from tests.acceptance.one_project import Project
+from tests.acceptance.test_api import token_of
 from tests.free_port import free_port
 
-AUTOMATIONS = '''
-import asyncio
+AUTOMATIONS = """
 import logging
 from pathlib import Path
 import mainspring as ms
@@ -52,7 +53,7 @@ async def ask(run: ms.Run) -> str:
     return await run.ask("Charge it?", choices=["approve", "refund"], within="1h", otherwise="refund")
 
 
-@ms.task(title="{text}", owner="<b>nobody</b>", tags=["<script>window.hit=1</script>"])
+@ms.task(title="{text}", owner="<b>nobody</b>")
 def say(text: str = "") -> str:
     print(text)
     LOG.warning(text, extra={"field": text})
@@ -73,17 +74,19 @@ def listener(event: ms.Event) -> str:
 
 
 ms.script("backup", "true", cron="0 3 * * *", tz="Europe/Berlin", owner="ops", tier="page")
-'''
+"""
 
 
 class Site:
-    """`address` = of its pages."""
+    """`address` = of its pages; `names` = something real for each name in a path."""
 
     def __init__(self, folder: Path, more: str = "", automations: str = AUTOMATIONS) -> None:
         self.port = free_port()
         config = f'[web]\nbind = "127.0.0.1:{self.port}"\n[hooks]\nbind = "127.0.0.1:{free_port()}"\n{more}'
         self.project = Project(folder, automations, config)
         (folder / "runbook.md").write_text("# Orders\n\nAsk for another card, then retry.\n")
+        self._token = ""
+        self.names: dict[str, str] = {}
         self.address = f"http://127.0.0.1:{self.port}"
         self.project.up()
         self.project.until(self._is_up)
@@ -94,6 +97,17 @@ class Site:
 
     def _has_store(self) -> bool:
         return (self.project.folder / "state.db").exists()
+
+    def api(self, method: str, path: str, **body: Any) -> Any:
+        """Ask the API, as a program does. Playwright has a loop of its own in this thread, so nothing here is async."""
+        if not self._token:
+            self._token = token_of(self.project.folder / "state.db")
+        headers = {"Authorization": f"Bearer {self._token}"}
+        found = httpx2.request(
+            method, f"{self.address}/api/v1/{path}", headers=headers, json=body or None, timeout=20, trust_env=False
+        )
+        assert found.status_code == 200, found.text
+        return found.json()
 
     def run(self, *words: str) -> str:
         """Start a run and return its id."""
