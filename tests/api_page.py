@@ -30,7 +30,7 @@ not find what belongs to others, nor anything below a path with *: that is of no
   that was all. What is filtered may come in smaller parts.
 - **What is unchanged** is not sent again: an answer has an `ETag`, and `If-None-Match` with it is answered 304.
 - **`GET /changes`** is a stream of server-sent events `changed` with `{"nouns": [...]}`: which of `runs`, `logs`, `questions`,
-  `incidents`, `automations`, `deliveries`, `queues`, `workers`, `locks`, `outbox` and `audit-log` to look at again. All of them
+  `incidents`, `automations`, `deliveries`, `bulk`, `queues`, `workers`, `locks`, `outbox` and `audit-log` to look at again. All of them
   stand in its first event. It says nothing of what merely waits. At most 32 streams are open, 8 of one visitor.
 - **What is wrong** is `application/problem+json`: `type`, `title`, `status`, `code`, `detail`, and where they help `hint`, `at`
   (the place inside what was sent) and `retry_after_ms`.
@@ -55,13 +55,14 @@ STATUSES = """
 |---|---|
 """
 TITLES = {
-    "runs": "Runs", "logs": "Logs", "questions": "Questions", "automations": "Automations",
+    "runs": "Runs", "bulk": "Bulk acts", "failed": "Dead letters", "logs": "Logs", "questions": "Questions", "automations": "Automations",
     "standings": "How automations stand", "schedule": "Schedule", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
     "now": "Now", "handover": "Handover",
-    "monitors": "Monitors", "audit-log": "Audit log", "channels": "Channels", "routes": "Routes", "settings": "Settings",
-    "people": "People", "sessions": "Sessions", "tokens": "Tokens", "undecided": "Undecided runs of a restored store",
+    "monitors": "Monitors", "audit-log": "Audit log", "search": "Search", "channels": "Channels", "routes": "Routes",
+    "settings": "Settings", "people": "People", "sessions": "Sessions", "tokens": "Tokens",
+    "undecided": "Undecided runs of a restored store",
 }  # fmt: skip
 
 

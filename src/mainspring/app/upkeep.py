@@ -1,4 +1,4 @@
-"""What workers do beside their runs, and a watcher does alone: bury the dead, delete what is past its retention, take in the spool.
+"""What workers do beside their runs, and a watcher does alone: bury the dead, forget what is too old, take in the spool, do bulk acts.
 
 A steady scan, each part on its own: an error in one neither stops the others nor the next round.
 """
@@ -13,18 +13,22 @@ from datetime import timedelta
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import MainspringError
+from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.logs import PruneLines
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads.bulk import running
 
 _LOG = logging.getLogger("mainspring.upkeep")
 _EVERY_S = 1.0
 _ROUNDS_A_PRUNE = 60
 _PRUNES_A_ROUND = 10
 """A round deletes no more than so many parts, and goes on in the next one: 5,000 runs a second, and others commit in between."""
+_PIECES_A_ROUND = 3
+"""A round does no more pieces of bulk acts than these: who died is buried in time, and a page sees the rest go on."""
 _ROUNDS_FOR_SUPERVISOR = 3
 """A dead worker whose supervisor lives is left to it for so many rounds: it knows how the process died."""
 
@@ -131,7 +135,7 @@ class Upkeep:
         if is_time:
             for take in self._extra:
                 take(store)
-        return buried or is_time
+        return do_pieces(store) or buried or is_time
 
     def _prune(self, store: ProcessStore, now: int) -> bool:
         """Delete what is past its retention, part by part; True if there is more of it."""
@@ -160,6 +164,15 @@ class Upkeep:
                 continue
             buried |= bury(store, found)
         return buried
+
+
+def do_pieces(store: ProcessStore) -> bool:
+    """Do what is due of bulk acts, at most a few pieces; True if there was something."""
+    done = 0
+    # A look costs no commit: most of the time there is no bulk act at all.
+    while done < _PIECES_A_ROUND and running(store.reader, 1) and do_piece(store):
+        done += 1
+    return done > 0
 
 
 def bury(store: ProcessStore, found: FoundSession, *, crashed: bool = False, alone: str | None = None) -> bool:

@@ -34,6 +34,13 @@ _FAILED: Final = {
     "retry": Leaf(f"{_CLI}.failed:retry", "continue all of them that a filter means"),
     "discard": Leaf(f"{_CLI}.failed:discard", "give up those that need a person"),
 }
+_BULK: Final = {
+    "list": Leaf(f"{_CLI}.bulk_acts:list_command", "list acts on many runs, newest first"),
+    "show": Leaf(f"{_CLI}.bulk_acts:show", "show an act on many runs: how far it is, what was refused"),
+    "pause": Leaf(f"{_CLI}.bulk_acts:pause", "do nothing more of it for now"),
+    "resume": Leaf(f"{_CLI}.bulk_acts:resume", "go on with it"),
+    "stop": Leaf(f"{_CLI}.bulk_acts:stop", "end it: the rest is left as it is"),
+}
 _TRIGGERS: Final = {
     "list": Leaf(f"{_CLI}.triggers:list_command", "list triggers: what they listen to, and what arrived"),
     "show": Leaf(f"{_CLI}.triggers_show:show", "show a trigger with what it holds, or a delivery as it came"),
@@ -105,6 +112,7 @@ TREE: Final[Tree] = {
     "runs": Noun("runs: list, look into, continue, stop", _RUNS),
     "auto": Noun("automations: list, look into, pause, retire", _AUTO),
     "failed": Noun("runs that failed or need a person", _FAILED),
+    "bulk": Noun("acts on many runs that go on by themselves", _BULK),
     "incidents": Noun("what is wrong, and who looks after it", _INCIDENTS),
     "monitors": Noun("monitors: what is watched, and what is wrong", _MONITORS),
     "triggers": Noun("triggers: what is listened to, and what arrived", _TRIGGERS),

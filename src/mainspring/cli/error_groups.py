@@ -1,47 +1,21 @@
-"""What failed, grouped by error: one line for each cause, from what watchers grouped and what is too new for that."""
+"""What failed, as lines: the runs with the fingerprints of their errors, and one line for each error."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.output import Column
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of
 from mainspring.domain.states import RunState
 from mainspring.insight import words
+from mainspring.insight.error_groups import Group
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
     from mainspring.store.views import RunView
 
-_MOST = 1_000
 _PAGE = 200
 _SHOWN_AUTOMATIONS = 3
-
-
-class Group(msgspec.Struct, kw_only=True):
-    """Failures of one error, of whichever automation; `text` and `example` are those of the newest. Instants are ms UTC."""
-
-    fingerprint: str
-    text: str
-    type: str
-    code: str
-    place: str
-    number: int
-    first_at: int
-    last_at: int
-    automations: list[str]
-    example: str
-
-    def add(self, other: "Group") -> None:
-        """Count others of the same error."""
-        if other.last_at >= self.last_at:
-            self.text, self.example = other.text, other.example
-        self.number += other.number
-        self.first_at, self.last_at = min(self.first_at, other.first_at), max(self.last_at, other.last_at)
-        self.automations = list(dict.fromkeys([*self.automations, *other.automations]))
-
 
 Found = tuple["RunView", Fingerprint | None]
 
@@ -63,68 +37,6 @@ def failed_runs(
         cursor = page.cursor
         if cursor is None:
             return
-
-
-def grouped(
-    reader: "Reader", states: tuple[RunState, ...], name: str | None, since_at: int | None, error: str | None
-) -> list[Group]:
-    """Return what failed by error, the one that was seen last first: what watchers grouped, and what is too new for that."""
-    from mainspring.store.reads.incidents import errors
-
-    state = states[0] if len(states) == 1 else None
-    stored = errors(reader, name, error=error, since_at=since_at, state=state, limit=_MOST)
-    found = [
-        Group(
-            fingerprint=one.fingerprint,
-            text=_text(one.type, one.code, one.message),
-            type=one.type,
-            code=one.code,
-            place=one.place,
-            number=one.number,
-            first_at=one.first_at,
-            last_at=one.last_at,
-            automations=[one.automation],
-            example=one.last_run,
-        )
-        for one in stored
-    ]
-    groups: dict[str, Group] = {}
-    for one in (*found, *_ungrouped(reader, states, name, since_at, error)):
-        known = groups.setdefault(one.fingerprint, one)
-        if known is not one:
-            known.add(one)
-    return sorted(groups.values(), key=lambda group: -group.last_at)
-
-
-def _ungrouped(
-    reader: "Reader", states: tuple[RunState, ...], name: str | None, since_at: int | None, error: str | None
-) -> Iterator[Group]:
-    """Yield failures that no watcher has grouped yet."""
-    from mainspring.operations.failures import failures_of
-    from mainspring.resources.hidden import HIDDEN
-    from mainspring.store.reads.incidents import untold_faults
-
-    untold = [one for one in untold_faults(reader) if one.state in states and name in (None, one.automation)]
-    for one in failures_of(untold, HIDDEN.redact).groups:
-        first, last = one.told[0], one.told[-1]
-        if last.at >= (since_at or 0) and one.fingerprint.startswith(error or ""):
-            yield Group(
-                fingerprint=one.fingerprint,
-                text=_text(one.type, one.code, one.message),
-                type=one.type,
-                code=one.code,
-                place=one.place,
-                number=len(one.told),
-                first_at=first.at,
-                last_at=last.at,
-                automations=[one.automation],
-                example=last.run,
-            )
-
-
-def _text(type: str, code: str, message: str) -> str:
-    name = type.rpartition(".")[2]
-    return f"{name}: {message}" if message else f"{name} ({code})"
 
 
 def print_groups(invocation: Invocation, groups: list[Group]) -> None:

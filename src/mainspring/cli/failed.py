@@ -8,9 +8,12 @@ import click
 from mainspring.cli import messages as outbox
 from mainspring.cli import params
 from mainspring.cli.bulk import Which, at_option, chosen_runs, continue_runs, print_bulk, rate_option, which_runs
+from mainspring.cli.bulk_acts import background_option, begin
 from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.exits import OK
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import REOPENABLE
 from mainspring.insight import words
 
@@ -48,7 +51,8 @@ def list_command(
     --by error has one line for each cause: how often, since when, where, and a run to look at; it counts each failure, also of runs that
     went on since. --error shows, or retries, the runs of one.
     """
-    from mainspring.cli.error_groups import failed_runs, grouped, print_groups
+    from mainspring.cli.error_groups import failed_runs, print_groups
+    from mainspring.insight.error_groups import grouped
 
     if messages:
         outbox.print_refused(invocation, limit)
@@ -100,27 +104,43 @@ def _row(view: "RunView", error: "Fingerprint | None") -> dict[str, Any]:
 @at_option
 @rate_option
 @outbox.option
+@background_option
 @pass_invocation
-def retry(invocation: Invocation, *, which: Which, at: str | None, rate: str | None, messages: bool) -> int:
+def retry(
+    invocation: Invocation, *, which: Which, at: str | None, rate: str | None, messages: bool, background: bool
+) -> int:
     """From where they failed; what is done stays done. A filter wants -y; --dry-run shows which runs it means.
 
-    With --rate each gets a time of its own on record: this command does not stay.
+    With --rate each gets a time of its own on record: this command does not stay. With --background it is a bulk act, which processes
+    do piece by piece: mainspring bulk list.
     """
     if messages:
         return outbox.act_on(invocation, which, discard=False)
+    if background:
+        if at is not None:
+            raise click.UsageError("--background begins at once: leave --at out", click.get_current_context())
+        begin(invocation, BulkVerb.RETRY, which, rate=rate)
+        return OK
     return continue_runs(invocation, which, at=at, rate=rate)
 
 
 @command("discard", "give up those that need a person")
 @which_runs()
+@rate_option
 @outbox.option
+@background_option
 @pass_invocation
-def discard(invocation: Invocation, *, which: Which, messages: bool) -> int:
-    """They fail, with everything that follows from that: undo, what waits for them. Wants -y."""
+def discard(invocation: Invocation, *, which: Which, rate: str | None, messages: bool, background: bool) -> int:
+    """They fail, with everything that follows from that: undo, what waits for them. Wants -y; --rate is for --background."""
     from mainspring.service import bulk
 
     if messages:
         return outbox.act_on(invocation, which, discard=True)
+    if background:
+        begin(invocation, BulkVerb.DISCARD, which, rate=rate)
+        return OK
+    if rate is not None:
+        raise click.UsageError("--rate stands with --background", click.get_current_context())
     found = chosen_runs(invocation, which, bulk.DISCARDABLE)
     if not which.dry_run:
         invocation.confirm(f"Give up {words.many(len(found), 'run')}")

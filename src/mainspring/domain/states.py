@@ -1,4 +1,4 @@
-"""Every state there is and the one table of legal moves; no state literal stands anywhere else.
+"""Every state there is and the one table of legal moves; no state literal stands anywhere else (those stored nowhere: `told_states`).
 
 The states of a run are drawn in docs/states.md. A move is named by its verb; `MOVES` says from which states it may start and in which
 state it ends. Stores guard each statement with `sources(move)`, so a move that is not in the table cannot be made.
@@ -6,6 +6,9 @@ state it ends. Stores guard each statement with `sources(move)`, so a move that 
 
 from enum import StrEnum
 from typing import Final
+
+from mainspring.domain.told_states import AutomationState as AutomationState  # noqa: PLC0414 - given on
+from mainspring.domain.told_states import TriggerState as TriggerState  # noqa: PLC0414 - given on
 
 
 class RunState(StrEnum):
@@ -152,40 +155,6 @@ DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
 """THE table of deliveries: state -> states that may follow. A state that is not in it is final."""
 
 
-class TriggerState(StrEnum):
-    """Whether a trigger hears what arrives, as people are told: it is judged by what is known of it, and stored nowhere."""
-
-    LISTENING = "listening"
-    """What arrives is taken in."""
-    AWAY = "away"
-    """Nobody listens at present, or what is listened to is out of reach."""
-    PAUSED = "paused"
-    """Its automation is paused."""
-    PROBLEM = "problem"
-    """It cannot listen before a person mends it."""
-
-
-class AutomationState(StrEnum):
-    """How an automation stands, as people are told: judged by what is known of it, and stored nowhere."""
-
-    ON_TIME = "on_time"
-    """It succeeds within the window in which that is expected."""
-    LATE = "late"
-    """It should have begun, and has not."""
-    SILENT = "silent"
-    """It should have succeeded, and has not."""
-    LEARNING = "learning"
-    """Too few successes are known to say when the next is due."""
-    ON_DEMAND = "on_demand"
-    """Nobody expects it at any time."""
-    PAUSED = "paused"
-    """A person keeps it from starting."""
-    RETIRED = "retired"
-    """It is gone for good."""
-    PROBLEM = "problem"
-    """It does not load: the last good definition is shown."""
-
-
 class IncidentState(StrEnum):
     """Where an incident stands."""
 
@@ -234,6 +203,35 @@ class AlertState(StrEnum):
     """The channel will never take it."""
     DROPPED = "dropped"
     """What it was to tell was over, or told by another, before its time."""
+
+
+class BulkState(StrEnum):
+    """Where one act on many runs stands: it goes on piece by piece, until it is paused."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    """Somebody ended it: what was done is done, the rest is left as it is."""
+    DONE = "done"
+    """Each of its runs was acted upon or refused."""
+
+
+class BulkMove(StrEnum):
+    """The verbs that change a bulk act."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    END = "end"
+
+
+BULK_MOVES: Final[dict[BulkMove, tuple[frozenset[BulkState], BulkState]]] = {
+    BulkMove.PAUSE: (frozenset({BulkState.RUNNING}), BulkState.PAUSED),
+    BulkMove.RESUME: (frozenset({BulkState.PAUSED}), BulkState.RUNNING),
+    BulkMove.STOP: (frozenset({BulkState.RUNNING, BulkState.PAUSED}), BulkState.STOPPED),
+    BulkMove.END: (frozenset({BulkState.RUNNING, BulkState.PAUSED}), BulkState.DONE),
+}
+"""THE table of bulk acts. A paused one ends if its last piece was under way."""
 
 
 class Move(StrEnum):

@@ -32,6 +32,12 @@ class Actor(msgspec.Struct, frozen=True):
         return f"{self.door}:{self.name}"
 
     @classmethod
+    def of(cls, written: str) -> Self:
+        """Return the actor that is written so."""
+        door, _, name = written.partition(":")
+        return cls(door, name)
+
+    @classmethod
     def cli(cls, user: str, host: str) -> Self:
         """Return the person at a command line."""
         return cls("cli", _shown(f"{user}@{host}"))

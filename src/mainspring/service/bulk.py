@@ -81,25 +81,39 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, str] = {}
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    """Runs, oldest first, and of which automations they are."""
+
+    runs: tuple[str, ...]
+    automations: tuple[str, ...]
+
+
 def select(reads: Reads, wanted: RunFilter) -> list[str]:
     """Return the ids of the runs that the filter means, oldest first."""
-    found: list[str] = []
+    return list(choose(reads, wanted).runs)
+
+
+def choose(reads: Reads, wanted: RunFilter, sees: Callable[[str], bool] = lambda _: True) -> Chosen:
+    """Return the runs that the filter means, as far as whoever asks `sees` their automations."""
+    found: list[tuple[str, str]] = []
     cursor: int | None = None
     while wanted.limit is None or len(found) < wanted.limit:
         page = reads.list_runs(
             states=wanted.states, name=wanted.name, since_at=wanted.since_at, limit=_PAGE, cursor=cursor
         )
-        ids = [row.id for row in page.runs if wanted.queue in (None, row.queue)]
-        found += ids if wanted.error is None else [run for run in ids if _has_error(reads, run, wanted.error)]
+        rows = [row for row in page.runs if wanted.queue in (None, row.queue) and sees(row.automation)]
+        known = None if wanted.error is None else _with_error(reads, [row.id for row in rows], wanted.error)
+        found += [(row.id, row.automation) for row in rows if known is None or row.id in known]
         cursor = page.cursor
         if cursor is None:
             break
-    return found[: wanted.limit][::-1]
+    found = found[: wanted.limit][::-1]
+    return Chosen(tuple(run for run, _ in found), tuple(sorted({name for _, name in found})))
 
 
-def _has_error(reads: Reads, run: str, error: str) -> bool:
-    failure = reads.failure_of(run)
-    return failure is not None and fingerprint_of(failure).id.startswith(error)
+def _with_error(reads: Reads, runs: list[str], error: str) -> set[str]:
+    found = reads.failures_of(runs)
+    return {run for run, failure in found.items() if fingerprint_of(failure).id.startswith(error)}
 
 
 def cancel_each(

@@ -1,5 +1,6 @@
 """What acts look at before they act: reads of a store, each short and blocking."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from mainspring.domain.failure import Failure
@@ -27,8 +28,8 @@ class Reads(Protocol):
         """Return a page of runs, newest first."""
         ...
 
-    def failure_of(self, run: str) -> Failure | None:
-        """Return why a run failed or needs a person, as it is stored; raises NotFoundError."""
+    def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:
+        """Return why runs failed or need a person, as it is stored; those that are not there, or have no failure, are left out."""
         ...
 
     def plans(self, automation: str | None) -> list[SchedulePlan]:

@@ -7,7 +7,7 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
 
     {{running}}          a state, reason or kind of domain.states and domain.journal, as a quoted literal
     {{sources.suspend}}  the states from which the move is legal, as a list in parentheses: every change of a run's state is guarded by it
-    {{incident.resolve}} the state in which a move of an incident ends
+    {{incident.resolve}} the state in which a move of an incident ends; {{bulk.end}} of a bulk act
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
     {{for_ever}}         the last instant there is
@@ -20,6 +20,7 @@ from importlib import resources
 
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.states import (
+    BULK_MOVES,
     IDLE,
     INCIDENT_MOVES,
     REOPENABLE,
@@ -27,6 +28,7 @@ from mainspring.domain.states import (
     UNDECIDED,
     AlertState,
     AttemptState,
+    BulkState,
     DeliveryState,
     FailureReason,
     IncidentMove,
@@ -96,7 +98,7 @@ def _words() -> dict[str, str]:
     """Make the table of everything a placeholder may name."""
     enums = (
         *(RunState, OutcomeState, AttemptState, DeliveryState, MessageState, FailureReason, SessionState),
-        *(IncidentState, IncidentMove, AlertState),
+        *(IncidentState, IncidentMove, AlertState, BulkState),
         *(OutcomeKind, FactKind),
     )
     table = {member.value: f"'{member.value}'" for enum in enums for member in enum}
@@ -112,6 +114,8 @@ def _words() -> dict[str, str]:
         table[f"target.{move.value}"] = f"'{target(move).value}'"
     for each, (_, state) in INCIDENT_MOVES.items():
         table[f"incident.{each.value}"] = f"'{state.value}'"
+    for verb, (_, end) in BULK_MOVES.items():
+        table[f"bulk.{verb.value}"] = f"'{end.value}'"
     return table
 
 

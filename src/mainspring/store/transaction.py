@@ -28,6 +28,7 @@ Thing = Literal[
     "incidents",
     "channels",
     "people",
+    "bulk",
 ]
 """What is held: a run by its id, everything else by its names."""
 

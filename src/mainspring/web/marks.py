@@ -6,6 +6,7 @@ from mainspring.domain.states import (
     AlertState,
     AttemptState,
     AutomationState,
+    BulkState,
     DeliveryState,
     IncidentState,
     OutcomeState,
@@ -51,6 +52,8 @@ TONES: Final[dict[str, str]] = {
     AutomationState.LEARNING: "idle",
     AutomationState.ON_DEMAND: "idle",
     AutomationState.RETIRED: "idle",
+    BulkState.STOPPED: "idle",
+    BulkState.DONE: "good",
     AlertState.UNSENT: "busy",
     AlertState.SENT: "good",
 }

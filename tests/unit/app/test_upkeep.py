@@ -10,10 +10,14 @@ import pytest
 from mainspring.app import upkeep as upkeep_module
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
+from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.states import BulkState
 from mainspring.engine.registry import Registry
+from mainspring.store.commands.bulk import BeginBulk
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import host_identity, process_started
+from mainspring.store.reads.bulk import bulk_act
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.stores import do, open_database
 
@@ -164,3 +168,28 @@ def test_peer_n8n_37926_retention_keeps_up_and_the_file_shrinks(store):
     assert store.reader.read_text("select count(*) from runs") == [(0,)]
     assert rounds <= 20, "a minute may not pass before the next part"
     assert store.path.stat().st_size < big / 4
+
+
+def test_round_does_a_few_pieces_of_bulk_acts(store):
+    """Not all at once, so that nothing else of the round waits long; without any it writes nothing."""
+    store.open_session("worker")
+    assert not upkeep_module.do_pieces(store)
+    runs = tuple(f"r_{n:04}" for n in range(5))
+    begin = BeginBulk(
+        id="c_1",
+        verb=BulkVerb.RETRY,
+        which=b"{}",
+        automations=(),
+        runs=runs,
+        actor="cli:ann@box",
+        reason=None,
+        rate=None,
+        piece=1,
+        every_ms=0,
+    )
+    store.apply(begin)
+    Upkeep().run_once(store, store.clock.now())
+    view = bulk_act(store.reader, "c_1")
+    assert (view.state, view.refused, view.left) == (BulkState.RUNNING, 3, 2)
+    assert upkeep_module.do_pieces(store)
+    assert bulk_act(store.reader, "c_1").state is BulkState.DONE

@@ -17,6 +17,7 @@ CARRIED_META: Final = "key <> 'schema' and key not like 'move.%'"
 
 COUNTED: Final = (
     "alerts",
+    "bulk_acts",
     "deliveries",
     "events",
     "faults",

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from mainspring.store.commands import alerts as heard
 from mainspring.store.commands import automations as acts
+from mainspring.store.commands import bulk as many
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import journal as saved
@@ -19,6 +20,7 @@ from mainspring.store.handlers import (
     alerts,
     audit,
     automations,
+    bulk,
     circumstances,
     claims,
     endings,
@@ -116,6 +118,10 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     seen.Acknowledge: incidents.acknowledge,
     seen.Snooze: incidents.snooze,
     seen.Resolve: incidents.resolve,
+    many.BeginBulk: bulk.begin_bulk,
+    many.TakePiece: bulk.take_piece,
+    many.NotePiece: bulk.note_piece,
+    many.MoveBulk: bulk.move_bulk,
     known.AddPerson: people.add_person,
     known.ChangePerson: people.change_person,
     known.RemovePerson: people.remove_person,

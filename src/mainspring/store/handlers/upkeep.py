@@ -41,6 +41,9 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
             tx.change(f"prune_{table}", (ids,))
     tx.change("prune_run_keys", (tx.now,))
     _prune_ways_in(tx)
+    if command.failed_before is not None:
+        for table in ("bulk_parts", "bulk_acts"):
+            tx.change(f"prune_{table}", (command.failed_before,))
     if command.events_before is not None:
         _prune_events(tx, command.events_before, command.limit)
         _prune_deliveries(tx, command.events_before, command.limit)

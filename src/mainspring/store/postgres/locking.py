@@ -11,6 +11,7 @@ from typing import Any
 
 from mainspring.store.commands import alerts as heard
 from mainspring.store.commands import automations as acts
+from mainspring.store.commands import bulk as many
 from mainspring.store.commands import inbox as facts
 from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import journal, outbox, people, runs, sessions
@@ -24,6 +25,10 @@ _LOCKED_BY_NOBODY = frozenset(
     {runs.Complete, runs.Annotate, journal.SaveOutcome, journal.SaveAttempt, journal.SaveCheckpoint, sessions.Beat}
 )
 """What an owner writes down about its own run: nobody else decides upon that, so nothing but its events is locked beforehand."""
+_OF_PEOPLE = (
+    *(people.AddPerson, people.ChangePerson, people.RemovePerson, people.SetPassword),
+    *(people.OpenWebSession, people.EndWebSession, people.EndWebSessions),
+)
 _TAKING_IN = (come.TakeIn, come.Decide, come.LetGo, come.Gather)
 _OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
 
@@ -142,10 +147,8 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("outlets",)}
         case heard.TakeAlerts():
             return {("channels",)}
+        case many.TakePiece() | many.NotePiece() | many.MoveBulk():
+            return {("bulk",)}
         case seen.Observe() | seen.RecordLost() | seen.Acknowledge() | seen.Snooze() | seen.Resolve():
             return {("incidents",)}
-        case people.AddPerson() | people.ChangePerson() | people.RemovePerson() | people.SetPassword():
-            return {("people",)}
-        case people.OpenWebSession() | people.EndWebSession() | people.EndWebSessions():
-            return {("people",)}
-    return set()
+    return {("people",)} if isinstance(command, _OF_PEOPLE) else set()

@@ -1,5 +1,7 @@
 """The reads of acts: service.reads.Reads."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from mainspring.domain.failure import Failure
@@ -38,9 +40,9 @@ class StoredActs:
             self._reader, states=states, name=name, since_at=since_at, limit=limit, cursor=cursor
         )
 
-    def failure_of(self, run: str) -> Failure | None:
-        """Return why a run failed or needs a person, as it is stored; raises NotFoundError."""
-        return reads_runs.run_view(self._reader, run).failure
+    def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:
+        """Return why runs failed or need a person, as it is stored; those that are not there, or have no failure, are left out."""
+        return reads_runs.failures_of(self._reader, runs)
 
     def plans(self, automation: str | None) -> list[SchedulePlan]:
         """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""

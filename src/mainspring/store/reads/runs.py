@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
@@ -115,6 +116,12 @@ def list_runs(
     wanted = [row for row in rows if since_at is None or row.created_at >= since_at]
     more = len(wanted) > limit
     return RunPage(wanted[:limit], wanted[limit - 1].seq if more else None)
+
+
+def failures_of(reader: Reader, runs: Sequence[str]) -> dict[str, Failure]:
+    """Return why runs failed or need a person; those that are not there, or have no failure, are left out."""
+    rows = reader.read("list_failures_of", (msgspec.json.encode(runs).decode(),))
+    return {run: found for run, failure in rows if (found := failure_of(failure)) is not None}
 
 
 def story(reader: Reader, run: str) -> RunStory:

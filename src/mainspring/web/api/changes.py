@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from mainspring.domain.access import Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.store.base import Reader
-from mainspring.store.reads import incidents, logs, outbox, status
+from mainspring.store.reads import bulk, incidents, logs, outbox, status
 from mainspring.store.reads import runs as runs_read
 from mainspring.store.reads import triggers as triggers_read
 from mainspring.web.api.asked import WrongError
@@ -39,7 +39,7 @@ _MINUTES_MS = 120_000
 _LOG = logging.getLogger("mainspring.web.api")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 Marks = dict[str, str]
-OF_AUTOMATIONS: Final = frozenset({"runs", "logs", "questions", "incidents", "automations", "deliveries"})
+OF_AUTOMATIONS: Final = frozenset({"runs", "logs", "questions", "incidents", "automations", "deliveries", "bulk"})
 """Nouns that belong to automations: of the others only those hear who are for all."""
 
 
@@ -189,6 +189,7 @@ def marks_of(reader: Reader, now: int) -> Marks:
         ],
         "automations": [status.automations(reader), status.schedules(reader)],
         "deliveries": triggers_read.deliveries(reader, limit=_NEWEST).deliveries,
+        "bulk": [(one.id, one.state, one.done, one.refused) for one in bulk.bulk_acts(reader, limit=_NEWEST)],
         "queues": queues,
         "workers": [msgspec.structs.replace(one, beat_at=0) for one in status.sessions(reader, limit=1_000)],
         "locks": status.locks(reader),

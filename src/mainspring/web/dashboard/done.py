@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from mainspring.insight.words import many
+import msgspec
+
+from mainspring.insight.words import many, one_line
 from mainspring.service.actor import Actor
 from mainspring.store.reads.status import act_of_command, parts_of_act
 from mainspring.web.api.call import Call
@@ -17,6 +19,9 @@ def told_of(call: Call[Any, Any], command: str) -> str:
     found = parts_of_act(reader, command) if act is None else [act]
     if not found or found[0].actor != str(Actor(call.visitor.door, call.visitor.name)):
         return ""
+    if found[0].verb == "answer":
+        said = msgspec.json.decode(call.site.opening.act(found[0]).detail or b"{}").get("choice")
+        return f"Answered {one_line(said or 'what is sealed', 200)} to {found[0].subject.replace(':', ' ', 1)}."
     noun, _, name = found[0].subject.partition(":")
     if len(found) == 1:
         return f"Done: {found[0].verb} {noun} {name}."

@@ -124,6 +124,8 @@ class Dashboard:
 
         def draw() -> Response:
             view = page.show(call)
+            if view.onward is not None:
+                return RedirectResponse(f"{self._pages.site.base}{view.onward}", 303)
             above = said or told_of(call, done)
             return self._render(request, view, page, call.visitor, status=status, said=above, fault=fault)
 

@@ -17,11 +17,12 @@ class Looking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class View(msgspec.Struct, frozen=True):
-    """What a page shows: its title and the values of its template. `status` = of the answer."""
+    """What a page shows: its title and the values of its template. `status` = of the answer; `onward` = the path that is shown instead."""
 
     title: str
     values: dict[str, Any]
     status: int = 200
+    onward: str | None = None
 
 
 class Button(msgspec.Struct, frozen=True):

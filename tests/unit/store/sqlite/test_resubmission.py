@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.access import Role, Source
+from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.circumstance import Circumstance, CircumstanceKind
 from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
@@ -15,8 +16,8 @@ from mainspring.domain.notice import About
 from mainspring.domain.outgoing import Message
 from mainspring.domain.pace import Pace
 from mainspring.domain.route import Target
-from mainspring.domain.states import AttemptState, DeliveryState, FailureReason, OutcomeState, RunState
-from mainspring.store.commands import alerts, inbox, journal, logs, outbox, people, runs, sessions, wrapped
+from mainspring.domain.states import AttemptState, BulkMove, DeliveryState, FailureReason, OutcomeState, RunState
+from mainspring.store.commands import alerts, bulk, inbox, journal, logs, outbox, people, runs, sessions, wrapped
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import triggers as come
@@ -80,6 +81,18 @@ PEOPLE: tuple[Any, ...] = (
     people.MakeToken(id="t2", name="ci", hash="h", role=Role.VIEWER, automations=None, by="ana", until_at=None),
     people.RevokeToken("t1"),
     people.RefuseSignIn("wrong", "a wrong password"),
+)
+BULK = bulk.BeginBulk(
+    id="due",
+    verb=BulkVerb.RETRY,
+    which=b"{}",
+    automations=("a",),
+    runs=("failed", "halted"),
+    actor="me",
+    reason=None,
+    rate=None,
+    piece=1,
+    every_ms=0,
 )
 COMMANDS: list[Any] = [
     starting("new"),
@@ -169,6 +182,10 @@ COMMANDS: list[Any] = [
     alerts.SettleAlerts(
         lease="old", channel="ops", refused=(alerts.RefusedAlert(1, "no"),), away="gone", retry_after_ms=5
     ),
+    msgspec.structs.replace(BULK, id="new"),
+    bulk.TakePiece("new", 1_000),
+    bulk.NotePiece(bulk="due", reached="", to="failed", done=0, refused={"failed": "no"}),
+    acts.Audited("cmd-stop", "me", "stop", "bulk:due", bulk.MoveBulk("due", BulkMove.STOP)),
     wrapped.DescribeWrapped(msgspec.structs.replace(ROW, name="w", kind="script")),
     wrapped.RecordRun(
         id="told",
@@ -269,6 +286,7 @@ def filled(open_one):
     do(database, seen.Observe(looked_at=1, found=(found("i1", "one"), found("i2", "two"), found("i6", "x", "other"))))
     do(database, alerts.TakeAlerts("old", 2**40, ("ops",), 1))
     do(database, starting("queued"))
+    do(database, BULK)
     kid = msgspec.structs.replace(starting("kid"), automation="b", parent=runs.ParentLink("mine", "kid", 1))
     do(database, kid)
     arrived = come.TakeIn(

@@ -1,0 +1,170 @@
+"""`mainspring bulk list|show|pause|resume|stop`: acts on many runs that go on by themselves."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import lists, params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy import command
+from mainspring.cli.output import Column
+from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.states import BulkMove, BulkState
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.cli.bulk import Which
+    from mainspring.store.base import Reader
+    from mainspring.store.reads.bulk import BulkView
+
+_MOST = 500
+_SHOWN = 20
+
+
+def _acts(reader: "Reader") -> "list[BulkView]":
+    from mainspring.store.reads.bulk import bulk_acts
+
+    return bulk_acts(reader, limit=_MOST)
+
+
+_BULK = params.Name(lambda reader: [one.id for one in _acts(reader)], "bulk")
+background_option = click.option(
+    "--background", is_flag=True, help="put it on record and go: processes do it, and it can be paused and stopped"
+)
+
+
+def begin(invocation: Invocation, verb: BulkVerb, which: "Which", *, rate: str | None) -> None:
+    """Ask for an act on all runs of a filter; wants a yes, after saying how many they are."""
+    from mainspring.domain.rate import parse_rate
+    from mainspring.insight.bulk_words import head_of
+    from mainspring.service import bulk_act
+    from mainspring.service.bulk import RunFilter, choose
+
+    if which.runs or not which.is_filter:
+        ctx = click.get_current_context()
+        raise click.UsageError("--background takes a filter: --state, --name, --queue, --since, --error, --limit", ctx)
+    wanted = RunFilter(
+        states=params.states_of(which.states) or bulk_act.STATES[verb],
+        name=which.name,
+        queue=which.queue,
+        since_at=params.since_at(invocation, which.since),
+        limit=which.limit,
+        error=which.error,
+    )
+    chosen = choose(invocation.reads, wanted)
+    said = {"state": which.states, "name": which.name, "queue": which.queue, "since": which.since, "error": which.error}
+    told = {name: value for name, value in said.items() if value}
+    number = words.many(f"{len(chosen.runs):,}", "run")
+    if which.dry_run:
+        document = {"bulk": None, "runs": len(chosen.runs)}
+        invocation.output.document(document, f"{head_of(verb, told)}: {number}; nothing was done.")
+        return
+    invocation.confirm(f"{head_of(verb, told)}: {number}")
+    limit = None if rate is None else parse_rate(rate)
+    id = bulk_act.begin(invocation.store, verb, chosen, told, act=invocation.act, rate=limit)
+    invocation.output.document({"bulk": id, "runs": len(chosen.runs)}, f"Bulk act {id} goes on: {number}.")
+    invocation.output.hint(f"How far it is: mainspring bulk show {id}")
+
+
+@command("list", "list acts on many runs, newest first")
+@lists.options(*(state.value for state in BulkState))
+@pass_invocation
+def list_command(
+    invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
+) -> None:
+    """They go on while any worker or watcher runs. How far one is: mainspring bulk show ID."""
+    from mainspring.insight.bulk_words import head_of, which_of
+
+    found = lists.narrow(
+        invocation,
+        invocation.rows(_acts),
+        named=lambda view: view.id,
+        state=lambda view: view.state,
+        at=lambda view: view.made_at,
+        states=states,
+        name=name,
+        since=since,
+        limit=limit,
+    )
+    now = invocation.clock.now()
+    columns = [
+        Column("BULK", lambda view: view.id),
+        Column("STATE", lambda view: view.state.value),
+        Column("DONE", lambda view: str(view.done), right=True),
+        Column("REFUSED", lambda view: str(view.refused), right=True),
+        Column("LEFT", lambda view: str(view.left), right=True),
+        Column("WHEN", lambda view: words.ago(view.made_at, now)),
+        Column("BY", lambda view: words.one_line(view.actor, 24)),
+        Column("WHAT", lambda view: words.one_line(head_of(view.verb, which_of(view)), 60)),
+    ]
+    invocation.output.rows(found, columns, empty="No act on many runs was asked for with --background.")
+
+
+@command("show", "show an act on many runs: how far it is, what was refused")
+@click.argument("bulk", type=_BULK)
+@pass_invocation
+def show(invocation: Invocation, bulk: str) -> None:
+    """Of the refused runs the first are shown, each with its reason; --json has no more of them either."""
+    from mainspring.insight.bulk_words import head_of, stands, which_of
+    from mainspring.store.reads.bulk import bulk_parts
+
+    view = _known(invocation, bulk)
+    refused = bulk_parts(invocation.reader, view, refused=True, limit=_SHOWN)
+    output = invocation.output
+
+    def text() -> None:
+        output.line(f"{head_of(view.verb, which_of(view))}: {view.state}")
+        output.line(stands(view, invocation.clock.now()))
+        output.line(f"by {words.one_line(view.actor)}{f', at {view.rate}' if view.rate else ''}")
+        for one in refused:
+            output.warn(f"{one.run}: {words.one_line(one.why or '')}")
+
+    output.document({"bulk": view, "refused": refused}, text)
+
+
+@command("pause", "do nothing more of it for now")
+@click.argument("bulk", type=_BULK)
+@pass_invocation
+def pause(invocation: Invocation, bulk: str) -> None:
+    """The piece that is under way is done to its end."""
+    _move(invocation, bulk, BulkMove.PAUSE, "is paused")
+
+
+@command("resume", "go on with it")
+@click.argument("bulk", type=_BULK)
+@pass_invocation
+def resume(invocation: Invocation, bulk: str) -> None:
+    """It goes on where it was."""
+    _move(invocation, bulk, BulkMove.RESUME, "goes on")
+
+
+@command("stop", "end it: the rest is left as it is")
+@click.argument("bulk", type=_BULK)
+@pass_invocation
+def stop(invocation: Invocation, bulk: str) -> None:
+    """What was done stays done."""
+    _move(invocation, bulk, BulkMove.STOP, "is stopped")
+
+
+def _move(invocation: Invocation, bulk: str, verb: BulkMove, said: str) -> None:
+    from mainspring.service import bulk_act
+
+    view = _known(invocation, bulk)
+    bulk_act.move(invocation.store, view.id, verb, act=invocation.act)
+    state = _known(invocation, bulk).state
+    invocation.output.document({"bulk": view.id, "state": state}, f"Bulk act {view.id} {said}.")
+
+
+def _known(invocation: Invocation, bulk: str) -> "BulkView":
+    """Return the one of this id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    from mainspring.domain.errors import NotFoundError
+    from mainspring.store.reads.bulk import bulk_act
+
+    found = bulk_act(invocation.reader, bulk)
+    if found is None:
+        raise NotFoundError(f"there is no bulk act {bulk}", hint="See: mainspring bulk list")
+    return found

@@ -1,0 +1,44 @@
+"""Bulk acts: what may be done to many runs at once, and in which pieces, so that a rate is kept. Pure."""
+
+from datetime import timedelta
+from enum import StrEnum
+from math import ceil
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.rate import Rate
+
+MOST: Final = 20_000
+"""Runs of one bulk act."""
+_PIECE = 100
+_LARGEST_PIECE = 500
+_SECOND = timedelta(seconds=1)
+_MS = timedelta(milliseconds=1)
+
+
+class BulkVerb(StrEnum):
+    """What is done to each run."""
+
+    RETRY = "retry"
+    CANCEL = "cancel"
+    DISCARD = "discard"
+
+
+DONE_WORDS: Final = {BulkVerb.RETRY: "continued", BulkVerb.CANCEL: "cancelled", BulkVerb.DISCARD: "given up"}
+"""What was done to a run, in a word."""
+
+
+class Pieces(msgspec.Struct, frozen=True):
+    """So many runs at a time (one commit notes them), and the next ones not before `every_ms` later."""
+
+    size: int
+    every_ms: int
+
+
+def pieces_of(rate: Rate | None) -> Pieces:
+    """Return the pieces that keep a rate; whoever does them looks once a second."""
+    if rate is None:
+        return Pieces(_PIECE, 0)
+    size = min(max(1, rate.count * _SECOND // rate.per), _LARGEST_PIECE)
+    return Pieces(size, ceil(size * (rate.per / _MS) / rate.count))

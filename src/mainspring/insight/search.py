@@ -1,0 +1,173 @@
+"""Finding what somebody typed: an id or its beginning, a name, a key, words. Bounded: what is large is looked at through an index only."""
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from itertools import islice
+
+import msgspec
+
+from mainspring.store.base import Reader
+from mainspring.store.reads import bulk, found, incidents, status
+from mainspring.store.reads.runs import list_runs
+from mainspring.store.views import RunRow
+
+MOST = 10
+"""Hits of one kind."""
+_SHORTEST = 2
+_TITLES = 500
+"""So many of the newest runs have their title looked at, ..."""
+_WRONG = 500
+"""... so many incidents that changed last their text, ..."""
+_ERRORS = 1_000
+"""... so many errors that came last theirs."""
+_PER_KIND = 200
+
+
+class HitKind(StrEnum):
+    """What was found."""
+
+    AUTOMATION = "automation"
+    RUN = "run"
+    INCIDENT = "incident"
+    ERROR = "error"
+    EVENT = "event"
+    DELIVERY = "delivery"
+    BULK = "bulk"
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was found. `exact` = its id is what was typed; `at` (ms) = when it was made or changed last."""
+
+    kind: HitKind
+    id: str
+    text: str
+    automation: str | None = None
+    state: str | None = None
+    at: int | None = None
+    exact: bool = False
+
+
+class Looking(msgspec.Struct, frozen=True):
+    """Who looks: of which automations it `sees` anything, whether of all, and how a run's row is made readable."""
+
+    sees: Callable[[str | None], bool]
+    is_for_all: bool
+    opened: Callable[[RunRow], RunRow]
+
+
+def search(reader: Reader, text: str, looking: Looking) -> list[Hit]:
+    """Return what fits, kind by kind; an exact id alone, where it is one."""
+    wanted = text.strip()
+    if len(wanted) < _SHORTEST:
+        return []
+    kinds = (_automations, _runs, _incidents, _errors, _arrivals, _bulk)
+    hits = [hit for kind in kinds for hit in islice(kind(reader, wanted, looking), MOST)]
+    exact = [hit for hit in hits if hit.exact]
+    return exact[:1] or hits
+
+
+def _automations(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
+    for one in status.automations(reader):
+        if looking.sees(one.name) and text.casefold() in one.name.casefold():
+            yield Hit(kind=HitKind.AUTOMATION, id=one.name, text=one.kind, automation=one.name, at=one.announced_at)
+
+
+def _runs(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
+    """By the beginning of the id, then by key, then by title."""
+    seen: set[str] = set()
+    prefix = text if text.startswith("r_") else f"r_{text}"
+    for row in _unseen(_rows_of(reader, text, prefix), seen):
+        if looking.sees(row.automation):
+            shown = looking.opened(row)
+            yield _run(shown, exact=row.id == text)
+    # Titles may be sealed: they are compared as they are read, not where they are stored.
+    for row in list_runs(reader, limit=_TITLES).runs:
+        if row.id not in seen and looking.sees(row.automation):
+            shown = looking.opened(row)
+            if text.casefold() in (shown.title or "").casefold():
+                yield _run(shown)
+
+
+def _rows_of(reader: Reader, text: str, prefix: str) -> Iterator[RunRow]:
+    yield from found.runs_from(reader, prefix, _PER_KIND)
+    yield from found.runs_of_key(reader, text, MOST)
+
+
+def _unseen(rows: Iterable[RunRow], seen: set[str]) -> Iterator[RunRow]:
+    for row in rows:
+        if row.id not in seen:
+            seen.add(row.id)
+            yield row
+
+
+def _run(row: RunRow, *, exact: bool = False) -> Hit:
+    return Hit(
+        kind=HitKind.RUN,
+        id=row.id,
+        text=row.title or "",
+        automation=row.automation,
+        state=row.state.value,
+        at=row.created_at,
+        exact=exact,
+    )
+
+
+def _incidents(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
+    named = incidents.incident(reader, text)
+    others = incidents.incidents(reader, wrong=False, limit=_WRONG)
+    for one in ([named] if named is not None else []) + others:
+        if not looking.sees(one.subject.automation or None) or (one.id == text and one is not named):
+            continue
+        if one.id.startswith(text) or text.casefold() in one.text.casefold():
+            yield Hit(
+                kind=HitKind.INCIDENT,
+                id=one.id,
+                text=one.text,
+                automation=one.subject.automation or None,
+                state=one.state.value,
+                at=one.changed_at,
+                exact=one.id == text,
+            )
+
+
+def _errors(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
+    """Errors that watchers grouped, each once, whosever it is."""
+    seen: set[str] = set()
+    for one in incidents.errors(reader, limit=_ERRORS):
+        if one.fingerprint in seen or not looking.sees(one.automation):
+            continue
+        line = f"{one.type.rpartition('.')[2]}: {one.message}"
+        if one.fingerprint.startswith(text) or text.casefold() in line.casefold():
+            seen.add(one.fingerprint)
+            yield Hit(
+                kind=HitKind.ERROR,
+                id=one.fingerprint,
+                text=line,
+                automation=one.automation,
+                at=one.last_at,
+                exact=one.fingerprint == text,
+            )
+
+
+def _arrivals(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
+    """Deliveries of automations that are seen; events belong to none."""
+    for one in found.deliveries_from(reader, text, _PER_KIND):
+        if looking.sees(one.automation):
+            yield Hit(
+                kind=HitKind.DELIVERY,
+                id=one.id,
+                text=one.trigger,
+                automation=one.automation,
+                state=one.state,
+                at=one.at,
+                exact=one.id == text,
+            )
+    if looking.is_for_all:
+        for event in found.events_from(reader, text, MOST):
+            yield Hit(kind=HitKind.EVENT, id=event.id, text=event.name, at=event.at, exact=event.id == text)
+
+
+def _bulk(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
+    one = bulk.bulk_act(reader, text)
+    if one is not None and (looking.is_for_all or (one.automations and all(map(looking.sees, one.automations)))):
+        yield Hit(kind=HitKind.BULK, id=one.id, text=one.verb, state=one.state, at=one.made_at, exact=True)

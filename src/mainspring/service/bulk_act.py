@@ -1,0 +1,93 @@
+"""A bulk act on record: asked for once, done in pieces by whichever process has time, paused, resumed or stopped by people.
+
+Its runs are those of the moment in which it was asked for: what was counted is what is done. Each of its acts has the command id of the
+whole and the run's, and an audit row of its own, so that a piece which is done twice, after a crash or by two processes, counts once.
+"""
+
+from collections.abc import Callable
+from secrets import token_hex
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.bulk import MOST, BulkVerb, pieces_of
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.rate import Rate
+from mainspring.domain.states import BulkMove, RunState
+from mainspring.service import run as one
+from mainspring.service.actor import Act, Actor
+from mainspring.service.bulk import CANCELLABLE, DISCARDABLE, RETRYABLE, Chosen, act_on_each
+from mainspring.service.perform import perform
+from mainspring.store.base import Store
+from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece
+
+LEASE_MS: Final = 30_000
+"""A piece whose process died is done by another one after so long."""
+_LEASE_BYTES = 10
+
+STATES: Final[dict[BulkVerb, tuple[RunState, ...]]] = {
+    BulkVerb.RETRY: RETRYABLE,
+    BulkVerb.CANCEL: CANCELLABLE,
+    BulkVerb.DISCARD: DISCARDABLE,
+}
+"""The states in which a run can be acted upon so."""
+_DO: Final[dict[BulkVerb, Callable[..., None]]] = {
+    BulkVerb.RETRY: one.retry,
+    BulkVerb.CANCEL: one.cancel,
+    BulkVerb.DISCARD: one.discard,
+}
+
+
+def begin(store: Store, verb: BulkVerb, chosen: Chosen, which: dict[str, Any], *, act: Act, rate: Rate | None) -> str:
+    """Put an act on the chosen runs on record and return its id, which is the act's command id. `which` = by what they were chosen.
+
+    Raises:
+        ArgumentError: they are none, or too many.
+    """
+    if not chosen.runs:
+        raise ArgumentError("no run fits, so there is nothing to do", hint="Look again: mainspring failed list")
+    if len(chosen.runs) > MOST:
+        raise ArgumentError(
+            f"more than {MOST:,} runs fit", hint="Take them in parts: say an automation, an error, a time or a limit."
+        )
+    pieces, written = pieces_of(rate), None if rate is None else str(rate)
+    command = BeginBulk(
+        id=act.command,
+        verb=verb,
+        which=msgspec.json.encode(which),
+        automations=chosen.automations,
+        runs=tuple(dict.fromkeys(chosen.runs)),
+        actor=str(act.actor),
+        reason=act.reason,
+        rate=written,
+        piece=pieces.size,
+        every_ms=pieces.every_ms,
+    )
+    detail = {"runs": len(command.runs), "which": which, "rate": written}
+    perform(store, act, verb.value, f"bulk:{act.command}", command, detail)
+    return act.command
+
+
+def move(store: Store, bulk: str, verb: BulkMove, *, act: Act) -> None:
+    """Pause, resume or stop one; the piece that is under way is done to its end.
+
+    Raises:
+        NotFoundError: there is none of this id.
+        ConflictError: it is in no state for that.
+    """
+    perform(store, act, verb.value, f"bulk:{bulk}", MoveBulk(bulk, verb))
+
+
+def do_piece(store: Store) -> bool:
+    """Do the piece that is due first, of whichever act; False = nothing is due."""
+    piece: BulkPiece = store.apply(TakePiece(token_hex(_LEASE_BYTES), LEASE_MS))
+    if piece.bulk is None:
+        return False
+    act = Act(Actor.of(piece.actor), piece.reason, piece.bulk)
+    do = _DO[piece.verb]
+    answer = act_on_each(piece.runs, lambda run: do(store, run, act=act.part(run)), dry_run=False)
+    to = piece.runs[-1] if piece.runs else piece.reached
+    store.apply(
+        NotePiece(bulk=piece.bulk, reached=piece.reached, to=to, done=answer.done, refused=dict(answer.refused))
+    )
+    return True

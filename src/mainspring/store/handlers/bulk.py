@@ -1,0 +1,93 @@
+"""Bulk acts: taking a piece is one commit, noting what became of it another; in between lie the acts, each with a command id of its own.
+
+Whoever dies in between leaves a piece that is taken again when its time is over; its acts are answered as they were the first time.
+"""
+
+import json
+
+import msgspec
+
+from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.states import BULK_MOVES, BulkMove, BulkState
+from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece
+from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.handlers.held import is_held
+from mainspring.store.transaction import Transaction
+
+_NOTHING = BulkPiece()
+
+
+def begin_bulk(tx: Transaction, command: BeginBulk) -> Done:
+    """Put it on record with its runs."""
+    c = command
+    row = {
+        "id": c.id,
+        "verb": c.verb.value,
+        "which": c.which,
+        "automations": msgspec.json.encode(c.automations).decode(),
+        "rate": c.rate,
+        "piece": c.piece,
+        "every_ms": c.every_ms,
+        "actor": c.actor,
+        "reason": c.reason,
+        "total": len(c.runs),
+        "now": tx.now,
+        "due_at": tx.now,
+    }
+    if tx.change("insert_bulk_act", row):
+        tx.change("insert_bulk_parts", (c.id, json.dumps(c.runs)))
+        if not c.runs:
+            tx.change("end_bulk_act", (tx.now, c.id))
+    return DONE
+
+
+def take_piece(tx: Transaction, command: TakePiece) -> BulkPiece:
+    """Take one; none of a restored store that is held: what is acted upon there is decided by people first."""
+    if is_held(tx):
+        return _NOTHING
+    tx.hold("bulk")
+    c = command
+    found = tx.one("find_leased_bulk_act", (c.lease,)) if tx.again else None
+    if found is None:
+        found = tx.one("list_due_bulk_acts", (tx.now,))
+        if found is None:
+            return _NOTHING
+        tx.change("lease_bulk_act", (c.lease, tx.now + c.lease_ms, found[0]))
+    bulk, verb, actor, reason, reached, size = found
+    runs = tuple(row[0] for row in tx.all("list_bulk_todo", (bulk, reached, size)))
+    return BulkPiece(bulk, BulkVerb(verb), actor, reason, reached, runs)
+
+
+def note_piece(tx: Transaction, command: NotePiece) -> Done:
+    """Count a piece, unless it was counted before; the last one ends the act. What is stopped stays stopped."""
+    c = command
+    tx.hold("bulk")
+    found = tx.one("find_bulk_act", (c.bulk,))
+    if found is None or found[1] != c.reached:
+        return DONE
+    state, _, total, done, refused, every_ms, due_at = found
+    for run, why in c.refused.items():
+        tx.change("refuse_bulk_part", (why, c.bulk, run))
+    next_at = max(due_at, tx.now - every_ms) + every_ms
+    tx.change("note_bulk_piece", (c.to, c.done, len(c.refused), next_at, tx.now, c.bulk))
+    is_whole = done + refused + c.done + len(c.refused) >= total
+    if is_whole and _may(state, BulkMove.END):
+        tx.change("end_bulk_act", (tx.now, c.bulk))
+    return DONE
+
+
+def move_bulk(tx: Transaction, command: MoveBulk) -> Done | Refused:
+    """Pause, resume or stop one. The piece that is under way is done to its end."""
+    c = command
+    tx.hold("bulk")
+    found = tx.one("find_bulk_act", (c.bulk,))
+    if found is None:
+        return Refused("not_found", f"there is no bulk act {c.bulk}")
+    if not _may(found[0], c.move):
+        return Refused("wrong_state", f"bulk act {c.bulk} is {found[0]}")
+    tx.change(f"{c.move.value}_bulk_act", (tx.now, c.bulk))
+    return DONE
+
+
+def _may(state: str, move: BulkMove) -> bool:
+    return BulkState(state) in BULK_MOVES[move][0]

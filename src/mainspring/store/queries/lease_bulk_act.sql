@@ -1,0 +1,1 @@
+update bulk_acts set lease = ?, until_at = ? where id = ?

@@ -1,0 +1,1 @@
+select id, name, at from events where id >= ? and id < ? order by id desc limit ?

@@ -1,0 +1,1 @@
+update bulk_parts set why = ? where bulk = ? and run = ?

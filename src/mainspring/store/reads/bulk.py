@@ -1,0 +1,76 @@
+"""Reads of bulk acts: lists, one, and what became of each of its runs."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.states import BulkState
+from mainspring.store.base import Reader
+from mainspring.store.reads.bounds import NEWEST
+
+_names = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+class BulkView(msgspec.Struct, frozen=True):
+    """One act on many runs. `which` = JSON, by what they were chosen; up to the run `reached` all was acted upon or refused."""
+
+    seq: int
+    id: str
+    verb: BulkVerb
+    state: BulkState
+    which: bytes
+    automations: tuple[str, ...]
+    rate: str | None
+    actor: str
+    reason: str | None
+    total: int
+    done: int
+    refused: int
+    reached: str
+    made_at: int
+    changed_at: int
+    ended_at: int | None
+    due_at: int
+
+    @property
+    def left(self) -> int:
+        """How many runs are still to be acted upon."""
+        return self.total - self.done - self.refused
+
+
+class BulkPart(msgspec.Struct, frozen=True):
+    """One run of a bulk act; `why` it was refused. `is_done` = it was acted upon."""
+
+    run: str
+    is_done: bool
+    why: str | None
+
+
+def bulk_acts(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[BulkView]:
+    """Return bulk acts, newest first; `cursor` = the seq where the last page ended."""
+    return [_view(row) for row in reader.read("list_bulk_acts", (NEWEST if cursor is None else cursor, limit))]
+
+
+def running(reader: Reader, limit: int = 20) -> list[BulkView]:
+    """Return the bulk acts that go on now, the one first whose next piece is due first."""
+    return [_view(row) for row in reader.read("list_running_bulk_acts", (limit,))]
+
+
+def bulk_act(reader: Reader, id: str) -> BulkView | None:
+    """Return one."""
+    rows = reader.read("read_bulk_act", (id,))
+    return _view(rows[0]) if rows else None
+
+
+def bulk_parts(
+    reader: Reader, bulk: BulkView, *, refused: bool = False, limit: int = 50, cursor: str | None = None
+) -> list[BulkPart]:
+    """Return runs of one, oldest first, behind the run `cursor`: all, or those that were refused."""
+    rows = reader.read("list_bulk_refused" if refused else "list_bulk_parts", (bulk.id, cursor or "", limit))
+    return [BulkPart(run, why is None and run <= bulk.reached, why) for run, why in rows]
+
+
+def _view(row: tuple[Any, ...]) -> BulkView:
+    seq, id, verb, state, which, automations, *rest = row
+    return BulkView(seq, id, BulkVerb(verb), BulkState(state), which, _names(automations), *rest)

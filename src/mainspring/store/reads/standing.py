@@ -1,0 +1,58 @@
+"""Reads of runs that stand still by one error: counted up to a cap, listed page by page, each however many failures there ever were."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.states import RunState
+from mainspring.store.base import Reader
+from mainspring.store.reads.bounds import NEWEST
+from mainspring.store.reads.runs import row_of
+from mainspring.store.views import Capped, RunRow
+
+Cause = tuple[str, str]
+"""Automation and fingerprint."""
+_PART = 200
+_PARTS = 20
+"""So many parts of the failures of one cause are looked through for a page."""
+
+
+def standing(reader: Reader, cause: Cause, cap: int, state: RunState | None = None) -> Capped:
+    """Return how many runs stand still by one error; it looks at the newest `cap` failures."""
+    wanted = (*cause, cap, None if state is None else state.value)
+    number, looked_at = reader.read("count_standing_of_error", wanted)[0]
+    return Capped(number, looked_at >= cap)
+
+
+def standing_runs(
+    reader: Reader,
+    causes: Sequence[Cause],
+    *,
+    state: RunState | None = None,
+    limit: int = 50,
+    cursor: int | None = None,
+) -> list[tuple[int, RunRow]]:
+    """Return runs that stand still by these, the newest failure first, each with its place; `cursor` = the place of the last one before."""
+    before = NEWEST if cursor is None else cursor
+    found = heapq.merge(*(_of(reader, cause, before, state) for cause in causes), key=lambda one: -one[0])
+    return [one for one, _ in zip(found, range(limit), strict=False)]
+
+
+def _of(reader: Reader, cause: Cause, before: int, state: RunState | None) -> Iterator[tuple[int, RunRow]]:
+    for _ in range(_PARTS):
+        wanted = (*cause, before, _PART, None if state is None else state.value)
+        rows: list[tuple[Any, ...]] = reader.read("list_standing_of_error", wanted)
+        for place, *row in rows:
+            if row[0] is not None:
+                yield place, row_of(tuple(row))
+        if len(rows) < _PART:
+            return
+        before = rows[-1][0]
+
+
+def standing_among(reader: Reader, runs: Sequence[str]) -> dict[str, RunRow]:
+    """Return those of the runs that stand still."""
+    rows = reader.read("list_standing_among", (msgspec.json.encode(runs).decode(),))
+    return {row[1]: row_of(row) for row in rows}

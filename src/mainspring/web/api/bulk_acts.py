@@ -1,0 +1,157 @@
+"""Acts on many runs that go on by themselves: asked for by a filter, looked at, paused, resumed, stopped."""
+
+from typing import Annotated
+
+import msgspec
+
+from mainspring.domain.bulk import MOST, BulkVerb
+from mainspring.domain.plain import iso
+from mainspring.domain.rate import parse_rate
+from mainspring.domain.states import BulkMove, RunState
+from mainspring.service import bulk_act
+from mainspring.service.bulk import RunFilter, choose
+from mainspring.store.reads import bulk as stored
+from mainspring.store.reads.bulk import BulkPart, BulkView
+from mainspring.web.api.bodies import Because, Done, Numbered, Slice, Word
+from mainspring.web.api.call import AnyCall, Call, ms
+from mainspring.web.api.route import acts, reads
+from mainspring.web.api.shape import Instant, Page
+
+_WITHIN_S = 60.0
+_LOOKS = 20
+"""So many parts of the whole list are looked through for those that a visitor sees; `next` goes on from there."""
+
+
+class Asked(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done to which runs: the newest `limit` in one of these states (left out: all that the verb fits), of this automation, in
+    this queue, created since, that failed by this error (its fingerprint, or a beginning of it); at a `rate` ("60/m"), or as it goes.
+    """
+
+    verb: BulkVerb
+    state: tuple[RunState, ...] = ()
+    name: Word | None = None
+    queue: Word | None = None
+    since: Instant | None = None
+    error: Word | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] | None = None
+    rate: Word | None = None
+    dry_run: bool = False
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """`count` runs fit; `bulk` = the act that goes on now, None after a dry run. `more` = more fit than one act takes."""
+
+    bulk: str | None
+    count: int
+    more: bool
+    automations: tuple[str, ...]
+
+
+class PartsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of its runs: all, or those that were refused."""
+
+    refused: bool = False
+
+
+def begin(call: Call[None, Asked]) -> Begun:
+    """Act on all runs that a filter means, piece by piece and at a rate; a dry run counts them."""
+    body, act = call.body, call.act()
+    rate = None if body.rate is None else parse_rate(body.rate)
+    known = stored.bulk_act(call.site.reader, act.command)
+    if known is not None and not body.dry_run and _sees(call, known):
+        return Begun(bulk=known.id, count=known.total, more=False, automations=known.automations)
+    states = body.state or bulk_act.STATES[body.verb]
+    wanted = RunFilter(
+        states=states,
+        name=body.name,
+        queue=body.queue,
+        since_at=ms(body.since),
+        limit=body.limit or MOST + 1,
+        error=body.error,
+    )
+    chosen = choose(call.site.reads, wanted, call.visitor.may_see)
+    counted = Begun(bulk=None, count=len(chosen.runs), more=len(chosen.runs) > MOST, automations=chosen.automations)
+    if body.dry_run:
+        return counted
+    which = {
+        "state": body.state,
+        "name": body.name,
+        "queue": body.queue,
+        "since": None if body.since is None else iso(ms(body.since) or 0),
+        "error": body.error,
+        "limit": body.limit,
+    }
+    told = {name: value for name, value in which.items() if value}
+    bulk = bulk_act.begin(call.site.store, body.verb, chosen, told, act=act, rate=rate)
+    return msgspec.structs.replace(counted, bulk=bulk)
+
+
+def listed(call: Call[Numbered, None]) -> Page[BulkView]:
+    """List bulk acts, newest first."""
+    query, cursor = call.query, call.query.cursor
+    found: list[BulkView] = []
+    for _ in range(_LOOKS):
+        page = stored.bulk_acts(call.site.reader, limit=query.limit, cursor=cursor)
+        found += [one for one in page if _sees(call, one)]
+        cursor = page[-1].seq if len(page) == query.limit else None
+        if cursor is None or len(found) >= query.limit:
+            break
+    if len(found) > query.limit:
+        cursor = found[query.limit - 1].seq
+    return Page(found[: query.limit], None if cursor is None else str(cursor))
+
+
+def shown(call: AnyCall) -> BulkView:
+    """Show a bulk act: how far it is."""
+    id = call.names["bulk"]
+    found = stored.bulk_act(call.site.reader, id)
+    if found is None or not _sees(call, found):
+        call.missing("bulk act", id)
+    return found
+
+
+def parts(call: Call[PartsQuery, None]) -> Page[BulkPart]:
+    """List the runs of a bulk act, oldest first, with why they were refused."""
+    view, query = shown(call), call.query
+    found = stored.bulk_parts(call.site.reader, view, refused=query.refused, limit=query.limit + 1, cursor=query.cursor)
+    page = found[: query.limit]
+    return Page(page, page[-1].run if len(found) > query.limit else None)
+
+
+def pause(call: Call[None, Because]) -> Done:
+    """Do nothing more of a bulk act until it is resumed."""
+    return _move(call, BulkMove.PAUSE)
+
+
+def resume(call: Call[None, Because]) -> Done:
+    """Go on with a paused bulk act."""
+    return _move(call, BulkMove.RESUME)
+
+
+def stop(call: Call[None, Because]) -> Done:
+    """End a bulk act: what was done is done, the rest is left as it is."""
+    return _move(call, BulkMove.STOP)
+
+
+def _move(call: Call[None, Because], verb: BulkMove) -> Done:
+    view, act = shown(call), call.act()
+    bulk_act.move(call.site.store, view.id, verb, act=act)
+    return Done(act.command)
+
+
+def _sees(call: AnyCall, bulk: BulkView) -> bool:
+    """Whether the visitor may see it: whose automations it sees all; its numbers and reason tell of all of them."""
+    return call.visitor.is_for_all or (
+        bool(bulk.automations) and all(call.visitor.may_see(name) for name in bulk.automations)
+    )
+
+
+ROUTES = (
+    acts("/bulk", begin, Asked, Begun, within_s=_WITHIN_S),
+    reads("/bulk", listed, Page[BulkView], query=Numbered),
+    reads("/bulk/{bulk}", shown, BulkView),
+    reads("/bulk/{bulk}/runs", parts, Page[BulkPart], query=PartsQuery),
+    acts("/bulk/{bulk}/pause", pause, Because, Done),
+    acts("/bulk/{bulk}/resume", resume, Because, Done),
+    acts("/bulk/{bulk}/stop", stop, Because, Done),
+)

@@ -1,0 +1,86 @@
+"""Dead letters: the errors by which runs stand still, and the runs that stand still by one."""
+
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.insight.dead_letters import DeadLetters, Place, Wanted, dead_letters, standing_by
+from mainspring.store.views import RunRow
+from mainspring.web.api.bodies import Numbered, Slice, Word
+from mainspring.web.api.call import Call, ms
+from mainspring.web.api.route import reads
+from mainspring.web.api.shape import Instant, Page
+
+_LOOKS = 100
+"""So many errors are looked at for a part of the list; `next` goes on from there."""
+
+
+class FailedQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which errors: of this automation, by runs in this state, that came since, whose fingerprint begins with `error`.
+
+    `gone` = also those by which no run stands still any more.
+    """
+
+    name: Word | None = None
+    state: RunState | None = None
+    since: Instant | None = None
+    error: Word | None = None
+    gone: bool = False
+
+
+class StandingQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of the runs: of this automation, in this state."""
+
+    name: Word | None = None
+    state: RunState | None = None
+
+
+def listed(call: Call[FailedQuery, None]) -> Page[DeadLetters]:
+    """List the errors by which runs stand still, the one that was seen last first."""
+    query = call.query
+    wanted = Wanted(
+        states=_states(query.state),
+        name=query.name,
+        since_at=ms(query.since),
+        error=query.error,
+        gone=query.gone,
+        sees=call.visitor.may_see,
+    )
+    after = None if query.cursor is None else _place(query.cursor)
+    found: list[DeadLetters] = []
+    last = None
+    for looked, (place, one) in enumerate(dead_letters(call.site.reader, wanted, after)):
+        if len(found) == query.limit or looked == _LOOKS:
+            return Page(found, last)
+        last = f"{-place[0]}.{place[1]}"
+        if one is not None:
+            found.append(one)
+    return Page(found)
+
+
+def _place(cursor: str) -> Place:
+    at, dot, fingerprint = cursor.partition(".")
+    if not dot or not at.isascii() or not at.isdecimal():
+        raise ArgumentError(f"{cursor!r} is no cursor of errors", hint="Take `next` of the part before.")
+    return -int(at), fingerprint
+
+
+def runs(call: Call[StandingQuery, None]) -> Page[RunRow]:
+    """List the runs that stand still by an error, the newest failure first."""
+    query = call.query
+    wanted = Wanted(states=_states(query.state), name=query.name, error=call.names["error"], sees=call.visitor.may_see)
+    found = standing_by(call.site.reader, wanted, limit=query.limit + 1, cursor=query.cursor)
+    opening = call.site.opening
+    is_more = sum(place > 0 for place, _ in found) > query.limit
+    shown = found[:-1] if is_more else found
+    return Page([opening.row(row) for _, row in shown], str(shown[-1][0]) if is_more else None)
+
+
+def _states(state: RunState | None) -> tuple[RunState, ...]:
+    if state is not None and state not in REOPENABLE:
+        raise ArgumentError(f"no run stands still in state {state}", hint=f"One of: {', '.join(sorted(REOPENABLE))}.")
+    return tuple(sorted(REOPENABLE)) if state is None else (state,)
+
+
+ROUTES = (
+    reads("/failed", listed, Page[DeadLetters], query=FailedQuery),
+    reads("/failed/{error}/runs", runs, Page[RunRow], query=StandingQuery),
+)

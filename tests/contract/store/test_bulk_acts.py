@@ -1,0 +1,143 @@
+"""Bulk acts, on every store: pieces are taken by one process at a time, counted once, and lost by no death."""
+
+import pytest
+
+from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.states import BulkMove, BulkState
+from mainspring.store.commands.automations import Prune, SetMeta
+from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece
+from mainspring.store.commands.results import DONE, Refused
+from mainspring.store.held import HELD
+from mainspring.store.reads import bulk as reads
+
+LEASE_MS = 5_000
+RUNS = ("r_1", "r_2", "r_3", "r_4", "r_5")
+
+
+def begin(store, id="c_1", *, runs=RUNS, piece=2, every_ms=0):
+    command = BeginBulk(
+        id=id,
+        verb=BulkVerb.RETRY,
+        which=b'{"name":"a"}',
+        automations=("a",),
+        runs=runs,
+        actor="cli:ann@box",
+        reason="mended",
+        rate=None,
+        piece=piece,
+        every_ms=every_ms,
+    )
+    assert store.twice(command) == DONE
+
+
+def take(store):
+    return store.twice(TakePiece(store.name("lease"), LEASE_MS))
+
+
+def note(store, piece, refused=None):
+    refused = refused or {}
+    done = len(piece.runs) - len(refused)
+    noting = NotePiece(bulk=piece.bulk, reached=piece.reached, to=piece.runs[-1], done=done, refused=refused)
+    assert store.twice(noting) == DONE
+
+
+def shown(store, id="c_1"):
+    return reads.bulk_act(store.reader, id)
+
+
+def test_pieces_are_done_in_order_to_the_end(store, clock):
+    """Each piece holds the next runs; what was refused is told with its reason; the last one ends the act."""
+    begin(store)
+    first = take(store)
+    assert first == BulkPiece("c_1", BulkVerb.RETRY, "cli:ann@box", "mended", "", ("r_1", "r_2"))
+    note(store, first, {"r_2": "it is running"})
+    second = take(store)
+    assert (second.reached, second.runs) == ("r_2", ("r_3", "r_4"))
+    note(store, second)
+    view = shown(store)
+    assert (view.state, view.done, view.refused, view.left) == (BulkState.RUNNING, 3, 1, 1)
+    note(store, take(store))
+    view = shown(store)
+    assert (view.state, view.done, view.refused, view.ended_at) == (BulkState.DONE, 4, 1, clock.now())
+    assert take(store) == BulkPiece()
+    assert [(one.run, one.is_done, one.why) for one in reads.bulk_parts(store.reader, view, refused=True)] == [
+        ("r_2", False, "it is running")
+    ]
+    assert [one.run for one in reads.bulk_parts(store.reader, view, limit=2, cursor="r_3")] == ["r_4", "r_5"]
+
+
+def test_piece_is_one_process_s_until_its_time_is_over(store, second, clock):
+    """Another one finds nothing; when the first has died it takes the same runs, and what the first notes then counts no more."""
+    begin(store)
+    piece = take(store)
+    assert take(second) == BulkPiece()
+    clock.forward(LEASE_MS)
+    assert take(second) == piece
+    note(second, piece)
+    note(store, piece, {"r_1": "late"})
+    assert (shown(store).done, shown(store).refused) == (2, 0)
+
+
+def test_rate_makes_the_next_piece_wait(store, clock):
+    """It is due at its time, not before; what was missed while nobody worked is not made up for at once."""
+    begin(store, every_ms=1_000)
+    note(store, take(store))
+    assert take(store) == BulkPiece()
+    clock.forward(1_000)
+    note(store, take(store))
+    assert take(store) == BulkPiece()
+    assert shown(store).due_at == clock.now() + 1_000
+
+
+def test_people_pause_resume_and_stop(store):
+    """A paused act gives no piece; the one that was under way still counts; what is stopped or unknown moves no more."""
+    begin(store)
+    piece = take(store)
+    assert store.do(MoveBulk("c_1", BulkMove.PAUSE)) == DONE
+    note(store, piece)
+    assert (shown(store).state, shown(store).done, take(store)) == (BulkState.PAUSED, 2, BulkPiece())
+    assert store.do(MoveBulk("c_1", BulkMove.RESUME)) == DONE
+    assert take(store).runs == ("r_3", "r_4")
+    assert store.do(MoveBulk("c_1", BulkMove.STOP)) == DONE
+    assert (shown(store).state, take(store)) == (BulkState.STOPPED, BulkPiece())
+    for move in (BulkMove.PAUSE, BulkMove.RESUME, BulkMove.STOP):
+        assert store.do(MoveBulk("c_1", move)).code == "wrong_state"
+        assert isinstance(store.do(MoveBulk("c_2", move)), Refused)
+
+
+def test_last_piece_of_a_paused_act_ends_it(store):
+    """Nothing is left to be resumed."""
+    begin(store, runs=("r_1",))
+    piece = take(store)
+    store.do(MoveBulk("c_1", BulkMove.PAUSE))
+    note(store, piece)
+    assert shown(store).state is BulkState.DONE
+
+
+def test_held_store_gives_no_piece(store):
+    """A restored store waits for people, also with its bulk acts."""
+    begin(store)
+    store.do(SetMeta(HELD, "1"))
+    assert take(store) == BulkPiece()
+
+
+def test_lists_and_retention(store, clock):
+    """Newest first, page by page; what ended long ago is forgotten with its runs, what goes on stays."""
+    begin(store, "c_1", runs=("r_1",))
+    begin(store, "c_2")
+    note(store, take(store))
+    page = reads.bulk_acts(store.reader, limit=1)
+    assert [one.id for one in page] == ["c_2"]
+    assert [one.id for one in reads.bulk_acts(store.reader, cursor=page[-1].seq)] == ["c_1"]
+    assert [one.id for one in reads.running(store.reader)] == ["c_2"]
+    ended = shown(store, "c_1")
+    store.do(Prune(None, clock.now() + 1, None, None, None))
+    assert (shown(store, "c_1"), shown(store, "c_2").id) == (None, "c_2")
+    assert reads.bulk_parts(store.reader, ended) == []
+
+
+@pytest.mark.parametrize("runs", [(), ("r_1",)])
+def test_act_on_nothing_is_over_at_once(store, runs):
+    """It would wait for a piece that cannot come."""
+    begin(store, runs=runs)
+    assert shown(store).state is (BulkState.RUNNING if runs else BulkState.DONE)

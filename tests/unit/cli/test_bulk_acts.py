@@ -1,0 +1,53 @@
+"""`failed retry --background`, and `bulk` list, show, pause, resume, stop."""
+
+import pytest
+
+from mainspring.service.bulk_act import do_piece
+from tests.contract.store.process import fail
+
+
+@pytest.fixture
+def bulk(cli, stage):
+    """A bulk act on two failed runs of which nothing is done yet."""
+    for _ in range(2):
+        stage.do(fail(stage.begin()))
+    return cli("failed", "retry", "--state", "failed", "--background", "-y", "--json").json["bulk"]
+
+
+def test_background_puts_an_act_on_record(cli, stage, bulk):
+    """It says how many and goes; whoever works does it."""
+    shown = cli("bulk", "show", bulk)
+    assert "Retry failed runs: running" in shown.out
+    assert "0 of 2 runs done; 2 left." in shown.out
+    assert do_piece(stage.store)
+    (row,) = cli("bulk", "list", "--json").json
+    assert (row["id"], row["state"], row["done"], row["total"]) == (bulk, "done", 2, 2)
+    assert cli("failed", "list", "--json").json == []
+
+
+def test_dry_run_counts_and_asks_for_nothing(cli, stage):
+    """Of a discard too; nothing fits is told."""
+    stage.do(fail(stage.begin()))
+    said = cli("failed", "retry", "--state", "failed", "--background", "--dry-run")
+    assert "1 run; nothing was done" in said.out
+    assert cli("failed", "discard", "--name", "backup", "--background", "-y").code != 0
+    assert cli("bulk", "list", "--json").json == []
+
+
+def test_act_is_paused_resumed_and_stopped(cli, stage, bulk):
+    """Each says how it stands then; what does not fit is refused."""
+    assert "is paused" in cli("bulk", "pause", bulk).out
+    assert not do_piece(stage.store)
+    assert cli("bulk", "pause", bulk).code == 8
+    assert "goes on" in cli("bulk", "resume", bulk).out
+    assert cli("bulk", "stop", bulk, "--json").json == {"bulk": bulk, "state": "stopped"}
+    assert cli("bulk", "list", "--state", "stopped", "--json").json[0]["id"] == bulk
+    assert cli("bulk", "show", "nope").code == 3
+
+
+def test_background_takes_a_filter(cli, stage):
+    """Not runs by name, not everything there is, no time to begin at."""
+    run = stage.begin()
+    for words in ([], [run.id], ["--state", "failed", "--at", "10m"]):
+        assert cli("failed", "retry", *words, "--background", "-y").code == 2
+    assert cli("failed", "discard", "--name", "backup", "--rate", "1/s", "-y").code == 2

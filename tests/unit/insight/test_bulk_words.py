@@ -1,0 +1,59 @@
+"""What a bulk act is, in words, and how it is asked for again."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.states import BulkState
+from mainspring.insight.bulk_words import command_of, head_of, stands
+from mainspring.store.reads.bulk import BulkView
+
+VIEW = BulkView(
+    seq=1,
+    id="c_1",
+    verb=BulkVerb.RETRY,
+    state=BulkState.RUNNING,
+    which=b"{}",
+    automations=("pay",),
+    rate=None,
+    actor="web:ana",
+    reason=None,
+    total=1_000,
+    done=240,
+    refused=10,
+    reached="",
+    made_at=0,
+    changed_at=0,
+    ended_at=None,
+    due_at=0,
+)
+
+
+def test_head_names_what_was_chosen():
+    """In the order in which one says it; nothing chosen is all runs that fit."""
+    which = {"state": ["failed"], "name": "pay", "error": "3f9a", "since": "1d"}
+    assert head_of(BulkVerb.RETRY, which) == "Retry failed runs of pay by error 3f9a since 1d"
+    assert head_of(BulkVerb.DISCARD, {}) == "Discard runs"
+
+
+@pytest.mark.parametrize(
+    ("verb", "which", "rate", "line"),
+    [
+        (BulkVerb.RETRY, {"name": "a b", "state": ["failed"]}, "10/s", "failed retry --state failed --name 'a b' --rate 10/s --background"),
+        (BulkVerb.DISCARD, {"error": "3f"}, None, "failed discard --error 3f --background"),
+        (BulkVerb.DISCARD, {"state": ["needs_attention"]}, None, "failed discard --limit 20000 --background"),
+        (BulkVerb.CANCEL, {"name": "pay"}, None, "runs cancel --name pay"),
+    ],
+)  # fmt: skip
+def test_command_line_asks_for_the_same(verb, which, rate, line):
+    """Each with a filter, for the command line acts on nothing that is not said."""
+    assert command_of(verb, which, rate) == f"mainspring {line}"
+
+
+def test_sentence_says_how_far_it_is():
+    """While it runs with how long it takes at this pace; later what is left."""
+    assert stands(VIEW, 60_000) == "240 of 1,000 runs done, 10 refused; 750 left, some 3m more."
+    paused = msgspec.structs.replace(VIEW, state=BulkState.PAUSED, refused=0)
+    assert stands(paused, 60_000) == "240 of 1,000 runs done; 760 left as they are."
+    done = msgspec.structs.replace(VIEW, state=BulkState.DONE, done=1_000, refused=0)
+    assert stands(done, 60_000) == "1,000 of 1,000 runs done."

@@ -1,0 +1,63 @@
+"""Bulk acts by the API: asked for once, looked at and moved by those who see all that they are about."""
+
+import pytest
+
+from mainspring.service.bulk_act import do_piece
+from tests.api_world import BACKUP
+from tests.unit.web.api.test_failed import fall
+
+
+@pytest.mark.asyncio
+async def test_act_is_counted_then_asked_for_once(world):
+    """A dry run counts; under one key it is one act, also when nothing fits any more."""
+    runs = fall(world, 3)
+    dry = await world.post("/bulk", verb="retry", name="pay", dry_run=True)
+    assert dry == {"bulk": None, "count": 3, "more": False, "automations": ["pay"]}
+    begun = await world.post("/bulk", key="k1", verb="retry", name="pay", rate="1000/s", reason="mended")
+    assert (begun["bulk"], begun["count"]) == ("k1", 3)
+    assert do_piece(world.store)
+    again = await world.post("/bulk", key="k1", verb="retry", name="pay", rate="1000/s", reason="mended")
+    assert (again["bulk"], again["count"]) == ("k1", 3)
+    shown = await world.get("/bulk/k1")
+    assert (shown["state"], shown["done"], shown["reason"], shown["which"]) == ("done", 3, "mended", {"name": "pay"})
+    parts = (await world.get("/bulk/k1/runs", limit=2))["items"]
+    assert parts == [{"run": run, "is_done": True, "why": None} for run in sorted(runs)[:2]]
+    assert [one["id"] for one in (await world.get("/bulk"))["items"]] == ["k1"]
+
+
+@pytest.mark.asyncio
+async def test_bad_wishes_are_refused(world):
+    """Nothing fits, a rate that is none, a limit beyond all."""
+    for body, status in (({}, 422), ({"rate": "often"}, 422), ({"limit": 0}, 400), ({"verb": "burn"}, 400)):
+        answer = await world.ask("POST", "/bulk", json={"verb": "discard"} | body)
+        assert answer.status_code == status, (body, answer.text)
+    assert (await world.get("/bulk"))["items"] == []
+
+
+@pytest.mark.asyncio
+async def test_act_is_paused_resumed_and_stopped(world):
+    """Each once; it stands in the audit log."""
+    fall(world, 1)
+    await world.post("/bulk", key="k1", verb="discard", state=["failed"])
+    for verb, state in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
+        await world.post(f"/bulk/k1/{verb}")
+        assert (await world.get("/bulk/k1"))["state"] == state
+    assert (await world.ask("POST", "/bulk/k1/stop", json={})).status_code == 409
+    assert (await world.ask("POST", "/bulk/nope/stop", json={})).status_code == 404
+    acts = [(one.verb, one.subject) for one in world.site.reads.audit_rows(limit=4)]
+    assert acts[1:] == [(verb, "bulk:k1") for verb in ("stop", "resume", "pause")]
+
+
+@pytest.mark.asyncio
+async def test_visitor_of_some_automations_reaches_their_acts_only(world):
+    """What it asks for means what it sees; an act on others too is not there for it."""
+    fall(world, 2)
+    fall(world, 1, BACKUP)
+    begun = await world.post("/bulk", key="mine", who="payer", verb="retry")
+    assert (begun["count"], begun["automations"]) == (2, ["pay"])
+    await world.post("/bulk", key="all", verb="retry")
+    assert [one["id"] for one in (await world.get("/bulk", who="payer"))["items"]] == ["mine"]
+    for path in ("/bulk/all", "/bulk/all/runs"):
+        assert (await world.ask("GET", path, who="payer")).status_code == 404
+    assert (await world.ask("POST", "/bulk/all/pause", who="payer", json={})).status_code == 404
+    assert (await world.ask("POST", "/bulk", who="payer", json={"verb": "retry", "name": "backup"})).status_code == 422

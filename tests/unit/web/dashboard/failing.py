@@ -1,0 +1,48 @@
+"""Runs that fail in a PageWorld, grouped as a watcher groups them."""
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.states import RunState
+from mainspring.operations.failures import failures_of
+from mainspring.store.commands.incidents import Observe
+from mainspring.store.commands.runs import Claim
+from mainspring.store.reads.incidents import untold_faults
+from tests.api_world import BACKUP, PAY
+from tests.contract.store.process import finish, halt
+
+DENIED = Failure("ClientError", "denied", "403 AccessDenied", frames=["/srv/pay.py:12 charge"])
+HOSTILE = Failure("KeyError", "bug", "<script>alert(1)</script>", frames=["/srv/<b>.py:1 <i>"])
+
+
+def claimed(world, definition=PAY, data=b'{"amount":1}'):
+    """Start a run and claim it."""
+    world.begin(definition, data)
+    (run,) = world.store.apply(Claim(f"claim.{world.clock.random_bits(60)}", 1)).runs
+    return run
+
+
+def fall(world, number=1, failure=DENIED):
+    """Let runs of `pay` fail; return their ids."""
+    runs = [claimed(world) for _ in range(number)]
+    for run in runs:
+        world.store.apply(finish(run, RunState.FAILED, failure=failure))
+    return [run.id for run in runs]
+
+
+def fall_of_backup(world, number=1):
+    """Let runs of `backup` need a person; return their ids."""
+    runs = [claimed(world, BACKUP, b"{}") for _ in range(number)]
+    for run in runs:
+        world.store.apply(halt(run))
+    return [run.id for run in runs]
+
+
+def group(world):
+    """Group what failed, as a watcher does."""
+    found = failures_of(untold_faults(world.store.reader), lambda text: text)
+    world.store.apply(Observe(looked_at=world.clock.now(), groups=found.groups))
+
+
+def fingerprint_of(world):
+    """Return the fingerprint of the only error there is."""
+    (row,) = world.store.reader.read_text("select distinct fingerprint from error_groups")
+    return row[0]

@@ -1,0 +1,75 @@
+"""`/bulk` and `/bulk/{bulk}`: how far, what was refused, pause, resume, stop."""
+
+import json
+
+import pytest
+
+from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.states import BulkState
+from mainspring.service.actor import Actor, act_of
+from mainspring.service.bulk import Chosen
+from mainspring.service.bulk_act import begin, do_piece
+from mainspring.store.reads.bulk import bulk_act
+from tests.unit.web.dashboard.failing import fall, fall_of_backup
+from tests.unit.web.dashboard.page_world import said
+
+
+def ask(world, runs, id="b1", verb=BulkVerb.RETRY, automations=("pay",), reason="<b>why</b>"):
+    act = act_of(Actor.web("ana"), world.clock, command=id, reason=reason)
+    return begin(world.store, verb, Chosen(tuple(runs), automations), {"name": automations[0]}, act=act, rate=None)
+
+
+@pytest.mark.asyncio
+async def test_empty_list_teaches_the_command(world):
+    """What is not there is not found."""
+    assert "mainspring failed retry --error FINGERPRINT --background" in await world.get("/bulk")
+    await world.get("/bulk/nope", status=404)
+
+
+@pytest.mark.asyncio
+async def test_progress_and_refusals_are_shown(world):
+    """In figures that lead to their runs, and as a bar; a reason is text."""
+    ask(world, fall(world, 2), verb=BulkVerb.DISCARD)
+    fresh = await world.get("/bulk/b1")
+    assert "0 of 2 runs done; 2 left." in fresh
+    assert fresh.count("to come") == 2
+    do_piece(world.store)
+    text = await world.get("/bulk/b1")
+    assert "0 of 2 runs done, 2 refused." in text
+    assert '<rect class="refused" x="0.0" width="100.0"' in text
+    assert "&lt;b&gt;why&lt;/b&gt;" in text
+    assert "is failed" in await world.get("/bulk/b1?refused=true")
+    assert 'href="/bulk/b1?refused=true">2</a>' in await world.get("/bulk")
+    rows = json.loads((await (await world.browser()).get("/bulk/b1?as=json")).content)
+    assert [row["is_done"] for row in rows] == [False, False]
+
+
+@pytest.mark.asyncio
+async def test_buttons_fit_the_state_and_act_once(world):
+    """Paused it can be resumed, stopped nothing more; each is told above the page."""
+    ask(world, fall(world, 2))
+    paused = await world.press("/bulk/b1", "pause", page="p1")
+    assert said(paused.text) == "Done: pause bulk b1."
+    assert 'value="resume"' in paused.text
+    assert 'value="pause"' not in paused.text
+    assert not do_piece(world.store)
+    again = await world.press("/bulk/b1", "pause", page="p2")
+    assert (again.status_code, "is paused" in said(again.text)) == (409, True)
+    await world.press("/bulk/b1", "resume")
+    stopped = await world.press("/bulk/b1", "stop", reason="enough")
+    assert "2 left as they are" in stopped.text
+    assert 'value="stop"' not in stopped.text
+    assert bulk_act(world.store.reader, "b1").state is BulkState.STOPPED
+    assert 'value="pause"' not in await world.get("/bulk/b1", who="vic")
+
+
+@pytest.mark.asyncio
+async def test_visitor_of_some_automations_finds_their_acts_alone(world):
+    """One that is about others too is not there for it."""
+    ask(world, fall(world), "mine")
+    ask(world, fall_of_backup(world), "both", automations=("pay", "backup"))
+    text = await world.get("/bulk", who="payer")
+    assert "/bulk/mine" in text
+    assert "/bulk/both" not in text
+    await world.get("/bulk/both", who="payer", status=404)
+    assert (await world.press("/bulk/mine", "pause", who="payer")).status_code == 200

@@ -1,0 +1,110 @@
+"""`/failed`: by error, filtered, counted first, then a bulk act."""
+
+import json
+
+import pytest
+
+from mainspring.service.bulk_act import do_piece
+from mainspring.store.reads.bulk import bulk_acts
+from tests.unit.web.dashboard.failing import HOSTILE, fall, fall_of_backup, fingerprint_of, group
+from tests.unit.web.dashboard.page_world import said
+
+
+@pytest.mark.asyncio
+async def test_empty_page_teaches_the_command(world):
+    """And offers no act on nothing."""
+    text = await world.get("/failed")
+    assert "mainspring failed list --by error" in text
+    assert "count first" not in text
+    assert "by that filter" in await world.get("/failed?name=pay")
+
+
+@pytest.mark.asyncio
+async def test_errors_are_listed_and_lead_to_their_runs(world):
+    """Each line says what, how many, where, and links to its runs; text from outside is text."""
+    runs = fall(world, 2, HOSTILE)
+    group(world)
+    runs += fall(world, 1, HOSTILE)
+    error = fingerprint_of(world)
+    text = await world.get("/failed")
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script>alert" not in text
+    assert f'href="/failed?error={error}">3</a>' in text
+    shown = await world.get(f"/failed?error={error}")
+    assert all(f"/r/{run}" in shown for run in runs)
+    (row,) = json.loads((await (await world.browser()).get("/failed?as=json")).content)
+    assert (row["fingerprint"], row["standing"]["number"], row["failures"]) == (error, 3, 3)
+
+
+@pytest.mark.asyncio
+async def test_filters_stay_in_the_link(world):
+    """State, automation and time; a bad one is told by name."""
+    fall(world)
+    fall_of_backup(world)
+    assert "AccessDenied" not in await world.get("/failed?state=needs_attention")
+    shown = await world.get("/failed?name=pay&since=24h")
+    assert "AccessDenied" in shown
+    assert "<option selected>24h" in shown
+    assert "since" in said(await world.get("/failed?since=3y", status=400))
+    assert "stands still" in said(await world.get("/failed?state=running", status=409))
+
+
+@pytest.mark.asyncio
+async def test_act_is_counted_then_done_in_pieces(world):
+    """The first press only counts; the second leads to the page of the act, which says what was asked, once."""
+    runs = fall(world, 3)
+    counted = await world.get("/failed?name=pay&ask=retry&rate=600/m&reason=mended")
+    assert "3 runs of 1 automation: each is continued" in counted
+    assert "mainspring failed retry --name pay --rate 600/m --background" in counted
+    assert 'data-nouns=""' in counted
+    assert 'data-nouns="runs incidents"' in await world.get("/failed?name=pay")
+    assert bulk_acts(world.store.reader) == []
+    path = "/failed?name=pay&ask=retry&rate=600/m"
+    for _ in range(2):
+        answer = await world.press(path, "retry", page="p1", rate="600/m", reason="mended")
+    (act,) = bulk_acts(world.store.reader)
+    assert answer.request.url.path == f"/bulk/{act.id}"
+    assert said(answer.text) == f"Done: retry bulk {act.id}."
+    assert (act.total, act.rate, act.reason, act.actor) == (3, "600/m", "mended", "web:ana")
+    assert do_piece(world.store)
+    assert {one.subject for one in world.site.reads.audit_rows() if one.verb == "retry"} == {
+        f"bulk:{act.id}",
+        *(f"run:{run}" for run in runs),
+    }
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
+    """A rate that is none, nothing that fits, a discard of what has ended; nothing happens."""
+    fall(world)
+    assert "is not a rate" in await world.get("/failed?name=pay&ask=retry&rate=often")
+    assert "No run fits" in await world.get("/failed?name=pay&ask=discard")
+    assert "has ended" in await world.get("/failed?state=failed&ask=discard")
+    answer = await world.press("/failed?name=pay", "retry", rate="often")
+    assert (answer.status_code, "is not a rate" in said(answer.text)) == (409, True)
+    assert (await world.press("/failed?name=nope", "retry")).status_code == 409
+    assert bulk_acts(world.store.reader) == []
+
+
+@pytest.mark.asyncio
+async def test_viewer_reads_and_asks_for_nothing(world):
+    """No button, and no count either."""
+    fall(world)
+    text = await world.get("/failed?ask=retry", who="vic")
+    assert "AccessDenied" in text
+    assert "count first" not in text
+    assert "each is continued" not in text
+
+
+@pytest.mark.asyncio
+async def test_visitor_of_some_automations_sees_and_retries_its_own(world):
+    """Names, counts and acts are of what it sees."""
+    fall(world, 2)
+    fall_of_backup(world, 3)
+    text = await world.get("/failed?ask=retry", who="payer")
+    assert "2 runs of 1 automation" in text
+    assert "backup" not in text
+    assert "AccessDenied" not in await world.get("/failed?name=backup", who="payer")
+    await world.press("/failed?ask=retry", "retry", who="payer", rate="")
+    (act,) = bulk_acts(world.store.reader)
+    assert (act.automations, act.total) == (("pay",), 2)

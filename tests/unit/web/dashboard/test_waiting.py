@@ -1,0 +1,83 @@
+"""`/waiting`: questions with what they rest on, answered by a press."""
+
+import msgspec
+import pytest
+
+from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.reads.runs import questions
+from tests.api_world import BACKUP
+from tests.unit.web.dashboard.failing import claimed
+from tests.unit.web.dashboard.page_world import said
+
+
+def ask(world, run, ident="q1", **question):
+    asked = {"text": "Charge <b>1,204</b>?", "choices": ["approve", "refund"], "otherwise": None} | question
+    until_at = world.clock.now() + 3_600_000
+    data = msgspec.json.encode(asked)
+    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "charge", until_at, question=data))
+
+
+@pytest.mark.asyncio
+async def test_empty_page_teaches_how_runs_ask(world):
+    """And how one answers."""
+    assert "mainspring runs answer RUN CHOICE" in await world.get("/waiting")
+
+
+@pytest.mark.asyncio
+async def test_question_shows_what_it_rests_on(world):
+    """Words, deadline with what counts then, whom it asks, facts and evidence as text; viewers have no buttons."""
+    run = claimed(world)
+    ask(world, run, otherwise="refund", who="team billing", evidence={"customer": "<i>C1</i>", "amount": 1204})
+    ask(world, run, "q2", text="Which?", choices=None, evidence=["rows", 4, 17])
+    text = await world.get("/waiting")
+    for part in (
+        "Charge &lt;b&gt;1,204&lt;/b&gt;?",
+        "then it is <b>refund</b>",
+        "team billing",
+        "&lt;i&gt;C1&lt;/i&gt;",
+    ):
+        assert part in text
+    assert '<button name="choice" value="approve">' in text
+    assert f"mainspring runs answer {run.id} approve --question q1" in text
+    assert '<input name="choice"' in text
+    assert "17" in text
+    assert 'name="choice"' not in await world.get("/waiting", who="vic")
+    assert "q2" in await world.get("/waiting?limit=1&cursor=1")
+
+
+@pytest.mark.asyncio
+async def test_answer_is_given_once_and_told(world):
+    """It leads back with what was said; the note is in the audit log."""
+    run = claimed(world)
+    ask(world, run)
+    fields = {"run": run.id, "question": "q1", "choice": "approve", "note": "checked", "page": "p1"}
+    for _ in range(2):
+        answer = await world.press("/waiting", "answer", onward="/waiting", **fields)
+        assert said(answer.text) == f"Answered approve to run {run.id}."
+    assert questions(world.store.reader) == []
+    (row,) = [one for one in world.site.reads.audit_rows() if one.verb == "answer"]
+    assert msgspec.json.decode(row.detail) == {"question": "q1", "choice": "approve", "note": "checked"}
+    late = await world.press("/waiting", "answer", **fields | {"page": "p2"})
+    assert late.status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_choice_that_is_not_offered_is_told_in_its_place(world):
+    """What was typed stays."""
+    run = claimed(world)
+    ask(world, run)
+    answer = await world.press("/waiting", "answer", run=run.id, question="q1", choice="aprove", note="my note")
+    assert answer.status_code == 409
+    assert 'class="fault" role="alert"' in answer.text
+    assert 'value="my note"' in answer.text
+    assert len(questions(world.store.reader)) == 1
+
+
+@pytest.mark.asyncio
+async def test_visitor_of_some_automations_hears_their_questions_alone(world):
+    """And answers no others."""
+    other = claimed(world, BACKUP, b"{}")
+    ask(world, other, text="Delete all?")
+    assert "Delete all?" not in await world.get("/waiting", who="payer")
+    answer = await world.press("/waiting", "answer", who="payer", run=other.id, question="q1", choice="approve")
+    assert answer.status_code == 404
