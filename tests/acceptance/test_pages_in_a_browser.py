@@ -49,6 +49,8 @@ def names_of(shop: Site, failed: str) -> dict[str, str]:
         "run": failed,
         "automation": "say",
         "incident": project.json("incidents", "list")[0]["id"],
+        "monitor": "silence",
+        "bulk": shop.api("POST", "bulk", verb="retry", name="say", limit=1)["bulk"],
         "trigger": project.json("triggers", "list")[0]["name"],
         "event": shop.api("GET", "events")["items"][0]["id"],
         "delivery": project.until(lambda: shop.api("GET", "deliveries")["items"])[0]["id"],
@@ -59,13 +61,8 @@ def paths(shop: Site) -> dict[str, str]:
     """Return the path of each page of the table, with real names in it."""
     found = {}
     for page in PAGES:
-        if page.path not in WITHOUT:
-            found[page.path] = re.sub(r"\{(\w+)\}", lambda m: quote(shop.names[m[1]], safe=""), page.path)
+        found[page.path] = re.sub(r"\{(\w+)\}", lambda m: quote(shop.names[m[1]], safe=""), page.path)
     return found
-
-
-WITHOUT = {"/bulk/{bulk}"}
-"""What is looked at elsewhere: nothing of it is here."""
 
 
 def test_no_text_from_outside_becomes_a_script(browser: Browser, shop: Site) -> None:
@@ -79,7 +76,7 @@ def test_no_text_from_outside_becomes_a_script(browser: Browser, shop: Site) -> 
     for path in every:
         page.goto(shop.address + path)
         assert page.evaluate("window.hit") is None, path
-        planted = "img[onerror], svg[onload], [onmouseover], [onfocus], [ontoggle], base, iframe, object, embed, marquee, [style]"
+        planted = "img[onerror], svg[onload], [onmouseover], [onfocus], [ontoggle], base, iframe, object, embed, marquee, [style]:not(.chart *)"
         assert page.locator(planted).count() == 0, path
         assert page.locator("script:not([src])").count() == 0, path
         assert page.locator('a[href^="javascript:"]').count() == 0, path
@@ -138,10 +135,12 @@ def test_filters_survive_a_reload(browser: Browser, shop: Site) -> None:
     """They are in the address, and in what is exported."""
     page = page_of(browser, shop)
     page.goto(f"{shop.address}/runs")
-    page.select_option("select[name=state]", "failed")
+    page.locator("nav.chips a", has_text="failed").click()
+    page.wait_for_url(re.compile("state=failed"))
     page.fill("input[name=name]", "order")
     page.press("input[name=name]", "Enter")
-    page.wait_for_url(re.compile("state=failed"))
+    page.wait_for_url(re.compile("name=order"))
+    assert "state=failed" in page.url
     before = page.locator("main table tbody tr").count()
     page.reload()
     assert page.locator("main table tbody tr").count() == before == 1
@@ -173,13 +172,15 @@ def test_reading_works_without_scripts(browser: Browser, shop: Site) -> None:
     """And so does a press."""
     page = page_of(browser, shop, java_script_enabled=False)
     for path in paths(shop).values():
-        assert page.goto(shop.address + path).status == 200, path
+        answer = page.goto(shop.address + path)
+        assert answer is not None, path
+        assert answer.status == 200, path
         assert page.locator("h1").count() >= 1, path
     run = shop.run("ask")
     shop.until_state(run, "waiting")
     page.goto(f"{shop.address}/waiting")
     page.locator(f'form:has([value="{run}"]) button', has_text="refund").first.click()
-    assert "Done" in page.inner_text(".said")
+    assert "refund" in page.inner_text(".said")
     shop.until_state(run, "succeeded")
     page.close()
 
