@@ -30,7 +30,7 @@ DEMO := .venv-demo/.made-$(VERSION)
 BENCH := .venv-bench/.made-$(VERSION)
 PREFECT := .venv-prefect/.made-$(VERSION)
 
-.PHONY: help setup demo test lint fix check bench torture golden clean
+.PHONY: help setup demo test lint fix check bench torture pictures golden clean
 
 help: ## Show this list
 	@echo "usage: make TARGET [PYTHON=/path/to/python]"
@@ -63,6 +63,10 @@ torture: $(DEV) $(OLD_POSTGRES:%=.venv-postgres/%/.made) ## Simulate many seeds 
 	@bad=; for version in $(OLD_POSTGRES); do echo "PostgreSQL $$version"; \
 	MAINSPRING_POSTGRES=$$version $(PYTEST) $(ON_EACH_POSTGRES) -n 2 -q -k "not sqlite" || bad=1; done; test -z "$$bad"
 	@MAINSPRING_POOLED=1 $(PYTEST) tests/contract/store --ignore=tests/contract/store/test_overlaps.py -n 2 -q -k "not sqlite"
+
+pictures: $(DEV) ## Take the pictures of the docs anew, of the demo's dashboard
+	@mkdir -p docs/images
+	@MAINSPRING_PICTURES=docs/images $(PYTEST) -q tests/acceptance/test_demo_pages.py
 
 golden: $(DEV) ## Keep journals and stores of this version for every later one to be tried on (before its release: AGAIN=1 makes them anew)
 	@$(PY) -m tests.golden.record
