@@ -1,4 +1,4 @@
-"""The demo's dashboard: its question is answered there and the report changes, its broken files wait there; and the pictures of the docs."""
+"""The demo's dashboard: its question is answered there, its broken files wait there; and the pictures of the docs are taken there."""
 
 import os
 import pty
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -17,7 +18,7 @@ from tests.browser import chromium
 __all__ = ["environment"]
 PICTURES = os.environ.get("MAINSPRING_PICTURES")
 """A folder into which the pictures of the docs are made: `make pictures`."""
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def picture(
@@ -49,7 +50,7 @@ def answer(page: Page, address: str) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.xdist_group("browser")
 def test_demo_ends_on_its_dashboard(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Answered there, the report counts what never left; the three broken files are failed runs with what to do; one mended, it is taken in."""
+    """Answered there, the report changes; the three broken files are failed runs with what to do, and one that is mended is taken in."""
     out = tmp_path / "out"
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "demo", "--into", str(out), "--pace", "5"]
