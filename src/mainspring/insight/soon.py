@@ -15,8 +15,9 @@ from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import IncidentState
 from mainspring.insight.waits import asks, choices, default_of
 from mainspring.store.base import Reader
+from mainspring.store.reads.automations import RunMark, newest_runs
 from mainspring.store.reads.runs import automations_of
-from mainspring.store.reads.soon import BriefRun, newest_runs, next_slots
+from mainspring.store.reads.soon import next_slots
 from mainspring.store.reads.watched import durations
 from mainspring.store.views import AutomationView, RunRow, WaitView
 
@@ -78,7 +79,7 @@ class Strip(msgspec.Struct, frozen=True):
     incident: Incident | None
     is_paused: bool
     problem: str | None
-    runs: list[BriefRun]
+    runs: list[RunMark]
 
 
 def silent(incidents: Iterable[Incident]) -> list[Silent]:
@@ -137,7 +138,7 @@ def strips(
     chosen = sorted(alive, key=lambda view: (*_ill(loudest.get(view.name), view.problem), view.name))[:limit]
     runs = newest_runs(reader, [view.name for view in chosen], CELLS)
     return [
-        Strip(view.name, loudest.get(view.name), _is_paused(view, now), view.problem, runs.get(view.name, []))
+        Strip(view.name, loudest.get(view.name), _is_paused(view, now), view.problem, runs[view.name])
         for view in chosen
     ]
 

@@ -47,7 +47,6 @@ _PARAMS = {
     "watch_schedules_of": ("[]",),
     "watch_successes_of": ("[]",),
     "watch_running_of": ("[]",),
-    "list_run_marks": ("[]", 1),
     "sum_rollups_of": ("[]", 0, 1),
     "sum_details_of": ("a", 0, 1),
     "list_hours": ("a", 0),

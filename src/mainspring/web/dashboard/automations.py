@@ -11,7 +11,7 @@ from mainspring.web.api.call import Call
 from mainspring.web.api.standings import StandingsQuery
 from mainspring.web.dashboard.exports import pages_of
 from mainspring.web.dashboard.page import Form, PageRoute, View, looked
-from mainspring.web.pictures.strip import strip_of
+from mainspring.web.pictures.strip import brief_strip_of
 
 
 class AutomationExport(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ def show(call: Call[StandingsQuery, Form | None]) -> View:
     )
     now, query = call.site.clock.now(), call.query
     values = {
-        "automations": [(line, strip_of(line.runs, STRIP, now)) for line in found.items],
+        "automations": [(line, brief_strip_of(line.runs, STRIP, now)) for line in found.items],
         "next": found.next,
         "states": list(AutomationState),
         "query": query,

@@ -60,7 +60,7 @@ async def test_silence_questions_and_runs_have_their_place(world):
     assert "then no" in text
     assert f"/r/{asking}" in text
     assert f"/r/{running}" in text
-    assert 'aria-label="2 runs, none failed, 2 not ended; the newest running"' in text
+    assert 'aria-label="The newest 2: 1 running, 1 waiting; the last is running."' in text
 
 
 async def test_button_acts_once_and_is_told(world):
