@@ -8,7 +8,8 @@ from mainspring.domain.definition import Definition
 from mainspring.domain.listening import OnRun, OnRuns
 from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.table import DEFAULTS, NO_OWN, Tunings
-from mainspring.domain.states import AutomationState, RunState
+from mainspring.domain.states import RunState
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight import quantile
 from mainspring.insight.announced import definition_of
 from mainspring.insight.source_words import source_words

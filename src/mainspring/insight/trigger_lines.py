@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.states import SessionState, TriggerState
+from mainspring.domain.states import SessionState
+from mainspring.domain.told_states import TriggerState
 from mainspring.domain.trigger import name_parts
 from mainspring.domain.webhook import Webhook
 from mainspring.insight.curl import curl_line

@@ -13,7 +13,7 @@ from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.duration import ms_of, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.plain import LATEST
-from mainspring.domain.states import AutomationState
+from mainspring.domain.told_states import AutomationState
 from mainspring.domain.trigger import MisfitError
 from mainspring.insight.announced import definition_of
 from mainspring.insight.automation_lines import p_of, starts_of, zone_name

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mainspring.domain.states import AutomationState
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight.automation_lines import STRIP, AutomationLine
 from mainspring.web.api import standings
 from mainspring.web.api.call import Call

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.domain.states import TriggerState
+from mainspring.domain.told_states import TriggerState
 from mainspring.insight.gatherings import gathering_text
 from mainspring.web.api import triggers
 from mainspring.web.api.bodies import Limit
