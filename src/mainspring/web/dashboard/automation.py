@@ -1,7 +1,6 @@
 """`/a/NAME`: how one automation stands, how its runs went, why they failed, what is due, what watches it, what it is."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from shlex import quote
 from typing import Any, Final
 
@@ -10,11 +9,7 @@ import msgspec
 from mainspring.app.runbooks import Runbooks
 from mainspring.domain.access import Role
 from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.duration import ms_of, parse_duration
-from mainspring.domain.errors import OptionError
-from mainspring.domain.plain import LATEST
 from mainspring.domain.told_states import AutomationState
-from mainspring.domain.trigger import MisfitError
 from mainspring.insight.announced import definition_of
 from mainspring.insight.automation_lines import p_of, starts_of, zone_name
 from mainspring.insight.option_rows import option_rows, option_text
@@ -29,6 +24,7 @@ from mainspring.web.api.incidents import ErrorsQuery, IncidentsQuery
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.standings import RUNS, DueQuery, FiguresQuery
 from mainspring.web.dashboard.automation_rows import days_of, judged_rows, source_rows
+from mainspring.web.dashboard.moments import coming_moment
 from mainspring.web.dashboard.page import Button, Form, Looking, PageRoute, View, looked, press, reason_of
 from mainspring.web.pictures.expected import expected_of, window_of
 from mainspring.web.pictures.heat import heat_of
@@ -154,19 +150,8 @@ def _pause_line(name: str, form: Form | None) -> str:
 def pause(call: Call[Any, Form]) -> None:
     """Start nothing of it, for so long or until somebody resumes it."""
     span = call.body.get("for", "").strip()
-    until = _until(call.site.clock.now(), span) if span else None
+    until = coming_moment(call, span, "for") if span else None
     press(call, automations.pause, Pause(reason=reason_of(call), until=until))
-
-
-def _until(now: int, span: str) -> datetime:
-    """Return the end of a span that begins now. Raises MisfitError, which names its field."""
-    try:
-        until_at = now + ms_of(parse_duration(span))
-    except OptionError as error:
-        raise MisfitError(error.message, hint=error.hint or "", at="for") from None
-    if until_at > LATEST:
-        raise MisfitError(f"{span!r} is too long", hint="Leave it empty: until somebody resumes it.", at="for")
-    return datetime.fromtimestamp(until_at / 1000, UTC)
 
 
 def resume(call: Call[Any, Form]) -> None:

@@ -21,8 +21,8 @@ from mainspring.web.api.incidents import AlertsQuery
 from mainspring.web.api.settings import SettingShown
 from mainspring.web.api.shape import Page
 from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.moments import SPANS, Since, past_moment
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press
-from mainspring.web.dashboard.within import WITHIN, Within, since_of
 
 AT = "/settings"
 
@@ -32,7 +32,7 @@ class AlertsLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     channel: Word | None = None
     state: AlertState | None = None
-    within: Within | None = None
+    since: Since | None = None
 
 
 class ConfigurationLooking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,7 +92,7 @@ def show_alerts(call: Call[AlertsLooking, Form | None]) -> View:
     found = _alerts(looked(call))
     values = {"alerts": found.items, "next": found.next, "query": call.query, "states": list(AlertState)}
     names = [one.name for one in channels.listed(looked(call)).items]
-    return View("Alerts", values | {"channels": names, "spans": WITHIN})
+    return View("Alerts", values | {"channels": names, "spans": SPANS})
 
 
 def rows_of_alerts(call: Call[AlertsLooking, None]) -> Iterator[AlertView]:
@@ -121,7 +121,7 @@ def _alerts(call: Call[AlertsLooking, None]) -> Page[AlertView]:
     asked = AlertsQuery(
         channel=query.channel,
         state=query.state,
-        since=since_of(query.within, call.site.clock),
+        since=past_moment(call, query.since),
         limit=query.limit,
         cursor=query.cursor,
     )
