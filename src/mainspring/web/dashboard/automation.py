@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import Any, Final
 
-import msgspec
-
 from mainspring.app.runbooks import Runbooks
 from mainspring.domain.access import Role
 from mainspring.domain.definition import Definition, Kind
@@ -56,7 +54,7 @@ def show(call: Call[Looking, Form | None]) -> View:
         "standing": standing,
         "judged": judged_rows(standing.judged),
         "trust": standings.trust(looked(call)),
-        "incidents": _asked(call, incidents.listed, IncidentsQuery(automation=view.name, limit=_ERRORS)).items,
+        "incidents": incidents.listed(call.asking(IncidentsQuery(automation=view.name, limit=_ERRORS))).items,
         "starts": starts_of(definition, call.visitor.may_see),
         "sources": source_rows(definition, call.visitor.may_see),
         "can_start": definition is not None and definition.kind is not Kind.EXEC and view.retired_at is None,
@@ -83,7 +81,7 @@ def rows(call: Call[Looking, None]) -> Iterator[RunRow]:
 def _of_runs(call: Call[Looking, Form | None], view: AutomationView, now: int) -> dict[str, Any]:
     newest = [
         RunMark(one.id, one.state, one.reason, None, one.created_at, one.started_at, one.finished_at)
-        for one in _newest(looked(call), view.name)
+        for one in _newest(call, view.name)
     ]
     wanted = ErrorsQuery(automation=view.name, limit=_ERRORS)
     return {
@@ -91,16 +89,16 @@ def _of_runs(call: Call[Looking, Form | None], view: AutomationView, now: int) -
         "strip": strip_of(newest, RUNS, now),
         "p50": p_of(newest, 0.5),
         "p95": p_of(newest, 0.95),
-        "errors": _asked(call, incidents.errors, wanted).items,
+        "errors": incidents.errors(call.asking(wanted)).items,
     }
 
 
-def _newest(call: Call[Any, None], name: str) -> list[RunRow]:
-    return runs.listed(msgspec.structs.replace(call, query=RunsQuery(name=name, limit=RUNS))).items
+def _newest(call: Call[Any, Any], name: str) -> list[RunRow]:
+    return runs.listed(call.asking(RunsQuery(name=name, limit=RUNS))).items
 
 
 def _of_figures(call: Call[Looking, Form | None], zone: str) -> dict[str, Any]:
-    figures = _asked(call, standings.figures, FiguresQuery(days=_DAYS))
+    figures = standings.figures(call.asking(FiguresQuery(days=_DAYS)))
     return {
         "days": days_of(figures.hours, zone),
         "heat": heat_of(figures.hours, zone),
@@ -110,7 +108,7 @@ def _of_figures(call: Call[Looking, Form | None], zone: str) -> dict[str, Any]:
 
 
 def _of_due(call: Call[Looking, Form | None], zone: str, standing: Standing) -> dict[str, Any]:
-    due = _asked(call, standings.due, DueQuery(limit=_DUE))
+    due = standings.due(call.asking(DueQuery(limit=_DUE)))
     is_in_time = standing.late_at is not None and standing.late_at > call.site.clock.now()
     drawn = expected_of(due.past, zone, standing.due_at if is_in_time else None)
     now, good_at, late_at = call.site.clock.now(), standing.last_good_at, standing.late_at
@@ -131,11 +129,6 @@ def _of_surroundings(
         "options": [(one, option_text(one.value)) for one in option_rows(definition)] if definition is not None else [],
         "runbook": Runbooks(call.site.settings).of(view.name, definition),
     }
-
-
-def _asked(call: Call[Looking, Any], read: Any, query: msgspec.Struct) -> Any:
-    """Return what a route of the API tells, asked in this way."""
-    return read(msgspec.structs.replace(looked(call), query=query))
 
 
 def _option(definition: Definition | None, name: str) -> Any:

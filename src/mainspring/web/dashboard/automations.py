@@ -10,7 +10,7 @@ from mainspring.web.api import standings
 from mainspring.web.api.call import Call
 from mainspring.web.api.standings import StandingsQuery
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.page import Form, PageRoute, View, looked
+from mainspring.web.dashboard.page import Form, PageRoute, View
 from mainspring.web.pictures.strip import brief_strip_of
 
 
@@ -38,9 +38,7 @@ class AutomationExport(msgspec.Struct, frozen=True):
 
 def show(call: Call[StandingsQuery, Form | None]) -> View:
     """List automations by name."""
-    found = standings.listed(
-        looked(msgspec.structs.replace(call, query=msgspec.structs.replace(call.query, runs=STRIP)))
-    )
+    found = standings.listed(call.asking(msgspec.structs.replace(call.query, runs=STRIP)))
     now, query = call.site.clock.now(), call.query
     values = {
         "automations": [(line, brief_strip_of(line.runs, STRIP, now)) for line in found.items],

@@ -66,7 +66,7 @@ def _listed(call: Call[DeliveriesLooking, None]) -> Page[DeliveryRow]:
         limit=query.limit,
         cursor=query.cursor,
     )
-    return triggers.deliveries(Call(call.site, call.visitor, call.names, asked, None))
+    return triggers.deliveries(call.asking(asked))
 
 
 PAGES = (

@@ -155,14 +155,13 @@ def _listing(call: Call[FailedPage, None]) -> Call[FailedQuery, None]:
         error=q.error,
         gone=q.gone,
     )
-    return msgspec.structs.replace(call, query=query)  # type: ignore[arg-type]
+    return call.asking(query)
 
 
 def _runs(call: Call[FailedPage, Any]) -> Page[RunRow]:
     q = call.query
     query = StandingQuery(limit=_RUNS, cursor=q.after, name=q.name, state=q.state)
-    names = {"error": q.error or ""}
-    return failed.runs(msgspec.structs.replace(looked(call), query=query, names=names))
+    return failed.runs(call.asking(query, error=q.error or ""))
 
 
 def _said(query: FailedPage) -> dict[str, Any]:

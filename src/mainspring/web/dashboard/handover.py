@@ -39,7 +39,7 @@ def rows(call: Call[Shift, None]) -> Iterator[PersonsAct]:
 
 def _found(call: Call[Shift, Form | None] | Call[Shift, None]) -> Handover:
     query = handover.HandoverQuery(since=past_moment(call, call.query.since))
-    return handover.shown(msgspec.structs.replace(call, query=query, body=None))  # type: ignore[arg-type]
+    return handover.shown(call.asking(query))
 
 
 PAGES = (

@@ -62,7 +62,7 @@ class PageRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 def looked(call: Call[Any, Form | None]) -> Call[Any, None]:
     """Return the request as a route of the API that looks takes it."""
-    return msgspec.structs.replace(call, body=None)  # type: ignore[arg-type]
+    return call.asking(call.query)
 
 
 def press(call: Call[Any, Form], handler: Callable[[Call[Any, Any]], Any], body: msgspec.Struct, **names: str) -> Any:

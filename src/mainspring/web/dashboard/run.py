@@ -163,7 +163,7 @@ def _diff(call: Call[RunLooking, Any], run: RunView) -> Differences | None:
             return None
         hint = f"Compare them by the command line: mainspring runs diff {other.id} {run.id}"
         raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
-    found = runs.diff(Call(call.site, call.visitor, call.names, DiffQuery(other=other.id), None))
+    found = runs.diff(call.asking(DiffQuery(other=other.id)))
     return msgspec.structs.replace(found, differences=found.differences[:_DIFFERENCES])
 
 

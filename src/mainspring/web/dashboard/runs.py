@@ -88,7 +88,7 @@ def _asked(call: Call[RunsLooking, Any]) -> Call[RunsQuery, None]:
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Call(call.site, call.visitor, call.names, asked, None)
+    return call.asking(asked)
 
 
 def _row(run: RunRow, now: int) -> Row:

@@ -125,7 +125,7 @@ def _alerts(call: Call[AlertsLooking, None]) -> Page[AlertView]:
         limit=query.limit,
         cursor=query.cursor,
     )
-    return incidents.alerts(Call(call.site, call.visitor, call.names, asked, None))
+    return incidents.alerts(call.asking(asked))
 
 
 def _route(route: Route) -> dict[str, Any]:
