@@ -17,10 +17,10 @@ from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.runs import ParentLink, StartRun
 from mainspring.store.reads.runs import run_view
 from mainspring.web.dashboard import run as run_page
-from tests.api_world import announce
-from tests.contract.store.process import fail, finish, halt, outcome, suspend
+from tests.api_world import BACKUP, PAY, announce
+from tests.contract.store.process import BOOM, fail, finish, halt, outcome, suspend
 from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.run_world import BACKUP, BOOM, HOSTILE, ORDER, PAY, asking, claimed, failed, lines
+from tests.unit.web.dashboard.run_world import HOSTILE, ORDER, asking, claimed, failed, lines
 
 
 def state(world, run):

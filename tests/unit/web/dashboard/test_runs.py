@@ -8,7 +8,8 @@ import re
 import pytest
 
 from mainspring.domain.states import RunState
-from tests.unit.web.dashboard.run_world import BACKUP, HOSTILE, claimed, failed
+from tests.api_world import BACKUP
+from tests.unit.web.dashboard.run_world import HOSTILE, claimed, failed
 
 
 def listed(text):
