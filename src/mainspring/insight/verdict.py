@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.paused import is_paused
 from mainspring.domain.states import RunState, SessionState
 from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
@@ -65,7 +66,7 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     sessions = status.sessions(reader, limit=1_000)
     queues = status.queue_views(reader)
     asked = questions(reader)
-    paused = {view.name for view in views if view.paused_at is not None and (view.paused_until or now + 1) > now}
+    paused = {view.name for view in views if is_paused(view, now)}
     untold: list[str] = []
     if status.meta(reader, HELD) is not None:
         untold.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
