@@ -15,7 +15,7 @@ from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
 from mainspring.insight.open_incidents import OpenIncidents
 from mainspring.insight.trigger_faults import faults_of_triggers
-from mainspring.insight.words import many, one_line
+from mainspring.insight.words import many, one_line, verdict_head
 from mainspring.store.base import Reader
 from mainspring.store.held import HELD
 from mainspring.store.reads import incidents as wrong
@@ -156,8 +156,6 @@ def nothing_yet(*, store: str, environment: str) -> Verdict:
 
 
 def _sentence(told: list[str], figures: dict[str, Any]) -> str:
-    number = figures["count"]
-    head = "All is well" if not number else many(number, "thing needs you", "things need you")
     parts = [
         *told,
         many(figures["automations"], "automation"),
@@ -168,7 +166,7 @@ def _sentence(told: list[str], figures: dict[str, Any]) -> str:
         parts.append(f"{figures['paused']} paused")
     if figures["questions"]:
         parts.append(f"{many(figures['questions'], 'question waits', 'questions wait')} for an answer")
-    return f"{head}: {', '.join(parts)}."
+    return f"{verdict_head(figures['count'])}: {', '.join(parts)}."
 
 
 def _runs(number: Capped) -> str:

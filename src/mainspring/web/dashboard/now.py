@@ -6,7 +6,7 @@ from typing import Any, Final
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import IncidentState
 from mainspring.insight.soon import CELLS
-from mainspring.insight.words import many
+from mainspring.insight.words import many, verdict_head
 from mainspring.store.reads import incidents as wrong
 from mainspring.web.api import now
 from mainspring.web.api.call import Call
@@ -27,7 +27,7 @@ def show(call: Call[Looking, Form | None]) -> View:
     others = [one for one in found.incidents if one.state is not IncidentState.OPEN]
     values: dict[str, Any] = {
         "now": found,
-        "head": found.sentence.partition(": ")[0],
+        "head": verdict_head(found.count),
         "facts": _facts(found, len(opened), len(others)),
         "open": opened[:_OPEN],
         "more_open": len(opened) - _OPEN,

@@ -21,9 +21,9 @@ from mainspring.web.api.call import Call
 from mainspring.web.dashboard.earlier_input import Earlier, earlier_of, without_secret_defaults
 from mainspring.web.dashboard.moments import typed_moment, zone_for
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press
-from mainspring.web.dashboard.schema_field import marked, noted, refilled, sent_by
-from mainspring.web.dashboard.schema_form import fields_of
-from mainspring.web.dashboard.schema_typed import typed
+from mainspring.web.dashboard.schema.field import marked, noted, refilled, sent_by
+from mainspring.web.dashboard.schema.form import fields_of
+from mainspring.web.dashboard.schema.typed import typed
 from mainspring.web.paths import part
 
 
