@@ -19,28 +19,39 @@ from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
 from tests.postgres_plans import plan_of
 
-Plan = Callable[[str, Any], list[str]]
+
+class Plans:
+    """What one store means to do. `texts` = its texts; `explain` gives the plan of any statement with its values."""
+
+    def __init__(self, texts: Any, explain: Callable[[str, Any], list[str]]) -> None:
+        self.texts = texts
+        self.explain = explain
+
+    def of(self, name: str, params: Any = ()) -> list[str]:
+        """Return the plan of a text by its name."""
+        return self.explain(self.texts[name], params)
 
 
 @contextmanager
-def plans_on_a_file(folder: Path, history: str = "") -> Iterator[Plan]:
-    """Yield what gives the plan of a text by its name and values, in a store with this history, counted where there is one."""
+def plans_on_a_file(folder: Path, history: str = "") -> Iterator[Plans]:
+    """Yield the plans of a store with this history, counted where there is one."""
     SqliteDatabase(folder / "s.db", clock=SystemClock(), handlers=HANDLERS).close()
     connection = apsw.Connection(str(folder / "s.db"))
     try:
         if history:
             connection.execute(history)
             connection.execute("analyze")
-        yield lambda name, params: [
-            row[3] for row in connection.execute(f"explain query plan {SQLITE_TEXTS[name]}", params)
-        ]
+        yield Plans(
+            SQLITE_TEXTS,
+            lambda text, params: [row[3] for row in connection.execute(f"explain query plan {text}", params)],
+        )
     finally:
         connection.close()
 
 
 @contextmanager
-def plans_on_a_server(postgres: Any, history: str) -> Iterator[Plan]:
-    """Yield the same of a server, as a reader plans it, whatever the values."""
+def plans_on_a_server(postgres: Any, history: str) -> Iterator[Plans]:
+    """Yield the plans of a server with this history, counted, as a reader plans it: whatever the values."""
     url = postgres.new_store()
     address = read_address(url)
     with connect(address) as connection:
@@ -51,12 +62,17 @@ def plans_on_a_server(postgres: Any, history: str) -> Iterator[Plan]:
         for statement in history.split(";"):
             ours.execute(statement.encode())
         ours.execute("analyze")
-        yield lambda name, _: plan_of(ours, POSTGRES_TEXTS[name])
+        yield Plans(POSTGRES_TEXTS, lambda text, _: plan_of(ours, text))
 
 
-def check_no_walk(plan: Plan, reads: Mapping[str, Any], tables: Iterable[str]) -> None:
-    """Assert that no text walks over one of these tables; along an index is no walk, for it stops where enough is found."""
+def walked(plan: Iterable[str], tables: Iterable[str]) -> list[str]:
+    """Return the lines of a plan that walk over one of these tables; along an index is no walk, for it stops where enough is found."""
     walk = re.compile(rf"(?:^SCAN|Seq Scan on) (?:{'|'.join(tables)})\b(?!.*INDEX)")
+    return [line for line in plan if walk.search(line)]
+
+
+def check_no_walk(plans: Plans, reads: Mapping[str, Any], tables: Iterable[str]) -> None:
+    """Assert that none of these texts walks over one of these tables."""
     for name, params in reads.items():
-        found = plan(name, params)
-        assert not [line for line in found if walk.search(line)], "\n".join([name, *found])
+        found = plans.of(name, params)
+        assert not walked(found, tables), "\n".join([name, *found])

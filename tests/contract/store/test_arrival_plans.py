@@ -41,11 +41,11 @@ def test_what_is_undecided_is_found_by_an_index_on_a_file(tmp_path, counted):
     """No statement walks over all deliveries."""
     numbers = f"with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < {MANY}) "
     history = re.sub(r"(?s)(insert into [^;]*?\))\s*(select)", rf"\1 {numbers} \2", _ROWS.replace("'{}'", "x'7b7d'"))
-    with plans_on_a_file(tmp_path, history if counted else "") as plan:
-        check_no_walk(plan, {name: (None,) * values_of(name) for name in HOT}, BIG)
-        held = plan("list_due_groups", (None,) * values_of("list_due_groups"))
+    with plans_on_a_file(tmp_path, history if counted else "") as plans:
+        check_no_walk(plans, {name: (None,) * values_of(name) for name in HOT}, BIG)
+        held = plans.of("list_due_groups", (None,) * values_of("list_due_groups"))
         assert "USING INDEX deliveries_due" in held[0], "what is held and not due is not walked over"
-        refused = plan("trim_refused", (None,) * values_of("trim_refused"))
+        refused = plans.of("trim_refused", (None,) * values_of("trim_refused"))
         assert all("INDEX deliveries_refused" in line for line in refused if "SEARCH" in line), "only what was refused"
 
 
@@ -57,6 +57,6 @@ def values_of(name):
 
 def test_what_is_undecided_is_found_by_an_index_on_a_server(postgres):
     """With a history that was counted."""
-    with plans_on_a_server(postgres, _ROWS.replace("from numbers", f"from generate_series(1, {MANY}) as n")) as plan:
-        check_no_walk(plan, dict.fromkeys((*HOT, "settle_deliveries")), (*BIG[:4], "facts_taken"))
-        assert "deliveries_refused" in "".join(plan("trim_refused", None)), "only what was refused is looked at"
+    with plans_on_a_server(postgres, _ROWS.replace("from numbers", f"from generate_series(1, {MANY}) as n")) as plans:
+        check_no_walk(plans, dict.fromkeys((*HOT, "settle_deliveries")), (*BIG[:4], "facts_taken"))
+        assert "deliveries_refused" in "".join(plans.of("trim_refused", None)), "only what was refused is looked at"

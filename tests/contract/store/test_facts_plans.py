@@ -44,19 +44,19 @@ _PARAMS = {
 
 def test_circumstance_is_compared_with_its_own_subject_first(tmp_path):
     """Ten thousand automations that changed once are no hundred million pairs, within the commit that prunes."""
-    with plans_on_a_file(tmp_path) as plan:
-        found = plan("prune_circumstances", (0,))
+    with plans_on_a_file(tmp_path) as plans:
+        found = plans.of("prune_circumstances", (0,))
     searched = [line for line in found if line.startswith("SEARCH newer")]
     assert searched[0].endswith("(kind=? AND subject=? AND at>?)"), found
 
 
 def test_reads_of_facts_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over all runs, nor over all figures."""
-    with plans_on_a_file(tmp_path) as plan:
-        check_no_walk(plan, _PARAMS, _LARGE)
+    with plans_on_a_file(tmp_path) as plans:
+        check_no_walk(plans, _PARAMS, _LARGE)
 
 
 def test_reads_of_facts_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
-    with plans_on_a_server(postgres, _HISTORY) as plan:
-        check_no_walk(plan, _PARAMS, _LARGE)
+    with plans_on_a_server(postgres, _HISTORY) as plans:
+        check_no_walk(plans, _PARAMS, _LARGE)

@@ -76,7 +76,7 @@ select 'old-' || n, 'a', 'task', 1, 'succeeded', 'default', n, n, n, n, 1, 0, 'j
 """
 _READS = {
     "list_ready_groups": {"suspect": 0, "session": None},
-    "measure_ready_group": (0, "", "", 0, "", 1),
+    "measure_ready_groups": (0, 1, 1),
     "list_queues": (None,),
     "list_live_sessions": (10,),
 }
@@ -84,11 +84,11 @@ _READS = {
 
 def test_reads_of_the_load_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over all runs, nor over all sessions."""
-    with plans_on_a_file(tmp_path) as plan:
-        check_no_walk(plan, _READS, ("runs", "sessions"))
+    with plans_on_a_file(tmp_path) as plans:
+        check_no_walk(plans, _READS, ("runs", "sessions"))
 
 
 def test_reads_of_the_load_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
-    with plans_on_a_server(postgres, _HISTORY) as plan:
-        check_no_walk(plan, _READS, ("runs",))
+    with plans_on_a_server(postgres, _HISTORY) as plans:
+        check_no_walk(plans, _READS, ("runs",))

@@ -110,13 +110,13 @@ def test_last_lines_are_read_backwards(store):
 
 def test_reads_of_one_run_touch_no_other_on_a_file(tmp_path):
     """Each table is searched by its key."""
-    with plans_on_a_file(tmp_path) as plan:
+    with plans_on_a_file(tmp_path) as plans:
         for name, params in READS.items():
-            found = plan(name, params)
+            found = plans.of(name, params)
             assert not [line for line in found if line.startswith(tuple(f"SCAN {table}" for table in OF_RUNS))], found
 
 
 def test_reads_of_one_run_touch_no_other_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
-    with plans_on_a_server(postgres, _HISTORY) as plan:
-        check_no_walk(plan, READS, OF_RUNS)
+    with plans_on_a_server(postgres, _HISTORY) as plans:
+        check_no_walk(plans, READS, OF_RUNS)
