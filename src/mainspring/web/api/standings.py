@@ -240,6 +240,7 @@ def _lines(call: Call[StandingsQuery, None], views: list[AutomationView]) -> lis
         own_tunings_of(monitors),
         may_see=call.visitor.may_see,
         runs=call.query.runs,
+        zone=call.site.settings.project.timezone,
     )
 
 

@@ -9,7 +9,7 @@ from mainspring.domain.access import Role
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.told_states import AutomationState
 from mainspring.insight.announced import definition_of
-from mainspring.insight.automation_lines import p_of, starts_of, zone_name
+from mainspring.insight.automation_lines import p_of, starts_of
 from mainspring.insight.option_rows import option_rows, option_text
 from mainspring.insight.standings import Standing
 from mainspring.store.reads.automations import RunMark
@@ -22,7 +22,7 @@ from mainspring.web.api.incidents import ErrorsQuery, IncidentsQuery
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.standings import RUNS, DueQuery, FiguresQuery
 from mainspring.web.dashboard.automation_rows import days_of, judged_rows, source_rows
-from mainspring.web.dashboard.moments import coming_moment
+from mainspring.web.dashboard.moments import coming_moment, zone_for
 from mainspring.web.dashboard.page import Button, Form, Looking, PageRoute, View, looked, press, reason_of
 from mainspring.web.pictures.expected import expected_of, window_of
 from mainspring.web.pictures.heat import heat_of
@@ -42,7 +42,7 @@ def show(call: Call[Looking, Form | None]) -> View:
     shown = automations.shown(looked(call))
     view, now = shown.automation, call.site.clock.now()
     definition = definition_of(view)
-    zone, standing = zone_name(definition), standings.standing(looked(call))
+    zone, standing = zone_for(call, definition), standings.standing(looked(call))
     values = {
         "view": view,
         "definition": definition,

@@ -9,6 +9,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.plain import LATEST, iso
 from mainspring.domain.schedule import read_moment
 from mainspring.domain.trigger import MisfitError
+from mainspring.insight.automation_lines import zone_name
 from mainspring.insight.instants import HINT, instant_at
 from mainspring.web.api.call import Call
 
@@ -44,10 +45,9 @@ def coming_moment(call: Call[Any, Any], text: str, field: str) -> datetime:
     return datetime.fromtimestamp(at / 1000, UTC)
 
 
-def zone_for(call: Call[Any, Any], definition: Definition) -> str:
-    """Return the zone in which times of an automation are typed: that of its schedule, else the project's."""
-    found: str | None = definition.schedules[0].tz if definition.schedules else definition.option("tz")
-    return found or call.site.settings.project.timezone
+def zone_for(call: Call[Any, Any], definition: Definition | None) -> str:
+    """Return the zone in which times of an automation are told and typed."""
+    return zone_name(definition, call.site.settings.project.timezone)
 
 
 def typed_moment(text: str, zone: str) -> str:
