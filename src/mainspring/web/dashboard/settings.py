@@ -11,6 +11,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.domain.incident import IncidentKind
 from mainspring.domain.route import Route
 from mainspring.domain.states import AlertState
+from mainspring.insight.option_rows import option_text
 from mainspring.insight.routes import RouteLine
 from mainspring.store.reads.incidents import AlertView
 from mainspring.web.api import channels, incidents, settings, undecided
@@ -102,7 +103,7 @@ def rows_of_alerts(call: Call[AlertsLooking, None]) -> Iterator[AlertView]:
 
 def show_configuration(call: Call[ConfigurationLooking, Form | None]) -> View:
     """Show the settings in force in the web process, with their sources."""
-    found = [(one, _value_text(one.value)) for one in rows_of_configuration(looked(call))]
+    found = [(one, option_text(one.value)) for one in rows_of_configuration(looked(call))]
     return View("Configuration", {"settings": found, "query": call.query, "file": call.site.settings.file})
 
 
@@ -141,10 +142,6 @@ def _route(route: Route) -> dict[str, Any]:
         "digest": route.digest,
         "escalate": route.escalate,
     }
-
-
-def _value_text(value: object) -> str:
-    return "-" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 PAGES = (
