@@ -33,6 +33,7 @@ VISITOR: Final = "mainspring.visitor"
 SAFE: Final = ("GET", "HEAD")
 _NOTED_MS = 60_000
 _LONGEST_KEY = 200
+_ELSEWHERE = ("cross-site", "same-site")
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -88,10 +89,9 @@ class Gate:
         visitor = None if session is None else session.visitor(self._clock.now())
         if session is None or visitor is None:
             return self._unknown(request)
-        if request.method not in SAFE:
-            wrong = self._check_change(request, form_token)
-            if wrong is not None:
-                return wrong
+        wrong = self._check_reading(request) if request.method in SAFE else self._check_change(request, form_token)
+        if wrong is not None:
+            return wrong
         if self._clock.now() - session.seen_at >= _NOTED_MS:
             self._store.submit(NoteVisit(session.hash), _ignore)
         return visitor
@@ -112,6 +112,12 @@ class Gate:
         if token.used_at is None or self._clock.now() - token.used_at >= _NOTED_MS:
             self._store.submit(NoteVisit(hash, is_token=True), _ignore)
         return visitor
+
+    def _check_reading(self, request: Request) -> Response | None:
+        """Refuse what a page of another site asks of the API: it could not read it, but a stream would be open all the same."""
+        if path_of(request).startswith(API) and request.headers.get("sec-fetch-site") in _ELSEWHERE:
+            return self.refuse(request, 403, "other_site", "this was asked by a page of another site")
+        return None
 
     def _check_change(self, request: Request, form_token: str | None) -> Response | None:
         """Refuse a change that a page of ours did not ask for: browsers send the cookie whoever asks."""

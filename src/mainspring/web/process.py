@@ -25,7 +25,8 @@ from mainspring.web.routes import Routes
 from mainspring.web.token import VARIABLE, find_token
 from mainspring.web.ways_in import WaysIn
 
-_MOST_AT_ONCE = 100
+_MOST_AT_ONCE = 800
+"""Connections. Of requests the entrance answers far fewer at a time, and ends the connections of the others: probes find a place."""
 _AGAIN_S = 0.2
 
 
