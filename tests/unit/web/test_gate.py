@@ -1,5 +1,7 @@
 """The gate: who is let in by what, what other sites cannot do, and that nothing stands beside it."""
 
+import asyncio
+
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,6 +10,7 @@ from mainspring.domain.access import IDLE_MS, Role, Visitor
 from mainspring.service import people
 from mainspring.service.key_text import hash_of
 from mainspring.store.reads import people as reads
+from mainspring.web import entrance
 from mainspring.web.entrance import HEADERS, OUTSIDE, WAYS_IN, is_door
 from tests.unit.web.ways_site import OWN, PASSWORD, Site
 
@@ -160,6 +163,46 @@ async def test_change_needs_the_form_token_of_its_session(site):
     own = site.ways.gate.form_token(asking(cookie=cookie))
     assert isinstance(await site.ways.gate.visitor(asking("POST", **said, x_form_token=own)), Visitor)
     assert (await site.ways.gate.visitor(asking("POST", **{**said, "content_type": "text/plain"}))).status_code == 415
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("site_of", "status"), [("cross-site", 403), ("same-site", 403), ("none", 200), ("same-origin", 200), (None, 200)]
+)
+async def test_pages_of_others_do_not_read_the_api(site, site_of, status):
+    """A page that stands beside ours is sent the cookie too: it opens no stream. A link to a page leads there."""
+    browser = site.browser()
+    await browser.sign_in()
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    headers = {"cookie": cookie} | ({} if site_of is None else {"sec_fetch_site": site_of})
+    found = await site.ways.gate.visitor(asking(path="/api/v1/changes", **headers))
+    assert (200 if isinstance(found, Visitor) else found.status_code) == status
+    assert isinstance(await site.ways.gate.visitor(asking(path="/me", **headers)), Visitor)
+
+
+@pytest.mark.asyncio
+async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypatch):
+    """A hundred are answered at a time; a stream takes no place of theirs, and who is gone gives its own back."""
+    monkeypatch.setattr(entrance, "MOST_INSIDE", 2)
+    gone, inside = asyncio.Event(), []
+
+    async def slow(scope, receive, send):
+        inside.append(scope["path"])
+        if scope["path"] != "/healthz":
+            await gone.wait()
+        await Response("done")(scope, receive, send)
+
+    monkeypatch.setattr(site.app, "_inner", slow)
+    browser = site.browser()
+    asked = [asyncio.create_task(browser.get(path)) for path in ("/assets/a", "/assets/b")]
+    while len(inside) < 2:
+        await asyncio.sleep(0)
+    refused = await browser.get("/assets/c")
+    assert (refused.status_code, refused.headers["retry-after"], refused.headers["connection"]) == (503, "1", "close")
+    assert (await browser.get("/healthz")).text == "done"
+    gone.set()
+    assert {(await one).status_code for one in asked} == {200}
+    assert (await browser.get("/assets/c")).status_code == 200
 
 
 @pytest.mark.asyncio
