@@ -13,6 +13,7 @@ from mainspring.app.post import UNAVAILABLE
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
 from mainspring.web.api.call import Site
+from mainspring.web.api.changes import MOST
 from mainspring.web.api.door import Api
 from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
@@ -25,8 +26,8 @@ from mainspring.web.routes import Routes
 from mainspring.web.token import VARIABLE, find_token
 from mainspring.web.ways_in import WaysIn
 
-_MOST_AT_ONCE = 800
-"""Connections. Of requests the entrance answers far fewer at a time, and ends the connections of the others: probes find a place."""
+_MOST_AT_ONCE = MOST + 600
+"""Connections: streams, which last, and others. Of their requests the entrance answers far fewer at a time: probes find a place."""
 _AGAIN_S = 0.2
 
 
