@@ -34,6 +34,7 @@ VISITOR: Final = "mainspring.visitor"
 SAFE: Final = ("GET", "HEAD")
 _NOTED_MS = 60_000
 _LONGEST_KEY = 200
+_AGAIN = "load this page again, and what you sent is sent again; it counts once"
 _ELSEWHERE = ("cross-site", "same-site")
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
@@ -63,7 +64,8 @@ class Gate:
         try:
             asked = await self._look(request, form_token)
         except MainspringError:
-            return self.refuse(request, 503, "store_away", "the store does not answer: try again", retry_after=5)
+            again = "try again" if request.method in SAFE else _AGAIN
+            return self.refuse(request, 503, "store_away", f"the store does not answer: {again}", retry_after=5)
         if isinstance(asked, Visitor) and not self._known.lets(str(asked), self._clock.now()):
             return self.refuse(request, 429, "too_often", "too many requests", retry_after=1)
         return asked

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mainspring.domain.access import IDLE_MS, Role, Visitor
+from mainspring.domain.errors import StoreUnavailableError
 from mainspring.service import people
 from mainspring.service.key_text import hash_of
 from mainspring.store.reads import people as reads
@@ -272,9 +273,31 @@ async def test_store_that_is_away_lets_nobody_in(site):
     browser = site.browser()
     await browser.sign_in()
     site.store.close()
-    assert (await browser.get("/people")).status_code == 503
+    looked = await browser.get("/people")
+    assert (looked.status_code, looked.text) == (503, "the store does not answer: try again\n")
+    pressed = await browser.ask("POST", "/people", data={"act": "remove", "name": "bob"}, headers=OWN)
+    assert (pressed.status_code, "what you sent is sent again; it counts once" in pressed.text) == (503, True)
     assert (await browser.get("/healthz")).status_code == 200
     site.store.open()
+
+
+@pytest.mark.asyncio
+async def test_store_that_goes_away_within_a_request_is_told(site, monkeypatch):
+    """Between the gate's look and the page's own: a sentence, and no fault of ours."""
+    browser = site.browser()
+    await browser.sign_in()
+
+    async def away(request):
+        raise StoreUnavailableError("the store is out of reach\nat /srv/state.db")
+
+    monkeypatch.setattr(site.ways.gate, "session", away)
+    monkeypatch.setattr(site.ways.gate, "visitor", lambda *_: known())
+
+    async def known():
+        return Visitor(door="web", name="ana", role=Role.ADMIN)
+
+    answer = await browser.get("/me")
+    assert (answer.status_code, answer.text) == (503, "the store is out of reach\n")
 
 
 @pytest.mark.asyncio
