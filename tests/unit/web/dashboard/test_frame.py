@@ -1,7 +1,10 @@
 """What all pages have alike: bad queries are told, lists can be had as CSV and JSON, what was done is told above the page."""
 
 import asyncio
+import html
 import json
+import re
+import shlex
 
 import pytest
 
@@ -123,3 +126,12 @@ def test_export_of_which_nothing_is_seen_ends():
 
     assert list(pages_of(Call(None, None, {}, Numbered(), None), listed)) == []
     assert 1 < len(parts) <= 100
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["night", "x; reboot", "$(reboot)", "a b'c", "line\nreboot"])
+async def test_command_line_is_safe_to_copy(world, name):
+    """A lock may be named after what a step was given: on a command line that is one word."""
+    world.store.apply(TakeLock(name, "backup", None))
+    lines = re.findall(r"<code>(mainspring locks break .*?)</code>", await world.get("/locks"), re.S)
+    assert [shlex.split(html.unescape(one), comments=True)[3] for one in lines] == [name]
