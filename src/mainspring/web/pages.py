@@ -16,6 +16,7 @@ from mainspring.domain.access import Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.cron import zone_of
 from mainspring.domain.errors import BusyError, MainspringError, StoreError
+from mainspring.domain.plain import iso
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.web.assets import Assets
 from mainspring.web.drawing import here, templates
@@ -51,6 +52,7 @@ class Pages:
             "asset": lambda asset: self.site.base + self.assets.path(asset),
             "here": lambda **changes: here(request, self.site.base, changes),
             "version": __version__,
+            "served_at": iso(self.clock.now()),
             "form": self.gate.form_token(request) if visitor is not None else "",
             "page": f"page.{self.clock.random_bits(_COMMAND_BITS):x}",
             "project": self._project.name or "mainspring",
