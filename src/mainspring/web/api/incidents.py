@@ -104,6 +104,8 @@ def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
     """List incidents, the newest change first."""
     query = call.query
     before = None if query.cursor is None else _place(query.cursor)
+    if query.automation is not None and not call.visitor.may_see(query.automation):
+        return Page([])  # also without the place up to which others were looked through
     found: list[Incident] = []
     at_once = query.limit + 1 if call.visitor.is_for_all else _AT_ONCE
     for _ in range(_LOOKS):

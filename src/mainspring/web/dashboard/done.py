@@ -12,7 +12,7 @@ from mainspring.web.api.call import Call
 
 def told_of(call: Call[Any, Any], command: str) -> str:
     """Return a sentence about the act of this command id; "" where there is none, or it is of somebody else."""
-    if not command or len(command) > 300:
+    if not command or len(command) > 300 or not command.isprintable():
         return ""
     reader = call.site.reader
     act = act_of_command(reader, command)

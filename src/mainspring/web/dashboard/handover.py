@@ -1,5 +1,6 @@
 """`/handover`: what opened, closed, was done by people and still waits since a chosen time; made to be printed."""
 
+import shlex
 from collections.abc import Iterator
 
 import msgspec
@@ -29,7 +30,8 @@ def show(call: Call[Shift, Form | None]) -> View:
     except OptionError as error:
         fault = f"{error.message}. {error.hint}"
         return View("Handover", {**values, "found": None, "wrong_since": fault, "wrong": True}, 400)
-    return View("Handover", {**values, "found": found, "wrong_since": ""})
+    line = f"mainspring status --since {shlex.quote(call.query.since)}"
+    return View("Handover", {**values, "found": found, "wrong_since": "", "line": line})
 
 
 def rows(call: Call[Shift, None]) -> Iterator[PersonsAct]:
