@@ -1,9 +1,9 @@
 """What moves now and what comes next: runs beside how long they usually take, due times, silence, the last runs of what is not well.
 
-Reads only, each bounded. `sees` tells of which automations the asker may know; None = Mainspring itself, which is for whoever sees all.
+Reads only, each bounded.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -13,6 +13,7 @@ from mainspring.domain.incident import Incident, IncidentKind
 from mainspring.domain.monitors.facts import History
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import IncidentState
+from mainspring.insight.seen_incidents import loudest
 from mainspring.insight.waits import asks, choices, default_of
 from mainspring.store.base import Reader
 from mainspring.store.reads.runs import automations_of
@@ -20,7 +21,6 @@ from mainspring.store.reads.soon import BriefRun, newest_runs, next_slots
 from mainspring.store.reads.watched import durations
 from mainspring.store.views import AutomationView, RunRow, WaitView
 
-Sees = Callable[[str | None], bool]
 STRIPS: Final = 30
 CELLS: Final = 50
 _WEEK_MS = 7 * 86_400_000
@@ -130,14 +130,12 @@ def strips(
     reader: Reader, views: Iterable[AutomationView], incidents: Iterable[Incident], now: int, limit: int = STRIPS
 ) -> list[Strip]:
     """Return the newest runs of automations: first of those that are not well, at most `limit` of them."""
-    loudest: dict[str, Incident] = {}
-    for one in sorted(incidents, key=lambda one: (one.state is not IncidentState.OPEN, one.severity.rank)):
-        loudest.setdefault(one.subject.automation, one)
+    worst = loudest(incidents)
     alive = [view for view in views if view.retired_at is None]
-    chosen = sorted(alive, key=lambda view: (*_ill(loudest.get(view.name), view.problem), view.name))[:limit]
+    chosen = sorted(alive, key=lambda view: (*_ill(worst.get(view.name), view.problem), view.name))[:limit]
     runs = newest_runs(reader, [view.name for view in chosen], CELLS)
     return [
-        Strip(view.name, loudest.get(view.name), _is_paused(view, now), view.problem, runs.get(view.name, []))
+        Strip(view.name, worst.get(view.name), _is_paused(view, now), view.problem, runs.get(view.name, []))
         for view in chosen
     ]
 

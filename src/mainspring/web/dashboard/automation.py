@@ -18,6 +18,7 @@ from mainspring.domain.trigger import MisfitError
 from mainspring.insight.announced import definition_of
 from mainspring.insight.automation_lines import p_of, starts_of, zone_name
 from mainspring.insight.option_rows import option_rows, option_text
+from mainspring.insight.seen_incidents import loudest
 from mainspring.insight.standings import Standing
 from mainspring.store.reads.automations import RunMark
 from mainspring.store.views import AutomationView, RunRow
@@ -29,13 +30,14 @@ from mainspring.web.api.incidents import ErrorsQuery, IncidentsQuery
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.standings import RUNS, DueQuery, FiguresQuery
 from mainspring.web.dashboard.automation_rows import days_of, judged_rows, source_rows
+from mainspring.web.dashboard.automations import CALM
 from mainspring.web.dashboard.page import Button, Form, Looking, PageRoute, View, looked, press, reason_of
 from mainspring.web.pictures.expected import expected_of, window_of
 from mainspring.web.pictures.heat import heat_of
 from mainspring.web.pictures.layers import BOX, layers_of
 from mainspring.web.pictures.strip import strip_of
 
-_TOLD = frozenset(AutomationState) - {AutomationState.ON_TIME, AutomationState.ON_DEMAND, AutomationState.LEARNING}
+_TOLD = frozenset(AutomationState) - CALM
 """States that want a word above all else."""
 _DAYS: Final = 30
 _DUE: Final = 40
@@ -49,6 +51,7 @@ def show(call: Call[Looking, Form | None]) -> View:
     view, now = shown.automation, call.site.clock.now()
     definition = definition_of(view)
     zone, standing = zone_name(definition), standings.standing(looked(call))
+    unresolved = _asked(call, incidents.listed, IncidentsQuery(automation=view.name, folded=True, limit=_ERRORS)).items
     values = {
         "view": view,
         "definition": definition,
@@ -60,7 +63,9 @@ def show(call: Call[Looking, Form | None]) -> View:
         "standing": standing,
         "judged": judged_rows(standing.judged),
         "trust": standings.trust(looked(call)),
-        "incidents": _asked(call, incidents.listed, IncidentsQuery(automation=view.name, limit=_ERRORS)).items,
+        "incidents": unresolved,
+        "worst": loudest(unresolved).get(view.name),
+        "calm": CALM,
         "starts": starts_of(definition, call.visitor.may_see),
         "sources": source_rows(definition, call.visitor.may_see),
         "can_start": definition is not None and definition.kind is not Kind.EXEC and view.retired_at is None,

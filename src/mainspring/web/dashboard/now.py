@@ -1,13 +1,12 @@
 """`/`: is anything wrong, since when, who acts; what is silent, who is asked, what runs, what comes next."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import IncidentState
 from mainspring.insight.soon import CELLS
 from mainspring.insight.words import many
-from mainspring.store.reads import incidents as wrong
 from mainspring.web.api import now
 from mainspring.web.api.call import Call
 from mainspring.web.continued import run_of
@@ -15,7 +14,6 @@ from mainspring.web.dashboard.incident_acts import BUTTONS
 from mainspring.web.dashboard.page import Form, Looking, PageRoute, View, looked
 from mainspring.web.dashboard.strip import HEIGHT, strip_of
 
-_MOST: Final = 1_000
 _OPEN, _LOOKED_AFTER = 10, 10
 
 
@@ -56,8 +54,7 @@ def _facts(found: now.Now, opened: int, looked_after: int) -> list[tuple[str, st
 
 def rows(call: Call[Looking, None]) -> Iterator[Incident]:
     """Give what is not resolved, the loudest first."""
-    told = wrong.told(call.site.reader, _MOST)
-    return (one for one in told if call.visitor.may_see(one.subject.automation or None))
+    return iter(now.unresolved(call))
 
 
 PAGES = (

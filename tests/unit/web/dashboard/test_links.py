@@ -35,6 +35,7 @@ def full(tmp_path_factory):
     shop = Shop(world)
     with_channels(world)
     wrong.fail_run(world)
+    wrong.find_storm(world, "pay", "labels")
     wrong.find_wrong(world, "backup", "i_2", IncidentKind.TOO_SLOW)
     runs = [run_world.failed(world), *failing.fall(world), *failing.fall_of_backup(world)]
     failing.group(world)
