@@ -14,7 +14,8 @@ from mainspring.domain.monitors.facts import History
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import IncidentState
 from mainspring.insight.seen_incidents import loudest
-from mainspring.insight.waits import asks, choices, default_of
+from mainspring.insight.waits import asks, choices, default_of, question_of
+from mainspring.insight.words import one_line
 from mainspring.store.base import Reader
 from mainspring.store.reads.runs import automations_of
 from mainspring.store.reads.soon import BriefRun, newest_runs, next_slots
@@ -94,7 +95,7 @@ def asked(reader: Reader, waits: Sequence[WaitView]) -> list[Asked]:
             automation=names.get(one.run, ""),
             run=one.run,
             ident=one.ident,
-            text=asks(one)[0].removeprefix("It asks: "),
+            text=one_line(question_of(one).get("text", ""), 200),
             choices=choices(one),
             otherwise=default_of(one),
             opened_at=one.opened_at,

@@ -57,7 +57,7 @@ async def test_silence_questions_and_runs_have_their_place(world):
     text = await world.get("/")
     assert "daily 03:00" in text
     assert re.search(r'Missed" class="number"><a href="/incidents/i_2">2</a>', text)
-    assert "Charge it? [yes, no]" in text
+    assert 'Charge it?</a> <span class="quiet">yes or no</span>' in text
     assert "then no" in text
     assert f"/r/{asking}" in text
     assert f"/r/{running}" in text

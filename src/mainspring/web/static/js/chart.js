@@ -1,6 +1,6 @@
 // Figures that can be zoomed into; the same figures stand as a table below, for whoever has no scripts.
 (() => {
-  const AGAIN_MS = 60000;
+  const AGAIN_MS = 60000, DAY_S = 86400;
   const drawn = new WeakMap();
 
   function colour(tone) {
@@ -44,8 +44,8 @@
     place.textContent = "";
     const chart = new uPlot({
       width: place.clientWidth, height: place.clientHeight,
-      scales: { y: { distr: 3, log: 2 } },
-      axes: [axis, { ...axis, size: 48, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
+      scales: { x: { range: (_, from, to) => (from === to ? [from - DAY_S, to + DAY_S] : [from, to]) }, y: { distr: 3, log: 2 } },
+      axes: [axis, { ...axis, size: 64, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
       series: [{ label: "hour" }, line("p50 about", "good", 1.5), line("p95 about", "busy", 1.5)],
       hooks: { draw: [(one) => marks(one, found.marks, own, quiet)] },
     }, data, place);
