@@ -28,8 +28,9 @@ ON_EACH_POSTGRES := tests/contract/store tests/unit/store/postgres tests/golden 
 DEV := $(VENV)/.made-$(VERSION)
 DEMO := .venv-demo/.made-$(VERSION)
 BENCH := .venv-bench/.made-$(VERSION)
+PREFECT := .venv-prefect/.made-$(VERSION)
 
-.PHONY: help setup demo test lint fix check bench torture golden clean
+.PHONY: help setup demo test lint fix check bench torture pictures golden clean
 
 help: ## Show this list
 	@echo "usage: make TARGET [PYTHON=/path/to/python]"
@@ -53,7 +54,7 @@ fix: $(DEV) ## Mend what can be mended by program
 
 check: lint test ## All that must pass before a change lands
 
-bench: $(BENCH) ## Print each figure beside a peer's, from the same run
+bench: $(BENCH) $(PREFECT) ## Print each figure beside a peer's, from the same run
 	@$(BENCH_PY) -m bench
 
 torture: $(DEV) $(OLD_POSTGRES:%=.venv-postgres/%/.made) ## Simulate many seeds (SEEDS=n), kill at every commit point and again during recovery, try each PostgreSQL, and pgbouncer
@@ -62,6 +63,10 @@ torture: $(DEV) $(OLD_POSTGRES:%=.venv-postgres/%/.made) ## Simulate many seeds 
 	@bad=; for version in $(OLD_POSTGRES); do echo "PostgreSQL $$version"; \
 	MAINSPRING_POSTGRES=$$version $(PYTEST) $(ON_EACH_POSTGRES) -n 2 -q -k "not sqlite" || bad=1; done; test -z "$$bad"
 	@MAINSPRING_POOLED=1 $(PYTEST) tests/contract/store --ignore=tests/contract/store/test_overlaps.py -n 2 -q -k "not sqlite"
+
+pictures: $(DEV) ## Take the pictures of the docs anew, of the demo's dashboard
+	@mkdir -p docs/images
+	@MAINSPRING_PICTURES=docs/images $(PYTEST) -q tests/acceptance/test_demo_pages.py
 
 golden: $(DEV) ## Keep journals and stores of this version for every later one to be tried on (before its release: AGAIN=1 makes them anew)
 	@$(PY) -m tests.golden.record
@@ -98,4 +103,11 @@ $(BENCH): requirements/bench.txt pyproject.toml scripts/venv.sh
 	@echo "installing mainspring and its peers into .venv-bench"
 	@$(BENCH_PY) $(INSTALL) --require-hashes -r requirements/bench.txt
 	@$(BENCH_PY) $(INSTALL) --no-deps -e .
+	@touch $@
+
+# A server with a hundred packages of its own: it shares an environment with nobody.
+$(PREFECT): requirements/prefect.txt scripts/venv.sh
+	@sh scripts/venv.sh "$(PYTHON)" .venv-prefect
+	@echo "installing Prefect's server into .venv-prefect"
+	@.venv-prefect/bin/python $(INSTALL) --require-hashes -r requirements/prefect.txt
 	@touch $@

@@ -48,10 +48,10 @@ def _rows(stage: Stage) -> list[Fact]:
 
 def _files(stage: Stage) -> list[Fact]:
     text = (stage.folder / "report.md").read_text(encoding="utf-8")
-    failed = stage.ask("runs", "list", "--state", "failed", "--name", "take_in_file")
+    failed = stage.until_failed("take_in_file", len(BROKEN))
     return [
         Fact(
-            all(name in text for name in BROKEN) and len(failed) == len(BROKEN),
+            all(name in text for name in BROKEN) and failed == len(BROKEN),
             f"{len(BROKEN)} broken files are refused, each with why and what to do, and with a failed run that can be retried",
         )
     ]

@@ -86,6 +86,11 @@ def tell_desk(notice: Notice) -> int:
         return int(answer.status)
 
 
+def set_apart(folder: str, desk: str, name: str) -> str:
+    """Tell that a file is broken, once it is saved that it is: what listens starts in the same commit."""
+    return ms.publish("file.broken", {"folder": folder, "desk": desk, "name": name}, key=name)
+
+
 @ms.step(delivery="transactional")
 def add_up(tx: ms.Tx) -> warehouse.Figures:
     """Read the figures of the year."""
@@ -125,6 +130,7 @@ async def take_in(run: ms.Run, year: int, folder: str, desk: str, ask_within: st
     return await run.step(write_report, folder, figures, answer, faults)
 
 
+@ms.on.event("file.broken")
 @ms.workflow(title="the file {name}", owner="demo", runbook="demo/README.md")
 async def take_in_file(run: ms.Run, folder: str, desk: str, name: str) -> str:
     """Take one file in. A broken one fails here, under its own name: once somebody has mended it, a retry takes it in."""
@@ -146,6 +152,6 @@ async def take_in_files(run: ms.Run, folder: str, desk: str, names: list[str]) -
         for place, fault in enumerate(cleaned)
         if isinstance(fault, ms.ItemFailed)
     ]
-    alone = [run.child(take_in_file, folder, desk, fault.file) for fault in faults]
-    await asyncio.gather(*alone, return_exceptions=True)
+    for fault in faults:
+        await run.step(set_apart, folder, desk, fault.file)
     return faults

@@ -126,6 +126,15 @@ class Stage:
             raise SystemExit(f"mainspring {' '.join(words)} ended with {done.returncode}: {done.stderr}")
         return json.loads(done.stdout)
 
+    def until_failed(self, automation: str, number: int, *, within: float = 20.0) -> int:
+        """Return how many runs of an automation have failed, once there are so many, or when the time is over."""
+        until = time.monotonic() + within
+        while True:
+            found = len(self.ask("runs", "list", "--state", "failed", "--name", automation))
+            if found >= number or time.monotonic() > until:
+                return found
+            time.sleep(0.2)
+
     def command(self, *words: str) -> int:
         """Run a command and let it print."""
         return subprocess.run([sys.executable, "-m", "mainspring", *words], check=False).returncode

@@ -11,6 +11,7 @@ lock() {
 lock core "$@"
 lock dev "$@"
 lock bench "$@"
+lock prefect "$@"
 lock server "$@"
 lock demo --no-deps "$@"
 for version in 14 15 16 17; do lock "postgres$version" --no-deps "$@"; done

@@ -31,7 +31,9 @@ not find what belongs to others, nor anything below a path with *: that is of no
 - **What is unchanged** is not sent again: an answer has an `ETag`, and `If-None-Match` with it is answered 304.
 - **`GET /changes`** is a stream of server-sent events `changed` with `{"nouns": [...]}`: which of `runs`, `logs`, `questions`,
   `incidents`, `automations`, `deliveries`, `bulk`, `queues`, `workers`, `locks`, `outbox` and `audit-log` to look at again. All of them
-  stand in its first event. It says nothing of what merely waits. At most 32 streams are open, 8 of one visitor.
+  stand in its first event. It says nothing of what merely waits.
+  At most 256 streams are open, 32 of one visitor; where all places are taken, who has most gives its oldest to who has fewer.
+  Of a crowd fifty are told at a time, each within seconds.
 - **What is wrong** is `application/problem+json`: `type`, `title`, `status`, `code`, `detail`, and where they help `hint`, `at`
   (the place inside what was sent) and `retry_after_ms`.
 """

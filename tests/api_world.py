@@ -1,5 +1,6 @@
 """A store with a little of everything, the API on it, and visitors who ask."""
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from mainspring.web.api.door import Api, told
 from mainspring.web.api.problem import problem
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES, find
+from mainspring.web.gate import Key
 from tests.contract.store.clock import FakeClock
 
 PARAMETERS = {
@@ -65,6 +67,12 @@ class NamedGate:
     async def visitor(self, request: Request) -> Visitor | Response:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         return self.visitors.get(token) or told(problem(401, "unauthenticated", "who?"))
+
+    def key(self, request: Request) -> Key | None:
+        return Key(request.headers.get("authorization", "").removeprefix("Bearer "), is_token=True)
+
+    def still(self, keys: Collection[Key]) -> dict[Key, Visitor]:
+        return {key: self.visitors[key.hash] for key in keys if key.hash in self.visitors}
 
 
 class ApiWorld:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.app.stores import make_store
-from mainspring.web.api.changes import marks_of
+from mainspring.store.reads.marks import marks_of
 from mainspring.web.api.route import ApiRoute
 from mainspring.web.api.table import ROUTES
 from tests.api_world import BACKUP, PAY, ApiWorld, announce

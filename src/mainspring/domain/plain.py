@@ -6,7 +6,7 @@ Instants are ISO 8601 text in UTC; values of runs are what they are in JSON; a v
 
 import base64
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,8 @@ from mainspring.domain.duration import format_duration
 from mainspring.domain.sealing import sealed_in
 
 _INSTANTS = frozenset({"at", "paused_until", "keep_until", "snoozed_until", "away_since"})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what is told of it ends in Z
+_AS_IT_IS = frozenset({str, bool, float, type(None)})
 LATEST: Final = 253_370_764_800_000
 """The year 9999 begins: what is later (ms UTC) cannot be written down in every zone."""
 
@@ -28,14 +29,16 @@ def is_instant(name: str) -> bool:
 
 def iso(at: int) -> str:
     """Return an instant as JSON has it: "2026-01-05T03:15:00.120Z"."""
-    found = _EPOCH + timedelta(milliseconds=at)
-    return found.strftime("%Y-%m-%dT%H:%M:%S.") + f"{found.microsecond // 1000:03}Z"
+    return f"{(_EPOCH + timedelta(milliseconds=at)).isoformat(timespec='milliseconds')}Z"
 
 
 def plain(value: Any, name: str = "") -> Any:
     """Return JSON data for any view, list or value; `name` is the field it stands in."""
-    if isinstance(value, int) and not isinstance(value, bool) and is_instant(name):
-        return iso(value)
+    kind = type(value)
+    if kind in _AS_IT_IS:  # nearly all there is
+        return value
+    if kind is int:
+        return iso(value) if is_instant(name) else value
     if isinstance(value, msgspec.Struct):
         return {field: plain(getattr(value, field), field) for field in value.__struct_fields__}
     if isinstance(value, Mapping):

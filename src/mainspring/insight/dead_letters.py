@@ -12,7 +12,7 @@ from mainspring.store.reads.standing import standing, standing_among, standing_r
 from mainspring.store.views import Capped, RunRow
 
 _LOOKS = 100
-"""So many of the newest failures of each error and automation are looked at for its count."""
+"""So many of the newest failures of each error and automation are looked at for its count, which goes on to no other once it is as high."""
 _INCIDENTS = 1_000
 
 
@@ -108,9 +108,15 @@ def standing_by(reader: Reader, wanted: Wanted, *, limit: int, cursor: int | Non
 
 
 def _standing(reader: Reader, group: Group, new: list[str], state: RunState | None) -> Capped:
-    counts = [standing(reader, (name, group.fingerprint), _LOOKS, state) for name in group.automations]
+    """Count the runs that stand still by an error, over all its automations together, until there are so many."""
     fresh = [row for row in standing_among(reader, new).values() if state in (None, row.state)] if new else []
-    return Capped(sum(one.number for one in counts) + len(fresh), any(one.more for one in counts))
+    number, more = len(fresh), False
+    for name in group.automations:
+        if number >= _LOOKS:
+            return Capped(number, more=True)
+        one = standing(reader, (name, group.fingerprint), _LOOKS, state)
+        number, more = number + one.number, more or one.more
+    return Capped(number, more)
 
 
 def _incidents(reader: Reader) -> dict[tuple[str, str], tuple[str, str | None]]:

@@ -1,12 +1,15 @@
 """Stored lines of log made readable: opened, unpacked, in the order in which they were written, with a word where some are missing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mainspring.domain.log_line import Level, LogLine
 from mainspring.domain.log_part import dropped_text, unpacked
 from mainspring.domain.opening import Opening
 from mainspring.domain.sealing import sealed_in
 from mainspring.store.reads.logs import StoredPart
+
+_AT_ONCE = 20
+"""Parts that are opened before it is looked whether there are lines enough."""
 
 
 def lines_of(parts: Iterable[StoredPart], opening: Opening, *, after: int | None = 1) -> list[LogLine]:
@@ -22,6 +25,22 @@ def lines_of(parts: Iterable[StoredPart], opening: Opening, *, after: int | None
         told += _opened(part, opening)
         after = None if after is None else part.seq + part.lines
     return sorted(told, key=lambda line: line.at)
+
+
+def newest_lines(
+    parts: Sequence[StoredPart], opening: Opening, count: int, wanted: Callable[[LogLine], bool]
+) -> list[LogLine]:
+    """Return the newest lines that are wanted, in the order in which they were written; `parts` end one after the other.
+
+    No more parts are opened than are needed to know that no older one has a newer line.
+    """
+    told: list[LogLine] = []
+    for left in range(len(parts), 0, -_AT_ONCE):
+        some = parts[max(0, left - _AT_ONCE) : left]
+        if len(told) >= count and told[-count].at >= some[-1].last_at:
+            break
+        told = sorted([*filter(wanted, lines_of(some, opening, after=None)), *told], key=lambda line: line.at)
+    return told[-count:]
 
 
 def last_lines(parts: Sequence[StoredPart], opening: Opening, count: int) -> list[LogLine]:

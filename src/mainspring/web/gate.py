@@ -6,8 +6,9 @@ It looks at a bearer token, then at the session's cookie, at nothing else. Nothi
 import asyncio
 import hmac
 from base64 import urlsafe_b64encode
+from collections.abc import Collection
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -37,6 +38,13 @@ _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 
 
+class Key(NamedTuple):
+    """By what somebody comes in: the hash of a token, or of a session's cookie."""
+
+    hash: str
+    is_token: bool
+
+
 class Gate:
     """One of a web process. The store is asked for each request, so that what was taken away counts at the next one."""
 
@@ -58,6 +66,26 @@ class Gate:
         if isinstance(asked, Visitor) and not self._known.lets(str(asked), self._clock.now()):
             return self.refuse(request, 429, "too_often", "too many requests", retry_after=1)
         return asked
+
+    def key(self, request: Request) -> Key | None:
+        """Return by what a request comes in, as `visitor` looks at it; None = by nothing."""
+        said = request.headers.get("authorization")
+        text = self.cookie(request) if said is None else said.partition(" ")[2].strip()
+        return None if not text else Key(hash_of(text), is_token=said is not None)
+
+    def still(self, keys: Collection[Key]) -> dict[Key, Visitor]:
+        """Return who comes in by these keys now: two reads, however many they are. Blocking; raises StoreError."""
+        now, reader = self._clock.now(), self._store.reader
+        tokens = [key.hash for key in keys if key.is_token]
+        cookies = [key.hash for key in keys if not key.is_token]
+        found: dict[Key, Visitor | None] = {}
+        for token in reads.tokens_by(reader, tokens) if tokens else ():
+            found[Key(token.hash, is_token=True)] = token.visitor(now)
+        for session in reads.web_sessions_by(reader, cookies) if cookies else ():
+            found[Key(session.hash, is_token=False)] = visitor = session.visitor(now)
+            if visitor is not None:
+                self._note(session)
+        return {key: visitor for key, visitor in found.items() if visitor is not None}
 
     async def session(self, request: Request) -> reads.WebSessionView | None:
         """Return the session that the request's cookie has, also where it is over."""
@@ -92,9 +120,12 @@ class Gate:
             wrong = self._check_change(request, form_token)
             if wrong is not None:
                 return wrong
+        self._note(session)
+        return visitor
+
+    def _note(self, session: reads.WebSessionView) -> None:
         if self._clock.now() - session.seen_at >= _NOTED_MS:
             self._store.submit(NoteVisit(session.hash), _ignore)
-        return visitor
 
     async def _by_token(self, request: Request, said: str) -> Visitor | Response:
         """A header that is there decides: a wrong token is not followed by a look at the cookie."""

@@ -13,6 +13,7 @@ from mainspring.app.post import UNAVAILABLE
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
 from mainspring.web.api.call import Site
+from mainspring.web.api.changes import MOST
 from mainspring.web.api.door import Api
 from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
@@ -25,7 +26,8 @@ from mainspring.web.routes import Routes
 from mainspring.web.token import VARIABLE, find_token
 from mainspring.web.ways_in import WaysIn
 
-_MOST_AT_ONCE = 100
+_MOST_AT_ONCE = MOST + 100
+"""Connections: streams, which last, and a hundred others, among which are the probes."""
 _AGAIN_S = 0.2
 
 

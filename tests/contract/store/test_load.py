@@ -83,7 +83,7 @@ select 'old-' || n, 'a', 'task', 1, 'succeeded', 'default', n, n, n, n, 1, 0, 'j
 """
 _READS = {
     "list_ready_groups": {"suspect": 0, "session": None},
-    "measure_ready_group": (0, "", "", 0, "", 1),
+    "measure_ready_groups": (0, 1, 1),
     "list_queues": (None,),
     "list_live_sessions": (10,),
 }

@@ -9,6 +9,7 @@ from mainspring.service import people
 from mainspring.service.key_text import hash_of
 from mainspring.store.reads import people as reads
 from mainspring.web.entrance import HEADERS, OUTSIDE, WAYS_IN, is_door
+from tests.counted_reads import counted
 from tests.unit.web.ways_site import OWN, PASSWORD, Site
 
 
@@ -183,6 +184,32 @@ async def test_visits_are_noted_now_and_then(site, monkeypatch):
     await browser.sign_in()
     await browser.get("/me")
     assert len(noted) == 1
+
+
+@pytest.mark.asyncio
+async def test_who_is_still_let_in_is_asked_for_all_at_once(site, monkeypatch):
+    """The same visitors as each request by itself would have; what was taken away is not among them, nor what is over."""
+    texts = [site.token(name) for name in ("bot1", "bot2", "bot3")]
+    browsers = [site.browser(), site.browser()]
+    await browsers[0].sign_in("ana")
+    await browsers[1].sign_in("bob")
+    asks = [asking(authorization=f"Bearer {text}") for text in texts]
+    asks += [asking(cookie="; ".join(f"{name}={value}" for name, value in one.cookies.items())) for one in browsers]
+    gate = site.ways.gate
+    keys = [gate.key(one) for one in asks]
+    assert [gate.still(keys)[key] for key in keys] == [await gate.visitor(one) for one in asks]
+    assert gate.key(asking()) is None
+    asked = counted(site.store.reader)
+    gate.still(keys)
+    assert len(asked) == 2
+    people.revoke_token(site.store, reads.token_of(site.store.reader, keys[0].hash).id, act=site.act())
+    people.end_sessions(site.store, "bob", act=site.act())
+    people.change_person(site.store, "ana", Role.ADMIN, None, act=site.act())
+    assert set(gate.still(keys)) == {keys[1], keys[2], keys[3]}
+    later = site.clock.now() + IDLE_MS
+    monkeypatch.setattr(site.clock, "now", lambda: later)
+    assert set(gate.still(keys)) == {keys[1], keys[2]}
+    assert gate.still([]) == {}
 
 
 @pytest.mark.asyncio

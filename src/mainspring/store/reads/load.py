@@ -14,6 +14,7 @@ from mainspring.store.views import QueueView
 
 _WORKS = frozenset({"worker", "app"})
 _MOST_SESSIONS = 10_000
+_MOST_GROUPS = 100_000
 
 
 def queue_loads(reader: Reader, now_at: int) -> list[QueueLoad]:
@@ -28,17 +29,13 @@ def _claimable(reader: Reader, now_at: int) -> dict[str, dict[str, TagLoad]]:
     if meta(reader, HELD) is not None:
         return {}
     found: dict[str, dict[str, TagLoad]] = {}
-    with reader.snapshot() as read:
-        for queue, automation, version, tag, _, paused_until in read(
-            "list_ready_groups", {"suspect": 0, "session": None}
-        ):
-            if paused_until is not None and paused_until > now_at:
-                continue
-            number, since = read("measure_ready_group", (now_at, queue, automation, version, tag, MOST_COUNTED))[0]
-            if number:
-                tags = found.setdefault(queue, {})
-                known = tags.get(tag, TagLoad(0, 0.0))
-                tags[tag] = TagLoad(known.claimable + number, max(known.oldest_s, max(0, now_at - since) / 1000))
+    groups = reader.read("measure_ready_groups", (now_at, MOST_COUNTED, _MOST_GROUPS))
+    for queue, _, _, tag, paused_until, number, since in groups:
+        if paused_until is not None and paused_until > now_at:
+            continue
+        tags = found.setdefault(queue, {})
+        known = tags.get(tag, TagLoad(0, 0.0))
+        tags[tag] = TagLoad(known.claimable + number, max(known.oldest_s, max(0, now_at - since) / 1000))
     return found
 
 

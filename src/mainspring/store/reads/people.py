@@ -1,5 +1,6 @@
 """Reads of who may come in: people, sessions at the pages, tokens; and the visitor that a session or token makes."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -78,6 +79,11 @@ def web_session(reader: Reader, hash: str) -> WebSessionView | None:
     return _session(rows[0]) if rows else None
 
 
+def web_sessions_by(reader: Reader, hashes: Iterable[str]) -> list[WebSessionView]:
+    """Return the sessions that cookies of these hashes have."""
+    return [_session(row) for row in reader.read("list_web_sessions_by", (_listed(hashes),))]
+
+
 def web_sessions(reader: Reader, now: int, name: str | None = None, limit: int = 200) -> list[WebSessionView]:
     """Return sessions that are not over, of one name or of all, the newest use first."""
     return [_session(row) for row in reader.read("list_web_sessions", (name, now, now - IDLE_MS, limit))]
@@ -87,6 +93,11 @@ def token_of(reader: Reader, hash: str) -> TokenView | None:
     """Return the token of this hash."""
     rows = reader.read("find_api_token", (hash,))
     return _token(rows[0]) if rows else None
+
+
+def tokens_by(reader: Reader, hashes: Iterable[str]) -> list[TokenView]:
+    """Return the tokens of these hashes."""
+    return [_token(row) for row in reader.read("list_api_tokens_by", (_listed(hashes),))]
 
 
 def tokens(reader: Reader) -> list[TokenView]:
@@ -113,6 +124,10 @@ def _session(row: tuple[Any, ...]) -> WebSessionView:
 def _token(row: tuple[Any, ...]) -> TokenView:
     id, name, hash, role, automations, *rest = row
     return TokenView(id, name, hash, Role(role), _patterns(automations), *rest)
+
+
+def _listed(hashes: Iterable[str]) -> str:
+    return msgspec.json.encode(sorted(hashes)).decode()
 
 
 def _patterns(text: str | None) -> tuple[str, ...] | None:

@@ -26,7 +26,8 @@ _UNLISTED = {
 }
 """States that the index of states leaves out: few, and nearly all."""
 _LISTED = "runs indexed by runs_state where state = {{%s}} and state not in ({{running}}, {{succeeded}})"
-_IN_STATE = {state: _UNLISTED.get(state, _LISTED % state.value) for state in RunState}
+IN_STATE = {state: _UNLISTED.get(state, _LISTED % state.value) for state in RunState}
+"""What stands behind "from" for the runs of each state."""
 
 
 def run_view(reader: Reader, run: str) -> RunView:
@@ -108,7 +109,7 @@ def list_runs(
         params.append(cursor)
     rows: list[RunRow] = []
     # State by state: each is one range of an index, however many runs the other states have.
-    for source in [_IN_STATE[state] for state in dict.fromkeys(states)] or ["runs where 1 = 1"]:
+    for source in [IN_STATE[state] for state in dict.fromkeys(states)] or ["runs where 1 = 1"]:
         text = f"select {_COLUMNS} from {' and '.join((source, *clauses))} order by seq desc limit ?"  # noqa: S608 - our words
         rows += [row_of(row) for row in reader.read_text(text, (*params, limit + 1))]
     rows.sort(key=lambda row: -row.seq)

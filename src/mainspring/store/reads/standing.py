@@ -14,7 +14,8 @@ from mainspring.store.views import Capped, RunRow
 
 Cause = tuple[str, str]
 """Automation and fingerprint."""
-_PART = 200
+_LEAST, _PART = 5, 200
+"""A part of the failures of one cause begins small, for of many causes few are needed of each, and grows."""
 _PARTS = 20
 """So many parts of the failures of one cause are looked through for a page."""
 
@@ -36,20 +37,21 @@ def standing_runs(
 ) -> list[tuple[int, RunRow]]:
     """Return runs that stand still by these, the newest failure first, each with its place; `cursor` = the place of the last one before."""
     before = NEWEST if cursor is None else cursor
-    found = heapq.merge(*(_of(reader, cause, before, state) for cause in causes), key=lambda one: -one[0])
+    first = max(_LEAST, limit // max(len(causes), 1))
+    found = heapq.merge(*(_of(reader, cause, before, state, first) for cause in causes), key=lambda one: -one[0])
     return [one for one, _ in zip(found, range(limit), strict=False)]
 
 
-def _of(reader: Reader, cause: Cause, before: int, state: RunState | None) -> Iterator[tuple[int, RunRow]]:
+def _of(reader: Reader, cause: Cause, before: int, state: RunState | None, part: int) -> Iterator[tuple[int, RunRow]]:
     for _ in range(_PARTS):
-        wanted = (*cause, before, _PART, None if state is None else state.value)
+        wanted = (*cause, before, part, None if state is None else state.value)
         rows: list[tuple[Any, ...]] = reader.read("list_standing_of_error", wanted)
         for place, *row in rows:
             if row[0] is not None:
                 yield place, row_of(tuple(row))
-        if len(rows) < _PART:
+        if len(rows) < part:
             return
-        before = rows[-1][0]
+        before, part = rows[-1][0], min(2 * part, _PART)
 
 
 def standing_among(reader: Reader, runs: Sequence[str]) -> dict[str, RunRow]:

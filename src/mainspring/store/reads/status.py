@@ -52,6 +52,11 @@ def automations(reader: Reader, name: str | None = None) -> list[AutomationView]
     return [AutomationView(*row) for row in reader.read("list_automations", (name,))]
 
 
+def automation_names(reader: Reader) -> list[str]:
+    """Return the names of all automations: what is read where their definitions are not needed."""
+    return [row[0] for row in reader.read("list_automation_names")]
+
+
 def schedules(reader: Reader, automation: str | None = None) -> list[ScheduleView]:
     """Return all schedules, or those of one automation."""
     return [ScheduleView(*row) for row in reader.read("list_schedules", (automation,))]
@@ -212,13 +217,11 @@ def failed_since(reader: Reader, since_at: int, cap: int = CAP) -> Capped:
 
 def ready_groups(reader: Reader, now_at: int, limit: int = 100) -> list[ReadyGroup]:
     """Return the groups of runs that wait for a worker, at most `limit` of them."""
-    with reader.snapshot() as read:
-        groups = [row[:4] for row in read("list_ready_groups", {"suspect": 0, "session": None})[:limit]]
-        found = [(group, read("measure_ready_group", (now_at, *group, CAP + 1))[0]) for group in groups]
     return [
         ReadyGroup(queue, automation, version, tag, Capped(min(number, CAP), number > CAP), since)
-        for (queue, automation, version, tag), (number, since) in found
-        if number
+        for queue, automation, version, tag, _, number, since in reader.read(
+            "measure_ready_groups", (now_at, CAP + 1, limit)
+        )
     ]
 
 

@@ -1,6 +1,9 @@
 """Reads of triggers, of what arrived for them, and of what they hold. Counts are capped, lists are pages."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.ids import new_id
@@ -33,13 +36,14 @@ def deliveries(
     reader: Reader,
     *,
     trigger: str | None = None,
+    triggers: Sequence[str] | None = None,
     state: DeliveryState | None = None,
     since_at: int = 0,
     limit: int = 50,
     cursor: int | None = None,
     at_most: int | None = None,
 ) -> DeliveryPage:
-    """Return a page of deliveries, newest first; `since_at` = received at or after.
+    """Return a page of deliveries, newest first, for one trigger or for these; `since_at` = received at or after.
 
     `at_most` = so many are looked at: a page of what is seldom may hold less than `limit`, or nothing, and goes on all the same.
     """
@@ -52,11 +56,17 @@ def deliveries(
         top = int(reader.read("newest_delivery")[0][0]) + 1 if cursor is None else cursor
         low = max(first, top - at_most)
     wanted = None if state is None else state.value
-    rows = reader.read("list_deliveries", (before, trigger, wanted, since_at, limit + 1, low))
+    names = None if triggers is None else msgspec.json.encode(triggers).decode()
+    rows = reader.read("list_deliveries", (before, trigger, wanted, since_at, limit + 1, low, names))
     found = [DeliveryRow(*_with_state(row)) for row in rows]
     if len(found) > limit:
         return DeliveryPage(found[:limit], found[limit - 1].seq)
     return DeliveryPage(found, low if low > max(first, 1) else None)
+
+
+def trigger_names(reader: Reader) -> list[str]:
+    """Return the names of all triggers, ended ones too."""
+    return [row[0] for row in reader.read("list_trigger_names")]
 
 
 def delivery(reader: Reader, text: str) -> DeliveryView:

@@ -13,6 +13,7 @@ from mainspring.domain.errors import ArgumentError, NotFoundError
 from mainspring.domain.password import Cost
 from mainspring.domain.plain import LATEST
 from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.operations.shared_sight import SharedSight
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.opening import ViewOpening
 from mainspring.service.refusal import error_of
@@ -21,7 +22,7 @@ from mainspring.store.commands.results import Refused
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
-from mainspring.store.reads.status import automations
+from mainspring.store.reads.status import automation_names
 from mainspring.store.views import RunView
 from mainspring.web.kept_verdict import KeptVerdict
 
@@ -41,6 +42,8 @@ class Site(msgspec.Struct, frozen=True):
     clock: Clock
     cost: Cost = Cost()
     hook_answers: Mapping[tuple[str, str], int] = {}
+    sight: SharedSight = msgspec.field(default_factory=SharedSight)
+    """What monitors judge by, remembered for all requests."""
     kept: KeptVerdict = msgspec.field(default_factory=KeptVerdict)
 
     @property
@@ -95,7 +98,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
         """Return the automations that the visitor sees, for reads that take no others; None = all."""
         if self.visitor.is_for_all:
             return None
-        return [view.name for view in automations(self.site.reader) if self.visitor.may_see(view.name)]
+        return [name for name in automation_names(self.site.reader) if self.visitor.may_see(name)]
 
     def sealing_of(self, run: RunView) -> Sealing:
         """Return how values for a run are written: what a codec seals, only who has that codec can add to.

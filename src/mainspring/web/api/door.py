@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from mainspring.web.api.document import document
 from mainspring.web.api.problem import CONTENT_TYPE, Problem, problem, problem_of
 from mainspring.web.api.route import BASE, ApiRoute
 from mainspring.web.api.table import ROUTES, find
+from mainspring.web.gate import Key
 
 _JSON = "application/json"
 _THREADS = 8
@@ -38,6 +39,14 @@ class Gate(Protocol):
 
     async def visitor(self, request: Request) -> Visitor | Response:
         """Return who asks; a response where nobody is let in so."""
+        ...
+
+    def key(self, request: Request) -> Key | None:
+        """Return by what a request comes in."""
+        ...
+
+    def still(self, keys: Collection[Key]) -> Mapping[Key, Visitor]:
+        """Return who comes in by these keys now. Blocking; raises StoreError."""
         ...
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.log_line import Level, LogLine
-from mainspring.service.lines import lines_of
+from mainspring.service.lines import lines_of, newest_lines
 from mainspring.store.reads.logs import StoredPart, last_parts, parts_of, parts_since
 from mainspring.store.texts import FOR_EVER
 from mainspring.store.views import RunView
@@ -100,8 +100,10 @@ def newest(call: Call[NewestQuery, None]) -> Page[LogLine]:
     since = now - _DAY_MS if query.since is None else ms(query.since) or 0
     # What a visitor may not see is not read either: a crowd of others' lines would leave nothing of its own.
     parts = parts_since(call.site.reader, since, _automations(call), _AT_ONCE)
-    lines = lines_of(parts, call.site.opening, after=None)
-    return Page([one for one in lines if one.at >= since and one.level.number >= query.level.number][-query.limit :])
+    least = query.level.number
+    return Page(
+        newest_lines(parts, call.site.opening, query.limit, lambda one: one.at >= since and one.level.number >= least)
+    )
 
 
 def _automations(call: Call[NewestQuery, None]) -> list[str] | None:

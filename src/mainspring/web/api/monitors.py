@@ -21,9 +21,6 @@ from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import reads
 from mainspring.web.api.shape import Page
 
-_AT_ONCE = 2_000
-"""Of so many automations a list reads the history; the others are unsure."""
-
 
 class MonitorLine(msgspec.Struct, frozen=True, kw_only=True):
     """A monitor: how many it judged, of how many something is wrong, of how many it cannot be said yet."""
@@ -108,10 +105,13 @@ def _settings(call: AnyCall, kind: IncidentKind, automation: str | None) -> dict
 
 
 def _facts(call: AnyCall, about: str | None) -> Facts:
-    settings = call.site.settings
-    known = FactsReader(call.site.reader, at_once=_AT_ONCE, about=about, secrets=due_secrets_of(settings))
-    tunings, own = tunings_of(settings.monitors), own_tunings_of(settings.monitors)
-    return see(known, call.site.reader, call.site.clock.now(), tunings=tunings, redact=HIDDEN.redact, own=own).facts
+    site, now = call.site, call.site.clock.now()
+    secrets = due_secrets_of(site.settings)
+    tunings, own = tunings_of(site.settings.monitors), own_tunings_of(site.settings.monitors)
+    if about is None:
+        return site.sight.see(site.reader, now, tunings=tunings, own=own, secrets=secrets).facts
+    known = FactsReader(site.reader, about=about, secrets=secrets)
+    return see(known, site.reader, now, tunings=tunings, redact=HIDDEN.redact, own=own).facts
 
 
 def _judged(call: AnyCall, kind: IncidentKind, facts: Facts) -> list[Judged]:

@@ -9,6 +9,7 @@ from mainspring.insight.explaining import Explanation
 from mainspring.insight.stages import MOST, Stage, stages_of
 from mainspring.insight.steps import lines_of
 from mainspring.service.difference import Difference, differences, last_good
+from mainspring.store.reads.run_pages import run_page
 from mainspring.store.reads.runs import asked_after
 from mainspring.store.reads.runs import journal as run_journal
 from mainspring.store.reads.runs import outline as run_outline
@@ -22,9 +23,6 @@ from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import reads
 from mainspring.web.api.shape import Instant, Page
 
-_LOOKS = 20
-"""So many parts of the whole list are looked through for one that fits; `next` goes on from there."""
-_AT_ONCE = 500
 _QUESTIONS = 500
 
 
@@ -52,27 +50,27 @@ class Differences(msgspec.Struct, frozen=True):
 
 
 def listed(call: Call[RunsQuery, None]) -> Page[RunRow]:
-    """List runs, newest first."""
-    query, visitor, read = call.query, call.visitor, call.site.reads
-    found: list[RunRow] = []
-    cursor = query.cursor
-    for _ in range(_LOOKS):
-        whole = query.queue is None and visitor.is_for_all
-        page = read.list_runs(
-            states=query.state,
-            name=query.name,
-            since_at=ms(query.since),
-            limit=query.limit if whole else _AT_ONCE,
-            cursor=cursor,
-        )
-        found += [row for row in page.runs if visitor.may_see(row.automation) and query.queue in (None, row.queue)]
-        cursor = page.cursor
-        if cursor is None or len(found) >= query.limit:
-            break
-    if len(found) > query.limit:
-        cursor = found[query.limit - 1].seq
+    """List runs, newest first; of a queue as many as are found among the newest, `next` goes on behind them."""
+    query = call.query
+    page = run_page(
+        call.site.reader,
+        states=query.state,
+        names=_names(call),
+        queue=query.queue,
+        since_at=ms(query.since),
+        limit=query.limit,
+        cursor=query.cursor,
+    )
     opening = call.site.opening
-    return Page([opening.row(row) for row in found[: query.limit]], None if cursor is None else str(cursor))
+    return Page([opening.row(row) for row in page.runs], None if page.cursor is None else str(page.cursor))
+
+
+def _names(call: Call[RunsQuery, None]) -> list[str] | None:
+    """Return of which automations runs are meant; None = of all."""
+    name = call.query.name
+    if name is None:
+        return call.automations()
+    return [name] if call.visitor.may_see(name) else []
 
 
 def shown(call: AnyCall) -> RunView:

@@ -12,7 +12,7 @@ from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
 from mainspring.service import trigger
 from mainspring.store.reads.triggers import deliveries as stored_deliveries
 from mainspring.store.reads.triggers import delivery as stored_delivery
-from mainspring.store.reads.triggers import held_groups, waiting_since
+from mainspring.store.reads.triggers import held_groups, trigger_names, waiting_since
 from mainspring.store.trigger_views import DeliveryRow, DeliveryView, HeldGroup
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web.api.bodies import Because, Numbered, Slice, Word, slice_of
@@ -21,9 +21,7 @@ from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Instant, Page
 from mainspring.web.hook_counts import AGAIN
 
-_LOOKS = 20
-_AT_ONCE = 500
-_AT_MOST = 50_000
+_AT_MOST = 20_000
 """So many rows are looked at for one answer, however seldom what is asked for is among them."""
 
 
@@ -107,28 +105,27 @@ def shown(call: AnyCall) -> TriggerDetail:
 
 
 def deliveries(call: Call[DeliveriesQuery, None]) -> Page[DeliveryRow]:
-    """List deliveries, newest first, with what became of each."""
-    query, visitor = call.query, call.visitor
-    found: list[DeliveryRow] = []
-    cursor = query.cursor
-    for _ in range(_LOOKS):
-        page = stored_deliveries(
-            call.site.reader,
-            trigger=query.trigger,
-            state=query.state,
-            since_at=ms(query.since) or 0,
-            limit=query.limit if visitor.is_for_all else _AT_ONCE,
-            cursor=cursor,
-            at_most=_AT_MOST,
-        )
-        found += [row for row in page.deliveries if visitor.may_see(name_parts(row.trigger)[0])]
-        cursor = page.cursor
-        # One that is not full was looked for as far as one answer may take: its asker goes on behind it.
-        if cursor is None or len(found) >= query.limit or len(page.deliveries) < _AT_ONCE:
-            break
-    if len(found) > query.limit:
-        cursor = found[query.limit - 1].seq
-    return Page(found[: query.limit], None if cursor is None else str(cursor))
+    """List deliveries, newest first, with what became of each; in a filter as many as are among the newest, `next` goes on behind them."""
+    query = call.query
+    page = stored_deliveries(
+        call.site.reader,
+        triggers=_triggers(call),
+        state=query.state,
+        since_at=ms(query.since) or 0,
+        limit=query.limit,
+        cursor=query.cursor,
+        at_most=_AT_MOST,
+    )
+    return Page(page.deliveries, None if page.cursor is None else str(page.cursor))
+
+
+def _triggers(call: Call[DeliveriesQuery, None]) -> list[str] | None:
+    """Return of which triggers deliveries are meant; None = of all."""
+    visitor, asked = call.visitor, call.query.trigger
+    if asked is None and visitor.is_for_all:
+        return None
+    names = trigger_names(call.site.reader) if asked is None else [asked]
+    return [name for name in names if visitor.may_see(name_parts(name)[0])]
 
 
 def delivery(call: AnyCall) -> DeliveryView:

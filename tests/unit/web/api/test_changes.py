@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 from starlette.requests import Request
@@ -10,9 +11,12 @@ from mainspring.domain.access import API, Role, Visitor
 from mainspring.domain.log_part import Part
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.logs import SaveLines
+from mainspring.store.reads.marks import marks_of
+from mainspring.web.api import changes as changes_module
 from mainspring.web.api.asked import WrongError
-from mainspring.web.api.changes import MOST, MOST_OF_ONE, OF_AUTOMATIONS, Changes, marks_of
+from mainspring.web.api.changes import OF_AUTOMATIONS, Changes
 from mainspring.web.api.table import ROUTES
+from tests.counted_reads import counted
 
 
 class Steps:
@@ -157,27 +161,116 @@ async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
     changes.close()
 
 
+@pytest.fixture
+def few(monkeypatch):
+    """Six streams at a time, three of one visitor, and four that one look tells."""
+    monkeypatch.setattr(changes_module, "MOST", 6)
+    monkeypatch.setattr(changes_module, "MOST_OF_ONE", 3)
+    monkeypatch.setattr(changes_module, "_TOLD_AT_ONCE", 4)
+
+
+def bots(world, count: int) -> list[str]:
+    found = [f"bot{place}" for place in range(count)]
+    world.gate.visitors |= {who: Visitor(door=API, name=who, role=Role.VIEWER) for who in found}
+    return found
+
+
 @pytest.mark.asyncio
-async def test_streams_are_bounded_and_end_with_the_process(world):
-    """One too many, of all or of one visitor, is refused; when the process ends all of them do."""
-    steps = Steps()
-    changes = Changes(world.gate, world.site, steps.pause)
-    many = [f"bot{place // MOST_OF_ONE}" for place in range(MOST)]
-    world.gate.visitors |= {who: Visitor(door=API, name=who, role=Role.VIEWER) for who in many}
-    listeners = [Listener(changes, world, who) for who in many[:MOST_OF_ONE]]
-    with pytest.raises(WrongError) as told:
-        Listener(changes, world, many[0])
-    assert (told.value.problem.status, told.value.problem.code) == (429, "too_many_streams")
-    listeners += [Listener(changes, world, who) for who in many[MOST_OF_ONE:]]
+async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world, few):
+    """One too many is refused, whatever is left for others; when the process ends all of them do."""
+    changes = Changes(world.gate, world.site, Steps().pause)
+    listeners = [Listener(changes, world, "ann") for _ in range(3)]
     with pytest.raises(WrongError) as told:
         Listener(changes, world, "ann")
-    assert (told.value.problem.status, told.value.problem.code) == (503, "too_many_streams")
+    assert (told.value.problem.status, told.value.problem.code) == (429, "too_many_streams")
+    listeners.append(Listener(changes, world, "olga"))
     changes.close()
     for one in listeners:
         await one.over()
     assert changes.open == 0
     with pytest.raises(WrongError):
+        Listener(changes, world, "olga")
+
+
+@pytest.mark.asyncio
+async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
+    """The oldest of its own goes; nobody takes a place from who has no more than itself would have."""
+    changes = Changes(world.gate, world.site, Steps().pause)
+    greedy = [Listener(changes, world, "ann") for _ in range(3)]
+    others = [Listener(changes, world, who) for who in bots(world, 3)]
+    late = Listener(changes, world, "olga")
+    await greedy[0].over()
+    assert changes.open == 6
+    with pytest.raises(WrongError) as told:
         Listener(changes, world, "ann")
+    assert (told.value.problem.status, told.value.problem.code) == (503, "too_many_streams")
+    assert not any(one.ended for one in (*greedy[1:], *others, late))
+    changes.close()
+    for one in (*greedy, *others, late):
+        await one.over()
+
+
+@pytest.mark.asyncio
+async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
+    """Of six four hear of a change at the first look, the other two at the next, though that finds something new."""
+    steps = Steps()
+    changes = Changes(world.gate, world.site, steps.pause)
+    crowd = [Listener(changes, world, who) for who in bots(world, 6)]
+    for one in crowd:
+        assert "retry" in await one.next()
+    for one in crowd[:4]:
+        assert "runs" in await one.nouns()
+    await steps.waits.wait()
+    world.begin()
+    steps.look()
+    for one in crowd[4:]:
+        assert await one.nouns() >= {"runs", "queues", "audit-log"}
+    for one in crowd[:2]:
+        assert "runs" in await one.nouns()
+    changes.close()
+    for one in crowd:
+        await one.over()
+
+
+@pytest.mark.asyncio
+async def test_who_comes_while_it_is_looked_stays(world):
+    """It was let in by itself, and is not among those who were asked for."""
+    steps, go, still = Steps(), threading.Event(), world.gate.still
+    world.gate.still = lambda keys: (go.wait(10), still(keys))[1]
+    changes = Changes(world.gate, world.site, steps.pause)
+    ann = Listener(changes, world, "ann")
+    await ann.next()
+    late = Listener(changes, world, "olga")
+    await late.next()
+    go.set()
+    for one in (ann, late):
+        assert "runs" in await one.nouns()
+    changes.close()
+    for one in (ann, late):
+        await one.over()
+
+
+@pytest.mark.asyncio
+async def test_look_asks_the_store_once_however_many_listen(world, few):
+    """Who is still let in is one question for all of them, and so is what changed."""
+    steps = Steps()
+    asked = []
+    still = world.gate.still
+    world.gate.still = lambda keys: (asked.append(len(keys)), still(keys))[1]
+    changes = Changes(world.gate, world.site, steps.pause)
+    crowd = [Listener(changes, world, who) for who in bots(world, 4)]
+    for one in crowd:
+        await one.next()
+        await one.nouns()
+    await steps.waits.wait()
+    reads = counted(world.store.reader)
+    steps.look()
+    await steps.waits.wait()
+    assert asked == [4, 4]
+    assert 0 < len(reads) <= 20
+    changes.close()
+    for one in crowd:
+        await one.over()
 
 
 def test_marks_change_with_what_they_stand_for(world):

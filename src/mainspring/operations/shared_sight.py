@@ -1,0 +1,39 @@
+"""What monitors judge by, for a process that is asked for it again and again: history is read once, as a watcher does, and then kept."""
+
+from collections.abc import Iterable
+from threading import Lock
+
+from mainspring.domain.monitors.due_secret import DueSecret
+from mainspring.domain.monitors.own_tunings import OwnTunings
+from mainspring.domain.monitors.table import Tunings
+from mainspring.operations.facts import FactsReader
+from mainspring.operations.sight import Sight, see
+from mainspring.resources.hidden import HIDDEN
+from mainspring.store.base import Reader
+
+_AT_ONCE = 2_000
+"""Of so many automations one look reads the history; the others are unsure until a later one."""
+_FRESH_MS = 1_000
+"""Whoever asks again sooner is told the same."""
+
+
+class SharedSight:
+    """For any thread, one at a time. What is kept of history is only what a new look would read too."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: tuple[Reader, FactsReader] | None = None
+        self._seen: tuple[int, Sight] | None = None
+
+    def see(
+        self, reader: Reader, now: int, *, tunings: Tunings, own: OwnTunings, secrets: Iterable[DueSecret]
+    ) -> Sight:
+        """Return what there is to judge by at the instant `now` (ms); `secrets` = those that the configuration says are due."""
+        with self._lock:
+            if self._known is None or self._known[0] is not reader:
+                self._known = (reader, FactsReader(reader, at_once=_AT_ONCE, secrets=secrets))
+                self._seen = None
+            if self._seen is None or not 0 <= now - self._seen[0] < _FRESH_MS:
+                found = see(self._known[1], reader, now, tunings=tunings, redact=HIDDEN.redact, own=own)
+                self._seen = (now, found)
+            return self._seen[1]

@@ -1,0 +1,1 @@
+select id, name, hash, role, automations, by, made_at, until_at, used_at from api_tokens where hash in (select value from json_each(?1))

@@ -1,0 +1,1 @@
+select name from automations order by name

@@ -1,0 +1,54 @@
+"""Marks of what is stored: of each noun something that is another one when it changed, made of few rows, whatever their number.
+
+Invariant: what a mark costs hangs on what changed lately and on how many automations there are, never on history.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from mainspring.store.base import Reader
+from mainspring.store.liveness import is_gone
+from mainspring.store.reads import bulk, logs, outbox, status
+
+Marks = Mapping[str, str]
+_NEWEST = 200
+_SESSIONS = 1_000
+_MINUTES_MS = 120_000
+
+
+def marks_of(reader: Reader, now: int) -> Marks:
+    """Return the mark of each noun at the instant `now` (ms UTC)."""
+    acts = [one.seq for one in status.audit_rows(reader, limit=1)]
+    queues = status.queue_views(reader)
+    with reader.snapshot() as read:
+        figures = read("mark_figures", (now - _MINUTES_MS - now % 60_000,))
+        found: dict[str, Any] = {
+            # An act may have changed any run; what moved a run without one is in the figures, or among the newest.
+            "runs": [
+                read("mark_runs", (_NEWEST,)),
+                [(one.name, one.running, one.backlog) for one in queues],
+                *map(_plain, figures),
+                acts,
+            ],
+            "questions": read("mark_questions", (_NEWEST,)),
+            "incidents": read("mark_incidents", (_NEWEST,)),
+            "automations": [*map(_plain, (*read("mark_automations"), *read("mark_schedules")))],
+            "deliveries": read("mark_deliveries", (_NEWEST,)),
+            "queues": queues,
+            # That a process is gone is on record only once it was buried.
+            "workers": [(row, is_gone(row[2], row[3], row[4])) for row in read("mark_sessions", (_SESSIONS,))],
+            "audit-log": acts,
+        }
+    found["logs"] = logs.newest_part(reader)
+    found["bulk"] = [(one.id, one.state, one.done, one.refused) for one in bulk.bulk_acts(reader, limit=_NEWEST)]
+    found["locks"] = status.locks(reader)
+    found["outbox"] = [outbox.list_outbox_queues(reader), outbox.list_refused_messages(reader)]
+    return {noun: blake2b(msgspec.json.encode(rows), digest_size=16).hexdigest() for noun, rows in found.items()}
+
+
+def _plain(row: tuple[Any, ...]) -> list[int]:
+    """Return sums as whole numbers: a server adds them up to decimals."""
+    return [int(one or 0) for one in row]

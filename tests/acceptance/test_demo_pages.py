@@ -1,0 +1,104 @@
+"""The demo's dashboard: its question is answered there, its broken files wait there; and the pictures of the docs are taken there."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from demo.sender import BROKEN
+from tests.acceptance.test_demo import ROOT, _read_until, environment, real_data
+from tests.browser import chromium
+
+__all__ = ["environment"]
+PICTURES = os.environ.get("MAINSPRING_PICTURES")
+"""A folder into which the pictures of the docs are made: `make pictures`."""
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+def picture(
+    browser: Browser, address: str, state: str, name: str, path: str, height: int = 900, width: int = 1200
+) -> None:
+    """Take a picture of a page in both themes, for the docs."""
+    if PICTURES is None:
+        return
+    for theme in THEMES:
+        page = browser.new_page(
+            viewport={"width": width, "height": height}, color_scheme=theme, storage_state=state, device_scale_factor=1
+        )
+        page.goto(address + path)
+        page.locator('[data-live="on"]').wait_for()
+        page.screenshot(path=f"{PICTURES}/{name}-{theme}.png", animations="disabled")
+        page.close()
+
+
+def answer(page: Page, address: str) -> None:
+    """Answer the question as a person does."""
+    page.goto(f"{address}/waiting")
+    page.locator("main", has_text="rows of 2013 are incomplete").wait_for()
+    page.locator("main button", has_text="count-as-cancelled").first.click()
+    page.locator(".said", has_text="count-as-cancelled").wait_for()
+
+
+@real_data
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.xdist_group("browser")
+def test_demo_ends_on_its_dashboard(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Answered there, the report changes; the three broken files are failed runs with what to do, and one that is mended is taken in."""
+    out = tmp_path / "out"
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "demo", "--into", str(out), "--pace", "5"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=follower, stdout=follower, stderr=follower, start_new_session=True
+    )
+    os.close(follower)
+    try:
+        told = _read_until(leader, "Your choice")
+        link = re.search(r"under Waiting: (http\S+)", told)
+        assert link is not None
+        address = link[1].partition("/first")[0]
+        with chromium() as browser:
+            page = browser.new_page()
+            page.set_default_timeout(30_000)
+            page.goto(link[1])
+            page.wait_for_url(f"{address}/")
+            state = str(tmp_path / "state.json")
+            page.context.storage_state(path=state)
+            picture(browser, address, state, "waiting", "/waiting")
+            answer(page, address)
+            assert "NOT OK" not in _read_until(leader, "Dashboard: ")
+            assert "counted, by your answer" in (out / "report.md").read_text(encoding="utf-8")
+            page.goto(f"{address}/failed")
+            page.locator('[data-live="on"]').wait_for()
+            for cause in ("unknown", "cut off", "not UTF-8"):
+                page.locator("main", has_text=cause).first.wait_for()
+            wrong = BROKEN[0]
+            page.goto(f"{address}/runs?state=failed&name=take_in_file")
+            page.locator("main tr", has_text=wrong).locator('a[href^="/r/"]').first.click()
+            page.locator("h1", has_text=wrong).wait_for()
+            run = page.url.partition("/r/")[2]
+            for name, path in (
+                ("now", "/"),
+                ("run", f"/r/{run}"),
+                ("automation", "/a/take_in_file"),
+                ("automations", "/automations"),
+                ("failed", "/failed"),
+                ("incidents", "/incidents"),
+            ):
+                picture(browser, address, state, name, path)
+            picture(browser, address, state, "phone", f"/r/{run}", height=740, width=360)
+            file = out / "inbox" / wrong
+            file.write_bytes(file.read_bytes().replace(b"tail_number", b"tailnum", 1))
+            page.get_by_role("button", name="Retry from the failed step").click()
+            page.locator("main .state.good", has_text="succeeded").first.wait_for()
+            browser.close()
+    finally:
+        process.terminate()
+        process.wait(30)
+        os.close(leader)

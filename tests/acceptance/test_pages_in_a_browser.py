@@ -1,0 +1,208 @@
+"""The pages in a real browser, on a project whose processes really run."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from mainspring.web.dashboard.table import PAGES
+from tests.acceptance.browsing import Site, page_of, site
+from tests.browser import chromium
+from tests.hostile import PAYLOADS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for all."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A project in which something failed, something asks, something waits, and much is hostile."""
+    with site(tmp_path_factory.mktemp("shop")) as found:
+        failed, asking, waiting = found.run("order"), found.run("ask"), found.run("long")
+        for text in PAYLOADS:
+            found.api("POST", "automations/say/runs", input={"text": text})
+        found.api("POST", "events", name="go", data={"text": PAYLOADS[0]})
+        found.until_state(failed, "failed")
+        found.until_state(asking, "waiting")
+        found.until_state(waiting, "waiting", "running")
+        found.project.until(lambda: list(found.project.states().values()).count("failed") == len(PAYLOADS) + 1)
+        found.names = names_of(found, failed)
+        yield found
+
+
+def names_of(shop: Site, failed: str) -> dict[str, str]:
+    """Return something real for each name in a path."""
+    project = shop.project
+    project.until(lambda: project.json("incidents", "list"))
+    return {
+        "run": failed,
+        "automation": "say",
+        "incident": project.json("incidents", "list")[0]["id"],
+        "monitor": "silence",
+        "bulk": shop.api("POST", "bulk", verb="retry", name="say", limit=1)["bulk"],
+        "trigger": project.json("triggers", "list")[0]["name"],
+        "event": shop.api("GET", "events")["items"][0]["id"],
+        "delivery": project.until(lambda: shop.api("GET", "deliveries")["items"])[0]["id"],
+    }
+
+
+def paths(shop: Site) -> dict[str, str]:
+    """Return the path of each page of the table, with real names in it."""
+    found = {}
+    for page in PAGES:
+        found[page.path] = re.sub(r"\{(\w+)\}", lambda m: quote(shop.names[m[1]], safe=""), page.path)
+    return found
+
+
+def test_no_text_from_outside_becomes_a_script(browser: Browser, shop: Site) -> None:
+    """Forty payloads in titles, logs, errors, hints and JSON, on every page: nothing of them is more than text."""
+    page = page_of(browser, shop)
+    told: list[str] = []
+    page.on("dialog", lambda dialog: told.append(dialog.message))
+    page.on("console", lambda line: told.append(line.text) if "Content Security Policy" in line.text else None)
+    runs = [run for run, state in shop.project.states().items() if state == "failed"]
+    every = [*paths(shop).values(), *(f"/r/{run}" for run in runs), "/runs?name=say&limit=200", "/search?q=window"]
+    for path in every:
+        page.goto(shop.address + path)
+        assert page.evaluate("window.hit") is None, path
+        handlers = ", ".join(f"[on{one}]" for one in ("error", "load", "mouseover", "focus", "toggle"))
+        planted = f"{handlers}, base, iframe, object, embed, marquee, [style]:not(.chart *)"
+        assert page.locator(planted).count() == 0, path
+        assert page.locator("script:not([src])").count() == 0, path
+        assert page.locator('a[href^="javascript:"]').count() == 0, path
+    assert told == []
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_can_be_used_by_everybody(browser: Browser, shop: Site, theme: Any) -> None:
+    """Axe finds nothing serious, by day and by night; and at the width of a phone no page has to be moved sideways."""
+    page = page_of(browser, shop, width=360, height=740, color_scheme=theme)
+    wrong = []
+    for path in paths(shop).values():
+        page.goto(shop.address + path)
+        found = Axe().run(page).response["violations"]
+        wrong += [
+            (path, one["id"], [node["html"][:120] for node in one["nodes"][:3]])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        wide = page.evaluate("document.scrollingElement.scrollWidth")
+        if wide > 360:
+            wrong.append((path, "too wide", wide))
+    assert wrong == []
+    page.close()
+
+
+def test_page_moves_by_itself(browser: Browser, shop: Site) -> None:
+    """A run that goes on is seen to go on, and what somebody opened stays open; a hidden tab asks for nothing."""
+    run = shop.run("long", "parts=1")
+    shop.until_state(run, "waiting")
+    page = page_of(browser, shop)
+    page.goto(f"{shop.address}/r/{run}")
+    page.wait_for_selector('[data-live="on"]')
+    assert "waiting" in page.inner_text("main")
+    page.locator("details").first.locator("summary").click() if page.locator("main details").count() else None
+    shop.api("POST", "events", name="go", data={})
+    page.locator("main .state.good", has_text="succeeded").first.wait_for()
+    page.close()
+
+
+def test_question_is_answered_by_a_press(browser: Browser, shop: Site) -> None:
+    """From the list of what waits for a person."""
+    run = shop.run("ask")
+    shop.until_state(run, "waiting")
+    page = page_of(browser, shop)
+    page.goto(f"{shop.address}/waiting")
+    page.locator(f'form:has([value="{run}"]) button', has_text="approve").first.click()
+    page.wait_for_selector(".said")
+    shop.until_state(run, "succeeded")
+    assert shop.project.json("runs", "export", run)["run"]["result"] == "approve"
+    page.close()
+
+
+def test_filters_survive_a_reload(browser: Browser, shop: Site) -> None:
+    """They are in the address, and in what is exported."""
+    page = page_of(browser, shop)
+    page.goto(f"{shop.address}/runs")
+    page.locator("nav.chips a", has_text="failed").click()
+    page.wait_for_url(re.compile("state=failed"))
+    page.fill("input[name=name]", "order")
+    page.press("input[name=name]", "Enter")
+    page.wait_for_url(re.compile("name=order"))
+    assert "state=failed" in page.url
+    before = page.locator("main table tbody tr").count()
+    page.reload()
+    assert page.locator("main table tbody tr").count() == before == 1
+    assert page.input_value("input[name=name]") == "order"
+    with page.expect_download() as download:
+        page.get_by_text("as CSV").click()
+    lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2
+    page.close()
+
+
+def test_page_outlives_its_server(browser: Browser, tmp_path: Path) -> None:
+    """While nobody answers, the page says so, and since when; when somebody does, it goes on by itself."""
+    with site(tmp_path) as shop:
+        page = page_of(browser, shop)
+        page.goto(f"{shop.address}/runs")
+        page.wait_for_selector('[data-live="on"]')
+        shop.project.stop()
+        page.locator('[data-live="lost"]', has_text=re.compile(r"live lost \d+ s ago")).wait_for()
+        assert "Runs" in page.inner_text("h1")
+        shop.project.up()
+        page.wait_for_selector('[data-live="on"]', timeout=60_000)
+        run = shop.run("ask")
+        page.locator("main", has_text=run).wait_for()
+        page.close()
+
+
+def test_reading_works_without_scripts(browser: Browser, shop: Site) -> None:
+    """And so does a press."""
+    page = page_of(browser, shop, java_script_enabled=False)
+    for path in paths(shop).values():
+        answer = page.goto(shop.address + path)
+        assert answer is not None, path
+        assert answer.status == 200, path
+        assert page.locator("h1").count() >= 1, path
+    run = shop.run("ask")
+    shop.until_state(run, "waiting")
+    page.goto(f"{shop.address}/waiting")
+    page.locator(f'form:has([value="{run}"]) button', has_text="refund").first.click()
+    assert "refund" in page.inner_text(".said")
+    shop.until_state(run, "succeeded")
+    page.close()
+
+
+def keys_of(page: Page) -> list[str]:
+    """Return the keys that the page lists."""
+    return page.locator("#keys kbd").all_inner_texts()
+
+
+def test_keys_lead_somewhere(browser: Browser, shop: Site) -> None:
+    """ "/" searches, "?" lists them, "g" and a letter goes there."""
+    page = page_of(browser, shop)
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    page.wait_for_selector("#keys[open]")
+    assert "g" in keys_of(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_url(f"{shop.address}/runs")
+    page.close()

@@ -1,0 +1,59 @@
+"""Lists of deliveries in a filter: what they give is what is there, page by page, and no more is looked at than may be."""
+
+from itertools import product
+
+import pytest
+
+from mainspring.domain.ids import new_id
+from mainspring.domain.states import DeliveryState
+from mainspring.store.reads import triggers as reads
+from tests.contract.store.arrivals import announced, hook, taking_in
+
+TRIGGERS = ("a/webhook", "b/webhook")
+S = DeliveryState
+
+
+@pytest.fixture
+def rows(store, clock):
+    """Nine deliveries for two triggers, a second apart; some were refused. All of them, newest first."""
+    store.do(announced(hook(), hook("b", "/other")))
+    for n in range(9):
+        refused = "no" if n % 4 == 3 else None
+        id = new_id("d", clock.now(), n)
+        store.do(taking_in(store, f"k{n}", id=id, trigger=TRIGGERS[n % 3 == 0], refused=refused))
+        clock.forward(1_000)
+    return reads.deliveries(store.reader, limit=50).deliveries
+
+
+def walked(store, looked_at=3, **asked):
+    """Return the ids of all pages, and how many pages there were."""
+    found, pages, cursor = [], 0, None
+    while True:
+        page = reads.deliveries(store.reader, limit=2, cursor=cursor, at_most=looked_at, **asked)
+        found, pages = found + [row.id for row in page.deliveries], pages + 1
+        if page.cursor is None:
+            return found, pages
+        cursor = page.cursor
+
+
+@pytest.mark.parametrize("looked_at", [1_000, None, 3])
+def test_pages_hold_what_is_asked_for_once_each(store, rows, looked_at):
+    """Whatever is asked for, and however little of it is looked at for one page."""
+    for triggers, state, since_at in product(
+        (None, ["a/webhook"], []), (None, S.REFUSED, S.HELD), (0, rows[4].received_at)
+    ):
+        wanted = [
+            row.id
+            for row in rows
+            if (triggers is None or row.trigger in triggers)
+            and state in (None, row.state)
+            and row.received_at >= since_at
+        ]
+        found = walked(store, looked_at, triggers=triggers, state=state, since_at=since_at)[0]
+        assert found == wanted, (triggers, state, since_at)
+
+
+def test_page_looks_at_so_many_and_says_where_it_goes_on(store, rows):
+    """Nothing is there: that is found out part by part."""
+    assert walked(store, triggers=["nowhere"]) == ([], 3)
+    assert reads.trigger_names(store.reader) == list(TRIGGERS)

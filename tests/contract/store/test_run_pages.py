@@ -1,0 +1,64 @@
+"""Lists of runs in a filter: what they give is what is there, in order, page by page, and no more is looked at than may be."""
+
+from itertools import product
+
+import pytest
+
+from mainspring.domain.states import RunState
+from mainspring.store.reads import run_pages
+from mainspring.store.reads.run_pages import run_page
+from tests.contract.store.process import fail, finish
+
+S = RunState
+STATES = ((), (S.QUEUED,), (S.RUNNING, S.FAILED), (S.SUCCEEDED,))
+
+
+@pytest.fixture
+def rows(store):
+    """Twelve runs of two automations in two queues, in five states; all of them, newest first."""
+    store.do(*[store.starting("ab"[n % 2], queue="slow" if n % 3 == 0 else "default") for n in range(12)])
+    claimed = store.claim(7).runs
+    store.do(*[finish(run) for run in claimed[:3]], *[fail(run) for run in claimed[3:5]])
+    return store.list_runs(limit=50).runs
+
+
+def walked(store, **asked):
+    """Return the ids of all pages, and how many pages there were."""
+    found, pages, cursor = [], 0, None
+    while True:
+        page = run_page(store.reader, limit=2, cursor=cursor, **asked)
+        found, pages = found + [row.id for row in page.runs], pages + 1
+        if page.cursor is None:
+            return found, pages
+        cursor = page.cursor
+
+
+@pytest.mark.parametrize(("looked_at", "each"), [(1_000, 200), (3, 200), (3, 1)], ids=["whole", "parts", "crowd"])
+def test_pages_hold_what_is_asked_for_once_each(store, rows, monkeypatch, looked_at, each):
+    """Whatever is asked for, and however little of it is looked at for one page."""
+    monkeypatch.setattr(run_pages, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(run_pages, "_EACH", each)
+    for states, names, queue in product(STATES, (None, ["a"], ["a", "b"], []), (None, "slow", "nowhere")):
+        wanted = [
+            row.id
+            for row in rows
+            if (not states or row.state in states)
+            and (names is None or row.automation in names)
+            and queue in (None, row.queue)
+        ]
+        assert walked(store, states=states, names=names, queue=queue)[0] == wanted, (states, names, queue)
+
+
+def test_page_of_a_queue_looks_at_so_many_and_says_where_it_goes_on(store, rows, monkeypatch):
+    """Nothing is there: that is found out part by part."""
+    monkeypatch.setattr(run_pages, "LOOKED_AT", 5)
+    assert walked(store, queue="nowhere") == ([], 3)
+    assert walked(store, queue="nowhere", states=(S.RUNNING,)) == ([], 1)
+
+
+def test_page_ends_where_what_is_asked_for_is_too_old(store, rows, clock):
+    """Whatever is behind it."""
+    clock.forward(1_000)
+    late = store.start("a", queue="slow").run
+    for asked in ({}, {"names": ["a"]}, {"queue": "slow"}, {"names": ["a"], "queue": "slow", "states": (S.QUEUED,)}):
+        assert walked(store, since_at=clock.now(), **asked) == ([late], 1)

@@ -1,0 +1,52 @@
+"""What monitors judge by, shared by all who ask: it is what a new look would find, for less."""
+
+import pytest
+
+from mainspring.config import Settings
+from mainspring.config.monitoring import own_tunings_of, tunings_of
+from mainspring.operations.facts import FactsReader
+from mainspring.operations.shared_sight import SharedSight
+from mainspring.operations.sight import see
+from tests.api_world import sqlite_world
+from tests.counted_reads import counted
+
+MONITORS = Settings().monitors
+HOW = {"tunings": tunings_of(MONITORS), "own": own_tunings_of(MONITORS)}
+
+
+@pytest.fixture
+def world(tmp_path):
+    found = sqlite_world(tmp_path)
+    yield found
+    found.api.close()
+    found.store.close()
+
+
+def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
+    """Also after something came that the first had not seen; within a second it is told what was found then."""
+    shared, reader = SharedSight(), world.store.reader
+    world.begin()
+    asked = counted(reader)
+    shared.see(reader, world.clock.now(), secrets=(), **HOW)
+    first = len(asked)
+    world.begin()
+    world.find_wrong()
+    world.clock.forward(1_000)
+    asked.clear()
+    assert shared.see(reader, world.clock.now() - 1, secrets=(), **HOW).wrong == []
+    assert not asked
+    again = shared.see(reader, world.clock.now(), secrets=(), **HOW)
+    assert len(asked) < first
+    assert again == see(FactsReader(reader), reader, world.clock.now(), redact=str, **HOW)
+    assert [one.id for one in again.wrong] == ["i_01"]
+
+
+def test_store_that_was_opened_anew_is_read_anew(world, tmp_path):
+    """What is known of one store says nothing of another."""
+    other = sqlite_world(tmp_path / "other")
+    shared = SharedSight()
+    world.find_wrong()
+    assert shared.see(world.store.reader, world.clock.now(), secrets=(), **HOW).wrong
+    assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **HOW).wrong
+    other.api.close()
+    other.store.close()
