@@ -51,7 +51,7 @@ def shown(call: AnyCall) -> Now:
     site, visitor, reader, now = call.site, call.visitor, call.site.reader, call.site.clock.now()
     stand = site.kept.of(site)
     # Who acted sees what came of it, though the verdict may be a second old.
-    told, folded = _unresolved(call)
+    told, folded = unresolved(call), [one for one in stand.folded if is_seen(one, visitor.may_see)]
     views = [one for one in stand.views if visitor.may_see(one.name) and one.retired_at is None]
     waits = [site.opening.wait(one) for one in questions(reader, _QUESTIONS, call.automations())]
     verdict = stand.of(visitor, len(waits))
@@ -74,14 +74,8 @@ def shown(call: AnyCall) -> Now:
 
 def unresolved(call: AnyCall) -> list[Incident]:
     """Return what is wrong as far as the visitor sees, what is open and loud first."""
-    return _unresolved(call)[0]
-
-
-def _unresolved(call: AnyCall) -> tuple[list[Incident], list[Incident]]:
-    """Return what is wrong as the visitor is told of it, and what is part of a storm."""
-    reader, sees = call.site.reader, call.visitor.may_see
-    folded = wrong.folded(reader, _INCIDENTS)
-    return seen(wrong.told(reader, _INCIDENTS), folded, sees), [one for one in folded if is_seen(one, sees)]
+    site = call.site
+    return seen(wrong.told(site.reader, _INCIDENTS), site.kept.of(site).folded, call.visitor.may_see)
 
 
 def _running(call: AnyCall) -> Page[RunRow]:

@@ -38,13 +38,14 @@
       hours.map((one) => one.p50_ms / 1000),
       hours.map((one) => one.p95_ms / 1000),
     ];
+    const whole = [data[0][0] - DAY_S, data[0][0] + DAY_S];  // of one instant nothing can be said of how far it reaches
     const quiet = colour("quiet"), own = colour("warn"), axis = { stroke: quiet, grid: { show: false }, ticks: { stroke: quiet, width: 1 } };
     const line = (label, tone, width) => ({ label, stroke: colour(tone), width, points: { show: hours.length < 100 }, value: (_, v) => took(v) });
     drawn.get(place)?.chart.destroy();
     place.textContent = "";
     const chart = new uPlot({
       width: place.clientWidth, height: place.clientHeight,
-      scales: { x: { range: (_, from, to) => (from === to ? [from - DAY_S, to + DAY_S] : [from, to]) }, y: { distr: 3, log: 2 } },
+      scales: { x: { range: (_, from, to) => (hours.length === 1 ? whole : [from, to]) }, y: { distr: 3, log: 2 } },
       axes: [axis, { ...axis, size: 64, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
       series: [{ label: "hour" }, line("p50 about", "good", 1.5), line("p95 about", "busy", 1.5)],
       hooks: { draw: [(one) => marks(one, found.marks, own, quiet)] },
