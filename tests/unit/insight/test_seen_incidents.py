@@ -9,8 +9,8 @@ from mainspring.domain.states import IncidentState
 from mainspring.insight.seen_incidents import loudest, seen
 
 ONE = Incident(
-    id="i1", subject=Subject("pay", IncidentKind.SILENCE), state=IncidentState.OPEN, severity=Severity.NOTIFY, text="t", hint=None, facts={},
-    since_at=5, opened_at=0, changed_at=0, seen_at=0,
+    id="i1", subject=Subject("pay", IncidentKind.SILENCE), state=IncidentState.OPEN, severity=Severity.NOTIFY, text="t", hint=None,
+    facts={}, since_at=5, opened_at=0, changed_at=0, seen_at=0,
 )  # fmt: skip
 STORM = replace(ONE, id="s", subject=Subject("", IncidentKind.STORM), severity=Severity.PAGE)
 PARTS = [

@@ -69,7 +69,10 @@ def rows(call: Call[StandingsQuery, None]) -> Iterator[AutomationExport]:
 
 def _exported(line: AutomationLine) -> AutomationExport:
     one = line.incident
-    said: dict[str, Any] = {"incident": None if one is None else one.id, "wrong": None if one is None else one.subject.kind.value}
+    said: dict[str, Any] = {
+        "incident": None if one is None else one.id,
+        "wrong": None if one is None else one.subject.kind.value,
+    }
     rest = [name for name in AutomationExport.__struct_fields__ if name not in said]
     return AutomationExport(**said, **{name: getattr(line, name) for name in rest})
 

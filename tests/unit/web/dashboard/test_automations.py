@@ -44,7 +44,10 @@ async def test_list_says_what_is_wrong_with_each(world):
     text = await world.get("/automations")
     for told in ("pay", "backup", "tidy"):
         assert f"/a/{told}" in text
-    assert '<a class="plain state bad" href="/incidents/i_1"><span class="icon" aria-hidden="true">✗</span> permanent error</a>' in text
+    assert (
+        '<a class="plain state bad" href="/incidents/i_1"><span class="icon" aria-hidden="true">✗</span> permanent error</a>'
+        in text
+    )
     assert "learning" not in text.split('/a/pay"')[1].split("</tr>")[0]
     assert "too slow</a> <span" in text  # and that it is paused: it stands so whatever else is wrong
     only = await world.get("/automations", wrong="true")

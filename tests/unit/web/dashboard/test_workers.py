@@ -60,7 +60,7 @@ async def test_who_keeps_others_is_not_called_silent(world, other, tmp_path):
         file.execute("update sessions set opened_at = opened_at - 90000, beat_at = beat_at - 90000")
     text = await world.get("/workers", role="supervisor")
     assert "silent" not in text
-    assert "Heard of\">-<" in text
+    assert 'Heard of">-<' in text
     assert (await world.get("/workers", role="worker")).count("</span> silent</span>") == 2
     assert "2 silent" in await world.get("/")
     store.close()

@@ -17,6 +17,14 @@
     return `${Math.round(seconds / size)}${unit}`;
   }
 
+  const pad = (n) => String(n).padStart(2, "0");
+  const day = (d) => `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())}`;
+  const time = (d) => `${pad(d.getHours())}:${pad(d.getMinutes())}`;
+
+  function instants(all, step) {
+    return all.map((at) => new Date(at * 1000)).map((d) => (step >= DAY_S || time(d) === "00:00" ? day(d).slice(5) : time(d)));
+  }
+
   function marks(chart, changes, own, others) {
     const { ctx, bbox } = chart;
     ctx.save();
@@ -46,8 +54,8 @@
     const chart = new uPlot({
       width: place.clientWidth, height: place.clientHeight,
       scales: { x: { range: (_, from, to) => (hours.length === 1 ? whole : [from, to]) }, y: { distr: 3, log: 2 } },
-      axes: [axis, { ...axis, size: 64, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
-      series: [{ label: "hour" }, line("p50 about", "good", 1.5), line("p95 about", "busy", 1.5)],
+      axes: [{ ...axis, values: (_, all, index, space, step) => instants(all, step) }, { ...axis, size: 64, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
+      series: [{ label: "hour", value: (_, at) => (at == null ? "-" : `${day(new Date(at * 1000))} ${time(new Date(at * 1000))}`) }, line("p50 about", "good", 1.5), line("p95 about", "busy", 1.5)],
       hooks: { draw: [(one) => marks(one, found.marks, own, quiet)] },
     }, data, place);
     drawn.set(place, { at: Date.now(), chart });
