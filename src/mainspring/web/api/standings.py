@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.incident import Incident
-from mainspring.domain.states import AutomationState
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight import due_times, quantile
 from mainspring.insight.announced import definition_of
 from mainspring.insight.automation_lines import STRIP, AutomationLine, automation_lines
@@ -246,6 +246,7 @@ def _lines(call: Call[StandingsQuery, None], views: list[AutomationView]) -> lis
         incidents=_unresolved(call),
         may_see=call.visitor.may_see,
         runs=call.query.runs,
+        zone=call.site.settings.project.timezone,
     )
 
 
