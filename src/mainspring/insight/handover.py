@@ -12,7 +12,8 @@ from mainspring.domain.access import WEB
 from mainspring.domain.incident import Incident
 from mainspring.domain.paused import is_paused
 from mainspring.domain.states import IncidentMove, IncidentState, RunState
-from mainspring.insight.soon import Asked, Sees, asked
+from mainspring.insight.seen_incidents import Sees, seen
+from mainspring.insight.soon import Asked, asked
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.reads import incidents as wrong
@@ -96,7 +97,7 @@ def handover(
     acts, has_more_acts = _acts(reader, since_at, sees)
     views = [view for view in status.automations(reader) if view.retired_at is None and sees(view.name)]
     names = None if sees(None) else [view.name for view in views]
-    unresolved = [one for one in wrong.told(reader, _PAGE) if sees(one.subject.automation or None)]
+    unresolved = seen(wrong.told(reader, _PAGE), wrong.folded(reader, _PAGE), sees)
     halted = [
         one for one in list_runs(reader, states=(RunState.NEEDS_ATTENTION,), limit=_PAGE).runs if sees(one.automation)
     ]
