@@ -56,6 +56,10 @@ _PARAMS = {
 }
 
 
+_BY_AUTOMATION = ("sum_rollups_of", "watch_busiest", "watch_durations", "watch_sizes")
+"""What sums the figures of some automations over weeks: read by time, those of one would cost what those of all do."""
+
+
 def test_circumstance_is_compared_with_its_own_subject_first(tmp_path):
     """Ten thousand automations that changed once are no hundred million pairs, within the commit that prunes."""
     database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
@@ -75,6 +79,8 @@ def test_reads_of_facts_go_by_an_index_on_a_file(tmp_path):
         plan = [row[3] for row in connection.execute(f"explain query plan {SQLITE_TEXTS[name]}", params)]
         bad = [line for line in plan if line.startswith(tuple(f"SCAN {table}" for table in _LARGE))]
         assert not [line for line in bad if "INDEX" not in line], json.dumps([name, *plan], indent=1)
+        if name in _BY_AUTOMATION:
+            assert any("(automation=? AND minute_at>? AND minute_at<?)" in line for line in plan), plan
     connection.close()
     database.close()
 
@@ -97,3 +103,5 @@ def test_reads_of_facts_go_by_an_index_on_a_server(postgres):
             plan = plan_of(ours, POSTGRES_TEXTS[name])
             bad = [line for line in plan for table in _LARGE if f"Seq Scan on {table}" in line]
             assert not bad, "\n".join([name, *plan])
+            if name in _BY_AUTOMATION:
+                assert any("Index Cond: ((automation = wanted.value)" in line for line in plan), "\n".join(plan)
