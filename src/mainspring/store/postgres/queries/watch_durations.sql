@@ -2,5 +2,6 @@
 select wanted.value, sums.what, sums.n, sums.first_at
 from json_each(?1) as wanted cross join lateral (
     select what, sum(n) as n, min(minute_at) as first_at
-    from rollup_details where automation = wanted.value and minute_at >= ?2 and minute_at < ?3 and what like 'ms<=2^%'
+    from rollup_details where automation = wanted.value and (automation, minute_at) >= (wanted.value, ?2)
+      and (automation, minute_at) < (wanted.value, ?3) and what like 'ms<=2^%'
     group by what) as sums
