@@ -52,7 +52,8 @@ class ClockDay(msgspec.Struct, frozen=True):
 class AgendaLine(msgspec.Struct, frozen=True, kw_only=True):
     """One automation. `count` = its starts in the seven days, `is_about` = counted by its first ones; `took_ms` None = it has no past.
 
-    `starts` = the first of them. `often_from_at` = from then on it starts too often to be drawn one by one. `crowded` = starts that find the one before still going on.
+    `starts` = the first of them; `often_from_at` = from then on it starts too often to be drawn one by one. `crowded` = starts that find
+    the one before still going on.
     """
 
     automation: str
@@ -71,9 +72,9 @@ class AgendaLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agenda(msgspec.Struct, frozen=True, kw_only=True):
-    """`hours` = starts of each of the 168 hours, `count` = of all of them, by so many `automations`; `is_about` = counted by the first ones.
+    """`hours` = starts of each of the 168 hours, `count` = of all of them, by so many `automations`.
 
-    `lines` = the busiest of the automations: those that take most time, then those that start most.
+    `is_about` = counted by the first ones. `lines` = the busiest of the automations: those that take most time, then those that start most.
     """
 
     from_at: int

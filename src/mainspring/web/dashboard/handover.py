@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.plain import LATEST
+from mainspring.domain.plain import LATEST, iso
 from mainspring.insight.handover import Handover, PersonsAct
 from mainspring.insight.instants import instant_at
 from mainspring.web.api import handover
@@ -31,7 +31,7 @@ def show(call: Call[Shift, Form | None]) -> View:
     except OptionError as error:
         fault = f"{error.message}. {error.hint}"
         return View("Handover", {**values, "found": None, "wrong_since": fault, "wrong": True}, 400)
-    return View("Handover", {**values, "found": found, "wrong_since": ""})
+    return View("Handover", {**values, "found": found, "since_iso": iso(found.since_at), "wrong_since": ""})
 
 
 def rows(call: Call[Shift, None]) -> Iterator[PersonsAct]:
