@@ -12,6 +12,7 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.domain.paused import is_paused
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def state_of(known: Known, now: int) -> str:
         return "retired"
     if known.problem:
         return "problem"
-    if view is not None and view.paused_at is not None and (view.paused_until is None or view.paused_until > now):
+    if view is not None and is_paused(view, now):
         return "paused"
     return "ready"
 

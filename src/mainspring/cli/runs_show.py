@@ -8,6 +8,7 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
+from mainspring.domain.failure import error_name
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _print_try(output: "Output", one: "Try", zone: str) -> None:
     again = f", next {words.instant(one.next_at, zone)[11:]}" if one.next_at else ""
     output.line(f"      attempt {one.number}  {words.instant(one.started_at, zone)[11:]}  {one.state}{again}")
     if one.failure is not None:
-        name = one.failure.type.rpartition(".")[2]
+        name = error_name(one.failure.type)
         output.line(f"        {output.paint(words.one_line(f'{name}: {one.failure.message}', _VALUE), 'red')}")
         if one.failure.frames:
             output.line(f"        at {words.one_line(one.failure.frames[-1], _VALUE)}")

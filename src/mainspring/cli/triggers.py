@@ -9,7 +9,7 @@ from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
-from mainspring.domain.states import TriggerState
+from mainspring.domain.told_states import TriggerState
 from mainspring.insight import words
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import msgspec
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.triggers import COLOURS, TRIGGER, lines_of, named_trigger
-from mainspring.domain.states import DeliveryState, TriggerState
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.told_states import TriggerState
 from mainspring.insight import words
 
 if TYPE_CHECKING:

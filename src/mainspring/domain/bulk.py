@@ -25,10 +25,6 @@ class BulkVerb(StrEnum):
     DISCARD = "discard"
 
 
-DONE_WORDS: Final = {BulkVerb.RETRY: "continued", BulkVerb.CANCEL: "cancelled", BulkVerb.DISCARD: "given up"}
-"""What was done to a run, in a word."""
-
-
 class Pieces(msgspec.Struct, frozen=True):
     """So many runs at a time (one commit notes them), and the next ones not before `every_ms` later."""
 

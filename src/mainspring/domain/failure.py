@@ -82,6 +82,11 @@ def _describe(exc: BaseException, verdict: Verdict, depth: int) -> Failure:
         return Failure(type=name, code="undescribable", message=name, kind=verdict.kind, not_sent=verdict.not_sent)
 
 
+def error_name(type: str) -> str:
+    """Return the type of a failure as whoever raises it writes it: without its module."""
+    return type.rpartition(".")[2]
+
+
 def _type_name(exc: BaseException) -> str:
     """Return the class's qualified name; a class may lie about it, or break."""
     try:

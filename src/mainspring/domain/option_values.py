@@ -27,7 +27,6 @@ _NAME = re.compile(r"\w[\w.:/-]{0,199}")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _MISFIRE = re.compile(r"none|last|all(?::([1-9][0-9]{0,5}))?", re.ASCII)
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%", re.ASCII)
-_HIGHEST_PRIORITY = 1_000
 _LONGEST_TEXT = 10_000
 
 

@@ -1,4 +1,4 @@
-"""Every state there is and the one table of legal moves; no state literal stands anywhere else (those stored nowhere: `told_states`).
+"""Every state there is and the one table of legal moves; no state literal stands anywhere else (what is stored nowhere: `told_states`).
 
 The states of a run are drawn in docs/states.md. A move is named by its verb; `MOVES` says from which states it may start and in which
 state it ends. Stores guard each statement with `sources(move)`, so a move that is not in the table cannot be made.
@@ -6,9 +6,6 @@ state it ends. Stores guard each statement with `sources(move)`, so a move that 
 
 from enum import StrEnum
 from typing import Final
-
-from mainspring.domain.told_states import AutomationState as AutomationState  # noqa: PLC0414 - given on
-from mainspring.domain.told_states import TriggerState as TriggerState  # noqa: PLC0414 - given on
 
 
 class RunState(StrEnum):

@@ -1,4 +1,4 @@
-"""States that are judged by what is known and stored nowhere, so nothing moves them. They are part of `states`: import them there."""
+"""States that people are told: judged by what is known and stored nowhere, so that there is no table of their moves."""
 
 from enum import StrEnum
 

@@ -8,7 +8,8 @@ from mainspring.domain.definition import Definition
 from mainspring.domain.listening import OnRun, OnRuns
 from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.table import DEFAULTS, NO_OWN, Tunings
-from mainspring.domain.states import AutomationState, RunState
+from mainspring.domain.states import RunState
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight import quantile
 from mainspring.insight.announced import definition_of
 from mainspring.insight.source_words import source_words
@@ -63,8 +64,12 @@ def automation_lines(
     *,
     may_see: Callable[[str], bool] = lambda _: True,
     runs: int = STRIP,
+    zone: str = "UTC",
 ) -> list[AutomationLine]:
-    """Return a line for each of these automations, with so many of its runs: a handful of reads, for a page of them, not thousands."""
+    """Return a line for each of these automations, with so many of its runs: a handful of reads, for a page of them, not thousands.
+
+    `zone` = that of the project.
+    """
     names = [view.name for view in views]
     standing = standings(reader, names, now, tunings, own)
     newest = reads.newest_runs(reader, names, STRIP)
@@ -83,7 +88,7 @@ def automation_lines(
                 team=_option(definition, "team"),
                 tags=definition.option("tags") if definition is not None else {},
                 tier=_option(definition, "tier") or "notify",
-                zone=zone_name(definition),
+                zone=zone_name(definition, zone),
                 starts=starts_of(definition, may_see),
                 state=found.state,
                 since_at=found.since_at,
@@ -102,12 +107,12 @@ def automation_lines(
     return lines
 
 
-def zone_name(definition: Definition | None) -> str:
-    """Return the zone on whose clock an automation lives."""
+def zone_name(definition: Definition | None, project: str) -> str:
+    """Return the zone on whose clock an automation lives: its own, else that of its schedule, else the project's."""
     if definition is None:
-        return "UTC"
+        return project
     schedules = [one.tz for one in definition.schedules if one.has_time_of_day]
-    return str(definition.option("tz") or next(iter(schedules), "UTC"))
+    return str(definition.option("tz") or next(iter(schedules), project))
 
 
 def starts_of(definition: Definition | None, may_see: Callable[[str], bool]) -> list[str]:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mainspring.domain.paused import is_paused
 from mainspring.domain.rate_window import RateWindow
 from mainspring.domain.states import SessionState
 from mainspring.insight.words import ago, moment, one_line
@@ -48,7 +49,7 @@ def _of_store(blocker: Blocker) -> Iterator[Block]:
 
 def _of_automation(blocker: Blocker, now: int, zone: str) -> Iterator[Block]:
     view, name = blocker.automation, blocker.run.automation
-    if view is None or view.paused_at is None or (view.paused_until is not None and view.paused_until <= now):
+    if view is None or view.paused_at is None or not is_paused(view, now):
         return
     until = f" It goes on at {moment(view.paused_until, now, zone)}." if view.paused_until is not None else ""
     yield Block(

@@ -7,6 +7,7 @@ import msgspec
 
 from mainspring.domain.cron import zone_of
 from mainspring.domain.definition import Definition
+from mainspring.domain.paused import is_paused
 from mainspring.domain.schedule import Schedule, jitter_of
 from mainspring.domain.simulation import ClockChange, change_on
 from mainspring.domain.slot_verdict import SlotVerdict
@@ -56,7 +57,7 @@ def makes_from(view: AutomationView, now: int) -> int | None:
     """Return from when on its schedules make runs: now, the end of its pause, None = not before somebody acts."""
     if view.retired_at is not None or view.problem:
         return None
-    if view.paused_at is not None and (view.paused_until is None or view.paused_until > now):
+    if is_paused(view, now):
         return view.paused_until
     return now
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from mainspring.domain.failure import error_name
 from mainspring.domain.states import RunState
 from mainspring.operations.failures import failures_of
 from mainspring.resources.hidden import HIDDEN
@@ -104,5 +105,5 @@ def _group(one: ErrorView | ErrorGroup, number: int, first_at: int, last_at: int
 
 
 def _text(type: str, code: str, message: str) -> str:
-    name = type.rpartition(".")[2]
+    name = error_name(type)
     return f"{name}: {message}" if message else f"{name} ({code})"

@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.domain.access import WEB
 from mainspring.domain.incident import Incident
+from mainspring.domain.paused import is_paused
 from mainspring.domain.states import IncidentMove, IncidentState, RunState
 from mainspring.insight.soon import Asked, Sees, asked
 from mainspring.store.base import Reader
@@ -147,7 +148,7 @@ def _seen_moves(reader: Reader, since_at: int, sees: Sees) -> list[Told]:
 
 def _paused(views: Iterable[AutomationView], now: int) -> Iterator[Paused]:
     for view in views:
-        if view.paused_at is not None and (view.paused_until or now + 1) > now:
+        if view.paused_at is not None and is_paused(view, now):
             yield Paused(view.name, view.paused_by, view.pause_reason, view.paused_at, view.paused_until)
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.incident import Incident
 from mainspring.insight.open_incidents import OpenIncidents
-from mainspring.insight.words import many
+from mainspring.insight.words import many, verdict_head
 from mainspring.store.views import AutomationView
 
 
@@ -27,8 +27,7 @@ def judge_part(told: Sequence[Incident], views: Sequence[AutomationView], questi
         if view.problem and view.name not in found.lost_definitions
     ]
     count = len(found.open) + len(untold)
-    head = "All is well" if not count else many(count, "thing needs you", "things need you")
     parts = [*found.parts(), many(len(alive), "automation")]
     if questions:
         parts.append(f"{many(questions, 'question waits', 'questions wait')} for an answer")
-    return PartVerdict(f"{head}: {', '.join(parts)}.", count, untold)
+    return PartVerdict(f"{verdict_head(count)}: {', '.join(parts)}.", count, untold)

@@ -11,12 +11,14 @@ import msgspec
 
 from mainspring.domain.incident import Incident, IncidentKind
 from mainspring.domain.monitors.facts import History
+from mainspring.domain.paused import is_paused
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import IncidentState
 from mainspring.insight.waits import asks, choices, default_of
 from mainspring.store.base import Reader
+from mainspring.store.reads.automations import RunMark, newest_runs
 from mainspring.store.reads.runs import automations_of
-from mainspring.store.reads.soon import BriefRun, newest_runs, next_slots
+from mainspring.store.reads.soon import next_slots
 from mainspring.store.reads.watched import durations
 from mainspring.store.views import AutomationView, RunRow, WaitView
 
@@ -78,7 +80,7 @@ class Strip(msgspec.Struct, frozen=True):
     incident: Incident | None
     is_paused: bool
     problem: str | None
-    runs: list[BriefRun]
+    runs: list[RunMark]
 
 
 def silent(incidents: Iterable[Incident]) -> list[Silent]:
@@ -137,8 +139,7 @@ def strips(
     chosen = sorted(alive, key=lambda view: (*_ill(loudest.get(view.name), view.problem), view.name))[:limit]
     runs = newest_runs(reader, [view.name for view in chosen], CELLS)
     return [
-        Strip(view.name, loudest.get(view.name), _is_paused(view, now), view.problem, runs.get(view.name, []))
-        for view in chosen
+        Strip(view.name, loudest.get(view.name), is_paused(view, now), view.problem, runs[view.name]) for view in chosen
     ]
 
 
@@ -147,10 +148,6 @@ def _ill(incident: Incident | None, problem: str | None) -> tuple[bool, bool, in
     if incident is None:
         return problem is None, True, 0
     return False, incident.state is not IncidentState.OPEN, incident.severity.rank
-
-
-def _is_paused(view: AutomationView, now: int) -> bool:
-    return view.paused_at is not None and (view.paused_until or now + 1) > now
 
 
 def _silent(one: Incident) -> Silent:

@@ -11,7 +11,7 @@ from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.silence import expected_of
 from mainspring.domain.monitors.table import DEFAULTS, MONITORS, NO_OWN, Tunings, judged_by
 from mainspring.domain.monitors.words import about
-from mainspring.domain.states import AutomationState
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight.words import many
 from mainspring.operations.facts import FactsReader
 from mainspring.store.base import Reader

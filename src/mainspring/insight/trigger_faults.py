@@ -5,7 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from mainspring.domain.states import DeliveryState, TriggerState
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.told_states import TriggerState
 from mainspring.insight.dependencies import Graph
 from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
 from mainspring.insight.words import coarse, many, one_line

@@ -4,7 +4,9 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.states import SessionState, TriggerState
+from mainspring.domain.paused import is_paused
+from mainspring.domain.states import SessionState
+from mainspring.domain.told_states import TriggerState
 from mainspring.domain.trigger import name_parts
 from mainspring.domain.webhook import Webhook
 from mainspring.insight.curl import curl_line
@@ -98,7 +100,7 @@ def _state(
         return {"state": TriggerState.PROBLEM, "why": f"a newer version of mainspring wrote it: {unreadable}"}
     if one.problem is not None:
         return {"state": TriggerState.PROBLEM, "why": one.problem}
-    if one.paused_at is not None and (one.paused_until is None or one.paused_until > now):
+    if is_paused(one, now):
         return {"state": TriggerState.PAUSED, "since_at": one.paused_at, "why": f"{one.definition.name} is paused"}
     if one.trigger.kind == "webhook" and "web" not in roles:
         return {"state": TriggerState.AWAY, "why": "no web process runs: mainspring up"}

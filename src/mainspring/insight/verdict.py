@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.paused import is_paused
 from mainspring.domain.states import RunState, SessionState
 from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
 from mainspring.insight.open_incidents import OpenIncidents
 from mainspring.insight.trigger_faults import faults_of_triggers
-from mainspring.insight.words import many, one_line
+from mainspring.insight.words import many, one_line, verdict_head
 from mainspring.store.base import Reader
 from mainspring.store.held import HELD
 from mainspring.store.reads import incidents as wrong
@@ -65,7 +66,7 @@ def judge(reader: Reader, now: int, *, store: str, environment: str, free: int |
     sessions = status.sessions(reader, limit=1_000)
     queues = status.queue_views(reader)
     asked = questions(reader)
-    paused = {view.name for view in views if view.paused_at is not None and (view.paused_until or now + 1) > now}
+    paused = {view.name for view in views if is_paused(view, now)}
     untold: list[str] = []
     if status.meta(reader, HELD) is not None:
         untold.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
@@ -155,8 +156,6 @@ def nothing_yet(*, store: str, environment: str) -> Verdict:
 
 
 def _sentence(told: list[str], figures: dict[str, Any]) -> str:
-    number = figures["count"]
-    head = "All is well" if not number else many(number, "thing needs you", "things need you")
     parts = [
         *told,
         many(figures["automations"], "automation"),
@@ -167,7 +166,7 @@ def _sentence(told: list[str], figures: dict[str, Any]) -> str:
         parts.append(f"{figures['paused']} paused")
     if figures["questions"]:
         parts.append(f"{many(figures['questions'], 'question waits', 'questions wait')} for an answer")
-    return f"{head}: {', '.join(parts)}."
+    return f"{verdict_head(figures['count'])}: {', '.join(parts)}."
 
 
 def _runs(number: Capped) -> str:

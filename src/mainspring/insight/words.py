@@ -112,6 +112,11 @@ def many(number: object, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if str(number) == '1' else plural or noun + 's'}"
 
 
+def verdict_head(count: int) -> str:
+    """Return in a few words whether anything needs a person."""
+    return "All is well" if not count else many(count, "thing needs you", "things need you")
+
+
 def percent(share: float | None) -> str:
     """Return a share so that 100 % and 0 % are said only of what is whole; "-" for none."""
     if share is None:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 DOOR: Final = "/assets/"
 """All below it is for everybody: it holds nothing of a project."""
-SHEETS: Final = ("tokens", "base", "tables", "parts", "run", "charts", "print")
+SHEETS: Final = ("tokens", "base", "forms", "tables", "parts", "run", "charts", "print")
 SCRIPTS: Final = ("live", "times", "keys", "copy")
 MARKS: Final = ("good.svg", "warn.svg", "bad.svg")
 """Icons of the tab."""

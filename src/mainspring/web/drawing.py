@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.failure import error_name
 from mainspring.domain.plain import iso
-from mainspring.domain.rendering import moment_of
 from mainspring.insight.words import ago, instant, one_line, percent, span
 from mainspring.web.bar import FIRST, MORE
 from mainspring.web.marks import icon_of, tone_of
@@ -43,11 +43,11 @@ def filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
 
     return {
         "when": when,
-        "moment": lambda at: "never" if at is None else moment_of(at, zone),
         "clocktime": lambda at, of=None: "-" if at is None else f"{instant(at, of or zone.key)} {of or zone.key}",
         "took": lambda ms: "-" if ms is None else span(round(ms)),
         "line": one_line,
         "part": part,
+        "error": error_name,
         "number": lambda number: f"{number:,}" if isinstance(number, int) else str(number),
         "percent": percent,
     }

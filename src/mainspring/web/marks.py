@@ -5,15 +5,14 @@ from typing import Final
 from mainspring.domain.states import (
     AlertState,
     AttemptState,
-    AutomationState,
     BulkState,
     DeliveryState,
     IncidentState,
     OutcomeState,
     RunState,
     SessionState,
-    TriggerState,
 )
+from mainspring.domain.told_states import AutomationState, TriggerState
 from mainspring.insight.words import ICONS
 
 TONES: Final[dict[str, str]] = {

@@ -1,19 +1,6 @@
 """Reads for monitors go by an index: what a look costs depends on what is there, not on all that ever was."""
 
-import json
-
-import apsw
-import psycopg
-
-from mainspring.domain.clock import SystemClock
-from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.postgres.address import read_address
-from mainspring.store.postgres.connection import connect
-from mainspring.store.postgres.migrate import migrate
-from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
-from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
-from tests.postgres_plans import plan_of
+from tests.contract.store.plans import check_no_walk, plans_on_a_file, plans_on_a_server
 
 _HISTORY = """
 insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
@@ -47,7 +34,6 @@ _PARAMS = {
     "watch_schedules_of": ("[]",),
     "watch_successes_of": ("[]",),
     "watch_running_of": ("[]",),
-    "list_run_marks": ("[]", 1),
     "sum_rollups_of": ("[]", 0, 1),
     "sum_details_of": ("a", 0, 1),
     "list_hours": ("a", 0),
@@ -62,47 +48,26 @@ _BY_AUTOMATION = ("sum_rollups_of", "watch_busiest", "watch_durations", "watch_s
 
 def test_circumstance_is_compared_with_its_own_subject_first(tmp_path):
     """Ten thousand automations that changed once are no hundred million pairs, within the commit that prunes."""
-    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
-    connection = apsw.Connection(str(tmp_path / "s.db"))
-    plan = [row[3] for row in connection.execute(f"explain query plan {SQLITE_TEXTS['prune_circumstances']}", (0,))]
-    searched = [line for line in plan if line.startswith("SEARCH newer")]
-    assert searched[0].endswith("(kind=? AND subject=? AND at>?)"), plan
-    connection.close()
-    database.close()
+    with plans_on_a_file(tmp_path) as plans:
+        found = plans.of("prune_circumstances", (0,))
+    searched = [line for line in found if line.startswith("SEARCH newer")]
+    assert searched[0].endswith("(kind=? AND subject=? AND at>?)"), found
 
 
 def test_reads_of_facts_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over all runs, nor over all figures."""
-    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
-    connection = apsw.Connection(str(tmp_path / "s.db"))
-    for name, params in _PARAMS.items():
-        plan = [row[3] for row in connection.execute(f"explain query plan {SQLITE_TEXTS[name]}", params)]
-        bad = [line for line in plan if line.startswith(tuple(f"SCAN {table}" for table in _LARGE))]
-        assert not [line for line in bad if "INDEX" not in line], json.dumps([name, *plan], indent=1)
-        if name in _BY_AUTOMATION:
-            assert any("(automation=? AND minute_at>? AND minute_at<?)" in line for line in plan), plan
-    connection.close()
-    database.close()
+    with plans_on_a_file(tmp_path) as plans:
+        check_no_walk(plans, _PARAMS, _LARGE)
+        for name in _BY_AUTOMATION:
+            found = plans.of(name, _PARAMS[name])
+            assert any("(automation=? AND minute_at>? AND minute_at<?)" in line for line in found), found
 
 
 def test_reads_of_facts_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
-    url = postgres.new_store()
-    address = read_address(url)
-    with connect(address) as connection:
-        migrate(connection, address)
-    where, _, schema = url.partition("?schema=")
-    with psycopg.connect(
-        where, autocommit=True, options=f"-c search_path={schema}", cursor_factory=psycopg.RawCursor
-    ) as ours:
-        for statement in _HISTORY.split(";"):
-            ours.execute(statement)
-        ours.execute("analyze")
-        ours.execute("set plan_cache_mode = force_generic_plan")
-        for name in _PARAMS:
-            plan = plan_of(ours, POSTGRES_TEXTS[name])
-            bad = [line for line in plan for table in _LARGE if f"Seq Scan on {table}" in line]
-            assert not bad, "\n".join([name, *plan])
-            if name in _BY_AUTOMATION:
-                assert any("_pkey" in line for line in plan), "\n".join([name, *plan])
-                assert not any("_minute" in line for line in plan), "\n".join([name, *plan])
+    with plans_on_a_server(postgres, _HISTORY) as plans:
+        check_no_walk(plans, _PARAMS, _LARGE)
+        for name in _BY_AUTOMATION:
+            found = "\n".join([name, *plans.of(name)])
+            assert "_pkey" in found, found
+            assert "_minute" not in found, found

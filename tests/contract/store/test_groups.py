@@ -1,5 +1,7 @@
 """A group of commands means what the same commands mean one by one: equal answers, equal tables."""
 
+import os
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -198,11 +200,14 @@ def command(draw, store, runs, number):
     return kinds[draw(st.sampled_from([*usual, *usual, *kinds]))]()
 
 
-def test_group_means_what_its_commands_mean_one_by_one(new_database):
+def test_group_means_what_its_commands_mean_one_by_one(new_database, request):
     """Whatever stands in a group, answers and tables are those of the same commands in the same order, each by itself."""
 
+    # A new store on a server takes a second: the long tests have as many there as on a file.
+    is_whole = "sqlite" in request.node.name or "MAINSPRING_CRASH_ALL" in os.environ
+
     @settings(
-        max_examples=20,
+        max_examples=20 if is_whole else 6,
         phases=(Phase.explicit, Phase.reuse, Phase.generate),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

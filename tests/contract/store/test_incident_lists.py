@@ -9,7 +9,7 @@ from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.options import Kind
 from mainspring.domain.route import Target
-from mainspring.domain.states import IncidentMove, IncidentState, RunState
+from mainspring.domain.states import IncidentMove, IncidentState
 from mainspring.store.commands.automations import (
     Announce,
     AutomationRow,
@@ -21,7 +21,7 @@ from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, 
 from mainspring.store.reads import incident_list as lists
 from mainspring.store.reads.incidents import untold_faults
 from mainspring.store.reads.runs import automations_of
-from mainspring.store.reads.soon import newest_runs, next_slots
+from mainspring.store.reads.soon import next_slots
 from tests.contract.store.process import audited, fail, finish
 
 HOUR = 3_600_000
@@ -149,12 +149,3 @@ def test_next_slots_are_those_that_make_runs(store):
     assert [one.automation for one in next_slots(store.reader, ["a", "b"])] == ["a"]
     assert [one.automation for one in next_slots(store.reader, limit=1)] == ["d"]
     assert next_slots(store.reader, []) == []
-
-
-def test_newest_runs_of_each(store):
-    """At most so many of each, the newest first, of those that are asked for alone."""
-    made = [store.begin(automation=name) for name in ("a", "b", "a", "a")]
-    store.do(finish(made[0]))
-    found = newest_runs(store.reader, ["a", "c"], 2)
-    assert {name: ids(rows) for name, rows in found.items()} == {"a": [made[3].id, made[2].id]}
-    assert newest_runs(store.reader, ["a"], 9)["a"][-1].state is RunState.SUCCEEDED

@@ -2,22 +2,14 @@
 
 import re
 
-import apsw
-import psycopg
 import pytest
 
-from mainspring.domain.clock import SystemClock
 from mainspring.domain.states import IncidentState, RunState
-from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.postgres.address import read_address
-from mainspring.store.postgres.connection import connect
-from mainspring.store.postgres.migrate import migrate
 from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
 from mainspring.store.reads import incidents, marks, run_pages, status, triggers
 from mainspring.store.reads.incident_list import incident_page
-from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
-from tests.postgres_plans import plan_of
+from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walked
 
 _LARGE = ("runs", "deliveries", "rollups", "incidents", "faults")
 _LIST = re.compile(r"(--.*\n)*select [^()]+? from (runs|deliveries|incidents)\b")
@@ -82,42 +74,25 @@ def asked(texts):
 
 def test_reads_of_pages_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over a large table; one that goes through it in order stops at its limit."""
-    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
-    connection = apsw.Connection(str(tmp_path / "s.db"))
     found = asked(SQLITE_TEXTS)
     assert len(found) > 30
-    for text, params in found.items():
-        plan = [row[3] for row in connection.execute(f"explain query plan {text}", params)]
-        for table in _LARGE:
-            bad = [line for line in plan if line.startswith(f"SCAN {table}") and "INDEX" not in line]
-            assert not bad or _is_cut(text), (text, plan)
-        # Of what runs, or is not resolved, there is little: it may be put in order.
-        if _LIST.match(text) and not any(
-            few in text for few in ("runs_running", "incidents_wrong", "in (select seq from")
-        ):
-            assert not any("FOR ORDER BY" in line for line in plan), (text, plan)
-    connection.close()
-    database.close()
+    with plans_on_a_file(tmp_path) as plans:
+        for text, params in found.items():
+            plan = plans.explain(text, params)
+            assert not walked(plan, _LARGE) or _is_cut(text), (text, plan)
+            # Of what runs, or is not resolved, there is little: it may be put in order.
+            if _LIST.match(text) and not any(
+                few in text for few in ("runs_running", "incidents_wrong", "in (select seq from")
+            ):
+                assert not any("FOR ORDER BY" in line for line in plan), (text, plan)
 
 
 def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
-    url = postgres.new_store()
-    address = read_address(url)
-    with connect(address) as connection:
-        migrate(connection, address)
-    where, _, schema = url.partition("?schema=")
-    with psycopg.connect(
-        where, autocommit=True, options=f"-c search_path={schema}", cursor_factory=psycopg.RawCursor
-    ) as ours:
-        for statement in _HISTORY.split(";"):
-            ours.execute(statement)
-        ours.execute("analyze")
-        ours.execute("set plan_cache_mode = force_generic_plan")
-        for text in asked(POSTGRES_TEXTS):
-            plan = plan_of(ours, text)
-            for table in _LARGE:
-                assert not [line for line in plan if f"Seq Scan on {table}" in line], "\n".join([text, *plan])
+    with plans_on_a_server(postgres, _HISTORY) as plans:
+        for text, params in asked(POSTGRES_TEXTS).items():
+            plan = plans.explain(text, params)
+            assert not walked(plan, _LARGE), "\n".join([text, *plan])
 
 
 def _is_cut(text: str) -> bool:

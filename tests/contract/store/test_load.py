@@ -1,21 +1,14 @@
 """The load of queues: what can be taken now, since when, and by whom."""
 
-import json
-
 import pytest
 
-from mainspring.domain.clock import SystemClock
 from mainspring.store.commands.automations import PauseAutomation, PauseQueue, SetMeta, SetQueue
 from mainspring.store.commands.runs import Claim
 from mainspring.store.commands.sessions import DrainSession, OpenSession
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.held import HELD
 from mainspring.store.load import TagLoad
-from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
 from mainspring.store.reads.load import queue_loads
-from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
-from tests.postgres_plans import plan_of
+from tests.contract.store.plans import check_no_walk, plans_on_a_file, plans_on_a_server
 
 
 @pytest.fixture
@@ -91,38 +84,11 @@ _READS = {
 
 def test_reads_of_the_load_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over all runs, nor over all sessions."""
-    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
-    import apsw
-
-    connection = apsw.Connection(str(tmp_path / "s.db"))
-    for name, params in _READS.items():
-        text = SQLITE_TEXTS[name]
-        plan = [row[3] for row in connection.execute(f"explain query plan {text}", params)]
-        bad = [line for line in plan if line.startswith(("SCAN runs", "SCAN sessions")) and "INDEX" not in line]
-        assert not bad, json.dumps(plan, indent=1)
-    connection.close()
-    database.close()
+    with plans_on_a_file(tmp_path) as plans:
+        check_no_walk(plans, _READS, ("runs", "sessions"))
 
 
 def test_reads_of_the_load_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
-    import psycopg
-
-    from mainspring.store.postgres.address import read_address
-    from mainspring.store.postgres.connection import connect
-    from mainspring.store.postgres.migrate import migrate
-
-    url = postgres.new_store()
-    address = read_address(url)
-    with connect(address) as connection:
-        migrate(connection, address)
-    where, _, schema = url.partition("?schema=")
-    with psycopg.connect(
-        where, autocommit=True, options=f"-c search_path={schema}", cursor_factory=psycopg.RawCursor
-    ) as ours:
-        ours.execute(_HISTORY)
-        ours.execute("analyze")
-        ours.execute("set plan_cache_mode = force_generic_plan")
-        for name in _READS:
-            plan = plan_of(ours, POSTGRES_TEXTS[name])
-            assert not [line for line in plan if "Seq Scan on runs" in line], "\n".join(plan)
+    with plans_on_a_server(postgres, _HISTORY) as plans:
+        check_no_walk(plans, _READS, ("runs",))

@@ -1,22 +1,11 @@
 """A run with any number of steps is told within bounds: what matters first, all of it page by page, by its own rows alone."""
 
-import apsw
-import psycopg
-
-from mainspring.domain.clock import SystemClock
 from mainspring.domain.log_part import Part
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.logs import SaveLines
-from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.postgres.address import read_address
-from mainspring.store.postgres.connection import connect
-from mainspring.store.postgres.migrate import migrate
-from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
-from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
+from tests.contract.store.plans import check_no_walk, plans_on_a_file, plans_on_a_server
 from tests.contract.store.process import BOOM, fail, outcome
-from tests.postgres_plans import plan_of
 
 READS = {
     "read_outline": ("r", 1, "s"),
@@ -121,28 +110,13 @@ def test_last_lines_are_read_backwards(store):
 
 def test_reads_of_one_run_touch_no_other_on_a_file(tmp_path):
     """Each table is searched by its key."""
-    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
-    connection = apsw.Connection(str(tmp_path / "s.db"))
-    for name, params in READS.items():
-        plan = [row[3] for row in connection.execute(f"explain query plan {SQLITE_TEXTS[name]}", params)]
-        assert not [line for line in plan if line.startswith(tuple(f"SCAN {table}" for table in OF_RUNS))], plan
-    connection.close()
-    database.close()
+    with plans_on_a_file(tmp_path) as plans:
+        for name, params in READS.items():
+            found = plans.of(name, params)
+            assert not [line for line in found if line.startswith(tuple(f"SCAN {table}" for table in OF_RUNS))], found
 
 
 def test_reads_of_one_run_touch_no_other_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
-    url = postgres.new_store()
-    address = read_address(url)
-    with connect(address) as connection:
-        migrate(connection, address)
-    where, _, schema = url.partition("?schema=")
-    with psycopg.connect(
-        where, autocommit=True, options=f"-c search_path={schema}", cursor_factory=psycopg.RawCursor
-    ) as ours:
-        ours.execute(_HISTORY)
-        ours.execute("analyze")
-        ours.execute("set plan_cache_mode = force_generic_plan")
-        for name in READS:
-            plan = plan_of(ours, POSTGRES_TEXTS[name])
-            assert not [line for line in plan if any(f"Seq Scan on {table}" in line for table in OF_RUNS)], plan
+    with plans_on_a_server(postgres, _HISTORY) as plans:
+        check_no_walk(plans, READS, OF_RUNS)

@@ -1,19 +1,8 @@
 """What pages of dead letters, bulk acts and the search read goes by an index, however much there is."""
 
-import json
+import pytest
 
-import apsw
-import psycopg
-
-from mainspring.domain.clock import SystemClock
-from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.postgres.address import read_address
-from mainspring.store.postgres.connection import connect
-from mainspring.store.postgres.migrate import migrate
-from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
-from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
-from tests.postgres_plans import plan_of
+from tests.contract.store.plans import Plans, check_no_walk, plans_on_a_file, plans_on_a_server
 
 _HISTORY = """
 insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
@@ -33,10 +22,31 @@ insert into audit_log (seq, at, command, actor, verb, subject, result, prev_hash
 select n, n, 'c_' || n, 'api:bot', 'start', 'run:r_' || n, '{}', 'h', 'h' from generate_series(1, 20000) as n;
 insert into bulk_acts (id, verb, state, which, automations, piece, every_ms, actor, total, made_at, changed_at, due_at, ended_at)
 select 'c_' || n, 'retry', 'done', '{}', '[]', 100, 0, 'cli:a', 100, n, n, n, n from generate_series(1, 2000) as n;
-insert into bulk_parts (bulk, run) select 'c_' || n % 2000, 'r_' || n from generate_series(1, 20000) as n
+insert into bulk_parts (bulk, run) select 'c_' || n % 2000, 'r_' || n from generate_series(1, 20000) as n;
+insert into incidents (id, automation, kind, fingerprint, state, severity, text, facts, since_at, opened_at, changed_at, seen_at,
+                       opened, number)
+select 'i' || n, 'a' || n % 50, 'silence', 'f' || n, 'resolved', 'page', 't', '{}', n, n, n, n, 1, 1 from generate_series(1, 5000) as n;
+insert into incident_moves (incident, move, at) select 'i' || n % 5000, 'open', n from generate_series(1, 20000) as n
 """
-_LARGE = ("runs", "faults", "later", "run_keys", "events", "deliveries", "bulk_acts", "bulk_parts", "audit_log")
+_LARGE = (
+    "runs",
+    "faults",
+    "later",
+    "run_keys",
+    "events",
+    "deliveries",
+    "bulk_acts",
+    "bulk_parts",
+    "incident_moves",
+    "audit_log",
+)
 _PARAMS = {
+    "list_newest_runs": ("[]", 50),
+    "list_automations_of_runs": ("[]",),
+    "list_runs_of_error": ("a", "f", "[]", 50),
+    "list_moves_since": (0, 100),
+    "count_unattended": (100,),
+    "count_failed_since": (0, 100),
     "count_standing_of_error": ("a", "f", 1, None),
     "list_standing_of_error": ("a", "f", 1, 1, None),
     "list_standing_among": ("[]",),
@@ -58,31 +68,23 @@ _PARAMS = {
 
 def test_reads_of_pages_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over a whole table."""
-    database = SqliteDatabase(tmp_path / "s.db", clock=SystemClock(), handlers=HANDLERS)
-    connection = apsw.Connection(str(tmp_path / "s.db"))
-    for name, params in _PARAMS.items():
-        plan = [row[3] for row in connection.execute(f"explain query plan {SQLITE_TEXTS[name]}", params)]
-        bad = [line for line in plan if line.startswith(tuple(f"SCAN {table}" for table in _LARGE))]
-        assert not [line for line in bad if "INDEX" not in line], json.dumps([name, *plan], indent=1)
-    connection.close()
-    database.close()
+    with plans_on_a_file(tmp_path) as plans:
+        check_no_walk(plans, _PARAMS, _LARGE)
 
 
 def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
-    url = postgres.new_store()
-    address = read_address(url)
-    with connect(address) as connection:
-        migrate(connection, address)
-    where, _, schema = url.partition("?schema=")
-    with psycopg.connect(
-        where, autocommit=True, options=f"-c search_path={schema}", cursor_factory=psycopg.RawCursor
-    ) as ours:
-        for statement in _HISTORY.split(";"):
-            ours.execute(statement)
-        ours.execute("analyze")
-        ours.execute("set plan_cache_mode = force_generic_plan")
-        for name in _PARAMS:
-            plan = plan_of(ours, POSTGRES_TEXTS[name])
-            bad = [line for line in plan for table in _LARGE if f"Seq Scan on {table}" in line]
-            assert not bad, "\n".join([name, *plan])
+    with plans_on_a_server(postgres, _HISTORY) as plans:
+        check_no_walk(plans, _PARAMS, _LARGE)
+
+
+def saying(*lines):
+    return Plans({"a": ""}, lambda *_: list(lines))
+
+
+def test_walk_is_found():
+    """Whoever walks over a table is named; along an index is no walk, nor is another table one of these."""
+    check_no_walk(saying("SCAN runs USING COVERING INDEX runs_seq", "SCAN meta"), {"a": ()}, ("runs",))
+    for line in ("SCAN runs", "   ->  Seq Scan on runs  (cost=0.00..1.00)"):
+        with pytest.raises(AssertionError, match="a\n"):
+            check_no_walk(saying(line), {"a": ()}, ("runs",))

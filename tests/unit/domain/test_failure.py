@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import Permanent, StepFailed, Transient
-from mainspring.domain.failure import Failure
+from mainspring.domain.failure import Failure, error_name
 
 
 def failure_of(exc: BaseException) -> Failure:
@@ -79,6 +79,12 @@ def test_failure_of_survives_what_exceptions_say(make, said):
     assert said in failure.message
     assert len(failure.message.encode()) <= 8192
     assert msgspec.json.decode(msgspec.json.encode(failure), type=Failure) == failure
+
+
+@pytest.mark.parametrize("error", [Permanent("no"), ValueError("no")])
+def test_error_is_named_as_it_is_raised(error):
+    """Without the module in which it happens to stand."""
+    assert error_name(failure_of(error).type) == type(error).__name__
 
 
 @given(st.text(st.characters(), max_size=300))

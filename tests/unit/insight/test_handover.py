@@ -118,7 +118,7 @@ def test_who_sees_some_automations_hears_of_no_other(shift):
 
 
 def test_what_is_beyond_the_bounds_is_said_to_be_there(shift):
-    """How much of what; nothing is left where all is told."""
+    """How much of what; nothing is left where all is told, of what others may not see least of all."""
     for place in range(MOST + 2):
         shift.find(f"x{place}", f"i_{place}")
         automation.pause(shift.store, "pay", act=shift.act())
@@ -126,6 +126,7 @@ def test_what_is_beyond_the_bounds_is_said_to_be_there(shift):
     found = shift.hand_over(0)
     assert (len(found.opened), len(found.incidents), len(found.acts), found.more) == (MOST, MOST, MOST, True)
     assert found.left == Left(opened=2, incidents=2, acts=MOST + 4)
+    assert shift.hand_over(0, lambda name: name == "x0").left == Left()
 
 
 def test_acts_of_people_are_found_among_those_of_programs(shift, monkeypatch):

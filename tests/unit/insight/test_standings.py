@@ -9,7 +9,7 @@ from mainspring.domain.listening import OnRun, OnRuns
 from mainspring.domain.monitors.silence import SilenceTuning
 from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.options import parse_options
-from mainspring.domain.states import AutomationState
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight.automation_lines import automation_lines, seen_source
 from mainspring.insight.standings import standings
 from mainspring.store.commands.automations import (

@@ -5,7 +5,8 @@ from importlib.resources import files
 
 import pytest
 
-CSS = files("mainspring.web") / "static" / "css"
+WEB = files("mainspring.web")
+CSS = WEB / "static" / "css"
 TOKENS = (CSS / "tokens.css").read_text(encoding="utf-8")
 LITERAL = re.compile(
     r"#[0-9a-fA-F]{3,8}\b|\b(?:rgba?|hsla?|oklch|lab|color)\(|(?<![\w.-])\d*\.?\d+(?:px|rem|em|ch|ex|pt|vh|vw|dvh(?!;))\b"
@@ -45,17 +46,26 @@ def test_no_other_sheet_holds_a_colour_or_a_size(sheet):
 
 def test_templates_hold_no_look():
     """No style stands in a page: the policy of the browser would refuse it."""
-    folder = files("mainspring.web") / "templates"
-    for page in folder.iterdir():
+    for page in (WEB / "templates").iterdir():
         assert not re.search(r"\bstyle=|<style|\bon\w+=|fill=\"#", page.read_text(encoding="utf-8")), page.name
 
 
-def test_every_use_is_a_token():
-    """A name that is misspelt would be silently nothing."""
+def test_every_use_is_a_token_and_every_token_is_of_use():
+    """A name that is misspelt would be silently nothing, and what nothing uses says nothing."""
     named = set(re.findall(r"^\s*--([\w-]+):", TOKENS, re.M))
     others = "".join(one.read_text(encoding="utf-8") for one in CSS.iterdir())
-    used = set(re.findall(r"var\(--([\w-]+)\)", others))
-    assert used - named == set()
+    assert set(re.findall(r"var\(--([\w-]+)\)", others)) == named
+
+
+def test_every_class_of_a_sheet_is_written_in_a_page():
+    """A rule for what is drawn nowhere is left over; "u-" = what the chart makes."""
+    folders = (WEB / "templates", WEB / "dashboard", WEB / "pictures")
+    pages = "".join(one.read_text(encoding="utf-8") for folder in folders for one in folder.iterdir() if one.is_file())
+    for sheet in CSS.iterdir():
+        selectors = re.sub(r"/\*.*?\*/|\{[^{}]*\}", " ", sheet.read_text(encoding="utf-8"), flags=re.S)
+        for name in set(re.findall(r"\.((?!u-)[a-z][\w-]*)", selectors)) - set(STATES):
+            computed = re.sub(rf"^(?:{'|'.join(STATES)})-", "}}-", re.sub(r"^level-\d$", "level-{{", name))
+            assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", pages) or computed in pages, (sheet.name, name)
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
@@ -63,7 +73,7 @@ def test_every_use_is_a_token():
 def test_text_of_each_tone_can_be_read(tone, theme):
     """On paper, on panels, on sunk places, and on its own wash."""
     colours = pairs()
-    grounds = ["paper", "panel", "sunk", *([f"{tone}-wash"] if tone in STATES else [])]
+    grounds = ["paper", "panel", "sunk", *([f"{tone}-wash"] if f"{tone}-wash" in colours else [])]
     for ground in grounds:
         assert contrast(colours[tone][theme], colours[ground][theme]) >= ENOUGH, (tone, ground)
     assert contrast(colours["on-accent"][theme], colours["accent"][theme]) >= ENOUGH

@@ -74,7 +74,7 @@ def automations_of(reader: Reader, names: Iterable[str]) -> list[AutomationView]
 def newest_runs(reader: Reader, names: Iterable[str], limit: int) -> dict[str, list[RunMark]]:
     """Return the newest runs of each, at most so many, newest first."""
     found: dict[str, list[RunMark]] = {name: [] for name in names}
-    for automation, run, state, *rest in reader.read("list_run_marks", (_listed(found), limit)):
+    for automation, run, state, *rest in reader.read("list_newest_runs", (_listed(found), limit)):
         found[automation].append(RunMark(run, RunState(state), *rest))
     return found
 

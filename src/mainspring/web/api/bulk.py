@@ -60,6 +60,18 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, str]
 
 
+def answered(command: str, answer: bulk.BulkAnswer) -> Answered:
+    """Return what an act on many came to, as a program is told."""
+    return Answered(
+        command=command,
+        dry_run=answer.dry_run,
+        count=len(answer.runs),
+        runs=answer.runs,
+        done=answer.done,
+        refused=answer.refused,
+    )
+
+
 def retry(call: Call[None, RetryWhich]) -> Answered:
     """Continue each of many runs from where it failed."""
     body, act = call.body, call.act()
@@ -68,21 +80,21 @@ def retry(call: Call[None, RetryWhich]) -> Answered:
         first = call.site.clock.now() if body.at is None else ms(body.at) or 0
         due = bulk.Due(first, None if body.rate is None else parse_rate(body.rate))
     runs = _chosen(call, body, bulk.RETRYABLE)
-    return _told(act.command, bulk.retry_each(call.site.store, runs, act=act, dry_run=body.dry_run, due=due))
+    return answered(act.command, bulk.retry_each(call.site.store, runs, act=act, dry_run=body.dry_run, due=due))
 
 
 def cancel(call: Call[None, CancelWhich]) -> Answered:
     """Ask each of many runs to stop."""
     body, act = call.body, call.act()
     runs = _chosen(call, body, bulk.CANCELLABLE)
-    return _told(act.command, bulk.cancel_each(call.site.store, runs, act=act, dry_run=body.dry_run, undo=body.undo))
+    return answered(act.command, bulk.cancel_each(call.site.store, runs, act=act, dry_run=body.dry_run, undo=body.undo))
 
 
 def discard(call: Call[None, Which]) -> Answered:
     """Give up each of many runs that need a person."""
     body, act = call.body, call.act()
     runs = _chosen(call, body, bulk.DISCARDABLE)
-    return _told(act.command, bulk.discard_each(call.site.store, runs, act=act, dry_run=body.dry_run))
+    return answered(act.command, bulk.discard_each(call.site.store, runs, act=act, dry_run=body.dry_run))
 
 
 def _chosen(call: AnyCall, body: Which, states: tuple[RunState, ...]) -> list[str]:
@@ -111,17 +123,6 @@ def _chosen(call: AnyCall, body: Which, states: tuple[RunState, ...]) -> list[st
             limit=body.limit,
             error=body.error,
         ),
-    )
-
-
-def _told(command: str, answer: bulk.BulkAnswer) -> Answered:
-    return Answered(
-        command=command,
-        dry_run=answer.dry_run,
-        count=len(answer.runs),
-        runs=answer.runs,
-        done=answer.done,
-        refused=answer.refused,
     )
 
 

@@ -28,6 +28,7 @@ from mainspring.web.kept_verdict import KeptVerdict
 
 Q = TypeVar("Q")
 B = TypeVar("B")
+K = TypeVar("K")
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -81,6 +82,10 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
         actor = Actor(self.visitor.door, self.visitor.name)
         reason: str | None = getattr(self.body, "reason", None)
         return act_of(actor, self.site.clock, reason=reason, command=self.command)
+
+    def asking(self, query: K, **names: str) -> "Call[K, None]":
+        """Return a look of the same visitor with another query; `names` = those of its path where they are others."""
+        return Call(self.site, self.visitor, {**self.names, **names}, query, None)
 
     def run(self, id: str | None = None) -> RunView:
         """Return the run that the path names, or that of an id, as it is stored.

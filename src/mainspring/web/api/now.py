@@ -72,7 +72,7 @@ def shown(call: AnyCall) -> Now:
 
 def _running(call: AnyCall) -> Page[RunRow]:
     query = runs.RunsQuery(state=(RunState.RUNNING,), limit=_RUNNING)
-    return runs.listed(msgspec.structs.replace(call, query=query, body=None))
+    return runs.listed(call.asking(query))
 
 
 def _health(call: AnyCall, free: int | None) -> list[Organ]:

@@ -10,7 +10,7 @@ from mainspring.service.actor import Act
 from mainspring.service.bulk import BulkAnswer
 from mainspring.store.reads.outbox import OutboxMessage, OutboxQueue, list_outbox_queues, list_refused_messages
 from mainspring.web.api.bodies import Because, Slice, Word, slice_of
-from mainspring.web.api.bulk import Answered
+from mainspring.web.api.bulk import Answered, answered
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Page
@@ -53,14 +53,7 @@ def _each(call: Call[None, Messages], do: Callable[[list[str], Act], BulkAnswer]
     body, act = call.body, call.act()
     ids = [one.id for one in list_refused_messages(call.site.reader, _MOST)] if body.all else list(body.messages)
     done = do(ids, act)
-    return Answered(
-        command=act.command,
-        dry_run=done.dry_run,
-        count=len(done.runs),
-        runs=done.runs,
-        done=done.done,
-        refused=done.refused,
-    )
+    return answered(act.command, done)
 
 
 ROUTES = (

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from mainspring.config.monitoring import own_tunings_of, tunings_of
-from mainspring.domain.states import AutomationState
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight import due_times, quantile
 from mainspring.insight.announced import definition_of
 from mainspring.insight.automation_lines import STRIP, AutomationLine, automation_lines
@@ -240,6 +240,7 @@ def _lines(call: Call[StandingsQuery, None], views: list[AutomationView]) -> lis
         own_tunings_of(monitors),
         may_see=call.visitor.may_see,
         runs=call.query.runs,
+        zone=call.site.settings.project.timezone,
     )
 
 

@@ -3,7 +3,8 @@
 import msgspec
 
 from mainspring.domain.listening import OnRuns
-from mainspring.domain.states import DeliveryState, TriggerState
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.told_states import TriggerState
 from mainspring.domain.trigger import name_parts
 from mainspring.insight.arrived import headers_of
 from mainspring.insight.gatherings import Gathering, gatherings_of

@@ -13,7 +13,7 @@ from mainspring.store.reads.runs import run_view
 from mainspring.store.reads.status import meta
 from mainspring.store.views import RunView
 from mainspring.web.api.bodies import Because, Done, Slice, Word, slice_of
-from mainspring.web.api.bulk import Answered
+from mainspring.web.api.bulk import Answered, answered
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import ApiRoute, acts, reads
 from mainspring.web.api.shape import Page
@@ -43,14 +43,7 @@ def decide(call: Call[None, Decided]) -> Answered:
     """Decide on runs of a restored store: continue, done or cancel."""
     body, site, act = call.body, call.site, call.act()
     answer = hold.decide(site.store, site.reads, _chosen(call), body.decision, act=act, dry_run=body.dry_run)
-    return Answered(
-        command=act.command,
-        dry_run=answer.dry_run,
-        count=len(answer.runs),
-        runs=answer.runs,
-        done=answer.done,
-        refused=answer.refused,
-    )
+    return answered(act.command, answer)
 
 
 def release(call: Call[None, Because]) -> Done:

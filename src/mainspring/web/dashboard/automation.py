@@ -1,22 +1,15 @@
 """`/a/NAME`: how one automation stands, how its runs went, why they failed, what is due, what watches it, what it is."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from shlex import quote
 from typing import Any, Final
-
-import msgspec
 
 from mainspring.app.runbooks import Runbooks
 from mainspring.domain.access import Role
 from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.duration import ms_of, parse_duration
-from mainspring.domain.errors import OptionError
-from mainspring.domain.plain import LATEST
-from mainspring.domain.states import AutomationState
-from mainspring.domain.trigger import MisfitError
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight.announced import definition_of
-from mainspring.insight.automation_lines import p_of, starts_of, zone_name
+from mainspring.insight.automation_lines import p_of, starts_of
 from mainspring.insight.option_rows import option_rows, option_text
 from mainspring.insight.standings import Standing
 from mainspring.store.reads.automations import RunMark
@@ -29,6 +22,7 @@ from mainspring.web.api.incidents import ErrorsQuery, IncidentsQuery
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.standings import RUNS, DueQuery, FiguresQuery
 from mainspring.web.dashboard.automation_rows import days_of, judged_rows, source_rows
+from mainspring.web.dashboard.moments import coming_moment, zone_for
 from mainspring.web.dashboard.page import Button, Form, Looking, PageRoute, View, looked, press, reason_of
 from mainspring.web.pictures.expected import expected_of, window_of
 from mainspring.web.pictures.heat import heat_of
@@ -48,7 +42,7 @@ def show(call: Call[Looking, Form | None]) -> View:
     shown = automations.shown(looked(call))
     view, now = shown.automation, call.site.clock.now()
     definition = definition_of(view)
-    zone, standing = zone_name(definition), standings.standing(looked(call))
+    zone, standing = zone_for(call, definition), standings.standing(looked(call))
     values = {
         "view": view,
         "definition": definition,
@@ -60,7 +54,7 @@ def show(call: Call[Looking, Form | None]) -> View:
         "standing": standing,
         "judged": judged_rows(standing.judged),
         "trust": standings.trust(looked(call)),
-        "incidents": _asked(call, incidents.listed, IncidentsQuery(automation=view.name, limit=_ERRORS)).items,
+        "incidents": incidents.listed(call.asking(IncidentsQuery(automation=view.name, limit=_ERRORS))).items,
         "starts": starts_of(definition, call.visitor.may_see),
         "sources": source_rows(definition, call.visitor.may_see),
         "can_start": definition is not None and definition.kind is not Kind.EXEC and view.retired_at is None,
@@ -87,7 +81,7 @@ def rows(call: Call[Looking, None]) -> Iterator[RunRow]:
 def _of_runs(call: Call[Looking, Form | None], view: AutomationView, now: int) -> dict[str, Any]:
     newest = [
         RunMark(one.id, one.state, one.reason, None, one.created_at, one.started_at, one.finished_at)
-        for one in _newest(looked(call), view.name)
+        for one in _newest(call, view.name)
     ]
     wanted = ErrorsQuery(automation=view.name, limit=_ERRORS)
     return {
@@ -95,16 +89,16 @@ def _of_runs(call: Call[Looking, Form | None], view: AutomationView, now: int) -
         "strip": strip_of(newest, RUNS, now),
         "p50": p_of(newest, 0.5),
         "p95": p_of(newest, 0.95),
-        "errors": _asked(call, incidents.errors, wanted).items,
+        "errors": incidents.errors(call.asking(wanted)).items,
     }
 
 
-def _newest(call: Call[Any, None], name: str) -> list[RunRow]:
-    return runs.listed(msgspec.structs.replace(call, query=RunsQuery(name=name, limit=RUNS))).items
+def _newest(call: Call[Any, Any], name: str) -> list[RunRow]:
+    return runs.listed(call.asking(RunsQuery(name=name, limit=RUNS))).items
 
 
 def _of_figures(call: Call[Looking, Form | None], zone: str) -> dict[str, Any]:
-    figures = _asked(call, standings.figures, FiguresQuery(days=_DAYS))
+    figures = standings.figures(call.asking(FiguresQuery(days=_DAYS)))
     return {
         "days": days_of(figures.hours, zone),
         "heat": heat_of(figures.hours, zone),
@@ -114,7 +108,7 @@ def _of_figures(call: Call[Looking, Form | None], zone: str) -> dict[str, Any]:
 
 
 def _of_due(call: Call[Looking, Form | None], zone: str, standing: Standing) -> dict[str, Any]:
-    due = _asked(call, standings.due, DueQuery(limit=_DUE))
+    due = standings.due(call.asking(DueQuery(limit=_DUE)))
     is_in_time = standing.late_at is not None and standing.late_at > call.site.clock.now()
     drawn = expected_of(due.past, zone, standing.due_at if is_in_time else None)
     now, good_at, late_at = call.site.clock.now(), standing.last_good_at, standing.late_at
@@ -137,11 +131,6 @@ def _of_surroundings(
     }
 
 
-def _asked(call: Call[Looking, Any], read: Any, query: msgspec.Struct) -> Any:
-    """Return what a route of the API tells, asked in this way."""
-    return read(msgspec.structs.replace(looked(call), query=query))
-
-
 def _option(definition: Definition | None, name: str) -> Any:
     return None if definition is None else definition.option(name)
 
@@ -154,19 +143,8 @@ def _pause_line(name: str, form: Form | None) -> str:
 def pause(call: Call[Any, Form]) -> None:
     """Start nothing of it, for so long or until somebody resumes it."""
     span = call.body.get("for", "").strip()
-    until = _until(call.site.clock.now(), span) if span else None
+    until = coming_moment(call, span, "for") if span else None
     press(call, automations.pause, Pause(reason=reason_of(call), until=until))
-
-
-def _until(now: int, span: str) -> datetime:
-    """Return the end of a span that begins now. Raises MisfitError, which names its field."""
-    try:
-        until_at = now + ms_of(parse_duration(span))
-    except OptionError as error:
-        raise MisfitError(error.message, hint=error.hint or "", at="for") from None
-    if until_at > LATEST:
-        raise MisfitError(f"{span!r} is too long", hint="Leave it empty: until somebody resumes it.", at="for")
-    return datetime.fromtimestamp(until_at / 1000, UTC)
 
 
 def resume(call: Call[Any, Form]) -> None:

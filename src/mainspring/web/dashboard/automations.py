@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mainspring.domain.states import AutomationState
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight.automation_lines import STRIP, AutomationLine
 from mainspring.web.api import standings
 from mainspring.web.api.call import Call
 from mainspring.web.api.standings import StandingsQuery
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.page import Form, PageRoute, View, looked
-from mainspring.web.pictures.strip import strip_of
+from mainspring.web.dashboard.page import Form, PageRoute, View
+from mainspring.web.pictures.strip import brief_strip_of
 
 
 class AutomationExport(msgspec.Struct, frozen=True):
@@ -38,12 +38,10 @@ class AutomationExport(msgspec.Struct, frozen=True):
 
 def show(call: Call[StandingsQuery, Form | None]) -> View:
     """List automations by name."""
-    found = standings.listed(
-        looked(msgspec.structs.replace(call, query=msgspec.structs.replace(call.query, runs=STRIP)))
-    )
+    found = standings.listed(call.asking(msgspec.structs.replace(call.query, runs=STRIP)))
     now, query = call.site.clock.now(), call.query
     values = {
-        "automations": [(line, strip_of(line.runs, STRIP, now)) for line in found.items],
+        "automations": [(line, brief_strip_of(line.runs, STRIP, now)) for line in found.items],
         "next": found.next,
         "states": list(AutomationState),
         "query": query,

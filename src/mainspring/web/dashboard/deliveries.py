@@ -13,8 +13,8 @@ from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.shape import Page
 from mainspring.web.api.triggers import DeliveriesQuery
 from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.moments import SPANS, Since, past_moment
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
-from mainspring.web.dashboard.within import WITHIN, Within, since_of
 from mainspring.web.paths import part
 
 _WIDE = 20_000
@@ -26,14 +26,14 @@ class DeliveriesLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fiel
 
     trigger: Word | None = None
     state: DeliveryState | None = None
-    within: Within | None = None
+    since: Since | None = None
 
 
 def show(call: Call[DeliveriesLooking, Form | None]) -> View:
     """List deliveries, newest first."""
     found = _listed(looked(call))
     values = {"deliveries": found.items, "next": found.next, "query": call.query}
-    return View("Deliveries", values | {"states": list(DeliveryState), "spans": WITHIN})
+    return View("Deliveries", values | {"states": list(DeliveryState), "spans": SPANS})
 
 
 def rows(call: Call[DeliveriesLooking, None]) -> Iterator[DeliveryRow]:
@@ -62,11 +62,11 @@ def _listed(call: Call[DeliveriesLooking, None]) -> Page[DeliveryRow]:
     asked = DeliveriesQuery(
         trigger=query.trigger,
         state=query.state,
-        since=since_of(query.within, call.site.clock),
+        since=past_moment(call, query.since),
         limit=query.limit,
         cursor=query.cursor,
     )
-    return triggers.deliveries(Call(call.site, call.visitor, call.names, asked, None))
+    return triggers.deliveries(call.asking(asked))
 
 
 PAGES = (

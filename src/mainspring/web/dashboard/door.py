@@ -6,6 +6,7 @@ A form is answered by the page that it leads to, with what was done; where nothi
 import asyncio
 import hashlib
 import logging
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +24,7 @@ from mainspring.web.dashboard.done import told_of
 from mainspring.web.dashboard.exports import KINDS, exported
 from mainspring.web.dashboard.page import Form, PageRoute, View
 from mainspring.web.dashboard.table import find
-from mainspring.web.dashboard.verdict import Verdicts
+from mainspring.web.dashboard.verdict import bar_verdict
 from mainspring.web.pages import Pages, form_of, told, visitor_of
 
 _WITHIN_S = 20.0
@@ -38,8 +39,7 @@ class Dashboard:
     def __init__(self, pages: Pages, site: Site) -> None:
         self._pages = pages
         self._site = site
-        self._verdicts = Verdicts(site)
-        pages.verdict_of = self._verdicts.of
+        pages.verdict_of = partial(bar_verdict, site)
 
     def mounted(self) -> Route:
         """Return the application as a route of the web process; it takes what no other route takes."""
@@ -99,7 +99,7 @@ class Dashboard:
         call = msgspec.structs.replace(call, body=form, command=command)
         try:
             onward = await self._pages.run(lambda: button.do(call))
-            self._verdicts.forget()
+            self._site.kept.forget()
         except NotFoundError:
             raise
         except MainspringError as error:
@@ -144,7 +144,7 @@ class Dashboard:
     ) -> Response:
         values: dict[str, Any] = {
             "title": view.title,
-            "verdict": self._verdicts.of(visitor),
+            "verdict": bar_verdict(self._site, visitor),
             "nouns": " ".join(page.nouns) if page is not None else "",
             "at": (page.at or page.path) if page is not None else "",
             "buttons": [name for name, one in page.buttons.items() if visitor.may(one.role)] if page else [],

@@ -1,14 +1,13 @@
 """`/failed`: the errors by which runs stand still, the runs of one, and acts on all that a filter means, counted before they are done."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from datetime import timedelta
+from typing import Any, Literal
 
 import msgspec
 
 from mainspring.domain.access import Role
 from mainspring.domain.bulk import MOST, BulkVerb
-from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ArgumentError, MainspringError, OptionError
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.states import REOPENABLE, RunState
@@ -23,9 +22,9 @@ from mainspring.web.api.call import Call
 from mainspring.web.api.failed import FailedQuery, StandingQuery
 from mainspring.web.api.shape import Page
 from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.moments import SPANS, Since, past_moment
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
 
-SINCE: Final = ("1h", "24h", "7d", "30d")
 _RUNS = 50
 _ACTS = {
     BulkVerb.RETRY: "continued from where it failed",
@@ -38,7 +37,7 @@ class FailedPage(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Word | None = None
     state: RunState | None = None
-    since: Literal["1h", "24h", "7d", "30d"] | None = None
+    since: Since | None = None
     error: Word | None = None
     gone: bool = False
     after: Number | None = None
@@ -73,7 +72,7 @@ def show(call: Call[FailedPage, Form | None]) -> View:
         "runs_next": runs.next,
         "query": query,
         "states": sorted(REOPENABLE),
-        "spans": SINCE,
+        "spans": SPANS,
         "counted": counted,
         "filter_fields": {name: value for name, value in _said(query).items() if value},
     }
@@ -137,7 +136,7 @@ def _asked(
         verb=verb,
         state=() if query.state is None else (query.state,),
         name=query.name,
-        since=_since(call),
+        since=past_moment(call, call.query.since),
         error=query.error,
         rate=written,
         reason=reason,
@@ -148,23 +147,21 @@ def _asked(
 def _listing(call: Call[FailedPage, None]) -> Call[FailedQuery, None]:
     q = call.query
     query = FailedQuery(
-        limit=q.limit, cursor=q.cursor, name=q.name, state=q.state, since=_since(call), error=q.error, gone=q.gone
+        limit=q.limit,
+        cursor=q.cursor,
+        name=q.name,
+        state=q.state,
+        since=past_moment(call, call.query.since),
+        error=q.error,
+        gone=q.gone,
     )
-    return msgspec.structs.replace(call, query=query)  # type: ignore[arg-type]
+    return call.asking(query)
 
 
 def _runs(call: Call[FailedPage, Any]) -> Page[RunRow]:
     q = call.query
     query = StandingQuery(limit=_RUNS, cursor=q.after, name=q.name, state=q.state)
-    names = {"error": q.error or ""}
-    return failed.runs(msgspec.structs.replace(looked(call), query=query, names=names))
-
-
-def _since(call: Call[FailedPage, Any]) -> datetime | None:
-    if call.query.since is None:
-        return None
-    now = datetime.fromtimestamp(call.site.clock.now() / 1_000, UTC)
-    return now - parse_duration(call.query.since)
+    return failed.runs(call.asking(query, error=q.error or ""))
 
 
 def _said(query: FailedPage) -> dict[str, Any]:

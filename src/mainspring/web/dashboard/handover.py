@@ -1,17 +1,16 @@
 """`/handover`: what opened, closed, was done by people and still waits since a chosen time; made to be printed."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import msgspec
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.plain import LATEST, iso
+from mainspring.domain.plain import iso
 from mainspring.insight.handover import Handover, PersonsAct
-from mainspring.insight.instants import instant_at
 from mainspring.web.api import handover
 from mainspring.web.api.bodies import Word
 from mainspring.web.api.call import Call
+from mainspring.web.dashboard.moments import past_moment
 from mainspring.web.dashboard.page import Form, PageRoute, View
 
 SPANS = ("8h", "12h", "24h", "3d", "7d")
@@ -40,10 +39,8 @@ def rows(call: Call[Shift, None]) -> Iterator[PersonsAct]:
 
 
 def _found(call: Call[Shift, Form | None] | Call[Shift, None]) -> Handover:
-    now, zone = call.site.clock.now(), call.site.settings.project.timezone
-    at = min(max(0, instant_at(call.query.since, now, zone, back=True)), LATEST)
-    query = handover.HandoverQuery(since=datetime.fromtimestamp(at / 1000, UTC))
-    return handover.shown(msgspec.structs.replace(call, query=query, body=None))  # type: ignore[arg-type]
+    query = handover.HandoverQuery(since=past_moment(call, call.query.since))
+    return handover.shown(call.asking(query))
 
 
 PAGES = (

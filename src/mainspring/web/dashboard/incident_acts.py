@@ -1,15 +1,13 @@
 """What the buttons of an incident do, on whatever page they stand; its id is in the path, or in the form."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from mainspring.domain.access import Role
-from mainspring.domain.errors import OptionError
-from mainspring.domain.trigger import MisfitError
-from mainspring.insight.instants import HINT, instant_at
 from mainspring.web.api import incidents, run_acts
 from mainspring.web.api.bodies import Because
 from mainspring.web.api.call import Call
+from mainspring.web.dashboard.moments import coming_moment
 from mainspring.web.dashboard.page import Button, Form, press, reason_of
 
 Pressed = Call[Any, Form]
@@ -44,13 +42,7 @@ def _incident(call: Pressed) -> str:
 
 def _until(call: Pressed) -> datetime:
     """Return the instant that the field `span` means. Raises MisfitError."""
-    site, span = call.site, call.body.get("span", "").strip()
-    try:
-        at = instant_at(span, site.clock.now(), site.settings.project.timezone, back=False)
-        return datetime.fromtimestamp(at / 1000, UTC)
-    except (OptionError, OverflowError, ValueError) as error:
-        said = error.message if isinstance(error, OptionError) else f"{span!r} is too far away"
-        raise MisfitError(said, hint=HINT, at="$.span") from None
+    return coming_moment(call, call.body.get("span", "").strip(), "$.span")
 
 
 BUTTONS = {

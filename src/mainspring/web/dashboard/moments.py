@@ -1,19 +1,53 @@
-"""Times that are typed into forms: on the clock of an automation's zone, as browsers write them."""
+"""Times that are typed into filters and forms: spans from now, and dates and times on the clock of a zone."""
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, get_args
 
 from mainspring.domain.cron import instant_of, to_local, zone_of
 from mainspring.domain.definition import Definition
-from mainspring.domain.plain import iso
+from mainspring.domain.errors import OptionError
+from mainspring.domain.plain import LATEST, iso
 from mainspring.domain.schedule import read_moment
+from mainspring.domain.trigger import MisfitError
+from mainspring.insight.automation_lines import zone_name
+from mainspring.insight.instants import HINT, instant_at
 from mainspring.web.api.call import Call
 
+Since = Literal["1h", "24h", "7d", "30d"]
+"""How far back a list looks: a word of its filter, so that the link to it means the same tomorrow."""
+SPANS: Final[tuple[str, ...]] = get_args(Since)
 
-def zone_for(call: Call[Any, Any], definition: Definition) -> str:
-    """Return the zone in which times of an automation are typed: that of its schedule, else the project's."""
-    found: str | None = definition.schedules[0].tz if definition.schedules else definition.option("tz")
-    return found or call.site.settings.project.timezone
+
+def past_moment(call: Call[Any, Any], text: str | None) -> datetime | None:
+    """Return from when on a list looks: a span back from now, or a date and time in the project's zone; None = from the beginning.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if text is None:
+        return None
+    at = instant_at(text, call.site.clock.now(), call.site.settings.project.timezone, back=True)
+    return datetime.fromtimestamp(min(max(at, 0), LATEST) / 1000, UTC)
+
+
+def coming_moment(call: Call[Any, Any], text: str, field: str) -> datetime:
+    """Return until when something is to be so: a span from now on, or a date and time in the project's zone.
+
+    Raises:
+        MisfitError: it is neither, or too far away; it names the field.
+    """
+    try:
+        at = instant_at(text, call.site.clock.now(), call.site.settings.project.timezone, back=False)
+    except OptionError as error:
+        raise MisfitError(error.message, hint=HINT, at=field) from None
+    if not 0 <= at <= LATEST:
+        raise MisfitError(f"{text!r} is too far away", hint=HINT, at=field)
+    return datetime.fromtimestamp(at / 1000, UTC)
+
+
+def zone_for(call: Call[Any, Any], definition: Definition | None) -> str:
+    """Return the zone in which times of an automation are told and typed."""
+    return zone_name(definition, call.site.settings.project.timezone)
 
 
 def typed_moment(text: str, zone: str) -> str:

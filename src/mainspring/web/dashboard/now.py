@@ -6,17 +6,18 @@ from typing import Any, Final
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import IncidentState
 from mainspring.insight.soon import CELLS
-from mainspring.insight.words import many
+from mainspring.insight.words import many, verdict_head
 from mainspring.store.reads import incidents as wrong
 from mainspring.web.api import now
 from mainspring.web.api.call import Call
 from mainspring.web.continued import run_of
 from mainspring.web.dashboard.incident_acts import BUTTONS
 from mainspring.web.dashboard.page import Form, Looking, PageRoute, View, looked
-from mainspring.web.dashboard.strip import HEIGHT, strip_of
+from mainspring.web.pictures.strip import brief_strip_of
 
 _MOST: Final = 1_000
 _OPEN, _LOOKED_AFTER = 10, 10
+_LINKED: Final = 5
 
 
 def show(call: Call[Looking, Form | None]) -> View:
@@ -26,15 +27,14 @@ def show(call: Call[Looking, Form | None]) -> View:
     others = [one for one in found.incidents if one.state is not IncidentState.OPEN]
     values: dict[str, Any] = {
         "now": found,
-        "head": found.sentence.partition(": ")[0],
+        "head": verdict_head(found.count),
         "facts": _facts(found, len(opened), len(others)),
         "open": opened[:_OPEN],
         "more_open": len(opened) - _OPEN,
         "looked_after": others[:_LOOKED_AFTER],
         "more_looked_after": len(others) - _LOOKED_AFTER,
         "run_of": run_of,
-        "strips": [(one, strip_of(one.runs, CELLS)) for one in found.strips],
-        "strip_height": HEIGHT,
+        "strips": [(one, brief_strip_of(one.runs, CELLS, call.site.clock.now(), _LINKED)) for one in found.strips],
         "whole": call.visitor.is_for_all,
     }
     return View("Now", values)

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from mainspring.domain.access import Role
-from mainspring.domain.errors import ConflictError
 from mainspring.store.reads.outbox import OutboxMessage
 from mainspring.web.api import outbox
 from mainspring.web.api.bodies import Slice
-from mainspring.web.api.bulk import Answered
 from mainspring.web.api.call import Call
 from mainspring.web.api.outbox import Messages
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
+from mainspring.web.dashboard.page import Button, Form, PageRoute, View, check_all, looked, press, reason_of
 
 
 def show(call: Call[Slice, Form | None]) -> View:
@@ -29,25 +27,17 @@ def rows(call: Call[Slice, None]) -> Iterator[OutboxMessage]:
 
 def send_again(call: Call[Any, Form]) -> None:
     """Let one be sent again, or all that were refused."""
-    _check(press(call, outbox.send_again, _which(call)))
+    check_all(press(call, outbox.send_again, _which(call)))
 
 
 def discard(call: Call[Any, Form]) -> None:
     """Forget one, or all that were refused."""
-    _check(press(call, outbox.discard, _which(call)))
+    check_all(press(call, outbox.discard, _which(call)))
 
 
 def _which(call: Call[Any, Form]) -> Messages:
     message, reason = call.body.get("message", ""), reason_of(call)
     return Messages(messages=(message,), reason=reason) if message else Messages(all=True, reason=reason)
-
-
-def _check(answer: Answered) -> None:
-    """Tell the first thing that could not be done. Raises ConflictError."""
-    if answer.refused:
-        message, why = next(iter(answer.refused.items()))
-        more = "" if len(answer.refused) == 1 else f", and so with {len(answer.refused) - 1} more"
-        raise ConflictError(f"{answer.done} of {answer.count} are done. {message}: {why}{more}")
 
 
 PAGES = (

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.access import Role
+from mainspring.domain.errors import ConflictError
+from mainspring.web.api.bulk import Answered
 from mainspring.web.api.call import Call
 
 Form = dict[str, str]
@@ -62,12 +64,20 @@ class PageRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 def looked(call: Call[Any, Form | None]) -> Call[Any, None]:
     """Return the request as a route of the API that looks takes it."""
-    return msgspec.structs.replace(call, body=None)  # type: ignore[arg-type]
+    return call.asking(call.query)
 
 
 def press(call: Call[Any, Form], handler: Callable[[Call[Any, Any]], Any], body: msgspec.Struct, **names: str) -> Any:
     """Do what a route of the API does, with this body; `names` = those of its path where the page's are others."""
     return handler(msgspec.structs.replace(call, body=body, names={**call.names, **names}))
+
+
+def check_all(answer: Answered) -> None:
+    """Tell the first of many that could not be done. Raises ConflictError."""
+    if answer.refused:
+        first, why = next(iter(answer.refused.items()))
+        more = "" if len(answer.refused) == 1 else f", and so with {len(answer.refused) - 1} more"
+        raise ConflictError(f"{answer.done} of {answer.count} are done. {first}: {why}{more}")
 
 
 def reason_of(call: Call[Any, Form]) -> str | None:

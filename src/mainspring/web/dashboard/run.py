@@ -21,12 +21,12 @@ from mainspring.web.api.runs import Differences, DiffQuery
 from mainspring.web.dashboard import run_log
 from mainspring.web.dashboard.page import Form, PageRoute, View, looked
 from mainspring.web.dashboard.run_acts import BUTTONS
-from mainspring.web.dashboard.run_bars import bars
 from mainspring.web.dashboard.run_log import WHOLE, RunLooking
 from mainspring.web.dashboard.run_step import step_values
 from mainspring.web.dashboard.run_summary import summary_of
 from mainspring.web.dashboard.run_values import values_of
 from mainspring.web.dashboard.runs import progress_of
+from mainspring.web.pictures.bars import bars
 
 _SHOWN: Final = 60
 """Steps on the page, if there are no more."""
@@ -163,7 +163,7 @@ def _diff(call: Call[RunLooking, Any], run: RunView) -> Differences | None:
             return None
         hint = f"Compare them by the command line: mainspring runs diff {other.id} {run.id}"
         raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
-    found = runs.diff(Call(call.site, call.visitor, call.names, DiffQuery(other=other.id), None))
+    found = runs.diff(call.asking(DiffQuery(other=other.id)))
     return msgspec.structs.replace(found, differences=found.differences[:_DIFFERENCES])
 
 

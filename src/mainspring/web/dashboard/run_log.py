@@ -11,9 +11,9 @@ from mainspring.web.api import logs
 from mainspring.web.api.bodies import Word
 from mainspring.web.api.call import Call
 from mainspring.web.api.logs import LogsQuery
+from mainspring.web.dashboard.exports import pages_of
 
 _LINES = 200
-_AT_ONCE = 500
 WHOLE = "*"
 """In place of a step: the whole run."""
 _TONES = {Level.DEBUG: "idle", Level.INFO: "", Level.WARNING: "warn", Level.ERROR: "bad"}
@@ -55,19 +55,13 @@ def shown(call: Call[RunLooking, Any], step: str | None, zone: str) -> tuple[lis
 
 def all_of(call: Call[RunLooking, Any], step: str | None) -> Iterator[LogLine]:
     """Give all lines that are asked for, from the first one on."""
-    cursor = None
-    while True:
-        found = logs.of_run(_asked(call, step, last=False, limit=_AT_ONCE, cursor=cursor))
-        yield from found.items
-        cursor = found.next
-        if cursor is None:
-            return
+    return pages_of(_asked(call, step), logs.of_run)
 
 
 def _asked(call: Call[RunLooking, Any], step: str | None, **how: Any) -> Call[LogsQuery, None]:
     query = call.query
     asked = LogsQuery(step=step, attempt=query.attempt, level=query.level, q=query.q, **how)
-    return Call(call.site, call.visitor, call.names, asked, None)
+    return call.asking(asked)
 
 
 def _line(line: LogLine, zone: str) -> Line:

@@ -10,10 +10,10 @@ from mainspring.domain.access import Role
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import ConflictError, MainspringError
 from mainspring.domain.json_schema import misfit
+from mainspring.domain.paused import is_paused
 from mainspring.domain.trigger import MisfitError
 from mainspring.insight.words import many
 from mainspring.resources.hidden import HIDDEN
-from mainspring.store.views import AutomationView
 from mainspring.web.api import automations
 from mainspring.web.api.automations import Start
 from mainspring.web.api.bodies import Word
@@ -21,9 +21,9 @@ from mainspring.web.api.call import Call
 from mainspring.web.dashboard.earlier_input import Earlier, earlier_of, without_secret_defaults
 from mainspring.web.dashboard.moments import typed_moment, zone_for
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press
-from mainspring.web.dashboard.schema_field import marked, noted, refilled, sent_by
-from mainspring.web.dashboard.schema_form import fields_of
-from mainspring.web.dashboard.schema_typed import typed
+from mainspring.web.dashboard.schema.field import marked, noted, refilled, sent_by
+from mainspring.web.dashboard.schema.form import fields_of
+from mainspring.web.dashboard.schema.typed import typed
 from mainspring.web.paths import part
 
 
@@ -72,7 +72,7 @@ def show(call: Call[RunNow, Form | None]) -> View:
             "wrong_options": {name: faults[name] for name in _OPTIONS if name in faults},
             "zone": zone,
             "queue": definition.option("queue"),
-            "paused": _is_paused(view, call.site.clock.now()),
+            "paused": is_paused(view, call.site.clock.now()),
             "command": command_of(view.name, wanted.body, takes=bool(definition.parameters)),
         },
     )
@@ -119,10 +119,6 @@ def command_of(name: str, body: Start, *, takes: bool) -> str:
     words += ["--queue", body.queue] if body.queue is not None else []
     words += ["--priority", str(body.priority)] if body.priority is not None else []
     return shlex.join(words)
-
-
-def _is_paused(view: AutomationView, now: int) -> bool:
-    return view.paused_at is not None and (view.paused_until is None or view.paused_until > now)
 
 
 def _tags(text: str) -> dict[str, str]:

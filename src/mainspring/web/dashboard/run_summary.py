@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.failure import Failure
+from mainspring.domain.failure import Failure, error_name
 from mainspring.domain.options import Kind
 from mainspring.domain.states import REOPENABLE, AttemptState, RunState
 from mainspring.insight.explaining import Explanation
@@ -74,14 +74,12 @@ def trouble_of(where: str, failure: Failure) -> Trouble:
     """Return an error as people read it."""
     causes, cause = list[str](), failure.cause
     while cause is not None and len(causes) < _CAUSES:
-        causes.append(f"{_short(cause.type)}: {cause.message}")
+        causes.append(f"{error_name(cause.type)}: {cause.message}")
         cause = cause.cause
     kind = str(failure.kind)
-    return Trouble(where, kind, _short(failure.type), failure.message, failure.hint or "", causes, list(failure.frames))
-
-
-def _short(type_name: str) -> str:
-    return type_name.rpartition(".")[2]
+    return Trouble(
+        where, kind, error_name(failure.type), failure.message, failure.hint or "", causes, list(failure.frames)
+    )
 
 
 def _trouble(story: RunStory, lines: list[StepLine]) -> Trouble | None:

@@ -2,13 +2,10 @@
 
 import shlex
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.plain import decoded
 from mainspring.domain.states import RunState
@@ -19,6 +16,7 @@ from mainspring.web.api.call import Call
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.shape import Page
 from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.moments import past_moment
 from mainspring.web.dashboard.page import Form, PageRoute, View
 
 _CHILD = "child of "
@@ -82,25 +80,15 @@ def rows(call: Call[RunsLooking, None]) -> Iterator[RunRow]:
 
 def _asked(call: Call[RunsLooking, Any]) -> Call[RunsQuery, None]:
     query = call.query
-    since = None if query.since is None else _instant(query.since, call.site.clock.now())
     asked = RunsQuery(
-        state=query.state, name=query.name, queue=query.queue, since=since, limit=query.limit, cursor=query.cursor
+        state=query.state,
+        name=query.name,
+        queue=query.queue,
+        since=past_moment(call, query.since),
+        limit=query.limit,
+        cursor=query.cursor,
     )
-    return Call(call.site, call.visitor, call.names, asked, None)
-
-
-def _instant(text: str, now: int) -> datetime:
-    """Return the instant that is meant. Raises OptionError."""
-    with suppress(ValueError):
-        found = datetime.fromisoformat(text)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    try:
-        back = parse_duration(text)
-    except OptionError as error:
-        hint = "Write a span such as 24h or 7d, or an instant such as 2026-01-05T03:00Z."
-        raise OptionError(error.message, hint=hint) from None
-    at = datetime.fromtimestamp(now / 1000, UTC)
-    return at - back if back < timedelta(days=20_000) else datetime.fromtimestamp(0, UTC)
+    return call.asking(asked)
 
 
 def _row(run: RunRow, now: int) -> Row:

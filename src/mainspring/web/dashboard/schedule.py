@@ -10,7 +10,7 @@ from mainspring.web.api import schedule
 from mainspring.web.api.call import Call
 from mainspring.web.api.schedule import MOST, ScheduleQuery
 from mainspring.web.dashboard.page import Form, PageRoute, View, looked
-from mainspring.web.dashboard.timeline import HEIGHT, WIDTH, band_of, busiest, drawn, hours_path, marks_of
+from mainspring.web.pictures.timeline import HEIGHT, WIDTH, band_of, busiest, drawn, hours_path, marks_of
 
 SHOWN: Final = 25
 """Automations that are drawn, the busiest first; all that were looked at leave as CSV and JSON, with the first starts of each."""

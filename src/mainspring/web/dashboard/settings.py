@@ -11,6 +11,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.domain.incident import IncidentKind
 from mainspring.domain.route import Route
 from mainspring.domain.states import AlertState
+from mainspring.insight.option_rows import option_text
 from mainspring.insight.routes import RouteLine
 from mainspring.store.reads.incidents import AlertView
 from mainspring.web.api import channels, incidents, settings, undecided
@@ -21,8 +22,8 @@ from mainspring.web.api.incidents import AlertsQuery
 from mainspring.web.api.settings import SettingShown
 from mainspring.web.api.shape import Page
 from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.moments import SPANS, Since, past_moment
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press
-from mainspring.web.dashboard.within import WITHIN, Within, since_of
 
 AT = "/settings"
 
@@ -32,7 +33,7 @@ class AlertsLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     channel: Word | None = None
     state: AlertState | None = None
-    within: Within | None = None
+    since: Since | None = None
 
 
 class ConfigurationLooking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,7 +93,7 @@ def show_alerts(call: Call[AlertsLooking, Form | None]) -> View:
     found = _alerts(looked(call))
     values = {"alerts": found.items, "next": found.next, "query": call.query, "states": list(AlertState)}
     names = [one.name for one in channels.listed(looked(call)).items]
-    return View("Alerts", values | {"channels": names, "spans": WITHIN})
+    return View("Alerts", values | {"channels": names, "spans": SPANS})
 
 
 def rows_of_alerts(call: Call[AlertsLooking, None]) -> Iterator[AlertView]:
@@ -102,7 +103,7 @@ def rows_of_alerts(call: Call[AlertsLooking, None]) -> Iterator[AlertView]:
 
 def show_configuration(call: Call[ConfigurationLooking, Form | None]) -> View:
     """Show the settings in force in the web process, with their sources."""
-    found = [(one, _value_text(one.value)) for one in rows_of_configuration(looked(call))]
+    found = [(one, option_text(one.value)) for one in rows_of_configuration(looked(call))]
     return View("Configuration", {"settings": found, "query": call.query, "file": call.site.settings.file})
 
 
@@ -121,11 +122,11 @@ def _alerts(call: Call[AlertsLooking, None]) -> Page[AlertView]:
     asked = AlertsQuery(
         channel=query.channel,
         state=query.state,
-        since=since_of(query.within, call.site.clock),
+        since=past_moment(call, query.since),
         limit=query.limit,
         cursor=query.cursor,
     )
-    return incidents.alerts(Call(call.site, call.visitor, call.names, asked, None))
+    return incidents.alerts(call.asking(asked))
 
 
 def _route(route: Route) -> dict[str, Any]:
@@ -141,10 +142,6 @@ def _route(route: Route) -> dict[str, Any]:
         "digest": route.digest,
         "escalate": route.escalate,
     }
-
-
-def _value_text(value: object) -> str:
-    return "-" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 PAGES = (

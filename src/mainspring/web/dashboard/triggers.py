@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.domain.states import TriggerState
+from mainspring.domain.told_states import TriggerState
 from mainspring.insight.gatherings import gathering_text
 from mainspring.web.api import triggers
 from mainspring.web.api.bodies import Limit
@@ -39,7 +39,7 @@ def show_one(call: AnyCall) -> View:
     found = triggers.shown(looked(call))
     site, line = call.site, found.trigger
     query = DeliveriesQuery(trigger=line.name, limit=_LAST)
-    newest = triggers.deliveries(Call(site, call.visitor, call.names, query, None))
+    newest = triggers.deliveries(call.asking(query))
     now, zone = site.clock.now(), site.settings.project.timezone
     waits = [(one, gathering_text(one, "", now, zone).strip()) for one in found.gatherings]
     values: dict[str, Any] = {"quoted": shlex.quote(line.name)}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mainspring.domain.access import Role
-from mainspring.domain.errors import ArgumentError, ConflictError
+from mainspring.domain.errors import ArgumentError
 from mainspring.service.hold import Decision
 from mainspring.store.views import RunView
 from mainspring.web.api import undecided
@@ -12,7 +12,7 @@ from mainspring.web.api.bodies import Because, Slice
 from mainspring.web.api.call import Call
 from mainspring.web.api.undecided import Decided
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
+from mainspring.web.dashboard.page import Button, Form, PageRoute, View, check_all, looked, press, reason_of
 
 
 def show(call: Call[Slice, Form | None]) -> View:
@@ -36,10 +36,7 @@ def decide(call: Call[Any, Form]) -> None:
         raise ArgumentError("what becomes of it?", hint=f"One of: {', '.join(Decision)}.") from None
     run = form.get("run", "")
     which = {"runs": (run,)} if run else {"all": True}
-    answer = press(call, undecided.decide, Decided(decision=decision, reason=reason_of(call), **which))
-    if answer.refused:
-        first, why = next(iter(answer.refused.items()))
-        raise ConflictError(f"{answer.done} of {answer.count} are decided. {first}: {why}")
+    check_all(press(call, undecided.decide, Decided(decision=decision, reason=reason_of(call), **which)))
 
 
 def release(call: Call[Any, Form]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Final, NamedTuple
 
+from mainspring.domain.states import REOPENABLE
 from mainspring.insight.words import span
 from mainspring.store.reads.automations import RunMark
 from mainspring.web.marks import tone_of
@@ -27,25 +28,34 @@ class Cell(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """`said` = what it shows, in words. `cells` stand in the order of time."""
+    """`said` = what it shows, in words. `linked` = cells that lead to their runs, oldest first; `paths` = the others by tone."""
 
     width: int
     height: int
-    cells: list[Cell]
+    linked: list[Cell]
+    paths: list[tuple[str, str]]
     said: str
-
-    @property
-    def paths(self) -> list[tuple[str, str]]:
-        """The cells of each tone as one path, for where no cell is a link."""
-        drawn: dict[str, list[str]] = {}
-        for one in self.cells:
-            drawn.setdefault(one.tone, []).append(f"M{one.x} {one.y:g}h{one.width}V{self.height}h-{one.width}z")
-        return [(tone, "".join(parts)) for tone, parts in drawn.items()]
 
 
 def strip_of(runs: Sequence[RunMark], places: int, now: int) -> Strip:
-    """Draw runs, newest first, at the right of so many places."""
-    shown = runs[:places]
+    """Draw runs, newest first, at the right of so many places; each cell leads to its run."""
+    cells = _cells(runs[:places], places, now)
+    return Strip(places * (_CELL + _GAP) - _GAP, HEIGHT, cells, [], _in_words(runs[:places]))
+
+
+def brief_strip_of(runs: Sequence[RunMark], places: int, now: int, links: int = 0) -> Strip:
+    """Draw runs as one of many strips on a page: but so many of the newest that stopped lead to their runs, for links are heavy."""
+    found = strip_of(runs, places, now)
+    stopped = [run.run for run in runs[:places] if run.state in REOPENABLE][:links]
+    drawn: dict[str, list[str]] = {}
+    for one in found.linked:
+        if one.run not in stopped:
+            drawn.setdefault(one.tone, []).append(f"M{one.x} {one.y:g}h{one.width}V{found.height}h-{one.width}z")
+    paths = [(tone, "".join(parts)) for tone, parts in drawn.items()]
+    return found._replace(linked=[one for one in found.linked if one.run in stopped], paths=paths)
+
+
+def _cells(shown: Sequence[RunMark], places: int, now: int) -> list[Cell]:
     took = [_took(one, now) for one in shown]
     longest = max(took, default=0) or 1
     cells = []
@@ -54,7 +64,7 @@ def strip_of(runs: Sequence[RunMark], places: int, now: int) -> Strip:
         height = round(HEIGHT * max(sqrt(ms / longest), _LEAST), 1)
         x = (places - 1 - place) * (_CELL + _GAP)
         cells.append(Cell(x, round(HEIGHT - height, 1), _CELL, height, tone_of(one.state), one.run, _said(one, ms)))
-    return Strip(places * (_CELL + _GAP) - _GAP, HEIGHT, cells[::-1], _in_words(shown))
+    return cells[::-1]
 
 
 def _took(one: RunMark, now: int) -> int:

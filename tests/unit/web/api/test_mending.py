@@ -14,20 +14,9 @@ from mainspring.web.api.door import Api
 from tests.api_world import BACKUP, PAY, announce, sqlite_world
 from tests.contract.store.arrivals import hook
 from tests.contract.store.process import fail, halt, wait_for
+from tests.turned_codec import Turned
 
 ASKED = msgspec.json.encode({"text": "Charge it?", "choices": ["approve", "refund"]})
-
-
-class Turned:
-    """A codec that keeps values the other way round."""
-
-    id = "turned"
-
-    def encode(self, data):
-        return data[::-1]
-
-    def decode(self, data):
-        return data[::-1]
 
 
 @pytest.mark.asyncio

@@ -4,20 +4,13 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.operations.failures import failures_of
 from mainspring.store.commands.incidents import Observe
-from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.incidents import untold_faults
-from tests.api_world import BACKUP, PAY
+from tests.api_world import BACKUP
 from tests.contract.store.process import finish, halt
+from tests.unit.web.dashboard.run_world import claimed
 
 DENIED = Failure("ClientError", "denied", "403 AccessDenied", frames=["/srv/pay.py:12 charge"])
 HOSTILE = Failure("KeyError", "bug", "<script>alert(1)</script>", frames=["/srv/<b>.py:1 <i>"])
-
-
-def claimed(world, definition=PAY, data=b'{"amount":1}'):
-    """Start a run and claim it."""
-    world.begin(definition, data)
-    (run,) = world.store.apply(Claim(f"claim.{world.clock.random_bits(60)}", 1)).runs
-    return run
 
 
 def fall(world, number=1, failure=DENIED):

@@ -8,13 +8,12 @@ from mainspring.domain.log_part import Part, packed
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.runs import Claim
-from tests.api_world import BACKUP, PAY
-from tests.contract.store.process import BOOM, fail, outcome, suspend
+from tests.api_world import PAY
+from tests.contract.store.process import fail, outcome, suspend
 
 ORDER = Definition(kind=Kind.WORKFLOW, name="pay-order")
 DATA = b'{"amount":1}'
 HOSTILE = "<script>alert(1)</script>"
-__all__ = ["BACKUP", "BOOM", "HOSTILE", "ORDER", "PAY", "asking", "claimed", "failed", "lines"]
 
 
 def claimed(world, definition=PAY, data=DATA):
@@ -34,13 +33,19 @@ def failed(world, definition=PAY, steps=("dump", "upload"), **options):
     return run.id
 
 
-def asking(world, text="Charge it?", choices=("approve", "refund"), definition=PAY):
+def asking(world, text="Charge it?", definition=PAY, **question):
     """Return a run that waits for an answer."""
     run = claimed(world, definition, DATA if definition is PAY else b"{}")
-    question = msgspec.json.encode({"text": text, "choices": list(choices)})
-    world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", "ask", question=question))
+    ask(world, run, text=text, **question)
     world.store.apply(suspend(run))
     return run.id
+
+
+def ask(world, run, ident="q1", **question):
+    """Let a run ask a person within an hour."""
+    asked = msgspec.json.encode({"choices": ["approve", "refund"], "otherwise": None} | question)
+    until_at = world.clock.now() + 3_600_000
+    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "charge", until_at, question=asked))
 
 
 def lines(step, *texts, attempt=1, level=Level.ERROR, at=1_700_000_000_000):

@@ -8,7 +8,8 @@ import pytest
 from mainspring.domain.incident import IncidentKind
 from mainspring.insight.handover import MOST
 from mainspring.service import incident
-from tests.unit.web.dashboard.wrong import HOSTILE, ask, find_wrong
+from tests.unit.web.dashboard.run_world import asking
+from tests.unit.web.dashboard.wrong import HOSTILE, find_wrong
 
 pytestmark = pytest.mark.asyncio
 
@@ -23,7 +24,7 @@ async def test_shift_is_told_in_its_parts(world):
     find_wrong(world)
     find_wrong(world, "backup", "i_2", text="took long")
     incident.resolve(world.store, "i_2", act=world.ways.act())
-    ask(world)
+    asking(world)
     text = await world.get("/handover", since="12h")
     for part in (
         "no success",

@@ -10,7 +10,8 @@ from mainspring.service import incident
 from mainspring.store.reads.status import audit_rows
 from tests.api_world import BACKUP
 from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.wrong import HOSTILE, ask, claimed, fail_run, find_wrong, state_of
+from tests.unit.web.dashboard.run_world import asking, claimed
+from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_wrong, state_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -50,17 +51,16 @@ async def test_silence_questions_and_runs_have_their_place(world):
     """Expected and not seen; asked, until when and what then; what runs; the newest runs as cells."""
     facts = {"expected": "daily 03:00", "last_good_at": 1, "missed": 2}
     find_wrong(world, "backup", "i_2", facts=facts)
-    asking = ask(world)
-    running = world.begin()
-    claimed(world, running)
+    asked = asking(world, choices=["yes", "no"], otherwise="no")
+    running = claimed(world).id
     text = await world.get("/")
     assert "daily 03:00" in text
     assert re.search(r'Missed" class="number"><a href="/incidents/i_2">2</a>', text)
     assert "Charge it? [yes, no]" in text
     assert "then no" in text
-    assert f"/r/{asking}" in text
+    assert f"/r/{asked}" in text
     assert f"/r/{running}" in text
-    assert 'aria-label="2 runs, none failed, 2 not ended; the newest running"' in text
+    assert 'aria-label="The newest 2: 1 running, 1 waiting; the last is running."' in text
 
 
 async def test_button_acts_once_and_is_told(world):
@@ -89,7 +89,7 @@ async def test_who_sees_some_automations_hears_of_no_other(world):
     """Neither names nor counts nor words of another one, nor of the house itself; its verdict is its own."""
     find_wrong(world, "backup", "i_2", text="the disk is full")
     find_wrong(world, "", "i_3", IncidentKind.WORKER_LOST, text="no worker lives")
-    ask(world, "How much?", BACKUP)
+    asking(world, "How much?", BACKUP)
     text = await world.get("/", who="payer")
     for word in ("backup", "disk", "worker lives", "alive", "How much", "2 things", "The house itself"):
         assert word not in text, word
@@ -105,7 +105,7 @@ async def test_hostile_words_are_text(world):
     """Of incidents, hints, and whoever acknowledged."""
     find_wrong(world, text=HOSTILE, hint=HOSTILE, facts={"expected": HOSTILE})
     incident.acknowledge(world.store, "i_1", act=world.ways.act())
-    ask(world, "<script>alert(2)</script>")
+    asking(world, "<script>alert(2)</script>")
     text = await world.get("/")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text

@@ -17,10 +17,11 @@ from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.runs import ParentLink, StartRun
 from mainspring.store.reads.runs import run_view
 from mainspring.web.dashboard import run as run_page
-from tests.api_world import announce
-from tests.contract.store.process import fail, finish, halt, outcome, suspend
+from tests.api_world import BACKUP, PAY, announce
+from tests.contract.store.process import BOOM, fail, finish, halt, outcome, suspend
+from tests.turned_codec import Turned
 from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.run_world import BACKUP, BOOM, HOSTILE, ORDER, PAY, asking, claimed, failed, lines
+from tests.unit.web.dashboard.run_world import HOSTILE, ORDER, asking, claimed, failed, lines
 
 
 def state(world, run):
@@ -329,18 +330,6 @@ async def test_viewer_sees_what_could_be_done_and_no_button(world):
     text = await world.get(f"/r/{run}", who="vic")
     assert 'name="act"' not in text
     assert f"mainspring runs retry {run}" in text
-
-
-class Turned:
-    """A codec that the pages do not have."""
-
-    id = "turned"
-
-    def encode(self, data):
-        return data[::-1]
-
-    def decode(self, data):
-        return data[::-1]
 
 
 @pytest.mark.asyncio

@@ -15,7 +15,7 @@ from mainspring.store.reads.runs import list_runs, run_view
 from mainspring.web.entrance import LARGEST_FORM, MOST_FIELDS
 from tests.api_world import PAY, announce
 from tests.hostile import PAYLOADS
-from tests.unit.web.api.test_mending import Turned
+from tests.turned_codec import Turned
 from tests.unit.web.dashboard.page_world import OWN, hidden, said
 
 ORDER = Definition(

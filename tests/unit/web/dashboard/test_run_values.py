@@ -5,18 +5,7 @@ import pytest
 
 from mainspring.domain.sealing import Sealing
 from mainspring.web.dashboard.run_values import LARGEST, value_of, values_of
-
-
-class Turned:
-    """A codec that keeps values the other way round."""
-
-    id = "turned"
-
-    def encode(self, data):
-        return data[::-1]
-
-    def decode(self, data):
-        return data[::-1]
+from tests.turned_codec import Turned
 
 
 def test_small_value_is_laid_out():

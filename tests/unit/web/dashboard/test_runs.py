@@ -8,7 +8,8 @@ import re
 import pytest
 
 from mainspring.domain.states import RunState
-from tests.unit.web.dashboard.run_world import BACKUP, HOSTILE, claimed, failed
+from tests.api_world import BACKUP
+from tests.unit.web.dashboard.run_world import HOSTILE, claimed, failed
 
 
 def listed(text):
@@ -54,7 +55,7 @@ async def test_list_goes_on_where_it_ended(world):
 async def test_bad_filter_is_told_at_its_place(world):
     """The others stay as they were."""
     text = await world.get("/runs", since=HOSTILE, name="pay", status=400)
-    assert re.search(r'id="wrong-since" role="alert">.*Write a span such as 24h', text)
+    assert re.search(r'id="wrong-since" role="alert">.*Write a span such as 2h', text)
     assert 'name="name" maxlength="1000" value="pay"' in text
     assert HOSTILE not in text
     assert "state" in await world.get("/runs", state="lost", status=400)

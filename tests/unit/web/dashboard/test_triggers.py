@@ -24,7 +24,7 @@ async def test_empty_pages_teach_the_next_command(world):
     assert "@ms.on.webhook" in await world.get("/triggers")
     assert "mainspring triggers list" in await world.get("/deliveries")
     assert "app.publish" in await world.get("/events")
-    assert "No delivery fits" in await world.get("/deliveries", state="held", within="1h")
+    assert "No delivery fits" in await world.get("/deliveries", state="held", since="1h")
     assert "No trigger fits" in await world.get("/triggers", automation="x")
     assert "None" not in await world.get("/triggers")
 
@@ -35,7 +35,7 @@ async def test_triggers_show_what_came_with_links_to_it(world, shop):
     shop.arrive()
     shop.turn_away()
     text = await world.get("/triggers")
-    assert "/deliveries?trigger=shop/webhook&amp;state=refused&amp;within=24h" in text
+    assert "/deliveries?trigger=shop/webhook&amp;state=refused&amp;since=24h" in text
     assert "no process has begun to fetch from it" in text
     only = await world.get("/triggers", state="listening")
     assert "labels/run" in only
@@ -81,7 +81,7 @@ async def test_deliveries_are_filtered_and_come_part_by_part(world, shop):
     for n in range(3):
         shop.arrive(f"k{n}")
     shop.arrive("k0", trigger="labels/queue")
-    text = await world.get("/deliveries", trigger="shop/webhook", state="started", within="24h", limit=2)
+    text = await world.get("/deliveries", trigger="shop/webhook", state="started", since="24h", limit=2)
     assert text.count('data-name="State"') == 2
     assert "Older" in text
     assert "labels/queue</a></td>" not in text

@@ -3,18 +3,10 @@
 import msgspec
 import pytest
 
-from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.reads.runs import questions
 from tests.api_world import BACKUP
-from tests.unit.web.dashboard.failing import claimed
 from tests.unit.web.dashboard.page_world import said
-
-
-def ask(world, run, ident="q1", **question):
-    asked = {"text": "Charge <b>1,204</b>?", "choices": ["approve", "refund"], "otherwise": None} | question
-    until_at = world.clock.now() + 3_600_000
-    data = msgspec.json.encode(asked)
-    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "charge", until_at, question=data))
+from tests.unit.web.dashboard.run_world import ask, claimed
 
 
 @pytest.mark.asyncio
@@ -27,7 +19,14 @@ async def test_empty_page_teaches_how_runs_ask(world):
 async def test_question_shows_what_it_rests_on(world):
     """Words, deadline with what counts then, whom it asks, facts and evidence as text; viewers have no buttons."""
     run = claimed(world)
-    ask(world, run, otherwise="refund", who="team billing", evidence={"customer": "<i>C1</i>", "amount": 1204})
+    ask(
+        world,
+        run,
+        text="Charge <b>1,204</b>?",
+        otherwise="refund",
+        who="team billing",
+        evidence={"customer": "<i>C1</i>", "amount": 1204},
+    )
     ask(world, run, "q2", text="Which?", choices=None, evidence=["rows", 4, 17])
     text = await world.get("/waiting")
     for part in (
@@ -49,7 +48,7 @@ async def test_question_shows_what_it_rests_on(world):
 async def test_answer_is_given_once_and_told(world):
     """It leads back with what was said; the note is in the audit log."""
     run = claimed(world)
-    ask(world, run)
+    ask(world, run, text="Charge <b>1,204</b>?")
     fields = {"run": run.id, "question": "q1", "choice": "approve", "note": "checked", "page": "p1"}
     for _ in range(2):
         answer = await world.press("/waiting", "answer", onward="/waiting", **fields)
@@ -65,7 +64,7 @@ async def test_answer_is_given_once_and_told(world):
 async def test_choice_that_is_not_offered_is_told_in_its_place(world):
     """What was typed stays."""
     run = claimed(world)
-    ask(world, run)
+    ask(world, run, text="Charge <b>1,204</b>?")
     answer = await world.press("/waiting", "answer", run=run.id, question="q1", choice="aprove", note="my note")
     assert answer.status_code == 409
     assert 'class="fault" role="alert"' in answer.text

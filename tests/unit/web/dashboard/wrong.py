@@ -1,12 +1,11 @@
-"""Things that are wrong in a page's world: incidents as a watcher finds them, runs that failed or ask."""
+"""Things that are wrong in a page's world: incidents as a watcher finds them, and runs that failed."""
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.route import Target
-from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
-from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.incidents import incident, untold_faults
-from tests.contract.store.process import fail, suspend
+from tests.contract.store.process import fail
+from tests.unit.web.dashboard.run_world import claimed
 
 
 def find_wrong(
@@ -24,7 +23,7 @@ def find_wrong(
 
 def fail_run(world, id="i_1", **more):
     """Let a run of `pay` fail, and a watcher find it; return the run."""
-    run = claimed(world, world.begin())
+    run = claimed(world)
     world.store.apply(fail(run, "s1"))
     (fault,) = untold_faults(world.store.reader)
     group = ErrorGroup("pay", "f1", "E", "e", "p", "m", (Told(fault.seq, fault.run, fault.at),))
@@ -39,24 +38,6 @@ def fail_run(world, id="i_1", **more):
         **more,
     )
     return run.id
-
-
-def ask(world, text="Charge it?", definition=None):
-    """Let a run ask a person; return the run."""
-    run = claimed(world, world.begin() if definition is None else world.begin(definition, b"{}"))
-    question = b'{"text":"%s","choices":["yes","no"],"otherwise":"no"}' % text.encode()
-    world.store.apply(
-        OpenWait(run.id, run.claim, "q1", "ask", text, until_at=world.clock.now() + 60_000, question=question)
-    )
-    world.store.apply(suspend(run))
-    return run.id
-
-
-def claimed(world, run):
-    """Return a run in the hands of the world's worker."""
-    (found,) = world.store.apply(Claim(f"claim.{run}", 1)).runs
-    assert found.id == run
-    return found
 
 
 def state_of(world, id="i_1"):

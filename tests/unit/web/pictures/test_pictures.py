@@ -1,27 +1,29 @@
 """Pictures: every number is drawn where it belongs, whatever the numbers are."""
 
 import itertools
+import re
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.states import RunState
+from mainspring.domain.states import REOPENABLE, RunState
 from mainspring.insight.due_times import PastDue
 from mainspring.store.reads.automations import RunMark
 from mainspring.web.marks import tone_of
 from mainspring.web.pictures.expected import expected_of, window_of
 from mainspring.web.pictures.heat import heat_of
 from mainspring.web.pictures.layers import BOX, layers_of
-from mainspring.web.pictures.strip import HEIGHT, strip_of
+from mainspring.web.pictures.strip import HEIGHT, brief_strip_of, strip_of
 
 HOUR = 3_600_000
 MONDAY = 1_767_571_200_000  # 2026-01-05 00:00 UTC
 states = st.sampled_from(list(RunState))
 marks = st.lists(
     st.builds(
-        lambda state, took: RunMark("r", state, None, None, 0, None if took is None else 0, took),
+        lambda run, state, took: RunMark(run, state, None, None, 0, None if took is None else 0, took),
+        st.uuids().map(str),
         states,
         st.none() | st.integers(0, 10**9),
     ),
@@ -33,13 +35,13 @@ marks = st.lists(
 def test_strip_draws_the_newest_within_its_frame(runs):
     """At the right, none outside, the tone of each its state's."""
     found = strip_of(runs, 50, 10**9)
-    assert len(found.cells) == min(len(runs), 50)
-    assert [one.tone for one in found.cells] == [tone_of(one.state) for one in runs[:50]][::-1]
-    for one in found.cells:
+    assert (len(found.linked), found.paths) == (min(len(runs), 50), [])
+    assert [one.tone for one in found.linked] == [tone_of(one.state) for one in runs[:50]][::-1]
+    for one in found.linked:
         assert 0 <= one.x <= found.width - one.width
         assert 0 <= one.y < one.y + one.height <= HEIGHT + 0.1
     if runs:
-        assert found.cells[-1].x == found.width - found.cells[-1].width
+        assert found.linked[-1].x == found.width - found.linked[-1].width
 
 
 def test_strip_tells_in_words_what_it_shows():
@@ -48,10 +50,22 @@ def test_strip_tells_in_words_what_it_shows():
     going = RunMark("r2", RunState.RUNNING, None, None, 0, 0, None)
     found = strip_of([going, done], 50, 4_000)
     assert found.said == "The newest 2: 1 running, 1 succeeded; the last is running."
-    assert [one.said for one in found.cells] == ["succeeded, took 1s", "running for 4s"]
-    assert [one.height for one in found.cells] == [12, 24]
-    assert {tone for tone, _ in found.paths} == {"good", "busy"}
+    assert [one.said for one in found.linked] == ["succeeded, took 1s", "running for 4s"]
+    assert [one.height for one in found.linked] == [12, 24]
     assert strip_of([], 50, 0).said == "no run yet"
+
+
+@given(marks, st.integers(0, 6))
+def test_brief_strip_draws_each_run_once_and_leads_to_the_newest_that_stopped(runs, links):
+    """None is lost, and what is no link is drawn where it would be."""
+    whole, found = strip_of(runs, 50, 10**9), brief_strip_of(runs, 50, 10**9, links)
+    stopped = [one.run for one in runs[:50] if one.state in REOPENABLE][:links]
+    assert [one.run for one in found.linked] == stopped[::-1]
+    drawn = [(tone, int(x)) for tone, path in found.paths for x in re.findall(r"M(\d+) ", path)]
+    assert sorted([*drawn, *((one.tone, one.x) for one in found.linked)]) == sorted(
+        (one.tone, one.x) for one in whole.linked
+    )
+    assert found.said == whole.said
 
 
 def hour(at, succeeded=0, failed=0):

@@ -33,10 +33,11 @@
   function draw(place, found) {
     const hours = found.hours.filter((one) => one.p50_ms !== null);
     if (!hours.length) { place.textContent = "No run ended in this time."; return; }
+    // The whole time that was asked for, empty at both ends: of one hour alone the scale would be of years.
     const data = [
-      hours.map((one) => Date.parse(one.hour_at) / 1000),
-      hours.map((one) => one.p50_ms / 1000),
-      hours.map((one) => one.p95_ms / 1000),
+      [Date.parse(found.since_at) / 1000, ...hours.map((one) => Date.parse(one.hour_at) / 1000), Date.now() / 1000],
+      [null, ...hours.map((one) => one.p50_ms / 1000), null],
+      [null, ...hours.map((one) => one.p95_ms / 1000), null],
     ];
     const quiet = colour("quiet"), own = colour("warn"), axis = { stroke: quiet, grid: { show: false }, ticks: { stroke: quiet, width: 1 } };
     const line = (label, tone, width) => ({ label, stroke: colour(tone), width, points: { show: hours.length < 100 }, value: (_, v) => took(v) });

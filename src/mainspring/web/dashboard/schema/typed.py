@@ -15,7 +15,7 @@ from mainspring.domain.canonical import step_into
 from mainspring.domain.cron import zone_of
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError
-from mainspring.web.dashboard.schema_shape import TEXTS, Kind, Schema, Shape, inside, shape_of
+from mainspring.web.dashboard.schema.shape import TEXTS, Kind, Schema, Shape, inside, shape_of
 
 Form = Mapping[str, str]
 PLAIN, JSON, ZONE, REST = "i", "j", "z", "x"

@@ -1,4 +1,4 @@
-"""A schema and a value become the fields of a form; `schema_typed` reads them back. Pure.
+"""A schema and a value become the fields of a form; `schema.typed` reads them back. Pure.
 
 Invariant: what the fields show, read back, is the value they were made of, but for defaults, which are filled in. What a fitting control
 could not hold exactly is shown as JSON.
@@ -11,9 +11,9 @@ import msgspec
 
 from mainspring.domain.canonical import step_into
 from mainspring.domain.errors import MainspringError
-from mainspring.web.dashboard.schema_field import Choice, Field, all_of
-from mainspring.web.dashboard.schema_shape import TEXTS, Kind, Schema, Shape, clock_parts, has_picker, inside, shape_of
-from mainspring.web.dashboard.schema_typed import JSON, PLAIN, REST, typed_text
+from mainspring.web.dashboard.schema.field import Choice, Field, all_of
+from mainspring.web.dashboard.schema.shape import TEXTS, Kind, Schema, Shape, clock_parts, has_picker, inside, shape_of
+from mainspring.web.dashboard.schema.typed import JSON, PLAIN, REST, typed_text
 
 _WHOLE = "arguments"
 _SHOWN = 60

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from mainspring.web.dashboard.schema_shape import TIMES, Kind, has_picker
-from mainspring.web.dashboard.schema_typed import JSON, PLAIN, ZONE
+from mainspring.web.dashboard.schema.shape import TIMES, Kind, has_picker
+from mainspring.web.dashboard.schema.typed import JSON, PLAIN, ZONE
 
 Fields = tuple["Field", ...]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from mainspring.domain.arguments import json_schema
 from mainspring.domain.signature import signature_of
-from mainspring.web.dashboard.schema_field import all_of, marked, refilled, sent_by
-from mainspring.web.dashboard.schema_form import fields_of
-from mainspring.web.dashboard.schema_shape import MOST_LEAVES, Kind
-from mainspring.web.dashboard.schema_typed import typed
+from mainspring.web.dashboard.schema.field import all_of, marked, refilled, sent_by
+from mainspring.web.dashboard.schema.form import fields_of
+from mainspring.web.dashboard.schema.shape import MOST_LEAVES, Kind
+from mainspring.web.dashboard.schema.typed import typed
 
 
 class Colour(enum.StrEnum):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.insight.steps import StepLine, Try
-from mainspring.web.dashboard.run_bars import WIDE, Axis, bars
+from mainspring.web.pictures.bars import WIDE, Axis, bars
 
 NOW = 10_000_000
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.schedule import Schedule
 from mainspring.insight.agenda import Planned, agenda_of, clock_days
-from mainspring.web.dashboard.timeline import WIDTH, band_of, busiest, drawn, hours_path, marks_of
+from mainspring.web.pictures.timeline import WIDTH, band_of, busiest, drawn, hours_path, marks_of
 
 NOW = int(datetime(2026, 10, 22, 10, tzinfo=UTC).timestamp() * 1000)
 MINUTE = 60_000

@@ -1,4 +1,0 @@
--- The newest runs of some automations, in commit order.
-select newest.automation, newest.id, newest.state, newest.reason, newest.slot_at, newest.created_at, newest.started_at, newest.finished_at
-from json_each(?1) as wanted cross join lateral (select * from runs where runs.automation = wanted.value order by seq desc limit ?2) as newest
-order by newest.automation, newest.seq desc

@@ -1,0 +1,15 @@
+"""A pause holds up to its end, which belongs to it no more."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from mainspring.domain.paused import is_paused
+
+
+@pytest.mark.parametrize(
+    ("at", "until", "told"), [(None, None, False), (1, None, True), (1, 11, True), (1, 10, False), (1, 0, False)]
+)
+def test_pause_holds_until_its_end(at, until, told):
+    """Without an end it holds until somebody resumes it."""
+    assert is_paused(SimpleNamespace(paused_at=at, paused_until=until), 10) is told
