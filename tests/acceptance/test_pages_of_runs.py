@@ -1,5 +1,6 @@
 """The page of a run in a real browser: it moves while the run does, holds no script but ours, and is clear to whoever cannot see it."""
 
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import msgspec
@@ -56,6 +57,34 @@ def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
         page.get_by_role("button", name="Retry from the failed step").tap()
         page.get_by_text(f"Done: retry run {run.id}.").wait_for()
         assert trouble == []
+
+
+def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world):
+    """What was typed and why it could not be done stay, though all the page shows has changed; a clock that is wrong changes no span."""
+    world.begin()
+    with served(world.ways.app) as address, chromium() as browser:
+        page = browser.new_page()
+        page.clock.install(time=datetime.now(UTC) - timedelta(minutes=10))
+        sign_in(page, address)
+        page.goto(f"{address}/runs")
+        page.wait_for_selector("[data-live=on]")
+        assert "in " not in page.locator("time").first.inner_text()
+        page.goto(f"{address}/a/pay")
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        page.fill("input[name=for]", "nonsense")
+        page.locator("input[name=reason]").first.fill("mending")
+        page.click("button[value=pause]")
+        page.wait_for_selector(".said.wrong")
+        page.wait_for_selector("[data-live=on]")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        world.begin()
+        heard = "new Promise((go) => new EventSource('/api/v1/changes').addEventListener('changed', go)).then(() => 1)"
+        assert page.evaluate(heard) == 1
+        page.clock.fast_forward(10_000)
+        assert "is not a span of time" in page.locator(".said").inner_text()
+        assert page.input_value("input[name=for]") == "nonsense"
+        assert f"{address}/a/pay" not in asked
 
 
 def test_no_text_of_a_run_becomes_a_script(world):

@@ -7,6 +7,8 @@ import pytest
 
 from mainspring.app.stores import make_store
 from mainspring.store.reads.marks import marks_of
+from mainspring.store.reads.part_marks import marks_of_part
+from mainspring.web.api.changes import OF_AUTOMATIONS
 from mainspring.web.api.route import ApiRoute
 from mainspring.web.api.table import ROUTES
 from tests.api_world import BACKUP, PAY, ApiWorld, announce
@@ -57,6 +59,7 @@ async def test_everything_that_is_there_can_be_read(world):
             await world.get(looked_at(route, run))
     assert (await world.get(f"/runs/{run}/diff"))["other"] == first
     assert marks_of(world.site.reader, world.clock.now()).keys() >= {"runs", "locks"}
+    assert marks_of_part(world.site.reader, world.clock.now(), lambda name: name == "pay").keys() == OF_AUTOMATIONS
 
 
 @pytest.mark.asyncio

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mainspring.domain.definition import Definition
+    from mainspring.domain.incident import Incident
     from mainspring.engine.problem import Problem
     from mainspring.store.views import AutomationView
+
+_INCIDENTS = 1_000
 
 modules_option = click.option(
     "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="look into this code, not into the store"
@@ -142,7 +145,8 @@ def list_command(
     wanted = states or ("ready", "paused", "problem")
     since_at = params.since_at(invocation, since)
     found = [one for one in known if state_of(one, now) in wanted and _announced_since(one, since_at)]
-    rows = [row_data(one, now) for one in found]
+    wrong = _wrong_kinds(invocation)
+    rows = [row_data(one, now) | {"wrong": wrong.get(one.name)} for one in found]
     rows += [_problem_row(one) for one in problems if "problem" in states]
     rows = [row for row in rows if name is None or name in row["name"]][:limit]
     colours = {"ready": "green", "paused": "yellow", "problem": "red", "retired": None}
@@ -150,11 +154,24 @@ def list_command(
         Column("AUTOMATION", lambda row: words.one_line(row["name"])),
         Column("KIND", lambda row: row["kind"]),
         Column("STATE", lambda row: row["state"], lambda row: colours[row["state"]]),
+        Column(
+            "WRONG", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
+        ),
         Column("STARTS", lambda row: words.one_line(starts_text(row) or "-", 40)),
         Column("NEXT", lambda row: words.ago(row["next_at"], now)),
     ]
     add = "No automations. Add one: mainspring add script NAME -- COMMAND"
     invocation.output.rows(rows, columns, empty="None could be loaded." if problems and not known else add)
+
+
+def _wrong_kinds(invocation: Invocation) -> dict[str, str]:
+    """Return of each automation with which something is wrong what: the kind of the loudest incident that is not resolved."""
+    from mainspring.insight.seen_incidents import loudest
+    from mainspring.store.reads.incidents import folded, told
+
+    nothing: list[Incident] = []
+    found = invocation.read(lambda reader: [*told(reader, _INCIDENTS), *folded(reader, _INCIDENTS)], nothing)
+    return {name: one.subject.kind.value for name, one in loudest(found).items()}
 
 
 def row_data(known: Known, now: int) -> dict[str, Any]:
@@ -192,7 +209,15 @@ def _announced_since(known: Known, since_at: int | None) -> bool:
 
 def _problem_row(problem: "Problem") -> dict[str, Any]:
     """Return the row of what did not load: it has no name but its place."""
-    nothing = {"kind": "?", "version": 0, "schedule": None, "triggers": {}, "next_at": None, "owner": None}
+    nothing = {
+        "kind": "?",
+        "version": 0,
+        "schedule": None,
+        "triggers": {},
+        "next_at": None,
+        "owner": None,
+        "wrong": None,
+    }
     return {"name": problem.where, "state": "problem", **nothing, "problem": problem.what}
 
 

@@ -1,10 +1,11 @@
 """Each automation as people see it in a list: who answers for it, what starts it, how it stands, how its last runs went."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from mainspring.domain.definition import Definition
+from mainspring.domain.incident import Incident
 from mainspring.domain.listening import OnRun, OnRuns
 from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.table import DEFAULTS, NO_OWN, Tunings
@@ -12,6 +13,7 @@ from mainspring.domain.states import RunState
 from mainspring.domain.told_states import AutomationState
 from mainspring.insight import quantile
 from mainspring.insight.announced import definition_of
+from mainspring.insight.seen_incidents import loudest
 from mainspring.insight.source_words import source_words
 from mainspring.insight.standings import standings
 from mainspring.store.base import Reader
@@ -27,7 +29,9 @@ _NEVER = 2**63 - 1
 
 
 class AutomationLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One automation. `due_at` = when its next success is due, `late_at` = when that is missed; `silence` = the rule in words.
+    """One automation. `state` tells whether it comes in time, `incident` whether it is well: the loudest that is not resolved.
+
+    `due_at` = when its next success is due, `late_at` = when that is missed; `silence` = the rule in words.
 
     `succeeded`, `failed` and `success_share` are of seven days; `p95_ms` is that of those of its newest 50 runs that succeeded;
     `runs` are the newest, newest first.
@@ -44,6 +48,7 @@ class AutomationLine(msgspec.Struct, frozen=True, kw_only=True):
     state: AutomationState
     since_at: int | None
     why: str
+    incident: Incident | None
     due_at: int | None
     late_at: int | None
     last_good_at: int | None
@@ -62,19 +67,20 @@ def automation_lines(
     tunings: Tunings = DEFAULTS,
     own: OwnTunings = NO_OWN,
     *,
+    incidents: Iterable[Incident] = (),
     may_see: Callable[[str], bool] = lambda _: True,
     runs: int = STRIP,
     zone: str = "UTC",
 ) -> list[AutomationLine]:
     """Return a line for each of these automations, with so many of its runs: a handful of reads, for a page of them, not thousands.
 
-    `zone` = that of the project.
+    `incidents` = those that are not resolved, also those that are part of others; `zone` = that of the project.
     """
     names = [view.name for view in views]
     standing = standings(reader, names, now, tunings, own)
     newest = reads.newest_runs(reader, names, STRIP)
     ended = reads.ended_between(reader, names, now - DAYS * _DAY_MS, _NEVER)
-    lines = []
+    worst, lines = loudest(incidents), []
     for view in views:
         definition, found = definition_of(view), standing.get(view.name)
         if found is None:  # forgotten between two reads
@@ -93,6 +99,7 @@ def automation_lines(
                 state=found.state,
                 since_at=found.since_at,
                 why=found.why,
+                incident=worst.get(view.name),
                 due_at=found.due_at,
                 late_at=found.late_at,
                 last_good_at=found.last_good_at,

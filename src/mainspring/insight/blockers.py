@@ -66,7 +66,7 @@ def _of_queue(blocker: Blocker, now: int) -> Iterator[Block]:
     if queue is not None and queue.paused_at is not None:
         yield Block(
             f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {queue.paused_by}{_because(queue.pause_reason)}.",
-            command=f"mainspring queues resume {queue.name}",
+            command=f"mainspring queues resume {shlex.quote(queue.name)}",
             does="let the queue go on",
             stuck=True,
         )

@@ -121,8 +121,10 @@ def _running(facts: Facts) -> _Answers:
 
 
 def _waiting(facts: Facts) -> _Answers:
-    what = ["It waits, and holds no worker and no memory.", *waits.sentences(facts.story, facts.at)]
-    return what, *_going_on(facts, [*waits.commands(facts.story), cancel(facts)])
+    what = waits.sentences(facts.story, facts.at) or ["It waits."]
+    return [*what, "Meanwhile it holds no worker and no memory."], *_going_on(
+        facts, [*waits.commands(facts.story), cancel(facts)]
+    )
 
 
 def _retrying(facts: Facts) -> _Answers:

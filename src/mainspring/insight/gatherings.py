@@ -1,5 +1,7 @@
 """Starts that wait for runs of several automations: what is there of each, what is missing, until when."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from mainspring.domain.listening import OnRuns
@@ -27,6 +29,17 @@ class Gathering(msgspec.Struct, frozen=True):
 def gatherings_of(reader: Reader, trigger: str, source: OnRuns, now: int, zone: str) -> list[Gathering]:
     """Return the open gatherings of a trigger; slots are told on the clock of `zone`."""
     return [_gathering(one, source, now, zone) for one in open_gatherings(reader, trigger)]
+
+
+def seen_gathering(one: Gathering, may_see: Callable[[str], bool]) -> Gathering:
+    """Return it without the automations that may not be seen."""
+    return msgspec.structs.replace(
+        one,
+        here=[name for name in one.here if may_see(name)],
+        missing=[name for name in one.missing if may_see(name)],
+        ended={name: state for name, state in one.ended.items() if may_see(name)},
+        runs={name: run for name, run in one.runs.items() if may_see(name)},
+    )
 
 
 def gathering_text(one: Gathering, kind: str, now: int, zone: str) -> str:

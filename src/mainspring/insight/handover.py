@@ -12,7 +12,8 @@ from mainspring.domain.access import WEB
 from mainspring.domain.incident import Incident
 from mainspring.domain.paused import is_paused
 from mainspring.domain.states import IncidentMove, IncidentState, RunState
-from mainspring.insight.soon import Asked, Sees, asked
+from mainspring.insight.seen_incidents import Sees, seen
+from mainspring.insight.soon import Asked, asked
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.reads import incidents as wrong
@@ -118,7 +119,7 @@ def handover(
         "opened": [one for one in moved if one.incident.opened_at >= since_at],
         "closed": [one for one in moved if one.incident.state is IncidentState.RESOLVED],
         "acts": acts,
-        "incidents": [one for one in wrong.told(reader, _LOOKED_AT) if sees(one.subject.automation or None)],
+        "incidents": seen(wrong.told(reader, _LOOKED_AT), wrong.folded(reader, _LOOKED_AT), sees),
         "halted": [one for one in halted.runs if sees(one.automation)],
         "paused": list(_paused(views, now)),
     }

@@ -26,13 +26,19 @@ class Organ(msgspec.Struct, frozen=True):
     text: str
 
 
+def is_silent(one: SessionView, now: int) -> bool:
+    """Tell whether a process that should beat gives no sign of life; who only looks after others, or wraps a command, does not beat."""
+    beats = one.role in {*Role, *_WORKERS} and one.ended_at is None and one.state != SessionState.DEAD
+    return beats and now - one.beat_at > SILENT_MS
+
+
 def processes(sessions: Sequence[SessionView], now: int) -> Iterator[Organ]:
     """Tell of each role how many live and how many give no sign of life."""
     for role in Role:
         roles = _WORKERS if role is Role.WORKER else (role.value,)
         found = [one for one in sessions if one.role in roles and one.ended_at is None]
         dead = sum(one.state == SessionState.DEAD for one in found)
-        mute = sum(one.state != SessionState.DEAD and now - one.beat_at > SILENT_MS for one in found)
+        mute = sum(is_silent(one, now) for one in found)
         draining = sum(one.state == SessionState.DRAINING for one in found)
         live = len(found) - dead - mute
         said = [f"{live} alive"] if live else ["none"]

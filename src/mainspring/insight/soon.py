@@ -1,9 +1,9 @@
 """What moves now and what comes next: runs beside how long they usually take, due times, silence, the last runs of what is not well.
 
-Reads only, each bounded. `sees` tells of which automations the asker may know; None = Mainspring itself, which is for whoever sees all.
+Reads only, each bounded.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -14,7 +14,9 @@ from mainspring.domain.monitors.facts import History
 from mainspring.domain.paused import is_paused
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import IncidentState
-from mainspring.insight.waits import asks, choices, default_of
+from mainspring.insight.seen_incidents import loudest
+from mainspring.insight.waits import asks, choices, default_of, question_of
+from mainspring.insight.words import one_line
 from mainspring.store.base import Reader
 from mainspring.store.reads.automations import RunMark, newest_runs
 from mainspring.store.reads.runs import automations_of
@@ -22,7 +24,6 @@ from mainspring.store.reads.soon import next_slots
 from mainspring.store.reads.watched import durations
 from mainspring.store.views import AutomationView, RunRow, WaitView
 
-Sees = Callable[[str | None], bool]
 STRIPS: Final = 30
 CELLS: Final = 50
 _WEEK_MS = 7 * 86_400_000
@@ -96,7 +97,7 @@ def asked(reader: Reader, waits: Sequence[WaitView]) -> list[Asked]:
             automation=names.get(one.run, ""),
             run=one.run,
             ident=one.ident,
-            text=asks(one)[0].removeprefix("It asks: "),
+            text=one_line(question_of(one).get("text", ""), 200),
             choices=choices(one),
             otherwise=default_of(one),
             opened_at=one.opened_at,
@@ -132,14 +133,12 @@ def strips(
     reader: Reader, views: Iterable[AutomationView], incidents: Iterable[Incident], now: int, limit: int = STRIPS
 ) -> list[Strip]:
     """Return the newest runs of automations: first of those that are not well, at most `limit` of them."""
-    loudest: dict[str, Incident] = {}
-    for one in sorted(incidents, key=lambda one: (one.state is not IncidentState.OPEN, one.severity.rank)):
-        loudest.setdefault(one.subject.automation, one)
+    worst = loudest(incidents)
     alive = [view for view in views if view.retired_at is None]
-    chosen = sorted(alive, key=lambda view: (*_ill(loudest.get(view.name), view.problem), view.name))[:limit]
+    chosen = sorted(alive, key=lambda view: (*_ill(worst.get(view.name), view.problem), view.name))[:limit]
     runs = newest_runs(reader, [view.name for view in chosen], CELLS)
     return [
-        Strip(view.name, loudest.get(view.name), is_paused(view, now), view.problem, runs[view.name]) for view in chosen
+        Strip(view.name, worst.get(view.name), is_paused(view, now), view.problem, runs[view.name]) for view in chosen
     ]
 
 

@@ -1,5 +1,6 @@
 """What a run waits for, in sentences, and the commands that give it. Pure."""
 
+import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,8 +26,11 @@ def open_questions(waits: Iterable[WaitView]) -> list[WaitView]:
 
 
 def asks(wait: WaitView) -> tuple[str, str]:
-    """Return an open question as a sentence, and the command that answers it."""
-    listed = "|".join(one_line(choice, 40) for choice in choices(wait) or ["TEXT"])
+    """Return an open question as a sentence, and the command that answers it.
+
+    What comes from a run is quoted as one word: nothing of it runs in the shell into which somebody copies the line.
+    """
+    listed = shlex.quote("|".join(one_line(choice, 40) for choice in choices(wait) or ["TEXT"]))
     return f"It asks: {question_text(question_of(wait))}", f"mainspring runs answer {wait.run} {listed}"
 
 
@@ -92,7 +96,7 @@ def commands(story: RunStory) -> list[Can]:
     found = [Can(asks(wait)[1], "answer it", ANSWER, {"question": wait.ident}) for wait in open_questions(story.waits)]
     names = dict.fromkeys(str(wait["name"]) for wait in waits_for(story) if wait.get("kind") == "signal")
     for name in names:
-        line = f"mainspring runs signal {run} {one_line(name)} JSON"
+        line = f"mainspring runs signal {run} {shlex.quote(one_line(name))} JSON"
         found.append(Can(line, "send what it waits for", SIGNAL, {"name": name}))
     return found
 

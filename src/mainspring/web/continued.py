@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from mainspring.domain.incident import Incident
+from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.reads.status import audit_rows
@@ -51,6 +52,16 @@ def continued_since(reader: Reader, run: str | None, seen: str) -> Continued | N
         is_newer = row.at > int(since[:20])  # nobody saw it and acted within its millisecond
         if is_newer and row.subject == f"run:{run}" and row.verb in _DONE and not _was_refused(row.result):
             return Continued(_DONE[row.verb], row.actor.partition(":")[2], row.at)
+    return None
+
+
+def answered(reader: Reader, opening: ViewOpening, run: str, question: str | None) -> Continued | None:
+    """Return the last answer to a question of a run (None = to whichever); None = there is none among the newest acts."""
+    for row in audit_rows(reader, limit=_LOOKED_AT):
+        if row.verb == "answer" and row.subject == f"run:{run}" and not _was_refused(row.result):
+            detail = msgspec.json.decode(opening.act(row).detail or b"{}")
+            if question in (None, detail.get("question")):
+                return Continued("answered", row.actor.partition(":")[2], row.at)
     return None
 
 

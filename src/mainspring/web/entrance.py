@@ -18,6 +18,12 @@ from mainspring.web.own_site import OwnSite
 
 OUTSIDE: Final = ("/healthz", "/readyz", "/metrics", "/i/", "/assets/")
 """Doors with a guard of their own, or for everybody; one that ends in "/" is all that lies below it."""
+PROBES: Final = ("/healthz", "/readyz")
+"""Answered however many others wait: who asks them ends a process that is silent."""
+LASTING: Final = "/api/v1/changes"
+"""Lasts as long as its page; streams have a bound of their own."""
+MOST_INSIDE: Final = 100
+"""Requests that are answered at a time; who comes then is told so at once, and waits nowhere."""
 WAYS_IN: Final = ("/sign-in", "/first", "/oidc/start", "/oidc/back")
 """Pages that let somebody in."""
 HEADERS: Final = {
@@ -58,12 +64,29 @@ class Entrance:
         self._gate = gate
         self._site = site
         self._closed = closed
+        self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
         guarded = self._guarded(send)
+        if is_door(scope["path"], (*PROBES, LASTING)):
+            await self._answer(scope, receive, guarded)
+            return
+        if self._inside >= MOST_INSIDE:
+            # Its connection ends with it: a crowd's would keep out who asks next.
+            busy = self._gate.refuse(Request(scope), 503, "too_busy", "too many ask at once: ask again", retry_after=1)
+            busy.headers["Connection"] = "close"
+            await busy(scope, receive, guarded)
+            return
+        self._inside += 1
+        try:
+            await self._answer(scope, receive, guarded)
+        finally:
+            self._inside -= 1
+
+    async def _answer(self, scope: Scope, receive: Receive, guarded: Send) -> None:
         refused = None
         if not is_door(scope["path"], OUTSIDE):
             try:
@@ -127,7 +150,10 @@ def is_form(request: Request) -> bool:
 async def read_form(
     request: Request, largest: int = LARGEST_OF_STRANGERS, most: int = MOST_OF_STRANGERS
 ) -> dict[str, str] | None:
-    """Return the fields of a form; None where it is none, or too large (bytes, fields) or too slow. Raises ClientDisconnect."""
+    """Return the fields of a form; None where it is none, or too large (bytes, fields) or too slow. Raises ClientDisconnect.
+
+    NUL is no character of a form: no field of a browser can hold it, and not every database takes it.
+    """
     body = bytearray()
     try:
         async with asyncio.timeout(FORM_WITHIN_S):
@@ -141,4 +167,5 @@ async def read_form(
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=most)
     except ValueError:
         return None
-    return {name: values[-1] for name, values in fields.items()}
+    found = {name: values[-1] for name, values in fields.items()}
+    return None if any("\x00" in text for pair in found.items() for text in pair) else found

@@ -34,6 +34,8 @@ VISITOR: Final = "mainspring.visitor"
 SAFE: Final = ("GET", "HEAD")
 _NOTED_MS = 60_000
 _LONGEST_KEY = 200
+_AGAIN = "load this page again, and what you sent is sent again; it counts once"
+_ELSEWHERE = ("cross-site", "same-site")
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -62,7 +64,8 @@ class Gate:
         try:
             asked = await self._look(request, form_token)
         except MainspringError:
-            return self.refuse(request, 503, "store_away", "the store does not answer: try again", retry_after=5)
+            again = "try again" if request.method in SAFE else _AGAIN
+            return self.refuse(request, 503, "store_away", f"the store does not answer: {again}", retry_after=5)
         if isinstance(asked, Visitor) and not self._known.lets(str(asked), self._clock.now()):
             return self.refuse(request, 429, "too_often", "too many requests", retry_after=1)
         return asked
@@ -116,10 +119,9 @@ class Gate:
         visitor = None if session is None else session.visitor(self._clock.now())
         if session is None or visitor is None:
             return self._unknown(request)
-        if request.method not in SAFE:
-            wrong = self._check_change(request, form_token)
-            if wrong is not None:
-                return wrong
+        wrong = self._check_reading(request) if request.method in SAFE else self._check_change(request, form_token)
+        if wrong is not None:
+            return wrong
         self._note(session)
         return visitor
 
@@ -143,6 +145,12 @@ class Gate:
         if token.used_at is None or self._clock.now() - token.used_at >= _NOTED_MS:
             self._store.submit(NoteVisit(hash, is_token=True), _ignore)
         return visitor
+
+    def _check_reading(self, request: Request) -> Response | None:
+        """Refuse what a page of another site asks of the API: it could not read it, but a stream would be open all the same."""
+        if path_of(request).startswith(API) and request.headers.get("sec-fetch-site") in _ELSEWHERE:
+            return self.refuse(request, 403, "other_site", "this was asked by a page of another site")
+        return None
 
     def _check_change(self, request: Request, form_token: str | None) -> Response | None:
         """Refuse a change that a page of ours did not ask for: browsers send the cookie whoever asks."""

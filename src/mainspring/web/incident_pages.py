@@ -32,6 +32,7 @@ from mainspring.web.assets import Assets
 from mainspring.web.continued import continued_since, run_of
 from mainspring.web.drawing import templates
 from mainspring.web.entrance import is_form, read_form
+from mainspring.web.gate import path_of
 from mainspring.web.linked_run import LinkedRun, linked_run
 from mainspring.web.own_site import OwnSite
 
@@ -144,7 +145,7 @@ class IncidentPages:
             return self._told(
                 503, f"{error.message.splitlines()[0]}. Try again, or: mainspring incidents show {grant.incident}"
             )
-        wants_run = request.url.path.endswith(_RUN[-4:])
+        wants_run = path_of(request).endswith(_RUN[-4:])
         if wants_run and shown.run is None:
             return self._told(404, "this incident names no run, or it is gone")
         return self._page("night_run.html" if wants_run else "night.html", shown, said, token)

@@ -8,6 +8,7 @@ import msgspec
 from mainspring.domain.access import Visitor
 from mainspring.domain.incident import Incident
 from mainspring.insight.part_verdict import PartVerdict, judge_part
+from mainspring.insight.seen_incidents import seen
 from mainspring.insight.verdict import judge
 from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads import status
@@ -22,10 +23,14 @@ _MOST: Final = 1_000
 
 
 class Stand(msgspec.Struct, frozen=True, kw_only=True):
-    """What was judged. `told` = incidents that are not resolved, the loudest first; `free` = bytes beside the store, None on a server."""
+    """What was judged. `told` = incidents that are not resolved, the loudest first, `folded` = those that are part of one.
+
+    `free` = bytes beside the store, None on a server.
+    """
 
     verdict: PartVerdict
     told: list[Incident]
+    folded: list[Incident]
     views: list[AutomationView]
     free: int | None
 
@@ -38,7 +43,7 @@ class Stand(msgspec.Struct, frozen=True, kw_only=True):
 
     def told_to(self, visitor: Visitor) -> list[Incident]:
         """Return the incidents that a visitor sees."""
-        return [one for one in self.told if visitor.may_see(one.subject.automation or None)]
+        return seen(self.told, self.folded, visitor.may_see)
 
 
 class KeptVerdict:
@@ -74,6 +79,7 @@ def _judged(site: "Site", now: int) -> Stand:
     return Stand(
         verdict=PartVerdict(found.sentence, found.count, found.untold),
         told=wrong.told(reader, _MOST),
+        folded=wrong.folded(reader, _MOST),
         views=status.automations(reader),
         free=free,
     )

@@ -1,7 +1,7 @@
 """What the pages of people have alike: the frame, forms, acts with a command id of their own, errors as a sentence."""
 
 import asyncio
-import hashlib
+import hmac
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
@@ -16,11 +16,12 @@ from mainspring.domain.access import Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.cron import zone_of
 from mainspring.domain.errors import BusyError, MainspringError, StoreError
+from mainspring.domain.plain import iso
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.web.assets import Assets
 from mainspring.web.drawing import here, templates
 from mainspring.web.entrance import FORM
-from mainspring.web.gate import VISITOR, Gate
+from mainspring.web.gate import VISITOR, Gate, path_of
 from mainspring.web.own_site import OwnSite
 
 _THREADS = 9
@@ -51,6 +52,7 @@ class Pages:
             "asset": lambda asset: self.site.base + self.assets.path(asset),
             "here": lambda **changes: here(request, self.site.base, changes),
             "version": __version__,
+            "served_at": iso(self.clock.now()),
             "form": self.gate.form_token(request) if visitor is not None else "",
             "page": f"page.{self.clock.random_bits(_COMMAND_BITS):x}",
             "project": self._project.name or "mainspring",
@@ -67,13 +69,22 @@ class Pages:
         """Do what blocks."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, do)
 
-    def act(self, request: Request, subject: str) -> Act:
+    def act(self, request: Request) -> Act:
         """Return the act that a form asks for: pressed twice on one page it is done once."""
-        form, visitor = form_of(request), visitor_of(request)
-        digest = hashlib.sha256(f"{form.get('act', '')}\x1f{subject}".encode("utf-8", "surrogatepass")).hexdigest()
+        visitor = visitor_of(request)
+        return act_of(Actor(visitor.door, visitor.name), self.clock, command=self.command(request))
+
+    def command(self, request: Request) -> str:
+        """Return the id of the act that a form asks for: made of its page and all its fields, and with them of its session's secret.
+
+        Ids are on record: by one of the fields alone whoever reads them could try which password or input it was.
+        """
+        form = form_of(request)
+        fields = sorted((name, value) for name, value in form.items() if name not in ("form", "page"))
+        told = f"{path_of(request)}\x1f{fields!r}".encode("utf-8", "surrogatepass")
+        digest = hmac.digest(self.gate.form_token(request).encode(), told, "sha256").hex()[:24]
         page = form.get("page", "")
-        command = f"{page[:60]}.{digest[:16]}" if page else None
-        return act_of(Actor(visitor.door, visitor.name), self.clock, command=command)
+        return f"{page[:60]}.{digest}" if page else f"page.{digest}"
 
 
 def form_of(request: Request) -> dict[str, str]:

@@ -129,7 +129,7 @@ class PeoplePages:
             return 400, "there is no such act"
         subject = form.get("name", "") if name is None else name
         try:
-            asked = _Asked(form, self._pages.act(request, f"{subject}\x1f{form.get('id', '')}"), subject, keep)
+            asked = _Asked(form, self._pages.act(request), subject, keep)
             return 200, await self._pages.run(lambda: do(asked))
         except MainspringError as error:
             return told(error)

@@ -26,8 +26,8 @@ from mainspring.web.routes import Routes
 from mainspring.web.token import VARIABLE, find_token
 from mainspring.web.ways_in import WaysIn
 
-_MOST_AT_ONCE = MOST + 100
-"""Connections: streams, which last, and a hundred others, among which are the probes."""
+_MOST_AT_ONCE = MOST + 600
+"""Connections: streams, which last, and others. Of their requests the entrance answers far fewer at a time: probes find a place."""
 _AGAIN_S = 0.2
 
 

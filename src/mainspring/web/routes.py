@@ -54,10 +54,16 @@ class Routes:
                 Route("/readyz", self.readyz, methods=["GET"]),
                 Route("/metrics", self.metrics, methods=["GET"]),
                 *self._more,
-            ]
+            ],
+            exception_handlers={MainspringError: self._away},
         )
         app.router.redirect_slashes = False
         return app
+
+    async def _away(self, request: Request, error: Exception) -> Response:
+        """Tell what no page caught: the store went away between two looks at it."""
+        said = str(error).partition("\n")[0]
+        return PlainTextResponse(f"{said}\n", status_code=503, headers={**_HEADERS, "Retry-After": "5"})
 
     async def healthz(self, request: Request) -> Response:
         """The process lives, whatever the store does."""

@@ -6,7 +6,7 @@ import pytest
 
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
-from mainspring.store.reads import incidents, marks, run_pages, status, triggers
+from mainspring.store.reads import incidents, marks, part_marks, run_pages, status, triggers
 from mainspring.store.reads.incident_list import incident_page
 from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walked
@@ -43,7 +43,7 @@ class Noting:
 
     def read_text(self, text, params=()):
         self.asked.append((self.texts.worded(text), params))
-        one = {"select count(*) from (": 0, "select coalesce(max(seq)": 9}
+        one = {"select count(*) from (": 0, "select coalesce(max(seq)": 9, "select name from automations order": "a"}
         bare = re.sub(r"--.*\n", "", text)
         return next(([(value,)] for words, value in one.items() if bare.startswith(words)), [])
 
@@ -68,6 +68,7 @@ def asked(texts):
     incident_page(reader, states=(IncidentState.RESOLVED,), automation="a")
     incidents.unattended(reader)
     marks.marks_of(reader, 1)
+    part_marks.marks_of_part(reader, 1, lambda name: True)
     status.automation_names(reader)
     return dict(reader.asked)
 

@@ -3,11 +3,13 @@
 import pytest
 
 from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.options import options_of
 from mainspring.engine.announcing import PROBLEMS, problems_as_data
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import PauseAutomation, RetireAutomation, SetMeta
+from mainspring.store.commands.incidents import Found, Observe
 from tests.unit.cli.conftest import BACKUP
 
 HELLO = """
@@ -29,6 +31,15 @@ def test_list_shows_state_schedule_and_next(cli, stage):
     ]
     assert rows[0]["schedule"].endswith("(Europe/Berlin)")
     assert rows[0]["next_at"].endswith("T02:00:00.000Z") or rows[0]["next_at"].endswith("T01:00:00.000Z")
+
+
+def test_list_says_what_is_wrong_with_each(cli, stage):
+    """As the page of automations does: ready and failing is not well."""
+    subject = Subject("backup", IncidentKind.PERMANENT_ERROR)
+    finding = Finding(subject=subject, severity=Severity.PAGE, text="failed", since_at=stage.now)
+    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding),)))
+    assert [row["wrong"] for row in cli("auto", "list", "--json").json] == ["permanent_error", None]
+    assert "permanent error" in cli("auto", "list").out
 
 
 def test_list_tells_what_kept_others_out(cli, stage, folder):

@@ -196,7 +196,7 @@ def test_waiting_run_tells_what_for_and_how_to_give_it(cli, stage):
     assert "It waits for signal paid, until 2096-10-02" in what
     assert "It sleeps, until 2096-10-02" in what
     commands = [can["command"] for can in found["can"]]
-    assert commands[0] == f"mainspring runs answer {run.id} yes|no"
+    assert commands[0] == f"mainspring runs answer {run.id} 'yes|no'"
     assert f"mainspring runs signal {run.id} paid JSON" in commands
     assert found["why"] == []
 

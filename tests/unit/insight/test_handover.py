@@ -83,7 +83,7 @@ def test_shift_tells_what_opened_closed_and_still_waits(shift):
     assert [(one.incident.id, one.by, one.note) for one in found.closed] == [("i_new", "cli:ann@box", "a full disk")]
     assert [one.id for one in found.incidents] == ["i_old"]
     assert [one.automation for one in found.halted] == ["pay"]
-    assert [(one.automation, one.text) for one in found.questions] == [("pay", "Go? [yes]")]
+    assert [(one.automation, one.text) for one in found.questions] == [("pay", "Go?")]
     assert [(one.automation, one.reason) for one in found.paused] == [("backup", "a move")]
     assert not found.is_quiet
 

@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.states import SessionState
 from mainspring.insight.channel_lines import ChannelLine
-from mainspring.insight.health import channels, processes, store
+from mainspring.insight.health import channels, is_silent, processes, store
 from mainspring.store.session_view import SessionView
 
 NOW, GIB = 10_000_000, 1024**3
@@ -36,6 +36,21 @@ def of(role, *found):
 def test_role_is_told_by_who_lives(found, told):
     """What gives no sign of life is bad; what was never there is not missed here: that is said by what it leaves undone."""
     assert of("worker", *found) == told
+
+
+@pytest.mark.parametrize("role", ["worker", "dev", "web", "scheduler", "watcher"])
+def test_process_that_beats_is_silent_without_a_beat(role):
+    """Half a minute is enough; who is over or dead is not silent."""
+    assert is_silent(session(role, beat_at=NOW - 31_000), NOW)
+    assert not is_silent(session(role, beat_at=NOW - 29_000), NOW)
+    assert not is_silent(session(role, beat_at=1, ended_at=1), NOW)
+    assert not is_silent(session(role, SessionState.DEAD, beat_at=1), NOW)
+
+
+@pytest.mark.parametrize("role", ["supervisor", "exec"])
+def test_process_that_never_beats_is_not_silent(role):
+    """Its lock tells that it lives."""
+    assert not is_silent(session(role, beat_at=1), NOW)
 
 
 def test_store_is_told_with_its_space():

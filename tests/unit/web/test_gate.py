@@ -1,13 +1,17 @@
 """The gate: who is let in by what, what other sites cannot do, and that nothing stands beside it."""
 
+import asyncio
+
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mainspring.domain.access import IDLE_MS, Role, Visitor
+from mainspring.domain.errors import StoreUnavailableError
 from mainspring.service import people
 from mainspring.service.key_text import hash_of
 from mainspring.store.reads import people as reads
+from mainspring.web import entrance
 from mainspring.web.entrance import HEADERS, OUTSIDE, WAYS_IN, is_door
 from tests.counted_reads import counted
 from tests.unit.web.ways_site import OWN, PASSWORD, Site
@@ -164,6 +168,46 @@ async def test_change_needs_the_form_token_of_its_session(site):
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("site_of", "status"), [("cross-site", 403), ("same-site", 403), ("none", 200), ("same-origin", 200), (None, 200)]
+)
+async def test_pages_of_others_do_not_read_the_api(site, site_of, status):
+    """A page that stands beside ours is sent the cookie too: it opens no stream. A link to a page leads there."""
+    browser = site.browser()
+    await browser.sign_in()
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    headers = {"cookie": cookie} | ({} if site_of is None else {"sec_fetch_site": site_of})
+    found = await site.ways.gate.visitor(asking(path="/api/v1/changes", **headers))
+    assert (200 if isinstance(found, Visitor) else found.status_code) == status
+    assert isinstance(await site.ways.gate.visitor(asking(path="/me", **headers)), Visitor)
+
+
+@pytest.mark.asyncio
+async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypatch):
+    """A hundred are answered at a time; a stream takes no place of theirs, and who is gone gives its own back."""
+    monkeypatch.setattr(entrance, "MOST_INSIDE", 2)
+    gone, inside = asyncio.Event(), []
+
+    async def slow(scope, receive, send):
+        inside.append(scope["path"])
+        if scope["path"] != "/healthz":
+            await gone.wait()
+        await Response("done")(scope, receive, send)
+
+    monkeypatch.setattr(site.app, "_inner", slow)
+    browser = site.browser()
+    asked = [asyncio.create_task(browser.get(path)) for path in ("/assets/a", "/assets/b")]
+    while len(inside) < 2:
+        await asyncio.sleep(0)
+    refused = await browser.get("/assets/c")
+    assert (refused.status_code, refused.headers["retry-after"], refused.headers["connection"]) == (503, "1", "close")
+    assert (await browser.get("/healthz")).text == "done"
+    gone.set()
+    assert {(await one).status_code for one in asked} == {200}
+    assert (await browser.get("/assets/c")).status_code == 200
+
+
+@pytest.mark.asyncio
 async def test_session_that_is_over_lets_nobody_in(site, monkeypatch):
     """Idle for too long: the cookie alone means nothing."""
     browser = site.browser()
@@ -229,9 +273,31 @@ async def test_store_that_is_away_lets_nobody_in(site):
     browser = site.browser()
     await browser.sign_in()
     site.store.close()
-    assert (await browser.get("/people")).status_code == 503
+    looked = await browser.get("/people")
+    assert (looked.status_code, looked.text) == (503, "the store does not answer: try again\n")
+    pressed = await browser.ask("POST", "/people", data={"act": "remove", "name": "bob"}, headers=OWN)
+    assert (pressed.status_code, "what you sent is sent again; it counts once" in pressed.text) == (503, True)
     assert (await browser.get("/healthz")).status_code == 200
     site.store.open()
+
+
+@pytest.mark.asyncio
+async def test_store_that_goes_away_within_a_request_is_told(site, monkeypatch):
+    """Between the gate's look and the page's own: a sentence, and no fault of ours."""
+    browser = site.browser()
+    await browser.sign_in()
+
+    async def away(request):
+        raise StoreUnavailableError("the store is out of reach\nat /srv/state.db")
+
+    monkeypatch.setattr(site.ways.gate, "session", away)
+    monkeypatch.setattr(site.ways.gate, "visitor", lambda *_: known())
+
+    async def known():
+        return Visitor(door="web", name="ana", role=Role.ADMIN)
+
+    answer = await browser.get("/me")
+    assert (answer.status_code, answer.text) == (503, "the store is out of reach\n")
 
 
 @pytest.mark.asyncio

@@ -117,7 +117,7 @@ async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
     seen = await site.seen()
     runs.retry(site.store, site.run, act=act_of(Actor.cli("bob", "box"), site.clock))
     acts = site.acts()
-    assert "Retry run" not in (await site.ask("GET")).text
+    assert "Retry the" not in (await site.ask("GET")).text
     late = (await site.press("retry", seen=seen)).text
     assert "the run was continued meanwhile" in late
     assert re.search(r"already retried by bob@box at \d\d:\d\d", late)

@@ -126,6 +126,14 @@ async def test_other_sites_cannot_press(site, headers):
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("host", ["x?", "x#", "["])
+async def test_host_header_leads_to_no_other_page(site, host):
+    """Whether the run is meant is said by the path alone."""
+    for path in (f"/i/{site.token}", f"/i/{site.token}/run"):
+        assert (await site.ask("GET", path, headers={"host": host})).text == (await site.ask("GET", path)).text
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("origin", ["https://ops.example.com", "http://here"])
 async def test_browser_without_fetch_metadata_can_press(site, origin):
     """Its origin is ours, by the public address or by the one that it asked."""

@@ -66,6 +66,15 @@ async def test_button_that_is_pressed_twice_acts_once(site, reader):
 
 
 @pytest.mark.asyncio
+async def test_form_that_was_changed_is_another_act(site, reader):
+    """Who goes back to a page and sends it with something else is not told that this was done."""
+    ana = await entered(site)
+    for role in ("operator", "viewer"):
+        await ana.press("/people", "change", name="bob", role=role, automations="", page="page.1")
+        assert reads.person(reader, "bob").role == role
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["bob", "olga"])
 async def test_pages_of_people_are_for_admins(site, reader, name):
     """Neither a viewer nor an operator sees or changes who may come in."""

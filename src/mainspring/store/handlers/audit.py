@@ -31,7 +31,8 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
     if known is not None:
         result, verb, subject = known
         if (verb, subject) != (command.verb, command.subject):
-            return Refused("command_used", f"command id {command.command!r} was used for another act: {verb} {subject}")
+            # Which one is not told: it may be of what whoever asks must not see.
+            return Refused("command_used", f"command id {command.command!r} was used for another act")
         return _RESULT.decode(result)
     result = handlers[type(command.inner)](tx, command.inner)
     if not isinstance(result, Refused):

@@ -14,9 +14,9 @@ from mainspring.store.liveness import is_gone
 from mainspring.store.reads import bulk, logs, outbox, status
 
 Marks = Mapping[str, str]
-_NEWEST = 200
+NEWEST = 200
 _SESSIONS = 1_000
-_MINUTES_MS = 120_000
+MINUTES_MS = 120_000
 
 
 def marks_of(reader: Reader, now: int) -> Marks:
@@ -24,31 +24,36 @@ def marks_of(reader: Reader, now: int) -> Marks:
     acts = [one.seq for one in status.audit_rows(reader, limit=1)]
     queues = status.queue_views(reader)
     with reader.snapshot() as read:
-        figures = read("mark_figures", (now - _MINUTES_MS - now % 60_000,))
+        figures = read("mark_figures", (now - MINUTES_MS - now % 60_000,))
         found: dict[str, Any] = {
             # An act may have changed any run; what moved a run without one is in the figures, or among the newest.
             "runs": [
-                read("mark_runs", (_NEWEST,)),
+                read("mark_runs", (NEWEST,)),
                 [(one.name, one.running, one.backlog) for one in queues],
-                *map(_plain, figures),
+                *map(plain_sums, figures),
                 acts,
             ],
-            "questions": read("mark_questions", (_NEWEST,)),
-            "incidents": read("mark_incidents", (_NEWEST,)),
-            "automations": [*map(_plain, (*read("mark_automations"), *read("mark_schedules")))],
-            "deliveries": read("mark_deliveries", (_NEWEST,)),
+            "questions": read("mark_questions", (NEWEST,)),
+            "incidents": read("mark_incidents", (NEWEST,)),
+            "automations": [*map(plain_sums, (*read("mark_automations"), *read("mark_schedules")))],
+            "deliveries": read("mark_deliveries", (NEWEST,)),
             "queues": queues,
             # That a process is gone is on record only once it was buried.
             "workers": [(row, is_gone(row[2], row[3], row[4])) for row in read("mark_sessions", (_SESSIONS,))],
             "audit-log": acts,
         }
     found["logs"] = logs.newest_part(reader)
-    found["bulk"] = [(one.id, one.state, one.done, one.refused) for one in bulk.bulk_acts(reader, limit=_NEWEST)]
+    found["bulk"] = [(one.id, one.state, one.done, one.refused) for one in bulk.bulk_acts(reader, limit=NEWEST)]
     found["locks"] = status.locks(reader)
     found["outbox"] = [outbox.list_outbox_queues(reader), outbox.list_refused_messages(reader)]
-    return {noun: blake2b(msgspec.json.encode(rows), digest_size=16).hexdigest() for noun, rows in found.items()}
+    return hashed(found)
 
 
-def _plain(row: tuple[Any, ...]) -> list[int]:
+def hashed(rows: Mapping[str, Any]) -> Marks:
+    """Return the marks of what was read of each noun."""
+    return {noun: blake2b(msgspec.json.encode(found), digest_size=16).hexdigest() for noun, found in rows.items()}
+
+
+def plain_sums(row: tuple[Any, ...]) -> list[int]:
     """Return sums as whole numbers: a server adds them up to decimals."""
     return [int(one or 0) for one in row]

@@ -1,7 +1,8 @@
 """What a request asks, read strictly: its query by the names that a route knows, its body as JSON of one meaning."""
 
 import asyncio
-from typing import Any, Final, get_origin
+from enum import StrEnum
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 from starlette.requests import Request
@@ -87,7 +88,20 @@ def _typed(values: Any, kind: type[msgspec.Struct], code: str, *, strict: bool) 
         return msgspec.convert(values, kind, strict=strict)
     except msgspec.ValidationError as error:
         why, _, place = str(error).partition(" - at `")
-        raise WrongError(problem(400, code, why, at=place.rstrip("`") or None, hint=_known(kind))) from None
+        raise WrongError(problem(400, code, why, at=place.rstrip("`") or None, hint=_hint(kind, place))) from None
+
+
+def _hint(kind: type[msgspec.Struct], place: str) -> str:
+    """Return what is taken: the words of the field that is wrong where it has some, else the names of the fields."""
+    name = place.removeprefix("$.").partition("[")[0].rstrip("`")
+    words = next((_words(one.type) for one in msgspec.structs.fields(kind) if one.encode_name == name), [])
+    return f"One of: {', '.join(words)}." if words else _known(kind)
+
+
+def _words(kind: Any) -> list[str]:
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return [one.value for one in kind]
+    return next(filter(None, map(_words, get_args(kind))), [])
 
 
 def _known(kind: type[msgspec.Struct]) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from mainspring.domain.access import Visitor
 from mainspring.domain.codec import encode
 from mainspring.domain.definition import Definition
 from mainspring.domain.errors import ArgumentError, ConflictError
@@ -106,13 +107,13 @@ def listed(call: Call[AutomationsQuery, None]) -> Page[AutomationView]:
         and (query.retired or view.retired_at is None)
     ]
     page = slice_of(found, lambda view: view.name, query)
-    return Page([told(view) for view in page.items], page.next)
+    return Page([told(view, call.visitor) for view in page.items], page.next)
 
 
 def shown(call: AnyCall) -> AutomationShown:
     """Show an automation: its definition, what was done to it, its schedules."""
     found = named(call)
-    return AutomationShown(told(found), schedules(call.site.reader, found.name))
+    return AutomationShown(told(found, call.visitor), schedules(call.site.reader, found.name))
 
 
 def pause(call: Call[None, Pause]) -> Done:
@@ -177,9 +178,18 @@ def backfill(call: Call[None, Backfill]) -> Backfilled:
     )
 
 
-def told(view: AutomationView) -> AutomationView:
-    """Return an automation as it may be told: of its command's environment the names alone, for a value may be a secret."""
+def told(view: AutomationView, visitor: Visitor) -> AutomationView:
+    """Return an automation as it may be told: of its command's environment the names alone, for a value may be a secret.
+
+    Of other automations that start it, those that the visitor sees.
+    """
     definition = msgspec.json.decode(view.definition)
+    for trigger in definition.get("triggers", {}).values():
+        source = trigger["source"]
+        if "automation" in source and not visitor.may_see(source["automation"]):
+            source["automation"] = _HIDDEN
+        if "automations" in source:
+            source["automations"] = [name if visitor.may_see(name) else _HIDDEN for name in source["automations"]]
     definition["env"] = dict.fromkeys(definition.get("env", {}), _HIDDEN)
     definition["command"] = [HIDDEN.redact(word) for word in definition.get("command", ())]
     return msgspec.structs.replace(view, definition=msgspec.json.encode(definition))

@@ -21,7 +21,7 @@ from mainspring.store.base import Reader
 from mainspring.store.commands.results import Refused
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
-from mainspring.store.reads.runs import run_view
+from mainspring.store.reads.runs import missing, run_view
 from mainspring.store.reads.status import automation_names
 from mainspring.store.views import RunView
 from mainspring.web.kept_verdict import KeptVerdict
@@ -96,7 +96,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
         wanted = self.names["run"] if id is None else id
         found = run_view(self.site.reader, wanted)
         if not self.visitor.may_see(found.automation):
-            self.missing("run", wanted)
+            raise missing(wanted)
         return found
 
     def automations(self) -> list[str] | None:

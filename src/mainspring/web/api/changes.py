@@ -1,7 +1,8 @@
 """Which nouns changed, as a stream of server-sent events; not how they changed: whoever hears of it looks again.
 
-While somebody listens the store is looked at once a second, however many they are: by marks that change with what they stand for, and for
-who of them is still let in. Of a crowd only so many are told at a time, who waits longest first: each of them asks for its page again.
+While somebody listens the store is looked at once a second, however many they are: by marks that change with what they stand for, of all
+or of the automations that somebody sees, and for who of them is still let in. Of a crowd only so many are told at a time, who waits longest
+first: each of them asks for its page again.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from mainspring.domain.access import Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.store.reads.marks import Marks, marks_of
+from mainspring.store.reads.part_marks import marks_of_part
 from mainspring.web.api.asked import WrongError
 from mainspring.web.api.call import Site
 from mainspring.web.api.problem import problem
@@ -37,6 +39,8 @@ _BEATS = 15
 """Looks without news after which a sign of life is sent."""
 _LOG = logging.getLogger("mainspring.web.api")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+Part = tuple[str, ...] | None
+"""Of which automations somebody hears: the patterns of a visitor, None = of all."""
 OF_AUTOMATIONS: Final = frozenset({"runs", "logs", "questions", "incidents", "automations", "deliveries", "bulk"})
 """Nouns that belong to automations: of the others only those hear who are for all."""
 
@@ -91,7 +95,7 @@ class Changes:
         """In the order in which they came."""
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
-        self._before: Marks | None = None
+        self._before: Mapping[Part, Marks] = {}
 
     @property
     def open(self) -> int:
@@ -106,8 +110,9 @@ class Changes:
         news = _News(visitor, self._gate.key(request))
         self._make_place(news.who)
         self._listening[news] = None
-        if self._before is not None:
-            news.owed = frozenset(self._before)
+        before = self._before.get(visitor.automations)
+        if before is not None:
+            news.owed = frozenset(before)
             news.tell()
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
@@ -139,25 +144,25 @@ class Changes:
 
     async def _look(self) -> None:
         """Look until nobody listens any more."""
-        still = look = 0
+        look = 0
         while self._listening:
             look += 1
             asked = list(self._listening)
             found = await self._found([one.key for one in asked if one.key is not None])
-            changed: frozenset[str] = frozenset()
+            changed: Mapping[Part, frozenset[str]] = {}
             if found is not None:
                 marks, visitors = found
                 _part(asked, visitors)  # who came meanwhile was let in by itself
-                before, self._before = self._before or {}, marks
-                changed = frozenset(noun for noun, mark in marks.items() if before.get(noun) != mark)
-            still = 0 if changed else still + 1
-            self._tell(changed, look, is_beat=still > 0 and still % _BEATS == 0)
+                changed = {part: _changed(self._before.get(part, {}), now) for part, now in marks.items()}
+                self._before = marks
+            # Counted by looks alone: a sign that is late because of others' news would tell of those.
+            self._tell(changed, look, is_beat=look % _BEATS == 0)
             await self._pause()
-        self._before = None
+        self._before = {}
 
-    def _tell(self, changed: frozenset[str], look: int, *, is_beat: bool) -> None:
+    def _tell(self, changed: "Mapping[Part, frozenset[str]]", look: int, *, is_beat: bool) -> None:
         for news in self._listening:
-            news.owed |= changed
+            news.owed |= changed.get(news.visitor.automations, frozenset())
         for news in sorted((one for one in self._listening if one.owed), key=lambda one: one.told_in)[:_TOLD_AT_ONCE]:
             news.told_in = look
             news.tell()
@@ -165,7 +170,7 @@ class Changes:
             for news in self._listening:
                 news.tell()
 
-    async def _found(self, keys: "list[Key]") -> "tuple[Marks, Mapping[Key, Visitor]] | None":
+    async def _found(self, keys: "list[Key]") -> "tuple[Mapping[Part, Marks], Mapping[Key, Visitor]] | None":
         """Return the marks of now, and who comes in by these keys; None while the store cannot be asked."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, keys)
@@ -175,9 +180,18 @@ class Changes:
             _LOG.exception("changes cannot be looked for")
             return None
 
-    def _read(self, keys: "list[Key]") -> "tuple[Marks, Mapping[Key, Visitor]]":
-        visitors = self._gate.still(keys)
-        return marks_of(self._site.reader, self._site.clock.now()), visitors
+    def _read(self, keys: "list[Key]") -> "tuple[Mapping[Part, Marks], Mapping[Key, Visitor]]":
+        visitors, reader, now = self._gate.still(keys), self._site.reader, self._site.clock.now()
+        parts = {one.automations: one for one in visitors.values()}
+        marks = {
+            part: marks_of(reader, now) if one.is_for_all else marks_of_part(reader, now, one.may_see)
+            for part, one in parts.items()
+        }
+        return marks, visitors
+
+
+def _changed(before: Marks, now: Marks) -> frozenset[str]:
+    return frozenset(noun for noun, mark in now.items() if before.get(noun) != mark)
 
 
 def _part(listening: Iterable[_News], visitors: "Mapping[Key, Visitor]") -> None:

@@ -11,7 +11,7 @@ from mainspring.insight.routes import RouteLine, route_lines
 from mainspring.service import channel
 from mainspring.store.reads.status import automations
 from mainspring.store.views import AutomationView
-from mainspring.web.api.bodies import Because, Word
+from mainspring.web.api.bodies import Because, Slice, Word, slice_of
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Page
@@ -36,8 +36,8 @@ class ChannelTried(msgspec.Struct, frozen=True, kw_only=True):
     fault: str | None
 
 
-class RoutesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What would be wrong, and with which automation; of one that is named every severity is told."""
+class RoutesQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What would be wrong, and with which automation; of one that is named every severity is told. `limit` counts automations."""
 
     kind: IncidentKind = IncidentKind.SILENCE
     automation: Word | None = None
@@ -67,14 +67,15 @@ def routes(call: Call[RoutesQuery, None]) -> Page[RouteLine]:
     now, routing = site.clock.now(), routing_of(site.settings)
     found: list[RouteLine] = []
     levels = list(Severity) if query.automation is not None else [None]
-    for view in automations(site.reader):
-        if view.retired_at is None and query.automation in (None, view.name):
-            definition = _definition(view)
-            for level in levels:
-                found += route_lines(view.name, definition, routing, query.kind, now, level)
+    views = [view for view in automations(site.reader, query.automation) if view.retired_at is None]
+    page = slice_of(views, lambda view: view.name, query)
+    for view in page.items:
+        definition = _definition(view)
+        for level in levels:
+            found += route_lines(view.name, definition, routing, query.kind, now, level)
     if query.automation is not None and not found:
         call.missing("automation", query.automation)
-    return Page(found)
+    return Page(found, page.next)
 
 
 def _definition(view: AutomationView) -> Definition | None:

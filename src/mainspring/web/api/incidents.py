@@ -12,6 +12,7 @@ from mainspring.domain.incident import Incident, IncidentKind, Severity
 from mainspring.domain.notice import About, Field
 from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.domain.states import AlertState, IncidentState, RunState
+from mainspring.insight.seen_incidents import is_seen
 from mainspring.service import incident as acts_on
 from mainspring.service.actor import Act
 from mainspring.store.reads import incidents as stored
@@ -34,7 +35,7 @@ _UNRESOLVED = tuple(state for state in IncidentState if state is not IncidentSta
 class IncidentsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which incidents: in one of these states (left out: all that are not resolved), so loud, of this automation or kind, changed since.
 
-    `folded` = those too that are part of a storm.
+    `folded` = those too that are part of a storm; without it those alone whose storm is of more than the visitor sees.
     """
 
     state: tuple[IncidentState, ...] = ()
@@ -102,8 +103,10 @@ class Snooze(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
     """List incidents, the newest change first."""
-    query = call.query
+    query, sees = call.query, call.visitor.may_see
     before = None if query.cursor is None else _place(query.cursor)
+    if query.automation is not None and not call.visitor.may_see(query.automation):
+        return Page([])  # also without the place up to which others were looked through
     found: list[Incident] = []
     at_once = query.limit + 1 if call.visitor.is_for_all else _AT_ONCE
     for _ in range(_LOOKS):
@@ -114,11 +117,11 @@ def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
             severities=query.severity,
             kinds=query.kind,
             since_at=ms(query.since),
-            apart=not query.folded,
+            apart=not query.folded and call.visitor.is_for_all,
             limit=at_once,
             before=before,
         )
-        found += [one for one in page if call.visitor.may_see(one.subject.automation or None)]
+        found += [one for one in page if is_seen(one, sees) and (query.folded or parent_of(call, one) is None)]
         before = (page[-1].changed_at, page[-1].id) if len(page) == at_once else None
         if before is None or len(found) > query.limit:
             break
@@ -126,6 +129,12 @@ def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
         last = found[query.limit - 1]
         before = (last.changed_at, last.id)
     return Page(found[: query.limit], None if before is None else f"{before[0]}.{before[1]}")
+
+
+def parent_of(call: AnyCall, one: Incident) -> Incident | None:
+    """Return the storm that an incident is part of; None = of none that the visitor sees."""
+    above = None if one.parent is None else stored.incident(call.site.reader, one.parent)
+    return above if above is not None and is_seen(above, call.visitor.may_see) else None
 
 
 def _place(cursor: str) -> tuple[int, str]:

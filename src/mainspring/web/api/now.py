@@ -8,6 +8,7 @@ from mainspring.domain.states import RunState
 from mainspring.insight import health, soon
 from mainspring.insight.channel_lines import channel_lines
 from mainspring.insight.health import Organ
+from mainspring.insight.seen_incidents import is_seen, seen
 from mainspring.insight.soon import Asked, Due, Moving, Silent, Strip
 from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads.runs import questions
@@ -21,6 +22,7 @@ from mainspring.web.api.shape import Page
 _RUNNING = 10
 _QUESTIONS = 100
 _SESSIONS = 1_000
+_INCIDENTS = 1_000
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +51,7 @@ def shown(call: AnyCall) -> Now:
     site, visitor, reader, now = call.site, call.visitor, call.site.reader, call.site.clock.now()
     stand = site.kept.of(site)
     # Who acted sees what came of it, though the verdict may be a second old.
-    told = [one for one in wrong.told(reader, _SESSIONS) if visitor.may_see(one.subject.automation or None)]
+    told, folded = unresolved(call), [one for one in stand.folded if is_seen(one, visitor.may_see)]
     views = [one for one in stand.views if visitor.may_see(one.name) and one.retired_at is None]
     waits = [site.opening.wait(one) for one in questions(reader, _QUESTIONS, call.automations())]
     verdict = stand.of(visitor, len(waits))
@@ -64,10 +66,16 @@ def shown(call: AnyCall) -> Now:
         running=soon.moving(reader, running.items, now),
         has_more_running=running.next is not None,
         automations=len(views),
-        strips=soon.strips(reader, views, told, now),
+        strips=soon.strips(reader, views, [*told, *folded], now),
         due=soon.due(reader, call.automations()),
         health=_health(call, stand.free) if visitor.is_for_all else [],
     )
+
+
+def unresolved(call: AnyCall) -> list[Incident]:
+    """Return what is wrong as far as the visitor sees, what is open and loud first."""
+    site = call.site
+    return seen(wrong.told(site.reader, _INCIDENTS), site.kept.of(site).folded, call.visitor.may_see)
 
 
 def _running(call: AnyCall) -> Page[RunRow]:

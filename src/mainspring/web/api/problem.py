@@ -30,10 +30,11 @@ _STATUS: Final[tuple[tuple[type[MainspringError], int], ...]] = (
 
 CODES: Final[dict[str, str]] = {
     "unauthenticated": "nobody is known by what the request carries",
-    "other_site": "a change came from a page that is not ours",
+    "other_site": "it was asked by a page that is not ours",
     "old_form": "a change by cookie without the form token of its session (`X-Form-Token`)",
     "bad_type": "a change whose body is not `application/json`",
     "too_often": "more requests than may be: see `Retry-After`",
+    "too_busy": "as many requests are being answered as may be at a time: see `Retry-After`",
     "store_away": "the store did not answer when it was asked who this is",
     "forbidden": "the role of whoever asks does not reach so far",
     "no_path": "nothing is at this path",

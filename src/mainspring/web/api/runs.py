@@ -142,7 +142,7 @@ def blocker(call: AnyCall) -> Blocker:
     return msgspec.structs.replace(
         found,
         run=opening.run(found.run),
-        automation=None if found.automation is None else told(found.automation),
+        automation=None if found.automation is None else told(found.automation, call.visitor),
         slot_holders=[opening.row(row) for row in found.slot_holders if call.visitor.may_see(row.automation)],
         waits=[opening.wait(wait) for wait in found.waits],
     )

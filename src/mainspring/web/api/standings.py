@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from mainspring.config.monitoring import own_tunings_of, tunings_of
+from mainspring.domain.incident import Incident
 from mainspring.domain.told_states import AutomationState
 from mainspring.insight import due_times, quantile
 from mainspring.insight.announced import definition_of
@@ -16,6 +17,7 @@ from mainspring.insight.neighbours import neighbours_of
 from mainspring.insight.standings import Standing, standings
 from mainspring.insight.trust import Trust, trust_of
 from mainspring.store.reads import automations as stored
+from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads.automations import HourRow
 from mainspring.store.reads.changes import changes_since
 from mainspring.store.reads.status import automations, schedules, slots_between
@@ -35,12 +37,14 @@ RUNS = 100
 """Runs among which what came is looked for."""
 _MARKS = 100
 _MOST_NODES = 60
+_INCIDENTS = 1_000
 
 
 class StandingsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which automations: whose name holds this text; of this owner, team, tag ("nightly", or "team=data"); in one of these states.
 
-    `retired` = those too that were declared gone; `runs` = so many of the newest runs of each are told.
+    `wrong` = those alone of which an incident is not resolved; `retired` = those too that were declared gone; `runs` = so many of the
+    newest runs of each are told.
     """
 
     name: Word | None = None
@@ -48,6 +52,7 @@ class StandingsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     team: Word | None = None
     tag: Word | None = None
     state: tuple[AutomationState, ...] = ()
+    wrong: bool = False
     retired: bool = False
     runs: Annotated[int, msgspec.Meta(ge=0, le=STRIP)] = 0
 
@@ -238,16 +243,26 @@ def _lines(call: Call[StandingsQuery, None], views: list[AutomationView]) -> lis
         call.site.clock.now(),
         tunings_of(monitors),
         own_tunings_of(monitors),
+        incidents=_unresolved(call),
         may_see=call.visitor.may_see,
         runs=call.query.runs,
         zone=call.site.settings.project.timezone,
     )
 
 
+def _unresolved(call: AnyCall) -> list[Incident]:
+    """Return what is wrong, also what is part of a storm: each automation is told what is wrong with it."""
+    reader = call.site.reader
+    return [*wrong.told(reader, _INCIDENTS), *wrong.folded(reader, _INCIDENTS)]
+
+
 def _fitting(call: Call[StandingsQuery, None]) -> Iterator[AutomationView]:
     query = call.query
+    ill = {one.subject.automation for one in _unresolved(call)} if query.wrong else set()
     for view in automations(call.site.reader):
         if not call.visitor.may_see(view.name) or (query.cursor is not None and view.name <= query.cursor):
+            continue
+        if query.wrong and view.name not in ill:
             continue
         if query.name is not None and query.name not in view.name:
             continue

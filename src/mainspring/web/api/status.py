@@ -1,5 +1,7 @@
 """How it stands as a whole: the figures of the moment."""
 
+from collections import Counter
+
 import msgspec
 
 from mainspring import __version__
@@ -14,7 +16,10 @@ _MOST = 1_000
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of the moment; none counts beyond 1,000. `incidents` = those that are not resolved, by severity; `held` = restored."""
+    """The figures of the moment; none counts beyond 1,000. `held` = restored.
+
+    `incidents` = those that are not resolved, by severity; what is part of another one counts there.
+    """
 
     version: str
     project: str | None
@@ -33,9 +38,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 def standing(call: AnyCall) -> Standing:
     """Tell how it stands: automations, runs, incidents, processes."""
     reader, project = call.site.reader, call.site.settings.project
-    incidents: dict[str, int] = {}
-    for (severity, _), number in wrong.wrong_counts(reader).items():
-        incidents[severity] = incidents.get(severity, 0) + number
+    incidents = Counter(one.severity.value for one in wrong.told(reader, _MOST))
     processes: dict[str, int] = {}
     for one in status.sessions(reader, limit=_MOST):
         if one.state == SessionState.ALIVE:
@@ -51,7 +54,7 @@ def standing(call: AnyCall) -> Standing:
         retrying=status.count_in(reader, RunState.RETRYING).number,
         needs_attention=status.count_in(reader, RunState.NEEDS_ATTENTION).number,
         questions=len(runs.questions(reader, _MOST)),
-        incidents=incidents,
+        incidents=dict(incidents),
         processes=processes,
     )
 

@@ -7,7 +7,8 @@ from mainspring.domain.states import DeliveryState
 from mainspring.domain.told_states import TriggerState
 from mainspring.domain.trigger import name_parts
 from mainspring.insight.arrived import headers_of
-from mainspring.insight.gatherings import Gathering, gatherings_of
+from mainspring.insight.automation_lines import seen_source
+from mainspring.insight.gatherings import Gathering, gatherings_of, seen_gathering
 from mainspring.insight.source_words import given_words
 from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
 from mainspring.service import trigger
@@ -94,14 +95,13 @@ def shown(call: AnyCall) -> TriggerDetail:
         call.missing("trigger", name)
     one = known.get(name)
     source: object = None if one is None else one.trigger.source
-    zone = site.settings.project.timezone
+    zone, may_see = site.settings.project.timezone, call.visitor.may_see
+    waiting = gatherings_of(site.reader, name, source, site.clock.now(), zone) if isinstance(source, OnRuns) else []
     return TriggerDetail(
         trigger=line,
         gives="" if one is None else given_words(one.trigger),
         held=held_groups(site.reader, name),
-        gatherings=gatherings_of(site.reader, name, source, site.clock.now(), zone)
-        if isinstance(source, OnRuns)
-        else [],
+        gatherings=[seen_gathering(gathering, may_see) for gathering in waiting],
     )
 
 
@@ -167,9 +167,12 @@ def _lines(call: AnyCall, known: KnownTriggers) -> list[TriggerShown]:
         if not call.visitor.may_see(line.automation):
             continue
         one = known.get(line.name)
+        told = msgspec.structs.asdict(line)
+        if one is not None:
+            told["listens_to"] = seen_source(one.trigger.source, call.visitor.may_see)
         found.append(
             TriggerShown(
-                **msgspec.structs.asdict(line),
+                **told,
                 path=None if one is None else one.path,
                 paused_until=None if one is None else one.paused_until,
                 waiting_at=waiting.get(line.name),

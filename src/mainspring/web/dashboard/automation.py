@@ -11,6 +11,7 @@ from mainspring.domain.told_states import AutomationState
 from mainspring.insight.announced import definition_of
 from mainspring.insight.automation_lines import p_of, starts_of
 from mainspring.insight.option_rows import option_rows, option_text
+from mainspring.insight.seen_incidents import loudest
 from mainspring.insight.standings import Standing
 from mainspring.store.reads.automations import RunMark
 from mainspring.store.views import AutomationView, RunRow
@@ -22,6 +23,7 @@ from mainspring.web.api.incidents import ErrorsQuery, IncidentsQuery
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.standings import RUNS, DueQuery, FiguresQuery
 from mainspring.web.dashboard.automation_rows import days_of, judged_rows, source_rows
+from mainspring.web.dashboard.automations import CALM
 from mainspring.web.dashboard.moments import coming_moment, zone_for
 from mainspring.web.dashboard.page import Button, Form, Looking, PageRoute, View, looked, press, reason_of
 from mainspring.web.pictures.expected import expected_of, window_of
@@ -29,7 +31,7 @@ from mainspring.web.pictures.heat import heat_of
 from mainspring.web.pictures.layers import BOX, layers_of
 from mainspring.web.pictures.strip import strip_of
 
-_TOLD = frozenset(AutomationState) - {AutomationState.ON_TIME, AutomationState.ON_DEMAND, AutomationState.LEARNING}
+_TOLD = frozenset(AutomationState) - CALM
 """States that want a word above all else."""
 _DAYS: Final = 30
 _DUE: Final = 40
@@ -43,6 +45,7 @@ def show(call: Call[Looking, Form | None]) -> View:
     view, now = shown.automation, call.site.clock.now()
     definition = definition_of(view)
     zone, standing = zone_for(call, definition), standings.standing(looked(call))
+    unresolved = incidents.listed(call.asking(IncidentsQuery(automation=view.name, folded=True, limit=_ERRORS))).items
     values = {
         "view": view,
         "definition": definition,
@@ -54,7 +57,9 @@ def show(call: Call[Looking, Form | None]) -> View:
         "standing": standing,
         "judged": judged_rows(standing.judged),
         "trust": standings.trust(looked(call)),
-        "incidents": incidents.listed(call.asking(IncidentsQuery(automation=view.name, limit=_ERRORS))).items,
+        "incidents": unresolved,
+        "worst": loudest(unresolved).get(view.name),
+        "calm": CALM,
         "starts": starts_of(definition, call.visitor.may_see),
         "sources": source_rows(definition, call.visitor.may_see),
         "can_start": definition is not None and definition.kind is not Kind.EXEC and view.retired_at is None,

@@ -1,6 +1,7 @@
 """`/automations`: who answers for each, how it stands, what is due, how its last runs went."""
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 import msgspec
 
@@ -13,14 +14,22 @@ from mainspring.web.dashboard.exports import pages_of
 from mainspring.web.dashboard.page import Form, PageRoute, View
 from mainspring.web.pictures.strip import brief_strip_of
 
+CALM: Final = frozenset({AutomationState.ON_TIME, AutomationState.ON_DEMAND, AutomationState.LEARNING})
+"""States that need no word where something else is wrong."""
+
 
 class AutomationExport(msgspec.Struct, frozen=True):
-    """A line without its runs, which are a list of their own."""
+    """A line without its runs, which are a list of their own.
+
+    `incident` = the id of the loudest that is not resolved, `wrong` = its kind.
+    """
 
     name: str
     kind: str
     state: AutomationState
     why: str
+    incident: str | None
+    wrong: str | None
     owner: str | None
     team: str | None
     tags: dict[str, str]
@@ -44,8 +53,9 @@ def show(call: Call[StandingsQuery, Form | None]) -> View:
         "automations": [(line, brief_strip_of(line.runs, STRIP, now)) for line in found.items],
         "next": found.next,
         "states": list(AutomationState),
+        "calm": CALM,
         "query": query,
-        "filtered": any((query.name, query.owner, query.team, query.tag, query.state, query.cursor)),
+        "filtered": any((query.name, query.owner, query.team, query.tag, query.state, query.wrong, query.cursor)),
     }
     return View("Automations", values)
 
@@ -56,7 +66,13 @@ def rows(call: Call[StandingsQuery, None]) -> Iterator[AutomationExport]:
 
 
 def _exported(line: AutomationLine) -> AutomationExport:
-    return AutomationExport(*(getattr(line, name) for name in AutomationExport.__struct_fields__))
+    one = line.incident
+    said: dict[str, Any] = {
+        "incident": None if one is None else one.id,
+        "wrong": None if one is None else one.subject.kind.value,
+    }
+    rest = [name for name in AutomationExport.__struct_fields__ if name not in said]
+    return AutomationExport(**said, **{name: getattr(line, name) for name in rest})
 
 
 PAGES = (

@@ -1,18 +1,22 @@
 """What an act of this visitor came to, told above the page that it led to: read from the audit log, so nothing of it is in the link."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from mainspring.domain.bulk import BulkVerb
 from mainspring.insight.words import many, one_line
 from mainspring.service.actor import Actor
 from mainspring.store.reads.status import act_of_command, parts_of_act
+from mainspring.store.views import AuditView
 from mainspring.web.api.call import Call
+
+_BULK: Final = "bulk"
 
 
 def told_of(call: Call[Any, Any], command: str) -> str:
     """Return a sentence about the act of this command id; "" where there is none, or it is of somebody else."""
-    if not command or len(command) > 300:
+    if not command or len(command) > 300 or not command.isprintable():
         return ""
     reader = call.site.reader
     act = act_of_command(reader, command)
@@ -22,7 +26,18 @@ def told_of(call: Call[Any, Any], command: str) -> str:
     if found[0].verb == "answer":
         said = msgspec.json.decode(call.site.opening.act(found[0]).detail or b"{}").get("choice")
         return f"Answered {one_line(said or 'what is sealed', 200)} to {found[0].subject.replace(':', ' ', 1)}."
-    noun, _, name = found[0].subject.partition(":")
-    if len(found) == 1:
-        return f"Done: {found[0].verb} {noun} {name}."
-    return f"Done: {found[0].verb} {many(len(found), noun)}."
+    return _said(found)
+
+
+def _said(acts: list[AuditView]) -> str:
+    """Return what one command did. A bulk act is named by its page; of one automation several acts are runs that were made of it."""
+    verb, (noun, _, name) = acts[0].verb, acts[0].subject.partition(":")
+    if noun == _BULK and verb in list(BulkVerb):
+        return f"Begun: {verb}. It goes on by itself."
+    if noun == _BULK:
+        return f"Done: {verb} this bulk act."
+    if len(acts) == 1:
+        return f"Done: {verb} {noun} {name}."
+    if len({one.subject for one in acts}) == 1:
+        return f"Done: {verb} {noun} {name}: {many(len(acts), 'run')}."
+    return f"Done: {verb} {many(len(acts), noun)}."

@@ -13,7 +13,7 @@ from mainspring.web.api.call import Call
 from mainspring.web.api.shape import Page
 
 R = TypeVar("R", bound=msgspec.Struct)
-_AT_ONCE = 500
+_AT_ONCE, _PAGES = 500, 100
 
 MOST: Final = 10_000
 """Rows of one export; whoever wants more asks the API page by page."""
@@ -28,9 +28,9 @@ def exported(rows: Iterable[msgspec.Struct], kind: str) -> bytes:
 
 
 def pages_of(call: Call[Any, None], listed: Callable[[Call[Any, None]], Page[R]]) -> Iterator[R]:
-    """Give all items of a list of the API, page by page."""
+    """Give all items of a list of the API, page by page; of one in which few are seen, those of its newest pages."""
     query = msgspec.structs.replace(call.query, limit=_AT_ONCE)
-    while True:
+    for _ in range(_PAGES):
         found = listed(msgspec.structs.replace(call, query=query))
         yield from found.items
         if found.next is None:

@@ -1,5 +1,6 @@
 """`/handover`: what opened, closed, was done by people and still waits since a chosen time; made to be printed."""
 
+import shlex
 from collections.abc import Iterator
 
 import msgspec
@@ -30,7 +31,9 @@ def show(call: Call[Shift, Form | None]) -> View:
     except OptionError as error:
         fault = f"{error.message}. {error.hint}"
         return View("Handover", {**values, "found": None, "wrong_since": fault, "wrong": True}, 400)
-    return View("Handover", {**values, "found": found, "since_iso": iso(found.since_at), "wrong_since": ""})
+    line = f"mainspring status --since {shlex.quote(call.query.since)}"
+    shown = {"found": found, "since_iso": iso(found.since_at), "wrong_since": "", "line": line}
+    return View("Handover", values | shown)
 
 
 def rows(call: Call[Shift, None]) -> Iterator[PersonsAct]:

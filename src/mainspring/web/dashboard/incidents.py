@@ -54,6 +54,7 @@ def show_one(call: Call[Looking, Form | None]) -> View:
     values: dict[str, Any] = {
         "found": found,
         "one": one,
+        "parent": incidents.parent_of(looked(call), one),
         "said_of": {field.label: field.text for field in found.fields},
         "last_good_at": good_at if isinstance(good_at, int) else None,
         "again": again if one.state is not IncidentState.RESOLVED else None,

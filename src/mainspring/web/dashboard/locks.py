@@ -1,5 +1,6 @@
 """`/locks`: which locks are held, by whom, for how long; one can be taken away."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked,
 def show(call: Call[Slice, Form | None]) -> View:
     """List what is held."""
     found = locks.listed(looked(call))
-    return View("Locks", {"locks": found.items, "next": found.next})
+    return View("Locks", {"locks": found.items, "next": found.next, "quoted": shlex.quote})
 
 
 def rows(call: Call[Slice, None]) -> Iterator[LockView]:

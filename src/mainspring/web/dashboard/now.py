@@ -7,7 +7,6 @@ from mainspring.domain.incident import Incident
 from mainspring.domain.states import IncidentState
 from mainspring.insight.soon import CELLS
 from mainspring.insight.words import many, verdict_head
-from mainspring.store.reads import incidents as wrong
 from mainspring.web.api import now
 from mainspring.web.api.call import Call
 from mainspring.web.continued import run_of
@@ -15,7 +14,6 @@ from mainspring.web.dashboard.incident_acts import BUTTONS
 from mainspring.web.dashboard.page import Form, Looking, PageRoute, View, looked
 from mainspring.web.pictures.strip import brief_strip_of
 
-_MOST: Final = 1_000
 _OPEN, _LOOKED_AFTER = 10, 10
 _LINKED: Final = 5
 
@@ -56,8 +54,7 @@ def _facts(found: now.Now, opened: int, looked_after: int) -> list[tuple[str, st
 
 def rows(call: Call[Looking, None]) -> Iterator[Incident]:
     """Give what is not resolved, the loudest first."""
-    told = wrong.told(call.site.reader, _MOST)
-    return (one for one in told if call.visitor.may_see(one.subject.automation or None))
+    return iter(now.unresolved(call))
 
 
 PAGES = (

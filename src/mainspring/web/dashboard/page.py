@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.access import Role
-from mainspring.domain.errors import ConflictError
+from mainspring.domain.errors import ArgumentError, ConflictError
 from mainspring.web.api.bulk import Answered
 from mainspring.web.api.call import Call
 
@@ -68,8 +68,16 @@ def looked(call: Call[Any, Form | None]) -> Call[Any, None]:
 
 
 def press(call: Call[Any, Form], handler: Callable[[Call[Any, Any]], Any], body: msgspec.Struct, **names: str) -> Any:
-    """Do what a route of the API does, with this body; `names` = those of its path where the page's are others."""
-    return handler(msgspec.structs.replace(call, body=body, names={**call.names, **names}))
+    """Do what a route of the API does, with this body; `names` = those of its path where the page's are others.
+
+    Raises:
+        ArgumentError: a program could not send such a body.
+    """
+    try:  # a struct that is made by hand is not checked
+        checked = msgspec.convert(msgspec.to_builtins(body), type(body))
+    except msgspec.ValidationError as error:
+        raise ArgumentError(str(error)) from None
+    return handler(msgspec.structs.replace(call, body=checked, names={**call.names, **names}))
 
 
 def check_all(answer: Answered) -> None:

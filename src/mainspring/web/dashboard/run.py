@@ -75,7 +75,7 @@ def show(call: Call[RunLooking, Form | None]) -> View:
         "holds_up": told.holds_up,
         "parent": _parent(call, run),
         "diff": diff,
-        "is_comparable": diff is None and (run.state not in REOPENABLE or run.steps > _COMPARED),
+        "is_comparable": diff is None and _has_good(call, run),
         "drift": _drift(run),
         "hints": _hints(run),
     }
@@ -165,6 +165,15 @@ def _diff(call: Call[RunLooking, Any], run: RunView) -> Differences | None:
         raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
     found = runs.diff(call.asking(DiffQuery(other=other.id)))
     return msgspec.structs.replace(found, differences=found.differences[:_DIFFERENCES])
+
+
+def _has_good(call: Call[Any, Any], run: RunView) -> bool:
+    """Tell whether there is a run to compare it with."""
+    try:
+        last_good(call.site.reads, run)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _drift(run: RunView) -> list[dict[str, str]]:

@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from mainspring.domain.access import Role
-from mainspring.domain.errors import ArgumentError
+from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError
 from mainspring.insight import remedies
+from mainspring.insight.words import ago
 from mainspring.web.api import run_acts
 from mainspring.web.api.bodies import Because
 from mainspring.web.api.call import Call
+from mainspring.web.continued import answered
 from mainspring.web.dashboard.page import Button, Form, press, reason_of
 
 B = TypeVar("B", bound=msgspec.Struct)
@@ -39,7 +41,20 @@ def answer(call: Call[Any, Form]) -> None:
     if not choice.strip():
         raise ArgumentError("an answer is missing", hint="Choose one, or write it.")
     given = {"choice": choice, "question": call.body.get("question"), "note": call.body.get("note", "").strip() or None}
-    press(call, run_acts.answer, _body(call, run_acts.Answer, **given))
+    give_answer(call, _body(call, run_acts.Answer, **given))
+
+
+def give_answer(call: Call[Any, Form], body: run_acts.Answer, **names: str) -> None:
+    """Answer; who comes too late is told who was faster. Raises ConflictError."""
+    try:
+        press(call, run_acts.answer, body, **names)
+    except NotFoundError:
+        run = call.run({**call.names, **names}["run"])
+        faster = answered(call.site.reader, call.site.opening, run.id, body.question)
+        if faster is None:
+            raise
+        when = ago(faster.at, call.site.clock.now())
+        raise ConflictError(f"already {faster.done} by {faster.by}, {when}", hint="Nothing was changed.") from None
 
 
 def give_result(call: Call[Any, Form]) -> None:

@@ -79,13 +79,13 @@ def test(call: Call[Any, Form]) -> None:
 def show_routes(call: Call[RoutesQuery, Form | None]) -> View:
     """Show who would be told if something went wrong with each automation now."""
     found = channels.routes(looked(call))
-    values = {"routes": found.items, "query": call.query, "kinds": list(IncidentKind)}
+    values = {"routes": found.items, "next": found.next, "query": call.query, "kinds": list(IncidentKind)}
     return View("Who is told", values | {"now": call.site.clock.now()})
 
 
-def rows_of_routes(call: Call[RoutesQuery, None]) -> list[RouteLine]:
+def rows_of_routes(call: Call[RoutesQuery, None]) -> Iterator[RouteLine]:
     """Give who would be told."""
-    return channels.routes(call).items
+    return pages_of(call, channels.routes)
 
 
 def show_alerts(call: Call[AlertsLooking, Form | None]) -> View:

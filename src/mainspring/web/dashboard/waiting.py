@@ -11,11 +11,12 @@ from mainspring.domain.plain import decoded
 from mainspring.domain.sealing import sealed_in
 from mainspring.insight.waits import choices, default_of
 from mainspring.store.views import WaitView
-from mainspring.web.api import run_acts, runs
+from mainspring.web.api import runs
 from mainspring.web.api.bodies import Number
 from mainspring.web.api.call import Call
 from mainspring.web.api.run_acts import Answer
-from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press
+from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked
+from mainspring.web.dashboard.run_acts import give_answer
 
 _LONGEST: Final = 4_000
 
@@ -69,7 +70,7 @@ def answer(call: Call[Any, Form]) -> None:
     body = Answer(
         choice=form.get("choice", ""), question=form.get("question") or None, note=form.get("note", "").strip() or None
     )
-    press(call, run_acts.answer, body, run=form.get("run", ""))
+    give_answer(call, body, run=form.get("run", ""))
 
 
 def _question(call: Call[WaitingPage, Form | None], wait: WaitView) -> Question:

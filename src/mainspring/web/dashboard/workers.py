@@ -6,6 +6,7 @@ from typing import Any
 
 from mainspring.domain.access import Role
 from mainspring.domain.states import SessionState
+from mainspring.insight.health import is_silent
 from mainspring.store.reads.status import sessions
 from mainspring.store.session_view import SessionView
 from mainspring.web.api import workers
@@ -18,8 +19,6 @@ from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked,
 _MOST = 1_000
 _MOST_NAMED = 50
 """Automations of one process that are named."""
-_QUIET_BEATS = 2
-"""After so many leases without a sign of life it is told as late; who is dead is said by the store alone."""
 
 
 def show(call: Call[WorkersQuery, Form | None]) -> View:
@@ -37,7 +36,7 @@ def show(call: Call[WorkersQuery, Form | None]) -> View:
             "query": call.query,
             "most_named": _MOST_NAMED,
             "alive": SessionState.ALIVE,
-            "is_late": lambda one: _is_late(call, one),
+            "is_silent": lambda one: is_silent(one, call.site.clock.now()),
         },
     )
 
@@ -55,12 +54,6 @@ def drain(call: Call[Any, Form]) -> None:
 def quarantine(call: Call[Any, Form]) -> None:
     """Take everything away from one."""
     press(call, workers.quarantine, Because(reason=reason_of(call)), worker=call.body.get("worker", ""))
-
-
-def _is_late(call: Call[Any, Any], one: SessionView) -> bool:
-    """Tell whether a process was not heard of for longer than it should be."""
-    lease_ms = call.site.settings.worker.lease.total_seconds() * 1_000
-    return one.ended_at is None and call.site.clock.now() - one.beat_at > _QUIET_BEATS * lease_ms
 
 
 PAGES = (

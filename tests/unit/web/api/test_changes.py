@@ -9,13 +9,17 @@ from starlette.requests import Request
 
 from mainspring.domain.access import API, Role, Visitor
 from mainspring.domain.log_part import Part
+from mainspring.service import automation
+from mainspring.service.actor import Actor, act_of
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.reads.marks import marks_of
+from mainspring.store.reads.part_marks import marks_of_part
 from mainspring.web.api import changes as changes_module
 from mainspring.web.api.asked import WrongError
 from mainspring.web.api.changes import OF_AUTOMATIONS, Changes
 from mainspring.web.api.table import ROUTES
+from tests.api_world import BACKUP, PAY, VISITORS
 from tests.counted_reads import counted
 
 
@@ -103,6 +107,56 @@ async def test_stream_tells_which_nouns_changed(world):
         await one.over()
     assert changes.open == 0
     changes.close()
+
+
+@pytest.mark.asyncio
+async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
+    """Not even that something did, nor by a sign of life that comes later for it; what is its own is heard of."""
+    steps = Steps()
+    changes = Changes(world.gate, world.site, steps.pause)
+    payer, ann = Listener(changes, world, "payer"), Listener(changes, world, "ann")
+    for one in (payer, ann):
+        assert "retry" in await one.next()
+        await one.nouns()
+    for place in range(14):
+        await steps.waits.wait()
+        if place < 3:
+            world.begin(BACKUP, b"{}")
+            world.find_wrong("backup", f"i_{place}")
+        steps.look()
+    assert await payer.next() == ": alive\n\n"
+    assert {"runs", "incidents"} <= await ann.nouns()
+    await steps.waits.wait()
+    world.begin()
+    steps.look()
+    assert await payer.nouns() == {"runs"}
+    await steps.waits.wait()
+    world.find_wrong("pay", "i_9")
+    steps.look()
+    assert await payer.nouns() == {"incidents"}
+    changes.close()
+    for one in (payer, ann):
+        await one.over()
+
+
+@pytest.mark.parametrize(("definition", "data", "is_seen"), [(BACKUP, b"{}", False), (PAY, b'{"amount":1}', True)])
+def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
+    """Each noun of automations by what is done to one that is seen; whoever sees none has none."""
+    reader, now, sees = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
+    assert marks_of_part(reader, now, sees).keys() == OF_AUTOMATIONS
+    assert marks_of_part(reader, now, lambda name: False) == {}
+    runs, name, act = [], definition.name, act_of(Actor.web("ana"), world.clock)
+    lines = (Part(ident="s", attempt=1, first_at=now, last_at=now, lines=1, size=1, body=b""),)
+    for noun, change in {
+        "runs": lambda: runs.append(world.begin(definition, data)),
+        "logs": lambda: world.store.apply(SaveLines(runs[-1], lines)),
+        "incidents": lambda: world.find_wrong(name),
+        "automations": lambda: automation.pause(world.store, name, act=act),
+    }.items():
+        before = marks_of_part(reader, now, sees)
+        change()
+        found = marks_of_part(reader, now, sees)
+        assert {one for one, mark in found.items() if before[one] != mark} == ({noun} if is_seen else set())
 
 
 @pytest.mark.asyncio

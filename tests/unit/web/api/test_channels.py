@@ -58,6 +58,10 @@ async def test_routes_say_who_would_be_told(world):
     """Each automation by its own severity; one that is named by every severity."""
     found = (await world.get("/routes"))["items"]
     assert {(one["automation"], one["severity"]) for one in found} == {("pay", "notify"), ("backup", "notify")}
+    part = await world.get("/routes", limit=1)
+    assert ({one["automation"] for one in part["items"]}, part["next"]) == ({"backup"}, "backup")
+    part = await world.get("/routes", limit=1, cursor="backup")
+    assert ({one["automation"] for one in part["items"]}, part["next"]) == ({"pay"}, None)
     found = (await world.get("/routes", automation="pay", kind="too_slow"))["items"]
     assert [(one["channel"], one["is_escalation"]) for one in found if one["severity"] == "page"] == [
         ("ops", False),

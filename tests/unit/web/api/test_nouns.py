@@ -2,10 +2,12 @@
 
 import pytest
 
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.always import ALWAYS
 from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.states import IncidentState
 from mainspring.store.commands.automations import SetQueue, TakeLock
+from mainspring.store.commands.incidents import Found, Observe
 from tests.api_world import BACKUP
 
 
@@ -153,6 +155,10 @@ async def test_status_counts_what_there_is(world):
     world.find_wrong()
     found = await world.get("/status")
     assert (found["automations"], found["incidents"], found["processes"]) == (2, {"page": 1}, {"worker": 1})
+    part = Finding(subject=Subject("pay", IncidentKind.LATE_START), severity=Severity.PAGE, text="late", since_at=1)
+    told = Found(id="i_02", finding=part, parent=Subject("pay", IncidentKind.SILENCE))
+    world.store.apply(Observe(looked_at=world.clock.now(), found=(told,)))
+    assert (await world.get("/status"))["incidents"] == {"page": 1}  # as the one sentence says
     assert found["held"] is False
 
 

@@ -88,4 +88,6 @@ async def test_one_automation_is_told_in_figures(world):
     assert [one["p50_ms"] for one in figures["hours"]] in ([], [None])
     assert await world.get("/automations/pay/due") == {"next": [], "past": []}
     assert (await world.ask("GET", "/automations/pay/figures", params={"days": 1_000})).status_code == 400
-    assert (await world.ask("GET", "/standings", params={"state": "bored"})).status_code == 400
+    answer = await world.ask("GET", "/standings", params={"state": "bored"})
+    assert answer.status_code == 400
+    assert answer.json()["hint"].startswith("One of: on_time, ")

@@ -5,6 +5,7 @@ import pytest
 
 from mainspring.web.api.door import Api
 from mainspring.web.hook_counts import AGAIN
+from tests.api_world import VISITORS
 from tests.unit.web.dashboard.shop import Shop
 
 
@@ -78,3 +79,16 @@ async def test_alerts_come_part_by_part(world):
     rest = await world.get("/alerts", limit=2, cursor=first["next"])
     assert [one["incident"] for one in first["items"] + rest["items"]] == ["i_02", "i_01", "i_00"]
     assert rest["next"] is None
+
+
+@pytest.mark.asyncio
+async def test_trigger_names_no_automation_that_is_not_seen(world, shop):
+    """What starts one by the end of its runs is told to those who see that too, in its definition as well."""
+    world.gate.visitors["payer"] = msgspec.structs.replace(VISITORS["payer"], automations=("labels*",))
+    paths = ("/triggers", "/triggers/labels%2Frun", "/automations/labels", "/automations")
+    for path in paths:
+        assert "backup" in (await world.ask("GET", path)).text, path
+        answer = await world.ask("GET", path, who="payer")
+        assert (answer.status_code, "backup" in answer.text) == (200, False), path
+    listens = [one["listens_to"] for one in (await world.get("/triggers", who="payer"))["items"]]
+    assert "a run of another automation" in listens

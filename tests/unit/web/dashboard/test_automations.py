@@ -6,11 +6,13 @@ import msgspec
 import pytest
 
 from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.incident import IncidentKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
 from mainspring.store.commands.runs import Claim, Finish
 from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.automation_world import define
+from tests.unit.web.dashboard.wrong import find_wrong
 
 
 @pytest.mark.asyncio
@@ -30,6 +32,36 @@ async def test_list_says_how_each_stands(world):
     assert 'class="good-fill"' in text
     assert 'class="bad-fill"' in text
     assert 'href="/runs?name=pay&amp;state=failed">50.0 %</a>' in text
+
+
+@pytest.mark.asyncio
+async def test_list_says_what_is_wrong_with_each(world):
+    """An automation that comes in time and fails each time is not told as well; nor on its page; what is well can be left out."""
+    define(world, "tidy")
+    find_wrong(world, "pay", kind=IncidentKind.PERMANENT_ERROR)
+    world.store.apply(PauseAutomation("backup", None, "cli:ann@box", "noisy"))
+    find_wrong(world, "backup", "i_2", IncidentKind.TOO_SLOW)
+    text = await world.get("/automations")
+    for told in ("pay", "backup", "tidy"):
+        assert f"/a/{told}" in text
+    assert (
+        '<a class="plain state bad" href="/incidents/i_1"><span class="icon" aria-hidden="true">✗</span> permanent error</a>'
+        in text
+    )
+    assert "learning" not in text.split('/a/pay"')[1].split("</tr>")[0]
+    assert "too slow</a> <span" in text  # and that it is paused: it stands so whatever else is wrong
+    only = await world.get("/automations", wrong="true")
+    assert "/a/pay" in only
+    assert "/a/tidy" not in only
+    assert 'name="wrong" value="true" checked' in only
+    head = (await world.get("/a/pay")).partition('<div class="head">')[2].partition("</div>")[0]
+    assert "permanent error" in head
+    rows = json.loads(await world.get("/automations?as=json"))
+    assert [(row["name"], row["wrong"]) for row in rows] == [
+        ("backup", "too_slow"),
+        ("pay", "permanent_error"),
+        ("tidy", None),
+    ]
 
 
 @pytest.mark.asyncio

@@ -56,6 +56,7 @@ async def test_runs_are_made_once(world, hours):
         fields = {"from": hours(3), "to": hours(0), "reason": "the disk was full", "page": "p1"}
         answer = await world.press(path, "make", who="olga", **fields)
         assert len(runs(world)) == 3
+        assert said(answer.text) == "Done: backfill automation nightly: 3 runs."
     assert "<h2>0 runs would be made</h2>" in answer.text
     assert "3 due times have a run already" in answer.text
     assert 'value="make"' not in answer.text

@@ -49,7 +49,7 @@ async def test_buttons_fit_the_state_and_act_once(world):
     """Paused it can be resumed, stopped nothing more; each is told above the page."""
     ask(world, fall(world, 2))
     paused = await world.press("/bulk/b1", "pause", page="p1")
-    assert said(paused.text) == "Done: pause bulk b1."
+    assert said(paused.text) == "Done: pause this bulk act."
     assert 'value="resume"' in paused.text
     assert 'value="pause"' not in paused.text
     assert not do_piece(world.store)

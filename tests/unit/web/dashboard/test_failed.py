@@ -64,7 +64,7 @@ async def test_act_is_counted_then_done_in_pieces(world):
         answer = await world.press(path, "retry", page="p1", rate="600/m", reason="mended")
     (act,) = bulk_acts(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
-    assert said(answer.text) == f"Done: retry bulk {act.id}."
+    assert said(answer.text) == "Begun: retry. It goes on by itself."
     assert (act.total, act.rate, act.reason, act.actor) == (3, "600/m", "mended", "web:ana")
     assert do_piece(world.store)
     assert {one.subject for one in world.site.reads.audit_rows() if one.verb == "retry"} == {

@@ -1,10 +1,20 @@
 """What all pages have alike: bad queries are told, lists can be had as CSV and JSON, what was done is told above the page."""
 
+import asyncio
+import html
 import json
+import re
+import shlex
 
 import pytest
 
 from mainspring.store.commands.automations import TakeLock
+from mainspring.store.reads.status import audit_rows
+from mainspring.web.api.bodies import Numbered
+from mainspring.web.api.call import Call
+from mainspring.web.api.shape import Page
+from mainspring.web.dashboard import done, door
+from mainspring.web.dashboard.exports import pages_of
 from tests.unit.web.dashboard.page_world import said
 
 
@@ -45,3 +55,83 @@ async def test_what_was_done_is_told_above_the_page(world):
     other = await world.press("/locks", "break", lock="night <b>", reason="it hangs", page="p2")
     assert other.status_code == 404
     assert said(await world.get(str(first.request.url.raw_path, "ascii"), who="vic")) == ""
+
+
+@pytest.mark.asyncio
+async def test_page_on_which_nothing_could_be_done_stands_still(world):
+    """Asked for again by itself it would be without what was typed; one that shows what is there moves."""
+    assert 'data-nouns="automations runs incidents"' in await world.get("/a/pay")
+    answer = await world.press("/a/pay", "pause", **{"for": "nonsense", "reason": "why <b>"})
+    assert answer.status_code == 409
+    assert 'data-nouns=""' in answer.text
+    assert 'value="nonsense"' in answer.text
+    assert "why &lt;b&gt;" in answer.text
+
+
+@pytest.mark.asyncio
+async def test_what_no_database_takes_is_no_form(world, monkeypatch):
+    """Neither a field with NUL nor a link with one asks the store for anything."""
+    assert (await world.press("/a/pay", "pause", reason="a\x00b")).status_code == 413
+    monkeypatch.setattr(done, "act_of_command", lambda reader, command: pytest.fail(repr(command)))
+    for command in ("a\x00b", "\n", "x" * 301):
+        assert said(await world.get("/a/pay", done=command)) == ""
+
+
+@pytest.mark.asyncio
+async def test_form_is_as_bounded_as_a_body_of_the_api(world):
+    """A name with a line break, or without end, is refused before anything is done."""
+    for name in ("two\nlines", "x" * 1_001):
+        answer = await world.press("/events", "publish", name=name)
+        assert answer.status_code == 409
+    assert (await world.press("/events", "publish", name="paid")).status_code == 200
+    assert [one[1] for one in world.ways.acts() if one[0] == "publish"] == ["event:paid"]
+
+
+@pytest.mark.asyncio
+async def test_command_id_tells_nothing_of_what_was_typed(world):
+    """Two sessions that send the same form have two ids: whoever reads one cannot try out what was typed."""
+    first, second = await world.browser("ana"), await world.browser("olga")
+    for browser in (first, second, first):
+        assert (await browser.press("/a/pay", "pause", page="p1", reason="same")).status_code == 303
+    rows = [one for one in audit_rows(world.store.reader) if one.verb == "pause"]
+    assert len({one.command for one in rows}) == len(rows) == 2
+
+
+@pytest.mark.asyncio
+async def test_path_below_a_door_leads_to_no_page(world):
+    """Assets and links stand outside of the gate: what lies below them is there, or nowhere."""
+    for who in ("ana", "nobody"):
+        browser = await world.browser(who)
+        for path in ("/assets/x/y", "/assets/", "/i/", "/i/a/b/c", "/i/x/run/", "/oidc/start", "/oidc/back?state=x"):
+            answer = await browser.get(path)
+            assert (answer.status_code, "nothing is at this path" in answer.text) == (404, True), path
+
+
+@pytest.mark.asyncio
+async def test_sentence_is_told_though_every_thread_waits(world, monkeypatch):
+    """Whoever asks while slow reads have all the threads is answered all the same."""
+    assert "<html" in await world.get("/nothing", status=404)
+    monkeypatch.setattr(door, "_TOLD_WITHIN_S", 0.01)
+    monkeypatch.setattr(world.ways.ways.pages, "run", lambda do: asyncio.Event().wait())
+    assert await world.get("/nothing", status=404) == "nothing is at this path\n"
+
+
+def test_export_of_which_nothing_is_seen_ends():
+    """A list whose parts are all empty for this visitor is not looked through to its end in one request."""
+    parts = []
+
+    def listed(call):
+        parts.append(call.query.cursor)
+        return Page([], str(len(parts)))
+
+    assert list(pages_of(Call(None, None, {}, Numbered(), None), listed)) == []
+    assert 1 < len(parts) <= 100
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["night", "x; reboot", "$(reboot)", "a b'c", "line\nreboot"])
+async def test_command_line_is_safe_to_copy(world, name):
+    """A lock may be named after what a step was given: on a command line that is one word."""
+    world.store.apply(TakeLock(name, "backup", None))
+    lines = re.findall(r"<code>(mainspring locks break .*?)</code>", await world.get("/locks"), re.S)
+    assert [shlex.split(html.unescape(one), comments=True)[3] for one in lines] == [name]

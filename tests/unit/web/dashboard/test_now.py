@@ -1,5 +1,6 @@
 """`/`: one verdict, what it stands on, and buttons that act once."""
 
+import json
 import re
 
 import pytest
@@ -11,7 +12,7 @@ from mainspring.store.reads.status import audit_rows
 from tests.api_world import BACKUP
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.run_world import asking, claimed
-from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_wrong, state_of
+from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_storm, find_wrong, state_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -56,7 +57,7 @@ async def test_silence_questions_and_runs_have_their_place(world):
     text = await world.get("/")
     assert "daily 03:00" in text
     assert re.search(r'Missed" class="number"><a href="/incidents/i_2">2</a>', text)
-    assert "Charge it? [yes, no]" in text
+    assert 'Charge it?</a> <span class="quiet">yes or no</span>' in text
     assert "then no" in text
     assert f"/r/{asked}" in text
     assert f"/r/{running}" in text
@@ -118,3 +119,24 @@ async def test_bad_span_is_told_and_nothing_is_done(world):
     assert answer.status_code == 409
     assert "Write a span" in said(answer.text)
     assert state_of(world) is IncidentState.OPEN
+
+
+async def test_storm_is_told_once_and_to_each_who_sees_a_part_of_it(world):
+    """One thing for who sees all, and both automations are marked; who sees one of them is told of that, and of nothing else."""
+    find_storm(world, "pay", "backup")
+    text = await world.get("/")
+    assert heading(text) == "1 thing needs you"
+    assert text.count("</span> silence</a>") == 2
+    for path in ("/", "/incidents", "/handover"):
+        text = await world.get(path, who="payer")
+        assert "1 thing needs you" in text, path
+        assert "pay is gone" in text, path
+        assert "backup" not in text, path
+        assert "i_storm" not in text, path
+    assert "</span> silence</a>" in await world.get("/a/pay", who="payer")
+    text = await world.get("/incidents/i_pay", who="payer")
+    assert "Part of" not in text
+    assert "i_storm" not in text
+    text = await world.get("/incidents/i_pay")
+    assert '<a href="/incidents/i_storm">the host is gone</a>' in text
+    assert [one["id"] for one in json.loads(await world.get("/", who="payer", **{"as": "json"}))] == ["i_pay"]

@@ -56,8 +56,21 @@ async def test_answer_is_given_once_and_told(world):
     assert questions(world.store.reader) == []
     (row,) = [one for one in world.site.reads.audit_rows() if one.verb == "answer"]
     assert msgspec.json.decode(row.detail) == {"question": "q1", "choice": "approve", "note": "checked"}
-    late = await world.press("/waiting", "answer", **fields | {"page": "p2"})
-    assert late.status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_who_answers_too_late_reads_who_was_faster(world):
+    """On either page; of what was never asked nobody is said to have answered it."""
+    run = claimed(world)
+    ask(world, run)
+    fields = {"run": run.id, "question": "q1", "choice": "approve"}
+    await world.press("/waiting", "answer", **fields)
+    for path in ("/waiting", f"/r/{run.id}"):
+        late = await world.press(path, "answer", who="olga", **fields)
+        assert (late.status_code, "already answered by ana, " in said(late.text)) == (409, True)
+        never = await world.press(path, "answer", who="olga", **fields | {"question": "q9"})
+        assert never.status_code == 404
+    assert len([one for one in world.site.reads.audit_rows() if one.verb == "answer" and one.actor == "web:ana"]) == 1
 
 
 @pytest.mark.asyncio

@@ -1,6 +1,8 @@
 """Workers: who lives, what each has in hand, what blocks it; each button acts once and is told."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -45,6 +47,23 @@ async def test_page_shows_who_lives_and_what_each_has(world, other):
     rows = json.loads(await world.get("/workers", role="worker", **{"as": "json"}))
     assert [row["id"] for row in rows] == [world.store.session, other.session]
     assert "No process uses the store in this role" in await world.get("/workers", role="watcher")
+
+
+@pytest.mark.asyncio
+async def test_who_keeps_others_is_not_called_silent(world, other, tmp_path):
+    """A supervisor on a file never beats; a worker has to, and one that does not is told as on the first page."""
+    store = SqliteStore(tmp_path / "s.db", clock=SystemClock())
+    store.open()
+    store.open_session("supervisor", posts=("worker",))
+    assert "silent" not in await world.get("/workers")
+    with closing(sqlite3.connect(tmp_path / "s.db")) as file, file:
+        file.execute("update sessions set opened_at = opened_at - 90000, beat_at = beat_at - 90000")
+    text = await world.get("/workers", role="supervisor")
+    assert "silent" not in text
+    assert 'Heard of">-<' in text
+    assert (await world.get("/workers", role="worker")).count("</span> silent</span>") == 2
+    assert "2 silent" in await world.get("/")
+    store.close()
 
 
 @pytest.mark.asyncio

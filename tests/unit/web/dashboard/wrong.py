@@ -21,6 +21,23 @@ def find_wrong(
     return id
 
 
+def find_storm(world, *automations):
+    """Let a watcher find the same of several automations, which it tells as one; return the storm's id."""
+    storm = Subject("", IncidentKind.STORM, "host:a")
+
+    def finding(subject, text):
+        return Finding(subject=subject, severity=Severity.NOTIFY, text=text, since_at=world.clock.now() - 60_000)
+
+    found = [Found(id="i_storm", finding=finding(storm, "the host is gone"))]
+    found += [
+        Found(id=f"i_{name}", finding=finding(Subject(name, IncidentKind.SILENCE), f"{name} is gone"), parent=storm)
+        for name in automations
+    ]
+    world.store.apply(Observe(looked_at=world.clock.now(), found=tuple(found)))
+    world.site.kept.forget()
+    return "i_storm"
+
+
 def fail_run(world, id="i_1", **more):
     """Let a run of `pay` fail, and a watcher find it; return the run."""
     run = claimed(world)

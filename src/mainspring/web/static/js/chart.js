@@ -1,6 +1,6 @@
 // Figures that can be zoomed into; the same figures stand as a table below, for whoever has no scripts.
 (() => {
-  const AGAIN_MS = 60000;
+  const AGAIN_MS = 60000, DAY_S = 86400;
   const drawn = new WeakMap();
 
   function colour(tone) {
@@ -15,6 +15,14 @@
     if (seconds == null) return "-";
     const [size, unit] = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]].find(([one]) => seconds >= one) || [0.001, "ms"];
     return `${Math.round(seconds / size)}${unit}`;
+  }
+
+  const pad = (n) => String(n).padStart(2, "0");
+  const day = (d) => `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())}`;
+  const time = (d) => `${pad(d.getHours())}:${pad(d.getMinutes())}`;
+
+  function instants(all, step) {
+    return all.map((at) => new Date(at * 1000)).map((d) => (step >= DAY_S || time(d) === "00:00" ? day(d).slice(5) : time(d)));
   }
 
   function marks(chart, changes, own, others) {
@@ -39,15 +47,16 @@
       [null, ...hours.map((one) => one.p50_ms / 1000), null],
       [null, ...hours.map((one) => one.p95_ms / 1000), null],
     ];
+    const whole = [data[0][0] - DAY_S, data[0][0] + DAY_S];  // of one instant nothing can be said of how far it reaches
     const quiet = colour("quiet"), own = colour("warn"), axis = { stroke: quiet, grid: { show: false }, ticks: { stroke: quiet, width: 1 } };
     const line = (label, tone, width) => ({ label, stroke: colour(tone), width, points: { show: hours.length < 100 }, value: (_, v) => took(v) });
     drawn.get(place)?.chart.destroy();
     place.textContent = "";
     const chart = new uPlot({
       width: place.clientWidth, height: place.clientHeight,
-      scales: { y: { distr: 3, log: 2 } },
-      axes: [axis, { ...axis, size: 48, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
-      series: [{ label: "hour" }, line("p50 about", "good", 1.5), line("p95 about", "busy", 1.5)],
+      scales: { x: { range: (_, from, to) => (hours.length === 1 ? whole : [from, to]) }, y: { distr: 3, log: 2 } },
+      axes: [{ ...axis, values: (_, all, index, space, step) => instants(all, step) }, { ...axis, size: 64, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
+      series: [{ label: "hour", value: (_, at) => (at == null ? "-" : `${day(new Date(at * 1000))} ${time(new Date(at * 1000))}`) }, line("p50 about", "good", 1.5), line("p95 about", "busy", 1.5)],
       hooks: { draw: [(one) => marks(one, found.marks, own, quiet)] },
     }, data, place);
     drawn.set(place, { at: Date.now(), chart });

@@ -45,7 +45,8 @@
     finally { asking = false; if (again) later(); }
   }
 
-  function later() { due ??= setTimeout(refresh, EVERY_MS); }
+  // What nothing moves stands still, also after the stream was lost: it may hold what somebody typed, and why it could not be done.
+  function later() { if (page().dataset.nouns) due ??= setTimeout(refresh, EVERY_MS); }
 
   function heard(event) {
     if (lostAt !== null) { lostAt = null; later(); }

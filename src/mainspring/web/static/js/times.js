@@ -6,12 +6,19 @@
   const UNITS = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
   let way = WAYS.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : "ago";
 
+  // How far this machine's clock is from the server's: a phone that is ten minutes slow shall not say "in 10m" of what has happened.
+  let skew = 0;
+  function compare() {
+    const now = Date.parse(document.querySelector("#page").dataset.now);
+    skew = Number.isNaN(now) ? 0 : Date.now() - now;
+  }
+
   const pad = (n) => String(n).padStart(2, "0");
   const clock = (d) => `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())} ${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
   const utc = (d) => d.toISOString().slice(0, 19).replace("T", " ") + " UTC";
 
   function ago(d) {
-    const s = (Date.now() - d) / 1000;
+    const s = (Date.now() - skew - d) / 1000;
     if (Math.abs(s) < 1) return "now";
     const [size, unit] = UNITS.find(([one]) => Math.abs(s) >= one) || UNITS[3];
     const n = Math.floor(Math.abs(s) / size);
@@ -34,7 +41,8 @@
     localStorage.setItem(KEY, way);
     show();
   });
-  document.addEventListener("fresh", show);
+  document.addEventListener("fresh", () => { compare(); show(); });
   setInterval(show, 5000);
+  compare();
   show();
 })();

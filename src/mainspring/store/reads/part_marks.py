@@ -1,0 +1,62 @@
+"""Marks of what belongs to some automations: who sees no others does not even hear when something of theirs changes."""
+
+from collections.abc import Callable
+
+from mainspring.domain.trigger import name_parts
+from mainspring.store.base import Reader
+from mainspring.store.reads import bulk
+from mainspring.store.reads.incidents import told
+from mainspring.store.reads.logs import parts_since
+from mainspring.store.reads.marks import MINUTES_MS, NEWEST, Marks, hashed, plain_sums
+from mainspring.store.reads.run_pages import run_page
+from mainspring.store.reads.runs import questions
+from mainspring.store.reads.status import automation_names
+from mainspring.store.reads.triggers import deliveries, trigger_names
+
+_WRONG = 1_000
+"""Incidents that are not resolved."""
+_LOOKED_AT = 20_000
+"""Deliveries among which the newest are looked for."""
+
+
+def marks_of_part(reader: Reader, now: int, sees: Callable[[str], bool]) -> Marks:
+    """Return the mark of each noun that belongs to automations, of those that are seen alone, at the instant `now` (ms UTC).
+
+    An act on a run that is none of the newest is heard of once the run goes on by it.
+    """
+    names = [name for name in automation_names(reader) if sees(name)]
+    if not names:
+        return {}
+    triggers = [name for name in trigger_names(reader) if sees(name_parts(name)[0])]
+    newest_line = parts_since(reader, now - MINUTES_MS, names, 1)
+    with reader.snapshot() as read:
+        figures = read("mark_figures_each", (now - MINUTES_MS - now % 60_000,))
+        planned = [*read("mark_automations_each"), *read("mark_schedules_each")]
+    return hashed(
+        {
+            "runs": [
+                [
+                    (one.seq, one.state, one.started_at, one.finished_at, one.steps, one.progress)
+                    for one in run_page(reader, names=names, limit=NEWEST).runs
+                ],
+                [plain_sums(row[1:]) for row in figures if sees(row[0])],
+            ],
+            "logs": [(one.run, one.seq, one.lines) for one in newest_line],
+            "questions": [(one.run, one.ident) for one in questions(reader, NEWEST, names)],
+            "incidents": [
+                (one.id, one.state, one.changed_at, one.number)
+                for one in told(reader, _WRONG)
+                if one.subject.automation and sees(one.subject.automation)
+            ],
+            "automations": [row for row in planned if sees(row[0])],
+            "deliveries": [
+                (one.seq, one.state, one.changed_at)
+                for one in deliveries(reader, triggers=triggers, limit=NEWEST, at_most=_LOOKED_AT).deliveries
+            ],
+            "bulk": [
+                (one.id, one.state, one.done, one.refused)
+                for one in bulk.bulk_acts(reader, limit=NEWEST)
+                if one.automations and all(map(sees, one.automations))
+            ],
+        }
+    )

@@ -1,0 +1,63 @@
+"""What is wrong as far as somebody sees: a storm, its parts, and which of an automation counts."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.states import IncidentState
+from mainspring.insight.seen_incidents import loudest, seen
+
+ONE = Incident(
+    id="i1", subject=Subject("pay", IncidentKind.SILENCE), state=IncidentState.OPEN, severity=Severity.NOTIFY, text="t", hint=None,
+    facts={}, since_at=5, opened_at=0, changed_at=0, seen_at=0,
+)  # fmt: skip
+STORM = replace(ONE, id="s", subject=Subject("", IncidentKind.STORM), severity=Severity.PAGE)
+PARTS = [
+    replace(ONE, id=f"p{number}", subject=Subject(name, IncidentKind.TOO_SLOW), parent="s", since_at=number)
+    for number, name in enumerate(("pay", "backup"))
+]
+
+
+def all_of_it(_):
+    return True
+
+
+def pay_only(name):
+    return name == "pay"
+
+
+def test_storm_stands_for_its_parts_where_it_is_seen():
+    """Who sees all is told once."""
+    assert [one.id for one in seen([STORM, ONE], PARTS, all_of_it)] == ["s", "i1"]
+
+
+def test_part_stands_for_itself_where_its_storm_is_not_seen():
+    """Nobody is told that all is well because what is wrong with theirs is wrong with others too; of those others nothing."""
+    assert [one.id for one in seen([STORM, ONE], PARTS, pay_only)] == ["p0", "i1"]
+    own = replace(STORM, subject=Subject("pay", IncidentKind.STORM))
+    assert [one.id for one in seen([own], PARTS, pay_only)] == ["s"]
+
+
+incidents = st.builds(
+    lambda name, state, severity, at: replace(
+        ONE, subject=Subject(name, IncidentKind.SILENCE), state=state, severity=severity, since_at=at
+    ),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from([IncidentState.OPEN, IncidentState.SNOOZED]),
+    st.sampled_from(list(Severity)),
+    st.integers(0, 9),
+)
+
+
+@given(st.lists(incidents))
+def test_loudest_is_open_before_loud_before_old(found):
+    """Of each automation one, and none that stands behind another of it."""
+    worst = loudest(found)
+    assert set(worst) == {one.subject.automation for one in found}
+
+    def place(one):
+        return one.state is not IncidentState.OPEN, one.severity.rank, one.since_at
+
+    for one in found:
+        assert place(worst[one.subject.automation]) <= place(one)

@@ -1,0 +1,62 @@
+"""What a browser makes of a page: where its links and forms lead, and how it is built."""
+
+import re
+from html.parser import HTMLParser
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+from mainspring.web.dashboard.table import find
+
+UNLABELLED = {"hidden", "submit", "button"}
+
+
+class Read(HTMLParser):
+    """A page that was read. `links`, `sent` = where links and forms lead, forms with their method; `faults` = what is built badly."""
+
+    def __init__(self, at, text):
+        super().__init__()
+        self._at, self._text, self._ids, self._labels, self._wanting, self._inside = at, text, [], set(), [], 0
+        self._level = 0
+        self.links, self.sent, self.faults = [], [], []
+        self.feed(text)
+        self.faults += [f"the id {one} twice" for one in {one for one in self._ids if self._ids.count(one) > 1}]
+        self.faults += [f"no label: {name}" for id, name in self._wanting if id not in self._labels]
+        self.faults += [f"leads to #{one}, which is not there" for one in self._own() if one not in self._ids]
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self._ids += [found["id"]] if "id" in found else []
+        self.faults += [f"{name} on {tag}" for name in found if name == "style" or name.startswith("on")]
+        if tag == "a" and "href" in found:
+            self.links.append(urljoin(self._at, found["href"]))
+        elif tag == "form":
+            self.sent.append((found.get("method", "get"), urljoin(self._at, found.get("action") or self._at)))
+        elif tag == "label":
+            self._inside += 1
+            self._labels.add(found.get("for"))
+        elif tag in ("input", "select", "textarea") and found.get("type") not in UNLABELLED:
+            if not self._inside and "aria-label" not in found:
+                self._wanting.append((found.get("id"), found.get("name")))
+        elif re.fullmatch("h[1-6]", tag):
+            self._head(int(tag[1]))
+
+    def handle_endtag(self, tag):
+        self._inside -= tag == "label"
+
+    def _head(self, level):
+        if level > self._level + 1 and not (self._level == 0 and level == 1):
+            self.faults.append(f"h{level} after h{self._level}")
+        self._level = level
+
+    def _own(self):
+        """Return the places on the page itself that it leads to."""
+        here = urlsplit(self._at)
+        split = [urlsplit(one) for one in self.links]
+        return {one.fragment for one in split if one.fragment and one[:4] == here[:4]}
+
+
+def shape(address):
+    """Return what addresses of one kind have in common: their page, the names in their query, how the rows are wanted."""
+    path, query = urlsplit(address)[2:4]
+    found = find(path.encode())
+    names = {f"as={value}" if name == "as" else name for name, value in parse_qsl(query, keep_blank_values=True)}
+    return (path if found is None else found[0].path, *sorted(names))

@@ -1,0 +1,119 @@
+"""No page leads nowhere: all that pages link to and all that their forms send to is there, for everybody who sees the link."""
+
+from collections import Counter, deque
+from urllib.parse import urlsplit
+
+import pytest
+
+from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.incident import IncidentKind
+from mainspring.service.actor import Actor, act_of
+from mainspring.service.bulk import Chosen
+from mainspring.service.bulk_act import begin
+from mainspring.store.commands.automations import PauseAutomation
+from mainspring.web.crowd import Crowd
+from mainspring.web.dashboard.table import PAGES
+from tests.unit.web.dashboard import failing, run_world, wrong
+from tests.unit.web.dashboard.automation_world import define
+from tests.unit.web.dashboard.page_world import PageWorld
+from tests.unit.web.dashboard.reading import Read, shape
+from tests.unit.web.dashboard.shop import SHOP, Shop, with_channels
+
+OTHERS = ("/me", "/people", "/sign-out")
+"""Pages that are not in the table."""
+EACH, EACH_PLAIN = 2, 12
+"""So many addresses of one shape are followed, with a query and without one."""
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    """A store with something of everything; nothing here changes it."""
+    world = filled(tmp_path_factory.mktemp("links") / "s.db")
+    yield world
+    world.close()
+
+
+def filled(path, **options):
+    """Return a world with all that pages can lead to."""
+    world = PageWorld(path, **options)
+    gate = world.ways.ways.gate
+    gate._known = gate._strangers = Crowd(100_000, 100_000)
+    define(world, "pay-daily", after="pay", cron="0 3 * * *", owner="ann", team="data", tags={"kind": "sync"})
+    shop = Shop(world)
+    with_channels(world)
+    wrong.fail_run(world)
+    wrong.find_storm(world, "pay", "labels")
+    wrong.find_wrong(world, "backup", "i_2", IncidentKind.TOO_SLOW)
+    runs = [run_world.failed(world), *failing.fall(world), *failing.fall_of_backup(world)]
+    failing.group(world)
+    world.store.apply(PauseAutomation("backup", None, "cli:ann@box", "noisy"))
+    run_world.asking(world)
+    run_world.asking(world, definition=SHOP)
+    shop.refuse_messages("m1", "m2")
+    run_world.claimed(world)
+    world.begin()
+    for fill in (shop.arrive, shop.turn_away, shop.publish):
+        fill()
+    act = act_of(Actor.web("ana"), world.clock, command="b1", reason="why")
+    begin(world.store, BulkVerb.RETRY, Chosen(tuple(runs[:1]), ("pay",)), {"name": "pay"}, act=act, rate=None)
+    return world
+
+
+async def followed(world, who, base="", each=(EACH, EACH_PLAIN)):
+    """Follow every link from the first page on, some of each shape; return the shapes of what was read, and what is wrong."""
+    browser = await world.browser(who)
+    todo, known, seen, read, faults = deque([(f"{base}/", "")]), set(), Counter(), set(), []
+    while todo:
+        whole, source = todo.popleft()
+        if not whole.startswith(f"{base}/"):
+            faults.append((whole, "leads out of", source))
+            continue
+        address = whole.removeprefix(base)
+        asked, kind = address.partition("#")[0], shape(address)
+        if asked in known or seen[kind] == each[not kind[1:]]:
+            continue
+        known.add(asked)
+        seen[kind] += 1
+        answer = await browser.get(asked)
+        if answer.status_code != 200:
+            faults.append((answer.status_code, address, "from", source))
+        elif answer.headers["content-type"].startswith("text/html"):
+            page = Read(whole, answer.text)
+            read.add(kind)
+            faults += [(one, address) for one in page.faults]
+            here = [one for one in page.links if not urlsplit(one).netloc]
+            here += [one for method, one in page.sent if method == "get"]
+            todo.extend((one, address) for one in here)
+            faults += [
+                ("a form", one, address)
+                for way, one in page.sent
+                if way == "post" and not _takes_forms(one.removeprefix(base))
+            ]
+    return read, faults
+
+
+def _takes_forms(address):
+    path = shape(address)[0]
+    return path in OTHERS or path.startswith("/people") or any(one.path == path and one.buttons for one in PAGES)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("who", ["ana", "payer"])
+async def test_every_link_leads_somewhere(full, who):
+    """For who may do all, and for who sees some automations: ids once, headings in order, fields with labels."""
+    read, faults = await followed(full, who)
+    assert faults == []
+    reached = {one[0] for one in read}
+    expected = {one.path for one in PAGES if not one.whole or who != "payer"} - {"/undecided"}
+    if who == "ana":
+        assert expected - reached == set()
+
+
+@pytest.mark.asyncio
+async def test_no_link_leads_out_of_a_path_of_ones_own(tmp_path):
+    """Behind a proxy that serves other things beside us."""
+    world = filled(tmp_path / "s.db", public_url="https://ops.example.com/ms")
+    read, faults = await followed(world, "ana", "/ms", (1, 1))
+    assert faults == []
+    assert len(read) > len(PAGES)
+    world.close()
